@@ -1,0 +1,20 @@
+//! The frames that clients and the relay exchange, version 2: types and rules about names, nothing else.
+//!
+//! One JSON object per WebSocket text frame. Unknown fields are ignored. A `body` is opaque to the
+//! relay and travels byte for byte; what clients put into it is in [`body`].
+
+pub mod body;
+mod code;
+mod frame;
+mod name;
+
+pub use code::Code;
+pub use frame::{
+    Ack, Bye, ErrorFrame, Frame, FrameError, Hello, Limits, Member, Message, Mode, Presence, PresenceEvent,
+    Resume, Resumed, Send, SendSignal, Signal, Status, StreamClose, StreamCredit, StreamOpen, StreamReason,
+    Update, Welcome,
+};
+pub use name::{is_id, is_name, is_thread, same_name};
+
+/// The protocol version that these types describe.
+pub const VERSION: u32 = 2;

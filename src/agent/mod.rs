@@ -1,0 +1,92 @@
+//! The agents: one driver per kind, the prompt, and child processes that really end.
+//!
+//! [`start`] runs an agent once on one [`Prompt`] and reports what it does as [`Event`]s. A run always
+//! ends with exactly one [`Event::Ended`], after every process that it started is gone.
+
+use std::{path::PathBuf, time::Duration};
+
+use nexscope_relay::protocol::body::Activity;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::agents::Agent;
+
+/// What an agent reads on its standard input: made by [`Prompt::new`] from an accepted ask, and in no other way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt(String);
+
+/// One run to start.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The run's id; every process of the run carries it in its environment as `NEXSCOPE_RUN_ID`.
+    pub id: String,
+    /// The agent's name, as in the configuration.
+    pub name: String,
+    /// How to drive it.
+    pub agent: Agent,
+    /// Where it works; exists.
+    pub dir: PathBuf,
+    /// What it reads.
+    pub prompt: Prompt,
+    /// The agent's own session to go on from.
+    pub resume: Option<String>,
+}
+
+/// What a run reports. Every text in it is cleaned for the screen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The agent's own session id, as soon as it is known.
+    Session(String),
+    /// What the agent is doing now.
+    State(Activity),
+    /// A tool call began: the tool's name, and what it is used on, in one line.
+    Tool {
+        /// The tool's name.
+        name: String,
+        /// What it is used on: a path, a command.
+        detail: String,
+    },
+    /// The answer so far, whole.
+    Partial(String),
+    /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
+    Notice(String),
+    /// The run is over; the last event.
+    Ended(Ending),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// With what.
+    pub outcome: Outcome,
+    /// The agent's own session id, to go on from.
+    pub session: Option<String>,
+    /// Wall time.
+    pub took: Duration,
+    /// Tool calls.
+    pub tools: u32,
+    /// What this run alone cost at list price, in US dollars, where the kind reports it.
+    pub usd: Option<f64>,
+    /// Input and output tokens of this run alone, where the kind reports them.
+    pub tokens: Option<u64>,
+}
+
+/// With what a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The agent's answer; may be empty.
+    Answer(String),
+    /// No answer, and why, in one sentence that a person understands.
+    Failed(String),
+    /// It was stopped.
+    Cancelled,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Handle {
+    /// What it reports; ends after [`Event::Ended`].
+    pub events: mpsc::Receiver<Event>,
+    /// Stops it, with everything that it started. Dropping the handle does so too.
+    pub stop: CancellationToken,
+}

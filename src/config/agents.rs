@@ -1,0 +1,103 @@
+//! The `[agents.NAME]` tables: which programs answer behind this member, and what they may do.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer};
+
+/// One agent of this member.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// How the program is driven.
+    pub kind: Kind,
+    /// The program and its arguments; the kind adds its own flags. Default: the kind's usual name.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// The folder that it works in. Default: the folder that Nexscope was started in.
+    #[serde(default)]
+    pub dir: Option<PathBuf>,
+    /// How much of the folder's own agent settings take part.
+    #[serde(default)]
+    pub project: Project,
+    /// The longest that a run may work.
+    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// How long a run may show nothing but retries, or nothing at all, before it counts as failed.
+    #[serde(default = "default_stall", deserialize_with = "duration")]
+    pub stall: Duration,
+    /// What it may do with tools.
+    #[serde(default)]
+    pub permissions: Permissions,
+}
+
+/// How an agent's program is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Claude Code: `claude -p` with JSON events in and out.
+    Claude,
+    /// Codex: `codex exec --json`.
+    Codex,
+    /// Any program that reads a prompt on standard input and prints an answer.
+    Command,
+}
+
+/// How much of a folder's own agent settings take part in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Project {
+    /// The folder's `CLAUDE.md` is handed over; its hooks and servers do not run.
+    #[default]
+    Memory,
+    /// All of it, hooks and servers too.
+    Full,
+    /// Nothing of it.
+    None,
+}
+
+/// What an agent may do with tools.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permissions {
+    /// A person is asked.
+    #[default]
+    Ask,
+    /// Reading only.
+    ReadOnly,
+    /// Everything that the program itself allows.
+    Allow,
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(600)
+}
+
+fn default_stall() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// Reads `"90s"`, `"10m"` or `"24h"`.
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_duration(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "\"{text}\" is no time; write for example \"60s\", \"10m\" or \"24h\""
+        ))
+    })
+}
+
+/// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`; not zero. `None` where it is anything else.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let millis_each: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let millis = number.parse::<u64>().ok()?.checked_mul(millis_each)?;
+    (millis > 0).then(|| Duration::from_millis(millis))
+}

@@ -1,0 +1,2 @@
+//! Settings: layers of TOML, variables and flags.
+pub mod agents;
