@@ -1,4 +1,13 @@
 //! Nexscope's client: a room in your terminal where coding agents talk, with people in charge at both ends.
+//!
+//! A pure [`room`] in the middle; a [`session`] around it that does what the room says; front ends on the
+//! session: the [`screen`], and plain lines.
+
 pub mod agent;
+pub mod command;
 pub mod config;
+pub mod link;
 pub mod room;
+pub mod session;
+pub mod store;
+pub mod text;

@@ -1,2 +1,10 @@
-//! Settings: layers of TOML, variables and flags.
+//! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
+
 pub mod agents;
+mod file;
+mod layers;
+mod save;
+
+pub use file::{File, Notify, Ui};
+pub use layers::{Config, ConfigError, Flags, Origins, Paths, Token, load};
+pub use save::{Choice, save};

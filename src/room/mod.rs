@@ -1,2 +1,351 @@
-//! The room as one member sees it. PURE: no clock, no I/O, no async, no drawing.
+//! The room as one member sees it, and all its rules.
+//!
+//! PURE: no clock, no I/O, no async, no drawing. Something happens ([`Event`]), a front end wants
+//! something ([`Command`]), a person decides ([`Decision`]); the room changes and says what is to be done
+//! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
+
 pub mod ask;
+mod answer;
+mod decide;
+mod guard;
+mod inbox;
+mod members;
+mod outbox;
+mod perform;
+mod receive;
+pub mod record;
+mod restore;
+mod risk;
+mod run;
+mod thread;
+mod timeline;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+
+use nexscope_relay::protocol::{
+    Code, Frame, Mode, Resume, Welcome,
+    body::{Body, Chat, ReceiptState, SignalBody},
+};
+
+pub use decide::{Decision, Person, Target};
+pub use guard::{Guard, Limits};
+pub use inbox::{Fate as MentionFate, Inbox, Item, ItemId};
+pub use members::{Members, Seen};
+pub use outbox::{Fate, Outbox, Outgoing};
+pub use perform::{Command, Reply};
+pub use record::{Kept, Record};
+pub use risk::Risk;
+pub use run::{Run, Runs, Totals};
+pub use thread::{Audience, Thread, Threads};
+pub use timeline::{Entry, Post, Timeline, What};
+
+use ask::Ask;
+use inbox::Key;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = u64;
+
+/// What the room needs to know about its member and their wishes.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The member's name.
+    pub me: String,
+    /// The room's name.
+    pub room: String,
+    /// The member's agents, by name.
+    pub agents: Vec<String>,
+    /// The one that answers where none is named.
+    pub agent: Option<String>,
+    /// Whether mentions wait for the person.
+    pub mode: Mode,
+    /// Whether a message that begins with `@name` goes to those named alone.
+    pub mentions: Mentions,
+    /// When auto mode steps back.
+    pub limits: Limits,
+    /// After how long a mention that nobody decided expires.
+    pub expire_after: Millis,
+    /// After how long a message that an addressee never received counts as failed.
+    pub give_up_after: Millis,
+}
+
+impl Settings {
+    /// The documented defaults, for a member of a room without agents.
+    pub fn new(me: &str, room: &str) -> Self {
+        const DAY: Millis = 86_400_000;
+        Self {
+            me: me.to_owned(),
+            room: room.to_owned(),
+            agents: Vec::new(),
+            agent: None,
+            mode: Mode::Manual,
+            mentions: Mentions::Direct,
+            limits: Limits::default(),
+            expire_after: DAY,
+            give_up_after: 7 * DAY,
+        }
+    }
+
+    /// The agent that answers where none is named.
+    pub fn default_agent(&self) -> Option<String> {
+        let named = self.agent.as_ref().filter(|name| self.agents.contains(name));
+        named.or(self.agents.first()).cloned()
+    }
+}
+
+/// Who sees a message that begins with `@name`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mentions {
+    /// Those named.
+    #[default]
+    Direct,
+    /// Everybody.
+    Room,
+}
+
+/// How the connection to the relay stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    /// Dialling for the first time.
+    Connecting,
+    /// In the room.
+    Online,
+    /// Cut or not reachable; dialled again by itself.
+    Waiting {
+        /// Why, in one sentence.
+        why: String,
+        /// When it is dialled next.
+        until: Millis,
+    },
+    /// The relay said no, and dialling again would not help; waits for the person.
+    Refused {
+        /// The relay's code.
+        code: Code,
+        /// Why and what to do.
+        why: String,
+    },
+    /// Left on purpose.
+    Left,
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Event {
+    /// The relay let us in.
+    Welcome(Box<Welcome>),
+    /// A later frame of the relay's.
+    Frame(Box<Frame>),
+    /// The connection changed without a frame.
+    Connection(Connection),
+    /// A record is safely on disk.
+    Kept(Kept),
+    /// An agent's run reports.
+    Run {
+        /// The run's id.
+        run: String,
+        /// What it reports.
+        event: crate::agent::Event,
+    },
+    /// Time has passed; only deadlines are looked at.
+    Tick,
+}
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Effect {
+    /// Put a frame on the connection, if there is one.
+    Send(Outbound),
+    /// Write a record to disk; answered with [`Event::Kept`] when it is safe.
+    Keep(Box<Record>),
+    /// Start an agent.
+    Start {
+        /// The job.
+        ask: Box<Ask>,
+        /// The totals of the agent's session so far, which it counts on from.
+        before: Totals,
+    },
+    /// Stop a run.
+    Stop {
+        /// The run's id.
+        run: String,
+    },
+    /// Something new waits for the person.
+    Attention(Attention),
+}
+
+/// Why a person should look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// An item came into the inbox.
+    Item,
+    /// Somebody wrote to this member.
+    Message,
+    /// A run failed.
+    Failure,
+}
+
+/// A frame for the relay.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each variant is described by its type")]
+pub enum Outbound {
+    Message(nexscope_relay::protocol::Send),
+    Signal(nexscope_relay::protocol::SendSignal),
+    Update(nexscope_relay::protocol::Update),
+}
+
+/// Where fresh ids come from; each id is new for all time, and later ones sort behind earlier ones (UUIDv7).
+pub type Ids = Box<dyn FnMut() -> String + Send>;
+
+/// The state of one room.
+pub struct Room {
+    /// Who we are and what we wish.
+    pub settings: Settings,
+    /// How the connection stands.
+    pub connection: Connection,
+    /// Everybody in it.
+    pub members: Members,
+    /// What was said and what happened.
+    pub timeline: Timeline,
+    /// Which messages belong together.
+    pub threads: Threads,
+    /// What waits for the person.
+    pub inbox: Inbox,
+    /// Our own messages, and what became of them.
+    pub outbox: Outbox,
+    /// What our agents are doing.
+    pub runs: Runs,
+    /// What auto mode has used up.
+    pub guard: Guard,
+    place: Place,
+    /// The longest text frame that the relay takes, in bytes.
+    message_bytes: usize,
+    /// Every message that came, so that none is taken twice.
+    known: HashSet<Key>,
+    /// Those of them that are not yet safely on disk.
+    unkept: HashSet<Key>,
+    /// What the sender of a message to us was told last.
+    told: HashMap<Key, (ReceiptState, String)>,
+    ids: Ids,
+}
+
+/// How far this member has come in the relay's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Place {
+    session: Option<String>,
+    epoch: String,
+    /// The newest message that is safely kept.
+    seq: u64,
+}
+
+impl Room {
+    /// An empty room, not connected.
+    pub fn new(settings: Settings, ids: Ids) -> Self {
+        Self {
+            connection: Connection::Connecting,
+            members: Members::default(),
+            timeline: Timeline::default(),
+            threads: Threads::default(),
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            runs: Runs::default(),
+            guard: Guard::default(),
+            place: Place::default(),
+            message_bytes: 262_144,
+            known: HashSet::new(),
+            unkept: HashSet::new(),
+            told: HashMap::new(),
+            settings,
+            ids,
+        }
+    }
+
+    /// Takes what happened at `now`, and says what is to be done.
+    pub fn update(&mut self, event: Event, now: Millis) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Welcome(welcome) => self.welcome(*welcome, now, &mut effects),
+            Event::Frame(frame) => self.frame(*frame, now, &mut effects),
+            Event::Connection(connection) => self.connection_changed(connection, now),
+            Event::Kept(kept) => self.kept(kept, &mut effects),
+            Event::Run { run, event } => self.run_event(&run, event, now, &mut effects),
+            Event::Tick => {}
+        }
+        self.deadlines(now, &mut effects);
+        effects
+    }
+
+    /// When [`Event::Tick`] is due next, if anything waits for time to pass.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        let expiry = self.inbox.oldest().map(|at| at + self.settings.expire_after);
+        let lost = self.outbox.oldest_unreceived().map(|at| at + self.settings.give_up_after);
+        expiry.into_iter().chain(lost).min()
+    }
+
+    /// Where a new connection goes on from.
+    pub fn resume(&self) -> Option<Resume> {
+        let session = self.place.session.clone()?;
+        Some(Resume { session, epoch: self.place.epoch.clone(), seq: self.place.seq })
+    }
+
+    /// What became of one of our own messages.
+    pub fn fate_of(&self, post: &Post) -> Option<Fate> {
+        self.outbox.get(&post.id).filter(|_| post.mine).map(|outgoing| outgoing.fate(&self.connection))
+    }
+
+    fn is_me(&self, name: &str) -> bool {
+        nexscope_relay::protocol::same_name(&self.settings.me, name)
+    }
+
+    fn fresh_id(&mut self) -> String {
+        (self.ids)()
+    }
+
+    /// Writes a message of ours: kept on disk first, sent when it is safe there.
+    fn send(&mut self, outgoing: Outgoing, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Keep(Box::new(Record::Out(outgoing.clone()))));
+        self.outbox.insert(outgoing);
+    }
+
+    /// Sends a signal, which nobody misses if it is lost.
+    fn signal(&self, audience: &Audience, thread: &str, body: &SignalBody, effects: &mut Vec<Effect>) {
+        let Ok(body) = serde_json::value::to_raw_value(body) else { return };
+        let (to, only) = audience.addresses(&self.settings.me);
+        if self.connection == Connection::Online && (!only || !to.is_empty()) {
+            effects.push(Effect::Send(Outbound::Signal(nexscope_relay::protocol::SendSignal {
+                to,
+                only,
+                thread: Some(thread.to_owned()),
+                body,
+            })));
+        }
+    }
+
+    /// A chat message of ours into the timeline and on its way. Returns its number.
+    fn say(&mut self, words: Words, now: Millis, effects: &mut Vec<Effect>) -> u32 {
+        let id = self.fresh_id();
+        let thread = words.thread.unwrap_or_else(|| id.clone());
+        let chat = Chat { sent_at: now, ..words.chat };
+        let (to, only) = (words.to, words.only);
+        let post = Post::mine(&self.settings.me, &id, &thread, to.clone(), only, &chat);
+        let number = self.add_post(post, now);
+        let outgoing = Outgoing::new(id, to, only, Some(thread), Body::Chat(chat), now);
+        self.send(outgoing, effects);
+        number
+    }
+
+    /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
+    fn add_post(&mut self, post: Post, at: Millis) -> u32 {
+        self.threads.add(&post, &self.settings.me, at);
+        self.timeline.post(post, at)
+    }
+}
+
+/// Words of ours, or of an agent of ours, on their way out.
+struct Words {
+    to: Vec<String>,
+    only: bool,
+    thread: Option<String>,
+    chat: Chat,
+}

@@ -1,0 +1,342 @@
+//! The words: one parser for the composer, for plain mode, and for whatever else takes them.
+
+use nexscope_relay::protocol::{Mode, is_name};
+
+use crate::room::{Command, Decision, Target};
+
+/// What a line of a person's means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// For the room.
+    Command(Command),
+    /// For the room, and only a person at a screen may.
+    Decision(Decision),
+    /// For the front end.
+    Front(Front),
+}
+
+/// What a front end does by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    /// Leave the room and end.
+    Quit,
+    /// Show the words and the keys.
+    Help,
+    /// Dial the relay again now.
+    Start,
+}
+
+/// A word of the composer: how it is written, and what it does.
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// The word.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub arguments: &'static str,
+    /// What it does, in a few words.
+    pub does: &'static str,
+}
+
+/// All words, in the order in which help lists them.
+pub const WORDS: &[Word] = &[
+    word("say", "[@NAME…] [--thread tN] [--public] TEXT", "asks the agents of those named, or tells everyone"),
+    word("tell", "@NAME… TEXT", "a note for a person; asks no agent"),
+    word("who", "", "who is here, with agents and modes"),
+    word("inbox", "", "what waits for you"),
+    word("accept", "mN|tN [INSTRUCTIONS] [--agent NAME]", "lets your agent work on it"),
+    word("reject", "mN|tN [REASON]", "does not; the sender is told"),
+    word("retry", "mN", "sends a failed message again, or lets your agent try again"),
+    word("cancel", "[mN]", "ends what your agent is doing"),
+    word("mode", "[manual|auto]", "shows or sets whether mentions wait for you"),
+    word("append", "tN TEXT", "your own words into a thread"),
+    word("history", "[--limit N] [--thread tN]", "what was said, from this computer's log"),
+    word("status", "", "connection, agents, what is waiting"),
+    word("start", "", "dials the relay again now"),
+    word("help", "", "the words and the keys"),
+    word("quit", "", "leaves the room"),
+];
+
+const fn word(name: &'static str, arguments: &'static str, does: &'static str) -> Word {
+    Word { name, arguments, does }
+}
+
+/// Reads a line: `/word …`, or words for the room, which a leading `@name` directs. `//` begins a text with
+/// a slash. Fails with a sentence that says how it is written.
+pub fn parse(line: &str) -> Result<Line, String> {
+    match line.strip_prefix('/') {
+        Some(rest) if rest.starts_with('/') => say(rest),
+        Some(rest) => {
+            let (name, arguments) = split_word(rest);
+            parse_word(name, arguments)
+        }
+        None => say(line),
+    }
+}
+
+/// Reads the arguments of a word.
+pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
+        "say" => say_with_options(arguments),
+        "tell" => tell(arguments),
+        "who" => Ok(Line::Command(Command::Who)),
+        "inbox" => Ok(Line::Command(Command::Inbox)),
+        "accept" => accept(arguments),
+        "reject" => {
+            let (target, reason) = target("reject", arguments)?;
+            Ok(Line::Decision(Decision::Reject { target, reason: reason.to_owned() }))
+        }
+        "retry" => match arguments.trim() {
+            "" => Err(usage("retry")),
+            id => Ok(Line::Command(Command::Retry(message_number(id).ok_or_else(|| usage("retry"))?))),
+        },
+        "cancel" => match arguments.trim() {
+            "" => Ok(Line::Command(Command::Cancel(None))),
+            id => Ok(Line::Command(Command::Cancel(Some(message_number(id).ok_or_else(|| usage("cancel"))?)))),
+        },
+        "mode" => match arguments.trim().to_ascii_lowercase().as_str() {
+            "" => Ok(Line::Command(Command::Mode(None))),
+            "manual" => Ok(Line::Command(Command::Mode(Some(Mode::Manual)))),
+            "auto" => Ok(Line::Decision(Decision::Auto)),
+            _ => Err(usage("mode")),
+        },
+        "append" => {
+            let (id, text) = split_word(arguments);
+            let thread = thread_number(id).ok_or_else(|| usage("append"))?;
+            let text = some_text(text, "append")?;
+            Ok(Line::Command(Command::Say { to: vec![], text, thread: Some(thread), public: false, note: true }))
+        }
+        "history" => history(arguments),
+        "status" => Ok(Line::Command(Command::Status)),
+        "start" => Ok(Line::Front(Front::Start)),
+        "help" => Ok(Line::Front(Front::Help)),
+        "quit" | "stop" => Ok(Line::Front(Front::Quit)),
+        _ => Err(unknown(&name)),
+    }
+}
+
+/// Plain words: whom they name at their beginning, they ask.
+fn say(text: &str) -> Result<Line, String> {
+    let (to, text) = leading_names(text)?;
+    let text = some_text(text, "say")?;
+    Ok(Line::Command(Command::Say { to, text, thread: None, public: false, note: false }))
+}
+
+fn say_with_options(arguments: &str) -> Result<Line, String> {
+    let (mut thread, mut public, mut note) = (None, false, false);
+    let mut rest = arguments.trim_start();
+    loop {
+        let (first, after) = split_word(rest);
+        match first {
+            "--public" => public = true,
+            "--note" => note = true,
+            "--thread" => {
+                let (id, behind) = split_word(after);
+                thread = Some(thread_number(id).ok_or_else(|| usage("say"))?);
+                rest = behind;
+                continue;
+            }
+            option if option.starts_with("--") && option.len() > 2 => {
+                return Err(format!("say has no {option}. {}", usage("say")));
+            }
+            _ => break,
+        }
+        rest = after;
+    }
+    let Line::Command(Command::Say { to, text, .. }) = say(rest)? else { return Err(usage("say")) };
+    Ok(Line::Command(Command::Say { to, text, thread, public, note }))
+}
+
+fn tell(arguments: &str) -> Result<Line, String> {
+    let (to, text) = leading_names(arguments)?;
+    if to.is_empty() {
+        return Err(usage("tell"));
+    }
+    let text = some_text(text, "tell")?;
+    Ok(Line::Command(Command::Say { to, text, thread: None, public: false, note: true }))
+}
+
+fn accept(arguments: &str) -> Result<Line, String> {
+    let (target, rest) = target("accept", arguments)?;
+    let (mut instructions, mut agent) = (Vec::new(), None);
+    let mut words = rest.split_whitespace();
+    while let Some(word) = words.next() {
+        match word {
+            "--agent" => agent = Some(words.next().ok_or_else(|| usage("accept"))?.to_owned()),
+            other => instructions.push(other),
+        }
+    }
+    // Without an option the words stay as they were written, line breaks too.
+    let instructions = if agent.is_none() { rest.trim().to_owned() } else { instructions.join(" ") };
+    let instructions = Some(instructions).filter(|words| !words.is_empty());
+    Ok(Line::Decision(Decision::Accept { target, instructions, agent }))
+}
+
+fn history(arguments: &str) -> Result<Line, String> {
+    let (mut limit, mut thread) = (20, None);
+    let mut words = arguments.split_whitespace();
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| usage("history"))?;
+        match word {
+            "--limit" => limit = value.parse().ok().filter(|n| *n > 0).ok_or_else(|| usage("history"))?,
+            "--thread" => thread = Some(thread_number(value).ok_or_else(|| usage("history"))?),
+            _ => return Err(usage("history")),
+        }
+    }
+    Ok(Line::Command(Command::History { limit, thread }))
+}
+
+/// The `@names` at the beginning of a text, and what stands behind them. A comma or a colon may follow each.
+fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
+    let (mut names, mut rest) = (Vec::new(), text.trim_start());
+    while let Some(after) = rest.strip_prefix('@') {
+        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        let (name, behind) = after.split_at(end.unwrap_or(after.len()));
+        let behind_mark = behind.strip_prefix([',', ':']).unwrap_or(behind);
+        if !(behind_mark.is_empty() || behind_mark.starts_with(char::is_whitespace) || behind_mark.starts_with('@')) {
+            // An address of another kind, such as a package name: just text.
+            break;
+        }
+        if !is_name(name) {
+            return Err(match name {
+                "" => "A name follows the @, as in @bob.".to_owned(),
+                "all" | "everyone" | "here" => format!("@{name} is nobody: write without a name to tell everyone."),
+                _ => format!("@{name} is no name: 1 to 32 of a-z, 0-9, _ and -."),
+            });
+        }
+        names.push(name.to_owned());
+        rest = behind_mark.trim_start();
+    }
+    Ok((names, rest))
+}
+
+fn target<'a>(name: &str, arguments: &'a str) -> Result<(Target, &'a str), String> {
+    let (id, rest) = split_word(arguments);
+    let target = match thread_number(id) {
+        Some(thread) => Target::Thread(thread),
+        None => Target::Item(message_number(id).ok_or_else(|| usage(name))?),
+    };
+    Ok((target, rest))
+}
+
+/// `m12` or `12`.
+fn message_number(id: &str) -> Option<u32> {
+    id.strip_prefix(['m', 'M']).unwrap_or(id).parse().ok()
+}
+
+/// `t3`.
+fn thread_number(id: &str) -> Option<u32> {
+    id.strip_prefix(['t', 'T'])?.parse().ok()
+}
+
+/// The first word, and what stands behind it.
+fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
+fn some_text(text: &str, name: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err(usage(name)),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn usage(name: &str) -> String {
+    let word = WORDS.iter().find(|word| word.name == name);
+    let arguments = word.map_or("", |word| word.arguments);
+    format!("It is written /{name} {arguments}")
+}
+
+fn unknown(name: &str) -> String {
+    let nearest = WORDS.iter().map(|word| (strsim::damerau_levenshtein(word.name, name), word.name)).min();
+    match nearest {
+        Some((distance, word)) if distance <= 2 => format!("There is no /{name}; did you mean /{word}?"),
+        _ => format!("There is no /{name}; /help lists the words, and // begins a text with a slash."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(to: &[&str], text: &str) -> Line {
+        say_as(to, text, None, false, false)
+    }
+
+    fn say_as(to: &[&str], text: &str, thread: Option<u32>, public: bool, note: bool) -> Line {
+        let to = to.iter().map(|name| (*name).to_owned()).collect();
+        Line::Command(Command::Say { to, text: text.into(), thread, public, note })
+    }
+
+    #[test]
+    fn lines_table() {
+        let table = [
+            ("hello all", said(&[], "hello all")),
+            ("@bob look", said(&["bob"], "look")),
+            ("@bob: look", said(&["bob"], "look")),
+            ("@bob, @carol look\nhere", said(&["bob", "carol"], "look\nhere")),
+            ("@bob,@carol look", said(&["bob", "carol"], "look")),
+            ("@scope/package is out", said(&[], "@scope/package is out")),
+            ("mail a@b", said(&[], "mail a@b")),
+            ("//etc is a path", said(&[], "/etc is a path")),
+            ("/say @bob hi", said(&["bob"], "hi")),
+            ("/say --public @bob hi", say_as(&["bob"], "hi", None, true, false)),
+            ("/say --thread t3 --note hi", say_as(&[], "hi", Some(3), false, true)),
+            ("/tell @bob lunch?", say_as(&["bob"], "lunch?", None, false, true)),
+            ("/append t2 and more", say_as(&[], "and more", Some(2), false, true)),
+            ("/who", Line::Command(Command::Who)),
+            ("/cancel", Line::Command(Command::Cancel(None))),
+            ("/cancel m4", Line::Command(Command::Cancel(Some(4)))),
+            ("/mode", Line::Command(Command::Mode(None))),
+            ("/mode auto", Line::Decision(Decision::Auto)),
+            ("/MODE manual", Line::Command(Command::Mode(Some(Mode::Manual)))),
+            ("/history --limit 5", Line::Command(Command::History { limit: 5, thread: None })),
+            ("/quit", Line::Front(Front::Quit)),
+            ("/stop", Line::Front(Front::Quit)),
+            (
+                "/accept m12 be brief --agent codex",
+                Line::Decision(Decision::Accept {
+                    target: Target::Item(12),
+                    instructions: Some("be brief".into()),
+                    agent: Some("codex".into()),
+                }),
+            ),
+            (
+                "/accept t3",
+                Line::Decision(Decision::Accept { target: Target::Thread(3), instructions: None, agent: None }),
+            ),
+            (
+                "/reject 12 too busy",
+                Line::Decision(Decision::Reject { target: Target::Item(12), reason: "too busy".into() }),
+            ),
+        ];
+        for (line, expected) in table {
+            assert_eq!(parse(line), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_say_how_it_is_written() {
+        let table = [
+            ("@bob", "/say"),
+            ("@all hi", "everyone"),
+            ("@ hi", "A name follows"),
+            ("/accpet m1", "/accept"),
+            ("/xyzzyxyz", "/help"),
+            ("/accept", "/accept mN"),
+            ("/accept mx", "/accept mN"),
+            ("/tell hi", "/tell @NAME"),
+            ("/mode fast", "manual|auto"),
+            ("/append m3 x", "/append tN"),
+            ("/say --loud x", "--loud"),
+            ("/history --limit 0", "/history"),
+            ("   ", "/say"),
+        ];
+        for (line, expected) in table {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}

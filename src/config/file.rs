@@ -1,0 +1,146 @@
+//! `config.toml` as it is written, and errors that name file, line and the nearest known key.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use super::{ConfigError, agents::Agent};
+use crate::room::Mentions;
+use nexscope_relay::protocol::Mode;
+
+/// One layer's settings; what is absent is left to the layers below.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The member's name.
+    pub name: Option<String>,
+    /// The relay, `ws://HOST:PORT/ws`.
+    pub relay: Option<String>,
+    /// The room.
+    pub room: Option<String>,
+    /// The relay's secret.
+    pub token: Option<String>,
+    /// A file that holds it.
+    pub token_file: Option<String>,
+    /// A command that prints it.
+    pub token_command: Option<Vec<String>>,
+    /// The room is hosted here: the relay inside this program listens on this address.
+    pub host: Option<String>,
+    /// Whether mentions wait.
+    pub mode: Option<Mode>,
+    /// Auto mode's limit on answers in a row.
+    pub hop_limit: Option<u32>,
+    /// Who sees a message that begins with `@name`.
+    pub mentions: Option<Mentions>,
+    /// The agent that answers where none is named.
+    pub agent: Option<String>,
+    /// The agents.
+    #[serde(default)]
+    pub agents: BTreeMap<String, Agent>,
+    /// The look.
+    #[serde(default)]
+    pub ui: Ui,
+}
+
+/// The look and the keys.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ui {
+    /// The keymap's name.
+    pub keymap: Option<String>,
+    /// The theme's name.
+    pub theme: Option<String>,
+    /// How the person is called.
+    pub notify: Option<Vec<Notify>>,
+}
+
+/// A way to call the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notify {
+    /// The terminal's bell.
+    Bell,
+    /// A count in the terminal's title.
+    Title,
+}
+
+/// Reads a file's text. Fails with file, line, and what is wrong.
+pub(super) fn parse(text: &str, path: &Path) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        ConfigError::Wrong {
+            path: path.to_owned(),
+            line: line.unwrap_or(1),
+            what: with_nearest(error.message()),
+        }
+    })
+}
+
+/// An unknown key is named together with the nearest known one.
+pub(crate) fn with_nearest(message: &str) -> String {
+    let message = crate::text::clean_line(message, 400);
+    let Some((unknown, known)) = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split_once("`, expected "))
+    else {
+        return message;
+    };
+    let known = known.split('`').skip(1).step_by(2);
+    match known.map(|name| (strsim::damerau_levenshtein(name, unknown), name)).min() {
+        Some((_, nearest)) => format!("there is no setting `{unknown}`; did you mean `{nearest}`?"),
+        None => format!("there is no setting `{unknown}` here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_file_is_read() {
+        let text = r#"
+            name = "alice"
+            relay = "ws://localhost:8080/ws"
+            room = "lobby"
+            token = "secret"
+            mode = "manual"
+            hop_limit = 3
+            mentions = "direct"
+            agent = "claude"
+            [agents.claude]
+            kind = "claude"
+            command = ["claude"]
+            dir = "~/src/app"
+            project = "memory"
+            timeout = "10m"
+            stall = "60s"
+            permissions = "ask"
+            [ui]
+            keymap = "default"
+            theme = "terminal"
+            notify = ["bell", "title"]
+        "#;
+        let file = parse(text, Path::new("config.toml")).unwrap();
+        assert_eq!(file.name.as_deref(), Some("alice"));
+        assert_eq!(file.agents["claude"].timeout.as_secs(), 600);
+    }
+
+    #[test]
+    fn mistakes_name_line_and_nearest_key() {
+        let table = [
+            ("name = \"a\"\nrelya = \"x\"\n", 2, "did you mean `relay`?"),
+            ("\n\n[agents.x]\nkind = \"claud\"\n", 4, "claud"),
+            ("[agents.x]\nkind = \"codex\"\ntimeout = \"soon\"\n", 3, "no time"),
+            ("name = [\n", 1, ""),
+        ];
+        for (text, line, what) in table {
+            let ConfigError::Wrong { line: found, what: said, .. } =
+                parse(text, Path::new("c.toml")).unwrap_err()
+            else {
+                panic!("{text}")
+            };
+            assert!(said.contains(what), "{said}");
+            assert!(found == line || what.is_empty(), "{text}: {found}");
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! The layers put together, with what each may set.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+use nexscope_relay::protocol::{Mode, is_name};
+
+use super::{
+    agents::Agent,
+    file::{File, Notify, Ui, parse},
+};
+use crate::{
+    link::{Invite, Target},
+    room::Mentions,
+};
+
+/// Where things are looked for.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// `config.toml`, `keymaps/` and `themes/`.
+    pub config: PathBuf,
+    /// State folders.
+    pub state: PathBuf,
+    /// The folder that the program was started in.
+    pub here: PathBuf,
+}
+
+/// What flags set.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `-n NAME`.
+    pub name: Option<String>,
+    /// `--mode`.
+    pub mode: Option<Mode>,
+    /// `--room`.
+    pub room: Option<String>,
+    /// `--relay`.
+    pub relay: Option<String>,
+    /// `--invite`.
+    pub invite: Option<String>,
+    /// `--theme`.
+    pub theme: Option<String>,
+    /// `--keymap`.
+    pub keymap: Option<String>,
+}
+
+/// A secret that does not show itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// All settings, put together.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The member's name, where one is set.
+    pub name: Option<String>,
+    /// The relay, where one is set.
+    pub relay: Option<Target>,
+    /// The relay's secret, from the layer that the relay is from.
+    pub token: Option<Token>,
+    /// The room is hosted here, on this address.
+    pub host: Option<std::net::SocketAddr>,
+    /// The room.
+    pub room: String,
+    /// Whether mentions wait.
+    pub mode: Mode,
+    /// Auto mode's limit on answers in a row.
+    pub hop_limit: u32,
+    /// Who sees a message that begins with `@name`.
+    pub mentions: Mentions,
+    /// The agent that answers where none is named.
+    pub agent: Option<String>,
+    /// The agents.
+    pub agents: BTreeMap<String, Agent>,
+    /// The keymap's name.
+    pub keymap: String,
+    /// The theme's name.
+    pub theme: String,
+    /// How the person is called.
+    pub notify: Vec<Notify>,
+    /// What the person should know: settings that were ignored, files that others can read.
+    pub warnings: Vec<String>,
+}
+
+/// Where a relay's settings came from, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origins {
+    /// The user's file.
+    User,
+    /// The environment.
+    Variables,
+    /// The command line.
+    Flags,
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file is wrong.
+    #[error("{}, line {line}: {what}", path.display())]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A value is wrong, wherever it stands.
+    #[error("{0}")]
+    Value(String),
+}
+
+impl Paths {
+    /// The usual folders (XDG). Fails where there is no home folder.
+    pub fn usual() -> Result<Self, ConfigError> {
+        let xdg = Xdg::new()
+            .map_err(|_| ConfigError::Value("there is no home folder: set HOME and try again".into()))?;
+        let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
+        let here = std::env::current_dir()
+            .map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
+        Ok(Self { config: xdg.config_dir().join("nexscope"), state, here })
+    }
+
+    /// The user's file.
+    pub fn user_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The project's file.
+    pub fn project_file(&self) -> PathBuf {
+        self.here.join(".nexscope").join("config.toml")
+    }
+}
+
+/// Puts the layers together. `variable` looks a variable of the environment up.
+pub fn load(
+    paths: &Paths,
+    variable: impl Fn(&str) -> Option<String>,
+    flags: &Flags,
+) -> Result<Config, ConfigError> {
+    let mut config = Config {
+        name: None,
+        relay: None,
+        token: None,
+        host: None,
+        room: "lobby".into(),
+        mode: Mode::Manual,
+        hop_limit: 3,
+        mentions: Mentions::Direct,
+        agent: None,
+        agents: BTreeMap::new(),
+        keymap: "default".into(),
+        theme: "terminal".into(),
+        notify: vec![Notify::Bell, Notify::Title],
+        warnings: Vec::new(),
+    };
+    if let Some(file) = read(&paths.user_file())? {
+        config.user(file, &paths.user_file())?;
+    }
+    if let Some(file) = read(&paths.project_file())? {
+        config.project(file);
+    }
+    config.variables(variable)?;
+    config.flags(flags)?;
+    config.check()?;
+    Ok(config)
+}
+
+fn read(path: &Path) -> Result<Option<File>, ConfigError> {
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&text, path).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::Unreadable { path: path.to_owned(), error }),
+    }
+}
+
+impl Config {
+    fn user(&mut self, file: File, path: &Path) -> Result<(), ConfigError> {
+        let holds_secret = file.token.is_some();
+        let readable = fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+        if holds_secret && readable {
+            self.warnings.push(format!(
+                "{} holds a token and others can read it: chmod 600 it.",
+                path.display()
+            ));
+        }
+        let token = token(&file)?;
+        self.connect(file.relay.as_deref(), token)?;
+        if let Some(host) = &file.host {
+            self.host = Some(host.parse().map_err(|_| {
+                ConfigError::Value(format!("host = \"{host}\" is no address; write for example \"127.0.0.1:8080\""))
+            })?);
+        }
+        self.name = file.name.or(self.name.take());
+        self.room = file.room.unwrap_or_else(|| self.room.clone());
+        self.mode = file.mode.unwrap_or(self.mode);
+        self.hop_limit = file.hop_limit.unwrap_or(self.hop_limit);
+        self.mentions = file.mentions.unwrap_or(self.mentions);
+        self.agent = file.agent.or(self.agent.take());
+        self.agents = file.agents;
+        self.ui(file.ui);
+        Ok(())
+    }
+
+    /// A project's file comes with whatever was checked out: it may say who and where, and may only make
+    /// things safer.
+    fn project(&mut self, file: File) {
+        self.name = file.name.or(self.name.take());
+        self.room = file.room.unwrap_or_else(|| self.room.clone());
+        if file.mode == Some(Mode::Manual) {
+            self.mode = Mode::Manual;
+        }
+        if let Some(limit) = file.hop_limit {
+            self.hop_limit = self.hop_limit.min(limit);
+        }
+        if file.mentions == Some(Mentions::Direct) {
+            self.mentions = Mentions::Direct;
+        }
+        let ignored: Vec<&str> = [
+            ("relay", file.relay.is_some()),
+            ("token", file.token.is_some()),
+            ("token_file", file.token_file.is_some()),
+            ("token_command", file.token_command.is_some()),
+            ("host", file.host.is_some()),
+            ("mode", file.mode == Some(Mode::Auto)),
+            ("mentions", file.mentions == Some(Mentions::Room)),
+            ("agent", file.agent.is_some()),
+            ("agents", !file.agents.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(key, set)| set.then_some(key))
+        .collect();
+        if !ignored.is_empty() {
+            self.warnings.push(format!(
+                "This folder's .nexscope/config.toml may not set {}: ignored. Set it in your own config.toml.",
+                ignored.join(", ")
+            ));
+        }
+        self.ui(file.ui);
+    }
+
+    fn ui(&mut self, ui: Ui) {
+        self.keymap = ui.keymap.unwrap_or_else(|| self.keymap.clone());
+        self.theme = ui.theme.unwrap_or_else(|| self.theme.clone());
+        self.notify = ui.notify.unwrap_or_else(|| self.notify.clone());
+    }
+
+    fn variables(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let token = variable("NEXSCOPE_TOKEN").map(Token);
+        self.connect(variable("NEXSCOPE_RELAY_URL").as_deref(), token)?;
+        self.name = variable("NEXSCOPE_DEFAULT_NAME").or(self.name.take());
+        self.room = variable("NEXSCOPE_ROOM").unwrap_or_else(|| self.room.clone());
+        match variable("NEXSCOPE_MODE").as_deref() {
+            None => {}
+            Some("manual") => self.mode = Mode::Manual,
+            Some("auto") => self.mode = Mode::Auto,
+            Some(_) => return Err(ConfigError::Value("NEXSCOPE_MODE is manual or auto".into())),
+        }
+        if let Some(limit) = variable("NEXSCOPE_HOP_LIMIT") {
+            self.hop_limit =
+                limit.parse().map_err(|_| ConfigError::Value("NEXSCOPE_HOP_LIMIT is a number".into()))?;
+        }
+        Ok(())
+    }
+
+    fn flags(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+        if let Some(invite) = &flags.invite {
+            let invite: Invite =
+                invite.parse().map_err(|error| ConfigError::Value(format!("--invite: {error}")))?;
+            self.room = invite.room;
+            self.relay = Some(invite.target);
+            self.token = Some(Token(invite.token));
+            self.host = None;
+        }
+        self.connect(flags.relay.as_deref(), None)?;
+        self.name = flags.name.clone().or(self.name.take());
+        self.room = flags.room.clone().unwrap_or_else(|| self.room.clone());
+        self.mode = flags.mode.unwrap_or(self.mode);
+        self.theme = flags.theme.clone().unwrap_or_else(|| self.theme.clone());
+        self.keymap = flags.keymap.clone().unwrap_or_else(|| self.keymap.clone());
+        Ok(())
+    }
+
+    /// A layer's relay and token. A token goes only to the relay that it was configured with, in the same
+    /// layer; a layer that names another relay and no token has none, and a token alone is for the relay
+    /// that stands.
+    fn connect(&mut self, relay: Option<&str>, token: Option<Token>) -> Result<(), ConfigError> {
+        if let Some(relay) = relay {
+            let target: Target =
+                relay.parse().map_err(|error| ConfigError::Value(format!("relay \"{}\": {error}", crate::text::clean_line(relay, 100))))?;
+            if self.relay.as_ref() != Some(&target) {
+                self.token = None;
+            }
+            self.relay = Some(target);
+            self.host = None;
+        }
+        self.token = token.or(self.token.take());
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let rule = "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system";
+        if let Some(name) = self.name.as_ref().filter(|name| !is_name(name)) {
+            let name = crate::text::clean_line(name, 40);
+            return Err(ConfigError::Value(format!("the name \"{name}\" cannot be used: {rule}")));
+        }
+        if !is_name(&self.room) {
+            let room = crate::text::clean_line(&self.room, 40);
+            return Err(ConfigError::Value(format!("the room \"{room}\" cannot be used: {rule}")));
+        }
+        if let Some(name) = self.agents.keys().find(|name| !is_name(name)) {
+            let name = crate::text::clean_line(name, 40);
+            return Err(ConfigError::Value(format!("the agent's name \"{name}\" cannot be used: {rule}")));
+        }
+        match &self.agent {
+            Some(agent) if !self.agents.contains_key(agent) => Err(ConfigError::Value(format!(
+                "agent = \"{}\" names no [agents.NAME] table",
+                crate::text::clean_line(agent, 40)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it says where to go: a relay, or that the room is hosted here.
+    pub fn is_configured(&self) -> bool {
+        self.relay.is_some() || self.host.is_some()
+    }
+}
+
+/// A layer's token: as it stands, from a file, or from a command.
+fn token(file: &File) -> Result<Option<Token>, ConfigError> {
+    let trimmed = |text: String| Some(Token(text.trim().to_owned()));
+    match (&file.token, &file.token_file, &file.token_command) {
+        (Some(token), None, None) => Ok(trimmed(token.clone())),
+        (None, Some(path), None) => {
+            let path = expand_home(path);
+            fs::read_to_string(&path).map(trimmed).map_err(|error| ConfigError::Unreadable { path, error })
+        }
+        (None, None, Some(command)) => {
+            let failed = |why: String| ConfigError::Value(format!("token_command failed: {why}"));
+            let (program, arguments) = command.split_first().ok_or_else(|| failed("it is empty".into()))?;
+            let output = std::process::Command::new(program)
+                .args(arguments)
+                .stdin(std::process::Stdio::null())
+                .output()
+                .map_err(|error| failed(error.to_string()))?;
+            if !output.status.success() {
+                return Err(failed(output.status.to_string()));
+            }
+            Ok(trimmed(String::from_utf8_lossy(&output.stdout).into_owned()))
+        }
+        (None, None, None) => Ok(None),
+        _ => Err(ConfigError::Value("set one of token, token_file and token_command, not several".into())),
+    }
+}
+
+/// `~/x` in a path of a file.
+pub(crate) fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct World {
+        _dir: tempfile::TempDir,
+        paths: Paths,
+    }
+
+    fn world(user: &str, project: &str) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths {
+            config: dir.path().join("config"),
+            state: dir.path().join("state"),
+            here: dir.path().join("here"),
+        };
+        for (path, text) in [(paths.user_file(), user), (paths.project_file(), project)] {
+            if !text.is_empty() {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, text).unwrap();
+            }
+        }
+        World { _dir: dir, paths }
+    }
+
+    fn loaded(user: &str, project: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, ConfigError> {
+        let world = world(user, project);
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        load(&world.paths, variable, &flags)
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let flags = Flags { name: Some("dan".into()), ..Flags::default() };
+        let user = "name = \"alice\"\nroom = \"a\"\nhop_limit = 5";
+        let config =
+            loaded(user, "name = \"bob\"\nroom = \"b\"", &[("NEXSCOPE_DEFAULT_NAME", "carol")], flags).unwrap();
+        assert_eq!((config.name.as_deref(), config.room.as_str(), config.hop_limit), (Some("dan"), "b", 5));
+    }
+
+    #[test]
+    fn a_project_may_only_tighten() {
+        let project = "mode = \"auto\"\nhop_limit = 9\nrelay = \"ws://evil/ws\"\ntoken = \"x\"\n[agents.x]\nkind = \"claude\"";
+        let config = loaded("hop_limit = 2\nrelay = \"ws://good/ws\"\ntoken = \"secret\"", project, &[], Flags::default()).unwrap();
+        assert_eq!((config.mode, config.hop_limit), (Mode::Manual, 2));
+        assert_eq!(config.relay.unwrap().host, "good");
+        assert_eq!(config.token, Some(Token("secret".into())));
+        assert!(config.agents.is_empty());
+        assert!(config.warnings.iter().any(|warning| warning.contains("relay, token, mode, agents")), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn a_token_stays_with_its_relay() {
+        let user = "relay = \"ws://good/ws\"\ntoken = \"secret\"";
+        let elsewhere = Flags { relay: Some("ws://other/ws".into()), ..Flags::default() };
+        assert_eq!(loaded(user, "", &[], elsewhere).unwrap().token, None);
+        let same = Flags { relay: Some("ws://good/ws".into()), ..Flags::default() };
+        assert!(loaded(user, "", &[], same).unwrap().token.is_some());
+        let variables = [("NEXSCOPE_RELAY_URL", "ws://third/ws"), ("NEXSCOPE_TOKEN", "t3")];
+        assert_eq!(loaded(user, "", &variables, Flags::default()).unwrap().token, Some(Token("t3".into())));
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        let table = [
+            ("name = \"a b\"", "\"a b\" cannot be used"),
+            ("room = \"all\"", "\"all\" cannot be used"),
+            ("agent = \"x\"", "names no [agents.NAME]"),
+            ("relay = \"http://x\"", "ws://HOST:PORT/ws"),
+            ("token = \"a\"\ntoken_file = \"b\"", "one of token"),
+        ];
+        for (user, expected) in table {
+            let error = loaded(user, "", &[], Flags::default()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_token_that_others_can_read_is_a_warning() {
+        let config = loaded("relay = \"ws://h/ws\"\ntoken = \"secret\"", "", &[], Flags::default()).unwrap();
+        assert!(config.warnings[0].contains("chmod 600"));
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

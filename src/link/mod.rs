@@ -1,0 +1,152 @@
+//! The connection to the relay: dial, hello, heartbeat, back-off, resume.
+//!
+//! A task of its own owns the socket. What it hears becomes [`Event`]s for the room; what the room wants
+//! sent comes through a bounded channel, and is paced below the relay's limits.
+
+mod backoff;
+mod connection;
+mod pace;
+mod target;
+
+use nexscope_relay::protocol::{Code, Mode, Resume};
+use tokio::sync::{mpsc, watch};
+
+use crate::room::{Connection, Event, Outbound};
+
+pub use target::{Invite, Target, TargetError};
+
+/// Frames on their way out. Full: the session keeps them, they are in its outbox anyway.
+const OUTGOING: usize = 256;
+/// Events on their way in. Full: the socket is read no further, and the relay waits or cuts us.
+const INCOMING: usize = 256;
+
+/// Who joins what.
+#[derive(Clone)]
+pub struct Login {
+    /// The relay.
+    pub target: Target,
+    /// The room.
+    pub room: String,
+    /// The member's name.
+    pub name: String,
+    /// The relay's secret.
+    pub token: String,
+    /// Proof that the name is still the same person's.
+    pub owner: String,
+    /// Names of the agents behind this member.
+    pub agents: Vec<String>,
+    /// How many messages of before a newcomer wants to see.
+    pub history: u32,
+}
+
+/// What changes between one hello and the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Where the room goes on from.
+    pub resume: Option<Resume>,
+    /// How this member's agents answer.
+    pub mode: Mode,
+}
+
+/// The way to the connection's task.
+#[derive(Debug)]
+pub struct Link {
+    /// What it hears.
+    pub events: mpsc::Receiver<Event>,
+    /// What is to be sent.
+    pub frames: mpsc::Sender<Outbound>,
+    standing: watch::Sender<Standing>,
+    orders: mpsc::Sender<Order>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// What the session tells the connection's task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Dial now, whatever was waited for.
+    Dial,
+    /// Say bye and end.
+    Leave,
+}
+
+impl Link {
+    /// Starts dialling.
+    pub fn start(login: Login, standing: Standing) -> Self {
+        let (events_in, events) = mpsc::channel(INCOMING);
+        let (frames, outgoing) = mpsc::channel(OUTGOING);
+        // Two orders exist, and a second one of a kind adds nothing: when full, it is dropped.
+        let (orders, orders_out) = mpsc::channel(2);
+        let (standing, standing_out) = watch::channel(standing);
+        let task = connection::Task { login, standing: standing_out, outgoing, orders: orders_out, events: events_in };
+        let task = tokio::spawn(task.run());
+        Self { events, frames, standing, orders, task }
+    }
+
+    /// What the next hello says.
+    pub fn set_standing(&self, standing: Standing) {
+        self.standing.send_if_modified(|old| {
+            let changed = *old != standing;
+            *old = standing;
+            changed
+        });
+    }
+
+    /// Dials now: after a refusal, or where waiting is too long.
+    pub fn dial_now(&self) {
+        let _ = self.orders.try_send(Order::Dial);
+    }
+
+    /// Leaves the room and waits until the relay knows, or for a second.
+    pub async fn leave(mut self) {
+        let _ = self.orders.send(Order::Leave).await;
+        // The task may be waiting to hand over an event.
+        self.events.close();
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), &mut self.task).await;
+        self.task.abort();
+    }
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+struct End {
+    /// The relay's code, where it gave one.
+    code: Option<Code>,
+    /// Why, in one sentence.
+    why: String,
+}
+
+impl End {
+    fn because(why: impl Into<String>) -> Self {
+        Self { code: None, why: why.into() }
+    }
+
+    /// Whether dialling again by itself would meet the same answer.
+    fn is_final(&self) -> bool {
+        matches!(
+            self.code,
+            Some(
+                Code::BadToken
+                    | Code::NameTaken
+                    | Code::BadName
+                    | Code::BadHello
+                    | Code::BadVersion
+                    | Code::Replaced
+            )
+        )
+    }
+
+    /// What the person is shown, with what to do.
+    fn refused(self) -> Connection {
+        let code = self.code.unwrap_or(Code::Other);
+        let todo = match code {
+            Code::BadToken => "Check the token in your config or invite, then /start.",
+            Code::NameTaken => "Choose another name with -n NAME, or /start to try again.",
+            Code::BadName => "Names are 1 to 32 of a-z, 0-9, _ and -: choose another with -n NAME.",
+            Code::BadVersion | Code::BadHello => "This program and the relay do not fit together: update one.",
+            Code::Replaced => "You joined from another place; /start takes the room back here.",
+            _ => "Try again with /start.",
+        };
+        let why = self.why.trim_end_matches('.');
+        Connection::Refused { code, why: format!("{why}. {todo}") }
+    }
+}

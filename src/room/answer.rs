@@ -1,0 +1,151 @@
+//! What our agents' runs report, and their answers on the way out.
+
+use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
+
+use super::{Attention, Audience, Effect, MentionFate, Millis, Record, Room, Run, Totals, Words, run::Session};
+use crate::agent::{Ending, Event, Outcome};
+
+/// What is left free of a frame for what is around an answer, in bytes.
+const ENVELOPE: usize = 8 * 1024;
+
+impl Room {
+    pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
+        if let Event::Ended(ending) = event {
+            if let Some(run) = self.runs.remove(id) {
+                self.ended(run, ending, now, effects);
+            }
+            self.start_next(now, effects);
+            return;
+        }
+        let Some(run) = self.runs.get_mut(id) else { return };
+        let before = run.activity;
+        match event {
+            // The ending tells it again, together with what was used.
+            Event::Session(_) | Event::Ended(_) => {}
+            Event::State(activity) => run.activity = activity,
+            Event::Tool { name, detail } => {
+                run.activity = Activity::Tool;
+                run.tool = Some((name, detail));
+            }
+            Event::Partial(text) => {
+                run.activity = Activity::Writing;
+                run.partial = text;
+            }
+            Event::Notice(notice) => run.notice = Some(notice),
+        }
+        if run.activity != before {
+            let run = run.clone();
+            self.say_activity(&run, effects);
+        }
+    }
+
+    /// Starts the next run of every agent that is free.
+    pub(super) fn start_next(&mut self, now: Millis, effects: &mut Vec<Effect>) {
+        while let Some(run) = self.runs.next_to_start(now) {
+            let run = run.clone();
+            effects.push(Effect::Start { ask: Box::new(run.ask.clone()), before: run.before });
+            self.say_activity(&run, effects);
+        }
+    }
+
+    /// Those who will see the answer see what the agent is doing: a state word and no text.
+    pub(super) fn say_activity(&self, run: &Run, effects: &mut Vec<Effect>) {
+        let body = SignalBody::Activity { agent: run.ask.agent.clone(), state: run.activity };
+        self.signal(&run.audience, &run.thread, &body, effects);
+    }
+
+    fn ended(&mut self, run: Run, ending: Ending, now: Millis, effects: &mut Vec<Effect>) {
+        self.remember_session(&run, &ending, effects);
+        let fate = match ending.outcome.clone() {
+            Outcome::Answer(text) => {
+                self.post_answer(&run, text, &ending, now, effects);
+                MentionFate::Answered
+            }
+            Outcome::Failed(why) => {
+                let why = crate::text::clean_line(&why, super::timeline::LINE_MAX);
+                self.timeline.note(
+                    format!("{} failed on m{}: {why}. Press R on it to try again.", run.ask.agent, run.post),
+                    now,
+                );
+                effects.push(Effect::Attention(Attention::Failure));
+                MentionFate::Failed(why)
+            }
+            Outcome::Cancelled => {
+                self.timeline.note(format!("{} was stopped on m{}.", run.ask.agent, run.post), now);
+                MentionFate::Failed(format!("stopped by {}", self.settings.me))
+            }
+        };
+        let from = run.ask.from.member.clone();
+        self.settle(run.key, &from, fate, now, effects);
+    }
+
+    /// Posts an answer to those who saw the question. An empty one ends the exchange.
+    fn post_answer(&mut self, run: &Run, text: String, ending: &Ending, now: Millis, effects: &mut Vec<Effect>) {
+        let text = self.fit(text);
+        if text.trim().is_empty() {
+            self.timeline.note(format!("{} had nothing to answer to m{}.", run.ask.agent, run.post), now);
+            return;
+        }
+        let (to, only) = match &run.audience {
+            Audience::Everyone => (vec![run.ask.from.member.clone()], false),
+            audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
+        };
+        let chat = Chat {
+            text,
+            origin: Origin::Agent,
+            agent: Some(run.ask.agent.clone()),
+            // A person reads it. An agent is asked back, which its person decides.
+            asks: run.ask.from.agent.is_some(),
+            hop: run.hop,
+            reply_to: Some(run.key.1.clone()),
+            usage: Some(Usage {
+                ms: Some(ending.took.as_millis() as u64),
+                tools: Some(ending.tools),
+                usd: ending.usd,
+                tokens: ending.tokens,
+            }),
+            ..Chat::default()
+        };
+        self.say(Words { to, only, thread: Some(run.thread.clone()), chat }, now, effects);
+    }
+
+    /// Cuts an answer that no frame could carry, and says so in it.
+    fn fit(&self, mut text: String) -> String {
+        let room = self.message_bytes.saturating_sub(ENVELOPE);
+        // JSON writes some characters longer than they are; the cut is repeated until it fits.
+        while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {
+            let mut end = text.len() * 3 / 4;
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
+            text.push_str("\n\n[cut: the answer was longer than the relay carries]");
+        }
+        text
+    }
+
+    /// The thread's next accepted mention goes on from this session.
+    fn remember_session(&mut self, run: &Run, ending: &Ending, effects: &mut Vec<Effect>) {
+        let Some(id) = ending.session.clone() else { return };
+        let before = self.runs.session(&run.thread, &run.ask.agent);
+        // The same session also knows what it was given before.
+        let same = before.filter(|before| before.id == id || run.ask.resume.as_ref() == Some(&before.id));
+        let audience = match same.filter(|_| run.ask.resume.is_some()) {
+            Some(before) => before.audience.both(&run.audience),
+            None => run.audience.clone(),
+        };
+        let totals = Totals {
+            usd: run.before.usd + ending.usd.unwrap_or(0.0),
+            tokens: run.before.tokens + ending.tokens.unwrap_or(0),
+        };
+        effects.push(Effect::Keep(Box::new(Record::Session {
+            thread: run.thread.clone(),
+            agent: run.ask.agent.clone(),
+            session: Some(id.clone()),
+            audience: audience.clone(),
+            totals,
+        })));
+        let session = Session { id, audience, totals };
+        self.runs.set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
+    }
+}

@@ -1,0 +1,304 @@
+//! What only a person at the keyboard may do.
+
+use nexscope_relay::protocol::{Mode, body::Activity};
+
+use super::{
+    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Totals,
+    ask::{Approved, Ask, Said},
+    inbox::{Key, key},
+    outbox::Outgoing,
+};
+
+/// Proof that a person at the keyboard decides.
+///
+/// Only the screen makes one, from a key that a person pressed; no path from an agent, a script, or the
+/// network has one to give.
+#[derive(Debug)]
+pub struct Person(());
+
+impl Person {
+    /// A key was pressed. Called by the screen alone.
+    pub(crate) fn at_keyboard() -> Self {
+        Self(())
+    }
+}
+
+/// A decision about what waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Let an agent work on it.
+    Accept {
+        /// Which item, or all of a thread.
+        target: Target,
+        /// Words of our own person, added to it.
+        instructions: Option<String>,
+        /// The agent, where it is not the default one.
+        agent: Option<String>,
+    },
+    /// Do not; the sender is told.
+    Reject {
+        /// Which item, or all of a thread.
+        target: Target,
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// Put it off.
+    Later(ItemId),
+    /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
+    HandOver(u32),
+    /// Turn auto mode on.
+    Auto,
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One item (`m12`).
+    Item(ItemId),
+    /// All that waits in a thread (`t3`).
+    Thread(u32),
+}
+
+impl Room {
+    /// Carries out a person's decision. Fails, with a sentence, where there is nothing to decide.
+    pub fn decide(
+        &mut self,
+        decision: Decision,
+        _by: Person,
+        now: Millis,
+    ) -> (Vec<Effect>, Result<Reply, String>) {
+        let mut effects = Vec::new();
+        let result = match decision {
+            Decision::Accept { target, instructions, agent } => {
+                self.accept(target, instructions, agent, now, &mut effects)
+            }
+            Decision::Reject { target, reason } => self.reject(target, &reason, now, &mut effects),
+            Decision::Later(id) => match self.inbox.put_off(id) {
+                true => Ok(Reply::Nothing),
+                false => Err(not_waiting(id)),
+            },
+            Decision::HandOver(number) => self.hand_over(number, now, &mut effects),
+            Decision::Auto => {
+                self.set_mode(Mode::Auto, &mut effects);
+                Ok(Reply::Text("Auto mode: mentions of you are answered at once, within limits.".into()))
+            }
+        };
+        (effects, result)
+    }
+
+    fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
+        let ids: Vec<ItemId> = match target {
+            Target::Item(id) => self.inbox.get(id).map(|item| item.id).into_iter().collect(),
+            Target::Thread(number) => {
+                let thread = self.threads.numbered(number).map(|thread| thread.id.clone());
+                self.inbox.waiting().filter(|item| Some(&item.thread) == thread.as_ref()).map(|i| i.id).collect()
+            }
+        };
+        match (ids.is_empty(), target) {
+            (false, _) => Ok(ids),
+            (true, Target::Item(id)) => Err(not_waiting(id)),
+            (true, Target::Thread(number)) => Err(format!("Nothing waits in t{number}; /inbox lists what does.")),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        target: Target,
+        instructions: Option<String>,
+        agent: Option<String>,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
+        let agent = self.agent_named(agent)?;
+        for id in self.items(target)? {
+            let Some(item) = self.inbox.take(id) else { continue };
+            self.person_spoke(&item.thread, effects);
+            self.run(&item, &agent, instructions.clone(), now, effects);
+        }
+        self.start_next(now, effects);
+        Ok(Reply::Nothing)
+    }
+
+    fn reject(
+        &mut self,
+        target: Target,
+        reason: &str,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
+        let reason = crate::text::clean_line(reason.trim(), super::timeline::LINE_MAX);
+        for id in self.items(target)? {
+            let Some(item) = self.inbox.take(id) else { continue };
+            self.settle(item.key, &item.from.member, MentionFate::Rejected(reason.clone()), now, effects);
+        }
+        Ok(Reply::Nothing)
+    }
+
+    fn hand_over(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let post = self.timeline.post_numbered(number).cloned();
+        let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
+        if post.mine {
+            return Err("That is your own message; write to your agent instead.".into());
+        }
+        if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
+            return Err(format!("An agent of yours has m{number} already."));
+        }
+        let agent = self.agent_named(None)?;
+        if self.inbox.get(number).is_none() {
+            self.inbox.add(&post, false, None, now);
+        }
+        let Some(item) = self.inbox.take(number) else { return Err(not_waiting(number)) };
+        self.person_spoke(&item.thread, effects);
+        self.run(&item, &agent, None, now, effects);
+        self.start_next(now, effects);
+        Ok(Reply::Nothing)
+    }
+
+    fn agent_named(&self, name: Option<String>) -> Result<String, String> {
+        let known = &self.settings.agents;
+        match name {
+            Some(name) => known.iter().find(|one| one.eq_ignore_ascii_case(&name)).cloned().ok_or_else(|| {
+                format!("There is no agent {name}; there is {}.", list(known))
+            }),
+            None => self.settings.default_agent().ok_or_else(|| {
+                "No agent is configured: add an [agents.NAME] table to config.toml, for example \
+                 kind = \"claude\"."
+                    .to_owned()
+            }),
+        }
+    }
+
+    /// Auto mode runs an agent on a mention.
+    pub(super) fn run_automatically(
+        &mut self,
+        post: &Post,
+        agent: String,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(item) = self.inbox.take(post.number) else { return };
+        self.guard.answered(now, &post.thread, &post.from, &agent);
+        effects.push(Effect::Keep(Box::new(Record::Auto {
+            at: now,
+            thread: post.thread.clone(),
+            member: post.from.clone(),
+            agent: agent.clone(),
+        })));
+        self.run(&item, &agent, None, now, effects);
+        self.start_next(now, effects);
+    }
+
+    /// An accepted item becomes a run; it starts when its agent is free.
+    fn run(
+        &mut self,
+        item: &Item,
+        agent: &str,
+        instructions: Option<String>,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(post) = self.timeline.post_numbered(item.id).cloned() else { return };
+        let audience = Audience::of(&post, &self.settings.me);
+        let session = self.runs.session(&post.thread, agent);
+        // A session may only go on where everybody who will see the answer was among those who may
+        // know all that it was given: thread ids are chosen by senders and prove nothing.
+        let session = session.filter(|session| audience.is_within(&session.audience)).cloned();
+        let earlier =
+            if session.is_some() { Vec::new() } else { self.approved_before(&post, &audience) };
+        let run = Run {
+            id: self.fresh_id(),
+            ask: Ask {
+                run: String::new(),
+                agent: agent.to_owned(),
+                me: self.settings.me.clone(),
+                room: self.settings.room.clone(),
+                from: item.from.clone(),
+                text: Approved::by_person(&item.text),
+                instructions: instructions.filter(|words| !words.trim().is_empty()),
+                earlier,
+                audience: match &audience {
+                    Audience::Everyone => None,
+                    Audience::Only(names) => Some(names.clone()),
+                },
+                resume: session.as_ref().map(|session| session.id.clone()),
+            },
+            post: post.number,
+            thread: post.thread.clone(),
+            audience,
+            hop: post.hop.saturating_add(1),
+            started: None,
+            activity: Activity::Queued,
+            partial: String::new(),
+            tool: None,
+            notice: None,
+            stopping: false,
+            key: item.key.clone(),
+            before: session.map_or_else(Totals::default, |session| session.totals),
+        };
+        let run = Run { ask: Ask { run: run.id.clone(), ..run.ask }, ..run };
+        self.settle(item.key.clone(), &item.from.member, MentionFate::Accepted(agent.to_owned()), now, effects);
+        self.say_activity(&run, effects);
+        self.runs.push(run);
+    }
+
+    /// What an agent may know of a thread: our own side's words, and what our person accepted; and only
+    /// what everybody who will see the answer has seen.
+    fn approved_before(&self, post: &Post, audience: &Audience) -> Vec<Said> {
+        /// How many messages back an agent is told.
+        const MOST: usize = 20;
+        let accepted = |other: &Post| {
+            matches!(self.inbox.fate(other), Some(MentionFate::Accepted(_) | MentionFate::Answered))
+        };
+        let thread = self.timeline.posts().rev().map(|(_, other)| other);
+        let mut said: Vec<Said> = thread
+            .filter(|other| other.thread == post.thread && other.number < post.number)
+            .filter(|other| other.mine || accepted(other))
+            .filter(|other| audience.is_within(&Audience::of(other, &self.settings.me)))
+            .take(MOST)
+            .map(|other| Said { who: other.speaker(), text: Approved::by_person(&other.text) })
+            .collect();
+        said.reverse();
+        said
+    }
+
+    /// Notes what became of a mention, on disk too, and tells its sender.
+    pub(super) fn settle(
+        &mut self,
+        key: Key,
+        from: &str,
+        fate: MentionFate,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (state, why) = fate.receipt();
+        effects.push(Effect::Keep(Box::new(Record::Mention {
+            from: from.to_owned(),
+            id: key.1.clone(),
+            fate: fate.clone(),
+            at: now,
+        })));
+        self.inbox.decided(key.clone(), fate);
+        self.tell(from, &key, state, why, effects);
+    }
+
+    /// Our own person spoke in a thread, at the screen.
+    pub(super) fn person_spoke(&mut self, thread: &str, effects: &mut Vec<Effect>) {
+        if self.guard.person_spoke(thread) {
+            effects.push(Effect::Keep(Box::new(Record::Spoke { thread: thread.to_owned() })));
+        }
+    }
+
+    /// Whether a message of ours can be sent again after it failed, and the message.
+    pub(super) fn failed_outgoing(&self, number: u32) -> Option<Outgoing> {
+        let post = self.timeline.post_numbered(number).filter(|post| post.mine)?;
+        self.outbox.get(&post.id).filter(|one| one.failed.is_some()).cloned()
+    }
+}
+
+fn not_waiting(id: ItemId) -> String {
+    format!("m{id} does not wait for you; /inbox lists what does.")
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,227 @@
+//! Our own messages: what still has to be sent again, and what became of each.
+
+use std::collections::BTreeMap;
+
+use nexscope_relay::protocol::{
+    Ack, Send, same_name,
+    body::{Body, Receipt, ReceiptState},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, Millis};
+use crate::text;
+
+/// A message of ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Its id.
+    pub id: String,
+    /// Who is addressed.
+    pub to: Vec<String>,
+    /// Only they see it.
+    pub only: bool,
+    /// The thread that it belongs to.
+    pub thread: Option<String>,
+    /// What is said.
+    pub body: Body,
+    /// When it was written.
+    pub written: Millis,
+    /// It is safely on disk.
+    #[serde(skip)]
+    pub kept: bool,
+    /// The relay has it.
+    #[serde(skip)]
+    pub acked: bool,
+    /// Of the addressed, who was not there.
+    #[serde(skip)]
+    pub absent: Vec<String>,
+    /// How far it has come with each addressee that told, and why.
+    #[serde(skip)]
+    pub receipts: BTreeMap<String, (ReceiptState, String)>,
+    /// It was given up.
+    #[serde(skip)]
+    pub failed: Option<String>,
+}
+
+/// What became of a message of ours, in the order in which it gets better known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Not yet with the relay.
+    Sending,
+    /// There is no connection; it goes out when there is one.
+    Held,
+    /// The relay has it, and nobody in particular is addressed.
+    Sent,
+    /// It waits for members who are not there.
+    Absent(Vec<String>),
+    /// With all addressees.
+    Delivered,
+    /// An addressee told how it goes: with the name, and the reason where there is one.
+    Told(String, ReceiptState, String),
+    /// It was given up.
+    Failed(String),
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        id: String,
+        to: Vec<String>,
+        only: bool,
+        thread: Option<String>,
+        body: Body,
+        written: Millis,
+    ) -> Self {
+        Self {
+            id,
+            to,
+            only,
+            thread,
+            body,
+            written,
+            kept: false,
+            acked: false,
+            absent: Vec::new(),
+            receipts: BTreeMap::new(),
+            failed: None,
+        }
+    }
+
+    /// The frame that carries it.
+    pub(super) fn frame(&self) -> Option<Send> {
+        Some(Send {
+            id: self.id.clone(),
+            to: self.to.clone(),
+            only: self.only,
+            thread: self.thread.clone(),
+            body: serde_json::value::to_raw_value(&self.body).ok()?,
+        })
+    }
+
+    /// Whether it is a chat message; receipts and the like are kept until acked, and never receipted.
+    pub fn is_chat(&self) -> bool {
+        matches!(self.body, Body::Chat(_))
+    }
+
+    /// Whether `name` is addressed and has not yet said that it is safe there.
+    pub(super) fn waits_for(&self, name: &str) -> bool {
+        self.is_chat()
+            && self.to.iter().any(|to| same_name(to, name))
+            && !self.receipts.contains_key(&name.to_ascii_lowercase())
+    }
+
+    /// Whether it has to be sent again after a new connection.
+    pub(super) fn is_open(&self) -> bool {
+        self.failed.is_none() && (!self.acked || self.to.iter().any(|name| self.waits_for(name)))
+    }
+
+    /// What became of it.
+    pub fn fate(&self, connection: &Connection) -> Fate {
+        if let Some(why) = &self.failed {
+            return Fate::Failed(why.clone());
+        }
+        // The furthest of what addressees told is the news.
+        if let Some((name, (state, why))) = self.receipts.iter().max_by_key(|(_, (state, _))| *state)
+            && *state > ReceiptState::Received
+        {
+            let shown = self.to.iter().find(|to| same_name(to, name)).unwrap_or(name);
+            return Fate::Told(shown.clone(), *state, why.clone());
+        }
+        if !self.acked {
+            return if *connection == Connection::Online { Fate::Sending } else { Fate::Held };
+        }
+        if self.to.is_empty() {
+            return Fate::Sent;
+        }
+        let open: Vec<String> = self.to.iter().filter(|name| self.waits_for(name)).cloned().collect();
+        let absent: Vec<String> =
+            open.iter().filter(|name| self.absent.iter().any(|gone| same_name(gone, name))).cloned().collect();
+        match (absent.is_empty(), open.is_empty()) {
+            (false, _) => Fate::Absent(absent),
+            (true, true) => Fate::Delivered,
+            (true, false) => Fate::Sent,
+        }
+    }
+}
+
+/// All our messages of which something is still to be known or shown.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    // In id order, which is the order of writing (UUIDv7).
+    by_id: BTreeMap<String, Outgoing>,
+}
+
+impl Outbox {
+    /// One message.
+    pub fn get(&self, id: &str) -> Option<&Outgoing> {
+        self.by_id.get(id)
+    }
+
+    /// How many are not yet with the relay.
+    pub fn unacked(&self) -> usize {
+        self.by_id.values().filter(|one| !one.acked && one.failed.is_none()).count()
+    }
+
+    /// All that have to be sent again after a new connection, in order.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Outgoing> {
+        self.by_id.values().filter(|one| one.is_open())
+    }
+
+    /// Those of the open ones that `name` has not yet received.
+    pub(super) fn open_for<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Outgoing> {
+        self.open().filter(move |one| one.acked && one.waits_for(name))
+    }
+
+    pub(super) fn oldest_unreceived(&self) -> Option<Millis> {
+        self.open().filter(|one| one.is_chat() && !one.to.is_empty()).map(|one| one.written).next()
+    }
+
+    pub(super) fn insert(&mut self, outgoing: Outgoing) {
+        self.by_id.insert(outgoing.id.clone(), outgoing);
+    }
+
+    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Outgoing> {
+        self.by_id.get_mut(id)
+    }
+
+    /// The relay has it. `received` are reached members who say no more than that (version 1). Returns
+    /// whether it was news.
+    pub(super) fn ack(&mut self, ack: &Ack, received: &[String]) -> bool {
+        let Some(one) = self.by_id.get_mut(&ack.id) else { return false };
+        let news = !one.acked || one.absent != ack.absent;
+        one.acked = true;
+        one.absent.clone_from(&ack.absent);
+        for name in received {
+            one.receipts
+                .entry(name.to_ascii_lowercase())
+                .or_insert_with(|| (ReceiptState::Received, String::new()));
+        }
+        // What nobody answers is done with its ack.
+        if !one.is_chat() {
+            self.by_id.remove(&ack.id);
+        }
+        news
+    }
+
+    /// An addressee tells. Only those count who were addressed by the message; a state never goes back,
+    /// but for a retry after a failure.
+    pub(super) fn receipt(&mut self, from: &str, receipt: &Receipt) -> Option<&Outgoing> {
+        let one = self.by_id.get_mut(&receipt.of)?;
+        if !one.is_chat() || !one.to.iter().any(|to| same_name(to, from)) {
+            return None;
+        }
+        let why = text::clean_line(&receipt.reason, super::timeline::LINE_MAX);
+        let now = one.receipts.entry(from.to_ascii_lowercase()).or_insert((receipt.state, String::new()));
+        let retried = matches!(now.0, ReceiptState::Failed | ReceiptState::Expired)
+            && receipt.state == ReceiptState::Accepted;
+        if receipt.state >= now.0 || retried {
+            *now = (receipt.state, why);
+        }
+        Some(one)
+    }
+
+    /// Those that an addressee never received although they were written so long ago.
+    pub(super) fn stale(&self, written_before: Millis) -> Vec<String> {
+        let open = self.open().filter(|one| one.is_chat() && !one.to.is_empty());
+        open.filter(|one| one.written <= written_before).map(|one| one.id.clone()).collect()
+    }
+}

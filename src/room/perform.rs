@@ -1,0 +1,229 @@
+//! What anybody may want of the room: people by `/word`, scripts and agents by other ways. Nothing here decides.
+
+use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
+
+use super::{Audience, Effect, Mentions, Millis, Outbound, Outgoing, Room, Words};
+
+/// Something that is wanted of the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Words into the room, to members, or into a thread.
+    Say {
+        /// Whom they ask or tell; nobody is everybody.
+        to: Vec<String>,
+        /// The words.
+        text: String,
+        /// The thread that they belong to, by its number.
+        thread: Option<u32>,
+        /// Everybody sees it, although somebody is named.
+        public: bool,
+        /// For the person; no agent is asked.
+        note: bool,
+    },
+    /// Who is here.
+    Who,
+    /// What waits for review.
+    Inbox,
+    /// How everything stands.
+    Status,
+    /// What was said: the newest so many, perhaps of one thread.
+    History {
+        /// How many.
+        limit: usize,
+        /// Of which thread, by its number.
+        thread: Option<u32>,
+    },
+    /// Shows the mode, or goes back to manual. Auto is a decision.
+    Mode(Option<Mode>),
+    /// Ends a run; the only one where none is named.
+    Cancel(Option<u32>),
+    /// Sends a message of ours again that failed.
+    Retry(u32),
+}
+
+/// What a command or decision answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done, and seen in the room.
+    Nothing,
+    /// It is said: the message's number.
+    Said(u32),
+    /// Everybody who is here.
+    Who,
+    /// All that waits.
+    Inbox,
+    /// How everything stands.
+    Status,
+    /// Messages, by number, oldest first.
+    History(Vec<u32>),
+    /// A sentence.
+    Text(String),
+}
+
+impl Room {
+    /// Carries out a command. Fails with a sentence that says what to do.
+    pub fn perform(&mut self, command: Command, now: Millis) -> (Vec<Effect>, Result<Reply, String>) {
+        let mut effects = Vec::new();
+        let result = match command {
+            Command::Say { to, text, thread, public, note } => {
+                self.say_as_person(to, text, thread, public, note, now, &mut effects)
+            }
+            Command::Who => Ok(Reply::Who),
+            Command::Inbox => Ok(Reply::Inbox),
+            Command::Status => Ok(Reply::Status),
+            Command::History { limit, thread } => self.history(limit, thread),
+            Command::Mode(None) => Ok(Reply::Text(match self.settings.mode {
+                Mode::Manual => "Manual mode: every mention waits for you.".into(),
+                Mode::Auto => "Auto mode: mentions of you are answered at once, within limits.".into(),
+            })),
+            Command::Mode(Some(Mode::Manual)) => {
+                self.set_mode(Mode::Manual, &mut effects);
+                Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
+            }
+            Command::Mode(Some(Mode::Auto)) => {
+                Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
+            }
+            Command::Cancel(number) => self.cancel(number, &mut effects),
+            Command::Retry(number) => self.retry(number, now, &mut effects),
+        };
+        (effects, result)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one command, taken apart")]
+    fn say_as_person(
+        &mut self,
+        to: Vec<String>,
+        text: String,
+        thread: Option<u32>,
+        public: bool,
+        note: bool,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
+        if text.trim().is_empty() {
+            return Err("There is nothing to say yet: write a text.".into());
+        }
+        let thread = match thread {
+            None => None,
+            Some(number) => Some(
+                self.threads.numbered(number).cloned().ok_or_else(|| format!("There is no thread t{number}."))?,
+            ),
+        };
+        let named = self.spelled(to)?;
+        let asks = !named.is_empty() && !note;
+        let (to, only) = match &thread {
+            // In a thread its audience sees it, and nobody else.
+            Some(thread) => match thread.audience.clone() {
+                Audience::Everyone => (named, false),
+                Audience::Only(members) => {
+                    let outside = named.iter().find(|name| !members.iter().any(|one| same_name(one, name)));
+                    if let Some(name) = outside {
+                        return Err(format!(
+                            "{name} does not see t{}, which is for {}; write outside the thread.",
+                            thread.number,
+                            thread.audience.in_words()
+                        ));
+                    }
+                    if asks { (named, true) } else { (members, true) }
+                }
+            },
+            None => {
+                let direct = self.settings.mentions == Mentions::Direct || note;
+                (named.clone(), direct && !public && !named.is_empty())
+            }
+        };
+        let chat = Chat { text, asks, ..Chat::default() };
+        let size = serde_json::to_string(&chat).map_or(0, |json| json.len()) + 64 * to.len() + 1024;
+        if size > self.message_bytes {
+            return Err(format!(
+                "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
+                size / 1024,
+                self.message_bytes / 1024
+            ));
+        }
+        if let Some(thread) = &thread {
+            self.person_spoke(&thread.id.clone(), effects);
+        }
+        let words = Words { to, only, thread: thread.map(|thread| thread.id), chat };
+        Ok(Reply::Said(self.say(words, now, effects)))
+    }
+
+    /// Names as the members themselves write them.
+    fn spelled(&self, names: Vec<String>) -> Result<Vec<String>, String> {
+        let mut spelled: Vec<String> = Vec::new();
+        for name in names {
+            if self.is_me(&name) {
+                return Err("That is you: name somebody else, or write without a name.".into());
+            }
+            let name = self.members.get(&name).map_or(name, |member| member.name.clone());
+            if !spelled.iter().any(|known| same_name(known, &name)) {
+                spelled.push(name);
+            }
+        }
+        Ok(spelled)
+    }
+
+    fn history(&self, limit: usize, thread: Option<u32>) -> Result<Reply, String> {
+        let thread = match thread {
+            Some(number) => Some(
+                self.threads.numbered(number).ok_or_else(|| format!("There is no thread t{number}."))?.id.clone(),
+            ),
+            None => None,
+        };
+        let posts = self.timeline.posts().rev().map(|(_, post)| post);
+        let mut numbers: Vec<u32> = posts
+            .filter(|post| thread.as_ref().is_none_or(|thread| post.thread == *thread))
+            .take(limit)
+            .map(|post| post.number)
+            .collect();
+        numbers.reverse();
+        Ok(Reply::History(numbers))
+    }
+
+    pub(super) fn set_mode(&mut self, mode: Mode, effects: &mut Vec<Effect>) {
+        if self.settings.mode != mode {
+            self.settings.mode = mode;
+            let update = nexscope_relay::protocol::Update { mode: Some(mode), ..Default::default() };
+            effects.push(Effect::Send(Outbound::Update(update)));
+        }
+    }
+
+    fn cancel(&mut self, number: Option<u32>, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let runs: Vec<(String, u32, bool)> = self
+            .runs
+            .all()
+            .filter(|run| number.is_none_or(|number| run.post == number))
+            .map(|run| (run.id.clone(), run.post, run.started.is_some()))
+            .collect();
+        let (id, _, started) = match (runs.as_slice(), number) {
+            ([one], _) => one.clone(),
+            ([], Some(number)) => return Err(format!("No agent of yours works on m{number}.")),
+            ([], None) => return Err("No agent of yours is working.".into()),
+            (several, _) => {
+                let which: Vec<String> = several.iter().map(|(_, post, _)| format!("m{post}")).collect();
+                return Err(format!("Several run: name one, /cancel {}.", which.join(" or ")));
+            }
+        };
+        if started {
+            if let Some(run) = self.runs.get_mut(&id) {
+                run.stopping = true;
+            }
+            effects.push(Effect::Stop { run: id });
+        } else if let Some(run) = self.runs.remove(&id) {
+            // It never started: nothing is to be stopped, and the asker is told.
+            let why = format!("stopped by {}", self.settings.me);
+            let from = run.ask.from.member.clone();
+            self.settle(run.key, &from, super::MentionFate::Failed(why), 0, effects);
+        }
+        Ok(Reply::Nothing)
+    }
+
+    fn retry(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let failed = self.failed_outgoing(number);
+        let failed = failed.ok_or_else(|| format!("m{number} is no message of yours that failed."))?;
+        let again = Outgoing::new(failed.id, failed.to, failed.only, failed.thread, failed.body, now);
+        debug_assert!(matches!(again.body, Body::Chat(_)));
+        self.send(again, effects);
+        Ok(Reply::Nothing)
+    }
+}

@@ -1,0 +1,314 @@
+//! What comes from the relay.
+
+use nexscope_relay::protocol::{
+    Ack, Code, ErrorFrame, Frame, Message, Presence, PresenceEvent, Resumed, Signal, Status, Welcome,
+    body::{Body, Chat, Origin, Receipt, ReceiptState, SignalBody},
+    is_id, same_name,
+};
+
+use super::{
+    Attention, Connection, Effect, Event, Kept, Millis, Outbound, Outgoing, Post, Record, Room,
+    guard::Candidate,
+    inbox::{Key, key},
+};
+
+impl Room {
+    pub(super) fn welcome(&mut self, welcome: Welcome, now: Millis, effects: &mut Vec<Effect>) {
+        self.connection = Connection::Online;
+        self.message_bytes = welcome.limits.message_bytes;
+        self.members.replace_all(welcome.members);
+        match welcome.resumed {
+            Resumed::New if self.place.session.is_none() => self.place.seq = welcome.seq,
+            Resumed::Lost => self.place.seq = 0,
+            Resumed::New | Resumed::Ok | Resumed::Gap => {}
+        }
+        if matches!(welcome.resumed, Resumed::Gap | Resumed::Lost) {
+            self.timeline.note("Messages to the room that were sent while you were away may be missing.", now);
+        }
+        self.place.epoch.clone_from(&welcome.epoch);
+        self.place.session = Some(welcome.session.clone());
+        effects.push(Effect::Keep(Box::new(Record::Seat {
+            session: welcome.session,
+            epoch: welcome.epoch,
+            seq: self.place.seq,
+        })));
+        let open: Vec<String> = self.outbox.open().map(|one| one.id.clone()).collect();
+        open.iter().for_each(|id| self.transmit(id, effects));
+    }
+
+    pub(super) fn frame(&mut self, frame: Frame, now: Millis, effects: &mut Vec<Effect>) {
+        match frame {
+            Frame::Presence(presence) => self.presence(presence, now, effects),
+            Frame::Message(message) => self.message(message, now, effects),
+            Frame::Ack(ack) => self.ack(&ack, effects),
+            Frame::Signal(signal) => self.signalled(&signal),
+            Frame::Error(error) => self.frame_refused(&error, now, effects),
+            // Files come with their own module; a welcome comes as an event of its own.
+            Frame::Welcome(_)
+            | Frame::StreamOpen(_)
+            | Frame::StreamCredit(_)
+            | Frame::StreamClose(_)
+            | Frame::Unknown(_) => {}
+        }
+    }
+
+    pub(super) fn connection_changed(&mut self, connection: Connection, now: Millis) {
+        if let Connection::Refused { why, .. } = &connection {
+            self.timeline.note(why.clone(), now);
+        }
+        self.connection = connection;
+    }
+
+    /// A record is on disk: what had to wait for that goes on.
+    pub(super) fn kept(&mut self, kept: Kept, effects: &mut Vec<Effect>) {
+        match kept {
+            Kept::Out { id } => {
+                if let Some(one) = self.outbox.get_mut(&id) {
+                    one.kept = true;
+                }
+                self.transmit(&id, effects);
+            }
+            Kept::Acked { epoch, seq } => self.advance(&epoch, seq),
+            Kept::In { from, id, epoch, seq } => {
+                self.advance(&epoch, seq);
+                self.tell_latest(&key(&from, &id), &from, effects);
+            }
+        }
+    }
+
+    fn advance(&mut self, epoch: &str, seq: u64) {
+        if self.place.epoch == epoch {
+            self.place.seq = self.place.seq.max(seq);
+        }
+    }
+
+    /// Puts a message of ours on the connection, if it is safe on disk and there is one.
+    fn transmit(&mut self, id: &str, effects: &mut Vec<Effect>) {
+        let ready = self.outbox.get(id).filter(|one| one.kept && one.failed.is_none());
+        if let Some(frame) = ready.and_then(Outgoing::frame)
+            && self.connection == Connection::Online
+        {
+            effects.push(Effect::Send(Outbound::Message(frame)));
+        }
+    }
+
+    fn presence(&mut self, presence: Presence, now: Millis, effects: &mut Vec<Effect>) {
+        let name = crate::text::clean_line(&presence.member.name, 32);
+        match presence.event {
+            PresenceEvent::Leave => self.members.remove(&name),
+            _ => self.members.put(presence.member),
+        }
+        // Who is cut and comes back is seen among the people; the timeline tells who comes and goes.
+        if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) {
+            self.timeline.presence(&name, presence.event, now);
+        }
+        if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Back) {
+            let open: Vec<String> = self.outbox.open_for(&name).map(|one| one.id.clone()).collect();
+            open.iter().for_each(|id| self.transmit(id, effects));
+        }
+    }
+
+    fn ack(&mut self, ack: &Ack, effects: &mut Vec<Effect>) {
+        let plain = |name: &str| self.members.get(name).is_some_and(|member| member.v == 1);
+        let received: Vec<String> = ack.reached.iter().filter(|name| plain(name)).cloned().collect();
+        if self.outbox.ack(ack, &received) {
+            effects.push(Effect::Keep(Box::new(Record::Acked {
+                id: ack.id.clone(),
+                epoch: self.place.epoch.clone(),
+                seq: ack.seq,
+                absent: ack.absent.clone(),
+                received,
+            })));
+        }
+    }
+
+    fn signalled(&mut self, signal: &Signal) {
+        if let Ok(SignalBody::Activity { agent, state }) = serde_json::from_str(signal.body.get()) {
+            self.members.doing(&signal.from, &agent, Some(state));
+        }
+    }
+
+    /// The relay did not take a frame of ours.
+    fn frame_refused(&mut self, error: &ErrorFrame, now: Millis, effects: &mut Vec<Effect>) {
+        let Some(id) = error.id.as_deref().filter(|id| self.outbox.get(id).is_some()) else { return };
+        match error.code {
+            // It was not processed; the link waits for as long as it was told to.
+            Code::RateLimited => self.transmit(id, effects),
+            _ => self.give_up(id, &crate::text::clean_line(&error.message, 200), now, effects),
+        }
+    }
+
+    fn message(&mut self, message: Message, now: Millis, effects: &mut Vec<Effect>) {
+        // A relay that does not keep to its own rule for ids gets nothing into the journal.
+        if !is_id(&message.id) {
+            return;
+        }
+        let key = key(&message.from, &message.id);
+        if !self.known.insert(key.clone()) {
+            if !self.inbox_pending(&key) {
+                self.tell_latest(&key, &message.from, effects);
+            }
+            return;
+        }
+        self.unkept.insert(key.clone());
+        effects.push(Effect::Keep(Box::new(Record::In {
+            epoch: self.place.epoch.clone(),
+            message: message.clone(),
+        })));
+        self.take_in(&message, now, Some(effects));
+    }
+
+    /// A message is not yet on disk; its receipt waits for that.
+    fn inbox_pending(&self, key: &Key) -> bool {
+        self.unkept.contains(key)
+    }
+
+    /// Takes a message into the state. Without `effects` it comes from the journal, and nothing follows.
+    pub(super) fn take_in(&mut self, message: &Message, now: Millis, effects: Option<&mut Vec<Effect>>) {
+        match serde_json::from_str::<Body>(message.body.get()) {
+            Ok(Body::Chat(chat)) => self.chat(message, &chat, now, effects),
+            Ok(Body::Receipt(receipt)) => {
+                self.outbox.receipt(&message.from, &receipt);
+            }
+            // Files come with their own module. What a newer client says that we do not know is kept on
+            // disk and not shown.
+            Ok(Body::FileAccept { .. } | Body::FileDecline { .. } | Body::Unknown) | Err(_) => {}
+        }
+    }
+
+    fn chat(&mut self, message: &Message, chat: &Chat, now: Millis, effects: Option<&mut Vec<Effect>>) {
+        if self.is_me(&message.from) {
+            // Our own, from the relay's memory: written by this person at another place.
+            if self.outbox.get(&message.id).is_none() {
+                let mut post = Post::received(message, chat);
+                post.mine = true;
+                self.add_post(post, message.at);
+            }
+            return;
+        }
+        let post = Post::received(message, chat);
+        if let Some(agent) = &post.agent {
+            self.members.doing(&post.from, agent, None);
+        }
+        let addressed = message.to.iter().any(|name| self.is_me(name));
+        let asks = addressed && self.asks_us(message, chat);
+        let number = self.add_post(post.clone(), message.at);
+        let post = Post { number, ..post };
+        let mention_key = key(&message.from, &message.id);
+        if addressed {
+            self.told.insert(mention_key.clone(), (ReceiptState::Received, String::new()));
+        }
+        if asks {
+            self.mention(&post, now, effects);
+        } else if addressed && let Some(effects) = effects {
+            effects.push(Effect::Attention(Attention::Message));
+        }
+    }
+
+    /// Whether a message that addresses us asks our agent.
+    fn asks_us(&self, message: &Message, chat: &Chat) -> bool {
+        if !chat.asks || message.to.is_empty() {
+            return false;
+        }
+        if chat.origin == Origin::Agent {
+            // An agent's answer asks back only whom it answers, not all who see it.
+            let answers_other = chat.reply_to.as_ref().is_some_and(|id| self.outbox.get(id).is_none());
+            // A version 1 agent on a thread that our person opened has answered.
+            let plain = self.members.get(&message.from).is_some_and(|member| member.v == 1);
+            let ours = message.thread.as_ref().and_then(|id| self.threads.get(id)).is_some_and(|t| t.mine);
+            return !answers_other && !(plain && ours);
+        }
+        true
+    }
+
+    /// A mention waits for our person, or, in auto mode and within its limits, is run at once.
+    fn mention(&mut self, post: &Post, now: Millis, effects: Option<&mut Vec<Effect>>) {
+        let is_reply = post.reply_to.is_some() && post.agent.is_some();
+        let Some(effects) = effects else {
+            self.inbox.add(post, is_reply, None, now);
+            return;
+        };
+        let held = match self.may_run_alone(post, now) {
+            Ok(agent) => {
+                self.inbox.add(post, is_reply, None, now);
+                self.run_automatically(post, agent, now, effects);
+                return;
+            }
+            Err(held) => held,
+        };
+        self.inbox.add(post, is_reply, held, now);
+        effects.push(Effect::Attention(Attention::Item));
+    }
+
+    /// Which agent may answer a mention without our person. Else why it may not, where auto mode is on.
+    fn may_run_alone(&self, post: &Post, now: Millis) -> Result<String, Option<String>> {
+        if self.settings.mode != nexscope_relay::protocol::Mode::Auto {
+            return Err(None);
+        }
+        let agent = self.settings.default_agent().ok_or_else(|| Some("no agent is configured".to_owned()))?;
+        let candidate =
+            Candidate { thread: &post.thread, member: &post.from, agent: &agent, hop: post.hop };
+        self.guard.check(candidate, &self.settings.limits, now).map_err(Some)?;
+        Ok(agent)
+    }
+
+    /// Sends the latest receipt of a message that addresses us, and says where it waits.
+    fn tell_latest(&mut self, key: &Key, from: &str, effects: &mut Vec<Effect>) {
+        self.unkept.remove(key);
+        let Some((state, why)) = self.told.get(key).cloned() else { return };
+        self.tell(from, key, state, why, effects);
+        if state == ReceiptState::Received && self.inbox.waits(key) {
+            self.tell(from, key, ReceiptState::Queued, String::new(), effects);
+        }
+    }
+
+    /// Tells a sender what became of its message.
+    pub(super) fn tell(
+        &mut self,
+        to: &str,
+        key: &Key,
+        state: ReceiptState,
+        reason: String,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.told.insert(key.clone(), (state, reason.clone()));
+        let id = self.fresh_id();
+        let body = Body::Receipt(Receipt { of: key.1.clone(), state, reason });
+        let receipt = Outgoing::new(id, vec![to.to_owned()], true, None, body, 0);
+        self.send(receipt, effects);
+    }
+
+    pub(super) fn deadlines(&mut self, now: Millis, effects: &mut Vec<Effect>) {
+        for item in self.inbox.take_older(now.saturating_sub(self.settings.expire_after)) {
+            self.settle(item.key, &item.from.member, super::MentionFate::Expired, now, effects);
+        }
+        for id in self.outbox.stale(now.saturating_sub(self.settings.give_up_after)) {
+            self.give_up(&id, "never arrived", now, effects);
+        }
+    }
+
+    fn give_up(&mut self, id: &str, why: &str, now: Millis, effects: &mut Vec<Effect>) {
+        let Some(one) = self.outbox.get_mut(id) else { return };
+        one.failed = Some(why.to_owned());
+        let shown = one.is_chat();
+        effects.push(Effect::Keep(Box::new(Record::GaveUp { id: id.to_owned(), why: why.to_owned() })));
+        if shown {
+            self.timeline.note(format!("A message of yours was not delivered: {why}"), now);
+            effects.push(Effect::Attention(Attention::Failure));
+        }
+    }
+
+    /// Whether a member is here and connected.
+    pub fn is_online(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|member| member.status == Status::Online) && !same_name(name, "")
+    }
+}
+
+impl From<Frame> for Event {
+    fn from(frame: Frame) -> Self {
+        match frame {
+            Frame::Welcome(welcome) => Event::Welcome(welcome),
+            other => Event::Frame(Box::new(other)),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What is written to disk, one record a line: enough to be the same room again after a restart.
+
+use nexscope_relay::protocol::Message;
+use serde::{Deserialize, Serialize};
+
+use super::{MentionFate, Millis, Outgoing, Totals, thread::Audience};
+
+/// One line of the journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// The relay gave us a seat.
+    Seat {
+        /// The seat's secret.
+        session: String,
+        /// The life of the room.
+        epoch: String,
+        /// From where on `seq` counts for us in this life.
+        seq: u64,
+    },
+    /// A message came, of whatever kind.
+    In {
+        /// The life of the room in which its `seq` counts.
+        epoch: String,
+        /// The message, its body byte for byte.
+        message: Message,
+    },
+    /// A message of ours was written.
+    Out(Outgoing),
+    /// The relay has a message of ours.
+    Acked {
+        /// Which.
+        id: String,
+        /// The life of the room.
+        epoch: String,
+        /// Its place in the room's order.
+        seq: u64,
+        /// Of the addressed, who was not there.
+        absent: Vec<String>,
+        /// Of the addressed, who has it by being reached (version 1).
+        received: Vec<String>,
+    },
+    /// A message of ours was given up.
+    GaveUp {
+        /// Which.
+        id: String,
+        /// Why.
+        why: String,
+    },
+    /// A mention was decided, or what was decided went on.
+    Mention {
+        /// Who sent it.
+        from: String,
+        /// Its id.
+        id: String,
+        /// What became of it.
+        fate: MentionFate,
+        /// When.
+        at: Millis,
+    },
+    /// An agent's session in a thread went on.
+    Session {
+        /// The thread.
+        thread: String,
+        /// The agent's name.
+        agent: String,
+        /// The agent's own id for it; none forgets it.
+        session: Option<String>,
+        /// Everyone who may know what it was given.
+        audience: Audience,
+        /// What it has used so far.
+        totals: Totals,
+    },
+    /// Auto mode let an agent answer.
+    Auto {
+        /// When.
+        at: Millis,
+        /// In which thread.
+        thread: String,
+        /// Whom.
+        member: String,
+        /// Which agent.
+        agent: String,
+    },
+    /// Our own person spoke in a thread, so auto mode counts it anew.
+    Spoke {
+        /// The thread.
+        thread: String,
+    },
+}
+
+/// Which record is safely on disk, as far as the room acts on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// A received message.
+    In {
+        /// Who sent it.
+        from: String,
+        /// Its id.
+        id: String,
+        /// The life of the room.
+        epoch: String,
+        /// Its place in it.
+        seq: u64,
+    },
+    /// A message of ours.
+    Out {
+        /// Its id.
+        id: String,
+    },
+    /// That the relay has a message of ours.
+    Acked {
+        /// The life of the room.
+        epoch: String,
+        /// Its place in it.
+        seq: u64,
+    },
+}
+
+impl Record {
+    /// What the room has to hear once this record is safe.
+    pub fn kept(&self) -> Option<Kept> {
+        match self {
+            Record::In { epoch, message } => Some(Kept::In {
+                from: message.from.clone(),
+                id: message.id.clone(),
+                epoch: epoch.clone(),
+                seq: message.seq,
+            }),
+            Record::Out(outgoing) => Some(Kept::Out { id: outgoing.id.clone() }),
+            Record::Acked { epoch, seq, .. } => Some(Kept::Acked { epoch: epoch.clone(), seq: *seq }),
+            _ => None,
+        }
+    }
+}

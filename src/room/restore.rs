@@ -1,0 +1,105 @@
+//! The same room again after a restart, from the journal.
+
+use nexscope_relay::protocol::body::Body;
+
+use super::{
+    Effect, MentionFate, Millis, Post, Record, Room,
+    inbox::key,
+    run::Session,
+};
+
+impl Room {
+    /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
+    /// interrupted: runs that ended with the program are told as failed, and can be tried again.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Millis) -> Vec<Effect> {
+        for record in records {
+            self.restore_one(record);
+        }
+        let mut effects = Vec::new();
+        for interrupted in self.inbox.interrupted() {
+            let why = "interrupted: the program ended while the agent worked".to_owned();
+            let from = interrupted.0.clone();
+            if let Some(post) = self.timeline.find(&interrupted.0, &interrupted.1) {
+                self.timeline.note(
+                    format!("Your agent was interrupted on m{}. Press R on it to try again.", post.number),
+                    now,
+                );
+            }
+            self.settle(interrupted, &from, MentionFate::Failed(why), now, &mut effects);
+        }
+        effects
+    }
+
+    fn restore_one(&mut self, record: Record) {
+        match record {
+            Record::Seat { session, epoch, seq } => {
+                self.place.session = Some(session);
+                if self.place.epoch != epoch {
+                    self.place.seq = seq;
+                }
+                self.place.epoch = epoch;
+            }
+            Record::In { epoch, message } => {
+                if self.place.epoch == epoch {
+                    self.place.seq = self.place.seq.max(message.seq);
+                }
+                if self.known.insert(key(&message.from, &message.id)) {
+                    self.take_in(&message, message.at, None);
+                }
+            }
+            Record::Out(mut outgoing) => {
+                outgoing.kept = true;
+                if let Body::Receipt(receipt) = &outgoing.body
+                    && let Some(to) = outgoing.to.first()
+                {
+                    self.told.insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
+                }
+                if let Body::Chat(chat) = &outgoing.body
+                    && self.outbox.get(&outgoing.id).is_none()
+                {
+                    let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
+                    let (to, only) = (outgoing.to.clone(), outgoing.only);
+                    let me = self.settings.me.clone();
+                    self.add_post(Post::mine(&me, &outgoing.id, &thread, to, only, chat), outgoing.written);
+                }
+                self.outbox.insert(outgoing);
+            }
+            Record::Acked { id, epoch, seq, absent, received } => {
+                if self.place.epoch == epoch {
+                    self.place.seq = self.place.seq.max(seq);
+                }
+                let ack = nexscope_relay::protocol::Ack {
+                    id,
+                    seq,
+                    at: 0,
+                    count: 0,
+                    reached: received.clone(),
+                    absent,
+                    duplicate: false,
+                };
+                self.outbox.ack(&ack, &received);
+            }
+            Record::GaveUp { id, why } => {
+                if let Some(one) = self.outbox.get_mut(&id) {
+                    one.failed = Some(why);
+                }
+            }
+            Record::Mention { from, id, fate, .. } => {
+                let key = key(&from, &id);
+                let (state, why) = fate.receipt();
+                self.told.insert(key.clone(), (state, why));
+                self.inbox.decided(key, fate);
+            }
+            Record::Session { thread, agent, session, audience, totals } => {
+                let session = session.map(|id| Session { id, audience, totals });
+                self.runs.set_session(thread, agent, session);
+            }
+            Record::Auto { at, thread, member, agent } => {
+                self.guard.answered(at, &thread, &member, &agent);
+            }
+            Record::Spoke { thread } => {
+                self.guard.person_spoke(&thread);
+            }
+        }
+    }
+}

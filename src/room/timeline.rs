@@ -1,0 +1,207 @@
+//! What was said and what happened, in order.
+
+use nexscope_relay::protocol::{
+    Message, PresenceEvent,
+    body::{Chat, Origin, Usage},
+};
+
+use super::{Millis, ask::Speaker};
+use crate::text;
+
+/// Longest reason, note or client name that is shown, in characters.
+pub(super) const LINE_MAX: usize = 200;
+
+/// Everything that the room shows, oldest first.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    entries: Vec<Entry>,
+    /// How many messages there are; the newest one's number.
+    posts: u32,
+    /// Changes whenever an entry is added or altered, so that a view knows when to lay out anew.
+    revision: u64,
+}
+
+/// One thing in the timeline.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: Millis,
+    /// What.
+    pub what: What,
+}
+
+/// What an entry tells.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A message.
+    Post(Box<Post>),
+    /// Somebody came or went.
+    Presence {
+        /// Who.
+        name: String,
+        /// What happened.
+        event: PresenceEvent,
+    },
+    /// Something that only this program says, to its own person.
+    Note(String),
+}
+
+/// A message, cleaned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    /// Its number here: `m12` is what people type.
+    pub number: u32,
+    /// Its id, unique only together with `from`.
+    pub id: String,
+    /// The member who sent it.
+    pub from: String,
+    /// A person or an agent.
+    pub origin: Origin,
+    /// The agent's name, where one speaks.
+    pub agent: Option<String>,
+    /// Who is addressed.
+    pub to: Vec<String>,
+    /// Only they see it.
+    pub only: bool,
+    /// The thread that it belongs to; its own id where it begins one.
+    pub thread: String,
+    /// The words.
+    pub text: String,
+    /// Invisible characters that were taken out.
+    pub hidden: usize,
+    /// The addressed members' agents are asked.
+    pub asks: bool,
+    /// How many answers of agents led to it.
+    pub hop: u32,
+    /// The message that it answers.
+    pub reply_to: Option<String>,
+    /// What the answer took.
+    pub usage: Option<Usage>,
+    /// The person who changed an agent's words.
+    pub edited_by: Option<String>,
+    /// We sent it.
+    pub mine: bool,
+}
+
+impl Post {
+    /// A message from the relay, cleaned.
+    pub(super) fn received(message: &Message, chat: &Chat) -> Self {
+        let cleaned = text::clean(&chat.text);
+        let name = |name: &String| text::clean_line(name, 32);
+        Self {
+            number: 0,
+            id: message.id.clone(),
+            from: text::clean_line(&message.from, 32),
+            origin: chat.origin,
+            agent: chat.agent.as_ref().filter(|_| chat.origin == Origin::Agent).map(name),
+            to: message.to.iter().map(name).collect(),
+            only: message.only,
+            thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
+            text: cleaned.text,
+            hidden: cleaned.hidden,
+            asks: chat.asks,
+            hop: chat.hop,
+            reply_to: chat.reply_to.clone(),
+            usage: chat.usage.clone(),
+            edited_by: chat.edited_by.as_ref().map(name),
+            mine: false,
+        }
+    }
+
+    /// A message of our own.
+    pub(super) fn mine(me: &str, id: &str, thread: &str, to: Vec<String>, only: bool, chat: &Chat) -> Self {
+        let cleaned = text::clean(&chat.text);
+        Self {
+            number: 0,
+            id: id.to_owned(),
+            from: me.to_owned(),
+            origin: chat.origin,
+            agent: chat.agent.clone(),
+            to,
+            only,
+            thread: thread.to_owned(),
+            text: cleaned.text,
+            hidden: cleaned.hidden,
+            asks: chat.asks,
+            hop: chat.hop,
+            reply_to: chat.reply_to.clone(),
+            usage: chat.usage.clone(),
+            edited_by: chat.edited_by.clone(),
+            mine: true,
+        }
+    }
+
+    /// Who said it.
+    pub fn speaker(&self) -> Speaker {
+        let agent = match self.origin {
+            Origin::Human => None,
+            Origin::Agent => Some(self.agent.clone().unwrap_or_else(|| "agent".into())),
+        };
+        Speaker { member: self.from.clone(), agent }
+    }
+}
+
+impl Timeline {
+    /// All entries, oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// All messages, oldest first, with the place of each among the entries.
+    pub fn posts(&self) -> impl DoubleEndedIterator<Item = (usize, &Post)> {
+        self.entries.iter().enumerate().filter_map(|(at, entry)| match &entry.what {
+            What::Post(post) => Some((at, &**post)),
+            _ => None,
+        })
+    }
+
+    /// The message with that number.
+    pub fn post_numbered(&self, number: u32) -> Option<&Post> {
+        // Numbers rise with the place, so the newest, which are asked for most, are found first.
+        self.posts().rev().map(|(_, post)| post).find(|post| post.number == number)
+    }
+
+    /// The message with that sender and id.
+    pub fn find(&self, from: &str, id: &str) -> Option<&Post> {
+        self.posts()
+            .rev()
+            .map(|(_, post)| post)
+            .find(|post| post.id == id && nexscope_relay::protocol::same_name(&post.from, from))
+    }
+
+    /// Changes with every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Adds a message, and gives it its number.
+    pub(super) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
+        self.posts += 1;
+        post.number = self.posts;
+        self.push(Entry { at, what: What::Post(Box::new(post)) });
+        self.posts
+    }
+
+    /// Says something to our own person.
+    pub(super) fn note(&mut self, text: impl Into<String>, at: Millis) {
+        self.push(Entry { at, what: What::Note(text.into()) });
+    }
+
+    /// Tells that somebody came or went. Who flaps is told once: the last such line is replaced.
+    pub(super) fn presence(&mut self, name: &str, event: PresenceEvent, at: Millis) {
+        if let Some(Entry { at: last_at, what: What::Presence { name: last, event: last_event } }) =
+            self.entries.last_mut()
+            && nexscope_relay::protocol::same_name(last, name)
+        {
+            (*last_event, *last_at) = (event, at);
+            self.revision += 1;
+            return;
+        }
+        self.push(Entry { at, what: What::Presence { name: name.to_owned(), event } });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        self.revision += 1;
+    }
+}

@@ -1,0 +1,120 @@
+//! Where things lie: folders 0700, files 0600, one program at a time.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+/// The state folder of one member in one room of one relay: `HOST/ROOM/NAME` below the state folder.
+#[derive(Debug, Clone)]
+pub struct Place {
+    relay: PathBuf,
+    dir: PathBuf,
+}
+
+/// The state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// Another program is in the room with this name.
+    #[error("{name} is in this room already, by process {process}; leave it there, or choose another name with -n NAME")]
+    Taken {
+        /// The member's name.
+        name: String,
+        /// Which process, and in which folder it was started.
+        process: String,
+    },
+    /// The disk says no.
+    #[error("cannot use the folder {0}: {1}; mend that, or point XDG_STATE_HOME elsewhere")]
+    Disk(PathBuf, io::Error),
+}
+
+/// Keeps other programs out of a [`Place`] for as long as it lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Place {
+    /// The place of `name` in `room` of the relay `host` (host and port), below `state`. Nothing is made yet.
+    pub fn new(state: &Path, host: &str, room: &str, name: &str) -> Self {
+        // Names follow the name rule already; a host may be anything.
+        let safe: String = host
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+            .take(100)
+            .collect();
+        // `.` and `..` are no host.
+        let safe = if safe.starts_with('.') { format!("_{safe}") } else { safe };
+        let relay = state.join("nexscope").join(safe);
+        let dir = relay.join(room.to_ascii_lowercase()).join(name.to_ascii_lowercase());
+        Self { relay, dir }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes the folder and takes it. Fails where another program has it, or the disk does not allow it.
+    pub fn lock(&self, name: &str) -> Result<Lock, PlaceError> {
+        let disk = |error| PlaceError::Disk(self.dir.clone(), error);
+        make_dir(&self.dir).map_err(disk)?;
+        let path = self.dir.join("lock");
+        let mut file = private(OpenOptions::new().read(true).write(true).create(true)).open(&path).map_err(disk)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let here = std::env::current_dir().unwrap_or_default();
+                file.set_len(0).map_err(disk)?;
+                write!(file, "{} in {}", std::process::id(), here.display()).map_err(disk)?;
+                Ok(Lock { _file: file })
+            }
+            Err(fs::TryLockError::WouldBlock) => Err(PlaceError::Taken {
+                name: name.to_owned(),
+                process: crate::text::clean_line(&fs::read_to_string(&path).unwrap_or_default(), 200),
+            }),
+            Err(fs::TryLockError::Error(error)) => Err(disk(error)),
+        }
+    }
+
+    /// The secret that proves to this relay that a name is still the same person's; made once.
+    pub fn owner(&self) -> Result<String, PlaceError> {
+        let path = self.relay.join("owner");
+        let disk = |error| PlaceError::Disk(path.clone(), error);
+        match fs::read_to_string(&path) {
+            Ok(owner) if !owner.trim().is_empty() => return Ok(owner.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(disk(error)),
+        }
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| disk(io::Error::other(error.to_string())))?;
+        let owner = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        write_private(&path, owner.as_bytes()).map_err(disk)?;
+        Ok(owner)
+    }
+}
+
+/// Makes a folder and those above it, 0700.
+fn make_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600)
+}
+
+/// Writes a whole file, 0600, so that a crash leaves the old one or the new one.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        make_dir(dir)?;
+    }
+    let new = path.with_extension("new");
+    let mut file = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(new, path)
+}

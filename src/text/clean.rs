@@ -1,0 +1,253 @@
+//! Makes hostile text harmless for a terminal and honest for its reader.
+//!
+//! What leaves here holds no control character but line feeds, no escape sequence, no mark that changes
+//! the direction of what follows, and nothing invisible. Everything that comes from the network, an
+//! agent or a file goes through here once, before it enters the state.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Text that is safe to draw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The text.
+    pub text: String,
+    /// How many invisible or direction-changing characters were taken out; a person is told.
+    pub hidden: usize,
+}
+
+/// Columns from one tab stop to the next; tabs become spaces, since a terminal's own stops would break the layout.
+const TAB: usize = 4;
+
+/// Most code points kept in one grapheme. The longest emoji family has 11; stacks of accents go on for ever.
+const GRAPHEME_MAX: usize = 12;
+
+/// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`.
+pub fn clean(text: &str) -> Cleaned {
+    let mut out = Cleaned { text: String::with_capacity(text.len()), hidden: 0 };
+    let mut column = 0;
+    let mut rest = Strip { text };
+    while let Some(piece) = rest.next() {
+        match piece {
+            Piece::Sequence => {}
+            Piece::Line => {
+                out.text.push('\n');
+                column = 0;
+            }
+            Piece::Tab => {
+                let spaces = TAB - column % TAB;
+                out.text.extend(std::iter::repeat_n(' ', spaces));
+                column += spaces;
+            }
+            Piece::Grapheme(grapheme) => {
+                push_grapheme(grapheme, &mut out);
+                column += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Cleans text that stands in one line: a name, a reason, a title. Line breaks become spaces, and what is
+/// longer than `max_chars` is cut with an ellipsis.
+pub fn clean_line(text: &str, max_chars: usize) -> String {
+    // Far more than can be shown is not even looked at.
+    let end = text.char_indices().nth(max_chars.saturating_mul(4)).map_or(text.len(), |(at, _)| at);
+    let cleaned = clean(&text[..end]).text.replace('\n', " ");
+    if cleaned.chars().count() <= max_chars && end == text.len() {
+        return cleaned;
+    }
+    let mut cut: String = cleaned.chars().take(max_chars.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// How many invisible or direction-changing characters `text` holds.
+pub fn hidden_marks(text: &str) -> usize {
+    clean(text).hidden
+}
+
+fn push_grapheme(grapheme: &str, out: &mut Cleaned) {
+    let joins_emoji = grapheme.contains('\u{200d}') && grapheme.chars().any(is_pictograph);
+    let base = out.text.len();
+    for c in grapheme.chars().take(GRAPHEME_MAX) {
+        let joiner = c == '\u{200d}' && joins_emoji;
+        if is_hidden(c) && !joiner {
+            out.hidden += 1;
+        } else if !c.is_control() {
+            out.text.push(c);
+        }
+    }
+    // A mark that lost what it belonged to would land on whatever is drawn before it.
+    if base == 0 || out.text[..base].ends_with('\n') {
+        let first = out.text[base..].chars().next();
+        if first.is_some_and(|c| unicode_width::UnicodeWidthChar::width(c) == Some(0)) {
+            out.text.insert(base, '\u{25cc}');
+        }
+    }
+}
+
+fn is_pictograph(c: char) -> bool {
+    matches!(c as u32, 0x2190..=0x2bff | 0x1f000..=0x1faff)
+}
+
+/// Characters that draw nothing or change how others are drawn.
+fn is_hidden(c: char) -> bool {
+    matches!(c as u32,
+        0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
+        | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0x2800 | 0x3164 | 0xfeff | 0xffa0
+        | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+}
+
+enum Piece<'a> {
+    /// An escape sequence or a control character: dropped.
+    Sequence,
+    Line,
+    Tab,
+    Grapheme(&'a str),
+}
+
+/// Takes text apart into what is kept and what is dropped.
+struct Strip<'a> {
+    text: &'a str,
+}
+
+impl<'a> Strip<'a> {
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let first = self.text.chars().next()?;
+        let (length, piece) = match first {
+            '\r' if self.text[1..].starts_with('\n') => (2, Piece::Line),
+            '\r' | '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                (first.len_utf8(), Piece::Line)
+            }
+            '\t' => (1, Piece::Tab),
+            '\u{1b}' => (escape_length(self.text), Piece::Sequence),
+            '\u{9b}' => (2 + csi_length(&self.text[2..]), Piece::Sequence),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => (2 + string_length(&self.text[2..]), Piece::Sequence),
+            c if c.is_control() => (c.len_utf8(), Piece::Sequence),
+            _ => {
+                let grapheme = self.text.graphemes(true).next().unwrap_or_default();
+                (grapheme.len(), Piece::Grapheme(grapheme))
+            }
+        };
+        self.text = &self.text[length..];
+        Some(piece)
+    }
+}
+
+/// The length in bytes of the escape sequence at the start of `text`, which begins with ESC (ECMA-48).
+fn escape_length(text: &str) -> usize {
+    let after = &text[1..];
+    match after.chars().next() {
+        None => 1,
+        Some('[') => 2 + csi_length(&after[1..]),
+        Some(']' | 'P' | 'X' | '^' | '_') => 2 + string_length(&after[1..]),
+        // ESC, intermediate bytes, one final byte.
+        Some(' '..='/') => {
+            let intermediate = after.bytes().take_while(|b| (0x20..=0x2f).contains(b)).count();
+            let last = after[intermediate..].bytes().next().is_some_and(|b| (0x30..=0x7e).contains(&b));
+            1 + intermediate + usize::from(last)
+        }
+        Some('0'..='~') => 2,
+        // Not a sequence: only the ESC goes.
+        Some(_) => 1,
+    }
+}
+
+/// Parameters, intermediates and the final byte of a control sequence.
+fn csi_length(text: &str) -> usize {
+    let body = text.bytes().take_while(|b| (0x20..=0x3f).contains(b)).count();
+    let last = text[body..].bytes().next().is_some_and(|b| (0x40..=0x7e).contains(&b));
+    body + usize::from(last)
+}
+
+/// A control string with its terminator (BEL or ST). Without one it ends with its line, so that one
+/// stray ESC cannot swallow a whole message.
+fn string_length(text: &str) -> usize {
+    for (at, c) in text.char_indices() {
+        match c {
+            '\u{7}' => return at + 1,
+            '\u{9c}' => return at + 2,
+            '\u{1b}' if text[at + 1..].starts_with('\\') => return at + 2,
+            '\u{1b}' | '\n' | '\r' => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hostile_text_table() {
+        let table = [
+            ("plain", "plain"),
+            ("a\x1b[2Jb", "ab"),
+            ("a\x1b[38;5;1mred\x1b[0m", "ared"),
+            ("\x1b]0;title\x07x", "x"),
+            ("\x1b]52;c;aGk=\x1b\\x", "x"),
+            ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+            ("\x1bPq#0\x1b\\after", "after"),
+            ("\u{9b}31mred", "red"),
+            ("\u{9d}0;t\u{9c}x", "x"),
+            ("\x1b]0;never ended\nnext line", "\nnext line"),
+            ("\x1bc reset", " reset"),
+            ("\x1b(B charset", " charset"),
+            ("a\x1b", "a"),
+            ("bell\x07 back\x08 nul\0 del\x7f", "bell back nul del"),
+            ("one\r\ntwo\rthree\u{2028}four", "one\ntwo\nthree\nfour"),
+            ("a\tb", "a   b"),
+            ("abc\td", "abc d"),
+            ("\u{202e}gnp.exe", "gnp.exe"),
+            ("a\u{200b}b\u{feff}c\u{2066}d", "abcd"),
+            ("tag\u{e0041}\u{e0042}", "tag"),
+            ("👨‍👩‍👧‍👦", "👨‍👩‍👧‍👦"),
+            ("x\u{200d}y", "xy"),
+            ("❤️ 👍🏽 🇩🇪", "❤️ 👍🏽 🇩🇪"),
+            ("日本語 עברית العربية", "日本語 עברית العربية"),
+            ("e\u{301}", "e\u{301}"),
+            ("\u{301}x", "\u{25cc}\u{301}x"),
+        ];
+        for (given, expected) in table {
+            assert_eq!(clean(given).text, expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn hidden_marks_are_counted() {
+        assert_eq!(clean("a\u{200b}b\u{202e}c").hidden, 2);
+        assert_eq!(hidden_marks("👨‍👩‍👧‍👦 plain"), 0);
+    }
+
+    #[test]
+    fn stacked_accents_are_bounded() {
+        let zalgo = format!("a{}", "\u{301}".repeat(10_000));
+        assert!(clean(&zalgo).text.chars().count() <= GRAPHEME_MAX);
+    }
+
+    #[test]
+    fn one_line_is_one_line_and_short() {
+        assert_eq!(clean_line("a\nb\x1b[1mc", 10), "a bc");
+        assert_eq!(clean_line("abcdef", 4), "abc…");
+        assert_eq!(clean_line("", 4), "");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_dangerous_is_left(text in "(\\PC|[\\x00-\\x1f\\x7f-\\x9f]|\u{202e}|\u{200d}|\u{1b}\\[){0,64}") {
+            let cleaned = clean(&text).text;
+            for c in cleaned.chars() {
+                prop_assert!(c == '\n' || !c.is_control(), "{c:?}");
+                prop_assert!(c == '\u{200d}' || !is_hidden(c), "{c:?}");
+            }
+        }
+
+        #[test]
+        fn cleaning_twice_changes_nothing(text in "(\\PC|[\\x00-\\x1f]){0,64}") {
+            let once = clean(&text).text;
+            prop_assert_eq!(clean(&once).text, once);
+        }
+    }
+}

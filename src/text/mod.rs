@@ -1,0 +1,5 @@
+//! Text from outside: cleaned once at the border, then measured and wrapped.
+
+mod clean;
+
+pub use clean::{Cleaned, clean, clean_line, hidden_marks};
