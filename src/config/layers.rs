@@ -92,17 +92,6 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// Where a relay's settings came from, for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origins {
-    /// The user's file.
-    User,
-    /// The environment.
-    Variables,
-    /// The command line.
-    Flags,
-}
-
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -353,7 +342,7 @@ fn token(file: &File) -> Result<Option<Token>, ConfigError> {
     match (&file.token, &file.token_file, &file.token_command) {
         (Some(token), None, None) => Ok(trimmed(token.clone())),
         (None, Some(path), None) => {
-            let path = expand_home(path);
+            let path = in_home(Path::new(path));
             fs::read_to_string(&path).map(trimmed).map_err(|error| ConfigError::Unreadable { path, error })
         }
         (None, None, Some(command)) => {
@@ -374,11 +363,11 @@ fn token(file: &File) -> Result<Option<Token>, ConfigError> {
     }
 }
 
-/// `~/x` in a path of a file.
-pub(crate) fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
+/// A path of a file, with `~/` at its beginning for the home folder.
+pub(crate) fn in_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
     }
 }
 

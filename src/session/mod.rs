@@ -1,6 +1,354 @@
-//! Placeholder
+//! Owns a room, and turns what it wants into work and what happens into events. The only place that
+//! knows both the pure room and the world.
+//!
+//! A front end owns the session and drives it: it awaits [`Session::step`] beside its own input, and draws
+//! the room that it finds in [`Session::room`]. So there are no locks, and drawing sees one state.
+
+mod host;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    agent,
+    config::{Config, ConfigError, Paths},
+    link::{Invite, Link, Login, Standing, Target},
+    room::{
+        Attention, Command, Decision, Effect, Event, Limits, Millis, Outbound, Person, Record, Reply, Room,
+        Settings, ask::Ask,
+    },
+    store::{Journal, Lock, Place, PlaceError, Report},
+};
+
+pub use host::{Host, HostError, fresh_token};
+
 /// Milliseconds since the Unix epoch, by the system's clock.
-pub fn now() -> crate::room::Millis {
+pub fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Messages of before that a newcomer asks for.
+const HISTORY: u32 = 50;
+/// What agents report, on its way in. Full: the agents' output waits in their pipes.
+const AGENT_EVENTS: usize = 256;
+/// When so many records wait for the disk, nothing more is taken from the relay.
+const RECORDS_WAITING: usize = 4096;
+/// How long runs may take to end when the session does.
+const STOPPING: Duration = Duration::from_secs(15);
+
+/// A member's presence in a room, with everything that belongs to it.
+pub struct Session {
+    /// The room, for front ends to show.
+    pub room: Room,
+    /// Settings that were ignored and the like; for the person.
+    pub warnings: Vec<String>,
+    /// The invite to this room, where the token is known.
+    pub invite: Invite,
+    config: Config,
+    here: PathBuf,
+    link: Link,
+    journal: Journal,
+    // Frames that the link has no place for; all messages among them are in the room's outbox as well.
+    to_link: VecDeque<Outbound>,
+    // Records that the journal has no place for; bounded by RECORDS_WAITING through what is read.
+    to_journal: VecDeque<Record>,
+    runs: HashMap<String, CancellationToken>,
+    agent_events: mpsc::Receiver<(String, agent::Event)>,
+    agent_events_in: mpsc::Sender<(String, agent::Event)>,
+    attention: Vec<Attention>,
+    host: Option<Host>,
+    _lock: Lock,
+}
+
+/// A session cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is described by its sentence")]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("cannot read the room's journal {0}: {1}")]
+    Journal(PathBuf, std::io::Error),
+    #[error("no name is set: give one with -n NAME, or set name in config.toml")]
+    NoName,
+    #[error("no relay is set: give --relay ws://HOST:PORT/ws or --invite, or set relay in config.toml")]
+    NoRelay,
+    #[error("there is no token for {0}: set token in config.toml beside relay, or NEXSCOPE_TOKEN")]
+    NoToken(Target),
+}
+
+impl Session {
+    /// Joins the room that `config` says, on a relay inside this program where it says so.
+    pub async fn start(config: Config, paths: &Paths) -> Result<Self, StartError> {
+        let name = config.name.clone().ok_or(StartError::NoName)?;
+        let mut warnings = config.warnings.clone();
+        let (host, target, token) = match config.host {
+            Some(address) => {
+                let token = config.token.clone().map_or_else(fresh_token, |token| token.0);
+                let host = Host::start(address, &token).await?;
+                let target = host.target();
+                (Some(host), target, token)
+            }
+            None => {
+                let target = config.relay.clone().ok_or(StartError::NoRelay)?;
+                let token = config.token.clone().ok_or_else(|| StartError::NoToken(target.clone()))?.0;
+                (None, target, token)
+            }
+        };
+        if !target.tls && !target.is_loopback() {
+            warnings.push("Without TLS what you write to this relay is not encrypted.".into());
+        }
+
+        let place = Place::new(&paths.state, &target.authority(), &config.room, &name);
+        let lock = place.lock(&name)?;
+        let owner = place.owner()?;
+        let path = place.dir().join("journal.jsonl");
+        let opened = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
+        opened.repairs.iter().for_each(|repair| tracing::warn!("journal: {repair}"));
+
+        let mut room = Room::new(settings(&config, &name), Box::new(|| uuid::Uuid::now_v7().to_string()));
+        let is_new = opened.records.is_empty();
+        let effects = room.restore(opened.records, now());
+        let login = Login {
+            target: target.clone(),
+            room: config.room.clone(),
+            name,
+            token: token.clone(),
+            owner,
+            agents: room.settings.agents.clone(),
+            history: if is_new { HISTORY } else { 0 },
+        };
+        let standing = Standing { resume: room.resume(), mode: room.settings.mode };
+        let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
+        let shown = match &host {
+            Some(host) => host.reachable(),
+            None => target,
+        };
+        let mut session = Self {
+            invite: Invite { target: shown, room: config.room.clone(), token },
+            room,
+            warnings,
+            here: paths.here.clone(),
+            link: Link::start(login, standing),
+            journal: opened.journal,
+            to_link: VecDeque::new(),
+            to_journal: VecDeque::new(),
+            runs: HashMap::new(),
+            agent_events,
+            agent_events_in,
+            attention: Vec::new(),
+            host,
+            _lock: lock,
+            config,
+        };
+        session.carry_out(effects);
+        Ok(session)
+    }
+
+    /// Waits until something happens, and takes it into the room. May be dropped while it waits: nothing
+    /// is lost.
+    pub async fn step(&mut self) {
+        let deadline = self.room.next_deadline();
+        let event = tokio::select! {
+            event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
+                Some(event) => event,
+                // The connection's task ends only with the session; if it broke, the person must know.
+                None => return std::future::pending().await,
+            },
+            report = self.journal.reports.recv() => match report {
+                Some(Report::Kept(kept)) => Event::Kept(kept),
+                Some(Report::Failing(why)) => {
+                    tracing::error!(%why, "the journal cannot be written");
+                    self.warnings.push(format!(
+                        "The disk does not take the journal ({why}): nothing is confirmed until it does."
+                    ));
+                    return;
+                }
+                Some(Report::Mended) => {
+                    self.warnings.push("The journal can be written again.".into());
+                    return;
+                }
+                None => return std::future::pending().await,
+            },
+            Some((run, event)) = self.agent_events.recv() => Event::Run { run, event },
+            Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
+                if let Some(frame) = self.to_link.pop_front() {
+                    permit.send(frame);
+                }
+                return;
+            }
+            Ok(permit) = self.journal.records.reserve(), if !self.to_journal.is_empty() => {
+                if let Some(record) = self.to_journal.pop_front() {
+                    permit.send(record);
+                }
+                return;
+            }
+            () = at(deadline) => Event::Tick,
+        };
+        self.take(event);
+        // What came together is taken together, and drawn once.
+        while self.to_journal.len() < RECORDS_WAITING
+            && let Ok(event) = self.link.events.try_recv()
+        {
+            self.take(event);
+        }
+    }
+
+    /// Carries out what anybody may want.
+    pub fn perform(&mut self, command: Command) -> Result<Reply, String> {
+        let (effects, result) = self.room.perform(command, now());
+        self.carry_out(effects);
+        result
+    }
+
+    /// Carries out what a person decided.
+    pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
+        let (effects, result) = self.room.decide(decision, by, now());
+        self.carry_out(effects);
+        result
+    }
+
+    /// Dials the relay now.
+    pub fn dial_now(&self) {
+        self.link.dial_now();
+    }
+
+    /// What called for the person since this was asked last.
+    pub fn take_attention(&mut self) -> Vec<Attention> {
+        std::mem::take(&mut self.attention)
+    }
+
+    /// Warnings that have come since this was asked last.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// What the relay inside this program is called, if there is one.
+    pub fn is_host(&self) -> bool {
+        self.host.is_some()
+    }
+
+    /// Ends the runs, writes what is to be written, says bye, and ends the relay inside.
+    pub async fn leave(mut self) {
+        self.runs.values().for_each(CancellationToken::cancel);
+        let ended = async {
+            while !self.runs.is_empty() || !self.to_journal.is_empty() || !self.to_link.is_empty() {
+                self.step().await;
+                if self.room.connection != crate::room::Connection::Online {
+                    self.to_link.clear();
+                }
+            }
+        };
+        if tokio::time::timeout(STOPPING, ended).await.is_err() {
+            tracing::warn!("not everything had ended in time");
+        }
+        self.link.leave().await;
+        if let Some(host) = self.host {
+            host.stop().await;
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        if let Event::Run { run, event: agent::Event::Ended(_) } = &event {
+            self.runs.remove(run);
+        }
+        if matches!(event, Event::Welcome(_)) {
+            // The room sends again what has to be sent; what waited here is part of that.
+            self.to_link.clear();
+        }
+        let effects = self.room.update(event, now());
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(frame) => match self.to_link.is_empty() {
+                    true => {
+                        if let Err(mpsc::error::TrySendError::Full(frame)) = self.link.frames.try_send(frame) {
+                            self.to_link.push_back(frame);
+                        }
+                    }
+                    false => self.to_link.push_back(frame),
+                },
+                Effect::Keep(record) => match self.to_journal.is_empty() {
+                    true => {
+                        if let Err(mpsc::error::TrySendError::Full(record)) =
+                            self.journal.records.try_send(*record)
+                        {
+                            self.to_journal.push_back(record);
+                        }
+                    }
+                    false => self.to_journal.push_back(*record),
+                },
+                Effect::Start { ask, before } => self.start_run(&ask, before),
+                Effect::Stop { run } => {
+                    if let Some(stop) = self.runs.get(&run) {
+                        stop.cancel();
+                    }
+                }
+                Effect::Attention(attention) => self.attention.push(attention),
+            }
+        }
+        self.link.set_standing(Standing { resume: self.room.resume(), mode: self.room.settings.mode });
+    }
+
+    fn start_run(&mut self, ask: &Ask, before: crate::room::Totals) {
+        let events = self.agent_events_in.clone();
+        let id = ask.run.clone();
+        let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
+            // Asks name configured agents only; a reload may have taken one away.
+            let ending = agent::Ending::failed(format!("there is no agent {} any more", ask.agent));
+            tokio::spawn(async move { events.send((id, agent::Event::Ended(ending))).await });
+            return;
+        };
+        let dir = settings.dir.as_ref().map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
+        let run = agent::Run {
+            id: id.clone(),
+            name: ask.agent.clone(),
+            agent: settings,
+            dir,
+            prompt: agent::Prompt::new(ask),
+            resume: ask.resume.clone(),
+            before,
+        };
+        let agent::Handle { events: mut reports, stop } = agent::start(run);
+        self.runs.insert(id.clone(), stop);
+        tokio::spawn(async move {
+            while let Some(event) = reports.recv().await {
+                if events.send((id.clone(), event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+fn settings(config: &Config, name: &str) -> Settings {
+    Settings {
+        agents: config.agents.keys().cloned().collect(),
+        agent: config.agent.clone(),
+        mode: config.mode,
+        mentions: config.mentions,
+        limits: Limits { hop_limit: config.hop_limit, ..Limits::default() },
+        ..Settings::new(name, &config.room)
+    }
+}
+
+/// Sleeps until a time of the system's clock; for ever where there is none.
+async fn at(time: Option<Millis>) {
+    match time {
+        Some(time) => tokio::time::sleep(Duration::from_millis(time.saturating_sub(now()))).await,
+        None => std::future::pending().await,
+    }
 }

@@ -1,0 +1,81 @@
+//! What a key can do. Keymaps bind keys to these names; help lists them with these words.
+
+use serde::Deserialize;
+
+macro_rules! actions {
+    ($($variant:ident $name:literal $does:literal,)*) => {
+        /// What a key can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Action {
+            $(#[doc = $does] $variant,)*
+        }
+
+        impl Action {
+            /// Every action, in the order in which help lists them.
+            pub const ALL: &[Action] = &[$(Action::$variant,)*];
+
+            /// The name that keymaps use.
+            pub fn name(self) -> &'static str {
+                match self { $(Action::$variant => $name,)* }
+            }
+
+            /// What it does, in a few words.
+            pub fn does(self) -> &'static str {
+                match self { $(Action::$variant => $does,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    Accept "accept" "accept",
+    Reject "reject" "reject",
+    Later "later" "put off",
+    Open "open" "show it whole",
+    Inbox "inbox" "inbox",
+    HandOver "hand-over" "hand to my agent",
+    Retry "retry" "try again",
+    EndRun "end-run" "end the running agent",
+    NextPane "next-pane" "next pane",
+    PreviousPane "previous-pane" "previous pane",
+    Back "back" "go back",
+    Up "up" "up",
+    Down "down" "down",
+    PageUp "page-up" "page up",
+    PageDown "page-down" "page down",
+    Top "top" "to the beginning",
+    Bottom "bottom" "to the end",
+    Help "help" "help",
+    Mouse "mouse" "mouse on or off",
+    Leave "leave" "leave (twice)",
+    Send "send" "send",
+    NewLine "new-line" "new line",
+    Left "left" "left",
+    Right "right" "right",
+    WordLeft "word-left" "word left",
+    WordRight "word-right" "word right",
+    LineStart "line-start" "to the line's beginning",
+    LineEnd "line-end" "to the line's end",
+    DeleteLeft "delete-left" "delete to the left",
+    DeleteRight "delete-right" "delete to the right",
+    DeleteWord "delete-word" "delete a word",
+    DeleteToStart "delete-to-start" "delete to the line's beginning",
+    DeleteToEnd "delete-to-end" "delete to the line's end",
+    Undo "undo" "undo",
+    Redo "redo" "redo",
+    Redraw "redraw" "draw anew",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_keymaps_write() {
+        for action in Action::ALL {
+            let read: Action = toml::Value::String(action.name().into()).try_into().unwrap();
+            assert_eq!(read, *action);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The full screen: one face on a session.
+//!
+//! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
+//! a change is drawn at once, or, while changes come fast, at most 60 times a second.
+
+mod action;
+mod attention;
+mod composer;
+mod gate;
+mod input;
+mod key;
+mod keymap;
+pub mod setup;
+mod state;
+mod terminal;
+mod theme;
+mod view;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crossterm::event::Event;
+use futures_util::{FutureExt, Stream, StreamExt};
+use jiff::tz::TimeZone;
+use tokio::time::sleep_until;
+
+use crate::{
+    config::Config,
+    room::{Connection, Room},
+    session::{Session, now},
+};
+use attention::Attention;
+use input::Next;
+use keymap::Keymap;
+use state::{State, Tone};
+pub use terminal::{Guard, Surface};
+use theme::Theme;
+use view::{Look, Plan};
+
+/// The shortest time from one draw to the next.
+const FRAME: Duration = Duration::from_millis(16);
+/// How often what counts seconds is drawn anew.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A screen on a session.
+pub struct Screen {
+    session: Session,
+    state: State,
+    theme: Theme,
+    keymap: Keymap,
+    zone: TimeZone,
+    relay: String,
+    attention: Attention,
+    /// The whole screen is to be written anew.
+    redraw: bool,
+}
+
+impl Screen {
+    /// A screen on `session`, with the keys and colours that `config` names. A file of them that is wrong
+    /// is told, and the default taken.
+    pub fn new(session: Session, config: &Config, folder: &Path) -> Self {
+        let mut state = State { mouse: true, ..State::default() };
+        let keymap = Keymap::load(&config.keymap, &folder.join("keymaps"));
+        let theme = Theme::load(&config.theme, &folder.join("themes"));
+        for wrong in [keymap.as_ref().err(), theme.as_ref().err()].into_iter().flatten() {
+            state.say(wrong.clone(), Tone::Bad);
+        }
+        Self {
+            relay: session.invite.target.to_string().trim_end_matches("/ws").to_owned(),
+            session,
+            state,
+            theme: theme.unwrap_or_else(|_| Theme::built_in()),
+            keymap: keymap.unwrap_or_else(|_| Keymap::built_in()),
+            zone: TimeZone::system(),
+            attention: Attention::new(config.notify.clone()),
+            redraw: false,
+        }
+    }
+
+    /// Runs until the person leaves, or `stop` is ready. Gives the session back, to be left.
+    pub async fn run<S: Surface>(
+        mut self,
+        surface: &mut S,
+        mut events: impl Stream<Item = io::Result<Event>> + Unpin,
+        stop: impl Future<Output = ()>,
+    ) -> (Session, io::Result<()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut next_draw = Instant::now();
+        let mut dirty = true;
+        loop {
+            // Keys that are there are taken before anything new is shown, so that none of them can be
+            // taken for an answer to it.
+            while let Some(event) = events.next().now_or_never() {
+                match event {
+                    Some(Ok(event)) => {
+                        if self.event(event, Instant::now()) == Next::Leave {
+                            return (self.session, Ok(()));
+                        }
+                        dirty = true;
+                    }
+                    Some(Err(error)) => return (self.session, Err(error)),
+                    None => return (self.session, Ok(())),
+                }
+            }
+            self.news();
+            if dirty && Instant::now() >= next_draw {
+                if let Err(error) = self.draw(surface) {
+                    return (self.session, Err(error));
+                }
+                dirty = false;
+                next_draw = Instant::now() + FRAME;
+            }
+            let moving = self.is_moving();
+            tokio::select! {
+                biased;
+                event = events.next() => match event {
+                    Some(Ok(event)) => {
+                        if self.event(event, Instant::now()) == Next::Leave {
+                            return (self.session, Ok(()));
+                        }
+                        dirty = true;
+                    }
+                    Some(Err(error)) => return (self.session, Err(error)),
+                    // The terminal is gone.
+                    None => return (self.session, Ok(())),
+                },
+                () = &mut stop => return (self.session, Ok(())),
+                () = sleep_until(next_draw.into()), if dirty => {}
+                () = self.session.step() => dirty = true,
+                () = tokio::time::sleep(SECOND), if moving && !dirty => dirty = true,
+            }
+        }
+    }
+
+    /// Takes over what the session has for the person.
+    fn news(&mut self) {
+        for warning in self.session.take_warnings() {
+            self.state.say(warning, Tone::Bad);
+        }
+        let now = Instant::now();
+        self.session.take_attention().into_iter().for_each(|call| self.attention.call(call, now));
+        self.state.tidy(&self.session.room);
+    }
+
+    fn draw<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
+        let mouse = self.state.mouse;
+        if std::mem::take(&mut self.redraw) {
+            surface.terminal().clear().map_err(io::Error::other)?;
+        }
+        surface.begin()?;
+        let Self { session, state, theme, keymap, zone, relay, .. } = self;
+        let mut plan = None;
+        let look = look(&session.room, relay, theme, keymap, zone);
+        let drawn = surface.terminal().draw(|frame| {
+            let laid = Plan::new(&look, state, frame.area());
+            state.page = (laid.columns(), laid.page());
+            view::draw(&look, state, &laid, frame);
+            plan = Some(laid);
+        });
+        drawn.map_err(io::Error::other)?;
+        surface.end()?;
+        if mouse != self.mouse_was {
+            self.mouse_was = mouse;
+            surface.mouse(mouse)?;
+        }
+        self.attention.write(&self.session.room, surface.raw())?;
+        // Only now is it on the screen.
+        let whole = plan.and_then(|plan| plan.whole);
+        self.state.gate.drawn(whole, Instant::now());
+        Ok(())
+    }
+
+    fn look(&self) -> Look<'_> {
+        look(&self.session.room, &self.relay, &self.theme, &self.keymap, &self.zone)
+    }
+
+    /// Something on the screen counts seconds.
+    fn is_moving(&self) -> bool {
+        let room = &self.session.room;
+        room.runs.working().next().is_some() || matches!(room.connection, Connection::Waiting { .. })
+    }
+}
+
+fn look<'a>(room: &'a Room, relay: &'a str, theme: &'a Theme, keymap: &'a Keymap, zone: &'a TimeZone) -> Look<'a> {
+    Look { room, relay, theme, keymap, now: now(), zone }
+}
+
+/// The text of a keymap or theme, and where it is from: the user's own file in `dir`, else one that is
+/// built in.
+fn bundled(name: &str, dir: &Path, built_in: &[(&str, &str)], what: &str) -> Result<(String, String), String> {
+    if !nexscope_relay::protocol::is_name(name) {
+        return Err(format!("\"{}\" is no name of a {what}", crate::text::clean_line(name, 40)));
+    }
+    let path = dir.join(format!("{name}.toml"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => return Ok((path.display().to_string(), text)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(format!("{}: {error}", path.display())),
+        Err(_) => {}
+    }
+    let known = built_in.iter().find(|(known, _)| *known == name);
+    known.map(|(_, text)| (format!("{what} {name}"), (*text).to_owned())).ok_or_else(|| {
+        let names: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
+        format!("there is no {what} {name}; there is {}, and your own go into {}", names.join(", "), dir.display())
+    })
+}
+
+/// An error in a TOML file, with its line.
+fn toml_error(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    format!("line {line}: {}", crate::config::with_nearest(error.message()))
+}

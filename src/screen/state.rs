@@ -1,0 +1,192 @@
+//! What the screen itself knows: where one is, what is open, what is being written.
+
+use std::time::Instant;
+
+use ratatui::text::Line;
+
+use super::{composer::Composer, gate::Gate, key::Key, keymap::Context, view::Scroll};
+use crate::room::{Item, ItemId, Room};
+
+/// Where one is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// Writing.
+    #[default]
+    Composer,
+    /// Among the messages.
+    Timeline,
+    /// In the list of what waits.
+    Inbox,
+    /// Among the people.
+    People,
+}
+
+/// The order in which a key goes through the panes.
+const PANES: [Pane; 4] = [Pane::Composer, Pane::Timeline, Pane::Inbox, Pane::People];
+
+/// What lies over the messages.
+#[derive(Default)]
+pub enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// An item, whole.
+    Item(ItemView),
+    /// Lines to read.
+    Paper(Paper),
+}
+
+/// An item that is open.
+#[derive(Debug, Clone, Default)]
+pub struct ItemView {
+    /// Which.
+    pub id: ItemId,
+    /// Lines above the screen.
+    pub scroll: usize,
+    /// Lines that have been on the screen, from the first on.
+    pub seen: usize,
+    /// The size at which they were.
+    pub seen_at: (u16, u16),
+}
+
+/// Lines to read: help, the answer to a command.
+pub struct Paper {
+    /// What it is.
+    pub title: &'static str,
+    /// The lines.
+    pub lines: Vec<Line<'static>>,
+    /// Lines above the screen.
+    pub scroll: usize,
+}
+
+/// A reason that is being written for a rejection.
+pub struct Reason {
+    /// What is rejected.
+    pub item: ItemId,
+    /// What is written.
+    pub field: Composer,
+    /// Since when it is asked for.
+    pub since: Instant,
+}
+
+/// How a message for the person is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It tells.
+    Good,
+    /// Something did not work.
+    Bad,
+}
+
+/// The screen's state.
+#[derive(Default)]
+pub struct State {
+    /// Where one is.
+    pub pane: Pane,
+    /// What is being written.
+    pub composer: Composer,
+    /// What lies over the messages.
+    pub overlay: Overlay,
+    /// A reason that is being written.
+    pub reason: Option<Reason>,
+    /// Where the messages stand.
+    pub scroll: Scroll,
+    /// The message that is selected, by its number.
+    pub selected_post: Option<u32>,
+    /// Since when it is.
+    pub selected_since: Option<Instant>,
+    /// The item that is selected in the list.
+    pub selected: Option<ItemId>,
+    /// A message for the person.
+    pub message: Option<(String, Tone)>,
+    /// Keys of a sequence that has begun.
+    pub pending: Vec<Key>,
+    /// When a key may decide.
+    pub gate: Gate,
+    /// When leaving was asked for first.
+    pub leave_asked: Option<Instant>,
+    /// The mouse is ours.
+    pub mouse: bool,
+    /// Columns and rows of messages at the last draw.
+    pub page: (u16, u16),
+}
+
+impl State {
+    /// Where a key that is pressed now belongs.
+    pub fn context(&self) -> Context {
+        if self.reason.is_some() {
+            return Context::Reason;
+        }
+        if matches!(self.overlay, Overlay::Paper(_)) {
+            return Context::Help;
+        }
+        match self.pane {
+            Pane::Composer => Context::Composer,
+            Pane::Timeline => Context::Timeline,
+            Pane::Inbox if matches!(self.overlay, Overlay::Item(_)) => Context::Item,
+            Pane::Inbox => Context::Inbox,
+            Pane::People => Context::People,
+        }
+    }
+
+    /// The item that is open, if it still waits.
+    pub fn opened_item<'a>(&self, room: &'a Room) -> Option<&'a Item> {
+        match &self.overlay {
+            Overlay::Item(view) => room.inbox.get(view.id),
+            _ => None,
+        }
+    }
+
+    /// The item that is selected in the list; the first one where none is.
+    pub fn selected_item(&self, room: &Room) -> Option<ItemId> {
+        let selected = self.selected.filter(|id| room.inbox.get(*id).is_some());
+        selected.or_else(|| room.inbox.waiting().next().map(|item| item.id))
+    }
+
+    /// The item that a deciding key is about now: the open one, the selected one, or the strip's.
+    pub fn target(&self, room: &Room) -> Option<ItemId> {
+        if let Some(item) = self.opened_item(room) {
+            return Some(item.id);
+        }
+        match self.pane {
+            Pane::Inbox => self.selected_item(room),
+            _ => room.inbox.next().map(|item| item.id),
+        }
+    }
+
+    /// Goes `steps` panes on.
+    pub fn turn(&mut self, steps: usize) {
+        let at = PANES.iter().position(|pane| *pane == self.pane).unwrap_or(0);
+        self.go(PANES[(at + steps) % PANES.len()]);
+    }
+
+    /// Goes to a pane.
+    pub fn go(&mut self, pane: Pane) {
+        self.overlay = Overlay::None;
+        self.pane = pane;
+    }
+
+    /// Opens an item, without moving the focus: what one types goes on to where it went.
+    pub fn open(&mut self, id: ItemId) {
+        if !matches!(&self.overlay, Overlay::Item(view) if view.id == id) {
+            self.overlay = Overlay::Item(ItemView { id, ..ItemView::default() });
+        }
+    }
+
+    /// Takes note of what the person should read.
+    pub fn say(&mut self, words: impl Into<String>, tone: Tone) {
+        self.message = Some((words.into(), tone));
+    }
+
+    /// What was decided is no longer open.
+    pub fn tidy(&mut self, room: &Room) {
+        if let Overlay::Item(view) = &self.overlay
+            && room.inbox.get(view.id).is_none()
+        {
+            self.overlay = Overlay::None;
+        }
+        if self.reason.as_ref().is_some_and(|reason| room.inbox.get(reason.item).is_none()) {
+            self.reason = None;
+        }
+    }
+}

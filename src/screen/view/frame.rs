@@ -1,0 +1,230 @@
+//! The whole screen, from its plan.
+
+use ratatui::{
+    Frame,
+    layout::{Alignment, Rect},
+    text::{Line, Span},
+    widgets::{Block, Borders, Clear, Widget},
+};
+
+use super::{Look, Pane, Plan, Scope, State, main_pane, panes, paper, timeline};
+use crate::{
+    room::{Audience, Command},
+    screen::{action::Action, keymap::Context, state::{Overlay, Tone}},
+    text,
+};
+
+/// Draws everything.
+pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.too_small {
+        let line = look.line("too small", Scope::Warning);
+        line.render(Rect { height: plan.main.height.min(1), ..plan.main }, frame.buffer_mut());
+        return;
+    }
+    if plan.wide {
+        let block = Block::new().borders(Borders::ALL).border_style(look.style(Scope::Border));
+        let area = frame.area();
+        frame.render_widget(block, area);
+        panes::draw_side(look, state, plan.side, frame.buffer_mut());
+    }
+    draw_top(look, state, plan, frame);
+    draw_main(look, state, plan, frame);
+    draw_banner(look, plan, frame);
+    let strip = plan.strip_lines.iter().zip(plan.strip.y..plan.strip.bottom());
+    for (line, y) in strip {
+        line.render(Rect { y, height: 1, ..plan.strip }, frame.buffer_mut());
+    }
+    if plan.rule.height > 0 {
+        draw_rule(look, state, plan, frame);
+    }
+    draw_composer(look, state, plan, frame);
+    draw_bottom(look, state, plan, frame);
+}
+
+fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    let buffer = frame.buffer_mut();
+    match (&state.overlay, &plan.item) {
+        (Overlay::Paper(sheet), _) => paper::draw(look, sheet, plan.main, buffer),
+        (Overlay::Item(_), Some(item)) => {
+            Clear.render(plan.main, buffer);
+            for (line, y) in item.lines.iter().zip(plan.main.y..plan.main.bottom()) {
+                line.render(Rect { y, height: 1, ..plan.main }, buffer);
+            }
+        }
+        _ => match main_pane(plan, state) {
+            Pane::Inbox => panes::draw_inbox(look, state, plan.main, buffer),
+            Pane::People => panes::draw_people(look, plan.main, buffer),
+            _ => {
+                let selected = state.selected_post.filter(|_| state.pane == Pane::Timeline);
+                timeline::draw(look, &state.scroll, selected, plan.main, buffer);
+            }
+        },
+    }
+}
+
+/// Room, connection, name and mode; on a narrow screen the tabs as well.
+fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    let (mark, _, mark_scope) = look.connection();
+    let (mode, mode_scope) = look.mode();
+    let settings = &look.room.settings;
+    let waiting = look.room.inbox.len();
+    let mut left: Vec<Span> = Vec::new();
+    let mut right: Vec<Span> = Vec::new();
+    if plan.wide {
+        left.push(look.span(format!("┌ #{} ", settings.room), Scope::Title));
+        right.push(look.span(format!(" {mark}"), mark_scope));
+        right.push(look.span(format!(" {} ", look.relay), Scope::Dim));
+    } else {
+        left.push(look.span(mark, mark_scope));
+        let inbox = if waiting > 0 { format!("Inbox {waiting}") } else { "Inbox".to_owned() };
+        let people = format!("People {}", look.room.members.list().len());
+        let here = main_pane(plan, state);
+        let tabs =
+            [(format!("#{}", settings.room), Pane::Timeline), (inbox, Pane::Inbox), (people, Pane::People)];
+        for (name, pane) in tabs {
+            let scope = match pane {
+                pane if pane == here => Scope::Focus,
+                Pane::Inbox if waiting > 0 => Scope::Waiting,
+                _ => Scope::Dim,
+            };
+            // Where one is, is told without colour as well.
+            let name = if pane == here { format!("[{name}]") } else { format!(" {name} ") };
+            left.push(look.span(format!(" {name}"), scope));
+        }
+    }
+    right.push(look.span(settings.me.clone(), Scope::NameMe));
+    right.push(look.span(" · ", Scope::Dim));
+    right.push(look.span(mode, mode_scope));
+    right.push(look.span(if plan.wide { " ┐" } else { " " }, Scope::Border));
+    let width = |spans: &[Span]| spans.iter().map(|span| text::width(&span.content)).sum::<usize>();
+    let (left_width, right_width) = (width(&left), width(&right));
+    let buffer = frame.buffer_mut();
+    timeline::cut_line(left, plan.top.width as usize).render(plan.top, buffer);
+    if left_width + right_width < plan.top.width as usize {
+        let x = plan.top.right() - right_width as u16;
+        Line::from(right).render(Rect { x, width: right_width as u16, ..plan.top }, buffer);
+    }
+}
+
+/// How the connection stands, where it does not.
+fn draw_banner(look: &Look, plan: &Plan, frame: &mut Frame) {
+    if plan.banner.height > 0 {
+        let (mark, words, scope) = look.connection();
+        let line = look.line(text::cut(&format!("{mark} {words}"), plan.banner.width as usize), scope);
+        line.render(plan.banner, frame.buffer_mut());
+    }
+}
+
+/// The line above the composer, which says who will see what is written.
+fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    let width = plan.rule.width as usize;
+    let words = match &state.reason {
+        Some(reason) => format!(" why? m{} is rejected when you send this ", reason.item),
+        None => audience(look, state),
+    };
+    let below = state.scroll.below(look.room);
+    let new = if below > 0 { format!(" {below} new below ↓ ") } else { String::new() };
+    let words = text::cut(&words, width.saturating_sub(text::width(&new)));
+    let dashes = width.saturating_sub(text::width(&words) + text::width(&new) + 2);
+    let line = Line::from(vec![
+        look.span("──", Scope::Border),
+        look.span(words, Scope::Dim),
+        look.span("─".repeat(dashes), Scope::Border),
+        look.span(new, Scope::Waiting),
+    ]);
+    line.render(plan.rule, frame.buffer_mut());
+}
+
+/// Who will see what is being written, in words.
+fn audience(look: &Look, state: &State) -> String {
+    let text = state.composer.text();
+    if text.is_empty() {
+        return String::new();
+    }
+    match crate::command::parse(&text) {
+        Ok(crate::command::Line::Command(Command::Say { to, public, thread: None, note, .. })) => {
+            let direct = look.room.settings.mentions == crate::room::Mentions::Direct || note;
+            if to.is_empty() || public || !direct {
+                let others = look.room.members.list().len().saturating_sub(1);
+                format!(" everyone, {others} ")
+            } else {
+                format!(" {} ", Audience::Only(to).in_words())
+            }
+        }
+        _ => String::new(),
+    }
+}
+
+fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.composer.height == 0 {
+        return;
+    }
+    let columns = super::words::PROMPT_COLUMNS.min(plan.composer.width);
+    let focused = state.pane == Pane::Composer || state.reason.is_some();
+    let scope = if focused { Scope::Prompt } else { Scope::Dim };
+    let prompt = if state.reason.is_some() { "✎ " } else { "› " };
+    look.span(prompt, scope).render(Rect { height: 1, ..plan.composer }, frame.buffer_mut());
+    let area = Rect {
+        x: plan.composer.x + columns,
+        width: plan.composer.width - columns,
+        ..plan.composer
+    };
+    let field = state.reason.as_ref().map_or(&state.composer, |reason| &reason.field);
+    if field.is_empty() {
+        let hint = match &state.reason {
+            Some(_) => "a reason, or just Enter; Esc goes back",
+            None => "message the room",
+        };
+        let line = look.line(text::cut(hint, area.width as usize), Scope::Hint);
+        line.render(Rect { height: 1, ..area }, frame.buffer_mut());
+        if focused {
+            frame.set_cursor_position((area.x, area.y));
+        }
+    } else {
+        field.draw(frame, area, focused);
+    }
+}
+
+/// A message for the person, or the keys that matter now.
+fn draw_bottom(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.bottom.height == 0 {
+        return;
+    }
+    let width = plan.bottom.width as usize;
+    let line = match &state.message {
+        Some((words, tone)) => {
+            let scope = match tone {
+                Tone::Good => Scope::Text,
+                Tone::Bad => Scope::Error,
+            };
+            look.line(text::cut(&format!(" {words}"), width), scope)
+        }
+        None => timeline::cut_line(hints(look, state), width),
+    };
+    line.alignment(Alignment::Left).render(plan.bottom, frame.buffer_mut());
+}
+
+fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
+    let context = state.context();
+    let waiting = !look.room.inbox.is_empty();
+    let actions: &[Action] = match context {
+        Context::Reason => &[Action::Send, Action::Back],
+        Context::Help => &[Action::Back, Action::PageDown],
+        Context::Timeline => &[Action::HandOver, Action::Retry, Action::NextPane, Action::Help],
+        Context::Inbox | Context::Item => &[Action::Accept, Action::Reject, Action::Later, Action::Open, Action::Back],
+        _ if waiting => &[Action::Accept, Action::Reject, Action::NextPane, Action::Help],
+        _ if !look.room.runs.is_empty() => &[Action::EndRun, Action::NextPane, Action::Help],
+        _ => &[Action::Send, Action::NextPane, Action::Inbox, Action::Help, Action::Leave],
+    };
+    let mut spans = vec![Span::raw(" ")];
+    for action in actions {
+        if let Some(key) = look.keymap.hint(context, *action) {
+            if spans.len() > 1 {
+                spans.push(look.span(" · ", Scope::Hint));
+            }
+            spans.push(look.span(key, Scope::Key));
+            spans.push(look.span(format!(" {}", action.does()), Scope::Hint));
+        }
+    }
+    spans
+}

@@ -1,0 +1,117 @@
+//! The strip above the composer: the next item, with all that is to be decided where it fits.
+
+use ratatui::text::{Line, Span};
+
+use super::{Look, Scope, timeline::cut_line};
+use crate::{
+    room::{Audience, Item},
+    screen::{action::Action, keymap::Context},
+    text,
+};
+
+/// A strip that is laid out.
+pub(super) struct Laid {
+    pub lines: Vec<Line<'static>>,
+    /// All that is to be decided is in it, and nothing about it calls for a closer look.
+    pub whole: bool,
+}
+
+/// Lays the strip out in at most `rows` rows of `width` columns.
+pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
+    let (width, rows) = (width as usize, rows as usize);
+    let keys = keys(look);
+    let head = head(look, item);
+    let head_width: usize = head.iter().map(|span| text::width(&span.content)).sum();
+    let words = item.text.replace('\n', " ⏎ ");
+
+    if rows < 2 {
+        // One row: who, the words, and the keys, if they fit.
+        let mut spans = vec![look.span(format!("▸ m{} ", item.id), Scope::Strip), look.speaker(&item.from)];
+        spans.push(look.span(format!(": {words}"), Scope::Text));
+        return Laid { lines: vec![cut_line(spans, width)], whole: false };
+    }
+
+    let wrapped = text::wrap(&item.text, width.saturating_sub(2));
+    let foot = foot(look, item, &keys);
+    // The head, the words, and the foot where there is a row for it.
+    let has_foot = rows > 2;
+    let for_words = rows - 1 - usize::from(has_foot);
+    let fits = wrapped.len() <= for_words && head_width <= width;
+    let mut lines = vec![cut_line(head, width)];
+    if wrapped.len() <= for_words {
+        lines.extend(wrapped.iter().map(|line| words_line(look, line)));
+    } else {
+        // Folded into the rows there are; the rest is seen when it is opened.
+        let folded = text::wrap(&words, width.saturating_sub(2));
+        for (row, line) in folded.iter().take(for_words).enumerate() {
+            let more = row + 1 == for_words && folded.len() > for_words;
+            let line = if more { text::cut(&format!("{line} …………"), width.saturating_sub(2)) } else { (*line).to_owned() };
+            lines.push(words_line(look, &line));
+        }
+    }
+    if has_foot {
+        lines.push(cut_line(foot, width));
+    }
+    Laid { lines, whole: fits && item.risks.is_empty() }
+}
+
+fn words_line(look: &Look, words: &str) -> Line<'static> {
+    look.line(format!("  {words}"), Scope::Text)
+}
+
+/// Who asks, and what accepting does.
+pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
+    let agent = look.room.settings.default_agent();
+    let asks = match (&agent, item.is_reply) {
+        (Some(agent), false) => format!(" asks {agent}"),
+        (Some(agent), true) => format!(" answers {agent}, which may answer back"),
+        (None, _) => " asks, and you have no agent".to_owned(),
+    };
+    let more = look.room.inbox.len().saturating_sub(1);
+    let mut spans = vec![
+        look.span(format!("▸ m{} ", item.id), Scope::Strip),
+        look.speaker(&item.from),
+        look.span(asks, Scope::Strip),
+        look.span(format!(" · {}", audience(look, item)), Scope::Dim),
+    ];
+    if more > 0 {
+        spans.push(look.span(format!(" · {more} more"), Scope::Dim));
+    }
+    spans
+}
+
+/// Who will see the answer, in words.
+pub(super) fn audience(look: &Look, item: &Item) -> String {
+    let post = look.room.timeline.post_numbered(item.id);
+    let audience = post.map_or(Audience::Everyone, |post| Audience::of(post, &look.room.settings.me));
+    format!("answer to {}", audience.in_words())
+}
+
+/// The keys that decide, as they are bound now.
+pub(super) fn keys(look: &Look) -> Vec<(String, &'static str)> {
+    [Action::Accept, Action::Reject]
+        .into_iter()
+        .filter_map(|action| Some((look.keymap.hint(Context::Composer, action)?, action.does())))
+        .collect()
+}
+
+fn foot(look: &Look, item: &Item, keys: &[(String, &'static str)]) -> Vec<Span<'static>> {
+    let mut spans = vec![Span::raw("  ")];
+    for (key, does) in keys {
+        spans.push(look.span(key.clone(), Scope::Key));
+        spans.push(look.span(format!(" {does} · "), Scope::Hint));
+    }
+    if item.risks.is_empty() {
+        spans.pop();
+        if let Some((_, does)) = keys.last() {
+            spans.push(look.span(format!(" {does}"), Scope::Hint));
+        }
+    } else {
+        let risks: Vec<&str> = item.risks.iter().map(|risk| risk.in_words()).collect();
+        spans.push(look.span(format!("⚠ {}", risks.join(", ")), Scope::Risk));
+    }
+    if let Some(held) = &item.held {
+        spans.push(look.span(format!(" · waits: {held}"), Scope::Warning));
+    }
+    spans
+}

@@ -1,0 +1,77 @@
+//! The relay inside the program, for who hosts a room here.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::link::Target;
+
+/// A relay that runs inside this program.
+pub struct Host {
+    relay: nexscope_relay::Running,
+}
+
+/// The relay inside cannot run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot host on {address}: {why}; choose another address in config.toml (host = \"IP:PORT\")")]
+pub struct HostError {
+    address: SocketAddr,
+    why: String,
+}
+
+impl Host {
+    /// Starts a relay on `address`; port 0 takes a free one.
+    pub async fn start(address: SocketAddr, token: &str) -> Result<Self, HostError> {
+        let config = nexscope_relay::Config { listen: address, ..nexscope_relay::Config::new(token) };
+        match nexscope_relay::Relay::start(config).await {
+            Ok(relay) => Ok(Self { relay }),
+            Err(error) => Err(HostError { address, why: error.to_string() }),
+        }
+    }
+
+    /// Where this program joins it.
+    pub fn target(&self) -> Target {
+        let address = self.relay.address();
+        let host = match address.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        target(host, address.port())
+    }
+
+    /// Where others join it: this machine's address, where it listens on all.
+    pub fn reachable(&self) -> Target {
+        let address = self.relay.address();
+        match address.ip().is_unspecified() {
+            true => target(own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), address.port()),
+            false => self.target(),
+        }
+    }
+
+    /// Tells everybody and ends.
+    pub async fn stop(self) {
+        self.relay.stop().await;
+    }
+}
+
+/// A secret for a new relay: 24 random bytes, base64url.
+pub fn fresh_token() -> String {
+    let mut bytes = [0; 24];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => BASE64_URL_SAFE_NO_PAD.encode(bytes),
+        // The system has no randomness: two version 4 ids ask another source, and panic without one.
+        Err(_) => format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()),
+    }
+}
+
+/// The address that this machine uses towards others. No packet is sent: a UDP socket is only told where
+/// it would send to, and the system chooses the address for that.
+pub fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+fn target(ip: IpAddr, port: u16) -> Target {
+    Target { host: ip.to_string(), port, tls: false, path: "/ws".into() }
+}

@@ -1,0 +1,124 @@
+//! Text cut to a width in terminal columns.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// The columns that text takes. The text is clean: it holds no control characters.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Breaks text into lines of at most `columns`, at spaces where there are any; a word that is too long is
+/// broken where it must. Line breaks of its own stay. Never returns no line at all.
+pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        wrap_line(line, columns, &mut lines);
+    }
+    lines
+}
+
+fn wrap_line<'a>(line: &'a str, columns: usize, lines: &mut Vec<&'a str>) {
+    if line.len() <= columns && line.is_ascii() {
+        lines.push(line);
+        return;
+    }
+    // Where the line being built begins, how wide it is, and where it could be broken: behind a space.
+    let (mut start, mut used) = (0, 0);
+    let mut space: Option<(usize, usize)> = None;
+    for (at, grapheme) in line.grapheme_indices(true) {
+        let wide = grapheme.width();
+        if used + wide > columns && at > start {
+            if grapheme == " " {
+                // The space at the very end of a full line is not carried over.
+                lines.push(&line[start..at]);
+                (start, used, space) = (at + 1, 0, None);
+                continue;
+            }
+            match space.take() {
+                Some((break_at, width_there)) if break_at > start => {
+                    lines.push(line[start..break_at].trim_end_matches(' '));
+                    (start, used) = (break_at, used - width_there);
+                }
+                _ => {
+                    lines.push(&line[start..at]);
+                    (start, used) = (at, 0);
+                }
+            }
+        }
+        used += wide;
+        if grapheme == " " {
+            space = Some((at + 1, used));
+        }
+    }
+    lines.push(&line[start..]);
+}
+
+/// The beginning of a text that fits into `columns`, with an ellipsis where something was cut off.
+pub fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut used = 0;
+    let mut out = String::new();
+    for grapheme in text.graphemes(true) {
+        let wide = grapheme.width();
+        if used + wide + 1 > columns {
+            break;
+        }
+        used += wide;
+        out.push_str(grapheme);
+    }
+    if columns > 0 {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn wrap_table() {
+        let table: &[(&str, usize, &[&str])] = &[
+            ("", 5, &[""]),
+            ("hello", 5, &["hello"]),
+            ("hello world", 5, &["hello", "world"]),
+            ("hello world", 7, &["hello", "world"]),
+            ("a b c d", 3, &["a b", "c d"]),
+            ("abcdefgh", 3, &["abc", "def", "gh"]),
+            ("one\n\ntwo", 10, &["one", "", "two"]),
+            ("日本語です", 4, &["日本", "語で", "す"]),
+            ("ab 日本", 4, &["ab", "日本"]),
+            ("  indented text", 10, &["  indented", "text"]),
+            ("x", 0, &["x"]),
+        ];
+        for (text, columns, expected) in table {
+            assert_eq!(wrap(text, *columns), *expected, "{text:?} at {columns}");
+        }
+    }
+
+    #[test]
+    fn cut_table() {
+        let table = [("hello", 5, "hello"), ("hello!", 5, "hell…"), ("日本語", 4, "日…"), ("ab", 1, "…"), ("ab", 0, "")];
+        for (text, columns, expected) in table {
+            assert_eq!(cut(text, columns), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_and_nothing_but_spaces_is_lost(text in "([a-z日é ]|👍){0,80}", columns in 2_usize..20) {
+            let lines = wrap(&text, columns);
+            for line in &lines {
+                prop_assert!(width(line) <= columns, "{line:?}");
+            }
+            let kept: String = lines.concat().chars().filter(|c| *c != ' ').collect();
+            let given: String = text.chars().filter(|c| *c != ' ').collect();
+            prop_assert_eq!(kept, given);
+        }
+    }
+}
