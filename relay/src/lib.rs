@@ -1,2 +1,37 @@
-//! The relay of Nexscope: a bus that carries one chat room for people and their agents.
+//! The relay of Nexscope: a bus that carries chat rooms for people and their coding agents.
+//!
+//! Nothing is on disk, bodies are not read, and every queue is bounded. A program can hold one inside:
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use nexscope_relay::{Config, Relay};
+//!
+//! let config = Config { listen: "127.0.0.1:0".into(), ..Config::new("a secret of sixteen or more") };
+//! let relay = Relay::start(config).await?;
+//! println!("connect to {}", relay.url());
+//! relay.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`protocol`] has the frames, which clients use too; [`room`] has the rules, without any input or output.
+
+mod addresses;
+mod config;
+mod connection;
+mod http;
+mod hub;
+mod limits;
+mod metrics;
 pub mod protocol;
+mod queue;
+mod random;
+pub mod room;
+mod server;
+mod session;
+mod tap;
+mod wire;
+mod writer;
+
+pub use config::{Config, MIN_TOKEN, Token};
+pub use server::{Relay, Running, StartError};

@@ -1,2 +1,105 @@
-//! The relay's command line.
-fn main() {}
+//! The relay's program: reads the command line, listens, says where, and runs until it is told to stop.
+
+mod cli;
+
+use std::{
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use cli::{Flags, LogFormat};
+use nexscope_relay::Relay;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    start_log(flags.log_format);
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nexscope-relay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(flags: Flags) -> anyhow::Result<()> {
+    let (config, made) = flags.config().context("cannot make a token")?;
+    let token = config.token.0.clone();
+    raise_file_limit(config.max_connections);
+    // Before anybody is told that the relay is there: a signal that comes right then must find its handler.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let relay = Relay::bind(config).await?;
+    say(relay.address(), made.then_some(&token)).context("cannot write to standard output")?;
+    relay
+        .run(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// Prints where the relay listens, and an invite where nobody knows its token.
+fn say(address: SocketAddr, token: Option<&String>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "listening on {address}")?;
+    if let Some(token) = token {
+        let host = SocketAddr::new(reachable(address.ip()), address.port());
+        writeln!(out, "nexscope://{host}/lobby?tls=0#{token}")?;
+    }
+    out.flush()
+}
+
+/// An address that others can connect to: where a relay listens on all, the one that this machine would
+/// use towards others.
+fn reachable(listening: IpAddr) -> IpAddr {
+    if !listening.is_unspecified() {
+        return listening;
+    }
+    // Nothing is sent: connecting a UDP socket only chooses a route.
+    let towards_others = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        io::Result::Ok(socket.local_addr()?.ip())
+    };
+    towards_others().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// Many systems let a process open 1,024 files unless it asks for more, which it may.
+fn raise_file_limit(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(512);
+    let wanted = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            maximum: limit.maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "cannot raise the limit on open files");
+        }
+    }
+}
+
+/// `NEXSCOPE_LOG` takes what `RUST_LOG` does.
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("NEXSCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}

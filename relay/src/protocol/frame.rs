@@ -315,6 +315,19 @@ pub struct ErrorFrame {
     pub retry_ms: Option<u64>,
 }
 
+impl ErrorFrame {
+    /// An error that is about no frame in particular.
+    pub fn new(code: Code, message: &str) -> ErrorFrame {
+        ErrorFrame {
+            code,
+            message: message.to_owned(),
+            id: None,
+            stream: None,
+            retry_ms: None,
+        }
+    }
+}
+
 /// A file's stream begins; from its sender `to` is set, from the relay `from`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "stream_open")]

@@ -6,7 +6,9 @@
 pub mod body;
 mod code;
 mod frame;
+mod hello;
 mod name;
+mod request;
 
 pub use code::Code;
 pub use frame::{
@@ -14,7 +16,9 @@ pub use frame::{
     Resume, Resumed, Send, SendSignal, Signal, Status, StreamClose, StreamCredit, StreamOpen, StreamReason,
     Update, Welcome,
 };
+pub use hello::{Greeting, MAX_CLIENT};
 pub use name::{is_id, is_name, is_thread, same_name};
+pub use request::{MAX_AGENTS, MAX_NOTE, MAX_TO, Post, Request};
 
 /// The protocol version that these types describe.
 pub const VERSION: u32 = 2;

@@ -1,0 +1,180 @@
+//! How many connections there are, in all and from one address, and who presents wrong tokens.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Connections over a limit that are still heard, so that they can be told that it is `full`.
+const SPARE: usize = 64;
+/// Wrong tokens that an address may present in [`WINDOW`] and be answered at once.
+const FREE_GUESSES: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Addresses whose guesses are remembered; when there are more, the old ones are dropped.
+const GUESSERS: usize = 10_000;
+
+/// Counts connections. Shared by all of a relay's.
+pub struct Addresses {
+    max: usize,
+    per_address: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    total: usize,
+    crowded: usize,
+    by_address: HashMap<IpAddr, usize>,
+    guesses: HashMap<IpAddr, (Instant, u32)>,
+}
+
+/// A connection's place; given back when dropped.
+pub struct Permit {
+    addresses: Arc<Addresses>,
+    address: IpAddr,
+    crowded: bool,
+}
+
+impl Addresses {
+    /// At most `max` connections, and `per_address` from each address; 0 is no limit.
+    pub fn new(max: usize, per_address: usize) -> Addresses {
+        Addresses {
+            max,
+            per_address,
+            state: Mutex::default(),
+        }
+    }
+
+    /// A place for a connection from this address. `None` where so many are over a limit that this one
+    /// cannot even be told.
+    pub fn admit(self: &Arc<Addresses>, address: IpAddr) -> Option<Permit> {
+        let address = group(address);
+        let mut state = self.lock();
+        let here = state.by_address.get(&address).copied().unwrap_or(0);
+        let over = |limit: usize, count: usize| limit > 0 && count >= limit;
+        let crowded = over(self.max, state.total) || over(self.per_address, here);
+        if crowded {
+            if state.crowded >= SPARE {
+                return None;
+            }
+            state.crowded += 1;
+        } else {
+            state.total += 1;
+            *state.by_address.entry(address).or_default() += 1;
+        }
+        Some(Permit {
+            addresses: Arc::clone(self),
+            address,
+            crowded,
+        })
+    }
+
+    /// Open connections.
+    pub fn count(&self) -> usize {
+        let state = self.lock();
+        state.total + state.crowded
+    }
+
+    /// Counts a wrong token from an address. True where it has presented so many that it must wait.
+    pub fn guessed(&self, address: IpAddr, now: Instant) -> bool {
+        let mut state = self.lock();
+        if state.guesses.len() >= GUESSERS {
+            state
+                .guesses
+                .retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
+            if state.guesses.len() >= GUESSERS {
+                state.guesses.clear();
+            }
+        }
+        let (since, count) = state.guesses.entry(group(address)).or_insert((now, 0));
+        if now.duration_since(*since) >= WINDOW {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count > FREE_GUESSES
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    /// Whether a limit was reached when it was given: its connection is to be told so, and to go.
+    pub fn crowded(&self) -> bool {
+        self.crowded
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut state = self.addresses.lock();
+        if self.crowded {
+            state.crowded -= 1;
+            return;
+        }
+        state.total -= 1;
+        if let Some(count) = state.by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                state.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Whoever has an IPv6 address has the /64 around it.
+fn group(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn places_come_back() {
+        let addresses = Arc::new(Addresses::new(3, 2));
+        let a = addresses.admit(ip("2001:db8::1")).expect("a place");
+        let b = addresses.admit(ip("2001:db8::ffff:1")).expect("a place");
+        assert!(!a.crowded() && !b.crowded());
+        assert!(
+            addresses.admit(ip("2001:db8::2")).is_some_and(|p| p.crowded()),
+            "one /64"
+        );
+        let c = addresses.admit(ip("10.0.0.1")).expect("a place");
+        assert!(!c.crowded() && addresses.admit(ip("10.0.0.2")).is_some_and(|p| p.crowded()));
+        assert_eq!(addresses.count(), 3);
+        drop(a);
+        assert!(addresses.admit(ip("2001:db8::2")).is_some_and(|p| !p.crowded()));
+        drop((b, c));
+        assert_eq!((addresses.count(), addresses.lock().by_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_spare_places_are_few() {
+        let addresses = Arc::new(Addresses::new(0, 1));
+        let all: Vec<_> = (0..100)
+            .map_while(|_| addresses.admit(ip("::ffff:10.0.0.1")))
+            .collect();
+        assert_eq!(all.len(), 1 + SPARE);
+    }
+
+    #[test]
+    fn guesses_slow_down() {
+        let addresses = Addresses::new(0, 0);
+        let now = Instant::now();
+        assert!((0..10).all(|_| !addresses.guessed(ip("10.0.0.1"), now)));
+        assert!(addresses.guessed(ip("::ffff:10.0.0.1"), now) && !addresses.guessed(ip("10.0.0.2"), now));
+        assert!(!addresses.guessed(ip("10.0.0.1"), now + WINDOW));
+    }
+}

@@ -1,0 +1,404 @@
+//! One connection, from its HTTP head to its end.
+//!
+//! Two tasks: this one reads, and has the connection's life in its hands; a [`Writer`] beside it drains the
+//! outgoing queue. They share the [`Queue`] alone, whose end tells both to stop.
+
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt;
+use subtle::ConstantTimeEq;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    task::JoinHandle,
+    time::{sleep, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        protocol::{Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+use tracing::{debug, info};
+
+use crate::{
+    addresses::Permit,
+    http::{self, Fault, Head},
+    hub::Place,
+    metrics::Gauges,
+    protocol::{Code, ErrorFrame, Greeting, is_name},
+    queue::Queue,
+    random,
+    room::{Entry, Outbox},
+    server::Shared,
+    session::Session,
+    tap::Tap,
+    writer::Writer,
+};
+
+/// How long the peer has to take our last frames and to close, so that the code arrives.
+const CLOSING: Duration = Duration::from_secs(5);
+/// The same while the relay shuts down, which is to be over within 5 s.
+const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
+/// How long an address waits for an answer that has presented too many wrong tokens.
+const GUESSING: Duration = Duration::from_secs(1);
+/// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
+const READ_BUFFER: usize = 4 * 1024;
+/// What a chunk has in front of its payload: the stream's id and an offset.
+const CHUNK_HEADER: usize = 24;
+
+type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
+
+/// Serves a connection until it ends. Faults of the peer end it; there is nobody to tell them to.
+pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, permit: Permit)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let limit = shared.config.hello_timeout;
+    let head = match timeout(limit, Head::read(&mut stream)).await {
+        Ok(Ok(head)) => head,
+        Ok(Err(Fault::TooLong)) => {
+            return reply(&mut stream, "431 Request Header Fields Too Large", "", "").await;
+        }
+        Ok(Err(Fault::Malformed)) => return reply(&mut stream, "400 Bad Request", "", "").await,
+        Ok(Err(Fault::Io)) | Err(_) => return,
+    };
+    let Some(accepted) = route(&shared, &mut stream, &head, peer).await else {
+        return;
+    };
+    if stream.write_all(accepted.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+        return;
+    }
+    let (read, write) = tokio::io::split(stream);
+    let config = &shared.config;
+    let longest = config.message_bytes.max(config.chunk_bytes + CHUNK_HEADER);
+    let limits = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(longest))
+        .max_frame_size(Some(longest));
+    let tap = Tap::new(read, head.rest);
+    let socket = WebSocketStream::from_raw_socket(tap, Role::Server, Some(limits)).await;
+    let queue = Queue::new(
+        config.queue_bytes,
+        config.queue_frames,
+        Arc::clone(&shared.metrics),
+    );
+    let connection = Connection {
+        queue: Arc::new(queue),
+        shared,
+        peer,
+        permit,
+    };
+    connection.run(socket, write).await;
+}
+
+/// Answers plain requests; gives the answer that accepts a WebSocket.
+async fn route<S>(shared: &Shared, stream: &mut S, head: &Head, peer: SocketAddr) -> Option<String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    debug!(%peer, method = head.method, path = head.path, "request");
+    let config = &shared.config;
+    let get = head.method == "GET";
+    let read = get || head.method == "HEAD";
+    if let Some(origin) = head.header("origin")
+        && !config
+            .allow_origin
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    {
+        info!(%peer, "refused an origin");
+        reply(
+            stream,
+            "403 Forbidden",
+            "",
+            "Web pages may not connect to this relay.\n",
+        )
+        .await;
+    } else if read && head.path == "/healthz" {
+        let answer = http::answer("200 OK", "", "ok", get);
+        finish(stream, &answer).await;
+    } else if read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
+        let (rooms, members) = shared.hub.count();
+        let connections = shared.addresses.count();
+        let text = shared.metrics.render(&Gauges {
+            connections,
+            members,
+            rooms,
+        });
+        finish(stream, &http::answer("200 OK", "", &text, get)).await;
+    } else if get && head.path == "/ws" && !head.is_version_1() {
+        let accepted = head.upgrade();
+        if accepted.is_none() {
+            let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+            reply(
+                stream,
+                "426 Upgrade Required",
+                headers,
+                "Connect with a WebSocket.\n",
+            )
+            .await;
+        }
+        return accepted;
+    } else {
+        reply(stream, "404 Not Found", "", "There is nothing here.\n").await;
+    }
+    None
+}
+
+fn is_local(head: &Head, peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
+}
+
+async fn reply(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, headers: &str, body: &str) {
+    finish(stream, &http::answer(status, headers, body, true)).await;
+}
+
+/// Sends the last bytes of a connection, and waits a little for the peer to close: with something of it
+/// unread, closing would take the answer away from it.
+async fn finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
+    let last = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        Tap::new(stream, Vec::new()).discard().await;
+        std::io::Result::Ok(())
+    };
+    // Too slow or gone: there is nothing more to do for it.
+    let _ = timeout(Duration::from_secs(2), last).await;
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+    peer: SocketAddr,
+    /// Held as long as the connection lives.
+    permit: Permit,
+}
+
+/// Gives the seat up however the connection ends, by a panic too, and stops the writer.
+struct Guard {
+    queue: Arc<Queue>,
+    place: Option<Place>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            place.lost();
+        }
+        self.queue.abort();
+    }
+}
+
+/// Stops a task when dropped.
+struct Stop(JoinHandle<std::io::Result<()>>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    async fn run<S>(self, mut socket: Socket<S>, write: WriteHalf<S>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let place = self.greet(&mut socket).await;
+        let guard = Guard {
+            queue: Arc::clone(&self.queue),
+            place: place.clone(),
+        };
+        let writer = Writer::new(
+            write,
+            Arc::clone(&self.queue),
+            place.clone(),
+            Arc::clone(&self.shared.metrics),
+        );
+        let mut writer = Stop(tokio::spawn(writer));
+        if let Some(place) = place {
+            self.converse(&mut socket, place).await;
+        }
+        // The others learn at once that it is gone; the peer may take its time.
+        let code = self.queue.end_code();
+        drop(guard);
+        debug!(peer = %self.peer, code, "closing");
+        let mut tap = socket.into_inner();
+        let closing = async { tokio::join!(tap.discard(), &mut writer.0) };
+        let limit = if self.shared.shutdown.is_cancelled() {
+            CLOSING_AT_SHUTDOWN
+        } else {
+            CLOSING
+        };
+        // A peer that takes longer does not learn the code.
+        let _ = timeout(limit, closing).await;
+    }
+
+    /// Waits for the hello and lets the peer in; otherwise ends the queue with the reason.
+    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: &mut Socket<S>) -> Option<Place> {
+        let first = async {
+            loop {
+                match socket.next().await {
+                    Some(Ok(Message::Text(text))) => break Some(text),
+                    Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
+                    Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Binary(_))) => {
+                        self.refuse(ErrorFrame::new(
+                            Code::BadHello,
+                            "Begin with a hello: one JSON object.",
+                        ));
+                        break None;
+                    }
+                    other => {
+                        self.ended_by_peer(other);
+                        break None;
+                    }
+                }
+            }
+        };
+        let text = tokio::select! {
+            () = self.shared.shutdown.cancelled() => { self.shut_down(); None }
+            () = sleep(self.shared.config.hello_timeout) => {
+                self.refuse(ErrorFrame::new(Code::HelloTimeout, "Send a hello within the time; connect again."));
+                None
+            }
+            text = first => text,
+        }?;
+        if text.len() > self.shared.config.message_bytes {
+            self.too_large();
+            return None;
+        }
+        match self.enter(&text).await {
+            Ok(place) => Some(place),
+            Err(error) => {
+                self.refuse(error);
+                None
+            }
+        }
+    }
+
+    /// The checks of a hello, in the order of the protocol.
+    async fn enter(&self, hello: &str) -> Result<Place, ErrorFrame> {
+        let shared = &self.shared;
+        let greeting = Greeting::parse(hello)?;
+        if !bool::from(greeting.token.as_bytes().ct_eq(shared.config.token.0.as_bytes())) {
+            if shared.addresses.guessed(self.peer.ip(), Instant::now()) {
+                sleep(GUESSING).await;
+            }
+            let message = "The token is wrong; ask for a new invite, or check the one that you have.";
+            return Err(ErrorFrame::new(Code::BadToken, message));
+        }
+        if !is_name(&greeting.name) || !is_name(&greeting.room) {
+            let message =
+                "Choose another member or room name: 1 to 32 of A-Z a-z 0-9 _ -, and no reserved word.";
+            return Err(ErrorFrame::new(Code::BadName, message));
+        }
+        let full = |_| {
+            ErrorFrame::new(
+                Code::Full,
+                "The relay has no randomness to give; try again later.",
+            )
+        };
+        let entry = Entry {
+            greeting,
+            version: crate::protocol::VERSION,
+            connection: shared.next_connection(),
+            session: random::secret().map_err(full)?,
+            crowded: self.permit.crowded(),
+        };
+        let place = shared.hub.join(entry, &self.queue)?;
+        let (member, room) = place.describe();
+        info!(peer = %self.peer, member, room, "joined");
+        Ok(place)
+    }
+
+    /// Takes frames until the connection is to end.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: &mut Socket<S>, place: Place) {
+        let config = &self.shared.config;
+        let mut session = Session::new(place, Arc::clone(&self.queue), Arc::clone(&self.shared));
+        let mut ended = pin!(self.queue.ended());
+        let mut shutdown = pin!(self.shared.shutdown.cancelled());
+        let patience = config.heartbeat.mul_f64(2.5);
+        let mut heard = tokio::time::Instant::now();
+        let mut ping = heard + config.heartbeat;
+        let mut timer = pin!(sleep_until(ping));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut ended => return,
+                () = &mut shutdown => return self.shut_down(),
+                () = &mut timer => {
+                    let now = tokio::time::Instant::now();
+                    if now >= heard + patience {
+                        let message = "Nothing was heard from you for 2.5 heartbeats; connect again.";
+                        return self.refuse(ErrorFrame::new(Code::Silent, message));
+                    }
+                    if now >= ping {
+                        self.queue.ping();
+                        ping = now + config.heartbeat;
+                    }
+                    timer.as_mut().reset(ping.min(heard + patience));
+                }
+                frame = socket.next() => {
+                    heard = tokio::time::Instant::now();
+                    match frame {
+                        Some(Ok(Message::Text(text))) if text.len() > config.message_bytes => return self.too_large(),
+                        Some(Ok(Message::Text(text))) => session.text(&text),
+                        Some(Ok(Message::Binary(chunk))) if chunk.len() > config.chunk_bytes + CHUNK_HEADER => {
+                            return self.too_large();
+                        }
+                        Some(Ok(Message::Binary(chunk))) => session.binary(&chunk),
+                        Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
+                        Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+                        other => return self.ended_by_peer(other),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What ends a connection from the other side: a close, the end of TCP, a fault.
+    fn ended_by_peer(&self, how: Option<Result<Message, Error>>) {
+        match how {
+            Some(Ok(Message::Close(frame))) => {
+                // Codes that no one may send are not sent back.
+                let code = frame.map(|frame| frame.code);
+                let code = code.map(|code| {
+                    if code.is_allowed() {
+                        code
+                    } else {
+                        CloseCode::Protocol
+                    }
+                });
+                self.queue.answer_close(code.map(u16::from));
+            }
+            Some(Err(Error::Capacity(_))) => self.too_large(),
+            Some(Err(Error::Utf8(_))) => self.queue.answer_close(Some(1007)),
+            Some(Err(Error::Protocol(_))) => self.queue.answer_close(Some(1002)),
+            _ => self.queue.abort(),
+        }
+    }
+
+    fn too_large(&self) {
+        let message = "That frame is over the limit; send less, or a file.";
+        self.refuse(ErrorFrame::new(Code::TooLarge, message));
+    }
+
+    fn shut_down(&self) {
+        self.queue.close(ErrorFrame::new(
+            Code::ShuttingDown,
+            "The relay is shutting down; connect again soon.",
+        ));
+    }
+
+    fn refuse(&self, error: ErrorFrame) {
+        info!(peer = %self.peer, code = ?error.code, "closed");
+        self.queue.close(error);
+    }
+}

@@ -1,0 +1,209 @@
+//! The little HTTP that a relay speaks: it reads one request's head, and answers it or upgrades.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// The longest head, in bytes.
+const MAX_HEAD: usize = 8 * 1024;
+/// The most header lines.
+const MAX_HEADERS: usize = 64;
+/// Headers that a proxy adds: a request with one did not begin on this machine.
+const FORWARDING: [&str; 7] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+    "cf-connecting-ip",
+];
+
+/// A request's head, and what has been read behind it.
+pub struct Head {
+    /// The method, as sent.
+    pub method: String,
+    /// The path, without its query.
+    pub path: String,
+    /// The query; never logged, since version 1 puts the token there.
+    pub query: String,
+    headers: Vec<(String, String)>,
+    /// Bytes behind the head: the first of the WebSocket.
+    pub rest: Vec<u8>,
+}
+
+/// Why there is no head.
+pub enum Fault {
+    /// The connection ended.
+    Io,
+    /// It is not HTTP/1.1, or has too many headers.
+    Malformed,
+    /// It is over [`MAX_HEAD`].
+    TooLong,
+}
+
+impl Head {
+    /// Reads a head. The caller bounds the time.
+    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, Fault> {
+        let mut buffer = Vec::with_capacity(1024);
+        loop {
+            if let Some(head) = Head::parse(&buffer)? {
+                return Ok(head);
+            }
+            if buffer.len() >= MAX_HEAD {
+                return Err(Fault::TooLong);
+            }
+            let room = (MAX_HEAD - buffer.len()) as u64;
+            match (&mut *stream).take(room).read_buf(&mut buffer).await {
+                Ok(0) | Err(_) => return Err(Fault::Io),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Reads a head from bytes; `None` where more are needed.
+    fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let length = match request.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => return Err(Fault::Malformed),
+        };
+        let target = request.path.unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
+        Ok(Some(Head {
+            method: request.method.unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: request
+                .headers
+                .iter()
+                .map(|h| (h.name.to_ascii_lowercase(), text(h.value)))
+                .collect(),
+            rest: bytes[length..].to_vec(),
+        }))
+    }
+
+    /// A header's first value, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a proxy has passed this request on.
+    pub fn is_forwarded(&self) -> bool {
+        FORWARDING.iter().any(|name| self.header(name).is_some())
+    }
+
+    /// Whether the query asks for protocol version 1.
+    pub fn is_version_1(&self) -> bool {
+        self.query
+            .split('&')
+            .any(|pair| ["name", "token", "v"].contains(&pair.split('=').next().unwrap_or("")))
+    }
+
+    /// The answer that accepts this request for a WebSocket (RFC 6455, section 4.2.2), or `None` where it
+    /// asks for none of version 13.
+    pub fn upgrade(&self) -> Option<String> {
+        let has = |name, word: &str| {
+            let words = self
+                .headers
+                .iter()
+                .filter(|(n, _)| n == name)
+                .flat_map(|(_, value)| value.split(','));
+            words.map(str::trim).any(|w| w.eq_ignore_ascii_case(word))
+        };
+        let key = self.header("sec-websocket-key").filter(|key| !key.is_empty())?;
+        let asked = has("upgrade", "websocket")
+            && has("connection", "upgrade")
+            && self.header("sec-websocket-version") == Some("13");
+        asked.then(|| {
+            format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Accept: {}\r\n\r\n",
+                derive_accept_key(key.as_bytes())
+            )
+        })
+    }
+}
+
+/// A whole answer, after which the connection ends.
+pub fn answer(status: &str, headers: &str, body: &str, with_body: bool) -> String {
+    let body_sent = if with_body { body } else { "" };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\n{headers}\r\n{body_sent}",
+        body.len()
+    )
+}
+
+impl From<io::Error> for Fault {
+    fn from(_: io::Error) -> Fault {
+        Fault::Io
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &str) -> Head {
+        Head::parse(text.as_bytes())
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| panic!("a head: {text}"))
+    }
+
+    #[test]
+    fn upgrades() {
+        let good = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nrest";
+        let request = head(good);
+        assert_eq!((request.path.as_str(), &request.rest[..]), ("/ws", &b"rest"[..]));
+        // The example of RFC 6455, section 1.3.
+        assert!(
+            request
+                .upgrade()
+                .is_some_and(|answer| answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+        );
+        for without in [
+            "Upgrade: WebSocket\r\n",
+            "Sec-WebSocket-Version: 13\r\n",
+            "keep-alive, Upgrade",
+        ] {
+            assert!(head(&good.replace(without, "")).upgrade().is_none(), "{without}");
+        }
+    }
+
+    #[test]
+    fn queries_tell_the_version() {
+        for (target, version_1) in [
+            ("/ws", false),
+            ("/ws?", false),
+            ("/ws?x=1&names=2", false),
+            ("/ws?name=a", true),
+            ("/ws?x=1&token=b", true),
+            ("/ws?v", true),
+        ] {
+            assert_eq!(
+                head(&format!("GET {target} HTTP/1.1\r\n\r\n")).is_version_1(),
+                version_1,
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn heads_are_bounded() {
+        assert!(matches!(Head::parse(b"GET / HTTP/1.1\r\nHost"), Ok(None)));
+        assert!(matches!(Head::parse(b"\x16\x03\x01"), Err(Fault::Malformed)));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
+        assert!(matches!(Head::parse(many.as_bytes()), Err(Fault::Malformed)));
+        assert!(head("GET / HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").is_forwarded());
+    }
+}

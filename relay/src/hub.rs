@@ -1,0 +1,257 @@
+//! The rooms of a relay: made by their first member, gone some time after their last.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    protocol::{Code, ErrorFrame, Post, Update},
+    queue::Queue,
+    random,
+    room::{Entry, Room, Rules, Ticket, Walked},
+};
+
+/// How long an empty room is kept where nothing waits in it; then it is looked at again and again.
+const LINGER: Duration = Duration::from_secs(60);
+/// How long one is kept where something waits for somebody. Its sender keeps it too.
+const LINGER_WAITING: Duration = Duration::from_secs(24 * 3600);
+
+/// See the [module](self).
+pub struct Hub {
+    rules: Arc<Rules>,
+    max_rooms: usize,
+    /// How long the seat of a member is held who is away.
+    seat: Duration,
+    /// Cancelled when the relay shuts down: nobody is told any more who leaves.
+    shutdown: CancellationToken,
+    /// By name in lower case.
+    rooms: Mutex<HashMap<String, Arc<Cell>>>,
+}
+
+/// A room and its lock. Nothing is awaited under it.
+struct Cell {
+    key: String,
+    room: Mutex<Kept>,
+}
+
+struct Kept {
+    room: Room<Arc<Queue>>,
+    /// Whether the hub has let the room go; whoever finds it so looks the name up again.
+    gone: bool,
+}
+
+/// A connection's place in its room. The seat is given up when the last clone was dropped or `bye` said.
+#[derive(Clone)]
+pub struct Place {
+    hub: Arc<Hub>,
+    cell: Arc<Cell>,
+    ticket: Ticket,
+}
+
+impl Hub {
+    /// No rooms yet.
+    pub fn new(rules: Rules, max_rooms: usize, seat: Duration, shutdown: CancellationToken) -> Hub {
+        Hub {
+            rules: Arc::new(rules),
+            max_rooms,
+            seat,
+            shutdown,
+            rooms: Mutex::default(),
+        }
+    }
+
+    /// Lets somebody in, whose welcome is then in `queue`. Fails with `name_taken` or `full`.
+    pub fn join(self: &Arc<Hub>, entry: Entry, queue: &Arc<Queue>) -> Result<Place, ErrorFrame> {
+        let mut entry = Some(entry);
+        loop {
+            let cell = self.cell(&entry)?;
+            let mut kept = lock(&cell.room);
+            if kept.gone {
+                continue;
+            }
+            // Taken once: every way on from here leaves the loop.
+            let Some(entry) = entry.take() else {
+                return Err(full());
+            };
+            return match kept.room.join(entry, Arc::clone(queue), unix_ms()) {
+                Ok(ticket) => {
+                    drop(kept);
+                    Ok(Place {
+                        hub: Arc::clone(self),
+                        cell,
+                        ticket,
+                    })
+                }
+                Err(error) => {
+                    drop(kept);
+                    self.emptied(&cell);
+                    Err(error)
+                }
+            };
+        }
+    }
+
+    /// How many rooms and members there are.
+    pub fn count(&self) -> (usize, usize) {
+        let cells: Vec<_> = lock(&self.rooms).values().cloned().collect();
+        (
+            cells.len(),
+            cells.iter().map(|cell| lock(&cell.room).room.members()).sum(),
+        )
+    }
+
+    /// The room that an entry is for, made where it is new.
+    fn cell(&self, entry: &Option<Entry>) -> Result<Arc<Cell>, ErrorFrame> {
+        let Some(entry) = entry else { return Err(full()) };
+        let key = entry.greeting.room.to_ascii_lowercase();
+        let mut rooms = lock(&self.rooms);
+        if let Some(cell) = rooms.get(&key) {
+            return Ok(Arc::clone(cell));
+        }
+        if entry.crowded {
+            return Err(full());
+        }
+        if self.max_rooms > 0 && rooms.len() >= self.max_rooms {
+            // An empty room makes way; what waits in it is with its senders too.
+            let empty = rooms
+                .values()
+                .find(|cell| lock(&cell.room).room.members() == 0)
+                .cloned();
+            let empty = empty.ok_or_else(full)?;
+            let mut kept = lock(&empty.room);
+            if kept.room.members() > 0 {
+                return Err(full());
+            }
+            kept.gone = true;
+            rooms.remove(&empty.key);
+        }
+        let epoch = random::id().map_err(|_| full())?;
+        let room = Room::new(&entry.greeting.room, epoch, Arc::clone(&self.rules));
+        let cell = Arc::new(Cell {
+            key: key.clone(),
+            room: Mutex::new(Kept { room, gone: false }),
+        });
+        rooms.insert(key, Arc::clone(&cell));
+        Ok(cell)
+    }
+
+    /// Lets a room go that is empty and stays so for a while. One in which nobody ever was goes at once.
+    fn emptied(self: &Arc<Hub>, cell: &Arc<Cell>) {
+        let joins = {
+            let kept = lock(&cell.room);
+            if kept.room.members() > 0 || kept.gone {
+                return;
+            }
+            kept.room.joins()
+        };
+        if joins == 0 {
+            self.remove(cell, joins);
+            return;
+        }
+        let (hub, cell) = (Arc::clone(self), Arc::clone(cell));
+        tokio::spawn(async move {
+            let mut kept = Duration::ZERO;
+            loop {
+                tokio::select! {
+                    () = hub.shutdown.cancelled() => return,
+                    () = tokio::time::sleep(LINGER) => kept += LINGER,
+                }
+                let stays = {
+                    let cell = lock(&cell.room);
+                    if cell.gone || cell.room.joins() != joins {
+                        return;
+                    }
+                    cell.room.waits() && kept < LINGER_WAITING
+                };
+                if !stays {
+                    hub.remove(&cell, joins);
+                    return;
+                }
+            }
+        });
+    }
+
+    fn remove(&self, cell: &Arc<Cell>, joins: u64) {
+        let mut rooms = lock(&self.rooms);
+        let mut kept = lock(&cell.room);
+        if !kept.gone && kept.room.members() == 0 && kept.room.joins() == joins {
+            kept.gone = true;
+            rooms.remove(&cell.key);
+        }
+    }
+}
+
+impl Place {
+    /// See [`Room::message`].
+    pub fn message(&self, post: &Post) -> Result<usize, ErrorFrame> {
+        lock(&self.cell.room).room.message(&self.ticket, post, unix_ms())
+    }
+
+    /// See [`Room::signal`].
+    pub fn signal(&self, post: &Post) -> Result<usize, ErrorFrame> {
+        lock(&self.cell.room).room.signal(&self.ticket, post)
+    }
+
+    /// See [`Room::update`].
+    pub fn update(&self, update: Update) {
+        lock(&self.cell.room).room.update(&self.ticket, update);
+    }
+
+    /// See [`Room::walk`].
+    pub fn walk(&self, budget: usize, out: &mut impl Extend<Bytes>) -> Walked {
+        lock(&self.cell.room).room.walk(&self.ticket, budget, out)
+    }
+
+    /// The member leaves for good.
+    pub fn bye(&self) {
+        lock(&self.cell.room).room.bye(&self.ticket);
+        info!(member = ?self.ticket, room = self.cell.key, "left");
+        self.hub.emptied(&self.cell);
+    }
+
+    /// The connection has ended: its seat is held for a while, unless it was given up or taken over.
+    pub fn lost(&self) {
+        if self.hub.shutdown.is_cancelled() {
+            return;
+        }
+        let Some(absence) = lock(&self.cell.room).room.lost(&self.ticket) else {
+            return;
+        };
+        info!(member = ?self.ticket, room = self.cell.key, "away");
+        let place = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = place.hub.shutdown.cancelled() => return,
+                () = tokio::time::sleep(place.hub.seat) => {}
+            }
+            lock(&place.cell.room).room.expire(&absence);
+            place.hub.emptied(&place.cell);
+        });
+    }
+
+    /// For the log: who it is and where.
+    pub fn describe(&self) -> (String, String) {
+        (format!("{:?}", self.ticket), self.cell.key.clone())
+    }
+}
+
+fn full() -> ErrorFrame {
+    ErrorFrame::new(Code::Full, "The relay is full; try again later.")
+}
+
+/// Milliseconds since the Unix epoch.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A panic in one connection does not end the others: a room goes on after it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,97 @@
+//! How much one connection may send: a token bucket, and patience with faults.
+
+use std::time::Instant;
+
+/// Lets `rate` frames a second through in the long run, and `burst` at once.
+pub struct Bucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    /// A full bucket; 0 for either is no limit.
+    pub fn new(rate: u32, burst: u32, now: Instant) -> Option<Bucket> {
+        let (rate, burst) = (f64::from(rate), f64::from(burst));
+        (rate > 0.0 && burst > 0.0).then_some(Bucket {
+            rate,
+            burst,
+            tokens: burst,
+            filled: now,
+        })
+    }
+
+    /// Lets a frame through, or says after how many milliseconds one will be let through.
+    pub fn take(&mut self, now: Instant) -> Result<(), u64> {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        self.filled = now;
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return Ok(());
+        }
+        Err((((1.0 - self.tokens) / self.rate * 1000.0).ceil() as u64).max(1))
+    }
+}
+
+/// Counts faults; a good frame makes up for all before it.
+#[derive(Default)]
+pub struct Patience {
+    bad: u32,
+    limited: u32,
+}
+
+impl Patience {
+    const BAD: u32 = 10;
+    const LIMITED: u32 = 100;
+
+    /// A frame was taken.
+    pub fn good(&mut self) {
+        *self = Patience::default();
+    }
+
+    /// A frame was bad. True where it was one too many.
+    pub fn bad(&mut self) -> bool {
+        self.bad += 1;
+        self.bad >= Patience::BAD
+    }
+
+    /// A frame was refused by the rate limit. True where it was one too many.
+    pub fn limited(&mut self) -> bool {
+        self.limited += 1;
+        self.limited >= Patience::LIMITED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_bucket_refills() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(10, 3, start).expect("a limit");
+        for _ in 0..3 {
+            assert_eq!(bucket.take(start), Ok(()));
+        }
+        assert_eq!(bucket.take(start), Err(100));
+        let later = start + Duration::from_millis(100);
+        assert_eq!((bucket.take(later), bucket.take(later)), (Ok(()), Err(100)));
+        let much_later = start + Duration::from_secs(100);
+        assert_eq!((0..5).filter(|_| bucket.take(much_later).is_ok()).count(), 3);
+        assert!(Bucket::new(0, 3, start).is_none() && Bucket::new(3, 0, start).is_none());
+    }
+
+    #[test]
+    fn a_good_frame_makes_up() {
+        let mut patience = Patience::default();
+        assert!((1..10).all(|_| !patience.bad()));
+        patience.good();
+        assert!((1..10).all(|_| !patience.bad()) && patience.bad());
+        patience.good();
+        assert!((1..100).all(|_| !patience.limited()) && patience.limited());
+    }
+}

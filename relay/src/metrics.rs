@@ -1,0 +1,139 @@
+//! Counters, shown at `/metrics` in Prometheus' text format.
+
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// Close codes that are counted each on its own; others count as 0.
+const CODES: [u16; 18] = [
+    0, 1000, 1001, 1002, 1006, 1008, 4009, 4010, 4011, 4012, 4013, 4020, 4021, 4022, 4023, 4024, 4025, 1007,
+];
+
+/// What a relay counts since it started. What is there at the moment is asked where it lives.
+#[derive(Default)]
+pub struct Metrics {
+    /// Connections accepted.
+    pub accepted: AtomicU64,
+    /// Messages that got a place in a room's order.
+    pub messages: AtomicU64,
+    /// Frames queued for connections because of messages and signals.
+    pub deliveries: AtomicU64,
+    /// Bytes read from WebSocket connections.
+    pub bytes_in: AtomicU64,
+    /// Bytes written to WebSocket connections.
+    pub bytes_out: AtomicU64,
+    /// Signals dropped because a queue was full.
+    pub dropped: AtomicU64,
+    /// Frames refused by the rate limit.
+    pub limited: AtomicU64,
+    closes: [AtomicU64; CODES.len()],
+}
+
+/// What is there at the moment.
+pub struct Gauges {
+    /// Open TCP connections.
+    pub connections: usize,
+    /// Members of all rooms, those who are away included.
+    pub members: usize,
+    /// Rooms.
+    pub rooms: usize,
+}
+
+impl Metrics {
+    /// Counts a connection that ended with a close code; 1006 is one that ended without.
+    pub fn closed(&self, code: u16) {
+        let index = CODES.iter().position(|known| *known == code).unwrap_or(0);
+        add(&self.closes[index], 1);
+    }
+
+    /// The text for Prometheus.
+    pub fn render(&self, now: &Gauges) -> String {
+        let mut text = String::with_capacity(2048);
+        let mut put = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "# HELP nexscope_{name} {help}\n# TYPE nexscope_{name} {kind}"
+            );
+            for (label, value) in values {
+                let _ = writeln!(text, "nexscope_{name}{label} {value}");
+            }
+        };
+        let one = |value: u64| [(String::new(), value)];
+        let count = |counter: &AtomicU64| one(counter.load(Relaxed));
+        put(
+            "connections",
+            "gauge",
+            "Open connections.",
+            &one(now.connections as u64),
+        );
+        put(
+            "members",
+            "gauge",
+            "Members of all rooms.",
+            &one(now.members as u64),
+        );
+        put("rooms", "gauge", "Rooms.", &one(now.rooms as u64));
+        put(
+            "connections_total",
+            "counter",
+            "Connections accepted.",
+            &count(&self.accepted),
+        );
+        put(
+            "messages_total",
+            "counter",
+            "Messages taken.",
+            &count(&self.messages),
+        );
+        put(
+            "deliveries_total",
+            "counter",
+            "Frames queued for receivers.",
+            &count(&self.deliveries),
+        );
+        put(
+            "received_bytes_total",
+            "counter",
+            "Bytes read from clients.",
+            &count(&self.bytes_in),
+        );
+        put(
+            "sent_bytes_total",
+            "counter",
+            "Bytes written to clients.",
+            &count(&self.bytes_out),
+        );
+        put(
+            "signals_dropped_total",
+            "counter",
+            "Signals dropped from full queues.",
+            &count(&self.dropped),
+        );
+        put(
+            "rate_limited_total",
+            "counter",
+            "Frames refused by the rate limit.",
+            &count(&self.limited),
+        );
+        let closes: Vec<_> = CODES
+            .iter()
+            .zip(&self.closes)
+            .map(|(code, count)| (format!("{{code=\"{code}\"}}"), count.load(Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        put(
+            "closes_total",
+            "counter",
+            "Connections ended, by close code.",
+            &closes,
+        );
+        text
+    }
+}
+
+/// Counts; the order among counters does not matter to anybody.
+pub fn add(counter: &AtomicU64, more: usize) {
+    counter.fetch_add(more as u64, Relaxed);
+}

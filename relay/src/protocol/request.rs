@@ -1,0 +1,338 @@
+//! What clients send, read without copying more than is needed.
+//!
+//! A text frame is read in one pass into its raw fields, then each field is checked on its own. That way
+//! a frame with a fault still tells its `id`, and `body` stays the very bytes that the client wrote.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{
+    Code, ErrorFrame, Mode, StreamClose, StreamCredit, StreamOpen, Update, is_id, is_name, is_thread,
+};
+
+/// The most names that a message may address.
+pub const MAX_TO: usize = 64;
+/// The most agents behind a member.
+pub const MAX_AGENTS: usize = 16;
+/// The longest note, in bytes.
+pub const MAX_NOTE: usize = 256;
+
+/// A frame from a client that has been welcomed.
+#[derive(Debug)]
+pub enum Request<'a> {
+    /// A message for the room or for some of it.
+    Message(Post<'a>),
+    /// Something that is worthless a second later.
+    Signal(Post<'a>),
+    /// The member changes what others see of it.
+    Update(Update),
+    /// The member leaves for good.
+    Bye,
+    /// A file's stream begins.
+    StreamOpen(StreamOpen),
+    /// The receiver of a stream lets its sender go on.
+    StreamCredit(StreamCredit),
+    /// A stream ends.
+    StreamClose(StreamClose),
+}
+
+/// A message or a signal as its sender wrote it; every field is within its rule.
+#[derive(Debug)]
+pub struct Post<'a> {
+    /// The sender's id for it; empty in a signal.
+    pub id: Cow<'a, str>,
+    /// The addressed, as written: names by the rule, at most [`MAX_TO`].
+    pub to: Vec<String>,
+    /// Deliver to the addressed alone.
+    pub only: bool,
+    /// The thread that it belongs to.
+    pub thread: Option<Cow<'a, str>>,
+    /// A JSON object, byte for byte.
+    pub body: &'a RawValue,
+}
+
+/// The fields of every frame that a client may send, unread.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Envelope<'a> {
+    #[serde(borrow, deserialize_with = "present")]
+    r#type: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    to: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    only: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    thread: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    body: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    agents: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    mode: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    note: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    stream: Option<&'a RawValue>,
+}
+
+/// Reads a field that is there, `null` included, where `Option` alone would take `null` for absent.
+pub(super) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+/// Reads a JSON object into a struct. serde takes an array for a struct too; the protocol does not.
+pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    let is_object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Reads a JSON string, borrowed where it has no escapes.
+pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+/// Reads a list of at most `most` names by the name rule.
+pub(super) fn names(raw: &RawValue, most: usize) -> Option<Vec<String>> {
+    let names: Vec<String> = read(raw)?;
+    (names.len() <= most && names.iter().all(|name| is_name(name))).then_some(names)
+}
+
+/// Reads any other field.
+pub(super) fn read<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+impl<'a> Request<'a> {
+    /// Reads a text frame. The error is the frame to answer with: `bad_frame` or `unknown_type`, with the
+    /// frame's `id` or `stream` where it had a proper one.
+    pub fn parse(text: &'a str) -> Result<Request<'a>, ErrorFrame> {
+        let Some(envelope) = object::<Envelope>(text) else {
+            return Err(ErrorFrame::new(
+                Code::BadFrame,
+                "Send one JSON object per text frame.",
+            ));
+        };
+        envelope.request(text).map_err(|error| ErrorFrame {
+            id: envelope
+                .id
+                .and_then(string)
+                .filter(|id| is_id(id))
+                .map(Cow::into_owned),
+            stream: envelope
+                .stream
+                .and_then(string)
+                .filter(|id| is_id(id))
+                .map(Cow::into_owned),
+            ..error
+        })
+    }
+}
+
+impl<'a> Envelope<'a> {
+    fn request(&self, text: &'a str) -> Result<Request<'a>, ErrorFrame> {
+        let Some(kind) = self.r#type.and_then(string) else {
+            return Err(bad("Give the frame a `type`, a string."));
+        };
+        match &*kind {
+            "message" => {
+                let id = self.id.and_then(string).filter(|id| is_id(id));
+                let id = id.ok_or_else(|| bad("Give the message an `id`: 1 to 64 of A-Z a-z 0-9 _ -."))?;
+                Ok(Request::Message(self.post(id)?))
+            }
+            "signal" => Ok(Request::Signal(self.post(Cow::Borrowed(""))?)),
+            "update" => Ok(Request::Update(self.update()?)),
+            "bye" => Ok(Request::Bye),
+            "hello" => Err(bad("You have been welcomed already; leave out the second hello.")),
+            "stream_open" => Ok(Request::StreamOpen(stream(text)?)),
+            "stream_credit" => Ok(Request::StreamCredit(stream(text)?)),
+            "stream_close" => Ok(Request::StreamClose(stream(text)?)),
+            _ => Err(ErrorFrame::new(
+                Code::UnknownType,
+                "This relay does not know that type of frame; leave it out or update the relay.",
+            )),
+        }
+    }
+
+    fn post(&self, id: Cow<'a, str>) -> Result<Post<'a>, ErrorFrame> {
+        let to = match self.to {
+            None => Vec::new(),
+            Some(raw) => names(raw, MAX_TO).ok_or_else(|| {
+                bad("`to` is a list of at most 64 member names; leave it out to address nobody.")
+            })?,
+        };
+        let only = match self.only {
+            None => false,
+            Some(raw) => read(raw).ok_or_else(|| bad("`only` is true or false."))?,
+        };
+        let thread = match self.thread.filter(|raw| raw.get() != "null") {
+            None => None,
+            Some(raw) => Some(
+                string(raw)
+                    .filter(|thread| is_thread(thread))
+                    .ok_or_else(|| bad("`thread` is 1 to 128 printable ASCII characters."))?,
+            ),
+        };
+        let body = self.body.filter(|raw| raw.get().starts_with('{'));
+        let body = body.ok_or_else(|| bad("Give the frame a `body`, a JSON object."))?;
+        Ok(Post {
+            id,
+            to,
+            only,
+            thread,
+            body,
+        })
+    }
+
+    fn update(&self) -> Result<Update, ErrorFrame> {
+        let agents = self
+            .agents
+            .map(|raw| names(raw, MAX_AGENTS).ok_or_else(|| bad("`agents` is a list of at most 16 names.")));
+        let mode = self
+            .mode
+            .map(|raw| read::<Mode>(raw).ok_or_else(|| bad("`mode` is \"manual\" or \"auto\".")));
+        let note = self.note.map(|raw| {
+            read::<String>(raw)
+                .filter(|note| note.len() <= MAX_NOTE)
+                .ok_or_else(|| bad("`note` is a string of at most 256 bytes."))
+        });
+        Ok(Update {
+            agents: agents.transpose()?,
+            mode: mode.transpose()?,
+            note: note.transpose()?,
+        })
+    }
+}
+
+fn stream<T: DeserializeOwned>(text: &str) -> Result<T, ErrorFrame> {
+    serde_json::from_str(text).map_err(|_| bad("A field of the stream frame is absent or of the wrong type."))
+}
+
+fn bad(message: &str) -> ErrorFrame {
+    ErrorFrame::new(Code::BadFrame, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Post<'_> {
+        match Request::parse(text) {
+            Ok(Request::Message(post)) => post,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn bodies_stay_as_written() {
+        for body in [
+            "{}",
+            "{ }",
+            r#"{"a" : 1e400,"a":2,  "é":"\u00e9\ud800"}"#,
+            "{\n\t\"x\":[ 1 ,2.50, -0 ]}",
+            r#"{"n":123456789012345678901234567890}"#,
+        ] {
+            let text = format!(r#" {{"body" : {body} ,"id":"a","type":"message","more":{{}}}} "#);
+            assert_eq!(message(&text).body.get(), body);
+        }
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(5000), "}".repeat(5000));
+        assert_eq!(
+            message(&format!(r#"{{"type":"message","id":"a","body":{deep}}}"#))
+                .body
+                .get(),
+            deep
+        );
+    }
+
+    #[test]
+    fn fields_may_be_escaped() {
+        let post = message(
+            r#"{"\u0074ype":"mess\u0061ge","id":"\u0061","to":["b\u006fb"],"thread":"\"","body":{}}"#,
+        );
+        assert_eq!(
+            (&*post.id, post.to[0].as_str(), post.thread.as_deref()),
+            ("a", "bob", Some("\""))
+        );
+        assert_eq!(
+            message(r#"{"type":"message","id":"a","thread":null,"body":{}}"#).thread,
+            None
+        );
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let many = format!(
+            r#"{{"type":"message","id":"a","body":{{}},"to":[{}"b"]}}"#,
+            r#""b","#.repeat(64)
+        );
+        for (text, code, id) in [
+            ("", Code::BadFrame, None),
+            ("[]", Code::BadFrame, None),
+            ("nonsense", Code::BadFrame, None),
+            (r#"["message","a"]"#, Code::BadFrame, None),
+            (r#"{"id":"a"}"#, Code::BadFrame, Some("a")),
+            (r#"{"type":7,"id":"a"}"#, Code::BadFrame, Some("a")),
+            (r#"{"type":"nope","id":"a"}"#, Code::UnknownType, Some("a")),
+            (r#"{"type":"nope"}"#, Code::UnknownType, None),
+            (r#"{"type":"hello","id":"a"}"#, Code::BadFrame, Some("a")),
+            (r#"{"type":"message","body":{}}"#, Code::BadFrame, None),
+            (r#"{"type":"message","id":"a b","body":{}}"#, Code::BadFrame, None),
+            (r#"{"type":"message","id":"a"}"#, Code::BadFrame, Some("a")),
+            (
+                r#"{"type":"message","id":"a","body":[]}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","body":"{}"}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","body":{},"to":"bob"}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","body":{},"to":["b b"]}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","body":{},"to":null}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (&many, Code::BadFrame, Some("a")),
+            (
+                r#"{"type":"message","id":"a","body":{},"only":1}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","body":{},"thread":"\t"}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","id":"b","body":{}}"#,
+                Code::BadFrame,
+                None,
+            ),
+            (r#"{"type":"update","mode":"loud"}"#, Code::BadFrame, None),
+            (r#"{"type":"update","agents":["a b"]}"#, Code::BadFrame, None),
+            (r#"{"type":"update","note":7}"#, Code::BadFrame, None),
+        ] {
+            let error = Request::parse(text).expect_err(text);
+            assert_eq!((error.code, error.id.as_deref()), (code, id), "{text}");
+        }
+    }
+}

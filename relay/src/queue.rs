@@ -1,0 +1,338 @@
+//! A connection's outgoing queue: bounded by bytes and by frames, filled by rooms, drained by its writer.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Waker},
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::{
+    metrics::{Metrics, add},
+    protocol::{Code, ErrorFrame},
+    room::{Class, Outbox},
+    wire,
+};
+
+/// Frames that the writer takes at once, for one vectored write.
+const BATCH_FRAMES: usize = 64;
+/// Bytes after which it takes no more at once.
+const BATCH_BYTES: usize = 128 * 1024;
+/// A queue that has drained gives back what it has grown to above this many frames.
+const KEEP_FRAMES: usize = 64;
+
+/// See the [module](self).
+pub struct Queue {
+    /// A frame over either limit closes the connection with 4025; signals are dropped before that.
+    max_bytes: usize,
+    max_frames: usize,
+    metrics: Arc<Metrics>,
+    state: Mutex<State>,
+    /// Told once, when the connection is to end. Waited for by its reader.
+    ended: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<(Bytes, Class)>,
+    /// What of `frames` is counted.
+    bytes: usize,
+    count: usize,
+    signals: usize,
+    /// The answer to the latest ping; RFC 6455 allows to leave out those to earlier ones.
+    pong: Option<Bytes>,
+    ping: bool,
+    end: Option<End>,
+    /// The writer, where it waits.
+    writer: Option<Waker>,
+}
+
+/// How a connection ends.
+#[derive(Clone)]
+pub struct End {
+    /// The last frames; none where there is nobody to tell.
+    pub last: Vec<Bytes>,
+    /// Whether what is queued is sent before them.
+    drain: bool,
+    /// Its close code, or 1006 without one.
+    pub code: u16,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(max_bytes: usize, max_frames: usize, metrics: Arc<Metrics>) -> Queue {
+        Queue {
+            max_bytes,
+            max_frames,
+            metrics,
+            state: Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Answers a ping.
+    pub fn pong(&self, payload: &[u8]) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.pong = Some(wire::pong(payload));
+            wake(state);
+        }
+    }
+
+    /// Sends a ping.
+    pub fn ping(&self) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.ping = true;
+            wake(state);
+        }
+    }
+
+    /// Ends the connection with a close frame alone, after what is queued: the answer to `bye`.
+    pub fn finish(&self) {
+        self.end(End {
+            last: vec![wire::close(1000, "")],
+            drain: true,
+            code: 1000,
+        });
+    }
+
+    /// Ends the connection with a close frame alone, at once.
+    pub fn answer_close(&self, code: Option<u16>) {
+        let last = code.map_or_else(wire::close_empty, |code| wire::close(code, ""));
+        self.end(End {
+            last: vec![last],
+            drain: false,
+            code: code.unwrap_or(1000),
+        });
+    }
+
+    /// Ends the connection without a word: there is nobody to hear it.
+    pub fn abort(&self) {
+        self.end(End {
+            last: Vec::new(),
+            drain: false,
+            code: 1006,
+        });
+    }
+
+    /// Waits until the connection is to end.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// How the connection ends, once it does.
+    pub fn end_code(&self) -> Option<u16> {
+        self.lock().end.as_ref().map(|end| end.code)
+    }
+
+    /// For the writer: moves the next frames to an empty `batch`, or says how the connection ends. With
+    /// neither, the writer is woken when there is something.
+    pub fn poll(&self, batch: &mut VecDeque<Bytes>, context: &mut Context<'_>) -> Option<End> {
+        let mut state = self.lock();
+        if let Some(end) = &state.end
+            && (!end.drain || (state.frames.is_empty() && batch.is_empty()))
+        {
+            return Some(end.clone());
+        }
+        if batch.is_empty() {
+            state.take(batch);
+        }
+        // Also while a batch is being written: an end must be noticed then.
+        match &mut state.writer {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        None
+    }
+
+    /// The first end counts; later ones come from those who have not seen it yet.
+    fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
+        self.metrics.closed(end.code);
+        if !end.drain {
+            state.frames = VecDeque::new();
+            (state.bytes, state.count, state.signals) = (0, 0, 0);
+        }
+        (state.pong, state.ping) = (None, false);
+        state.end = Some(end);
+        wake(state);
+        self.ended.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outbox for Queue {
+    fn push(&self, frame: Bytes, class: Class) -> bool {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return false;
+        }
+        if class != Class::Welcome {
+            let full =
+                |state: &State| state.count >= self.max_frames || state.bytes + frame.len() > self.max_bytes;
+            if full(&state) && state.signals > 0 {
+                add(&self.metrics.dropped, state.drop_signals());
+            }
+            if full(&state) && class == Class::Signal {
+                add(&self.metrics.dropped, 1);
+                return false;
+            }
+            if full(&state) {
+                drop(state);
+                let message = "You read more slowly than the room speaks; connect again with `resume`.";
+                self.close(ErrorFrame::new(Code::SlowConsumer, message));
+                return false;
+            }
+            state.bytes += frame.len();
+            state.count += 1;
+            state.signals += usize::from(class == Class::Signal);
+        }
+        state.frames.push_back((frame, class));
+        wake(state);
+        true
+    }
+
+    fn close(&self, error: ErrorFrame) {
+        // Codes without a close code end no connection; were one given, it is a protocol error of ours.
+        let code = error.code.close().unwrap_or(1011);
+        let last = vec![wire::text(&error), wire::close(code, "")];
+        self.end(End {
+            last,
+            drain: false,
+            code,
+        });
+    }
+}
+
+impl State {
+    fn take(&mut self, batch: &mut VecDeque<Bytes>) {
+        batch.extend(self.pong.take());
+        if std::mem::take(&mut self.ping) {
+            batch.push_back(wire::PING_FRAME);
+        }
+        let mut bytes = 0;
+        while batch.len() < BATCH_FRAMES && bytes < BATCH_BYTES {
+            let Some((frame, class)) = self.frames.pop_front() else {
+                break;
+            };
+            bytes += frame.len();
+            self.uncount(&frame, class);
+            batch.push_back(frame);
+        }
+        if self.frames.is_empty() && self.frames.capacity() > KEEP_FRAMES {
+            self.frames.shrink_to(KEEP_FRAMES);
+        }
+    }
+
+    fn drop_signals(&mut self) -> usize {
+        let before = self.frames.len();
+        let mut bytes = 0;
+        self.frames.retain(|(frame, class)| {
+            bytes += if *class == Class::Signal { frame.len() } else { 0 };
+            *class != Class::Signal
+        });
+        let dropped = before - self.frames.len();
+        self.bytes -= bytes;
+        self.count -= dropped;
+        self.signals = 0;
+        dropped
+    }
+
+    fn uncount(&mut self, frame: &Bytes, class: Class) {
+        if class != Class::Welcome {
+            self.bytes -= frame.len();
+            self.count -= 1;
+            self.signals -= usize::from(class == Class::Signal);
+        }
+    }
+}
+
+/// Wakes the writer, after the lock is let go.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let writer = state.writer.take();
+    drop(state);
+    if let Some(writer) = writer {
+        writer.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(max_bytes: usize, max_frames: usize) -> Queue {
+        Queue::new(max_bytes, max_frames, Arc::default())
+    }
+
+    fn taken(queue: &Queue) -> Vec<Bytes> {
+        let mut batch = VecDeque::new();
+        let end = queue.poll(&mut batch, &mut Context::from_waker(Waker::noop()));
+        batch
+            .into_iter()
+            .chain(end.into_iter().flat_map(|end| end.last))
+            .collect()
+    }
+
+    const FRAME: Bytes = Bytes::from_static(b"frame");
+    const SIGNAL: Bytes = Bytes::from_static(b"signal");
+
+    #[test]
+    fn signals_go_first() {
+        let queue = queue(1000, 3);
+        assert!(queue.push(SIGNAL, Class::Signal) && queue.push(FRAME, Class::Frame));
+        assert!(
+            queue.push(FRAME, Class::Frame) && queue.push(FRAME, Class::Frame),
+            "the signal made room"
+        );
+        assert!(!queue.push(SIGNAL, Class::Signal), "a signal closes nothing");
+        assert_eq!(queue.end_code(), None);
+        assert!(!queue.push(FRAME, Class::Frame));
+        assert_eq!(queue.end_code(), Some(4025));
+        let last = taken(&queue);
+        assert_eq!(
+            last.len(),
+            2,
+            "the error and the close, nothing of what was queued"
+        );
+    }
+
+    #[test]
+    fn bytes_count_but_for_the_welcome() {
+        let queue = queue(12, 100);
+        assert!(queue.push(Bytes::from_static(&[0; 500]), Class::Welcome));
+        assert!(queue.push(FRAME, Class::Frame) && queue.push(FRAME, Class::Frame));
+        assert_eq!(taken(&queue).len(), 3);
+        assert!(
+            queue.push(FRAME, Class::Frame) && queue.push(FRAME, Class::Frame),
+            "taken is not queued"
+        );
+        assert!(!queue.push(FRAME, Class::Frame));
+    }
+
+    #[test]
+    fn pongs_do_not_pile_up() {
+        let queue = queue(10, 1);
+        (0..100u8).for_each(|i| queue.pong(&[i]));
+        queue.ping();
+        assert_eq!(taken(&queue), [wire::pong(&[99]), wire::PING_FRAME]);
+    }
+
+    #[test]
+    fn bye_sends_what_is_queued() {
+        let queue = queue(100, 10);
+        assert!(queue.push(FRAME, Class::Frame));
+        queue.finish();
+        assert!(!queue.push(FRAME, Class::Frame));
+        assert_eq!(taken(&queue), [FRAME]);
+        assert_eq!(taken(&queue), [wire::close(1000, "")]);
+    }
+}

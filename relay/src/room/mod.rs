@@ -1,0 +1,123 @@
+//! A room: members and their seats, the order of messages, the memory of the last ones, and who of the
+//! addressed has not had each.
+//!
+//! Pure: frames in, frames out. There is no clock, no randomness, no socket and no task in here; time and
+//! random ids are passed in, and frames leave through an [`Outbox`]. One lock around a room makes it safe
+//! for many connections; nothing in here waits.
+//!
+//! - [`Room::join`], [`Room::lost`], [`Room::expire`], [`Room::bye`]: who is here (`presence.rs`);
+//! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`post.rs`);
+//! - [`Room::walk`]: what a member missed, at the pace of its connection (`walk.rs`).
+
+mod memory;
+mod outbox;
+mod post;
+mod presence;
+mod seat;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::{collections::HashMap, sync::Arc};
+
+use memory::Memory;
+pub use outbox::{Class, Outbox};
+pub use presence::{Absence, Entry};
+use seat::{Key, Name, Seat};
+pub use seat::{Owner, Ticket};
+pub use walk::Walked;
+
+use crate::protocol::Limits;
+
+/// What holds for every room of a relay.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The most members of a room, those who are away included.
+    pub max_members: usize,
+    /// The most messages that a room remembers; receipts have as many of their own.
+    pub memory_messages: usize,
+    /// The most bytes of messages that a room remembers; receipts have as many of their own.
+    pub memory_bytes: usize,
+    /// The most acks that wait for a member whose replay is not over.
+    pub queue_frames: usize,
+    /// The most bytes of such acks.
+    pub queue_bytes: usize,
+    /// Announced in the welcome: seconds between heartbeats.
+    pub heartbeat: u64,
+    /// Announced in the welcome: the relay's program and version.
+    pub server: String,
+    /// Announced in the welcome.
+    pub limits: Limits,
+}
+
+/// One room. See the [module](self).
+pub struct Room<O> {
+    name: String,
+    epoch: String,
+    rules: Arc<Rules>,
+    /// The newest message.
+    seq: u64,
+    /// When it was taken; the wall clock may go back, a room's times do not.
+    at: u64,
+    /// Who is here, in no order; dense, so that a broadcast is one pass.
+    seats: Vec<Seat<O>>,
+    /// Every name that has a seat, or that something waits for.
+    names: HashMap<Key, Name>,
+    memory: Memory,
+    /// The newest message to all that has left the memory.
+    forgotten_public: u64,
+    /// The newest message to some that has left the memory while one of them had no seat.
+    forgotten_private: u64,
+    /// Connections whose replay is not over.
+    walkers: usize,
+    /// How often somebody took a seat: tells whether a room that is empty was so all the time.
+    joins: u64,
+}
+
+impl<O: Outbox> Room<O> {
+    /// An empty room. `epoch` is a random id of this life of it.
+    pub fn new(name: &str, epoch: String, rules: Arc<Rules>) -> Room<O> {
+        let memory = Memory::new(rules.memory_messages, rules.memory_bytes);
+        Room {
+            name: name.to_owned(),
+            epoch,
+            rules,
+            seq: 0,
+            at: 0,
+            seats: Vec::new(),
+            names: HashMap::new(),
+            memory,
+            forgotten_public: 0,
+            forgotten_private: 0,
+            walkers: 0,
+            joins: 0,
+        }
+    }
+
+    /// The name, as its first member wrote it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many members have a seat, those who are away included.
+    pub fn members(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether a message waits for somebody.
+    pub fn waits(&self) -> bool {
+        self.names.values().any(|name| !name.pending.is_empty())
+    }
+
+    /// How often somebody took a seat so far.
+    pub fn joins(&self) -> u64 {
+        self.joins
+    }
+
+    /// The place of a connection's seat, unless another connection has taken it over.
+    fn seat_of(&self, ticket: &Ticket) -> Option<usize> {
+        let index = self.names.get(&ticket.key)?.seat?;
+        let link = self.seats[index].link.as_ref()?;
+        (link.connection == ticket.connection).then_some(index)
+    }
+}

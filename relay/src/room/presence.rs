@@ -1,0 +1,315 @@
+//! Who is here: joining, taking over, being away, leaving.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use subtle::ConstantTimeEq;
+
+use super::{
+    Class, Outbox, Room,
+    memory::Reader,
+    seat::{Key, Link, Name, Owner, Seat, Ticket},
+    walk::Walk,
+};
+use crate::{
+    protocol::{Code, ErrorFrame, Greeting, Limits, Member, PresenceEvent, Resume, Resumed, Status},
+    wire,
+};
+
+/// Somebody who wants in; its token and the rule of its name have been checked.
+pub struct Entry {
+    /// The hello.
+    pub greeting: Greeting,
+    /// The protocol version that it speaks.
+    pub version: u32,
+    /// A number that no other connection of this relay has.
+    pub connection: u64,
+    /// An unguessable secret, for a new seat.
+    pub session: String,
+    /// A limit on connections is reached: whatever else is right, it is refused with `full`.
+    pub crowded: bool,
+}
+
+/// A seat that is held for a member who is away.
+#[derive(Debug)]
+pub struct Absence {
+    ticket: Ticket,
+    number: u64,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "welcome")]
+struct WelcomeFrame<'a> {
+    v: u32,
+    room: &'a str,
+    name: &'a str,
+    session: &'a str,
+    epoch: &'a str,
+    seq: u64,
+    resumed: Resumed,
+    members: Vec<&'a RawValue>,
+    heartbeat: u64,
+    server: &'a str,
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "presence")]
+struct PresenceFrame<'a> {
+    event: PresenceEvent,
+    member: &'a RawValue,
+}
+
+impl<O: Outbox> Room<O> {
+    /// Lets somebody in: queues the welcome, tells the others, and plans the replay, which begins with the
+    /// first [`Room::walk`]. `now` is in milliseconds since the Unix epoch. Fails with `name_taken` or `full`.
+    pub fn join(&mut self, entry: Entry, outbox: O, now: u64) -> Result<Ticket, ErrorFrame> {
+        let Entry {
+            greeting,
+            version,
+            connection,
+            session,
+            crowded,
+        } = entry;
+        let key = Key::new(&greeting.name);
+        let owner = greeting.owner.as_ref().map(Owner::of);
+        let seat = self.admit(&key, owner, greeting.resume.as_ref())?;
+        let max = self.rules.max_members;
+        if crowded || (seat.is_none() && max > 0 && self.seats.len() >= max) {
+            let message = "The relay or the room is full; try again later.";
+            return Err(ErrorFrame::new(Code::Full, message));
+        }
+
+        let name = self.names.entry(key.clone()).or_default();
+        name.owner = owner.or(name.owner);
+        let member_key = name.owner.map(|owner| owner.key());
+        let resumed = self.settle(&key, greeting.resume.as_ref());
+        let (index, event) = match seat {
+            Some(index) => {
+                let seat = &mut self.seats[index];
+                let was_away = seat.member.status == Status::Away;
+                let changed = seat.change(|member| {
+                    member.key = member_key;
+                    member.status = Status::Online;
+                    member.agents = greeting.agents;
+                    member.mode = greeting.mode;
+                    member.client = greeting.client;
+                });
+                // Who is taken over while here has not been away; only what is different is told.
+                let news = changed.then_some(PresenceEvent::Update);
+                (index, if was_away { Some(PresenceEvent::Back) } else { news })
+            }
+            None => {
+                let member = Member {
+                    name: greeting.name,
+                    key: member_key,
+                    status: Status::Online,
+                    agents: greeting.agents,
+                    mode: greeting.mode,
+                    client: greeting.client,
+                    note: String::new(),
+                    joined_at: now,
+                    v: version,
+                };
+                self.seats.push(Seat::new(key.clone(), session, member));
+                (self.seats.len() - 1, Some(PresenceEvent::Join))
+            }
+        };
+        if let Some(replaced) = self.unlink(index) {
+            let message = "This seat was taken over by a newer connection of yours.";
+            replaced.outbox.close(ErrorFrame::new(Code::Replaced, message));
+        }
+        self.joins += 1;
+
+        outbox.push(self.welcome(index, resumed), Class::Welcome);
+        let missed = match (resumed, &greeting.resume) {
+            (Resumed::Ok | Resumed::Gap, Some(resume)) => Some(resume.seq),
+            (Resumed::Lost, _) => Some(0),
+            _ => None,
+        };
+        // The entry was made above.
+        let name = self.names.entry(key.clone()).or_default();
+        name.seat = Some(index);
+        let reader = Reader {
+            key: &key,
+            owner: name.owner,
+        };
+        let walk = Walk::plan(
+            &self.memory,
+            reader,
+            &name.pending,
+            self.seq,
+            missed,
+            greeting.history,
+        );
+        self.walkers += usize::from(walk.is_some());
+        self.seats[index].link = Some(Link {
+            connection,
+            outbox,
+            walk,
+        });
+        if let Some(event) = event {
+            self.announce(event, index);
+        }
+        Ok(Ticket { key, connection })
+    }
+
+    /// A connection has ended without `bye`: its member is away. `None` where another connection has taken
+    /// the seat over; otherwise the seat is held until [`Room::expire`] is called with what is given.
+    pub fn lost(&mut self, ticket: &Ticket) -> Option<Absence> {
+        let index = self.seat_of(ticket)?;
+        self.unlink(index);
+        let seat = &mut self.seats[index];
+        seat.change(|member| member.status = Status::Away);
+        seat.absences += 1;
+        let number = seat.absences;
+        self.announce(PresenceEvent::Away, index);
+        Some(Absence {
+            ticket: ticket.clone(),
+            number,
+        })
+    }
+
+    /// The time of a held seat is over: lets it go, unless its member has come back.
+    pub fn expire(&mut self, absence: &Absence) {
+        let Some(index) = self.names.get(&absence.ticket.key).and_then(|name| name.seat) else {
+            return;
+        };
+        let seat = &self.seats[index];
+        if seat.link.is_none() && seat.absences == absence.number {
+            self.leave(index);
+        }
+    }
+
+    /// A member leaves for good: what was sent to it, it has had.
+    pub fn bye(&mut self, ticket: &Ticket) {
+        let Some(index) = self.seat_of(ticket) else { return };
+        let walk = self.seats[index]
+            .link
+            .as_ref()
+            .and_then(|link| link.walk.as_deref());
+        let had = walk.map_or(u64::MAX, |walk| walk.at);
+        if let Some(name) = self.names.get_mut(&ticket.key) {
+            name.pending.retain(|seq| *seq > had);
+        }
+        self.unlink(index);
+        self.leave(index);
+    }
+
+    /// Tells everybody else what happened to a member.
+    pub(super) fn announce(&self, event: PresenceEvent, index: usize) {
+        if self.seats.len() < 2 {
+            return;
+        }
+        let frame: Bytes = wire::text(&PresenceFrame {
+            event,
+            member: &self.seats[index].json,
+        });
+        for (other, seat) in self.seats.iter().enumerate() {
+            if other != index
+                && let Some(link) = &seat.link
+            {
+                link.outbox.push(frame.clone(), Class::Frame);
+            }
+        }
+    }
+
+    /// Whether a name is free for somebody, or its own: then the seat to take over.
+    fn admit(
+        &self,
+        key: &Key,
+        owner: Option<Owner>,
+        resume: Option<&Resume>,
+    ) -> Result<Option<usize>, ErrorFrame> {
+        let Some(name) = self.names.get(key) else {
+            return Ok(None);
+        };
+        let owns = name.owner.is_some() && name.owner == owner;
+        let Some(index) = name.seat else {
+            // Something waits for the name; it is for its owner alone, where it has one.
+            return if owns || name.owner.is_none() {
+                Ok(None)
+            } else {
+                Err(name_taken())
+            };
+        };
+        let secret = &self.seats[index].session;
+        let holds = resume.is_some_and(|resume| resume.session.as_bytes().ct_eq(secret.as_bytes()).into());
+        // The session alone is enough, but not together with a proof of being somebody else.
+        let disowned = owner.is_some() && name.owner.is_some() && !owns;
+        if owns || (holds && !disowned) {
+            Ok(Some(index))
+        } else {
+            Err(name_taken())
+        }
+    }
+
+    /// What a resume finds; and what its member has had by its own word does not wait for it any more.
+    fn settle(&mut self, key: &Key, resume: Option<&Resume>) -> Resumed {
+        let Some(resume) = resume else { return Resumed::New };
+        if resume.epoch != self.epoch {
+            return Resumed::Lost;
+        }
+        let name: &mut Name = self.names.entry(key.clone()).or_default();
+        name.pending = name.pending.split_off(&resume.seq.saturating_add(1));
+        let private = name
+            .seat
+            .map_or(self.forgotten_private, |seat| self.seats[seat].forgotten);
+        if self.forgotten_public.max(private) > resume.seq {
+            Resumed::Gap
+        } else {
+            Resumed::Ok
+        }
+    }
+
+    fn welcome(&self, index: usize, resumed: Resumed) -> Bytes {
+        let mut members: Vec<&Seat<O>> = self.seats.iter().collect();
+        members.sort_by_key(|seat| (seat.member.joined_at, &seat.key));
+        let seat = &self.seats[index];
+        wire::text(&WelcomeFrame {
+            v: seat.member.v,
+            room: &self.name,
+            name: &seat.member.name,
+            session: &seat.session,
+            epoch: &self.epoch,
+            seq: self.seq,
+            resumed,
+            members: members.into_iter().map(|seat| &*seat.json).collect(),
+            heartbeat: self.rules.heartbeat,
+            server: &self.rules.server,
+            limits: self.rules.limits,
+        })
+    }
+
+    /// Takes the connection from a seat.
+    fn unlink(&mut self, index: usize) -> Option<Link<O>> {
+        let link = self.seats[index].link.take()?;
+        self.walkers -= usize::from(link.walk.is_some());
+        Some(link)
+    }
+
+    /// Lets a seat go and tells the others.
+    fn leave(&mut self, index: usize) {
+        self.announce(PresenceEvent::Leave, index);
+        let seat = self.seats.swap_remove(index);
+        self.forgotten_private = self.forgotten_private.max(seat.forgotten);
+        if let Some(moved) = self.seats.get(index)
+            && let Some(name) = self.names.get_mut(&moved.key)
+        {
+            name.seat = Some(index);
+        }
+        if let Some(name) = self.names.get_mut(&seat.key) {
+            name.seat = None;
+            if name.pending.is_empty() {
+                self.names.remove(&seat.key);
+            }
+        }
+    }
+}
+
+fn name_taken() -> ErrorFrame {
+    ErrorFrame::new(
+        Code::NameTaken,
+        "Someone has that name; choose another, or wait until it is free.",
+    )
+}

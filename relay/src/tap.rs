@@ -1,0 +1,183 @@
+//! The reading half of a connection, as tungstenite sees it.
+//!
+//! tungstenite parses what comes in and nothing else: what it wants to write (pongs, close replies) is thrown
+//! away here, since the connection's own queue sends those. And the tap follows the frames that pass, by
+//! their headers alone, so that after tungstenite has given up on a frame that is too long the rest can
+//! still be read up to the peer's close.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// Bytes that are read and thrown away at most, after our close.
+const MAX_DISCARD: usize = 16 * 1024 * 1024;
+
+/// See the [module](self).
+pub struct Tap<R> {
+    inner: R,
+    /// What came together with the HTTP head.
+    first: Vec<u8>,
+    scanner: Scanner,
+}
+
+impl<R: AsyncRead + Unpin> Tap<R> {
+    /// A tap on `inner`; `first` was read already.
+    pub fn new(inner: R, first: Vec<u8>) -> Tap<R> {
+        Tap {
+            inner,
+            first,
+            scanner: Scanner::default(),
+        }
+    }
+
+    /// Reads and throws away what comes until the peer's close frame or the end of TCP.
+    pub async fn discard(&mut self) {
+        let mut buffer = vec![0; 16 * 1024];
+        let mut total = 0;
+        while !self.scanner.closed && total < MAX_DISCARD {
+            match self.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => total += n,
+            }
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if self.first.is_empty() {
+            ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
+        } else {
+            let n = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first[..n]);
+            self.first.drain(..n);
+        }
+        self.scanner.scan(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<R: Unpin> AsyncWrite for Tap<R> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Follows frames by their headers (RFC 6455, section 5.2) until one with opcode 8 has passed.
+#[derive(Default)]
+struct Scanner {
+    header: [u8; 14],
+    have: usize,
+    /// Payload bytes that are still to pass.
+    payload: u64,
+    closed: bool,
+}
+
+impl Scanner {
+    fn scan(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.payload > 0 {
+                let skip = usize::try_from(self.payload)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                self.payload -= skip as u64;
+                bytes = &bytes[skip..];
+            } else {
+                self.header[self.have] = bytes[0];
+                self.have += 1;
+                bytes = &bytes[1..];
+                let Some(payload) = self.payload_length() else {
+                    continue;
+                };
+                self.payload = payload;
+                self.have = 0;
+            }
+            self.closed |= self.have == 0 && self.payload == 0 && self.header[0] & 0xf == 8;
+        }
+    }
+
+    /// The length of the payload, once the header is whole.
+    fn payload_length(&self) -> Option<u64> {
+        if self.have < 2 {
+            return None;
+        }
+        let short = self.header[1] & 0x7f;
+        let extended = match short {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
+        if self.have < 2 + extended + mask {
+            return None;
+        }
+        let long = self.header[2..2 + extended]
+            .iter()
+            .fold(0, |n, byte| n << 8 | u64::from(*byte));
+        Some(if extended == 0 { u64::from(short) } else { long })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(opcode: u8, length: usize) -> Vec<u8> {
+        let mut frame = vec![0x80 | opcode];
+        match length {
+            0..=125 => frame.push(0x80 | length as u8),
+            126..=0xffff => {
+                frame.push(0x80 | 126);
+                frame.extend((length as u16).to_be_bytes());
+            }
+            _ => {
+                frame.push(0x80 | 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.extend([0x88; 4]);
+        frame.extend(vec![0x88; length]);
+        frame
+    }
+
+    #[test]
+    fn the_close_is_found_however_the_bytes_come() {
+        let mut bytes = Vec::new();
+        for length in [0, 1, 125, 126, 127, 65535, 65536, 70000] {
+            bytes.extend(frame(1, length));
+        }
+        bytes.extend(frame(9, 5));
+        let close = frame(8, 2);
+        for step in [1, 2, 7, 4096, usize::MAX] {
+            let mut scanner = Scanner::default();
+            bytes
+                .chunks(step.min(bytes.len()))
+                .for_each(|part| scanner.scan(part));
+            assert!(!scanner.closed && scanner.have == 0, "step {step}");
+            scanner.scan(&close[..close.len() - 1]);
+            assert!(!scanner.closed);
+            scanner.scan(&close[close.len() - 1..]);
+            assert!(scanner.closed);
+        }
+        let mut scanner = Scanner::default();
+        scanner.scan(&frame(8, 0));
+        assert!(scanner.closed);
+    }
+}

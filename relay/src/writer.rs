@@ -1,0 +1,134 @@
+//! The writing half of a connection: drains its queue with vectored writes, and the room's memory while its
+//! replay is not over.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
+
+use crate::{
+    hub::Place,
+    metrics::{Metrics, add},
+    queue::Queue,
+    room::Walked,
+};
+
+/// Frames in one write. More would need a larger array on every writer's stack for no gain.
+const SLICES: usize = 64;
+/// A writer that waits gives back what its batch has grown to above this many frames.
+const KEEP: usize = 8;
+/// Bytes of replay taken from the memory at once.
+const REPLAY_BYTES: usize = 64 * 1024;
+
+/// A future that ends once the connection's last frame is written, or cannot be.
+pub struct Writer<W> {
+    out: W,
+    queue: Arc<Queue>,
+    /// Whose replay it is; none once it is live.
+    replay: Option<Place>,
+    /// What is being written. Bounded: it is filled when empty only.
+    batch: VecDeque<Bytes>,
+    /// Whether the first of the batch is written in part, and has to be finished whatever happens.
+    begun: bool,
+    ending: bool,
+    unflushed: bool,
+    metrics: Arc<Metrics>,
+}
+
+impl<W: AsyncWrite + Unpin> Writer<W> {
+    /// A writer for what is in the queue, and for the replay of `replay`.
+    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Place>, metrics: Arc<Metrics>) -> Writer<W> {
+        Writer {
+            out,
+            queue,
+            replay,
+            batch: VecDeque::new(),
+            begun: false,
+            ending: false,
+            unflushed: false,
+            metrics,
+        }
+    }
+
+    /// Fills the batch. True where there is something to write.
+    fn fill(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.ending
+            && let Some(end) = self.queue.poll(&mut self.batch, context)
+        {
+            self.ending = true;
+            self.replay = None;
+            // The frame that is being written is finished; what waits behind it is not sent.
+            self.batch.truncate(usize::from(self.begun));
+            self.batch.extend(end.last);
+        }
+        while self.batch.is_empty()
+            && let Some(place) = &self.replay
+        {
+            if place.walk(REPLAY_BYTES, &mut self.batch) == Walked::Live {
+                self.replay = None;
+            }
+        }
+        !self.batch.is_empty()
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.batch.len().min(SLICES);
+        for (slice, frame) in slices.iter_mut().zip(&self.batch) {
+            *slice = IoSlice::new(frame);
+        }
+        let mut written = ready!(Pin::new(&mut self.out).poll_write_vectored(context, &slices[..count]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        add(&self.metrics.bytes_out, written);
+        self.unflushed = true;
+        while let Some(frame) = self.batch.front_mut() {
+            if written < frame.len() {
+                frame.advance(written);
+                self.begun |= written > 0;
+                break;
+            }
+            written -= frame.len();
+            self.batch.pop_front();
+            self.begun = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Future for Writer<W> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            if this.fill(context) {
+                if let Err(error) = ready!(this.poll_write(context)) {
+                    this.queue.abort();
+                    return Poll::Ready(Err(error));
+                }
+                continue;
+            }
+            if this.unflushed {
+                ready!(Pin::new(&mut this.out).poll_flush(context))?;
+                this.unflushed = false;
+            }
+            if this.batch.capacity() > KEEP {
+                this.batch = VecDeque::new();
+            }
+            return if this.ending {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            };
+        }
+    }
+}
