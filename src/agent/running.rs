@@ -50,7 +50,6 @@ const LADDER: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::KILL];
 
 /// A run whose process is there.
 pub(super) struct Running {
-    run: Run,
     started: Instant,
     grace: Duration,
     events: mpsc::Sender<Event>,
@@ -125,7 +124,6 @@ impl Running {
         }
         Ok(Self {
             watch: Watch::new(run.agent.kind, run.agent.timeout, run.agent.stall, started),
-            run,
             started,
             grace: around.grace,
             events,

@@ -186,3 +186,11 @@ pub(super) fn is_session_id(id: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
+
+/// Said where `permissions = "ask"` is set.
+pub(super) const ASK_IS_READ_ONLY: &str =
+    "permissions = \"ask\" cannot ask yet: it may read in its folder, and nothing else";
+
+/// Said where a session could not be resumed and the program began another without a word.
+pub(super) const BEGAN_ANEW: &str =
+    "its earlier session is not there any more; it began a new one, which knows nothing of the thread";

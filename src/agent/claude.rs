@@ -1,5 +1,0 @@
-//! Claude: not driven yet.
-use super::{Run, command::CommandReader, step::Invocation};
-pub(super) fn driver(_: &Run) -> Result<(Invocation, CommandReader), String> {
-    Err("Claude cannot be driven yet".to_owned())
-}
