@@ -4,10 +4,13 @@
 //! session: the [`screen`], and plain lines.
 
 pub mod agent;
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod link;
+pub mod plain;
 pub mod room;
+pub mod screen;
 pub mod session;
 pub mod store;
 pub mod text;

@@ -3,6 +3,25 @@
 //! [`start`] runs an agent once on one [`Prompt`] and reports what it does as [`Event`]s. A run always
 //! ends with exactly one [`Event::Ended`], after every process that it started is gone.
 
+mod claude;
+mod codex;
+mod command;
+mod drive;
+mod environment;
+mod find;
+mod lines;
+mod outbox;
+mod pipes;
+mod process;
+mod prompt;
+mod running;
+mod step;
+mod text;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
 use std::{path::PathBuf, time::Duration};
 
 use nexscope_relay::protocol::body::Activity;
@@ -11,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::agents::Agent;
 
-/// What an agent reads on its standard input: made by [`Prompt::new`] from an accepted ask, and in no other way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt(String);
+pub use find::{Found, find_on_path};
+pub use process::end_leftovers;
+pub use prompt::Prompt;
 
 /// One run to start.
 #[derive(Debug, Clone)]
@@ -30,6 +49,18 @@ pub struct Run {
     pub prompt: Prompt,
     /// The agent's own session to go on from.
     pub resume: Option<String>,
+    /// What the session to resume had used before: both programs count over a session's whole life.
+    pub before: Totals,
+}
+
+/// What a session of an agent has used in its whole life, as far as the kind counts so. Kept with the
+/// session's id, and given back as [`Run::before`] when the session goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Totals {
+    /// List price in US dollars.
+    pub usd: f64,
+    /// Input and output tokens.
+    pub tokens: u64,
 }
 
 /// What a run reports. Every text in it is cleaned for the screen.
@@ -69,6 +100,27 @@ pub struct Ending {
     pub usd: Option<f64>,
     /// Input and output tokens of this run alone, where the kind reports them.
     pub tokens: Option<u64>,
+    /// What the session has used with this run; belongs to `session`.
+    pub totals: Totals,
+    /// It failed because the session to resume is not there any more: the same ask can be tried
+    /// anew, with the earlier messages and without `resume`.
+    pub session_lost: bool,
+}
+
+impl Ending {
+    /// A run that could not even begin.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Failed(why.into()),
+            session: None,
+            took: Duration::ZERO,
+            tools: 0,
+            usd: None,
+            tokens: None,
+            totals: Totals::default(),
+            session_lost: false,
+        }
+    }
 }
 
 /// With what a run ended.
@@ -82,11 +134,24 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// How many events wait for a slow reader. When they are full, the run goes on: of states and partial
+/// answers only the newest is kept, of tools and notices the newest few hundred, and the end is never lost.
+pub const EVENTS: usize = 64;
+
 /// A run that goes on.
 #[derive(Debug)]
 pub struct Handle {
-    /// What it reports; ends after [`Event::Ended`].
+    /// What it reports; ends after [`Event::Ended`]. A reader that is slow loses no answer and holds no
+    /// agent up: see [`EVENTS`].
     pub events: mpsc::Receiver<Event>,
     /// Stops it, with everything that it started. Dropping the handle does so too.
     pub stop: CancellationToken,
+}
+
+/// Starts `run` and says at once how to follow and how to stop it.
+///
+/// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
+/// [`Outcome::Failed`].
+pub fn start(run: Run) -> Handle {
+    drive::start(run, drive::Surroundings::of_this_process())
 }

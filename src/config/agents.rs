@@ -19,15 +19,35 @@ pub struct Agent {
     /// How much of the folder's own agent settings take part.
     #[serde(default)]
     pub project: Project,
-    /// The longest that a run may work.
+    /// The longest that a run may work. The one limit of a `command`, which shows nothing until it is done.
     #[serde(default = "default_timeout", deserialize_with = "duration")]
     pub timeout: Duration,
     /// How long a run may show nothing but retries, or nothing at all, before it counts as failed.
     #[serde(default = "default_stall", deserialize_with = "duration")]
     pub stall: Duration,
-    /// What it may do with tools.
+    /// What it may do with tools. Nothing of it holds for a `command`: what that does is its own affair.
     #[serde(default)]
     pub permissions: Permissions,
+    /// Names of further environment variables that it gets, such as the `env_key` of a model provider.
+    /// Names that begin with `NEXSCOPE_` are never passed on.
+    #[serde(default)]
+    pub env: Vec<String>,
+}
+
+impl Agent {
+    /// An agent of `kind` with every other setting at its default.
+    pub fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            command: Vec::new(),
+            dir: None,
+            project: Project::default(),
+            timeout: default_timeout(),
+            stall: default_stall(),
+            permissions: Permissions::default(),
+            env: Vec::new(),
+        }
+    }
 }
 
 /// How an agent's program is driven.
@@ -64,7 +84,7 @@ pub enum Permissions {
     Ask,
     /// Reading only.
     ReadOnly,
-    /// Everything that the program itself allows.
+    /// Everything that the program itself allows; with Codex, writing inside its sandbox.
     Allow,
 }
 

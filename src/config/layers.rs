@@ -255,6 +255,9 @@ impl Config {
 
     fn variables(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        if let Some(invite) = variable("NEXSCOPE_INVITE") {
+            self.invite(&invite, "NEXSCOPE_INVITE")?;
+        }
         let token = variable("NEXSCOPE_TOKEN").map(Token);
         self.connect(variable("NEXSCOPE_RELAY_URL").as_deref(), token)?;
         self.name = variable("NEXSCOPE_DEFAULT_NAME").or(self.name.take());
@@ -274,12 +277,7 @@ impl Config {
 
     fn flags(&mut self, flags: &Flags) -> Result<(), ConfigError> {
         if let Some(invite) = &flags.invite {
-            let invite: Invite =
-                invite.parse().map_err(|error| ConfigError::Value(format!("--invite: {error}")))?;
-            self.room = invite.room;
-            self.relay = Some(invite.target);
-            self.token = Some(Token(invite.token));
-            self.host = None;
+            self.invite(invite, "--invite")?;
         }
         self.connect(flags.relay.as_deref(), None)?;
         self.name = flags.name.clone().or(self.name.take());
@@ -287,6 +285,16 @@ impl Config {
         self.mode = flags.mode.unwrap_or(self.mode);
         self.theme = flags.theme.clone().unwrap_or_else(|| self.theme.clone());
         self.keymap = flags.keymap.clone().unwrap_or_else(|| self.keymap.clone());
+        Ok(())
+    }
+
+    fn invite(&mut self, text: &str, place: &str) -> Result<(), ConfigError> {
+        let invite: Invite =
+            text.parse().map_err(|error| ConfigError::Value(format!("{place}: {error}")))?;
+        self.room = invite.room;
+        self.relay = Some(invite.target);
+        self.token = Some(Token(invite.token));
+        self.host = None;
         Ok(())
     }
 

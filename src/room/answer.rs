@@ -2,8 +2,8 @@
 
 use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
 
-use super::{Attention, Audience, Effect, MentionFate, Millis, Record, Room, Run, Totals, Words, run::Session};
-use crate::agent::{Ending, Event, Outcome};
+use super::{Attention, Audience, Effect, MentionFate, Millis, Record, Room, Run, Words, run::Session};
+use crate::agent::{Ending, Event, Outcome, Totals};
 
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
@@ -55,6 +55,9 @@ impl Room {
     }
 
     fn ended(&mut self, run: Run, ending: Ending, now: Millis, effects: &mut Vec<Effect>) {
+        if ending.session_lost && run.ask.resume.is_some() && !run.stopping {
+            return self.begin_anew(run, effects);
+        }
         self.remember_session(&run, &ending, effects);
         let fate = match ending.outcome.clone() {
             Outcome::Answer(text) => {
@@ -77,6 +80,32 @@ impl Room {
         };
         let from = run.ask.from.member.clone();
         self.settle(run.key, &from, fate, now, effects);
+    }
+
+    /// The session that was to go on is gone: the same ask again, in a new one that is told what was before.
+    fn begin_anew(&mut self, mut run: Run, effects: &mut Vec<Effect>) {
+        self.forget_session(&run, effects);
+        run.id = self.fresh_id();
+        run.ask.run.clone_from(&run.id);
+        run.ask.resume = None;
+        if let Some(post) = self.timeline.post_numbered(run.post) {
+            run.ask.earlier = self.approved_before(post, &run.audience);
+        }
+        run.before = Totals::default();
+        run.started = None;
+        run.notice = Some("its earlier session is gone; it begins a new one".into());
+        self.runs.push(run);
+    }
+
+    fn forget_session(&mut self, run: &Run, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Keep(Box::new(Record::Session {
+            thread: run.thread.clone(),
+            agent: run.ask.agent.clone(),
+            session: None,
+            audience: run.audience.clone(),
+            totals: Totals::default(),
+        })));
+        self.runs.set_session(run.thread.clone(), run.ask.agent.clone(), None);
     }
 
     /// Posts an answer to those who saw the question. An empty one ends the exchange.
@@ -134,10 +163,7 @@ impl Room {
             Some(before) => before.audience.both(&run.audience),
             None => run.audience.clone(),
         };
-        let totals = Totals {
-            usd: run.before.usd + ending.usd.unwrap_or(0.0),
-            tokens: run.before.tokens + ending.tokens.unwrap_or(0),
-        };
+        let totals = ending.totals;
         effects.push(Effect::Keep(Box::new(Record::Session {
             thread: run.thread.clone(),
             agent: run.ask.agent.clone(),

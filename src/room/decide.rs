@@ -3,11 +3,12 @@
 use nexscope_relay::protocol::{Mode, body::Activity};
 
 use super::{
-    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Totals,
+    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run,
     ask::{Approved, Ask, Said},
     inbox::{Key, key},
     outbox::Outgoing,
 };
+use crate::agent::Totals;
 
 /// Proof that a person at the keyboard decides.
 ///
@@ -243,7 +244,7 @@ impl Room {
 
     /// What an agent may know of a thread: our own side's words, and what our person accepted; and only
     /// what everybody who will see the answer has seen.
-    fn approved_before(&self, post: &Post, audience: &Audience) -> Vec<Said> {
+    pub(super) fn approved_before(&self, post: &Post, audience: &Audience) -> Vec<Said> {
         /// How many messages back an agent is told.
         const MOST: usize = 20;
         let accepted = |other: &Post| {

@@ -37,12 +37,14 @@ pub use outbox::{Fate, Outbox, Outgoing};
 pub use perform::{Command, Reply};
 pub use record::{Kept, Record};
 pub use risk::Risk;
-pub use run::{Run, Runs, Totals};
+pub use run::{Run, Runs};
 pub use thread::{Audience, Thread, Threads};
 pub use timeline::{Entry, Post, Timeline, What};
 
 use ask::Ask;
 use inbox::Key;
+
+use crate::agent::Totals;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

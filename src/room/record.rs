@@ -3,7 +3,8 @@
 use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
 
-use super::{MentionFate, Millis, Outgoing, Totals, thread::Audience};
+use super::{MentionFate, Millis, Outgoing, thread::Audience};
+use crate::agent::Totals;
 
 /// One line of the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]

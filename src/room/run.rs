@@ -3,20 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use nexscope_relay::protocol::body::Activity;
-use serde::{Deserialize, Serialize};
 
 use super::{Millis, ask::Ask, inbox::Key, thread::Audience};
-
-/// What an agent's session has used so far; the programs count over a whole session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Totals {
-    /// List price in US dollars.
-    #[serde(default)]
-    pub usd: f64,
-    /// Input and output tokens.
-    #[serde(default)]
-    pub tokens: u64,
-}
+use crate::agent::Totals;
 
 /// An agent at work on an accepted mention, or waiting for its turn.
 #[derive(Debug, Clone)]

@@ -65,6 +65,7 @@ actions! {
     Undo "undo" "undo",
     Redo "redo" "redo",
     Redraw "redraw" "draw anew",
+    Toggle "toggle" "choose or not",
 }
 
 #[cfg(test)]

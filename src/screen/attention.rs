@@ -55,7 +55,7 @@ impl Attention {
     }
 
     /// Writes what is to be written to the terminal, if anything is.
-    pub fn write(&mut self, room: &Room, out: &mut impl Write) -> io::Result<()> {
+    pub fn write(&mut self, room: &Room, out: &mut dyn Write) -> io::Result<()> {
         let mut escape = String::new();
         if std::mem::take(&mut self.rings) {
             escape.push('\x07');

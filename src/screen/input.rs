@@ -83,7 +83,8 @@ impl Screen {
 
     fn paste(&mut self, text: &str, now: Instant) {
         self.state.gate.key(now);
-        match (&mut self.state.reason, self.state.context()) {
+        let context = self.state.context();
+        match (&mut self.state.reason, context) {
             (Some(reason), _) => reason.field.paste(text),
             (None, Context::Composer) => self.state.composer.paste(text),
             _ => {}

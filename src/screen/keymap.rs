@@ -26,6 +26,8 @@ pub enum Context {
     Reason,
     /// The help.
     Help,
+    /// The first screen.
+    Setup,
 }
 
 impl Context {
@@ -40,6 +42,7 @@ impl Context {
             Context::Item => "An item, whole",
             Context::Reason => "A reason",
             Context::Help => "Help",
+            Context::Setup => "First screen",
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct Screen {
     attention: Attention,
     /// The whole screen is to be written anew.
     redraw: bool,
+    /// Whether the terminal gives us the mouse.
+    mouse_was: bool,
 }
 
 impl Screen {
@@ -79,7 +81,13 @@ impl Screen {
             zone: TimeZone::system(),
             attention: Attention::new(config.notify.clone()),
             redraw: false,
+            mouse_was: true,
         }
+    }
+
+    /// The terminal tells Alt from an Esc with a key behind it.
+    pub fn alt_is_certain(&mut self, certain: bool) {
+        self.state.gate.alt_is_certain = certain;
     }
 
     /// Runs until the person leaves, or `stop` is ready. Gives the session back, to be left.
@@ -150,7 +158,7 @@ impl Screen {
     fn draw<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
         let mouse = self.state.mouse;
         if std::mem::take(&mut self.redraw) {
-            surface.terminal().clear().map_err(io::Error::other)?;
+            surface.terminal().clear().map_err(|error| io::Error::other(error.to_string()))?;
         }
         surface.begin()?;
         let Self { session, state, theme, keymap, zone, relay, .. } = self;
@@ -162,7 +170,7 @@ impl Screen {
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });
-        drawn.map_err(io::Error::other)?;
+        drawn.map_err(|error| io::Error::other(error.to_string()))?;
         surface.end()?;
         if mouse != self.mouse_was {
             self.mouse_was = mouse;

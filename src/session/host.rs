@@ -22,7 +22,7 @@ pub struct HostError {
 impl Host {
     /// Starts a relay on `address`; port 0 takes a free one.
     pub async fn start(address: SocketAddr, token: &str) -> Result<Self, HostError> {
-        let config = nexscope_relay::Config { listen: address, ..nexscope_relay::Config::new(token) };
+        let config = nexscope_relay::Config { listen: address.to_string(), ..nexscope_relay::Config::new(token) };
         match nexscope_relay::Relay::start(config).await {
             Ok(relay) => Ok(Self { relay }),
             Err(error) => Err(HostError { address, why: error.to_string() }),

@@ -303,7 +303,7 @@ impl Session {
         self.link.set_standing(Standing { resume: self.room.resume(), mode: self.room.settings.mode });
     }
 
-    fn start_run(&mut self, ask: &Ask, before: crate::room::Totals) {
+    fn start_run(&mut self, ask: &Ask, before: agent::Totals) {
         let events = self.agent_events_in.clone();
         let id = ask.run.clone();
         let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
@@ -322,10 +322,10 @@ impl Session {
             resume: ask.resume.clone(),
             before,
         };
-        let agent::Handle { events: mut reports, stop } = agent::start(run);
-        self.runs.insert(id.clone(), stop);
+        let mut handle = agent::start(run);
+        self.runs.insert(id.clone(), handle.stop.clone());
         tokio::spawn(async move {
-            while let Some(event) = reports.recv().await {
+            while let Some(event) = handle.events.recv().await {
                 if events.send((id.clone(), event)).await.is_err() {
                     return;
                 }

@@ -1,0 +1,133 @@
+//! Claude Code: `claude -p` with JSON events in and out.
+
+mod reader;
+
+use std::{ffi::OsString, fs, path::Path, path::PathBuf};
+
+use serde_json::json;
+
+use super::{
+    Run,
+    step::{ASK_IS_READ_ONLY, Invocation, is_session_id},
+};
+use crate::config::agents::{Permissions, Project};
+
+use reader::ClaudeReader;
+
+/// Always: events in both directions (its text mode does not stream, and prints API errors as answers).
+const FLAGS: [&str; 7] = [
+    "-p",
+    "--input-format",
+    "stream-json",
+    "--output-format",
+    "stream-json",
+    "--verbose",
+    "--include-partial-messages",
+];
+
+/// Keeps a project's hooks and servers from running: in this mode Claude Code asks nobody whether the
+/// folder is trusted. With them go its `CLAUDE.md` and every command that begins with a slash.
+const NO_PROJECT: [&str; 4] = [
+    "--setting-sources",
+    "user",
+    "--strict-mcp-config",
+    "--disable-slash-commands",
+];
+
+/// The tools that change nothing and reach nobody. The default mode keeps them inside the folder, also
+/// where a link leads out of it.
+const READ_ONLY: [&str; 4] = ["--tools", "Read,Grep,Glob", "--permission-mode", "default"];
+
+/// Each tool by name: the mode without any question is refused to root.
+const ALLOW: [&str; 4] = [
+    "--permission-mode",
+    "acceptEdits",
+    "--allowedTools",
+    "Read,Grep,Glob,Bash,Edit,Write,NotebookEdit,WebFetch,WebSearch",
+];
+
+/// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
+const NO_NEXSCOPE: [&str; 2] = ["--disallowedTools", "mcp__nexscope,mcp__plugin_nexscope_nexscope"];
+
+const ENV: [(&str, &str); 5] = [
+    // An `@path` in what it reads puts that file in, without asking. The prompt is defused as well; the
+    // first is what 2.1.330 knows, the second what 2.1.197 does.
+    ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
+    ("CLAUDE_CODE_DISABLE_ATTACHMENTS", "1"),
+    // A task in the background would keep the process after the answer.
+    ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
+    ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
+    ("DISABLE_AUTOUPDATER", "1"),
+];
+
+/// The largest `CLAUDE.md` that is handed over, in bytes.
+const MAX_MEMORY: u64 = 256 << 10;
+
+/// How to start it, and its reader; says why where it cannot be.
+pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
+    let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
+    if program.is_empty() {
+        program.push("claude".into());
+    }
+    let mut notices = Vec::new();
+    program.extend(FLAGS.map(Into::into));
+    match run.agent.project {
+        Project::Full => program.extend(NO_NEXSCOPE.map(Into::into)),
+        Project::Memory => {
+            program.extend(NO_PROJECT.map(Into::into));
+            if let Some(memory) = memory(&run.dir, &mut notices) {
+                program.extend(["--append-system-prompt-file".into(), memory.into_os_string()]);
+            }
+        }
+        Project::None => program.extend(NO_PROJECT.map(Into::into)),
+    }
+    match run.agent.permissions {
+        Permissions::Allow => program.extend(ALLOW.map(Into::into)),
+        Permissions::ReadOnly => program.extend(READ_ONLY.map(Into::into)),
+        Permissions::Ask => {
+            program.extend(READ_ONLY.map(Into::into));
+            notices.push(ASK_IS_READ_ONLY.to_owned());
+        }
+    }
+    if let Some(session) = &run.resume {
+        if !is_session_id(session) {
+            return Err("the session to go on from has no valid id".to_owned());
+        }
+        program.extend(["--resume".into(), session.into()]);
+    }
+    let message = json!({
+        "type": "user",
+        "message": { "role": "user", "content": run.prompt.as_str() },
+    });
+    let interrupt = json!({
+        "type": "control_request",
+        "request_id": "interrupt",
+        "request": { "subtype": "interrupt" },
+    });
+    let invocation = Invocation {
+        program,
+        env: ENV.to_vec(),
+        input: format!("{message}\n"),
+        stays_open: true,
+        interrupt: Some(format!("{interrupt}\n")),
+        notices,
+    };
+    Ok((invocation, ClaudeReader::new(run.resume.clone(), run.before)))
+}
+
+/// The folder's `CLAUDE.md`, which is handed over as it is: an `@` in a system prompt reads no file. Not
+/// one that is a link out of the folder, with which a project would choose any file of its person's.
+fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
+    let dir = fs::canonicalize(dir).ok()?;
+    let path = ["CLAUDE.md", ".claude/CLAUDE.md"]
+        .iter()
+        .find_map(|name| fs::canonicalize(dir.join(name)).ok())?;
+    let why_not = match fs::metadata(&path) {
+        _ if !path.starts_with(&dir) => "leads out of its folder",
+        Ok(file) if file.is_file() && file.len() <= MAX_MEMORY => return Some(path),
+        Ok(file) if file.is_file() => "is larger than 256 KiB",
+        _ => "is no file",
+    };
+    notices.push(format!("its CLAUDE.md {why_not} and is left out"));
+    None
+}

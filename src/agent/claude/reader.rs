@@ -1,0 +1,332 @@
+//! What Claude Code's JSON events say. One object a line; types and keys come and go between versions, so
+//! everything is optional, and what is unknown is skipped.
+
+use nexscope_relay::protocol::body::Activity;
+use serde_json::{Value, json};
+
+use super::super::{
+    Outcome, Totals,
+    lines::Lines,
+    step::{Answer, BEGAN_ANEW, Conclusion, Exit, Reader, Step, is_session_id},
+    text,
+};
+
+/// Reads one run.
+#[derive(Debug, Default)]
+pub(in super::super) struct ClaudeReader {
+    lines: Lines,
+    events: Events,
+}
+
+impl ClaudeReader {
+    pub fn new(resume: Option<String>, before: Totals) -> Self {
+        Self {
+            events: Events {
+                resume,
+                before,
+                ..Events::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+impl Reader for ClaudeReader {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+        self.lines.feed(bytes, |line| self.events.line(line, steps));
+    }
+
+    fn answer(&self) -> &str {
+        self.events.message.as_str()
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let mut steps = Vec::new();
+        self.lines.finish(|line| self.events.line(line, &mut steps));
+        self.events.conclude(exit)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    resume: Option<String>,
+    before: Totals,
+    session: Option<String>,
+    /// The text of the message that grows now.
+    message: Answer,
+    /// The next text begins a new message.
+    fresh: bool,
+    /// The message that grows now has come in pieces: its whole blocks, which follow, say nothing new.
+    in_pieces: bool,
+    /// The texts of all results; there may be several, when something went on in the background.
+    answer: Answer,
+    /// What the last result says: nothing, or why it failed.
+    last: Option<Result<(), String>>,
+    /// Its own words about an error, outside any result.
+    complaint: String,
+    usd: Option<f64>,
+    tokens: Option<u64>,
+}
+
+impl Events {
+    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
+        let Ok(event @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
+            if !line.trim().is_empty() {
+                self.complaint = text::cut(line, 1024).to_owned();
+            }
+            return;
+        };
+        match str_at(&event, "type") {
+            "system" => self.system(&event, steps),
+            // Of a tool that is an agent itself: it works, but these are not the answer's words.
+            "stream_event" | "assistant" | "user" if event["parent_tool_use_id"].is_string() => {
+                steps.push(Step::Life);
+                self.tools(&event, steps);
+            }
+            "stream_event" => self.stream(&event["event"], steps),
+            "assistant" => self.assistant(&event, steps),
+            "user" => self.tools(&event, steps),
+            "result" => self.result(&event, steps),
+            "control_request" => steps.push(Step::Reply(refusal(&event))),
+            "tool_progress" => steps.push(Step::Life),
+            _ => {}
+        }
+    }
+
+    fn system(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        match str_at(event, "subtype") {
+            "init" => self.session(event, steps),
+            "api_retry" => steps.push(Step::Retry(retry(event))),
+            "permission_denied" => {
+                steps.push(Step::Notice(format!(
+                    "it may not use {}",
+                    str_at(event, "tool_name")
+                )));
+            }
+            "thinking_tokens" | "task_started" | "task_updated" | "task_notification" => {
+                steps.push(Step::Life);
+            }
+            _ => {}
+        }
+    }
+
+    fn session(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        let id = str_at(event, "session_id");
+        if self.session.is_some() || !is_session_id(id) {
+            return;
+        }
+        if self.resume.as_deref().is_some_and(|resume| resume != id) {
+            steps.push(Step::Notice(BEGAN_ANEW.to_owned()));
+            self.before = Totals::default();
+        }
+        self.session = Some(id.to_owned());
+        steps.push(Step::Session(id.to_owned()));
+    }
+
+    fn stream(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        match (str_at(event, "type"), str_at(&event["delta"], "type")) {
+            ("message_start", _) => {
+                self.fresh = true;
+                self.in_pieces = false;
+                steps.push(Step::State(Activity::Thinking));
+            }
+            ("content_block_delta", "text_delta") => {
+                self.in_pieces = true;
+                self.grow(str_at(&event["delta"], "text"), steps);
+            }
+            ("content_block_delta", "thinking_delta") => steps.push(Step::State(Activity::Thinking)),
+            _ => steps.push(Step::Life),
+        }
+    }
+
+    fn grow(&mut self, text: &str, steps: &mut Vec<Step>) {
+        if std::mem::take(&mut self.fresh) {
+            self.message.set("");
+        }
+        self.message.push(text);
+        steps.extend([Step::State(Activity::Writing), Step::Grew]);
+    }
+
+    fn assistant(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        let message = &event["message"];
+        let blocks = || array(&message["content"]);
+        let texts = blocks().filter(|block| str_at(block, "type") == "text");
+        // Its own words about a failed request, in the model's place.
+        if event["error"].is_string() || str_at(message, "model") == "<synthetic>" {
+            for block in texts {
+                self.complaint = text::cut(str_at(block, "text"), 1024).to_owned();
+            }
+            return;
+        }
+        for block in texts {
+            if !self.in_pieces {
+                self.fresh = true;
+                self.grow(str_at(block, "text"), steps);
+            }
+        }
+        self.tools(event, steps);
+    }
+
+    /// Tool calls that begin or are over.
+    fn tools(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        for block in array(&event["message"]["content"]) {
+            match str_at(block, "type") {
+                "tool_use" => steps.push(Step::Tool {
+                    id: str_at(block, "id").to_owned(),
+                    name: str_at(block, "name").to_owned(),
+                    detail: detail(&block["input"]),
+                }),
+                "tool_result" => {
+                    steps.push(Step::ToolDone(str_at(block, "tool_use_id").to_owned()));
+                    steps.push(Step::State(Activity::Thinking));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn result(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        let said = str_at(event, "result");
+        // Not the subtype: API errors come as "success".
+        let is_error = event["is_error"]
+            .as_bool()
+            .unwrap_or(str_at(event, "subtype") != "success");
+        self.last = Some(if is_error {
+            let errors: Vec<&str> = array(&event["errors"])
+                .filter_map(|error| error.as_str())
+                .collect();
+            Err(match (said.trim(), &*errors) {
+                ("", []) => format!("it stopped: {}", str_at(event, "subtype").replace('_', " ")),
+                ("", errors) => errors.join("; "),
+                (said, _) => said.to_owned(),
+            })
+        } else {
+            if !self.answer.as_str().is_empty() && !said.trim().is_empty() {
+                self.answer.push("\n\n");
+            }
+            self.answer.push(said);
+            Ok(())
+        });
+        self.usage(event);
+        steps.push(Step::TurnOver);
+    }
+
+    fn usage(&mut self, event: &Value) {
+        // What came since the last result, per model. The other counts go over the whole session in
+        // versions that have this one, and over this process in older ones.
+        if let Some(models) = event["model_usage_since_last_result"].as_object() {
+            for usage in models.values() {
+                *self.usd.get_or_insert(0.0) += usage["costUSD"].as_f64().unwrap_or(0.0);
+                *self.tokens.get_or_insert(0) += sum(
+                    usage,
+                    [
+                        "inputTokens",
+                        "outputTokens",
+                        "cacheReadInputTokens",
+                        "cacheCreationInputTokens",
+                    ],
+                );
+            }
+            return;
+        }
+        if let Some(total) = event["total_cost_usd"].as_f64() {
+            self.usd = Some(total);
+        }
+        let usage = &event["usage"];
+        if usage.is_object() {
+            *self.tokens.get_or_insert(0) += sum(
+                usage,
+                [
+                    "input_tokens",
+                    "output_tokens",
+                    "cache_read_input_tokens",
+                    "cache_creation_input_tokens",
+                ],
+            );
+        }
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let outcome = match self.last.take() {
+            Some(Ok(())) => Outcome::Answer(self.answer.finished()),
+            Some(Err(reason)) => Outcome::Failed(reason),
+            None => Outcome::Failed(exit.reason(&self.complaint)),
+        };
+        let session_lost = self.resume.is_some()
+            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("No conversation found"));
+        Conclusion {
+            outcome,
+            usd: self.usd,
+            tokens: self.tokens,
+            totals: Totals {
+                usd: self.before.usd + self.usd.unwrap_or(0.0),
+                tokens: self.before.tokens + self.tokens.unwrap_or(0),
+            },
+            session_lost,
+        }
+    }
+}
+
+/// It asks for leave, or for something that this program does not have: no, so that it does not wait.
+fn refusal(event: &Value) -> String {
+    let id = &event["request_id"];
+    let response = if str_at(&event["request"], "subtype") == "can_use_tool" {
+        json!({ "subtype": "success", "request_id": id, "response":
+            { "behavior": "deny", "message": "Nobody can be asked in this run." } })
+    } else {
+        json!({ "subtype": "error", "request_id": id, "error": "not supported" })
+    };
+    format!(
+        "{}\n",
+        json!({ "type": "control_response", "response": response })
+    )
+}
+
+fn retry(event: &Value) -> String {
+    let error = match str_at(event, "error") {
+        "" | "unknown" => "the request failed".to_owned(),
+        error => error.replace('_', " "),
+    };
+    let status = match event["error_status"].as_u64() {
+        Some(status) => format!("HTTP {status}"),
+        None => "no connection".to_owned(),
+    };
+    match (event["attempt"].as_u64(), event["max_retries"].as_u64()) {
+        (Some(attempt), Some(most)) => format!("{error} ({status}), attempt {attempt} of {most}"),
+        _ => format!("{error} ({status})"),
+    }
+}
+
+/// What a tool is used on.
+fn detail(input: &Value) -> String {
+    let place = ["file_path", "notebook_path", "path"]
+        .iter()
+        .find_map(|key| input[*key].as_str());
+    let what = ["command", "pattern", "url", "query", "description"]
+        .iter()
+        .find_map(|key| input[*key].as_str());
+    match (what, place) {
+        (Some(what), Some(place)) => format!("{what} in {place}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) if input.as_object().is_some_and(|input| !input.is_empty()) => input.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+fn str_at<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn array(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn sum<const N: usize>(usage: &Value, keys: [&str; N]) -> u64 {
+    keys.iter()
+        .filter_map(|key| usage[*key].as_u64())
+        .fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

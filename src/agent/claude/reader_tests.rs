@@ -1,0 +1,310 @@
+use super::*;
+
+/// What a run's lines come to: the steps but for signs of life, and the end.
+fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)) -> (Vec<Step>, Conclusion) {
+    let mut reader = ClaudeReader::new(resume.map(str::to_owned), before);
+    let mut steps = Vec::new();
+    for line in lines {
+        // Cut in two, as pipes do.
+        let (a, b) = line.as_bytes().split_at(line.len() / 2);
+        reader.feed(a, &mut steps);
+        reader.feed(b, &mut steps);
+        reader.feed(b"\n", &mut steps);
+    }
+    steps.retain(|step| !matches!(step, Step::Life | Step::State(_)));
+    let exit = Exit {
+        ok: exit.0,
+        how: "exit code 1".to_owned(),
+        stderr: exit.1.to_owned(),
+    };
+    (steps, reader.conclude(&exit))
+}
+
+fn outcome(lines: &[&str]) -> Outcome {
+    read(None, Totals::default(), lines, (true, "")).1.outcome
+}
+
+fn answer(text: &str) -> Outcome {
+    Outcome::Answer(text.to_owned())
+}
+
+fn failed(reason: &str) -> Outcome {
+    Outcome::Failed(reason.to_owned())
+}
+
+const INIT: &str =
+    r#"{"type":"system","subtype":"init","cwd":"/x","session_id":"a759-1","tools":["Read"],"model":"m"}"#;
+const START: &str = r#"{"type":"stream_event","event":{"type":"message_start"},"parent_tool_use_id":null}"#;
+const HELLO: &str = r#"{"type":"stream_event","event":{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello "}},"session_id":"a759-1","parent_tool_use_id":null}"#;
+const THERE: &str = r#"{"type":"stream_event","event":{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"there"}}}"#;
+const WHOLE: &str = r#"{"type":"assistant","message":{"id":"m","role":"assistant","model":"m","content":[{"type":"text","text":"hello there"}]},"parent_tool_use_id":null}"#;
+const DONE: &str = r#"{"duration_ms":213,"is_error":false,"subtype":"success","result":"hello there","session_id":"a759-1","total_cost_usd":0.0008,"usage":{"input_tokens":100,"output_tokens":20,"cache_read_input_tokens":3},"type":"result"}"#;
+const RETRY: &str = r#"{"type":"system","subtype":"api_retry","attempt":1,"max_retries":10,"retry_delay_ms":518.5,"error_status":401,"error":"authentication_failed"}"#;
+
+#[test]
+fn an_answer_in_pieces() {
+    let (steps, end) = read(
+        None,
+        Totals::default(),
+        &[INIT, START, HELLO, THERE, WHOLE, DONE],
+        (true, ""),
+    );
+    let session = Step::Session("a759-1".to_owned());
+    assert_eq!(steps, [session, Step::Grew, Step::Grew, Step::TurnOver]);
+    assert_eq!(end.outcome, answer("hello there"));
+    assert_eq!((end.usd, end.tokens), (Some(0.0008), Some(123)));
+}
+
+#[test]
+fn the_answer_so_far_is_that_of_the_last_message() {
+    let mut reader = ClaudeReader::new(None, Totals::default());
+    let mut steps = Vec::new();
+    for (line, want) in [
+        (START, ""),
+        (HELLO, "hello "),
+        (THERE, "hello there"),
+        // The whole block repeats the pieces.
+        (WHOLE, "hello there"),
+        // Kept until the next one has a word.
+        (START, "hello there"),
+        (THERE, "there"),
+        // Of a helper that is a tool of the agent's: not its words.
+        (
+            r#"{"type":"stream_event","parent_tool_use_id":"t1","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"aside"}}}"#,
+            "there",
+        ),
+        (
+            r#"{"type":"assistant","parent_tool_use_id":"t1","message":{"content":[{"type":"text","text":"aside"}]}}"#,
+            "there",
+        ),
+        // The program's own words about an error, in the model's place.
+        (
+            r#"{"type":"assistant","error":"rate_limit","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: 429"}]}}"#,
+            "there",
+        ),
+    ] {
+        reader.feed(format!("{line}\n").as_bytes(), &mut steps);
+        assert_eq!(reader.answer(), want, "{line}");
+    }
+    let mut whole = ClaudeReader::new(None, Totals::default());
+    whole.feed(format!("{WHOLE}\n").as_bytes(), &mut steps);
+    assert_eq!(whole.answer(), "hello there");
+}
+
+#[test]
+fn is_error_decides() {
+    for (line, want) in [
+        // The trap: subtype "success" with an API error as the text.
+        (
+            r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"result":"Invalid API key · Fix external API key"}"#,
+            failed("Invalid API key · Fix external API key"),
+        ),
+        (
+            r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":null,"result":"API Error: Repeated 529 Overloaded errors."}"#,
+            failed("API Error: Repeated 529 Overloaded errors."),
+        ),
+        (
+            r#"{"type":"result","subtype":"error_max_turns","is_error":true,"errors":["Reached maximum number of turns (1)"]}"#,
+            failed("Reached maximum number of turns (1)"),
+        ),
+        (
+            r#"{"type":"result","subtype":"error_during_execution"}"#,
+            failed("it stopped: error during execution"),
+        ),
+        (
+            r#"{"type":"result","subtype":"success","result":"yes"}"#,
+            answer("yes"),
+        ),
+        (
+            r#"{"type":"result","subtype":"success","is_error":false,"result":""}"#,
+            answer(""),
+        ),
+        (
+            r#"{"type":"result","subtype":"success","is_error":false}"#,
+            answer(""),
+        ),
+    ] {
+        assert_eq!(outcome(&[INIT, line]), want, "{line}");
+    }
+}
+
+#[test]
+fn several_results() {
+    let more = r#"{"type":"result","subtype":"success","is_error":false,"result":"and more"}"#;
+    let empty = r#"{"type":"result","subtype":"success","is_error":false,"result":""}"#;
+    let error = r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 500"}"#;
+    assert_eq!(outcome(&[DONE, more]), answer("hello there\n\nand more"));
+    assert_eq!(outcome(&[DONE, empty]), answer("hello there"));
+    assert_eq!(outcome(&[empty, DONE]), answer("hello there"));
+    assert_eq!(outcome(&[error, more]), answer("and more"));
+    assert_eq!(outcome(&[more, error]), failed("API Error: 500"));
+}
+
+#[test]
+fn costs_are_this_runs_alone() {
+    let before = Totals {
+        usd: 0.5,
+        tokens: 1000,
+    };
+    let newer = r#"{"type":"result","subtype":"success","is_error":false,"result":"x","total_cost_usd":0.5016,"modelUsage":{"m":{"costUSD":0.5016}},
+        "model_usage_since_last_result":{"m":{"inputTokens":100,"outputTokens":20,"cacheReadInputTokens":7,"costUSD":0.0008},"n":{"inputTokens":1,"costUSD":0.0008}}}"#
+        .replace('\n', "");
+    let (_, end) = read(Some("a759-1"), before, &[INIT, &newer], (true, ""));
+    assert_eq!((end.usd, end.tokens), (Some(0.0016), Some(128)));
+    assert_eq!(
+        end.totals,
+        Totals {
+            usd: 0.5016,
+            tokens: 1128
+        }
+    );
+    let (_, end) = read(Some("a759-1"), before, &[INIT, &newer, &newer], (true, ""));
+    assert_eq!((end.usd, end.tokens), (Some(0.0032), Some(256)));
+    // Another session than the one that was asked for has no past.
+    let (_, end) = read(Some("other"), before, &[INIT, &newer], (true, ""));
+    assert_eq!(
+        end.totals,
+        Totals {
+            usd: 0.0016,
+            tokens: 128
+        }
+    );
+}
+
+#[test]
+fn retries_and_refusals_are_told() {
+    let network = r#"{"type":"system","subtype":"api_retry","attempt":2,"max_retries":3,"error_status":null,"error":"unknown"}"#;
+    let denied = r#"{"type":"system","subtype":"permission_denied","tool_name":"Write","tool_use_id":"t","message":"…"}"#;
+    let (steps, _) = read(None, Totals::default(), &[RETRY, network, denied], (true, ""));
+    assert_eq!(
+        steps,
+        [
+            Step::Retry("authentication failed (HTTP 401), attempt 1 of 10".to_owned()),
+            Step::Retry("the request failed (no connection), attempt 2 of 3".to_owned()),
+            Step::Notice("it may not use Write".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn tools() {
+    let call = |input: &str| {
+        format!(
+            r#"{{"type":"assistant","message":{{"model":"m","content":[{{"type":"tool_use","id":"t1","name":"Tool","input":{input}}}]}}}}"#
+        )
+    };
+    for (input, want) in [
+        (r#"{"file_path":"/a/b.rs","limit":3}"#, "/a/b.rs"),
+        (r#"{"command":"ls -l","description":"list"}"#, "ls -l"),
+        (r#"{"pattern":"x","path":"src"}"#, "x in src"),
+        (r#"{"n":1}"#, r#"{"n":1}"#),
+        ("{}", ""),
+    ] {
+        let (steps, _) = read(None, Totals::default(), &[&call(input)], (true, ""));
+        let [Step::Tool { id, name, detail }] = &*steps else {
+            panic!("{steps:?}")
+        };
+        assert_eq!((&**id, &**name, &**detail), ("t1", "Tool", want));
+    }
+    let over = r#"{"type":"user","message":{"role":"user","content":[{"tool_use_id":"t1","type":"tool_result","content":"x","is_error":true}]}}"#;
+    assert_eq!(
+        read(None, Totals::default(), &[over], (true, "")).0,
+        [Step::ToolDone("t1".to_owned())]
+    );
+}
+
+#[test]
+fn a_session_that_is_not_there() {
+    let gone = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"errors":["No conversation found with session ID: b"],"session_id":"new"}"#;
+    let (steps, end) = read(
+        Some("b"),
+        Totals::default(),
+        &[gone],
+        (false, "No conversation found with session ID: b"),
+    );
+    assert_eq!(steps, [Step::TurnOver]);
+    assert!(end.session_lost);
+    assert_eq!(end.outcome, failed("No conversation found with session ID: b"));
+    // Only on standard error, where the id is none at all.
+    let (_, end) = read(
+        Some("b"),
+        Totals::default(),
+        &[],
+        (false, "No conversation found with session ID: b"),
+    );
+    assert!(end.session_lost);
+    // A new one without a word.
+    let (steps, end) = read(Some("b"), Totals::default(), &[INIT, DONE], (true, ""));
+    assert!(matches!(&steps[0], Step::Notice(_)), "{steps:?}");
+    assert_eq!(steps[1], Step::Session("a759-1".to_owned()));
+    assert!(!end.session_lost);
+}
+
+#[test]
+fn whoever_asks_for_leave_is_refused() {
+    let ask = r#"{"type":"control_request","request_id":"9d","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{}}}"#;
+    let (steps, _) = read(None, Totals::default(), &[ask], (true, ""));
+    let [Step::Reply(reply)] = &*steps else {
+        panic!("{steps:?}")
+    };
+    assert!(reply.ends_with('\n') && reply.contains(r#""behavior":"deny""#) && reply.contains(r#""9d""#));
+    let other = r#"{"type":"control_request","request_id":"9d","request":{"subtype":"mcp_message"}}"#;
+    let (steps, _) = read(None, Totals::default(), &[other], (true, ""));
+    assert!(
+        matches!(&*steps, [Step::Reply(reply)] if reply.contains(r#""error""#)),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn what_is_unknown_is_skipped() {
+    let lines = [
+        "",
+        "garbage",
+        "[1,2]",
+        "null",
+        "{}",
+        r#"{"type":7}"#,
+        r#"{"type":"new_thing","x":1}"#,
+        r#"{"type":"system"}"#,
+        r#"{"type":"stream_event"}"#,
+        r#"{"type":"assistant","message":null}"#,
+        r#"{"type":"user","message":{"content":"text"}}"#,
+        r#"{"type":"keep_alive"}"#,
+        "{\"type\":\"res",
+        DONE,
+    ];
+    assert_eq!(outcome(&lines), answer("hello there"));
+    // An id that could be taken for an option is not kept.
+    let (steps, _) = read(
+        None,
+        Totals::default(),
+        &[r#"{"type":"system","subtype":"init","session_id":"--x"}"#],
+        (true, ""),
+    );
+    assert_eq!(steps, []);
+}
+
+#[test]
+fn an_end_without_a_result() {
+    for (lines, exit, want) in [
+        (&[INIT][..], (true, ""), "it ended without an answer"),
+        (
+            &[INIT, START, HELLO],
+            (false, ""),
+            "it ended with exit code 1 and said nothing",
+        ),
+        (
+            &[],
+            (false, "Error: bad flag"),
+            "it ended with exit code 1: Error: bad flag",
+        ),
+        (
+            &["Error: on stdout"],
+            (false, ""),
+            "it ended with exit code 1: Error: on stdout",
+        ),
+    ] {
+        assert_eq!(read(None, Totals::default(), lines, exit).1.outcome, failed(want));
+    }
+}

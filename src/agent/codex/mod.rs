@@ -1,0 +1,89 @@
+//! Codex: `codex exec --json`.
+
+mod reader;
+
+use std::ffi::OsString;
+
+use super::{
+    Run,
+    step::{ASK_IS_READ_ONLY, Invocation, is_session_id},
+};
+use crate::config::agents::{Permissions, Project};
+
+use reader::CodexReader;
+
+/// How to start it, and its reader; says why where it cannot be.
+///
+/// A folder's `.codex/config.toml` takes part only where its person has trusted that folder with Codex
+/// itself; nothing here changes that.
+pub(super) fn driver(run: &Run) -> Result<(Invocation, CodexReader), String> {
+    let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
+    if program.is_empty() {
+        program.push("codex".into());
+    }
+    let mut notices = Vec::new();
+    let sandbox = match run.agent.permissions {
+        Permissions::Allow => "workspace-write",
+        Permissions::ReadOnly => "read-only",
+        Permissions::Ask => {
+            notices.push(ASK_IS_READ_ONLY.to_owned());
+            "read-only"
+        }
+    };
+    // The sandbox is not remembered by a session: it is said each time, and before the word `resume`.
+    let flags = ["exec", "--json", "--skip-git-repo-check", "--sandbox", sandbox];
+    program.extend(flags.map(Into::into));
+    if run.agent.project == Project::None {
+        // Its memory file, AGENTS.md.
+        program.extend(["-c", "project_doc_max_bytes=0"].map(Into::into));
+    }
+    if let Some(session) = &run.resume {
+        if !is_session_id(session) {
+            return Err("the session to go on from has no valid id".to_owned());
+        }
+        program.extend(["resume".into(), session.into()]);
+    }
+    program.push("-".into());
+    let invocation = Invocation {
+        program,
+        input: defuse_skills(run.prompt.as_str()),
+        notices,
+        ..Invocation::default()
+    };
+    Ok((invocation, CodexReader::new(run.resume.clone(), run.before)))
+}
+
+/// `text` in which no `$name` names a skill, whose text Codex would put in: an invisible mark stands
+/// between the two.
+fn defuse_skills(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '$'
+            && chars
+                .peek()
+                .is_some_and(|next| next.is_alphanumeric() || *next == '_')
+        {
+            out.push('\u{200b}');
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skills_are_defused() {
+        for (text, want) in [
+            ("$skill", "$\u{200b}skill"),
+            ("a $b-c $$d", "a $\u{200b}b-c $$\u{200b}d"),
+            ("[$x](y) $", "[$\u{200b}x](y) $"),
+            ("$(ls) ${HOME} $5", "$(ls) ${HOME} $\u{200b}5"),
+        ] {
+            assert_eq!(defuse_skills(text), want);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What Codex's JSON events say. One object a line, whole items only; unknown types are skipped.
+
+use nexscope_relay::protocol::body::Activity;
+use serde_json::Value;
+
+use super::super::{
+    Outcome, Totals,
+    lines::Lines,
+    step::{Answer, BEGAN_ANEW, Conclusion, Exit, Reader, Step, is_session_id},
+    text,
+};
+
+/// Reads one run.
+#[derive(Debug, Default)]
+pub(in super::super) struct CodexReader {
+    lines: Lines,
+    events: Events,
+}
+
+impl CodexReader {
+    pub fn new(resume: Option<String>, before: Totals) -> Self {
+        Self {
+            events: Events {
+                resume,
+                before,
+                ..Events::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+impl Reader for CodexReader {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+        self.lines.feed(bytes, |line| self.events.line(line, steps));
+    }
+
+    fn answer(&self) -> &str {
+        self.events.message.as_str()
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let mut steps = Vec::new();
+        self.lines.finish(|line| self.events.line(line, &mut steps));
+        self.events.conclude(exit)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    resume: Option<String>,
+    before: Totals,
+    /// The last message: of several, that is the answer.
+    message: Answer,
+    /// How the turn ended, once it has.
+    turn: Option<Result<(), String>>,
+    /// The last thing that it said went wrong.
+    complaint: String,
+    /// Tokens of the whole session, as its last turn counts them.
+    tokens: Option<u64>,
+    /// Tool calls that began, so that one of which only the end is told is counted too.
+    begun: Vec<String>,
+}
+
+impl Events {
+    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
+        let Ok(event @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
+            if !line.trim().is_empty() {
+                self.complaint = text::cut(line, 1024).to_owned();
+            }
+            return;
+        };
+        match str_at(&event, "type") {
+            "thread.started" => self.session(str_at(&event, "thread_id"), steps),
+            "turn.started" => steps.push(Step::State(Activity::Thinking)),
+            "item.started" | "item.updated" => self.item(&event["item"], false, steps),
+            "item.completed" => self.item(&event["item"], true, steps),
+            "turn.completed" => {
+                self.turn = Some(Ok(()));
+                let usage = &event["usage"];
+                // What was cached is part of the input, and reasoning part of the output.
+                self.tokens = ["input_tokens", "output_tokens"]
+                    .iter()
+                    .filter_map(|key| usage[*key].as_u64())
+                    .reduce(u64::saturating_add);
+                steps.push(Step::TurnOver);
+            }
+            "turn.failed" => {
+                let message = str_at(&event["error"], "message");
+                self.turn = Some(Err(if message.trim().is_empty() {
+                    "it failed and did not say why".to_owned()
+                } else {
+                    unwrapped(message)
+                }));
+                steps.push(Step::TurnOver);
+            }
+            // Not final: each retry says so too.
+            "error" => {
+                self.complaint = unwrapped(str_at(&event, "message"));
+                steps.extend([Step::ToolsDone, Step::Retry(self.complaint.clone())]);
+            }
+            _ => {}
+        }
+    }
+
+    /// An id that it does not know begins a new session without a word; so what comes back is compared.
+    fn session(&mut self, id: &str, steps: &mut Vec<Step>) {
+        if !is_session_id(id) {
+            return;
+        }
+        if self.resume.as_deref().is_some_and(|resume| resume != id) {
+            steps.push(Step::Notice(BEGAN_ANEW.to_owned()));
+            self.before = Totals::default();
+        }
+        steps.push(Step::Session(id.to_owned()));
+    }
+
+    fn item(&mut self, item: &Value, completed: bool, steps: &mut Vec<Step>) {
+        match str_at(item, "type") {
+            "agent_message" => {
+                self.message.set(str_at(item, "text"));
+                steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
+            }
+            "reasoning" => steps.push(Step::State(Activity::Thinking)),
+            // A warning, such as an unknown model.
+            "error" if completed => steps.push(Step::Notice(unwrapped(str_at(item, "message")))),
+            kind => match tool(kind, item) {
+                Some((name, detail)) => self.tool(item, name, detail, completed, steps),
+                None => steps.push(Step::Life),
+            },
+        }
+    }
+
+    fn tool(&mut self, item: &Value, name: String, detail: String, completed: bool, steps: &mut Vec<Step>) {
+        let id = str_at(item, "id").to_owned();
+        if !self.begun.contains(&id) {
+            self.begun.push(id.clone());
+            steps.push(Step::Tool {
+                id: id.clone(),
+                name,
+                detail,
+            });
+        }
+        if completed {
+            self.begun.retain(|begun| *begun != id);
+            steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
+        }
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let outcome = match self.turn.take() {
+            Some(Ok(())) => Outcome::Answer(self.message.finished()),
+            Some(Err(reason)) => Outcome::Failed(reason),
+            None => Outcome::Failed(exit.reason(&self.complaint)),
+        };
+        let session_lost = self.resume.is_some()
+            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("no rollout found"));
+        Conclusion {
+            outcome,
+            usd: None,
+            tokens: self.tokens.map(|total| total.saturating_sub(self.before.tokens)),
+            totals: Totals {
+                usd: self.before.usd,
+                tokens: self.tokens.unwrap_or(self.before.tokens),
+            },
+            session_lost,
+        }
+    }
+}
+
+/// The name of a tool call, and what it is used on; `None` for what is none.
+fn tool(kind: &str, item: &Value) -> Option<(String, String)> {
+    Some(match kind {
+        "command_execution" => ("shell".to_owned(), str_at(item, "command").to_owned()),
+        "file_change" => {
+            let paths: Vec<&str> = item["changes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|change| str_at(change, "path"))
+                .collect();
+            ("edit".to_owned(), paths.join(" "))
+        }
+        "mcp_tool_call" => {
+            let name = format!("{}.{}", str_at(item, "server"), str_at(item, "tool"));
+            (name, item["arguments"].to_string())
+        }
+        "web_search" => ("web search".to_owned(), str_at(item, "query").to_owned()),
+        _ => return None,
+    })
+}
+
+/// The words of a message that is a server's raw JSON answer.
+fn unwrapped(message: &str) -> String {
+    serde_json::from_str::<Value>(message)
+        .ok()
+        .and_then(|body| Some(body["error"]["message"].as_str()?.to_owned()))
+        .unwrap_or_else(|| message.to_owned())
+}
+
+fn str_at<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -1,0 +1,56 @@
+//! Any program: the prompt on its standard input, its answer on its standard output.
+
+use super::{
+    Outcome, Run, Totals,
+    lines::Utf8,
+    step::{Answer, Conclusion, Exit, Invocation, Reader, Step},
+};
+use nexscope_relay::protocol::body::Activity;
+
+/// How to start it; says why where it cannot be.
+pub(super) fn invocation(run: &Run) -> Result<Invocation, String> {
+    if run.agent.command.is_empty() {
+        return Err("no program is named: set `command` in its table".to_owned());
+    }
+    Ok(Invocation {
+        program: run.agent.command.iter().map(Into::into).collect(),
+        input: run.prompt.as_str().to_owned(),
+        ..Invocation::default()
+    })
+}
+
+/// Reads the answer as it grows.
+#[derive(Debug, Default)]
+pub(super) struct CommandReader {
+    utf8: Utf8,
+    answer: Answer,
+}
+
+impl Reader for CommandReader {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+        self.answer.push(&self.utf8.feed(bytes));
+        steps.extend([Step::State(Activity::Writing), Step::Grew]);
+    }
+
+    fn answer(&self) -> &str {
+        self.answer.as_str()
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        self.answer.push(&self.utf8.finish());
+        let outcome = if exit.ok {
+            Outcome::Answer(self.answer.finished().trim().to_owned())
+        } else {
+            // `claude -p` prints its API errors on standard output: with a bad exit code that is
+            // no answer, but it may be the reason.
+            Outcome::Failed(exit.reason(self.answer.as_str()))
+        };
+        Conclusion {
+            outcome,
+            usd: None,
+            tokens: None,
+            totals: Totals::default(),
+            session_lost: false,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Starts a run and sees to it that it ends, once.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    EVENTS, Ending, Event, Handle, Outcome, Run, Totals, claude, codex, command,
+    environment::Variable,
+    running::Running,
+    step::{Invocation, Reader},
+};
+use crate::config::agents::Kind;
+
+/// What a run takes from the program around it.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    /// The environment of which the agent gets what is allowed.
+    pub env: Vec<Variable>,
+    /// How long each step towards an end is given before the next, harder one.
+    pub grace: Duration,
+}
+
+impl Surroundings {
+    pub fn of_this_process() -> Self {
+        Self {
+            env: std::env::vars_os().collect(),
+            grace: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Starts a run.
+pub(super) fn start(run: Run, around: Surroundings) -> Handle {
+    // Full: see `EVENTS` and `Outbox`.
+    let (sender, events) = mpsc::channel(EVENTS);
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(drive(run, around, sender.clone(), stop.clone()));
+    tokio::spawn(async move {
+        // A fault of ours must not leave the reader without an end. Dropping the task's state has
+        // killed what it ran.
+        if let Err(error) = task.await
+            && error.is_panic()
+        {
+            tracing::error!(%error, "a run has panicked");
+            let reason = "Nexscope itself failed; its log says where".to_owned();
+            let _ = sender.send(Event::Ended(failed(reason, Duration::ZERO))).await;
+        }
+    });
+    Handle { events, stop }
+}
+
+async fn drive(run: Run, around: Surroundings, events: mpsc::Sender<Event>, stop: CancellationToken) {
+    let started = Instant::now();
+    let ending = match Running::begin(run, around, events.clone()).await {
+        Ok(running) => running.to_the_end(&stop).await,
+        Err(reason) => failed(reason, started.elapsed()),
+    };
+    // The reader may be gone; then the run was stopped for that.
+    let _ = events.send(Event::Ended(ending)).await;
+}
+
+fn failed(reason: String, took: Duration) -> Ending {
+    Ending {
+        outcome: Outcome::Failed(reason),
+        session: None,
+        took,
+        tools: 0,
+        usd: None,
+        tokens: None,
+        totals: Totals::default(),
+        session_lost: false,
+    }
+}
+
+/// How to start a run's program and read it.
+pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
+    Ok(match run.agent.kind {
+        Kind::Claude => {
+            let (invocation, reader) = claude::driver(run)?;
+            (invocation, Box::new(reader))
+        }
+        Kind::Codex => {
+            let (invocation, reader) = codex::driver(run)?;
+            (invocation, Box::new(reader))
+        }
+        Kind::Command => (
+            command::invocation(run)?,
+            Box::new(command::CommandReader::default()),
+        ),
+    })
+}

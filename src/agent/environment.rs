@@ -1,0 +1,178 @@
+//! The environment of an agent's process, built from a list of what may pass.
+//!
+//! Agents hand their whole environment to every tool and server that they start, so whatever is in it
+//! is theirs to print. Nothing of Nexscope's own is: no token, no relay.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::config::agents::Kind;
+
+/// One variable: name and value.
+pub(super) type Variable = (OsString, OsString);
+
+/// What every program may need.
+const COMMON: [&str; 15] = [
+    "HOME",
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    // Certificates of a company's proxy.
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "CODEX_CA_CERTIFICATE",
+    // Where Nix and others keep what a program is started through.
+    "NIX_SSL_CERT_FILE",
+    "LOCALE_ARCHIVE",
+];
+const COMMON_BEGIN: [&str; 2] = ["LC_", "XDG_"];
+
+/// Proxies, in capitals or not.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// How Claude Code finds its provider and its login. Of its own many `CLAUDE_CODE_*` variables only these:
+/// the others tell a nested Claude Code about the outer one.
+const CLAUDE: [&str; 9] = [
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_MAX_RETRIES",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CODE_USE_VERTEX",
+    "CLAUDE_CODE_USE_FOUNDRY",
+    "AWS_REGION",
+    "AWS_PROFILE",
+    "CLOUD_ML_REGION",
+];
+const CLAUDE_BEGIN: [&str; 1] = ["ANTHROPIC_"];
+
+/// How Codex finds its provider and its login.
+const CODEX: [&str; 2] = ["CODEX_HOME", "CODEX_API_KEY"];
+const CODEX_BEGIN: [&str; 1] = ["OPENAI_"];
+
+/// What is never passed on, whatever the configuration says.
+const OURS: &str = "NEXSCOPE_";
+
+/// Of `parent`, what an agent of `kind` gets: what the lists above name, and what the configuration
+/// names in `extra`. `TERM` is `dumb`: there is no terminal.
+pub(super) fn environment(
+    parent: impl IntoIterator<Item = Variable>,
+    kind: Kind,
+    extra: &[String],
+) -> Vec<Variable> {
+    let mut passed: Vec<Variable> = parent
+        .into_iter()
+        .filter(|(name, _)| passes(name, kind, extra))
+        .collect();
+    passed.push(("TERM".into(), "dumb".into()));
+    passed
+}
+
+fn passes(name: &OsStr, kind: Kind, extra: &[String]) -> bool {
+    // A name that is no UTF-8 is on no list.
+    let Some(name) = name.to_str() else {
+        return false;
+    };
+    if name.starts_with(OURS) || name == "TERM" {
+        return false;
+    }
+    let listed = |exact: &[&str], begin: &[&str]| {
+        exact.contains(&name) || begin.iter().any(|begin| name.starts_with(begin))
+    };
+    let provider = match kind {
+        Kind::Claude => listed(&CLAUDE, &CLAUDE_BEGIN),
+        Kind::Codex => listed(&CODEX, &CODEX_BEGIN),
+        // It may well be one of the two, or need the same keys.
+        Kind::Command => listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN),
+    };
+    provider
+        || listed(&COMMON, &COMMON_BEGIN)
+        || PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy))
+        || extra.iter().any(|extra| extra == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(kind: Kind, extra: &[&str]) -> Vec<String> {
+        let parent = [
+            "HOME",
+            "PATH",
+            "LC_ALL",
+            "XDG_CONFIG_HOME",
+            "https_proxy",
+            "NO_PROXY",
+            "TERM",
+            "NEXSCOPE_TOKEN",
+            "NEXSCOPE_RELAY_URL",
+            "NEXSCOPE_RUN_ID",
+            "SECRET_X",
+            "AWS_SECRET_ACCESS_KEY",
+            "CLAUDECODE",
+            "CLAUDE_CODE_ENTRYPOINT",
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "ANTHROPIC_API_KEY",
+            "OPENAI_API_KEY",
+            "CODEX_HOME",
+            "GITHUB_TOKEN",
+            "LD_PRELOAD",
+            "NODE_OPTIONS",
+            "FAKE_KEY",
+        ];
+        let extra: Vec<String> = extra.iter().map(|name| (*name).to_owned()).collect();
+        environment(parent.map(|name| (name.into(), "v".into())), kind, &extra)
+            .into_iter()
+            .map(|(name, _)| name.into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn only_what_is_listed_passes() {
+        let common = [
+            "HOME",
+            "PATH",
+            "LC_ALL",
+            "XDG_CONFIG_HOME",
+            "https_proxy",
+            "NO_PROXY",
+        ];
+        for (kind, extra, own) in [
+            (
+                Kind::Claude,
+                &[][..],
+                &["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY"][..],
+            ),
+            (Kind::Codex, &[], &["OPENAI_API_KEY", "CODEX_HOME"]),
+            (
+                Kind::Codex,
+                &["FAKE_KEY"],
+                &["OPENAI_API_KEY", "CODEX_HOME", "FAKE_KEY"],
+            ),
+            (
+                Kind::Command,
+                // What is ours does not pass even where it is named.
+                &["NEXSCOPE_TOKEN"],
+                &[
+                    "CLAUDE_CODE_OAUTH_TOKEN",
+                    "ANTHROPIC_API_KEY",
+                    "OPENAI_API_KEY",
+                    "CODEX_HOME",
+                ],
+            ),
+        ] {
+            let want: Vec<&str> = common.iter().chain(own).copied().chain(["TERM"]).collect();
+            assert_eq!(names(kind, extra), want, "{kind:?} {extra:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_terminal() {
+        let passed = environment([("TERM".into(), "xterm".into())], Kind::Command, &["TERM".into()]);
+        assert_eq!(passed, [("TERM".into(), "dumb".into())]);
+    }
+}

@@ -1,0 +1,111 @@
+//! Finds and signals what a run left behind: every process that carries the run's mark.
+//!
+//! Both Claude Code and Codex start their tools in sessions of their own, which no signal to their group
+//! reaches; but everything that they start inherits their environment, and with it `NEXSCOPE_RUN_ID`.
+//! What a process started with an emptied environment is found while its parent is.
+
+use std::{collections::HashSet, fs};
+
+use rustix::{
+    fd::OwnedFd,
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
+};
+
+/// A process by number, as in `/proc`.
+type Raw = i32;
+
+/// Sends `signal` to every process of the run and says how many there were.
+pub(super) fn signal_all(run: &str, signal: Signal) -> usize {
+    let mark = format!("{}={run}", super::MARK).into_bytes();
+    let pids = others();
+    let mut found: HashSet<Raw> = pids.iter().copied().filter(|pid| carries(*pid, &mark)).collect();
+    if found.is_empty() {
+        return 0;
+    }
+    add_descendants(&pids, &mut found);
+    // All are pinned before the first is signalled: a parent that ends gives its children away.
+    let pinned: Vec<Pinned> = found
+        .iter()
+        .filter_map(|pid| pin(*pid, || carries(*pid, &mark) || descends(*pid, &found)))
+        .collect();
+    for process in &pinned {
+        // What may not be signalled (another user's) or is gone by now counts all the same: a next look
+        // will tell.
+        let _ = match process {
+            Pinned::Process(fd) => pidfd_send_signal(fd, signal),
+            Pinned::Number(pid) => kill_process(*pid, signal),
+        };
+    }
+    pinned.len()
+}
+
+/// A process that is signalled and no other.
+enum Pinned {
+    Process(OwnedFd),
+    /// On a kernel before 5.3: only as sure as numbers are.
+    Number(Pid),
+}
+
+/// Pins the process if `still` holds once it is pinned, so that a number that was given away meanwhile
+/// is not hit.
+fn pin(pid: Raw, still: impl FnOnce() -> bool) -> Option<Pinned> {
+    let pid = Pid::from_raw(pid)?;
+    let pinned = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(fd) => Pinned::Process(fd),
+        Err(Errno::SRCH) => return None,
+        Err(_) => Pinned::Number(pid),
+    };
+    still().then_some(pinned)
+}
+
+fn add_descendants(pids: &[Raw], found: &mut HashSet<Raw>) {
+    let parents: Vec<(Raw, Raw)> = pids
+        .iter()
+        .filter_map(|pid| Some((*pid, living_parent(*pid)?)))
+        .collect();
+    loop {
+        let before = found.len();
+        for (pid, parent) in &parents {
+            if found.contains(parent) {
+                found.insert(*pid);
+            }
+        }
+        if found.len() == before {
+            return;
+        }
+    }
+}
+
+fn others() -> Vec<Raw> {
+    let me = getpid().as_raw_pid();
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| *pid != me)
+        .collect()
+}
+
+/// Whether the process was started with the mark. Not where it is another user's, gone, or a zombie,
+/// which has no environment any more.
+fn carries(pid: Raw, mark: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark))
+}
+
+fn descends(pid: Raw, found: &HashSet<Raw>) -> bool {
+    living_parent(pid).is_some_and(|parent| found.contains(&parent))
+}
+
+/// The parent of a process that is not a zombie: fields 3 and 4 of proc_pid_stat(5), counted from the
+/// end of the name before them, which may hold anything.
+fn living_parent(pid: Raw) -> Option<Raw> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(parent)
+}

@@ -1,0 +1,370 @@
+//! One run while its process is there: its output, its clocks, and how it is ended.
+
+use std::time::Duration;
+
+use nexscope_relay::protocol::body::Activity;
+use rustix::process::Signal;
+use tokio::{
+    process::ChildStdout,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Ending, Event, Outcome, Run, Totals,
+    drive::{Surroundings, driver},
+    environment,
+    outbox::Outbox,
+    pipes::{read, tail, write},
+    process::{Pipes, Process, Start},
+    step::{Conclusion, Exit, Reader, Step},
+    text,
+    watch::{Verdict, Watch},
+};
+use crate::config::agents::Kind;
+
+/// How often a growing answer is reported.
+const PARTIAL_EVERY: Duration = Duration::from_millis(50);
+
+/// Why a run is being ended by us.
+#[derive(Debug, Clone, PartialEq)]
+enum Why {
+    Cancelled,
+    Failed(String),
+    /// It has said its last and does not go.
+    Lingers,
+}
+
+/// A run on its way to its end.
+struct End {
+    why: Why,
+    /// The signals to come, the mildest first.
+    ladder: &'static [Signal],
+    /// When the next step is due.
+    next: Instant,
+}
+
+const LADDER: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::KILL];
+
+/// A run whose process is there.
+pub(super) struct Running {
+    started: Instant,
+    grace: Duration,
+    events: mpsc::Sender<Event>,
+    outbox: Outbox,
+    process: Process,
+    stdout: Option<ChildStdout>,
+    stderr: JoinHandle<String>,
+    /// What to write to standard input, as long as it is open. Full (an agent that asks without
+    /// reading the answers): the reply is dropped.
+    input: Option<mpsc::Sender<String>>,
+    interrupt: Option<String>,
+    reader: Box<dyn Reader>,
+    watch: Watch,
+    /// How it is being ended, once it is.
+    end: Option<End>,
+    /// When the answer is to be reported.
+    partial_due: Option<Instant>,
+    state: Option<Activity>,
+    session: Option<String>,
+    tools: u32,
+}
+
+impl Running {
+    /// Starts the process; says why where it cannot be.
+    pub async fn begin(run: Run, around: Surroundings, events: mpsc::Sender<Event>) -> Result<Self, String> {
+        let started = Instant::now();
+        let (invocation, reader) = driver(&run)?;
+        if !run.dir.is_dir() {
+            return Err(format!("its folder {} is not there", run.dir.display()));
+        }
+        let mut env = environment::environment(around.env, run.agent.kind, &run.agent.env);
+        env.extend(
+            invocation
+                .env
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
+        let program = invocation
+            .program
+            .first()
+            .map(|p| p.display().to_string())
+            .unwrap_or_default();
+        let (process, pipes) = Process::start(Start {
+            run: &run.id,
+            program: &invocation.program,
+            dir: &run.dir,
+            env,
+            at_our_end: match run.agent.kind {
+                // The one signal at which both end their tools too.
+                Kind::Claude | Kind::Codex => Signal::INT,
+                Kind::Command => Signal::TERM,
+            },
+        })
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                format!("`{program}` was not found: install it, or set `command` to where it is")
+            }
+            _ => format!("`{program}` could not be started: {error}"),
+        })?;
+        let Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } = pipes;
+        let (input, lines) = mpsc::channel(8);
+        tokio::spawn(write(stdin, invocation.input, lines));
+        let mut outbox = Outbox::default();
+        outbox.push(Event::State(Activity::Thinking));
+        for notice in invocation.notices {
+            outbox.push(Event::Notice(notice));
+        }
+        Ok(Self {
+            watch: Watch::new(run.agent.kind, run.agent.timeout, run.agent.stall, started),
+            started,
+            grace: around.grace,
+            events,
+            outbox,
+            process,
+            stdout: Some(stdout),
+            stderr: tokio::spawn(tail(stderr)),
+            input: invocation.stays_open.then_some(input),
+            interrupt: invocation.interrupt,
+            reader,
+            end: None,
+            partial_due: None,
+            state: Some(Activity::Thinking),
+            session: None,
+            tools: 0,
+        })
+    }
+
+    /// Sees it through until every process of it is gone.
+    pub async fn to_the_end(mut self, stop: &CancellationToken) -> Ending {
+        let mut buffer = vec![0; 64 << 10];
+        let events = self.events.clone();
+        let mut reader_there = true;
+        let exit = loop {
+            let next = self.next_deadline();
+            // In this order: an agent that floods its output is stopped all the same.
+            tokio::select! {
+                biased;
+                status = self.process.wait() => break status,
+                () = stop.cancelled(), if self.end.is_none() => self.end(Why::Cancelled),
+                () = events.closed(), if reader_there => {
+                    reader_there = false;
+                    self.end(Why::Cancelled);
+                }
+                () = sleep_until(next) => self.due(),
+                slot = events.reserve(), if reader_there && !self.outbox.is_empty() => {
+                    if let (Ok(slot), Some(event)) = (slot, self.outbox.pop()) {
+                        slot.send(event);
+                    }
+                }
+                read = read(&mut self.stdout, &mut buffer) => self.take(read.map(|n| &buffer[..n])),
+            }
+        };
+        let left = self.process.sweep(self.grace).await;
+        if left > 0 {
+            self.outbox.push(Event::Notice(format!(
+                "{left} processes that it started could not be ended"
+            )));
+        }
+        // What it wrote before it ended is still in the pipe. Its end comes when nobody holds the pipe
+        // any more; what got away from the sweep must not hold us up.
+        let _ = timeout(self.grace, async {
+            while self.stdout.is_some() {
+                let read = read(&mut self.stdout, &mut buffer).await;
+                self.take(read.map(|n| &buffer[..n]));
+            }
+        })
+        .await;
+        let stderr = match timeout(self.grace, &mut self.stderr).await {
+            Ok(Ok(text)) => text,
+            _ => String::new(),
+        };
+        let conclusion = match exit {
+            Ok(status) => self.reader.conclude(&Exit::new(status, stderr)),
+            Err(error) => unknown_end(&error),
+        };
+        self.last_events(reader_there).await;
+        self.ending(conclusion)
+    }
+
+    /// The moment at which [`Running::due`] has something to do.
+    fn next_deadline(&self) -> Instant {
+        let end = self
+            .end
+            .as_ref()
+            .map_or_else(|| self.watch.deadline(), |end| end.next);
+        self.partial_due.map_or(end, |partial| partial.min(end))
+    }
+
+    /// Does what time asks for.
+    fn due(&mut self) {
+        let now = Instant::now();
+        if self.partial_due.is_some_and(|due| due <= now) {
+            self.report_answer();
+        }
+        match &self.end {
+            Some(end) if end.next <= now => self.harder(),
+            Some(_) => {}
+            None => match self.watch.verdict(now) {
+                Some(Verdict::Failed(reason)) => self.end(Why::Failed(reason)),
+                Some(Verdict::Lingers) => self.end(Why::Lingers),
+                None => {}
+            },
+        }
+    }
+
+    fn report_answer(&mut self) {
+        self.partial_due = None;
+        self.outbox
+            .push(Event::Partial(text::clean(self.reader.answer())));
+    }
+
+    /// Reads output; an error or nothing is its end.
+    fn take(&mut self, read: std::io::Result<&[u8]>) {
+        let Ok(bytes @ [_, ..]) = read else {
+            self.stdout = None;
+            return;
+        };
+        let mut steps = Vec::new();
+        self.reader.feed(bytes, &mut steps);
+        for step in steps {
+            self.step(step);
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        self.watch.saw(&step, Instant::now());
+        match step {
+            Step::Life | Step::ToolDone(_) | Step::ToolsDone => {}
+            Step::Session(id) => {
+                if self.session.as_ref() != Some(&id) {
+                    self.outbox.push(Event::Session(id.clone()));
+                    self.session = Some(id);
+                }
+            }
+            Step::State(state) => self.show(state),
+            Step::Tool { name, detail, .. } => {
+                self.tools += 1;
+                self.outbox.push(Event::Tool {
+                    name: text::one_line(&name, 64),
+                    detail: text::one_line(&detail, 300),
+                });
+                self.show(Activity::Tool);
+            }
+            Step::Grew => {
+                self.partial_due
+                    .get_or_insert_with(|| Instant::now() + PARTIAL_EVERY);
+            }
+            Step::Retry(reason) => {
+                self.outbox.push(Event::Notice(format!(
+                    "it tries again: {}",
+                    text::one_line(&reason, 300)
+                )));
+            }
+            Step::Notice(notice) => self.outbox.push(Event::Notice(text::one_line(&notice, 400))),
+            Step::Reply(line) => {
+                if let Some(input) = &self.input {
+                    let _ = input.try_send(line);
+                }
+            }
+            // Its input ends, and so will it.
+            Step::TurnOver => self.input = None,
+        }
+    }
+
+    fn show(&mut self, state: Activity) {
+        if self.state != Some(state) {
+            self.state = Some(state);
+            self.outbox.push(Event::State(state));
+        }
+    }
+
+    /// Begins to end the run. A reason that comes later changes nothing, and a stop of what has already
+    /// answered leaves the answer standing.
+    fn end(&mut self, why: Why) {
+        if self.end.is_none() {
+            let why = if self.watch.is_over() { Why::Lingers } else { why };
+            self.end = Some(End {
+                why,
+                ladder: &LADDER,
+                next: Instant::now(),
+            });
+            self.harder();
+        }
+    }
+
+    /// The next step towards an end: asked in its own words where it knows any, then signals to its group.
+    fn harder(&mut self) {
+        // The end of its input, too, says that nothing more will be asked.
+        let asked = match (self.input.take(), self.interrupt.take()) {
+            (Some(input), Some(interrupt)) => input.try_send(interrupt).is_ok(),
+            _ => false,
+        };
+        let Some(end) = &mut self.end else {
+            return;
+        };
+        end.next = Instant::now() + self.grace;
+        if asked {
+            return;
+        }
+        if let [signal, harder @ ..] = end.ladder {
+            self.process.signal(*signal);
+            // The last one is given again and again.
+            if !harder.is_empty() {
+                end.ladder = harder;
+            }
+        }
+    }
+
+    /// Sends what waits, and the answer as it is last seen, to a reader who is there.
+    async fn last_events(&mut self, reader_there: bool) {
+        if self.partial_due.is_some() {
+            self.report_answer();
+        }
+        while let Some(event) = self.outbox.pop() {
+            if !reader_there || self.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn ending(self, conclusion: Conclusion) -> Ending {
+        let outcome = match self.end.map(|end| end.why) {
+            Some(Why::Cancelled) => Outcome::Cancelled,
+            Some(Why::Failed(reason)) => Outcome::Failed(reason),
+            Some(Why::Lingers) | None => conclusion.outcome,
+        };
+        Ending {
+            outcome: match outcome {
+                Outcome::Answer(answer) => Outcome::Answer(text::clean(&answer).trim().to_owned()),
+                Outcome::Failed(reason) => Outcome::Failed(text::one_line(&reason, 600)),
+                Outcome::Cancelled => Outcome::Cancelled,
+            },
+            session: self.session,
+            took: self.started.elapsed(),
+            tools: self.tools,
+            usd: conclusion.usd,
+            tokens: conclusion.tokens,
+            totals: conclusion.totals,
+            session_lost: conclusion.session_lost,
+        }
+    }
+}
+
+/// The end of a process that the system would not tell about.
+fn unknown_end(error: &std::io::Error) -> Conclusion {
+    Conclusion {
+        outcome: Outcome::Failed(format!("its end could not be learnt: {error}")),
+        usd: None,
+        tokens: None,
+        totals: Totals::default(),
+        session_lost: false,
+    }
+}

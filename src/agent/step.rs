@@ -1,0 +1,196 @@
+//! What every driver gives: how to start its program, and a reader that turns output into steps.
+
+use std::{ffi::OsString, process::ExitStatus};
+
+use nexscope_relay::protocol::body::Activity;
+
+use super::{Outcome, Totals, text};
+
+/// The longest answer, in bytes; what is beyond is cut off, and said so.
+pub(super) const MAX_ANSWER: usize = 1 << 20;
+
+/// How to start a program and talk with it.
+#[derive(Debug, Default)]
+pub(super) struct Invocation {
+    /// The program and its arguments.
+    pub program: Vec<OsString>,
+    /// Variables on top of what passes the allow-list.
+    pub env: Vec<(&'static str, &'static str)>,
+    /// What is written to its standard input at once.
+    pub input: String,
+    /// Whether its input stays open after that, for [`Invocation::interrupt`] and [`Step::Reply`], until
+    /// [`Step::TurnOver`].
+    pub stays_open: bool,
+    /// What to write to make it stop by itself; without it, a signal is the first thing tried.
+    pub interrupt: Option<String>,
+    /// Things to tell the person before it starts.
+    pub notices: Vec<String>,
+}
+
+/// One thing that an agent's output says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Step {
+    /// It works, and there is nothing to show of it.
+    Life,
+    /// Its session's id.
+    Session(String),
+    /// What it does now.
+    State(Activity),
+    /// A tool call begins.
+    Tool {
+        /// The call's id, as the program numbers it.
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// What it is used on.
+        detail: String,
+    },
+    /// A tool call is over.
+    ToolDone(String),
+    /// Every tool call is over.
+    ToolsDone,
+    /// [`Reader::answer`] has changed.
+    Grew,
+    /// It tries again, and why; not a sign of life.
+    Retry(String),
+    /// Something for its person; not a sign of life.
+    Notice(String),
+    /// Something to write to its standard input.
+    Reply(String),
+    /// It has said its last, or so it seems: it should end by itself now.
+    TurnOver,
+}
+
+/// Makes sense of one program's output. Takes bytes as they come and never fails: what it cannot read
+/// is skipped, for the programs' formats grow.
+pub(super) trait Reader: Send {
+    /// Reads more output.
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>);
+
+    /// The answer so far; not cleaned.
+    fn answer(&self) -> &str;
+
+    /// The program is gone and its output read to the end: what came of it.
+    fn conclude(&mut self, exit: &Exit) -> Conclusion;
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Exit {
+    /// With exit code 0.
+    pub ok: bool,
+    /// In words: `exit code 3`, `signal 9`.
+    pub how: String,
+    /// The end of what it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Exit {
+    pub fn new(status: ExitStatus, stderr: String) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "an unknown status".to_owned(),
+        };
+        Self {
+            ok: status.success(),
+            how,
+            stderr,
+        }
+    }
+
+    /// The best that can be said about an end without an answer.
+    pub fn reason(&self, stdout: &str) -> String {
+        let said = [&*self.stderr, stdout]
+            .into_iter()
+            .find(|text| !text.trim().is_empty());
+        match said {
+            Some(said) => format!("it ended with {}: {}", self.how, tail(said)),
+            None if self.ok => "it ended without an answer".to_owned(),
+            None => format!("it ended with {} and said nothing", self.how),
+        }
+    }
+}
+
+/// The last lines of `text` in one, short enough for a sentence.
+fn tail(text: &str) -> String {
+    const LINES: usize = 4;
+    const CHARS: usize = 400;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines[lines.len().saturating_sub(LINES)..].join(" ");
+    let from = last.floor_char_boundary(last.len().saturating_sub(4 * CHARS));
+    text::one_line(&last[from..], CHARS)
+}
+
+/// What came of a run. The texts are not cleaned yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Conclusion {
+    /// With what it ended.
+    pub outcome: Outcome,
+    /// This run's cost, where it is known.
+    pub usd: Option<f64>,
+    /// This run's tokens, where they are known.
+    pub tokens: Option<u64>,
+    /// The session's use with this run.
+    pub totals: Totals,
+    /// The session to resume was not there.
+    pub session_lost: bool,
+}
+
+/// An answer that grows up to [`MAX_ANSWER`].
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    text: String,
+    cut: bool,
+}
+
+impl Answer {
+    /// Adds `more`, as far as there is room.
+    pub fn push(&mut self, more: &str) {
+        if self.cut {
+            return;
+        }
+        let fits = text::cut(more, MAX_ANSWER - self.text.len());
+        self.text.push_str(fits);
+        self.cut = fits.len() < more.len();
+    }
+
+    /// Begins again with `text`.
+    pub fn set(&mut self, text: &str) {
+        self.text.clear();
+        self.cut = false;
+        self.push(text);
+    }
+
+    /// The text so far.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The text as it is posted: one that was cut says so.
+    pub fn finished(&self) -> String {
+        if self.cut {
+            format!("{}\n\n[cut here: the answer is longer than 1 MiB]", self.text)
+        } else {
+            self.text.clone()
+        }
+    }
+}
+
+/// An id of a session that can be stored and put on a command line without being taken for an option.
+pub(super) fn is_session_id(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && !id.starts_with('-')
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Said where `permissions = "ask"` is set.
+pub(super) const ASK_IS_READ_ONLY: &str =
+    "permissions = \"ask\" cannot ask yet: it may read in its folder, and nothing else";
+
+/// Said where a session could not be resumed and the program began another without a word.
+pub(super) const BEGAN_ANEW: &str =
+    "its earlier session is not there any more; it began a new one, which knows nothing of the thread";

@@ -1,0 +1,6 @@
+//! Runs against programs of the tests': small shell scripts that behave well or badly.
+
+mod support;
+
+mod commands;
+mod stopping;

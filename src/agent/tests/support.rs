@@ -1,0 +1,191 @@
+//! What the tests of runs share.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::super::{Ending, Event, Handle, Outcome, Prompt, Run, Totals, drive};
+use crate::config::agents::{Agent, Kind};
+use crate::room::ask::{Approved, Ask, Speaker};
+
+/// Far longer than anything takes; a test that waits for so long has failed.
+pub(in super::super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An ask of bob's, with `text`.
+pub(in super::super) fn ask(text: &str) -> Ask {
+    Ask {
+        run: format!("test-{}", uuid::Uuid::now_v7()),
+        agent: "helper".to_owned(),
+        me: "alice".to_owned(),
+        room: "lobby".to_owned(),
+        from: Speaker {
+            member: "bob".to_owned(),
+            agent: None,
+        },
+        text: Approved::for_test(text),
+        instructions: None,
+        earlier: Vec::new(),
+        audience: None,
+        resume: None,
+    }
+}
+
+/// A folder for a run, with the program that it runs.
+pub(in super::super) struct Stage {
+    pub dir: TempDir,
+    pub run: Run,
+    pub env: Vec<(String, String)>,
+}
+
+impl Stage {
+    /// A run of `script`, an `sh` script, driven as `kind`; bob asks it `hello`.
+    pub fn new(kind: Kind, script: &str) -> Self {
+        Self::asking(kind, script, "hello")
+    }
+
+    pub fn asking(kind: Kind, script: &str, text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("agent");
+        fs::write(&program, format!("#!/bin/sh\n{script}")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut agent = Agent::new(kind);
+        // Through sh, not by the script's own first line: a file that another thread's fork still holds
+        // open for writing cannot be executed (ETXTBSY), but it can be read.
+        agent.command = vec!["/bin/sh".to_owned(), program.display().to_string()];
+        let ask = ask(text);
+        let run = Run {
+            id: ask.run.clone(),
+            name: ask.agent.clone(),
+            agent,
+            dir: dir.path().to_owned(),
+            prompt: Prompt::new(&ask),
+            resume: None,
+            before: Totals::default(),
+        };
+        let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];
+        Self { dir, run, env }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn start(&self) -> Handle {
+        let env = self
+            .env
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let around = drive::Surroundings {
+            env,
+            grace: Duration::from_millis(200),
+        };
+        drive::start(self.run.clone(), around)
+    }
+
+    /// Runs it to its end.
+    pub async fn events(&self) -> Vec<Event> {
+        let mut handle = self.start();
+        to_the_end(&mut handle).await
+    }
+
+    pub async fn ending(&self) -> Ending {
+        ended(&self.events().await).clone()
+    }
+
+    pub async fn outcome(&self) -> Outcome {
+        self.ending().await.outcome
+    }
+}
+
+/// Every event until the channel closes, the last of which must be the only end.
+pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(event) = timeout(PATIENCE, handle.events.recv())
+        .await
+        .expect("no event came")
+    {
+        events.push(event);
+    }
+    let ends = events
+        .iter()
+        .filter(|event| matches!(event, Event::Ended(_)))
+        .count();
+    assert_eq!(ends, 1, "{events:#?}");
+    assert!(matches!(events.last(), Some(Event::Ended(_))), "{events:#?}");
+    events
+}
+
+/// Waits for an event that `wanted` knows; gives it.
+pub(in super::super) async fn until(handle: &mut Handle, wanted: impl Fn(&Event) -> bool) -> Event {
+    loop {
+        let event = timeout(PATIENCE, handle.events.recv())
+            .await
+            .expect("no event came")
+            .expect("it ended before the event came");
+        if wanted(&event) {
+            return event;
+        }
+        assert!(!matches!(event, Event::Ended(_)), "{event:?}");
+    }
+}
+
+pub(in super::super) fn ended(events: &[Event]) -> &Ending {
+    match events.last() {
+        Some(Event::Ended(ending)) => ending,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(in super::super) fn notices(events: &[Event]) -> Vec<&str> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Notice(text) => Some(&**text),
+            _ => None,
+        })
+        .collect()
+}
+
+pub(in super::super) fn failure(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Failed(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The processes whose environment holds the run's mark: looked for in a way of the tests' own.
+pub(in super::super) fn carriers(run: &str) -> Vec<String> {
+    let mark = format!("NEXSCOPE_RUN_ID={run}\0");
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| {
+            fs::read(entry.path().join("environ"))
+                .is_ok_and(|environ| String::from_utf8_lossy(&environ).contains(&mark))
+        })
+        .map(|entry| {
+            fs::read_to_string(entry.path().join("cmdline"))
+                .unwrap_or_default()
+                .replace('\0', " ")
+        })
+        .collect()
+}
+
+/// Whether the process with the number in `file` is there and no zombie.
+pub(in super::super) fn lives(file: &Path) -> bool {
+    let pid = fs::read_to_string(file).unwrap();
+    fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+        .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
+}
+
+/// Waits for what no event tells.
+pub(in super::super) async fn eventually(holds: impl Fn() -> bool) {
+    let looks = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, looks).await.expect("it never came to be");
+}

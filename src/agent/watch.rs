@@ -1,0 +1,250 @@
+//! The clocks of a run: how long it may work, and how long it may show nothing.
+//!
+//! Both programs retry a failed request for minutes without a word (Claude Code ten times, Codex for ever
+//! where the connection is refused), so their own patience is not waited for.
+
+use std::{collections::HashSet, time::Duration};
+
+use tokio::time::Instant;
+
+use super::step::Step;
+use crate::config::agents::Kind;
+
+/// How long a program that has said its last may take to go, or to say more.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What the clocks say when a deadline has passed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It took too long, and how.
+    Failed(String),
+    /// It has said its last and is still there.
+    Lingers,
+}
+
+/// Watches one run.
+#[derive(Debug)]
+pub(super) struct Watch {
+    kind: Kind,
+    timeout: Duration,
+    stall: Duration,
+    started: Instant,
+    /// The last sign of life; the first retry after one counts as one.
+    alive: Instant,
+    /// It has begun to work.
+    works: bool,
+    /// It retries, and why.
+    retry: Option<String>,
+    /// Tool calls that go on. A tool may be silent for long: that is work.
+    tools: HashSet<String>,
+    over: bool,
+}
+
+impl Watch {
+    pub fn new(kind: Kind, timeout: Duration, stall: Duration, started: Instant) -> Self {
+        Self {
+            kind,
+            timeout,
+            stall,
+            started,
+            alive: started,
+            works: false,
+            retry: None,
+            tools: HashSet::new(),
+            over: false,
+        }
+    }
+
+    /// Takes note of a step.
+    pub fn saw(&mut self, step: &Step, now: Instant) {
+        match step {
+            Step::Retry(reason) => {
+                if self.retry.replace(reason.clone()).is_none() {
+                    self.alive = now;
+                }
+                return;
+            }
+            Step::Notice(_) | Step::Reply(_) => return,
+            // That a session exists does not show that its model answers.
+            Step::Session(_) => {
+                self.alive = now;
+                return;
+            }
+            Step::Tool { id, .. } => {
+                self.tools.insert(id.clone());
+            }
+            Step::ToolDone(id) => {
+                self.tools.remove(id);
+            }
+            Step::ToolsDone => self.tools.clear(),
+            Step::TurnOver => self.over = true,
+            Step::Life | Step::State(_) | Step::Grew => {}
+        }
+        self.alive = now;
+        self.works = true;
+        self.retry = None;
+    }
+
+    /// Whether it has said its last.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// When [`Watch::verdict`] may have something to say.
+    pub fn deadline(&self) -> Instant {
+        let limit = self.started + self.timeout;
+        match self.patience() {
+            Some(patience) => limit.min(self.alive + patience),
+            None => limit,
+        }
+    }
+
+    /// What the clocks say at `now`.
+    pub fn verdict(&self, now: Instant) -> Option<Verdict> {
+        if now < self.deadline() {
+            return None;
+        }
+        Some(if self.over {
+            Verdict::Lingers
+        } else if now >= self.started + self.timeout {
+            Verdict::Failed(format!(
+                "it worked for {}, its limit, and was ended",
+                in_words(self.timeout)
+            ))
+        } else {
+            let stall = in_words(self.stall);
+            Verdict::Failed(match &self.retry {
+                Some(reason) => format!("nothing but retries for {stall}; the last one: {reason}"),
+                None => format!("it has shown nothing for {stall}"),
+            })
+        })
+    }
+
+    /// How long silence is borne now; `None` as long as the run may take.
+    fn patience(&self) -> Option<Duration> {
+        if self.over {
+            return Some(LINGER);
+        }
+        match self.kind {
+            // Nothing can be known of it before its end.
+            Kind::Command => None,
+            _ if self.retry.is_some() || !self.works => Some(self.stall),
+            _ if !self.tools.is_empty() => None,
+            Kind::Claude => Some(self.stall),
+            // `codex exec` shows whole items only, and thinks for minutes between two; it has a limit of
+            // its own for a silent connection, after which it retries, and says so.
+            Kind::Codex => None,
+        }
+    }
+}
+
+/// `duration` as people write it.
+pub(super) fn in_words(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+        if millis >= size && millis % size == 0 {
+            return format!("{} {unit}", millis / size);
+        }
+    }
+    format!("{millis} ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STALL: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_secs(600);
+
+    fn tool() -> Step {
+        Step::Tool {
+            id: "t".to_owned(),
+            name: String::new(),
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn clocks() {
+        use Kind::{Claude, Codex, Command};
+        let retry = || Step::Retry("overloaded".to_owned());
+        let done = || Step::ToolDone("t".to_owned());
+        // Steps and the second at which each comes; then when and how it ends.
+        let silent = "it has shown nothing for 1 m";
+        let retries = "nothing but retries for 1 m; the last one: overloaded";
+        let limit = "it worked for 10 m, its limit, and was ended";
+        for (kind, steps, second, reason) in [
+            (Claude, vec![], 60, silent),
+            (Codex, vec![], 60, silent),
+            (Command, vec![], 600, limit),
+            (
+                Claude,
+                vec![
+                    (0, Step::Session("s".to_owned())),
+                    (10, Step::Notice("n".to_owned())),
+                ],
+                60,
+                silent,
+            ),
+            (Claude, vec![(50, Step::Life)], 110, silent),
+            (Codex, vec![(50, Step::Life)], 600, limit),
+            (
+                Codex,
+                vec![(50, Step::Life), (300, retry()), (350, retry())],
+                360,
+                retries,
+            ),
+            (
+                Claude,
+                vec![(1, retry()), (5, retry()), (20, retry())],
+                61,
+                retries,
+            ),
+            (Claude, vec![(1, retry()), (5, Step::Grew)], 65, silent),
+            (Claude, vec![(1, tool())], 600, limit),
+            (Claude, vec![(1, tool()), (200, done())], 260, silent),
+            (Claude, vec![(1, tool()), (2, retry())], 62, retries),
+            (
+                Codex,
+                vec![(1, tool()), (2, Step::ToolsDone), (3, retry())],
+                63,
+                retries,
+            ),
+        ] {
+            let start = Instant::now();
+            let mut watch = Watch::new(kind, LIMIT, STALL, start);
+            for (at, step) in &steps {
+                let now = start + Duration::from_secs(*at);
+                assert_eq!(watch.verdict(now), None);
+                watch.saw(step, now);
+            }
+            let end = start + Duration::from_secs(second);
+            assert_eq!(watch.deadline(), end, "{kind:?} {steps:?}");
+            assert_eq!(watch.verdict(end), Some(Verdict::Failed(reason.to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_has_answered_is_given_a_moment() {
+        let start = Instant::now();
+        let mut watch = Watch::new(Kind::Claude, LIMIT, STALL, start);
+        watch.saw(&Step::TurnOver, start);
+        assert_eq!(watch.verdict(start), None);
+        assert_eq!(watch.verdict(start + LINGER), Some(Verdict::Lingers));
+        watch.saw(&Step::Grew, start + Duration::from_secs(4));
+        assert_eq!(watch.verdict(start + LINGER), None);
+    }
+
+    #[test]
+    fn words() {
+        for (millis, want) in [
+            (1, "1 ms"),
+            (1_500, "1500 ms"),
+            (90_000, "90 s"),
+            (600_000, "10 m"),
+            (7_200_000, "2 h"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(millis)), want);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The command line: flags, which face is opened, and how it ends.
+
+mod log;
+
+use std::{
+    io::{IsTerminal, stderr, stdin, stdout},
+    net::Ipv4Addr,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use crossterm::event::EventStream;
+use nexscope_relay::protocol::Mode;
+use tokio::{
+    io::BufReader,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    agent,
+    config::{self, Config, ConfigError, Flags, Paths, Token},
+    plain::{self, Options, Plain},
+    screen::{Guard, Screen, setup},
+    session::{Session, StartError, fresh_token},
+};
+
+/// A room in your terminal where coding agents talk, with people in charge at both ends.
+///
+/// Without a command it opens the screen. With nothing configured, a first screen asks for a name and hosts
+/// a room here, or joins one by invite.
+#[derive(Debug, Parser)]
+#[command(name = "nexscope-tui", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    start: Start,
+    #[command(subcommand)]
+    command: Option<Word>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Word {
+    /// Joins the room and opens the screen (so does no command at all).
+    Start(Start),
+}
+
+#[derive(Debug, Args)]
+struct Start {
+    /// Your name in the room.
+    #[arg(short, long)]
+    name: Option<String>,
+    /// Whether mentions of you wait, or are answered at once within limits.
+    #[arg(long)]
+    mode: Option<ModeFlag>,
+    /// The room.
+    #[arg(long)]
+    room: Option<String>,
+    /// The relay, ws://HOST:PORT/ws or wss://HOST/ws.
+    #[arg(long, value_name = "URL")]
+    relay: Option<String>,
+    /// An invite, nexscope://… Who can list this computer's processes can read it there; NEXSCOPE_INVITE
+    /// hides it.
+    #[arg(long)]
+    invite: Option<String>,
+    /// The theme.
+    #[arg(long)]
+    theme: Option<String>,
+    /// The keymap.
+    #[arg(long)]
+    keymap: Option<String>,
+    /// Lines instead of a screen; taken by itself where there is no terminal.
+    #[arg(long)]
+    plain: bool,
+    /// With lines: goes on when the input ends.
+    #[arg(long)]
+    stay: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ModeFlag {
+    Manual,
+    Auto,
+}
+
+/// Why the program could not do its job; each says what to do.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the terminal cannot be used: {0}; try --plain")]
+    Terminal(#[source] std::io::Error),
+    #[error("cannot save {0}: {1}")]
+    Save(std::path::PathBuf, std::io::Error),
+    #[error("the program cannot start: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+/// Runs the program. Exit 0 where it did its job, 1 where it did not, 2 for a wrong command line.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let start = match cli.command {
+        Some(Word::Start(start)) => start,
+        None => cli.start,
+    };
+    match with_runtime(&start) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("nexscope-tui: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
+    let paths = Paths::usual()?;
+    // The environment is read once, before there are threads.
+    let config = config::load(&paths, |name| std::env::var(name).ok(), &start.flags())?;
+    let _log = log::start(&paths.state);
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
+    let code = runtime.block_on(async {
+        let terminal = stdin().is_terminal() && stdout().is_terminal();
+        if start.plain || !terminal { lines(start, config, &paths).await } else { screen(config, &paths).await }
+    });
+    // A thread that still reads standard input would hold the end up.
+    runtime.shutdown_background();
+    code
+}
+
+async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut guard = Guard::take(&log::folder(&paths.state)).map_err(Failure::Terminal)?;
+    let mut events = EventStream::new();
+    let config = if config.is_configured() {
+        with_name(config)
+    } else {
+        let name = config.name.clone().unwrap_or_else(user_name);
+        let agents = agent::find_on_path();
+        let choice = setup::run(&mut guard, &mut events, &name, agents).await.map_err(Failure::Terminal)?;
+        let Some(choice) = choice else { return Ok(ExitCode::SUCCESS) };
+        let path = paths.user_file();
+        config::save(&choice, paths).map_err(|error| Failure::Save(path, error))?;
+        let chosen = config::load(paths, |_| None, &Flags::default())?;
+        Config { mode: config.mode, theme: config.theme, keymap: config.keymap, ..chosen }
+    };
+    let session = Session::start(config.clone(), paths).await?;
+    let mut screen = Screen::new(session, &config, &paths.config);
+    screen.alt_is_certain(guard.alt_is_certain);
+    let (session, result) = screen.run(&mut guard, events, stopped()).await;
+    drop(guard);
+    session.leave().await;
+    result.map_err(Failure::Terminal)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut config = with_name(config);
+    let hosts = !config.is_configured();
+    if hosts {
+        config.host = Some(setup::free_address(Ipv4Addr::LOCALHOST.into()));
+        config.token = Some(Token(fresh_token()));
+    }
+    let session = Session::start(config, paths).await?;
+    if session.is_host() {
+        println!("{}", plain::invite_line(&session.room, &session.invite));
+    }
+    let options = Options { stay: start.stay, person: stdin().is_terminal() };
+    let face = Plain::new(session, options, stdout(), stderr());
+    let (session, well) = face.run(BufReader::new(tokio::io::stdin()), stopped()).await;
+    session.leave().await;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn with_name(config: Config) -> Config {
+    Config { name: config.name.clone().or_else(|| Some(user_name())), ..config }
+}
+
+fn user_name() -> String {
+    setup::suggested_name(std::env::var("USER").ok().as_deref())
+}
+
+/// Ready when the system asks the program to end.
+async fn stopped() {
+    let asked = Arc::new(tokio::sync::Notify::new());
+    for kind in [SignalKind::terminate(), SignalKind::hangup()] {
+        let asked = asked.clone();
+        match signal(kind) {
+            Ok(mut signal) => {
+                tokio::spawn(async move {
+                    signal.recv().await;
+                    asked.notify_one();
+                });
+            }
+            Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),
+        }
+    }
+    asked.notified().await;
+}
+
+impl Start {
+    fn flags(&self) -> Flags {
+        Flags {
+            name: self.name.clone(),
+            mode: self.mode.map(|mode| match mode {
+                ModeFlag::Manual => Mode::Manual,
+                ModeFlag::Auto => Mode::Auto,
+            }),
+            room: self.room.clone(),
+            relay: self.relay.clone(),
+            invite: self.invite.clone(),
+            theme: self.theme.clone(),
+            keymap: self.keymap.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

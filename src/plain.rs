@@ -1,0 +1,288 @@
+//! The same session as lines: for pipes, screen readers, and terminals that cannot draw.
+
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use nexscope_relay::protocol::{PresenceEvent, body::Origin};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+
+use crate::{
+    command::{self, Front, Line, WORDS},
+    room::{Connection, Decision, Fate, ItemId, Person, Post, Reply, Room, What},
+    session::Session,
+};
+
+/// How long, at the end of input, a connection or an ack is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How plain mode goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Go on when the input ends.
+    pub stay: bool,
+    /// A person types the input at a terminal, so it may decide.
+    pub person: bool,
+}
+
+/// What a line of input brought.
+enum Did {
+    Go,
+    Leave,
+}
+
+/// A plain face on a session.
+pub struct Plain<O, E> {
+    session: Session,
+    options: Options,
+    out: O,
+    err: E,
+    zone: TimeZone,
+    /// Entries of the timeline that were printed.
+    printed: usize,
+    /// The newest item that was announced.
+    announced: ItemId,
+    connection: Connection,
+    /// Messages that were sent here.
+    sent: Vec<u32>,
+    failed: bool,
+}
+
+impl<O: Write, E: Write> Plain<O, E> {
+    /// A plain face that prints the room to `out`, and what is wrong to `err`.
+    pub fn new(session: Session, options: Options, out: O, err: E) -> Self {
+        let printed = session.room.timeline.entries().len();
+        Self {
+            session,
+            options,
+            out,
+            err,
+            zone: TimeZone::system(),
+            printed,
+            announced: 0,
+            connection: Connection::Connecting,
+            sent: Vec::new(),
+            failed: false,
+        }
+    }
+
+    /// Runs until the input has ended and all of it is with the relay, or `stop` is ready. Gives the
+    /// session back, to be left, and whether all went well.
+    pub async fn run(
+        mut self,
+        input: impl AsyncBufRead + Unpin,
+        stop: impl Future<Output = ()>,
+    ) -> (Session, bool) {
+        let mut stop = std::pin::pin!(stop);
+        let mut lines = input.lines();
+        let mut ended: Option<Instant> = None;
+        loop {
+            if self.print().is_err() {
+                // Nobody reads any more.
+                return (self.session, !self.failed);
+            }
+            if let Connection::Refused { why, .. } = &self.session.room.connection {
+                let _ = writeln!(self.err, "nexscope-tui: {why}");
+                return (self.session, false);
+            }
+            if let Some(since) = ended.filter(|_| !self.options.stay) {
+                if let Some(well) = self.is_done(since) {
+                    return (self.session, well);
+                }
+            }
+            let patience = ended.map(|since| since + PATIENCE).filter(|_| !self.options.stay);
+            tokio::select! {
+                biased;
+                () = &mut stop => return (self.session, !self.failed),
+                line = lines.next_line(), if ended.is_none() => match line {
+                    Ok(Some(line)) => if let Did::Leave = self.line(&line) {
+                        ended = Some(Instant::now());
+                        self.options.stay = false;
+                    },
+                    Ok(None) => ended = Some(Instant::now()),
+                    Err(error) => {
+                        let _ = writeln!(self.err, "nexscope-tui: cannot read the input: {error}");
+                        self.failed = true;
+                        ended = Some(Instant::now());
+                    }
+                },
+                () = self.session.step() => {}
+                () = async { match patience {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
+                    None => std::future::pending().await,
+                } } => {}
+            }
+        }
+    }
+
+    /// At the end of input: whether everything is with the relay, or it takes too long.
+    fn is_done(&mut self, since: Instant) -> Option<bool> {
+        let room = &self.session.room;
+        let fates = self.sent.iter().filter_map(|number| room.timeline.post_numbered(*number));
+        let fates: Vec<Fate> = fates.filter_map(|post| room.fate_of(post)).collect();
+        let open = fates.iter().filter(|fate| matches!(fate, Fate::Sending | Fate::Held)).count();
+        if open == 0 {
+            for fate in &fates {
+                if let Fate::Absent(names) = fate {
+                    let _ = writeln!(self.err, "nexscope-tui: {} not here; it waits for them", are(names));
+                }
+            }
+            let lost = fates.iter().any(|fate| matches!(fate, Fate::Failed(_)));
+            return Some(!self.failed && !lost);
+        }
+        if since.elapsed() < PATIENCE {
+            return None;
+        }
+        let why = match &room.connection {
+            Connection::Waiting { why, .. } => why.clone(),
+            _ => "the relay does not answer".to_owned(),
+        };
+        let _ = writeln!(self.err, "nexscope-tui: {open} not sent, {why}; kept in the outbox, and sent at the next start");
+        Some(false)
+    }
+
+    fn line(&mut self, line: &str) -> Did {
+        if line.trim().is_empty() {
+            return Did::Go;
+        }
+        let result = match command::parse(line) {
+            Ok(Line::Command(command)) => self.session.perform(command),
+            Ok(Line::Decision(decision)) => self.decide(decision),
+            Ok(Line::Front(Front::Quit)) => return Did::Leave,
+            Ok(Line::Front(Front::Start)) => {
+                self.session.dial_now();
+                Ok(Reply::Nothing)
+            }
+            Ok(Line::Front(Front::Help)) => {
+                for word in WORDS {
+                    let _ = writeln!(self.out, "/{} {} - {}", word.name, word.arguments, word.does);
+                }
+                Ok(Reply::Nothing)
+            }
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(reply) => self.reply(&reply),
+            Err(error) => {
+                self.failed = !self.options.person;
+                let _ = writeln!(self.err, "nexscope-tui: {error}");
+            }
+        }
+        Did::Go
+    }
+
+    /// Lines that come through a pipe decide nothing: a program may have written them.
+    fn decide(&mut self, decision: Decision) -> Result<Reply, String> {
+        if !self.options.person {
+            return Err("Only a person at a terminal decides; open the screen there.".into());
+        }
+        self.session.decide(decision, Person::at_keyboard())
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        let room = &self.session.room;
+        let mut lines = Vec::new();
+        match reply {
+            Reply::Nothing => {}
+            Reply::Said(number) => self.sent.push(*number),
+            Reply::Text(text) => lines.push(text.clone()),
+            Reply::Who => lines.extend(room.members.list().iter().map(|member| {
+                let agents = if member.agents.is_empty() { "no agent".into() } else { member.agents.join(", ") };
+                format!("{}: {agents}", member.name)
+            })),
+            Reply::Inbox if room.inbox.is_empty() => lines.push("Nothing waits for you.".into()),
+            Reply::Inbox => lines.extend(room.inbox.waiting().map(|item| waiting(item))),
+            Reply::Status => lines.extend(status(&self.session)),
+            Reply::History(numbers) => lines.extend(
+                numbers.iter().filter_map(|n| room.timeline.post_numbered(*n)).map(|post| format!("m{} {}", post.number, said(post))),
+            ),
+        }
+        for line in lines {
+            let _ = writeln!(self.out, "{line}");
+        }
+        let _ = self.out.flush();
+    }
+
+    /// Prints what is new. Fails where nobody reads it.
+    fn print(&mut self) -> io::Result<()> {
+        for warning in self.session.take_warnings() {
+            let _ = writeln!(self.err, "nexscope-tui: {warning}");
+        }
+        self.session.take_attention();
+        let room = &self.session.room;
+        if room.connection != self.connection {
+            self.connection = room.connection.clone();
+            match &self.connection {
+                Connection::Online => writeln!(self.out, "-- in #{} as {}", room.settings.room, room.settings.me)?,
+                Connection::Waiting { why, .. } => writeln!(self.err, "nexscope-tui: not connected, {why}; trying again")?,
+                _ => {}
+            }
+        }
+        let entries = room.timeline.entries();
+        for entry in &entries[self.printed.min(entries.len())..] {
+            let at = clock(entry.at, &self.zone);
+            match &entry.what {
+                // One sees what one types oneself.
+                What::Post(post) if post.mine && post.origin == Origin::Human => {}
+                What::Post(post) => writeln!(self.out, "{at} {}", said(post))?,
+                What::Presence { name, event: PresenceEvent::Leave } => writeln!(self.out, "{at} -- {name} left")?,
+                What::Presence { name, .. } => writeln!(self.out, "{at} -- {name} joined")?,
+                What::Note(note) => writeln!(self.out, "{at} -- {note}")?,
+            }
+        }
+        self.printed = entries.len();
+        let newest = room.inbox.waiting().map(|item| item.id).max().unwrap_or(0);
+        for item in room.inbox.waiting().filter(|item| item.id > self.announced) {
+            writeln!(self.out, "-- m{} from {} waits for you", item.id, item.from.member)?;
+        }
+        self.announced = self.announced.max(newest);
+        self.out.flush()
+    }
+}
+
+fn waiting(item: &crate::room::Item) -> String {
+    format!("m{} {}: {}", item.id, item.from.member, item.text.replace('\n', "\n    "))
+}
+
+fn status(session: &Session) -> Vec<String> {
+    let room = &session.room;
+    let connection = match &room.connection {
+        Connection::Online => "connected".to_owned(),
+        Connection::Connecting => "connecting".to_owned(),
+        Connection::Waiting { why, .. } | Connection::Refused { why, .. } => why.clone(),
+        Connection::Left => "left".to_owned(),
+    };
+    vec![
+        format!("connection: {connection}"),
+        format!("room: #{} as {}", room.settings.room, room.settings.me),
+        format!("waiting: {} for you", room.inbox.len()),
+        format!("outbox: {} not yet with the relay", room.outbox.unacked()),
+    ]
+}
+
+/// `bob·codex → alice: text`, further lines indented.
+fn said(post: &Post) -> String {
+    let who = post.speaker();
+    let agent = who.agent.map_or_else(String::new, |agent| format!("·{agent}"));
+    let to = if post.to.is_empty() { String::new() } else { format!(" → {}", post.to.join(", ")) };
+    format!("{}{agent}{to}: {}", who.member, post.text.replace('\n', "\n    "))
+}
+
+fn clock(at: u64, zone: &TimeZone) -> String {
+    let time = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+    time.map_or_else(String::new, |time| time.to_zoned(zone.clone()).strftime("%H:%M").to_string())
+}
+
+fn are(names: &[String]) -> String {
+    match names {
+        [one] => format!("{one} is"),
+        several => format!("{} are", several.join(", ")),
+    }
+}
+
+/// What a room looks like to whoever starts plain mode with nothing configured.
+pub fn invite_line(room: &Room, invite: &crate::link::Invite) -> String {
+    format!("-- hosting #{}; others on this computer join with: {invite}", room.settings.room)
+}
