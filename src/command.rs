@@ -39,17 +39,37 @@ pub struct Word {
 
 /// All words, in the order in which help lists them.
 pub const WORDS: &[Word] = &[
-    word("say", "[@NAME…] [--thread tN] [--public] TEXT", "asks the agents of those named, or tells everyone"),
+    word(
+        "say",
+        "[@NAME…] [--thread tN] [--public] TEXT",
+        "asks the agents of those named, or tells everyone",
+    ),
     word("tell", "@NAME… TEXT", "a note for a person; asks no agent"),
     word("who", "", "who is here, with agents and modes"),
     word("inbox", "", "what waits for you"),
-    word("accept", "mN|tN [INSTRUCTIONS] [--agent NAME]", "lets your agent work on it"),
+    word(
+        "accept",
+        "mN|tN [INSTRUCTIONS] [--agent NAME]",
+        "lets your agent work on it",
+    ),
     word("reject", "mN|tN [REASON]", "does not; the sender is told"),
-    word("retry", "mN", "sends a failed message again, or lets your agent try again"),
+    word(
+        "retry",
+        "mN",
+        "sends a failed message again, or lets your agent try again",
+    ),
     word("cancel", "[mN]", "ends what your agent is doing"),
-    word("mode", "[manual|auto]", "shows or sets whether mentions wait for you"),
+    word(
+        "mode",
+        "[manual|auto]",
+        "shows or sets whether mentions wait for you",
+    ),
     word("append", "tN TEXT", "your own words into a thread"),
-    word("history", "[--limit N] [--thread tN]", "what was said, from this computer's log"),
+    word(
+        "history",
+        "[--limit N] [--thread tN]",
+        "what was said, from this computer's log",
+    ),
     word("status", "", "connection, agents, what is waiting"),
     word("start", "", "dials the relay again now"),
     word("help", "", "the words and the keys"),
@@ -57,7 +77,11 @@ pub const WORDS: &[Word] = &[
 ];
 
 const fn word(name: &'static str, arguments: &'static str, does: &'static str) -> Word {
-    Word { name, arguments, does }
+    Word {
+        name,
+        arguments,
+        does,
+    }
 }
 
 /// Reads a line: `/word …`, or words for the room, which a leading `@name` directs. `//` begins a text with
@@ -84,15 +108,22 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
         "accept" => accept(arguments),
         "reject" => {
             let (target, reason) = target("reject", arguments)?;
-            Ok(Line::Decision(Decision::Reject { target, reason: reason.to_owned() }))
+            Ok(Line::Decision(Decision::Reject {
+                target,
+                reason: reason.to_owned(),
+            }))
         }
         "retry" => match arguments.trim() {
             "" => Err(usage("retry")),
-            id => Ok(Line::Command(Command::Retry(message_number(id).ok_or_else(|| usage("retry"))?))),
+            id => Ok(Line::Command(Command::Retry(
+                message_number(id).ok_or_else(|| usage("retry"))?,
+            ))),
         },
         "cancel" => match arguments.trim() {
             "" => Ok(Line::Command(Command::Cancel(None))),
-            id => Ok(Line::Command(Command::Cancel(Some(message_number(id).ok_or_else(|| usage("cancel"))?)))),
+            id => Ok(Line::Command(Command::Cancel(Some(
+                message_number(id).ok_or_else(|| usage("cancel"))?,
+            )))),
         },
         "mode" => match arguments.trim().to_ascii_lowercase().as_str() {
             "" => Ok(Line::Command(Command::Mode(None))),
@@ -104,7 +135,13 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
             let (id, text) = split_word(arguments);
             let thread = thread_number(id).ok_or_else(|| usage("append"))?;
             let text = some_text(text, "append")?;
-            Ok(Line::Command(Command::Say { to: vec![], text, thread: Some(thread), public: false, note: true }))
+            Ok(Line::Command(Command::Say {
+                to: vec![],
+                text,
+                thread: Some(thread),
+                public: false,
+                note: true,
+            }))
         }
         "history" => history(arguments),
         "status" => Ok(Line::Command(Command::Status)),
@@ -119,7 +156,13 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
 fn say(text: &str) -> Result<Line, String> {
     let (to, text) = leading_names(text)?;
     let text = some_text(text, "say")?;
-    Ok(Line::Command(Command::Say { to, text, thread: None, public: false, note: false }))
+    Ok(Line::Command(Command::Say {
+        to,
+        text,
+        thread: None,
+        public: false,
+        note: false,
+    }))
 }
 
 fn say_with_options(arguments: &str) -> Result<Line, String> {
@@ -143,8 +186,16 @@ fn say_with_options(arguments: &str) -> Result<Line, String> {
         }
         rest = after;
     }
-    let Line::Command(Command::Say { to, text, .. }) = say(rest)? else { return Err(usage("say")) };
-    Ok(Line::Command(Command::Say { to, text, thread, public, note }))
+    let Line::Command(Command::Say { to, text, .. }) = say(rest)? else {
+        return Err(usage("say"));
+    };
+    Ok(Line::Command(Command::Say {
+        to,
+        text,
+        thread,
+        public,
+        note,
+    }))
 }
 
 fn tell(arguments: &str) -> Result<Line, String> {
@@ -153,7 +204,13 @@ fn tell(arguments: &str) -> Result<Line, String> {
         return Err(usage("tell"));
     }
     let text = some_text(text, "tell")?;
-    Ok(Line::Command(Command::Say { to, text, thread: None, public: false, note: true }))
+    Ok(Line::Command(Command::Say {
+        to,
+        text,
+        thread: None,
+        public: false,
+        note: true,
+    }))
 }
 
 fn accept(arguments: &str) -> Result<Line, String> {
@@ -167,9 +224,17 @@ fn accept(arguments: &str) -> Result<Line, String> {
         }
     }
     // Without an option the words stay as they were written, line breaks too.
-    let instructions = if agent.is_none() { rest.trim().to_owned() } else { instructions.join(" ") };
+    let instructions = if agent.is_none() {
+        rest.trim().to_owned()
+    } else {
+        instructions.join(" ")
+    };
     let instructions = Some(instructions).filter(|words| !words.is_empty());
-    Ok(Line::Decision(Decision::Accept { target, instructions, agent }))
+    Ok(Line::Decision(Decision::Accept {
+        target,
+        instructions,
+        agent,
+    }))
 }
 
 fn history(arguments: &str) -> Result<Line, String> {
@@ -178,7 +243,13 @@ fn history(arguments: &str) -> Result<Line, String> {
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| usage("history"))?;
         match word {
-            "--limit" => limit = value.parse().ok().filter(|n| *n > 0).ok_or_else(|| usage("history"))?,
+            "--limit" => {
+                limit = value
+                    .parse()
+                    .ok()
+                    .filter(|n| *n > 0)
+                    .ok_or_else(|| usage("history"))?
+            }
             "--thread" => thread = Some(thread_number(value).ok_or_else(|| usage("history"))?),
             _ => return Err(usage("history")),
         }
@@ -193,14 +264,19 @@ fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
         let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
         let (name, behind) = after.split_at(end.unwrap_or(after.len()));
         let behind_mark = behind.strip_prefix([',', ':']).unwrap_or(behind);
-        if !(behind_mark.is_empty() || behind_mark.starts_with(char::is_whitespace) || behind_mark.starts_with('@')) {
+        if !(behind_mark.is_empty()
+            || behind_mark.starts_with(char::is_whitespace)
+            || behind_mark.starts_with('@'))
+        {
             // An address of another kind, such as a package name: just text.
             break;
         }
         if !is_name(name) {
             return Err(match name {
                 "" => "A name follows the @, as in @bob.".to_owned(),
-                "all" | "everyone" | "here" => format!("@{name} is nobody: write without a name to tell everyone."),
+                "all" | "everyone" | "here" => {
+                    format!("@{name} is nobody: write without a name to tell everyone.")
+                }
                 _ => format!("@{name} is no name: 1 to 32 of a-z, 0-9, _ and -."),
             });
         }
@@ -250,7 +326,10 @@ fn usage(name: &str) -> String {
 }
 
 fn unknown(name: &str) -> String {
-    let nearest = WORDS.iter().map(|word| (strsim::damerau_levenshtein(word.name, name), word.name)).min();
+    let nearest = WORDS
+        .iter()
+        .map(|word| (strsim::damerau_levenshtein(word.name, name), word.name))
+        .min();
     match nearest {
         Some((distance, word)) if distance <= 2 => format!("There is no /{name}; did you mean /{word}?"),
         _ => format!("There is no /{name}; /help lists the words, and // begins a text with a slash."),
@@ -267,7 +346,13 @@ mod tests {
 
     fn say_as(to: &[&str], text: &str, thread: Option<u32>, public: bool, note: bool) -> Line {
         let to = to.iter().map(|name| (*name).to_owned()).collect();
-        Line::Command(Command::Say { to, text: text.into(), thread, public, note })
+        Line::Command(Command::Say {
+            to,
+            text: text.into(),
+            thread,
+            public,
+            note,
+        })
     }
 
     #[test]
@@ -283,16 +368,28 @@ mod tests {
             ("//etc is a path", said(&[], "/etc is a path")),
             ("/say @bob hi", said(&["bob"], "hi")),
             ("/say --public @bob hi", say_as(&["bob"], "hi", None, true, false)),
-            ("/say --thread t3 --note hi", say_as(&[], "hi", Some(3), false, true)),
+            (
+                "/say --thread t3 --note hi",
+                say_as(&[], "hi", Some(3), false, true),
+            ),
             ("/tell @bob lunch?", say_as(&["bob"], "lunch?", None, false, true)),
-            ("/append t2 and more", say_as(&[], "and more", Some(2), false, true)),
+            (
+                "/append t2 and more",
+                say_as(&[], "and more", Some(2), false, true),
+            ),
             ("/who", Line::Command(Command::Who)),
             ("/cancel", Line::Command(Command::Cancel(None))),
             ("/cancel m4", Line::Command(Command::Cancel(Some(4)))),
             ("/mode", Line::Command(Command::Mode(None))),
             ("/mode auto", Line::Decision(Decision::Auto)),
             ("/MODE manual", Line::Command(Command::Mode(Some(Mode::Manual)))),
-            ("/history --limit 5", Line::Command(Command::History { limit: 5, thread: None })),
+            (
+                "/history --limit 5",
+                Line::Command(Command::History {
+                    limit: 5,
+                    thread: None,
+                }),
+            ),
             ("/quit", Line::Front(Front::Quit)),
             ("/stop", Line::Front(Front::Quit)),
             (
@@ -305,11 +402,18 @@ mod tests {
             ),
             (
                 "/accept t3",
-                Line::Decision(Decision::Accept { target: Target::Thread(3), instructions: None, agent: None }),
+                Line::Decision(Decision::Accept {
+                    target: Target::Thread(3),
+                    instructions: None,
+                    agent: None,
+                }),
             ),
             (
                 "/reject 12 too busy",
-                Line::Decision(Decision::Reject { target: Target::Item(12), reason: "too busy".into() }),
+                Line::Decision(Decision::Reject {
+                    target: Target::Item(12),
+                    reason: "too busy".into(),
+                }),
             ),
         ];
         for (line, expected) in table {

@@ -120,13 +120,23 @@ impl<O: Write, E: Write> Plain<O, E> {
     /// At the end of input: whether everything is with the relay, or it takes too long.
     fn is_done(&mut self, since: Instant) -> Option<bool> {
         let room = &self.session.room;
-        let fates = self.sent.iter().filter_map(|number| room.timeline.post_numbered(*number));
+        let fates = self
+            .sent
+            .iter()
+            .filter_map(|number| room.timeline.post_numbered(*number));
         let fates: Vec<Fate> = fates.filter_map(|post| room.fate_of(post)).collect();
-        let open = fates.iter().filter(|fate| matches!(fate, Fate::Sending | Fate::Held)).count();
+        let open = fates
+            .iter()
+            .filter(|fate| matches!(fate, Fate::Sending | Fate::Held))
+            .count();
         if open == 0 {
             for fate in &fates {
                 if let Fate::Absent(names) = fate {
-                    let _ = writeln!(self.err, "nexscope-tui: {} not here; it waits for them", are(names));
+                    let _ = writeln!(
+                        self.err,
+                        "nexscope-tui: {} not here; it waits for them",
+                        are(names)
+                    );
                 }
             }
             let lost = fates.iter().any(|fate| matches!(fate, Fate::Failed(_)));
@@ -139,7 +149,10 @@ impl<O: Write, E: Write> Plain<O, E> {
             Connection::Waiting { why, .. } => why.clone(),
             _ => "the relay does not answer".to_owned(),
         };
-        let _ = writeln!(self.err, "nexscope-tui: {open} not sent, {why}; kept in the outbox, and sent at the next start");
+        let _ = writeln!(
+            self.err,
+            "nexscope-tui: {open} not sent, {why}; kept in the outbox, and sent at the next start"
+        );
         Some(false)
     }
 
@@ -189,14 +202,21 @@ impl<O: Write, E: Write> Plain<O, E> {
             Reply::Said(number) => self.sent.push(*number),
             Reply::Text(text) => lines.push(text.clone()),
             Reply::Who => lines.extend(room.members.list().iter().map(|member| {
-                let agents = if member.agents.is_empty() { "no agent".into() } else { member.agents.join(", ") };
+                let agents = if member.agents.is_empty() {
+                    "no agent".into()
+                } else {
+                    member.agents.join(", ")
+                };
                 format!("{}: {agents}", member.name)
             })),
             Reply::Inbox if room.inbox.is_empty() => lines.push("Nothing waits for you.".into()),
             Reply::Inbox => lines.extend(room.inbox.waiting().map(|item| waiting(item))),
             Reply::Status => lines.extend(status(&self.session)),
             Reply::History(numbers) => lines.extend(
-                numbers.iter().filter_map(|n| room.timeline.post_numbered(*n)).map(|post| format!("m{} {}", post.number, said(post))),
+                numbers
+                    .iter()
+                    .filter_map(|n| room.timeline.post_numbered(*n))
+                    .map(|post| format!("m{} {}", post.number, said(post))),
             ),
         }
         for line in lines {
@@ -215,8 +235,12 @@ impl<O: Write, E: Write> Plain<O, E> {
         if room.connection != self.connection {
             self.connection = room.connection.clone();
             match &self.connection {
-                Connection::Online => writeln!(self.out, "-- in #{} as {}", room.settings.room, room.settings.me)?,
-                Connection::Waiting { why, .. } => writeln!(self.err, "nexscope-tui: not connected, {why}; trying again")?,
+                Connection::Online => {
+                    writeln!(self.out, "-- in #{} as {}", room.settings.room, room.settings.me)?
+                }
+                Connection::Waiting { why, .. } => {
+                    writeln!(self.err, "nexscope-tui: not connected, {why}; trying again")?
+                }
                 _ => {}
             }
         }
@@ -227,7 +251,10 @@ impl<O: Write, E: Write> Plain<O, E> {
                 // One sees what one types oneself.
                 What::Post(post) if post.mine && post.origin == Origin::Human => {}
                 What::Post(post) => writeln!(self.out, "{at} {}", said(post))?,
-                What::Presence { name, event: PresenceEvent::Leave } => writeln!(self.out, "{at} -- {name} left")?,
+                What::Presence {
+                    name,
+                    event: PresenceEvent::Leave,
+                } => writeln!(self.out, "{at} -- {name} left")?,
                 What::Presence { name, .. } => writeln!(self.out, "{at} -- {name} joined")?,
                 What::Note(note) => writeln!(self.out, "{at} -- {note}")?,
             }
@@ -235,7 +262,11 @@ impl<O: Write, E: Write> Plain<O, E> {
         self.printed = entries.len();
         let newest = room.inbox.waiting().map(|item| item.id).max().unwrap_or(0);
         for item in room.inbox.waiting().filter(|item| item.id > self.announced) {
-            writeln!(self.out, "-- m{} from {} waits for you", item.id, item.from.member)?;
+            writeln!(
+                self.out,
+                "-- m{} from {} waits for you",
+                item.id, item.from.member
+            )?;
         }
         self.announced = self.announced.max(newest);
         self.out.flush()
@@ -243,7 +274,12 @@ impl<O: Write, E: Write> Plain<O, E> {
 }
 
 fn waiting(item: &crate::room::Item) -> String {
-    format!("m{} {}: {}", item.id, item.from.member, item.text.replace('\n', "\n    "))
+    format!(
+        "m{} {}: {}",
+        item.id,
+        item.from.member,
+        item.text.replace('\n', "\n    ")
+    )
 }
 
 fn status(session: &Session) -> Vec<String> {
@@ -266,13 +302,21 @@ fn status(session: &Session) -> Vec<String> {
 fn said(post: &Post) -> String {
     let who = post.speaker();
     let agent = who.agent.map_or_else(String::new, |agent| format!("·{agent}"));
-    let to = if post.to.is_empty() { String::new() } else { format!(" → {}", post.to.join(", ")) };
+    let to = if post.to.is_empty() {
+        String::new()
+    } else {
+        format!(" → {}", post.to.join(", "))
+    };
     format!("{}{agent}{to}: {}", who.member, post.text.replace('\n', "\n    "))
 }
 
 fn clock(at: u64, zone: &TimeZone) -> String {
-    let time = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
-    time.map_or_else(String::new, |time| time.to_zoned(zone.clone()).strftime("%H:%M").to_string())
+    let time = i64::try_from(at)
+        .ok()
+        .and_then(|at| Timestamp::from_millisecond(at).ok());
+    time.map_or_else(String::new, |time| {
+        time.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+    })
 }
 
 fn are(names: &[String]) -> String {
@@ -284,5 +328,8 @@ fn are(names: &[String]) -> String {
 
 /// What a room looks like to whoever starts plain mode with nothing configured.
 pub fn invite_line(room: &Room, invite: &crate::link::Invite) -> String {
-    format!("-- hosting #{}; others on this computer join with: {invite}", room.settings.room)
+    format!(
+        "-- hosting #{}; others on this computer join with: {invite}",
+        room.settings.room
+    )
 }

@@ -24,7 +24,11 @@ pub(super) fn folder(state: &Path) -> PathBuf {
 /// written there is none: that is no reason not to run. `NEXSCOPE_LOG` sets what is logged.
 pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
     let folder = folder(state);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .ok()?;
     let file = Builder::new()
         .rotation(Rotation::DAILY)
         .filename_prefix("nexscope-tui")
@@ -34,6 +38,11 @@ pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
         .ok()?;
     let (writer, guard) = tracing_appender::non_blocking(file);
     let filter = EnvFilter::try_from_env("NEXSCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false).try_init().ok()?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false)
+        .try_init()
+        .ok()?;
     Some(guard)
 }

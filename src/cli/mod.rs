@@ -121,7 +121,11 @@ fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
     let code = runtime.block_on(async {
         let terminal = stdin().is_terminal() && stdout().is_terminal();
-        if start.plain || !terminal { lines(start, config, &paths).await } else { screen(config, &paths).await }
+        if start.plain || !terminal {
+            lines(start, config, &paths).await
+        } else {
+            screen(config, &paths).await
+        }
     });
     // A thread that still reads standard input would hold the end up.
     runtime.shutdown_background();
@@ -136,12 +140,21 @@ async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     } else {
         let name = config.name.clone().unwrap_or_else(user_name);
         let agents = agent::find_on_path();
-        let choice = setup::run(&mut guard, &mut events, &name, agents).await.map_err(Failure::Terminal)?;
-        let Some(choice) = choice else { return Ok(ExitCode::SUCCESS) };
+        let choice = setup::run(&mut guard, &mut events, &name, agents)
+            .await
+            .map_err(Failure::Terminal)?;
+        let Some(choice) = choice else {
+            return Ok(ExitCode::SUCCESS);
+        };
         let path = paths.user_file();
         config::save(&choice, paths).map_err(|error| Failure::Save(path, error))?;
         let chosen = config::load(paths, |_| None, &Flags::default())?;
-        Config { mode: config.mode, theme: config.theme, keymap: config.keymap, ..chosen }
+        Config {
+            mode: config.mode,
+            theme: config.theme,
+            keymap: config.keymap,
+            ..chosen
+        }
     };
     let session = Session::start(config.clone(), paths).await?;
     let mut screen = Screen::new(session, &config, &paths.config);
@@ -164,15 +177,25 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
     if session.is_host() {
         println!("{}", plain::invite_line(&session.room, &session.invite));
     }
-    let options = Options { stay: start.stay, person: stdin().is_terminal() };
+    let options = Options {
+        stay: start.stay,
+        person: stdin().is_terminal(),
+    };
     let face = Plain::new(session, options, stdout(), stderr());
     let (session, well) = face.run(BufReader::new(tokio::io::stdin()), stopped()).await;
     session.leave().await;
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn with_name(config: Config) -> Config {
-    Config { name: config.name.clone().or_else(|| Some(user_name())), ..config }
+    Config {
+        name: config.name.clone().or_else(|| Some(user_name())),
+        ..config
+    }
 }
 
 fn user_name() -> String {

@@ -67,7 +67,9 @@ pub enum Notify {
 /// Reads a file's text. Fails with file, line, and what is wrong.
 pub(super) fn parse(text: &str, path: &Path) -> Result<File, ConfigError> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let line = error
+            .span()
+            .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         ConfigError::Wrong {
             path: path.to_owned(),
             line: line.unwrap_or(1),
@@ -86,7 +88,10 @@ pub(crate) fn with_nearest(message: &str) -> String {
         return message;
     };
     let known = known.split('`').skip(1).step_by(2);
-    match known.map(|name| (strsim::damerau_levenshtein(name, unknown), name)).min() {
+    match known
+        .map(|name| (strsim::damerau_levenshtein(name, unknown), name))
+        .min()
+    {
         Some((_, nearest)) => format!("there is no setting `{unknown}`; did you mean `{nearest}`?"),
         None => format!("there is no setting `{unknown}` here"),
     }
@@ -134,8 +139,11 @@ mod tests {
             ("name = [\n", 1, ""),
         ];
         for (text, line, what) in table {
-            let ConfigError::Wrong { line: found, what: said, .. } =
-                parse(text, Path::new("c.toml")).unwrap_err()
+            let ConfigError::Wrong {
+                line: found,
+                what: said,
+                ..
+            } = parse(text, Path::new("c.toml")).unwrap_err()
             else {
                 panic!("{text}")
             };

@@ -124,9 +124,15 @@ impl Paths {
         let xdg = Xdg::new()
             .map_err(|_| ConfigError::Value("there is no home folder: set HOME and try again".into()))?;
         let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
-        let here = std::env::current_dir()
-            .map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
-        Ok(Self { config: xdg.config_dir().join("nexscope"), state, here })
+        let here = std::env::current_dir().map_err(|error| ConfigError::Unreadable {
+            path: ".".into(),
+            error,
+        })?;
+        Ok(Self {
+            config: xdg.config_dir().join("nexscope"),
+            state,
+            here,
+        })
     }
 
     /// The user's file.
@@ -168,8 +174,8 @@ pub fn load(
     if let Some(file) = read(&paths.project_file())? {
         config.project(file);
     }
-    config.variables(variable)?;
-    config.flags(flags)?;
+    let unbound = config.variables(variable)?;
+    config.flags(flags, unbound)?;
     config.check()?;
     Ok(config)
 }
@@ -178,7 +184,10 @@ fn read(path: &Path) -> Result<Option<File>, ConfigError> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text, path).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ConfigError::Unreadable { path: path.to_owned(), error }),
+        Err(error) => Err(ConfigError::Unreadable {
+            path: path.to_owned(),
+            error,
+        }),
     }
 }
 
@@ -196,7 +205,9 @@ impl Config {
         self.connect(file.relay.as_deref(), token)?;
         if let Some(host) = &file.host {
             self.host = Some(host.parse().map_err(|_| {
-                ConfigError::Value(format!("host = \"{host}\" is no address; write for example \"127.0.0.1:8080\""))
+                ConfigError::Value(format!(
+                    "host = \"{host}\" is no address; write for example \"127.0.0.1:8080\""
+                ))
             })?);
         }
         self.name = file.name.or(self.name.take());
@@ -253,13 +264,17 @@ impl Config {
         self.notify = ui.notify.unwrap_or_else(|| self.notify.clone());
     }
 
-    fn variables(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+    /// Takes the variables in. Returns a token that came without a relay of its own: who gives it with this
+    /// start may name its relay by a flag.
+    fn variables(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Token>, ConfigError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         if let Some(invite) = variable("NEXSCOPE_INVITE") {
             self.invite(&invite, "NEXSCOPE_INVITE")?;
         }
         let token = variable("NEXSCOPE_TOKEN").map(Token);
-        self.connect(variable("NEXSCOPE_RELAY_URL").as_deref(), token)?;
+        let relay = variable("NEXSCOPE_RELAY_URL");
+        let unbound = token.clone().filter(|_| relay.is_none());
+        self.connect(relay.as_deref(), token)?;
         self.name = variable("NEXSCOPE_DEFAULT_NAME").or(self.name.take());
         self.room = variable("NEXSCOPE_ROOM").unwrap_or_else(|| self.room.clone());
         match variable("NEXSCOPE_MODE").as_deref() {
@@ -269,17 +284,18 @@ impl Config {
             Some(_) => return Err(ConfigError::Value("NEXSCOPE_MODE is manual or auto".into())),
         }
         if let Some(limit) = variable("NEXSCOPE_HOP_LIMIT") {
-            self.hop_limit =
-                limit.parse().map_err(|_| ConfigError::Value("NEXSCOPE_HOP_LIMIT is a number".into()))?;
+            self.hop_limit = limit
+                .parse()
+                .map_err(|_| ConfigError::Value("NEXSCOPE_HOP_LIMIT is a number".into()))?;
         }
-        Ok(())
+        Ok(unbound)
     }
 
-    fn flags(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+    fn flags(&mut self, flags: &Flags, unbound: Option<Token>) -> Result<(), ConfigError> {
         if let Some(invite) = &flags.invite {
             self.invite(invite, "--invite")?;
         }
-        self.connect(flags.relay.as_deref(), None)?;
+        self.connect(flags.relay.as_deref(), unbound.filter(|_| flags.relay.is_some()))?;
         self.name = flags.name.clone().or(self.name.take());
         self.room = flags.room.clone().unwrap_or_else(|| self.room.clone());
         self.mode = flags.mode.unwrap_or(self.mode);
@@ -289,8 +305,9 @@ impl Config {
     }
 
     fn invite(&mut self, text: &str, place: &str) -> Result<(), ConfigError> {
-        let invite: Invite =
-            text.parse().map_err(|error| ConfigError::Value(format!("{place}: {error}")))?;
+        let invite: Invite = text
+            .parse()
+            .map_err(|error| ConfigError::Value(format!("{place}: {error}")))?;
         self.room = invite.room;
         self.relay = Some(invite.target);
         self.token = Some(Token(invite.token));
@@ -303,8 +320,12 @@ impl Config {
     /// that stands.
     fn connect(&mut self, relay: Option<&str>, token: Option<Token>) -> Result<(), ConfigError> {
         if let Some(relay) = relay {
-            let target: Target =
-                relay.parse().map_err(|error| ConfigError::Value(format!("relay \"{}\": {error}", crate::text::clean_line(relay, 100))))?;
+            let target: Target = relay.parse().map_err(|error| {
+                ConfigError::Value(format!(
+                    "relay \"{}\": {error}",
+                    crate::text::clean_line(relay, 100)
+                ))
+            })?;
             if self.relay.as_ref() != Some(&target) {
                 self.token = None;
             }
@@ -319,15 +340,21 @@ impl Config {
         let rule = "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system";
         if let Some(name) = self.name.as_ref().filter(|name| !is_name(name)) {
             let name = crate::text::clean_line(name, 40);
-            return Err(ConfigError::Value(format!("the name \"{name}\" cannot be used: {rule}")));
+            return Err(ConfigError::Value(format!(
+                "the name \"{name}\" cannot be used: {rule}"
+            )));
         }
         if !is_name(&self.room) {
             let room = crate::text::clean_line(&self.room, 40);
-            return Err(ConfigError::Value(format!("the room \"{room}\" cannot be used: {rule}")));
+            return Err(ConfigError::Value(format!(
+                "the room \"{room}\" cannot be used: {rule}"
+            )));
         }
         if let Some(name) = self.agents.keys().find(|name| !is_name(name)) {
             let name = crate::text::clean_line(name, 40);
-            return Err(ConfigError::Value(format!("the agent's name \"{name}\" cannot be used: {rule}")));
+            return Err(ConfigError::Value(format!(
+                "the agent's name \"{name}\" cannot be used: {rule}"
+            )));
         }
         match &self.agent {
             Some(agent) if !self.agents.contains_key(agent) => Err(ConfigError::Value(format!(
@@ -351,11 +378,15 @@ fn token(file: &File) -> Result<Option<Token>, ConfigError> {
         (Some(token), None, None) => Ok(trimmed(token.clone())),
         (None, Some(path), None) => {
             let path = in_home(Path::new(path));
-            fs::read_to_string(&path).map(trimmed).map_err(|error| ConfigError::Unreadable { path, error })
+            fs::read_to_string(&path)
+                .map(trimmed)
+                .map_err(|error| ConfigError::Unreadable { path, error })
         }
         (None, None, Some(command)) => {
             let failed = |why: String| ConfigError::Value(format!("token_command failed: {why}"));
-            let (program, arguments) = command.split_first().ok_or_else(|| failed("it is empty".into()))?;
+            let (program, arguments) = command
+                .split_first()
+                .ok_or_else(|| failed("it is empty".into()))?;
             let output = std::process::Command::new(program)
                 .args(arguments)
                 .stdin(std::process::Stdio::null())
@@ -367,7 +398,9 @@ fn token(file: &File) -> Result<Option<Token>, ConfigError> {
             Ok(trimmed(String::from_utf8_lossy(&output.stdout).into_owned()))
         }
         (None, None, None) => Ok(None),
-        _ => Err(ConfigError::Value("set one of token, token_file and token_command, not several".into())),
+        _ => Err(ConfigError::Value(
+            "set one of token, token_file and token_command, not several".into(),
+        )),
     }
 }
 
@@ -404,42 +437,93 @@ mod tests {
         World { _dir: dir, paths }
     }
 
-    fn loaded(user: &str, project: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Config, ConfigError> {
+    fn loaded(
+        user: &str,
+        project: &str,
+        variables: &[(&str, &str)],
+        flags: Flags,
+    ) -> Result<Config, ConfigError> {
         let world = world(user, project);
-        let variable =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let variable = |name: &str| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         load(&world.paths, variable, &flags)
     }
 
     #[test]
     fn later_layers_win() {
-        let flags = Flags { name: Some("dan".into()), ..Flags::default() };
+        let flags = Flags {
+            name: Some("dan".into()),
+            ..Flags::default()
+        };
         let user = "name = \"alice\"\nroom = \"a\"\nhop_limit = 5";
-        let config =
-            loaded(user, "name = \"bob\"\nroom = \"b\"", &[("NEXSCOPE_DEFAULT_NAME", "carol")], flags).unwrap();
-        assert_eq!((config.name.as_deref(), config.room.as_str(), config.hop_limit), (Some("dan"), "b", 5));
+        let config = loaded(
+            user,
+            "name = \"bob\"\nroom = \"b\"",
+            &[("NEXSCOPE_DEFAULT_NAME", "carol")],
+            flags,
+        )
+        .unwrap();
+        assert_eq!(
+            (config.name.as_deref(), config.room.as_str(), config.hop_limit),
+            (Some("dan"), "b", 5)
+        );
     }
 
     #[test]
     fn a_project_may_only_tighten() {
         let project = "mode = \"auto\"\nhop_limit = 9\nrelay = \"ws://evil/ws\"\ntoken = \"x\"\n[agents.x]\nkind = \"claude\"";
-        let config = loaded("hop_limit = 2\nrelay = \"ws://good/ws\"\ntoken = \"secret\"", project, &[], Flags::default()).unwrap();
+        let config = loaded(
+            "hop_limit = 2\nrelay = \"ws://good/ws\"\ntoken = \"secret\"",
+            project,
+            &[],
+            Flags::default(),
+        )
+        .unwrap();
         assert_eq!((config.mode, config.hop_limit), (Mode::Manual, 2));
         assert_eq!(config.relay.unwrap().host, "good");
         assert_eq!(config.token, Some(Token("secret".into())));
         assert!(config.agents.is_empty());
-        assert!(config.warnings.iter().any(|warning| warning.contains("relay, token, mode, agents")), "{:?}", config.warnings);
+        assert!(
+            config
+                .warnings
+                .iter()
+                .any(|warning| warning.contains("relay, token, mode, agents")),
+            "{:?}",
+            config.warnings
+        );
     }
 
     #[test]
     fn a_token_stays_with_its_relay() {
         let user = "relay = \"ws://good/ws\"\ntoken = \"secret\"";
-        let elsewhere = Flags { relay: Some("ws://other/ws".into()), ..Flags::default() };
+        let elsewhere = Flags {
+            relay: Some("ws://other/ws".into()),
+            ..Flags::default()
+        };
         assert_eq!(loaded(user, "", &[], elsewhere).unwrap().token, None);
-        let same = Flags { relay: Some("ws://good/ws".into()), ..Flags::default() };
+        let same = Flags {
+            relay: Some("ws://good/ws".into()),
+            ..Flags::default()
+        };
         assert!(loaded(user, "", &[], same).unwrap().token.is_some());
+        let elsewhere = Flags {
+            relay: Some("ws://other/ws".into()),
+            ..Flags::default()
+        };
+        let alone = [("NEXSCOPE_TOKEN", "t2")];
+        let config = loaded(user, "", &alone, elsewhere.clone()).unwrap();
+        assert_eq!(config.token, Some(Token("t2".into())));
+        let bound = [("NEXSCOPE_TOKEN", "t2"), ("NEXSCOPE_RELAY_URL", "ws://third/ws")];
+        assert_eq!(loaded(user, "", &bound, elsewhere).unwrap().token, None);
         let variables = [("NEXSCOPE_RELAY_URL", "ws://third/ws"), ("NEXSCOPE_TOKEN", "t3")];
-        assert_eq!(loaded(user, "", &variables, Flags::default()).unwrap().token, Some(Token("t3".into())));
+        assert_eq!(
+            loaded(user, "", &variables, Flags::default()).unwrap().token,
+            Some(Token("t3".into()))
+        );
     }
 
     #[test]
@@ -459,7 +543,13 @@ mod tests {
 
     #[test]
     fn a_file_with_a_token_that_others_can_read_is_a_warning() {
-        let config = loaded("relay = \"ws://h/ws\"\ntoken = \"secret\"", "", &[], Flags::default()).unwrap();
+        let config = loaded(
+            "relay = \"ws://h/ws\"\ntoken = \"secret\"",
+            "",
+            &[],
+            Flags::default(),
+        )
+        .unwrap();
         assert!(config.warnings[0].contains("chmod 600"));
         assert!(!format!("{config:?}").contains("secret"));
     }

@@ -6,6 +6,6 @@ mod layers;
 mod save;
 
 pub use file::{File, Notify, Ui};
-pub(crate) use {file::with_nearest, layers::in_home};
 pub use layers::{Config, ConfigError, Flags, Paths, Token, load};
 pub use save::{Choice, save};
+pub(crate) use {file::with_nearest, layers::in_home};

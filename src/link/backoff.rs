@@ -35,7 +35,10 @@ mod tests {
         for random in [0, 499, 999, u32::MAX] {
             let mut backoff = Backoff::default();
             let pauses: Vec<Duration> = (0..40).map(|_| backoff.next(random)).collect();
-            assert!(pauses.iter().all(|pause| (LEAST..=MOST).contains(pause)), "{pauses:?}");
+            assert!(
+                pauses.iter().all(|pause| (LEAST..=MOST).contains(pause)),
+                "{pauses:?}"
+            );
             assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
             assert_eq!(pauses[39], MOST);
             backoff.reset();

@@ -75,7 +75,10 @@ impl Task {
         let connection = if is_final {
             end.refused()
         } else {
-            Connection::Waiting { why: end.why, until: crate::session::now() + pause.as_millis() as u64 }
+            Connection::Waiting {
+                why: end.why,
+                until: crate::session::now() + pause.as_millis() as u64,
+            }
         };
         if self.events.send(Event::Connection(connection)).await.is_err() {
             return false;
@@ -98,12 +101,19 @@ impl Task {
         let joined = timeout(DIAL, async {
             let mut socket = dial(&target).await?;
             let hello = self.hello();
-            socket.send(Message::text(hello)).await.map_err(|error| lost(&error))?;
+            socket
+                .send(Message::text(hello))
+                .await
+                .map_err(|error| lost(&error))?;
             let welcome = await_welcome(&mut socket).await?;
             Ok((socket, welcome))
         });
         joined.await.unwrap_or_else(|_| {
-            Err(End::because(format!("{} did not answer within {} s", target.authority(), DIAL.as_secs())))
+            Err(End::because(format!(
+                "{} did not answer within {} s",
+                target.authority(),
+                DIAL.as_secs()
+            )))
         })
     }
 
@@ -118,7 +128,11 @@ impl Task {
             client: concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).into(),
             agents: self.login.agents.clone(),
             mode: standing.mode,
-            history: if standing.resume.is_none() { self.login.history } else { 0 },
+            history: if standing.resume.is_none() {
+                self.login.history
+            } else {
+                0
+            },
             resume: standing.resume,
         };
         // Strings and numbers only: this cannot fail.
@@ -206,7 +220,11 @@ impl Task {
             pace.take();
             socket.feed(Message::Text(encode(&frame))).await?;
             let now = Instant::now();
-            next = if pace.ready_at(now) <= now { self.outgoing.try_recv().ok() } else { None };
+            next = if pace.ready_at(now) <= now {
+                self.outgoing.try_recv().ok()
+            } else {
+                None
+            };
         }
         socket.flush().await
     }
@@ -223,11 +241,17 @@ fn encode(frame: &Outbound) -> Utf8Bytes {
 }
 
 async fn dial(target: &super::Target) -> Result<Socket, End> {
-    let unreachable =
-        |error: std::io::Error| End::because(format!("cannot reach {}: {}", target.authority(), plain(&error)));
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await.map_err(unreachable)?;
+    let unreachable = |error: std::io::Error| {
+        End::because(format!("cannot reach {}: {}", target.authority(), plain(&error)))
+    };
+    let stream = TcpStream::connect((target.host.as_str(), target.port))
+        .await
+        .map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
-    let request = target.to_string().into_client_request().map_err(|error| lost(&error))?;
+    let request = target
+        .to_string()
+        .into_client_request()
+        .map_err(|error| lost(&error))?;
     let connector = if target.tls { tls()? } else { Connector::Plain };
     let config = WebSocketConfig::default()
         .read_buffer_size(64 * 1024)
@@ -250,13 +274,17 @@ fn tls() -> Result<Connector, End> {
     let mut store = rustls::RootCertStore::empty();
     let (added, _) = store.add_parsable_certificates(roots.certs);
     if added == 0 {
-        return Err(End::because("this system trusts no certificates; install ca-certificates for wss://"));
+        return Err(End::because(
+            "this system trusts no certificates; install ca-certificates for wss://",
+        ));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| End::because(format!("TLS cannot be used: {error}")))?;
-    Ok(Connector::Rustls(Arc::new(config.with_root_certificates(store).with_no_client_auth())))
+    Ok(Connector::Rustls(Arc::new(
+        config.with_root_certificates(store).with_no_client_auth(),
+    )))
 }
 
 async fn await_welcome(socket: &mut Socket) -> Result<Welcome, End> {
@@ -266,7 +294,11 @@ async fn await_welcome(socket: &mut Socket) -> Result<Welcome, End> {
             Ok(Message::Text(text)) => match Frame::parse(&text) {
                 Ok(Frame::Welcome(welcome)) => return Ok(*welcome),
                 Ok(Frame::Error(refusal)) => error = Some(refusal),
-                Ok(_) | Err(_) => return Err(End::because("the relay does not speak this protocol; check the address")),
+                Ok(_) | Err(_) => {
+                    return Err(End::because(
+                        "the relay does not speak this protocol; check the address",
+                    ));
+                }
             },
             Ok(Message::Close(close)) => return Err(ended(close, error)),
             Ok(_) => {}
@@ -286,7 +318,10 @@ async fn leave(mut socket: Socket) {
 }
 
 fn said(error: ErrorFrame) -> End {
-    End { code: Some(error.code), why: crate::text::clean_line(&error.message, 300) }
+    End {
+        code: Some(error.code),
+        why: crate::text::clean_line(&error.message, 300),
+    }
 }
 
 /// How a connection ended that the relay closed: its error frame says more than the close code.
@@ -294,7 +329,9 @@ fn ended(close: Option<CloseFrame>, error: Option<ErrorFrame>) -> End {
     if let Some(error) = error {
         return said(error);
     }
-    let Some(close) = close else { return End::because("the relay has cut the connection") };
+    let Some(close) = close else {
+        return End::because("the relay has cut the connection");
+    };
     let number = u16::from(close.code);
     let code = CLOSING.into_iter().find(|code| code.close() == Some(number));
     let why = match code {
@@ -329,7 +366,10 @@ fn lost(error: &tungstenite::Error) -> End {
         | tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
             "the relay has cut the connection".to_owned()
         }
-        other => format!("the connection failed: {}", crate::text::clean_line(&other.to_string(), 200)),
+        other => format!(
+            "the connection failed: {}",
+            crate::text::clean_line(&other.to_string(), 200)
+        ),
     })
 }
 

@@ -77,9 +77,21 @@ impl Link {
         // Two orders exist, and a second one of a kind adds nothing: when full, it is dropped.
         let (orders, orders_out) = mpsc::channel(2);
         let (standing, standing_out) = watch::channel(standing);
-        let task = connection::Task { login, standing: standing_out, outgoing, orders: orders_out, events: events_in };
+        let task = connection::Task {
+            login,
+            standing: standing_out,
+            outgoing,
+            orders: orders_out,
+            events: events_in,
+        };
         let task = tokio::spawn(task.run());
-        Self { events, frames, standing, orders, task }
+        Self {
+            events,
+            frames,
+            standing,
+            orders,
+            task,
+        }
     }
 
     /// What the next hello says.
@@ -117,7 +129,10 @@ struct End {
 
 impl End {
     fn because(why: impl Into<String>) -> Self {
-        Self { code: None, why: why.into() }
+        Self {
+            code: None,
+            why: why.into(),
+        }
     }
 
     /// Whether dialling again by itself would meet the same answer.
@@ -142,11 +157,16 @@ impl End {
             Code::BadToken => "Check the token in your config or invite, then /start.",
             Code::NameTaken => "Choose another name with -n NAME, or /start to try again.",
             Code::BadName => "Names are 1 to 32 of a-z, 0-9, _ and -: choose another with -n NAME.",
-            Code::BadVersion | Code::BadHello => "This program and the relay do not fit together: update one.",
+            Code::BadVersion | Code::BadHello => {
+                "This program and the relay do not fit together: update one."
+            }
             Code::Replaced => "You joined from another place; /start takes the room back here.",
             _ => "Try again with /start.",
         };
         let why = self.why.trim_end_matches('.');
-        Connection::Refused { code, why: format!("{why}. {todo}") }
+        Connection::Refused {
+            code,
+            why: format!("{why}. {todo}"),
+        }
     }
 }

@@ -21,8 +21,18 @@ impl Pace {
         let rate = f64::from(limits.rate) * 0.9;
         let burst = (f64::from(limits.burst) * 0.9).max(1.0);
         let unlimited = limits.rate == 0 || limits.burst == 0;
-        let (rate, burst) = if unlimited { (f64::MAX, f64::MAX) } else { (rate, burst) };
-        Self { rate, burst, tokens: burst, at: now, paused_until: None }
+        let (rate, burst) = if unlimited {
+            (f64::MAX, f64::MAX)
+        } else {
+            (rate, burst)
+        };
+        Self {
+            rate,
+            burst,
+            tokens: burst,
+            at: now,
+            paused_until: None,
+        }
     }
 
     /// When the next frame may go; now or earlier, if it may go at once.
@@ -57,7 +67,13 @@ mod tests {
     use super::*;
 
     fn limits(rate: u32, burst: u32) -> Limits {
-        Limits { message_bytes: 1, chunk_bytes: 1, window_bytes: 1, rate, burst }
+        Limits {
+            message_bytes: 1,
+            chunk_bytes: 1,
+            window_bytes: 1,
+            rate,
+            burst,
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,7 +30,9 @@ pub struct Invite {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It does not begin with a known scheme.
-    #[error("a relay is ws://HOST:PORT/ws or wss://HOST/ws, and an invite is nexscope://HOST:PORT/ROOM#TOKEN")]
+    #[error(
+        "a relay is ws://HOST:PORT/ws or wss://HOST/ws, and an invite is nexscope://HOST:PORT/ROOM#TOKEN"
+    )]
     Scheme,
     /// There is no host, or it is none.
     #[error("the address names no host")]
@@ -59,13 +61,22 @@ impl Target {
     /// Whether it is this computer.
     pub fn is_loopback(&self) -> bool {
         self.host == "localhost"
-            || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            || self
+                .host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}://{}{}", if self.tls { "wss" } else { "ws" }, self.authority(), self.path)
+        write!(
+            f,
+            "{}://{}{}",
+            if self.tls { "wss" } else { "ws" },
+            self.authority(),
+            self.path
+        )
     }
 }
 
@@ -87,7 +98,12 @@ impl FromStr for Target {
         if !path.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(TargetError::Host);
         }
-        Ok(Self { host, port, tls, path: format!("/{path}") })
+        Ok(Self {
+            host,
+            port,
+            tls,
+            path: format!("/{path}"),
+        })
     }
 }
 
@@ -95,7 +111,10 @@ impl FromStr for Invite {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let rest = text.trim().strip_prefix("nexscope://").ok_or(TargetError::Scheme)?;
+        let rest = text
+            .trim()
+            .strip_prefix("nexscope://")
+            .ok_or(TargetError::Scheme)?;
         let (rest, token) = rest.split_once('#').ok_or(TargetError::Token)?;
         let token_ok = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
         if !token_ok {
@@ -109,22 +128,40 @@ impl FromStr for Invite {
         }
         let tls = !query.split('&').any(|pair| pair == "tls=0");
         let (host, port) = host_and_port(authority, if tls { 443 } else { 80 })?;
-        let target = Target { host, port, tls, path: "/ws".into() };
-        Ok(Self { target, room: room.into(), token: token.into() })
+        let target = Target {
+            host,
+            port,
+            tls,
+            path: "/ws".into(),
+        };
+        Ok(Self {
+            target,
+            room: room.into(),
+            token: token.into(),
+        })
     }
 }
 
 impl fmt::Display for Invite {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let tls = if self.target.tls { "" } else { "?tls=0" };
-        write!(f, "nexscope://{}/{}{tls}#{}", self.target.authority(), self.room, self.token)
+        write!(
+            f,
+            "nexscope://{}/{}{tls}#{}",
+            self.target.authority(),
+            self.room,
+            self.token
+        )
     }
 }
 
 // An invite holds a secret: it is shown on purpose or not at all.
 impl fmt::Debug for Invite {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.debug_struct("Invite").field("target", &self.target).field("room", &self.room).finish_non_exhaustive()
+        f.debug_struct("Invite")
+            .field("target", &self.target)
+            .field("room", &self.room)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +169,8 @@ fn host_and_port(authority: &str, usual: u16) -> Result<(String, u16), TargetErr
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or(TargetError::Host)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| TargetError::Host)?;
+            host.parse::<std::net::Ipv6Addr>()
+                .map_err(|_| TargetError::Host)?;
             (host, port.strip_prefix(':'))
         }
         None => match authority.split_once(':') {
@@ -141,12 +179,18 @@ fn host_and_port(authority: &str, usual: u16) -> Result<(String, u16), TargetErr
         },
     };
     let host_ok = !host.is_empty()
-        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'));
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'));
     if !host_ok {
         return Err(TargetError::Host);
     }
     let port = match port {
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(TargetError::Port)?,
+        Some(port) => port
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or(TargetError::Port)?,
         None => usual,
     };
     Ok((host.to_owned(), port))
@@ -167,7 +211,15 @@ mod tests {
         for (given, expected) in table {
             assert_eq!(given.parse::<Target>().unwrap().to_string(), expected);
         }
-        for bad in ["http://x", "ws://", "ws://a b/", "ws://x:0/", "ws://x:99999/", "ws://[zz]/", "x"] {
+        for bad in [
+            "http://x",
+            "ws://",
+            "ws://a b/",
+            "ws://x:0/",
+            "ws://x:99999/",
+            "ws://[zz]/",
+            "x",
+        ] {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
     }
@@ -175,14 +227,26 @@ mod tests {
     #[test]
     fn invites() {
         let table = [
-            ("nexscope://relay.example:8080/lobby?tls=0#TOKEN", "nexscope://relay.example:8080/lobby?tls=0#TOKEN"),
-            ("nexscope://relay.example#T", "nexscope://relay.example:443/lobby#T"),
+            (
+                "nexscope://relay.example:8080/lobby?tls=0#TOKEN",
+                "nexscope://relay.example:8080/lobby?tls=0#TOKEN",
+            ),
+            (
+                "nexscope://relay.example#T",
+                "nexscope://relay.example:443/lobby#T",
+            ),
             ("  nexscope://[::1]:5/dev#a_b-c\n", "nexscope://[::1]:5/dev#a_b-c"),
         ];
         for (given, expected) in table {
             assert_eq!(given.parse::<Invite>().unwrap().to_string(), expected);
         }
-        for bad in ["nexscope://h/lobby", "nexscope://h/lobby#", "nexscope://h/all#t", "nexscope:///x#t", "ws://h#t"] {
+        for bad in [
+            "nexscope://h/lobby",
+            "nexscope://h/lobby#",
+            "nexscope://h/all#t",
+            "nexscope:///x#t",
+            "ws://h#t",
+        ] {
             assert!(bad.parse::<Invite>().is_err(), "{bad}");
         }
         let debug = format!("{:?}", "nexscope://h#SECRET".parse::<Invite>().unwrap());

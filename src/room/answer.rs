@@ -43,14 +43,20 @@ impl Room {
     pub(super) fn start_next(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         while let Some(run) = self.runs.next_to_start(now) {
             let run = run.clone();
-            effects.push(Effect::Start { ask: Box::new(run.ask.clone()), before: run.before });
+            effects.push(Effect::Start {
+                ask: Box::new(run.ask.clone()),
+                before: run.before,
+            });
             self.say_activity(&run, effects);
         }
     }
 
     /// Those who will see the answer see what the agent is doing: a state word and no text.
     pub(super) fn say_activity(&self, run: &Run, effects: &mut Vec<Effect>) {
-        let body = SignalBody::Activity { agent: run.ask.agent.clone(), state: run.activity };
+        let body = SignalBody::Activity {
+            agent: run.ask.agent.clone(),
+            state: run.activity,
+        };
         self.signal(&run.audience, &run.thread, &body, effects);
     }
 
@@ -67,14 +73,18 @@ impl Room {
             Outcome::Failed(why) => {
                 let why = crate::text::clean_line(&why, super::timeline::LINE_MAX);
                 self.timeline.note(
-                    format!("{} failed on m{}: {why}. Press R on it to try again.", run.ask.agent, run.post),
+                    format!(
+                        "{} failed on m{}: {why}. Press R on it to try again.",
+                        run.ask.agent, run.post
+                    ),
                     now,
                 );
                 effects.push(Effect::Attention(Attention::Failure));
                 MentionFate::Failed(why)
             }
             Outcome::Cancelled => {
-                self.timeline.note(format!("{} was stopped on m{}.", run.ask.agent, run.post), now);
+                self.timeline
+                    .note(format!("{} was stopped on m{}.", run.ask.agent, run.post), now);
                 MentionFate::Failed(format!("stopped by {}", self.settings.me))
             }
         };
@@ -105,14 +115,25 @@ impl Room {
             audience: run.audience.clone(),
             totals: Totals::default(),
         })));
-        self.runs.set_session(run.thread.clone(), run.ask.agent.clone(), None);
+        self.runs
+            .set_session(run.thread.clone(), run.ask.agent.clone(), None);
     }
 
     /// Posts an answer to those who saw the question. An empty one ends the exchange.
-    fn post_answer(&mut self, run: &Run, text: String, ending: &Ending, now: Millis, effects: &mut Vec<Effect>) {
+    fn post_answer(
+        &mut self,
+        run: &Run,
+        text: String,
+        ending: &Ending,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
         let text = self.fit(text);
         if text.trim().is_empty() {
-            self.timeline.note(format!("{} had nothing to answer to m{}.", run.ask.agent, run.post), now);
+            self.timeline.note(
+                format!("{} had nothing to answer to m{}.", run.ask.agent, run.post),
+                now,
+            );
             return;
         }
         let (to, only) = match &run.audience {
@@ -135,7 +156,16 @@ impl Room {
             }),
             ..Chat::default()
         };
-        self.say(Words { to, only, thread: Some(run.thread.clone()), chat }, now, effects);
+        self.say(
+            Words {
+                to,
+                only,
+                thread: Some(run.thread.clone()),
+                chat,
+            },
+            now,
+            effects,
+        );
     }
 
     /// Cuts an answer that no frame could carry, and says so in it.
@@ -172,6 +202,7 @@ impl Room {
             totals,
         })));
         let session = Session { id, audience, totals };
-        self.runs.set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
+        self.runs
+            .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
     }
 }

@@ -70,9 +70,11 @@ impl Room {
     ) -> (Vec<Effect>, Result<Reply, String>) {
         let mut effects = Vec::new();
         let result = match decision {
-            Decision::Accept { target, instructions, agent } => {
-                self.accept(target, instructions, agent, now, &mut effects)
-            }
+            Decision::Accept {
+                target,
+                instructions,
+                agent,
+            } => self.accept(target, instructions, agent, now, &mut effects),
             Decision::Reject { target, reason } => self.reject(target, &reason, now, &mut effects),
             Decision::Later(id) => match self.inbox.put_off(id) {
                 true => Ok(Reply::Nothing),
@@ -81,7 +83,9 @@ impl Room {
             Decision::HandOver(number) => self.hand_over(number, now, &mut effects),
             Decision::Auto => {
                 self.set_mode(Mode::Auto, &mut effects);
-                Ok(Reply::Text("Auto mode: mentions of you are answered at once, within limits.".into()))
+                Ok(Reply::Text(
+                    "Auto mode: mentions of you are answered at once, within limits.".into(),
+                ))
             }
         };
         (effects, result)
@@ -92,13 +96,19 @@ impl Room {
             Target::Item(id) => self.inbox.get(id).map(|item| item.id).into_iter().collect(),
             Target::Thread(number) => {
                 let thread = self.threads.numbered(number).map(|thread| thread.id.clone());
-                self.inbox.waiting().filter(|item| Some(&item.thread) == thread.as_ref()).map(|i| i.id).collect()
+                self.inbox
+                    .waiting()
+                    .filter(|item| Some(&item.thread) == thread.as_ref())
+                    .map(|i| i.id)
+                    .collect()
             }
         };
         match (ids.is_empty(), target) {
             (false, _) => Ok(ids),
             (true, Target::Item(id)) => Err(not_waiting(id)),
-            (true, Target::Thread(number)) => Err(format!("Nothing waits in t{number}; /inbox lists what does.")),
+            (true, Target::Thread(number)) => {
+                Err(format!("Nothing waits in t{number}; /inbox lists what does."))
+            }
         }
     }
 
@@ -130,7 +140,13 @@ impl Room {
         let reason = crate::text::clean_line(reason.trim(), super::timeline::LINE_MAX);
         for id in self.items(target)? {
             let Some(item) = self.inbox.take(id) else { continue };
-            self.settle(item.key, &item.from.member, MentionFate::Rejected(reason.clone()), now, effects);
+            self.settle(
+                item.key,
+                &item.from.member,
+                MentionFate::Rejected(reason.clone()),
+                now,
+                effects,
+            );
         }
         Ok(Reply::Nothing)
     }
@@ -148,7 +164,9 @@ impl Room {
         if self.inbox.get(number).is_none() {
             self.inbox.add(&post, false, None, now);
         }
-        let Some(item) = self.inbox.take(number) else { return Err(not_waiting(number)) };
+        let Some(item) = self.inbox.take(number) else {
+            return Err(not_waiting(number));
+        };
         self.person_spoke(&item.thread, effects);
         self.run(&item, &agent, None, now, effects);
         self.start_next(now, effects);
@@ -158,9 +176,11 @@ impl Room {
     fn agent_named(&self, name: Option<String>) -> Result<String, String> {
         let known = &self.settings.agents;
         match name {
-            Some(name) => known.iter().find(|one| one.eq_ignore_ascii_case(&name)).cloned().ok_or_else(|| {
-                format!("There is no agent {name}; there is {}.", list(known))
-            }),
+            Some(name) => known
+                .iter()
+                .find(|one| one.eq_ignore_ascii_case(&name))
+                .cloned()
+                .ok_or_else(|| format!("There is no agent {name}; there is {}.", list(known))),
             None => self.settings.default_agent().ok_or_else(|| {
                 "No agent is configured: add an [agents.NAME] table to config.toml, for example \
                  kind = \"claude\"."
@@ -177,7 +197,9 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(item) = self.inbox.take(post.number) else { return };
+        let Some(item) = self.inbox.take(post.number) else {
+            return;
+        };
         self.guard.answered(now, &post.thread, &post.from, &agent);
         effects.push(Effect::Keep(Box::new(Record::Auto {
             at: now,
@@ -198,14 +220,21 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(post) = self.timeline.post_numbered(item.id).cloned() else { return };
+        let Some(post) = self.timeline.post_numbered(item.id).cloned() else {
+            return;
+        };
         let audience = Audience::of(&post, &self.settings.me);
         let session = self.runs.session(&post.thread, agent);
         // A session may only go on where everybody who will see the answer was among those who may
         // know all that it was given: thread ids are chosen by senders and prove nothing.
-        let session = session.filter(|session| audience.is_within(&session.audience)).cloned();
-        let earlier =
-            if session.is_some() { Vec::new() } else { self.approved_before(&post, &audience) };
+        let session = session
+            .filter(|session| audience.is_within(&session.audience))
+            .cloned();
+        let earlier = if session.is_some() {
+            Vec::new()
+        } else {
+            self.approved_before(&post, &audience)
+        };
         let run = Run {
             id: self.fresh_id(),
             ask: Ask {
@@ -236,8 +265,20 @@ impl Room {
             key: item.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
         };
-        let run = Run { ask: Ask { run: run.id.clone(), ..run.ask }, ..run };
-        self.settle(item.key.clone(), &item.from.member, MentionFate::Accepted(agent.to_owned()), now, effects);
+        let run = Run {
+            ask: Ask {
+                run: run.id.clone(),
+                ..run.ask
+            },
+            ..run
+        };
+        self.settle(
+            item.key.clone(),
+            &item.from.member,
+            MentionFate::Accepted(agent.to_owned()),
+            now,
+            effects,
+        );
         self.say_activity(&run, effects);
         self.runs.push(run);
     }
@@ -248,7 +289,10 @@ impl Room {
         /// How many messages back an agent is told.
         const MOST: usize = 20;
         let accepted = |other: &Post| {
-            matches!(self.inbox.fate(other), Some(MentionFate::Accepted(_) | MentionFate::Answered))
+            matches!(
+                self.inbox.fate(other),
+                Some(MentionFate::Accepted(_) | MentionFate::Answered)
+            )
         };
         let thread = self.timeline.posts().rev().map(|(_, other)| other);
         let mut said: Vec<Said> = thread
@@ -256,7 +300,10 @@ impl Room {
             .filter(|other| other.mine || accepted(other))
             .filter(|other| audience.is_within(&Audience::of(other, &self.settings.me)))
             .take(MOST)
-            .map(|other| Said { who: other.speaker(), text: Approved::by_person(&other.text) })
+            .map(|other| Said {
+                who: other.speaker(),
+                text: Approved::by_person(&other.text),
+            })
             .collect();
         said.reverse();
         said
@@ -285,14 +332,19 @@ impl Room {
     /// Our own person spoke in a thread, at the screen.
     pub(super) fn person_spoke(&mut self, thread: &str, effects: &mut Vec<Effect>) {
         if self.guard.person_spoke(thread) {
-            effects.push(Effect::Keep(Box::new(Record::Spoke { thread: thread.to_owned() })));
+            effects.push(Effect::Keep(Box::new(Record::Spoke {
+                thread: thread.to_owned(),
+            })));
         }
     }
 
     /// Whether a message of ours can be sent again after it failed, and the message.
     pub(super) fn failed_outgoing(&self, number: u32) -> Option<Outgoing> {
         let post = self.timeline.post_numbered(number).filter(|post| post.mine)?;
-        self.outbox.get(&post.id).filter(|one| one.failed.is_some()).cloned()
+        self.outbox
+            .get(&post.id)
+            .filter(|one| one.failed.is_some())
+            .cloned()
     }
 }
 
@@ -301,5 +353,9 @@ fn not_waiting(id: ItemId) -> String {
 }
 
 fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }

@@ -22,7 +22,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { hop_limit: 3, per_member: 10, per_agent: 20, per_day: 50 }
+        Self {
+            hop_limit: 3,
+            per_member: 10,
+            per_agent: 20,
+            per_day: 50,
+        }
     }
 }
 
@@ -62,14 +67,18 @@ impl Guard {
     pub(super) fn check(&self, one: Candidate, limits: &Limits, now: Millis) -> Result<(), String> {
         let in_a_row = self.in_a_row.get(one.thread).copied().unwrap_or(0);
         let since = |span: Millis| self.answers.iter().filter(move |answer| answer.at + span > now);
-        let to_member = since(TEN_MINUTES).filter(|answer| same_name(&answer.member, one.member)).count();
+        let to_member = since(TEN_MINUTES)
+            .filter(|answer| same_name(&answer.member, one.member))
+            .count();
         let in_hour = since(HOUR).filter(|answer| answer.agent == one.agent).count();
         let in_day = since(DAY).filter(|answer| answer.agent == one.agent).count();
         let (agent, member) = (one.agent, one.member);
         if in_a_row >= limits.hop_limit || one.hop >= limits.hop_limit {
             Err(format!("hop limit {} reached in this thread", limits.hop_limit))
         } else if to_member >= limits.per_member {
-            Err(format!("{agent} has answered {member} {to_member} times in ten minutes"))
+            Err(format!(
+                "{agent} has answered {member} {to_member} times in ten minutes"
+            ))
         } else if in_hour >= limits.per_agent {
             Err(format!("{agent} has answered {in_hour} times in an hour"))
         } else if in_day >= limits.per_day {
@@ -81,7 +90,10 @@ impl Guard {
 
     /// Automatic runs of `agent` in the last day.
     pub fn runs_today(&self, agent: &str, now: Millis) -> usize {
-        self.answers.iter().filter(|answer| answer.agent == agent && answer.at + DAY > now).count()
+        self.answers
+            .iter()
+            .filter(|answer| answer.agent == agent && answer.at + DAY > now)
+            .count()
     }
 
     /// An automatic answer begins.
@@ -90,7 +102,11 @@ impl Guard {
             self.answers.pop_front();
         }
         *self.in_a_row.entry(thread.to_owned()).or_default() += 1;
-        self.answers.push_back(Answer { at, member: member.to_owned(), agent: agent.to_owned() });
+        self.answers.push_back(Answer {
+            at,
+            member: member.to_owned(),
+            agent: agent.to_owned(),
+        });
     }
 
     /// Our own person spoke or decided in a thread: its count begins anew. Rates and budgets do not.
@@ -105,7 +121,12 @@ mod tests {
     use super::*;
 
     fn one<'a>(thread: &'a str, member: &'a str, hop: u32) -> Candidate<'a> {
-        Candidate { thread, member, agent: "claude", hop }
+        Candidate {
+            thread,
+            member,
+            agent: "claude",
+            hop,
+        }
     }
 
     #[test]
@@ -133,7 +154,11 @@ mod tests {
         }
         assert!(guard.check(one("new", "BOB", 0), &limits, 10).is_err());
         assert!(guard.check(one("new", "carol", 0), &limits, 10).is_ok());
-        assert!(guard.check(one("new", "bob", 0), &limits, 10 + TEN_MINUTES).is_ok());
+        assert!(
+            guard
+                .check(one("new", "bob", 0), &limits, 10 + TEN_MINUTES)
+                .is_ok()
+        );
     }
 
     #[test]

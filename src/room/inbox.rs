@@ -110,10 +110,6 @@ impl Inbox {
         self.decided.get(&key(&post.from, &post.id))
     }
 
-    pub(super) fn fate_by_key(&self, key: &Key) -> Option<&Fate> {
-        self.decided.get(key)
-    }
-
     pub(super) fn waits(&self, key: &Key) -> bool {
         self.waiting.iter().any(|item| item.key == *key)
     }
@@ -151,7 +147,9 @@ impl Inbox {
 
     /// Takes out all that came at or before a time.
     pub(super) fn take_older(&mut self, arrived: Millis) -> Vec<Item> {
-        let (old, kept) = std::mem::take(&mut self.waiting).into_iter().partition(|item| item.arrived <= arrived);
+        let (old, kept) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|item| item.arrived <= arrived);
         self.waiting = kept;
         old
     }
@@ -164,7 +162,10 @@ impl Inbox {
 
     /// Mentions that were accepted and neither answered nor failed: their runs ended with the program.
     pub(super) fn interrupted(&self) -> Vec<Key> {
-        let accepted = self.decided.iter().filter(|(_, fate)| matches!(fate, Fate::Accepted(_)));
+        let accepted = self
+            .decided
+            .iter()
+            .filter(|(_, fate)| matches!(fate, Fate::Accepted(_)));
         let mut keys: Vec<Key> = accepted.map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys

@@ -42,7 +42,12 @@ impl Seen {
             name: text::clean_line(&member.name, 32),
             key: member.key,
             status: member.status,
-            agents: member.agents.into_iter().filter(|name| is_name(name)).take(16).collect(),
+            agents: member
+                .agents
+                .into_iter()
+                .filter(|name| is_name(name))
+                .take(16)
+                .collect(),
             mode: member.mode,
             client: text::clean_line(&member.client, 64),
             note: text::clean_line(&member.note, LINE_MAX),
@@ -86,7 +91,9 @@ impl Members {
 
     /// An agent of `name` does something; `None` when it is done.
     pub(super) fn doing(&mut self, name: &str, agent: &str, activity: Option<Activity>) {
-        let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) else { return };
+        let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) else {
+            return;
+        };
         match activity {
             // What is signalled is bounded by the agents that the member has.
             Some(activity) if member.agents.iter().any(|known| known == agent) => {

@@ -4,8 +4,8 @@
 //! something ([`Command`]), a person decides ([`Decision`]); the room changes and says what is to be done
 //! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
 
-pub mod ask;
 mod answer;
+pub mod ask;
 mod decide;
 mod guard;
 mod inbox;
@@ -17,10 +17,10 @@ pub mod record;
 mod restore;
 mod risk;
 mod run;
-mod thread;
-mod timeline;
 #[cfg(test)]
 mod tests;
+mod thread;
+mod timeline;
 
 use std::collections::{HashMap, HashSet};
 
@@ -281,19 +281,29 @@ impl Room {
     /// When [`Event::Tick`] is due next, if anything waits for time to pass.
     pub fn next_deadline(&self) -> Option<Millis> {
         let expiry = self.inbox.oldest().map(|at| at + self.settings.expire_after);
-        let lost = self.outbox.oldest_unreceived().map(|at| at + self.settings.give_up_after);
+        let lost = self
+            .outbox
+            .oldest_unreceived()
+            .map(|at| at + self.settings.give_up_after);
         expiry.into_iter().chain(lost).min()
     }
 
     /// Where a new connection goes on from.
     pub fn resume(&self) -> Option<Resume> {
         let session = self.place.session.clone()?;
-        Some(Resume { session, epoch: self.place.epoch.clone(), seq: self.place.seq })
+        Some(Resume {
+            session,
+            epoch: self.place.epoch.clone(),
+            seq: self.place.seq,
+        })
     }
 
     /// What became of one of our own messages.
     pub fn fate_of(&self, post: &Post) -> Option<Fate> {
-        self.outbox.get(&post.id).filter(|_| post.mine).map(|outgoing| outgoing.fate(&self.connection))
+        self.outbox
+            .get(&post.id)
+            .filter(|_| post.mine)
+            .map(|outgoing| outgoing.fate(&self.connection))
     }
 
     fn is_me(&self, name: &str) -> bool {
@@ -312,15 +322,19 @@ impl Room {
 
     /// Sends a signal, which nobody misses if it is lost.
     fn signal(&self, audience: &Audience, thread: &str, body: &SignalBody, effects: &mut Vec<Effect>) {
-        let Ok(body) = serde_json::value::to_raw_value(body) else { return };
+        let Ok(body) = serde_json::value::to_raw_value(body) else {
+            return;
+        };
         let (to, only) = audience.addresses(&self.settings.me);
         if self.connection == Connection::Online && (!only || !to.is_empty()) {
-            effects.push(Effect::Send(Outbound::Signal(nexscope_relay::protocol::SendSignal {
-                to,
-                only,
-                thread: Some(thread.to_owned()),
-                body,
-            })));
+            effects.push(Effect::Send(Outbound::Signal(
+                nexscope_relay::protocol::SendSignal {
+                    to,
+                    only,
+                    thread: Some(thread.to_owned()),
+                    body,
+                },
+            )));
         }
     }
 
@@ -328,7 +342,10 @@ impl Room {
     fn say(&mut self, words: Words, now: Millis, effects: &mut Vec<Effect>) -> u32 {
         let id = self.fresh_id();
         let thread = words.thread.unwrap_or_else(|| id.clone());
-        let chat = Chat { sent_at: now, ..words.chat };
+        let chat = Chat {
+            sent_at: now,
+            ..words.chat
+        };
         let (to, only) = (words.to, words.only);
         let post = Post::mine(&self.settings.me, &id, &thread, to.clone(), only, &chat);
         let number = self.add_post(post, now);

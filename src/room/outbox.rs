@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use nexscope_relay::protocol::{
-    Ack, Send, same_name,
+    Ack, Send,
     body::{Body, Receipt, ReceiptState},
+    same_name,
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,14 +128,26 @@ impl Outgoing {
             return Fate::Told(shown.clone(), *state, why.clone());
         }
         if !self.acked {
-            return if *connection == Connection::Online { Fate::Sending } else { Fate::Held };
+            return if *connection == Connection::Online {
+                Fate::Sending
+            } else {
+                Fate::Held
+            };
         }
         if self.to.is_empty() {
             return Fate::Sent;
         }
-        let open: Vec<String> = self.to.iter().filter(|name| self.waits_for(name)).cloned().collect();
-        let absent: Vec<String> =
-            open.iter().filter(|name| self.absent.iter().any(|gone| same_name(gone, name))).cloned().collect();
+        let open: Vec<String> = self
+            .to
+            .iter()
+            .filter(|name| self.waits_for(name))
+            .cloned()
+            .collect();
+        let absent: Vec<String> = open
+            .iter()
+            .filter(|name| self.absent.iter().any(|gone| same_name(gone, name)))
+            .cloned()
+            .collect();
         match (absent.is_empty(), open.is_empty()) {
             (false, _) => Fate::Absent(absent),
             (true, true) => Fate::Delivered,
@@ -158,7 +171,10 @@ impl Outbox {
 
     /// How many are not yet with the relay.
     pub fn unacked(&self) -> usize {
-        self.by_id.values().filter(|one| !one.acked && one.failed.is_none()).count()
+        self.by_id
+            .values()
+            .filter(|one| !one.acked && one.failed.is_none())
+            .count()
     }
 
     /// All that have to be sent again after a new connection, in order.
@@ -172,7 +188,10 @@ impl Outbox {
     }
 
     pub(super) fn oldest_unreceived(&self) -> Option<Millis> {
-        self.open().filter(|one| one.is_chat() && !one.to.is_empty()).map(|one| one.written).next()
+        self.open()
+            .filter(|one| one.is_chat() && !one.to.is_empty())
+            .map(|one| one.written)
+            .next()
     }
 
     pub(super) fn insert(&mut self, outgoing: Outgoing) {
@@ -186,7 +205,9 @@ impl Outbox {
     /// The relay has it. `received` are reached members who say no more than that (version 1). Returns
     /// whether it was news.
     pub(super) fn ack(&mut self, ack: &Ack, received: &[String]) -> bool {
-        let Some(one) = self.by_id.get_mut(&ack.id) else { return false };
+        let Some(one) = self.by_id.get_mut(&ack.id) else {
+            return false;
+        };
         let news = !one.acked || one.absent != ack.absent;
         one.acked = true;
         one.absent.clone_from(&ack.absent);
@@ -210,7 +231,10 @@ impl Outbox {
             return None;
         }
         let why = text::clean_line(&receipt.reason, super::timeline::LINE_MAX);
-        let now = one.receipts.entry(from.to_ascii_lowercase()).or_insert((receipt.state, String::new()));
+        let now = one
+            .receipts
+            .entry(from.to_ascii_lowercase())
+            .or_insert((receipt.state, String::new()));
         let retried = matches!(now.0, ReceiptState::Failed | ReceiptState::Expired)
             && receipt.state == ReceiptState::Accepted;
         if receipt.state >= now.0 || retried {
@@ -222,6 +246,8 @@ impl Outbox {
     /// Those that an addressee never received although they were written so long ago.
     pub(super) fn stale(&self, written_before: Millis) -> Vec<String> {
         let open = self.open().filter(|one| one.is_chat() && !one.to.is_empty());
-        open.filter(|one| one.written <= written_before).map(|one| one.id.clone()).collect()
+        open.filter(|one| one.written <= written_before)
+            .map(|one| one.id.clone())
+            .collect()
     }
 }

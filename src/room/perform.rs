@@ -65,9 +65,13 @@ impl Room {
     pub fn perform(&mut self, command: Command, now: Millis) -> (Vec<Effect>, Result<Reply, String>) {
         let mut effects = Vec::new();
         let result = match command {
-            Command::Say { to, text, thread, public, note } => {
-                self.say_as_person(to, text, thread, public, note, now, &mut effects)
-            }
+            Command::Say {
+                to,
+                text,
+                thread,
+                public,
+                note,
+            } => self.say_as_person(to, text, thread, public, note, now, &mut effects),
             Command::Who => Ok(Reply::Who),
             Command::Inbox => Ok(Reply::Inbox),
             Command::Status => Ok(Reply::Status),
@@ -83,7 +87,7 @@ impl Room {
             Command::Mode(Some(Mode::Auto)) => {
                 Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
             }
-            Command::Cancel(number) => self.cancel(number, &mut effects),
+            Command::Cancel(number) => self.cancel(number, now, &mut effects),
             Command::Retry(number) => self.retry(number, now, &mut effects),
         };
         (effects, result)
@@ -106,7 +110,10 @@ impl Room {
         let thread = match thread {
             None => None,
             Some(number) => Some(
-                self.threads.numbered(number).cloned().ok_or_else(|| format!("There is no thread t{number}."))?,
+                self.threads
+                    .numbered(number)
+                    .cloned()
+                    .ok_or_else(|| format!("There is no thread t{number}."))?,
             ),
         };
         let named = self.spelled(to)?;
@@ -116,7 +123,9 @@ impl Room {
             Some(thread) => match thread.audience.clone() {
                 Audience::Everyone => (named, false),
                 Audience::Only(members) => {
-                    let outside = named.iter().find(|name| !members.iter().any(|one| same_name(one, name)));
+                    let outside = named
+                        .iter()
+                        .find(|name| !members.iter().any(|one| same_name(one, name)));
                     if let Some(name) = outside {
                         return Err(format!(
                             "{name} does not see t{}, which is for {}; write outside the thread.",
@@ -132,7 +141,11 @@ impl Room {
                 (named.clone(), direct && !public && !named.is_empty())
             }
         };
-        let chat = Chat { text, asks, ..Chat::default() };
+        let chat = Chat {
+            text,
+            asks,
+            ..Chat::default()
+        };
         let size = serde_json::to_string(&chat).map_or(0, |json| json.len()) + 64 * to.len() + 1024;
         if size > self.message_bytes {
             return Err(format!(
@@ -144,7 +157,12 @@ impl Room {
         if let Some(thread) = &thread {
             self.person_spoke(&thread.id.clone(), effects);
         }
-        let words = Words { to, only, thread: thread.map(|thread| thread.id), chat };
+        let words = Words {
+            to,
+            only,
+            thread: thread.map(|thread| thread.id),
+            chat,
+        };
         Ok(Reply::Said(self.say(words, now, effects)))
     }
 
@@ -166,7 +184,11 @@ impl Room {
     fn history(&self, limit: usize, thread: Option<u32>) -> Result<Reply, String> {
         let thread = match thread {
             Some(number) => Some(
-                self.threads.numbered(number).ok_or_else(|| format!("There is no thread t{number}."))?.id.clone(),
+                self.threads
+                    .numbered(number)
+                    .ok_or_else(|| format!("There is no thread t{number}."))?
+                    .id
+                    .clone(),
             ),
             None => None,
         };
@@ -183,12 +205,20 @@ impl Room {
     pub(super) fn set_mode(&mut self, mode: Mode, effects: &mut Vec<Effect>) {
         if self.settings.mode != mode {
             self.settings.mode = mode;
-            let update = nexscope_relay::protocol::Update { mode: Some(mode), ..Default::default() };
+            let update = nexscope_relay::protocol::Update {
+                mode: Some(mode),
+                ..Default::default()
+            };
             effects.push(Effect::Send(Outbound::Update(update)));
         }
     }
 
-    fn cancel(&mut self, number: Option<u32>, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+    fn cancel(
+        &mut self,
+        number: Option<u32>,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
         let runs: Vec<(String, u32, bool)> = self
             .runs
             .all()
@@ -213,7 +243,7 @@ impl Room {
             // It never started: nothing is to be stopped, and the asker is told.
             let why = format!("stopped by {}", self.settings.me);
             let from = run.ask.from.member.clone();
-            self.settle(run.key, &from, super::MentionFate::Failed(why), 0, effects);
+            self.settle(run.key, &from, super::MentionFate::Failed(why), now, effects);
         }
         Ok(Reply::Nothing)
     }

@@ -18,12 +18,15 @@ impl Room {
         self.message_bytes = welcome.limits.message_bytes;
         self.members.replace_all(welcome.members);
         match welcome.resumed {
-            Resumed::New if self.place.session.is_none() => self.place.seq = welcome.seq,
-            Resumed::Lost => self.place.seq = 0,
-            Resumed::New | Resumed::Ok | Resumed::Gap => {}
+            // What the welcome counts up to is still to come: only what was kept counts for us.
+            Resumed::New | Resumed::Lost => self.place.seq = 0,
+            Resumed::Ok | Resumed::Gap => {}
         }
         if matches!(welcome.resumed, Resumed::Gap | Resumed::Lost) {
-            self.timeline.note("Messages to the room that were sent while you were away may be missing.", now);
+            self.timeline.note(
+                "Messages to the room that were sent while you were away may be missing.",
+                now,
+            );
         }
         self.place.epoch.clone_from(&welcome.epoch);
         self.place.session = Some(welcome.session.clone());
@@ -130,7 +133,9 @@ impl Room {
 
     /// The relay did not take a frame of ours.
     fn frame_refused(&mut self, error: &ErrorFrame, now: Millis, effects: &mut Vec<Effect>) {
-        let Some(id) = error.id.as_deref().filter(|id| self.outbox.get(id).is_some()) else { return };
+        let Some(id) = error.id.as_deref().filter(|id| self.outbox.get(id).is_some()) else {
+            return;
+        };
         match error.code {
             // It was not processed; the link waits for as long as it was told to.
             Code::RateLimited => self.transmit(id, effects),
@@ -196,7 +201,8 @@ impl Room {
         let post = Post { number, ..post };
         let mention_key = key(&message.from, &message.id);
         if addressed {
-            self.told.insert(mention_key.clone(), (ReceiptState::Received, String::new()));
+            self.told
+                .insert(mention_key.clone(), (ReceiptState::Received, String::new()));
         }
         if asks {
             self.mention(&post, now, effects);
@@ -212,10 +218,20 @@ impl Room {
         }
         if chat.origin == Origin::Agent {
             // An agent's answer asks back only whom it answers, not all who see it.
-            let answers_other = chat.reply_to.as_ref().is_some_and(|id| self.outbox.get(id).is_none());
+            let answers_other = chat
+                .reply_to
+                .as_ref()
+                .is_some_and(|id| self.outbox.get(id).is_none());
             // A version 1 agent on a thread that our person opened has answered.
-            let plain = self.members.get(&message.from).is_some_and(|member| member.v == 1);
-            let ours = message.thread.as_ref().and_then(|id| self.threads.get(id)).is_some_and(|t| t.mine);
+            let plain = self
+                .members
+                .get(&message.from)
+                .is_some_and(|member| member.v == 1);
+            let ours = message
+                .thread
+                .as_ref()
+                .and_then(|id| self.threads.get(id))
+                .is_some_and(|t| t.mine);
             return !answers_other && !(plain && ours);
         }
         true
@@ -245,17 +261,28 @@ impl Room {
         if self.settings.mode != nexscope_relay::protocol::Mode::Auto {
             return Err(None);
         }
-        let agent = self.settings.default_agent().ok_or_else(|| Some("no agent is configured".to_owned()))?;
-        let candidate =
-            Candidate { thread: &post.thread, member: &post.from, agent: &agent, hop: post.hop };
-        self.guard.check(candidate, &self.settings.limits, now).map_err(Some)?;
+        let agent = self
+            .settings
+            .default_agent()
+            .ok_or_else(|| Some("no agent is configured".to_owned()))?;
+        let candidate = Candidate {
+            thread: &post.thread,
+            member: &post.from,
+            agent: &agent,
+            hop: post.hop,
+        };
+        self.guard
+            .check(candidate, &self.settings.limits, now)
+            .map_err(Some)?;
         Ok(agent)
     }
 
     /// Sends the latest receipt of a message that addresses us, and says where it waits.
     fn tell_latest(&mut self, key: &Key, from: &str, effects: &mut Vec<Effect>) {
         self.unkept.remove(key);
-        let Some((state, why)) = self.told.get(key).cloned() else { return };
+        let Some((state, why)) = self.told.get(key).cloned() else {
+            return;
+        };
         self.tell(from, key, state, why, effects);
         if state == ReceiptState::Received && self.inbox.waits(key) {
             self.tell(from, key, ReceiptState::Queued, String::new(), effects);
@@ -273,14 +300,27 @@ impl Room {
     ) {
         self.told.insert(key.clone(), (state, reason.clone()));
         let id = self.fresh_id();
-        let body = Body::Receipt(Receipt { of: key.1.clone(), state, reason });
+        let body = Body::Receipt(Receipt {
+            of: key.1.clone(),
+            state,
+            reason,
+        });
         let receipt = Outgoing::new(id, vec![to.to_owned()], true, None, body, 0);
         self.send(receipt, effects);
     }
 
     pub(super) fn deadlines(&mut self, now: Millis, effects: &mut Vec<Effect>) {
-        for item in self.inbox.take_older(now.saturating_sub(self.settings.expire_after)) {
-            self.settle(item.key, &item.from.member, super::MentionFate::Expired, now, effects);
+        for item in self
+            .inbox
+            .take_older(now.saturating_sub(self.settings.expire_after))
+        {
+            self.settle(
+                item.key,
+                &item.from.member,
+                super::MentionFate::Expired,
+                now,
+                effects,
+            );
         }
         for id in self.outbox.stale(now.saturating_sub(self.settings.give_up_after)) {
             self.give_up(&id, "never arrived", now, effects);
@@ -288,19 +328,28 @@ impl Room {
     }
 
     fn give_up(&mut self, id: &str, why: &str, now: Millis, effects: &mut Vec<Effect>) {
-        let Some(one) = self.outbox.get_mut(id) else { return };
+        let Some(one) = self.outbox.get_mut(id) else {
+            return;
+        };
         one.failed = Some(why.to_owned());
         let shown = one.is_chat();
-        effects.push(Effect::Keep(Box::new(Record::GaveUp { id: id.to_owned(), why: why.to_owned() })));
+        effects.push(Effect::Keep(Box::new(Record::GaveUp {
+            id: id.to_owned(),
+            why: why.to_owned(),
+        })));
         if shown {
-            self.timeline.note(format!("A message of yours was not delivered: {why}"), now);
+            self.timeline
+                .note(format!("A message of yours was not delivered: {why}"), now);
             effects.push(Effect::Attention(Attention::Failure));
         }
     }
 
     /// Whether a member is here and connected.
     pub fn is_online(&self, name: &str) -> bool {
-        self.members.get(name).is_some_and(|member| member.status == Status::Online) && !same_name(name, "")
+        self.members
+            .get(name)
+            .is_some_and(|member| member.status == Status::Online)
+            && !same_name(name, "")
     }
 }
 

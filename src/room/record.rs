@@ -128,8 +128,13 @@ impl Record {
                 epoch: epoch.clone(),
                 seq: message.seq,
             }),
-            Record::Out(outgoing) => Some(Kept::Out { id: outgoing.id.clone() }),
-            Record::Acked { epoch, seq, .. } => Some(Kept::Acked { epoch: epoch.clone(), seq: *seq }),
+            Record::Out(outgoing) => Some(Kept::Out {
+                id: outgoing.id.clone(),
+            }),
+            Record::Acked { epoch, seq, .. } => Some(Kept::Acked {
+                epoch: epoch.clone(),
+                seq: *seq,
+            }),
             _ => None,
         }
     }

@@ -2,11 +2,7 @@
 
 use nexscope_relay::protocol::body::Body;
 
-use super::{
-    Effect, MentionFate, Millis, Post, Record, Room,
-    inbox::key,
-    run::Session,
-};
+use super::{Effect, MentionFate, Millis, Post, Record, Room, inbox::key, run::Session};
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
@@ -21,7 +17,10 @@ impl Room {
             let from = interrupted.0.clone();
             if let Some(post) = self.timeline.find(&interrupted.0, &interrupted.1) {
                 self.timeline.note(
-                    format!("Your agent was interrupted on m{}. Press R on it to try again.", post.number),
+                    format!(
+                        "Your agent was interrupted on m{}. Press R on it to try again.",
+                        post.number
+                    ),
                     now,
                 );
             }
@@ -52,7 +51,8 @@ impl Room {
                 if let Body::Receipt(receipt) = &outgoing.body
                     && let Some(to) = outgoing.to.first()
                 {
-                    self.told.insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
+                    self.told
+                        .insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
                 }
                 if let Body::Chat(chat) = &outgoing.body
                     && self.outbox.get(&outgoing.id).is_none()
@@ -60,11 +60,20 @@ impl Room {
                     let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
                     let (to, only) = (outgoing.to.clone(), outgoing.only);
                     let me = self.settings.me.clone();
-                    self.add_post(Post::mine(&me, &outgoing.id, &thread, to, only, chat), outgoing.written);
+                    self.add_post(
+                        Post::mine(&me, &outgoing.id, &thread, to, only, chat),
+                        outgoing.written,
+                    );
                 }
                 self.outbox.insert(outgoing);
             }
-            Record::Acked { id, epoch, seq, absent, received } => {
+            Record::Acked {
+                id,
+                epoch,
+                seq,
+                absent,
+                received,
+            } => {
                 if self.place.epoch == epoch {
                     self.place.seq = self.place.seq.max(seq);
                 }
@@ -90,11 +99,22 @@ impl Room {
                 self.told.insert(key.clone(), (state, why));
                 self.inbox.decided(key, fate);
             }
-            Record::Session { thread, agent, session, audience, totals } => {
+            Record::Session {
+                thread,
+                agent,
+                session,
+                audience,
+                totals,
+            } => {
                 let session = session.map(|id| Session { id, audience, totals });
                 self.runs.set_session(thread, agent, session);
             }
-            Record::Auto { at, thread, member, agent } => {
+            Record::Auto {
+                at,
+                thread,
+                member,
+                agent,
+            } => {
                 self.guard.answered(at, &thread, &member, &agent);
             }
             Record::Spoke { thread } => {

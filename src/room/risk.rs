@@ -40,28 +40,100 @@ const LONG: usize = 4_000;
 
 /// The phrases are compared in lower case, with white space folded.
 const INSTRUCTS: &[&str] = &[
-    "ignore previous", "ignore all previous", "ignore the above", "ignore your instructions", "disregard previous",
-    "disregard all", "disregard the above", "forget your instructions", "new instructions:", "system prompt",
-    "you are now", "do not tell", "don't tell your", "without asking", "no need to ask", "<system", "[system]",
-    "override your", "developer mode", "act as if you",
+    "ignore previous",
+    "ignore all previous",
+    "ignore the above",
+    "ignore your instructions",
+    "disregard previous",
+    "disregard all",
+    "disregard the above",
+    "forget your instructions",
+    "new instructions:",
+    "system prompt",
+    "you are now",
+    "do not tell",
+    "don't tell your",
+    "without asking",
+    "no need to ask",
+    "<system",
+    "[system]",
+    "override your",
+    "developer mode",
+    "act as if you",
 ];
 const SHELL: &[&str] = &[
-    "$(", "rm -rf", "rm -fr", "sudo ", "| sh", "|sh", "| bash", "|bash", "curl ", "wget ", "chmod ", "eval ",
-    "base64 -d", "nc -", "> /dev/", "/dev/tcp", "&& ", "mkfifo", "powershell", "git push", "npm publish",
+    "$(",
+    "rm -rf",
+    "rm -fr",
+    "sudo ",
+    "| sh",
+    "|sh",
+    "| bash",
+    "|bash",
+    "curl ",
+    "wget ",
+    "chmod ",
+    "eval ",
+    "base64 -d",
+    "nc -",
+    "> /dev/",
+    "/dev/tcp",
+    "&& ",
+    "mkfifo",
+    "powershell",
+    "git push",
+    "npm publish",
 ];
 const OUTSIDE: &[&str] = &[
-    "../", "~/", "/etc/", "/root/", "/home/", "/var/", "/proc/", "/dev/", "/usr/", "$home", ".ssh", ".aws",
-    ".gnupg", ".netrc", "id_rsa", "id_ed25519", ".env", "c:\\",
+    "../",
+    "~/",
+    "/etc/",
+    "/root/",
+    "/home/",
+    "/var/",
+    "/proc/",
+    "/dev/",
+    "/usr/",
+    "$home",
+    ".ssh",
+    ".aws",
+    ".gnupg",
+    ".netrc",
+    "id_rsa",
+    "id_ed25519",
+    ".env",
+    "c:\\",
 ];
 const SECRET: &[&str] = &[
-    "-----begin", "akia", "ghp_", "gho_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "sk-ant-", "sk-proj-",
-    "sk_live_", "aiza", "password=", "password:", "secret=", "api_key=", "apikey=", "token=", "authorization: ",
+    "-----begin",
+    "akia",
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "sk-ant-",
+    "sk-proj-",
+    "sk_live_",
+    "aiza",
+    "password=",
+    "password:",
+    "secret=",
+    "api_key=",
+    "apikey=",
+    "token=",
+    "authorization: ",
 ];
 const LINKS: &[&str] = &["http://", "https://", "ftp://", "file://", "www."];
 
 /// What to beware of in `text`, from which `hidden` invisible characters were taken out.
 pub(super) fn of(text: &str, hidden: usize) -> Vec<Risk> {
-    let folded = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let folded = text
+        .to_lowercase()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| folded.contains(phrase));
     let found = [
         (Risk::Hidden, hidden > 0),
@@ -72,7 +144,11 @@ pub(super) fn of(text: &str, hidden: usize) -> Vec<Risk> {
         (Risk::Links, has(LINKS)),
         (Risk::Long, text.chars().nth(LONG).is_some()),
     ];
-    found.into_iter().filter(|(_, found)| *found).map(|(risk, _)| risk).collect()
+    found
+        .into_iter()
+        .filter(|(_, found)| *found)
+        .map(|(risk, _)| risk)
+        .collect()
 }
 
 #[cfg(test)]

@@ -92,7 +92,10 @@ impl Runs {
     /// The next run whose agent is free, marked as working from `now` on.
     pub(super) fn next_to_start(&mut self, now: Millis) -> Option<&Run> {
         let busy: Vec<String> = self.working().map(|run| run.ask.agent.clone()).collect();
-        let at = self.queue.iter().position(|run| run.started.is_none() && !busy.contains(&run.ask.agent))?;
+        let at = self
+            .queue
+            .iter()
+            .position(|run| run.started.is_none() && !busy.contains(&run.ask.agent))?;
         let run = &mut self.queue[at];
         run.started = Some(now);
         run.activity = Activity::Thinking;

@@ -37,7 +37,10 @@ impl Audience {
         match (self, other) {
             (Audience::Everyone, audience) | (audience, Audience::Everyone) => audience.clone(),
             (Audience::Only(some), Audience::Only(others)) => Audience::Only(
-                some.iter().filter(|name| others.iter().any(|other| same_name(other, name))).cloned().collect(),
+                some.iter()
+                    .filter(|name| others.iter().any(|other| same_name(other, name)))
+                    .cloned()
+                    .collect(),
             ),
         }
     }
@@ -47,9 +50,9 @@ impl Audience {
         match (self, other) {
             (_, Audience::Everyone) => true,
             (Audience::Everyone, Audience::Only(_)) => false,
-            (Audience::Only(some), Audience::Only(others)) => {
-                some.iter().all(|name| others.iter().any(|other| same_name(other, name)))
-            }
+            (Audience::Only(some), Audience::Only(others)) => some
+                .iter()
+                .all(|name| others.iter().any(|other| same_name(other, name))),
         }
     }
 
@@ -57,9 +60,14 @@ impl Audience {
     pub(super) fn addresses(&self, me: &str) -> (Vec<String>, bool) {
         match self {
             Audience::Everyone => (Vec::new(), false),
-            Audience::Only(names) => {
-                (names.iter().filter(|name| !same_name(name, me)).cloned().collect(), true)
-            }
+            Audience::Only(names) => (
+                names
+                    .iter()
+                    .filter(|name| !same_name(name, me))
+                    .cloned()
+                    .collect(),
+                true,
+            ),
         }
     }
 

@@ -93,7 +93,11 @@ impl Post {
             id: message.id.clone(),
             from: text::clean_line(&message.from, 32),
             origin: chat.origin,
-            agent: chat.agent.as_ref().filter(|_| chat.origin == Origin::Agent).map(name),
+            agent: chat
+                .agent
+                .as_ref()
+                .filter(|_| chat.origin == Origin::Agent)
+                .map(name),
             to: message.to.iter().map(name).collect(),
             only: message.only,
             thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
@@ -137,7 +141,10 @@ impl Post {
             Origin::Human => None,
             Origin::Agent => Some(self.agent.clone().unwrap_or_else(|| "agent".into())),
         };
-        Speaker { member: self.from.clone(), agent }
+        Speaker {
+            member: self.from.clone(),
+            agent,
+        }
     }
 }
 
@@ -149,16 +156,22 @@ impl Timeline {
 
     /// All messages, oldest first, with the place of each among the entries.
     pub fn posts(&self) -> impl DoubleEndedIterator<Item = (usize, &Post)> {
-        self.entries.iter().enumerate().filter_map(|(at, entry)| match &entry.what {
-            What::Post(post) => Some((at, &**post)),
-            _ => None,
-        })
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| match &entry.what {
+                What::Post(post) => Some((at, &**post)),
+                _ => None,
+            })
     }
 
     /// The message with that number.
     pub fn post_numbered(&self, number: u32) -> Option<&Post> {
         // Numbers rise with the place, so the newest, which are asked for most, are found first.
-        self.posts().rev().map(|(_, post)| post).find(|post| post.number == number)
+        self.posts()
+            .rev()
+            .map(|(_, post)| post)
+            .find(|post| post.number == number)
     }
 
     /// The message with that sender and id.
@@ -178,26 +191,44 @@ impl Timeline {
     pub(super) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
         self.posts += 1;
         post.number = self.posts;
-        self.push(Entry { at, what: What::Post(Box::new(post)) });
+        self.push(Entry {
+            at,
+            what: What::Post(Box::new(post)),
+        });
         self.posts
     }
 
     /// Says something to our own person.
     pub(super) fn note(&mut self, text: impl Into<String>, at: Millis) {
-        self.push(Entry { at, what: What::Note(text.into()) });
+        self.push(Entry {
+            at,
+            what: What::Note(text.into()),
+        });
     }
 
     /// Tells that somebody came or went. Who flaps is told once: the last such line is replaced.
     pub(super) fn presence(&mut self, name: &str, event: PresenceEvent, at: Millis) {
-        if let Some(Entry { at: last_at, what: What::Presence { name: last, event: last_event } }) =
-            self.entries.last_mut()
+        if let Some(Entry {
+            at: last_at,
+            what:
+                What::Presence {
+                    name: last,
+                    event: last_event,
+                },
+        }) = self.entries.last_mut()
             && nexscope_relay::protocol::same_name(last, name)
         {
             (*last_event, *last_at) = (event, at);
             self.revision += 1;
             return;
         }
-        self.push(Entry { at, what: What::Presence { name: name.to_owned(), event } });
+        self.push(Entry {
+            at,
+            what: What::Presence {
+                name: name.to_owned(),
+                event,
+            },
+        });
     }
 
     fn push(&mut self, entry: Entry) {

@@ -31,7 +31,10 @@ pub struct Attention {
 impl Attention {
     /// Calls in these ways.
     pub fn new(ways: Vec<Notify>) -> Self {
-        Self { ways, ..Self::default() }
+        Self {
+            ways,
+            ..Self::default()
+        }
     }
 
     /// The terminal has, or has lost, the focus.
@@ -62,7 +65,11 @@ impl Attention {
         }
         if self.ways.contains(&Notify::Title) {
             let waiting = room.inbox.len();
-            let count = if waiting > 0 { format!("({waiting}) ") } else { String::new() };
+            let count = if waiting > 0 {
+                format!("({waiting}) ")
+            } else {
+                String::new()
+            };
             let title = format!("{count}#{} · nexscope", room.settings.room);
             if title != self.title {
                 // Formatting into a string does not fail.

@@ -21,7 +21,11 @@ pub struct Composer {
 
 impl Default for Composer {
     fn default() -> Self {
-        Self { area: empty(), history: Vec::new(), recalled: None }
+        Self {
+            area: empty(),
+            history: Vec::new(),
+            recalled: None,
+        }
     }
 }
 
@@ -131,7 +135,10 @@ impl Composer {
     pub fn draw(&self, frame: &mut Frame, area: Rect, focused: bool) {
         frame.render_widget(&self.area, area);
         if focused
-            && let Some(position) = self.area.rendered_cursor_position().filter(|at| area.contains(*at))
+            && let Some(position) = self
+                .area
+                .rendered_cursor_position()
+                .filter(|at| area.contains(*at))
         {
             frame.set_cursor_position(position);
         }
@@ -145,7 +152,10 @@ impl Composer {
     fn delete_left(&mut self) {
         let (row, column) = self.position();
         let before: String = self.area.lines()[row].chars().take(column).collect();
-        let points = before.graphemes(true).next_back().map_or(1, |grapheme| grapheme.chars().count());
+        let points = before
+            .graphemes(true)
+            .next_back()
+            .map_or(1, |grapheme| grapheme.chars().count());
         for _ in 0..points {
             self.area.delete_char();
         }
@@ -154,7 +164,10 @@ impl Composer {
     fn delete_right(&mut self) {
         let (row, column) = self.position();
         let behind: String = self.area.lines()[row].chars().skip(column).collect();
-        let points = behind.graphemes(true).next().map_or(1, |grapheme| grapheme.chars().count());
+        let points = behind
+            .graphemes(true)
+            .next()
+            .map_or(1, |grapheme| grapheme.chars().count());
         for _ in 0..points {
             self.area.delete_next_char();
         }
@@ -182,7 +195,13 @@ impl Composer {
         match self.recalled.take() {
             Some((0, before)) if last_row => self.set(&before),
             Some((back, before)) if last_row => {
-                let text = self.history.iter().rev().nth(back - 1).cloned().unwrap_or_default();
+                let text = self
+                    .history
+                    .iter()
+                    .rev()
+                    .nth(back - 1)
+                    .cloned()
+                    .unwrap_or_default();
                 self.set(&text);
                 self.recalled = Some((back - 1, before));
             }

@@ -40,8 +40,12 @@ impl Gate {
 
     /// Whether the key that was just pressed, with Alt or without, may decide `item`.
     pub fn permits(&self, item: ItemId, alt: bool, now: Instant) -> bool {
-        let shown = self.whole.is_some_and(|(id, since)| id == item && now.duration_since(since) >= SHOWN);
-        let alone = self.before_that.is_none_or(|before| now.duration_since(before) >= QUIET);
+        let shown = self
+            .whole
+            .is_some_and(|(id, since)| id == item && now.duration_since(since) >= SHOWN);
+        let alone = self
+            .before_that
+            .is_none_or(|before| now.duration_since(before) >= QUIET);
         shown && (!alt || self.alt_is_certain || alone)
     }
 
@@ -62,7 +66,10 @@ mod tests {
     /// Keys at some times, the item drawn whole at 1000, and whether the last key decides it.
     fn decides(keys: &[u64], alt: bool, certain: bool) -> bool {
         let start = Instant::now();
-        let mut gate = Gate { alt_is_certain: certain, ..Gate::default() };
+        let mut gate = Gate {
+            alt_is_certain: certain,
+            ..Gate::default()
+        };
         for key in keys.iter().filter(|key| **key < 1000) {
             gate.key(ms(start, *key));
         }
@@ -89,7 +96,11 @@ mod tests {
             (&[2000, 2001], false, false, true),
         ];
         for (keys, alt, certain, expected) in table {
-            assert_eq!(decides(keys, *alt, *certain), *expected, "{keys:?} alt {alt} certain {certain}");
+            assert_eq!(
+                decides(keys, *alt, *certain),
+                *expected,
+                "{keys:?} alt {alt} certain {certain}"
+            );
         }
     }
 

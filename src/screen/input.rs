@@ -113,7 +113,11 @@ impl Screen {
             Action::Help => self.help(),
             Action::Mouse => {
                 self.state.mouse = !self.state.mouse;
-                let mouse = if self.state.mouse { "on: Shift-drag selects text" } else { "off" };
+                let mouse = if self.state.mouse {
+                    "on: Shift-drag selects text"
+                } else {
+                    "off"
+                };
                 self.state.say(format!("Mouse {mouse}."), Tone::Good);
             }
             Action::Redraw => self.redraw = true,
@@ -149,7 +153,11 @@ impl Screen {
         if !self.state.gate.permits(item, alt, now) {
             return self.state.open(item);
         }
-        let decision = Decision::Accept { target: Target::Item(item), instructions: None, agent: None };
+        let decision = Decision::Accept {
+            target: Target::Item(item),
+            instructions: None,
+            agent: None,
+        };
         self.decide(decision);
     }
 
@@ -161,7 +169,11 @@ impl Screen {
         if !self.state.gate.permits(item, alt, now) {
             return self.state.open(item);
         }
-        self.state.reason = Some(Reason { item, field: Composer::default(), since: now });
+        self.state.reason = Some(Reason {
+            item,
+            field: Composer::default(),
+            since: now,
+        });
     }
 
     fn later(&mut self) {
@@ -186,14 +198,19 @@ impl Screen {
             }
             Context::Timeline => {
                 // A message that waits is opened; of another one, its thread is shown.
-                let Some(number) = self.state.selected_post else { return };
+                let Some(number) = self.state.selected_post else {
+                    return;
+                };
                 if self.session.room.inbox.get(number).is_some() {
                     return self.state.open(number);
                 }
                 let post = self.session.room.timeline.post_numbered(number);
                 let thread = post.and_then(|post| self.session.room.threads.get(&post.thread));
                 if let Some(thread) = thread.map(|thread| thread.number) {
-                    let history = crate::room::Command::History { limit: 500, thread: Some(thread) };
+                    let history = crate::room::Command::History {
+                        limit: 500,
+                        thread: Some(thread),
+                    };
                     let result = self.session.perform(history);
                     self.show(result);
                 }
@@ -230,7 +247,10 @@ impl Screen {
     }
 
     fn settled_selection(&self, now: Instant) -> Option<u32> {
-        let since = self.state.selected_since.filter(|since| Gate::settled(*since, now));
+        let since = self
+            .state
+            .selected_since
+            .filter(|since| Gate::settled(*since, now));
         self.state.selected_post.filter(|_| since.is_some())
     }
 
@@ -245,13 +265,23 @@ impl Screen {
     }
 
     fn leave(&mut self, now: Instant) -> Next {
-        let asked = self.state.leave_asked.is_some_and(|asked| now.duration_since(asked) < LEAVE_TWICE);
+        let asked = self
+            .state
+            .leave_asked
+            .is_some_and(|asked| now.duration_since(asked) < LEAVE_TWICE);
         if asked {
             return Next::Leave;
         }
         self.state.leave_asked = Some(now);
-        let runs = if self.session.room.runs.is_empty() { "" } else { " and ends the running agent" };
-        self.state.say(format!("Again to leave the room; it closes the program{runs}."), Tone::Good);
+        let runs = if self.session.room.runs.is_empty() {
+            ""
+        } else {
+            " and ends the running agent"
+        };
+        self.state.say(
+            format!("Again to leave the room; it closes the program{runs}."),
+            Tone::Good,
+        );
         Next::Go
     }
 
@@ -262,7 +292,10 @@ impl Screen {
                 && let Some(reason) = self.state.reason.take()
             {
                 let target = Target::Item(reason.item);
-                self.decide(Decision::Reject { target, reason: reason.field.text() });
+                self.decide(Decision::Reject {
+                    target,
+                    reason: reason.field.text(),
+                });
             }
             return Next::Go;
         }
@@ -309,7 +342,8 @@ impl Screen {
             }
             Front::Quit => {
                 self.state.leave_asked = Some(Instant::now());
-                self.state.say("An agent is running: /quit again ends it and leaves.", Tone::Good);
+                self.state
+                    .say("An agent is running: /quit again ends it and leaves.", Tone::Good);
             }
         }
         Next::Go
@@ -317,7 +351,11 @@ impl Screen {
 
     fn help(&mut self) {
         let lines = view::help_lines(&self.look());
-        self.state.overlay = Overlay::Paper(Paper { title: "Help", lines, scroll: 0 });
+        self.state.overlay = Overlay::Paper(Paper {
+            title: "Help",
+            lines,
+            scroll: 0,
+        });
     }
 
     /// Shows what a command answered.
@@ -327,7 +365,11 @@ impl Screen {
             Ok(reply) => {
                 let invite = self.session.invite.to_string();
                 if let Some((title, lines)) = view::reply_lines(&self.look(), &reply, Some(invite)) {
-                    self.state.overlay = Overlay::Paper(Paper { title, lines, scroll: 0 });
+                    self.state.overlay = Overlay::Paper(Paper {
+                        title,
+                        lines,
+                        scroll: 0,
+                    });
                 }
             }
             Err(error) => self.state.say(error, Tone::Bad),
@@ -377,9 +419,20 @@ impl Screen {
     }
 
     fn select_post(&mut self, by: isize, now: Instant) {
-        let numbers: Vec<u32> = self.session.room.timeline.posts().map(|(_, post)| post.number).collect();
-        let Some(last) = numbers.len().checked_sub(1) else { return };
-        let at = self.state.selected_post.and_then(|number| numbers.iter().position(|one| *one == number));
+        let numbers: Vec<u32> = self
+            .session
+            .room
+            .timeline
+            .posts()
+            .map(|(_, post)| post.number)
+            .collect();
+        let Some(last) = numbers.len().checked_sub(1) else {
+            return;
+        };
+        let at = self
+            .state
+            .selected_post
+            .and_then(|number| numbers.iter().position(|one| *one == number));
         let at = at.map_or(last, |at| at.saturating_add_signed(by).min(last));
         self.state.selected_post = Some(numbers[at]);
         self.state.selected_since = Some(now);
@@ -391,9 +444,13 @@ impl Screen {
 
     fn select_item(&mut self, by: isize) {
         let ids: Vec<ItemId> = self.session.room.inbox.waiting().map(|item| item.id).collect();
-        let Some(last) = ids.len().checked_sub(1) else { return };
+        let Some(last) = ids.len().checked_sub(1) else {
+            return;
+        };
         let selected = self.state.selected_item(&self.session.room);
-        let at = selected.and_then(|id| ids.iter().position(|one| *one == id)).unwrap_or(0);
+        let at = selected
+            .and_then(|id| ids.iter().position(|one| *one == id))
+            .unwrap_or(0);
         self.state.selected = Some(ids[at.saturating_add_signed(by).min(last)]);
     }
 }

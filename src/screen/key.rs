@@ -70,16 +70,19 @@ impl std::str::FromStr for Key {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" is no key; keys are written like alt-a, ctrl-x, shift-tab, F2, R, enter");
+        let wrong =
+            || format!("\"{text}\" is no key; keys are written like alt-a, ctrl-x, shift-tab, F2, R, enter");
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
         loop {
             let lower = rest.to_ascii_lowercase();
-            let Some((modifier, prefix)) =
-                [(KeyModifiers::CONTROL, "ctrl-"), (KeyModifiers::ALT, "alt-"), (KeyModifiers::SHIFT, "shift-")]
-                    .into_iter()
-                    .find(|(_, prefix)| lower.starts_with(prefix) && lower.len() > prefix.len())
-            else {
+            let Some((modifier, prefix)) = [
+                (KeyModifiers::CONTROL, "ctrl-"),
+                (KeyModifiers::ALT, "alt-"),
+                (KeyModifiers::SHIFT, "shift-"),
+            ]
+            .into_iter()
+            .find(|(_, prefix)| lower.starts_with(prefix) && lower.len() > prefix.len()) else {
                 break;
             };
             modifiers.insert(modifier);
@@ -87,7 +90,9 @@ impl std::str::FromStr for Key {
         }
         let mut characters = rest.chars();
         let code = match (characters.next(), characters.next()) {
-            (Some(c), None) if modifiers.contains(KeyModifiers::CONTROL) => KeyCode::Char(c.to_ascii_lowercase()),
+            (Some(c), None) if modifiers.contains(KeyModifiers::CONTROL) => {
+                KeyCode::Char(c.to_ascii_lowercase())
+            }
             (Some(c), None) => KeyCode::Char(c),
             _ => {
                 let lower = rest.to_ascii_lowercase();
@@ -100,7 +105,9 @@ impl std::str::FromStr for Key {
             }
         };
         if matches!(code, KeyCode::Char(_)) && modifiers.contains(KeyModifiers::SHIFT) {
-            return Err(format!("\"{text}\": write the character that it types, without shift"));
+            return Err(format!(
+                "\"{text}\": write the character that it types, without shift"
+            ));
         }
         Ok(Self { code, modifiers })
     }
@@ -108,9 +115,11 @@ impl std::str::FromStr for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        for (modifier, name) in
-            [(KeyModifiers::CONTROL, "Ctrl-"), (KeyModifiers::ALT, "Alt-"), (KeyModifiers::SHIFT, "Shift-")]
-        {
+        for (modifier, name) in [
+            (KeyModifiers::CONTROL, "Ctrl-"),
+            (KeyModifiers::ALT, "Alt-"),
+            (KeyModifiers::SHIFT, "Shift-"),
+        ] {
             if self.modifiers.contains(modifier) {
                 f.write_str(name)?;
             }
@@ -153,7 +162,10 @@ mod tests {
     fn events_become_the_keys_as_written() {
         let table = [
             (KeyEvent::new(KeyCode::Char('A'), KeyModifiers::SHIFT), "A"),
-            (KeyEvent::new(KeyCode::Char('X'), KeyModifiers::CONTROL | KeyModifiers::SHIFT), "ctrl-x"),
+            (
+                KeyEvent::new(KeyCode::Char('X'), KeyModifiers::CONTROL | KeyModifiers::SHIFT),
+                "ctrl-x",
+            ),
             (KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT), "shift-tab"),
             (KeyEvent::new(KeyCode::Char('a'), KeyModifiers::ALT), "alt-a"),
             (KeyEvent::new(KeyCode::F(2), KeyModifiers::NONE), "f2"),

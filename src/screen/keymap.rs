@@ -75,9 +75,8 @@ pub enum Found {
 /// Keymaps that are built in.
 const BUILT_IN: &[(&str, &str)] = &[("default", include_str!("../../keymaps/default.toml"))];
 
-/// A keymap as it is written: contexts, and in each the keys with what they do.
-#[derive(Deserialize)]
-struct File(BTreeMap<Context, BTreeMap<String, String>>);
+/// A keymap as it is written: contexts, and in each the keys with what they do, in the order of the lines.
+type File = BTreeMap<Context, toml::Table>;
 
 impl Keymap {
     /// The keymap of that name: the user's own in `dir`, else one that is built in. Fails with a sentence
@@ -94,11 +93,17 @@ impl Keymap {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let File(contexts) = toml::from_str(text).map_err(|error| super::toml_error(&error, text))?;
+        let contexts: File = toml::from_str(text).map_err(|error| super::toml_error(&error, text))?;
         let mut keymap = Self::default();
         for (context, bindings) in contexts {
             for (written, name) in bindings {
-                let keys = written.split_whitespace().map(str::parse).collect::<Result<Vec<Key>, String>>()?;
+                let Some(name) = name.as_str().map(str::to_owned) else {
+                    return Err(format!("\"{written}\" is bound to no name of an action"));
+                };
+                let keys = written
+                    .split_whitespace()
+                    .map(str::parse)
+                    .collect::<Result<Vec<Key>, String>>()?;
                 if keys.is_empty() {
                     return Err("an empty key is bound".into());
                 }
@@ -107,7 +112,11 @@ impl Keymap {
                     let nearest = nearest.min().map_or("", |(_, nearest)| nearest);
                     format!("\"{written}\" is bound to \"{name}\", which is no action; did you mean \"{nearest}\"?")
                 })?;
-                keymap.add(Binding { context, keys, action: *action })?;
+                keymap.add(Binding {
+                    context,
+                    keys,
+                    action: *action,
+                })?;
             }
         }
         Ok(keymap)
@@ -148,10 +157,17 @@ impl Keymap {
 
     /// The keys for an action in a context, as a person reads them; none where it has none.
     pub fn hint(&self, context: Context, action: Action) -> Option<String> {
-        let of = |context| self.bindings.iter().filter(move |b| b.context == context && b.action == action);
+        let of = |context| {
+            self.bindings
+                .iter()
+                .filter(move |b| b.context == context && b.action == action)
+        };
         // The shortest way to say it, and letters before function keys.
         let best = of(context).chain(of(Context::Anywhere)).min_by_key(|binding| {
-            (binding.context == Context::Anywhere && context != Context::Anywhere, binding.keys.len())
+            (
+                binding.context == Context::Anywhere && context != Context::Anywhere,
+                binding.keys.len(),
+            )
         });
         best.map(|binding| shown(&binding.keys))
     }
@@ -183,7 +199,10 @@ mod tests {
     use super::*;
 
     fn keys(written: &str) -> Vec<Key> {
-        written.split_whitespace().map(|key| key.parse().unwrap()).collect()
+        written
+            .split_whitespace()
+            .map(|key| key.parse().unwrap())
+            .collect()
     }
 
     #[test]
@@ -196,11 +215,11 @@ mod tests {
     #[test]
     fn the_documented_keys() {
         use Action::*;
-        use Context::*;
+        use Context::{Composer, Timeline};
         let table = [
             (Composer, "alt-a", Accept),
             (Composer, "f2", Accept),
-            (Inbox, "f3", Reject),
+            (Context::Inbox, "f3", Reject),
             (Timeline, "alt-r", Reject),
             (Composer, "alt-i", Action::Inbox),
             (Composer, "f4", Action::Inbox),
@@ -225,7 +244,11 @@ mod tests {
         ];
         let keymap = Keymap::built_in();
         for (context, written, action) in table {
-            assert_eq!(keymap.find(context, &keys(written)), Found::Action(action), "{context:?} {written}");
+            assert_eq!(
+                keymap.find(context, &keys(written)),
+                Found::Action(action),
+                "{context:?} {written}"
+            );
         }
         assert_eq!(keymap.find(Composer, &keys("ctrl-x")), Found::Begins);
         assert_eq!(keymap.find(Composer, &keys("a")), Found::Nothing);
@@ -237,9 +260,21 @@ mod tests {
     fn no_character_decides_while_one_writes() {
         let keymap = Keymap::built_in();
         for byte in b' '..=b'~' {
-            let key = keys(if byte == b' ' { "space".into() } else { char::from(byte).to_string() }.as_str());
+            let key = keys(
+                if byte == b' ' {
+                    "space".into()
+                } else {
+                    char::from(byte).to_string()
+                }
+                .as_str(),
+            );
             for context in [Context::Composer, Context::Reason] {
-                assert_eq!(keymap.find(context, &key), Found::Nothing, "{context:?} {}", char::from(byte));
+                assert_eq!(
+                    keymap.find(context, &key),
+                    Found::Nothing,
+                    "{context:?} {}",
+                    char::from(byte)
+                );
             }
         }
     }
@@ -250,7 +285,10 @@ mod tests {
             ("[composer]\n\"hyper-a\" = \"accept\"", "is no key"),
             ("[composer]\n\"alt-a\" = \"acept\"", "did you mean \"accept\"?"),
             ("[compser]\n\"alt-a\" = \"accept\"", "line 1"),
-            ("[composer]\n\"ctrl-x\" = \"send\"\n\"ctrl-x ctrl-x\" = \"end-run\"", "collide"),
+            (
+                "[composer]\n\"ctrl-x\" = \"send\"\n\"ctrl-x ctrl-x\" = \"end-run\"",
+                "collide",
+            ),
             ("[composer]\n\"f2\" = \"send\"\n\"F2\" = \"accept\"", "collide"),
         ];
         for (text, expected) in table {

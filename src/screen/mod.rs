@@ -13,19 +13,20 @@ mod keymap;
 pub mod setup;
 mod state;
 mod terminal;
-mod theme;
-mod view;
 #[cfg(test)]
 mod tests;
+mod theme;
+mod view;
 
 use std::{
     io,
     path::Path,
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use crossterm::event::Event;
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
 use tokio::time::sleep_until;
 
@@ -66,14 +67,25 @@ impl Screen {
     /// A screen on `session`, with the keys and colours that `config` names. A file of them that is wrong
     /// is told, and the default taken.
     pub fn new(session: Session, config: &Config, folder: &Path) -> Self {
-        let mut state = State { mouse: true, ..State::default() };
+        let mut state = State {
+            mouse: true,
+            ..State::default()
+        };
         let keymap = Keymap::load(&config.keymap, &folder.join("keymaps"));
         let theme = Theme::load(&config.theme, &folder.join("themes"));
-        for wrong in [keymap.as_ref().err(), theme.as_ref().err()].into_iter().flatten() {
+        for wrong in [keymap.as_ref().err(), theme.as_ref().err()]
+            .into_iter()
+            .flatten()
+        {
             state.say(wrong.clone(), Tone::Bad);
         }
         Self {
-            relay: session.invite.target.to_string().trim_end_matches("/ws").to_owned(),
+            relay: session
+                .invite
+                .target
+                .to_string()
+                .trim_end_matches("/ws")
+                .to_owned(),
             session,
             state,
             theme: theme.unwrap_or_else(|_| Theme::built_in()),
@@ -103,7 +115,7 @@ impl Screen {
         loop {
             // Keys that are there are taken before anything new is shown, so that none of them can be
             // taken for an answer to it.
-            while let Some(event) = events.next().now_or_never() {
+            while let Some(event) = ready(&mut events).await {
                 match event {
                     Some(Ok(event)) => {
                         if self.event(event, Instant::now()) == Next::Leave {
@@ -151,17 +163,31 @@ impl Screen {
             self.state.say(warning, Tone::Bad);
         }
         let now = Instant::now();
-        self.session.take_attention().into_iter().for_each(|call| self.attention.call(call, now));
+        self.session
+            .take_attention()
+            .into_iter()
+            .for_each(|call| self.attention.call(call, now));
         self.state.tidy(&self.session.room);
     }
 
     fn draw<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
         let mouse = self.state.mouse;
         if std::mem::take(&mut self.redraw) {
-            surface.terminal().clear().map_err(|error| io::Error::other(error.to_string()))?;
+            surface
+                .terminal()
+                .clear()
+                .map_err(|error| io::Error::other(error.to_string()))?;
         }
         surface.begin()?;
-        let Self { session, state, theme, keymap, zone, relay, .. } = self;
+        let Self {
+            session,
+            state,
+            theme,
+            keymap,
+            zone,
+            relay,
+            ..
+        } = self;
         let mut plan = None;
         let look = look(&session.room, relay, theme, keymap, zone);
         let drawn = surface.terminal().draw(|frame| {
@@ -184,7 +210,13 @@ impl Screen {
     }
 
     fn look(&self) -> Look<'_> {
-        look(&self.session.room, &self.relay, &self.theme, &self.keymap, &self.zone)
+        look(
+            &self.session.room,
+            &self.relay,
+            &self.theme,
+            &self.keymap,
+            &self.zone,
+        )
     }
 
     /// Something on the screen counts seconds.
@@ -194,31 +226,72 @@ impl Screen {
     }
 }
 
-fn look<'a>(room: &'a Room, relay: &'a str, theme: &'a Theme, keymap: &'a Keymap, zone: &'a TimeZone) -> Look<'a> {
-    Look { room, relay, theme, keymap, now: now(), zone }
+/// What a stream has right now. It is polled with the task's own waker: crossterm's stream remembers the
+/// waker of the first poll that found nothing, and another one would never wake this task.
+async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
+    std::future::poll_fn(|context| match stream.poll_next_unpin(context) {
+        Poll::Ready(item) => Poll::Ready(Some(item)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+fn look<'a>(
+    room: &'a Room,
+    relay: &'a str,
+    theme: &'a Theme,
+    keymap: &'a Keymap,
+    zone: &'a TimeZone,
+) -> Look<'a> {
+    Look {
+        room,
+        relay,
+        theme,
+        keymap,
+        now: now(),
+        zone,
+    }
 }
 
 /// The text of a keymap or theme, and where it is from: the user's own file in `dir`, else one that is
 /// built in.
-fn bundled(name: &str, dir: &Path, built_in: &[(&str, &str)], what: &str) -> Result<(String, String), String> {
+fn bundled(
+    name: &str,
+    dir: &Path,
+    built_in: &[(&str, &str)],
+    what: &str,
+) -> Result<(String, String), String> {
     if !nexscope_relay::protocol::is_name(name) {
-        return Err(format!("\"{}\" is no name of a {what}", crate::text::clean_line(name, 40)));
+        return Err(format!(
+            "\"{}\" is no name of a {what}",
+            crate::text::clean_line(name, 40)
+        ));
     }
     let path = dir.join(format!("{name}.toml"));
     match std::fs::read_to_string(&path) {
         Ok(text) => return Ok((path.display().to_string(), text)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(format!("{}: {error}", path.display())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(format!("{}: {error}", path.display()));
+        }
         Err(_) => {}
     }
     let known = built_in.iter().find(|(known, _)| *known == name);
-    known.map(|(_, text)| (format!("{what} {name}"), (*text).to_owned())).ok_or_else(|| {
-        let names: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
-        format!("there is no {what} {name}; there is {}, and your own go into {}", names.join(", "), dir.display())
-    })
+    known
+        .map(|(_, text)| (format!("{what} {name}"), (*text).to_owned()))
+        .ok_or_else(|| {
+            let names: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
+            format!(
+                "there is no {what} {name}; there is {}, and your own go into {}",
+                names.join(", "),
+                dir.display()
+            )
+        })
 }
 
 /// An error in a TOML file, with its line.
 fn toml_error(error: &toml::de::Error, text: &str) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let line = error.span().map_or(1, |span| {
+        text[..span.start.min(text.len())].matches('\n').count() + 1
+    });
     format!("line {line}: {}", crate::config::with_nearest(error.message()))
 }

@@ -44,9 +44,21 @@ enum Place {
 }
 
 const PLACES: [(Place, &str, &str); 3] = [
-    (Place::ThisComputer, "Host a room here, for this computer", "The relay runs inside this program, for who uses this computer."),
-    (Place::MyNetwork, "Host a room here, for my network", "Others in your network can join. Without TLS what is written is not encrypted."),
-    (Place::Join, "Join with an invite", "Paste what you were given: nexscope://…"),
+    (
+        Place::ThisComputer,
+        "Host a room here, for this computer",
+        "The relay runs inside this program, for who uses this computer.",
+    ),
+    (
+        Place::MyNetwork,
+        "Host a room here, for my network",
+        "Others in your network can join. Without TLS what is written is not encrypted.",
+    ),
+    (
+        Place::Join,
+        "Join with an invite",
+        "Paste what you were given: nexscope://…",
+    ),
 ];
 
 /// What is asked for.
@@ -91,10 +103,14 @@ pub async fn run<S: Surface>(
     setup.name.set(name);
     loop {
         surface.begin()?;
-        let drawn = surface.terminal().draw(|frame| setup.draw(&theme, &keymap, frame));
+        let drawn = surface
+            .terminal()
+            .draw(|frame| setup.draw(&theme, &keymap, frame));
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
         surface.end()?;
-        let Some(event) = events.next().await.transpose()? else { return Ok(None) };
+        let Some(event) = events.next().await.transpose()? else {
+            return Ok(None);
+        };
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => {
                 let key = Key::of(&key);
@@ -142,7 +158,11 @@ impl Setup {
             (Step::Place, Action::Back) => self.step = Step::Name,
             (Step::Invite, Action::Back) => self.step = Step::Place,
             (Step::Agents, Action::Back) => {
-                self.step = if self.joined.is_some() { Step::Invite } else { Step::Place };
+                self.step = if self.joined.is_some() {
+                    Step::Invite
+                } else {
+                    Step::Place
+                };
             }
             (Step::Place, Action::Up) => self.place = self.place.saturating_sub(1),
             (Step::Place, Action::Down) => self.place = (self.place + 1).min(PLACES.len() - 1),
@@ -169,7 +189,10 @@ impl Setup {
         match self.step {
             Step::Name if is_name(self.name.text().trim()) => self.step = Step::Place,
             Step::Name => {
-                self.error = Some("A name is 1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system.".into());
+                self.error = Some(
+                    "A name is 1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system."
+                        .into(),
+                );
             }
             Step::Place if PLACES[self.place].0 == Place::Join => self.step = Step::Invite,
             Step::Place => {
@@ -190,7 +213,9 @@ impl Setup {
 
     fn choice(&self) -> Choice {
         let agents = self.agents.iter().filter(|(_, taken)| *taken);
-        let agents = agents.map(|(agent, _)| (agent.name.to_owned(), agent.kind)).collect();
+        let agents = agents
+            .map(|(agent, _)| (agent.name.to_owned(), agent.kind))
+            .collect();
         let name = self.name.text().trim().to_owned();
         match &self.joined {
             Some(invite) => Choice {
@@ -221,12 +246,19 @@ impl Setup {
     fn draw(&self, theme: &Theme, keymap: &Keymap, frame: &mut Frame) {
         let area = frame.area();
         let margin = if area.width >= 50 { 2 } else { 0 };
-        let area = Rect { x: margin, width: area.width.saturating_sub(2 * margin), ..area };
+        let area = Rect {
+            x: margin,
+            width: area.width.saturating_sub(2 * margin),
+            ..area
+        };
         let width = area.width as usize;
         let span = |words: &str, scope| Span::styled(words.to_owned(), theme.style(scope));
         let mut lines: Vec<Line> = vec![
             Line::from(span("Nexscope", Scope::Title)),
-            Line::from(span("A room where your agent and others' talk, with people in charge.", Scope::Dim)),
+            Line::from(span(
+                "A room where your agent and others' talk, with people in charge.",
+                Scope::Dim,
+            )),
             Line::default(),
         ];
         let mut field: Option<(&Composer, usize)> = None;
@@ -252,12 +284,22 @@ impl Setup {
                 lines.push(Line::from(span("› ", Scope::Prompt)));
             }
             Step::Agents if self.agents.is_empty() => {
-                lines.push(Line::from(span("No agent was found on this computer.", Scope::Text)));
+                lines.push(Line::from(span(
+                    "No agent was found on this computer.",
+                    Scope::Text,
+                )));
                 let words = "You can talk all the same. Later: an [agents.NAME] table in config.toml.";
-                lines.extend(text::wrap(words, width).into_iter().map(|line| Line::from(span(line, Scope::Dim))));
+                lines.extend(
+                    text::wrap(words, width)
+                        .into_iter()
+                        .map(|line| Line::from(span(line, Scope::Dim))),
+                );
             }
             Step::Agents => {
-                lines.push(Line::from(span("Which agents may answer for you, when you accept?", Scope::Text)));
+                lines.push(Line::from(span(
+                    "Which agents may answer for you, when you accept?",
+                    Scope::Text,
+                )));
                 for (at, (agent, taken)) in self.agents.iter().enumerate() {
                     let mark = if *taken { "[x] " } else { "[ ] " };
                     lines.push(choice_line(at == self.agent, mark, agent.name, theme));
@@ -266,7 +308,11 @@ impl Setup {
         }
         lines.push(Line::default());
         if let Some(error) = &self.error {
-            lines.extend(text::wrap(error, width).into_iter().map(|line| Line::from(span(line, Scope::Error))));
+            lines.extend(
+                text::wrap(error, width)
+                    .into_iter()
+                    .map(|line| Line::from(span(line, Scope::Error))),
+            );
         }
         lines.push(self.hints(theme, keymap));
         let y = area.y + u16::from(area.height > 12);
@@ -275,7 +321,12 @@ impl Setup {
             line.render(Rect { y, height: 1, ..area }, frame.buffer_mut());
         }
         if let Some((composer, y)) = field.filter(|(_, y)| *y < area.bottom()) {
-            let area = Rect { x: area.x + 2.min(area.width), y, width: area.width.saturating_sub(2), height: 1 };
+            let area = Rect {
+                x: area.x + 2.min(area.width),
+                y,
+                width: area.width.saturating_sub(2),
+                height: 1,
+            };
             composer.draw(frame, area, true);
         }
     }
@@ -283,12 +334,20 @@ impl Setup {
     fn hints(&self, theme: &Theme, keymap: &Keymap) -> Line<'static> {
         let actions: &[(Action, &str)] = match self.step {
             Step::Name => &[(Action::Send, "next"), (Action::Leave, "leave")],
-            Step::Place => &[(Action::Down, "choose"), (Action::Send, "next"), (Action::Back, "back")],
+            Step::Place => &[
+                (Action::Down, "choose"),
+                (Action::Send, "next"),
+                (Action::Back, "back"),
+            ],
             Step::Invite => &[(Action::Send, "next"), (Action::Back, "back")],
-            Step::Agents if self.agents.is_empty() => &[(Action::Send, "into the room"), (Action::Back, "back")],
-            Step::Agents => {
-                &[(Action::Send, "into the room"), (Action::Toggle, "take or not"), (Action::Back, "back")]
+            Step::Agents if self.agents.is_empty() => {
+                &[(Action::Send, "into the room"), (Action::Back, "back")]
             }
+            Step::Agents => &[
+                (Action::Send, "into the room"),
+                (Action::Toggle, "take or not"),
+                (Action::Back, "back"),
+            ],
         };
         let mut spans = Vec::new();
         for (action, does) in actions {
@@ -304,19 +363,26 @@ impl Setup {
 fn choice_line(selected: bool, mark: &str, words: &str, theme: &Theme) -> Line<'static> {
     let scope = if selected { Scope::Focus } else { Scope::Text };
     let pointer = if selected { "▸ " } else { "  " };
-    Line::from(Span::styled(format!("{pointer}{mark}{words}"), theme.style(scope)))
+    Line::from(Span::styled(
+        format!("{pointer}{mark}{words}"),
+        theme.style(scope),
+    ))
 }
 
 fn sentence(error: &TargetError) -> String {
     let words = error.to_string();
     let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), characters.as_str()))
+    characters.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), characters.as_str())
+    })
 }
 
 /// An address to host on: the usual port, or one of the next that is free, or any.
 pub fn free_address(ip: IpAddr) -> SocketAddr {
     let free = (PORT..PORT + 20).map(|port| SocketAddr::new(ip, port));
-    let free = free.into_iter().find(|address| TcpListener::bind(address).is_ok());
+    let free = free
+        .into_iter()
+        .find(|address| TcpListener::bind(address).is_ok());
     free.unwrap_or(SocketAddr::new(ip, 0))
 }
 
@@ -337,7 +403,12 @@ mod tests {
 
     #[test]
     fn names_are_suggested() {
-        let table = [(Some("alice"), "alice"), (Some("jö.rg"), "jrg"), (Some("all"), "guest"), (None, "guest")];
+        let table = [
+            (Some("alice"), "alice"),
+            (Some("jö.rg"), "jrg"),
+            (Some("all"), "guest"),
+            (None, "guest"),
+        ];
         for (user, expected) in table {
             assert_eq!(suggested_name(user), expected);
         }

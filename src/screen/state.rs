@@ -169,7 +169,10 @@ impl State {
     /// Opens an item, without moving the focus: what one types goes on to where it went.
     pub fn open(&mut self, id: ItemId) {
         if !matches!(&self.overlay, Overlay::Item(view) if view.id == id) {
-            self.overlay = Overlay::Item(ItemView { id, ..ItemView::default() });
+            self.overlay = Overlay::Item(ItemView {
+                id,
+                ..ItemView::default()
+            });
         }
     }
 
@@ -185,7 +188,11 @@ impl State {
         {
             self.overlay = Overlay::None;
         }
-        if self.reason.as_ref().is_some_and(|reason| room.inbox.get(reason.item).is_none()) {
+        if self
+            .reason
+            .as_ref()
+            .is_some_and(|reason| room.inbox.get(reason.item).is_none())
+        {
             self.reason = None;
         }
     }

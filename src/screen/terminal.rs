@@ -51,7 +51,10 @@ impl Guard {
             // A task may panic while the screen goes on; the log has it either way.
             tracing::error!("{panic}");
             if restore() {
-                eprintln!("nexscope-tui met a mistake of its own and had to stop. The log is in {}.", log.display());
+                eprintln!(
+                    "nexscope-tui met a mistake of its own and had to stop. The log is in {}.",
+                    log.display()
+                );
                 usual(panic);
             }
         }));
@@ -73,7 +76,11 @@ impl Guard {
             execute!(out, event::PushKeyboardEnhancementFlags(flags))?;
         }
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        Ok(Self { terminal, out, alt_is_certain })
+        Ok(Self {
+            terminal,
+            out,
+            alt_is_certain,
+        })
     }
 }
 
@@ -122,9 +129,17 @@ impl Surface for Guard {
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {
         match on {
-            true => execute!(self.out, event::EnableMouseCapture, crossterm::style::Print("\x1b[?1007h")),
+            true => execute!(
+                self.out,
+                event::EnableMouseCapture,
+                crossterm::style::Print("\x1b[?1007h")
+            ),
             // Without the mouse the wheel would come as arrow keys.
-            false => execute!(self.out, event::DisableMouseCapture, crossterm::style::Print("\x1b[?1007l")),
+            false => execute!(
+                self.out,
+                event::DisableMouseCapture,
+                crossterm::style::Print("\x1b[?1007l")
+            ),
         }
     }
 

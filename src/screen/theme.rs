@@ -9,8 +9,9 @@ macro_rules! scopes {
     ($($variant:ident $name:literal,)*) => {
         /// What is drawn.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "the names say it")]
-        pub enum Scope { $($variant,)* }
+        pub enum Scope {
+            $(#[doc = concat!("`", $name, "` in a theme.")] $variant,)*
+        }
 
         impl Scope {
             /// Every scope.
@@ -103,7 +104,9 @@ impl Theme {
     /// The built-in default: the terminal's own 16 colours.
     pub fn built_in() -> Self {
         // A test reads every bundled file.
-        Self::parse(BUILT_IN[0].1).unwrap_or(Self { styles: vec![Style::new(); Scope::ALL.len()] })
+        Self::parse(BUILT_IN[0].1).unwrap_or(Self {
+            styles: vec![Style::new(); Scope::ALL.len()],
+        })
     }
 
     /// The style of a scope.
@@ -113,10 +116,19 @@ impl Theme {
 
     fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| super::toml_error(&error, text))?;
-        if let Some(unknown) = file.scopes.keys().find(|name| !Scope::ALL.iter().any(|s| s.name() == *name)) {
-            let nearest = Scope::ALL.iter().map(|s| (strsim::damerau_levenshtein(s.name(), unknown), s.name())).min();
+        if let Some(unknown) = file
+            .scopes
+            .keys()
+            .find(|name| !Scope::ALL.iter().any(|s| s.name() == *name))
+        {
+            let nearest = Scope::ALL
+                .iter()
+                .map(|s| (strsim::damerau_levenshtein(s.name(), unknown), s.name()))
+                .min();
             let nearest = nearest.map_or("", |(_, nearest)| nearest);
-            return Err(format!("there is no scope \"{unknown}\"; did you mean \"{nearest}\"?"));
+            return Err(format!(
+                "there is no scope \"{unknown}\"; did you mean \"{nearest}\"?"
+            ));
         }
         let mut styles = Vec::new();
         for scope in Scope::ALL {
@@ -133,7 +145,9 @@ impl Written {
     fn style(&self, palette: &BTreeMap<String, Color>) -> Result<Style, String> {
         let color = |name: &String| match palette.get(name) {
             Some(color) => Ok(*color),
-            None => name.parse::<Color>().map_err(|_| format!("\"{name}\" is neither a colour nor in [palette]")),
+            None => name
+                .parse::<Color>()
+                .map_err(|_| format!("\"{name}\" is neither a colour nor in [palette]")),
         };
         let mut style = Style::new();
         if let Some(name) = &self.fg {

@@ -22,10 +22,16 @@ pub struct HostError {
 impl Host {
     /// Starts a relay on `address`; port 0 takes a free one.
     pub async fn start(address: SocketAddr, token: &str) -> Result<Self, HostError> {
-        let config = nexscope_relay::Config { listen: address.to_string(), ..nexscope_relay::Config::new(token) };
+        let config = nexscope_relay::Config {
+            listen: address.to_string(),
+            ..nexscope_relay::Config::new(token)
+        };
         match nexscope_relay::Relay::start(config).await {
             Ok(relay) => Ok(Self { relay }),
-            Err(error) => Err(HostError { address, why: error.to_string() }),
+            Err(error) => Err(HostError {
+                address,
+                why: error.to_string(),
+            }),
         }
     }
 
@@ -43,7 +49,10 @@ impl Host {
     pub fn reachable(&self) -> Target {
         let address = self.relay.address();
         match address.ip().is_unspecified() {
-            true => target(own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), address.port()),
+            true => target(
+                own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                address.port(),
+            ),
             false => self.target(),
         }
     }
@@ -60,7 +69,11 @@ pub fn fresh_token() -> String {
     match getrandom::fill(&mut bytes) {
         Ok(()) => BASE64_URL_SAFE_NO_PAD.encode(bytes),
         // The system has no randomness: two version 4 ids ask another source, and panic without one.
-        Err(_) => format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()),
+        Err(_) => format!(
+            "{}{}",
+            uuid::Uuid::new_v4().simple(),
+            uuid::Uuid::new_v4().simple()
+        ),
     }
 }
 
@@ -69,9 +82,18 @@ pub fn fresh_token() -> String {
 pub fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
+    socket
+        .local_addr()
+        .ok()
+        .map(|address| address.ip())
+        .filter(|ip| !ip.is_unspecified())
 }
 
 fn target(ip: IpAddr, port: u16) -> Target {
-    Target { host: ip.to_string(), port, tls: false, path: "/ws".into() }
+    Target {
+        host: ip.to_string(),
+        port,
+        tls: false,
+        path: "/ws".into(),
+    }
 }

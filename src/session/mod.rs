@@ -101,7 +101,11 @@ impl Session {
             }
             None => {
                 let target = config.relay.clone().ok_or(StartError::NoRelay)?;
-                let token = config.token.clone().ok_or_else(|| StartError::NoToken(target.clone()))?.0;
+                let token = config
+                    .token
+                    .clone()
+                    .ok_or_else(|| StartError::NoToken(target.clone()))?
+                    .0;
                 (None, target, token)
             }
         };
@@ -114,9 +118,15 @@ impl Session {
         let owner = place.owner()?;
         let path = place.dir().join("journal.jsonl");
         let opened = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
-        opened.repairs.iter().for_each(|repair| tracing::warn!("journal: {repair}"));
+        opened
+            .repairs
+            .iter()
+            .for_each(|repair| tracing::warn!("journal: {repair}"));
 
-        let mut room = Room::new(settings(&config, &name), Box::new(|| uuid::Uuid::now_v7().to_string()));
+        let mut room = Room::new(
+            settings(&config, &name),
+            Box::new(|| uuid::Uuid::now_v7().to_string()),
+        );
         let is_new = opened.records.is_empty();
         let effects = room.restore(opened.records, now());
         let login = Login {
@@ -128,14 +138,21 @@ impl Session {
             agents: room.settings.agents.clone(),
             history: if is_new { HISTORY } else { 0 },
         };
-        let standing = Standing { resume: room.resume(), mode: room.settings.mode };
+        let standing = Standing {
+            resume: room.resume(),
+            mode: room.settings.mode,
+        };
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
         let shown = match &host {
             Some(host) => host.reachable(),
             None => target,
         };
         let mut session = Self {
-            invite: Invite { target: shown, room: config.room.clone(), token },
+            invite: Invite {
+                target: shown,
+                room: config.room.clone(),
+                token,
+            },
             room,
             warnings,
             here: paths.here.clone(),
@@ -259,7 +276,11 @@ impl Session {
     }
 
     fn take(&mut self, event: Event) {
-        if let Event::Run { run, event: agent::Event::Ended(_) } = &event {
+        if let Event::Run {
+            run,
+            event: agent::Event::Ended(_),
+        } = &event
+        {
             self.runs.remove(run);
         }
         if matches!(event, Event::Welcome(_)) {
@@ -275,7 +296,8 @@ impl Session {
             match effect {
                 Effect::Send(frame) => match self.to_link.is_empty() {
                     true => {
-                        if let Err(mpsc::error::TrySendError::Full(frame)) = self.link.frames.try_send(frame) {
+                        if let Err(mpsc::error::TrySendError::Full(frame)) = self.link.frames.try_send(frame)
+                        {
                             self.to_link.push_back(frame);
                         }
                     }
@@ -300,7 +322,10 @@ impl Session {
                 Effect::Attention(attention) => self.attention.push(attention),
             }
         }
-        self.link.set_standing(Standing { resume: self.room.resume(), mode: self.room.settings.mode });
+        self.link.set_standing(Standing {
+            resume: self.room.resume(),
+            mode: self.room.settings.mode,
+        });
     }
 
     fn start_run(&mut self, ask: &Ask, before: agent::Totals) {
@@ -312,7 +337,10 @@ impl Session {
             tokio::spawn(async move { events.send((id, agent::Event::Ended(ending))).await });
             return;
         };
-        let dir = settings.dir.as_ref().map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
+        let dir = settings
+            .dir
+            .as_ref()
+            .map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
         let run = agent::Run {
             id: id.clone(),
             name: ask.agent.clone(),
@@ -340,7 +368,10 @@ fn settings(config: &Config, name: &str) -> Settings {
         agent: config.agent.clone(),
         mode: config.mode,
         mentions: config.mentions,
-        limits: Limits { hop_limit: config.hop_limit, ..Limits::default() },
+        limits: Limits {
+            hop_limit: config.hop_limit,
+            ..Limits::default()
+        },
         ..Settings::new(name, &config.room)
     }
 }

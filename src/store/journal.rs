@@ -65,7 +65,14 @@ impl Journal {
         std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || write(file, waiting, &reports_in))?;
-        Ok(Opened { records, repairs, journal: Journal { records: records_in, reports } })
+        Ok(Opened {
+            records,
+            repairs,
+            journal: Journal {
+                records: records_in,
+                reports,
+            },
+        })
     }
 }
 
@@ -82,7 +89,9 @@ fn read(file: &mut File) -> io::Result<(Vec<Record>, Vec<String>)> {
         }
         number += 1;
         if line.last() != Some(&b'\n') {
-            repairs.push(format!("line {number} was torn by a crash and is cut off ({length} bytes)"));
+            repairs.push(format!(
+                "line {number} was torn by a crash and is cut off ({length} bytes)"
+            ));
             break;
         }
         good += length as u64;
@@ -142,7 +151,9 @@ mod tests {
     use super::*;
 
     fn spoke(thread: &str) -> Record {
-        Record::Spoke { thread: thread.into() }
+        Record::Spoke {
+            thread: thread.into(),
+        }
     }
 
     fn threads(records: &[Record]) -> Vec<&str> {
@@ -154,7 +165,13 @@ mod tests {
     }
 
     fn acked(id: &str) -> Record {
-        Record::Acked { id: id.into(), epoch: "e".into(), seq: 1, absent: vec![], received: vec![] }
+        Record::Acked {
+            id: id.into(),
+            epoch: "e".into(),
+            seq: 1,
+            absent: vec![],
+            received: vec![],
+        }
     }
 
     #[tokio::test]
@@ -166,7 +183,10 @@ mod tests {
             journal.records.send(spoke(thread)).await.unwrap();
         }
         journal.records.send(acked("x")).await.unwrap();
-        assert!(matches!(journal.reports.recv().await, Some(Report::Kept(Kept::Acked { .. }))));
+        assert!(matches!(
+            journal.reports.recv().await,
+            Some(Report::Kept(Kept::Acked { .. }))
+        ));
         drop(journal);
 
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();

@@ -20,7 +20,9 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// Another program is in the room with this name.
-    #[error("{name} is in this room already, by process {process}; leave it there, or choose another name with -n NAME")]
+    #[error(
+        "{name} is in this room already, by process {process}; leave it there, or choose another name with -n NAME"
+    )]
     Taken {
         /// The member's name.
         name: String,
@@ -44,13 +46,25 @@ impl Place {
         // Names follow the name rule already; a host may be anything.
         let safe: String = host
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
+                    c
+                } else {
+                    '_'
+                }
+            })
             .take(100)
             .collect();
         // `.` and `..` are no host.
-        let safe = if safe.starts_with('.') { format!("_{safe}") } else { safe };
+        let safe = if safe.starts_with('.') {
+            format!("_{safe}")
+        } else {
+            safe
+        };
         let relay = state.join("nexscope").join(safe);
-        let dir = relay.join(room.to_ascii_lowercase()).join(name.to_ascii_lowercase());
+        let dir = relay
+            .join(room.to_ascii_lowercase())
+            .join(name.to_ascii_lowercase());
         Self { relay, dir }
     }
 
@@ -64,7 +78,9 @@ impl Place {
         let disk = |error| PlaceError::Disk(self.dir.clone(), error);
         make_dir(&self.dir).map_err(disk)?;
         let path = self.dir.join("lock");
-        let mut file = private(OpenOptions::new().read(true).write(true).create(true)).open(&path).map_err(disk)?;
+        let mut file = private(OpenOptions::new().read(true).write(true).create(true))
+            .open(&path)
+            .map_err(disk)?;
         match file.try_lock() {
             Ok(()) => {
                 let here = std::env::current_dir().unwrap_or_default();

@@ -23,7 +23,10 @@ const GRAPHEME_MAX: usize = 12;
 
 /// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`.
 pub fn clean(text: &str) -> Cleaned {
-    let mut out = Cleaned { text: String::with_capacity(text.len()), hidden: 0 };
+    let mut out = Cleaned {
+        text: String::with_capacity(text.len()),
+        hidden: 0,
+    };
     let mut column = 0;
     let mut rest = Strip { text };
     while let Some(piece) = rest.next() {
@@ -51,7 +54,10 @@ pub fn clean(text: &str) -> Cleaned {
 /// longer than `max_chars` is cut with an ellipsis.
 pub fn clean_line(text: &str, max_chars: usize) -> String {
     // Far more than can be shown is not even looked at.
-    let end = text.char_indices().nth(max_chars.saturating_mul(4)).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .nth(max_chars.saturating_mul(4))
+        .map_or(text.len(), |(at, _)| at);
     let cleaned = clean(&text[..end]).text.replace('\n', " ");
     if cleaned.chars().count() <= max_chars && end == text.len() {
         return cleaned;
@@ -122,7 +128,9 @@ impl<'a> Strip<'a> {
             '\t' => (1, Piece::Tab),
             '\u{1b}' => (escape_length(self.text), Piece::Sequence),
             '\u{9b}' => (2 + csi_length(&self.text[2..]), Piece::Sequence),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => (2 + string_length(&self.text[2..]), Piece::Sequence),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => {
+                (2 + string_length(&self.text[2..]), Piece::Sequence)
+            }
             c if c.is_control() => (c.len_utf8(), Piece::Sequence),
             _ => {
                 let grapheme = self.text.graphemes(true).next().unwrap_or_default();
@@ -144,7 +152,10 @@ fn escape_length(text: &str) -> usize {
         // ESC, intermediate bytes, one final byte.
         Some(' '..='/') => {
             let intermediate = after.bytes().take_while(|b| (0x20..=0x2f).contains(b)).count();
-            let last = after[intermediate..].bytes().next().is_some_and(|b| (0x30..=0x7e).contains(&b));
+            let last = after[intermediate..]
+                .bytes()
+                .next()
+                .is_some_and(|b| (0x30..=0x7e).contains(&b));
             1 + intermediate + usize::from(last)
         }
         Some('0'..='~') => 2,
@@ -156,7 +167,10 @@ fn escape_length(text: &str) -> usize {
 /// Parameters, intermediates and the final byte of a control sequence.
 fn csi_length(text: &str) -> usize {
     let body = text.bytes().take_while(|b| (0x20..=0x3f).contains(b)).count();
-    let last = text[body..].bytes().next().is_some_and(|b| (0x40..=0x7e).contains(&b));
+    let last = text[body..]
+        .bytes()
+        .next()
+        .is_some_and(|b| (0x40..=0x7e).contains(&b));
     body + usize::from(last)
 }
 

@@ -103,7 +103,13 @@ mod tests {
 
     #[test]
     fn cut_table() {
-        let table = [("hello", 5, "hello"), ("hello!", 5, "hell…"), ("日本語", 4, "日…"), ("ab", 1, "…"), ("ab", 0, "")];
+        let table = [
+            ("hello", 5, "hello"),
+            ("hello!", 5, "hell…"),
+            ("日本語", 4, "日…"),
+            ("ab", 1, "…"),
+            ("ab", 0, ""),
+        ];
         for (text, columns, expected) in table {
             assert_eq!(cut(text, columns), expected);
         }

@@ -1,0 +1,233 @@
+//! Screens as a person sees them: every size, and snapshots of each view.
+
+mod sizes;
+mod snapshots;
+
+use jiff::tz::TimeZone;
+use nexscope_relay::protocol::{
+    Frame, Limits, Member, Message, Mode, Resumed, Status, Welcome,
+    body::{Body, Chat, Origin, Usage},
+};
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::{
+    keymap::Keymap,
+    state::State,
+    theme::Theme,
+    view::{self, Look, Plan},
+};
+use crate::room::{Decision, Event, Person, Record, Room, Settings, Target};
+
+/// 3 March 2025, 09:14 UTC.
+pub(super) const NOW: u64 = 1_740_993_240_000;
+
+/// A room with people in it, and what is needed to draw it.
+pub(super) struct World {
+    pub room: Room,
+    pub state: State,
+    theme: Theme,
+    keymap: Keymap,
+    zone: TimeZone,
+    seq: u64,
+}
+
+fn member(name: &str, agents: &[&str], status: Status) -> Member {
+    Member {
+        name: name.into(),
+        key: None,
+        status,
+        agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
+        mode: Mode::Manual,
+        client: "nexscope-tui/0.1.0".into(),
+        note: String::new(),
+        joined_at: NOW,
+        v: 2,
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let settings = Settings {
+            agents: vec!["claude".into()],
+            ..Settings::new("alice", "lobby")
+        };
+        let mut count = 0;
+        let ids = Box::new(move || {
+            count += 1;
+            format!("id-{count:06}")
+        });
+        let mut world = Self {
+            room: Room::new(settings, ids),
+            state: State::default(),
+            theme: Theme::built_in(),
+            keymap: Keymap::built_in(),
+            zone: TimeZone::UTC,
+            seq: 0,
+        };
+        world.event(Event::Welcome(Box::new(Welcome {
+            v: 2,
+            room: "lobby".into(),
+            name: "alice".into(),
+            session: "secret".into(),
+            epoch: "e".into(),
+            seq: 0,
+            resumed: Resumed::New,
+            members: vec![
+                member("alice", &["claude"], Status::Online),
+                member("bob", &["codex"], Status::Online),
+                member("carol", &[], Status::Away),
+            ],
+            heartbeat: 20,
+            server: "test".into(),
+            limits: Limits {
+                message_bytes: 262_144,
+                chunk_bytes: 1,
+                window_bytes: 1,
+                rate: 50,
+                burst: 200,
+            },
+        })));
+        world
+    }
+
+    /// What an ordinary morning looks like.
+    pub fn morning() -> Self {
+        let mut world = Self::new();
+        world.says(
+            "carol",
+            &[],
+            Chat {
+                text: "good morning".into(),
+                ..Chat::default()
+            },
+        );
+        world.person("@bob where does the refresh race?");
+        let answer = Chat {
+            text: "At line 42: two requests see the expired token and both ask for a new one. The second \
+                   answer overwrites the first, and the first caller is logged out.\n\nA lock around the \
+                   refresh mends it."
+                .into(),
+            origin: Origin::Agent,
+            agent: Some("codex".into()),
+            reply_to: Some("id-000001".into()),
+            usage: Some(Usage {
+                ms: Some(14_000),
+                tools: Some(2),
+                usd: Some(0.03),
+                tokens: None,
+            }),
+            ..Chat::default()
+        };
+        world.says("bob", &["alice"], answer);
+        world
+    }
+
+    pub fn event(&mut self, event: Event) {
+        let effects = self.room.update(event, NOW);
+        self.follow(effects);
+    }
+
+    fn follow(&mut self, effects: Vec<crate::room::Effect>) {
+        for effect in effects {
+            if let crate::room::Effect::Keep(record) = effect
+                && let Some(kept) = Record::kept(&record)
+            {
+                self.event(Event::Kept(kept));
+            }
+        }
+    }
+
+    pub fn says(&mut self, from: &str, to: &[&str], chat: Chat) {
+        self.seq += 1;
+        let message = Message {
+            id: format!("m-{}", self.seq),
+            from: from.into(),
+            to: to.iter().map(|name| (*name).to_owned()).collect(),
+            only: !to.is_empty(),
+            thread: None,
+            seq: self.seq,
+            at: NOW,
+            body: serde_json::value::to_raw_value(&Body::Chat(chat)).unwrap(),
+        };
+        self.event(Event::Frame(Box::new(Frame::Message(message))));
+    }
+
+    pub fn asks(&mut self, from: &str, text: &str) {
+        self.says(
+            from,
+            &["alice"],
+            Chat {
+                text: text.into(),
+                asks: true,
+                ..Chat::default()
+            },
+        );
+    }
+
+    pub fn person(&mut self, line: &str) {
+        let Ok(crate::command::Line::Command(command)) = crate::command::parse(line) else {
+            panic!("{line}")
+        };
+        let (effects, result) = self.room.perform(command, NOW);
+        result.unwrap();
+        self.follow(effects);
+    }
+
+    pub fn accept(&mut self, id: u32) {
+        let decision = Decision::Accept {
+            target: Target::Item(id),
+            instructions: None,
+            agent: None,
+        };
+        let (effects, result) = self.room.decide(decision, Person::at_keyboard(), NOW);
+        result.unwrap();
+        self.follow(effects);
+    }
+
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            room: &self.room,
+            relay: "wss://relay.example:443",
+            theme: &self.theme,
+            keymap: &self.keymap,
+            now: NOW,
+            zone: &self.zone,
+        }
+    }
+
+    /// The screen at a size, as text; and which item is whole on it.
+    pub fn screen(&mut self, width: u16, height: u16) -> (String, Option<u32>) {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let Self {
+            room,
+            state,
+            theme,
+            keymap,
+            zone,
+            ..
+        } = self;
+        let look = Look {
+            room,
+            relay: "wss://relay.example:443",
+            theme,
+            keymap,
+            now: NOW,
+            zone,
+        };
+        let mut whole = None;
+        let drawn = terminal.draw(|frame| {
+            let plan = Plan::new(&look, state, frame.area());
+            state.page = (plan.columns(), plan.page());
+            view::draw(&look, state, &plan, frame);
+            whole = plan.whole;
+        });
+        drawn.unwrap();
+        // The backend cannot show a screen without columns.
+        let screen = if width == 0 {
+            String::new()
+        } else {
+            terminal.backend().to_string()
+        };
+        (screen, whole)
+    }
+}

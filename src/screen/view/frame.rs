@@ -10,7 +10,11 @@ use ratatui::{
 use super::{Look, Pane, Plan, Scope, State, main_pane, panes, paper, timeline};
 use crate::{
     room::{Audience, Command},
-    screen::{action::Action, keymap::Context, state::{Overlay, Tone}},
+    screen::{
+        action::Action,
+        keymap::Context,
+        state::{Overlay, Tone},
+    },
     text,
 };
 
@@ -18,11 +22,19 @@ use crate::{
 pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     if plan.too_small {
         let line = look.line("too small", Scope::Warning);
-        line.render(Rect { height: plan.main.height.min(1), ..plan.main }, frame.buffer_mut());
+        line.render(
+            Rect {
+                height: plan.main.height.min(1),
+                ..plan.main
+            },
+            frame.buffer_mut(),
+        );
         return;
     }
     if plan.wide {
-        let block = Block::new().borders(Borders::ALL).border_style(look.style(Scope::Border));
+        let block = Block::new()
+            .borders(Borders::ALL)
+            .border_style(look.style(Scope::Border));
         let area = frame.area();
         frame.render_widget(block, area);
         panes::draw_side(look, state, plan.side, frame.buffer_mut());
@@ -32,7 +44,14 @@ pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     draw_banner(look, plan, frame);
     let strip = plan.strip_lines.iter().zip(plan.strip.y..plan.strip.bottom());
     for (line, y) in strip {
-        line.render(Rect { y, height: 1, ..plan.strip }, frame.buffer_mut());
+        line.render(
+            Rect {
+                y,
+                height: 1,
+                ..plan.strip
+            },
+            frame.buffer_mut(),
+        );
     }
     if plan.rule.height > 0 {
         draw_rule(look, state, plan, frame);
@@ -48,7 +67,14 @@ fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         (Overlay::Item(_), Some(item)) => {
             Clear.render(plan.main, buffer);
             for (line, y) in item.lines.iter().zip(plan.main.y..plan.main.bottom()) {
-                line.render(Rect { y, height: 1, ..plan.main }, buffer);
+                line.render(
+                    Rect {
+                        y,
+                        height: 1,
+                        ..plan.main
+                    },
+                    buffer,
+                );
             }
         }
         _ => match main_pane(plan, state) {
@@ -76,11 +102,18 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         right.push(look.span(format!(" {} ", look.relay), Scope::Dim));
     } else {
         left.push(look.span(mark, mark_scope));
-        let inbox = if waiting > 0 { format!("Inbox {waiting}") } else { "Inbox".to_owned() };
+        let inbox = if waiting > 0 {
+            format!("Inbox {waiting}")
+        } else {
+            "Inbox".to_owned()
+        };
         let people = format!("People {}", look.room.members.list().len());
         let here = main_pane(plan, state);
-        let tabs =
-            [(format!("#{}", settings.room), Pane::Timeline), (inbox, Pane::Inbox), (people, Pane::People)];
+        let tabs = [
+            (format!("#{}", settings.room), Pane::Timeline),
+            (inbox, Pane::Inbox),
+            (people, Pane::People),
+        ];
         for (name, pane) in tabs {
             let scope = match pane {
                 pane if pane == here => Scope::Focus,
@@ -88,7 +121,11 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
                 _ => Scope::Dim,
             };
             // Where one is, is told without colour as well.
-            let name = if pane == here { format!("[{name}]") } else { format!(" {name} ") };
+            let name = if pane == here {
+                format!("[{name}]")
+            } else {
+                format!(" {name} ")
+            };
             left.push(look.span(format!(" {name}"), scope));
         }
     }
@@ -102,7 +139,14 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     timeline::cut_line(left, plan.top.width as usize).render(plan.top, buffer);
     if left_width + right_width < plan.top.width as usize {
         let x = plan.top.right() - right_width as u16;
-        Line::from(right).render(Rect { x, width: right_width as u16, ..plan.top }, buffer);
+        Line::from(right).render(
+            Rect {
+                x,
+                width: right_width as u16,
+                ..plan.top
+            },
+            buffer,
+        );
     }
 }
 
@@ -110,7 +154,10 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
 fn draw_banner(look: &Look, plan: &Plan, frame: &mut Frame) {
     if plan.banner.height > 0 {
         let (mark, words, scope) = look.connection();
-        let line = look.line(text::cut(&format!("{mark} {words}"), plan.banner.width as usize), scope);
+        let line = look.line(
+            text::cut(&format!("{mark} {words}"), plan.banner.width as usize),
+            scope,
+        );
         line.render(plan.banner, frame.buffer_mut());
     }
 }
@@ -123,7 +170,11 @@ fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         None => audience(look, state),
     };
     let below = state.scroll.below(look.room);
-    let new = if below > 0 { format!(" {below} new below ↓ ") } else { String::new() };
+    let new = if below > 0 {
+        format!(" {below} new below ↓ ")
+    } else {
+        String::new()
+    };
     let words = text::cut(&words, width.saturating_sub(text::width(&new)));
     let dashes = width.saturating_sub(text::width(&words) + text::width(&new) + 2);
     let line = Line::from(vec![
@@ -142,7 +193,13 @@ fn audience(look: &Look, state: &State) -> String {
         return String::new();
     }
     match crate::command::parse(&text) {
-        Ok(crate::command::Line::Command(Command::Say { to, public, thread: None, note, .. })) => {
+        Ok(crate::command::Line::Command(Command::Say {
+            to,
+            public,
+            thread: None,
+            note,
+            ..
+        })) => {
             let direct = look.room.settings.mentions == crate::room::Mentions::Direct || note;
             if to.is_empty() || public || !direct {
                 let others = look.room.members.list().len().saturating_sub(1);
@@ -163,13 +220,22 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     let focused = state.pane == Pane::Composer || state.reason.is_some();
     let scope = if focused { Scope::Prompt } else { Scope::Dim };
     let prompt = if state.reason.is_some() { "✎ " } else { "› " };
-    look.span(prompt, scope).render(Rect { height: 1, ..plan.composer }, frame.buffer_mut());
+    look.span(prompt, scope).render(
+        Rect {
+            height: 1,
+            ..plan.composer
+        },
+        frame.buffer_mut(),
+    );
     let area = Rect {
         x: plan.composer.x + columns,
         width: plan.composer.width - columns,
         ..plan.composer
     };
-    let field = state.reason.as_ref().map_or(&state.composer, |reason| &reason.field);
+    let field = state
+        .reason
+        .as_ref()
+        .map_or(&state.composer, |reason| &reason.field);
     if field.is_empty() {
         let hint = match &state.reason {
             Some(_) => "a reason, or just Enter; Esc goes back",
@@ -201,7 +267,8 @@ fn draw_bottom(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         }
         None => timeline::cut_line(hints(look, state), width),
     };
-    line.alignment(Alignment::Left).render(plan.bottom, frame.buffer_mut());
+    line.alignment(Alignment::Left)
+        .render(plan.bottom, frame.buffer_mut());
 }
 
 fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
@@ -211,10 +278,22 @@ fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
         Context::Reason => &[Action::Send, Action::Back],
         Context::Help => &[Action::Back, Action::PageDown],
         Context::Timeline => &[Action::HandOver, Action::Retry, Action::NextPane, Action::Help],
-        Context::Inbox | Context::Item => &[Action::Accept, Action::Reject, Action::Later, Action::Open, Action::Back],
+        Context::Inbox | Context::Item => &[
+            Action::Accept,
+            Action::Reject,
+            Action::Later,
+            Action::Open,
+            Action::Back,
+        ],
         _ if waiting => &[Action::Accept, Action::Reject, Action::NextPane, Action::Help],
         _ if !look.room.runs.is_empty() => &[Action::EndRun, Action::NextPane, Action::Help],
-        _ => &[Action::Send, Action::NextPane, Action::Inbox, Action::Help, Action::Leave],
+        _ => &[
+            Action::Send,
+            Action::NextPane,
+            Action::Inbox,
+            Action::Help,
+            Action::Leave,
+        ],
     };
     let mut spans = vec![Span::raw(" ")];
     for action in actions {

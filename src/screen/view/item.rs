@@ -29,14 +29,24 @@ pub(super) fn lay(look: &Look, item: &Item, view: &mut ItemView, area: Rect) -> 
         view.seen = view.seen.max(view.scroll + height);
     }
     let whole = view.seen >= lines.len() && height > 0;
-    Laid { lines: lines.into_iter().skip(view.scroll).take(height).collect(), whole }
+    Laid {
+        lines: lines.into_iter().skip(view.scroll).take(height).collect(),
+        whole,
+    }
 }
 
 fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let agent = look.room.settings.default_agent();
-    let kind = if item.from.agent.is_some() { "an agent" } else { "a person" };
-    let mut head = vec![look.span(format!("m{} ", item.id), Scope::Strip), look.speaker(&item.from)];
+    let kind = if item.from.agent.is_some() {
+        "an agent"
+    } else {
+        "a person"
+    };
+    let mut head = vec![
+        look.span(format!("m{} ", item.id), Scope::Strip),
+        look.speaker(&item.from),
+    ];
     head.push(look.span(format!(" ({kind}) asks"), Scope::Text));
     lines.push(Line::from(head));
     let does = match &agent {
@@ -45,18 +55,39 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     };
     push_wrapped(look, &does, width, Scope::Dim, &mut lines);
     if item.is_reply {
-        push_wrapped(look, "It is a reply to your agent: the agents go on talking.", width, Scope::Dim, &mut lines);
+        push_wrapped(
+            look,
+            "It is a reply to your agent: the agents go on talking.",
+            width,
+            Scope::Dim,
+            &mut lines,
+        );
     }
     if let Some(held) = &item.held {
-        push_wrapped(look, &format!("It waits although auto mode is on: {held}."), width, Scope::Warning, &mut lines);
+        push_wrapped(
+            look,
+            &format!("It waits although auto mode is on: {held}."),
+            width,
+            Scope::Warning,
+            &mut lines,
+        );
     }
     if !item.risks.is_empty() {
         let risks: Vec<&str> = item.risks.iter().map(|risk| risk.in_words()).collect();
-        push_wrapped(look, &format!("⚠ Beware: {}.", risks.join(", ")), width, Scope::Risk, &mut lines);
+        push_wrapped(
+            look,
+            &format!("⚠ Beware: {}.", risks.join(", ")),
+            width,
+            Scope::Risk,
+            &mut lines,
+        );
     }
     lines.push(Line::default());
     for line in text::wrap(&item.text, width.saturating_sub(2)) {
-        lines.push(Line::from(vec![look.span("│ ", Scope::Border), look.span(line, Scope::Text)]));
+        lines.push(Line::from(vec![
+            look.span("│ ", Scope::Border),
+            look.span(line, Scope::Text),
+        ]));
     }
     lines.push(Line::default());
     let mut foot: Vec<Span> = Vec::new();
@@ -69,5 +100,9 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
 }
 
 fn push_wrapped(look: &Look, words: &str, width: usize, scope: Scope, lines: &mut Vec<Line<'static>>) {
-    lines.extend(text::wrap(words, width).into_iter().map(|line| look.line(line, scope)));
+    lines.extend(
+        text::wrap(words, width)
+            .into_iter()
+            .map(|line| look.line(line, scope)),
+    );
 }

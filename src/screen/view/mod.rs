@@ -23,8 +23,8 @@ use super::{
 use crate::room::{Connection, ItemId, Millis, Room};
 
 pub use frame::draw;
-pub(super) use words::{help_lines, reply_lines};
 pub(super) use timeline::Scroll;
+pub(super) use words::{help_lines, reply_lines};
 
 /// Columns from which the side panes stand beside the messages.
 const WIDE: u16 = 90;
@@ -95,7 +95,11 @@ impl Plan {
         }
         plan.wide = area.width >= WIDE && area.height >= 10;
         let inner = if plan.wide { shrink(area) } else { area };
-        plan.top = if plan.wide { row(area, area.y) } else { row(inner, inner.y) };
+        plan.top = if plan.wide {
+            row(area, area.y)
+        } else {
+            row(inner, inner.y)
+        };
         let has_bottom = plan.wide || area.height >= 7;
         let (mut first, mut last) = (inner.y + u16::from(!plan.wide), inner.bottom());
         if plan.wide {
@@ -105,7 +109,12 @@ impl Plan {
             plan.bottom = row(inner, last);
         }
         let (left, width) = if plan.wide {
-            plan.side = Rect { x: inner.x, y: first, width: SIDE, height: last - first };
+            plan.side = Rect {
+                x: inner.x,
+                y: first,
+                width: SIDE,
+                height: last - first,
+            };
             (inner.x + SIDE, inner.width - SIDE)
         } else {
             (inner.x, inner.width)
@@ -114,10 +123,19 @@ impl Plan {
             // The messages keep a row at least.
             let rows = rows.min((last - first).saturating_sub(1));
             last -= rows;
-            Rect { x: left, y: last, width, height: rows }
+            Rect {
+                x: left,
+                y: last,
+                width,
+                height: rows,
+            }
         };
         let most = (area.height / 3).max(1);
-        let field = if let Some(reason) = &mut state.reason { &mut reason.field } else { &mut state.composer };
+        let field = if let Some(reason) = &mut state.reason {
+            &mut reason.field
+        } else {
+            &mut state.composer
+        };
         plan.composer = from_bottom(field.rows(width.saturating_sub(words::PROMPT_COLUMNS)).min(most));
         if area.height >= 12 {
             plan.rule = from_bottom(1);
@@ -143,7 +161,12 @@ impl Plan {
         if look.room.connection != Connection::Online && area.height >= 6 {
             plan.banner = from_bottom(1);
         }
-        plan.main = Rect { x: left, y: first, width, height: last - first };
+        plan.main = Rect {
+            x: left,
+            y: first,
+            width,
+            height: last - first,
+        };
         if let (Overlay::Item(view), Some(item)) = (&mut state.overlay, opened) {
             let laid = item::lay(look, item, view, plan.main);
             plan.whole = laid.whole.then_some(item.id);
@@ -196,10 +219,18 @@ fn row(area: Rect, y: u16) -> Rect {
 }
 
 fn shrink_sides(area: Rect) -> Rect {
-    Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }
+    Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    }
 }
 
 fn shrink(area: Rect) -> Rect {
     let area = shrink_sides(area);
-    Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area }
+    Rect {
+        y: area.y + 1,
+        height: area.height.saturating_sub(2),
+        ..area
+    }
 }

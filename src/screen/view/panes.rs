@@ -1,12 +1,7 @@
 //! People and inbox: beside the messages on a wide screen, in their place on a narrow one.
 
 use nexscope_relay::protocol::Status;
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    text::Line,
-    widgets::Widget,
-};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
 
 use super::{Look, Scope, timeline::cut_line, words};
 use crate::{
@@ -19,23 +14,53 @@ pub(super) fn draw_side(look: &Look, state: &State, area: Rect, buffer: &mut Buf
     let width = area.width.saturating_sub(1) as usize;
     let mut lines = Vec::new();
     let title = |name: &str, count: usize, pane: Pane| {
-        let scope = if state.pane == pane { Scope::Focus } else { Scope::Title };
+        let scope = if state.pane == pane {
+            Scope::Focus
+        } else {
+            Scope::Title
+        };
         look.line(format!("{name} {count}"), scope)
     };
     lines.push(title("People", look.room.members.list().len(), Pane::People));
-    lines.extend(look.room.members.list().iter().map(|member| person(look, member, width)));
+    lines.extend(
+        look.room
+            .members
+            .list()
+            .iter()
+            .map(|member| person(look, member, width)),
+    );
     lines.push(Line::default());
     lines.push(title("Inbox", look.room.inbox.len(), Pane::Inbox));
     lines.extend(inbox_lines(look, state, width));
-    draw_lines(lines, Rect { width: width as u16, ..area }, buffer);
+    draw_lines(
+        lines,
+        Rect {
+            width: width as u16,
+            ..area
+        },
+        buffer,
+    );
     for y in area.y..area.bottom() {
-        look.span("│", Scope::Border).render(Rect { x: area.right() - 1, y, width: 1, height: 1 }, buffer);
+        look.span("│", Scope::Border).render(
+            Rect {
+                x: area.right() - 1,
+                y,
+                width: 1,
+                height: 1,
+            },
+            buffer,
+        );
     }
 }
 
 /// Draws people in the messages' place.
 pub(super) fn draw_people(look: &Look, area: Rect, buffer: &mut Buffer) {
-    let people = look.room.members.list().iter().map(|member| person(look, member, area.width as usize));
+    let people = look
+        .room
+        .members
+        .list()
+        .iter()
+        .map(|member| person(look, member, area.width as usize));
     draw_lines(people.collect(), area, buffer);
 }
 
@@ -57,7 +82,10 @@ fn person(look: &Look, member: &Seen, width: usize) -> Line<'static> {
     };
     let mut spans = vec![
         look.span(format!("{mark} "), scope),
-        look.speaker(&Speaker { member: member.name.clone(), agent: None }),
+        look.speaker(&Speaker {
+            member: member.name.clone(),
+            agent: None,
+        }),
     ];
     for agent in &member.agents {
         match member.doing.get(agent) {
@@ -77,8 +105,12 @@ fn person(look: &Look, member: &Seen, width: usize) -> Line<'static> {
 }
 
 fn inbox_lines(look: &Look, state: &State, width: usize) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line> =
-        look.room.inbox.waiting().map(|item| inbox_line(look, state, item, width)).collect();
+    let mut lines: Vec<Line> = look
+        .room
+        .inbox
+        .waiting()
+        .map(|item| inbox_line(look, state, item, width))
+        .collect();
     if lines.is_empty() {
         lines.push(look.line("nothing waits", Scope::Dim));
     }
@@ -100,5 +132,9 @@ fn inbox_line(look: &Look, state: &State, item: &Item, width: usize) -> Line<'st
         ],
         width,
     );
-    if selected { line.patch_style(look.style(Scope::Selected)) } else { line }
+    if selected {
+        line.patch_style(look.style(Scope::Selected))
+    } else {
+        line
+    }
 }

@@ -26,9 +26,15 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
 
     if rows < 2 {
         // One row: who, the words, and the keys, if they fit.
-        let mut spans = vec![look.span(format!("▸ m{} ", item.id), Scope::Strip), look.speaker(&item.from)];
+        let mut spans = vec![
+            look.span(format!("▸ m{} ", item.id), Scope::Strip),
+            look.speaker(&item.from),
+        ];
         spans.push(look.span(format!(": {words}"), Scope::Text));
-        return Laid { lines: vec![cut_line(spans, width)], whole: false };
+        return Laid {
+            lines: vec![cut_line(spans, width)],
+            whole: false,
+        };
     }
 
     let wrapped = text::wrap(&item.text, width.saturating_sub(2));
@@ -45,14 +51,21 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
         let folded = text::wrap(&words, width.saturating_sub(2));
         for (row, line) in folded.iter().take(for_words).enumerate() {
             let more = row + 1 == for_words && folded.len() > for_words;
-            let line = if more { text::cut(&format!("{line} …………"), width.saturating_sub(2)) } else { (*line).to_owned() };
+            let line = if more {
+                text::cut(&format!("{line} …………"), width.saturating_sub(2))
+            } else {
+                (*line).to_owned()
+            };
             lines.push(words_line(look, &line));
         }
     }
     if has_foot {
         lines.push(cut_line(foot, width));
     }
-    Laid { lines, whole: fits && item.risks.is_empty() }
+    Laid {
+        lines,
+        whole: fits && item.risks.is_empty(),
+    }
 }
 
 fn words_line(look: &Look, words: &str) -> Line<'static> {
@@ -83,7 +96,9 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
 /// Who will see the answer, in words.
 pub(super) fn audience(look: &Look, item: &Item) -> String {
     let post = look.room.timeline.post_numbered(item.id);
-    let audience = post.map_or(Audience::Everyone, |post| Audience::of(post, &look.room.settings.me));
+    let audience = post.map_or(Audience::Everyone, |post| {
+        Audience::of(post, &look.room.settings.me)
+    });
     format!("answer to {}", audience.in_words())
 }
 

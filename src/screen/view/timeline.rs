@@ -31,11 +31,6 @@ fn blocks(room: &Room) -> usize {
 }
 
 impl Scroll {
-    /// Whether what is new is shown.
-    pub fn follows(&self) -> bool {
-        self.bottom.is_none()
-    }
-
     /// Messages below the bottom.
     pub fn below(&self, room: &Room) -> usize {
         let Some((block, _)) = self.bottom else { return 0 };
@@ -102,7 +97,13 @@ impl Scroll {
 
     /// So far that the message with that number can be seen.
     pub fn show(&mut self, number: u32, look: &Look, width: u16, height: u16) {
-        let Some((block, _)) = look.room.timeline.posts().rev().find(|(_, post)| post.number == number) else {
+        let Some((block, _)) = look
+            .room
+            .timeline
+            .posts()
+            .rev()
+            .find(|(_, post)| post.number == number)
+        else {
             return;
         };
         let (top, bottom) = self.window(look, width, height);
@@ -123,7 +124,9 @@ impl Scroll {
         if last == 0 {
             return ((0, 0), (0, 0));
         }
-        let bottom = self.bottom.unwrap_or_else(|| (last - 1, lay_block(look, last - 1, width, None).len()));
+        let bottom = self
+            .bottom
+            .unwrap_or_else(|| (last - 1, lay_block(look, last - 1, width, None).len()));
         let (mut block, mut line, mut left) = (bottom.0, bottom.1, height as usize);
         while left > line && block > 0 {
             left -= line;
@@ -172,7 +175,13 @@ pub(super) fn draw(look: &Look, scroll: &Scroll, selected: Option<u32>, area: Re
     }
     if last == 0 {
         let hint = look.line("Nobody has said anything yet. Write below; F1 helps.", Scope::Dim);
-        hint.render(Rect { height: area.height.min(1), ..area }, buffer);
+        hint.render(
+            Rect {
+                height: area.height.min(1),
+                ..area
+            },
+            buffer,
+        );
     }
 }
 
@@ -195,21 +204,37 @@ fn lay_block(look: &Look, block: usize, width: u16, selected: Option<u32>) -> Ve
 fn day_line(look: &Look, day: &str, width: usize) -> Line<'static> {
     let day = text::cut(day, width);
     let side = width.saturating_sub(text::width(&day) + 2) / 2;
-    look.line(format!("{} {day} {}", "─".repeat(side), "─".repeat(side)), Scope::Border)
+    look.line(
+        format!("{} {day} {}", "─".repeat(side), "─".repeat(side)),
+        Scope::Border,
+    )
 }
 
-fn lay_entry(look: &Look, entry: &Entry, width: usize, selected: Option<u32>, lines: &mut Vec<Line<'static>>) {
+fn lay_entry(
+    look: &Look,
+    entry: &Entry,
+    width: usize,
+    selected: Option<u32>,
+    lines: &mut Vec<Line<'static>>,
+) {
     let time = look.span(format!("{} ", look.clock(entry.at)), Scope::Time);
     match &entry.what {
         What::Post(post) => lay_post(look, post, time, width, selected == Some(post.number), lines),
         What::Presence { name, event } => {
             let words = format!("{} {}", look.name(name), words::presence(*event));
-            lines.push(Line::from(vec![time, look.span(text::cut(&words, width.saturating_sub(6)), Scope::Note)]));
+            lines.push(Line::from(vec![
+                time,
+                look.span(text::cut(&words, width.saturating_sub(6)), Scope::Note),
+            ]));
         }
         What::Note(note) => {
             let wrapped = text::wrap(note, width.saturating_sub(6));
             for (row, line) in wrapped.into_iter().enumerate() {
-                let first = if row == 0 { time.clone() } else { Span::raw("      ") };
+                let first = if row == 0 {
+                    time.clone()
+                } else {
+                    Span::raw("      ")
+                };
                 lines.push(Line::from(vec![first, look.span(line, Scope::Note)]));
             }
         }
@@ -229,7 +254,11 @@ fn lay_post(
     let name = look.speaker(&post.speaker());
     let addressed = look.addressed(post);
     let head = 6 + text::width(&name.content) + text::width(&addressed);
-    let name = if selected { name.patch_style(look.style(Scope::Selected)) } else { name };
+    let name = if selected {
+        name.patch_style(look.style(Scope::Selected))
+    } else {
+        name
+    };
     let mut header = vec![time, name, look.span(addressed, Scope::Dim)];
     let one_line = !post.text.contains('\n') && head + 2 + text::width(&post.text) <= width;
     if one_line {
@@ -238,7 +267,10 @@ fn lay_post(
     } else {
         lines.push(Line::from(header));
         for line in text::wrap(&post.text, width.saturating_sub(indent)) {
-            lines.push(Line::from(vec![Span::raw(margin.clone()), look.span(line, Scope::Text)]));
+            lines.push(Line::from(vec![
+                Span::raw(margin.clone()),
+                look.span(line, Scope::Text),
+            ]));
         }
     }
     lay_details(look, post, &margin, width, selected, lines);
@@ -256,10 +288,17 @@ fn lay_details(
     let mut parts: Vec<Span> = Vec::new();
     if selected || post.asks && !post.mine {
         let thread = look.room.threads.get(&post.thread);
-        let thread = thread.filter(|thread| thread.posts > 1).map_or_else(String::new, |t| format!(" t{}", t.number));
+        let thread = thread
+            .filter(|thread| thread.posts > 1)
+            .map_or_else(String::new, |t| format!(" t{}", t.number));
         parts.push(look.span(format!("m{}{thread}", post.number), Scope::Key));
     }
-    if let Some(usage) = post.usage.as_ref().map(words::usage).filter(|usage| !usage.is_empty()) {
+    if let Some(usage) = post
+        .usage
+        .as_ref()
+        .map(words::usage)
+        .filter(|usage| !usage.is_empty())
+    {
         parts.push(look.span(usage, Scope::Dim));
     }
     if let Some(by) = &post.edited_by {
@@ -294,7 +333,11 @@ fn lay_run(look: &Look, run: &Run, width: usize) -> Vec<Line<'static>> {
     if !run.partial.is_empty() {
         let wrapped = text::wrap(&run.partial, width.saturating_sub(2));
         let skip = wrapped.len().saturating_sub(PARTIAL_LINES);
-        lines.extend(wrapped[skip..].iter().map(|line| look.line(format!("  {line}"), Scope::Partial)));
+        lines.extend(
+            wrapped[skip..]
+                .iter()
+                .map(|line| look.line(format!("  {line}"), Scope::Partial)),
+        );
     }
     lines
 }

@@ -31,13 +31,21 @@ impl Look<'_> {
     }
 
     fn format(&self, at: Millis, how: &str) -> String {
-        let time = i64::try_from(at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
-        time.map_or_else(String::new, |time| time.to_zoned(self.zone.clone()).strftime(how).to_string())
+        let time = i64::try_from(at)
+            .ok()
+            .and_then(|at| Timestamp::from_millisecond(at).ok());
+        time.map_or_else(String::new, |time| {
+            time.to_zoned(self.zone.clone()).strftime(how).to_string()
+        })
     }
 
     /// A name as its person is called here.
     pub(super) fn name(&self, name: &str) -> String {
-        if same_name(name, &self.room.settings.me) { "you".to_owned() } else { name.to_owned() }
+        if same_name(name, &self.room.settings.me) {
+            "you".to_owned()
+        } else {
+            name.to_owned()
+        }
     }
 
     /// Who speaks: people and agents told apart, also without colour.
@@ -79,7 +87,11 @@ impl Look<'_> {
                     ReceiptState::Failed => ("failed at", Scope::Error),
                     ReceiptState::Expired => ("expired at", Scope::Error),
                 };
-                let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+                let why = if why.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {why}")
+                };
                 self.span(format!("{word} {name}{why}"), scope)
             }
         }
@@ -93,7 +105,9 @@ impl Look<'_> {
             MentionFate::Rejected(why) => self.span(format!("rejected: {why}"), Scope::Dim),
             MentionFate::Answered => self.span("answered", Scope::Good),
             MentionFate::Failed(why) => {
-                let retry = self.keymap.hint(Context::Timeline, super::super::action::Action::Retry);
+                let retry = self
+                    .keymap
+                    .hint(Context::Timeline, super::super::action::Action::Retry);
                 let retry = retry.map_or_else(String::new, |key| format!(" · {key} tries again"));
                 self.span(format!("failed: {why}{retry}"), Scope::Error)
             }
@@ -162,7 +176,11 @@ pub(super) fn usage(usage: &Usage) -> String {
         _ => {}
     }
     if let Some(usd) = usage.usd.filter(|usd| usd.is_finite() && *usd >= 0.0) {
-        parts.push(if usd < 0.01 { format!("${usd:.4}") } else { format!("${usd:.2}") });
+        parts.push(if usd < 0.01 {
+            format!("${usd:.4}")
+        } else {
+            format!("${usd:.2}")
+        });
     } else if let Some(tokens) = usage.tokens {
         parts.push(format!("{tokens} tokens"));
     }
@@ -206,11 +224,26 @@ pub(in crate::screen) fn reply_lines(
 
 fn who(look: &Look) -> Vec<Line<'static>> {
     let line = |member: &crate::room::Seen| {
-        let away = if member.status == Status::Away { ", away" } else { "" };
-        let agents = if member.agents.is_empty() { "no agent".into() } else { member.agents.join(", ") };
-        let mode = if member.mode == Mode::Auto { "auto" } else { "manual" };
+        let away = if member.status == Status::Away {
+            ", away"
+        } else {
+            ""
+        };
+        let agents = if member.agents.is_empty() {
+            "no agent".into()
+        } else {
+            member.agents.join(", ")
+        };
+        let mode = if member.mode == Mode::Auto {
+            "auto"
+        } else {
+            "manual"
+        };
         let mut spans = vec![
-            look.speaker(&Speaker { member: member.name.clone(), agent: None }),
+            look.speaker(&Speaker {
+                member: member.name.clone(),
+                agent: None,
+            }),
             look.span(format!("  {agents} · {mode}{away}"), Scope::Text),
         ];
         for (agent, doing) in &member.doing {
@@ -233,7 +266,10 @@ fn inbox(look: &Look) -> Vec<Line<'static>> {
             Line::from(vec![
                 look.span(format!("m{} ", item.id), Scope::Key),
                 look.speaker(&item.from),
-                look.span(format!("  {}", text::cut(&item.text.replace('\n', " "), 200)), Scope::Text),
+                look.span(
+                    format!("  {}", text::cut(&item.text.replace('\n', " "), 200)),
+                    Scope::Text,
+                ),
             ])
         })
         .collect();
@@ -250,23 +286,46 @@ fn status(look: &Look, invite: Option<String>) -> Vec<Line<'static>> {
     let plain = |text: String| look.span(text, Scope::Text);
     let agents = &room.settings.agents;
     let mut lines = vec![
-        Line::from(vec![label("connection"), look.span(format!("{mark} {word}"), scope)]),
+        Line::from(vec![
+            label("connection"),
+            look.span(format!("{mark} {word}"), scope),
+        ]),
         Line::from(vec![label("relay"), plain(look.relay.to_owned())]),
-        Line::from(vec![label("room"), plain(format!("#{} as {}", room.settings.room, room.settings.me))]),
+        Line::from(vec![
+            label("room"),
+            plain(format!("#{} as {}", room.settings.room, room.settings.me)),
+        ]),
         Line::from(vec![label("mode"), plain(look.mode().0.to_owned())]),
         Line::from(vec![
             label("agents"),
-            plain(if agents.is_empty() { "none".into() } else { agents.join(", ") }),
+            plain(if agents.is_empty() {
+                "none".into()
+            } else {
+                agents.join(", ")
+            }),
         ]),
-        Line::from(vec![label("waiting"), plain(format!("{} for you", room.inbox.len()))]),
-        Line::from(vec![label("outbox"), plain(format!("{} not yet with the relay", room.outbox.unacked()))]),
+        Line::from(vec![
+            label("waiting"),
+            plain(format!("{} for you", room.inbox.len())),
+        ]),
+        Line::from(vec![
+            label("outbox"),
+            plain(format!("{} not yet with the relay", room.outbox.unacked())),
+        ]),
     ];
     for agent in agents {
         let used = room.guard.runs_today(agent, look.now);
         let most = room.settings.limits.per_day;
-        lines.push(Line::from(vec![label(""), plain(format!("{agent}: {used} of {most} automatic runs today"))]));
+        lines.push(Line::from(vec![
+            label(""),
+            plain(format!("{agent}: {used} of {most} automatic runs today")),
+        ]));
     }
-    lines.extend(room.runs.all().map(|run| Line::from(vec![label("running"), plain(look.doing(run))])));
+    lines.extend(
+        room.runs
+            .all()
+            .map(|run| Line::from(vec![label("running"), plain(look.doing(run))])),
+    );
     if let Some(invite) = invite {
         lines.push(Line::from(vec![label("invite"), plain(invite)]));
     }
@@ -275,8 +334,15 @@ fn status(look: &Look, invite: Option<String>) -> Vec<Line<'static>> {
 
 fn history(look: &Look, numbers: &[u32]) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for post in numbers.iter().filter_map(|number| look.room.timeline.post_numbered(*number)) {
-        let thread = look.room.threads.get(&post.thread).map_or(0, |thread| thread.number);
+    for post in numbers
+        .iter()
+        .filter_map(|number| look.room.timeline.post_numbered(*number))
+    {
+        let thread = look
+            .room
+            .threads
+            .get(&post.thread)
+            .map_or(0, |thread| thread.number);
         let mut words = post.text.split('\n');
         lines.push(Line::from(vec![
             look.span(format!("m{} t{thread} ", post.number), Scope::Dim),
@@ -295,8 +361,14 @@ fn history(look: &Look, numbers: &[u32]) -> Vec<Line<'static>> {
 /// The words, and the keys as they are bound now.
 pub(in crate::screen) fn help_lines(look: &Look) -> Vec<Line<'static>> {
     let mut lines = vec![
-        look.line("Write and press Enter: everyone sees it. Begin with @name to ask that member's agent.", Scope::Text),
-        look.line("What asks your agent waits in the inbox until you accept or reject it.", Scope::Text),
+        look.line(
+            "Write and press Enter: everyone sees it. Begin with @name to ask that member's agent.",
+            Scope::Text,
+        ),
+        look.line(
+            "What asks your agent waits in the inbox until you accept or reject it.",
+            Scope::Text,
+        ),
         Line::default(),
     ];
     for word in WORDS {
@@ -306,7 +378,13 @@ pub(in crate::screen) fn help_lines(look: &Look) -> Vec<Line<'static>> {
             look.span(format!("· {}", word.does), Scope::Text),
         ]));
     }
-    for context in [Context::Anywhere, Context::Inbox, Context::Item, Context::Timeline, Context::Composer] {
+    for context in [
+        Context::Anywhere,
+        Context::Inbox,
+        Context::Item,
+        Context::Timeline,
+        Context::Composer,
+    ] {
         lines.push(Line::default());
         lines.push(look.line(context.heading(), Scope::Title));
         for (keys, action) in look.keymap.list(context) {

@@ -1,0 +1,254 @@
+//! What agents are told, and in which session.
+
+use super::*;
+
+/// bob asks in a thread of his, with others addressed too.
+fn asks_in(world: &mut World, from: &str, id: &str, thread: &str, to: &[&str], only: bool) -> ItemId {
+    let mut message = world.message(from, id, to, only, &Body::Chat(ask(id)));
+    message.thread = Some(thread.into());
+    world.receives(message);
+    world.room.inbox.waiting().last().unwrap().id
+}
+
+fn answer(world: &mut World, item: ItemId) -> ask::Ask {
+    world.accept(item);
+    let ask = world.started();
+    world.ends(&ask.run, Outcome::Answer("ok".into()));
+    ask
+}
+
+#[test]
+fn the_next_mention_of_a_thread_goes_on_in_its_session() {
+    let mut world = World::new();
+    let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
+    assert_eq!(answer(&mut world, first).resume, None);
+    let second = asks_in(&mut world, "bob", "m-2", "m-1", &["alice"], true);
+    let ask = answer(&mut world, second);
+    assert_eq!(ask.resume.as_deref(), Some("agent-session"));
+    assert!(ask.earlier.is_empty());
+    let other = asks_in(&mut world, "bob", "m-3", "m-3", &["alice"], true);
+    assert_eq!(answer(&mut world, other).resume, None);
+}
+
+#[test]
+fn a_session_goes_on_after_a_restart() {
+    let mut world = World::new();
+    let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
+    answer(&mut world, first);
+    world.restart();
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    let second = asks_in(&mut world, "bob", "m-2", "m-1", &["alice"], true);
+    assert_eq!(
+        answer(&mut world, second).resume.as_deref(),
+        Some("agent-session")
+    );
+}
+
+#[test]
+fn a_session_that_knows_private_words_does_not_answer_others() {
+    // (who asks again in bob's private thread, whom, only, whether the session goes on)
+    let table = [
+        ("bob", vec!["alice"], true, true),
+        ("carol", vec!["alice"], true, false),
+        ("bob", vec!["alice", "carol"], true, false),
+        ("bob", vec!["alice"], false, false),
+    ];
+    for (from, to, only, goes_on) in table {
+        let mut world = World::new();
+        let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
+        answer(&mut world, first);
+        let again = asks_in(&mut world, from, "m-2", "m-1", &to, only);
+        let ask = answer(&mut world, again);
+        assert_eq!(ask.resume.is_some(), goes_on, "{from} to {to:?} only {only}");
+        // Nor is it told what only bob and alice have seen.
+        assert!(goes_on || ask.earlier.is_empty(), "{:?}", ask.earlier);
+    }
+}
+
+#[test]
+fn a_session_narrows_to_all_that_it_was_given() {
+    let mut world = World::new();
+    let public = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], false);
+    answer(&mut world, public);
+    // A private question in the public thread goes on, for everybody was to see what was said before …
+    let private = asks_in(&mut world, "bob", "m-2", "m-1", &["alice"], true);
+    assert!(answer(&mut world, private).resume.is_some());
+    // … and from then on the session knows something private.
+    let public = asks_in(&mut world, "carol", "m-3", "m-1", &["alice"], false);
+    assert_eq!(answer(&mut world, public).resume, None);
+}
+
+#[test]
+fn only_what_was_accepted_is_told() {
+    let mut world = World::new();
+    let first = asks_in(&mut world, "bob", "accepted", "t", &["alice"], false);
+    world.accept(first);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Failed("broke".into()));
+    world.decide(Decision::HandOver(first)).unwrap();
+    let run = world.started().run;
+    // Without a session to go on from, the agent is told what was before.
+    let ending = Ending {
+        session: None,
+        ..Ending::failed("")
+    };
+    let ending = Ending {
+        outcome: Outcome::Answer("said by claude".into()),
+        ..ending
+    };
+    world.event(Event::Run {
+        run,
+        event: AgentEvent::Ended(ending),
+    });
+    world.room.runs = Runs::default();
+
+    let rejected = asks_in(&mut world, "carol", "rejected", "t", &["alice"], false);
+    world
+        .decide(Decision::Reject {
+            target: Target::Item(rejected),
+            reason: String::new(),
+        })
+        .unwrap();
+    let mut overheard = world.message("carol", "overheard", &[], false, &Body::Chat(ask("overheard")));
+    overheard.thread = Some("t".into());
+    world.receives(overheard);
+    asks_in(&mut world, "bob", "pending", "t", &["alice"], false);
+    let now = asks_in(&mut world, "bob", "now", "t", &["alice"], false);
+    world.accept(now);
+    let told: Vec<String> = world
+        .started()
+        .earlier
+        .iter()
+        .map(|said| said.text.as_str().to_owned())
+        .collect();
+    assert_eq!(told, ["accepted", "said by claude"]);
+}
+
+#[test]
+fn one_run_at_a_time_and_the_rest_queue() {
+    let mut world = World::new();
+    let first = world.bob_asks("m-1", "one");
+    let second = world.bob_asks("m-2", "two");
+    world.accept(first);
+    world.accept(second);
+    assert_eq!(world.starts(), 1);
+    assert_eq!(world.room.runs.all().count(), 2);
+    let run = world.started();
+    assert_eq!(run.text.as_str(), "one");
+    world.ends(&run.run, Outcome::Answer("1".into()));
+    assert_eq!(world.started().text.as_str(), "two");
+}
+
+#[test]
+fn cancel_stops_what_runs_and_drops_what_waits() {
+    let mut world = World::new();
+    for id in ["m-1", "m-2"] {
+        let item = world.bob_asks(id, id);
+        world.accept(item);
+    }
+    assert!(world.perform("/cancel").unwrap_err().contains("m1 or m2"));
+    world.perform("/cancel m2").unwrap();
+    assert_eq!(world.room.runs.all().count(), 1);
+    let (of, state, why) = world.receipts().pop().unwrap();
+    assert_eq!(
+        (of.as_str(), state, why.as_str()),
+        ("m-2", ReceiptState::Failed, "stopped by alice")
+    );
+    world.perform("/cancel").unwrap();
+    let run = world.started().run;
+    assert!(
+        world
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Stop { run: stopped } if *stopped == run))
+    );
+    world.ends(&run, Outcome::Cancelled);
+    assert!(world.room.runs.is_empty() && world.chats().is_empty());
+    assert!(world.perform("/cancel").is_err());
+}
+
+#[test]
+fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "why?");
+    world.accept(item);
+    world.restart();
+    assert!(world.room.runs.is_empty() && world.starts() == 0);
+    let post = world.room.timeline.post_numbered(item).unwrap();
+    assert!(
+        matches!(world.room.inbox.fate(post), Some(MentionFate::Failed(why)) if why.contains("interrupted"))
+    );
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Failed);
+    world.decide(Decision::HandOver(item)).unwrap();
+    assert_eq!(world.starts(), 1);
+}
+
+#[test]
+fn a_lost_session_begins_anew_with_what_was_before() {
+    let mut world = World::new();
+    let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
+    answer(&mut world, first);
+    let second = asks_in(&mut world, "bob", "m-2", "m-1", &["alice"], true);
+    world.accept(second);
+    let ask = world.started();
+    assert!(ask.resume.is_some());
+    let ending = Ending {
+        session_lost: true,
+        ..Ending::failed("no such session")
+    };
+    world.event(Event::Run {
+        run: ask.run.clone(),
+        event: AgentEvent::Ended(ending),
+    });
+    let again = world.started();
+    assert!(again.run != ask.run && again.resume.is_none());
+    assert_eq!(again.earlier.len(), 2);
+}
+
+#[test]
+fn an_answer_that_no_frame_carries_is_cut_and_says_so() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "everything?");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("é\n".repeat(400_000)));
+    let (frame, chat) = world.chats().pop().unwrap();
+    assert!(serde_json::to_string(&frame).unwrap().len() < 262_144);
+    assert!(chat.text.ends_with("than the relay carries]"));
+}
+
+#[test]
+fn others_see_what_an_agent_does_and_nothing_of_what_it_writes() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "why?");
+    world.accept(item);
+    let run = world.started().run;
+    for event in [
+        AgentEvent::Tool {
+            name: "Read".into(),
+            detail: "secret/path".into(),
+        },
+        AgentEvent::Partial("CANARY".into()),
+        AgentEvent::Notice("CANARY".into()),
+    ] {
+        world.event(Event::Run {
+            run: run.clone(),
+            event,
+        });
+    }
+    let mut signals = 0;
+    for effect in &world.effects {
+        let Effect::Send(frame) = effect else { continue };
+        if let Outbound::Signal(signal) = frame {
+            signals += 1;
+            assert_eq!(
+                (signal.to.as_slice(), signal.only),
+                (&["bob".to_owned()][..], true)
+            );
+        }
+        let text = format!("{frame:?}");
+        assert!(!text.contains("CANARY") && !text.contains("secret/path"));
+    }
+    assert_eq!(signals, 4);
+}

@@ -1,0 +1,316 @@
+//! Mentions wait for a person, and what a person decides happens.
+
+use super::*;
+
+#[test]
+fn a_mention_waits_and_starts_nothing() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "can you review src/auth.rs?");
+    assert_eq!(
+        world.room.inbox.next().unwrap().text,
+        "can you review src/auth.rs?"
+    );
+    assert_eq!(world.starts(), 0);
+    let states: Vec<_> = world
+        .receipts()
+        .into_iter()
+        .map(|(of, state, _)| (of, state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("m-1".into(), ReceiptState::Received),
+            ("m-1".into(), ReceiptState::Queued)
+        ]
+    );
+    assert!(
+        world
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Attention(Attention::Item)))
+    );
+    assert_eq!(item, 1);
+}
+
+#[test]
+fn what_asks_and_what_does_not() {
+    let agent = |chat: Chat| Chat {
+        origin: Origin::Agent,
+        agent: Some("codex".into()),
+        ..chat
+    };
+    // (to, body, lands in the inbox)
+    let table = [
+        (vec!["alice"], ask("x"), true),
+        (vec!["ALICE", "carol"], ask("x"), true),
+        (vec![], ask("a broadcast"), false),
+        (vec!["carol"], ask("x"), false),
+        (
+            vec!["alice"],
+            Chat {
+                asks: false,
+                ..ask("a note")
+            },
+            false,
+        ),
+        (vec!["alice"], agent(ask("an agent asks")), true),
+        (
+            vec!["alice"],
+            agent(Chat {
+                reply_to: Some("not-ours".into()),
+                ..ask("answers another")
+            }),
+            false,
+        ),
+        (
+            vec!["alice"],
+            agent(Chat {
+                asks: false,
+                ..ask("an answer to read")
+            }),
+            false,
+        ),
+    ];
+    for (nth, (to, chat, lands)) in table.into_iter().enumerate() {
+        let mut world = World::new();
+        let message = world.message("bob", &format!("m-{nth}"), &to, false, &Body::Chat(chat));
+        world.receives(message);
+        assert_eq!(!world.room.inbox.is_empty(), lands, "row {nth}");
+        assert_eq!(world.room.timeline.posts().count(), 1, "row {nth}");
+        assert_eq!(world.starts(), 0, "row {nth}");
+    }
+}
+
+#[test]
+fn accept_runs_the_agent_and_its_answer_goes_to_who_asked() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "why?");
+    world.accept(item);
+    let ask = world.started();
+    assert_eq!(
+        (ask.text.as_str(), ask.agent.as_str(), ask.from.member.as_str()),
+        ("why?", "claude", "bob")
+    );
+    assert_eq!(ask.audience, Some(vec!["bob".to_owned()]));
+    assert!(world.room.inbox.is_empty());
+
+    world.event(Event::Run {
+        run: ask.run.clone(),
+        event: AgentEvent::Partial("Beca".into()),
+    });
+    assert_eq!(world.room.runs.working().next().unwrap().partial, "Beca");
+    world.ends(&ask.run, Outcome::Answer("Because.".into()));
+
+    let (frame, chat) = world.chats().pop().unwrap();
+    assert_eq!(
+        (frame.to, frame.only, frame.thread.as_deref()),
+        (vec!["bob".to_owned()], true, Some("m-1"))
+    );
+    assert_eq!(
+        (chat.text.as_str(), chat.origin, chat.agent.as_deref()),
+        ("Because.", Origin::Agent, Some("claude"))
+    );
+    assert_eq!(
+        (chat.asks, chat.hop, chat.reply_to.as_deref()),
+        (false, 1, Some("m-1"))
+    );
+    let states: Vec<_> = world.receipts().into_iter().map(|(_, state, _)| state).collect();
+    use ReceiptState::*;
+    assert_eq!(states, [Received, Queued, Accepted, Answered]);
+}
+
+#[test]
+fn a_public_mention_is_answered_in_public_and_an_agent_is_asked_back() {
+    let mut world = World::new();
+    let chat = Chat {
+        origin: Origin::Agent,
+        agent: Some("codex".into()),
+        hop: 1,
+        ..ask("and you?")
+    };
+    let message = world.message("bob", "m-1", &["alice"], false, &Body::Chat(chat));
+    world.receives(message);
+    world.accept(1);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("Me too.".into()));
+    let (frame, chat) = world.chats().pop().unwrap();
+    assert_eq!((frame.to, frame.only), (vec!["bob".to_owned()], false));
+    assert_eq!((chat.asks, chat.hop), (true, 2));
+}
+
+#[test]
+fn an_empty_answer_ends_the_exchange() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "thanks!");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("  \n".into()));
+    assert!(world.chats().is_empty());
+    assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Answered);
+}
+
+#[test]
+fn reject_tells_the_reason_and_starts_nothing() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "deploy?");
+    world
+        .decide(Decision::Reject {
+            target: Target::Item(item),
+            reason: " busy\x1b[31m ".into(),
+        })
+        .unwrap();
+    assert_eq!(
+        world.receipts().last().unwrap(),
+        &("m-1".into(), ReceiptState::Rejected, "busy".into())
+    );
+    assert!(world.room.inbox.is_empty() && world.starts() == 0);
+    let again = Decision::Reject {
+        target: Target::Item(item),
+        reason: String::new(),
+    };
+    assert!(world.decide(again).unwrap_err().contains("does not wait"));
+}
+
+#[test]
+fn a_failure_is_told_with_its_reason_and_posts_nothing() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "why?");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Failed("not logged in".into()));
+    assert!(world.chats().is_empty());
+    assert_eq!(
+        world.receipts().last().unwrap(),
+        &("m-1".into(), ReceiptState::Failed, "not logged in".into())
+    );
+
+    // One key tries again.
+    world.decide(Decision::HandOver(item)).unwrap();
+    assert_eq!(world.starts(), 2);
+    assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Accepted);
+}
+
+#[test]
+fn a_thread_is_decided_together() {
+    let mut world = World::new();
+    for id in ["m-1", "m-2"] {
+        let mut message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("x")));
+        message.thread = Some("m-1".into());
+        world.receives(message);
+    }
+    world.bob_asks("m-3", "elsewhere");
+    world
+        .decide(Decision::Reject {
+            target: Target::Thread(1),
+            reason: String::new(),
+        })
+        .unwrap();
+    assert_eq!(world.room.inbox.len(), 1);
+}
+
+#[test]
+fn what_is_put_off_leaves_the_strip_and_stays_in_the_list() {
+    let mut world = World::new();
+    let first = world.bob_asks("m-1", "one");
+    let second = world.bob_asks("m-2", "two");
+    assert_eq!(world.room.inbox.next().unwrap().id, first);
+    world.decide(Decision::Later(first)).unwrap();
+    assert_eq!(world.room.inbox.next().unwrap().id, second);
+    let order: Vec<_> = world.room.inbox.waiting().map(|item| item.id).collect();
+    assert_eq!(order, [second, first]);
+}
+
+#[test]
+fn nobody_decides_in_time() {
+    let mut world = World::new();
+    world.bob_asks("m-1", "hello?");
+    assert_eq!(world.room.next_deadline(), Some(NOW + 86_400_000));
+    world.now += 86_400_000;
+    world.event(Event::Tick);
+    assert!(world.room.inbox.is_empty() && world.starts() == 0);
+    assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Expired);
+}
+
+#[test]
+fn hostile_strings_are_clean_when_they_enter() {
+    let mut world = World::new();
+    let evil = "\x1b[2J\x1b]52;c;aGk=\x07\u{202e}evil\u{200b}";
+    let mut bob = member("bob");
+    bob.note = evil.into();
+    bob.client = evil.into();
+    bob.agents = vec![evil.into(), "codex".into()];
+    world.event(Event::Frame(Box::new(Frame::Presence(Presence {
+        event: PresenceEvent::Update,
+        member: bob,
+    }))));
+    let chat = Chat {
+        origin: Origin::Agent,
+        agent: Some(evil.into()),
+        edited_by: Some(evil.into()),
+        ..ask(evil)
+    };
+    let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(chat));
+    world.receives(message);
+
+    let seen = world.room.members.get("bob").unwrap();
+    assert_eq!((seen.note.as_str(), seen.client.as_str()), ("evil", "evil"));
+    assert_eq!(seen.agents, ["codex"]);
+    let post = world.room.timeline.post_numbered(1).unwrap();
+    assert_eq!(
+        (post.text.as_str(), post.agent.as_deref(), post.hidden),
+        ("evil", Some("evil"), 2)
+    );
+    assert_eq!(world.room.inbox.next().unwrap().risks, [Risk::Hidden]);
+}
+
+#[test]
+fn auto_mode_answers_within_its_limits_and_then_waits() {
+    let mut world = World::new();
+    world.decide(Decision::Auto).unwrap();
+    for nth in 0..3 {
+        let mut message = world.message(
+            "bob",
+            &format!("m-{nth}"),
+            &["alice"],
+            true,
+            &Body::Chat(ask("go on")),
+        );
+        message.thread = Some("m-0".into());
+        world.receives(message);
+        assert_eq!(world.starts(), nth + 1);
+        let run = world.started().run;
+        world.ends(&run, Outcome::Answer("on".into()));
+    }
+    let mut message = world.message("bob", "m-9", &["alice"], true, &Body::Chat(ask("go on")));
+    message.thread = Some("m-0".into());
+    world.receives(message);
+    assert_eq!(world.starts(), 3);
+    let item = world.room.inbox.next().unwrap();
+    assert!(item.held.as_ref().unwrap().contains("hop limit"));
+    assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Queued);
+
+    // The count survives a restart, and a person's accept sets it back.
+    world.restart();
+    world.room.settings.mode = wire::Mode::Auto;
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 99))));
+    let id = world.room.inbox.next().unwrap().id;
+    world.accept(id);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("on".into()));
+    let before = world.starts();
+    let mut message = world.message("bob", "m-10", &["alice"], true, &Body::Chat(ask("go on")));
+    message.thread = Some("m-0".into());
+    world.receives(message);
+    assert_eq!(world.starts(), before + 1);
+}
+
+#[test]
+fn auto_mode_never_answers_a_broadcast_and_no_command_turns_it_on() {
+    let mut world = World::new();
+    let (_, result) = world.room.perform(Command::Mode(Some(wire::Mode::Auto)), NOW);
+    assert!(result.is_err() && world.room.settings.mode == wire::Mode::Manual);
+    world.decide(Decision::Auto).unwrap();
+    let message = world.message("bob", "m-1", &[], false, &Body::Chat(ask("everyone?")));
+    world.receives(message);
+    assert!(world.starts() == 0 && world.room.inbox.is_empty());
+}

@@ -1,0 +1,264 @@
+//! The main job, by the real binaries in a pseudo-terminal: two screens and a relay.
+mod support;
+
+use std::time::Duration;
+
+use support::{Home, Relay, command_agent};
+
+/// An agent that leaves a mark when it is started, says one line, and waits for a file before the next.
+fn patient_agent(home: &Home) -> String {
+    let script = home.script(
+        "agent",
+        "touch \"$HOME/started\"\ncat > \"$HOME/prompt\"\necho 'It races'\n\
+         while [ ! -e \"$HOME/go\" ]; do sleep 0.05; done\necho 'at line 42.'",
+    );
+    command_agent("helper", &script)
+}
+
+#[test]
+fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let bob = Home::empty("bob");
+    let agent = patient_agent(&bob);
+    bob.configure(&format!(
+        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
+        relay.url(),
+        support::TOKEN
+    ));
+    let (a, b) = (alice.screen(100, 30), bob.screen(60, 20));
+    a.wait_for("bob  helper");
+    b.wait_for("People 2");
+
+    a.say("good morning, everyone");
+    b.wait_for("good morning, everyone");
+    a.wait_for("└ sent");
+
+    a.say("@bob where does it race?");
+    b.wait_for("▸ m2 alice asks helper");
+    a.wait_for("queued by bob");
+    let started = bob.path().join("started");
+    assert!(!started.exists(), "a mention that waits has started something");
+
+    b.press_until("\x1bOQ", "accepted for helper");
+    b.wait_for("It races");
+    assert!(started.exists());
+    let a_sees = a.wait_for("accepted by bob");
+    assert!(
+        !a_sees.contains("It races"),
+        "the asker sees what is not posted yet:\n{a_sees}"
+    );
+    a.wait_for("helper ⚙ writ");
+
+    std::fs::write(bob.path().join("go"), "").unwrap();
+    b.wait_for("at line 42.");
+    let a_sees = a.wait_for("at line 42.");
+    assert!(
+        a_sees.contains("bob·helper → you") && a_sees.contains("It races"),
+        "{a_sees}"
+    );
+    a.wait_for("answered by bob");
+
+    let prompt = std::fs::read_to_string(bob.path().join("prompt")).unwrap();
+    assert!(
+        prompt.contains("where does it race?") && !prompt.contains("good morning"),
+        "{prompt}"
+    );
+}
+
+#[test]
+fn text_with_an_alt_key_right_behind_it_decides_nothing() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let bob = Home::empty("bob");
+    let agent = patient_agent(&bob);
+    bob.configure(&format!(
+        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
+        relay.url(),
+        support::TOKEN
+    ));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    a.say("@bob deploy?");
+    b.wait_for("▸ m1 alice asks helper");
+
+    for (keys, typed) in [
+        ("some text\x1ba", "› some text"),
+        ("more\x1br", "› some textmore"),
+    ] {
+        b.send(keys);
+        // The item is opened, and what was typed stays where it was typed.
+        b.wait_for("(a person) asks");
+        b.wait_for(typed);
+        b.send("\x1b[6~");
+        b.settle(Duration::from_millis(300));
+        assert!(b.screen().contains("(a person) asks"), "{}", b.screen());
+        b.send("\x1b");
+        b.wait_gone("(a person) asks");
+    }
+    // Letters that decide in the inbox type while one writes.
+    b.send("aaarrr");
+    b.wait_for("› some textmoreaaarrr");
+    assert!(!bob.path().join("started").exists());
+    let a_sees = a.wait_for("queued by bob");
+    assert!(
+        !a_sees.contains("accepted") && !a_sees.contains("rejected"),
+        "{a_sees}"
+    );
+}
+
+#[test]
+fn a_rejection_tells_its_reason() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let bob = Home::empty("bob");
+    let agent = patient_agent(&bob);
+    bob.configure(&format!(
+        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
+        relay.url(),
+        support::TOKEN
+    ));
+    let (a, b) = (alice.screen(80, 24), bob.screen(50, 15));
+    a.wait_for("People 2");
+    a.say("@bob deploy?");
+    b.wait_for("▸ m1 alice asks");
+    b.press_until("\x1bOR", "a reason, or just Enter");
+    b.send("busy until noon");
+    b.wait_for("busy until noon");
+    b.press_until("\r", "rejected: busy until noon");
+    a.wait_for("rejected by bob: busy until noon");
+    assert!(!bob.path().join("started").exists());
+}
+
+#[test]
+fn the_relay_is_killed_and_comes_back() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let bob = Home::new("bob", &relay, "");
+    let (a, b) = (alice.screen(100, 30), bob.screen(60, 20));
+    a.wait_for("● bob");
+    b.wait_for("People 2");
+    a.say("before the crash");
+    b.wait_for("before the crash");
+
+    let dead = relay.kill();
+    a.wait_for("○ reconnecting in");
+    b.wait_for("○ reconnecting in");
+    a.say("@bob said while it was down");
+    a.wait_for("held until there is a connection");
+
+    let _relay = dead.revive();
+    a.wait_gone("reconnecting in");
+    b.wait_gone("reconnecting in");
+    b.wait_for("said while it was down");
+    b.say("and after it");
+    a.wait_for("and after it");
+    let a_sees = a.screen();
+    assert_eq!(a_sees.matches("before the crash").count(), 1, "{a_sees}");
+}
+
+#[test]
+fn sizes_come_and_go_and_leaving_restores_the_terminal() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let a = alice.screen(100, 30);
+    a.wait_for("● alice");
+    a.say("stays on the screen");
+    a.wait_for("└ sent");
+    let sizes: [(u16, u16, &[&str]); 6] = [
+        (60, 20, &["[#lobby]", "stays on the screen"]),
+        (50, 15, &["[#lobby]", "stays on the screen"]),
+        (20, 6, &["[#lobby]"]),
+        (15, 4, &["too small"]),
+        (50, 15, &["[#lobby]", "stays on the screen"]),
+        (100, 30, &["┌ #lobby", "stays on the screen", "People 1"]),
+    ];
+    for (columns, rows, expected) in sizes {
+        a.resize(columns, rows);
+        a.wait_until(&format!("{columns}x{rows}: {expected:?}"), |screen| {
+            expected.iter().all(|text| screen.contains(text))
+        });
+    }
+    a.send("\x03");
+    a.wait_for("Again to leave");
+    a.send("\x03");
+    let (code, ended) = a.end();
+    assert_eq!(code, 0);
+    assert!(ended.is_restored(), "{ended:?}");
+}
+
+#[test]
+fn a_signal_leaves_as_well() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    let status = std::process::Command::new("kill")
+        .arg(b.pid().to_string())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let (code, ended) = b.end();
+    assert_eq!(code, 0);
+    assert!(ended.is_restored(), "{ended:?}");
+    // It said bye: nobody waits for it to come back.
+    a.wait_for("bob left");
+}
+
+#[test]
+fn an_idle_screen_writes_nothing_and_does_nothing() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let a = alice.screen(100, 30);
+    a.wait_for("● alice");
+    a.say("and now quiet");
+    a.wait_for("└ sent");
+    a.settle(Duration::from_millis(500));
+    let (bytes, ticks) = (a.written(), a.ticks());
+    // The one sleep: it is what is tested.
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!((a.written(), a.ticks()), (bytes, ticks));
+}
+
+#[test]
+fn hostile_text_never_reaches_the_terminal() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let script = bob.script(
+        "agent",
+        r"printf 'answer \033]52;c;RVZJTA==\007\033]0;EVILTITLE\007\033[31m\033[2Jend'",
+    );
+    bob.configure(&format!(
+        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{}",
+        relay.url(),
+        support::TOKEN,
+        command_agent("helper", &script)
+    ));
+    let b = bob.screen(80, 24);
+    b.wait_for("People 1");
+    // A member whom nobody has cleaned: raw frames, straight to the relay.
+    let evil = "\\u001b]0;EVILTITLE\\u0007\\u001b[2J\\u001b]52;c;RVZJTA==\\u0007\\u202e";
+    let mut mallory = tungstenite::connect(relay.url()).unwrap().0;
+    for frame in [
+        format!(
+            r#"{{"type":"hello","v":2,"room":"lobby","name":"mallory","token":"{}","client":"{evil}"}}"#,
+            support::TOKEN
+        ),
+        format!(r#"{{"type":"update","note":"{evil}"}}"#),
+        format!(r#"{{"type":"message","id":"1","body":{{"kind":"chat","text":"{evil}broadcast"}}}}"#),
+        format!(
+            r#"{{"type":"message","id":"2","to":["bob"],"only":true,"body":{{"kind":"chat","asks":true,"text":"{evil}mention","origin":"agent","agent":"{evil}"}}}}"#
+        ),
+    ] {
+        mallory.send(tungstenite::Message::text(frame)).unwrap();
+    }
+    b.wait_for("broadcast");
+    b.wait_for("⚠ held invisible characters");
+    b.press_until("\x1bOQ", "answer end");
+    b.say("/who");
+    b.wait_for("mallory");
+    let raw = String::from_utf8_lossy(&b.raw()).into_owned();
+    for bad in ["EVILTITLE", "]52;", "\u{202e}", "RVZJTA"] {
+        assert!(!raw.contains(bad), "{bad:?} reached the terminal");
+    }
+}

@@ -1,0 +1,105 @@
+//! What the journeys stand on: real binaries, a real relay, a pseudo-terminal. Nothing here sleeps to wait;
+//! it waits for what is expected, and shows the last screen where that does not come.
+#![allow(dead_code, missing_docs, reason = "each journey uses its part of it")]
+
+pub mod relay;
+pub mod term;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use relay::Relay;
+pub use term::Term;
+
+/// How long anything that is expected may take. Long, for a busy machine; nothing waits for it to pass.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub const TOKEN: &str = "a-token-for-the-journeys";
+
+/// A person with a home of their own.
+pub struct Home {
+    pub name: String,
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    /// A home whose config joins `relay` as `name`, with more of TOML behind it.
+    pub fn new(name: &str, relay: &Relay, more: &str) -> Self {
+        let home = Self::empty(name);
+        home.configure(&format!(
+            "name = \"{name}\"\nrelay = \"{}\"\ntoken = \"{TOKEN}\"\n{more}",
+            relay.url()
+        ));
+        home
+    }
+
+    /// A home with nothing in it.
+    pub fn empty(name: &str) -> Self {
+        let home = Self {
+            name: name.to_owned(),
+            dir: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir_all(home.path().join("work")).unwrap();
+        home
+    }
+
+    pub fn configure(&self, text: &str) {
+        let path = self.path().join("config/nexscope/config.toml");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The variables that a program of this person's gets, and no others.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let path = |below: &str| self.path().join(below).display().to_string();
+        [
+            ("HOME", path("")),
+            ("XDG_CONFIG_HOME", path("config")),
+            ("XDG_STATE_HOME", path("state")),
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+            ("USER", self.name.clone()),
+            ("TERM", "xterm-256color".into()),
+            ("COLORTERM", "truecolor".into()),
+            ("LANG", "C.UTF-8".into()),
+            ("TZ", "UTC".into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    /// Opens the screen in a pseudo-terminal.
+    pub fn screen(&self, columns: u16, rows: u16) -> Term {
+        Term::spawn(self, &[], columns, rows)
+    }
+
+    /// A folder that the person's programs are started in.
+    pub fn work(&self) -> PathBuf {
+        self.path().join("work")
+    }
+
+    /// Writes a program for an agent of kind `command`.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+}
+
+/// The config of an agent that runs a program.
+pub fn command_agent(name: &str, program: &Path) -> String {
+    format!(
+        "agent = \"{name}\"\n[agents.{name}]\nkind = \"command\"\ncommand = [\"{}\"]\n",
+        program.display()
+    )
+}

@@ -1,0 +1,107 @@
+//! The relay as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::OnceLock,
+};
+
+/// A relay that runs, and is killed when it is dropped.
+pub struct Relay {
+    child: Child,
+    address: SocketAddr,
+    // Kept open, so that the relay never writes into a closed pipe.
+    _out: BufReader<ChildStdout>,
+}
+
+impl Relay {
+    /// Starts one on a free port.
+    pub fn start() -> Self {
+        Self::on("127.0.0.1:0".parse().unwrap())
+    }
+
+    fn on(address: SocketAddr) -> Self {
+        let mut child = Command::new(binary())
+            .args(["--listen", &address.to_string()])
+            .env_clear()
+            .env("NEXSCOPE_TOKEN", super::TOKEN)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let address = line.trim().rsplit(' ').next().unwrap().parse();
+        let address = address.unwrap_or_else(|_| panic!("the relay said: {line:?}"));
+        Self {
+            child,
+            address,
+            _out: out,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}/ws", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(mut self) -> Dead {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Dead {
+            address: self.address,
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where a relay was.
+pub struct Dead {
+    address: SocketAddr,
+}
+
+impl Dead {
+    /// Starts a new one in the same place.
+    pub fn revive(self) -> Relay {
+        Relay::on(self.address)
+    }
+}
+
+/// The relay's binary, which is of another package: built beside ours if it is not there yet, or is old.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let ours = Path::new(env!("CARGO_BIN_EXE_nexscope-tui"));
+        let folder = ours.parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            "nexscope-relay",
+            "--bin",
+            "nexscope-relay",
+        ]);
+        cargo.arg("--target-dir").arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "the relay does not build");
+        folder.join("nexscope-relay")
+    })
+}

@@ -1,0 +1,269 @@
+//! A program in a pseudo-terminal, and what is on its screen.
+
+use std::{
+    io::{Read, Write},
+    num::NonZeroU16,
+    sync::{Arc, Condvar, Mutex},
+    time::Instant,
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use super::{Home, PATIENCE};
+
+/// A terminal with a program in it.
+pub struct Term {
+    shared: Arc<Shared>,
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    parser: vt100::Parser,
+    /// Everything that the program has written.
+    raw: Vec<u8>,
+    ended: bool,
+}
+
+/// Questions that a program asks its terminal, and what an ordinary one answers.
+const ANSWERS: [(&[u8], &[u8]); 2] = [(b"\x1b[c", b"\x1b[?62;22c"), (b"\x1b[6n", b"\x1b[1;1R")];
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn cells(number: u16) -> NonZeroU16 {
+    NonZeroU16::new(number).unwrap()
+}
+
+impl Term {
+    /// Starts `nexscope-tui` with these arguments, in a home.
+    pub fn spawn(home: &Home, arguments: &[&str], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_nexscope-tui"));
+        command.args(arguments);
+        command.env_clear();
+        home.variables()
+            .into_iter()
+            .for_each(|(name, value)| command.env(name, value));
+        command.cwd(home.work());
+
+        let pty = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let child = pty.slave.spawn_command(command).unwrap();
+        drop(pty.slave);
+        let mut reader = pty.master.try_clone_reader().unwrap();
+        let writer = Arc::new(Mutex::new(pty.master.take_writer().unwrap()));
+        let state = State {
+            parser: vt100::Parser::new(cells(rows), cells(columns), 0),
+            raw: Vec::new(),
+            ended: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+
+        let (seen, replies) = (shared.clone(), writer.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 16 * 1024];
+            // On Linux the reading side ends with an error when the program has ended.
+            while let Ok(length @ 1..) = reader.read(&mut bytes) {
+                for (question, answer) in ANSWERS {
+                    if bytes[..length]
+                        .windows(question.len())
+                        .any(|window| window == question)
+                    {
+                        let _ = replies.lock().unwrap().write_all(answer);
+                    }
+                }
+                let mut state = seen.state.lock().unwrap();
+                state.parser.process(&bytes[..length]);
+                state.raw.extend_from_slice(&bytes[..length]);
+                seen.changed.notify_all();
+            }
+            seen.state.lock().unwrap().ended = true;
+            seen.changed.notify_all();
+        });
+        Self {
+            shared,
+            writer,
+            master: pty.master,
+            child,
+        }
+    }
+
+    /// What is on the screen.
+    pub fn screen(&self) -> String {
+        self.shared.state.lock().unwrap().parser.screen().contents()
+    }
+
+    /// Waits until the screen is as expected.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        loop {
+            let screen = state.parser.screen().contents();
+            if expected(&screen) {
+                return screen;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero() && !state.ended,
+                "waited for {what}; the screen is\n{screen}"
+            );
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until a text is on the screen.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) -> String {
+        self.wait_until(&format!("{text:?}"), |screen| screen.contains(text))
+    }
+
+    /// Waits until a text is no longer on the screen.
+    #[track_caller]
+    pub fn wait_gone(&self, text: &str) -> String {
+        self.wait_until(&format!("no {text:?}"), |screen| !screen.contains(text))
+    }
+
+    /// Types keys.
+    pub fn send(&self, keys: &str) {
+        self.writer.lock().unwrap().write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Types a line and sends it.
+    pub fn say(&self, line: &str) {
+        self.send(line);
+        self.send("\r");
+    }
+
+    /// Presses a deciding key, again and again until what it decides is seen: the first press may come
+    /// before the item was on the screen for long enough.
+    #[track_caller]
+    pub fn press_until(&self, key: &str, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.send(key);
+            let mut state = self.shared.state.lock().unwrap();
+            let again = Instant::now() + std::time::Duration::from_millis(300);
+            loop {
+                let screen = state.parser.screen().contents();
+                if screen.contains(text) {
+                    return screen;
+                }
+                assert!(
+                    Instant::now() < until,
+                    "pressed {key:?} for {text:?}; the screen is\n{screen}"
+                );
+                let left = again.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+            }
+        }
+    }
+
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.parser.screen_mut().set_size(cells(rows), cells(columns));
+        drop(state);
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    /// Bytes that the program has written so far.
+    pub fn written(&self) -> usize {
+        self.shared.state.lock().unwrap().raw.len()
+    }
+
+    /// Everything that the program has written.
+    pub fn raw(&self) -> Vec<u8> {
+        self.shared.state.lock().unwrap().raw.clone()
+    }
+
+    /// Waits until nothing has been written for a while, at most as long as anything may take.
+    pub fn settle(&self, quiet: std::time::Duration) {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        loop {
+            let before = state.raw.len();
+            state = self.shared.changed.wait_timeout(state, quiet).unwrap().0;
+            if state.raw.len() == before || Instant::now() > until {
+                return;
+            }
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// Processor time that the program has used, in ticks of 10 ms.
+    pub fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
+    /// Waits for the program's end. Returns its exit code, and what is left on the terminal.
+    #[track_caller]
+    pub fn end(mut self) -> (u32, Ended) {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        while !state.ended {
+            let left = until.saturating_duration_since(Instant::now());
+            let screen = state.parser.screen().contents();
+            assert!(
+                !left.is_zero(),
+                "the program does not end; the screen is\n{screen}"
+            );
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+        let screen = state.parser.screen();
+        let ended = Ended {
+            screen: screen.contents(),
+            alternate: screen.alternate_screen(),
+            bracketed_paste: screen.bracketed_paste(),
+            hidden_cursor: screen.hide_cursor(),
+            mouse: screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None,
+        };
+        drop(state);
+        (self.child.wait().unwrap().exit_code(), ended)
+    }
+}
+
+/// The terminal after the program's end.
+#[derive(Debug, PartialEq)]
+pub struct Ended {
+    pub screen: String,
+    pub alternate: bool,
+    pub bracketed_paste: bool,
+    pub hidden_cursor: bool,
+    pub mouse: bool,
+}
+
+impl Ended {
+    /// Whether the terminal is as it was before.
+    pub fn is_restored(&self) -> bool {
+        !(self.alternate || self.bracketed_paste || self.hidden_cursor || self.mouse)
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
