@@ -180,7 +180,8 @@ impl Drop for Running {
     }
 }
 
-fn shared(config: Config) -> Shared {
+/// What the connections of a relay with this config share.
+pub(crate) fn shared(config: Config) -> Shared {
     let shutdown = CancellationToken::new();
     let rules = Rules {
         max_members: config.max_members,
