@@ -214,7 +214,7 @@ fn max_connections(asked: usize) -> usize {
         usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX)
     });
     if files < asked {
-        warn!(
+        info!(
             connections = files,
             "fewer connections than asked for: the process may not open more files"
         );
