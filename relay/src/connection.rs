@@ -13,7 +13,7 @@ use std::{
 use futures_util::StreamExt;
 use subtle::ConstantTimeEq;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf},
     task::JoinHandle,
     time::{sleep, sleep_until, timeout},
 };
@@ -28,9 +28,8 @@ use tracing::{debug, info};
 
 use crate::{
     addresses::Permit,
-    http::{self, Fault, Head},
+    front,
     hub::Place,
-    metrics::Gauges,
     protocol::{Code, ErrorFrame, Greeting, is_name},
     queue::Queue,
     random,
@@ -59,21 +58,12 @@ pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, perm
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let limit = shared.config.hello_timeout;
-    let head = match timeout(limit, Head::read(&mut stream)).await {
-        Ok(Ok(head)) => head,
-        Ok(Err(Fault::TooLong)) => {
-            return reply(&mut stream, "431 Request Header Fields Too Large", "", "").await;
-        }
-        Ok(Err(Fault::Malformed)) => return reply(&mut stream, "400 Bad Request", "", "").await,
-        Ok(Err(Fault::Io)) | Err(_) => return,
+    let accepted = tokio::select! {
+        // Whoever has not asked for anything yet has nothing to be told.
+        () = shared.shutdown.cancelled() => return,
+        accepted = front::receive(&shared, &mut stream, peer) => accepted,
     };
-    let Some(accepted) = route(&shared, &mut stream, &head, peer).await else {
-        return;
-    };
-    if stream.write_all(accepted.as_bytes()).await.is_err() || stream.flush().await.is_err() {
-        return;
-    }
+    let Some(first) = accepted else { return };
     let (read, write) = tokio::io::split(stream);
     let config = &shared.config;
     let longest = config.message_bytes.max(config.chunk_bytes + CHUNK_HEADER);
@@ -82,7 +72,7 @@ where
         .write_buffer_size(0)
         .max_message_size(Some(longest))
         .max_frame_size(Some(longest));
-    let tap = Tap::new(read, head.rest);
+    let tap = Tap::new(read, first);
     let socket = WebSocketStream::from_raw_socket(tap, Role::Server, Some(limits)).await;
     let queue = Queue::new(
         config.queue_bytes,
@@ -96,81 +86,6 @@ where
         permit,
     };
     connection.run(socket, write).await;
-}
-
-/// Answers plain requests; gives the answer that accepts a WebSocket.
-async fn route<S>(shared: &Shared, stream: &mut S, head: &Head, peer: SocketAddr) -> Option<String>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    debug!(%peer, method = head.method, path = head.path, "request");
-    let config = &shared.config;
-    let get = head.method == "GET";
-    let read = get || head.method == "HEAD";
-    if let Some(origin) = head.header("origin")
-        && !config
-            .allow_origin
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
-    {
-        info!(%peer, "refused an origin");
-        reply(
-            stream,
-            "403 Forbidden",
-            "",
-            "Web pages may not connect to this relay.\n",
-        )
-        .await;
-    } else if read && head.path == "/healthz" {
-        let answer = http::answer("200 OK", "", "ok", get);
-        finish(stream, &answer).await;
-    } else if read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
-        let (rooms, members) = shared.hub.count();
-        let connections = shared.addresses.count();
-        let text = shared.metrics.render(&Gauges {
-            connections,
-            members,
-            rooms,
-        });
-        finish(stream, &http::answer("200 OK", "", &text, get)).await;
-    } else if get && head.path == "/ws" && !head.is_version_1() {
-        let accepted = head.upgrade();
-        if accepted.is_none() {
-            let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-            reply(
-                stream,
-                "426 Upgrade Required",
-                headers,
-                "Connect with a WebSocket.\n",
-            )
-            .await;
-        }
-        return accepted;
-    } else {
-        reply(stream, "404 Not Found", "", "There is nothing here.\n").await;
-    }
-    None
-}
-
-fn is_local(head: &Head, peer: SocketAddr) -> bool {
-    peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
-}
-
-async fn reply(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, headers: &str, body: &str) {
-    finish(stream, &http::answer(status, headers, body, true)).await;
-}
-
-/// Sends the last bytes of a connection, and waits a little for the peer to close: with something of it
-/// unread, closing would take the answer away from it.
-async fn finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
-    let last = async {
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        Tap::new(stream, Vec::new()).discard().await;
-        std::io::Result::Ok(())
-    };
-    // Too slow or gone: there is nothing more to do for it.
-    let _ = timeout(Duration::from_secs(2), last).await;
 }
 
 struct Connection {
@@ -400,5 +315,93 @@ impl Connection {
     fn refuse(&self, error: ErrorFrame) {
         info!(peer = %self.peer, code = ?error.code, "closed");
         self.queue.close(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        pin::Pin,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+        task::{Context, Poll},
+    };
+
+    use futures_util::SinkExt;
+    use tokio::io::{DuplexStream, ReadBuf, duplex};
+    use tokio_tungstenite::client_async;
+
+    use super::*;
+    use crate::{Config, server};
+
+    /// A stream that panics when it is read after its fuse was lit.
+    struct Bomb(DuplexStream, Arc<AtomicBool>);
+
+    impl AsyncRead for Bomb {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            assert!(!self.1.load(Relaxed), "this panic is part of a test");
+            Pin::new(&mut self.0).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Bomb {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_connection_alone() {
+        let shared = Arc::new(server::shared(Config::new("token")));
+        let fuse = Arc::new(AtomicBool::new(false));
+        let mut clients = Vec::new();
+        for (name, fuse) in [("ann", Arc::default()), ("bob", Arc::clone(&fuse))] {
+            let (near, far) = duplex(1 << 16);
+            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+            let permit = shared.addresses.admit(peer.ip()).expect("a place");
+            tokio::spawn(serve(Arc::clone(&shared), Bomb(far, fuse), peer, permit));
+            let (mut client, _) = client_async("ws://relay/ws", near).await.expect("an upgrade");
+            let hello = format!(r#"{{"type":"hello","v":2,"name":"{name}","token":"token"}}"#);
+            client.send(Message::text(hello)).await.expect("sent");
+            let welcome = client.next().await.expect("a frame").expect("a frame");
+            assert!(welcome.to_text().is_ok_and(|text| text.contains("welcome")));
+            clients.push(client);
+        }
+        let [ann, bob] = &mut clients[..] else {
+            panic!("two clients")
+        };
+        let joined = ann.next().await.expect("a frame").expect("a frame");
+        assert!(joined.to_text().is_ok_and(|text| text.contains("\"join\"")));
+        fuse.store(true, Relaxed);
+        bob.send(Message::text("{}")).await.expect("sent");
+        let away = ann.next().await.expect("a frame").expect("a frame");
+        assert!(away.to_text().is_ok_and(|text| text.contains("\"away\"")));
+        ann.send(Message::text(
+            r#"{"type":"message","id":"a","to":["bob"],"body":{}}"#,
+        ))
+        .await
+        .expect("sent");
+        let ack = ann.next().await.expect("a frame").expect("a frame");
+        assert!(
+            ack.to_text()
+                .is_ok_and(|text| text.contains(r#""absent":["bob"]"#))
+        );
+        assert_eq!(shared.addresses.count(), 1, "its place is free again");
     }
 }

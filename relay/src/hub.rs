@@ -118,11 +118,15 @@ impl Hub {
             return Err(full());
         }
         if self.max_rooms > 0 && rooms.len() >= self.max_rooms {
-            // An empty room makes way; what waits in it is with its senders too.
-            let empty = rooms
-                .values()
-                .find(|cell| lock(&cell.room).room.members() == 0)
-                .cloned();
+            // An empty room makes way, at first one in which nothing waits; what waits is with its senders too.
+            let state = |cell: &Arc<Cell>| {
+                let kept = lock(&cell.room);
+                (kept.room.members() == 0).then(|| kept.room.waits())
+            };
+            let empty = rooms.values().filter_map(|cell| Some((state(cell)?, cell)));
+            let empty = empty
+                .min_by_key(|(waits, _)| *waits)
+                .map(|(_, cell)| Arc::clone(cell));
             let empty = empty.ok_or_else(full)?;
             let mut kept = lock(&empty.room);
             if kept.room.members() > 0 {

@@ -19,6 +19,7 @@
 mod addresses;
 mod config;
 mod connection;
+mod front;
 mod http;
 mod hub;
 mod limits;

@@ -180,7 +180,8 @@ impl Drop for Running {
     }
 }
 
-fn shared(config: Config) -> Shared {
+/// What the connections of a relay with this config share.
+pub(crate) fn shared(config: Config) -> Shared {
     let shutdown = CancellationToken::new();
     let rules = Rules {
         max_members: config.max_members,
@@ -213,7 +214,7 @@ fn max_connections(asked: usize) -> usize {
         usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX)
     });
     if files < asked {
-        warn!(
+        info!(
             connections = files,
             "fewer connections than asked for: the process may not open more files"
         );

@@ -48,6 +48,8 @@ impl Session {
         }
         match request.and_then(|request| self.process(request)) {
             Ok(()) => self.patience.good(),
+            // The other side may have ended a stream while this frame was on its way: nobody's fault.
+            Err(error) if error.code == Code::NoSuchStream => self.send(&error),
             Err(error) => self.bad(&error),
         }
     }

@@ -163,7 +163,7 @@ async fn hellos_have_their_time() {
 
 #[tokio::test]
 async fn the_silent_are_closed_and_others_not() {
-    let relay = relay(|config| config.heartbeat = Duration::from_millis(100)).await;
+    let relay = relay(|config| config.heartbeat = Duration::from_millis(200)).await;
     // A raw client that answers no ping.
     let mut silent = Client::join(&relay, "silent").await;
     // Reading answers pings, in tungstenite; so this one is not read until it is over.
@@ -171,7 +171,7 @@ async fn the_silent_are_closed_and_others_not() {
     let begin = Instant::now();
     awake.presence("away", "silent").await;
     assert!(
-        begin.elapsed() >= Duration::from_millis(150),
+        begin.elapsed() >= Duration::from_millis(400),
         "{:?}",
         begin.elapsed()
     );
@@ -271,7 +271,7 @@ async fn bad_frames_are_answered_and_ten_are_abuse() {
 
 #[tokio::test]
 async fn the_rate_is_limited() {
-    let relay = relay(|config| (config.rate, config.burst) = (20, 5)).await;
+    let relay = relay(|config| (config.rate, config.burst) = (2, 5)).await;
     let mut bob = Client::join(&relay, "bob").await;
     let mut alice = Client::join(&relay, "alice").await;
     for i in 0..6 {
@@ -283,7 +283,7 @@ async fn the_rate_is_limited() {
         (Some("rate_limited"), Some("m5"))
     );
     let retry = error["retry_ms"].as_u64().expect("a time");
-    assert!((1..=50).contains(&retry), "{retry}");
+    assert!((1..=500).contains(&retry), "{retry}");
     // It was not processed; after that time it is.
     tokio::time::sleep(Duration::from_millis(retry)).await;
     let ack = alice.post("m5", &[], false).await;
@@ -291,7 +291,7 @@ async fn the_rate_is_limited() {
     for i in 0..6 {
         assert_eq!(bob.next_of("message").await["id"], format!("m{i}"));
     }
-    for _ in 0..120 {
+    for _ in 0..300 {
         // The relay may have closed before the last is sent.
         let frame = Message::text(support::message("flood", &[], false).to_string());
         if alice.socket.send(frame).await.is_err() {

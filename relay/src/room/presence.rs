@@ -80,6 +80,10 @@ impl<O: Outbox> Room<O> {
             return Err(ErrorFrame::new(Code::Full, message));
         }
 
+        if let Some(replaced) = seat.and_then(|index| self.unlink(index)) {
+            let message = "This seat was taken over by a newer connection of yours.";
+            replaced.outbox.close(ErrorFrame::new(Code::Replaced, message));
+        }
         let name = self.names.entry(key.clone()).or_default();
         name.owner = owner.or(name.owner);
         let member_key = name.owner.map(|owner| owner.key());
@@ -111,14 +115,13 @@ impl<O: Outbox> Room<O> {
                     joined_at: now,
                     v: version,
                 };
-                self.seats.push(Seat::new(key.clone(), session, member));
+                let mut seat = Seat::new(key.clone(), session, member);
+                // What was forgotten before may have been for it; its resume may come with a later join.
+                seat.forgotten = self.forgotten_private;
+                self.seats.push(seat);
                 (self.seats.len() - 1, Some(PresenceEvent::Join))
             }
         };
-        if let Some(replaced) = self.unlink(index) {
-            let message = "This seat was taken over by a newer connection of yours.";
-            replaced.outbox.close(ErrorFrame::new(Code::Replaced, message));
-        }
         self.joins += 1;
 
         outbox.push(self.welcome(index, resumed), Class::Welcome);
@@ -244,14 +247,17 @@ impl<O: Outbox> Room<O> {
         }
     }
 
-    /// What a resume finds; and what its member has had by its own word does not wait for it any more.
+    /// What a resume finds; and what its member has had by its own word does not wait for it any more. That
+    /// word counts for what was sent alone, so that one who remembers too much loses nothing.
     fn settle(&mut self, key: &Key, resume: Option<&Resume>) -> Resumed {
         let Some(resume) = resume else { return Resumed::New };
         if resume.epoch != self.epoch {
             return Resumed::Lost;
         }
         let name: &mut Name = self.names.entry(key.clone()).or_default();
-        name.pending = name.pending.split_off(&resume.seq.saturating_add(1));
+        name.pending = name
+            .pending
+            .split_off(&resume.seq.min(name.sent).saturating_add(1));
         let private = name
             .seat
             .map_or(self.forgotten_private, |seat| self.seats[seat].forgotten);
@@ -283,8 +289,12 @@ impl<O: Outbox> Room<O> {
 
     /// Takes the connection from a seat.
     fn unlink(&mut self, index: usize) -> Option<Link<O>> {
-        let link = self.seats[index].link.take()?;
+        let seat = &mut self.seats[index];
+        let link = seat.link.take()?;
         self.walkers -= usize::from(link.walk.is_some());
+        if let Some(name) = self.names.get_mut(&seat.key) {
+            name.sent = link.walk.as_ref().map_or(self.seq, |walk| walk.at);
+        }
         Some(link)
     }
 

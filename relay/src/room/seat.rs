@@ -71,6 +71,8 @@ pub(super) struct Name {
     /// Messages in memory that are addressed to it, and that it is not known to have: those that were
     /// not sent, and those that were sent on the present or last connection, which may be lost yet.
     pub(super) pending: BTreeSet<u64>,
+    /// How far its last connection came: nothing above this was sent to it.
+    pub(super) sent: u64,
 }
 
 /// A member's place, held for a while when its connection ends.

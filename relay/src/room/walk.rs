@@ -142,7 +142,7 @@ impl<O: Outbox> Room<O> {
     pub(super) fn forget(&mut self) {
         while let Some(message) = self.memory.evict() {
             if !message.only {
-                self.forgotten_public = message.seq;
+                self.forgotten_public = self.forgotten_public.max(message.seq);
             }
             if self.walkers > 0 {
                 self.overrun(&message);

@@ -1,0 +1,116 @@
+//! The first moments of a connection: its HTTP request is answered, or becomes a WebSocket.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+use tracing::{debug, info};
+
+use crate::{
+    http::{self, Fault, Head},
+    metrics::Gauges,
+    server::Shared,
+};
+
+/// How long a peer may take for the answer to a plain request.
+const ANSWERING: Duration = Duration::from_secs(2);
+/// What is read and thrown away of a peer that goes on sending, in bytes.
+const MAX_UNREAD: u64 = 1024 * 1024;
+
+/// Reads a request and answers it. Where it is accepted for a WebSocket, gives what was read behind its head.
+pub async fn receive<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Vec<u8>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let head = match timeout(shared.config.hello_timeout, Head::read(stream)).await {
+        Ok(Ok(head)) => head,
+        Ok(Err(Fault::TooLong)) => {
+            reply(stream, "431 Request Header Fields Too Large", "", "").await;
+            return None;
+        }
+        Ok(Err(Fault::Malformed)) => {
+            reply(stream, "400 Bad Request", "", "").await;
+            return None;
+        }
+        Ok(Err(Fault::Io)) | Err(_) => return None,
+    };
+    let accepted = route(shared, stream, &head, peer).await?;
+    stream.write_all(accepted.as_bytes()).await.ok()?;
+    stream.flush().await.ok()?;
+    Some(head.rest)
+}
+
+/// Answers plain requests; gives the answer that accepts a WebSocket.
+async fn route<S>(shared: &Shared, stream: &mut S, head: &Head, peer: SocketAddr) -> Option<String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    debug!(%peer, method = head.method, path = head.path, "request");
+    let config = &shared.config;
+    let get = head.method == "GET";
+    let read = get || head.method == "HEAD";
+    if let Some(origin) = head.header("origin")
+        && !config
+            .allow_origin
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    {
+        info!(%peer, "refused an origin");
+        reply(
+            stream,
+            "403 Forbidden",
+            "",
+            "Web pages may not connect to this relay.\n",
+        )
+        .await;
+    } else if read && head.path == "/healthz" {
+        finish(stream, &http::answer("200 OK", "", "ok", get)).await;
+    } else if read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
+        let (rooms, members) = shared.hub.count();
+        let connections = shared.addresses.count();
+        let text = shared.metrics.render(&Gauges {
+            connections,
+            members,
+            rooms,
+        });
+        finish(stream, &http::answer("200 OK", "", &text, get)).await;
+    } else if get && head.path == "/ws" && !head.is_version_1() {
+        let accepted = head.upgrade();
+        if accepted.is_none() {
+            let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+            reply(
+                stream,
+                "426 Upgrade Required",
+                headers,
+                "Connect with a WebSocket.\n",
+            )
+            .await;
+        }
+        return accepted;
+    } else {
+        reply(stream, "404 Not Found", "", "There is nothing here.\n").await;
+    }
+    None
+}
+
+fn is_local(head: &Head, peer: SocketAddr) -> bool {
+    peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
+}
+
+async fn reply(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, headers: &str, body: &str) {
+    finish(stream, &http::answer(status, headers, body, true)).await;
+}
+
+/// Sends the last bytes of a connection, and waits a little for the peer to close: with something of it
+/// unread, closing would take the answer away from it.
+async fn finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
+    let last = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(MAX_UNREAD), &mut tokio::io::sink()).await
+    };
+    // Too slow or gone: there is nothing more to do for it.
+    let _ = timeout(ANSWERING, last).await;
+}

@@ -1,0 +1,173 @@
+//! Rooms without sockets: tables for the rules, and a property over any sequence of frames.
+
+mod property;
+mod rules;
+
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::protocol::{Code, ErrorFrame, Greeting, Limits, Request};
+
+/// The sending side of a connection that nobody reads, until a test does.
+#[derive(Clone, Default)]
+struct Box_(Rc<RefCell<State>>);
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<Bytes>,
+    closed: Option<Code>,
+}
+
+impl Outbox for Box_ {
+    fn push(&self, frame: Bytes, _: Class) -> bool {
+        let mut state = self.0.borrow_mut();
+        if state.closed.is_none() {
+            state.frames.push_back(frame);
+        }
+        state.closed.is_none()
+    }
+
+    fn close(&self, error: ErrorFrame) {
+        let mut state = self.0.borrow_mut();
+        if state.closed.is_none() {
+            state.frames.clear();
+            state.closed = Some(error.code);
+        }
+    }
+}
+
+/// A room, and a number for the next connection.
+struct Bench {
+    room: Room<Box_>,
+    connections: u64,
+}
+
+/// A connection to it.
+struct Client {
+    ticket: Ticket,
+    outbox: Box_,
+    walking: bool,
+}
+
+impl Bench {
+    fn new(change: impl FnOnce(&mut Rules)) -> Bench {
+        let mut rules = Rules {
+            max_members: 0,
+            memory_messages: 1000,
+            memory_bytes: 1 << 20,
+            queue_frames: 1000,
+            queue_bytes: 1 << 20,
+            heartbeat: 20,
+            server: "test".into(),
+            limits: Limits {
+                message_bytes: 1,
+                chunk_bytes: 1,
+                window_bytes: 1,
+                rate: 1,
+                burst: 1,
+            },
+        };
+        change(&mut rules);
+        Bench {
+            room: Room::new("lobby", "epoch".into(), Arc::new(rules)),
+            connections: 0,
+        }
+    }
+
+    /// Joins with these fields in the hello.
+    fn enter(&mut self, name: &str, fields: Value) -> Result<Client, Code> {
+        let mut hello = json!({"type": "hello", "v": 2, "name": name, "token": "t"});
+        for (key, value) in fields.as_object().expect("fields") {
+            hello[key] = value.clone();
+        }
+        self.connections += 1;
+        let entry = Entry {
+            greeting: Greeting::parse(&hello.to_string()).expect("a hello"),
+            version: 2,
+            connection: self.connections,
+            session: format!("session{}", self.connections),
+            crowded: false,
+        };
+        let outbox = Box_::default();
+        let ticket = self
+            .room
+            .join(entry, outbox.clone(), self.connections)
+            .map_err(|error| error.code)?;
+        Ok(Client {
+            ticket,
+            outbox,
+            walking: true,
+        })
+    }
+
+    fn join(&mut self, name: &str) -> Client {
+        self.enter(name, json!({})).expect("a welcome")
+    }
+
+    fn post(&mut self, client: &Client, id: &str, to: &[&str], only: bool) -> Result<usize, Code> {
+        self.post_body(client, id, to, only, json!({"text": id}))
+    }
+
+    fn post_body(
+        &mut self,
+        from: &Client,
+        id: &str,
+        to: &[&str],
+        only: bool,
+        body: Value,
+    ) -> Result<usize, Code> {
+        let frame = json!({"type": "message", "id": id, "to": to, "only": only, "body": body}).to_string();
+        let Ok(Request::Message(post)) = Request::parse(&frame) else {
+            panic!("no message: {frame}")
+        };
+        self.room
+            .message(&from.ticket, &post, 1000)
+            .map_err(|error| error.code)
+    }
+
+    /// What a connection's writer would take next: what is queued, then a step of the replay.
+    fn read(&mut self, client: &mut Client, budget: usize) -> Vec<Value> {
+        let mut frames: Vec<Bytes> = client.outbox.0.borrow_mut().frames.drain(..).collect();
+        if client.walking {
+            client.walking = self.room.walk(&client.ticket, budget, &mut frames) == Walked::More;
+        }
+        frames.iter().map(|frame| json_of(frame)).collect()
+    }
+
+    /// All that there is for a connection.
+    fn read_all(&mut self, client: &mut Client) -> Vec<Value> {
+        let mut frames = self.read(client, usize::MAX);
+        while client.walking {
+            frames.extend(self.read(client, usize::MAX));
+        }
+        frames
+    }
+
+    /// The ids of the messages that there are for a connection.
+    fn ids(&mut self, client: &mut Client) -> Vec<String> {
+        let frames = self.read_all(client);
+        let messages = frames.iter().filter(|frame| frame["type"] == "message");
+        messages
+            .map(|frame| frame["id"].as_str().expect("an id").to_owned())
+            .collect()
+    }
+}
+
+impl Client {
+    fn closed(&self) -> Option<Code> {
+        self.outbox.0.borrow().closed
+    }
+}
+
+/// The JSON in an encoded text frame.
+fn json_of(frame: &[u8]) -> Value {
+    let header = match frame[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    serde_json::from_slice(&frame[header..]).expect("JSON")
+}

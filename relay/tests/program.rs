@@ -1,0 +1,222 @@
+//! The program itself: how it starts, what it prints, how it ends.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use futures_util::{SinkExt, StreamExt};
+use support::{PATIENCE, hello};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
+
+const TOKEN: &str = support::TOKEN;
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nexscope-relay"));
+    command
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// A relay that runs, killed when dropped.
+struct Program {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+    address: String,
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Program {
+        let mut child = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+        let mut line = String::new();
+        lines.read_line(&mut line).expect("a line");
+        let address = line
+            .trim_end()
+            .strip_prefix("listening on ")
+            .expect("an address")
+            .to_owned();
+        Program {
+            child,
+            lines,
+            address,
+        }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id()).expect("an id");
+        let id = rustix::process::Pid::from_raw(id).expect("an id");
+        rustix::process::kill_process(id, signal).expect("it is there");
+    }
+
+    /// Waits for its end: exit code, the rest of its output, its log.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        let begin = Instant::now();
+        while self.child.try_wait().expect("a state").is_none() {
+            assert!(begin.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).expect("its output");
+        let mut log = String::new();
+        self.child
+            .stderr
+            .take()
+            .expect("its log")
+            .read_to_string(&mut log)
+            .expect("its log");
+        (self.child.wait().expect("a state").code(), rest, log)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn help_and_usage() {
+    let (code, help, _) = output(command(&["--help"]).env("NEXSCOPE_TOKEN", "do-not-show-this-token"));
+    assert_eq!(code, Some(0));
+    for flag in [
+        "--listen",
+        "--token",
+        "--rate",
+        "--burst",
+        "--queue-bytes",
+        "--queue-frames",
+        "--memory-messages",
+        "--memory-bytes",
+        "--max-members",
+        "--max-rooms",
+        "--max-connections",
+        "--per-address",
+        "--heartbeat",
+        "--seat",
+        "--hello-timeout",
+        "--allow-origin",
+        "--metrics-public",
+        "--message-bytes",
+        "--chunk-bytes",
+        "--window-bytes",
+        "--log-format",
+    ] {
+        assert!(help.contains(flag), "{flag}");
+        let variable = format!("NEXSCOPE_{}", flag[2..].to_uppercase().replace('-', "_"));
+        assert!(help.contains(&variable), "{variable}");
+    }
+    assert!(!help.contains("do-not-show"));
+    assert_eq!(output(&mut command(&["--version"])).0, Some(0));
+    for wrong in [
+        &["--no-such-flag"][..],
+        &["--heartbeat", "0"],
+        &["--rate", "-1"],
+        &["--memory-bytes", "much"],
+    ] {
+        let (code, _, error) = output(&mut command(wrong));
+        assert!(code == Some(2) && !error.is_empty(), "{wrong:?}: {error}");
+    }
+}
+
+#[test]
+fn weak_tokens_stay_on_loopback() {
+    for (variable, listen) in [
+        ("NEXSCOPE_LISTEN", "0.0.0.0:0"),
+        ("NEXSCOPE_LISTEN", "[::]:0"),
+        ("PORT", "0"),
+    ] {
+        let (code, out, error) = output(
+            command(&[])
+                .env("NEXSCOPE_TOKEN", "fifteen-chars-x")
+                .env(variable, listen),
+        );
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{listen}");
+        assert!(
+            error.contains("at least 16 characters") && error.lines().count() == 1,
+            "{error}"
+        );
+        assert!(!error.contains("fifteen-chars-x"));
+    }
+    let (code, _, error) = output(&mut command(&["--listen", "no such address"]));
+    assert!(
+        code == Some(1) && error.contains("cannot listen on no such address"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_invite_lets_in_and_sigterm_ends_it() {
+    let mut program = Program::start(&mut command(&["--listen", "127.0.0.1:0"]));
+    let mut invite = String::new();
+    program.lines.read_line(&mut invite).expect("an invite");
+    let start = format!("nexscope://{}/lobby?tls=0#", program.address);
+    let token = invite
+        .trim_end()
+        .strip_prefix(&start)
+        .expect("an invite")
+        .to_owned();
+    assert!(token.len() >= 32, "{token}");
+
+    let (mut socket, _) = connect_async(format!("ws://{}/ws", program.address))
+        .await
+        .expect("a connection");
+    let mut hello = hello("alice");
+    hello["token"] = token.clone().into();
+    socket.send(Message::text(hello.to_string())).await.expect("sent");
+    let welcome = socket.next().await.expect("a frame").expect("a frame");
+    assert!(welcome.to_text().expect("text").contains("\"welcome\""));
+    // One that asks for nothing does not hold the end up.
+    let _idle = std::net::TcpStream::connect(&program.address).expect("a connection");
+
+    let begin = Instant::now();
+    program.signal(rustix::process::Signal::TERM);
+    let error = socket.next().await.expect("a frame").expect("a frame");
+    assert!(error.to_text().expect("text").contains("\"shutting_down\""));
+    match socket.next().await {
+        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
+        other => panic!("instead of a close: {other:?}"),
+    }
+    // Reading on answers the close, and finds the end.
+    assert!(socket.next().await.is_none());
+    let (code, out, log) = tokio::task::spawn_blocking(|| program.end())
+        .await
+        .expect("an end");
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{log}");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(log.contains("joined") && !log.contains(&token), "{log}");
+}
+
+#[test]
+fn a_given_token_is_not_printed() {
+    let arguments = ["--listen", "127.0.0.1:0", "--log-format", "json"];
+    let program = Program::start(command(&arguments).env("NEXSCOPE_TOKEN", TOKEN).env("PORT", "1"));
+    program.signal(rustix::process::Signal::INT);
+    let (code, out, log) = program.end();
+    assert_eq!((code, out.as_str()), (Some(0), ""));
+    assert!(!log.contains(TOKEN));
+    assert!(
+        !log.is_empty()
+            && log
+                .lines()
+                .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+    );
+}
