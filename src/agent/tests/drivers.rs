@@ -16,12 +16,6 @@ fn claude(script: &str) -> Stage {
     stage
 }
 
-fn codex(script: &str) -> Stage {
-    let mut stage = Stage::new(Kind::Codex, script);
-    stage.run.agent.permissions = Permissions::ReadOnly;
-    stage
-}
-
 #[tokio::test]
 async fn claude_is_told_in_json_and_its_input_stays_open() {
     // It ends by itself at the end of its input, which comes only after its result.
