@@ -91,8 +91,8 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
 
 /// The text of the newest message of the user's.
 fn words(request: &Value) -> String {
-    let messages = request["messages"].as_array().into_iter().flatten();
-    let newest = messages.filter(|message| message["role"] == "user").next_back();
+    let mut messages = request["messages"].as_array().into_iter().flatten();
+    let newest = messages.rfind(|message| message["role"] == "user");
     match newest.map(|message| &message["content"]) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(blocks)) => blocks

@@ -76,8 +76,8 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
 
 /// The text of the newest input of the user's.
 fn words(request: &Value) -> String {
-    let input = request["input"].as_array().into_iter().flatten();
-    let newest = input.filter(|item| item["role"] == "user").next_back();
+    let mut input = request["input"].as_array().into_iter().flatten();
+    let newest = input.rfind(|item| item["role"] == "user");
     let parts = newest
         .and_then(|item| item["content"].as_array())
         .into_iter()

@@ -191,3 +191,24 @@ async fn an_empty_answer_is_one() {
     let stage = codex(&model, "hello");
     assert_eq!(stage.outcome().await, answer(""));
 }
+
+/// Its person's other servers may take part; Nexscope's own does not, and no folder's that is not trusted.
+#[tokio::test]
+async fn nexscope_itself_is_no_tool_of_its() {
+    let model = model([]);
+    let stage = codex(&model, "hello");
+    let server = |name: &str, file: &str| {
+        let touch = format!("touch {}", stage.path(file).display());
+        format!("\n[mcp_servers.{name}]\ncommand = \"/bin/sh\"\nargs = [\"-c\", \"{touch}\"]\n")
+    };
+    let config = model.codex_config() + &server("other", "other") + &server("nexscope", "nexscope");
+    fs::write(stage.path("codex/config.toml"), config).unwrap();
+    fs::create_dir(stage.path("work/.codex")).unwrap();
+    fs::write(stage.path("work/.codex/config.toml"), server("folder", "folder")).unwrap();
+    assert!(matches!(stage.outcome().await, Outcome::Answer(_)));
+    let ran = |name: &str| stage.path(name).exists();
+    assert_eq!(
+        (ran("other"), ran("nexscope"), ran("folder")),
+        (true, false, false)
+    );
+}
