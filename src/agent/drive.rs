@@ -18,7 +18,8 @@ use crate::config::agents::Kind;
 pub(super) struct Surroundings {
     /// The environment of which the agent gets what is allowed.
     pub env: Vec<Variable>,
-    /// How long each step towards an end is given before the next, harder one.
+    /// How long each step towards an end is given before the next, harder one; and twice that, how long
+    /// a program that has answered may take to go.
     pub grace: Duration,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn start(run: Run, around: Surroundings) -> Handle {
 async fn drive(run: Run, around: Surroundings, events: mpsc::Sender<Event>, stop: CancellationToken) {
     let started = Instant::now();
     let ending = match Running::begin(run, around, events.clone()).await {
-        Ok(running) => running.to_the_end(&stop).await,
+        Ok(running) => running.see_through(&stop).await,
         Err(reason) => failed(reason, started.elapsed()),
     };
     // The reader may be gone; then the run was stopped for that.

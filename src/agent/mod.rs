@@ -19,6 +19,8 @@ mod step;
 mod text;
 mod watch;
 
+#[cfg(all(test, feature = "real-agents"))]
+mod real_tests;
 #[cfg(test)]
 mod tests;
 

@@ -123,7 +123,13 @@ impl Running {
             outbox.push(Event::Notice(notice));
         }
         Ok(Self {
-            watch: Watch::new(run.agent.kind, run.agent.timeout, run.agent.stall, started),
+            watch: Watch::new(
+                run.agent.kind,
+                run.agent.timeout,
+                run.agent.stall,
+                around.grace * 2,
+                started,
+            ),
             started,
             grace: around.grace,
             events,
@@ -143,7 +149,7 @@ impl Running {
     }
 
     /// Sees it through until every process of it is gone.
-    pub async fn to_the_end(mut self, stop: &CancellationToken) -> Ending {
+    pub async fn see_through(mut self, stop: &CancellationToken) -> Ending {
         let mut buffer = vec![0; 64 << 10];
         let events = self.events.clone();
         let mut reader_there = true;

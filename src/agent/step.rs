@@ -119,8 +119,7 @@ fn tail(text: &str) -> String {
     const CHARS: usize = 400;
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines[lines.len().saturating_sub(LINES)..].join(" ");
-    let from = last.floor_char_boundary(last.len().saturating_sub(4 * CHARS));
-    text::one_line(&last[from..], CHARS)
+    text::one_line(text::cut_start(&last, 4 * CHARS), CHARS)
 }
 
 /// What came of a run. The texts are not cleaned yet.

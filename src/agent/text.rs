@@ -45,7 +45,21 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
 
 /// The longest beginning of `text` that has at most `max` bytes.
 pub(super) fn cut(text: &str, max: usize) -> &str {
-    &text[..text.floor_char_boundary(max)]
+    // `str::floor_char_boundary` is younger than the oldest compiler that this is built with.
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The longest end of `text` that has at most `max` bytes.
+pub(super) fn cut_start(text: &str, max: usize) -> &str {
+    let mut start = text.len().saturating_sub(max);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
 }
 
 fn is_hidden(c: char) -> bool {
@@ -129,5 +143,7 @@ mod tests {
         assert_eq!(one_line("abcdef", 4), "abc…");
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(cut("aé", 3), "aé");
+        assert_eq!(cut_start("éa", 2), "a");
+        assert_eq!(cut_start("éa", 9), "éa");
     }
 }

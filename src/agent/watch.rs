@@ -10,9 +10,6 @@ use tokio::time::Instant;
 use super::step::Step;
 use crate::config::agents::Kind;
 
-/// How long a program that has said its last may take to go, or to say more.
-const LINGER: Duration = Duration::from_secs(5);
-
 /// What the clocks say when a deadline has passed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
@@ -38,10 +35,12 @@ pub(super) struct Watch {
     /// Tool calls that go on. A tool may be silent for long: that is work.
     tools: HashSet<String>,
     over: bool,
+    /// How long a program that has said its last may take to go, or to say more.
+    linger: Duration,
 }
 
 impl Watch {
-    pub fn new(kind: Kind, timeout: Duration, stall: Duration, started: Instant) -> Self {
+    pub fn new(kind: Kind, timeout: Duration, stall: Duration, linger: Duration, started: Instant) -> Self {
         Self {
             kind,
             timeout,
@@ -52,6 +51,7 @@ impl Watch {
             retry: None,
             tools: HashSet::new(),
             over: false,
+            linger,
         }
     }
 
@@ -76,7 +76,11 @@ impl Watch {
             Step::ToolDone(id) => {
                 self.tools.remove(id);
             }
-            Step::ToolsDone => self.tools.clear(),
+            // Said along with a retry too: no sign of life.
+            Step::ToolsDone => {
+                self.tools.clear();
+                return;
+            }
             Step::TurnOver => self.over = true,
             Step::Life | Step::State(_) | Step::Grew => {}
         }
@@ -123,7 +127,7 @@ impl Watch {
     /// How long silence is borne now; `None` as long as the run may take.
     fn patience(&self) -> Option<Duration> {
         if self.over {
-            return Some(LINGER);
+            return Some(self.linger);
         }
         match self.kind {
             // Nothing can be known of it before its end.
@@ -142,7 +146,7 @@ impl Watch {
 pub(super) fn in_words(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if millis >= size && millis % size == 0 {
+        if millis >= size && millis.is_multiple_of(size) {
             return format!("{} {unit}", millis / size);
         }
     }
@@ -155,6 +159,7 @@ mod tests {
 
     const STALL: Duration = Duration::from_secs(60);
     const LIMIT: Duration = Duration::from_secs(600);
+    const LINGER: Duration = Duration::from_secs(5);
 
     fn tool() -> Step {
         Step::Tool {
@@ -206,13 +211,19 @@ mod tests {
             (Claude, vec![(1, tool()), (2, retry())], 62, retries),
             (
                 Codex,
-                vec![(1, tool()), (2, Step::ToolsDone), (3, retry())],
+                vec![
+                    (1, tool()),
+                    (3, Step::ToolsDone),
+                    (3, retry()),
+                    (9, Step::ToolsDone),
+                    (9, retry()),
+                ],
                 63,
                 retries,
             ),
         ] {
             let start = Instant::now();
-            let mut watch = Watch::new(kind, LIMIT, STALL, start);
+            let mut watch = Watch::new(kind, LIMIT, STALL, LINGER, start);
             for (at, step) in &steps {
                 let now = start + Duration::from_secs(*at);
                 assert_eq!(watch.verdict(now), None);
@@ -227,7 +238,7 @@ mod tests {
     #[test]
     fn what_has_answered_is_given_a_moment() {
         let start = Instant::now();
-        let mut watch = Watch::new(Kind::Claude, LIMIT, STALL, start);
+        let mut watch = Watch::new(Kind::Claude, LIMIT, STALL, LINGER, start);
         watch.saw(&Step::TurnOver, start);
         assert_eq!(watch.verdict(start), None);
         assert_eq!(watch.verdict(start + LINGER), Some(Verdict::Lingers));

@@ -12,6 +12,10 @@ use crate::config::agents::{Permissions, Project};
 
 use reader::CodexReader;
 
+/// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
+/// A whole table, because the one key alone is an error where there is no such server.
+const NO_NEXSCOPE: &str = "mcp_servers.nexscope={command=\"false\",enabled=false}";
+
 /// How to start it, and its reader; says why where it cannot be.
 ///
 /// A folder's `.codex/config.toml` takes part only where its person has trusted that folder with Codex
@@ -31,7 +35,15 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, CodexReader), String> {
         }
     };
     // The sandbox is not remembered by a session: it is said each time, and before the word `resume`.
-    let flags = ["exec", "--json", "--skip-git-repo-check", "--sandbox", sandbox];
+    let flags = [
+        "exec",
+        "--json",
+        "--skip-git-repo-check",
+        "--sandbox",
+        sandbox,
+        "-c",
+        NO_NEXSCOPE,
+    ];
     program.extend(flags.map(Into::into));
     if run.agent.project == Project::None {
         // Its memory file, AGENTS.md.

@@ -1,6 +1,7 @@
 //! Runs against programs of the tests': small shell scripts that behave well or badly.
 
-mod support;
+pub(super) mod support;
 
 mod commands;
+mod drivers;
 mod stopping;

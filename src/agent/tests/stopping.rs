@@ -139,6 +139,39 @@ async fn gone(stage: &Stage) {
     eventually(|| !lives(&stage.path("pid")) && carriers(&stage.run.id).is_empty()).await;
 }
 
+/// Where the other half of the next test finds the run's folder.
+#[cfg(target_os = "linux")]
+const INNER: &str = "NEXSCOPE_TEST_DIES_WITH";
+
+/// Nexscope is killed, and can do nothing more: the system ends its agents.
+///
+/// This test runs itself once more in a process of its own, which starts the agent and is killed.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_agent_does_not_outlive_a_program_that_is_killed() {
+    let mut stage = Stage::new(
+        Kind::Command,
+        "echo $$ > pid.new; mv pid.new pid; exec sleep 1007",
+    );
+    if let Some(dir) = std::env::var_os(INNER) {
+        stage.run.dir = dir.into();
+        to_the_end(&mut stage.start()).await;
+        return;
+    }
+    let name = "agent::tests::stopping::an_agent_does_not_outlive_a_program_that_is_killed";
+    let mut program = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--test-threads=1"])
+        .env(INNER, stage.dir.path())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    eventually(|| stage.path("pid").exists()).await;
+    assert!(lives(&stage.path("pid")));
+    program.kill().await.unwrap();
+    eventually(|| !lives(&stage.path("pid"))).await;
+}
+
 #[tokio::test]
 async fn a_stop_before_the_start_is_one() {
     let stage = Stage::new(Kind::Command, "echo ready; sleep 1000");

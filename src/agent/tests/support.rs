@@ -102,12 +102,12 @@ impl Stage {
 /// Every event until the channel closes, the last of which must be the only end.
 pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<Event> {
     let mut events = Vec::new();
-    while let Some(event) = timeout(PATIENCE, handle.events.recv())
-        .await
-        .expect("no event came")
-    {
-        events.push(event);
-    }
+    let all = async {
+        while let Some(event) = handle.events.recv().await {
+            events.push(event);
+        }
+    };
+    timeout(PATIENCE, all).await.expect("it does not end");
     let ends = events
         .iter()
         .filter(|event| matches!(event, Event::Ended(_)))

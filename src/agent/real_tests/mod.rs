@@ -1,0 +1,96 @@
+//! The real Claude Code and Codex, with their model end replaced by a server of the tests'.
+//!
+//! `.ci/install-agents DIR` installs them; `NEXSCOPE_TEST_AGENTS` is its `node_modules`.
+
+#[path = "../../../tests/support/models.rs"]
+pub(crate) mod models;
+
+mod claude;
+mod codex;
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use models::{KEY, Model};
+
+use super::{
+    Prompt,
+    tests::support::{Stage, ask},
+};
+use crate::config::agents::{Kind, Permissions};
+
+/// Short, so that failures are quick; a good start takes a second, on a busy machine a few.
+const STALL: Duration = Duration::from_secs(8);
+
+fn installed(program: &str) -> String {
+    let root = std::env::var_os("NEXSCOPE_TEST_AGENTS").expect(
+        "NEXSCOPE_TEST_AGENTS names no folder: run `.ci/install-agents DIR`, and set it to DIR/node_modules",
+    );
+    let path = PathBuf::from(root).join(program);
+    assert!(path.is_file(), "{} is not there", path.display());
+    path.display().to_string()
+}
+
+/// A run of the real program on what bob asks, with folders of its own for everything, against the
+/// server at `url`.
+fn stage(kind: Kind, url: &str, text: &str) -> Stage {
+    let mut stage = Stage::asking(kind, "", text);
+    for name in ["home", "codex", "tmp", "work"] {
+        fs::create_dir(stage.path(name)).unwrap();
+    }
+    let program = match kind {
+        Kind::Claude => "@anthropic-ai/claude-code-linux-x64/claude",
+        _ => "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+    };
+    stage.run.agent.command = vec![installed(program)];
+    stage.run.agent.stall = STALL;
+    stage.run.agent.permissions = Permissions::ReadOnly;
+    stage.run.agent.env = vec!["FAKE_KEY".to_owned()];
+    stage.run.dir = stage.path("work");
+    for (name, value) in [
+        ("HOME", stage.path("home").display().to_string()),
+        ("CODEX_HOME", stage.path("codex").display().to_string()),
+        ("TMPDIR", stage.path("tmp").display().to_string()),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("ANTHROPIC_BASE_URL", url.to_owned()),
+        ("ANTHROPIC_API_KEY", KEY.to_owned()),
+        ("FAKE_KEY", KEY.to_owned()),
+        // No token of ours reaches any of them.
+        ("NEXSCOPE_TOKEN", "CANARY-TOKEN".to_owned()),
+    ] {
+        stage.env.push((name.to_owned(), value));
+    }
+    fs::write(stage.path("codex/config.toml"), models::codex_config(url)).unwrap();
+    stage
+}
+
+/// The next run of the same stage, on `text`.
+fn again(stage: &mut Stage, text: &str) {
+    let ask = ask(text);
+    stage.run.id = ask.run.clone();
+    stage.run.prompt = Prompt::new(&ask);
+}
+
+/// Takes the variable away, and gives it `value` where there is one.
+fn set(stage: &mut Stage, name: &str, value: Option<&str>) {
+    stage.env.retain(|(n, _)| n != name);
+    if let Some(value) = value {
+        stage.env.push((name.to_owned(), value.to_owned()));
+    }
+}
+
+/// An address at which nobody listens.
+fn dead() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// A file outside of the run's folder, and what stands in it.
+fn secret(stage: &Stage) -> (String, &'static str) {
+    let path = stage.path("secret.txt");
+    fs::write(&path, "CANARY-SECRET\n").unwrap();
+    (path.display().to_string(), "CANARY-SECRET")
+}
+
+fn asks(model: &Model) -> usize {
+    model.requests().len()
+}

@@ -1,0 +1,322 @@
+//! Model servers on loopback, so that the real Claude Code and Codex can be run with nothing but the model
+//! replaced: scripted turns out, every request kept.
+//!
+//! Each connection carries one request and is closed after it. No turn left: the newest words of the
+//! request come back, after `echo: `.
+#![allow(
+    dead_code,
+    reason = "each test program that includes this uses its own part of it"
+)]
+
+#[path = "models_anthropic.rs"]
+mod anthropic;
+#[path = "models_openai.rs"]
+mod openai;
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+/// Whose protocol a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Anthropic Messages, for Claude Code.
+    Anthropic,
+    /// OpenAI Responses, for Codex.
+    OpenAi,
+}
+
+/// What a server answers to one request.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    text: Vec<String>,
+    calls: Vec<Value>,
+    status: Option<(u16, String)>,
+    hangs: bool,
+    always: bool,
+}
+
+impl Turn {
+    /// Words, each a delta of its own.
+    pub fn text(deltas: &[&str]) -> Self {
+        Self {
+            text: deltas.iter().map(|delta| (*delta).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A call of the tool `name`.
+    pub fn tool(name: &str, input: Value) -> Self {
+        Self {
+            calls: vec![json!({ "name": name, "input": input })],
+            ..Self::default()
+        }
+    }
+
+    /// An HTTP error.
+    pub fn error(status: u16, message: &str) -> Self {
+        Self {
+            status: Some((status, message.to_owned())),
+            ..Self::default()
+        }
+    }
+
+    /// After its words it says nothing more and does not end.
+    pub fn then_hangs(mut self) -> Self {
+        self.hangs = true;
+        self
+    }
+
+    /// It is answered to this and every later request.
+    pub fn always(mut self) -> Self {
+        self.always = true;
+        self
+    }
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `POST`.
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: String,
+}
+
+impl Request {
+    /// The body as JSON; null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, value)| value)
+    }
+}
+
+/// A running server; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Model {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    api: Api,
+    turns: Mutex<VecDeque<Turn>>,
+    requests: Mutex<Vec<Request>>,
+    over: AtomicBool,
+}
+
+/// The one key that is let in.
+pub const KEY: &str = "sk-test";
+
+impl Model {
+    /// Starts a server of `api` that answers with `turns`, in order.
+    pub fn start(api: Api, turns: impl IntoIterator<Item = Turn>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be listened on");
+        let address = listener.local_addr().expect("it has an address");
+        let shared = Arc::new(Shared {
+            api,
+            turns: Mutex::new(turns.into_iter().collect()),
+            requests: Mutex::default(),
+            over: AtomicBool::new(false),
+        });
+        let server = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if server.over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let server = Arc::clone(&server);
+                // A client that has left is no fault of the server's.
+                thread::spawn(move || stream.and_then(|stream| server.serve(stream)));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// `http://127.0.0.1:PORT`, without a path.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request for an answer so far.
+    pub fn requests(&self) -> Vec<Request> {
+        let requests = self.shared.requests.lock().expect("no test thread has panicked");
+        requests
+            .iter()
+            .filter(|request| request.method == "POST")
+            .cloned()
+            .collect()
+    }
+
+    /// The bodies of all requests in one, to look for what must or must not have been sent.
+    pub fn sent(&self) -> String {
+        self.requests()
+            .into_iter()
+            .map(|request| request.body + "\n")
+            .collect()
+    }
+
+    /// The key and the address in the variables that Claude Code reads.
+    pub fn claude_env(&self) -> Vec<(String, String)> {
+        vec![
+            ("ANTHROPIC_BASE_URL".to_owned(), self.url()),
+            ("ANTHROPIC_API_KEY".to_owned(), KEY.to_owned()),
+        ]
+    }
+
+    /// A `config.toml` for Codex, which takes the key from `FAKE_KEY`.
+    pub fn codex_config(&self) -> String {
+        codex_config(&self.url())
+    }
+}
+
+/// A `config.toml` with which Codex asks the server at `url`, gives up soon, and talks to nobody else.
+pub fn codex_config(url: &str) -> String {
+    format!(
+        "model = \"gpt-5.5\"\nmodel_provider = \"fake\"\n\
+         [model_providers.fake]\nname = \"fake\"\nbase_url = \"{url}/v1\"\nwire_api = \"responses\"\n\
+         env_key = \"FAKE_KEY\"\nrequest_max_retries = 1\nstream_max_retries = 1\n\
+         [features]\nplugins = false\n[analytics]\nenabled = false\n"
+    )
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        // Wakes the thread that listens.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        let request = read_request(&stream)?;
+        self.requests
+            .lock()
+            .expect("no test thread has panicked")
+            .push(request.clone());
+        let mut out = Reply { stream, shared: self };
+        let path = request.path.split('?').next().unwrap_or_default();
+        match (self.api, &*request.method, path) {
+            (Api::Anthropic, "POST", "/v1/messages") if request.header("x-api-key") == KEY => {
+                anthropic::answer(&mut out, &request.json())
+            }
+            (Api::Anthropic, "POST", "/v1/messages") => {
+                out.json(401, &anthropic::error(401, "invalid x-api-key"))
+            }
+            (Api::OpenAi, "POST", "/v1/responses")
+                if request.header("authorization") == format!("Bearer {KEY}") =>
+            {
+                openai::answer(&mut out, &request.json())
+            }
+            (Api::OpenAi, "POST", "/v1/responses") => {
+                out.json(401, &openai::error(401, "Incorrect API key provided."))
+            }
+            (_, "GET" | "HEAD", "/" | "/api/hello") => out.json(200, &json!({})),
+            _ => out.json(404, &json!({ "error": { "message": "no such path" } })),
+        }
+    }
+
+    /// The next turn, or an echo of `words`.
+    fn turn(&self, words: &str) -> Turn {
+        let mut turns = self.turns.lock().expect("no test thread has panicked");
+        match turns.front() {
+            Some(turn) if turn.always => turn.clone(),
+            Some(_) => turns.pop_front().unwrap_or_default(),
+            None => Turn::text(&["echo: ", words]),
+        }
+    }
+
+    /// How many requests there were: a number for ids.
+    fn count(&self) -> usize {
+        self.requests.lock().expect("no test thread has panicked").len()
+    }
+}
+
+/// The way back to a client.
+struct Reply<'a> {
+    stream: TcpStream,
+    shared: &'a Shared,
+}
+
+impl Reply<'_> {
+    fn json(&mut self, status: u16, body: &Value) -> io::Result<()> {
+        let body = body.to_string();
+        write!(
+            self.stream,
+            "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Begins a stream of server-sent events; its end is the end of the connection.
+    fn stream(&mut self) -> io::Result<()> {
+        self.stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+    }
+
+    fn event(&mut self, name: &str, mut data: Value) -> io::Result<()> {
+        data["type"] = name.into();
+        write!(self.stream, "event: {name}\ndata: {data}\n\n")?;
+        self.stream.flush()
+    }
+
+    /// Says nothing until the client has left, or the server is dropped.
+    fn hang(&mut self) -> io::Result<()> {
+        while !self.shared.over.load(Ordering::SeqCst) {
+            // A comment, by which alone one notices that nobody listens.
+            self.stream.write_all(b": still here\n\n")?;
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+fn read_request(stream: &TcpStream) -> io::Result<Request> {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut words = first.split_whitespace().map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut request = Request {
+        method,
+        path,
+        headers,
+        body: String::new(),
+    };
+    let length: u64 = request.header("content-length").parse().unwrap_or(0);
+    let mut body = Vec::new();
+    reader.take(length).read_to_end(&mut body)?;
+    request.body = String::from_utf8_lossy(&body).into_owned();
+    Ok(request)
+}
