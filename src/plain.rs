@@ -87,10 +87,10 @@ impl<O: Write, E: Write> Plain<O, E> {
                 let _ = writeln!(self.err, "nexscope-tui: {why}");
                 return (self.session, false);
             }
-            if let Some(since) = ended.filter(|_| !self.options.stay) {
-                if let Some(well) = self.is_done(since) {
-                    return (self.session, well);
-                }
+            if let Some(since) = ended.filter(|_| !self.options.stay)
+                && let Some(well) = self.is_done(since)
+            {
+                return (self.session, well);
             }
             let patience = ended.map(|since| since + PATIENCE).filter(|_| !self.options.stay);
             tokio::select! {
@@ -210,7 +210,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 format!("{}: {agents}", member.name)
             })),
             Reply::Inbox if room.inbox.is_empty() => lines.push("Nothing waits for you.".into()),
-            Reply::Inbox => lines.extend(room.inbox.waiting().map(|item| waiting(item))),
+            Reply::Inbox => lines.extend(room.inbox.waiting().map(waiting)),
             Reply::Status => lines.extend(status(&self.session)),
             Reply::History(numbers) => lines.extend(
                 numbers

@@ -50,6 +50,17 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// What it may do with tools, in words for a person.
+    pub fn may_do(&self) -> &'static str {
+        match (self.kind, self.permissions) {
+            (Kind::Command, _) => "does what its program does",
+            (_, Permissions::Ask | Permissions::ReadOnly) => "read-only",
+            (_, Permissions::Allow) => "may change files and run commands",
+        }
+    }
+}
+
 /// How an agent's program is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -182,8 +182,7 @@ impl Task {
                 }
                 () = sleep_until(ready), if ready > Instant::now() && !self.outgoing.is_empty() => {}
                 frame = self.outgoing.recv(), if ready <= Instant::now() => {
-                    let Some(frame) = frame else { return None };
-                    if let Err(error) = self.send_all(&mut socket, frame, &mut pace).await {
+                    if let Err(error) = self.send_all(&mut socket, frame?, &mut pace).await {
                         return Some(last_error.map_or_else(|| lost(&error), said));
                     }
                 }

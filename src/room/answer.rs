@@ -11,6 +11,7 @@ const ENVELOPE: usize = 8 * 1024;
 impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
         if let Event::Ended(ending) = event {
+            effects.push(Effect::Keep(Box::new(Record::Ended { run: id.to_owned() })));
             if let Some(run) = self.runs.remove(id) {
                 self.ended(run, ending, now, effects);
             }
@@ -29,7 +30,7 @@ impl Room {
             }
             Event::Partial(text) => {
                 run.activity = Activity::Writing;
-                run.partial = text;
+                run.partial = crate::text::clean(&text).text;
             }
             Event::Notice(notice) => run.notice = Some(notice),
         }
@@ -43,6 +44,7 @@ impl Room {
     pub(super) fn start_next(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         while let Some(run) = self.runs.next_to_start(now) {
             let run = run.clone();
+            effects.push(Effect::Keep(Box::new(Record::Started { run: run.id.clone() })));
             effects.push(Effect::Start {
                 ask: Box::new(run.ask.clone()),
                 before: run.before,

@@ -58,6 +58,8 @@ pub struct Settings {
     pub room: String,
     /// The member's agents, by name.
     pub agents: Vec<String>,
+    /// What each may do with tools, in words for a person.
+    pub permissions: HashMap<String, &'static str>,
     /// The one that answers where none is named.
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
@@ -80,6 +82,7 @@ impl Settings {
             me: me.to_owned(),
             room: room.to_owned(),
             agents: Vec::new(),
+            permissions: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
             mentions: Mentions::Direct,
@@ -150,6 +153,11 @@ pub enum Event {
         /// What it reports.
         event: crate::agent::Event,
     },
+    /// Nothing is left of a run of an earlier life of this program.
+    SweptUp {
+        /// The run's id.
+        run: String,
+    },
     /// Time has passed; only deadlines are looked at.
     Tick,
 }
@@ -170,6 +178,11 @@ pub enum Effect {
     },
     /// Stop a run.
     Stop {
+        /// The run's id.
+        run: String,
+    },
+    /// End what a run of an earlier life of this program left; answered with [`Event::SweptUp`].
+    SweepUp {
         /// The run's id.
         run: String,
     },
@@ -272,6 +285,7 @@ impl Room {
             Event::Connection(connection) => self.connection_changed(connection, now),
             Event::Kept(kept) => self.kept(kept, &mut effects),
             Event::Run { run, event } => self.run_event(&run, event, now, &mut effects),
+            Event::SweptUp { run } => effects.push(Effect::Keep(Box::new(Record::Ended { run }))),
             Event::Tick => {}
         }
         self.deadlines(now, &mut effects);

@@ -232,7 +232,7 @@ impl Room {
                 .as_ref()
                 .and_then(|id| self.threads.get(id))
                 .is_some_and(|t| t.mine);
-            return !answers_other && !(plain && ours);
+            return !(answers_other || plain && ours);
         }
         true
     }

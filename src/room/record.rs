@@ -72,6 +72,16 @@ pub enum Record {
         /// What it has used so far.
         totals: Totals,
     },
+    /// A run began: until its end is here as well, processes of it may be left.
+    Started {
+        /// The run's id.
+        run: String,
+    },
+    /// A run ended, with everything that it started.
+    Ended {
+        /// The run's id.
+        run: String,
+    },
     /// Auto mode let an agent answer.
     Auto {
         /// When.

@@ -1,5 +1,7 @@
 //! The same room again after a restart, from the journal.
 
+use std::collections::BTreeSet;
+
 use nexscope_relay::protocol::body::Body;
 
 use super::{Effect, MentionFate, Millis, Post, Record, Room, inbox::key, run::Session};
@@ -8,10 +10,15 @@ impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
     /// interrupted: runs that ended with the program are told as failed, and can be tried again.
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Millis) -> Vec<Effect> {
+        let mut open_runs = BTreeSet::new();
         for record in records {
-            self.restore_one(record);
+            match record {
+                Record::Started { run } => _ = open_runs.insert(run),
+                Record::Ended { run } => _ = open_runs.remove(&run),
+                other => self.restore_one(other),
+            }
         }
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> = open_runs.into_iter().map(|run| Effect::SweepUp { run }).collect();
         for interrupted in self.inbox.interrupted() {
             let why = "interrupted: the program ended while the agent worked".to_owned();
             let from = interrupted.0.clone();
@@ -120,6 +127,8 @@ impl Room {
             Record::Spoke { thread } => {
                 self.guard.person_spoke(&thread);
             }
+            // The caller has them.
+            Record::Started { .. } | Record::Ended { .. } => {}
         }
     }
 }

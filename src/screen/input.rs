@@ -125,8 +125,8 @@ impl Screen {
             Action::Send => return self.send(now),
             Action::PageUp => self.scroll(-(self.page() - 1)),
             Action::PageDown => self.scroll(self.page() - 1),
-            Action::Top => self.to_start(),
-            Action::Bottom => self.to_end(),
+            Action::Top => self.go_to_start(),
+            Action::Bottom => self.go_to_end(),
             Action::Up | Action::Down if context == Context::Timeline => {
                 self.select_post(if action == Action::Up { -1 } else { 1 }, now);
             }
@@ -326,7 +326,7 @@ impl Screen {
         // What did not work stays, to be mended.
         if result.is_ok() {
             self.state.composer.take();
-            self.state.scroll.to_end();
+            self.state.scroll.go_to_end();
         }
         self.show(result);
         self.state.tidy(&self.session.room);
@@ -398,22 +398,22 @@ impl Screen {
         }
     }
 
-    fn to_start(&mut self) {
+    fn go_to_start(&mut self) {
         match &mut self.state.overlay {
             Overlay::Paper(paper) => paper.scroll = 0,
             Overlay::Item(view) => view.scroll = 0,
             Overlay::None => {
                 let (width, height) = self.state.page;
                 let mut scroll = self.state.scroll;
-                scroll.to_start(&self.look(), width, height);
+                scroll.go_to_start(&self.look(), width, height);
                 self.state.scroll = scroll;
             }
         }
     }
 
-    fn to_end(&mut self) {
+    fn go_to_end(&mut self) {
         match &mut self.state.overlay {
-            Overlay::None => self.state.scroll.to_end(),
+            Overlay::None => self.state.scroll.go_to_end(),
             _ => self.scroll(isize::MAX / 2),
         }
     }

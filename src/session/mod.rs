@@ -62,6 +62,8 @@ pub struct Session {
     runs: HashMap<String, CancellationToken>,
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
+    swept: mpsc::Receiver<String>,
+    swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
     host: Option<Host>,
     _lock: Lock,
@@ -143,6 +145,8 @@ impl Session {
             mode: room.settings.mode,
         };
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
+        // Few, and each sender waits for its place.
+        let (swept_in, swept) = mpsc::channel(8);
         let shown = match &host {
             Some(host) => host.reachable(),
             None => target,
@@ -163,6 +167,8 @@ impl Session {
             runs: HashMap::new(),
             agent_events,
             agent_events_in,
+            swept,
+            swept_in,
             attention: Vec::new(),
             host,
             _lock: lock,
@@ -198,6 +204,7 @@ impl Session {
                 None => return std::future::pending().await,
             },
             Some((run, event)) = self.agent_events.recv() => Event::Run { run, event },
+            Some(run) = self.swept.recv() => Event::SweptUp { run },
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {
                     permit.send(frame);
@@ -319,6 +326,18 @@ impl Session {
                         stop.cancel();
                     }
                 }
+                Effect::SweepUp { run } => {
+                    let swept = self.swept_in.clone();
+                    tokio::spawn(async move {
+                        let left = agent::end_leftovers(&run).await;
+                        if left > 0 {
+                            tracing::warn!(run, left, "processes of an earlier run could not be ended");
+                        } else {
+                            // The session may have ended meanwhile; the next one sweeps again.
+                            let _ = swept.send(run).await;
+                        }
+                    });
+                }
                 Effect::Attention(attention) => self.attention.push(attention),
             }
         }
@@ -365,6 +384,11 @@ impl Session {
 fn settings(config: &Config, name: &str) -> Settings {
     Settings {
         agents: config.agents.keys().cloned().collect(),
+        permissions: config
+            .agents
+            .iter()
+            .map(|(name, agent)| (name.clone(), agent.may_do()))
+            .collect(),
         agent: config.agent.clone(),
         mode: config.mode,
         mentions: config.mentions,

@@ -157,10 +157,12 @@ mod tests {
     }
 
     fn threads(records: &[Record]) -> Vec<&str> {
-        let thread = |record| match record {
-            &Record::Spoke { ref thread } => thread.as_str(),
-            other => panic!("{other:?}"),
-        };
+        fn thread(record: &Record) -> &str {
+            match record {
+                Record::Spoke { thread } => thread,
+                other => panic!("{other:?}"),
+            }
+        }
         records.iter().map(thread).collect()
     }
 

@@ -21,8 +21,17 @@ const TAB: usize = 4;
 /// Most code points kept in one grapheme. The longest emoji family has 11; stacks of accents go on for ever.
 const GRAPHEME_MAX: usize = 12;
 
-/// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`.
+/// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`, tabs become spaces.
 pub fn clean(text: &str) -> Cleaned {
+    cleaned(text, true)
+}
+
+/// As [`clean`], but tabs stay: for text that goes on to others as it is, such as an agent's answer.
+pub fn clean_with_tabs(text: &str) -> String {
+    cleaned(text, false).text
+}
+
+fn cleaned(text: &str, expand_tabs: bool) -> Cleaned {
     let mut out = Cleaned {
         text: String::with_capacity(text.len()),
         hidden: 0,
@@ -36,6 +45,7 @@ pub fn clean(text: &str) -> Cleaned {
                 out.text.push('\n');
                 column = 0;
             }
+            Piece::Tab if !expand_tabs => out.text.push('\t'),
             Piece::Tab => {
                 let spaces = TAB - column % TAB;
                 out.text.extend(std::iter::repeat_n(' ', spaces));
@@ -65,11 +75,6 @@ pub fn clean_line(text: &str, max_chars: usize) -> String {
     let mut cut: String = cleaned.chars().take(max_chars.saturating_sub(1)).collect();
     cut.push('…');
     cut
-}
-
-/// How many invisible or direction-changing characters `text` holds.
-pub fn hidden_marks(text: &str) -> usize {
-    clean(text).hidden
 }
 
 fn push_grapheme(grapheme: &str, out: &mut Cleaned) {
@@ -232,7 +237,8 @@ mod tests {
     #[test]
     fn hidden_marks_are_counted() {
         assert_eq!(clean("a\u{200b}b\u{202e}c").hidden, 2);
-        assert_eq!(hidden_marks("👨‍👩‍👧‍👦 plain"), 0);
+        assert_eq!(clean("👨‍👩‍👧‍👦 plain").hidden, 0);
+        assert_eq!(clean_with_tabs("a\tb\x1b[1m"), "a\tb");
     }
 
     #[test]

@@ -3,5 +3,5 @@
 mod clean;
 mod wrap;
 
-pub use clean::{Cleaned, clean, clean_line, hidden_marks};
+pub use clean::{Cleaned, clean, clean_line, clean_with_tabs};
 pub use wrap::{cut, width, wrap};

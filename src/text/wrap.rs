@@ -29,13 +29,14 @@ fn wrap_line<'a>(line: &'a str, columns: usize, lines: &mut Vec<&'a str>) {
     let mut space: Option<(usize, usize)> = None;
     for (at, grapheme) in line.grapheme_indices(true) {
         let wide = grapheme.width();
-        if used + wide > columns && at > start {
-            if grapheme == " " {
-                // The space at the very end of a full line is not carried over.
-                lines.push(&line[start..at]);
-                (start, used, space) = (at + 1, 0, None);
-                continue;
-            }
+        if used + wide > columns && at > start && grapheme == " " {
+            // The space at the very end of a full line is not carried over.
+            lines.push(&line[start..at]);
+            (start, used, space) = (at + 1, 0, None);
+            continue;
+        }
+        // What is carried over from behind the space may be too wide itself.
+        while used + wide > columns && at > start {
             match space.take() {
                 Some((break_at, width_there)) if break_at > start => {
                     lines.push(line[start..break_at].trim_end_matches(' '));

@@ -172,8 +172,20 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "why?");
     world.accept(item);
+    let run = world.started().run;
     world.restart();
     assert!(world.room.runs.is_empty() && world.starts() == 0);
+    // What it may have left is looked for, and not a second time once it is known to be gone.
+    let swept = |world: &World| {
+        world
+            .effects
+            .iter()
+            .any(|e| matches!(e, Effect::SweepUp { run: r } if *r == run))
+    };
+    assert!(swept(&world));
+    world.event(Event::SweptUp { run: run.clone() });
+    world.restart();
+    assert!(!swept(&world));
     let post = world.room.timeline.post_numbered(item).unwrap();
     assert!(
         matches!(world.room.inbox.fate(post), Some(MentionFate::Failed(why)) if why.contains("interrupted"))

@@ -49,6 +49,7 @@ impl World {
     pub fn new() -> Self {
         let settings = Settings {
             agents: vec!["claude".into()],
+            permissions: [("claude".to_owned(), "read-only")].into(),
             ..Settings::new("alice", "lobby")
         };
         let mut count = 0;

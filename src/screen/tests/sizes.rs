@@ -166,8 +166,8 @@ fn scrolling_at_every_size() {
             world.state.scroll = scroll;
             world.screen(width, height);
         }
-        scroll.to_start(&world.look(), width, height);
-        scroll.to_end();
+        scroll.go_to_start(&world.look(), width, height);
+        scroll.go_to_end();
         for number in [1, 20, 40, 2] {
             scroll.show(number, &world.look(), width, height);
             world.state.scroll = scroll;

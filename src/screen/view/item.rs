@@ -50,7 +50,16 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     head.push(look.span(format!(" ({kind}) asks"), Scope::Text));
     lines.push(Line::from(head));
     let does = match &agent {
-        Some(agent) => format!("Accepting runs {agent}; {}.", strip::audience(look, item)),
+        Some(agent) => {
+            let may = look
+                .room
+                .settings
+                .permissions
+                .get(agent)
+                .copied()
+                .unwrap_or_default();
+            format!("Accepting runs {agent} ({may}); {}.", strip::audience(look, item))
+        }
         None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
     };
     push_wrapped(look, &does, width, Scope::Dim, &mut lines);

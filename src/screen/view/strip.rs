@@ -81,11 +81,15 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
         (None, _) => " asks, and you have no agent".to_owned(),
     };
     let more = look.room.inbox.len().saturating_sub(1);
+    let may = agent
+        .as_ref()
+        .and_then(|agent| look.room.settings.permissions.get(agent));
+    let may = may.map_or_else(String::new, |may| format!(" · {may}"));
     let mut spans = vec![
         look.span(format!("▸ m{} ", item.id), Scope::Strip),
         look.speaker(&item.from),
         look.span(asks, Scope::Strip),
-        look.span(format!(" · {}", audience(look, item)), Scope::Dim),
+        look.span(format!("{may} · {}", audience(look, item)), Scope::Dim),
     ];
     if more > 0 {
         spans.push(look.span(format!(" · {more} more"), Scope::Dim));

@@ -42,7 +42,7 @@ impl Scroll {
     pub fn by(&mut self, lines: isize, look: &Look, width: u16, height: u16) {
         let last = blocks(look.room);
         if last == 0 || width == 0 {
-            return self.to_end();
+            return self.go_to_end();
         }
         let lines_of = |block: usize| lay_block(look, block, width, None).len();
         let (mut block, mut line) = self.bottom.unwrap_or_else(|| (last - 1, lines_of(last - 1)));
@@ -73,7 +73,7 @@ impl Scroll {
                 }
                 left -= here.saturating_sub(line);
                 if block + 1 >= last {
-                    return self.to_end();
+                    return self.go_to_end();
                 }
                 (block, line) = (block + 1, 0);
             }
@@ -83,7 +83,7 @@ impl Scroll {
     }
 
     /// To the first message.
-    pub fn to_start(&mut self, look: &Look, width: u16, height: u16) {
+    pub fn go_to_start(&mut self, look: &Look, width: u16, height: u16) {
         let least = self.top_page(look, width, height);
         let last = blocks(look.room);
         let fits = last == 0 || least == (last - 1, lay_block(look, last - 1, width, None).len());
@@ -91,7 +91,7 @@ impl Scroll {
     }
 
     /// To the newest message.
-    pub fn to_end(&mut self) {
+    pub fn go_to_end(&mut self) {
         self.bottom = None;
     }
 
