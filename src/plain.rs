@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::{
     command::{self, Front, Line, WORDS},
-    room::{Connection, Decision, Fate, ItemId, Person, Post, Reply, Room, What},
+    room::{Connection, Decision, Fate, ItemId, Person, Post, Reply, Room, Settings, What},
     session::Session,
 };
 
@@ -45,6 +45,8 @@ pub struct Plain<O, E> {
     /// The newest item that was announced.
     announced: ItemId,
     connection: Connection,
+    /// The relay has let us in.
+    joined: bool,
     /// Messages that were sent here.
     sent: Vec<u32>,
     failed: bool,
@@ -63,6 +65,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             printed,
             announced: 0,
             connection: Connection::Connecting,
+            joined: false,
             sent: Vec::new(),
             failed: false,
         }
@@ -129,7 +132,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             .iter()
             .filter(|fate| matches!(fate, Fate::Sending | Fate::Held))
             .count();
-        if open == 0 {
+        if open == 0 && self.joined {
             for fate in &fates {
                 if let Fate::Absent(names) = fate {
                     let _ = writeln!(
@@ -149,10 +152,13 @@ impl<O: Write, E: Write> Plain<O, E> {
             Connection::Waiting { why, .. } => why.clone(),
             _ => "the relay does not answer".to_owned(),
         };
-        let _ = writeln!(
-            self.err,
-            "nexscope-tui: {open} not sent, {why}; kept in the outbox, and sent at the next start"
-        );
+        let _ = match open {
+            0 => writeln!(self.err, "nexscope-tui: not connected, {why}"),
+            _ => writeln!(
+                self.err,
+                "nexscope-tui: {open} not sent, {why}; kept in the outbox, and sent at the next start"
+            ),
+        };
         Some(false)
     }
 
@@ -236,7 +242,9 @@ impl<O: Write, E: Write> Plain<O, E> {
             self.connection = room.connection.clone();
             match &self.connection {
                 Connection::Online => {
-                    writeln!(self.out, "-- in #{} as {}", room.settings.room, room.settings.me)?
+                    self.joined = true;
+                    let Settings { room, me, .. } = &room.settings;
+                    writeln!(self.out, "-- in #{room} as {me}")?;
                 }
                 Connection::Waiting { why, .. } => {
                     writeln!(self.err, "nexscope-tui: not connected, {why}; trying again")?

@@ -10,7 +10,7 @@ use tracing_appender::{
     non_blocking::WorkerGuard,
     rolling::{Builder, Rotation},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// Days that are kept.
 const DAYS: usize = 7;
@@ -21,7 +21,7 @@ pub(super) fn folder(state: &Path) -> PathBuf {
 }
 
 /// Starts the log; what is returned writes out what is left when it is dropped. Where no log can be
-/// written there is none: that is no reason not to run. `NEXSCOPE_LOG` sets what is logged.
+/// written there is none: that is no reason not to run. `NEXSCOPE_LOG` sets the level: `error` to `trace`.
 pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
     let folder = folder(state);
     fs::DirBuilder::new()
@@ -37,7 +37,12 @@ pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
         .build(folder)
         .ok()?;
     let (writer, guard) = tracing_appender::non_blocking(file);
-    let filter = EnvFilter::try_from_env("NEXSCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = std::env::var("NEXSCOPE_LOG")
+        .ok()
+        .and_then(|level| level.parse::<LevelFilter>().ok());
+    let level = level.unwrap_or(LevelFilter::INFO);
+    // What libraries log of frames would have the token and what is said in it.
+    let filter = EnvFilter::new(format!("off,nexscope_tui={level},nexscope_relay={level}"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

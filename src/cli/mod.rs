@@ -156,7 +156,14 @@ async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
             ..chosen
         }
     };
-    let session = Session::start(config.clone(), paths).await?;
+    let mut session = Session::start(config.clone(), paths).await?;
+    if session.is_host() {
+        let invite = format!(
+            "You host this room. Others join with this invite: {}",
+            session.invite
+        );
+        session.room.tell_person(invite, crate::session::now());
+    }
     let mut screen = Screen::new(session, &config, &paths.config);
     screen.alt_is_certain(guard.alt_is_certain);
     let (session, result) = screen.run(&mut guard, events, stopped()).await;

@@ -66,6 +66,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Whether a message that begins with `@name` goes to those named alone.
     pub mentions: Mentions,
+    /// The relay is inside this program: while we are away, so is the room.
+    pub hosting: bool,
     /// When auto mode steps back.
     pub limits: Limits,
     /// After how long a mention that nobody decided expires.
@@ -86,6 +88,7 @@ impl Settings {
             agent: None,
             mode: Mode::Manual,
             mentions: Mentions::Direct,
+            hosting: false,
             limits: Limits::default(),
             expire_after: DAY,
             give_up_after: 7 * DAY,
@@ -290,6 +293,11 @@ impl Room {
         }
         self.deadlines(now, &mut effects);
         effects
+    }
+
+    /// Tells our own person something, and nobody else.
+    pub fn tell_person(&mut self, words: impl Into<String>, now: Millis) {
+        self.timeline.note(words, now);
     }
 
     /// When [`Event::Tick`] is due next, if anything waits for time to pass.

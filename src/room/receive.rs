@@ -22,7 +22,7 @@ impl Room {
             Resumed::New | Resumed::Lost => self.place.seq = 0,
             Resumed::Ok | Resumed::Gap => {}
         }
-        if matches!(welcome.resumed, Resumed::Gap | Resumed::Lost) {
+        if matches!(welcome.resumed, Resumed::Gap | Resumed::Lost) && !self.settings.hosting {
             self.timeline.note(
                 "Messages to the room that were sent while you were away may be missing.",
                 now,

@@ -131,6 +131,7 @@ impl Session {
         );
         let is_new = opened.records.is_empty();
         let effects = room.restore(opened.records, now());
+        room.settings.hosting = host.is_some();
         let login = Login {
             target: target.clone(),
             room: config.room.clone(),

@@ -58,7 +58,10 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
                 .get(agent)
                 .copied()
                 .unwrap_or_default();
-            format!("Accepting runs {agent} ({may}); {}.", strip::audience(look, item))
+            format!(
+                "Accepting runs {agent} ({may}); the answer goes to {}.",
+                strip::audience(look, item)
+            )
         }
         None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
     };

@@ -20,8 +20,12 @@ pub(super) struct Laid {
 pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
     let (width, rows) = (width as usize, rows as usize);
     let keys = keys(look);
-    let head = head(look, item);
+    let mut head = head(look, item);
     let head_width: usize = head.iter().map(|span| text::width(&span.content)).sum();
+    let more = look.room.inbox.len().saturating_sub(1);
+    if more > 0 {
+        head.push(look.span(format!(" · {more} more"), Scope::Dim));
+    }
     let words = item.text.replace('\n', " ⏎ ");
 
     if rows < 2 {
@@ -80,21 +84,16 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
         (Some(agent), true) => format!(" answers {agent}, which may answer back"),
         (None, _) => " asks, and you have no agent".to_owned(),
     };
-    let more = look.room.inbox.len().saturating_sub(1);
     let may = agent
         .as_ref()
         .and_then(|agent| look.room.settings.permissions.get(agent));
     let may = may.map_or_else(String::new, |may| format!(" · {may}"));
-    let mut spans = vec![
+    vec![
         look.span(format!("▸ m{} ", item.id), Scope::Strip),
         look.speaker(&item.from),
         look.span(asks, Scope::Strip),
-        look.span(format!("{may} · {}", audience(look, item)), Scope::Dim),
-    ];
-    if more > 0 {
-        spans.push(look.span(format!(" · {more} more"), Scope::Dim));
-    }
-    spans
+        look.span(format!("{may} · to {}", audience(look, item)), Scope::Dim),
+    ]
 }
 
 /// Who will see the answer, in words.
@@ -103,7 +102,7 @@ pub(super) fn audience(look: &Look, item: &Item) -> String {
     let audience = post.map_or(Audience::Everyone, |post| {
         Audience::of(post, &look.room.settings.me)
     });
-    format!("answer to {}", audience.in_words())
+    audience.in_words()
 }
 
 /// The keys that decide, as they are bound now.

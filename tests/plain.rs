@@ -1,0 +1,260 @@
+//! Plain mode, by the real binary: lines in, lines out, exit codes, and nothing that decides.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+};
+
+use support::{Home, PATIENCE, Relay, TOKEN, command_agent};
+
+/// A session of lines.
+struct Lines {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Lines {
+    fn start(home: &Home, arguments: &[&str], more: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(home.variables())
+            .envs(more.iter().copied());
+        command.current_dir(home.work());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (lines, output) = channel();
+        let out = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            input: child.stdin.take(),
+            child,
+            output,
+            seen: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits for a line that holds a text, and returns it.
+    #[track_caller]
+    fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let line = self.output.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("waited for {text:?}, saw {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Ends the input and waits for the end. Returns exit code, and what was printed as errors.
+    fn end(mut self) -> (i32, String) {
+        drop(self.input.take());
+        let mut errors = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut errors)
+            .unwrap();
+        (self.child.wait().unwrap().code().unwrap(), errors)
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn lines_are_sent_and_the_room_is_printed() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let mut b = Lines::start(&bob, &[], &[]);
+    b.wait_for("-- in #lobby as bob");
+    let mut a = Lines::start(&alice, &[], &[]);
+    a.wait_for("-- in #lobby as alice");
+    b.wait_for("alice joined");
+    a.say("hello");
+    a.say("/tell @bob a note");
+    a.say("/tell @dan are you there");
+    let (code, errors) = a.end();
+    assert_eq!(
+        (code, errors.as_str()),
+        (0, "nexscope-tui: dan is not here; it waits for them\n")
+    );
+    b.wait_for("alice: hello");
+    b.wait_for("alice → bob: a note");
+    b.wait_for("alice left");
+    assert_eq!(b.end().0, 0);
+}
+
+#[test]
+fn a_pipe_decides_nothing() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let script = bob.script("agent", "touch \"$HOME/started\"");
+    bob.configure(&format!(
+        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{TOKEN}\"\n{}",
+        relay.url(),
+        command_agent("helper", &script)
+    ));
+    let mut b = Lines::start(&bob, &["start", "--plain"], &[]);
+    b.wait_for("-- in #lobby as bob");
+    let alice = Home::new("alice", &relay, "");
+    let mut a = Lines::start(&alice, &["--stay"], &[]);
+    a.wait_for("-- in #lobby as alice");
+    a.say("@bob deploy?");
+    b.wait_for("-- m1 from alice waits for you");
+    for line in ["/accept m1", "/reject m1", "/mode auto"] {
+        b.say(line);
+    }
+    b.say("/inbox");
+    b.wait_for("m1 alice: deploy?");
+    let (code, errors) = b.end();
+    assert_eq!(code, 1);
+    assert_eq!(
+        errors.matches("Only a person at a terminal decides").count(),
+        3,
+        "{errors}"
+    );
+    assert!(!bob.path().join("started").exists());
+}
+
+#[test]
+fn without_a_connection_the_lines_stay_and_go_out_at_the_next_start() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let bob = Home::new("bob", &relay, "");
+    let mut b = Lines::start(&bob, &[], &[]);
+    b.wait_for("-- in #lobby as bob");
+    assert_eq!(b.end().0, 0);
+    let dead = relay.kill();
+
+    let mut a = Lines::start(&alice, &[], &[]);
+    a.say("@bob said with no relay");
+    let (code, errors) = a.end();
+    assert_eq!(code, 1);
+    assert!(
+        errors.contains("1 not sent") && errors.contains("kept in the outbox"),
+        "{errors}"
+    );
+
+    let _relay = dead.revive();
+    let mut b = Lines::start(&bob, &[], &[]);
+    b.wait_for("-- in #lobby as bob");
+    let mut a = Lines::start(&alice, &["--stay"], &[]);
+    a.wait_for("-- in #lobby as alice");
+    b.wait_for("alice → bob: said with no relay");
+}
+
+#[test]
+fn with_nothing_configured_it_hosts_and_another_joins_by_the_invite() {
+    let (alice, bob) = (Home::empty("alice"), Home::empty("bob"));
+    let mut a = Lines::start(&alice, &["--stay"], &[]);
+    let line = a.wait_for("nexscope://");
+    let invite = line.split_whitespace().last().unwrap().to_owned();
+    assert!(
+        invite.starts_with("nexscope://127.0.0.1:") && invite.contains("/lobby?tls=0#"),
+        "{invite}"
+    );
+    a.wait_for("-- in #lobby as alice");
+    let mut b = Lines::start(&bob, &[], &[("NEXSCOPE_INVITE", &invite)]);
+    b.wait_for("-- in #lobby as bob");
+    b.say("found you");
+    assert_eq!(b.end().0, 0);
+    a.wait_for("bob: found you");
+}
+
+#[test]
+fn refusals_say_what_to_do_and_never_the_token() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let mut first = Lines::start(&alice, &["--stay"], &[]);
+    first.wait_for("-- in #lobby as alice");
+    let secret = "a-secret-that-must-not-be-shown";
+    // (arguments, variables, exit code, what is said)
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+    let url = relay.url();
+    let rows: [Row; 7] = [
+        (
+            &["--relay", &url],
+            &[("NEXSCOPE_TOKEN", secret)],
+            1,
+            "Check the token",
+        ),
+        (
+            &["--relay", &url],
+            &[("NEXSCOPE_TOKEN", TOKEN)],
+            1,
+            "Choose another name",
+        ),
+        (&["--relay", &url], &[], 1, "there is no token for"),
+        (&["-n", "a b"], &[], 1, "cannot be used"),
+        (&["--invite", "nexscope://h"], &[], 1, "no token behind a #"),
+        (&["--colour"], &[], 2, "unexpected argument"),
+        (&["--relay", "http://x"], &[], 1, "ws://HOST:PORT/ws"),
+    ];
+    for (arguments, variables, code, said) in rows {
+        let carol = Home::empty("alice");
+        let (found, errors) = Lines::start(&carol, arguments, variables).end();
+        assert_eq!(found, code, "{arguments:?}: {errors}");
+        assert!(errors.contains(said), "{arguments:?}: {errors}");
+        assert!(!errors.contains(secret) && !errors.contains(TOKEN), "{errors}");
+    }
+    // The same home a second time: the first one has it.
+    let (code, errors) = Lines::start(&alice, &[], &[]).end();
+    assert_eq!(code, 1);
+    assert!(
+        errors.contains(&format!("by process {} in ", first.child.id())),
+        "{errors}"
+    );
+}
+
+#[test]
+fn no_token_is_written_anywhere_but_where_it_was_set() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let mut a = Lines::start(&alice, &[], &[("NEXSCOPE_LOG", "trace")]);
+    a.wait_for("-- in #lobby as alice");
+    a.say("hello");
+    assert_eq!(a.end().0, 0);
+    let mut files = 0;
+    let mut folders = vec![alice.path().join("state")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+                continue;
+            }
+            files += 1;
+            let text = String::from_utf8_lossy(&std::fs::read(&entry).unwrap()).into_owned();
+            assert!(!text.contains(TOKEN), "{} holds the token", entry.display());
+        }
+    }
+    assert!(files >= 3, "journal, owner and log were looked through");
+}
