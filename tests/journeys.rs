@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use support::{Home, Relay, command_agent};
 
+/// An Alt key counts on its own only after a second without keys: that second is what is tested.
+const QUIET: Duration = Duration::from_millis(1100);
+
 /// An agent that leaves a mark when it is started, says one line, and waits for a file before the next.
 fn patient_agent(home: &Home) -> String {
     let script = home.script(
@@ -105,6 +108,36 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
         !a_sees.contains("accepted") && !a_sees.contains("rejected"),
         "{a_sees}"
     );
+}
+
+#[test]
+fn a_lone_alt_key_decides_what_has_been_seen_whole() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let bob = Home::empty("bob");
+    let agent = patient_agent(&bob);
+    bob.configure(&format!(
+        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
+        relay.url(),
+        support::TOKEN
+    ));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    a.say("@bob a risk: see https://example.com");
+    b.wait_for("⚠ links");
+    b.settle(Duration::from_millis(400));
+    // What is marked is opened first; the second press comes from the same finger, and too soon.
+    b.send("\x1ba");
+    b.wait_for("(a person) asks");
+    std::thread::sleep(QUIET);
+    b.send("\x1ba");
+    b.wait_for("accepted for helper");
+
+    a.say("@bob and a plain one?");
+    b.wait_for("▸ m2 alice asks helper");
+    std::thread::sleep(QUIET);
+    b.send("\x1ba");
+    b.wait_for("m2 waits for helper");
 }
 
 #[test]

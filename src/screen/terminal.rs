@@ -43,23 +43,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Takes the terminal. After a panic it is given back, and the place of the log is told.
+    /// Takes the terminal. After a panic of the screen it is given back, and the place of the log is told.
     pub fn take(log: &Path) -> io::Result<Self> {
-        let log = log.to_owned();
-        let usual = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            // A task may panic while the screen goes on; the log has it either way.
-            tracing::error!("{panic}");
-            if restore() {
-                eprintln!(
-                    "nexscope-tui met a mistake of its own and had to stop. The log is in {}.",
-                    log.display()
-                );
-                usual(panic);
-            }
-        }));
+        restore_on_panic(log);
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
+        Self::enter().inspect_err(|_| _ = restore())
+    }
+
+    fn enter() -> io::Result<Self> {
         let mut out = stdout();
         // Asked before anything else reads the terminal's answers.
         let alt_is_certain = terminal::supports_keyboard_enhancement().unwrap_or(false);
@@ -82,6 +74,23 @@ impl Guard {
             alt_is_certain,
         })
     }
+}
+
+/// A panic goes into the log. One of the thread that draws ends the program, so the terminal is given
+/// back first; one of another task ends that task alone, and must not disturb the screen.
+fn restore_on_panic(log: &Path) {
+    let (log, screen) = (log.to_owned(), std::thread::current().id());
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("{panic}");
+        if std::thread::current().id() == screen && restore() {
+            eprintln!(
+                "nexscope-tui met a mistake of its own and had to stop. The log is in {}.",
+                log.display()
+            );
+            usual(panic);
+        }
+    }));
 }
 
 impl Drop for Guard {

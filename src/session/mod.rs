@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use nexscope_relay::protocol::Code;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +21,8 @@ use crate::{
     config::{Config, ConfigError, Paths},
     link::{Invite, Link, Login, Standing, Target},
     room::{
-        Attention, Command, Decision, Effect, Event, Limits, Millis, Outbound, Person, Record, Reply, Room,
-        Settings, ask::Ask,
+        Attention, Command, Connection, Decision, Effect, Event, Limits, Millis, Outbound, Person, Record,
+        Reply, Room, Settings, ask::Ask,
     },
     store::{Journal, Lock, Place, PlaceError, Report},
 };
@@ -65,6 +66,8 @@ pub struct Session {
     swept: mpsc::Receiver<String>,
     swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
+    /// The connection's task has ended, which it does only with the session.
+    broken: bool,
     host: Option<Host>,
     _lock: Lock,
 }
@@ -171,6 +174,7 @@ impl Session {
             swept,
             swept_in,
             attention: Vec::new(),
+            broken: false,
             host,
             _lock: lock,
             config,
@@ -186,7 +190,13 @@ impl Session {
         let event = tokio::select! {
             event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
                 Some(event) => event,
-                // The connection's task ends only with the session; if it broke, the person must know.
+                None if !self.broken => {
+                    self.broken = true;
+                    Event::Connection(Connection::Refused {
+                        code: Code::Other,
+                        why: "A mistake of this program's has ended the connection: leave, and start again.".into(),
+                    })
+                }
                 None => return std::future::pending().await,
             },
             report = self.journal.reports.recv() => match report {
@@ -269,7 +279,7 @@ impl Session {
         let ended = async {
             while !self.runs.is_empty() || !self.to_journal.is_empty() || !self.to_link.is_empty() {
                 self.step().await;
-                if self.room.connection != crate::room::Connection::Online {
+                if self.room.connection != Connection::Online {
                     self.to_link.clear();
                 }
             }
