@@ -3,10 +3,44 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Home, Relay, command_agent};
+use support::{Home, Relay, Term, command_agent};
 
 /// An Alt key counts on its own only after a second without keys: that second is what is tested.
 const QUIET: Duration = Duration::from_millis(1100);
+
+/// alice and bob, each at a screen; bob has an agent.
+struct Two {
+    relay: Relay,
+    a: Term,
+    b: Term,
+    bob: Home,
+    _alice: Home,
+}
+
+impl Two {
+    /// Opens both screens, in columns and rows, and waits until each sees the other.
+    fn at(a: (u16, u16), b: (u16, u16)) -> Self {
+        let relay = Relay::start();
+        let alice = Home::new("alice", &relay, "");
+        let bob = Home::empty("bob");
+        bob.join(&relay, &patient_agent(&bob));
+        let (a, b) = (alice.screen(a.0, a.1), bob.screen(b.0, b.1));
+        a.wait_for("People 2");
+        b.wait_for("People 2");
+        Self {
+            relay,
+            a,
+            b,
+            bob,
+            _alice: alice,
+        }
+    }
+
+    /// Whether bob's agent was ever started.
+    fn agent_was_started(&self) -> bool {
+        self.bob.path().join("started").exists()
+    }
+}
 
 /// An agent that leaves a mark when it is started, says one line, and waits for a file before the next.
 fn patient_agent(home: &Home) -> String {
@@ -20,18 +54,8 @@ fn patient_agent(home: &Home) -> String {
 
 #[test]
 fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
-    let relay = Relay::start();
-    let alice = Home::new("alice", &relay, "");
-    let bob = Home::empty("bob");
-    let agent = patient_agent(&bob);
-    bob.configure(&format!(
-        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
-        relay.url(),
-        support::TOKEN
-    ));
-    let (a, b) = (alice.screen(100, 30), bob.screen(60, 20));
-    a.wait_for("bob  helper");
-    b.wait_for("People 2");
+    let two = Two::at((100, 30), (60, 20));
+    let (a, b) = (&two.a, &two.b);
 
     a.say("good morning, everyone");
     b.wait_for("good morning, everyone");
@@ -40,12 +64,14 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
     a.say("@bob where does it race?");
     b.wait_for("▸ m2 alice asks helper");
     a.wait_for("queued by bob");
-    let started = bob.path().join("started");
-    assert!(!started.exists(), "a mention that waits has started something");
+    assert!(
+        !two.agent_was_started(),
+        "a mention that waits has started something"
+    );
 
     b.press_until("\x1bOQ", "accepted for helper");
     b.wait_for("It races");
-    assert!(started.exists());
+    assert!(two.agent_was_started());
     let a_sees = a.wait_for("accepted by bob");
     assert!(
         !a_sees.contains("It races"),
@@ -53,7 +79,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
     );
     a.wait_for("helper ⚙ writ");
 
-    std::fs::write(bob.path().join("go"), "").unwrap();
+    std::fs::write(two.bob.path().join("go"), "").unwrap();
     b.wait_for("at line 42.");
     let a_sees = a.wait_for("at line 42.");
     assert!(
@@ -62,7 +88,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
     );
     a.wait_for("answered by bob");
 
-    let prompt = std::fs::read_to_string(bob.path().join("prompt")).unwrap();
+    let prompt = std::fs::read_to_string(two.bob.path().join("prompt")).unwrap();
     assert!(
         prompt.contains("where does it race?") && !prompt.contains("good morning"),
         "{prompt}"
@@ -71,17 +97,8 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
 
 #[test]
 fn text_with_an_alt_key_right_behind_it_decides_nothing() {
-    let relay = Relay::start();
-    let alice = Home::new("alice", &relay, "");
-    let bob = Home::empty("bob");
-    let agent = patient_agent(&bob);
-    bob.configure(&format!(
-        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
-        relay.url(),
-        support::TOKEN
-    ));
-    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
-    a.wait_for("People 2");
+    let two = Two::at((80, 24), (80, 24));
+    let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
     b.wait_for("▸ m1 alice asks helper");
 
@@ -102,7 +119,7 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
     // Letters that decide in the inbox type while one writes.
     b.send("aaarrr");
     b.wait_for("› some textmoreaaarrr");
-    assert!(!bob.path().join("started").exists());
+    assert!(!two.agent_was_started());
     let a_sees = a.wait_for("queued by bob");
     assert!(
         !a_sees.contains("accepted") && !a_sees.contains("rejected"),
@@ -112,17 +129,8 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
 
 #[test]
 fn a_lone_alt_key_decides_what_has_been_seen_whole() {
-    let relay = Relay::start();
-    let alice = Home::new("alice", &relay, "");
-    let bob = Home::empty("bob");
-    let agent = patient_agent(&bob);
-    bob.configure(&format!(
-        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
-        relay.url(),
-        support::TOKEN
-    ));
-    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
-    a.wait_for("People 2");
+    let two = Two::at((80, 24), (80, 24));
+    let (a, b) = (&two.a, &two.b);
     a.say("@bob a risk: see https://example.com");
     b.wait_for("⚠ links");
     b.settle(Duration::from_millis(400));
@@ -142,17 +150,8 @@ fn a_lone_alt_key_decides_what_has_been_seen_whole() {
 
 #[test]
 fn a_rejection_tells_its_reason() {
-    let relay = Relay::start();
-    let alice = Home::new("alice", &relay, "");
-    let bob = Home::empty("bob");
-    let agent = patient_agent(&bob);
-    bob.configure(&format!(
-        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{agent}",
-        relay.url(),
-        support::TOKEN
-    ));
-    let (a, b) = (alice.screen(80, 24), bob.screen(50, 15));
-    a.wait_for("People 2");
+    let two = Two::at((80, 24), (50, 15));
+    let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
     b.wait_for("▸ m1 alice asks");
     b.press_until("\x1bOR", "a reason, or just Enter");
@@ -160,17 +159,18 @@ fn a_rejection_tells_its_reason() {
     b.wait_for("busy until noon");
     b.press_until("\r", "rejected: busy until noon");
     a.wait_for("rejected by bob: busy until noon");
-    assert!(!bob.path().join("started").exists());
+    assert!(!two.agent_was_started());
 }
 
 #[test]
 fn the_relay_is_killed_and_comes_back() {
-    let relay = Relay::start();
-    let alice = Home::new("alice", &relay, "");
-    let bob = Home::new("bob", &relay, "");
-    let (a, b) = (alice.screen(100, 30), bob.screen(60, 20));
-    a.wait_for("● bob");
-    b.wait_for("People 2");
+    let Two {
+        relay,
+        a,
+        b,
+        bob: _bob,
+        _alice,
+    } = Two::at((100, 30), (60, 20));
     a.say("before the crash");
     b.wait_for("before the crash");
 
@@ -261,12 +261,7 @@ fn hostile_text_never_reaches_the_terminal() {
         "agent",
         r"printf 'answer \033]52;c;RVZJTA==\007\033]0;EVILTITLE\007\033[31m\033[2Jend'",
     );
-    bob.configure(&format!(
-        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{}\"\n{}",
-        relay.url(),
-        support::TOKEN,
-        command_agent("helper", &script)
-    ));
+    bob.join(&relay, &command_agent("helper", &script));
     let b = bob.screen(80, 24);
     b.wait_for("People 1");
     // A member whom nobody has cleaned: raw frames, straight to the relay.

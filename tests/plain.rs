@@ -115,11 +115,7 @@ fn a_pipe_decides_nothing() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let script = bob.script("agent", "touch \"$HOME/started\"");
-    bob.configure(&format!(
-        "name = \"bob\"\nrelay = \"{}\"\ntoken = \"{TOKEN}\"\n{}",
-        relay.url(),
-        command_agent("helper", &script)
-    ));
+    bob.join(&relay, &command_agent("helper", &script));
     let mut b = Lines::start(&bob, &["start", "--plain"], &[]);
     b.wait_for("-- in #lobby as bob");
     let alice = Home::new("alice", &relay, "");

@@ -83,24 +83,69 @@ pub struct Post {
     pub mine: bool,
 }
 
+/// What stands around a message's words.
+struct Address<'a> {
+    id: &'a str,
+    from: &'a str,
+    to: &'a [String],
+    only: bool,
+    thread: Option<&'a str>,
+}
+
 impl Post {
-    /// A message from the relay, cleaned.
+    /// A message from the relay.
     pub(super) fn received(message: &Message, chat: &Chat) -> Self {
+        let Message {
+            id,
+            from,
+            to,
+            only,
+            thread,
+            ..
+        } = message;
+        Self::cleaned(
+            &Address {
+                id,
+                from,
+                to,
+                only: *only,
+                thread: thread.as_deref(),
+            },
+            chat,
+        )
+    }
+
+    /// A message of our own, which nobody has to be kept from.
+    pub(super) fn mine(me: &str, id: &str, thread: &str, to: Vec<String>, only: bool, chat: &Chat) -> Self {
+        let address = Address {
+            id,
+            from: me,
+            to: &to,
+            only,
+            thread: Some(thread),
+        };
+        Self {
+            mine: true,
+            ..Self::cleaned(&address, chat)
+        }
+    }
+
+    fn cleaned(address: &Address, chat: &Chat) -> Self {
         let cleaned = text::clean(&chat.text);
         let name = |name: &String| text::clean_line(name, 32);
         Self {
             number: 0,
-            id: message.id.clone(),
-            from: text::clean_line(&message.from, 32),
+            id: address.id.to_owned(),
+            from: text::clean_line(address.from, 32),
             origin: chat.origin,
             agent: chat
                 .agent
                 .as_ref()
                 .filter(|_| chat.origin == Origin::Agent)
                 .map(name),
-            to: message.to.iter().map(name).collect(),
-            only: message.only,
-            thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
+            to: address.to.iter().map(name).collect(),
+            only: address.only,
+            thread: address.thread.unwrap_or(address.id).to_owned(),
             text: cleaned.text,
             hidden: cleaned.hidden,
             asks: chat.asks,
@@ -109,29 +154,6 @@ impl Post {
             usage: chat.usage.clone(),
             edited_by: chat.edited_by.as_ref().map(name),
             mine: false,
-        }
-    }
-
-    /// A message of our own.
-    pub(super) fn mine(me: &str, id: &str, thread: &str, to: Vec<String>, only: bool, chat: &Chat) -> Self {
-        let cleaned = text::clean(&chat.text);
-        Self {
-            number: 0,
-            id: id.to_owned(),
-            from: me.to_owned(),
-            origin: chat.origin,
-            agent: chat.agent.clone(),
-            to,
-            only,
-            thread: thread.to_owned(),
-            text: cleaned.text,
-            hidden: cleaned.hidden,
-            asks: chat.asks,
-            hop: chat.hop,
-            reply_to: chat.reply_to.clone(),
-            usage: chat.usage.clone(),
-            edited_by: chat.edited_by.clone(),
-            mine: true,
         }
     }
 

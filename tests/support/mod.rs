@@ -30,11 +30,19 @@ impl Home {
     /// A home whose config joins `relay` as `name`, with more of TOML behind it.
     pub fn new(name: &str, relay: &Relay, more: &str) -> Self {
         let home = Self::empty(name);
-        home.configure(&format!(
-            "name = \"{name}\"\nrelay = \"{}\"\ntoken = \"{TOKEN}\"\n{more}",
-            relay.url()
-        ));
+        home.join(relay, more);
         home
+    }
+
+    /// Writes a config that joins `relay`, with more of TOML behind it.
+    pub fn join(&self, relay: &Relay, more: &str) {
+        let (name, url) = (&self.name, relay.url());
+        self.configure(&format!(
+            "name = \"{name}\"
+relay = \"{url}\"
+token = \"{TOKEN}\"
+{more}"
+        ));
     }
 
     /// A home with nothing in it.
