@@ -54,7 +54,7 @@ impl Agent {
     /// What it may do with tools, in words for a person.
     pub fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
-            (Kind::Command, _) => "does what its program does",
+            (Kind::Command, _) => "unrestricted",
             (_, Permissions::Ask | Permissions::ReadOnly) => "read-only",
             (_, Permissions::Allow) => "may change files and run commands",
         }
