@@ -7,6 +7,7 @@
 mod answer;
 pub mod ask;
 mod decide;
+mod flag;
 mod guard;
 mod inbox;
 mod members;
