@@ -2,7 +2,7 @@
 
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::room::{Command, Decision, Target};
+use crate::room::{Command, Decision, How, Target};
 
 /// What a line of a person's means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +49,10 @@ pub const WORDS: &[Word] = &[
     word("inbox", "", "what waits for you"),
     word(
         "accept",
-        "mN|tN [INSTRUCTIONS] [--agent NAME]",
-        "lets your agent work on it",
+        "ID [INSTRUCTIONS] [--agent NAME] [--review]",
+        "lets it be: a mention, a draft, a permission",
     ),
-    word("reject", "mN|tN [REASON]", "does not; the sender is told"),
+    word("reject", "ID [REASON]", "does not; who waits for it is told"),
     word(
         "retry",
         "mN",
@@ -215,26 +215,30 @@ fn tell(arguments: &str) -> Result<Line, String> {
 
 fn accept(arguments: &str) -> Result<Line, String> {
     let (target, rest) = target("accept", arguments)?;
-    let (mut instructions, mut agent) = (Vec::new(), None);
+    let (mut instructions, mut agent, mut review) = (Vec::new(), None, false);
     let mut words = rest.split_whitespace();
     while let Some(word) = words.next() {
         match word {
             "--agent" => agent = Some(words.next().ok_or_else(|| usage("accept"))?.to_owned()),
+            "--review" => review = true,
             other => instructions.push(other),
         }
     }
     // Without an option the words stay as they were written, line breaks too.
-    let instructions = if agent.is_none() {
+    let plain = agent.is_none() && !review;
+    let instructions = if plain {
         rest.trim().to_owned()
     } else {
         instructions.join(" ")
     };
     let instructions = Some(instructions).filter(|words| !words.is_empty());
-    Ok(Line::Decision(Decision::Accept {
-        target,
+    let how = How {
         instructions,
         agent,
-    }))
+        review,
+        text: None,
+    };
+    Ok(Line::Decision(Decision::Accept { target, how }))
 }
 
 fn history(arguments: &str) -> Result<Line, String> {
@@ -258,7 +262,7 @@ fn history(arguments: &str) -> Result<Line, String> {
 }
 
 /// The `@names` at the beginning of a text, and what stands behind them. A comma or a colon may follow each.
-fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
+pub(crate) fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
     let (mut names, mut rest) = (Vec::new(), text.trim_start());
     while let Some(after) = rest.strip_prefix('@') {
         let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
@@ -290,7 +294,7 @@ fn target<'a>(name: &str, arguments: &'a str) -> Result<(Target, &'a str), Strin
     let (id, rest) = split_word(arguments);
     let target = match thread_number(id) {
         Some(thread) => Target::Thread(thread),
-        None => Target::Item(message_number(id).ok_or_else(|| usage(name))?),
+        None => Target::Item(id.parse().map_err(|()| usage(name))?),
     };
     Ok((target, rest))
 }
@@ -339,6 +343,11 @@ fn unknown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::ItemId;
+
+    fn accepted(target: Target, how: How) -> Line {
+        Line::Decision(Decision::Accept { target, how })
+    }
 
     fn said(to: &[&str], text: &str) -> Line {
         say_as(to, text, None, false, false)
@@ -394,24 +403,34 @@ mod tests {
             ("/stop", Line::Front(Front::Quit)),
             (
                 "/accept m12 be brief --agent codex",
-                Line::Decision(Decision::Accept {
-                    target: Target::Item(12),
-                    instructions: Some("be brief".into()),
-                    agent: Some("codex".into()),
-                }),
+                accepted(
+                    Target::Item(ItemId::Mention(12)),
+                    How {
+                        instructions: Some("be brief".into()),
+                        agent: Some("codex".into()),
+                        ..How::default()
+                    },
+                ),
             ),
             (
-                "/accept t3",
-                Line::Decision(Decision::Accept {
-                    target: Target::Thread(3),
-                    instructions: None,
-                    agent: None,
-                }),
+                "/accept 7 --review",
+                accepted(
+                    Target::Item(ItemId::Mention(7)),
+                    How {
+                        review: true,
+                        ..How::default()
+                    },
+                ),
             ),
             (
-                "/reject 12 too busy",
+                "/accept d3",
+                accepted(Target::Item(ItemId::Draft(3)), How::default()),
+            ),
+            ("/accept t3", accepted(Target::Thread(3), How::default())),
+            (
+                "/reject P4 too busy",
                 Line::Decision(Decision::Reject {
-                    target: Target::Item(12),
+                    target: Target::Item(ItemId::Permission(4)),
                     reason: "too busy".into(),
                 }),
             ),
@@ -429,8 +448,9 @@ mod tests {
             ("@ hi", "A name follows"),
             ("/accpet m1", "/accept"),
             ("/xyzzyxyz", "/help"),
-            ("/accept", "/accept mN"),
-            ("/accept mx", "/accept mN"),
+            ("/accept", "/accept ID"),
+            ("/accept mx", "/accept ID"),
+            ("/accept mm1", "/accept ID"),
             ("/tell hi", "/tell @NAME"),
             ("/mode fast", "manual|auto"),
             ("/append m3 x", "/append tN"),

@@ -42,8 +42,8 @@ pub struct Plain<O, E> {
     zone: TimeZone,
     /// Entries of the timeline that were printed.
     printed: usize,
-    /// The newest item that was announced.
-    announced: ItemId,
+    /// The items that were announced.
+    announced: Vec<ItemId>,
     connection: Connection,
     /// The relay has let us in.
     joined: bool,
@@ -63,7 +63,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             err,
             zone: TimeZone::system(),
             printed,
-            announced: 0,
+            announced: Vec::new(),
             connection: Connection::Connecting,
             joined: false,
             sent: Vec::new(),
@@ -268,22 +268,21 @@ impl<O: Write, E: Write> Plain<O, E> {
             }
         }
         self.printed = entries.len();
-        let newest = room.inbox.waiting().map(|item| item.id).max().unwrap_or(0);
-        for item in room.inbox.waiting().filter(|item| item.id > self.announced) {
-            writeln!(
-                self.out,
-                "-- m{} from {} waits for you",
-                item.id, item.from.member
-            )?;
+        for item in room
+            .inbox
+            .waiting()
+            .filter(|item| !self.announced.contains(&item.id))
+        {
+            writeln!(self.out, "-- {} from {} waits for you", item.id, item.from.member)?;
         }
-        self.announced = self.announced.max(newest);
+        self.announced = room.inbox.waiting().map(|item| item.id).collect();
         self.out.flush()
     }
 }
 
 fn waiting(item: &crate::room::Item) -> String {
     format!(
-        "m{} {}: {}",
+        "{} {}: {}",
         item.id,
         item.from.member,
         item.text.replace('\n', "\n    ")

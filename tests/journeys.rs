@@ -163,6 +163,37 @@ fn a_rejection_tells_its_reason() {
 }
 
 #[test]
+fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
+    let script = bob.script("agent", "echo 'use ghp_abcdefghijklmnopqrstuvwxyz0123456789'");
+    bob.join(&relay, &command_agent("helper", &script));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    a.say("@bob which token?");
+    b.wait_for("▸ m1 alice asks helper");
+    b.press_until("\x1bOQ", "▸ d1 bob·helper would answer m1");
+    b.wait_for("⚠ looks like a GitHub token");
+    a.wait_for("accepted by bob");
+
+    // Seen whole, then a second yes: neither press alone posts it.
+    b.press_until("\x1bOQ", "again posts it all the same");
+    b.send("\x1bOS");
+    b.wait_for("[Inbox 1]");
+    b.press_until("e", "d1 is accepted with these words");
+    b.send("\x15ask me in person");
+    b.wait_for("ask me in person");
+    b.press_until("\r", "nothing waits");
+    b.send("\x1b");
+    b.wait_for("edited by you");
+    a.wait_for("ask me in person");
+    a.wait_for("edited by bob");
+    let seen = String::from_utf8_lossy(&a.raw()).into_owned();
+    assert!(!seen.contains("ghp_"), "the secret has left");
+}
+
+#[test]
 fn the_relay_is_killed_and_comes_back() {
     let Two {
         relay,

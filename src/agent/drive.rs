@@ -49,7 +49,13 @@ pub(super) fn start(run: Run, around: Surroundings) -> Handle {
             let _ = sender.send(Event::Ended(failed(reason, Duration::ZERO))).await;
         }
     });
-    Handle { events, stop }
+    // Eight requests at once are more than an agent makes; a full channel makes the answer wait.
+    let (answers, _unread) = mpsc::channel(8);
+    Handle {
+        events,
+        answers,
+        stop,
+    }
 }
 
 async fn drive(run: Run, around: Surroundings, events: mpsc::Sender<Event>, stop: CancellationToken) {

@@ -83,8 +83,45 @@ pub enum Event {
     Partial(String),
     /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
     Notice(String),
+    /// It wants to use a tool and waits for an [`Answer`] on [`Handle::answers`].
+    Permission(Request),
+    /// A request is answered or withdrawn: an answer to it would come too late.
+    PermissionGone(String),
     /// The run is over; the last event.
     Ended(Ending),
+}
+
+/// An agent's wish to use a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Which; unique in its run.
+    pub id: String,
+    /// The tool's name.
+    pub tool: String,
+    /// What it would do, whole, in as many lines as it takes: the command, the difference to a file.
+    pub what: String,
+    /// What a person may allow for the rest of the thread besides this once; none where only once.
+    pub rule: Option<Rule>,
+}
+
+/// What is allowed without asking again. Never a whole shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// This very command.
+    Command(String),
+    /// Writing files below this folder.
+    Below(PathBuf),
+    /// This tool of a server, which is neither a shell nor a writer of files.
+    Tool(String),
+}
+
+/// A person's answer to a [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Do it.
+    Allow,
+    /// Do not; the agent is told why.
+    Deny(String),
 }
 
 /// How a run ended.
@@ -146,6 +183,8 @@ pub struct Handle {
     /// What it reports; ends after [`Event::Ended`]. A reader that is slow loses no answer and holds no
     /// agent up: see [`EVENTS`].
     pub events: mpsc::Receiver<Event>,
+    /// Takes answers to the agent's requests, by the request's id. Bounded: an agent waits for few at a time.
+    pub answers: mpsc::Sender<(String, Answer)>,
     /// Stops it, with everything that it started. Dropping the handle does so too.
     pub stop: CancellationToken,
 }

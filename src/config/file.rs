@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 
 use super::{ConfigError, agents::Agent};
-use crate::room::Mentions;
+use crate::room::{Mentions, Review};
 use nexscope_relay::protocol::Mode;
 
 /// One layer's settings; what is absent is left to the layers below.
@@ -32,6 +32,8 @@ pub struct File {
     pub hop_limit: Option<u32>,
     /// Who sees a message that begins with `@name`.
     pub mentions: Option<Mentions>,
+    /// Which answers wait as drafts.
+    pub review: Option<Review>,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// The agents.
@@ -111,6 +113,7 @@ mod tests {
             mode = "manual"
             hop_limit = 3
             mentions = "direct"
+            review = "flagged"
             agent = "claude"
             [agents.claude]
             kind = "claude"

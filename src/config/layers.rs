@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     link::{Invite, Target},
-    room::Mentions,
+    room::{Mentions, Review},
 };
 
 /// Where things are looked for.
@@ -78,6 +78,8 @@ pub struct Config {
     pub hop_limit: u32,
     /// Who sees a message that begins with `@name`.
     pub mentions: Mentions,
+    /// Which answers wait as drafts.
+    pub review: Review,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// The agents.
@@ -161,6 +163,7 @@ pub fn load(
         mode: Mode::Manual,
         hop_limit: 3,
         mentions: Mentions::Direct,
+        review: Review::Flagged,
         agent: None,
         agents: BTreeMap::new(),
         keymap: "default".into(),
@@ -215,6 +218,7 @@ impl Config {
         self.mode = file.mode.unwrap_or(self.mode);
         self.hop_limit = file.hop_limit.unwrap_or(self.hop_limit);
         self.mentions = file.mentions.unwrap_or(self.mentions);
+        self.review = file.review.unwrap_or(self.review);
         self.agent = file.agent.or(self.agent.take());
         self.agents = file.agents;
         self.ui(file.ui);
@@ -231,6 +235,9 @@ impl Config {
         }
         if let Some(limit) = file.hop_limit {
             self.hop_limit = self.hop_limit.min(limit);
+        }
+        if file.review == Some(Review::Always) {
+            self.review = Review::Always;
         }
         if file.mentions == Some(Mentions::Direct) {
             self.mentions = Mentions::Direct;

@@ -1,9 +1,18 @@
 //! What our agents' runs report, and their answers on the way out.
 
-use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
+use nexscope_relay::protocol::{
+    body::{Activity, Chat, Origin, SignalBody, Usage},
+    same_name,
+};
 
-use super::{Attention, Audience, Effect, MentionFate, Millis, Record, Room, Run, Words, run::Session};
-use crate::agent::{Ending, Event, Outcome, Totals};
+use super::{
+    Attention, Audience, Effect, MentionFate, Millis, Record, Review, Room, Run, Words,
+    ask::Speaker,
+    flag,
+    inbox::{Draft, Matter, Permission},
+    run::Session,
+};
+use crate::agent::{Answer, Ending, Event, Outcome, Request, Totals};
 
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
@@ -33,6 +42,11 @@ impl Room {
                 run.partial = crate::text::clean(&text).text;
             }
             Event::Notice(notice) => run.notice = Some(notice),
+            Event::Permission(request) => return self.wants_permission(id, request, now, effects),
+            Event::PermissionGone(request) => {
+                self.inbox.take_permissions(id, Some(&request));
+                return self.works_again(id, effects);
+            }
         }
         if run.activity != before {
             let run = run.clone();
@@ -66,12 +80,13 @@ impl Room {
         if ending.session_lost && run.ask.resume.is_some() && !run.stopping {
             return self.begin_anew(run, effects);
         }
+        self.inbox.take_permissions(&run.id, None);
         self.remember_session(&run, &ending, effects);
         let fate = match ending.outcome.clone() {
-            Outcome::Answer(text) => {
-                self.post_answer(&run, text, &ending, now, effects);
-                MentionFate::Answered
-            }
+            Outcome::Answer(text) => match self.answered(&run, text, &ending, now, effects) {
+                Some(fate) => fate,
+                None => return,
+            },
             Outcome::Failed(why) => {
                 let why = crate::text::clean_line(&why, super::timeline::LINE_MAX);
                 self.timeline.note(
@@ -117,37 +132,87 @@ impl Room {
             audience: run.audience.clone(),
             totals: Totals::default(),
         })));
+        self.grants.forget(&run.ask.agent, &run.thread);
         self.runs
             .set_session(run.thread.clone(), run.ask.agent.clone(), None);
     }
 
-    /// Posts an answer to those who saw the question. An empty one ends the exchange.
-    fn post_answer(
+    /// An agent asks for a permission: what was granted for the thread is answered at once, all else waits
+    /// for our person.
+    fn wants_permission(&mut self, id: &str, request: Request, now: Millis, effects: &mut Vec<Effect>) {
+        let Some(run) = self.runs.get_mut(id) else { return };
+        if self.grants.covers(&run.whose(), &request, now) {
+            let answer = Answer::Allow;
+            return effects.push(Effect::Answer {
+                run: id.to_owned(),
+                request: request.id,
+                answer,
+            });
+        }
+        run.activity = Activity::Waiting;
+        let run = run.clone();
+        let from = Speaker {
+            member: self.settings.me.clone(),
+            agent: Some(run.ask.agent.clone()),
+        };
+        let permission = Permission {
+            run: id.to_owned(),
+            asker: run.ask.from.member.clone(),
+            request,
+        };
+        self.inbox
+            .add_permission(permission, from, run.thread.clone(), now);
+        self.say_activity(&run, effects);
+        effects.push(Effect::Attention(Attention::Item));
+    }
+
+    /// A run no longer waits for our person, unless for something else.
+    pub(super) fn works_again(&mut self, id: &str, effects: &mut Vec<Effect>) {
+        let waits = self
+            .inbox
+            .waiting()
+            .any(|item| matches!(&item.matter, Matter::Permission(permission) if permission.run == id));
+        if let Some(run) = self
+            .runs
+            .get_mut(id)
+            .filter(|run| !waits && run.activity == Activity::Waiting)
+        {
+            run.activity = Activity::Thinking;
+            let run = run.clone();
+            self.say_activity(&run, effects);
+        }
+    }
+
+    /// An answer leaves, or waits as a draft where a person is to see it first. An empty one ends the exchange.
+    /// Returns what became of the question, where that is settled.
+    fn answered(
         &mut self,
         run: &Run,
         text: String,
         ending: &Ending,
         now: Millis,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Option<MentionFate> {
         let text = self.fit(text);
         if text.trim().is_empty() {
             self.timeline.note(
                 format!("{} had nothing to answer to m{}.", run.ask.agent, run.post),
                 now,
             );
-            return;
+            return Some(MentionFate::Answered);
         }
-        let (to, only) = match &run.audience {
+        let (mut to, only) = match &run.audience {
             Audience::Everyone => (vec![run.ask.from.member.clone()], false),
             audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
         };
+        let asks_others = self.asks_others(&text, &to);
+        to.extend(asks_others.iter().cloned());
         let chat = Chat {
             text,
             origin: Origin::Agent,
             agent: Some(run.ask.agent.clone()),
             // A person reads it. An agent is asked back, which its person decides.
-            asks: run.ask.from.agent.is_some(),
+            asks: run.ask.from.agent.is_some() || !asks_others.is_empty(),
             hop: run.hop,
             reply_to: Some(run.key.1.clone()),
             usage: Some(Usage {
@@ -158,6 +223,28 @@ impl Room {
             }),
             ..Chat::default()
         };
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        let flags = flag::secrets(&chat.text, own.as_slice());
+        let always = self.settings.review == Review::Always || run.review;
+        if always || !flags.is_empty() || !asks_others.is_empty() {
+            let draft = Draft {
+                to,
+                only,
+                flags,
+                asks_others,
+                post: run.post,
+                run: run.clone(),
+                chat,
+            };
+            self.inbox.add_draft(draft, &self.settings.me, now);
+            effects.push(Effect::Attention(Attention::Item));
+            let waiting = Run {
+                activity: Activity::Waiting,
+                ..run.clone()
+            };
+            self.say_activity(&waiting, effects);
+            return None;
+        }
         self.say(
             Words {
                 to,
@@ -168,6 +255,47 @@ impl Room {
             now,
             effects,
         );
+        Some(MentionFate::Answered)
+    }
+
+    /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
+    fn asks_others(&self, text: &str, to: &[String]) -> Vec<String> {
+        let first = text.lines().next().unwrap_or_default();
+        let Ok((names, _)) = crate::command::leading_names(first) else {
+            return Vec::new();
+        };
+        let others = names.into_iter().filter(|name| !self.is_me(name));
+        let others = others.filter(|name| !to.iter().any(|known| same_name(known, name)));
+        others
+            .map(|name| self.members.get(&name).map_or(name, |member| member.name.clone()))
+            .collect()
+    }
+
+    /// Our person lets a draft leave, perhaps in other words.
+    pub(super) fn post_draft(
+        &mut self,
+        draft: &Draft,
+        text: Option<String>,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let edited = text.filter(|text| *text != draft.chat.text);
+        let edited_by = edited.as_ref().map(|_| self.settings.me.clone());
+        let text = self.fit(edited.unwrap_or_else(|| draft.chat.text.clone()));
+        let chat = Chat {
+            text,
+            edited_by,
+            ..draft.chat.clone()
+        };
+        let words = Words {
+            to: draft.to.clone(),
+            only: draft.only,
+            thread: Some(draft.run.thread.clone()),
+            chat,
+        };
+        self.say(words, now, effects);
+        let from = draft.run.ask.from.member.clone();
+        self.settle(draft.run.key.clone(), &from, MentionFate::Answered, now, effects);
     }
 
     /// Cuts an answer that no frame could carry, and says so in it.

@@ -5,10 +5,10 @@ use nexscope_relay::protocol::{Mode, body::Activity};
 use super::{
     Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run,
     ask::{Approved, Ask, Said},
-    inbox::{Key, key},
+    inbox::{Key, Matter, Permission, key},
     outbox::Outgoing,
 };
-use crate::agent::Totals;
+use crate::agent::{Answer, Totals};
 
 /// Proof that a person at the keyboard decides.
 ///
@@ -27,22 +27,22 @@ impl Person {
 /// A decision about what waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Let an agent work on it.
+    /// Let an agent work on it, let it leave, let it be done.
     Accept {
         /// Which item, or all of a thread.
         target: Target,
-        /// Words of our own person, added to it.
-        instructions: Option<String>,
-        /// The agent, where it is not the default one.
-        agent: Option<String>,
+        /// With what.
+        how: How,
     },
-    /// Do not; the sender is told.
+    /// Do not; who waits for it is told.
     Reject {
         /// Which item, or all of a thread.
         target: Target,
         /// Why; may be empty.
         reason: String,
     },
+    /// Allow it, and its like, for the rest of the thread.
+    Grant(ItemId),
     /// Put it off.
     Later(ItemId),
     /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
@@ -51,10 +51,23 @@ pub enum Decision {
     Auto,
 }
 
+/// With what something is accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct How {
+    /// Words of our own person, added to a mention.
+    pub instructions: Option<String>,
+    /// The agent, where it is not the default one.
+    pub agent: Option<String>,
+    /// Whether the answer waits as a draft, whatever the settings.
+    pub review: bool,
+    /// Other words than those that it came with, for a mention or a draft.
+    pub text: Option<String>,
+}
+
 /// What a decision is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// One item (`m12`).
+    /// One item (`m12`, `d3`, `p4`).
     Item(ItemId),
     /// All that waits in a thread (`t3`).
     Thread(u32),
@@ -70,12 +83,9 @@ impl Room {
     ) -> (Vec<Effect>, Result<Reply, String>) {
         let mut effects = Vec::new();
         let result = match decision {
-            Decision::Accept {
-                target,
-                instructions,
-                agent,
-            } => self.accept(target, instructions, agent, now, &mut effects),
+            Decision::Accept { target, how } => self.accept(target, how, now, &mut effects),
             Decision::Reject { target, reason } => self.reject(target, &reason, now, &mut effects),
+            Decision::Grant(id) => self.grant(id, now, &mut effects),
             Decision::Later(id) => match self.inbox.put_off(id) {
                 true => Ok(Reply::Nothing),
                 false => Err(not_waiting(id)),
@@ -96,11 +106,11 @@ impl Room {
             Target::Item(id) => self.inbox.get(id).map(|item| item.id).into_iter().collect(),
             Target::Thread(number) => {
                 let thread = self.threads.numbered(number).map(|thread| thread.id.clone());
-                self.inbox
+                let in_thread = self
+                    .inbox
                     .waiting()
-                    .filter(|item| Some(&item.thread) == thread.as_ref())
-                    .map(|i| i.id)
-                    .collect()
+                    .filter(|item| Some(&item.thread) == thread.as_ref());
+                in_thread.map(|item| item.id).collect()
             }
         };
         match (ids.is_empty(), target) {
@@ -115,16 +125,25 @@ impl Room {
     fn accept(
         &mut self,
         target: Target,
-        instructions: Option<String>,
-        agent: Option<String>,
+        how: How,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
-        let agent = self.agent_named(agent)?;
-        for id in self.items(target)? {
+        let ids = self.items(target)?;
+        let mentions = ids.iter().any(|id| matches!(id, ItemId::Mention(_)));
+        let agent = if mentions {
+            self.agent_named(how.agent.clone())?
+        } else {
+            String::new()
+        };
+        for id in ids {
             let Some(item) = self.inbox.take(id) else { continue };
             self.person_spoke(&item.thread, effects);
-            self.run(&item, &agent, instructions.clone(), now, effects);
+            match &item.matter {
+                Matter::Mention(_) => self.run(&item, &agent, how.clone(), now, effects),
+                Matter::Draft(draft) => self.post_draft(draft, how.text.clone(), now, effects),
+                Matter::Permission(permission) => self.answer_request(permission, Answer::Allow, effects),
+            }
         }
         self.start_next(now, effects);
         Ok(Reply::Nothing)
@@ -140,15 +159,60 @@ impl Room {
         let reason = crate::text::clean_line(reason.trim(), super::timeline::LINE_MAX);
         for id in self.items(target)? {
             let Some(item) = self.inbox.take(id) else { continue };
-            self.settle(
-                item.key,
-                &item.from.member,
-                MentionFate::Rejected(reason.clone()),
-                now,
-                effects,
-            );
+            match item.matter {
+                Matter::Mention(mention) => {
+                    let fate = MentionFate::Rejected(reason.clone());
+                    self.settle(mention.key, &item.from.member, fate, now, effects);
+                }
+                Matter::Draft(draft) => {
+                    let fate = MentionFate::Rejected(reason.clone());
+                    let from = draft.run.ask.from.member.clone();
+                    self.settle(draft.run.key, &from, fate, now, effects);
+                }
+                Matter::Permission(permission) => {
+                    let why = if reason.is_empty() {
+                        "the person said no".to_owned()
+                    } else {
+                        reason.clone()
+                    };
+                    self.answer_request(&permission, Answer::Deny(why), effects);
+                }
+            }
         }
         Ok(Reply::Nothing)
+    }
+
+    fn grant(&mut self, id: ItemId, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let item = self.inbox.get(id).ok_or_else(|| not_waiting(id))?;
+        let Matter::Permission(permission) = item.matter.clone() else {
+            return Err(format!(
+                "{id} is no permission; only those are granted for a thread."
+            ));
+        };
+        let Some(rule) = permission.request.rule.clone() else {
+            return Err(format!("{id} can only be allowed once: accept it."));
+        };
+        if let Some(whose) = self.runs.get(&permission.run).map(Run::whose) {
+            self.grants.add(whose, rule, now);
+        }
+        self.inbox.take(id);
+        self.answer_request(&permission, Answer::Allow, effects);
+        Ok(Reply::Nothing)
+    }
+
+    /// Tells an agent what our person says to its request.
+    pub(super) fn answer_request(
+        &mut self,
+        permission: &Permission,
+        answer: Answer,
+        effects: &mut Vec<Effect>,
+    ) {
+        effects.push(Effect::Answer {
+            run: permission.run.clone(),
+            request: permission.request.id.clone(),
+            answer,
+        });
+        self.works_again(&permission.run, effects);
     }
 
     fn hand_over(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
@@ -161,14 +225,15 @@ impl Room {
             return Err(format!("An agent of yours has m{number} already."));
         }
         let agent = self.agent_named(None)?;
-        if self.inbox.get(number).is_none() {
+        let id = ItemId::Mention(number);
+        if self.inbox.get(id).is_none() {
             self.inbox.add(&post, false, None, now);
         }
-        let Some(item) = self.inbox.take(number) else {
-            return Err(not_waiting(number));
+        let Some(item) = self.inbox.take(id) else {
+            return Err(not_waiting(id));
         };
         self.person_spoke(&item.thread, effects);
-        self.run(&item, &agent, None, now, effects);
+        self.run(&item, &agent, How::default(), now, effects);
         self.start_next(now, effects);
         Ok(Reply::Nothing)
     }
@@ -197,7 +262,7 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(item) = self.inbox.take(post.number) else {
+        let Some(item) = self.inbox.take(ItemId::Mention(post.number)) else {
             return;
         };
         self.guard.answered(now, &post.thread, &post.from, &agent);
@@ -207,20 +272,16 @@ impl Room {
             member: post.from.clone(),
             agent: agent.clone(),
         })));
-        self.run(&item, &agent, None, now, effects);
+        self.run(&item, &agent, How::default(), now, effects);
         self.start_next(now, effects);
     }
 
     /// An accepted item becomes a run; it starts when its agent is free.
-    fn run(
-        &mut self,
-        item: &Item,
-        agent: &str,
-        instructions: Option<String>,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(post) = self.timeline.post_numbered(item.id).cloned() else {
+    fn run(&mut self, item: &Item, agent: &str, how: How, now: Millis, effects: &mut Vec<Effect>) {
+        let (ItemId::Mention(number), Matter::Mention(mention)) = (item.id, &item.matter) else {
+            return;
+        };
+        let Some(post) = self.timeline.post_numbered(number).cloned() else {
             return;
         };
         let audience = Audience::of(&post, &self.settings.me);
@@ -230,6 +291,9 @@ impl Room {
         let session = session
             .filter(|session| audience.is_within(&session.audience))
             .cloned();
+        if session.is_none() {
+            self.grants.forget(agent, &post.thread);
+        }
         let earlier = if session.is_some() {
             Vec::new()
         } else {
@@ -243,8 +307,8 @@ impl Room {
                 me: self.settings.me.clone(),
                 room: self.settings.room.clone(),
                 from: item.from.clone(),
-                text: Approved::by_person(&item.text),
-                instructions: instructions.filter(|words| !words.trim().is_empty()),
+                text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
+                instructions: how.instructions.filter(|words| !words.trim().is_empty()),
                 earlier,
                 audience: match &audience {
                     Audience::Everyone => None,
@@ -262,7 +326,8 @@ impl Room {
             tool: None,
             notice: None,
             stopping: false,
-            key: item.key.clone(),
+            review: how.review,
+            key: mention.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
         };
         let run = Run {
@@ -273,7 +338,7 @@ impl Room {
             ..run
         };
         self.settle(
-            item.key.clone(),
+            mention.key.clone(),
             &item.from.member,
             MentionFate::Accepted(agent.to_owned()),
             now,
@@ -349,7 +414,7 @@ impl Room {
 }
 
 fn not_waiting(id: ItemId) -> String {
-    format!("m{id} does not wait for you; /inbox lists what does.")
+    format!("{id} does not wait for you; /inbox lists what does.")
 }
 
 fn list(names: &[String]) -> String {

@@ -1,14 +1,49 @@
-//! The review queue: what waits for our person.
+//! The review queue: everything that waits for our person, of whatever kind, in one order.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, str::FromStr};
 
-use nexscope_relay::protocol::body::ReceiptState;
+use nexscope_relay::protocol::body::{Chat, ReceiptState};
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, Post, Risk, ask::Speaker, risk};
+use super::{Millis, Post, Risk, Run, ask::Speaker, flag::Flag, risk};
+use crate::agent::Request;
 
-/// An item's id: the number of the message that it is about (`m12`).
-pub type ItemId = u32;
+/// An item's id, as people type it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemId {
+    /// `m12`: a mention, by the number of its message.
+    Mention(u32),
+    /// `d3`: a draft.
+    Draft(u32),
+    /// `p4`: a permission that an agent asks for.
+    Permission(u32),
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            ItemId::Mention(number) => write!(f, "m{number}"),
+            ItemId::Draft(number) => write!(f, "d{number}"),
+            ItemId::Permission(number) => write!(f, "p{number}"),
+        }
+    }
+}
+
+impl FromStr for ItemId {
+    type Err = ();
+
+    /// `m12`, `d3`, `p4`; a bare number is a message's.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let kind: fn(u32) -> Self = match text.chars().next().map(|c| c.to_ascii_lowercase()) {
+            Some('d') => ItemId::Draft,
+            Some('p') => ItemId::Permission,
+            _ => ItemId::Mention,
+        };
+        let number = text.trim_start_matches(|c: char| "mdpMDP".contains(c));
+        (text.len() <= number.len() + 1).then_some(()).ok_or(())?;
+        number.parse().map(kind).map_err(|_| ())
+    }
+}
 
 /// A message's identity: the sender's name in lower case, and the id.
 pub(super) type Key = (String, String);
@@ -18,28 +53,128 @@ pub(super) fn key(from: &str, id: &str) -> Key {
     (from.to_ascii_lowercase(), id.to_owned())
 }
 
-/// Something that waits for our person: a mention.
+/// Something that waits for our person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// Its id, and the number of its message.
+    /// Its id.
     pub id: ItemId,
-    /// Who asks.
+    /// Whose words or wish it is.
     pub from: Speaker,
-    /// What they ask: another member's words, for our person's eyes.
+    /// The words, whole: what another member wrote, what our agent would say, what it would do.
     pub text: String,
     /// The thread that it belongs to.
     pub thread: String,
-    /// What to beware of.
-    pub risks: Vec<Risk>,
-    /// It answers our own agent, so it is one agent asking another.
-    pub is_reply: bool,
     /// When it came.
     pub arrived: Millis,
     /// Put off by our person.
     pub later: bool,
+    /// What it is about.
+    pub matter: Matter,
+}
+
+/// What an item is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Matter {
+    /// A message that asks our agent.
+    Mention(Mention),
+    /// An answer of our agent's that waits before it leaves.
+    Draft(Box<Draft>),
+    /// Our agent wants to use a tool.
+    Permission(Permission),
+}
+
+/// A message that asks our agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mention {
+    /// It answers our own agent, so it is one agent asking another.
+    pub is_reply: bool,
     /// Why it waits although auto mode is on.
     pub held: Option<String>,
+    /// What to beware of.
+    pub risks: Vec<Risk>,
     pub(super) key: Key,
+}
+
+/// An answer of our agent's that waits before it leaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Who will see it.
+    pub to: Vec<String>,
+    /// Only they.
+    pub only: bool,
+    /// What in it looks like a secret.
+    pub flags: Vec<Flag>,
+    /// Members whom it would ask who have not asked.
+    pub asks_others: Vec<String>,
+    /// The number of the message that it answers.
+    pub post: u32,
+    pub(super) run: Run,
+    pub(super) chat: Chat,
+}
+
+/// Our agent wants to use a tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permission {
+    /// The run that waits for it.
+    pub run: String,
+    /// Who asked for that run.
+    pub asker: String,
+    /// What it wants.
+    pub request: Request,
+}
+
+impl Item {
+    /// What a person should look at before deciding, in a few words each.
+    pub fn warnings(&self) -> Vec<String> {
+        match &self.matter {
+            Matter::Mention(mention) => mention
+                .risks
+                .iter()
+                .map(|risk| risk.in_words().to_owned())
+                .collect(),
+            Matter::Draft(draft) => {
+                let mut words: Vec<String> = Vec::new();
+                for flag in &draft.flags {
+                    let word = format!("looks like a {}", flag.what);
+                    if !words.contains(&word) {
+                        words.push(word);
+                    }
+                }
+                if !draft.asks_others.is_empty() {
+                    words.push(format!("asks {}", draft.asks_others.join(", ")));
+                }
+                words
+            }
+            Matter::Permission(permission) => {
+                let found = risk::of(&permission.request.what, 0);
+                found
+                    .iter()
+                    .filter(|risk| **risk != Risk::Long)
+                    .map(|risk| risk.in_words().to_owned())
+                    .collect()
+            }
+        }
+    }
+
+    /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
+    pub fn wants_a_second_yes(&self) -> bool {
+        matches!(&self.matter, Matter::Draft(draft) if !draft.flags.is_empty())
+    }
+
+    /// What may be allowed for the rest of the thread, in words; none where there is nothing.
+    pub fn grant_in_words(&self) -> Option<String> {
+        match &self.matter {
+            Matter::Permission(permission) => permission.request.rule.as_ref().map(super::grant::in_words),
+            _ => None,
+        }
+    }
+
+    fn mention_key(&self) -> Option<&Key> {
+        match &self.matter {
+            Matter::Mention(mention) => Some(&mention.key),
+            _ => None,
+        }
+    }
 }
 
 /// What became of a mention.
@@ -76,6 +211,10 @@ impl Fate {
 pub struct Inbox {
     waiting: Vec<Item>,
     decided: HashMap<Key, Fate>,
+    /// What the strip shows: it stays until it is decided or put off.
+    strip: Option<ItemId>,
+    drafts: u32,
+    permissions: u32,
 }
 
 impl Inbox {
@@ -95,14 +234,19 @@ impl Inbox {
         self.waiting.is_empty()
     }
 
-    /// The one that the strip shows: the oldest that was not put off.
+    /// The one that the strip shows.
     pub fn next(&self) -> Option<&Item> {
-        self.waiting.iter().find(|item| !item.later)
+        self.strip.and_then(|id| self.get(id))
     }
 
     /// The item with that id.
     pub fn get(&self, id: ItemId) -> Option<&Item> {
         self.waiting.iter().find(|item| item.id == id)
+    }
+
+    /// Whether the message with that number waits.
+    pub fn has_mention(&self, number: u32) -> bool {
+        self.get(ItemId::Mention(number)).is_some()
     }
 
     /// What became of a message that asked our agent.
@@ -111,52 +255,142 @@ impl Inbox {
     }
 
     pub(super) fn waits(&self, key: &Key) -> bool {
-        self.waiting.iter().any(|item| item.key == *key)
+        self.waiting.iter().any(|item| item.mention_key() == Some(key))
     }
 
-    pub(super) fn oldest(&self) -> Option<Millis> {
-        self.waiting.iter().map(|item| item.arrived).min()
+    /// The oldest mention.
+    pub(super) fn oldest_mention(&self) -> Option<Millis> {
+        self.waiting
+            .iter()
+            .filter(|item| item.mention_key().is_some())
+            .map(|item| item.arrived)
+            .min()
     }
 
+    /// The oldest permission.
+    pub(super) fn oldest_permission(&self) -> Option<Millis> {
+        let permissions = self
+            .waiting
+            .iter()
+            .filter(|item| matches!(item.matter, Matter::Permission(_)));
+        permissions.map(|item| item.arrived).min()
+    }
+
+    /// A mention waits.
     pub(super) fn add(&mut self, post: &Post, is_reply: bool, held: Option<String>, arrived: Millis) {
-        self.waiting.push(Item {
-            id: post.number,
+        let risks = risk::of(&post.text, post.hidden);
+        self.push(Item {
+            id: ItemId::Mention(post.number),
             from: post.speaker(),
             text: post.text.clone(),
             thread: post.thread.clone(),
-            risks: risk::of(&post.text, post.hidden),
-            is_reply,
             arrived,
             later: false,
-            held,
-            key: key(&post.from, &post.id),
+            matter: Matter::Mention(Mention {
+                is_reply,
+                held,
+                risks,
+                key: key(&post.from, &post.id),
+            }),
         });
+    }
+
+    /// An answer waits before it leaves.
+    pub(super) fn add_draft(&mut self, draft: Draft, me: &str, arrived: Millis) {
+        self.drafts += 1;
+        self.push(Item {
+            id: ItemId::Draft(self.drafts),
+            from: Speaker {
+                member: me.to_owned(),
+                agent: draft.chat.agent.clone(),
+            },
+            text: crate::text::clean(&draft.chat.text).text,
+            thread: draft.run.thread.clone(),
+            arrived,
+            later: false,
+            matter: Matter::Draft(Box::new(draft)),
+        });
+    }
+
+    /// An agent waits for a permission.
+    pub(super) fn add_permission(
+        &mut self,
+        permission: Permission,
+        from: Speaker,
+        thread: String,
+        arrived: Millis,
+    ) {
+        self.permissions += 1;
+        self.push(Item {
+            id: ItemId::Permission(self.permissions),
+            from,
+            text: crate::text::clean(&permission.request.what).text,
+            thread,
+            arrived,
+            later: false,
+            matter: Matter::Permission(permission),
+        });
+    }
+
+    fn push(&mut self, item: Item) {
+        self.waiting.push(item);
+        self.choose();
+    }
+
+    /// What the strip shows stays; when it is gone, a permission goes first, since an agent waits for it,
+    /// and then the oldest.
+    fn choose(&mut self) {
+        if self.next().is_some_and(|item| !item.later) {
+            return;
+        }
+        let now = || self.waiting.iter().filter(|item| !item.later);
+        let permission = now().find(|item| matches!(item.matter, Matter::Permission(_)));
+        self.strip = permission.or_else(|| now().next()).map(|item| item.id);
     }
 
     /// Puts an item off: it leaves the strip, and stays in the list.
     pub(super) fn put_off(&mut self, id: ItemId) -> bool {
         let item = self.waiting.iter_mut().find(|item| item.id == id);
-        item.map(|item| item.later = true).is_some()
+        let found = item.map(|item| item.later = true).is_some();
+        self.choose();
+        found
     }
 
     /// Takes an item out to be decided.
     pub(super) fn take(&mut self, id: ItemId) -> Option<Item> {
-        let at = self.waiting.iter().position(|item| item.id == id)?;
-        Some(self.waiting.remove(at))
+        self.take_where(|item| item.id == id).pop()
     }
 
-    /// Takes out all that came at or before a time.
-    pub(super) fn take_older(&mut self, arrived: Millis) -> Vec<Item> {
-        let (old, kept) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|item| item.arrived <= arrived);
+    /// Takes out all mentions that came at or before a time.
+    pub(super) fn take_old_mentions(&mut self, arrived: Millis) -> Vec<Item> {
+        self.take_where(|item| item.mention_key().is_some() && item.arrived <= arrived)
+    }
+
+    /// Takes out all permissions that came at or before a time.
+    pub(super) fn take_old_permissions(&mut self, arrived: Millis) -> Vec<Item> {
+        self.take_where(|item| matches!(item.matter, Matter::Permission(_)) && item.arrived <= arrived)
+    }
+
+    /// Takes out what a run has asked for: one request, or all.
+    pub(super) fn take_permissions(&mut self, run: &str, request: Option<&str>) -> Vec<Item> {
+        self.take_where(|item| {
+            let Matter::Permission(permission) = &item.matter else {
+                return false;
+            };
+            permission.run == run && request.is_none_or(|id| permission.request.id == id)
+        })
+    }
+
+    fn take_where(&mut self, wanted: impl Fn(&Item) -> bool) -> Vec<Item> {
+        let (taken, kept) = std::mem::take(&mut self.waiting).into_iter().partition(wanted);
         self.waiting = kept;
-        old
+        self.choose();
+        taken
     }
 
     /// Notes what became of a mention; it waits no longer.
     pub(super) fn decided(&mut self, key: Key, fate: Fate) {
-        self.waiting.retain(|item| item.key != key);
+        self.take_where(|item| item.mention_key() == Some(&key));
         self.decided.insert(key, fate);
     }
 

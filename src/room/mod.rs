@@ -8,6 +8,7 @@ mod answer;
 pub mod ask;
 mod decide;
 mod flag;
+mod grant;
 mod guard;
 mod inbox;
 mod members;
@@ -30,9 +31,11 @@ use nexscope_relay::protocol::{
     body::{Body, Chat, ReceiptState, SignalBody},
 };
 
-pub use decide::{Decision, Person, Target};
+pub use decide::{Decision, How, Person, Target};
+pub use flag::{Flag, secrets};
+pub use grant::Grants;
 pub use guard::{Guard, Limits};
-pub use inbox::{Fate as MentionFate, Inbox, Item, ItemId};
+pub use inbox::{Draft, Fate as MentionFate, Inbox, Item, ItemId, Matter, Mention, Permission};
 pub use members::{Members, Seen};
 pub use outbox::{Fate, Outbox, Outgoing};
 pub use perform::{Command, Reply};
@@ -65,6 +68,10 @@ pub struct Settings {
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
     pub mode: Mode,
+    /// Which answers wait as drafts.
+    pub review: Review,
+    /// The relay's secret, which must not leave in an answer.
+    pub token: Option<crate::config::Token>,
     /// Whether a message that begins with `@name` goes to those named alone.
     pub mentions: Mentions,
     /// The relay is inside this program: while we are away, so is the room.
@@ -73,6 +80,8 @@ pub struct Settings {
     pub limits: Limits,
     /// After how long a mention that nobody decided expires.
     pub expire_after: Millis,
+    /// After how long a permission that nobody answered is refused.
+    pub permission_after: Millis,
     /// After how long a message that an addressee never received counts as failed.
     pub give_up_after: Millis,
 }
@@ -88,10 +97,13 @@ impl Settings {
             permissions: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
+            review: Review::Flagged,
+            token: None,
             mentions: Mentions::Direct,
             hosting: false,
             limits: Limits::default(),
             expire_after: DAY,
+            permission_after: DAY / 48,
             give_up_after: 7 * DAY,
         }
     }
@@ -112,6 +124,17 @@ pub enum Mentions {
     Direct,
     /// Everybody.
     Room,
+}
+
+/// Which answers of agents wait for a person before they leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Review {
+    /// Those in which something was found.
+    #[default]
+    Flagged,
+    /// All.
+    Always,
 }
 
 /// How the connection to the relay stands.
@@ -185,6 +208,15 @@ pub enum Effect {
         /// The run's id.
         run: String,
     },
+    /// Tell a run what a person says to its request.
+    Answer {
+        /// The run's id.
+        run: String,
+        /// The request's id.
+        request: String,
+        /// What the person says.
+        answer: crate::agent::Answer,
+    },
     /// End what a run of an earlier life of this program left; answered with [`Event::SweptUp`].
     SweepUp {
         /// The run's id.
@@ -237,6 +269,8 @@ pub struct Room {
     pub runs: Runs,
     /// What auto mode has used up.
     pub guard: Guard,
+    /// What was allowed for the rest of a thread.
+    pub grants: Grants,
     place: Place,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
@@ -270,6 +304,7 @@ impl Room {
             outbox: Outbox::default(),
             runs: Runs::default(),
             guard: Guard::default(),
+            grants: Grants::default(),
             place: Place::default(),
             message_bytes: 262_144,
             known: HashSet::new(),
@@ -303,12 +338,19 @@ impl Room {
 
     /// When [`Event::Tick`] is due next, if anything waits for time to pass.
     pub fn next_deadline(&self) -> Option<Millis> {
-        let expiry = self.inbox.oldest().map(|at| at + self.settings.expire_after);
+        let expiry = self
+            .inbox
+            .oldest_mention()
+            .map(|at| at + self.settings.expire_after);
+        let refusal = self
+            .inbox
+            .oldest_permission()
+            .map(|at| at + self.settings.permission_after);
         let lost = self
             .outbox
             .oldest_unreceived()
             .map(|at| at + self.settings.give_up_after);
-        expiry.into_iter().chain(lost).min()
+        expiry.into_iter().chain(refusal).chain(lost).min()
     }
 
     /// Where a new connection goes on from.

@@ -7,10 +7,11 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Connection, Effect, Event, Kept, Millis, Outbound, Outgoing, Post, Record, Room,
+    Attention, Connection, Effect, Event, Kept, MentionFate, Millis, Outbound, Outgoing, Post, Record, Room,
     guard::Candidate,
-    inbox::{Key, key},
+    inbox::{Key, Matter, key},
 };
+use crate::agent::Answer;
 
 impl Room {
     pub(super) fn welcome(&mut self, welcome: Welcome, now: Millis, effects: &mut Vec<Effect>) {
@@ -312,15 +313,27 @@ impl Room {
     pub(super) fn deadlines(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         for item in self
             .inbox
-            .take_older(now.saturating_sub(self.settings.expire_after))
+            .take_old_mentions(now.saturating_sub(self.settings.expire_after))
         {
-            self.settle(
-                item.key,
-                &item.from.member,
-                super::MentionFate::Expired,
-                now,
-                effects,
-            );
+            if let Matter::Mention(mention) = item.matter {
+                self.settle(mention.key, &item.from.member, MentionFate::Expired, now, effects);
+            }
+        }
+        // Nobody answers: it is refused, and said so; never allowed.
+        for item in self
+            .inbox
+            .take_old_permissions(now.saturating_sub(self.settings.permission_after))
+        {
+            if let Matter::Permission(permission) = item.matter {
+                let minutes = self.settings.permission_after / 60_000;
+                let note = format!(
+                    "{}: nobody answered for {minutes} minutes, so it was refused.",
+                    item.id
+                );
+                self.timeline.note(note, now);
+                let why = format!("nobody answered within {minutes} minutes");
+                self.answer_request(&permission, Answer::Deny(why), effects);
+            }
         }
         for id in self.outbox.stale(now.saturating_sub(self.settings.give_up_after)) {
             self.give_up(&id, "never arrived", now, effects);

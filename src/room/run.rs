@@ -4,11 +4,11 @@ use std::collections::{HashMap, VecDeque};
 
 use nexscope_relay::protocol::body::Activity;
 
-use super::{Millis, ask::Ask, inbox::Key, thread::Audience};
+use super::{Millis, ask::Ask, grant::Whose, inbox::Key, thread::Audience};
 use crate::agent::Totals;
 
 /// An agent at work on an accepted mention, or waiting for its turn.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The run's id.
     pub id: String,
@@ -34,8 +34,21 @@ pub struct Run {
     pub notice: Option<String>,
     /// Somebody asked for its end.
     pub stopping: bool,
+    /// Its answer waits as a draft, whatever the settings.
+    pub review: bool,
     pub(super) key: Key,
     pub(super) before: Totals,
+}
+
+impl Run {
+    /// For whom a grant that is given in it holds.
+    pub(super) fn whose(&self) -> Whose {
+        Whose {
+            agent: self.ask.agent.clone(),
+            thread: self.thread.clone(),
+            asker: self.ask.from.member.to_ascii_lowercase(),
+        }
+    }
 }
 
 /// An agent's session in one thread.

@@ -31,6 +31,9 @@ macro_rules! actions {
 actions! {
     Accept "accept" "accept",
     Reject "reject" "reject",
+    AcceptReview "accept-review" "accept, review the answer",
+    Edit "edit" "edit first",
+    Grant "grant" "allow for the thread",
     Later "later" "put off",
     Open "open" "show it whole",
     Inbox "inbox" "inbox",

@@ -73,12 +73,12 @@ mod tests {
         for key in keys.iter().filter(|key| **key < 1000) {
             gate.key(ms(start, *key));
         }
-        gate.drawn(Some(7), ms(start, 1000));
+        gate.drawn(Some(ItemId::Mention(7)), ms(start, 1000));
         for key in keys.iter().filter(|key| **key >= 1000) {
-            gate.drawn(Some(7), ms(start, *key));
+            gate.drawn(Some(ItemId::Mention(7)), ms(start, *key));
             gate.key(ms(start, *key));
         }
-        gate.permits(7, alt, ms(start, *keys.last().unwrap()))
+        gate.permits(ItemId::Mention(7), alt, ms(start, *keys.last().unwrap()))
     }
 
     #[test]
@@ -108,15 +108,15 @@ mod tests {
     fn only_the_item_that_is_shown_and_only_while_it_is() {
         let start = Instant::now();
         let mut gate = Gate::default();
-        gate.drawn(Some(1), start);
-        gate.drawn(Some(2), ms(start, 300));
+        gate.drawn(Some(ItemId::Mention(1)), start);
+        gate.drawn(Some(ItemId::Mention(2)), ms(start, 300));
         gate.key(ms(start, 400));
-        assert!(!gate.permits(1, false, ms(start, 400)));
-        assert!(!gate.permits(2, false, ms(start, 400)));
-        assert!(gate.permits(2, false, ms(start, 550)));
+        assert!(!gate.permits(ItemId::Mention(1), false, ms(start, 400)));
+        assert!(!gate.permits(ItemId::Mention(2), false, ms(start, 400)));
+        assert!(gate.permits(ItemId::Mention(2), false, ms(start, 550)));
         gate.drawn(None, ms(start, 560));
-        assert!(!gate.permits(2, false, ms(start, 900)));
-        gate.drawn(Some(2), ms(start, 900));
-        assert!(!gate.permits(2, false, ms(start, 1000)));
+        assert!(!gate.permits(ItemId::Mention(2), false, ms(start, 900)));
+        gate.drawn(Some(ItemId::Mention(2)), ms(start, 900));
+        assert!(!gate.permits(ItemId::Mention(2), false, ms(start, 1000)));
     }
 }

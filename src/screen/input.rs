@@ -12,12 +12,12 @@ use super::{
     gate::Gate,
     key::Key,
     keymap::{Context, Found},
-    state::{Overlay, Pane, Paper, Reason, Tone},
+    state::{Asked, Overlay, Pane, Paper, Tone, What},
     view,
 };
 use crate::{
     command::{self, Front, Line},
-    room::{Decision, ItemId, MentionFate, Person, Reply, Target},
+    room::{Decision, How, ItemId, Matter, MentionFate, Person, Reply, Target},
 };
 
 /// How long a first press of the leaving key counts.
@@ -64,14 +64,15 @@ impl Screen {
         }
         let sequence = std::mem::take(&mut self.state.pending);
         self.state.message = None;
+        self.asked_before = self.state.unsure.take();
         match found {
             Found::Action(action) => return self.act(action, context, key.has_alt(), now),
             // A sequence that leads nowhere does nothing; a single key may type a character.
             _ if sequence.len() > 1 => {}
             _ => {
                 if let Some(c) = key.typed() {
-                    match (&mut self.state.reason, context) {
-                        (Some(reason), _) => reason.field.insert(c),
+                    match (&mut self.state.asked, context) {
+                        (Some(asked), _) => asked.field.insert(c),
                         (None, Context::Composer) => self.state.composer.insert(c),
                         _ => {}
                     }
@@ -84,8 +85,8 @@ impl Screen {
     fn paste(&mut self, text: &str, now: Instant) {
         self.state.gate.key(now);
         let context = self.state.context();
-        match (&mut self.state.reason, context) {
-            (Some(reason), _) => reason.field.paste(text),
+        match (&mut self.state.asked, context) {
+            (Some(asked), _) => asked.field.paste(text),
             (None, Context::Composer) => self.state.composer.paste(text),
             _ => {}
         }
@@ -96,8 +97,11 @@ impl Screen {
             self.state.leave_asked = None;
         }
         match action {
-            Action::Accept => self.accept(alt, now),
-            Action::Reject => self.ask_reason(alt, now),
+            Action::Accept => self.accept(false, alt, now),
+            Action::AcceptReview => self.accept(true, alt, now),
+            Action::Reject => self.ask(What::Reason, alt, now),
+            Action::Edit => self.ask(What::Words, alt, now),
+            Action::Grant => self.grant(alt, now),
             Action::Later => self.later(),
             Action::Open => self.open(context),
             Action::Inbox => self.state.go(Pane::Inbox),
@@ -136,8 +140,8 @@ impl Screen {
             Action::Up | Action::Down if matches!(context, Context::Help | Context::Item) => {
                 self.scroll(if action == Action::Up { -1 } else { 1 });
             }
-            editing => match (&mut self.state.reason, context) {
-                (Some(reason), _) => _ = reason.field.edit(editing),
+            editing => match (&mut self.state.asked, context) {
+                (Some(asked), _) => _ = asked.field.edit(editing),
                 (None, Context::Composer) => _ = self.state.composer.edit(editing),
                 _ => {}
             },
@@ -145,33 +149,90 @@ impl Screen {
         Next::Go
     }
 
-    /// Accepts the item at hand, if all of it has been seen; else opens it.
-    fn accept(&mut self, alt: bool, now: Instant) {
+    /// The item at hand, if all of it has been seen; else it is opened.
+    fn seen_item(&mut self, alt: bool, now: Instant) -> Option<ItemId> {
         let Some(item) = self.state.target(&self.session.room) else {
-            return self.state.say("Nothing waits for you.", Tone::Good);
+            self.state.say("Nothing waits for you.", Tone::Good);
+            return None;
         };
-        if !self.state.gate.permits(item, alt, now) {
-            return self.state.open(item);
+        if self.state.gate.permits(item, alt, now) {
+            return Some(item);
         }
-        let decision = Decision::Accept {
-            target: Target::Item(item),
-            instructions: None,
-            agent: None,
-        };
-        self.decide(decision);
+        self.state.open(item);
+        None
     }
 
-    /// Asks why the item at hand is rejected, if all of it has been seen; else opens it.
-    fn ask_reason(&mut self, alt: bool, now: Instant) {
-        let Some(item) = self.state.target(&self.session.room) else {
-            return self.state.say("Nothing waits for you.", Tone::Good);
-        };
-        if !self.state.gate.permits(item, alt, now) {
-            return self.state.open(item);
+    fn accept(&mut self, review: bool, alt: bool, now: Instant) {
+        if let Some(item) = self.seen_item(alt, now)
+            && self.is_sure(item, Action::Accept, now)
+        {
+            let how = How {
+                review,
+                ..How::default()
+            };
+            self.decide(Decision::Accept {
+                target: Target::Item(item),
+                how,
+            });
         }
-        self.state.reason = Some(Reason {
+    }
+
+    /// What cannot be undone asks once more. Returns whether it was asked, and answered by another press.
+    fn is_sure(&mut self, id: ItemId, action: Action, now: Instant) -> bool {
+        let Some(item) = self.session.room.inbox.get(id) else {
+            return true;
+        };
+        let question = match action {
+            Action::Grant => item
+                .grant_in_words()
+                .map(|rule| format!("Again allows {rule} for this thread.")),
+            _ if item.wants_a_second_yes() => Some(format!(
+                "{}: again posts it all the same.",
+                item.warnings().join(", ")
+            )),
+            _ => None,
+        };
+        let Some(question) = question else { return true };
+        let asked = self.asked_before.take();
+        if asked.is_some_and(|(asked, what, at)| asked == id && what == action && Gate::settled(at, now)) {
+            return true;
+        }
+        self.state.unsure = Some((id, action, now));
+        self.state.say(question, Tone::Bad);
+        false
+    }
+
+    fn grant(&mut self, alt: bool, now: Instant) {
+        let Some(item) = self.seen_item(alt, now) else {
+            return;
+        };
+        if self.is_sure(item, Action::Grant, now) {
+            self.decide(Decision::Grant(item));
+        }
+    }
+
+    /// Asks why the item at hand is rejected, or for other words to accept it with.
+    fn ask(&mut self, what: What, alt: bool, now: Instant) {
+        let Some(item) = self.seen_item(alt, now) else {
+            return;
+        };
+        let mut field = Composer::default();
+        if what == What::Words {
+            let item = self.session.room.inbox.get(item);
+            match item.filter(|item| !matches!(item.matter, Matter::Permission(_))) {
+                Some(item) => field.set(&item.text),
+                None => {
+                    return self.state.say(
+                        "A permission cannot be edited; reject it with a reason.",
+                        Tone::Bad,
+                    );
+                }
+            }
+        }
+        self.state.asked = Some(Asked {
             item,
-            field: Composer::default(),
+            what,
+            field,
             since: now,
         });
     }
@@ -201,8 +262,8 @@ impl Screen {
                 let Some(number) = self.state.selected_post else {
                     return;
                 };
-                if self.session.room.inbox.get(number).is_some() {
-                    return self.state.open(number);
+                if self.session.room.inbox.has_mention(number) {
+                    return self.state.open(ItemId::Mention(number));
                 }
                 let post = self.session.room.timeline.post_numbered(number);
                 let thread = post.and_then(|post| self.session.room.threads.get(&post.thread));
@@ -235,7 +296,7 @@ impl Screen {
     }
 
     /// Sends a message of ours again that failed, or lets an agent try again that failed.
-    fn retry_number(&mut self, number: ItemId) {
+    fn retry_number(&mut self, number: u32) {
         let room = &self.session.room;
         let post = room.timeline.post_numbered(number);
         let failed = post.and_then(|post| room.inbox.fate(post));
@@ -255,7 +316,7 @@ impl Screen {
     }
 
     fn back(&mut self) {
-        if self.state.reason.take().is_some() {
+        if self.state.asked.take().is_some() {
             return;
         }
         if matches!(self.state.overlay, Overlay::None) {
@@ -286,17 +347,8 @@ impl Screen {
     }
 
     fn send(&mut self, now: Instant) -> Next {
-        if let Some(reason) = &self.state.reason {
-            // A key that was on its way when the question appeared does not answer it.
-            if Gate::settled(reason.since, now)
-                && let Some(reason) = self.state.reason.take()
-            {
-                let target = Target::Item(reason.item);
-                self.decide(Decision::Reject {
-                    target,
-                    reason: reason.field.text(),
-                });
-            }
+        if self.state.asked.is_some() {
+            self.send_asked(now);
             return Next::Go;
         }
         if self.state.composer.continues() || self.state.composer.text().trim().is_empty() {
@@ -317,6 +369,12 @@ impl Screen {
                 return Next::Go;
             }
             Line::Command(command) => self.session.perform(command),
+            Line::Decision(Decision::Accept {
+                target: Target::Item(id),
+                ..
+            }) if !self.is_sure(id, Action::Accept, now) => {
+                return Next::Go;
+            }
             Line::Decision(decision) => self.session.decide(decision, Person::at_keyboard()),
             Line::Front(front) => {
                 self.state.composer.take();
@@ -331,6 +389,33 @@ impl Screen {
         self.show(result);
         self.state.tidy(&self.session.room);
         Next::Go
+    }
+
+    /// Carries out the decision that something was written for.
+    fn send_asked(&mut self, now: Instant) {
+        // A key that was on its way when the question appeared does not answer it.
+        if !self
+            .state
+            .asked
+            .as_ref()
+            .is_some_and(|asked| Gate::settled(asked.since, now))
+        {
+            return;
+        }
+        let Some(asked) = self.state.asked.take() else {
+            return;
+        };
+        let (target, text) = (Target::Item(asked.item), asked.field.text());
+        self.decide(match asked.what {
+            What::Reason => Decision::Reject { target, reason: text },
+            What::Words => Decision::Accept {
+                target,
+                how: How {
+                    text: Some(text),
+                    ..How::default()
+                },
+            },
+        });
     }
 
     fn front(&mut self, front: Front) -> Next {

@@ -32,7 +32,7 @@ use tokio::time::sleep_until;
 
 use crate::{
     config::Config,
-    room::{Connection, Room},
+    room::{Connection, ItemId, Room},
     session::{Session, now},
 };
 use attention::Attention;
@@ -57,6 +57,8 @@ pub struct Screen {
     zone: TimeZone,
     relay: String,
     attention: Attention,
+    /// What the key before this one was asked a second yes for.
+    asked_before: Option<(ItemId, action::Action, Instant)>,
     /// The whole screen is to be written anew.
     redraw: bool,
     /// Whether the terminal gives us the mouse.
@@ -92,6 +94,7 @@ impl Screen {
             keymap: keymap.unwrap_or_else(|_| Keymap::built_in()),
             zone: TimeZone::system(),
             attention: Attention::new(config.notify.clone()),
+            asked_before: None,
             redraw: false,
             mouse_was: true,
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use ratatui::text::Line;
 
-use super::{composer::Composer, gate::Gate, key::Key, keymap::Context, view::Scroll};
+use super::{action::Action, composer::Composer, gate::Gate, key::Key, keymap::Context, view::Scroll};
 use crate::room::{Item, ItemId, Room};
 
 /// Where one is.
@@ -37,7 +37,7 @@ pub enum Overlay {
 }
 
 /// An item that is open.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ItemView {
     /// Which.
     pub id: ItemId,
@@ -47,6 +47,18 @@ pub struct ItemView {
     pub seen: usize,
     /// The size at which they were.
     pub seen_at: (u16, u16),
+}
+
+impl ItemView {
+    /// An item that is opened now.
+    pub fn of(id: ItemId) -> Self {
+        Self {
+            id,
+            scroll: 0,
+            seen: 0,
+            seen_at: (0, 0),
+        }
+    }
 }
 
 /// Lines to read: help, the answer to a command.
@@ -59,14 +71,25 @@ pub struct Paper {
     pub scroll: usize,
 }
 
-/// A reason that is being written for a rejection.
-pub struct Reason {
-    /// What is rejected.
+/// Something that is being written for a decision, in the composer's place.
+pub struct Asked {
+    /// What is decided.
     pub item: ItemId,
+    /// What is asked for.
+    pub what: What,
     /// What is written.
     pub field: Composer,
     /// Since when it is asked for.
     pub since: Instant,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Why it is rejected.
+    Reason,
+    /// Other words for it, with which it is accepted.
+    Words,
 }
 
 /// How a message for the person is meant.
@@ -87,8 +110,10 @@ pub struct State {
     pub composer: Composer,
     /// What lies over the messages.
     pub overlay: Overlay,
-    /// A reason that is being written.
-    pub reason: Option<Reason>,
+    /// What is being written for a decision.
+    pub asked: Option<Asked>,
+    /// A decision that wants a second yes, and since when.
+    pub unsure: Option<(ItemId, Action, Instant)>,
     /// Where the messages stand.
     pub scroll: Scroll,
     /// The message that is selected, by its number.
@@ -114,7 +139,7 @@ pub struct State {
 impl State {
     /// Where a key that is pressed now belongs.
     pub fn context(&self) -> Context {
-        if self.reason.is_some() {
+        if self.asked.is_some() {
             return Context::Reason;
         }
         if matches!(self.overlay, Overlay::Paper(_)) {
@@ -169,10 +194,7 @@ impl State {
     /// Opens an item, without moving the focus: what one types goes on to where it went.
     pub fn open(&mut self, id: ItemId) {
         if !matches!(&self.overlay, Overlay::Item(view) if view.id == id) {
-            self.overlay = Overlay::Item(ItemView {
-                id,
-                ..ItemView::default()
-            });
+            self.overlay = Overlay::Item(ItemView::of(id));
         }
     }
 
@@ -189,11 +211,11 @@ impl State {
             self.overlay = Overlay::None;
         }
         if self
-            .reason
+            .asked
             .as_ref()
-            .is_some_and(|reason| room.inbox.get(reason.item).is_none())
+            .is_some_and(|asked| room.inbox.get(asked.item).is_none())
         {
-            self.reason = None;
+            self.asked = None;
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent,
-    config::{Config, ConfigError, Paths},
+    config::{Config, ConfigError, Paths, Token},
     link::{Invite, Link, Login, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, Limits, Millis, Outbound, Person, Record,
@@ -60,7 +60,7 @@ pub struct Session {
     to_link: VecDeque<Outbound>,
     // Records that the journal has no place for; bounded by RECORDS_WAITING through what is read.
     to_journal: VecDeque<Record>,
-    runs: HashMap<String, CancellationToken>,
+    runs: HashMap<String, Steering>,
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
     swept: mpsc::Receiver<String>,
@@ -70,6 +70,12 @@ pub struct Session {
     broken: bool,
     host: Option<Host>,
     _lock: Lock,
+}
+
+/// How a run is told something.
+struct Steering {
+    stop: CancellationToken,
+    answers: mpsc::Sender<(String, agent::Answer)>,
 }
 
 /// A session cannot begin.
@@ -135,6 +141,7 @@ impl Session {
         let is_new = opened.records.is_empty();
         let effects = room.restore(opened.records, now());
         room.settings.hosting = host.is_some();
+        room.settings.token = Some(Token(token.clone()));
         let login = Login {
             target: target.clone(),
             room: config.room.clone(),
@@ -275,7 +282,7 @@ impl Session {
 
     /// Ends the runs, writes what is to be written, says bye, and ends the relay inside.
     pub async fn leave(mut self) {
-        self.runs.values().for_each(CancellationToken::cancel);
+        self.runs.values().for_each(|run| run.stop.cancel());
         let ended = async {
             while !self.runs.is_empty() || !self.to_journal.is_empty() || !self.to_link.is_empty() {
                 self.step().await;
@@ -333,8 +340,14 @@ impl Session {
                 },
                 Effect::Start { ask, before } => self.start_run(&ask, before),
                 Effect::Stop { run } => {
-                    if let Some(stop) = self.runs.get(&run) {
-                        stop.cancel();
+                    if let Some(run) = self.runs.get(&run) {
+                        run.stop.cancel();
+                    }
+                }
+                Effect::Answer { run, request, answer } => {
+                    if let Some(answers) = self.runs.get(&run).map(|run| run.answers.clone()) {
+                        // A run that takes no answer any more is about to end.
+                        tokio::spawn(async move { answers.send((request, answer)).await });
                     }
                 }
                 Effect::SweepUp { run } => {
@@ -381,7 +394,11 @@ impl Session {
             before,
         };
         let mut handle = agent::start(run);
-        self.runs.insert(id.clone(), handle.stop.clone());
+        let steering = Steering {
+            stop: handle.stop.clone(),
+            answers: handle.answers.clone(),
+        };
+        self.runs.insert(id.clone(), steering);
         tokio::spawn(async move {
             while let Some(event) = handle.events.recv().await {
                 if events.send((id.clone(), event)).await.is_err() {
@@ -403,6 +420,7 @@ fn settings(config: &Config, name: &str) -> Settings {
         agent: config.agent.clone(),
         mode: config.mode,
         mentions: config.mentions,
+        review: config.review,
         limits: Limits {
             hop_limit: config.hop_limit,
             ..Limits::default()

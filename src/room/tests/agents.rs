@@ -85,7 +85,7 @@ fn only_what_was_accepted_is_told() {
     world.accept(first);
     let run = world.started().run;
     world.ends(&run, Outcome::Failed("broke".into()));
-    world.decide(Decision::HandOver(first)).unwrap();
+    world.decide(Decision::HandOver(1)).unwrap();
     let run = world.started().run;
     // Without a session to go on from, the agent is told what was before.
     let ending = Ending {
@@ -186,13 +186,13 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     world.event(Event::SweptUp { run: run.clone() });
     world.restart();
     assert!(!swept(&world));
-    let post = world.room.timeline.post_numbered(item).unwrap();
+    let post = world.room.timeline.post_numbered(1).unwrap();
     assert!(
         matches!(world.room.inbox.fate(post), Some(MentionFate::Failed(why)) if why.contains("interrupted"))
     );
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Failed);
-    world.decide(Decision::HandOver(item)).unwrap();
+    world.decide(Decision::HandOver(1)).unwrap();
     assert_eq!(world.starts(), 1);
 }
 

@@ -120,7 +120,7 @@ fn a_message_that_comes_twice_is_shown_once_and_told_again() {
     world.receives(message.clone());
     world
         .decide(Decision::Reject {
-            target: Target::Item(1),
+            target: Target::Item(ItemId::Mention(1)),
             reason: "no".into(),
         })
         .unwrap();

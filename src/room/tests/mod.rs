@@ -2,6 +2,7 @@
 
 mod agents;
 mod delivery;
+mod drafts;
 mod review;
 
 use nexscope_relay::protocol::{
@@ -133,12 +134,11 @@ impl World {
     }
 
     fn accept(&mut self, id: ItemId) {
-        let decision = Decision::Accept {
+        self.decide(Decision::Accept {
             target: Target::Item(id),
-            instructions: None,
-            agent: None,
-        };
-        self.decide(decision).unwrap();
+            how: How::default(),
+        })
+        .unwrap();
     }
 
     fn perform(&mut self, line: &str) -> Result<Reply, String> {

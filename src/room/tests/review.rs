@@ -29,7 +29,7 @@ fn a_mention_waits_and_starts_nothing() {
             .iter()
             .any(|effect| matches!(effect, Effect::Attention(Attention::Item)))
     );
-    assert_eq!(item, 1);
+    assert_eq!(item, ItemId::Mention(1));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_public_mention_is_answered_in_public_and_an_agent_is_asked_back() {
     };
     let message = world.message("bob", "m-1", &["alice"], false, &Body::Chat(chat));
     world.receives(message);
-    world.accept(1);
+    world.accept(ItemId::Mention(1));
     let run = world.started().run;
     world.ends(&run, Outcome::Answer("Me too.".into()));
     let (frame, chat) = world.chats().pop().unwrap();
@@ -185,7 +185,7 @@ fn a_failure_is_told_with_its_reason_and_posts_nothing() {
     );
 
     // One key tries again.
-    world.decide(Decision::HandOver(item)).unwrap();
+    world.decide(Decision::HandOver(1)).unwrap();
     assert_eq!(world.starts(), 2);
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Accepted);
 }
@@ -260,7 +260,10 @@ fn hostile_strings_are_clean_when_they_enter() {
         (post.text.as_str(), post.agent.as_deref(), post.hidden),
         ("evil", Some("evil"), 2)
     );
-    assert_eq!(world.room.inbox.next().unwrap().risks, [Risk::Hidden]);
+    assert_eq!(
+        world.room.inbox.next().unwrap().warnings(),
+        [Risk::Hidden.in_words()]
+    );
 }
 
 #[test]
@@ -285,8 +288,10 @@ fn auto_mode_answers_within_its_limits_and_then_waits() {
     message.thread = Some("m-0".into());
     world.receives(message);
     assert_eq!(world.starts(), 3);
-    let item = world.room.inbox.next().unwrap();
-    assert!(item.held.as_ref().unwrap().contains("hop limit"));
+    let Matter::Mention(mention) = &world.room.inbox.next().unwrap().matter else {
+        panic!()
+    };
+    assert!(mention.held.as_ref().unwrap().contains("hop limit"));
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Queued);
 
     // The count survives a restart, and a person's accept sets it back.

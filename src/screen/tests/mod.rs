@@ -16,7 +16,7 @@ use super::{
     theme::Theme,
     view::{self, Look, Plan},
 };
-use crate::room::{Decision, Event, Person, Record, Room, Settings, Target};
+use crate::room::{Decision, Event, How, ItemId, Person, Record, Room, Settings, Target};
 
 /// 3 March 2025, 09:14 UTC.
 pub(super) const NOW: u64 = 1_740_993_240_000;
@@ -174,11 +174,10 @@ impl World {
         self.follow(effects);
     }
 
-    pub fn accept(&mut self, id: u32) {
+    pub fn accept(&mut self, id: ItemId) {
         let decision = Decision::Accept {
             target: Target::Item(id),
-            instructions: None,
-            agent: None,
+            how: How::default(),
         };
         let (effects, result) = self.room.decide(decision, Person::at_keyboard(), NOW);
         result.unwrap();
@@ -197,7 +196,7 @@ impl World {
     }
 
     /// The screen at a size, as text; and which item is whole on it.
-    pub fn screen(&mut self, width: u16, height: u16) -> (String, Option<u32>) {
+    pub fn screen(&mut self, width: u16, height: u16) -> (String, Option<ItemId>) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let Self {
             room,

@@ -10,7 +10,7 @@ use crate::{
     room::Connection,
     screen::{
         composer::Composer,
-        state::{ItemView, Overlay, Pane, Paper, Reason, Tone},
+        state::{Asked, ItemView, Overlay, Pane, Paper, Tone, What},
     },
 };
 
@@ -56,9 +56,8 @@ fn views() -> Vec<(&'static str, World)> {
             "item",
             with(&|world| {
                 world.state.overlay = Overlay::Item(ItemView {
-                    id: item,
                     scroll: 3,
-                    ..ItemView::default()
+                    ..ItemView::of(item)
                 });
             }),
         ),
@@ -78,7 +77,8 @@ fn views() -> Vec<(&'static str, World)> {
             with(&|world| {
                 let mut field = Composer::default();
                 field.paste(HOSTILE);
-                world.state.reason = Some(Reason {
+                world.state.asked = Some(Asked {
+                    what: What::Reason,
                     item,
                     field,
                     since: Instant::now(),
@@ -248,7 +248,7 @@ fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
     // Opened, it is whole when its end has been reached without a gap.
     let mut world = World::new();
     world.asks("bob", &"line\n".repeat(60));
-    world.state.open(1);
+    world.state.open(ItemId::Mention(1));
     assert_eq!(world.screen(60, 20).1, None);
     let scroll_to = |world: &mut World, line: usize| {
         let Overlay::Item(view) = &mut world.state.overlay else {
@@ -261,5 +261,5 @@ fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
     for line in (0..60).step_by(10) {
         scroll_to(&mut world, line);
     }
-    assert_eq!(scroll_to(&mut world, 1_000), Some(1));
+    assert_eq!(scroll_to(&mut world, 1_000), Some(ItemId::Mention(1)));
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    agent::Event as AgentEvent,
+    agent::{Ending, Event as AgentEvent, Outcome, Request, Rule},
     room::{Connection, Reply},
     screen::state::{Overlay, Pane, Paper},
 };
@@ -65,6 +65,61 @@ fn agent_works() {
     });
     world.event(Event::Run { run, event: tool });
     snapshot("works", world);
+}
+
+/// bob asks, alice accepts; the run's id.
+fn working(world: &mut World) -> String {
+    world.asks("bob", "can you review src/auth.rs?");
+    let item = world.room.inbox.next().unwrap().id;
+    world.accept(item);
+    world.room.runs.all().next().unwrap().id.clone()
+}
+
+#[test]
+fn draft_waits() {
+    let mut world = World::morning();
+    let run = working(&mut world);
+    let text =
+        "The refresh reads it from the environment:\n\n    TOKEN=ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    let ending = Ending {
+        outcome: Outcome::Answer(text.into()),
+        ..Ending::failed("")
+    };
+    world.event(Event::Run {
+        run,
+        event: AgentEvent::Ended(ending),
+    });
+    snapshot("draft", world);
+    let mut world = World::morning();
+    let run = working(&mut world);
+    let ending = Ending {
+        outcome: Outcome::Answer(text.into()),
+        ..Ending::failed("")
+    };
+    world.event(Event::Run {
+        run,
+        event: AgentEvent::Ended(ending),
+    });
+    let item = world.room.inbox.next().unwrap().id;
+    world.state.open(item);
+    snapshot("draft_open", world);
+}
+
+#[test]
+fn permission_waits() {
+    let mut world = World::morning();
+    let run = working(&mut world);
+    let request = Request {
+        id: "r1".into(),
+        tool: "Bash".into(),
+        what: "cargo test -p auth".into(),
+        rule: Some(Rule::Command("cargo test -p auth".into())),
+    };
+    world.event(Event::Run {
+        run,
+        event: AgentEvent::Permission(request),
+    });
+    snapshot("permission", world);
 }
 
 #[test]

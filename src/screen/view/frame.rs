@@ -13,7 +13,7 @@ use crate::{
     screen::{
         action::Action,
         keymap::Context,
-        state::{Overlay, Tone},
+        state::{Asked, Overlay, Tone, What},
     },
     text,
 };
@@ -165,8 +165,21 @@ fn draw_banner(look: &Look, plan: &Plan, frame: &mut Frame) {
 /// The line above the composer, which says who will see what is written.
 fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     let width = plan.rule.width as usize;
-    let words = match &state.reason {
-        Some(reason) => format!(" why? m{} is rejected when you send this ", reason.item),
+    let words = match &state.asked {
+        Some(Asked {
+            item,
+            what: What::Reason,
+            ..
+        }) => {
+            format!(" why? {item} is rejected when you send this ")
+        }
+        Some(Asked {
+            item,
+            what: What::Words,
+            ..
+        }) => {
+            format!(" {item} is accepted with these words when you send them ")
+        }
         None => audience(look, state),
     };
     let below = state.scroll.below(look.room);
@@ -217,9 +230,9 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         return;
     }
     let columns = super::words::PROMPT_COLUMNS.min(plan.composer.width);
-    let focused = state.pane == Pane::Composer || state.reason.is_some();
+    let focused = state.pane == Pane::Composer || state.asked.is_some();
     let scope = if focused { Scope::Prompt } else { Scope::Dim };
-    let prompt = if state.reason.is_some() { "✎ " } else { "› " };
+    let prompt = if state.asked.is_some() { "✎ " } else { "› " };
     look.span(prompt, scope).render(
         Rect {
             height: 1,
@@ -232,13 +245,13 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         width: plan.composer.width - columns,
         ..plan.composer
     };
-    let field = state
-        .reason
-        .as_ref()
-        .map_or(&state.composer, |reason| &reason.field);
+    let field = state.asked.as_ref().map_or(&state.composer, |asked| &asked.field);
     if field.is_empty() {
-        let hint = match &state.reason {
-            Some(_) => "a reason, or just Enter; Esc goes back",
+        let hint = match &state.asked {
+            Some(Asked {
+                what: What::Reason, ..
+            }) => "a reason, or just Enter; Esc goes back",
+            Some(_) => "other words; Esc goes back",
             None => "message the room",
         };
         let line = look.line(text::cut(hint, area.width as usize), Scope::Hint);

@@ -6,7 +6,11 @@ use ratatui::{
 };
 
 use super::{Look, Scope, strip};
-use crate::{room::Item, screen::state::ItemView, text};
+use crate::{
+    room::{Item, Matter},
+    screen::{action::Action, keymap::Context, state::ItemView},
+    text,
+};
 
 /// An item that is laid out, with its scroll taken into account.
 pub(super) struct Laid {
@@ -37,70 +41,39 @@ pub(super) fn lay(look: &Look, item: &Item, view: &mut ItemView, area: Rect) -> 
 
 fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let agent = look.room.settings.default_agent();
     let kind = if item.from.agent.is_some() {
         "an agent"
     } else {
         "a person"
     };
-    let mut head = vec![
-        look.span(format!("m{} ", item.id), Scope::Strip),
-        look.speaker(&item.from),
-    ];
-    head.push(look.span(format!(" ({kind}) asks"), Scope::Text));
-    lines.push(Line::from(head));
-    let does = match &agent {
-        Some(agent) => {
-            let may = look
-                .room
-                .settings
-                .permissions
-                .get(agent)
-                .copied()
-                .unwrap_or_default();
-            format!(
-                "Accepting runs {agent} ({may}); the answer goes to {}.",
-                strip::audience(look, item)
-            )
-        }
-        None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
+    let wish = match &item.matter {
+        Matter::Mention(_) => format!(" ({kind}) asks"),
+        Matter::Draft(draft) => format!(" would answer m{}", draft.post),
+        Matter::Permission(permission) => format!(" wants to use {}", permission.request.tool),
     };
-    push_wrapped(look, &does, width, Scope::Dim, &mut lines);
-    if item.is_reply {
-        push_wrapped(
-            look,
-            "It is a reply to your agent: the agents go on talking.",
-            width,
-            Scope::Dim,
-            &mut lines,
+    lines.push(Line::from(vec![
+        look.span(format!("{} ", item.id), Scope::Strip),
+        look.speaker(&item.from),
+        look.span(wish, Scope::Text),
+    ]));
+    for (words, scope) in explanations(look, item) {
+        lines.extend(
+            text::wrap(&words, width)
+                .into_iter()
+                .map(|line| look.line(line, scope)),
         );
     }
-    if let Some(held) = &item.held {
-        push_wrapped(
-            look,
-            &format!("It waits although auto mode is on: {held}."),
-            width,
-            Scope::Warning,
-            &mut lines,
-        );
-    }
-    if !item.risks.is_empty() {
-        let risks: Vec<&str> = item.risks.iter().map(|risk| risk.in_words()).collect();
-        push_wrapped(
-            look,
-            &format!("⚠ Beware: {}.", risks.join(", ")),
-            width,
-            Scope::Risk,
-            &mut lines,
+    let warnings = item.warnings();
+    if !warnings.is_empty() {
+        let words = format!("⚠ Beware: {}.", warnings.join(", "));
+        lines.extend(
+            text::wrap(&words, width)
+                .into_iter()
+                .map(|line| look.line(line, Scope::Risk)),
         );
     }
     lines.push(Line::default());
-    for line in text::wrap(&item.text, width.saturating_sub(2)) {
-        lines.push(Line::from(vec![
-            look.span("│ ", Scope::Border),
-            look.span(line, Scope::Text),
-        ]));
-    }
+    lines.extend(words(look, &item.text, width));
     lines.push(Line::default());
     let mut foot: Vec<Span> = Vec::new();
     for (key, does) in strip::keys(look) {
@@ -111,10 +84,78 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn push_wrapped(look: &Look, words: &str, width: usize, scope: Scope, lines: &mut Vec<Line<'static>>) {
-    lines.extend(
-        text::wrap(words, width)
-            .into_iter()
-            .map(|line| look.line(line, scope)),
-    );
+/// What accepting does, and what else a person should know.
+fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
+    let audience = strip::audience(look, item);
+    match &item.matter {
+        Matter::Mention(mention) => {
+            let mut words = vec![match look.room.settings.default_agent() {
+                Some(agent) => {
+                    let may = look
+                        .room
+                        .settings
+                        .permissions
+                        .get(&agent)
+                        .copied()
+                        .unwrap_or_default();
+                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.")
+                }
+                None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
+            }];
+            if mention.is_reply {
+                words.push("It is a reply to your agent: the agents go on talking.".into());
+            }
+            let held = mention.held.iter();
+            let held = held.map(|why| {
+                (
+                    format!("It waits although auto mode is on: {why}."),
+                    Scope::Warning,
+                )
+            });
+            words
+                .into_iter()
+                .map(|words| (words, Scope::Dim))
+                .chain(held)
+                .collect()
+        }
+        Matter::Draft(_) => vec![(format!("Accepting posts it; {audience} will see it."), Scope::Dim)],
+        Matter::Permission(permission) => {
+            let once = format!(
+                "It works for {}. Accepting allows this once.",
+                look.name(&permission.asker)
+            );
+            let grant = item
+                .grant_in_words()
+                .zip(look.keymap.hint(Context::Item, Action::Grant));
+            let grant = grant.map(|(rule, key)| format!("{key} in the inbox allows {rule} for this thread."));
+            std::iter::once(once)
+                .chain(grant)
+                .map(|words| (words, Scope::Dim))
+                .collect()
+        }
+    }
+}
+
+/// The words of an item, with what looks like a secret marked.
+fn words(look: &Look, all: &str, width: usize) -> Vec<Line<'static>> {
+    let flags = crate::room::secrets(all, &[]);
+    let mut lines = Vec::new();
+    for line in text::wrap(all, width.saturating_sub(2)) {
+        // Each line is a part of the whole text.
+        let start = line.as_ptr() as usize - all.as_ptr() as usize;
+        let mut spans = vec![look.span("│ ", Scope::Border)];
+        let mut done = 0;
+        for flag in &flags {
+            let from = flag.at.start.clamp(start, start + line.len()) - start;
+            let to = flag.at.end.clamp(start, start + line.len()) - start;
+            if from < to && from >= done {
+                spans.push(look.span(&line[done..from], Scope::Text));
+                spans.push(look.span(&line[from..to], Scope::Risk));
+                done = to;
+            }
+        }
+        spans.push(look.span(&line[done..], Scope::Text));
+        lines.push(Line::from(spans));
+    }
+    lines
 }

@@ -131,8 +131,8 @@ impl Plan {
             }
         };
         let most = (area.height / 3).max(1);
-        let field = if let Some(reason) = &mut state.reason {
-            &mut reason.field
+        let field = if let Some(asked) = &mut state.asked {
+            &mut asked.field
         } else {
             &mut state.composer
         };

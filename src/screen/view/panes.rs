@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
 
 use super::{Look, Scope, timeline::cut_line, words};
 use crate::{
-    room::{Item, Seen, ask::Speaker},
+    room::{Item, Matter, Seen, ask::Speaker},
     screen::state::{Pane, State},
 };
 
@@ -120,12 +120,18 @@ fn inbox_lines(look: &Look, state: &State, width: usize) -> Vec<Line<'static>> {
 fn inbox_line(look: &Look, state: &State, item: &Item, width: usize) -> Line<'static> {
     let selected = state.pane == Pane::Inbox && state.selected_item(look.room) == Some(item.id);
     let mark = if selected { "▸ " } else { "  " };
-    let risk = if item.risks.is_empty() { "" } else { "⚠ " };
+    let risk = if item.warnings().is_empty() { "" } else { "⚠ " };
+    let kind = match item.matter {
+        Matter::Mention(_) => "",
+        Matter::Draft(_) => " draft",
+        Matter::Permission(_) => " wants",
+    };
     let later = if item.later { "later " } else { "" };
     let line = cut_line(
         vec![
             look.span(mark, Scope::Strip),
             look.speaker(&item.from),
+            look.span(kind, Scope::Waiting),
             look.span(format!(" {later}"), Scope::Dim),
             look.span(risk, Scope::Risk),
             look.span(item.text.replace('\n', " "), Scope::Text),

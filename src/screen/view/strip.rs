@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Look, Scope, timeline::cut_line};
 use crate::{
-    room::{Audience, Item},
+    room::{Audience, Item, ItemId, Matter, Mention},
     screen::{action::Action, keymap::Context},
     text,
 };
@@ -31,7 +31,7 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
     if rows < 2 {
         // One row: who, the words, and the keys, if they fit.
         let mut spans = vec![
-            look.span(format!("▸ m{} ", item.id), Scope::Strip),
+            look.span(format!("▸ {} ", item.id), Scope::Strip),
             look.speaker(&item.from),
         ];
         spans.push(look.span(format!(": {words}"), Scope::Text));
@@ -68,7 +68,7 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
     }
     Laid {
         lines,
-        whole: fits && item.risks.is_empty(),
+        whole: fits && item.warnings().is_empty(),
     }
 }
 
@@ -76,32 +76,56 @@ fn words_line(look: &Look, words: &str) -> Line<'static> {
     look.line(format!("  {words}"), Scope::Text)
 }
 
-/// Who asks, and what accepting does.
+/// Whose it is, and what accepting does.
 pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
-    let agent = look.room.settings.default_agent();
-    let asks = match (&agent, item.is_reply) {
-        (Some(agent), false) => format!(" asks {agent}"),
-        (Some(agent), true) => format!(" answers {agent}, which may answer back"),
-        (None, _) => " asks, and you have no agent".to_owned(),
+    let who = |words: String| {
+        vec![
+            look.span(format!("▸ {} ", item.id), Scope::Strip),
+            look.speaker(&item.from),
+            look.span(words, Scope::Strip),
+        ]
     };
-    let may = agent
-        .as_ref()
-        .and_then(|agent| look.room.settings.permissions.get(agent));
-    let may = may.map_or_else(String::new, |may| format!(" · {may}"));
-    vec![
-        look.span(format!("▸ m{} ", item.id), Scope::Strip),
-        look.speaker(&item.from),
-        look.span(asks, Scope::Strip),
-        look.span(format!("{may} · to {}", audience(look, item)), Scope::Dim),
-    ]
+    let mut spans = match &item.matter {
+        Matter::Mention(mention) => {
+            let agent = look.room.settings.default_agent();
+            let may = agent
+                .as_ref()
+                .and_then(|agent| look.room.settings.permissions.get(agent));
+            let may = may.map_or_else(String::new, |may| format!(" · {may}"));
+            let mut spans = who(match (&agent, mention.is_reply) {
+                (Some(agent), false) => format!(" asks {agent}"),
+                (Some(agent), true) => format!(" answers {agent}, which may answer back"),
+                (None, _) => " asks, and you have no agent".to_owned(),
+            });
+            spans.push(look.span(may, Scope::Dim));
+            spans
+        }
+        Matter::Draft(draft) => who(format!(" would answer m{}", draft.post)),
+        Matter::Permission(permission) => who(format!(
+            " wants {}, for {}",
+            permission.request.tool,
+            look.name(&permission.asker)
+        )),
+    };
+    if !matches!(item.matter, Matter::Permission(_)) {
+        spans.push(look.span(format!(" · to {}", audience(look, item)), Scope::Dim));
+    }
+    spans
 }
 
 /// Who will see the answer, in words.
 pub(super) fn audience(look: &Look, item: &Item) -> String {
-    let post = look.room.timeline.post_numbered(item.id);
-    let audience = post.map_or(Audience::Everyone, |post| {
-        Audience::of(post, &look.room.settings.me)
-    });
+    let audience = match &item.matter {
+        Matter::Draft(draft) if draft.only => Audience::Only(draft.to.clone()),
+        Matter::Draft(_) | Matter::Permission(_) => Audience::Everyone,
+        Matter::Mention(_) => match item.id {
+            ItemId::Mention(number) => look.room.timeline.post_numbered(number),
+            _ => None,
+        }
+        .map_or(Audience::Everyone, |post| {
+            Audience::of(post, &look.room.settings.me)
+        }),
+    };
     audience.in_words()
 }
 
@@ -115,20 +139,17 @@ pub(super) fn keys(look: &Look) -> Vec<(String, &'static str)> {
 
 fn foot(look: &Look, item: &Item, keys: &[(String, &'static str)]) -> Vec<Span<'static>> {
     let mut spans = vec![Span::raw("  ")];
-    for (key, does) in keys {
+    for (nth, (key, does)) in keys.iter().enumerate() {
+        let between = if nth > 0 { " · " } else { "" };
+        spans.push(look.span(between, Scope::Hint));
         spans.push(look.span(key.clone(), Scope::Key));
-        spans.push(look.span(format!(" {does} · "), Scope::Hint));
+        spans.push(look.span(format!(" {does}"), Scope::Hint));
     }
-    if item.risks.is_empty() {
-        spans.pop();
-        if let Some((_, does)) = keys.last() {
-            spans.push(look.span(format!(" {does}"), Scope::Hint));
-        }
-    } else {
-        let risks: Vec<&str> = item.risks.iter().map(|risk| risk.in_words()).collect();
-        spans.push(look.span(format!("⚠ {}", risks.join(", ")), Scope::Risk));
+    let warnings = item.warnings();
+    if !warnings.is_empty() {
+        spans.push(look.span(format!(" · ⚠ {}", warnings.join(", ")), Scope::Risk));
     }
-    if let Some(held) = &item.held {
+    if let Matter::Mention(Mention { held: Some(held), .. }) = &item.matter {
         spans.push(look.span(format!(" · waits: {held}"), Scope::Warning));
     }
     spans

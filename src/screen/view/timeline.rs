@@ -304,7 +304,7 @@ fn lay_details(
     if let Some(by) = &post.edited_by {
         parts.push(look.span(format!("edited by {}", look.name(by)), Scope::Dim));
     }
-    if look.room.inbox.get(post.number).is_some() {
+    if look.room.inbox.has_mention(post.number) {
         parts.push(look.span("waits for you", Scope::Waiting));
     } else if let Some(fate) = look.room.inbox.fate(post) {
         parts.push(look.mention_fate(fate));

@@ -264,7 +264,7 @@ fn inbox(look: &Look) -> Vec<Line<'static>> {
         .waiting()
         .map(|item| {
             Line::from(vec![
-                look.span(format!("m{} ", item.id), Scope::Key),
+                look.span(format!("{} ", item.id), Scope::Key),
                 look.speaker(&item.from),
                 look.span(
                     format!("  {}", text::cut(&item.text.replace('\n', " "), 200)),

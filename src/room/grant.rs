@@ -1,0 +1,140 @@
+//! What a person has allowed an agent for the rest of a thread. Bound to the agent, the thread, who asks in
+//! it, and a rule; never a whole tool that could do anything.
+
+use std::path::Path;
+
+use super::Millis;
+use crate::agent::{Request, Rule};
+
+/// The longest that a grant holds.
+const LONGEST: Millis = 86_400_000;
+
+/// One thing that is allowed without asking again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Grant {
+    whose: Whose,
+    rule: Rule,
+    until: Millis,
+}
+
+/// For whom a grant holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Whose {
+    pub agent: String,
+    /// The agent's session: a new one knows of no grant.
+    pub thread: String,
+    pub asker: String,
+}
+
+/// All grants. They end with the program.
+#[derive(Debug, Default)]
+pub struct Grants {
+    list: Vec<Grant>,
+}
+
+impl Grants {
+    pub(super) fn add(&mut self, whose: Whose, rule: Rule, now: Millis) {
+        self.list.retain(|grant| grant.until > now);
+        self.list.push(Grant {
+            whose,
+            rule,
+            until: now + LONGEST,
+        });
+    }
+
+    /// Whether a request is allowed already.
+    pub(super) fn covers(&self, whose: &Whose, request: &Request, now: Millis) -> bool {
+        let Some(asked) = &request.rule else { return false };
+        self.list
+            .iter()
+            .any(|grant| grant.until > now && grant.whose == *whose && within(asked, &grant.rule))
+    }
+
+    /// The session that they were given in is no longer gone on with.
+    pub(super) fn forget(&mut self, agent: &str, thread: &str) {
+        self.list
+            .retain(|grant| grant.whose.agent != agent || grant.whose.thread != thread);
+    }
+}
+
+fn within(asked: &Rule, granted: &Rule) -> bool {
+    match (asked, granted) {
+        (Rule::Command(asked), Rule::Command(granted)) => asked == granted,
+        (Rule::Tool(asked), Rule::Tool(granted)) => asked == granted,
+        (Rule::Below(asked), Rule::Below(granted)) => is_plain(asked) && asked.starts_with(granted),
+        _ => false,
+    }
+}
+
+/// A path without `..`, which could lead out again.
+fn is_plain(path: &Path) -> bool {
+    !path
+        .components()
+        .any(|part| matches!(part, std::path::Component::ParentDir))
+}
+
+/// What a rule allows, in words.
+pub(super) fn in_words(rule: &Rule) -> String {
+    match rule {
+        Rule::Command(command) => format!("running `{}`", crate::text::clean_line(command, 200)),
+        Rule::Below(folder) => {
+            format!(
+                "writing below {}",
+                crate::text::clean_line(&folder.display().to_string(), 200)
+            )
+        }
+        Rule::Tool(tool) => format!("the tool {}", crate::text::clean_line(tool, 100)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whose(thread: &str, asker: &str) -> Whose {
+        Whose {
+            agent: "claude".into(),
+            thread: thread.into(),
+            asker: asker.into(),
+        }
+    }
+
+    fn request(rule: Option<Rule>) -> Request {
+        Request {
+            id: "1".into(),
+            tool: "Bash".into(),
+            what: String::new(),
+            rule,
+        }
+    }
+
+    #[test]
+    fn a_grant_holds_for_what_it_says_and_no_more() {
+        let command = |text: &str| Some(Rule::Command(text.into()));
+        let below = |path: &str| Some(Rule::Below(path.into()));
+        let mut grants = Grants::default();
+        grants.add(whose("t", "bob"), Rule::Command("ls".into()), 0);
+        grants.add(whose("t", "bob"), Rule::Below("/app/src".into()), 0);
+        let table = [
+            (whose("t", "bob"), command("ls"), 1, true),
+            (whose("t", "bob"), command("ls; rm x"), 1, false),
+            (whose("t2", "bob"), command("ls"), 1, false),
+            (whose("t", "carol"), command("ls"), 1, false),
+            (whose("t", "bob"), below("/app/src/a.rs"), 1, true),
+            (whose("t", "bob"), below("/app/srcs/a.rs"), 1, false),
+            (whose("t", "bob"), below("/app/src/../x"), 1, false),
+            (whose("t", "bob"), Some(Rule::Tool("Bash".into())), 1, false),
+            (whose("t", "bob"), None, 1, false),
+            (whose("t", "bob"), command("ls"), LONGEST, false),
+        ];
+        for (whose, rule, now, expected) in table {
+            assert_eq!(
+                grants.covers(&whose, &request(rule.clone()), now),
+                expected,
+                "{whose:?} {rule:?}"
+            );
+        }
+        grants.forget("claude", "t");
+        assert!(!grants.covers(&whose("t", "bob"), &request(command("ls")), 1));
+    }
+}

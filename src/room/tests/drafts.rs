@@ -1,0 +1,284 @@
+//! What leaves and what is done only when a person has said so.
+
+use super::*;
+use crate::agent::{Answer, Request, Rule};
+
+const SECRET: &str = "Here: ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// bob asks, alice accepts, the agent answers.
+fn answered(world: &mut World, text: &str) {
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer(text.into()));
+}
+
+fn draft(world: &World) -> Draft {
+    match &world.room.inbox.get(ItemId::Draft(1)).expect("a draft").matter {
+        Matter::Draft(draft) => (**draft).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn last_receipt(world: &World) -> (ReceiptState, String) {
+    let (_, state, why) = world.receipts().pop().unwrap();
+    (state, why)
+}
+
+#[test]
+fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
+    for auto in [false, true] {
+        let mut world = World::new();
+        if auto {
+            world.decide(Decision::Auto).unwrap();
+            let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
+            world.receives(message);
+            let run = world.started().run;
+            world.ends(&run, Outcome::Answer(SECRET.into()));
+        } else {
+            answered(&mut world, SECRET);
+        }
+        assert!(world.chats().is_empty());
+        let left = format!("{:?}{:?}", world.records, world.sent().collect::<Vec<_>>());
+        assert!(!left.contains("ghp_"), "{left}");
+        let item = world.room.inbox.next().unwrap();
+        assert_eq!(item.warnings(), ["looks like a GitHub token"]);
+        assert!(item.wants_a_second_yes());
+        assert_eq!(draft(&world).to, ["bob"]);
+        assert_ne!(last_receipt(&world).0, ReceiptState::Answered);
+    }
+}
+
+#[test]
+fn the_rooms_own_token_is_a_secret_too() {
+    let mut world = World::new();
+    world.room.settings.token = Some(crate::config::Token("plain-room-word".into()));
+    answered(&mut world, "the token is plain-room-word.");
+    assert!(world.chats().is_empty() && world.room.inbox.len() == 1);
+}
+
+#[test]
+fn a_draft_is_posted_as_it_is_or_edited_or_thrown_away() {
+    let mut world = World::new();
+    answered(&mut world, SECRET);
+    world.accept(ItemId::Draft(1));
+    let (frame, chat) = world.chats().pop().unwrap();
+    assert_eq!(
+        (chat.text.as_str(), chat.edited_by, frame.to),
+        (SECRET, None, vec!["bob".to_owned()])
+    );
+    assert_eq!(last_receipt(&world).0, ReceiptState::Answered);
+
+    let mut world = World::new();
+    answered(&mut world, SECRET);
+    let how = How {
+        text: Some("Ask me in person.".into()),
+        ..How::default()
+    };
+    world
+        .decide(Decision::Accept {
+            target: Target::Item(ItemId::Draft(1)),
+            how,
+        })
+        .unwrap();
+    let (_, chat) = world.chats().pop().unwrap();
+    assert_eq!(
+        (chat.text.as_str(), chat.edited_by.as_deref()),
+        ("Ask me in person.", Some("alice"))
+    );
+
+    let mut world = World::new();
+    answered(&mut world, SECRET);
+    let target = Target::Item(ItemId::Draft(1));
+    world
+        .decide(Decision::Reject {
+            target,
+            reason: "not that".into(),
+        })
+        .unwrap();
+    assert!(world.chats().is_empty() && world.room.inbox.is_empty());
+    assert_eq!(last_receipt(&world), (ReceiptState::Rejected, "not that".into()));
+}
+
+#[test]
+fn which_answers_wait() {
+    // (review always, accepted for review, the answer, whether it waits)
+    let table = [
+        (false, false, "plain", false),
+        (true, false, "plain", true),
+        (false, true, "plain", true),
+        (false, false, "@bob back to you", false),
+        (false, false, "@carol what do you say?", true),
+        (false, false, "```\n@carol\n```", false),
+        (false, false, "see @carol", false),
+    ];
+    for (always, review, text, waits) in table {
+        let mut world = World::new();
+        if always {
+            world.room.settings.review = Review::Always;
+        }
+        let item = world.bob_asks("m-1", "how?");
+        let how = How {
+            review,
+            ..How::default()
+        };
+        world
+            .decide(Decision::Accept {
+                target: Target::Item(item),
+                how,
+            })
+            .unwrap();
+        let run = world.started().run;
+        world.ends(&run, Outcome::Answer(text.into()));
+        assert_eq!(!world.room.inbox.is_empty(), waits, "{text}");
+        assert_eq!(world.chats().is_empty(), waits, "{text}");
+    }
+}
+
+#[test]
+fn an_answer_that_asks_a_third_member_says_so() {
+    let mut world = World::new();
+    answered(&mut world, "@carol what do you say?");
+    assert_eq!(draft(&world).asks_others, ["carol"]);
+    assert_eq!(world.room.inbox.next().unwrap().warnings(), ["asks carol"]);
+    world.accept(ItemId::Draft(1));
+    let (frame, chat) = world.chats().pop().unwrap();
+    assert_eq!(
+        (frame.to, chat.asks),
+        (vec!["bob".to_owned(), "carol".to_owned()], true)
+    );
+}
+
+#[test]
+fn a_mention_can_be_edited_before_it_is_accepted() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "delete everything");
+    let how = How {
+        text: Some("list everything".into()),
+        instructions: Some("be brief".into()),
+        ..How::default()
+    };
+    world
+        .decide(Decision::Accept {
+            target: Target::Item(item),
+            how,
+        })
+        .unwrap();
+    let ask = world.started();
+    assert_eq!(
+        (ask.text.as_str(), ask.instructions.as_deref()),
+        ("list everything", Some("be brief"))
+    );
+}
+
+fn wants(world: &mut World, id: &str, command: &str) {
+    let run = world.room.runs.working().next().unwrap().id.clone();
+    let request = Request {
+        id: id.into(),
+        tool: "Bash".into(),
+        what: command.into(),
+        rule: Some(Rule::Command(command.into())),
+    };
+    world.event(Event::Run {
+        run,
+        event: AgentEvent::Permission(request),
+    });
+}
+
+fn answers(world: &World) -> Vec<(String, Answer)> {
+    let of = |effect: &Effect| match effect {
+        Effect::Answer { request, answer, .. } => Some((request.clone(), answer.clone())),
+        _ => None,
+    };
+    world.effects.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_permission_waits_for_a_person_and_the_agent_hears_what_they_say() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    wants(&mut world, "r1", "cargo test");
+    assert!(answers(&world).is_empty());
+    let item = world.room.inbox.next().unwrap();
+    assert_eq!(
+        (item.id, item.text.as_str()),
+        (ItemId::Permission(1), "cargo test")
+    );
+    assert_eq!(
+        world.room.runs.working().next().unwrap().activity,
+        wire::body::Activity::Waiting
+    );
+    world.accept(ItemId::Permission(1));
+    wants(&mut world, "r2", "rm -rf /");
+    let target = Target::Item(ItemId::Permission(2));
+    world
+        .decide(Decision::Reject {
+            target,
+            reason: "no".into(),
+        })
+        .unwrap();
+    let expected = [
+        ("r1".to_owned(), Answer::Allow),
+        ("r2".to_owned(), Answer::Deny("no".into())),
+    ];
+    assert_eq!(answers(&world), expected);
+    assert_eq!(
+        world.room.runs.working().next().unwrap().activity,
+        wire::body::Activity::Thinking
+    );
+}
+
+#[test]
+fn a_grant_holds_for_the_thread_and_no_other() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    wants(&mut world, "r1", "ls");
+    world.decide(Decision::Grant(ItemId::Permission(1))).unwrap();
+    wants(&mut world, "r2", "ls");
+    assert_eq!(answers(&world).len(), 2);
+    wants(&mut world, "r3", "ls -a");
+    assert_eq!(answers(&world).len(), 2);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("done".into()));
+    assert!(world.room.inbox.is_empty(), "a run that ended waits for nothing");
+
+    let other = world.bob_asks("m-2", "and here?");
+    world.accept(other);
+    wants(&mut world, "r4", "ls");
+    assert_eq!(answers(&world).len(), 2);
+}
+
+#[test]
+fn nobody_answers_a_permission() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    wants(&mut world, "r1", "ls");
+    assert_eq!(world.room.next_deadline(), Some(NOW + 1_800_000));
+    world.now += 1_800_000;
+    world.event(Event::Tick);
+    let (request, answer) = answers(&world).pop().unwrap();
+    assert_eq!(request, "r1");
+    assert!(matches!(answer, Answer::Deny(why) if why.contains("30 minutes")));
+}
+
+#[test]
+fn a_permission_goes_first_but_takes_nothing_from_the_screen() {
+    let mut world = World::new();
+    let first = world.bob_asks("m-1", "how?");
+    world.accept(first);
+    let shown = world.bob_asks("m-2", "and?");
+    let after = world.bob_asks("m-3", "and then?");
+    wants(&mut world, "r1", "ls");
+    assert_eq!(world.room.inbox.next().unwrap().id, shown);
+    world.decide(Decision::Later(shown)).unwrap();
+    assert_eq!(world.room.inbox.next().unwrap().id, ItemId::Permission(1));
+    let run = world.room.runs.working().next().unwrap().id.clone();
+    world.event(Event::Run {
+        run,
+        event: AgentEvent::PermissionGone("r1".into()),
+    });
+    assert_eq!(world.room.inbox.next().unwrap().id, after);
+}
