@@ -3,7 +3,7 @@
 use super::{
     Outcome, Run, Totals,
     lines::Utf8,
-    step::{Answer, Conclusion, Exit, Invocation, Reader, Step},
+    step::{Conclusion, Exit, Growing, Invocation, Reader, Step},
 };
 use nexscope_relay::protocol::body::Activity;
 
@@ -23,7 +23,7 @@ pub(super) fn invocation(run: &Run) -> Result<Invocation, String> {
 #[derive(Debug, Default)]
 pub(super) struct CommandReader {
     utf8: Utf8,
-    answer: Answer,
+    answer: Growing,
 }
 
 impl Reader for CommandReader {

@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EVENTS, Ending, Event, Handle, Outcome, Run, Totals, claude, codex, command,
+    Answer, EVENTS, Ending, Event, Handle, Outcome, Run, Totals, claude, codex, command,
     environment::Variable,
     running::Running,
     step::{Invocation, Reader},
@@ -37,7 +37,9 @@ pub(super) fn start(run: Run, around: Surroundings) -> Handle {
     // Full: see `EVENTS` and `Outbox`.
     let (sender, events) = mpsc::channel(EVENTS);
     let stop = CancellationToken::new();
-    let task = tokio::spawn(drive(run, around, sender.clone(), stop.clone()));
+    // Eight requests at once are more than an agent makes; a full channel makes the answer wait.
+    let (answers, told) = mpsc::channel(8);
+    let task = tokio::spawn(drive(run, around, sender.clone(), told, stop.clone()));
     tokio::spawn(async move {
         // A fault of ours must not leave the reader without an end. Dropping the task's state has
         // killed what it ran.
@@ -49,8 +51,6 @@ pub(super) fn start(run: Run, around: Surroundings) -> Handle {
             let _ = sender.send(Event::Ended(failed(reason, Duration::ZERO))).await;
         }
     });
-    // Eight requests at once are more than an agent makes; a full channel makes the answer wait.
-    let (answers, _unread) = mpsc::channel(8);
     Handle {
         events,
         answers,
@@ -58,9 +58,15 @@ pub(super) fn start(run: Run, around: Surroundings) -> Handle {
     }
 }
 
-async fn drive(run: Run, around: Surroundings, events: mpsc::Sender<Event>, stop: CancellationToken) {
+async fn drive(
+    run: Run,
+    around: Surroundings,
+    events: mpsc::Sender<Event>,
+    answers: mpsc::Receiver<(String, Answer)>,
+    stop: CancellationToken,
+) {
     let started = Instant::now();
-    let ending = match Running::begin(run, around, events.clone()).await {
+    let ending = match Running::begin(run, around, events.clone(), answers).await {
         Ok(running) => running.see_through(&stop).await,
         Err(reason) => failed(reason, started.elapsed()),
     };

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ending, Event, Outcome, Run, Totals,
+    Answer, Ending, Event, Outcome, Request, Run, Totals,
     drive::{Surroundings, driver},
     environment,
     outbox::Outbox,
@@ -57,6 +57,8 @@ pub(super) struct Running {
     process: Process,
     stdout: Option<ChildStdout>,
     stderr: JoinHandle<String>,
+    /// A person's answers to its requests, by the request's id.
+    answers: mpsc::Receiver<(String, Answer)>,
     /// What to write to standard input, as long as it is open. Full (an agent that asks without
     /// reading the answers): the reply is dropped.
     input: Option<mpsc::Sender<String>>,
@@ -74,7 +76,12 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts the process; says why where it cannot be.
-    pub async fn begin(run: Run, around: Surroundings, events: mpsc::Sender<Event>) -> Result<Self, String> {
+    pub async fn begin(
+        run: Run,
+        around: Surroundings,
+        events: mpsc::Sender<Event>,
+        answers: mpsc::Receiver<(String, Answer)>,
+    ) -> Result<Self, String> {
         let started = Instant::now();
         let (invocation, reader) = driver(&run)?;
         if !run.dir.is_dir() {
@@ -137,6 +144,7 @@ impl Running {
             process,
             stdout: Some(stdout),
             stderr: tokio::spawn(tail(stderr)),
+            answers,
             input: invocation.stays_open.then_some(input),
             interrupt: invocation.interrupt,
             reader,
@@ -170,6 +178,7 @@ impl Running {
                         slot.send(event);
                     }
                 }
+                Some((request, answer)) = self.answers.recv() => self.answered(&request, &answer),
                 read = read(&mut self.stdout, &mut buffer) => self.take(read.map(|n| &buffer[..n])),
             }
         };
@@ -226,6 +235,19 @@ impl Running {
         }
     }
 
+    /// A person has answered a request: the agent is told.
+    fn answered(&mut self, request: &str, answer: &Answer) {
+        self.watch.told(request, Instant::now());
+        if let (Some(reply), Some(input)) = (self.reader.reply(request, answer), &self.input)
+            && input.try_send(reply).is_err()
+        {
+            // It asks faster than it reads what it is told; without an answer it would wait for ever.
+            self.end(Why::Failed(
+                "it does not read the answers to its requests".to_owned(),
+            ));
+        }
+    }
+
     fn report_answer(&mut self) {
         self.partial_due = None;
         self.outbox
@@ -275,6 +297,15 @@ impl Running {
                 )));
             }
             Step::Notice(notice) => self.outbox.push(Event::Notice(text::one_line(&notice, 400))),
+            Step::Ask(request) => {
+                self.outbox.push(Event::Permission(Request {
+                    tool: text::one_line(&request.tool, 64),
+                    what: text::clean(&request.what),
+                    ..request
+                }));
+                self.show(Activity::Waiting);
+            }
+            Step::AskGone(id) => self.outbox.push(Event::PermissionGone(id)),
             Step::Reply(line) => {
                 if let Some(input) = &self.input {
                     let _ = input.try_send(line);

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitStatus};
 
 use nexscope_relay::protocol::body::Activity;
 
-use super::{Outcome, Totals, text};
+use super::{Answer, Outcome, Request, Totals, text};
 
 /// The longest answer, in bytes; what is beyond is cut off, and said so.
 pub(super) const MAX_ANSWER: usize = 1 << 20;
@@ -55,6 +55,10 @@ pub(super) enum Step {
     Retry(String),
     /// Something for its person; not a sign of life.
     Notice(String),
+    /// It asks whether it may use a tool, and waits.
+    Ask(Request),
+    /// It no longer waits for an answer to that request.
+    AskGone(String),
     /// Something to write to its standard input.
     Reply(String),
     /// It has said its last, or so it seems: it should end by itself now.
@@ -66,6 +70,11 @@ pub(super) enum Step {
 pub(super) trait Reader: Send {
     /// Reads more output.
     fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>);
+
+    /// How a person's answer to a request is written to its standard input; `None` where it did not ask.
+    fn reply(&mut self, _request: &str, _answer: &Answer) -> Option<String> {
+        None
+    }
 
     /// The answer so far; not cleaned.
     fn answer(&self) -> &str;
@@ -139,12 +148,12 @@ pub(super) struct Conclusion {
 
 /// An answer that grows up to [`MAX_ANSWER`].
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct Growing {
     text: String,
     cut: bool,
 }
 
-impl Answer {
+impl Growing {
     /// Adds `more`, as far as there is room.
     pub fn push(&mut self, more: &str) {
         if self.cut {

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use super::step::Step;
 use crate::config::agents::Kind;
 
+/// Longer than any person is waited for; who asks for them sets the limit.
+const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
+
 /// What the clocks say when a deadline has passed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
@@ -34,6 +37,9 @@ pub(super) struct Watch {
     retry: Option<String>,
     /// Tool calls that go on. A tool may be silent for long: that is work.
     tools: HashSet<String>,
+    /// Requests that wait for a person, and since when the first does. Waiting is neither work nor silence.
+    asking: HashSet<String>,
+    asking_since: Option<Instant>,
     over: bool,
     /// How long a program that has said its last may take to go, or to say more.
     linger: Duration,
@@ -50,6 +56,8 @@ impl Watch {
             works: false,
             retry: None,
             tools: HashSet::new(),
+            asking: HashSet::new(),
+            asking_since: None,
             over: false,
             linger,
         }
@@ -81,12 +89,31 @@ impl Watch {
                 self.tools.clear();
                 return;
             }
+            Step::Ask(request) => {
+                self.asking.insert(request.id.clone());
+                self.asking_since.get_or_insert(now);
+            }
+            Step::AskGone(id) => {
+                self.told(id, now);
+                return;
+            }
             Step::TurnOver => self.over = true,
             Step::Life | Step::State(_) | Step::Grew => {}
         }
         self.alive = now;
         self.works = true;
         self.retry = None;
+    }
+
+    /// A person has answered, or the question is withdrawn: the time in between does not count as work.
+    pub fn told(&mut self, request: &str, now: Instant) {
+        self.asking.remove(request);
+        if self.asking.is_empty()
+            && let Some(since) = self.asking_since.take()
+        {
+            self.started += now - since;
+            self.alive = now;
+        }
     }
 
     /// Whether it has said its last.
@@ -96,6 +123,9 @@ impl Watch {
 
     /// When [`Watch::verdict`] may have something to say.
     pub fn deadline(&self) -> Instant {
+        if let Some(since) = self.asking_since {
+            return since + FOR_EVER;
+        }
         let limit = self.started + self.timeout;
         match self.patience() {
             Some(patience) => limit.min(self.alive + patience),

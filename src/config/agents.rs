@@ -55,6 +55,7 @@ impl Agent {
     pub fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
+            (Kind::Claude, Permissions::Ask) => "asks you first",
             (_, Permissions::Ask | Permissions::ReadOnly) => "read-only",
             (_, Permissions::Allow) => "may change files and run commands",
         }

@@ -51,6 +51,10 @@ fn cleaned(text: &str, expand_tabs: bool) -> Cleaned {
                 out.text.extend(std::iter::repeat_n(' ', spaces));
                 column += spaces;
             }
+            Piece::Plain(run) => {
+                out.text.push_str(run);
+                column += run.len();
+            }
             Piece::Grapheme(grapheme) => {
                 push_grapheme(grapheme, &mut out);
                 column += 1;
@@ -114,6 +118,8 @@ enum Piece<'a> {
     Sequence,
     Line,
     Tab,
+    /// Printable ASCII: most of what is ever written, and taken whole.
+    Plain(&'a str),
     Grapheme(&'a str),
 }
 
@@ -123,8 +129,28 @@ struct Strip<'a> {
 }
 
 impl<'a> Strip<'a> {
+    /// The length of the printable ASCII at the beginning, but for a last character that a mark behind it
+    /// could belong to.
+    fn plain_length(&self) -> usize {
+        let length = self
+            .text
+            .bytes()
+            .take_while(|byte| (b' '..=b'~').contains(byte))
+            .count();
+        match self.text.as_bytes().get(length) {
+            Some(byte) if !byte.is_ascii() => length.saturating_sub(1),
+            _ => length,
+        }
+    }
+
     fn next(&mut self) -> Option<Piece<'a>> {
         let first = self.text.chars().next()?;
+        let plain = self.plain_length();
+        if plain > 0 {
+            let (run, rest) = self.text.split_at(plain);
+            self.text = rest;
+            return Some(Piece::Plain(run));
+        }
         let (length, piece) = match first {
             '\r' if self.text[1..].starts_with('\n') => (2, Piece::Line),
             '\r' | '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {

@@ -1,5 +1,6 @@
 //! Claude Code: `claude -p` with JSON events in and out.
 
+mod ask;
 mod reader;
 
 use std::{ffi::OsString, fs, path::Path, path::PathBuf};
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Run,
-    step::{ASK_IS_READ_ONLY, Invocation, is_session_id},
+    step::{Invocation, is_session_id},
 };
 use crate::config::agents::{Permissions, Project};
 
@@ -37,6 +38,14 @@ const NO_PROJECT: [&str; 4] = [
 /// The tools that change nothing and reach nobody. The default mode keeps them inside the folder, also
 /// where a link leads out of it.
 const READ_ONLY: [&str; 4] = ["--tools", "Read,Grep,Glob", "--permission-mode", "default"];
+
+/// What it may not do by itself it asks for, on its standard output.
+const ASK: [&str; 4] = [
+    "--permission-mode",
+    "default",
+    "--permission-prompt-tool",
+    "stdio",
+];
 
 /// Each tool by name: the mode without any question is refused to root.
 const ALLOW: [&str; 4] = [
@@ -84,10 +93,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
     match run.agent.permissions {
         Permissions::Allow => program.extend(ALLOW.map(Into::into)),
         Permissions::ReadOnly => program.extend(READ_ONLY.map(Into::into)),
-        Permissions::Ask => {
-            program.extend(READ_ONLY.map(Into::into));
-            notices.push(ASK_IS_READ_ONLY.to_owned());
-        }
+        Permissions::Ask => program.extend(ASK.map(Into::into)),
     }
     if let Some(session) = &run.resume {
         if !is_session_id(session) {
@@ -112,7 +118,11 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         interrupt: Some(format!("{interrupt}\n")),
         notices,
     };
-    Ok((invocation, ClaudeReader::new(run.resume.clone(), run.before)))
+    let asks = (run.agent.permissions == Permissions::Ask).then(|| run.dir.clone());
+    Ok((
+        invocation,
+        ClaudeReader::new(run.resume.clone(), run.before, asks),
+    ))
 }
 
 /// The folder's `CLAUDE.md`, which is handed over as it is: an `@` in a system prompt reads no file. Not

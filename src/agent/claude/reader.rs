@@ -1,15 +1,18 @@
 //! What Claude Code's JSON events say. One object a line; types and keys come and go between versions, so
 //! everything is optional, and what is unknown is skipped.
 
+use std::path::PathBuf;
+
 use nexscope_relay::protocol::body::Activity;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::{
     Outcome, Totals,
     lines::Lines,
-    step::{Answer, BEGAN_ANEW, Conclusion, Exit, Reader, Step, is_session_id},
+    step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
     text,
 };
+use super::ask::Asking;
 
 /// Reads one run.
 #[derive(Debug, Default)]
@@ -19,11 +22,14 @@ pub(in super::super) struct ClaudeReader {
 }
 
 impl ClaudeReader {
-    pub fn new(resume: Option<String>, before: Totals) -> Self {
+    /// A reader of a run that goes on from `resume`. Where a person can be asked, `asks` is the folder
+    /// that the run works in.
+    pub fn new(resume: Option<String>, before: Totals, asks: Option<PathBuf>) -> Self {
         Self {
             events: Events {
                 resume,
                 before,
+                asking: Asking::new(asks),
                 ..Events::default()
             },
             ..Self::default()
@@ -34,6 +40,10 @@ impl ClaudeReader {
 impl Reader for ClaudeReader {
     fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
         self.lines.feed(bytes, |line| self.events.line(line, steps));
+    }
+
+    fn reply(&mut self, request: &str, answer: &super::super::Answer) -> Option<String> {
+        self.events.asking.reply(request, answer)
     }
 
     fn answer(&self) -> &str {
@@ -51,15 +61,16 @@ impl Reader for ClaudeReader {
 struct Events {
     resume: Option<String>,
     before: Totals,
+    asking: Asking,
     session: Option<String>,
     /// The text of the message that grows now.
-    message: Answer,
+    message: Growing,
     /// The next text begins a new message.
     fresh: bool,
     /// The message that grows now has come in pieces: its whole blocks, which follow, say nothing new.
     in_pieces: bool,
     /// The texts of all results; there may be several, when something went on in the background.
-    answer: Answer,
+    answer: Growing,
     /// What the last result says: nothing, or why it failed.
     last: Option<Result<(), String>>,
     /// Its own words about an error, outside any result.
@@ -87,7 +98,8 @@ impl Events {
             "assistant" => self.assistant(&event, steps),
             "user" => self.tools(&event, steps),
             "result" => self.result(&event, steps),
-            "control_request" => steps.push(Step::Reply(refusal(&event))),
+            "control_request" => steps.push(self.asking.request(&event)),
+            "control_cancel_request" => steps.extend(self.asking.withdrawn(&event)),
             "tool_progress" => steps.push(Step::Life),
             _ => {}
         }
@@ -267,21 +279,6 @@ impl Events {
     }
 }
 
-/// It asks for leave, or for something that this program does not have: no, so that it does not wait.
-fn refusal(event: &Value) -> String {
-    let id = &event["request_id"];
-    let response = if str_at(&event["request"], "subtype") == "can_use_tool" {
-        json!({ "subtype": "success", "request_id": id, "response":
-            { "behavior": "deny", "message": "Nobody can be asked in this run." } })
-    } else {
-        json!({ "subtype": "error", "request_id": id, "error": "not supported" })
-    };
-    format!(
-        "{}\n",
-        json!({ "type": "control_response", "response": response })
-    )
-}
-
 fn retry(event: &Value) -> String {
     let error = match str_at(event, "error") {
         "" | "unknown" => "the request failed".to_owned(),
@@ -313,7 +310,7 @@ fn detail(input: &Value) -> String {
     }
 }
 
-fn str_at<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn str_at<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@ use super::*;
 
 /// What a run's lines come to: the steps but for signs of life, and the end.
 fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)) -> (Vec<Step>, Conclusion) {
-    let mut reader = ClaudeReader::new(resume.map(str::to_owned), before);
+    let mut reader = ClaudeReader::new(resume.map(str::to_owned), before, None);
     let mut steps = Vec::new();
     for line in lines {
         // Cut in two, as pipes do.
@@ -57,7 +57,7 @@ fn an_answer_in_pieces() {
 
 #[test]
 fn the_answer_so_far_is_that_of_the_last_message() {
-    let mut reader = ClaudeReader::new(None, Totals::default());
+    let mut reader = ClaudeReader::new(None, Totals::default(), None);
     let mut steps = Vec::new();
     for (line, want) in [
         (START, ""),
@@ -86,7 +86,7 @@ fn the_answer_so_far_is_that_of_the_last_message() {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
         assert_eq!(reader.answer(), want, "{line}");
     }
-    let mut whole = ClaudeReader::new(None, Totals::default());
+    let mut whole = ClaudeReader::new(None, Totals::default(), None);
     whole.feed(format!("{WHOLE}\n").as_bytes(), &mut steps);
     assert_eq!(whole.answer(), "hello there");
 }

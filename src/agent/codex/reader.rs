@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::{
     Outcome, Totals,
     lines::Lines,
-    step::{Answer, BEGAN_ANEW, Conclusion, Exit, Reader, Step, is_session_id},
+    step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
     text,
 };
 
@@ -51,7 +51,7 @@ struct Events {
     resume: Option<String>,
     before: Totals,
     /// The last message: of several, that is the answer.
-    message: Answer,
+    message: Growing,
     /// How the turn ended, once it has.
     turn: Option<Result<(), String>>,
     /// The last thing that it said went wrong.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::models::{Api, Model, Turn};
 use super::*;
 use crate::agent::{
-    Event, Outcome,
+    Answer, Event, Handle, Outcome, Request, Rule,
     tests::support::{carriers, ended, eventually, failure, notices, to_the_end, until},
 };
 use crate::config::agents::Project;
@@ -273,4 +273,46 @@ async fn an_empty_answer_is_one() {
     let model = model([Turn::text(&[""]), Turn::text(&[""]), Turn::text(&[""])]);
     let stage = claude(&model, "hello");
     assert_eq!(stage.outcome().await, answer(""));
+}
+
+/// The next request of the run.
+async fn permission(handle: &mut Handle) -> Request {
+    let event = until(handle, |event| matches!(event, Event::Permission(_))).await;
+    match event {
+        Event::Permission(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A person is asked before anything is changed; a yes does it, a no is told to the model with its reason.
+#[tokio::test]
+async fn a_person_is_asked_and_what_they_say_happens() {
+    let bash = |command: &str| Turn::tool("Bash", json!({ "command": command, "description": "writes" }));
+    let model = model([
+        bash("echo one > one.txt"),
+        bash("echo two > two.txt"),
+        Turn::text(&["done"]),
+    ]);
+    let mut stage = claude(&model, "write two files");
+    stage.run.agent.permissions = Permissions::Ask;
+    let mut handle = stage.start();
+
+    let request = permission(&mut handle).await;
+    assert_eq!(
+        (request.tool.as_str(), request.what.as_str()),
+        ("Bash", "echo one > one.txt")
+    );
+    assert!(!stage.path("work/one.txt").exists());
+    handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+
+    let request = permission(&mut handle).await;
+    assert_eq!(request.rule, Some(Rule::Command("echo two > two.txt".into())));
+    let no = Answer::Deny("two is one too many".to_owned());
+    handle.answers.send((request.id, no)).await.unwrap();
+
+    let events = to_the_end(&mut handle).await;
+    assert_eq!(ended(&events).outcome, answer("done"));
+    assert_eq!(fs::read_to_string(stage.path("work/one.txt")).unwrap(), "one\n");
+    assert!(!stage.path("work/two.txt").exists());
+    assert!(model.sent().contains("two is one too many"));
 }
