@@ -290,3 +290,25 @@ fn hostile_text_never_reaches_the_terminal() {
         assert!(!raw.contains(bad), "{bad:?} reached the terminal");
     }
 }
+
+#[test]
+fn leaving_ends_the_agents_and_tells_who_asked() {
+    let Two { a, b, bob, .. } = &Two::at((100, 30), (100, 30));
+    a.say("@bob where does it race?");
+    b.wait_for("▸ m1 alice asks");
+    b.press_until("\x1bOQ", "accepted for helper");
+    b.wait_for("It races");
+    // A second one waits for its turn: it must not begin because the first one ends.
+    a.say("@bob and why?");
+    b.wait_for("▸ m2 alice asks");
+    b.press_until("\x1bOQ", "m2 waits for helper");
+    std::fs::remove_file(bob.path().join("started")).unwrap();
+    b.send("\x03");
+    b.wait_for("Again to leave");
+    b.send("\x03");
+    a.wait_until("both failures", |screen| {
+        screen.matches("failed at bob: stopped by bob").count() == 2
+    });
+    a.wait_for("bob left");
+    assert!(!bob.path().join("started").exists());
+}
