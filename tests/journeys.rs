@@ -220,22 +220,33 @@ fn sizes_come_and_go_and_leaving_restores_the_terminal() {
     assert!(ended.is_restored(), "{ended:?}");
 }
 
+/// Asked by a signal, as the system does, it leaves and gives the terminal back.
+fn leaves_by_a_signal(screen: Term) {
+    let status = std::process::Command::new("kill")
+        .arg(screen.pid().to_string())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let (code, ended) = screen.end();
+    assert_eq!(code, 0);
+    assert!(ended.is_restored(), "{ended:?}");
+}
+
 #[test]
 fn a_signal_leaves_as_well() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    // As early as bob can be seen, which may be before he sees anything himself.
     a.wait_for("People 2");
-    let status = std::process::Command::new("kill")
-        .arg(b.pid().to_string())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let (code, ended) = b.end();
-    assert_eq!(code, 0);
-    assert!(ended.is_restored(), "{ended:?}");
+    leaves_by_a_signal(b);
     // It said bye: nobody waits for it to come back.
     a.wait_for("bob left");
+
+    let carol = Home::empty("carol");
+    let first = carol.screen(80, 24);
+    first.wait_for("Enter");
+    leaves_by_a_signal(first);
 }
 
 #[test]
