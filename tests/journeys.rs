@@ -251,22 +251,33 @@ fn sizes_come_and_go_and_leaving_restores_the_terminal() {
     assert!(ended.is_restored(), "{ended:?}");
 }
 
+/// Asked by a signal, as the system does, it leaves and gives the terminal back.
+fn leaves_by_a_signal(screen: Term) {
+    let status = std::process::Command::new("kill")
+        .arg(screen.pid().to_string())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let (code, ended) = screen.end();
+    assert_eq!(code, 0);
+    assert!(ended.is_restored(), "{ended:?}");
+}
+
 #[test]
 fn a_signal_leaves_as_well() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    // As early as bob can be seen, which may be before he sees anything himself.
     a.wait_for("People 2");
-    let status = std::process::Command::new("kill")
-        .arg(b.pid().to_string())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let (code, ended) = b.end();
-    assert_eq!(code, 0);
-    assert!(ended.is_restored(), "{ended:?}");
+    leaves_by_a_signal(b);
     // It said bye: nobody waits for it to come back.
     a.wait_for("bob left");
+
+    let carol = Home::empty("carol");
+    let first = carol.screen(80, 24);
+    first.wait_for("Enter");
+    leaves_by_a_signal(first);
 }
 
 #[test]
@@ -320,4 +331,26 @@ fn hostile_text_never_reaches_the_terminal() {
     for bad in ["EVILTITLE", "]52;", "\u{202e}", "RVZJTA"] {
         assert!(!raw.contains(bad), "{bad:?} reached the terminal");
     }
+}
+
+#[test]
+fn leaving_ends_the_agents_and_tells_who_asked() {
+    let Two { a, b, bob, .. } = &Two::at((100, 30), (100, 30));
+    a.say("@bob where does it race?");
+    b.wait_for("▸ m1 alice asks");
+    b.press_until("\x1bOQ", "accepted for helper");
+    b.wait_for("It races");
+    // A second one waits for its turn: it must not begin because the first one ends.
+    a.say("@bob and why?");
+    b.wait_for("▸ m2 alice asks");
+    b.press_until("\x1bOQ", "m2 waits for helper");
+    std::fs::remove_file(bob.path().join("started")).unwrap();
+    b.send("\x03");
+    b.wait_for("Again to leave");
+    b.send("\x03");
+    a.wait_until("both failures", |screen| {
+        screen.matches("failed at bob: stopped by bob").count() == 2
+    });
+    a.wait_for("bob left");
+    assert!(!bob.path().join("started").exists());
 }

@@ -133,6 +133,7 @@ fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
 }
 
 async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut stop = std::pin::pin!(stopped());
     let mut guard = Guard::take(&log::folder(&paths.state)).map_err(Failure::Terminal)?;
     let mut events = EventStream::new();
     let config = if config.is_configured() {
@@ -140,9 +141,10 @@ async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     } else {
         let name = config.name.clone().unwrap_or_else(user_name);
         let agents = agent::find_on_path();
-        let choice = setup::run(&mut guard, &mut events, &name, agents)
-            .await
-            .map_err(Failure::Terminal)?;
+        let choice = tokio::select! {
+            choice = setup::run(&mut guard, &mut events, &name, agents) => choice.map_err(Failure::Terminal)?,
+            () = &mut stop => None,
+        };
         let Some(choice) = choice else {
             return Ok(ExitCode::SUCCESS);
         };
@@ -166,7 +168,7 @@ async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     }
     let mut screen = Screen::new(session, &config, &paths.config);
     screen.alt_is_certain(guard.alt_is_certain);
-    let (session, result) = screen.run(&mut guard, events, stopped()).await;
+    let (session, result) = screen.run(&mut guard, events, stop).await;
     drop(guard);
     session.leave().await;
     result.map_err(Failure::Terminal)?;
@@ -174,6 +176,7 @@ async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
 }
 
 async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let stop = stopped();
     let mut config = with_name(config);
     let hosts = !config.is_configured();
     if hosts {
@@ -189,7 +192,7 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
         person: stdin().is_terminal(),
     };
     let face = Plain::new(session, options, stdout(), stderr());
-    let (session, well) = face.run(BufReader::new(tokio::io::stdin()), stopped()).await;
+    let (session, well) = face.run(BufReader::new(tokio::io::stdin()), stop).await;
     session.leave().await;
     Ok(if well {
         ExitCode::SUCCESS
@@ -209,8 +212,9 @@ fn user_name() -> String {
     setup::suggested_name(std::env::var("USER").ok().as_deref())
 }
 
-/// Ready when the system asks the program to end.
-async fn stopped() {
+/// Ready when the system asks the program to end. Counts from the call on, not from the first time that it
+/// is waited for: before, such a signal kills, and leaves the terminal as it is.
+fn stopped() -> impl Future<Output = ()> {
     let asked = Arc::new(tokio::sync::Notify::new());
     for kind in [SignalKind::terminate(), SignalKind::hangup()] {
         let asked = asked.clone();
@@ -224,7 +228,7 @@ async fn stopped() {
             Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),
         }
     }
-    asked.notified().await;
+    async move { asked.notified().await }
 }
 
 impl Start {

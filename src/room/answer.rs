@@ -91,8 +91,11 @@ impl Room {
                 let why = crate::text::clean_line(&why, super::timeline::LINE_MAX);
                 self.timeline.note(
                     format!(
-                        "{} failed on m{}: {why}. Press R on it to try again.",
-                        run.ask.agent, run.post
+                        "{} failed on m{}: {}. Press R on it to try again.",
+                        run.ask.agent,
+                        run.post,
+                        // Some reasons are whole sentences of the agent's.
+                        why.trim_end_matches('.')
                     ),
                     now,
                 );

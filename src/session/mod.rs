@@ -43,6 +43,8 @@ const AGENT_EVENTS: usize = 256;
 const RECORDS_WAITING: usize = 4096;
 /// How long runs may take to end when the session does.
 const STOPPING: Duration = Duration::from_secs(15);
+/// How long, after that, the relay is waited for to take what was said last.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A member's presence in a room, with everything that belongs to it.
 pub struct Session {
@@ -282,9 +284,16 @@ impl Session {
 
     /// Ends the runs, writes what is to be written, says bye, and ends the relay inside.
     pub async fn leave(mut self) {
-        self.runs.values().for_each(|run| run.stop.cancel());
+        // What waits for its turn is taken away first, or it would begin when the run before it ends.
+        let posts: Vec<u32> = self.room.runs.all().map(|run| run.post).collect();
+        for post in posts {
+            // Fails where it is over by now.
+            let _ = self.perform(Command::Cancel(Some(post)));
+        }
         let ended = async {
             while !self.runs.is_empty() || !self.to_journal.is_empty() || !self.to_link.is_empty() {
+                // Each time: in auto mode a mention may still begin a run.
+                self.runs.values().for_each(|run| run.stop.cancel());
                 self.step().await;
                 if self.room.connection != Connection::Online {
                     self.to_link.clear();
@@ -293,6 +302,15 @@ impl Session {
         };
         if tokio::time::timeout(STOPPING, ended).await.is_err() {
             tracing::warn!("not everything had ended in time");
+        }
+        // What was said last, such as that a run was stopped, goes to the disk before it goes to the relay.
+        let told = async {
+            while self.room.connection == Connection::Online && self.room.outbox.unacked() > 0 {
+                self.step().await;
+            }
+        };
+        if tokio::time::timeout(FAREWELL, told).await.is_err() {
+            tracing::warn!("the relay has not taken what was said last; it is sent at the next start");
         }
         self.link.leave().await;
         if let Some(host) = self.host {

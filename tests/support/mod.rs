@@ -2,7 +2,11 @@
 //! it waits for what is expected, and shows the last screen where that does not come.
 #![allow(dead_code, missing_docs, reason = "each journey uses its part of it")]
 
+#[cfg(feature = "real-agents")]
+pub mod models;
 pub mod relay;
+#[cfg(feature = "real-agents")]
+pub mod scene;
 pub mod term;
 
 use std::{
@@ -24,6 +28,8 @@ pub const TOKEN: &str = "a-token-for-the-journeys";
 pub struct Home {
     pub name: String,
     dir: tempfile::TempDir,
+    /// Variables of this person's besides the usual ones.
+    more: Vec<(String, String)>,
 }
 
 impl Home {
@@ -50,6 +56,7 @@ token = \"{TOKEN}\"
         let home = Self {
             name: name.to_owned(),
             dir: tempfile::tempdir().unwrap(),
+            more: Vec::new(),
         };
         fs::create_dir_all(home.path().join("work")).unwrap();
         home
@@ -64,6 +71,11 @@ token = \"{TOKEN}\"
 
     pub fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Sets a variable for the programs that are started from now on.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.more.push((name.to_owned(), value.into()));
     }
 
     /// The variables that a program of this person's gets, and no others.
@@ -82,6 +94,7 @@ token = \"{TOKEN}\"
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
+        .chain(self.more.iter().cloned())
         .collect()
     }
 

@@ -12,6 +12,8 @@
 mod anthropic;
 #[path = "models_openai.rs"]
 mod openai;
+#[path = "models_turn.rs"]
+mod turn;
 
 use std::{
     collections::VecDeque,
@@ -27,6 +29,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+pub use turn::{Gate, Turn};
+
 /// Whose protocol a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
@@ -34,54 +38,6 @@ pub enum Api {
     Anthropic,
     /// OpenAI Responses, for Codex.
     OpenAi,
-}
-
-/// What a server answers to one request.
-#[derive(Debug, Clone, Default)]
-pub struct Turn {
-    text: Vec<String>,
-    calls: Vec<Value>,
-    status: Option<(u16, String)>,
-    hangs: bool,
-    always: bool,
-}
-
-impl Turn {
-    /// Words, each a delta of its own.
-    pub fn text(deltas: &[&str]) -> Self {
-        Self {
-            text: deltas.iter().map(|delta| (*delta).to_owned()).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// A call of the tool `name`.
-    pub fn tool(name: &str, input: Value) -> Self {
-        Self {
-            calls: vec![json!({ "name": name, "input": input })],
-            ..Self::default()
-        }
-    }
-
-    /// An HTTP error.
-    pub fn error(status: u16, message: &str) -> Self {
-        Self {
-            status: Some((status, message.to_owned())),
-            ..Self::default()
-        }
-    }
-
-    /// After its words it says nothing more and does not end.
-    pub fn then_hangs(mut self) -> Self {
-        self.hangs = true;
-        self
-    }
-
-    /// It is answered to this and every later request.
-    pub fn always(mut self) -> Self {
-        self.always = true;
-        self
-    }
 }
 
 /// A request as it came.
@@ -157,6 +113,11 @@ impl Model {
     /// `http://127.0.0.1:PORT`, without a path.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on it answers with these turns, whatever was left of the earlier ones.
+    pub fn script(&self, turns: impl IntoIterator<Item = Turn>) {
+        *self.shared.turns.lock().expect("no test thread has panicked") = turns.into_iter().collect();
     }
 
     /// Every request for an answer so far.
@@ -284,12 +245,25 @@ impl Reply<'_> {
 
     /// Says nothing until the client has left, or the server is dropped.
     fn hang(&mut self) -> io::Result<()> {
-        while !self.shared.over.load(Ordering::SeqCst) {
+        self.wait(&Gate::default())
+    }
+
+    /// Says nothing until the gate is open, the client has left, or the server is dropped.
+    fn wait(&mut self, gate: &Gate) -> io::Result<()> {
+        while !gate.is_open() && !self.shared.over.load(Ordering::SeqCst) {
             // A comment, by which alone one notices that nobody listens.
             self.stream.write_all(b": still here\n\n")?;
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Waits where `turn` is held before its word with that number.
+    fn before_word(&mut self, turn: &Turn, number: usize) -> io::Result<()> {
+        match &turn.held {
+            Some((at, gate)) if *at == number => self.wait(gate),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -60,7 +60,8 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
             "content_block_start",
             json!({ "index": index, "content_block": { "type": "text", "text": "" } }),
         )?;
-        for text in &turn.text {
+        for (number, text) in turn.text.iter().enumerate() {
+            out.before_word(&turn, number)?;
             let delta = json!({ "type": "text_delta", "text": text });
             out.event("content_block_delta", json!({ "index": index, "delta": delta }))?;
         }

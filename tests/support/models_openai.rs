@@ -50,7 +50,8 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
         )?;
         if item["type"] == "message" {
             let place = json!({ "item_id": item["id"], "output_index": index, "content_index": 0 });
-            for text in &turn.text {
+            for (number, text) in turn.text.iter().enumerate() {
+                out.before_word(&turn, number)?;
                 let mut delta = place.clone();
                 delta["delta"] = text.clone().into();
                 out.event("response.output_text.delta", delta)?;

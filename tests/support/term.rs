@@ -86,12 +86,15 @@ impl Term {
                         let _ = replies.lock().unwrap().write_all(answer);
                     }
                 }
-                let mut state = seen.state.lock().unwrap();
+                // A test that fails does so with the state in its hands, and says all that is to be said.
+                let Ok(mut state) = seen.state.lock() else { return };
                 state.parser.process(&bytes[..length]);
                 state.raw.extend_from_slice(&bytes[..length]);
                 seen.changed.notify_all();
             }
-            seen.state.lock().unwrap().ended = true;
+            if let Ok(mut state) = seen.state.lock() {
+                state.ended = true;
+            }
             seen.changed.notify_all();
         });
         Self {
@@ -153,6 +156,12 @@ impl Term {
     /// before the item was on the screen for long enough.
     #[track_caller]
     pub fn press_until(&self, key: &str, text: &str) -> String {
+        self.press_until_is(key, &format!("{text:?}"), |screen| screen.contains(text))
+    }
+
+    /// The same, until the screen is as expected.
+    #[track_caller]
+    pub fn press_until_is(&self, key: &str, what: &str, expected: impl Fn(&str) -> bool) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             self.send(key);
@@ -160,12 +169,12 @@ impl Term {
             let again = Instant::now() + std::time::Duration::from_millis(300);
             loop {
                 let screen = state.parser.screen().contents();
-                if screen.contains(text) {
+                if expected(&screen) {
                     return screen;
                 }
                 assert!(
                     Instant::now() < until,
-                    "pressed {key:?} for {text:?}; the screen is\n{screen}"
+                    "pressed {key:?} for {what}; the screen is\n{screen}"
                 );
                 let left = again.saturating_duration_since(Instant::now());
                 if left.is_zero() {

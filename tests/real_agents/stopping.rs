@@ -1,0 +1,107 @@
+//! An end by the person, or with the program: nothing of the agent is left, and the asker is told.
+
+use super::support::{
+    models::Turn,
+    scene::{Real, Scene, Setting, eventually},
+};
+
+const END_RUN: &str = "\x18\x18";
+
+/// The scene in which alice's mention is worked on and does not end; `shown` is what bob sees of it.
+fn at_work(real: Real, turn: Turn, shown: &str) -> Scene {
+    let setting = Setting {
+        agent: "permissions = \"allow\"",
+        ..Setting::default()
+    };
+    let scene = Scene::with(real, [turn], setting);
+    scene.ask(1, "@bob is it safe?");
+    scene.bob.wait_for(shown);
+    assert_ne!(scene.processes().len(), 0);
+    scene
+}
+
+fn stopped_by_key(scene: &Scene) {
+    scene.bob.send(END_RUN);
+    scene
+        .bob
+        .wait_for(&format!("{} was stopped on m1", scene.real.name()));
+    scene.assert_nothing_runs();
+    let alice = scene.alice.wait_for("failed at bob: stopped by bob");
+    assert!(!alice.contains(&format!("bob·{}", scene.real.name())), "{alice}");
+}
+
+#[test]
+fn claude_stops_while_it_writes() {
+    let turn = Turn::text(&["It seems"]).then_hangs();
+    stopped_by_key(&at_work(Real::Claude, turn, "It seems"));
+}
+
+#[test]
+fn codex_stops_while_it_writes() {
+    let turn = Turn::text(&["It seems"]).then_hangs();
+    stopped_by_key(&at_work(Real::Codex, turn, "It seems"));
+}
+
+/// Both start tools in sessions of their own, which no signal to theirs reaches.
+#[test]
+fn claude_stops_with_its_tools() {
+    let scene = at_work(
+        Real::Claude,
+        Real::Claude.shell("tail -s 31.7 -f /dev/null"),
+        "uses Bash",
+    );
+    tool_runs(&scene, "tail -s 31.7");
+    stopped_by_key(&scene);
+}
+
+#[test]
+fn codex_stops_with_its_tools() {
+    let scene = at_work(Real::Codex, Real::Codex.shell("sleep 1007; echo x"), "uses shell");
+    tool_runs(&scene, "sleep 1007");
+    stopped_by_key(&scene);
+}
+
+fn tool_runs(scene: &Scene, command: &str) {
+    eventually(command, || {
+        let processes = scene.processes();
+        processes
+            .iter()
+            .any(|process| process.command.starts_with(command))
+    });
+}
+
+/// With what works, what waits for its turn is over too.
+#[test]
+fn leaving_ends_what_runs_and_tells_the_asker() {
+    let scene = at_work(
+        Real::Claude,
+        Turn::text(&["It seems"]).then_hangs().always(),
+        "It seems",
+    );
+    scene.ask(2, "@bob is that safe?");
+    scene.bob.wait_for("m2 waits for claude");
+    let asked = scene.model.requests().len();
+    scene.bob.send("\x03");
+    scene.bob.wait_for("Again to leave");
+    scene.bob.send("\x03");
+    scene.alice.wait_until("both failures", |screen| {
+        screen.matches("failed at bob: stopped by bob").count() == 2
+    });
+    scene.alice.wait_for("bob left");
+    scene.assert_nothing_runs();
+    assert_eq!(scene.model.requests().len(), asked);
+}
+
+/// Killed, the program can end nothing itself.
+#[test]
+fn a_program_that_is_killed_leaves_no_agent() {
+    for real in [Real::Claude, Real::Codex] {
+        let scene = at_work(real, Turn::text(&["It seems"]).then_hangs(), "It seems");
+        let status = std::process::Command::new("kill")
+            .args(["-KILL", &scene.bob.pid().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        eventually("no process of the agent's", || scene.processes().is_empty());
+    }
+}

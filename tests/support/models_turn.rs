@@ -1,0 +1,81 @@
+//! What a model server answers, and when.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use serde_json::{Value, json};
+
+/// What a server answers to one request.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    pub(super) text: Vec<String>,
+    pub(super) calls: Vec<Value>,
+    pub(super) status: Option<(u16, String)>,
+    pub(super) hangs: bool,
+    pub(super) always: bool,
+    pub(super) held: Option<(usize, Gate)>,
+}
+
+impl Turn {
+    /// Words, each a delta of its own.
+    pub fn text(deltas: &[&str]) -> Self {
+        Self {
+            text: deltas.iter().map(|delta| (*delta).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A call of the tool `name`.
+    pub fn tool(name: &str, input: Value) -> Self {
+        Self::default().then_tool(name, input)
+    }
+
+    /// An HTTP error.
+    pub fn error(status: u16, message: &str) -> Self {
+        Self {
+            status: Some((status, message.to_owned())),
+            ..Self::default()
+        }
+    }
+
+    /// After its words it calls the tool `name`.
+    pub fn then_tool(mut self, name: &str, input: Value) -> Self {
+        self.calls.push(json!({ "name": name, "input": input }));
+        self
+    }
+
+    /// After its words it says nothing more and does not end.
+    pub fn then_hangs(mut self) -> Self {
+        self.hangs = true;
+        self
+    }
+
+    /// It is answered to this and every later request.
+    pub fn always(mut self) -> Self {
+        self.always = true;
+        self
+    }
+
+    /// Its word with that number, counted from 0, and all behind it wait until the gate is open.
+    pub fn held_before(mut self, word: usize, gate: &Gate) -> Self {
+        self.held = Some((word, gate.clone()));
+        self
+    }
+}
+
+/// What a turn waits at until a test opens it.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// Lets what waits go on.
+    pub fn open(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

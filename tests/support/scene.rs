@@ -1,0 +1,246 @@
+//! Two screens in a room, and behind bob's the real Claude Code or Codex, whose model is a server of the
+//! test's. `.ci/install-agents DIR` installs both; `NEXSCOPE_TEST_AGENTS` is its `node_modules`.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{
+    Home, PATIENCE, Relay, TOKEN, Term,
+    models::{Api, KEY, Model, Turn, codex_config},
+};
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Real {
+    Claude,
+    Codex,
+}
+
+impl Real {
+    /// What it is called in bob's configuration, which is its kind as well.
+    pub fn name(self) -> &'static str {
+        match self {
+            Real::Claude => "claude",
+            Real::Codex => "codex",
+        }
+    }
+
+    /// Its tool that runs a command, as its model calls it.
+    pub fn shell(self, command: &str) -> Turn {
+        match self {
+            Real::Claude => Turn::tool(
+                "Bash",
+                serde_json::json!({ "command": command, "description": "x" }),
+            ),
+            Real::Codex => Turn::tool("exec_command", serde_json::json!({ "cmd": command })),
+        }
+    }
+
+    fn api(self) -> Api {
+        match self {
+            Real::Claude => Api::Anthropic,
+            Real::Codex => Api::OpenAi,
+        }
+    }
+
+    fn program(self) -> PathBuf {
+        let root = std::env::var_os("NEXSCOPE_TEST_AGENTS").expect(
+            "NEXSCOPE_TEST_AGENTS names no folder: run `.ci/install-agents DIR`, and set it to DIR/node_modules",
+        );
+        let path = PathBuf::from(root).join(match self {
+            Real::Claude => "@anthropic-ai/claude-code-linux-x64/claude",
+            Real::Codex => "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+        });
+        assert!(path.is_file(), "{} is not there", path.display());
+        path
+    }
+}
+
+/// What differs between scenes.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// More of the agent's table in bob's configuration.
+    pub agent: &'static str,
+    /// The key that the agent shows its model.
+    pub key: &'static str,
+    /// Nobody listens where the model should be.
+    pub dead: bool,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            agent: "",
+            key: KEY,
+            dead: false,
+        }
+    }
+}
+
+/// The scene. In the order of its fields the screens end first.
+pub struct Scene {
+    pub alice: Term,
+    pub bob: Term,
+    pub real: Real,
+    pub model: Model,
+    pub bobs: Home,
+    _alices: Home,
+    pub relay: Relay,
+}
+
+/// Wide, so that no sentence that is waited for is broken or cut.
+const SIZE: (u16, u16) = (180, 40);
+
+impl Scene {
+    pub fn new(real: Real, turns: impl IntoIterator<Item = Turn>) -> Self {
+        Self::with(real, turns, Setting::default())
+    }
+
+    pub fn with(real: Real, turns: impl IntoIterator<Item = Turn>, setting: Setting) -> Self {
+        let relay = Relay::start();
+        let model = Model::start(real.api(), turns);
+        let url = if setting.dead { nowhere() } else { model.url() };
+        let alices = Home::new("alice", &relay, "");
+        let mut bobs = Home::empty("bob");
+        bobs.configure(&format!(
+            "name = \"bob\"\n[agents.{name}]\nkind = \"{name}\"\ncommand = [\"{}\"]\nenv = [\"FAKE_KEY\"]\n{}\n",
+            real.program().display(),
+            setting.agent,
+            name = real.name(),
+        ));
+        for name in ["codex", "tmp"] {
+            fs::create_dir(bobs.path().join(name)).unwrap();
+        }
+        fs::write(bobs.path().join("codex/config.toml"), codex_config(&url)).unwrap();
+        for (name, folder) in [("CODEX_HOME", "codex"), ("TMPDIR", "tmp")] {
+            bobs.set(name, bobs.path().join(folder).display().to_string());
+        }
+        for (name, value) in [
+            ("ANTHROPIC_BASE_URL", &*url),
+            ("ANTHROPIC_API_KEY", setting.key),
+            ("FAKE_KEY", setting.key),
+            // Bob's way into the room is in his environment: none of it is the agent's.
+            ("NEXSCOPE_RELAY_URL", &relay.url()),
+            ("NEXSCOPE_TOKEN", TOKEN),
+        ] {
+            bobs.set(name, value);
+        }
+        let scene = Self {
+            alice: alices.screen(SIZE.0, SIZE.1),
+            bob: bobs.screen(SIZE.0, SIZE.1),
+            real,
+            model,
+            bobs,
+            _alices: alices,
+            relay,
+        };
+        scene.alice.wait_for(&format!("bob  {}", real.name()));
+        scene.bob.wait_for("People 2");
+        scene
+    }
+
+    /// Bob's screen once more, in the same home.
+    pub fn open_bob(&mut self) {
+        self.bob = self.bobs.screen(SIZE.0, SIZE.1);
+        self.bob.wait_for("People 2");
+    }
+
+    /// Alice writes `line`, whose mention is m`number` at bob's, and he accepts it by a key.
+    #[track_caller]
+    pub fn ask(&self, number: u32, line: &str) {
+        self.alice.say(line);
+        self.accept(number);
+    }
+
+    /// Bob accepts by a key what waits for him as m`number`.
+    #[track_caller]
+    pub fn accept(&self, number: u32) {
+        self.bob.wait_for(&format!("▸ m{number} "));
+        // Where the first press came too early, it has opened the item: the next one accepts it there.
+        let line = format!("└ m{number} ");
+        self.bob
+            .press_until_is("\x1bOQ", &format!("m{number} accepted"), |screen| {
+                let mut lines = screen.lines().filter(|text| text.contains(&line));
+                lines.any(|text| !text.contains("waits for you"))
+            });
+    }
+
+    /// The agent's processes, with what they have started: whoever carries the mark of a run, and bob's home.
+    pub fn processes(&self) -> Vec<Process> {
+        processes(self.bobs.path())
+    }
+
+    #[track_caller]
+    pub fn assert_nothing_runs(&self) {
+        let left = self.processes();
+        assert!(left.is_empty(), "{left:#?}");
+    }
+
+    /// All that the agent has told its model: every text in every request, as it was before JSON.
+    pub fn told(&self) -> String {
+        let requests = self.model.requests();
+        requests.iter().map(|request| texts(&request.json())).collect()
+    }
+}
+
+/// A process of an agent's.
+#[derive(Debug)]
+pub struct Process {
+    pub command: String,
+    /// `NAME=value`.
+    pub environment: Vec<String>,
+}
+
+fn processes(home: &Path) -> Vec<Process> {
+    let of = |folder: &Path, file: &str| -> Vec<String> {
+        let bytes = fs::read(folder.join(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        text.split('\0').map(str::to_owned).collect()
+    };
+    let home = format!("HOME={}", home.join("").display());
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .map(|entry| Process {
+            command: of(&entry.path(), "cmdline").join(" "),
+            environment: of(&entry.path(), "environ"),
+        })
+        .filter(|process| process.environment.contains(&home))
+        .filter(|process| {
+            let mut names = process.environment.iter();
+            names.any(|one| one.starts_with("NEXSCOPE_RUN_ID="))
+        })
+        .collect()
+}
+
+/// Waits for what no screen tells.
+#[track_caller]
+pub fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what}: it never came to be");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Every text in some JSON, each on lines of its own.
+pub fn texts(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text}\n"),
+        Value::Array(values) => values.iter().map(texts).collect(),
+        Value::Object(fields) => fields.values().map(texts).collect(),
+        _ => String::new(),
+    }
+}
+
+/// An address at which nobody listens.
+fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
