@@ -4,6 +4,7 @@
 
 #[cfg(feature = "real-agents")]
 pub mod models;
+pub mod proxy;
 pub mod relay;
 #[cfg(feature = "real-agents")]
 pub mod scene;
@@ -44,10 +45,7 @@ impl Home {
     pub fn join(&self, relay: &Relay, more: &str) {
         let (name, url) = (&self.name, relay.url());
         self.configure(&format!(
-            "name = \"{name}\"
-relay = \"{url}\"
-token = \"{TOKEN}\"
-{more}"
+            "name = \"{name}\"\nrelay = \"{url}\"\ntoken = \"{TOKEN}\"\n{more}"
         ));
     }
 

@@ -12,6 +12,7 @@ use std::{
 pub struct Relay {
     child: Child,
     address: SocketAddr,
+    flags: &'static [&'static str],
     // Kept open, so that the relay never writes into a closed pipe.
     _out: BufReader<ChildStdout>,
 }
@@ -19,12 +20,18 @@ pub struct Relay {
 impl Relay {
     /// Starts one on a free port.
     pub fn start() -> Self {
-        Self::on("127.0.0.1:0".parse().unwrap())
+        Self::start_with(&[])
     }
 
-    fn on(address: SocketAddr) -> Self {
+    /// Starts one on a free port, with more flags.
+    pub fn start_with(flags: &'static [&'static str]) -> Self {
+        Self::on("127.0.0.1:0".parse().unwrap(), flags)
+    }
+
+    fn on(address: SocketAddr, flags: &'static [&'static str]) -> Self {
         let mut child = Command::new(binary())
             .args(["--listen", &address.to_string()])
+            .args(flags)
             .env_clear()
             .env("NEXSCOPE_TOKEN", super::TOKEN)
             .stdin(Stdio::null())
@@ -40,6 +47,7 @@ impl Relay {
         Self {
             child,
             address,
+            flags,
             _out: out,
         }
     }
@@ -58,6 +66,7 @@ impl Relay {
         self.child.wait().unwrap();
         Dead {
             address: self.address,
+            flags: self.flags,
         }
     }
 }
@@ -72,12 +81,13 @@ impl Drop for Relay {
 /// Where a relay was.
 pub struct Dead {
     address: SocketAddr,
+    flags: &'static [&'static str],
 }
 
 impl Dead {
     /// Starts a new one in the same place.
     pub fn revive(self) -> Relay {
-        Relay::on(self.address)
+        Relay::on(self.address, self.flags)
     }
 }
 

@@ -1,0 +1,277 @@
+//! Chaos, counted: while relay and clients are killed and the network between them is cut and stalled,
+//! nothing that is addressed is lost, and nothing is there twice.
+//!
+//! Each run is made from a seed, printed with what it counted; `NEXSCOPE_CHAOS_SEEDS=1,2,3` chooses others,
+//! `NEXSCOPE_CHAOS_ROUNDS` how long it goes on.
+
+mod support;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    io::Write,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use support::{Home, Relay, TOKEN, proxy::Proxy};
+
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+/// Lines that each client writes in a round.
+const LINES: usize = 34;
+/// How long, at the end, everything may take to arrive. Reconnecting alone takes up to 30 s.
+const SETTLE: Duration = Duration::from_secs(90);
+
+/// Numbers that look like chance, the same for the same seed (xorshift64*).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
+    }
+}
+
+/// A client as a process.
+struct Client {
+    home: Arc<Home>,
+    child: Child,
+    input: ChildStdin,
+    written: usize,
+}
+
+impl Client {
+    fn start(home: Arc<Home>, written: usize) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"))
+            .args(["--plain", "--stay"])
+            .env_clear()
+            .envs(home.variables())
+            .current_dir(home.work())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        Self {
+            home,
+            child,
+            input,
+            written,
+        }
+    }
+
+    /// Kills it, as a crash would, and starts it again.
+    fn crash(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Self::start(self.home.clone(), self.written)
+    }
+
+    /// Writes lines: every second one to one of the others, the rest to everyone.
+    fn write_lines(&mut self, chance: &mut Chance) {
+        let mut lines = String::new();
+        for _ in 0..LINES {
+            self.written += 1;
+            let others: Vec<&str> = NAMES.into_iter().filter(|name| *name != self.home.name).collect();
+            let line = match self.written % 2 {
+                0 => format!(
+                    "/tell @{} {} {}\n",
+                    others[chance.below(2) as usize],
+                    self.home.name,
+                    self.written
+                ),
+                _ => format!("{} {}\n", self.home.name, self.written),
+            };
+            lines.push_str(&line);
+        }
+        // A client that was just killed does not read them; only what reached its disk counts.
+        let _ = self.input.write_all(lines.as_bytes());
+    }
+
+    /// Dials at once instead of waiting out its pause.
+    fn dial(&mut self) {
+        let _ = self.input.write_all(b"/start\n");
+    }
+
+    /// Every record of its journal. A line that is being written just now is left out.
+    fn journal(&self) -> Vec<Value> {
+        let mut folders = vec![self.home.path().join("state")];
+        let mut records = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().path())
+            {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if entry.ends_with("journal.jsonl") {
+                    let text = fs::read_to_string(entry).unwrap_or_default();
+                    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+                    records.extend(
+                        whole
+                            .lines()
+                            .filter_map(|line| serde_json::from_str::<Value>(line).ok()),
+                    );
+                }
+            }
+        }
+        records
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What is on the disks.
+#[derive(Default)]
+struct Count {
+    /// Addressed messages that are on their sender's disk: sender, id, addressee.
+    addressed: Vec<(String, String, String)>,
+    broadcasts: usize,
+    /// Messages on an addressee's disk: who has it, sender, id; and how often.
+    arrived: HashMap<(String, String, String), usize>,
+    /// What a sender knows to have arrived: sender, id.
+    known: HashSet<(String, String)>,
+}
+
+impl Count {
+    fn of(clients: &[Client]) -> Self {
+        let mut count = Self::default();
+        for client in clients {
+            let me = client.home.name.as_str();
+            for record in client.journal() {
+                let (out, message) = (&record["out"], &record["in"]["message"]);
+                if out["body"]["kind"] == "chat" {
+                    match out["to"][0].as_str() {
+                        Some(to) => count.addressed.push((me.into(), text(&out["id"]), to.into())),
+                        None => count.broadcasts += 1,
+                    }
+                }
+                if message["body"]["kind"] == "chat" {
+                    let key = (me.into(), text(&message["from"]), text(&message["id"]));
+                    *count.arrived.entry(key).or_default() += 1;
+                }
+                if message["body"]["kind"] == "receipt" && message["body"]["state"] == "received" {
+                    count.known.insert((me.into(), text(&message["body"]["of"])));
+                }
+            }
+        }
+        count
+    }
+
+    /// Addressed messages of which something is still to come.
+    fn open(&self) -> Vec<&(String, String, String)> {
+        let done = |(from, id, to): &&(String, String, String)| {
+            self.arrived.contains_key(&(to.clone(), from.clone(), id.clone()))
+                && self.known.contains(&(from.clone(), id.clone()))
+        };
+        self.addressed.iter().filter(|message| !done(message)).collect()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn chaos(seed: u64, rounds: usize) {
+    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut relay = Some(Relay::start_with(&["--rate", "0", "--burst", "0"]));
+    let proxy = Proxy::start(relay.as_ref().unwrap().address());
+    let mut clients: Vec<Client> = NAMES
+        .iter()
+        .map(|name| {
+            let home = Home::empty(name);
+            home.configure(&format!(
+                "name = \"{name}\"\nrelay = \"{}\"\ntoken = \"{TOKEN}\"\n",
+                proxy.url()
+            ));
+            Client::start(Arc::new(home), 0)
+        })
+        .collect();
+
+    let (mut crashes, mut cuts) = (0, 0);
+    for _ in 0..rounds {
+        for client in &mut clients {
+            client.write_lines(&mut chance);
+        }
+        // Chaos is made of time: this is not waiting for anything.
+        std::thread::sleep(Duration::from_millis(200 + chance.below(600)));
+        match chance.below(5) {
+            0 => {
+                crashes += 1;
+                relay = Some(relay.take().unwrap().kill().revive());
+            }
+            1 => {
+                crashes += 1;
+                let client = clients.remove(chance.below(3) as usize);
+                clients.push(client.crash());
+            }
+            2 => {
+                cuts += 1;
+                proxy.cut();
+            }
+            3 => {
+                cuts += 1;
+                proxy.stall(true);
+                std::thread::sleep(Duration::from_millis(100 + chance.below(400)));
+                proxy.stall(false);
+            }
+            _ => {}
+        }
+        if chance.below(2) == 0 {
+            clients.iter_mut().for_each(Client::dial);
+        }
+    }
+    clients.iter_mut().for_each(Client::dial);
+
+    let until = Instant::now() + SETTLE;
+    let mut count = Count::of(&clients);
+    while !count.open().is_empty() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(250));
+        count = Count::of(&clients);
+    }
+    let open = count.open();
+    println!(
+        "seed {seed}: {} addressed, {} broadcasts, {crashes} crashes, {cuts} cuts and stalls; {} on disk at others",
+        count.addressed.len(),
+        count.broadcasts,
+        count.arrived.len(),
+    );
+    assert!(
+        open.is_empty(),
+        "seed {seed}: {} of {} are lost: {open:?}",
+        open.len(),
+        count.addressed.len()
+    );
+    let doubled: Vec<_> = count.arrived.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(doubled.is_empty(), "seed {seed}: doubled: {doubled:?}");
+    assert!(
+        count.addressed.len() > rounds * LINES / 2,
+        "seed {seed}: hardly anything was sent"
+    );
+}
+
+#[test]
+fn nothing_addressed_is_lost_and_nothing_is_there_twice() {
+    let seeds = std::env::var("NEXSCOPE_CHAOS_SEEDS").unwrap_or_else(|_| "1,2".into());
+    let rounds = std::env::var("NEXSCOPE_CHAOS_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(40);
+    for seed in seeds
+        .split(',')
+        .map(|seed| seed.trim().parse().expect("a seed is a number"))
+    {
+        chaos(seed, rounds);
+    }
+}

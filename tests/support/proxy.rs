@@ -1,0 +1,105 @@
+//! A network between clients and relay that can be cut and stalled.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+/// Forwards every connection to the relay, until it is told otherwise.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    relay: SocketAddr,
+    open: Mutex<Vec<TcpStream>>,
+    stalled: Mutex<bool>,
+    moves: Condvar,
+    ended: AtomicBool,
+}
+
+impl Proxy {
+    /// Listens on a free port of loopback, in front of `relay`.
+    pub fn start(relay: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            relay,
+            open: Mutex::new(Vec::new()),
+            stalled: Mutex::new(false),
+            moves: Condvar::new(),
+            ended: AtomicBool::new(false),
+        });
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if accepting.ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                // No relay: the client is dropped, as if nobody listened.
+                let Ok(relay) = TcpStream::connect(accepting.relay) else {
+                    continue;
+                };
+                let both = [(&client, &relay), (&relay, &client)];
+                for (from, to) in both.map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
+                {
+                    let shared = accepting.clone();
+                    thread::spawn(move || shared.forward(from, to));
+                }
+                accepting.open.lock().unwrap().extend([client, relay]);
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}/ws", self.address)
+    }
+
+    /// Cuts all connections, in the middle of whatever they carry.
+    pub fn cut(&self) {
+        for stream in self.shared.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Holds everything back, or lets it go on.
+    pub fn stall(&self, stalled: bool) {
+        *self.shared.stalled.lock().unwrap() = stalled;
+        self.shared.moves.notify_all();
+    }
+}
+
+impl Shared {
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut bytes = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            let mut stalled = self.stalled.lock().unwrap();
+            while *stalled {
+                stalled = self.moves.wait(stalled).unwrap();
+            }
+            drop(stalled);
+            if to.write_all(&bytes[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.stall(false);
+        self.cut();
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+    }
+}
