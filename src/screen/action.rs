@@ -69,6 +69,9 @@ actions! {
     Redo "redo" "redo",
     Redraw "redraw" "draw anew",
     Toggle "toggle" "choose or not",
+    Write "write" "write",
+    WriteBehind "write-behind" "write behind this",
+    StopWriting "stop-writing" "stop writing",
 }
 
 #[cfg(test)]

@@ -115,6 +115,12 @@ impl Screen {
             Action::PreviousPane => self.state.turn(3),
             Action::Back => self.back(),
             Action::Help => self.help(),
+            Action::Write => self.state.commands = false,
+            Action::WriteBehind => {
+                self.state.composer.edit(Action::Right);
+                self.state.commands = false;
+            }
+            Action::StopWriting => self.state.commands = self.keymap.is_modal(),
             Action::Mouse => {
                 self.state.mouse = !self.state.mouse;
                 let mouse = if self.state.mouse {
@@ -142,7 +148,7 @@ impl Screen {
             }
             editing => match (&mut self.state.asked, context) {
                 (Some(asked), _) => _ = asked.field.edit(editing),
-                (None, Context::Composer) => _ = self.state.composer.edit(editing),
+                (None, Context::Composer | Context::Normal) => _ = self.state.composer.edit(editing),
                 _ => {}
             },
         }

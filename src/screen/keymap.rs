@@ -1,19 +1,24 @@
 //! Which keys do what, and where: read from a file of `keymaps/`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{fmt, path::Path};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use toml::Spanned;
 
 use super::{action::Action, key::Key};
 
 /// Where a key is pressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
     /// In all of the others, unless they bind the key themselves.
     Anywhere,
     /// Writing a message.
     Composer,
+    /// Where one would write, with keys that are commands; only in modal keymaps.
+    Normal,
     /// Among the messages.
     Timeline,
     /// In the list of what waits.
@@ -36,6 +41,7 @@ impl Context {
         match self {
             Context::Anywhere => "Anywhere",
             Context::Composer => "Writing",
+            Context::Normal => "Not writing",
             Context::Timeline => "Messages",
             Context::Inbox => "Inbox",
             Context::People => "People",
@@ -73,64 +79,154 @@ pub enum Found {
 }
 
 /// Keymaps that are built in.
-const BUILT_IN: &[(&str, &str)] = &[("default", include_str!("../../keymaps/default.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("default", include_str!("../../keymaps/default.toml")),
+    ("vim", include_str!("../../keymaps/vim.toml")),
+    ("emacs", include_str!("../../keymaps/emacs.toml")),
+];
 
-/// A keymap as it is written: contexts, and in each the keys with what they do, in the order of the lines.
-type File = BTreeMap<Context, toml::Table>;
+/// The name that takes a binding away.
+const NONE: &str = "none";
+
+/// A keymap as it is written.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    /// The keymap that this one changes.
+    inherits: Option<String>,
+    anywhere: Lines,
+    composer: Lines,
+    normal: Lines,
+    timeline: Lines,
+    inbox: Lines,
+    people: Lines,
+    item: Lines,
+    reason: Lines,
+    help: Lines,
+    setup: Lines,
+}
+
+/// Keys and what they do, in the order of the lines, with their places in the file.
+#[derive(Default)]
+struct Lines(Vec<(Spanned<String>, Spanned<String>)>);
+
+impl<'de> Deserialize<'de> for Lines {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Lines;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("keys and what they do")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Lines, M::Error> {
+                let mut lines = Vec::new();
+                while let Some(line) = map.next_entry()? {
+                    lines.push(line);
+                }
+                Ok(Lines(lines))
+            }
+        }
+        from.deserialize_map(InOrder)
+    }
+}
+
+impl File {
+    fn contexts(self) -> [(Context, Lines); 10] {
+        [
+            (Context::Anywhere, self.anywhere),
+            (Context::Composer, self.composer),
+            (Context::Normal, self.normal),
+            (Context::Timeline, self.timeline),
+            (Context::Inbox, self.inbox),
+            (Context::People, self.people),
+            (Context::Item, self.item),
+            (Context::Reason, self.reason),
+            (Context::Help, self.help),
+            (Context::Setup, self.setup),
+        ]
+    }
+}
 
 impl Keymap {
     /// The keymap of that name: the user's own in `dir`, else one that is built in. Fails with a sentence
-    /// that names the file and what is wrong.
+    /// that names file and line, and what is wrong.
     pub fn load(name: &str, dir: &Path) -> Result<Self, String> {
-        let (place, text) = super::bundled(name, dir, BUILT_IN, "keymap")?;
-        Self::parse(&text).map_err(|what| format!("{place}: {what}"))
+        Self::layered(name, dir, &mut Vec::new())
     }
 
     /// The built-in default.
     pub fn built_in() -> Self {
         // A test reads every bundled file.
-        Self::parse(BUILT_IN[0].1).unwrap_or_default()
+        Self::load(BUILT_IN[0].0, Path::new("")).unwrap_or_default()
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let contexts: File = toml::from_str(text).map_err(|error| super::toml_error(&error, text))?;
-        let mut keymap = Self::default();
-        for (context, bindings) in contexts {
-            for (written, name) in bindings {
-                let Some(name) = name.as_str().map(str::to_owned) else {
-                    return Err(format!("\"{written}\" is bound to no name of an action"));
-                };
-                let keys = written
-                    .split_whitespace()
-                    .map(str::parse)
-                    .collect::<Result<Vec<Key>, String>>()?;
+    /// Whether one writes only after a key that begins it, as in vi.
+    pub fn is_modal(&self) -> bool {
+        self.bindings
+            .iter()
+            .any(|binding| binding.context == Context::Normal)
+    }
+
+    /// Reads a file, and first the one that it inherits. `above` are the files that led to it: one that
+    /// inherits its own name means the built-in one.
+    fn layered(name: &str, dir: &Path, above: &mut Vec<String>) -> Result<Self, String> {
+        let dir = if above.iter().any(|one| one == name) {
+            Path::new("")
+        } else {
+            dir
+        };
+        let (place, text) = super::bundled(name, dir, BUILT_IN, "keymap")?;
+        let wrong = |what: String| format!("{place}, {what}");
+        if above.len() > 8 {
+            return Err(wrong("inherits: the files go round in a circle".into()));
+        }
+        above.push(name.to_owned());
+        let file: File = toml::from_str(&text).map_err(|error| wrong(super::toml_error(&error, &text)))?;
+        let mut keymap = match &file.inherits {
+            Some(parent) => Self::layered(parent, dir, above)?,
+            None => Self::default(),
+        };
+        keymap.add_file(file, &text).map_err(wrong)?;
+        Ok(keymap)
+    }
+
+    fn add_file(&mut self, file: File, text: &str) -> Result<(), String> {
+        let mut own = Self::default();
+        for (context, lines) in file.contexts() {
+            for (written, name) in lines.0 {
+                let line = super::line_at(text, name.span().start);
+                let wrong = |what: String| format!("line {line}: {what}");
+                let keys = written.get_ref().split_whitespace().map(str::parse);
+                let keys: Vec<Key> = keys.collect::<Result<_, String>>().map_err(wrong)?;
                 if keys.is_empty() {
-                    return Err("an empty key is bound".into());
+                    return Err(wrong("an empty key is bound".into()));
                 }
-                let action = Action::ALL.iter().find(|action| action.name() == name).ok_or_else(|| {
-                    let nearest = Action::ALL.iter().map(|a| (strsim::damerau_levenshtein(a.name(), &name), a.name()));
-                    let nearest = nearest.min().map_or("", |(_, nearest)| nearest);
-                    format!("\"{written}\" is bound to \"{name}\", which is no action; did you mean \"{nearest}\"?")
-                })?;
-                keymap.add(Binding {
-                    context,
-                    keys,
-                    action: *action,
-                })?;
+                // What is inherited gives way.
+                self.bindings
+                    .retain(|old| old.context != context || !collide(&old.keys, &keys));
+                if name.get_ref() != NONE {
+                    let action = action(written.get_ref(), name.get_ref()).map_err(wrong)?;
+                    own.add(Binding {
+                        context,
+                        keys,
+                        action,
+                    })
+                    .map_err(wrong)?;
+                }
             }
         }
-        Ok(keymap)
+        self.bindings.extend(own.bindings);
+        Ok(())
     }
 
     /// Adds a binding. Two collide where one's keys are the beginning of the other's.
     fn add(&mut self, new: Binding) -> Result<(), String> {
-        let clash = self.bindings.iter().find(|old| {
-            old.context == new.context && (old.keys.starts_with(&new.keys) || new.keys.starts_with(&old.keys))
-        });
-        if let Some(old) = clash {
+        let here = |old: &&Binding| old.context == new.context && collide(&old.keys, &new.keys);
+        if let Some(old) = self.bindings.iter().find(here) {
             return Err(format!(
-                "in [{}], {} ({}) and {} ({}) collide",
-                new.context.heading().to_lowercase(),
+                "{} ({}) and {} ({}) collide",
                 shown(&old.keys),
                 old.action.name(),
                 shown(&new.keys),
@@ -190,6 +286,28 @@ impl Keymap {
     }
 }
 
+/// Two bindings of one context cannot both hold.
+fn collide(some: &[Key], others: &[Key]) -> bool {
+    some.starts_with(others) || others.starts_with(some)
+}
+
+fn action(written: &str, name: &str) -> Result<Action, String> {
+    Action::ALL
+        .iter()
+        .find(|action| action.name() == name)
+        .copied()
+        .ok_or_else(|| {
+            let distance =
+                |action: &Action| (strsim::damerau_levenshtein(action.name(), name), action.name());
+            let nearest = Action::ALL
+                .iter()
+                .map(distance)
+                .min()
+                .map_or("", |(_, nearest)| nearest);
+            format!("\"{written}\" is bound to \"{name}\", which is no action; did you mean \"{nearest}\"?")
+        })
+}
+
 fn shown(keys: &[Key]) -> String {
     keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
 }
@@ -205,11 +323,90 @@ mod tests {
             .collect()
     }
 
+    fn parse(text: &str) -> Result<Keymap, String> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("own.toml"), text).unwrap();
+        Keymap::load("own", dir.path())
+            .map_err(|error| error.split(", ").skip(1).collect::<Vec<_>>().join(", "))
+    }
+
+    fn bundled(name: &str) -> Keymap {
+        Keymap::load(name, Path::new("")).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
     #[test]
-    fn bundled_keymaps_are_sound() {
-        for (name, text) in BUILT_IN {
-            Keymap::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    fn bundled_keymaps_are_sound_and_reach_what_matters() {
+        use Action::*;
+        let contexts = [
+            Context::Anywhere,
+            Context::Composer,
+            Context::Normal,
+            Context::Inbox,
+            Context::Item,
+            Context::Timeline,
+        ];
+        for (name, _) in BUILT_IN {
+            let keymap = bundled(name);
+            for action in [
+                Accept, Reject, Grant, Edit, Later, Open, EndRun, Help, Leave, Send, NewLine, HandOver, Retry,
+            ] {
+                assert!(
+                    contexts
+                        .iter()
+                        .any(|context| keymap.hint(*context, action).is_some()),
+                    "{name}: {action:?}"
+                );
+            }
         }
+    }
+
+    #[test]
+    fn no_alt_letter_decides_in_vim() {
+        let vim = bundled("vim");
+        assert!(vim.is_modal() && !bundled("emacs").is_modal());
+        for binding in &vim.bindings {
+            let decides = matches!(
+                binding.action,
+                Action::Accept | Action::Reject | Action::Grant | Action::AcceptReview
+            );
+            assert!(
+                !(decides && binding.keys.iter().any(Key::has_alt)),
+                "{}",
+                shown(&binding.keys)
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_inherits_changes_and_unbinds() {
+        let own = parse("inherits = \"default\"\n[composer]\nenter = \"new-line\"\nalt-enter = \"send\"\nctrl-x = \"send\"\n[anywhere]\nF1 = \"none\"").unwrap();
+        assert_eq!(
+            own.find(Context::Composer, &keys("enter")),
+            Found::Action(Action::NewLine)
+        );
+        assert_eq!(
+            own.find(Context::Composer, &keys("ctrl-x")),
+            Found::Action(Action::Send)
+        );
+        assert_eq!(own.find(Context::Composer, &keys("f1")), Found::Nothing);
+        assert_eq!(
+            own.find(Context::Composer, &keys("f2")),
+            Found::Action(Action::Accept)
+        );
+    }
+
+    #[test]
+    fn a_circle_ends_and_ones_own_default_may_change_the_built_in() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, parent) in [("a", "b"), ("b", "a"), ("default", "default")] {
+            std::fs::write(
+                dir.path().join(format!("{name}.toml")),
+                format!("inherits = \"{parent}\""),
+            )
+            .unwrap();
+        }
+        assert!(Keymap::load("a", dir.path()).is_err());
+        assert!(!Keymap::load("default", dir.path()).unwrap().bindings.is_empty());
     }
 
     #[test]
@@ -258,23 +455,24 @@ mod tests {
 
     #[test]
     fn no_character_decides_while_one_writes() {
-        let keymap = Keymap::built_in();
-        for byte in b' '..=b'~' {
-            let key = keys(
-                if byte == b' ' {
+        for (name, _) in BUILT_IN {
+            let keymap = bundled(name);
+            for byte in b' '..=b'~' {
+                let written = if byte == b' ' {
                     "space".into()
                 } else {
                     char::from(byte).to_string()
+                };
+                for context in [Context::Composer, Context::Reason] {
+                    let found = keymap.find(context, &keys(&written));
+                    assert_eq!(found, Found::Nothing, "{name} {context:?} {written}");
                 }
-                .as_str(),
-            );
-            for context in [Context::Composer, Context::Reason] {
-                assert_eq!(
-                    keymap.find(context, &key),
-                    Found::Nothing,
-                    "{context:?} {}",
-                    char::from(byte)
+                let found = keymap.find(Context::Normal, &keys(&written));
+                let decides = matches!(
+                    found,
+                    Found::Action(Action::Accept | Action::Reject | Action::Grant)
                 );
+                assert!(!decides, "{name} {written}");
             }
         }
     }
@@ -284,7 +482,11 @@ mod tests {
         let table = [
             ("[composer]\n\"hyper-a\" = \"accept\"", "is no key"),
             ("[composer]\n\"alt-a\" = \"acept\"", "did you mean \"accept\"?"),
-            ("[compser]\n\"alt-a\" = \"accept\"", "line 1"),
+            (
+                "[compser]\n\"alt-a\" = \"accept\"",
+                "line 1: there is no setting `compser`; did you mean `composer`?",
+            ),
+            ("[composer]\n\n\"alt-a\" = \"acept\"", "line 3"),
             (
                 "[composer]\n\"ctrl-x\" = \"send\"\n\"ctrl-x ctrl-x\" = \"end-run\"",
                 "collide",
@@ -292,7 +494,7 @@ mod tests {
             ("[composer]\n\"f2\" = \"send\"\n\"F2\" = \"accept\"", "collide"),
         ];
         for (text, expected) in table {
-            let error = Keymap::parse(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -293,8 +293,15 @@ fn bundled(
 
 /// An error in a TOML file, with its line.
 fn toml_error(error: &toml::de::Error, text: &str) -> String {
-    let line = error.span().map_or(1, |span| {
-        text[..span.start.min(text.len())].matches('\n').count() + 1
-    });
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
     format!("line {line}: {}", crate::config::with_nearest(error.message()))
+}
+
+/// The line, from 1, of a place in a text.
+fn line_at(text: &str, byte: usize) -> usize {
+    text.as_bytes()[..byte.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
 }

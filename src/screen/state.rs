@@ -106,6 +106,8 @@ pub enum Tone {
 pub struct State {
     /// Where one is.
     pub pane: Pane,
+    /// Keys are commands and do not write: modal keymaps only.
+    pub commands: bool,
     /// What is being written.
     pub composer: Composer,
     /// What lies over the messages.
@@ -146,6 +148,7 @@ impl State {
             return Context::Help;
         }
         match self.pane {
+            Pane::Composer if self.commands => Context::Normal,
             Pane::Composer => Context::Composer,
             Pane::Timeline => Context::Timeline,
             Pane::Inbox if matches!(self.overlay, Overlay::Item(_)) => Context::Item,

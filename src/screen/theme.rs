@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
+use toml::Spanned;
 
 macro_rules! scopes {
     ($($variant:ident $name:literal,)*) => {
@@ -61,20 +62,30 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("terminal", include_str!("../../themes/terminal.toml")),
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
+    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
+    ("gruvbox", include_str!("../../themes/gruvbox.toml")),
+    ("nord", include_str!("../../themes/nord.toml")),
+    (
+        "solarized-light",
+        include_str!("../../themes/solarized-light.toml"),
+    ),
 ];
 
 /// A theme as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    /// The theme that this one changes.
+    inherits: Option<String>,
     /// Names for colours.
     #[serde(default)]
     palette: BTreeMap<String, Color>,
     /// The scopes.
-    scopes: BTreeMap<String, Written>,
+    #[serde(default)]
+    scopes: BTreeMap<String, Spanned<Written>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     fg: Option<String>,
@@ -95,50 +106,88 @@ enum Add {
 
 impl Theme {
     /// The theme of that name: the user's own in `dir`, else one that is built in. Fails with a sentence
-    /// that names the file and what is wrong.
+    /// that names file and line, and what is wrong.
     pub fn load(name: &str, dir: &Path) -> Result<Self, String> {
-        let (place, text) = super::bundled(name, dir, BUILT_IN, "theme")?;
-        Self::parse(&text).map_err(|what| format!("{place}: {what}"))
+        let mut styles = BTreeMap::new();
+        let place = layered(name, dir, &mut Vec::new(), &mut BTreeMap::new(), &mut styles)?;
+        let style = |scope: &Scope| {
+            styles.get(scope.name()).copied().ok_or_else(|| {
+                format!(
+                    "{place}: the scope \"{}\" is missing; write it, or inherits = \"terminal\"",
+                    scope.name()
+                )
+            })
+        };
+        Ok(Self {
+            styles: Scope::ALL.iter().map(style).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The built-in default: the terminal's own 16 colours.
     pub fn built_in() -> Self {
         // A test reads every bundled file.
-        Self::parse(BUILT_IN[0].1).unwrap_or(Self {
+        let plain = || Self {
             styles: vec![Style::new(); Scope::ALL.len()],
-        })
+        };
+        Self::load(BUILT_IN[0].0, Path::new("")).unwrap_or_else(|_| plain())
     }
 
     /// The style of a scope.
     pub fn style(&self, scope: Scope) -> Style {
         self.styles[scope as usize]
     }
+}
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| super::toml_error(&error, text))?;
-        if let Some(unknown) = file
-            .scopes
-            .keys()
-            .find(|name| !Scope::ALL.iter().any(|s| s.name() == *name))
-        {
-            let nearest = Scope::ALL
-                .iter()
-                .map(|s| (strsim::damerau_levenshtein(s.name(), unknown), s.name()))
-                .min();
-            let nearest = nearest.map_or("", |(_, nearest)| nearest);
-            return Err(format!(
-                "there is no scope \"{unknown}\"; did you mean \"{nearest}\"?"
-            ));
-        }
-        let mut styles = Vec::new();
-        for scope in Scope::ALL {
-            styles.push(match file.scopes.get(scope.name()) {
-                Some(written) => written.style(&file.palette)?,
-                None => return Err(format!("the scope \"{}\" is missing", scope.name())),
-            });
-        }
-        Ok(Self { styles })
+/// Reads a theme's styles over those of the one that it inherits, with the names of both palettes. `above`
+/// are the files that led to it: one that inherits its own name means the built-in one. Returns the file.
+fn layered(
+    name: &str,
+    dir: &Path,
+    above: &mut Vec<String>,
+    palette: &mut BTreeMap<String, Color>,
+    styles: &mut BTreeMap<&'static str, Style>,
+) -> Result<String, String> {
+    let dir = if above.iter().any(|one| one == name) {
+        Path::new("")
+    } else {
+        dir
+    };
+    let (place, text) = super::bundled(name, dir, BUILT_IN, "theme")?;
+    if above.len() > 8 {
+        return Err(format!("{place}, inherits: the files go round in a circle"));
     }
+    above.push(name.to_owned());
+    let file: File =
+        toml::from_str(&text).map_err(|error| format!("{place}, {}", super::toml_error(&error, &text)))?;
+    if let Some(parent) = &file.inherits {
+        layered(parent, dir, above, palette, styles)?;
+    }
+    palette.extend(file.palette);
+    for (name, written) in &file.scopes {
+        let wrong = |what: String| {
+            format!(
+                "{place}, line {}: {what}",
+                super::line_at(&text, written.span().start)
+            )
+        };
+        let scope = Scope::ALL
+            .iter()
+            .find(|scope| scope.name() == name)
+            .ok_or_else(|| {
+                let distance =
+                    |scope: &Scope| (strsim::damerau_levenshtein(scope.name(), name), scope.name());
+                let nearest = Scope::ALL
+                    .iter()
+                    .map(distance)
+                    .min()
+                    .map_or("", |(_, nearest)| nearest);
+                wrong(format!(
+                    "there is no scope \"{name}\"; did you mean \"{nearest}\"?"
+                ))
+            })?;
+        styles.insert(scope.name(), written.get_ref().style(palette).map_err(wrong)?);
+    }
+    Ok(place)
 }
 
 impl Written {
@@ -172,31 +221,97 @@ impl Written {
 mod tests {
     use super::*;
 
+    fn bundled(name: &str) -> Theme {
+        Theme::load(name, Path::new("")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Relative luminance (WCAG 2.2).
+    fn luminance((r, g, b): (u8, u8, u8)) -> f64 {
+        let linear = |channel: u8| {
+            let value = f64::from(channel) / 255.0;
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
+    }
+
+    fn rgb(color: Option<Color>) -> Option<(u8, u8, u8)> {
+        match color {
+            Some(Color::Rgb(r, g, b)) => Some((r, g, b)),
+            _ => None,
+        }
+    }
+
     #[test]
-    fn bundled_themes_cover_every_scope() {
-        for (name, text) in BUILT_IN {
-            Theme::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    fn bundled_themes_cover_every_scope_with_enough_contrast() {
+        for (name, _) in BUILT_IN {
+            let theme = bundled(name);
+            let page = rgb(theme.style(Scope::Text).bg);
+            let mut checked = 0;
+            for scope in Scope::ALL {
+                let style = theme.style(*scope);
+                let ink = rgb(style.fg).or(rgb(theme.style(Scope::Text).fg));
+                let (Some(ink), Some(paper)) = (ink, rgb(style.bg).or(page)) else {
+                    continue;
+                };
+                let (ink, paper) = (luminance(ink), luminance(paper));
+                let contrast = (ink.max(paper) + 0.05) / (ink.min(paper) + 0.05);
+                assert!(contrast >= 4.5, "{name}, {}: {contrast:.2}", scope.name());
+                checked += 1;
+            }
+            assert!(
+                *name == "terminal" || checked == Scope::ALL.len(),
+                "{name} leaves colours to the terminal"
+            );
         }
     }
 
     #[test]
     fn what_is_selected_is_not_told_by_colour_alone() {
-        for (name, text) in BUILT_IN {
-            let theme = Theme::parse(text).unwrap();
-            assert!(!theme.style(Scope::Selected).add_modifier.is_empty(), "{name}");
+        for (name, _) in BUILT_IN {
+            assert!(
+                !bundled(name).style(Scope::Selected).add_modifier.is_empty(),
+                "{name}"
+            );
         }
+    }
+
+    fn own(text: &str) -> Result<Theme, String> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("own.toml"), text).unwrap();
+        Theme::load("own", dir.path())
+    }
+
+    #[test]
+    fn a_file_inherits_and_changes() {
+        let theme =
+            own("inherits = \"nord\"\n[palette]\nmine = \"#ff0000\"\n[scopes]\nerror = { fg = \"mine\" }")
+                .unwrap();
+        assert_eq!(theme.style(Scope::Error).fg, Some(Color::Rgb(255, 0, 0)));
+        assert_eq!(theme.style(Scope::Good), bundled("nord").style(Scope::Good));
     }
 
     #[test]
     fn mistakes_are_named() {
         let table = [
-            ("[scopes]\ntxt = {}", "did you mean \"text\"?"),
-            ("[scopes]\ntext = { fg = \"pinkish\" }", "neither a colour"),
+            (
+                "[scopes]\n\ntxt = {}",
+                "line 3: there is no scope \"txt\"; did you mean \"text\"?",
+            ),
+            (
+                "[scopes]\ntext = { fg = \"pinkish\" }",
+                "line 2: \"pinkish\" is neither a colour",
+            ),
             ("[scopes]\ntext = {}", "is missing"),
             ("[scopes]\ntext = { foreground = \"red\" }", "line 2"),
+            ("inherits = \"nrod\"", "there is no theme nrod"),
+            ("inherits = \"own\"", "there is no theme own"),
         ];
         for (text, expected) in table {
-            let error = Theme::parse(text).unwrap_err();
+            let error = own(text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }

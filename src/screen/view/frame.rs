@@ -20,6 +20,7 @@ use crate::{
 
 /// Draws everything.
 pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    frame.buffer_mut().set_style(plan.all, look.style(Scope::Text));
     if plan.too_small {
         let line = look.line("too small", Scope::Warning);
         line.render(
@@ -66,6 +67,7 @@ fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         (Overlay::Paper(sheet), _) => paper::draw(look, sheet, plan.main, buffer),
         (Overlay::Item(_), Some(item)) => {
             Clear.render(plan.main, buffer);
+            buffer.set_style(plan.main, look.style(Scope::Text));
             for (line, y) in item.lines.iter().zip(plan.main.y..plan.main.bottom()) {
                 line.render(
                     Rect {
@@ -232,7 +234,11 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     let columns = super::words::PROMPT_COLUMNS.min(plan.composer.width);
     let focused = state.pane == Pane::Composer || state.asked.is_some();
     let scope = if focused { Scope::Prompt } else { Scope::Dim };
-    let prompt = if state.asked.is_some() { "✎ " } else { "› " };
+    let prompt = match (&state.asked, state.commands) {
+        (Some(_), _) => "✎ ",
+        (None, true) => "▪ ",
+        (None, false) => "› ",
+    };
     look.span(prompt, scope).render(
         Rect {
             height: 1,

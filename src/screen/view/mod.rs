@@ -70,6 +70,7 @@ pub struct Plan {
     too_small: bool,
     /// The side panes stand beside the messages.
     wide: bool,
+    all: Rect,
     top: Rect,
     side: Rect,
     main: Rect,
@@ -87,7 +88,10 @@ pub struct Plan {
 impl Plan {
     /// Lays a screen out. Measuring the composer is the one thing that needs it mutable.
     pub fn new(look: &Look, state: &mut State, area: Rect) -> Self {
-        let mut plan = Self::empty();
+        let mut plan = Self {
+            all: area,
+            ..Self::empty()
+        };
         if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
             plan.too_small = true;
             plan.main = area;
@@ -191,6 +195,7 @@ impl Plan {
         Self {
             too_small: false,
             wide: false,
+            all: Rect::ZERO,
             top: Rect::ZERO,
             side: Rect::ZERO,
             main: Rect::ZERO,

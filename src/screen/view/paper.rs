@@ -12,6 +12,7 @@ use crate::screen::{action::Action, keymap::Context, state::Paper};
 
 pub(super) fn draw(look: &Look, paper: &Paper, area: Rect, buffer: &mut Buffer) {
     Clear.render(area, buffer);
+    buffer.set_style(area, look.style(Scope::Text));
     let back = look.keymap.hint(Context::Help, Action::Back).unwrap_or_default();
     let title = look.line(format!("{} · {back} goes back", paper.title), Scope::Title);
     title.render(

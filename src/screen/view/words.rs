@@ -383,8 +383,12 @@ pub(in crate::screen) fn help_lines(look: &Look) -> Vec<Line<'static>> {
         Context::Inbox,
         Context::Item,
         Context::Timeline,
+        Context::Normal,
         Context::Composer,
     ] {
+        if look.keymap.list(context).is_empty() {
+            continue;
+        }
         lines.push(Line::default());
         lines.push(look.line(context.heading(), Scope::Title));
         for (keys, action) in look.keymap.list(context) {
