@@ -194,6 +194,47 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
 }
 
 #[test]
+fn keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "[ui]\nkeymap = \"own\"\ntheme = \"own\"\n");
+    let config = alice.path().join("config/nexscope");
+    for folder in ["keymaps", "themes"] {
+        std::fs::create_dir_all(config.join(folder)).unwrap();
+    }
+    let keymap = config.join("keymaps/own.toml");
+    let theme = config.join("themes/own.toml");
+    std::fs::write(&keymap, "inherits = \"default\"").unwrap();
+    std::fs::write(&theme, "inherits = \"dark\"").unwrap();
+    let a = alice.screen(80, 24);
+    a.wait_for("F1 help");
+    assert_eq!(a.background(), vt100::Color::Rgb(0x1b, 0x1f, 0x27));
+
+    // In place, and by a new file in the old one's place.
+    std::fs::write(
+        &keymap,
+        "inherits = \"default\"\n[anywhere]\nF1 = \"none\"\nF9 = \"help\"",
+    )
+    .unwrap();
+    a.wait_for("as they were saved");
+    // What was said goes with the next key.
+    a.send(" ");
+    a.wait_for("F9 help");
+    std::fs::write(config.join("new"), "inherits = \"light\"").unwrap();
+    std::fs::rename(config.join("new"), &theme).unwrap();
+    a.wait_until("a light page", |_| {
+        a.background() == vt100::Color::Rgb(0xff, 0xff, 0xff)
+    });
+
+    std::fs::write(&keymap, "inherits = \"default\"\n\n[anywhere]\nF9 = \"halp\"").unwrap();
+    a.wait_for("own.toml, line 4:");
+    std::fs::write(&theme, "inherits = \"nrod\"").unwrap();
+    a.wait_for("there is no theme nrod");
+    a.send("\x1b[20~");
+    a.wait_for("Help · Esc goes back");
+    assert_eq!(a.background(), vt100::Color::Rgb(0xff, 0xff, 0xff));
+}
+
+#[test]
 fn the_relay_is_killed_and_comes_back() {
     let Two {
         relay,

@@ -124,7 +124,7 @@ fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
         if start.plain || !terminal {
             lines(start, config, &paths).await
         } else {
-            screen(config, &paths).await
+            screen(start, config, &paths).await
         }
     });
     // A thread that still reads standard input would hold the end up.
@@ -132,7 +132,7 @@ fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
     code
 }
 
-async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stopped());
     let mut guard = Guard::take(&log::folder(&paths.state)).map_err(Failure::Terminal)?;
     let mut events = EventStream::new();
@@ -166,7 +166,9 @@ async fn screen(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
         );
         session.room.tell_person(invite, crate::session::now());
     }
-    let mut screen = Screen::new(session, &config, &paths.config);
+    let (flags, places) = (start.flags(), paths.clone());
+    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
+    let mut screen = Screen::new(session, &config, &paths.config, reload);
     screen.alt_is_certain(guard.alt_is_certain);
     let (session, result) = screen.run(&mut guard, events, stop).await;
     drop(guard);

@@ -4,8 +4,10 @@ pub mod agents;
 mod file;
 mod layers;
 mod save;
+mod watch;
 
 pub use file::{File, Notify, Ui};
 pub use layers::{Config, ConfigError, Flags, Paths, Token, load};
 pub use save::{Choice, save};
+pub use watch::{Watch, watch};
 pub(crate) use {file::with_nearest, layers::in_home};

@@ -37,6 +37,11 @@ impl Attention {
         }
     }
 
+    /// Calls in other ways from now on.
+    pub fn set_ways(&mut self, ways: Vec<Notify>) {
+        self.ways = ways;
+    }
+
     /// The terminal has, or has lost, the focus.
     pub fn focus(&mut self, focused: bool) {
         self.focused = Some(focused);

@@ -20,7 +20,7 @@ mod view;
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -31,7 +31,7 @@ use jiff::tz::TimeZone;
 use tokio::time::sleep_until;
 
 use crate::{
-    config::Config,
+    config::{self, Config, ConfigError, Watch},
     room::{Connection, ItemId, Room},
     session::{Session, now},
 };
@@ -45,6 +45,8 @@ use view::{Look, Plan};
 
 /// The shortest time from one draw to the next.
 const FRAME: Duration = Duration::from_millis(16);
+/// How long after the last of several changes files are read: an editor writes in steps.
+const SAVED: Duration = Duration::from_millis(150);
 /// How often what counts seconds is drawn anew.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,6 +61,9 @@ pub struct Screen {
     attention: Attention,
     /// What the key before this one was asked a second yes for.
     asked_before: Option<(ItemId, action::Action, Instant)>,
+    folder: PathBuf,
+    reload: Box<dyn Fn() -> Result<Config, ConfigError>>,
+    watch: Option<Watch>,
     /// The whole screen is to be written anew.
     redraw: bool,
     /// Whether the terminal gives us the mouse.
@@ -67,21 +72,19 @@ pub struct Screen {
 
 impl Screen {
     /// A screen on `session`, with the keys and colours that `config` names. A file of them that is wrong
-    /// is told, and the default taken.
-    pub fn new(session: Session, config: &Config, folder: &Path) -> Self {
-        let mut state = State {
-            mouse: true,
-            ..State::default()
-        };
-        let keymap = Keymap::load(&config.keymap, &folder.join("keymaps"));
-        let theme = Theme::load(&config.theme, &folder.join("themes"));
-        for wrong in [keymap.as_ref().err(), theme.as_ref().err()]
-            .into_iter()
-            .flatten()
-        {
-            state.say(wrong.clone(), Tone::Bad);
+    /// is told, and the default taken. `folder` has the person's own files; `reload` reads the
+    /// configuration anew.
+    pub fn new(
+        session: Session,
+        config: &Config,
+        folder: &Path,
+        reload: impl Fn() -> Result<Config, ConfigError> + 'static,
+    ) -> Self {
+        let watch = config::watch(folder);
+        if let Err(error) = &watch {
+            tracing::info!(%error, "the configuration is not watched");
         }
-        Self {
+        let mut screen = Self {
             relay: session
                 .invite
                 .target
@@ -89,14 +92,60 @@ impl Screen {
                 .trim_end_matches("/ws")
                 .to_owned(),
             session,
-            state,
-            theme: theme.unwrap_or_else(|_| Theme::built_in()),
-            keymap: keymap.unwrap_or_else(|_| Keymap::built_in()),
+            state: State {
+                mouse: true,
+                ..State::default()
+            },
+            theme: Theme::built_in(),
+            keymap: Keymap::built_in(),
             zone: TimeZone::system(),
             attention: Attention::new(config.notify.clone()),
+            folder: folder.to_owned(),
+            reload: Box::new(reload),
+            watch: watch.ok(),
             asked_before: None,
             redraw: false,
             mouse_was: true,
+        };
+        screen.take_looks(config);
+        screen
+    }
+
+    /// Takes the keys and colours that `config` names. Of what is wrong, the last good one stays, and the
+    /// person is told. Returns whether all was right.
+    fn take_looks(&mut self, config: &Config) -> bool {
+        let keymap = Keymap::load(&config.keymap, &self.folder.join("keymaps"));
+        let theme = Theme::load(&config.theme, &self.folder.join("themes"));
+        let wrong: Vec<String> = [keymap.as_ref().err(), theme.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        if let Ok(keymap) = keymap {
+            self.state.commands &= keymap.is_modal();
+            self.keymap = keymap;
+        }
+        if let Ok(theme) = theme {
+            self.theme = theme;
+        }
+        if !wrong.is_empty() {
+            self.state.say(wrong.join("; "), Tone::Bad);
+        }
+        wrong.is_empty()
+    }
+
+    /// A file was saved: keys, colours and calls are taken anew. What is said about safety waits for the
+    /// next start.
+    fn reload(&mut self) {
+        match (self.reload)() {
+            Ok(config) => {
+                self.attention.set_ways(config.notify.clone());
+                if self.take_looks(&config) {
+                    self.state
+                        .say("Keys and colours are as they were saved.", Tone::Good);
+                }
+            }
+            Err(error) => self.state.say(error.to_string(), Tone::Bad),
         }
     }
 
@@ -115,6 +164,7 @@ impl Screen {
         let mut stop = std::pin::pin!(stop);
         let mut next_draw = Instant::now();
         let mut dirty = true;
+        let mut reload_at: Option<Instant> = None;
         loop {
             // Keys that are there are taken before anything new is shown, so that none of them can be
             // taken for an answer to it.
@@ -154,6 +204,12 @@ impl Screen {
                 },
                 () = &mut stop => return (self.session, Ok(())),
                 () = sleep_until(next_draw.into()), if dirty => {}
+                () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
+                () = until(reload_at) => {
+                    reload_at = None;
+                    self.reload();
+                    dirty = true;
+                }
                 () = self.session.step() => dirty = true,
                 () = tokio::time::sleep(SECOND), if moving && !dirty => dirty = true,
             }
@@ -226,6 +282,24 @@ impl Screen {
     fn is_moving(&self) -> bool {
         let room = &self.session.room;
         room.runs.working().next().is_some() || matches!(room.connection, Connection::Waiting { .. })
+    }
+}
+
+/// Waits until a file of the configuration was saved; for ever where none is watched.
+async fn saved(watch: &mut Option<Watch>) {
+    if let Some(watch) = watch
+        && watch.changes.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Waits until a time; for ever where there is none.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -110,6 +110,16 @@ impl Term {
         self.shared.state.lock().unwrap().parser.screen().contents()
     }
 
+    /// The colour behind the first cell.
+    pub fn background(&self) -> vt100::Color {
+        let state = self.shared.state.lock().unwrap();
+        state
+            .parser
+            .screen()
+            .cell(0, 0)
+            .map_or(vt100::Color::Default, vt100::Cell::bgcolor)
+    }
+
     /// Waits until the screen is as expected.
     #[track_caller]
     pub fn wait_until(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {

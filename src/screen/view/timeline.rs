@@ -10,6 +10,7 @@ use ratatui::{
 use super::{Look, Scope, words};
 use crate::{
     room::{Entry, Post, Room, Run, What},
+    screen::{action::Action, keymap::Context},
     text,
 };
 
@@ -174,7 +175,12 @@ pub(super) fn draw(look: &Look, scroll: &Scroll, selected: Option<u32>, area: Re
         }
     }
     if last == 0 {
-        let hint = look.line("Nobody has said anything yet. Write below; F1 helps.", Scope::Dim);
+        let help = look.keymap.hint(Context::Composer, Action::Help);
+        let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
+        let hint = look.line(
+            format!("Nobody has said anything yet. Write below.{help}"),
+            Scope::Dim,
+        );
         hint.render(
             Rect {
                 height: area.height.min(1),
