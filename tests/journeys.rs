@@ -221,12 +221,12 @@ fn keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
     a.wait_for("F9 help");
     std::fs::write(config.join("new"), "inherits = \"light\"").unwrap();
     std::fs::rename(config.join("new"), &theme).unwrap();
-    a.wait_until("a light page", |_| {
-        a.background() == vt100::Color::Rgb(0xff, 0xff, 0xff)
-    });
+    a.wait_for_background(vt100::Color::Rgb(0xff, 0xff, 0xff));
 
     std::fs::write(&keymap, "inherits = \"default\"\n\n[anywhere]\nF9 = \"halp\"").unwrap();
     a.wait_for("own.toml, line 4:");
+    std::fs::write(&keymap, "inherits = \"default\"\n[anywhere]\nF9 = \"help\"").unwrap();
+    a.wait_for("as they were saved");
     std::fs::write(&theme, "inherits = \"nrod\"").unwrap();
     a.wait_for("there is no theme nrod");
     a.send("\x1b[20~");

@@ -346,7 +346,7 @@ fn bundled(
     }
     let path = dir.join(format!("{name}.toml"));
     match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok((path.display().to_string(), text)),
+        Ok(text) => return Ok((format!("{what}s/{name}.toml"), text)),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(format!("{}: {error}", path.display()));
         }

@@ -123,17 +123,31 @@ impl Term {
     /// Waits until the screen is as expected.
     #[track_caller]
     pub fn wait_until(&self, what: &str, expected: impl Fn(&str) -> bool) -> String {
+        self.wait_for_screen(what, |screen| expected(&screen.contents()))
+    }
+
+    /// Waits until the page has a colour.
+    #[track_caller]
+    pub fn wait_for_background(&self, color: vt100::Color) {
+        self.wait_for_screen(&format!("{color:?}"), |screen| {
+            screen.cell(0, 0).is_some_and(|cell| cell.bgcolor() == color)
+        });
+    }
+
+    #[track_caller]
+    fn wait_for_screen(&self, what: &str, expected: impl Fn(&vt100::Screen) -> bool) -> String {
         let until = Instant::now() + PATIENCE;
         let mut state = self.shared.state.lock().unwrap();
         loop {
-            let screen = state.parser.screen().contents();
-            if expected(&screen) {
-                return screen;
+            let screen = state.parser.screen();
+            let contents = screen.contents();
+            if expected(screen) {
+                return contents;
             }
             let left = until.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero() && !state.ended,
-                "waited for {what}; the screen is\n{screen}"
+                "waited for {what}; the screen is\n{contents}"
             );
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
