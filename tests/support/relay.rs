@@ -98,15 +98,20 @@ fn binary() -> &'static Path {
         let ours = Path::new(env!("CARGO_BIN_EXE_nexscope-tui"));
         let folder = ours.parent().unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "nexscope-relay",
-            "--bin",
-            "nexscope-relay",
-        ]);
+        // With a test beside it, and of the whole workspace, it is the very build that `cargo test --workspace`
+        // has made: alone, cargo would choose other features, and build all that it stands on once more.
+        cargo.args(["build", "--quiet", "--locked", "--workspace"]);
+        cargo.args(["--bin", "nexscope-relay", "--test", "program"]);
+        // What cargo tells a test about its own package would make build scripts run again, each time.
+        let ours_alone = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        for (name, _) in std::env::vars_os() {
+            if ours_alone
+                .iter()
+                .any(|begin| name.to_string_lossy().starts_with(begin))
+            {
+                cargo.env_remove(name);
+            }
+        }
         cargo.arg("--target-dir").arg(folder.parent().unwrap());
         if folder.ends_with("release") {
             cargo.arg("--release");
