@@ -30,7 +30,8 @@ use crate::{
     addresses::Permit,
     front,
     hub::Place,
-    protocol::{Code, ErrorFrame, Greeting, is_name},
+    lanes::{Lanes, Turns},
+    protocol::{CHUNK_HEAD, Code, ErrorFrame, Greeting, is_name},
     queue::Queue,
     random,
     room::{Entry, Outbox},
@@ -48,8 +49,6 @@ const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
 const GUESSING: Duration = Duration::from_secs(1);
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
 const READ_BUFFER: usize = 4 * 1024;
-/// What a chunk has in front of its payload: the stream's id and an offset.
-const CHUNK_HEADER: usize = 24;
 
 type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
 
@@ -66,7 +65,7 @@ where
     let Some(first) = accepted else { return };
     let (read, write) = tokio::io::split(stream);
     let config = &shared.config;
-    let longest = config.message_bytes.max(config.chunk_bytes + CHUNK_HEADER);
+    let longest = config.message_bytes.max(config.chunk_bytes + CHUNK_HEAD);
     let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -77,6 +76,7 @@ where
     let queue = Queue::new(
         config.queue_bytes,
         config.queue_frames,
+        Lanes::new(Turns::Fair, config.chunk_bytes),
         Arc::clone(&shared.metrics),
     );
     let connection = Connection {
@@ -265,10 +265,10 @@ impl Connection {
                     match frame {
                         Some(Ok(Message::Text(text))) if text.len() > config.message_bytes => return self.too_large(),
                         Some(Ok(Message::Text(text))) => session.text(&text),
-                        Some(Ok(Message::Binary(chunk))) if chunk.len() > config.chunk_bytes + CHUNK_HEADER => {
+                        Some(Ok(Message::Binary(chunk))) if chunk.len() > config.chunk_bytes + CHUNK_HEAD => {
                             return self.too_large();
                         }
-                        Some(Ok(Message::Binary(chunk))) => session.binary(&chunk),
+                        Some(Ok(Message::Binary(chunk))) => session.binary(chunk),
                         Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
                         Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
                         other => return self.ended_by_peer(other),

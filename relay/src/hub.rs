@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    protocol::{Code, ErrorFrame, Post, Update},
+    protocol::{Code, ErrorFrame, Post, StreamClose, StreamCredit, StreamOpen, Update},
     queue::Queue,
     random,
-    room::{Entry, Room, Rules, Ticket, Walked},
+    room::{Entry, Room, Rules, StreamFault, Ticket, Walked},
 };
 
 /// How long an empty room is kept where nothing waits in it; then it is looked at again and again.
@@ -205,6 +205,31 @@ impl Place {
     /// See [`Room::update`].
     pub fn update(&self, update: Update) {
         lock(&self.cell.room).room.update(&self.ticket, update);
+    }
+
+    /// See [`Room::stream_open`].
+    pub fn stream_open(&self, open: &StreamOpen) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_open(&self.ticket, open)
+    }
+
+    /// See [`Room::is_small_credit`].
+    pub fn is_small_credit(&self, credit: &StreamCredit) -> bool {
+        lock(&self.cell.room).room.is_small_credit(&self.ticket, credit)
+    }
+
+    /// See [`Room::stream_credit`].
+    pub fn stream_credit(&self, credit: &StreamCredit) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_credit(&self.ticket, credit)
+    }
+
+    /// See [`Room::stream_chunk`].
+    pub fn stream_chunk(&self, frame: Bytes) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_chunk(&self.ticket, frame)
+    }
+
+    /// See [`Room::stream_close`].
+    pub fn stream_close(&self, close: &StreamClose) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_close(&self.ticket, close)
     }
 
     /// See [`Room::walk`].

@@ -22,6 +22,7 @@ mod connection;
 mod front;
 mod http;
 mod hub;
+mod lanes;
 mod limits;
 mod metrics;
 pub mod protocol;

@@ -6,8 +6,9 @@ use std::{
 };
 
 /// Close codes that are counted each on its own; others count as 0.
-const CODES: [u16; 18] = [
-    0, 1000, 1001, 1002, 1006, 1008, 4009, 4010, 4011, 4012, 4013, 4020, 4021, 4022, 4023, 4024, 4025, 1007,
+const CODES: [u16; 19] = [
+    0, 1000, 1001, 1002, 1006, 1007, 1008, 4009, 4010, 4011, 4012, 4013, 4014, 4020, 4021, 4022, 4023, 4024,
+    4025,
 ];
 
 /// What a relay counts since it started. What is there at the moment is asked where it lives.
@@ -27,6 +28,8 @@ pub struct Metrics {
     pub dropped: AtomicU64,
     /// Frames refused by the rate limit.
     pub limited: AtomicU64,
+    /// Streams opened.
+    pub streams: AtomicU64,
     closes: [AtomicU64; CODES.len()],
 }
 
@@ -116,6 +119,12 @@ impl Metrics {
             "counter",
             "Frames refused by the rate limit.",
             &count(&self.limited),
+        );
+        put(
+            "streams_total",
+            "counter",
+            "Streams opened.",
+            &count(&self.streams),
         );
         let closes: Vec<_> = CODES
             .iter()

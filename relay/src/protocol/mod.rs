@@ -4,12 +4,14 @@
 //! relay and travels byte for byte; what clients put into it is in [`body`].
 
 pub mod body;
+mod chunk;
 mod code;
 mod frame;
 mod hello;
 mod name;
 mod request;
 
+pub use chunk::{CHUNK_HEAD, ChunkHead, stream_id};
 pub use code::Code;
 pub use frame::{
     Ack, Bye, ErrorFrame, Frame, FrameError, Hello, Limits, Member, Message, Mode, Presence, PresenceEvent,

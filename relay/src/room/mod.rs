@@ -7,6 +7,7 @@
 //!
 //! - [`Room::join`], [`Room::lost`], [`Room::expire`], [`Room::bye`]: who is here (`presence.rs`);
 //! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`post.rs`);
+//! - [`Room::stream_open`] and its like: files on their way (`stream.rs`);
 //! - [`Room::walk`]: what a member missed, at the pace of its connection (`walk.rs`).
 
 mod memory;
@@ -14,6 +15,7 @@ mod outbox;
 mod post;
 mod presence;
 mod seat;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -21,10 +23,12 @@ mod walk;
 use std::{collections::HashMap, sync::Arc};
 
 use memory::Memory;
-pub use outbox::{Class, Outbox};
+pub use outbox::{Class, Flow, Outbox, Piece};
 pub use presence::{Absence, Entry};
 use seat::{Key, Name, Seat};
 pub use seat::{Owner, Ticket};
+pub use stream::StreamFault;
+use stream::Streams;
 pub use walk::Walked;
 
 use crate::protocol::Limits;
@@ -68,6 +72,8 @@ pub struct Room<O> {
     forgotten_public: u64,
     /// The newest message to some that has left the memory while one of them had no seat.
     forgotten_private: u64,
+    /// Files on their way, and those of which the end is not written yet.
+    streams: Streams,
     /// Connections whose replay is not over.
     walkers: usize,
     /// How often somebody took a seat: tells whether a room that is empty was so all the time.
@@ -89,6 +95,7 @@ impl<O: Outbox> Room<O> {
             memory,
             forgotten_public: 0,
             forgotten_private: 0,
+            streams: Streams::new(),
             walkers: 0,
             joins: 0,
         }

@@ -289,6 +289,12 @@ impl<O: Outbox> Room<O> {
 
     /// Takes the connection from a seat.
     fn unlink(&mut self, index: usize) -> Option<Link<O>> {
+        let link = self.seats[index].link.as_ref()?;
+        let ticket = Ticket {
+            key: self.seats[index].key.clone(),
+            connection: link.connection,
+        };
+        self.end_streams(&ticket);
         let seat = &mut self.seats[index];
         let link = seat.link.take()?;
         self.walkers -= usize::from(link.walk.is_some());

@@ -49,7 +49,7 @@ impl Owner {
 }
 
 /// A connection's right to its seat, given by `join`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
     pub(super) key: Key,
     pub(super) connection: u64,
