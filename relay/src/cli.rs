@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use nexscope_relay::{Config, Token};
+use nexscope_relay::{Config, Token, Version1};
 
 /// Carries chat rooms for people and their coding agents.
 ///
@@ -138,6 +138,45 @@ pub struct Flags {
     /// How long a new connection may take for its hello
     #[arg(long, env = "NEXSCOPE_HELLO_TIMEOUT", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     hello_timeout: Duration,
+
+    /// Do not let clients of protocol version 1 in
+    #[arg(
+        long,
+        env = "NEXSCOPE_NO_V1",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        help_heading = "Version 1"
+    )]
+    no_v1: bool,
+
+    /// The room that clients of version 1 are in
+    #[arg(
+        long,
+        env = "NEXSCOPE_V1_ROOM",
+        value_name = "ROOM",
+        default_value = "lobby",
+        help_heading = "Version 1"
+    )]
+    v1_room: String,
+
+    /// Longest frame of version 1
+    #[arg(long, env = "NEXSCOPE_MAX_PAYLOAD", value_name = "SIZE", default_value = "10000000", value_parser = size,
+        help_heading = "Version 1")]
+    max_payload: usize,
+
+    /// Longest file of version 1; 0 is no limit
+    #[arg(long, env = "NEXSCOPE_MAX_FILE", value_name = "SIZE", default_value = "100000000", value_parser = size64,
+        help_heading = "Version 1")]
+    max_file: u64,
+
+    /// Members of version 1; 0 is no limit
+    #[arg(
+        long,
+        env = "NEXSCOPE_MAX_USERS",
+        value_name = "N",
+        default_value_t = 50,
+        help_heading = "Version 1"
+    )]
+    max_users: usize,
 }
 
 /// How log lines look.
@@ -180,6 +219,14 @@ impl Flags {
             hello_timeout: self.hello_timeout,
             allow_origin: self.allow_origin,
             metrics_public: self.metrics_public,
+            v1: Version1 {
+                enabled: !self.no_v1,
+                room: self.v1_room,
+                max_payload: self.max_payload,
+                max_file: self.max_file,
+                max_users: self.max_users,
+                ..defaults.v1
+            },
         };
         Ok((config, made))
     }
@@ -201,6 +248,11 @@ fn size(text: &str) -> Result<usize, String> {
     number
         .checked_mul(unit)
         .ok_or_else(|| "that is more than any machine has".into())
+}
+
+/// The same, for what may be more than memory holds.
+fn size64(text: &str) -> Result<u64, String> {
+    size(text).map(|size| size as u64)
 }
 
 /// Reads a time in seconds, with a fraction or without.

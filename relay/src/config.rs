@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use subtle::ConstantTimeEq;
+
 use crate::protocol::Limits;
 
 /// The shortest token that a relay takes which listens beyond loopback, in characters.
@@ -59,6 +61,44 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// Whether `/metrics` answers everybody, not loopback alone.
     pub metrics_public: bool,
+    /// What version 1 clients may do.
+    pub v1: Version1,
+}
+
+/// What holds for clients of protocol version 1. 0 means no limit for every `max_…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version1 {
+    /// Whether they may join.
+    pub enabled: bool,
+    /// The room that they are in.
+    pub room: String,
+    /// The longest frame, in bytes.
+    pub max_payload: usize,
+    /// The longest file, in bytes.
+    pub max_file: u64,
+    /// The most members of them.
+    pub max_users: usize,
+    /// Between pings; after two without an answer the connection is closed.
+    pub heartbeat: Duration,
+    /// How long a file may take, without the pauses that its receivers need.
+    pub file_time: Duration,
+    /// How long a receiver may take nothing of a file before it leaves the transfer.
+    pub stall: Duration,
+}
+
+impl Default for Version1 {
+    fn default() -> Version1 {
+        Version1 {
+            enabled: true,
+            room: "lobby".into(),
+            max_payload: 10 * 1000 * 1000,
+            max_file: 100 * 1000 * 1000,
+            max_users: 50,
+            heartbeat: Duration::from_secs(30),
+            file_time: Duration::from_secs(60),
+            stall: Duration::from_secs(10),
+        }
+    }
 }
 
 impl Config {
@@ -85,7 +125,13 @@ impl Config {
             hello_timeout: Duration::from_secs(10),
             allow_origin: Vec::new(),
             metrics_public: false,
+            v1: Version1::default(),
         }
+    }
+
+    /// Whether a token lets into a room. Compared in constant time.
+    pub(crate) fn admits(&self, token: &str, _room: &str) -> bool {
+        token.as_bytes().ct_eq(self.token.0.as_bytes()).into()
     }
 
     /// The limits that are announced to clients.

@@ -11,9 +11,9 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use subtle::ConstantTimeEq;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf},
+    sync::Notify,
     task::JoinHandle,
     time::{sleep, sleep_until, timeout},
 };
@@ -28,7 +28,7 @@ use tracing::{debug, info};
 
 use crate::{
     addresses::Permit,
-    front,
+    front::{self, Accepted},
     hub::Place,
     lanes::{Lanes, Turns},
     protocol::{CHUNK_HEAD, Code, ErrorFrame, Greeting, is_name},
@@ -38,6 +38,7 @@ use crate::{
     server::Shared,
     session::Session,
     tap::Tap,
+    v1::Query,
     writer::Writer,
 };
 
@@ -50,7 +51,7 @@ const GUESSING: Duration = Duration::from_secs(1);
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
 const READ_BUFFER: usize = 4 * 1024;
 
-type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
+pub(crate) type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
 
 /// Serves a connection until it ends. Faults of the peer end it; there is nobody to tell them to.
 pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, permit: Permit)
@@ -62,21 +63,30 @@ where
         () = shared.shutdown.cancelled() => return,
         accepted = front::receive(&shared, &mut stream, peer) => accepted,
     };
-    let Some(first) = accepted else { return };
+    let Some(Accepted { rest: first, v1 }) = accepted else {
+        return;
+    };
     let (read, write) = tokio::io::split(stream);
     let config = &shared.config;
-    let longest = config.message_bytes.max(config.chunk_bytes + CHUNK_HEAD);
+    let longest = match v1 {
+        Some(_) => config.v1.max_payload,
+        None => config.message_bytes.max(config.chunk_bytes + CHUNK_HEAD),
+    };
+    let turns = match v1 {
+        Some(_) => Turns::OneByOne,
+        None => Turns::Fair,
+    };
     let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_message_size(Some(longest))
-        .max_frame_size(Some(longest));
+        .max_message_size((longest > 0).then_some(longest))
+        .max_frame_size((longest > 0).then_some(longest));
     let tap = Tap::new(read, first);
     let socket = WebSocketStream::from_raw_socket(tap, Role::Server, Some(limits)).await;
     let queue = Queue::new(
         config.queue_bytes,
         config.queue_frames,
-        Lanes::new(Turns::Fair, config.chunk_bytes),
+        Lanes::new(turns, config.chunk_bytes),
         Arc::clone(&shared.metrics),
     );
     let connection = Connection {
@@ -85,15 +95,16 @@ where
         peer,
         permit,
     };
-    connection.run(socket, write).await;
+    connection.run(socket, write, v1).await;
 }
 
-struct Connection {
-    shared: Arc<Shared>,
-    queue: Arc<Queue>,
-    peer: SocketAddr,
+/// One that has become a WebSocket, of either version.
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) peer: SocketAddr,
     /// Held as long as the connection lives.
-    permit: Permit,
+    pub(crate) permit: Permit,
 }
 
 /// Gives the seat up however the connection ends, by a panic too, and stops the writer.
@@ -121,11 +132,19 @@ impl Drop for Stop {
 }
 
 impl Connection {
-    async fn run<S>(self, mut socket: Socket<S>, write: WriteHalf<S>)
+    async fn run<S>(self, mut socket: Socket<S>, write: WriteHalf<S>, v1: Option<Query>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let place = self.greet(&mut socket).await;
+        let moved = Arc::new(Notify::new());
+        let name = v1.as_ref().map(|query| query.name.clone());
+        let place = match v1 {
+            Some(query) => tokio::select! {
+                () = self.shared.shutdown.cancelled() => { self.shut_down(); None }
+                place = self.enter_v1(query, &moved) => place,
+            },
+            None => self.greet(&mut socket).await,
+        };
         let guard = Guard {
             queue: Arc::clone(&self.queue),
             place: place.clone(),
@@ -137,8 +156,10 @@ impl Connection {
             Arc::clone(&self.shared.metrics),
         );
         let mut writer = Stop(tokio::spawn(writer));
-        if let Some(place) = place {
-            self.converse(&mut socket, place).await;
+        match (place, name) {
+            (Some(place), Some(name)) => self.converse_v1(&mut socket, place, name, moved).await,
+            (Some(place), None) => self.converse(&mut socket, place).await,
+            (None, _) => {}
         }
         // The others learn at once that it is gone; the peer may take its time.
         let code = self.queue.end_code();
@@ -202,10 +223,7 @@ impl Connection {
     async fn enter(&self, hello: &str) -> Result<Place, ErrorFrame> {
         let shared = &self.shared;
         let greeting = Greeting::parse(hello)?;
-        if !bool::from(greeting.token.as_bytes().ct_eq(shared.config.token.0.as_bytes())) {
-            if shared.addresses.guessed(self.peer.ip(), Instant::now()) {
-                sleep(GUESSING).await;
-            }
+        if !self.admits(&greeting.token, &greeting.room).await {
             let message = "The token is wrong; ask for a new invite, or check the one that you have.";
             return Err(ErrorFrame::new(Code::BadToken, message));
         }
@@ -225,12 +243,23 @@ impl Connection {
             version: crate::protocol::VERSION,
             connection: shared.next_connection(),
             session: random::secret().map_err(full)?,
+            v1: None,
             crowded: self.permit.crowded(),
         };
         let place = shared.hub.join(entry, &self.queue)?;
         let (member, room) = place.describe();
         info!(peer = %self.peer, member, room, "joined");
         Ok(place)
+    }
+
+    /// Whether a token lets into a room. Wrong ones cost time, where there are many.
+    pub(crate) async fn admits(&self, token: &str, room: &str) -> bool {
+        let shared = &self.shared;
+        let admitted = shared.config.admits(token, room);
+        if !admitted && shared.addresses.guessed(self.peer.ip(), Instant::now()) {
+            sleep(GUESSING).await;
+        }
+        admitted
     }
 
     /// Takes frames until the connection is to end.
@@ -279,7 +308,7 @@ impl Connection {
     }
 
     /// What ends a connection from the other side: a close, the end of TCP, a fault.
-    fn ended_by_peer(&self, how: Option<Result<Message, Error>>) {
+    pub(crate) fn ended_by_peer(&self, how: Option<Result<Message, Error>>) {
         match how {
             Some(Ok(Message::Close(frame))) => {
                 // Codes that no one may send are not sent back.
@@ -305,14 +334,14 @@ impl Connection {
         self.refuse(ErrorFrame::new(Code::TooLarge, message));
     }
 
-    fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         self.queue.close(ErrorFrame::new(
             Code::ShuttingDown,
             "The relay is shutting down; connect again soon.",
         ));
     }
 
-    fn refuse(&self, error: ErrorFrame) {
+    pub(crate) fn refuse(&self, error: ErrorFrame) {
         info!(peer = %self.peer, code = ?error.code, "closed");
         self.queue.close(error);
     }

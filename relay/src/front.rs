@@ -12,6 +12,7 @@ use crate::{
     http::{self, Fault, Head},
     metrics::Gauges,
     server::Shared,
+    v1::Query,
 };
 
 /// How long a peer may take for the answer to a plain request.
@@ -19,8 +20,16 @@ const ANSWERING: Duration = Duration::from_secs(2);
 /// What is read and thrown away of a peer that goes on sending, in bytes.
 const MAX_UNREAD: u64 = 1024 * 1024;
 
-/// Reads a request and answers it. Where it is accepted for a WebSocket, gives what was read behind its head.
-pub async fn receive<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Vec<u8>>
+/// A request that was accepted for a WebSocket.
+pub struct Accepted {
+    /// What was read behind its head.
+    pub rest: Vec<u8>,
+    /// Where it is of version 1: what it asks for.
+    pub v1: Option<Query>,
+}
+
+/// Reads a request and answers it. `None` where that was all.
+pub async fn receive<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Accepted>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -39,7 +48,10 @@ where
     let accepted = route(shared, stream, &head, peer).await?;
     stream.write_all(accepted.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
-    Some(head.rest)
+    Some(Accepted {
+        v1: Query::parse(&head.query),
+        rest: head.rest,
+    })
 }
 
 /// Answers plain requests; gives the answer that accepts a WebSocket.
@@ -76,7 +88,7 @@ where
             rooms,
         });
         finish(stream, &http::answer("200 OK", "", &text, get)).await;
-    } else if get && head.path == "/ws" && !head.is_version_1() {
+    } else if get && head.path == "/ws" {
         let accepted = head.upgrade();
         if accepted.is_none() {
             let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";

@@ -100,13 +100,6 @@ impl Head {
         FORWARDING.iter().any(|name| self.header(name).is_some())
     }
 
-    /// Whether the query asks for protocol version 1.
-    pub fn is_version_1(&self) -> bool {
-        self.query
-            .split('&')
-            .any(|pair| ["name", "token", "v"].contains(&pair.split('=').next().unwrap_or("")))
-    }
-
     /// The answer that accepts this request for a WebSocket (RFC 6455, section 4.2.2), or `None` where it
     /// asks for none of version 13.
     pub fn upgrade(&self) -> Option<String> {
@@ -177,24 +170,6 @@ mod tests {
             "keep-alive, Upgrade",
         ] {
             assert!(head(&good.replace(without, "")).upgrade().is_none(), "{without}");
-        }
-    }
-
-    #[test]
-    fn queries_tell_the_version() {
-        for (target, version_1) in [
-            ("/ws", false),
-            ("/ws?", false),
-            ("/ws?x=1&names=2", false),
-            ("/ws?name=a", true),
-            ("/ws?x=1&token=b", true),
-            ("/ws?v", true),
-        ] {
-            assert_eq!(
-                head(&format!("GET {target} HTTP/1.1\r\n\r\n")).is_version_1(),
-                version_1,
-                "{target}"
-            );
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Lanes {
     chunk_bytes: usize,
     lanes: VecDeque<Lane>,
     taken: u64,
+    /// Bytes of the frames that stand among the chunks.
+    frame_bytes: usize,
 }
 
 struct Lane {
@@ -56,6 +58,16 @@ enum Item {
     },
 }
 
+impl Item {
+    /// How long it is, where it is a frame and no chunk.
+    fn frame_bytes(&self) -> usize {
+        match self {
+            Item::Frame(frame) | Item::Last(frame) => frame.len(),
+            Item::Whole { .. } | Item::Small { .. } => 0,
+        }
+    }
+}
+
 impl Lanes {
     /// None yet.
     pub fn new(turns: Turns, chunk_bytes: usize) -> Lanes {
@@ -64,6 +76,7 @@ impl Lanes {
             chunk_bytes,
             lanes: VecDeque::new(),
             taken: 0,
+            frame_bytes: 0,
         }
     }
 
@@ -107,6 +120,7 @@ impl Lanes {
                 }
             }
         };
+        self.frame_bytes += item.frame_bytes();
         items.push_back(item);
     }
 
@@ -115,8 +129,23 @@ impl Lanes {
         if let Some(index) = self.lanes.iter().position(|l| l.flow.lane == lane)
             && let Some(lane) = self.lanes.remove(index)
         {
+            self.frame_bytes -= lane.items.iter().map(Item::frame_bytes).sum::<usize>();
             lane.flow.finish();
         }
+    }
+
+    /// Drops a lane's chunks, and ends it behind its frames.
+    pub fn cut(&mut self, lane: Uuid, last: Bytes) {
+        if let Some(lane) = self.lanes.iter_mut().find(|l| l.flow.lane == lane) {
+            lane.items.retain(|item| item.frame_bytes() > 0);
+            self.frame_bytes += last.len();
+            lane.items.push_back(Item::Last(last));
+        }
+    }
+
+    /// Bytes of the frames that stand among the chunks.
+    pub fn frame_bytes(&self) -> usize {
+        self.frame_bytes
     }
 
     /// Drops all.
@@ -124,6 +153,7 @@ impl Lanes {
         for lane in std::mem::take(&mut self.lanes) {
             lane.flow.finish();
         }
+        self.frame_bytes = 0;
     }
 
     /// Bytes of files that were taken so far.
@@ -144,6 +174,7 @@ impl Lanes {
                 continue;
             };
             idle = 0;
+            self.frame_bytes -= item.frame_bytes();
             let before = batch.len();
             let mut last = false;
             match item {
@@ -234,8 +265,13 @@ mod tests {
         assert_eq!(take(&mut lanes, usize::MAX), [0usize; 0]);
         lanes.push(&flows[0], Piece::Last(Bytes::from_static(b"end")));
         assert_eq!(take(&mut lanes, usize::MAX), [3, 6024]);
-        lanes.remove(flows[1].lane);
+        lanes.push(&flows[1], Piece::Frame(Bytes::from_static(b"start")));
+        lanes.push(&flows[1], chunk(0, 5000));
+        lanes.cut(flows[1].lane, Bytes::from_static(b"cut"));
+        assert_eq!(lanes.frame_bytes(), 8);
+        assert_eq!(take(&mut lanes, usize::MAX), [5, 3]);
         assert!(flows[1].finished() && lanes.lanes.is_empty());
+        assert_eq!(lanes.frame_bytes(), 0);
     }
 
     #[test]

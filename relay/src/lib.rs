@@ -32,8 +32,9 @@ pub mod room;
 mod server;
 mod session;
 mod tap;
+mod v1;
 mod wire;
 mod writer;
 
-pub use config::{Config, MIN_TOKEN, Token};
+pub use config::{Config, MIN_TOKEN, Token, Version1};
 pub use server::{Relay, Running, StartError};

@@ -125,6 +125,15 @@ impl Queue {
         });
     }
 
+    /// Ends the connection with a last frame, or none, and a close frame.
+    pub fn close_with(&self, last: Option<Bytes>, code: u16) {
+        self.end(End {
+            last: last.into_iter().chain([wire::close(code, "")]).collect(),
+            drain: false,
+            code,
+        });
+    }
+
     /// Ends the connection without a word: there is nobody to hear it.
     pub fn abort(&self) {
         self.end(End {
@@ -167,6 +176,16 @@ impl Queue {
         None
     }
 
+    /// Whether a frame of this length is one too many. Chunks do not count, the frames among them do.
+    fn is_full(&self, state: &State, length: usize) -> bool {
+        state.count >= self.max_frames || state.bytes + state.lanes.frame_bytes() + length > self.max_bytes
+    }
+
+    fn too_slow(&self) {
+        let message = "You read more slowly than the room speaks; connect again with `resume`.";
+        self.close(ErrorFrame::new(Code::SlowConsumer, message));
+    }
+
     /// The first end counts; later ones come from those who have not seen it yet.
     fn end(&self, end: End) {
         let mut state = self.lock();
@@ -197,8 +216,7 @@ impl Outbox for Queue {
             return false;
         }
         if class != Class::Welcome {
-            let full =
-                |state: &State| state.count >= self.max_frames || state.bytes + frame.len() > self.max_bytes;
+            let full = |state: &State| self.is_full(state, frame.len());
             if full(&state) && state.signals > 0 {
                 add(&self.metrics.dropped, state.drop_signals());
             }
@@ -208,8 +226,7 @@ impl Outbox for Queue {
             }
             if full(&state) {
                 drop(state);
-                let message = "You read more slowly than the room speaks; connect again with `resume`.";
-                self.close(ErrorFrame::new(Code::SlowConsumer, message));
+                self.too_slow();
                 return false;
             }
             state.bytes += frame.len();
@@ -238,7 +255,20 @@ impl Outbox for Queue {
             flow.finish();
             return;
         }
+        if let Piece::Frame(frame) = &piece
+            && self.is_full(&state, frame.len())
+        {
+            drop(state);
+            flow.finish();
+            return self.too_slow();
+        }
         state.lanes.push(flow, piece);
+        wake(state);
+    }
+
+    fn cut_lane(&self, lane: Uuid, last: Bytes) {
+        let mut state = self.lock();
+        state.lanes.cut(lane, last);
         wake(state);
     }
 

@@ -185,6 +185,8 @@ pub(crate) fn shared(config: Config) -> Shared {
     let shutdown = CancellationToken::new();
     let rules = Rules {
         max_members: config.max_members,
+        v1_max_users: config.v1.max_users,
+        v1_max_file: config.v1.max_file,
         memory_messages: config.memory_messages,
         memory_bytes: config.memory_bytes,
         queue_frames: config.queue_frames,

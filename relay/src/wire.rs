@@ -71,6 +71,16 @@ fn put_header(buffer: &mut [u8], opcode: u8, length: usize) -> usize {
     start
 }
 
+/// The payload of a frame that was made here.
+pub fn payload(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => HEADER,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
+}
+
 /// The answer to a ping, with the ping's payload (125 bytes at most, as the RFC limits it).
 pub fn pong(payload: &[u8]) -> Bytes {
     control(PONG, payload)

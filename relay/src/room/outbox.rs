@@ -28,8 +28,8 @@ pub enum Class {
 /// The sending side of one connection. None of the methods waits.
 ///
 /// Beside its frames it has lanes, one for each file on its way to the connection. Frames overtake what is
-/// in the lanes, and what is in a lane keeps its order. Lanes do not count against the queue's limits: what
-/// is in them is bounded by credit.
+/// in the lanes, and what is in a lane keeps its order. Chunks do not count against the queue's limits: they
+/// are bounded by credit.
 pub trait Outbox {
     /// Queues an encoded WebSocket frame. False where the connection is closing, or closes now because
     /// its queue is full; the frame is not sent then.
@@ -43,6 +43,9 @@ pub trait Outbox {
 
     /// Drops a lane with all that is in it.
     fn drop_lane(&self, lane: Uuid);
+
+    /// Drops a lane's chunks, and ends it with a frame behind the frames that are in it.
+    fn cut_lane(&self, lane: Uuid, last: Bytes);
 
     /// How many bytes have been taken from all lanes so far: tells a slow reader from one that reads nothing.
     fn taken(&self) -> u64 {
@@ -135,6 +138,10 @@ impl<O: Outbox + ?Sized> Outbox for Arc<O> {
 
     fn drop_lane(&self, lane: Uuid) {
         (**self).drop_lane(lane);
+    }
+
+    fn cut_lane(&self, lane: Uuid, last: Bytes) {
+        (**self).cut_lane(lane, last);
     }
 
     fn taken(&self) -> u64 {

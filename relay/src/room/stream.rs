@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     Class, Flow, Outbox, Piece, Room,
     seat::{Key, Ticket},
+    v1::Outgoing,
 };
 use crate::{
     protocol::{
@@ -40,6 +41,8 @@ pub(super) struct Stream {
     /// Whether the sender has said `done`: only what is queued is to be written yet.
     pub(super) done: bool,
     pub(super) flow: Arc<Flow>,
+    /// Where the receiver speaks version 1, what it knows the file by.
+    pub(super) outgoing: Option<Box<Outgoing>>,
 }
 
 /// The streams of a room, by id.
@@ -69,14 +72,14 @@ enum Side {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "stream_open")]
-struct OpenFrame<'a> {
-    stream: &'a str,
-    from: &'a str,
-    size: u64,
-    of: &'a str,
-    offset: u64,
+pub(super) struct OpenFrame<'a> {
+    pub(super) stream: &'a str,
+    pub(super) from: &'a str,
+    pub(super) size: u64,
+    pub(super) of: &'a str,
+    pub(super) offset: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pushed: bool,
+    pub(super) pushed: bool,
 }
 
 impl Stream {
@@ -152,6 +155,13 @@ impl<O: Outbox> Room<O> {
             self.push_to(ticket, close_frame(id, StreamReason::Failed, message));
             return Ok(());
         }
+        if self.seats[receiver].v1.is_some() {
+            match self.v1_open(ticket, &to, id, open) {
+                Ok(stream) => drop(self.streams.insert(id, stream)),
+                Err(message) => self.push_to(ticket, close_frame(id, StreamReason::Failed, message)),
+            }
+            return Ok(());
+        }
         let frame = wire::text(&OpenFrame {
             stream: &open.stream,
             from: &self.seats[sender].member.name,
@@ -169,6 +179,7 @@ impl<O: Outbox> Room<O> {
             credit: open.offset,
             done: false,
             flow: Flow::new(id, open.offset, None),
+            outgoing: None,
         };
         self.streams.insert(id, stream);
         Ok(())
@@ -236,11 +247,13 @@ impl<O: Outbox> Room<O> {
             "The chunk goes beyond the file's size."
         } else {
             stream.sent += length;
-            let piece = Piece::Chunk {
-                payload: frame,
-                head: CHUNK_HEAD,
-                end: stream.sent,
+            // Version 1 gets the file's bytes alone.
+            let (payload, head) = match stream.outgoing {
+                Some(_) => (frame.slice(CHUNK_HEAD..), 0),
+                None => (frame, CHUNK_HEAD),
             };
+            let end = stream.sent;
+            let piece = Piece::Chunk { payload, head, end };
             if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
                 outbox.push_lane(&stream.flow, piece);
             }
@@ -270,8 +283,9 @@ impl<O: Outbox> Room<O> {
             Side::Sender if done => {
                 if !stream.done {
                     stream.done = true;
+                    let last = stream.outgoing.as_ref().map_or(frame, |outgoing| outgoing.end());
                     if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-                        outbox.push_lane(&stream.flow, Piece::Last(frame));
+                        outbox.push_lane(&stream.flow, Piece::Last(last));
                     }
                 }
             }
@@ -344,7 +358,10 @@ impl<O: Outbox> Room<O> {
     pub(super) fn drop_stream(&mut self, id: Uuid) -> Option<Stream> {
         let stream = self.streams.remove(&id)?;
         if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-            outbox.drop_lane(id);
+            match &stream.outgoing {
+                Some(outgoing) => outbox.cut_lane(id, outgoing.incomplete()),
+                None => outbox.drop_lane(id),
+            }
         }
         Some(stream)
     }
@@ -359,9 +376,12 @@ impl<O: Outbox> Room<O> {
         found.ok_or_else(|| no_such_stream(id.to_owned()))
     }
 
-    /// Queues a frame for a connection, if it is there yet.
+    /// Queues a frame for a connection, if it is there yet. A version 1 connection looks at its streams
+    /// instead of reading about them.
     pub(super) fn push_to(&self, to: &Ticket, frame: Bytes) {
-        if let Some(outbox) = outbox(&self.seats, &self.names, to) {
+        if let Some(v1) = self.v1_seat(to) {
+            v1.moved.notify_one();
+        } else if let Some(outbox) = outbox(&self.seats, &self.names, to) {
             outbox.push(frame, Class::Frame);
         }
     }

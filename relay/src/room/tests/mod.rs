@@ -48,6 +48,10 @@ impl Outbox for Box_ {
         }
     }
 
+    fn cut_lane(&self, lane: uuid::Uuid, _: Bytes) {
+        self.drop_lane(lane);
+    }
+
     fn drop_lane(&self, lane: uuid::Uuid) {
         self.0.borrow_mut().lanes.retain(|(flow, _)| flow.lane != lane);
     }
@@ -70,6 +74,8 @@ impl Bench {
     fn new(change: impl FnOnce(&mut Rules)) -> Bench {
         let mut rules = Rules {
             max_members: 0,
+            v1_max_users: 50,
+            v1_max_file: 1 << 20,
             memory_messages: 1000,
             memory_bytes: 1 << 20,
             queue_frames: 1000,
@@ -103,6 +109,7 @@ impl Bench {
             version: 2,
             connection: self.connections,
             session: format!("session{}", self.connections),
+            v1: None,
             crowded: false,
         };
         let outbox = Box_::default();
