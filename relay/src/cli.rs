@@ -1,9 +1,11 @@
 //! The words that the relay's command line knows. Every flag has a variable of the same name.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use nexscope_relay::{Config, Token, Version1};
+use nexscope_relay::{Config, Network, RoomToken, TlsFiles, Token, Version1};
+
+use crate::settings::path;
 
 /// Carries chat rooms for people and their coding agents.
 ///
@@ -35,6 +37,30 @@ pub struct Flags {
         help_heading = "Relay"
     )]
     token: Option<String>,
+
+    /// A file with settings, each named like its flag; flags and variables go before it
+    #[arg(long, env = "NEXSCOPE_CONFIG", value_name = "FILE", help_heading = "Relay")]
+    config: Option<PathBuf>,
+
+    /// The certificate for TLS, with its chain, in PEM; SIGHUP reads it again
+    #[arg(long, env = "NEXSCOPE_TLS_CERT", value_name = "FILE", requires = "tls_key", value_parser = path,
+        help_heading = "Relay")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key, in PEM
+    #[arg(long, env = "NEXSCOPE_TLS_KEY", value_name = "FILE", requires = "tls_cert", value_parser = path,
+        help_heading = "Relay")]
+    tls_key: Option<PathBuf>,
+
+    /// A proxy whose X-Forwarded-For is believed: an address, or a network like 10.0.0.0/8
+    #[arg(
+        long,
+        env = "NEXSCOPE_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        help_heading = "Relay"
+    )]
+    trusted_proxy: Vec<Network>,
 
     /// How log lines look; they go to standard error
     #[arg(
@@ -190,9 +216,10 @@ pub enum LogFormat {
 
 impl Flags {
     /// What they ask for, and whether the token was made here. Fails where the system has no randomness.
-    pub fn config(self) -> std::io::Result<(Config, bool)> {
+    pub fn config(self, tokens: Vec<RoomToken>) -> std::io::Result<(Config, bool)> {
         let given = self.token.filter(|token| !token.is_empty()).map(Token);
-        let made = given.is_none();
+        // With others in the file, nobody misses this one; what is made is known to nobody.
+        let made = given.is_none() && tokens.is_empty();
         let token = given.map_or_else(Token::random, Ok)?;
         let listen = self
             .listen
@@ -219,6 +246,12 @@ impl Flags {
             hello_timeout: self.hello_timeout,
             allow_origin: self.allow_origin,
             metrics_public: self.metrics_public,
+            tokens,
+            trusted_proxy: self.trusted_proxy,
+            tls: self
+                .tls_cert
+                .zip(self.tls_key)
+                .map(|(cert, key)| TlsFiles { cert, key }),
             v1: Version1 {
                 enabled: !self.no_v1,
                 room: self.v1_room,
@@ -285,7 +318,9 @@ mod tests {
     #[test]
     fn the_defaults_are_the_library_s() {
         let flags = Flags::try_parse_from(["nexscope-relay", "--token", "t", "--listen", "127.0.0.1:8080"]);
-        let (config, made) = flags.and_then(|flags| Ok(flags.config()?)).expect("a config");
+        let (config, made) = flags
+            .and_then(|flags| Ok(flags.config(Vec::new())?))
+            .expect("a config");
         assert!(!made);
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("t")));
     }

@@ -4,7 +4,7 @@
 //! outgoing queue. They share the [`Queue`] alone, whose end tells both to stop.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -54,7 +54,7 @@ const READ_BUFFER: usize = 4 * 1024;
 pub(crate) type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
 
 /// Serves a connection until it ends. Faults of the peer end it; there is nobody to tell them to.
-pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, permit: Permit)
+pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, mut permit: Permit)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -63,9 +63,15 @@ where
         () = shared.shutdown.cancelled() => return,
         accepted = front::receive(&shared, &mut stream, peer) => accepted,
     };
-    let Some(Accepted { rest: first, v1 }) = accepted else {
+    let Some(Accepted {
+        rest: first,
+        client: peer,
+        v1,
+    }) = accepted
+    else {
         return;
     };
+    permit.locate(peer);
     let (read, write) = tokio::io::split(stream);
     let config = &shared.config;
     let longest = match v1 {
@@ -102,7 +108,8 @@ where
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) peer: SocketAddr,
+    /// Whom it is for: the peer, or who a trusted proxy says.
+    pub(crate) peer: IpAddr,
     /// Held as long as the connection lives.
     pub(crate) permit: Permit,
 }
@@ -256,7 +263,7 @@ impl Connection {
     pub(crate) async fn admits(&self, token: &str, room: &str) -> bool {
         let shared = &self.shared;
         let admitted = shared.config.admits(token, room);
-        if !admitted && shared.addresses.guessed(self.peer.ip(), Instant::now()) {
+        if !admitted && shared.addresses.guessed(self.peer, Instant::now()) {
             sleep(GUESSING).await;
         }
         admitted
@@ -403,7 +410,7 @@ mod tests {
         for (name, fuse) in [("ann", Arc::default()), ("bob", Arc::clone(&fuse))] {
             let (near, far) = duplex(1 << 16);
             let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            let permit = shared.addresses.admit(peer.ip()).expect("a place");
+            let permit = shared.addresses.admit(Some(peer.ip())).expect("a place");
             tokio::spawn(serve(Arc::clone(&shared), Bomb(far, fuse), peer, permit));
             let (mut client, _) = client_async("ws://relay/ws", near).await.expect("an upgrade");
             let hello = format!(r#"{{"type":"hello","v":2,"name":"{name}","token":"token"}}"#);

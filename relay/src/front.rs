@@ -1,6 +1,9 @@
 //! The first moments of a connection: its HTTP request is answered, or becomes a WebSocket.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -11,6 +14,7 @@ use tracing::{debug, info};
 use crate::{
     http::{self, Fault, Head},
     metrics::Gauges,
+    proxy,
     server::Shared,
     v1::Query,
 };
@@ -24,6 +28,8 @@ const MAX_UNREAD: u64 = 1024 * 1024;
 pub struct Accepted {
     /// What was read behind its head.
     pub rest: Vec<u8>,
+    /// Whom the connection is for: the peer, or who a trusted proxy says.
+    pub client: IpAddr,
     /// Where it is of version 1: what it asks for.
     pub v1: Option<Query>,
 }
@@ -48,7 +54,9 @@ where
     let accepted = route(shared, stream, &head, peer).await?;
     stream.write_all(accepted.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
+    let trusted = &shared.config.trusted_proxy;
     Some(Accepted {
+        client: proxy::client(trusted, peer.ip(), &head.headers("x-forwarded-for")),
         v1: Query::parse(&head.query),
         rest: head.rest,
     })

@@ -95,6 +95,12 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All values of a header, in order.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(n, _)| n == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// Whether a proxy has passed this request on.
     pub fn is_forwarded(&self) -> bool {
         FORWARDING.iter().any(|name| self.header(name).is_some())

@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub struct Queue {
 struct State {
     frames: VecDeque<(Bytes, Class)>,
     lanes: Lanes,
+    /// When the oldest of `frames` came.
+    since: Option<Instant>,
     /// What of `frames` is counted.
     bytes: usize,
     count: usize,
@@ -76,6 +79,7 @@ impl Queue {
             state: Mutex::new(State {
                 frames: VecDeque::new(),
                 lanes,
+                since: None,
                 bytes: 0,
                 count: 0,
                 signals: 0,
@@ -163,7 +167,14 @@ impl Queue {
             return Some(end.clone());
         }
         if batch.is_empty() {
+            if let Some(since) = state.since.take() {
+                self.metrics.queued.observe(since.elapsed());
+            }
             state.take(batch);
+            if !state.frames.is_empty() {
+                // What is left came after what was taken; near enough, and without a time for each frame.
+                state.since = Some(Instant::now());
+            }
             if files && state.frames.is_empty() {
                 state.lanes.take(BATCH_FILE_BYTES, batch);
             }
@@ -233,6 +244,8 @@ impl Outbox for Queue {
             state.count += 1;
             state.signals += usize::from(class == Class::Signal);
         }
+        // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
+        state.since.get_or_insert_with(Instant::now);
         state.frames.push_back((frame, class));
         wake(state);
         true
