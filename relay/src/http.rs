@@ -63,7 +63,7 @@ impl Head {
     }
 
     /// Reads a head from bytes; `None` where more are needed.
-    fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
+    pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes) {

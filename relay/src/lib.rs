@@ -42,3 +42,23 @@ pub use config::{Config, MIN_TOKEN, RoomToken, Token, Version1};
 pub use proxy::Network;
 pub use server::{Relay, Reloader, Running, StartError};
 pub use tls::{TlsError, TlsFiles};
+
+/// Doors for the fuzz targets into what is not public.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads the head of an HTTP request, and all that the relay reads from it.
+    pub fn http_head(bytes: &[u8]) {
+        if let Ok(Some(head)) = crate::http::Head::parse(bytes) {
+            let _ = (
+                head.upgrade(),
+                head.is_forwarded(),
+                crate::v1::Query::parse(&head.query),
+            );
+            let _ = crate::proxy::client(
+                &[],
+                std::net::Ipv4Addr::LOCALHOST.into(),
+                &head.headers("x-forwarded-for"),
+            );
+        }
+    }
+}
