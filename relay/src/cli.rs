@@ -180,6 +180,7 @@ pub struct Flags {
         env = "NEXSCOPE_V1_ROOM",
         value_name = "ROOM",
         default_value = "lobby",
+        value_parser = room,
         help_heading = "Version 1"
     )]
     v1_room: String,
@@ -286,6 +287,15 @@ fn size(text: &str) -> Result<usize, String> {
 /// The same, for what may be more than memory holds.
 fn size64(text: &str) -> Result<u64, String> {
     size(text).map(|size| size as u64)
+}
+
+/// Reads a room's name.
+fn room(text: &str) -> Result<String, String> {
+    if nexscope_relay::protocol::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a room is 1 to 32 of A-Z a-z 0-9 _ -, and no reserved word".into())
+    }
 }
 
 /// Reads a time in seconds, with a fraction or without.

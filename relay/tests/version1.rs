@@ -170,7 +170,7 @@ async fn faults_are_named_and_ten_end_it() {
             "from_mismatch",
         ),
         (r#"{"type":"file-end","msgId":"a"}"#.into(), "missing_from"),
-        (without("from"), "missing_from"),
+        (with("to", json!(vec!["bob"; 257])), "missing_to"),
     ] {
         ann.send_text(&text).await;
         let error = ann.next().await;

@@ -20,6 +20,8 @@ use crate::{
 
 /// Frames with a wrong `from` or `to`; good ones between them make up for nothing.
 const STRIKES: u32 = 10;
+/// The most names that a frame may be for: looking them up costs their square.
+const MAX_TO: usize = 256;
 /// When to try again while another file is on its way, in milliseconds.
 const RETRY_MS: u64 = 2000;
 
@@ -168,13 +170,14 @@ impl Session {
         if !self.is_from(msg.from.as_deref()) {
             return false;
         }
-        if msg.to.is_none() {
+        let addressed = msg.to.as_ref().is_some_and(|to| to.len() <= MAX_TO);
+        if !addressed {
             self.strike(
                 Code::MissingTo,
-                "Give the frame a `to`: a list of names, empty for all.",
+                "Give the frame a `to`: a list of at most 256 names, empty for all.",
             );
         }
-        msg.to.is_some()
+        addressed
     }
 
     fn is_from(&mut self, from: Option<&str>) -> bool {

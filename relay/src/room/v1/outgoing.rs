@@ -15,13 +15,16 @@ use crate::{
     room::{
         Flow, Outbox, Piece, Room,
         seat::{Key, Ticket},
-        stream::Stream,
+        stream::{MAX_STREAMS, Stream},
     },
     wire,
 };
 
 /// Offers that a version 1 member's seat remembers; the oldest go first.
 const MAX_OFFERS: usize = 64;
+
+/// Files of one message that are accepted: as many as may be on their way to a connection.
+const MAX_FILES: usize = MAX_STREAMS;
 
 /// A file that was offered to a version 1 member.
 pub(in crate::room) struct Offer {
@@ -53,7 +56,7 @@ impl<O: Outbox> Room<O> {
             .filter(|i| *i != sender && self.seats[*i].v1.is_some() && receives(&self.seats[*i].key))
             .collect();
         for receiver in receivers {
-            for (number, file) in chat.files.iter().enumerate() {
+            for (number, file) in chat.files.iter().take(MAX_FILES).enumerate() {
                 // What carries the message has its id; a file beside it has its own.
                 let carries = number == 0 && chat.text.is_empty();
                 let id = if carries { &*post.id } else { &*file.id };
