@@ -33,7 +33,8 @@ struct State {
 /// A connection's place; given back when dropped.
 pub struct Permit {
     addresses: Arc<Addresses>,
-    address: IpAddr,
+    /// Unknown yet where it comes through a proxy.
+    address: Option<IpAddr>,
     crowded: bool,
 }
 
@@ -47,14 +48,12 @@ impl Addresses {
         }
     }
 
-    /// A place for a connection from this address. `None` where so many are over a limit that this one
-    /// cannot even be told.
-    pub fn admit(self: &Arc<Addresses>, address: IpAddr) -> Option<Permit> {
-        let address = group(address);
+    /// A place for a connection from this address, where it is known yet. `None` where so many are over a limit
+    /// that this one cannot even be told.
+    pub fn admit(self: &Arc<Addresses>, address: Option<IpAddr>) -> Option<Permit> {
+        let address = address.map(group);
         let mut state = self.lock();
-        let here = state.by_address.get(&address).copied().unwrap_or(0);
-        let over = |limit: usize, count: usize| limit > 0 && count >= limit;
-        let crowded = over(self.max, state.total) || over(self.per_address, here);
+        let crowded = over(self.max, state.total) || self.is_crowded(&state, address);
         if crowded {
             if state.crowded >= SPARE {
                 return None;
@@ -62,13 +61,20 @@ impl Addresses {
             state.crowded += 1;
         } else {
             state.total += 1;
-            *state.by_address.entry(address).or_default() += 1;
+            if let Some(address) = address {
+                *state.by_address.entry(address).or_default() += 1;
+            }
         }
         Some(Permit {
             addresses: Arc::clone(self),
             address,
             crowded,
         })
+    }
+
+    fn is_crowded(&self, state: &State, address: Option<IpAddr>) -> bool {
+        let here = address.and_then(|address| state.by_address.get(&address).copied());
+        over(self.per_address, here.unwrap_or(0))
     }
 
     /// Open connections.
@@ -102,6 +108,26 @@ impl Addresses {
 }
 
 impl Permit {
+    /// A proxy has said whom the connection is for.
+    pub fn locate(&mut self, address: IpAddr) {
+        if self.address.is_some() {
+            return;
+        }
+        let address = group(address);
+        self.address = Some(address);
+        if self.crowded {
+            return;
+        }
+        let mut state = self.addresses.lock();
+        if self.addresses.is_crowded(&state, self.address) {
+            self.crowded = true;
+            state.total -= 1;
+            state.crowded += 1;
+        } else {
+            *state.by_address.entry(address).or_default() += 1;
+        }
+    }
+
     /// Whether a limit was reached when it was given: its connection is to be told so, and to go.
     pub fn crowded(&self) -> bool {
         self.crowded
@@ -116,13 +142,20 @@ impl Drop for Permit {
             return;
         }
         state.total -= 1;
-        if let Some(count) = state.by_address.get_mut(&self.address) {
+        if let Some(address) = self.address
+            && let Some(count) = state.by_address.get_mut(&address)
+        {
             *count -= 1;
             if *count == 0 {
-                state.by_address.remove(&self.address);
+                state.by_address.remove(&address);
             }
         }
     }
+}
+
+/// Whether a limit is reached; 0 is none.
+fn over(limit: usize, count: usize) -> bool {
+    limit > 0 && count >= limit
 }
 
 /// Whoever has an IPv6 address has the /64 around it.
@@ -144,19 +177,43 @@ mod tests {
     #[test]
     fn places_come_back() {
         let addresses = Arc::new(Addresses::new(3, 2));
-        let a = addresses.admit(ip("2001:db8::1")).expect("a place");
-        let b = addresses.admit(ip("2001:db8::ffff:1")).expect("a place");
+        let a = addresses.admit(Some(ip("2001:db8::1"))).expect("a place");
+        let b = addresses.admit(Some(ip("2001:db8::ffff:1"))).expect("a place");
         assert!(!a.crowded() && !b.crowded());
         assert!(
-            addresses.admit(ip("2001:db8::2")).is_some_and(|p| p.crowded()),
+            addresses
+                .admit(Some(ip("2001:db8::2")))
+                .is_some_and(|p| p.crowded()),
             "one /64"
         );
-        let c = addresses.admit(ip("10.0.0.1")).expect("a place");
-        assert!(!c.crowded() && addresses.admit(ip("10.0.0.2")).is_some_and(|p| p.crowded()));
+        let c = addresses.admit(Some(ip("10.0.0.1"))).expect("a place");
+        assert!(!c.crowded() && addresses.admit(Some(ip("10.0.0.2"))).is_some_and(|p| p.crowded()));
         assert_eq!(addresses.count(), 3);
         drop(a);
-        assert!(addresses.admit(ip("2001:db8::2")).is_some_and(|p| !p.crowded()));
+        assert!(
+            addresses
+                .admit(Some(ip("2001:db8::2")))
+                .is_some_and(|p| !p.crowded())
+        );
         drop((b, c));
+        assert_eq!((addresses.count(), addresses.lock().by_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn behind_a_proxy_others_count() {
+        let addresses = Arc::new(Addresses::new(0, 1));
+        let mut permits: Vec<_> = (0..3).filter_map(|_| addresses.admit(None)).collect();
+        for (permit, (address, crowded)) in
+            permits
+                .iter_mut()
+                .zip([("10.0.0.1", false), ("10.0.0.1", true), ("10.0.0.2", false)])
+        {
+            permit.locate(ip(address));
+            permit.locate(ip("10.0.0.9"));
+            assert_eq!(permit.crowded(), crowded);
+        }
+        assert_eq!(addresses.count(), 3);
+        drop(permits);
         assert_eq!((addresses.count(), addresses.lock().by_address.len()), (0, 0));
     }
 
@@ -164,7 +221,7 @@ mod tests {
     fn the_spare_places_are_few() {
         let addresses = Arc::new(Addresses::new(0, 1));
         let all: Vec<_> = (0..100)
-            .map_while(|_| addresses.admit(ip("::ffff:10.0.0.1")))
+            .map_while(|_| addresses.admit(Some(ip("::ffff:10.0.0.1"))))
             .collect();
         assert_eq!(all.len(), 1 + SPARE);
     }

@@ -1,9 +1,11 @@
 //! The words that the relay's command line knows. Every flag has a variable of the same name.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use nexscope_relay::{Config, Token};
+use nexscope_relay::{Config, Network, RoomToken, TlsFiles, Token, Version1};
+
+use crate::settings::path;
 
 /// Carries chat rooms for people and their coding agents.
 ///
@@ -35,6 +37,30 @@ pub struct Flags {
         help_heading = "Relay"
     )]
     token: Option<String>,
+
+    /// A file with settings, each named like its flag; flags and variables go before it
+    #[arg(long, env = "NEXSCOPE_CONFIG", value_name = "FILE", help_heading = "Relay")]
+    config: Option<PathBuf>,
+
+    /// The certificate for TLS, with its chain, in PEM; SIGHUP reads it again
+    #[arg(long, env = "NEXSCOPE_TLS_CERT", value_name = "FILE", requires = "tls_key", value_parser = path,
+        help_heading = "Relay")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key, in PEM
+    #[arg(long, env = "NEXSCOPE_TLS_KEY", value_name = "FILE", requires = "tls_cert", value_parser = path,
+        help_heading = "Relay")]
+    tls_key: Option<PathBuf>,
+
+    /// A proxy whose X-Forwarded-For is believed: an address, or a network like 10.0.0.0/8
+    #[arg(
+        long,
+        env = "NEXSCOPE_TRUSTED_PROXY",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        help_heading = "Relay"
+    )]
+    trusted_proxy: Vec<Network>,
 
     /// How log lines look; they go to standard error
     #[arg(
@@ -138,6 +164,46 @@ pub struct Flags {
     /// How long a new connection may take for its hello
     #[arg(long, env = "NEXSCOPE_HELLO_TIMEOUT", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     hello_timeout: Duration,
+
+    /// Do not let clients of protocol version 1 in
+    #[arg(
+        long,
+        env = "NEXSCOPE_NO_V1",
+        value_parser = clap::builder::FalseyValueParser::new(),
+        help_heading = "Version 1"
+    )]
+    no_v1: bool,
+
+    /// The room that clients of version 1 are in
+    #[arg(
+        long,
+        env = "NEXSCOPE_V1_ROOM",
+        value_name = "ROOM",
+        default_value = "lobby",
+        value_parser = room,
+        help_heading = "Version 1"
+    )]
+    v1_room: String,
+
+    /// Longest frame of version 1
+    #[arg(long, env = "NEXSCOPE_MAX_PAYLOAD", value_name = "SIZE", default_value = "10000000", value_parser = size,
+        help_heading = "Version 1")]
+    max_payload: usize,
+
+    /// Longest file of version 1; 0 is no limit
+    #[arg(long, env = "NEXSCOPE_MAX_FILE", value_name = "SIZE", default_value = "100000000", value_parser = size64,
+        help_heading = "Version 1")]
+    max_file: u64,
+
+    /// Members of version 1; 0 is no limit
+    #[arg(
+        long,
+        env = "NEXSCOPE_MAX_USERS",
+        value_name = "N",
+        default_value_t = 50,
+        help_heading = "Version 1"
+    )]
+    max_users: usize,
 }
 
 /// How log lines look.
@@ -151,9 +217,10 @@ pub enum LogFormat {
 
 impl Flags {
     /// What they ask for, and whether the token was made here. Fails where the system has no randomness.
-    pub fn config(self) -> std::io::Result<(Config, bool)> {
+    pub fn config(self, tokens: Vec<RoomToken>) -> std::io::Result<(Config, bool)> {
         let given = self.token.filter(|token| !token.is_empty()).map(Token);
-        let made = given.is_none();
+        // With others in the file, nobody misses this one; what is made is known to nobody.
+        let made = given.is_none() && tokens.is_empty();
         let token = given.map_or_else(Token::random, Ok)?;
         let listen = self
             .listen
@@ -180,6 +247,20 @@ impl Flags {
             hello_timeout: self.hello_timeout,
             allow_origin: self.allow_origin,
             metrics_public: self.metrics_public,
+            tokens,
+            trusted_proxy: self.trusted_proxy,
+            tls: self
+                .tls_cert
+                .zip(self.tls_key)
+                .map(|(cert, key)| TlsFiles { cert, key }),
+            v1: Version1 {
+                enabled: !self.no_v1,
+                room: self.v1_room,
+                max_payload: self.max_payload,
+                max_file: self.max_file,
+                max_users: self.max_users,
+                ..defaults.v1
+            },
         };
         Ok((config, made))
     }
@@ -201,6 +282,20 @@ fn size(text: &str) -> Result<usize, String> {
     number
         .checked_mul(unit)
         .ok_or_else(|| "that is more than any machine has".into())
+}
+
+/// The same, for what may be more than memory holds.
+fn size64(text: &str) -> Result<u64, String> {
+    size(text).map(|size| size as u64)
+}
+
+/// Reads a room's name.
+fn room(text: &str) -> Result<String, String> {
+    if nexscope_relay::protocol::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a room is 1 to 32 of A-Z a-z 0-9 _ -, and no reserved word".into())
+    }
 }
 
 /// Reads a time in seconds, with a fraction or without.
@@ -233,7 +328,9 @@ mod tests {
     #[test]
     fn the_defaults_are_the_library_s() {
         let flags = Flags::try_parse_from(["nexscope-relay", "--token", "t", "--listen", "127.0.0.1:8080"]);
-        let (config, made) = flags.and_then(|flags| Ok(flags.config()?)).expect("a config");
+        let (config, made) = flags
+            .and_then(|flags| Ok(flags.config(Vec::new())?))
+            .expect("a config");
         assert!(!made);
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("t")));
     }

@@ -2,7 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use crate::protocol::Limits;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    protocol::{Limits, same_name},
+    proxy::Network,
+    tls::TlsFiles,
+};
 
 /// The shortest token that a relay takes which listens beyond loopback, in characters.
 pub const MIN_TOKEN: usize = 16;
@@ -59,6 +65,50 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// Whether `/metrics` answers everybody, not loopback alone.
     pub metrics_public: bool,
+    /// More secrets, each for all rooms or for some.
+    pub tokens: Vec<RoomToken>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxy: Vec<Network>,
+    /// The certificate and its key; none where the relay speaks plain TCP.
+    pub tls: Option<TlsFiles>,
+    /// What version 1 clients may do.
+    pub v1: Version1,
+}
+
+/// What holds for clients of protocol version 1. 0 means no limit for every `max_…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version1 {
+    /// Whether they may join.
+    pub enabled: bool,
+    /// The room that they are in.
+    pub room: String,
+    /// The longest frame, in bytes.
+    pub max_payload: usize,
+    /// The longest file, in bytes.
+    pub max_file: u64,
+    /// The most members of them.
+    pub max_users: usize,
+    /// Between pings; after two without an answer the connection is closed.
+    pub heartbeat: Duration,
+    /// How long a file may take, without the pauses that its receivers need.
+    pub file_time: Duration,
+    /// How long a receiver may take nothing of a file before it leaves the transfer.
+    pub stall: Duration,
+}
+
+impl Default for Version1 {
+    fn default() -> Version1 {
+        Version1 {
+            enabled: true,
+            room: "lobby".into(),
+            max_payload: 10 * 1000 * 1000,
+            max_file: 100 * 1000 * 1000,
+            max_users: 50,
+            heartbeat: Duration::from_secs(30),
+            file_time: Duration::from_secs(60),
+            stall: Duration::from_secs(10),
+        }
+    }
 }
 
 impl Config {
@@ -85,7 +135,28 @@ impl Config {
             hello_timeout: Duration::from_secs(10),
             allow_origin: Vec::new(),
             metrics_public: false,
+            tokens: Vec::new(),
+            trusted_proxy: Vec::new(),
+            tls: None,
+            v1: Version1::default(),
         }
+    }
+
+    /// Whether a token lets into a room. All are compared, each in constant time, so that the time tells
+    /// nothing about them.
+    pub(crate) fn admits(&self, token: &str, room: &str) -> bool {
+        let is = |secret: &Token| bool::from(token.as_bytes().ct_eq(secret.0.as_bytes()));
+        let mut admitted = is(&self.token);
+        for entry in &self.tokens {
+            let bound = entry.rooms.is_empty() || entry.rooms.iter().any(|name| same_name(name, room));
+            admitted |= is(&entry.token) & bound;
+        }
+        admitted
+    }
+
+    /// All secrets that let in.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Token> {
+        std::iter::once(&self.token).chain(self.tokens.iter().map(|entry| &entry.token))
     }
 
     /// The limits that are announced to clients.
@@ -98,6 +169,15 @@ impl Config {
             burst: self.burst,
         }
     }
+}
+
+/// A secret that may be bound to rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomToken {
+    /// The secret.
+    pub token: Token,
+    /// The rooms that it lets into; none is all.
+    pub rooms: Vec<String>,
 }
 
 /// A secret, which `Debug` does not show.
@@ -120,5 +200,33 @@ impl fmt::Debug for Token {
 impl From<&str> for Token {
     fn from(token: &str) -> Token {
         Token(token.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_may_be_bound_to_rooms() {
+        let entry = |token: &str, rooms: &[&str]| RoomToken {
+            token: token.into(),
+            rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
+        };
+        let config = Config {
+            tokens: vec![entry("den", &["den", "attic"]), entry("all", &[])],
+            ..Config::new("main")
+        };
+        for (token, room, admitted) in [
+            ("main", "lobby", true),
+            ("den", "DEN", true),
+            ("den", "attic", true),
+            ("den", "lobby", false),
+            ("all", "lobby", true),
+            ("", "lobby", false),
+            ("mai", "lobby", false),
+        ] {
+            assert_eq!(config.admits(token, room), admitted, "{token} {room}");
+        }
     }
 }

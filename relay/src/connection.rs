@@ -4,16 +4,16 @@
 //! outgoing queue. They share the [`Queue`] alone, whose end tells both to stop.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::StreamExt;
-use subtle::ConstantTimeEq;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf},
+    sync::Notify,
     task::JoinHandle,
     time::{sleep, sleep_until, timeout},
 };
@@ -28,15 +28,17 @@ use tracing::{debug, info};
 
 use crate::{
     addresses::Permit,
-    front,
+    front::{self, Accepted},
     hub::Place,
-    protocol::{Code, ErrorFrame, Greeting, is_name},
+    lanes::{Lanes, Turns},
+    protocol::{CHUNK_HEAD, Code, ErrorFrame, Greeting, is_name},
     queue::Queue,
     random,
     room::{Entry, Outbox},
     server::Shared,
     session::Session,
     tap::Tap,
+    v1::Query,
     writer::Writer,
 };
 
@@ -48,13 +50,11 @@ const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
 const GUESSING: Duration = Duration::from_secs(1);
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
 const READ_BUFFER: usize = 4 * 1024;
-/// What a chunk has in front of its payload: the stream's id and an offset.
-const CHUNK_HEADER: usize = 24;
 
-type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
+pub(crate) type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
 
 /// Serves a connection until it ends. Faults of the peer end it; there is nobody to tell them to.
-pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, permit: Permit)
+pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, mut permit: Permit)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -63,20 +63,36 @@ where
         () = shared.shutdown.cancelled() => return,
         accepted = front::receive(&shared, &mut stream, peer) => accepted,
     };
-    let Some(first) = accepted else { return };
+    let Some(Accepted {
+        rest: first,
+        client: peer,
+        v1,
+    }) = accepted
+    else {
+        return;
+    };
+    permit.locate(peer);
     let (read, write) = tokio::io::split(stream);
     let config = &shared.config;
-    let longest = config.message_bytes.max(config.chunk_bytes + CHUNK_HEADER);
+    let longest = match v1 {
+        Some(_) => config.v1.max_payload,
+        None => config.message_bytes.max(config.chunk_bytes + CHUNK_HEAD),
+    };
+    let turns = match v1 {
+        Some(_) => Turns::OneByOne,
+        None => Turns::Fair,
+    };
     let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_message_size(Some(longest))
-        .max_frame_size(Some(longest));
+        .max_message_size((longest > 0).then_some(longest))
+        .max_frame_size((longest > 0).then_some(longest));
     let tap = Tap::new(read, first);
     let socket = WebSocketStream::from_raw_socket(tap, Role::Server, Some(limits)).await;
     let queue = Queue::new(
         config.queue_bytes,
         config.queue_frames,
+        Lanes::new(turns, config.chunk_bytes),
         Arc::clone(&shared.metrics),
     );
     let connection = Connection {
@@ -85,15 +101,17 @@ where
         peer,
         permit,
     };
-    connection.run(socket, write).await;
+    connection.run(socket, write, v1).await;
 }
 
-struct Connection {
-    shared: Arc<Shared>,
-    queue: Arc<Queue>,
-    peer: SocketAddr,
+/// One that has become a WebSocket, of either version.
+pub(crate) struct Connection {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Arc<Queue>,
+    /// Whom it is for: the peer, or who a trusted proxy says.
+    pub(crate) peer: IpAddr,
     /// Held as long as the connection lives.
-    permit: Permit,
+    pub(crate) permit: Permit,
 }
 
 /// Gives the seat up however the connection ends, by a panic too, and stops the writer.
@@ -121,11 +139,19 @@ impl Drop for Stop {
 }
 
 impl Connection {
-    async fn run<S>(self, mut socket: Socket<S>, write: WriteHalf<S>)
+    async fn run<S>(self, mut socket: Socket<S>, write: WriteHalf<S>, v1: Option<Query>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let place = self.greet(&mut socket).await;
+        let moved = Arc::new(Notify::new());
+        let name = v1.as_ref().map(|query| query.name.clone());
+        let place = match v1 {
+            Some(query) => tokio::select! {
+                () = self.shared.shutdown.cancelled() => { self.shut_down(); None }
+                place = self.enter_v1(query, &moved) => place,
+            },
+            None => self.greet(&mut socket).await,
+        };
         let guard = Guard {
             queue: Arc::clone(&self.queue),
             place: place.clone(),
@@ -137,8 +163,10 @@ impl Connection {
             Arc::clone(&self.shared.metrics),
         );
         let mut writer = Stop(tokio::spawn(writer));
-        if let Some(place) = place {
-            self.converse(&mut socket, place).await;
+        match (place, name) {
+            (Some(place), Some(name)) => self.converse_v1(&mut socket, place, name, moved).await,
+            (Some(place), None) => self.converse(&mut socket, place).await,
+            (None, _) => {}
         }
         // The others learn at once that it is gone; the peer may take its time.
         let code = self.queue.end_code();
@@ -202,10 +230,7 @@ impl Connection {
     async fn enter(&self, hello: &str) -> Result<Place, ErrorFrame> {
         let shared = &self.shared;
         let greeting = Greeting::parse(hello)?;
-        if !bool::from(greeting.token.as_bytes().ct_eq(shared.config.token.0.as_bytes())) {
-            if shared.addresses.guessed(self.peer.ip(), Instant::now()) {
-                sleep(GUESSING).await;
-            }
+        if !self.admits(&greeting.token, &greeting.room).await {
             let message = "The token is wrong; ask for a new invite, or check the one that you have.";
             return Err(ErrorFrame::new(Code::BadToken, message));
         }
@@ -225,12 +250,23 @@ impl Connection {
             version: crate::protocol::VERSION,
             connection: shared.next_connection(),
             session: random::secret().map_err(full)?,
+            v1: None,
             crowded: self.permit.crowded(),
         };
         let place = shared.hub.join(entry, &self.queue)?;
         let (member, room) = place.describe();
         info!(peer = %self.peer, member, room, "joined");
         Ok(place)
+    }
+
+    /// Whether a token lets into a room. Wrong ones cost time, where there are many.
+    pub(crate) async fn admits(&self, token: &str, room: &str) -> bool {
+        let shared = &self.shared;
+        let admitted = shared.config.admits(token, room);
+        if !admitted && shared.addresses.guessed(self.peer, Instant::now()) {
+            sleep(GUESSING).await;
+        }
+        admitted
     }
 
     /// Takes frames until the connection is to end.
@@ -265,10 +301,10 @@ impl Connection {
                     match frame {
                         Some(Ok(Message::Text(text))) if text.len() > config.message_bytes => return self.too_large(),
                         Some(Ok(Message::Text(text))) => session.text(&text),
-                        Some(Ok(Message::Binary(chunk))) if chunk.len() > config.chunk_bytes + CHUNK_HEADER => {
+                        Some(Ok(Message::Binary(chunk))) if chunk.len() > config.chunk_bytes + CHUNK_HEAD => {
                             return self.too_large();
                         }
-                        Some(Ok(Message::Binary(chunk))) => session.binary(&chunk),
+                        Some(Ok(Message::Binary(chunk))) => session.binary(chunk),
                         Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
                         Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
                         other => return self.ended_by_peer(other),
@@ -279,7 +315,7 @@ impl Connection {
     }
 
     /// What ends a connection from the other side: a close, the end of TCP, a fault.
-    fn ended_by_peer(&self, how: Option<Result<Message, Error>>) {
+    pub(crate) fn ended_by_peer(&self, how: Option<Result<Message, Error>>) {
         match how {
             Some(Ok(Message::Close(frame))) => {
                 // Codes that no one may send are not sent back.
@@ -305,14 +341,14 @@ impl Connection {
         self.refuse(ErrorFrame::new(Code::TooLarge, message));
     }
 
-    fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         self.queue.close(ErrorFrame::new(
             Code::ShuttingDown,
             "The relay is shutting down; connect again soon.",
         ));
     }
 
-    fn refuse(&self, error: ErrorFrame) {
+    pub(crate) fn refuse(&self, error: ErrorFrame) {
         info!(peer = %self.peer, code = ?error.code, "closed");
         self.queue.close(error);
     }
@@ -374,7 +410,7 @@ mod tests {
         for (name, fuse) in [("ann", Arc::default()), ("bob", Arc::clone(&fuse))] {
             let (near, far) = duplex(1 << 16);
             let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            let permit = shared.addresses.admit(peer.ip()).expect("a place");
+            let permit = shared.addresses.admit(Some(peer.ip())).expect("a place");
             tokio::spawn(serve(Arc::clone(&shared), Bomb(far, fuse), peer, permit));
             let (mut client, _) = client_async("ws://relay/ws", near).await.expect("an upgrade");
             let hello = format!(r#"{{"type":"hello","v":2,"name":"{name}","token":"token"}}"#);

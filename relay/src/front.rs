@@ -1,6 +1,9 @@
 //! The first moments of a connection: its HTTP request is answered, or becomes a WebSocket.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -11,7 +14,9 @@ use tracing::{debug, info};
 use crate::{
     http::{self, Fault, Head},
     metrics::Gauges,
+    proxy,
     server::Shared,
+    v1::Query,
 };
 
 /// How long a peer may take for the answer to a plain request.
@@ -19,8 +24,18 @@ const ANSWERING: Duration = Duration::from_secs(2);
 /// What is read and thrown away of a peer that goes on sending, in bytes.
 const MAX_UNREAD: u64 = 1024 * 1024;
 
-/// Reads a request and answers it. Where it is accepted for a WebSocket, gives what was read behind its head.
-pub async fn receive<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Vec<u8>>
+/// A request that was accepted for a WebSocket.
+pub struct Accepted {
+    /// What was read behind its head.
+    pub rest: Vec<u8>,
+    /// Whom the connection is for: the peer, or who a trusted proxy says.
+    pub client: IpAddr,
+    /// Where it is of version 1: what it asks for.
+    pub v1: Option<Query>,
+}
+
+/// Reads a request and answers it. `None` where that was all.
+pub async fn receive<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Accepted>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -39,7 +54,12 @@ where
     let accepted = route(shared, stream, &head, peer).await?;
     stream.write_all(accepted.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
-    Some(head.rest)
+    let trusted = &shared.config.trusted_proxy;
+    Some(Accepted {
+        client: proxy::client(trusted, peer.ip(), &head.headers("x-forwarded-for")),
+        v1: Query::parse(&head.query),
+        rest: head.rest,
+    })
 }
 
 /// Answers plain requests; gives the answer that accepts a WebSocket.
@@ -76,7 +96,7 @@ where
             rooms,
         });
         finish(stream, &http::answer("200 OK", "", &text, get)).await;
-    } else if get && head.path == "/ws" && !head.is_version_1() {
+    } else if get && head.path == "/ws" {
         let accepted = head.upgrade();
         if accepted.is_none() {
             let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";

@@ -3,18 +3,22 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+use uuid::Uuid;
 
 use crate::{
-    protocol::{Code, ErrorFrame, Post, Update},
+    protocol::{
+        Code, ErrorFrame, Post, StreamClose, StreamCredit, StreamOpen, Update,
+        v1::{Attachment, Msg},
+    },
     queue::Queue,
     random,
-    room::{Entry, Room, Rules, Ticket, Walked},
+    room::{Entry, Feed, FileFault, Room, Rules, StreamFault, Ticket, Walked},
 };
 
 /// How long an empty room is kept where nothing waits in it; then it is looked at again and again.
@@ -207,6 +211,73 @@ impl Place {
         lock(&self.cell.room).room.update(&self.ticket, update);
     }
 
+    /// See [`Room::stream_open`].
+    pub fn stream_open(&self, open: &StreamOpen) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_open(&self.ticket, open)
+    }
+
+    /// See [`Room::is_small_credit`].
+    pub fn is_small_credit(&self, credit: &StreamCredit) -> bool {
+        lock(&self.cell.room).room.is_small_credit(&self.ticket, credit)
+    }
+
+    /// See [`Room::stream_credit`].
+    pub fn stream_credit(&self, credit: &StreamCredit) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_credit(&self.ticket, credit)
+    }
+
+    /// See [`Room::stream_chunk`].
+    pub fn stream_chunk(&self, frame: Bytes) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_chunk(&self.ticket, frame)
+    }
+
+    /// See [`Room::stream_close`].
+    pub fn stream_close(&self, close: &StreamClose) -> Result<(), StreamFault> {
+        lock(&self.cell.room).room.stream_close(&self.ticket, close)
+    }
+
+    /// See [`Room::v1_message`].
+    pub fn v1_message(&self, msg: &Msg) -> usize {
+        lock(&self.cell.room)
+            .room
+            .v1_message(&self.ticket, msg, unix_ms())
+    }
+
+    /// See [`Room::v1_file_start`].
+    pub fn v1_file_start(&self, msg: &Msg, attachment: &Attachment) -> Result<usize, FileFault> {
+        let now = (unix_ms(), Instant::now());
+        lock(&self.cell.room)
+            .room
+            .v1_file_start(&self.ticket, msg, attachment, Uuid::new_v4, now)
+    }
+
+    /// See [`Room::v1_file_feed`].
+    pub fn v1_file_feed(&self, stall: Duration) -> Feed {
+        lock(&self.cell.room)
+            .room
+            .v1_file_feed(&self.ticket, stall, Instant::now())
+    }
+
+    /// See [`Room::v1_file_chunk`].
+    pub fn v1_file_chunk(&self, data: &Bytes) -> Result<(), FileFault> {
+        lock(&self.cell.room).room.v1_file_chunk(&self.ticket, data)
+    }
+
+    /// See [`Room::v1_file_end`].
+    pub fn v1_file_end(&self, msg_id: &str) -> Result<(), FileFault> {
+        lock(&self.cell.room).room.v1_file_end(&self.ticket, msg_id)
+    }
+
+    /// See [`Room::v1_file_abort`].
+    pub fn v1_file_abort(&self, message: &str) {
+        lock(&self.cell.room).room.v1_file_abort(&self.ticket, message);
+    }
+
+    /// See [`Room::v1_moved`].
+    pub fn v1_moved(&self) {
+        lock(&self.cell.room).room.v1_moved(&self.ticket);
+    }
+
     /// See [`Room::walk`].
     pub fn walk(&self, budget: usize, out: &mut impl Extend<Bytes>) -> Walked {
         lock(&self.cell.room).room.walk(&self.ticket, budget, out)
@@ -214,7 +285,11 @@ impl Place {
 
     /// The member leaves for good.
     pub fn bye(&self) {
-        lock(&self.cell.room).room.bye(&self.ticket);
+        {
+            let mut kept = lock(&self.cell.room);
+            kept.room.tell_time(unix_ms());
+            kept.room.bye(&self.ticket);
+        }
         info!(member = ?self.ticket, room = self.cell.key, "left");
         self.hub.emptied(&self.cell);
     }
@@ -224,8 +299,14 @@ impl Place {
         if self.hub.shutdown.is_cancelled() {
             return;
         }
-        let Some(absence) = lock(&self.cell.room).room.lost(&self.ticket) else {
-            return;
+        let absence = {
+            let mut kept = lock(&self.cell.room);
+            kept.room.tell_time(unix_ms());
+            kept.room.lost(&self.ticket)
+        };
+        let Some(absence) = absence else {
+            // A version 1 member leaves at once; it may have been the last.
+            return self.hub.emptied(&self.cell);
         };
         info!(member = ?self.ticket, room = self.cell.key, "away");
         let place = self.clone();
@@ -234,7 +315,11 @@ impl Place {
                 () = place.hub.shutdown.cancelled() => return,
                 () = tokio::time::sleep(place.hub.seat) => {}
             }
-            lock(&place.cell.room).room.expire(&absence);
+            {
+                let mut kept = lock(&place.cell.room);
+                kept.room.tell_time(unix_ms());
+                kept.room.expire(&absence);
+            }
             place.hub.emptied(&place.cell);
         });
     }
@@ -250,7 +335,7 @@ fn full() -> ErrorFrame {
 }
 
 /// Milliseconds since the Unix epoch.
-fn unix_ms() -> u64 {
+pub fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -22,17 +22,43 @@ mod connection;
 mod front;
 mod http;
 mod hub;
+mod lanes;
 mod limits;
 mod metrics;
 pub mod protocol;
+mod proxy;
 mod queue;
 mod random;
 pub mod room;
 mod server;
 mod session;
 mod tap;
+mod tls;
+mod v1;
 mod wire;
 mod writer;
 
-pub use config::{Config, MIN_TOKEN, Token};
-pub use server::{Relay, Running, StartError};
+pub use config::{Config, MIN_TOKEN, RoomToken, Token, Version1};
+pub use proxy::Network;
+pub use server::{Relay, Reloader, Running, StartError};
+pub use tls::{TlsError, TlsFiles};
+
+/// Doors for the fuzz targets into what is not public.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads the head of an HTTP request, and all that the relay reads from it.
+    pub fn http_head(bytes: &[u8]) {
+        if let Ok(Some(head)) = crate::http::Head::parse(bytes) {
+            let _ = (
+                head.upgrade(),
+                head.is_forwarded(),
+                crate::v1::Query::parse(&head.query),
+            );
+            let _ = crate::proxy::client(
+                &[],
+                std::net::Ipv4Addr::LOCALHOST.into(),
+                &head.headers("x-forwarded-for"),
+            );
+        }
+    }
+}

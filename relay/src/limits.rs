@@ -22,11 +22,22 @@ impl Bucket {
         })
     }
 
-    /// Lets a frame through, or says after how many milliseconds one will be let through.
-    pub fn take(&mut self, now: Instant) -> Result<(), u64> {
+    /// Lets a frame through whatever there is, and says after how many milliseconds it will be paid for.
+    pub fn charge(&mut self, now: Instant) -> u64 {
+        self.fill(now);
+        self.tokens -= 1.0;
+        (-self.tokens / self.rate * 1000.0).ceil().max(0.0) as u64
+    }
+
+    fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.tokens = (self.tokens + passed * self.rate).min(self.burst);
         self.filled = now;
+    }
+
+    /// Lets a frame through, or says after how many milliseconds one will be let through.
+    pub fn take(&mut self, now: Instant) -> Result<(), u64> {
+        self.fill(now);
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
             return Ok(());
@@ -82,6 +93,8 @@ mod tests {
         assert_eq!((bucket.take(later), bucket.take(later)), (Ok(()), Err(100)));
         let much_later = start + Duration::from_secs(100);
         assert_eq!((0..5).filter(|_| bucket.take(much_later).is_ok()).count(), 3);
+        let mut bucket = Bucket::new(10, 2, start).expect("a limit");
+        assert_eq!([(); 4].map(|()| bucket.charge(start)), [0, 0, 100, 200]);
         assert!(Bucket::new(0, 3, start).is_none() && Bucket::new(3, 0, start).is_none());
     }
 

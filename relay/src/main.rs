@@ -1,6 +1,7 @@
 //! The relay's program: reads the command line, listens, says where, and runs until it is told to stop.
 
 mod cli;
+mod settings;
 
 use std::{
     io::{self, Write},
@@ -9,16 +10,21 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
 use cli::{Flags, LogFormat};
-use nexscope_relay::Relay;
+use nexscope_relay::{Relay, RoomToken};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let (flags, tokens) = match settings::read() {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("nexscope-relay: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     start_log(flags.log_format);
-    match run(flags) {
+    match run(flags, tokens) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nexscope-relay: {error:#}");
@@ -28,15 +34,26 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(flags: Flags) -> anyhow::Result<()> {
-    let (config, made) = flags.config().context("cannot make a token")?;
+async fn run(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
+    let (config, made) = flags.config(tokens).context("cannot make a token")?;
     let token = config.token.0.clone();
     raise_file_limit(config.max_connections);
     // Before anybody is told that the relay is there: a signal that comes right then must find its handler.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+    let tls = config.tls.is_some();
     let relay = Relay::bind(config).await?;
-    say(relay.address(), made.then_some(&token)).context("cannot write to standard output")?;
+    let reloader = relay.reloader();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match reloader.reload() {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(%error, "the old certificate stays"),
+            }
+        }
+    });
+    say(relay.address(), tls, made.then_some(&token)).context("cannot write to standard output")?;
     relay
         .run(async move {
             tokio::select! {
@@ -49,12 +66,12 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
 }
 
 /// Prints where the relay listens, and an invite where nobody knows its token.
-fn say(address: SocketAddr, token: Option<&String>) -> io::Result<()> {
+fn say(address: SocketAddr, tls: bool, token: Option<&String>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {address}")?;
     if let Some(token) = token {
         let host = SocketAddr::new(reachable(address.ip()), address.port());
-        writeln!(out, "nexscope://{host}/lobby?tls=0#{token}")?;
+        writeln!(out, "nexscope://{host}/lobby?tls={}#{token}", u8::from(tls))?;
     }
     out.flush()
 }

@@ -3,12 +3,56 @@
 use std::{
     fmt::Write,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
 
 /// Close codes that are counted each on its own; others count as 0.
-const CODES: [u16; 18] = [
-    0, 1000, 1001, 1002, 1006, 1008, 4009, 4010, 4011, 4012, 4013, 4020, 4021, 4022, 4023, 4024, 4025, 1007,
+const CODES: [u16; 19] = [
+    0, 1000, 1001, 1002, 1006, 1007, 1008, 4009, 4010, 4011, 4012, 4013, 4014, 4020, 4021, 4022, 4023, 4024,
+    4025,
 ];
+
+/// Upper bounds of the histogram's buckets, in microseconds; the last bucket has none.
+const BUCKETS: [u64; 10] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000,
+];
+
+/// How long something took, in buckets.
+#[derive(Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts one.
+    pub fn observe(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.iter().position(|bound| micros <= *bound);
+        add(&self.buckets[bucket.unwrap_or(BUCKETS.len())], 1);
+        self.micros.fetch_add(micros, Relaxed);
+    }
+
+    /// The lines for Prometheus: buckets are cumulative there.
+    fn lines(&self) -> Vec<(String, String)> {
+        let mut total = 0;
+        let bounds = BUCKETS.iter().map(|bound| (*bound as f64 / 1e6).to_string());
+        let mut lines: Vec<_> = bounds
+            .chain(["+Inf".to_owned()])
+            .zip(&self.buckets)
+            .map(|(bound, count)| {
+                total += count.load(Relaxed);
+                (format!("_bucket{{le=\"{bound}\"}}"), total.to_string())
+            })
+            .collect();
+        let sum = self.micros.load(Relaxed) as f64 / 1e6;
+        lines.extend([
+            ("_sum".to_owned(), sum.to_string()),
+            ("_count".to_owned(), total.to_string()),
+        ]);
+        lines
+    }
+}
 
 /// What a relay counts since it started. What is there at the moment is asked where it lives.
 #[derive(Default)]
@@ -27,6 +71,10 @@ pub struct Metrics {
     pub dropped: AtomicU64,
     /// Frames refused by the rate limit.
     pub limited: AtomicU64,
+    /// Streams opened.
+    pub streams: AtomicU64,
+    /// How long the oldest frame of each write has waited in its queue.
+    pub queued: Histogram,
     closes: [AtomicU64; CODES.len()],
 }
 
@@ -117,6 +165,12 @@ impl Metrics {
             "Frames refused by the rate limit.",
             &count(&self.limited),
         );
+        put(
+            "streams_total",
+            "counter",
+            "Streams opened.",
+            &count(&self.streams),
+        );
         let closes: Vec<_> = CODES
             .iter()
             .zip(&self.closes)
@@ -129,6 +183,12 @@ impl Metrics {
             "Connections ended, by close code.",
             &closes,
         );
+        text += "# HELP nexscope_queue_seconds How long the oldest frame of each write has waited in its queue.\n\
+                 # TYPE nexscope_queue_seconds histogram\n";
+        for (label, value) in self.queued.lines() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "nexscope_queue_seconds{label} {value}");
+        }
         text
     }
 }
@@ -136,4 +196,32 @@ impl Metrics {
 /// Counts; the order among counters does not matter to anybody.
 pub fn add(counter: &AtomicU64, more: usize) {
     counter.fetch_add(more as u64, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn histograms_are_cumulative() {
+        let metrics = Metrics::default();
+        for micros in [0, 100, 101, 2_000_000] {
+            metrics.queued.observe(Duration::from_micros(micros));
+        }
+        let text = metrics.render(&Gauges {
+            connections: 0,
+            members: 0,
+            rooms: 0,
+        });
+        for line in [
+            "nexscope_queue_seconds_bucket{le=\"0.0001\"} 2",
+            "nexscope_queue_seconds_bucket{le=\"0.00025\"} 3",
+            "nexscope_queue_seconds_bucket{le=\"1\"} 3",
+            "nexscope_queue_seconds_bucket{le=\"+Inf\"} 4",
+            "nexscope_queue_seconds_sum 2.000201",
+            "nexscope_queue_seconds_count 4",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
 }

@@ -1,25 +1,32 @@
 //! A connection's outgoing queue: bounded by bytes and by frames, filled by rooms, drained by its writer.
+//! Files have [lanes](crate::lanes) beside it, which its frames overtake.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::{
+    lanes::Lanes,
     metrics::{Metrics, add},
     protocol::{Code, ErrorFrame},
-    room::{Class, Outbox},
-    wire,
+    room::{Class, Flow, Outbox, Piece},
+    wire::{self, Part},
 };
 
 /// Frames that the writer takes at once, for one vectored write.
 const BATCH_FRAMES: usize = 64;
 /// Bytes after which it takes no more at once.
 const BATCH_BYTES: usize = 128 * 1024;
+/// Bytes of files that it takes at once: no more than one chunk as a rule, since what is taken is not
+/// overtaken by frames any more.
+const BATCH_FILE_BYTES: usize = 32 * 1024;
 /// A queue that has drained gives back what it has grown to above this many frames.
 const KEEP_FRAMES: usize = 64;
 
@@ -34,9 +41,11 @@ pub struct Queue {
     ended: Notify,
 }
 
-#[derive(Default)]
 struct State {
     frames: VecDeque<(Bytes, Class)>,
+    lanes: Lanes,
+    /// When the oldest of `frames` came.
+    since: Option<Instant>,
     /// What of `frames` is counted.
     bytes: usize,
     count: usize,
@@ -62,12 +71,23 @@ pub struct End {
 
 impl Queue {
     /// An empty queue.
-    pub fn new(max_bytes: usize, max_frames: usize, metrics: Arc<Metrics>) -> Queue {
+    pub fn new(max_bytes: usize, max_frames: usize, lanes: Lanes, metrics: Arc<Metrics>) -> Queue {
         Queue {
             max_bytes,
             max_frames,
             metrics,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                frames: VecDeque::new(),
+                lanes,
+                since: None,
+                bytes: 0,
+                count: 0,
+                signals: 0,
+                pong: None,
+                ping: false,
+                end: None,
+                writer: None,
+            }),
             ended: Notify::new(),
         }
     }
@@ -109,6 +129,15 @@ impl Queue {
         });
     }
 
+    /// Ends the connection with a last frame, or none, and a close frame.
+    pub fn close_with(&self, last: Option<Bytes>, code: u16) {
+        self.end(End {
+            last: last.into_iter().chain([wire::close(code, "")]).collect(),
+            drain: false,
+            code,
+        });
+    }
+
     /// Ends the connection without a word: there is nobody to hear it.
     pub fn abort(&self) {
         self.end(End {
@@ -129,8 +158,8 @@ impl Queue {
     }
 
     /// For the writer: moves the next frames to an empty `batch`, or says how the connection ends. With
-    /// neither, the writer is woken when there is something.
-    pub fn poll(&self, batch: &mut VecDeque<Bytes>, context: &mut Context<'_>) -> Option<End> {
+    /// neither, the writer is woken when there is something. Files are left where they are unless `files`.
+    pub fn poll(&self, batch: &mut VecDeque<Part>, files: bool, context: &mut Context<'_>) -> Option<End> {
         let mut state = self.lock();
         if let Some(end) = &state.end
             && (!end.drain || (state.frames.is_empty() && batch.is_empty()))
@@ -138,7 +167,17 @@ impl Queue {
             return Some(end.clone());
         }
         if batch.is_empty() {
+            if let Some(since) = state.since.take() {
+                self.metrics.queued.observe(since.elapsed());
+            }
             state.take(batch);
+            if !state.frames.is_empty() {
+                // What is left came after what was taken; near enough, and without a time for each frame.
+                state.since = Some(Instant::now());
+            }
+            if files && state.frames.is_empty() {
+                state.lanes.take(BATCH_FILE_BYTES, batch);
+            }
         }
         // Also while a batch is being written: an end must be noticed then.
         match &mut state.writer {
@@ -146,6 +185,16 @@ impl Queue {
             none => *none = Some(context.waker().clone()),
         }
         None
+    }
+
+    /// Whether a frame of this length is one too many. Chunks do not count, the frames among them do.
+    fn is_full(&self, state: &State, length: usize) -> bool {
+        state.count >= self.max_frames || state.bytes + state.lanes.frame_bytes() + length > self.max_bytes
+    }
+
+    fn too_slow(&self) {
+        let message = "You read more slowly than the room speaks; connect again with `resume`.";
+        self.close(ErrorFrame::new(Code::SlowConsumer, message));
     }
 
     /// The first end counts; later ones come from those who have not seen it yet.
@@ -159,6 +208,7 @@ impl Queue {
             state.frames = VecDeque::new();
             (state.bytes, state.count, state.signals) = (0, 0, 0);
         }
+        state.lanes.clear();
         (state.pong, state.ping) = (None, false);
         state.end = Some(end);
         wake(state);
@@ -177,8 +227,7 @@ impl Outbox for Queue {
             return false;
         }
         if class != Class::Welcome {
-            let full =
-                |state: &State| state.count >= self.max_frames || state.bytes + frame.len() > self.max_bytes;
+            let full = |state: &State| self.is_full(state, frame.len());
             if full(&state) && state.signals > 0 {
                 add(&self.metrics.dropped, state.drop_signals());
             }
@@ -188,14 +237,15 @@ impl Outbox for Queue {
             }
             if full(&state) {
                 drop(state);
-                let message = "You read more slowly than the room speaks; connect again with `resume`.";
-                self.close(ErrorFrame::new(Code::SlowConsumer, message));
+                self.too_slow();
                 return false;
             }
             state.bytes += frame.len();
             state.count += 1;
             state.signals += usize::from(class == Class::Signal);
         }
+        // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
+        state.since.get_or_insert_with(Instant::now);
         state.frames.push_back((frame, class));
         wake(state);
         true
@@ -211,13 +261,47 @@ impl Outbox for Queue {
             code,
         });
     }
+
+    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            flow.finish();
+            return;
+        }
+        if let Piece::Frame(frame) = &piece
+            && self.is_full(&state, frame.len())
+        {
+            drop(state);
+            flow.finish();
+            return self.too_slow();
+        }
+        state.lanes.push(flow, piece);
+        wake(state);
+    }
+
+    fn cut_lane(&self, lane: Uuid, last: Bytes) {
+        let mut state = self.lock();
+        state.lanes.cut(lane, last);
+        wake(state);
+    }
+
+    fn drop_lane(&self, lane: Uuid) {
+        let mut state = self.lock();
+        state.lanes.remove(lane);
+        // Where lanes go one by one, the next may begin.
+        wake(state);
+    }
+
+    fn taken(&self) -> u64 {
+        self.lock().lanes.taken()
+    }
 }
 
 impl State {
-    fn take(&mut self, batch: &mut VecDeque<Bytes>) {
-        batch.extend(self.pong.take());
+    fn take(&mut self, batch: &mut VecDeque<Part>) {
+        batch.extend(self.pong.take().map(Part::whole));
         if std::mem::take(&mut self.ping) {
-            batch.push_back(wire::PING_FRAME);
+            batch.push_back(Part::whole(wire::PING_FRAME));
         }
         let mut bytes = 0;
         while batch.len() < BATCH_FRAMES && bytes < BATCH_BYTES {
@@ -226,7 +310,7 @@ impl State {
             };
             bytes += frame.len();
             self.uncount(&frame, class);
-            batch.push_back(frame);
+            batch.push_back(Part::whole(frame));
         }
         if self.frames.is_empty() && self.frames.capacity() > KEEP_FRAMES {
             self.frames.shrink_to(KEEP_FRAMES);
@@ -268,16 +352,19 @@ fn wake(mut state: MutexGuard<'_, State>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lanes::Turns;
 
     fn queue(max_bytes: usize, max_frames: usize) -> Queue {
-        Queue::new(max_bytes, max_frames, Arc::default())
+        let lanes = Lanes::new(Turns::Fair, 1 << 16);
+        Queue::new(max_bytes, max_frames, lanes, Arc::default())
     }
 
     fn taken(queue: &Queue) -> Vec<Bytes> {
         let mut batch = VecDeque::new();
-        let end = queue.poll(&mut batch, &mut Context::from_waker(Waker::noop()));
+        let end = queue.poll(&mut batch, true, &mut Context::from_waker(Waker::noop()));
         batch
             .into_iter()
+            .map(|part| part.bytes)
             .chain(end.into_iter().flat_map(|end| end.last))
             .collect()
     }

@@ -13,6 +13,7 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream, lookup_host},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
@@ -24,6 +25,7 @@ use crate::{
     hub::Hub,
     metrics::{Metrics, add},
     room::Rules,
+    tls::{Tls, TlsError},
 };
 
 /// How long connections have to end when the relay shuts down.
@@ -64,13 +66,16 @@ pub enum StartError {
     /// An empty token would let everybody in.
     #[error("the token is empty; set NEXSCOPE_TOKEN, or leave it out to have one made")]
     NoToken,
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address is no address, or is taken.
-    #[error("cannot listen on {listen}: {source}; choose another address with --listen")]
+    #[error("cannot listen on {listen}: {reason}; choose another address with --listen")]
     Listen {
         /// What was asked for.
         listen: String,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -78,30 +83,45 @@ pub enum StartError {
 pub struct Relay {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
+}
+
+/// Reads a relay's certificate and key again.
+#[derive(Clone)]
+pub struct Reloader(Option<Arc<Tls>>);
+
+impl Reloader {
+    /// For connections from now on. Fails where the files are wrong; the old ones stay then. Without TLS
+    /// there is nothing to do.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.0.as_ref().map_or(Ok(()), |tls| tls.reload())
+    }
 }
 
 impl Relay {
     /// Listens. Fails where the address cannot be had, or where the token is too weak for it.
     pub async fn bind(config: Config) -> Result<Relay, StartError> {
-        if config.token.0.is_empty() {
+        if config.secrets().any(|token| token.0.is_empty()) {
             return Err(StartError::NoToken);
         }
-        let failed = |source| StartError::Listen {
+        let failed = |reason| StartError::Listen {
             listen: config.listen.clone(),
-            source,
+            reason,
         };
         let addresses: Vec<SocketAddr> = lookup_host(&config.listen).await.map_err(failed)?.collect();
         if let Some(&address) = addresses.iter().find(|address| !address.ip().is_loopback())
-            && config.token.0.chars().count() < MIN_TOKEN
+            && config.secrets().any(|token| token.0.chars().count() < MIN_TOKEN)
         {
             return Err(StartError::WeakToken { address });
         }
+        let tls = config.tls.clone().map(Tls::load).transpose()?.map(Arc::new);
         let listener = TcpListener::bind(&addresses[..]).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Relay {
             listener,
             address,
+            tls,
             shared: Arc::new(shared(config)),
         })
     }
@@ -111,12 +131,18 @@ impl Relay {
         self.address
     }
 
+    /// What reads the certificate again, also while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(self.tls.clone())
+    }
+
     /// Listens and runs in the background, on the tokio runtime that calls this.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let relay = Relay::bind(config).await?;
         let (address, shutdown) = (relay.address, relay.shared.shutdown.clone());
         Ok(Running {
             address,
+            tls: relay.tls.is_some(),
             shutdown,
             task: tokio::spawn(relay.run(std::future::pending())),
         })
@@ -128,12 +154,13 @@ impl Relay {
         let Relay {
             listener,
             address,
+            tls,
             shared,
         } = self;
         let tasks = TaskTracker::new();
         info!(%address, "listening");
         tokio::select! {
-            () = accept(&listener, &shared, &tasks) => {}
+            () = accept(&listener, tls.as_ref(), &shared, &tasks) => {}
             () = shared.shutdown.cancelled() => {}
             () = shutdown => shared.shutdown.cancel(),
         }
@@ -150,6 +177,7 @@ impl Relay {
 #[must_use = "the relay stops when this is dropped"]
 pub struct Running {
     address: SocketAddr,
+    tls: bool,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -162,7 +190,8 @@ impl Running {
 
     /// The URL that clients connect to.
     pub fn url(&self) -> String {
-        format!("ws://{}/ws", self.address)
+        let scheme = if self.tls { "wss" } else { "ws" };
+        format!("{scheme}://{}/ws", self.address)
     }
 
     /// Tells everybody (1001), and returns when all connections have ended, at the latest after 4 s.
@@ -185,6 +214,8 @@ pub(crate) fn shared(config: Config) -> Shared {
     let shutdown = CancellationToken::new();
     let rules = Rules {
         max_members: config.max_members,
+        v1_max_users: config.v1.max_users,
+        v1_max_file: config.v1.max_file,
         memory_messages: config.memory_messages,
         memory_bytes: config.memory_bytes,
         queue_frames: config.queue_frames,
@@ -223,10 +254,10 @@ fn max_connections(asked: usize) -> usize {
 }
 
 /// Accepts connections for as long as it is polled.
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracker) {
+async fn accept(listener: &TcpListener, tls: Option<&Arc<Tls>>, shared: &Arc<Shared>, tasks: &TaskTracker) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => serve(stream, peer, shared, tasks),
+            Ok((stream, peer)) => serve(stream, peer, tls, shared, tasks),
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(BACK_OFF).await;
@@ -235,14 +266,43 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
     }
 }
 
-fn serve(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, tasks: &TaskTracker) {
+fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<&Arc<Tls>>,
+    shared: &Arc<Shared>,
+    tasks: &TaskTracker,
+) {
     add(&shared.metrics.accepted, 1);
-    let Some(permit) = shared.addresses.admit(peer.ip()) else {
+    // A proxy's own address says nothing: its connections are counted by whom they are for, once that is known.
+    let proxy = shared
+        .config
+        .trusted_proxy
+        .iter()
+        .any(|network| network.contains(peer.ip()));
+    let Some(permit) = shared.addresses.admit((!proxy).then_some(peer.ip())) else {
         return;
     };
     if let Err(error) = stream.set_nodelay(true) {
         // The peer is gone already; reading will tell.
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    tasks.spawn(connection::serve(Arc::clone(shared), stream, peer, permit));
+    let shared = Arc::clone(shared);
+    let Some(tls) = tls else {
+        tasks.spawn(connection::serve(shared, stream, peer, permit));
+        return;
+    };
+    let acceptor = tls.acceptor();
+    tasks.spawn(async move {
+        let handshake = timeout(shared.config.hello_timeout, acceptor.accept(stream));
+        let accepted = tokio::select! {
+            () = shared.shutdown.cancelled() => return,
+            accepted = handshake => accepted,
+        };
+        match accepted {
+            Ok(Ok(stream)) => connection::serve(shared, stream, peer, permit).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
+            Err(_) => tracing::debug!(%peer, "no TLS in time"),
+        }
+    });
 }

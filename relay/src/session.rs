@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use tracing::info;
+use uuid::Uuid;
 
 use crate::{
     hub::Place,
     limits::{Bucket, Patience},
     metrics::add,
-    protocol::{Code, ErrorFrame, Request},
+    protocol::{ChunkHead, Code, ErrorFrame, Request},
     queue::Queue,
-    room::{Class, Outbox},
+    room::{Class, Outbox, StreamFault},
     server::Shared,
     wire,
 };
@@ -22,6 +24,8 @@ pub struct Session {
     shared: Arc<Shared>,
     bucket: Option<Bucket>,
     patience: Patience,
+    /// The stream of the last chunk that was for none: its others were on their way already.
+    stray: Option<Uuid>,
 }
 
 impl Session {
@@ -34,6 +38,7 @@ impl Session {
             shared,
             bucket,
             patience: Patience::default(),
+            stray: None,
         }
     }
 
@@ -41,30 +46,52 @@ impl Session {
     pub fn text(&mut self, text: &str) {
         add(&self.shared.metrics.bytes_in, text.len());
         let request = Request::parse(text);
-        if !matches!(request, Ok(Request::Bye))
-            && let Some(Err(retry_ms)) = self.bucket.as_mut().map(|bucket| bucket.take(Instant::now()))
-        {
+        let free = match &request {
+            Ok(Request::Bye) => true,
+            Ok(Request::StreamCredit(credit)) => !self.place.is_small_credit(credit),
+            _ => false,
+        };
+        if !free && let Some(Err(retry_ms)) = self.bucket.as_mut().map(|bucket| bucket.take(Instant::now())) {
             return self.limited(request, retry_ms);
         }
-        match request.and_then(|request| self.process(request)) {
-            Ok(()) => self.patience.good(),
-            // The other side may have ended a stream while this frame was on its way: nobody's fault.
-            Err(error) if error.code == Code::NoSuchStream => self.send(&error),
-            Err(error) => self.bad(&error),
-        }
+        let result = match request {
+            Ok(request) => self.process(request),
+            Err(error) => Err(error.into()),
+        };
+        self.judge(result);
     }
 
     /// Takes a binary frame: a chunk of a stream.
-    pub fn binary(&mut self, chunk: &[u8]) {
+    pub fn binary(&mut self, chunk: Bytes) {
         add(&self.shared.metrics.bytes_in, chunk.len());
-        let Some((id, _)) = chunk.split_first_chunk::<16>().filter(|_| chunk.len() > 24) else {
-            let message = "A binary frame is 16 bytes of stream id, 8 of offset, and 1 or more of the file.";
-            return self.bad(&ErrorFrame::new(Code::BadFrame, message));
-        };
-        self.send(&no_such_stream(uuid::Uuid::from_bytes(*id).to_string()));
+        let stream = ChunkHead::parse(&chunk).map(|(head, _)| head.stream);
+        let result = self.place.stream_chunk(chunk);
+        if let Err(StreamFault::Tell(error)) = &result
+            && error.code == Code::NoSuchStream
+        {
+            // One answer for a stream that has ended, not one for each chunk that was on its way.
+            if std::mem::replace(&mut self.stray, stream) == stream {
+                return;
+            }
+        }
+        self.judge(result);
     }
 
-    fn process(&mut self, request: Request) -> Result<(), ErrorFrame> {
+    fn judge(&mut self, result: Result<(), StreamFault>) {
+        match result {
+            Ok(()) => self.patience.good(),
+            // The other side may have ended a stream while this frame was on its way: nobody's fault.
+            Err(StreamFault::Tell(error)) if error.code == Code::NoSuchStream => self.send(&error),
+            Err(StreamFault::Tell(error)) => self.bad(&error),
+            Err(StreamFault::Violation) => {
+                if self.patience.bad() {
+                    self.abuse();
+                }
+            }
+        }
+    }
+
+    fn process(&mut self, request: Request) -> Result<(), StreamFault> {
         match request {
             Request::Message(post) => {
                 let about = |error| ErrorFrame {
@@ -81,9 +108,12 @@ impl Session {
                 self.place.bye();
                 self.queue.finish();
             }
-            Request::StreamOpen(open) => return Err(no_such_stream(open.stream)),
-            Request::StreamCredit(credit) => return Err(no_such_stream(credit.stream)),
-            Request::StreamClose(close) => return Err(no_such_stream(close.stream)),
+            Request::StreamOpen(open) => {
+                self.place.stream_open(&open)?;
+                add(&self.shared.metrics.streams, 1);
+            }
+            Request::StreamCredit(credit) => self.place.stream_credit(&credit)?,
+            Request::StreamClose(close) => self.place.stream_close(&close)?,
         }
         Ok(())
     }
@@ -130,13 +160,5 @@ impl Session {
     fn send(&self, error: &ErrorFrame) {
         // Where the queue takes no more, the connection is closing already.
         self.queue.push(wire::text(error), Class::Frame);
-    }
-}
-
-fn no_such_stream(stream: String) -> ErrorFrame {
-    let error = ErrorFrame::new(Code::NoSuchStream, "That stream is not open; open a new one.");
-    ErrorFrame {
-        stream: Some(stream),
-        ..error
     }
 }

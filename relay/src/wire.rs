@@ -10,12 +10,35 @@ use serde::Serialize;
 const HEADER: usize = 10;
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
 /// A ping without a payload.
 pub const PING_FRAME: Bytes = Bytes::from_static(&[FIN | PING, 0]);
+
+/// What is written of a frame in one piece: all of it, or its head alone.
+pub struct Part {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Whether the frame ends with them.
+    pub last: bool,
+}
+
+impl Part {
+    /// A whole frame, or the end of one.
+    pub fn whole(bytes: Bytes) -> Part {
+        Part { bytes, last: true }
+    }
+}
+
+/// The header of a binary frame whose payload follows in a part of its own, so that it is not copied.
+pub fn binary_head(length: usize) -> Bytes {
+    let mut buffer = [0; HEADER];
+    let start = put_header(&mut buffer, BINARY, length);
+    Bytes::copy_from_slice(&buffer[start..])
+}
 
 /// A text frame that holds `value` as JSON.
 pub fn text(value: &impl Serialize) -> Bytes {
@@ -26,8 +49,14 @@ pub fn text(value: &impl Serialize) -> Bytes {
     let written = serde_json::to_writer(&mut buffer, value);
     debug_assert!(written.is_ok(), "a frame that does not serialise");
     let length = buffer.len() - HEADER;
+    let start = put_header(&mut buffer, TEXT, length);
+    Bytes::from(buffer).slice(start..)
+}
+
+/// Writes a header so that it ends at [`HEADER`]; gives where it begins.
+fn put_header(buffer: &mut [u8], opcode: u8, length: usize) -> usize {
     let start = HEADER - header_len(length);
-    buffer[start] = FIN | TEXT;
+    buffer[start] = FIN | opcode;
     match length {
         0..=125 => buffer[start + 1] = length as u8,
         126..=0xffff => {
@@ -39,7 +68,17 @@ pub fn text(value: &impl Serialize) -> Bytes {
             buffer[start + 2..HEADER].copy_from_slice(&(length as u64).to_be_bytes());
         }
     }
-    Bytes::from(buffer).slice(start..)
+    start
+}
+
+/// The payload of a frame that was made here.
+pub fn payload(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => HEADER,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
 }
 
 /// The answer to a ping, with the ping's payload (125 bytes at most, as the RFC limits it).

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use tokio::io::AsyncWrite;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     metrics::{Metrics, add},
     queue::Queue,
     room::Walked,
+    wire::Part,
 };
 
 /// Frames in one write. More would need a larger array on every writer's stack for no gain.
@@ -34,8 +35,8 @@ pub struct Writer<W> {
     /// Whose replay it is; none once it is live.
     replay: Option<Place>,
     /// What is being written. Bounded: it is filled when empty only.
-    batch: VecDeque<Bytes>,
-    /// Whether the first of the batch is written in part, and has to be finished whatever happens.
+    batch: VecDeque<Part>,
+    /// Whether the first frame of the batch is written in part, and has to be finished whatever happens.
     begun: bool,
     ending: bool,
     unflushed: bool,
@@ -60,19 +61,29 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Fills the batch. True where there is something to write.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
         if !self.ending
-            && let Some(end) = self.queue.poll(&mut self.batch, context)
+            && let Some(end) = self.queue.poll(&mut self.batch, self.replay.is_none(), context)
         {
             self.ending = true;
             self.replay = None;
             // The frame that is being written is finished; what waits behind it is not sent.
-            self.batch.truncate(usize::from(self.begun));
-            self.batch.extend(end.last);
+            let rest = self
+                .batch
+                .iter()
+                .position(|part| part.last)
+                .map_or(0, |last| last + 1);
+            self.batch.truncate(if self.begun { rest } else { 0 });
+            self.batch.extend(end.last.into_iter().map(Part::whole));
         }
         while self.batch.is_empty()
             && let Some(place) = &self.replay
         {
-            if place.walk(REPLAY_BYTES, &mut self.batch) == Walked::Live {
+            let mut frames = Vec::new();
+            let walked = place.walk(REPLAY_BYTES, &mut frames);
+            self.batch.extend(frames.into_iter().map(Part::whole));
+            if walked == Walked::Live {
                 self.replay = None;
+                // Files waited for the end of the replay; and what is polled again registers this task.
+                context.waker().wake_by_ref();
             }
         }
         !self.batch.is_empty()
@@ -81,8 +92,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = self.batch.len().min(SLICES);
-        for (slice, frame) in slices.iter_mut().zip(&self.batch) {
-            *slice = IoSlice::new(frame);
+        for (slice, part) in slices.iter_mut().zip(&self.batch) {
+            *slice = IoSlice::new(&part.bytes);
         }
         let mut written = ready!(Pin::new(&mut self.out).poll_write_vectored(context, &slices[..count]))?;
         if written == 0 {
@@ -90,15 +101,15 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         }
         add(&self.metrics.bytes_out, written);
         self.unflushed = true;
-        while let Some(frame) = self.batch.front_mut() {
-            if written < frame.len() {
-                frame.advance(written);
+        while let Some(part) = self.batch.front_mut() {
+            if written < part.bytes.len() {
+                part.bytes.advance(written);
                 self.begun |= written > 0;
                 break;
             }
-            written -= frame.len();
+            written -= part.bytes.len();
+            self.begun = !part.last;
             self.batch.pop_front();
-            self.begun = false;
         }
         Poll::Ready(Ok(()))
     }

@@ -119,6 +119,15 @@ fn help_and_usage() {
         "--chunk-bytes",
         "--window-bytes",
         "--log-format",
+        "--config",
+        "--tls-cert",
+        "--tls-key",
+        "--trusted-proxy",
+        "--no-v1",
+        "--v1-room",
+        "--max-payload",
+        "--max-file",
+        "--max-users",
     ] {
         assert!(help.contains(flag), "{flag}");
         let variable = format!("NEXSCOPE_{}", flag[2..].to_uppercase().replace('-', "_"));
@@ -131,6 +140,8 @@ fn help_and_usage() {
         &["--heartbeat", "0"],
         &["--rate", "-1"],
         &["--memory-bytes", "much"],
+        &["--tls-cert", "cert.pem"],
+        &["--trusted-proxy", "proxy.example"],
     ] {
         let (code, _, error) = output(&mut command(wrong));
         assert!(code == Some(2) && !error.is_empty(), "{wrong:?}: {error}");
@@ -219,4 +230,67 @@ fn a_given_token_is_not_printed() {
                 .lines()
                 .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
     );
+}
+
+/// Each layer goes before the next: flags, variables, `.env`, the file, the defaults.
+#[tokio::test]
+async fn settings_have_layers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let toml = "listen = '127.0.0.1:0'\nrate = 1\nburst = 2\nheartbeat = 3\nwindow-bytes = '2MiB'\n\
+                [[token]]\ntoken = 'for the den alone'\nrooms = ['den']\n";
+    std::fs::write(folder.path().join("relay.toml"), toml).expect("written");
+    let dotenv = format!(
+        "NEXSCOPE_CONFIG=relay.toml\nNEXSCOPE_RATE=11\nNEXSCOPE_BURST=12\nNEXSCOPE_HEARTBEAT=13\nNEXSCOPE_TOKEN='{TOKEN}'\n"
+    );
+    std::fs::write(folder.path().join(".env"), dotenv).expect("written");
+    let mut command = command(&["--heartbeat", "33"]);
+    let program = Program::start(
+        command
+            .current_dir(&folder)
+            .env("NEXSCOPE_BURST", "22")
+            .env("NEXSCOPE_HEARTBEAT", "23"),
+    );
+    let url = format!("ws://{}/ws", program.address);
+    let mut welcome = serde_json::Value::Null;
+    for (token, room, enters) in [
+        (TOKEN, "lobby", true),
+        ("for the den alone", "lobby", false),
+        ("for the den alone", "Den", true),
+    ] {
+        let (mut socket, _) = connect_async(&url).await.expect("a connection");
+        let mut hello = hello("alice");
+        (hello["token"], hello["room"]) = (token.into(), room.into());
+        socket.send(Message::text(hello.to_string())).await.expect("sent");
+        let frame = socket.next().await.expect("a frame").expect("a frame");
+        welcome = serde_json::from_str(frame.to_text().expect("text")).expect("JSON");
+        assert_eq!(welcome["type"] == "welcome", enters, "{token} {room}: {welcome}");
+    }
+    let limits = &welcome["limits"];
+    assert_eq!(
+        (
+            &limits["rate"],
+            &limits["burst"],
+            &welcome["heartbeat"],
+            &limits["window_bytes"]
+        ),
+        (&11.into(), &22.into(), &33.into(), &(2 << 20).into())
+    );
+    drop(program);
+
+    std::fs::write(folder.path().join(".env"), "NEXSCOPE_CONFIG=relay.toml").expect("written");
+    let mut command = self::command(&["--listen", "127.0.0.1:0"]);
+    for (toml, fault) in [
+        ("mesage-bytes = 1", "did you mean `message-bytes`?"),
+        ("rate = -1", "invalid value"),
+        ("[[token]]\ntoken = ''", "token is empty"),
+    ] {
+        std::fs::write(folder.path().join("relay.toml"), toml).expect("written");
+        let (code, out, error) = output(command.current_dir(&folder));
+        assert!(
+            code != Some(0) && out.is_empty() && error.contains(fault),
+            "{toml}: {error}"
+        );
+    }
+    let (_, _, error) = output(self::command(&["--config", "no-such-file.toml"]).current_dir(&folder));
+    assert!(error.contains("cannot read no-such-file.toml"), "{error}");
 }

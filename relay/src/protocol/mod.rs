@@ -1,15 +1,18 @@
-//! The frames that clients and the relay exchange, version 2: types and rules about names, nothing else.
+//! The frames that clients and the relay exchange, version 2 (version 1 is in [`v1`]): types and rules about names, nothing else.
 //!
 //! One JSON object per WebSocket text frame. Unknown fields are ignored. A `body` is opaque to the
 //! relay and travels byte for byte; what clients put into it is in [`body`].
 
 pub mod body;
+mod chunk;
 mod code;
 mod frame;
 mod hello;
 mod name;
 mod request;
+pub mod v1;
 
+pub use chunk::{CHUNK_HEAD, ChunkHead, stream_id};
 pub use code::Code;
 pub use frame::{
     Ack, Bye, ErrorFrame, Frame, FrameError, Hello, Limits, Member, Message, Mode, Presence, PresenceEvent,

@@ -7,6 +7,8 @@
 //!
 //! - [`Room::join`], [`Room::lost`], [`Room::expire`], [`Room::bye`]: who is here (`presence.rs`);
 //! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`post.rs`);
+//! - [`Room::stream_open`] and its like: files on their way (`stream.rs`);
+//! - [`Room::v1_message`] and its like: version 1 members (`v1/`);
 //! - [`Room::walk`]: what a member missed, at the pace of its connection (`walk.rs`).
 
 mod memory;
@@ -14,17 +16,22 @@ mod outbox;
 mod post;
 mod presence;
 mod seat;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod v1;
 mod walk;
 
 use std::{collections::HashMap, sync::Arc};
 
 use memory::Memory;
-pub use outbox::{Class, Outbox};
+pub use outbox::{Class, Flow, Outbox, Piece};
 pub use presence::{Absence, Entry};
 use seat::{Key, Name, Seat};
 pub use seat::{Owner, Ticket};
+pub use stream::StreamFault;
+use stream::Streams;
+pub use v1::{Feed, FileFault};
 pub use walk::Walked;
 
 use crate::protocol::Limits;
@@ -38,6 +45,10 @@ pub struct Rules {
     pub memory_messages: usize,
     /// The most bytes of messages that a room remembers; receipts have as many of their own.
     pub memory_bytes: usize,
+    /// The most members that speak version 1.
+    pub v1_max_users: usize,
+    /// The most bytes of a file that one of them sends.
+    pub v1_max_file: u64,
     /// The most acks that wait for a member whose replay is not over.
     pub queue_frames: usize,
     /// The most bytes of such acks.
@@ -68,6 +79,12 @@ pub struct Room<O> {
     forgotten_public: u64,
     /// The newest message to some that has left the memory while one of them had no seat.
     forgotten_private: u64,
+    /// The wall clock as last told, in milliseconds since the Unix epoch.
+    now: u64,
+    /// What is kept for version 1 members.
+    v1: v1::State,
+    /// Files on their way, and those of which the end is not written yet.
+    streams: Streams,
     /// Connections whose replay is not over.
     walkers: usize,
     /// How often somebody took a seat: tells whether a room that is empty was so all the time.
@@ -89,6 +106,9 @@ impl<O: Outbox> Room<O> {
             memory,
             forgotten_public: 0,
             forgotten_private: 0,
+            now: 0,
+            v1: v1::State::default(),
+            streams: Streams::new(),
             walkers: 0,
             joins: 0,
         }

@@ -8,6 +8,7 @@ use super::{
     Class, Outbox, Room,
     memory::{Addressee, Stored},
     seat::{Key, Seat, Ticket},
+    v1::{Faces, Parts, V1Face},
 };
 use crate::{
     protocol::{Ack, Code, ErrorFrame, Post, PresenceEvent, Status, Update},
@@ -39,13 +40,32 @@ struct SignalFrame<'a> {
     body: &'a RawValue,
 }
 
+/// A message or a signal, encoded for each version.
+struct Frames {
+    v2: Bytes,
+    v1: Faces,
+    class: Class,
+}
+
 /// One of `to`, looked up.
-struct Target {
-    key: Key,
-    name: Box<str>,
+pub(super) struct Target {
+    pub(super) key: Key,
+    pub(super) name: Box<str>,
     /// Its place among the seats, where it has one.
-    seat: Option<usize>,
-    reached: bool,
+    pub(super) seat: Option<usize>,
+    pub(super) reached: bool,
+}
+
+/// What became of a message.
+pub(super) struct Taken {
+    seq: u64,
+    at: u64,
+    /// Connections that it was queued for.
+    pub(super) count: usize,
+    /// The addressed who got it.
+    pub(super) reached: Vec<String>,
+    /// The addressed who did not.
+    pub(super) absent: Vec<String>,
 }
 
 impl<O: Outbox> Room<O> {
@@ -57,18 +77,48 @@ impl<O: Outbox> Room<O> {
         let Some(sender) = self.seat_of(ticket) else {
             return Ok(0);
         };
-        let mut targets = self.targets(sender, post)?;
+        let targets = self.targets(sender, post)?;
         if let Some(first) = self.memory.find(&ticket.key, &post.id) {
             let ack = self.ack_again(first);
             let seq = ack.seq;
             self.push_ack(sender, seq, wire::text(&ack));
             return Ok(0);
         }
+        let taken = self.take(sender, targets, post, V1Face::Translated, true, now);
+        let ack = wire::text(&Ack {
+            id: post.id.clone().into_owned(),
+            seq: taken.seq,
+            at: taken.at,
+            count: taken.count,
+            reached: taken.reached,
+            absent: taken.absent,
+            duplicate: false,
+        });
+        self.push_ack(sender, taken.seq, ack);
+        if self.v1.members > 0 {
+            self.v1_accept(sender, post, now);
+        }
+        Ok(taken.count)
+    }
+
+    /// Gives a message its place in the order, delivers it and remembers it. `waits`: for addressees who have no
+    /// seat too.
+    pub(super) fn take(
+        &mut self,
+        sender: usize,
+        mut targets: Vec<Target>,
+        post: &Post,
+        face: V1Face,
+        waits: bool,
+        now: u64,
+    ) -> Taken {
+        self.tell_time(now);
         self.seq += 1;
         self.at = self.at.max(now);
+        let from = &self.seats[sender].member.name;
         let frame = wire::text(&MessageFrame {
             id: &post.id,
-            from: &self.seats[sender].member.name,
+            from,
             to: targets.iter().map(|target| &*target.name).collect(),
             only: post.only,
             thread: post.thread.as_deref(),
@@ -76,23 +126,43 @@ impl<O: Outbox> Room<O> {
             at: self.at,
             body: post.body,
         });
-        let count = self.deliver(sender, &mut targets, post.only, &frame, Class::Frame);
-        let (reached, absent) = targets.iter().partition::<Vec<_>, _>(|target| target.reached);
-        let ack = wire::text(&Ack {
-            id: post.id.clone().into_owned(),
+        let faces = match face {
+            V1Face::Translated if self.v1.members > 0 => Some(self.faces(&Parts {
+                id: &post.id,
+                from,
+                to: targets.iter().map(|target| &*target.name).collect(),
+                thread: post.thread.as_deref(),
+                at: self.at,
+                body: post.body,
+            })),
+            V1Face::Translated | V1Face::Hidden => None,
+            V1Face::Written(frame) => Some(Faces {
+                named: Some(frame.clone()),
+                other: Some(frame),
+            }),
+        };
+        let frames = Frames {
+            v2: frame,
+            v1: faces.unwrap_or_default(),
+            class: Class::Frame,
+        };
+        let count = self.deliver(sender, &mut targets, post.only, &frames);
+        let names = |reached: bool| {
+            let some = targets.iter().filter(move |target| target.reached == reached);
+            some.map(|target| target.name.to_string()).collect()
+        };
+        let taken = Taken {
             seq: self.seq,
             at: self.at,
             count,
-            reached: reached
-                .into_iter()
-                .map(|target| target.name.to_string())
-                .collect(),
-            absent: absent.into_iter().map(|target| target.name.to_string()).collect(),
-            duplicate: false,
-        });
-        self.push_ack(sender, self.seq, ack);
-        self.remember(sender, targets, post, frame, count);
-        Ok(count)
+            reached: names(true),
+            absent: names(false),
+        };
+        if !waits {
+            targets.retain(|target| target.seat.is_some());
+        }
+        self.remember(sender, targets, post, frames.v2, count);
+        taken
     }
 
     /// Takes a signal: delivers it and forgets it. Fails like [`Room::message`].
@@ -108,7 +178,12 @@ impl<O: Outbox> Room<O> {
             thread: post.thread.as_deref(),
             body: post.body,
         });
-        Ok(self.deliver(sender, &mut targets, post.only, &frame, Class::Signal))
+        let frames = Frames {
+            v2: frame,
+            v1: Faces::default(),
+            class: Class::Signal,
+        };
+        Ok(self.deliver(sender, &mut targets, post.only, &frames))
     }
 
     /// Changes what others see of a member, and tells them.
@@ -124,8 +199,18 @@ impl<O: Outbox> Room<O> {
         self.announce(PresenceEvent::Update, index);
     }
 
-    /// Looks up whom a post addresses: each once, without the sender.
+    /// Looks up whom a post addresses. Fails where it is for its addressees only and there is none.
     fn targets(&self, sender: usize, post: &Post) -> Result<Vec<Target>, ErrorFrame> {
+        let targets = self.look_up(sender, post);
+        if post.only && targets.is_empty() {
+            let message = "A message for its addressees only needs somebody else in `to`.";
+            return Err(ErrorFrame::new(Code::BadFrame, message));
+        }
+        Ok(targets)
+    }
+
+    /// Looks up whom a post addresses: each once, without the sender.
+    pub(super) fn look_up(&self, sender: usize, post: &Post) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::with_capacity(post.to.len());
         for written in &post.to {
             let key = Key::new(written);
@@ -143,33 +228,22 @@ impl<O: Outbox> Room<O> {
                 reached: false,
             });
         }
-        if post.only && targets.is_empty() {
-            let message = "A message for its addressees only needs somebody else in `to`.";
-            return Err(ErrorFrame::new(Code::BadFrame, message));
-        }
-        Ok(targets)
+        targets
     }
 
     /// Queues a frame for all but the sender, or for the addressed alone; marks who was reached.
-    fn deliver(
-        &self,
-        sender: usize,
-        targets: &mut [Target],
-        only: bool,
-        frame: &Bytes,
-        class: Class,
-    ) -> usize {
+    fn deliver(&self, sender: usize, targets: &mut [Target], only: bool, frames: &Frames) -> usize {
         let mut count = 0;
         for target in targets.iter_mut() {
             target.reached = target
                 .seat
-                .is_some_and(|seat| self.seats[seat].take(frame, class));
+                .is_some_and(|seat| self.seats[seat].take(frames, true));
             count += usize::from(target.reached);
         }
         if !only {
             for (index, seat) in self.seats.iter().enumerate() {
                 if index != sender && !targets.iter().any(|target| target.seat == Some(index)) {
-                    count += usize::from(seat.take(frame, class));
+                    count += usize::from(seat.take(frames, false));
                 }
             }
         }
@@ -251,9 +325,25 @@ impl<O: Outbox> Room<O> {
 impl<O: Outbox> Seat<O> {
     /// Queues a frame for this member; false where it is away or its connection is closing. A message
     /// for a connection whose replay is not over is not queued: it comes to it in the memory.
-    fn take(&self, frame: &Bytes, class: Class) -> bool {
+    fn take(&self, frames: &Frames, named: bool) -> bool {
         let Some(link) = &self.link else { return false };
-        (class == Class::Frame && link.walk.is_some()) || link.outbox.push(frame.clone(), class)
+        if frames.class == Class::Frame && link.walk.is_some() {
+            return true;
+        }
+        let frame = match (&self.v1, named) {
+            (None, _) => &frames.v2,
+            (Some(_), _) if frames.class == Class::Signal => return false,
+            (Some(_), true) => match &frames.v1.named {
+                Some(frame) => frame,
+                // What says nothing to it has reached it all the same.
+                None => return true,
+            },
+            (Some(_), false) => match &frames.v1.other {
+                Some(frame) => frame,
+                None => return true,
+            },
+        };
+        link.outbox.push(frame.clone(), frames.class)
     }
 }
 

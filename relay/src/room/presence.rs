@@ -1,14 +1,18 @@
 //! Who is here: joining, taking over, being away, leaving.
 
+use std::{collections::VecDeque, sync::Arc};
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
+use tokio::sync::Notify;
 
 use super::{
     Class, Outbox, Room,
     memory::Reader,
     seat::{Key, Link, Name, Owner, Seat, Ticket},
+    v1::V1Seat,
     walk::Walk,
 };
 use crate::{
@@ -26,6 +30,8 @@ pub struct Entry {
     pub connection: u64,
     /// An unguessable secret, for a new seat.
     pub session: String,
+    /// Where it speaks version 1: told when something has moved that its connection may wait for.
+    pub v1: Option<Arc<Notify>>,
     /// A limit on connections is reached: whatever else is right, it is refused with `full`.
     pub crowded: bool,
 }
@@ -69,13 +75,17 @@ impl<O: Outbox> Room<O> {
             version,
             connection,
             session,
+            v1,
             crowded,
         } = entry;
+        self.tell_time(now);
         let key = Key::new(&greeting.name);
         let owner = greeting.owner.as_ref().map(Owner::of);
         let seat = self.admit(&key, owner, greeting.resume.as_ref())?;
-        let max = self.rules.max_members;
-        if crowded || (seat.is_none() && max > 0 && self.seats.len() >= max) {
+        let over = |count: usize, max: usize| max > 0 && count >= max;
+        let no_seat = over(self.seats.len(), self.rules.max_members)
+            || (v1.is_some() && over(self.v1.members, self.rules.v1_max_users));
+        if crowded || (seat.is_none() && no_seat) {
             let message = "The relay or the room is full; try again later.";
             return Err(ErrorFrame::new(Code::Full, message));
         }
@@ -118,13 +128,25 @@ impl<O: Outbox> Room<O> {
                 let mut seat = Seat::new(key.clone(), session, member);
                 // What was forgotten before may have been for it; its resume may come with a later join.
                 seat.forgotten = self.forgotten_private;
+                self.v1.members += usize::from(v1.is_some());
+                seat.v1 = v1.map(|moved| {
+                    Box::new(V1Seat {
+                        moved,
+                        offers: VecDeque::new(),
+                    })
+                });
                 self.seats.push(seat);
                 (self.seats.len() - 1, Some(PresenceEvent::Join))
             }
         };
         self.joins += 1;
 
-        outbox.push(self.welcome(index, resumed), Class::Welcome);
+        let welcome = if self.seats[index].v1.is_some() {
+            self.v1_presence(None)
+        } else {
+            self.welcome(index, resumed)
+        };
+        outbox.push(welcome, Class::Welcome);
         let missed = match (resumed, &greeting.resume) {
             (Resumed::Ok | Resumed::Gap, Some(resume)) => Some(resume.seq),
             (Resumed::Lost, _) => Some(0),
@@ -158,9 +180,14 @@ impl<O: Outbox> Room<O> {
     }
 
     /// A connection has ended without `bye`: its member is away. `None` where another connection has taken
-    /// the seat over; otherwise the seat is held until [`Room::expire`] is called with what is given.
+    /// the seat over, or where the member speaks version 1 and has left; otherwise the seat is held until [`Room::expire`] is called with what is given.
     pub fn lost(&mut self, ticket: &Ticket) -> Option<Absence> {
         let index = self.seat_of(ticket)?;
+        if self.seats[index].v1.is_some() {
+            // Version 1 has no session to come back with.
+            self.bye(ticket);
+            return None;
+        }
         self.unlink(index);
         let seat = &mut self.seats[index];
         seat.change(|member| member.status = Status::Away);
@@ -208,8 +235,10 @@ impl<O: Outbox> Room<O> {
             event,
             member: &self.seats[index].json,
         });
+        self.v1_announce(event, index);
         for (other, seat) in self.seats.iter().enumerate() {
             if other != index
+                && seat.v1.is_none()
                 && let Some(link) = &seat.link
             {
                 link.outbox.push(frame.clone(), Class::Frame);
@@ -289,6 +318,13 @@ impl<O: Outbox> Room<O> {
 
     /// Takes the connection from a seat.
     fn unlink(&mut self, index: usize) -> Option<Link<O>> {
+        let link = self.seats[index].link.as_ref()?;
+        let ticket = Ticket {
+            key: self.seats[index].key.clone(),
+            connection: link.connection,
+        };
+        self.v1_file_abort(&ticket, "Its sender has gone.");
+        self.end_streams(&ticket);
         let seat = &mut self.seats[index];
         let link = seat.link.take()?;
         self.walkers -= usize::from(link.walk.is_some());
@@ -302,6 +338,7 @@ impl<O: Outbox> Room<O> {
     fn leave(&mut self, index: usize) {
         self.announce(PresenceEvent::Leave, index);
         let seat = self.seats.swap_remove(index);
+        self.v1.members -= usize::from(seat.v1.is_some());
         self.forgotten_private = self.forgotten_private.max(seat.forgotten);
         if let Some(moved) = self.seats.get(index)
             && let Some(name) = self.names.get_mut(&moved.key)

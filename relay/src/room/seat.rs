@@ -5,7 +5,7 @@ use std::{borrow::Borrow, collections::BTreeSet, fmt, sync::Arc};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::walk::Walk;
+use super::{v1::V1Seat, walk::Walk};
 use crate::protocol::Member;
 
 /// A name as it compares: in lower case.
@@ -49,7 +49,7 @@ impl Owner {
 }
 
 /// A connection's right to its seat, given by `join`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ticket {
     pub(super) key: Key,
     pub(super) connection: u64,
@@ -86,6 +86,8 @@ pub(super) struct Seat<O> {
     pub(super) json: Box<RawValue>,
     /// The connection; none while away.
     pub(super) link: Option<Link<O>>,
+    /// Where it speaks version 1: what that needs. Boxed, since few do.
+    pub(super) v1: Option<Box<V1Seat>>,
     /// How often it has been away: tells a returned member from one that never came back.
     pub(super) absences: u64,
     /// The newest message to this member alone that has left the memory.
@@ -109,6 +111,7 @@ impl<O> Seat<O> {
             member,
             json,
             link: None,
+            v1: None,
             absences: 0,
             forgotten: 0,
         }

@@ -129,7 +129,11 @@ impl<O: Outbox> Room<O> {
             if walk.takes(message, reader, &name.pending) {
                 walk.release_acks(message.seq - 1, out);
                 taken += message.frame.len();
-                out.extend([message.frame.clone()]);
+                if seat.v1.is_some() {
+                    out.extend(Room::<O>::v1_replay(&self.v1.ids, &message.frame, &seat.key));
+                } else {
+                    out.extend([message.frame.clone()]);
+                }
             }
         }
         walk.release_acks(u64::MAX, out);

@@ -1,6 +1,8 @@
 //! A relay and small clients for tests. Nothing here sleeps to wait: it waits for frames, with a limit.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod v1;
+
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};

@@ -2,6 +2,7 @@
 
 mod property;
 mod rules;
+mod streams;
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 
@@ -18,6 +19,7 @@ struct Box_(Rc<RefCell<State>>);
 #[derive(Default)]
 struct State {
     frames: VecDeque<Bytes>,
+    lanes: Vec<(Arc<Flow>, VecDeque<Piece>)>,
     closed: Option<Code>,
 }
 
@@ -36,6 +38,22 @@ impl Outbox for Box_ {
             state.frames.clear();
             state.closed = Some(error.code);
         }
+    }
+
+    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
+        let mut state = self.0.borrow_mut();
+        match state.lanes.iter_mut().find(|(other, _)| other.lane == flow.lane) {
+            Some((_, lane)) => lane.push_back(piece),
+            None => state.lanes.push((Arc::clone(flow), [piece].into())),
+        }
+    }
+
+    fn cut_lane(&self, lane: uuid::Uuid, _: Bytes) {
+        self.drop_lane(lane);
+    }
+
+    fn drop_lane(&self, lane: uuid::Uuid) {
+        self.0.borrow_mut().lanes.retain(|(flow, _)| flow.lane != lane);
     }
 }
 
@@ -56,6 +74,8 @@ impl Bench {
     fn new(change: impl FnOnce(&mut Rules)) -> Bench {
         let mut rules = Rules {
             max_members: 0,
+            v1_max_users: 50,
+            v1_max_file: 1 << 20,
             memory_messages: 1000,
             memory_bytes: 1 << 20,
             queue_frames: 1000,
@@ -89,6 +109,7 @@ impl Bench {
             version: 2,
             connection: self.connections,
             session: format!("session{}", self.connections),
+            v1: None,
             crowded: false,
         };
         let outbox = Box_::default();

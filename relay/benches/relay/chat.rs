@@ -1,0 +1,108 @@
+//! Messages: fan-out, there and back, one who does not read.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Notify,
+};
+
+use crate::support::{Member, Relay, at, message};
+
+/// Messages that may be unacked.
+const WINDOW: u64 = 256;
+/// Messages in one write of the sender.
+const BATCH: u64 = 32;
+const MESSAGE: &[u8] = b"{\"type\":\"message";
+
+/// One sender, many receivers, at most 256 messages unacked. `deaf` receivers never read.
+pub async fn fan_out(receivers: usize, deaf: usize, messages: u64) {
+    let relay = Relay::start();
+    let counts: Arc<Vec<AtomicU64>> = Arc::new((0..receivers).map(|_| AtomicU64::new(0)).collect());
+    let mut silent = Vec::new();
+    for i in 0..deaf {
+        silent.push(Member::join(&relay, &format!("deaf{i}")).await);
+    }
+    let mut tasks = Vec::new();
+    for i in 0..receivers {
+        let mut member = Member::join(&relay, &format!("r{i}")).await;
+        let counts = Arc::clone(&counts);
+        tasks.push(tokio::spawn(async move {
+            while counts[i].load(Relaxed) < messages {
+                let new = member.frames(MESSAGE).await;
+                counts[i].fetch_add(new, Relaxed);
+            }
+        }));
+    }
+    let sender = Member::join(&relay, "sender").await;
+    let (cpu, begin) = (relay.cpu(), Instant::now());
+    let (mut read, mut write) = sender.stream.into_split();
+    let (acked, progress) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
+    let acks = tokio::spawn({
+        let (acked, progress) = (Arc::clone(&acked), Arc::clone(&progress));
+        async move {
+            let mut buffer = vec![0; 64 * 1024];
+            let mut tail = 0u64;
+            while let Ok(n @ 1..) = read.read(&mut buffer).await {
+                // An ack of these messages has one `"reached"` and no text.
+                tail += buffer[..n].windows(9).filter(|w| w == b"\"reached\"").count() as u64;
+                acked.store(tail, Relaxed);
+                progress.notify_one();
+            }
+        }
+    });
+    let mut sent = 0;
+    while sent < messages {
+        // A word that two reads have cut apart is not found: so many may be missed, and are made up for.
+        while sent >= WINDOW + acked.load(Relaxed) {
+            if tokio::time::timeout(Duration::from_millis(20), progress.notified())
+                .await
+                .is_err()
+            {
+                acked.store(sent, Relaxed);
+            }
+        }
+        let batch: Vec<u8> = (sent..sent + BATCH).flat_map(message).collect();
+        write.write_all(&batch).await.expect("sent");
+        sent += BATCH;
+    }
+    for task in tasks {
+        task.await.expect("received");
+    }
+    acks.abort();
+    let (time, deliveries) = (begin.elapsed().as_secs_f64(), receivers as f64 * messages as f64);
+    let rate = deliveries / time / 1e6;
+    let each = (relay.cpu() - cpu) / deliveries * 1e6;
+    let beside = if deaf > 0 {
+        format!(" beside {deaf} that never reads")
+    } else {
+        String::new()
+    };
+    println!(
+        "| fan-out 1→{receivers}{beside} | {rate:.2} million deliveries/s, {each:.2} µs of the relay's CPU each |"
+    );
+}
+
+/// A message to one and its answer, one after the other.
+pub async fn ping_pong(rounds: u64) {
+    let relay = Relay::start();
+    let mut ann = Member::join(&relay, "ann").await;
+    let mut bob = Member::join(&relay, "bob").await;
+    let mut times = Vec::new();
+    for round in 0..rounds {
+        let begin = Instant::now();
+        ann.stream.write_all(&message(round)).await.expect("sent");
+        while bob.frames(MESSAGE).await == 0 {}
+        bob.stream.write_all(&message(round)).await.expect("sent");
+        while ann.frames(MESSAGE).await == 0 {}
+        times.push(begin.elapsed());
+    }
+    let (p50, p99, p999) = (at(&mut times, 0.5), at(&mut times, 0.99), at(&mut times, 0.999));
+    println!("| there and back | p50 {p50} µs, p99 {p99} µs, p99.9 {p999} µs |");
+}

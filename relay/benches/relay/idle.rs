@@ -1,0 +1,31 @@
+//! Connections that say nothing, and how fast new ones come.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Member, Relay};
+
+/// What each of so many idle connections costs, and how fast they came, 32 at a time.
+pub async fn idle(connections: usize) {
+    let relay = Relay::start();
+    let before = relay.memory();
+    let begin = Instant::now();
+    let mut members = Vec::new();
+    while members.len() < connections {
+        let first = members.len();
+        let joins = (first..connections.min(first + 32)).map(|i| {
+            let relay = &relay;
+            async move {
+                // Rooms of ten, since everybody hears of everybody who joins.
+                let mut member = Member::join_room(relay, &format!("m{i}"), i / 10).await;
+                member.buffer = Vec::new();
+                member
+            }
+        });
+        members.extend(futures_util::future::join_all(joins).await);
+    }
+    let time = begin.elapsed();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let each = (relay.memory() - before) as f64 * 1024.0 / connections as f64;
+    let rate = connections as f64 / time.as_secs_f64();
+    println!("| {connections} idle connections | {each:.0} bytes each; {rate:.0} new ones a second |");
+}

@@ -1,0 +1,77 @@
+//! The binary frames: parts of files.
+
+use uuid::Uuid;
+
+/// Bytes in front of a chunk's payload: the stream's id and an offset.
+pub const CHUNK_HEAD: usize = 24;
+
+/// What a chunk has in front of its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkHead {
+    /// Which stream it belongs to.
+    pub stream: Uuid,
+    /// Where in the file its first byte belongs.
+    pub offset: u64,
+}
+
+impl ChunkHead {
+    /// Reads a binary frame: its head and its payload. `None` where there is not at least one byte of payload.
+    pub fn parse(frame: &[u8]) -> Option<(ChunkHead, &[u8])> {
+        let (stream, rest) = frame.split_first_chunk::<16>()?;
+        let (offset, payload) = rest.split_first_chunk::<8>()?;
+        (!payload.is_empty()).then_some((
+            ChunkHead {
+                stream: Uuid::from_bytes(*stream),
+                offset: u64::from_be_bytes(*offset),
+            },
+            payload,
+        ))
+    }
+
+    /// The bytes to put in front of a payload.
+    pub fn to_bytes(self) -> [u8; CHUNK_HEAD] {
+        let mut head = [0; CHUNK_HEAD];
+        head[..16].copy_from_slice(self.stream.as_bytes());
+        head[16..].copy_from_slice(&self.offset.to_be_bytes());
+        head
+    }
+}
+
+/// Reads a stream's id, which is a UUID in lower-case hyphenated form and in no other.
+pub fn stream_id(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    (id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_come_back() {
+        let head = ChunkHead {
+            stream: Uuid::from_u128(7),
+            offset: u64::MAX - 1,
+        };
+        let mut frame = head.to_bytes().to_vec();
+        assert_eq!(ChunkHead::parse(&frame), None, "no payload");
+        frame.extend(b"ab");
+        assert_eq!(ChunkHead::parse(&frame), Some((head, &b"ab"[..])));
+        assert_eq!(ChunkHead::parse(&frame[..23]), None);
+    }
+
+    #[test]
+    fn stream_ids_have_one_form() {
+        assert!(stream_id("01890a5d-ac96-774b-bcce-b302099a8057").is_some());
+        for bad in [
+            "",
+            "01890A5D-AC96-774B-BCCE-B302099A8057",
+            "01890a5dac96774bbcceb302099a8057",
+            "{01890a5d-ac96-774b-bcce-b302099a8057}",
+            "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
+            "01890a5d-ac96-774b-bcce-b302099a805",
+        ] {
+            assert!(stream_id(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! Members of both versions in one room: what each says, as the other reads it.
+
+mod support;
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use nexscope_relay::{Running, protocol::ChunkHead};
+use serde_json::{Value, json};
+use support::{Client, PATIENCE, relay, v1::V1};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
+
+/// `ann` and `bob` speak version 1, `cat` and `dan` version 2.
+async fn four(relay: &Running) -> (V1, V1, Client, Client) {
+    let mut ann = V1::join(relay, "ann").await;
+    let mut bob = V1::join(relay, "bob").await;
+    let mut cat = Client::join(relay, "cat").await;
+    let dan = Client::join(relay, "Dan").await;
+    for client in [&mut ann, &mut bob] {
+        client.until_users(&["Dan", "ann", "bob", "cat"]).await;
+    }
+    cat.presence("join", "Dan").await;
+    (ann, bob, cat, dan)
+}
+
+fn chat(id: &str, to: &[&str], only: bool, body: Value) -> Value {
+    let mut chat = json!({"kind": "chat", "text": format!("text of {id}"), "origin": "human"});
+    for (key, value) in body.as_object().expect("fields") {
+        chat[key] = value.clone();
+    }
+    json!({"type": "message", "id": id, "to": to, "only": only, "body": chat})
+}
+
+#[tokio::test]
+async fn version_1_speaks_to_version_2() {
+    let relay = relay(|_| {}).await;
+    let (mut ann, mut bob, mut cat, mut dan) = four(&relay).await;
+    // To all.
+    ann.send(ann.msg("m1", &[])).await;
+    assert_eq!(ann.next_said().await["delivered"], json!(["Dan", "bob", "cat"]));
+    for client in [&mut cat, &mut dan] {
+        let message = client.next_of("message").await;
+        let body = &message["body"];
+        assert_eq!((&message["id"], &message["from"]), (&json!("m1"), &json!("ann")));
+        assert_eq!(
+            (&message["to"], &message["only"], &message["thread"]),
+            (&json!([]), &json!(false), &json!("t1"))
+        );
+        assert_eq!(
+            (&body["kind"], &body["text"]),
+            (&json!("chat"), &json!("text of m1"))
+        );
+        assert_eq!(
+            (&body["origin"], &body["hop"], body.get("asks")),
+            (&json!("human"), &json!(0), None)
+        );
+    }
+    assert_eq!(bob.next_said().await["msgId"], "m1");
+    // To one by name, from an agent, with an id outside the rule.
+    let mut odd = ann.msg("id of any form", &["dan", "eve"]);
+    odd["role"] = "userAgent".into();
+    odd["hopCount"] = 2.into();
+    odd["threadId"] = "é".into();
+    ann.send(odd).await;
+    let ack = ann.next_said().await;
+    assert_eq!(
+        (
+            &ack["msgId"],
+            &ack["threadId"],
+            &ack["delivered"],
+            &ack["offline"]
+        ),
+        (
+            &json!("id of any form"),
+            &json!("é"),
+            &json!(["Dan"]),
+            &json!(["eve"])
+        )
+    );
+    let message = dan.next_of("message").await;
+    let body = &message["body"];
+    let id = message["id"].as_str().expect("an id").to_owned();
+    let thread = message["thread"].as_str().expect("a thread").to_owned();
+    assert!(nexscope_relay::protocol::is_id(&id) && nexscope_relay::protocol::is_thread(&thread));
+    assert_eq!((&message["only"], &body["asks"]), (&json!(true), &json!(true)));
+    assert_eq!((&body["origin"], &body["hop"]), (&json!("agent"), &json!(2)));
+    assert!(cat.messages().await.is_empty());
+    // The answer and the receipts come back under the names that `ann` knows.
+    let mut reply = chat(
+        "r1",
+        &["ann"],
+        true,
+        json!({"origin": "agent", "hop": 3, "reply_to": id}),
+    );
+    reply["thread"] = thread.clone().into();
+    dan.send(reply).await;
+    let got = ann.next_said().await;
+    assert_eq!(
+        got,
+        json!({"type": "msg", "msgId": "r1", "from": "Dan", "to": ["ann"], "role": "userAgent", "threadId": "é",
+            "text": "text of r1", "hopCount": 3, "attachments": [], "ts": got["ts"]})
+    );
+    for (state, shown) in [
+        ("received", false),
+        ("queued", false),
+        ("accepted", false),
+        ("rejected", true),
+        ("answered", false),
+        ("failed", true),
+        ("expired", false),
+    ] {
+        let receipt = json!({"kind": "receipt", "of": id, "state": state, "reason": "why not"});
+        dan.send(json!({"type": "message", "id": format!("x-{state}"), "to": ["ann"], "only": true, "body": receipt})).await;
+        assert_eq!(dan.next_of("ack").await["reached"], json!(["ann"]));
+        if shown {
+            let got = ann.next_said().await;
+            assert_eq!(
+                (&got["type"], &got["role"], &got["threadId"]),
+                (&json!("msg"), &json!("user"), &json!("id of any form"))
+            );
+            let text = got["text"].as_str().expect("a text");
+            assert!(text.contains(state) && text.contains("why not"), "{text}");
+        }
+    }
+    ann.send(json!({"type": "ping"})).await;
+    assert_eq!(ann.next().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn version_2_speaks_to_version_1() {
+    let relay = relay(|_| {}).await;
+    let (mut ann, mut bob, mut cat, mut dan) = four(&relay).await;
+    for (id, to, only, ann_gets, bob_gets) in [
+        ("a", &[][..], false, Some(&[][..]), Some(&[][..])),
+        ("b", &["ANN", "dan"], false, Some(&["ann", "Dan"]), Some(&[])),
+        ("c", &["bob"], true, None, Some(&["bob"])),
+    ] {
+        cat.send(chat(id, to, only, json!({"hop": 1}))).await;
+        let ack = cat.next_of("ack").await;
+        assert_eq!(ack["count"], 1 + 2 * u64::from(!only), "{ack}");
+        for (client, gets) in [(&mut ann, ann_gets), (&mut bob, bob_gets)] {
+            let Some(to) = gets else { continue };
+            let got = client.next_said().await;
+            assert_eq!(
+                got,
+                json!({"type": "msg", "msgId": id, "from": "cat", "to": to, "role": "user", "threadId": id,
+                    "text": format!("text of {id}"), "hopCount": 1, "attachments": [], "ts": got["ts"]})
+            );
+        }
+    }
+    // What is no chat is not shown, nor are signals.
+    for body in [
+        json!({"kind": "poll"}),
+        json!({}),
+        json!({"kind": "file_decline", "of": "a", "file": "f"}),
+    ] {
+        cat.send(
+            json!({"type": "message", "id": body.to_string().len().to_string(), "to": ["ann"], "body": body}),
+        )
+        .await;
+        assert_eq!(cat.next_of("ack").await["reached"], json!(["ann"]));
+    }
+    cat.send(json!({"type": "signal", "to": ["ann"], "body": {"kind": "typing"}}))
+        .await;
+    cat.send(json!({"type": "update", "mode": "auto"})).await;
+    cat.settled().await;
+    for client in [&mut ann, &mut bob] {
+        client.send(json!({"type": "ping"})).await;
+        assert_eq!(client.next().await["type"], "pong");
+    }
+    // A message of version 2 waits for a name; a version 1 member that has it gets what waits.
+    cat.send(chat("w", &["eve"], true, json!({}))).await;
+    cat.next_of("ack").await;
+    let mut eve = V1::join(&relay, "eve").await;
+    assert_eq!(
+        (eve.next().await["msgId"].as_str(), dan.messages().await.len()),
+        (Some("w"), 5)
+    );
+    drop(eve);
+    dan.presence("leave", "eve").await;
+    let mut eve = V1::join(&relay, "eve").await;
+    eve.send(json!({"type": "ping"})).await;
+    assert_eq!(eve.next().await["type"], "pong", "it has had it");
+}
+
+#[tokio::test]
+async fn who_is_away_gets_it_later() {
+    let relay = relay(|_| {}).await;
+    let (mut ann, _bob, cat, _dan) = four(&relay).await;
+    let resume = cat.resume(0);
+    cat.cut();
+    ann.until_users(&["Dan", "ann", "bob"]).await;
+    ann.send(ann.msg("m1", &["cat", "eve"])).await;
+    let ack = ann.next_said().await;
+    assert_eq!(
+        (&ack["delivered"], &ack["offline"]),
+        (&json!([]), &json!(["cat", "eve"]))
+    );
+    let mut hello = support::hello("cat");
+    hello["resume"] = resume;
+    let mut cat = Client::enter(&relay, hello).await;
+    assert_eq!(cat.messages().await, ["m1"]);
+    let mut eve = Client::join(&relay, "eve").await;
+    assert!(eve.messages().await.is_empty(), "version 1 waits for nobody else");
+}
+
+/// The next frame of either kind for a version 2 client.
+async fn any(client: &mut Client) -> Result<Value, Vec<u8>> {
+    loop {
+        match timeout(PATIENCE, client.socket.next())
+            .await
+            .expect("a frame in time")
+        {
+            Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
+            Some(Ok(Message::Binary(bytes))) => return Err(bytes.to_vec()),
+            Some(Ok(_)) => {}
+            other => panic!("instead of a frame: {other:?}"),
+        }
+    }
+}
+
+/// Takes a stream from its open to its close: the bytes and the close.
+async fn receive(client: &mut Client, open: &Value, window: u64) -> (Vec<u8>, Value) {
+    let id = &open["stream"];
+    let (mut file, mut credit) = (Vec::new(), window);
+    client
+        .send(json!({"type": "stream_credit", "stream": id, "bytes": credit}))
+        .await;
+    loop {
+        match any(client).await {
+            Err(frame) => {
+                let (head, data) = ChunkHead::parse(&frame).expect("a chunk");
+                assert_eq!(
+                    (head.stream.to_string(), head.offset),
+                    (id.as_str().expect("an id").to_owned(), file.len() as u64)
+                );
+                file.extend(data);
+                if file.len() as u64 + window / 2 > credit {
+                    credit = file.len() as u64 + window;
+                    client
+                        .send(json!({"type": "stream_credit", "stream": id, "bytes": credit}))
+                        .await;
+                }
+            }
+            Ok(frame) if frame["type"] == "stream_close" => return (file, frame),
+            Ok(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_of_version_1_are_pushed() {
+    let relay = relay(|_| {}).await;
+    let (mut ann, mut bob, mut cat, mut dan) = four(&relay).await;
+    let file: Vec<u8> = (0..2_500_000u32).map(|i| (i >> 3) as u8).collect();
+    let one = async {
+        let message = cat.next_of("message").await;
+        let open = cat.next_of("stream_open").await;
+        let offered = &message["body"]["files"][0];
+        assert_eq!(
+            (&message["id"], &message["body"]["text"], &message["from"]),
+            (&json!("f1"), &json!("look"), &json!("ann"))
+        );
+        assert_eq!(
+            (&offered["name"], &offered["size"]),
+            (&json!("../a b.txt"), &json!(file.len()))
+        );
+        assert_eq!(
+            open,
+            json!({"type": "stream_open", "stream": open["stream"], "from": "ann", "size": file.len(), "of": offered["id"], "offset": 0, "pushed": true})
+        );
+        receive(&mut cat, &open, 300_000).await
+    };
+    // `dan` cancels.
+    let other = async {
+        let open = dan.next_of("stream_open").await;
+        dan.send(
+            json!({"type": "stream_close", "stream": open["stream"], "reason": "cancelled", "message": ""}),
+        )
+        .await;
+    };
+    let ((), (start, first), (second, close), ()) =
+        tokio::join!(ann.send_file("f1", &[], &file), bob.receive_file(), one, other);
+    assert!(first == file && second == file);
+    assert_eq!(
+        (&start["text"], &close["reason"]),
+        (&json!("look"), &json!("done"))
+    );
+    let ack = ann.next_said().await;
+    assert_eq!(
+        (&ack["delivered"], &ack["offline"]),
+        (&json!(["bob", "cat"]), &json!(["Dan"])),
+        "{ack}"
+    );
+
+    // Files that are not as long as they say end with `failed`; the version 1 receiver gets what there is.
+    for (id, said, is) in [("f2", 10, 5), ("f3", 5, 10)] {
+        ann.send(ann.file_start(id, &[], said)).await;
+        let open = cat.next_of("stream_open").await;
+        cat.send(json!({"type": "stream_credit", "stream": open["stream"], "bytes": 1000}))
+            .await;
+        let open = dan.next_of("stream_open").await;
+        dan.send(json!({"type": "stream_credit", "stream": open["stream"], "bytes": 1000}))
+            .await;
+        ann.send_bytes(vec![7; is]).await;
+        ann.send(ann.file_end(id)).await;
+        assert_eq!(ann.next_said().await["delivered"], json!(["bob"]));
+        assert_eq!(bob.receive_file().await.1.len(), is);
+        for client in [&mut cat, &mut dan] {
+            loop {
+                if let Ok(frame) = any(client).await
+                    && frame["type"] == "stream_close"
+                {
+                    assert_eq!(frame["reason"], "failed", "{frame}");
+                    break;
+                }
+            }
+        }
+    }
+    // The sender goes in the middle.
+    ann.send(ann.file_start("f4", &["cat"], 10)).await;
+    cat.next_of("stream_open").await;
+    drop(ann);
+    assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
+}
+
+#[tokio::test]
+async fn a_version_2_receiver_that_gives_no_credit_leaves() {
+    let relay = relay(|config| config.v1.stall = Duration::from_millis(200)).await;
+    let (mut ann, mut bob, mut cat, mut dan) = four(&relay).await;
+    let ((), (_, file)) = tokio::join!(
+        ann.send_file("f1", &["bob", "cat"], &[7; 100_000]),
+        bob.receive_file()
+    );
+    assert_eq!(file.len(), 100_000);
+    let ack = ann.next_said().await;
+    assert_eq!(
+        (&ack["delivered"], &ack["offline"]),
+        (&json!(["bob"]), &json!(["cat"])),
+        "{ack}"
+    );
+    assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
+    assert!(dan.messages().await.is_empty());
+}
+
+#[tokio::test]
+async fn files_for_version_1_are_accepted() {
+    let relay = relay(|config| config.window_bytes = 200_000).await;
+    let (mut ann, mut bob, mut cat, _dan) = four(&relay).await;
+    let files: Vec<Vec<u8>> = [1_000_003usize, 0, 77]
+        .iter()
+        .map(|size| (0..*size).map(|i| (i >> 2) as u8).collect())
+        .collect();
+    let offered: Vec<Value> = files.iter().enumerate()
+        .map(|(i, file)| json!({"id": format!("file{i}"), "name": format!("n{i}.txt"), "size": file.len(), "sha256": "ab"})).collect();
+    cat.send(chat("m1", &["ann"], true, json!({"files": offered})))
+        .await;
+    assert_eq!(ann.next_said().await["text"], "text of m1");
+    let mut ids = Vec::new();
+    for i in 0..3 {
+        let accept = cat.next_of("message").await;
+        assert_eq!(
+            (&accept["from"], &accept["to"], &accept["only"], &accept["body"]),
+            (
+                &json!("ann"),
+                &json!(["cat"]),
+                &json!(true),
+                &json!({"kind": "file_accept", "of": "m1", "file": format!("file{i}"), "offset": 0})
+            )
+        );
+        ids.push(Uuid::from_u128(i));
+        cat.send(json!({"type": "stream_open", "stream": Uuid::from_u128(i).to_string(), "to": "ann", "size": files[i as usize].len(), "of": format!("file{i}"), "offset": 0})).await;
+    }
+    let send = async {
+        let mut sent = [0usize; 3];
+        cat.send(json!({"type": "stream_close", "stream": ids[1].to_string(), "reason": "done"}))
+            .await;
+        while sent.iter().zip(&files).any(|(sent, file)| *sent < file.len()) {
+            let credit = cat.next_of("stream_credit").await;
+            let i = ids
+                .iter()
+                .position(|id| credit["stream"] == id.to_string())
+                .expect("a stream");
+            let up_to = files[i]
+                .len()
+                .min(credit["bytes"].as_u64().expect("bytes") as usize);
+            for offset in (sent[i]..up_to).step_by(30_000) {
+                let mut frame = ChunkHead {
+                    stream: ids[i],
+                    offset: offset as u64,
+                }
+                .to_bytes()
+                .to_vec();
+                frame.extend(&files[i][offset..up_to.min(offset + 30_000)]);
+                cat.socket.send(Message::binary(frame)).await.expect("sent");
+            }
+            if sent[i] < files[i].len() && up_to == files[i].len() {
+                cat.send(json!({"type": "stream_close", "stream": ids[i].to_string(), "reason": "done"}))
+                    .await;
+            }
+            sent[i] = up_to;
+        }
+    };
+    let receive = async {
+        let mut got = Vec::new();
+        for _ in 0..3 {
+            got.push(ann.receive_file().await);
+        }
+        got
+    };
+    let ((), got) = timeout(PATIENCE, async { tokio::join!(send, receive) })
+        .await
+        .expect("in time");
+    for (i, (start, file)) in got.iter().enumerate() {
+        assert_eq!(
+            (&start["msgId"], &start["from"], &start["to"]),
+            (&json!(format!("file{i}")), &json!("cat"), &json!(["ann"]))
+        );
+        assert_eq!(
+            (&start["threadId"], &start["role"], &start["hopCount"]),
+            (&json!("m1"), &json!("user"), &json!(0))
+        );
+        let attachment = &start["attachment"];
+        assert_eq!(
+            (&attachment["name"], &attachment["size"], &attachment["sha256"]),
+            (&json!(format!("n{i}.txt")), &json!(files[i].len()), &json!("ab"))
+        );
+        assert!(attachment["mime"].is_string() && attachment["chunkSize"].is_u64());
+        assert!(*file == files[i], "file {i}");
+    }
+    // A message of a file alone comes with the file.
+    cat.send(chat(
+        "m2",
+        &["bob"],
+        true,
+        json!({"text": "", "files": [{"id": "g", "name": "g", "size": 3}]}),
+    ))
+    .await;
+    cat.next_of("message").await;
+    let open = |id: u128, to: &str, of: &str, offset: u64| json!({"type": "stream_open", "stream": Uuid::from_u128(id).to_string(), "to": to, "size": 3, "of": of, "offset": offset});
+    cat.send(open(9, "bob", "g", 0)).await;
+    let start = bob.next_said().await;
+    assert_eq!(
+        (&start["type"], &start["msgId"]),
+        (&json!("file-start"), &json!("m2"))
+    );
+    // And one that breaks off says so.
+    cat.send(
+        json!({"type": "stream_close", "stream": Uuid::from_u128(9).to_string(), "reason": "cancelled"}),
+    )
+    .await;
+    let error = bob.next_said().await;
+    assert_eq!(
+        (&error["code"], &error["msgId"]),
+        (&json!("transfer_incomplete"), &json!("m2"))
+    );
+    // What was not offered, or begins in the middle, is not taken.
+    for (id, of, offset) in [(10, "h", 0), (11, "g", 1)] {
+        cat.send(open(id, "bob", of, offset)).await;
+        assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
+    }
+}
