@@ -254,3 +254,27 @@ fn no_token_is_written_anywhere_but_where_it_was_set() {
     }
     assert!(files >= 3, "journal, owner and log were looked through");
 }
+
+#[test]
+fn an_encrypted_relay_is_joined_where_its_certificate_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (cert.display().to_string(), key.display().to_string());
+    let relay = Relay::start_with(&["--tls-cert", &cert, "--tls-key", &key]);
+    let invite = format!("nexscope://localhost:{}/lobby#{TOKEN}", relay.address().port());
+
+    let alice = Home::empty("alice");
+    let trusted = [("NEXSCOPE_INVITE", invite.as_str()), ("SSL_CERT_FILE", &cert)];
+    let mut a = Lines::start(&alice, &[], &trusted);
+    a.wait_for("-- in #lobby as alice");
+    a.say("hello over TLS");
+    assert_eq!(a.end().0, 0);
+
+    // Who does not trust it says why, and sends it no token.
+    let (code, errors) = Lines::start(&Home::empty("bob"), &[], &trusted[..1]).end();
+    assert_eq!(code, 1);
+    assert!(errors.to_lowercase().contains("certificate"), "{errors}");
+}

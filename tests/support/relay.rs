@@ -12,7 +12,7 @@ use std::{
 pub struct Relay {
     child: Child,
     address: SocketAddr,
-    flags: &'static [&'static str],
+    flags: Vec<String>,
     // Kept open, so that the relay never writes into a closed pipe.
     _out: BufReader<ChildStdout>,
 }
@@ -24,14 +24,15 @@ impl Relay {
     }
 
     /// Starts one on a free port, with more flags.
-    pub fn start_with(flags: &'static [&'static str]) -> Self {
+    pub fn start_with(flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self::on("127.0.0.1:0".parse().unwrap(), flags)
     }
 
-    fn on(address: SocketAddr, flags: &'static [&'static str]) -> Self {
+    fn on(address: SocketAddr, flags: Vec<String>) -> Self {
         let mut child = Command::new(binary())
             .args(["--listen", &address.to_string()])
-            .args(flags)
+            .args(&flags)
             .env_clear()
             .env("NEXSCOPE_TOKEN", super::TOKEN)
             .stdin(Stdio::null())
@@ -66,7 +67,7 @@ impl Relay {
         self.child.wait().unwrap();
         Dead {
             address: self.address,
-            flags: self.flags,
+            flags: std::mem::take(&mut self.flags),
         }
     }
 }
@@ -81,7 +82,7 @@ impl Drop for Relay {
 /// Where a relay was.
 pub struct Dead {
     address: SocketAddr,
-    flags: &'static [&'static str],
+    flags: Vec<String>,
 }
 
 impl Dead {
