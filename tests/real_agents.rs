@@ -2,6 +2,8 @@
 //! Claude Code and Codex.
 mod support;
 
+#[path = "real_agents/asking.rs"]
+mod asking;
 #[path = "real_agents/borders.rs"]
 mod borders;
 #[path = "real_agents/failures.rs"]
