@@ -173,9 +173,10 @@ async fn files_over_the_limit() {
 async fn slow_receivers_leave() {
     let relay = relay(|config| {
         config.queue_bytes = 100_000;
-        config.v1.stall = Duration::from_millis(400);
+        // Long enough for the file itself on a busy machine.
+        config.v1.stall = Duration::from_millis(5_000);
         // Shorter than the pause.
-        config.v1.file_time = Duration::from_millis(350);
+        config.v1.file_time = Duration::from_millis(4_500);
         config.v1.max_file = 0;
     })
     .await;
