@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 
 use super::support::*;
-use crate::agent::{Answer, Event, Outcome, Rule};
+use crate::agent::{Answer, Outcome, Rule};
 use crate::config::agents::{Kind, Permissions};
 
 const THREAD: &str = r#"{"id":2,"result":{"thread":{"id":"t-1"}}}"#;
@@ -41,10 +41,7 @@ async fn it_is_told_what_it_may_and_asks_for_the_rest() {
     ));
     stage.run.resume = Some("t-1".to_owned());
     let mut handle = stage.start();
-    let asked = until(&mut handle, |event| matches!(event, Event::Permission(_))).await;
-    let Event::Permission(request) = asked else {
-        panic!()
-    };
+    let request = permission(&mut handle).await;
     assert_eq!(request.rule, Some(Rule::Command("make".to_owned())));
     let no = Answer::Deny("not now".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
@@ -82,7 +79,7 @@ async fn it_is_interrupted_in_its_own_words_first() {
          echo '{ASKS}'; IFS= read -r interrupt; printf '%s\\n' \"$interrupt\" > interrupt; cat > rest"
     ));
     let mut handle = stage.start();
-    until(&mut handle, |event| matches!(event, Event::Permission(_))).await;
+    permission(&mut handle).await;
     handle.stop.cancel();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Cancelled);
@@ -99,7 +96,7 @@ async fn what_does_not_listen_is_ended_all_the_same() {
          echo '{ASKS}'; while :; do sleep 1000 & wait $!; done"
     ));
     let mut handle = stage.start();
-    until(&mut handle, |event| matches!(event, Event::Permission(_))).await;
+    permission(&mut handle).await;
     handle.stop.cancel();
     to_the_end(&mut handle).await;
     assert!(stage.path("term").exists() && !stage.path("int").exists());
@@ -121,7 +118,7 @@ async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
     stage.run.agent.stall = Duration::from_millis(100);
     stage.run.agent.timeout = Duration::from_millis(600);
     let mut handle = stage.start();
-    until(&mut handle, |event| matches!(event, Event::Permission(_))).await;
+    permission(&mut handle).await;
     tokio::time::sleep(Duration::from_millis(900)).await;
     handle
         .answers
