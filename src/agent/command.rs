@@ -3,7 +3,7 @@
 use super::{
     Outcome, Run, Totals,
     lines::Utf8,
-    step::{Conclusion, Exit, Growing, Invocation, Reader, Step},
+    step::{Conclusion, Exit, Growing, Invocation, Reader, Signals, Step},
 };
 use nexscope_relay::protocol::body::Activity;
 
@@ -15,6 +15,7 @@ pub(super) fn invocation(run: &Run) -> Result<Invocation, String> {
     Ok(Invocation {
         program: run.agent.command.iter().map(Into::into).collect(),
         input: run.prompt.as_str().to_owned(),
+        signals: Signals::ANY,
         ..Invocation::default()
     })
 }

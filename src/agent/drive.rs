@@ -94,10 +94,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
             let (invocation, reader) = claude::driver(run)?;
             (invocation, Box::new(reader))
         }
-        Kind::Codex => {
-            let (invocation, reader) = codex::driver(run)?;
-            (invocation, Box::new(reader))
-        }
+        Kind::Codex => codex::driver(run)?,
         Kind::Command => (
             command::invocation(run)?,
             Box::new(command::CommandReader::default()),

@@ -19,11 +19,10 @@ use super::{
     outbox::Outbox,
     pipes::{read, tail, write},
     process::{Pipes, Process, Start},
-    step::{Conclusion, Exit, Reader, Step},
+    step::{Conclusion, Exit, Reader, Signals, Step},
     text,
     watch::{Verdict, Watch},
 };
-use crate::config::agents::Kind;
 
 /// How often a growing answer is reported.
 const PARTIAL_EVERY: Duration = Duration::from_millis(50);
@@ -46,8 +45,6 @@ struct End {
     next: Instant,
 }
 
-const LADDER: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::KILL];
-
 /// A run whose process is there.
 pub(super) struct Running {
     started: Instant,
@@ -62,7 +59,7 @@ pub(super) struct Running {
     /// What to write to standard input, as long as it is open. Full (an agent that asks without
     /// reading the answers): the reply is dropped.
     input: Option<mpsc::Sender<String>>,
-    interrupt: Option<String>,
+    signals: Signals,
     reader: Box<dyn Reader>,
     watch: Watch,
     /// How it is being ended, once it is.
@@ -104,11 +101,7 @@ impl Running {
             program: &invocation.program,
             dir: &run.dir,
             env,
-            at_our_end: match run.agent.kind {
-                // The one signal at which both end their tools too.
-                Kind::Claude | Kind::Codex => Signal::INT,
-                Kind::Command => Signal::TERM,
-            },
+            at_our_end: invocation.signals.at_our_end,
         })
         .await
         .map_err(|error| match error.kind() {
@@ -146,7 +139,7 @@ impl Running {
             stderr: tokio::spawn(tail(stderr)),
             answers,
             input: invocation.stays_open.then_some(input),
-            interrupt: invocation.interrupt,
+            signals: invocation.signals,
             reader,
             end: None,
             partial_due: None,
@@ -330,7 +323,7 @@ impl Running {
             let why = if self.watch.is_over() { Why::Lingers } else { why };
             self.end = Some(End {
                 why,
-                ladder: &LADDER,
+                ladder: self.signals.ladder,
                 next: Instant::now(),
             });
             self.harder();
@@ -340,10 +333,11 @@ impl Running {
     /// The next step towards an end: asked in its own words where it knows any, then signals to its group.
     fn harder(&mut self) {
         // The end of its input, too, says that nothing more will be asked.
-        let asked = match (self.input.take(), self.interrupt.take()) {
-            (Some(input), Some(interrupt)) => input.try_send(interrupt).is_ok(),
-            _ => false,
-        };
+        let asked = self
+            .input
+            .take()
+            .zip(self.reader.interrupt())
+            .is_some_and(|(input, interrupt)| input.try_send(interrupt).is_ok());
         let Some(end) = &mut self.end else {
             return;
         };

@@ -1,8 +1,13 @@
 //! What every driver gives: how to start its program, and a reader that turns output into steps.
 
-use std::{ffi::OsString, process::ExitStatus};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
 
 use nexscope_relay::protocol::body::Activity;
+use rustix::process::Signal;
 
 use super::{Answer, Outcome, Request, Totals, text};
 
@@ -18,13 +23,46 @@ pub(super) struct Invocation {
     pub env: Vec<(&'static str, &'static str)>,
     /// What is written to its standard input at once.
     pub input: String,
-    /// Whether its input stays open after that, for [`Invocation::interrupt`] and [`Step::Reply`], until
+    /// Whether its input stays open after that, for [`Reader::interrupt`] and [`Step::Reply`], until
     /// [`Step::TurnOver`].
     pub stays_open: bool,
-    /// What to write to make it stop by itself; without it, a signal is the first thing tried.
-    pub interrupt: Option<String>,
+    /// What ends it.
+    pub signals: Signals,
     /// Things to tell the person before it starts.
     pub notices: Vec<String>,
+}
+
+/// The signals that end a program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signals {
+    /// One after the other, the mildest first; the last is given again and again.
+    pub ladder: &'static [Signal],
+    /// What it gets when this program dies.
+    pub at_our_end: Signal,
+}
+
+impl Signals {
+    /// For what ends its tools at SIGINT.
+    pub const INTERRUPT: Self = Self {
+        ladder: &[Signal::INT, Signal::TERM, Signal::KILL],
+        at_our_end: Signal::INT,
+    };
+    /// For what ends its tools at SIGTERM, and leaves them behind at SIGINT.
+    pub const TERMINATE: Self = Self {
+        ladder: &[Signal::TERM, Signal::KILL],
+        at_our_end: Signal::TERM,
+    };
+    /// For what nothing is known of.
+    pub const ANY: Self = Self {
+        ladder: Self::INTERRUPT.ladder,
+        at_our_end: Signal::TERM,
+    };
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self::INTERRUPT
+    }
 }
 
 /// One thing that an agent's output says.
@@ -73,6 +111,12 @@ pub(super) trait Reader: Send {
 
     /// How a person's answer to a request is written to its standard input; `None` where it did not ask.
     fn reply(&mut self, _request: &str, _answer: &Answer) -> Option<String> {
+        None
+    }
+
+    /// What to write to its standard input to make it stop by itself; without it, or where that is closed,
+    /// a signal is the first thing tried.
+    fn interrupt(&self) -> Option<String> {
         None
     }
 
@@ -195,9 +239,17 @@ pub(super) fn is_session_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Said where `permissions = "ask"` is set.
-pub(super) const ASK_IS_READ_ONLY: &str =
-    "permissions = \"ask\" cannot ask yet: it may read in its folder, and nothing else";
+/// The folder in which `file`, as seen from `dir`, is written, where that lies inside of `dir`. Links are
+/// followed first, so that one inside does not lead out.
+pub(super) fn folder_inside(dir: &Path, file: &str) -> Option<PathBuf> {
+    let file = dir.join(file);
+    // One that is not there yet has no link to follow but those of its folder.
+    let folder = match file.symlink_metadata() {
+        Ok(_) => file.canonicalize().ok()?.parent()?.to_owned(),
+        Err(_) => file.parent()?.canonicalize().ok()?,
+    };
+    folder.starts_with(dir.canonicalize().ok()?).then_some(folder)
+}
 
 /// Said where a session could not be resumed and the program began another without a word.
 pub(super) const BEGAN_ANEW: &str =

@@ -55,8 +55,8 @@ impl Agent {
     pub fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
-            (Kind::Claude, Permissions::Ask) => "asks you first",
-            (_, Permissions::Ask | Permissions::ReadOnly) => "read-only",
+            (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
+            (_, Permissions::ReadOnly) => "read-only",
             (_, Permissions::Allow) => "may change files and run commands",
         }
     }
@@ -68,7 +68,7 @@ impl Agent {
 pub enum Kind {
     /// Claude Code: `claude -p` with JSON events in and out.
     Claude,
-    /// Codex: `codex exec --json`.
+    /// Codex: `codex exec --json`; `codex app-server` where its person is asked.
     Codex,
     /// Any program that reads a prompt on standard input and prints an answer.
     Command,

@@ -28,6 +28,14 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
         items.push(json!({ "type": "message", "id": format!("msg_{n}"), "role": "assistant", "status": "completed", "content": content }));
     }
     for (i, call) in turn.calls.iter().enumerate() {
+        // A tool that takes bare text, such as a patch.
+        if let Some(input) = call["input"].as_str() {
+            items.push(json!({
+                "type": "custom_tool_call", "id": format!("ctc_{n}_{i}"), "call_id": format!("call_{n}_{i}"),
+                "status": "completed", "name": call["name"], "input": input,
+            }));
+            continue;
+        }
         items.push(json!({
             "type": "function_call", "id": format!("fc_{n}_{i}"), "call_id": format!("call_{n}_{i}"),
             "status": "completed", "name": call["name"], "arguments": call["input"].to_string(),

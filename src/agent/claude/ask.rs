@@ -8,7 +8,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{Answer, Request, Rule, step::Step},
+    super::{
+        Answer, Request, Rule,
+        step::{Step, folder_inside},
+    },
     reader::str_at,
 };
 
@@ -144,11 +147,7 @@ fn rule(tool: &str, input: &Value, dir: &Path) -> Option<Rule> {
             let file = ["file_path", "notebook_path"]
                 .iter()
                 .find_map(|key| input[*key].as_str())?;
-            // Links are followed first, so that one inside does not lead out.
-            let folder = dir.join(file).parent()?.canonicalize().ok()?;
-            folder
-                .starts_with(dir.canonicalize().ok()?)
-                .then_some(Rule::Below(folder))
+            folder_inside(dir, file).map(Rule::Below)
         }
         tool if tool.starts_with("mcp__") => Some(Rule::Tool(tool.to_owned())),
         _ => None,

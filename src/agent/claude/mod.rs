@@ -105,18 +105,13 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         "type": "user",
         "message": { "role": "user", "content": run.prompt.as_str() },
     });
-    let interrupt = json!({
-        "type": "control_request",
-        "request_id": "interrupt",
-        "request": { "subtype": "interrupt" },
-    });
     let invocation = Invocation {
         program,
         env: ENV.to_vec(),
         input: format!("{message}\n"),
         stays_open: true,
-        interrupt: Some(format!("{interrupt}\n")),
         notices,
+        ..Invocation::default()
     };
     let asks = (run.agent.permissions == Permissions::Ask).then(|| run.dir.clone());
     Ok((

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use nexscope_relay::protocol::body::Activity;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::{
     Outcome, Totals,
@@ -44,6 +44,15 @@ impl Reader for ClaudeReader {
 
     fn reply(&mut self, request: &str, answer: &super::super::Answer) -> Option<String> {
         self.events.asking.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        let interrupt = json!({
+            "type": "control_request",
+            "request_id": "interrupt",
+            "request": { "subtype": "interrupt" },
+        });
+        Some(format!("{interrupt}\n"))
     }
 
     fn answer(&self) -> &str {

@@ -1,12 +1,13 @@
-//! Codex: `codex exec --json`.
+//! Codex: `codex exec --json`, and `codex app-server` where its person is asked.
 
+mod app;
 mod reader;
 
 use std::ffi::OsString;
 
 use super::{
     Run,
-    step::{ASK_IS_READ_ONLY, Invocation, is_session_id},
+    step::{Invocation, Reader, is_session_id},
 };
 use crate::config::agents::{Permissions, Project};
 
@@ -20,35 +21,29 @@ const NO_NEXSCOPE: &str = "mcp_servers.nexscope={command=\"false\",enabled=false
 ///
 /// A folder's `.codex/config.toml` takes part only where its person has trusted that folder with Codex
 /// itself; nothing here changes that.
-pub(super) fn driver(run: &Run) -> Result<(Invocation, CodexReader), String> {
+pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
     let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
     if program.is_empty() {
         program.push("codex".into());
     }
-    let mut notices = Vec::new();
+    let mut overrides: Vec<OsString> = ["-c", NO_NEXSCOPE].map(Into::into).into();
+    if run.agent.project == Project::None {
+        // Its memory file, AGENTS.md.
+        overrides.extend(["-c", "project_doc_max_bytes=0"].map(Into::into));
+    }
     let sandbox = match run.agent.permissions {
         Permissions::Allow => "workspace-write",
         Permissions::ReadOnly => "read-only",
+        // `exec` can ask nobody.
         Permissions::Ask => {
-            notices.push(ASK_IS_READ_ONLY.to_owned());
-            "read-only"
+            let (invocation, reader) = app::driver(run, program, overrides)?;
+            return Ok((invocation, Box::new(reader)));
         }
     };
     // The sandbox is not remembered by a session: it is said each time, and before the word `resume`.
-    let flags = [
-        "exec",
-        "--json",
-        "--skip-git-repo-check",
-        "--sandbox",
-        sandbox,
-        "-c",
-        NO_NEXSCOPE,
-    ];
+    let flags = ["exec", "--json", "--skip-git-repo-check", "--sandbox", sandbox];
     program.extend(flags.map(Into::into));
-    if run.agent.project == Project::None {
-        // Its memory file, AGENTS.md.
-        program.extend(["-c", "project_doc_max_bytes=0"].map(Into::into));
-    }
+    program.extend(overrides);
     if let Some(session) = &run.resume {
         if !is_session_id(session) {
             return Err("the session to go on from has no valid id".to_owned());
@@ -59,10 +54,10 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, CodexReader), String> {
     let invocation = Invocation {
         program,
         input: defuse_skills(run.prompt.as_str()),
-        notices,
         ..Invocation::default()
     };
-    Ok((invocation, CodexReader::new(run.resume.clone(), run.before)))
+    let reader = CodexReader::new(run.resume.clone(), run.before);
+    Ok((invocation, Box::new(reader)))
 }
 
 /// `text` in which no `$name` names a skill, whose text Codex would put in: an invisible mark stands

@@ -191,14 +191,14 @@ fn tool(kind: &str, item: &Value) -> Option<(String, String)> {
 }
 
 /// The words of a message that is a server's raw JSON answer.
-fn unwrapped(message: &str) -> String {
+pub(super) fn unwrapped(message: &str) -> String {
     serde_json::from_str::<Value>(message)
         .ok()
         .and_then(|body| Some(body["error"]["message"].as_str()?.to_owned()))
         .unwrap_or_else(|| message.to_owned())
 }
 
-fn str_at<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn str_at<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 

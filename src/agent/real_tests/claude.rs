@@ -7,8 +7,8 @@ use serde_json::json;
 use super::models::{Api, Model, Turn};
 use super::*;
 use crate::agent::{
-    Answer, Event, Handle, Outcome, Request, Rule,
-    tests::support::{carriers, ended, eventually, failure, notices, to_the_end, until},
+    Answer, Event, Outcome, Rule,
+    tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
 };
 use crate::config::agents::Project;
 
@@ -273,15 +273,6 @@ async fn an_empty_answer_is_one() {
     let model = model([Turn::text(&[""]), Turn::text(&[""]), Turn::text(&[""])]);
     let stage = claude(&model, "hello");
     assert_eq!(stage.outcome().await, answer(""));
-}
-
-/// The next request of the run.
-async fn permission(handle: &mut Handle) -> Request {
-    let event = until(handle, |event| matches!(event, Event::Permission(_))).await;
-    match event {
-        Event::Permission(request) => request,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// A person is asked before anything is changed; a yes does it, a no is told to the model with its reason.

@@ -7,6 +7,7 @@ pub(crate) mod models;
 
 mod claude;
 mod codex;
+mod codex_ask;
 
 use std::{fs, path::PathBuf, time::Duration};
 

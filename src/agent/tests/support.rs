@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Dur
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::{Ending, Event, Handle, Outcome, Prompt, Run, Totals, drive};
+use super::super::{Ending, Event, Handle, Outcome, Prompt, Request, Run, Totals, drive};
 use crate::config::agents::{Agent, Kind};
 use crate::room::ask::{Approved, Ask, Speaker};
 
@@ -128,6 +128,14 @@ pub(in super::super) async fn until(handle: &mut Handle, wanted: impl Fn(&Event)
             return event;
         }
         assert!(!matches!(event, Event::Ended(_)), "{event:?}");
+    }
+}
+
+/// The next request of the run.
+pub(in super::super) async fn permission(handle: &mut Handle) -> Request {
+    match until(handle, |event| matches!(event, Event::Permission(_))).await {
+        Event::Permission(request) => request,
+        other => panic!("{other:?}"),
     }
 }
 

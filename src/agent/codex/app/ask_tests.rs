@@ -1,0 +1,226 @@
+use super::*;
+
+/// Params as the real one sends them.
+fn request(method: &str, id: Value, params: Value) -> Value {
+    let mut params = params;
+    params["threadId"] = "t".into();
+    params["turnId"] = "u".into();
+    params["itemId"] = "call_1".into();
+    json!({ "method": method, "id": id, "params": params })
+}
+
+fn command(params: Value) -> Value {
+    request("item/commandExecution/requestApproval", json!(0), params)
+}
+
+fn asked(step: Step) -> Request {
+    match step {
+        Step::Ask(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lines(text: Option<String>) -> Vec<Value> {
+    let text = text.expect("it is answered");
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn no(reason: &str) -> Answer {
+    Answer::Deny(reason.to_owned())
+}
+
+#[test]
+fn a_command_waits_and_is_answered_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut asking = Asking::new(dir.path().to_owned());
+    let params = json!({ "kind": "command", "reason": "needs it", "cwd": dir.path(),
+        "command": "/bin/bash -lc 'echo hi > x'", "networkApprovalContext": null });
+    let request = asked(asking.request(&command(params), &HashMap::new()));
+    assert_eq!((request.id.as_str(), request.tool.as_str()), ("0", "shell"));
+    assert_eq!(request.what, "/bin/bash -lc 'echo hi > x'\n\n(it says: needs it)");
+    assert_eq!(
+        request.rule,
+        Some(Rule::Command("/bin/bash -lc 'echo hi > x'".into()))
+    );
+    assert_eq!(
+        lines(asking.reply("0", &Answer::Allow)),
+        [json!({ "id": 0, "result": { "decision": "accept" } })]
+    );
+    assert_eq!(asking.reply("0", &Answer::Allow), None);
+}
+
+/// A grant of a command is of nothing else along with it.
+#[test]
+fn a_command_with_more_is_allowed_only_once() {
+    for (more, shown) in [
+        (json!({ "cwd": "/etc" }), "in /etc"),
+        (json!({ "kind": "writeStdin" }), "(input for a program that runs)"),
+        (
+            json!({ "networkApprovalContext": { "host": "a.example" } }),
+            "it wants to reach {\"host\":\"a.example\"}",
+        ),
+        (
+            json!({ "additionalPermissions": { "x": 1 } }),
+            "it wants besides {\"x\":1}",
+        ),
+    ] {
+        let mut asking = Asking::new("/".into());
+        let mut params = json!({ "command": "make" });
+        params
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let request = asked(asking.request(&command(params), &HashMap::new()));
+        assert_eq!(request.what, format!("make\n\n{shown}"));
+        assert_eq!(request.rule, None, "{shown}");
+    }
+}
+
+/// The refusal itself has no room for the reason.
+#[test]
+fn a_no_says_why_before_it_refuses() {
+    let mut asking = Asking::new("/".into());
+    asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
+    let [why, refusal] = &lines(asking.reply("0", &no("not $today")))[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (
+            &why["method"],
+            &why["params"]["threadId"],
+            &why["params"]["expectedTurnId"]
+        ),
+        (&json!("turn/steer"), &json!("t"), &json!("u"))
+    );
+    assert_eq!(
+        why["params"]["input"][0]["text"],
+        "The person said no: not $\u{200b}today"
+    );
+    assert_eq!(*refusal, json!({ "id": 0, "result": { "decision": "decline" } }));
+    asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
+    assert_eq!(lines(asking.reply("0", &no(" "))).len(), 1);
+}
+
+#[test]
+fn what_is_withdrawn_is_gone() {
+    let mut asking = Asking::new("/".into());
+    let text = request("item/fileChange/requestApproval", json!("0"), json!({}));
+    asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
+    asking.request(&text, &HashMap::new());
+    // The number and the text are two.
+    assert_eq!(asking.resolved(&json!(0)), Some(Step::AskGone("0".into())));
+    assert_eq!(asking.resolved(&json!(0)), None);
+    assert!(asking.waits());
+    let rest: Vec<Step> = asking.over().collect();
+    assert_eq!(rest, [Step::AskGone("\"0\"".into())]);
+    assert!(!asking.waits());
+}
+
+#[test]
+fn a_change_of_files_shows_what_its_item_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let inside = dir.path().canonicalize().unwrap();
+    let mut asking = Asking::new(dir.path().to_owned());
+    let item = json!({ "type": "fileChange", "changes": [
+        { "path": inside.join("n.txt"), "kind": { "type": "add" }, "diff": "hi\n" } ] });
+    let known = HashMap::from([("call_1".to_owned(), item)]);
+    let of = |params: Value| request("item/fileChange/requestApproval", json!(1), params);
+    let first = asked(asking.request(&of(json!({ "reason": null, "grantRoot": null })), &known));
+    assert_eq!(first.tool, "edit");
+    assert_eq!(first.what, format!("{}/n.txt (new)\n\n+ hi", inside.display()));
+    assert_eq!(first.rule, Some(Rule::Below(inside)));
+    let more = asked(asking.request(&of(json!({ "grantRoot": "/srv" })), &known));
+    assert!(more.what.contains("below /srv") && more.rule.is_none());
+    let unknown = asked(asking.request(&of(json!({})), &HashMap::new()));
+    assert_eq!(
+        (unknown.what.as_str(), unknown.rule),
+        ("(it does not say what)", None)
+    );
+}
+
+#[test]
+fn more_room_is_for_one_turn() {
+    let mut asking = Asking::new("/".into());
+    let wanted = json!({ "network": { "enabled": true }, "fileSystem": null });
+    let ask = request(
+        "item/permissions/requestApproval",
+        json!(2),
+        json!({ "permissions": wanted }),
+    );
+    let request = asked(asking.request(&ask, &HashMap::new()));
+    assert!(request.what.contains("\"enabled\": true") && request.rule.is_none());
+    let granted = json!({ "permissions": { "network": { "enabled": true } }, "scope": "turn" });
+    assert_eq!(lines(asking.reply("2", &Answer::Allow))[0]["result"], granted);
+    asking.request(&ask, &HashMap::new());
+    let refused = json!({ "permissions": {}, "scope": "turn" });
+    assert_eq!(lines(asking.reply("2", &no("")))[0]["result"], refused);
+}
+
+#[test]
+fn a_servers_tool_can_be_granted_and_a_form_is_declined() {
+    let of = |params: Value| request("mcpServer/elicitation/request", json!(3), params);
+    let mut asking = Asking::new("/".into());
+    let tool = of(json!({ "serverName": "x", "mode": "form",
+        "_meta": { "codex_approval_kind": "mcp_tool_call", "tool_name": "poke", "tool_params": { "who": "bob" } },
+        "message": "Allow the x MCP server to run tool \"poke\"?",
+        "requestedSchema": { "type": "object", "properties": {} } }));
+    let request = asked(asking.request(&tool, &HashMap::new()));
+    assert_eq!(request.tool, "x.poke");
+    assert!(
+        request.what.ends_with("{\n  \"who\": \"bob\"\n}"),
+        "{}",
+        request.what
+    );
+    assert_eq!(request.rule, Some(Rule::Tool("x.poke".into())));
+    let accept = json!({ "action": "accept", "content": {} });
+    assert_eq!(lines(asking.reply("3", &Answer::Allow))[0]["result"], accept);
+    let plain = of(json!({ "serverName": "x", "mode": "form", "message": "Sure?" }));
+    let request = asked(asking.request(&plain, &HashMap::new()));
+    assert_eq!((request.what.as_str(), request.rule), ("Sure?", None));
+    let decline = json!({ "action": "decline", "content": null });
+    assert_eq!(lines(asking.reply("3", &no("")))[0]["result"], decline);
+    for form in [
+        json!({ "mode": "url", "url": "https://a.example" }),
+        json!({ "mode": "form", "requestedSchema": { "properties": { "name": {} } } }),
+    ] {
+        let Step::Reply(reply) = asking.request(&of(form), &HashMap::new()) else {
+            panic!()
+        };
+        assert_eq!(lines(Some(reply))[0]["result"], decline);
+        assert!(!asking.waits());
+    }
+}
+
+#[test]
+fn a_question_is_answered_in_words() {
+    let mut asking = Asking::new("/".into());
+    let questions =
+        json!([{ "id": "q1", "question": "Which?", "options": [{ "label": "A" }, { "label": "B" }] }]);
+    let ask = request(
+        "item/tool/requestUserInput",
+        json!(4),
+        json!({ "questions": questions }),
+    );
+    let request = asked(asking.request(&ask, &HashMap::new()));
+    assert!(request.what.starts_with("Which?\n- A\n- B\n"), "{}", request.what);
+    let answers = json!({ "answers": { "q1": { "answers": ["B"] } } });
+    assert_eq!(
+        lines(asking.reply("4", &no("B"))),
+        [json!({ "id": 4, "result": answers })]
+    );
+}
+
+#[test]
+fn what_is_unknown_does_not_wait() {
+    let mut asking = Asking::new("/".into());
+    for method in ["item/tool/call", "execCommandApproval", "attestation/generate"] {
+        let Step::Reply(reply) = asking.request(&request(method, json!(5), json!({})), &HashMap::new())
+        else {
+            panic!()
+        };
+        assert_eq!(lines(Some(reply))[0]["error"]["code"], -32601);
+    }
+    assert!(!asking.waits());
+}

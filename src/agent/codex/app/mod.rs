@@ -1,0 +1,89 @@
+//! Codex that asks its person: `codex app-server`, JSON-RPC on its standard input and output, one object
+//! a line and without the member `jsonrpc`.
+
+mod ask;
+mod items;
+mod reader;
+
+use std::ffi::OsString;
+
+use serde_json::{Value, json};
+
+use super::super::{
+    Run,
+    step::{Invocation, Signals, is_session_id},
+};
+use reader::AppReader;
+
+/// The ids of our own requests; answers to others are of no interest.
+const INITIALIZE: u64 = 1;
+const THREAD: u64 = 2;
+const TURN: u64 = 3;
+const STEER: u64 = 4;
+const INTERRUPT: u64 = 5;
+
+/// How to start it, after `program` and with the configuration `overrides`, and its reader.
+pub(super) fn driver(
+    run: &Run,
+    mut program: Vec<OsString>,
+    overrides: Vec<OsString>,
+) -> Result<(Invocation, AppReader), String> {
+    if run.resume.as_ref().is_some_and(|session| !is_session_id(session)) {
+        return Err("the session to go on from has no valid id".to_owned());
+    }
+    program.push("app-server".into());
+    program.extend(overrides);
+    // What the sandbox holds back it asks for: `untrusted` would ask for every `ls` besides. Who is asked
+    // is said too: a person's own settings may leave that to a model.
+    let mut thread = json!({
+        "cwd": run.dir,
+        "sandbox": "read-only",
+        "approvalPolicy": "on-request",
+        "approvalsReviewer": "user",
+    });
+    let method = match &run.resume {
+        Some(session) => {
+            thread["threadId"] = session.clone().into();
+            thread["excludeTurns"] = true.into();
+            "thread/resume"
+        }
+        None => "thread/start",
+    };
+    let client = json!({ "clientInfo": {
+        "name": "nexscope", "title": "Nexscope", "version": env!("CARGO_PKG_VERSION"),
+    }});
+    let input = [
+        request(INITIALIZE, "initialize", client),
+        line(&json!({ "method": "initialized" })),
+        request(THREAD, method, thread),
+    ];
+    let invocation = Invocation {
+        program,
+        input: input.concat(),
+        stays_open: true,
+        signals: Signals::TERMINATE,
+        ..Invocation::default()
+    };
+    let prompt = super::defuse_skills(run.prompt.as_str());
+    let reader = AppReader::new(prompt, run.dir.clone(), run.resume.clone(), run.before);
+    Ok((invocation, reader))
+}
+
+/// A request of ours.
+fn request(id: u64, method: &str, params: Value) -> String {
+    line(&json!({ "id": id, "method": method, "params": params }))
+}
+
+/// More to read for the model, in the middle of a turn.
+fn steer(thread: &str, turn: &str, text: &str) -> String {
+    let params = json!({ "threadId": thread, "expectedTurnId": turn, "input": [text_input(text)] });
+    request(STEER, "turn/steer", params)
+}
+
+fn text_input(text: &str) -> Value {
+    json!({ "type": "text", "text": text })
+}
+
+fn line(message: &Value) -> String {
+    format!("{message}\n")
+}

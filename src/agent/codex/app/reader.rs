@@ -1,0 +1,303 @@
+//! What `codex app-server` says: answers to our requests, requests of its own, and events. Its protocol
+//! grows, so everything is optional, and what is unknown is skipped, or refused where it waits.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use nexscope_relay::protocol::body::Activity;
+use serde_json::{Value, json};
+
+use super::super::super::{
+    Answer, Outcome, Totals,
+    lines::Lines,
+    step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
+    text,
+};
+use super::super::reader::{str_at, unwrapped};
+use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input};
+
+/// Reads one run.
+#[derive(Debug)]
+pub(in super::super::super) struct AppReader {
+    lines: Lines,
+    events: Events,
+}
+
+impl AppReader {
+    /// A reader of a run on `prompt` that works in `dir` and goes on from `resume`.
+    pub fn new(prompt: String, dir: PathBuf, resume: Option<String>, before: Totals) -> Self {
+        let events = Events {
+            prompt,
+            resume,
+            before,
+            asking: Asking::new(dir),
+            ..Events::default()
+        };
+        Self {
+            lines: Lines::default(),
+            events,
+        }
+    }
+}
+
+impl Reader for AppReader {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+        self.lines.feed(bytes, |line| self.events.line(line, steps));
+    }
+
+    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+        self.events.asking.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        let turn = self.events.turn.as_ref()?;
+        let params = json!({ "threadId": self.events.thread, "turnId": turn });
+        Some(request(INTERRUPT, "turn/interrupt", params))
+    }
+
+    fn answer(&self) -> &str {
+        self.events.message.as_str()
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let mut steps = Vec::new();
+        self.lines.finish(|line| self.events.line(line, &mut steps));
+        self.events.conclude(exit)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    prompt: String,
+    resume: Option<String>,
+    before: Totals,
+    asking: Asking,
+    thread: String,
+    /// Our turn, once it began.
+    turn: Option<String>,
+    /// The last message: of several, that is the answer; and its item.
+    message: Growing,
+    item: String,
+    /// Changes of files that go on: what is asked about them names only the item.
+    changes: HashMap<String, Value>,
+    /// How the turn ended, once it has.
+    end: Option<Result<(), String>>,
+    session_lost: bool,
+    /// The last thing that it said went wrong.
+    complaint: String,
+    /// What the thread had used before this run, and what with it.
+    used: Option<(u64, u64)>,
+}
+
+impl Events {
+    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
+        let Ok(message @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
+            if !line.trim().is_empty() {
+                self.complaint = text::cut(line, 1024).to_owned();
+            }
+            return;
+        };
+        match (message.get("id"), str_at(&message, "method")) {
+            (Some(id), "") => self.answered(id.as_u64(), &message, steps),
+            (Some(_), _) => steps.push(self.asking.request(&message, &self.changes)),
+            (None, method) => self.event(method, &message["params"], steps),
+        }
+    }
+
+    /// The answer to a request of ours.
+    fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<Step>) {
+        let known = matches!(id, Some(INITIALIZE | THREAD | TURN));
+        if known && let Some(error) = message.get("error") {
+            let reason = str_at(error, "message");
+            self.session_lost = id == Some(THREAD)
+                && self.resume.is_some()
+                && ["no rollout found", "invalid session id"]
+                    .iter()
+                    .any(|gone| reason.contains(gone));
+            self.over(Err(reason), steps);
+            return;
+        }
+        let result = &message["result"];
+        match id {
+            Some(THREAD) => {
+                str_at(&result["thread"], "id").clone_into(&mut self.thread);
+                self.session(steps);
+                let input = [text_input(&std::mem::take(&mut self.prompt))];
+                let params = json!({ "threadId": self.thread, "input": input });
+                steps.push(Step::Reply(request(TURN, "turn/start", params)));
+            }
+            Some(TURN) => self.began(&result["turn"]),
+            _ => {}
+        }
+    }
+
+    fn session(&mut self, steps: &mut Vec<Step>) {
+        if !is_session_id(&self.thread) {
+            return;
+        }
+        if self.resume.as_ref().is_some_and(|resume| *resume != self.thread) {
+            steps.push(Step::Notice(BEGAN_ANEW.to_owned()));
+            self.before = Totals::default();
+        }
+        steps.push(Step::Session(self.thread.clone()));
+    }
+
+    fn began(&mut self, turn: &Value) {
+        if let Some(id) = turn["id"].as_str() {
+            self.turn = Some(id.to_owned());
+        }
+    }
+
+    fn event(&mut self, method: &str, params: &Value, steps: &mut Vec<Step>) {
+        if method == "serverRequest/resolved" {
+            steps.extend(self.asking.resolved(&params["requestId"]));
+            if !self.asking.waits() {
+                steps.push(Step::State(Activity::Tool));
+            }
+            return;
+        }
+        // Of a thread that this one has started: it works, but these are not the answer's words.
+        let thread = str_at(params, "threadId");
+        if !thread.is_empty() && !self.thread.is_empty() && thread != self.thread {
+            self.changed(method, &params["item"]);
+            steps.push(Step::Life);
+            return;
+        }
+        match method {
+            "turn/started" => {
+                self.began(&params["turn"]);
+                steps.push(Step::State(Activity::Thinking));
+            }
+            "item/started" => self.item(method, &params["item"], steps),
+            "item/completed" => self.item(method, &params["item"], steps),
+            "item/agentMessage/delta" => {
+                self.message_of(str_at(params, "itemId"));
+                self.message.push(str_at(params, "delta"));
+                steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
+            }
+            "thread/tokenUsage/updated" => self.usage(params),
+            "error" => self.error(params, steps),
+            "warning" => steps.push(Step::Notice(str_at(params, "message").to_owned())),
+            "turn/completed" => self.completed(&params["turn"], steps),
+            method if method.starts_with("item/reasoning/") => steps.push(Step::State(Activity::Thinking)),
+            method if method.starts_with("item/") => steps.push(Step::Life),
+            _ => {}
+        }
+    }
+
+    fn item(&mut self, method: &str, item: &Value, steps: &mut Vec<Step>) {
+        self.changed(method, item);
+        let completed = method == "item/completed";
+        match (str_at(item, "type"), items::tool(item)) {
+            // Our own words.
+            ("userMessage", _) => {}
+            ("agentMessage", _) => {
+                self.message_of(str_at(item, "id"));
+                if completed {
+                    self.message.set(str_at(item, "text"));
+                    steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
+                }
+            }
+            ("reasoning", _) => steps.push(Step::State(Activity::Thinking)),
+            (_, Some(_)) if completed => {
+                let id = str_at(item, "id").to_owned();
+                steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
+            }
+            (_, Some((name, detail))) => steps.push(Step::Tool {
+                id: str_at(item, "id").to_owned(),
+                name,
+                detail,
+            }),
+            _ => steps.push(Step::Life),
+        }
+    }
+
+    /// Keeps a change of files as long as it may be asked about.
+    fn changed(&mut self, method: &str, item: &Value) {
+        if str_at(item, "type") == "fileChange" {
+            let id = str_at(item, "id").to_owned();
+            match method {
+                "item/started" => self.changes.insert(id, item.clone()),
+                _ => self.changes.remove(&id),
+            };
+        }
+    }
+
+    /// What is said from now on belongs to the message `item`.
+    fn message_of(&mut self, item: &str) {
+        if self.item != item {
+            item.clone_into(&mut self.item);
+            self.message.set("");
+        }
+    }
+
+    /// Counts over the thread's life. One that goes on begins with a repetition of its last turn's.
+    fn usage(&mut self, params: &Value) {
+        if params["turnId"].as_str() != self.turn.as_deref() {
+            return;
+        }
+        let usage = &params["tokenUsage"];
+        let sum = |of: &Value| -> u64 {
+            // What was cached is part of the input, and reasoning part of the output.
+            let parts = ["inputTokens", "outputTokens"].iter();
+            parts
+                .filter_map(|key| of[*key].as_u64())
+                .fold(0, u64::saturating_add)
+        };
+        let total = sum(&usage["total"]);
+        let before = self
+            .used
+            .map_or_else(|| total.saturating_sub(sum(&usage["last"])), |(before, _)| before);
+        self.used = Some((before, total));
+    }
+
+    fn error(&mut self, params: &Value, steps: &mut Vec<Step>) {
+        let error = &params["error"];
+        self.complaint = match (str_at(error, "message"), str_at(error, "additionalDetails")) {
+            (message, "") => unwrapped(message),
+            (message, details) => format!("{message} ({details})"),
+        };
+        // What is final comes with the turn's end once more.
+        if params["willRetry"] == true {
+            steps.extend([Step::ToolsDone, Step::Retry(self.complaint.clone())]);
+        }
+    }
+
+    fn completed(&mut self, turn: &Value, steps: &mut Vec<Step>) {
+        match str_at(turn, "status") {
+            "completed" => self.over(Ok(()), steps),
+            "interrupted" => self.over(Err("its turn was interrupted"), steps),
+            _ => self.over(Err(str_at(&turn["error"], "message")), steps),
+        }
+    }
+
+    fn over(&mut self, end: Result<(), &str>, steps: &mut Vec<Step>) {
+        self.end = Some(end.map_err(|reason| match reason.trim() {
+            "" => "it failed and did not say why".to_owned(),
+            reason => unwrapped(reason),
+        }));
+        steps.extend(self.asking.over());
+        steps.push(Step::TurnOver);
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let outcome = match self.end.take() {
+            Some(Ok(())) => Outcome::Answer(self.message.finished()),
+            Some(Err(reason)) => Outcome::Failed(reason),
+            None => Outcome::Failed(exit.reason(&self.complaint)),
+        };
+        Conclusion {
+            outcome,
+            usd: None,
+            tokens: self.used.map(|(before, total)| total.saturating_sub(before)),
+            totals: Totals {
+                usd: self.before.usd,
+                tokens: self.used.map_or(self.before.tokens, |(_, total)| total),
+            },
+            session_lost: self.session_lost,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+//! Codex where its person is asked, played by a script.
+
+use std::{fs, time::Duration};
+
+use serde_json::Value;
+
+use super::support::*;
+use crate::agent::{Answer, Outcome, Rule};
+use crate::config::agents::{Kind, Permissions};
+
+const THREAD: &str = r#"{"id":2,"result":{"thread":{"id":"t-1"}}}"#;
+const TURN: &str = r#"{"method":"turn/started","params":{"threadId":"t-1","turn":{"id":"u-1"}}}"#;
+const ASKS: &str = r#"{"method":"item/commandExecution/requestApproval","id":0,"params":{"threadId":"t-1","turnId":"u-1","itemId":"c","command":"make"}}"#;
+const SAID: &str = r#"{"method":"item/completed","params":{"threadId":"t-1","item":{"type":"agentMessage","id":"m","text":"fine"}}}"#;
+const DONE: &str =
+    r#"{"method":"turn/completed","params":{"threadId":"t-1","turn":{"id":"u-1","status":"completed"}}}"#;
+
+/// A script that reads the first three lines, and what comes after its thread is there, as `turn`.
+fn app(after: &str) -> Stage {
+    let script = format!(
+        "echo \"$@\" > args
+         IFS= read -r initialize; IFS= read -r initialized; IFS= read -r thread; printf '%s\\n' \"$thread\" > thread
+         echo '{THREAD}'; IFS= read -r turn; printf '%s\\n' \"$turn\" > turn; echo '{TURN}'
+         {after}"
+    );
+    let mut stage = Stage::asking(Kind::Codex, &script, "use $skill");
+    stage.run.agent.permissions = Permissions::Ask;
+    stage
+}
+
+fn written(stage: &Stage, name: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(stage.path(name)).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn it_is_told_what_it_may_and_asks_for_the_rest() {
+    let mut stage = app(&format!(
+        "echo '{ASKS}'; IFS= read -r why; IFS= read -r answer
+         printf '%s\\n' \"$why\" > why; printf '%s\\n' \"$answer\" > answer
+         echo '{SAID}'; echo '{DONE}'; cat > rest; echo end > rest.end"
+    ));
+    stage.run.resume = Some("t-1".to_owned());
+    let mut handle = stage.start();
+    let request = permission(&mut handle).await;
+    assert_eq!(request.rule, Some(Rule::Command("make".to_owned())));
+    let no = Answer::Deny("not now".to_owned());
+    handle.answers.send((request.id, no)).await.unwrap();
+    let events = to_the_end(&mut handle).await;
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(ended(&events).session.as_deref(), Some("t-1"));
+    assert!(stage.path("rest.end").exists(), "it did not end by itself");
+
+    let thread = written(&stage, "thread");
+    assert_eq!(thread["method"], "thread/resume");
+    for (key, value) in [
+        ("threadId", "t-1"),
+        ("sandbox", "read-only"),
+        ("approvalPolicy", "on-request"),
+        ("approvalsReviewer", "user"),
+        ("cwd", &stage.run.dir.display().to_string()),
+    ] {
+        assert_eq!(thread["params"][key], value);
+    }
+    let turn = written(&stage, "turn");
+    let text = turn["params"]["input"][0]["text"].as_str().unwrap();
+    assert!(text.contains("use $\u{200b}skill"), "{text}");
+    assert_eq!(
+        written(&stage, "why")["params"]["input"][0]["text"],
+        "The person said no: not now"
+    );
+    assert_eq!(written(&stage, "answer")["result"]["decision"], "decline");
+}
+
+/// In its own words first, then by the end of its input: at SIGINT it would leave its tools behind.
+#[tokio::test]
+async fn it_is_interrupted_in_its_own_words_first() {
+    let stage = app(&format!(
+        "trap 'echo int > int' INT
+         echo '{ASKS}'; IFS= read -r interrupt; printf '%s\\n' \"$interrupt\" > interrupt; cat > rest"
+    ));
+    let mut handle = stage.start();
+    permission(&mut handle).await;
+    handle.stop.cancel();
+    let events = to_the_end(&mut handle).await;
+    assert_eq!(ended(&events).outcome, Outcome::Cancelled);
+    let interrupt = written(&stage, "interrupt");
+    assert_eq!(interrupt["method"], "turn/interrupt");
+    assert_eq!(interrupt["params"]["turnId"], "u-1");
+    assert!(!stage.path("int").exists());
+}
+
+#[tokio::test]
+async fn what_does_not_listen_is_ended_all_the_same() {
+    let stage = app(&format!(
+        "trap 'echo int > int' INT; trap 'echo term > term' TERM
+         echo '{ASKS}'; while :; do sleep 1000 & wait $!; done"
+    ));
+    let mut handle = stage.start();
+    permission(&mut handle).await;
+    handle.stop.cancel();
+    to_the_end(&mut handle).await;
+    assert!(stage.path("term").exists() && !stage.path("int").exists());
+    assert_eq!(carriers(&stage.run.id), [""; 0]);
+}
+
+/// Nobody has shown that a model answers before the turn begins.
+#[tokio::test]
+async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
+    let mut stage = Stage::new(
+        Kind::Codex,
+        &format!("IFS= read -r a; echo '{THREAD}'; sleep 1000"),
+    );
+    stage.run.agent.stall = Duration::from_millis(300);
+    assert_eq!(failure(&stage.outcome().await), "it has shown nothing for 300 ms");
+    let mut stage = app(&format!(
+        "echo '{ASKS}'; IFS= read -r answer; echo '{SAID}'; echo '{DONE}'"
+    ));
+    stage.run.agent.stall = Duration::from_millis(100);
+    stage.run.agent.timeout = Duration::from_millis(600);
+    let mut handle = stage.start();
+    permission(&mut handle).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    handle
+        .answers
+        .send(("0".to_owned(), Answer::Allow))
+        .await
+        .unwrap();
+    let events = to_the_end(&mut handle).await;
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+}
