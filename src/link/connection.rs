@@ -180,7 +180,8 @@ impl Task {
                         Err(error) => tracing::warn!(%error, "a frame that cannot be read was passed over"),
                     }
                 }
-                () = sleep_until(ready), if ready > Instant::now() && !self.outgoing.is_empty() => {}
+                // Also where nothing waits yet: what comes meanwhile would wake nobody.
+                () = sleep_until(ready), if ready > Instant::now() => {}
                 frame = self.outgoing.recv(), if ready <= Instant::now() => {
                     if let Err(error) = self.send_all(&mut socket, frame?, &mut pace).await {
                         return Some(last_error.map_or_else(|| lost(&error), said));

@@ -77,7 +77,9 @@ impl Members {
         let mut seen = Seen::new(member);
         match self.list.iter_mut().find(|old| same_name(&old.name, &seen.name)) {
             Some(old) => {
-                seen.doing = std::mem::take(&mut old.doing);
+                if seen.status == Status::Online {
+                    seen.doing = std::mem::take(&mut old.doing);
+                }
                 *old = seen;
             }
             None => self.list.push(seen),
@@ -87,6 +89,13 @@ impl Members {
 
     pub(super) fn remove(&mut self, name: &str) {
         self.list.retain(|member| !same_name(&member.name, name));
+    }
+
+    /// No agent of `name` does anything any more.
+    pub(super) fn idle(&mut self, name: &str) {
+        if let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) {
+            member.doing.clear();
+        }
     }
 
     /// An agent of `name` does something; `None` when it is done.

@@ -174,6 +174,9 @@ impl Room {
         match serde_json::from_str::<Body>(message.body.get()) {
             Ok(Body::Chat(chat)) => self.chat(message, &chat, now, effects),
             Ok(Body::Receipt(receipt)) => {
+                if receipt.state > ReceiptState::Accepted {
+                    self.members.idle(&message.from);
+                }
                 self.outbox.receipt(&message.from, &receipt);
             }
             // Files come with their own module. What a newer client says that we do not know is kept on

@@ -74,6 +74,31 @@ actions! {
     StopWriting "stop-writing" "stop writing",
 }
 
+impl Action {
+    /// Whether it changes what is being written, or where in it one is.
+    pub fn edits(self) -> bool {
+        matches!(
+            self,
+            Action::NewLine
+                | Action::Left
+                | Action::Right
+                | Action::WordLeft
+                | Action::WordRight
+                | Action::LineStart
+                | Action::LineEnd
+                | Action::DeleteLeft
+                | Action::DeleteRight
+                | Action::DeleteWord
+                | Action::DeleteToStart
+                | Action::DeleteToEnd
+                | Action::Undo
+                | Action::Redo
+                | Action::Up
+                | Action::Down
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

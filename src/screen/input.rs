@@ -96,6 +96,13 @@ impl Screen {
         if action != Action::Leave {
             self.state.leave_asked = None;
         }
+        // While something is written for a decision, no other one is made by the way.
+        if context == Context::Reason
+            && !matches!(action, Action::Send | Action::Back | Action::Leave)
+            && !action.edits()
+        {
+            return Next::Go;
+        }
         match action {
             Action::Accept => self.accept(false, alt, now),
             Action::AcceptReview => self.accept(true, alt, now),

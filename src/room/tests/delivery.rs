@@ -74,6 +74,34 @@ fn what_became_of_it() {
 }
 
 #[test]
+fn an_agent_that_is_done_is_shown_idle() {
+    let mut world = World::new();
+    world.perform("@bob look").unwrap();
+    let id = world.chats()[0].0.id.clone();
+    let works = || wire::Signal {
+        from: "bob".into(),
+        to: vec!["alice".into()],
+        only: true,
+        thread: None,
+        body: serde_json::value::to_raw_value(&SignalBody::Activity {
+            agent: "codex".into(),
+            state: wire::body::Activity::Tool,
+        })
+        .unwrap(),
+    };
+    for (state, idle) in [(ReceiptState::Accepted, false), (ReceiptState::Failed, true)] {
+        world.event(Event::Frame(Box::new(Frame::Signal(works()))));
+        assert!(!world.room.members.get("bob").unwrap().doing.is_empty());
+        receipt(&mut world, "bob", &id, state, "");
+        assert_eq!(
+            world.room.members.get("bob").unwrap().doing.is_empty(),
+            idle,
+            "{state:?}"
+        );
+    }
+}
+
+#[test]
 fn an_absent_addressee_is_named_and_gets_it_when_it_comes() {
     let mut world = World::new();
     world.perform("@dan hello").unwrap();
