@@ -5,13 +5,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    sync::Notify,
-};
+use tokio::io::AsyncWriteExt;
 
 use crate::support::{Member, Relay, at, message};
 
@@ -40,42 +37,20 @@ pub async fn fan_out(receivers: usize, deaf: usize, messages: u64) {
             }
         }));
     }
-    let sender = Member::join(&relay, "sender").await;
+    let mut sender = Member::join(&relay, "sender").await;
     let (cpu, begin) = (relay.cpu(), Instant::now());
-    let (mut read, mut write) = sender.stream.into_split();
-    let (acked, progress) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
-    let acks = tokio::spawn({
-        let (acked, progress) = (Arc::clone(&acked), Arc::clone(&progress));
-        async move {
-            let mut buffer = vec![0; 64 * 1024];
-            let mut tail = 0u64;
-            while let Ok(n @ 1..) = read.read(&mut buffer).await {
-                // An ack of these messages has one `"reached"` and no text.
-                tail += buffer[..n].windows(9).filter(|w| w == b"\"reached\"").count() as u64;
-                acked.store(tail, Relaxed);
-                progress.notify_one();
-            }
-        }
-    });
-    let mut sent = 0;
+    let (mut sent, mut acked) = (0, 0);
     while sent < messages {
-        // A word that two reads have cut apart is not found: so many may be missed, and are made up for.
-        while sent >= WINDOW + acked.load(Relaxed) {
-            if tokio::time::timeout(Duration::from_millis(20), progress.notified())
-                .await
-                .is_err()
-            {
-                acked.store(sent, Relaxed);
-            }
-        }
         let batch: Vec<u8> = (sent..sent + BATCH).flat_map(message).collect();
-        write.write_all(&batch).await.expect("sent");
+        sender.stream.write_all(&batch).await.expect("sent");
         sent += BATCH;
+        while sent + BATCH > WINDOW + acked {
+            acked += sender.frames(b"{\"type\":\"ack").await;
+        }
     }
     for task in tasks {
         task.await.expect("received");
     }
-    acks.abort();
     let (time, deliveries) = (begin.elapsed().as_secs_f64(), receivers as f64 * messages as f64);
     let rate = deliveries / time / 1e6;
     let each = (relay.cpu() - cpu) / deliveries * 1e6;
