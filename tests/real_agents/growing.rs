@@ -77,9 +77,9 @@ fn claudes_answer_grows_by_words() {
     assert_eq!(scene.model.requests().len(), 1);
 }
 
-/// It shows whole messages only, and the last one is its answer.
+/// Of several messages the last one is its answer.
 #[test]
-fn codexs_answer_grows_by_items() {
+fn codexs_last_message_is_its_answer() {
     let gate = Gate::default();
     let looks = Turn::text(&["I look at ", "the lexer."]).then_tool("exec_command", json!({ "cmd": "ls" }));
     let answer = Turn::text(&["It races ", "at line 42."]).held_before(0, &gate);

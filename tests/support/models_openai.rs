@@ -36,10 +36,14 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
             }));
             continue;
         }
-        items.push(json!({
+        let mut item = json!({
             "type": "function_call", "id": format!("fc_{n}_{i}"), "call_id": format!("call_{n}_{i}"),
             "status": "completed", "name": call["name"], "arguments": call["input"].to_string(),
-        }));
+        });
+        if !call["namespace"].is_null() {
+            item["namespace"] = call["namespace"].clone();
+        }
+        items.push(item);
     }
     let mut response = json!({
         "id": format!("resp_{n}"), "object": "response", "status": "in_progress",

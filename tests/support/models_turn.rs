@@ -46,6 +46,14 @@ impl Turn {
         self
     }
 
+    /// Its calls name tools of that namespace.
+    pub fn in_namespace(mut self, namespace: &str) -> Self {
+        for call in &mut self.calls {
+            call["namespace"] = namespace.into();
+        }
+        self
+    }
+
     /// After its words it says nothing more and does not end.
     pub fn then_hangs(mut self) -> Self {
         self.hangs = true;

@@ -85,8 +85,11 @@ async fn a_person_is_asked_and_what_they_say_happens() {
         ["one.txt", "two.txt", "three.txt", "four.txt"].map(there),
         [true, false, true, false]
     );
-    for name in ["two.txt", "four.txt"] {
-        assert!(model.sent().contains(&format!("no {name} because of the moon")));
+    // The reason stands in the very request that tells of the refusal.
+    for (name, request) in [("two.txt", 2), ("four.txt", 4)] {
+        let said = format!("no {name} because of the moon");
+        let first = model.sent().lines().position(|line| line.contains(&said));
+        assert_eq!(first, Some(request), "{name}");
     }
     // Nothing of all that stays: no folder is trusted, and no command allowed for good.
     let config = fs::read_to_string(stage.path("codex/config.toml")).unwrap();
@@ -115,6 +118,60 @@ async fn nothing_is_written_without_a_question() {
     for name in ["work/new.txt", "new.txt", "tmp/new.txt"] {
         assert!(!stage.path(name).exists(), "{name}");
     }
+}
+
+/// The trap: what a person once allowed for good in Codex itself is done unasked, here too.
+#[tokio::test]
+async fn rules_that_ask_nobody_are_told() {
+    let model = model([inside("touch ruled.txt"), Turn::text(&["done"])]);
+    let stage = codex(&model, "hello");
+    fs::create_dir(stage.path("codex/rules")).unwrap();
+    let rule = "prefix_rule(pattern=[\"touch\"], decision=\"allow\")\n";
+    fs::write(stage.path("codex/rules/default.rules"), rule).unwrap();
+    let events = stage.events().await;
+    assert!(
+        notices(&events)
+            .iter()
+            .any(|notice| notice.contains("without asking")),
+        "{events:?}"
+    );
+    assert!(stage.path("work/ruled.txt").exists());
+}
+
+/// A server's tool asks too, and what it is told reaches the server or the model.
+#[tokio::test]
+async fn a_servers_tool_asks() {
+    let call = || Turn::tool("poke", json!({ "who": "bob" })).in_namespace("mcp__x");
+    let model = model([call(), call(), Turn::text(&["done"])]);
+    let stage = codex(&model, "hello");
+    // A server in a few lines of shell: it answers by the method.
+    let script = r#"while IFS= read -r line; do
+        id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+        case $line in
+            *'"initialize"'*) r='{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"x","version":"1"}}' ;;
+            *'"tools/list"'*) r='{"tools":[{"name":"poke","description":"pokes","inputSchema":{"type":"object","properties":{"who":{"type":"string"}}}}]}' ;;
+            *'"tools/call"'*) echo called >> calls; r='{"content":[{"type":"text","text":"CANARY-POKED"}]}' ;;
+            *) continue ;;
+        esac
+        printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$r"
+    done"#;
+    fs::write(stage.path("server.sh"), script).unwrap();
+    let config = format!(
+        "{}\n[mcp_servers.x]\ncommand = \"/bin/sh\"\nargs = [\"{}\"]\n",
+        model.codex_config(),
+        stage.path("server.sh").display()
+    );
+    fs::write(stage.path("codex/config.toml"), config).unwrap();
+    let mut handle = stage.start();
+    for said in [Answer::Allow, Answer::Deny("one poke will do".to_owned())] {
+        let request = permission(&mut handle).await;
+        assert_eq!(request.rule, Some(Rule::Tool("x.poke".to_owned())));
+        assert!(request.what.contains("\"who\": \"bob\""), "{}", request.what);
+        handle.answers.send((request.id, said)).await.unwrap();
+    }
+    assert_eq!(ended(&to_the_end(&mut handle).await).outcome, answer("done"));
+    assert_eq!(fs::read_to_string(stage.path("work/calls")).unwrap(), "called\n");
+    assert!(model.sent().contains("CANARY-POKED") && model.sent().contains("one poke will do"));
 }
 
 #[tokio::test]

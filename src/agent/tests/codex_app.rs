@@ -11,6 +11,7 @@ use crate::config::agents::{Kind, Permissions};
 const THREAD: &str = r#"{"id":2,"result":{"thread":{"id":"t-1"}}}"#;
 const TURN: &str = r#"{"method":"turn/started","params":{"threadId":"t-1","turn":{"id":"u-1"}}}"#;
 const ASKS: &str = r#"{"method":"item/commandExecution/requestApproval","id":0,"params":{"threadId":"t-1","turnId":"u-1","itemId":"c","command":"make"}}"#;
+const STEERED: &str = r#"{"id":100,"result":{"turnId":"u-1"}}"#;
 const SAID: &str = r#"{"method":"item/completed","params":{"threadId":"t-1","item":{"type":"agentMessage","id":"m","text":"fine"}}}"#;
 const DONE: &str =
     r#"{"method":"turn/completed","params":{"threadId":"t-1","turn":{"id":"u-1","status":"completed"}}}"#;
@@ -35,7 +36,7 @@ fn written(stage: &Stage, name: &str) -> Value {
 #[tokio::test]
 async fn it_is_told_what_it_may_and_asks_for_the_rest() {
     let mut stage = app(&format!(
-        "echo '{ASKS}'; IFS= read -r why; IFS= read -r answer
+        "echo '{ASKS}'; IFS= read -r why; echo '{STEERED}'; IFS= read -r answer
          printf '%s\\n' \"$why\" > why; printf '%s\\n' \"$answer\" > answer
          echo '{SAID}'; echo '{DONE}'; cat > rest; echo end > rest.end"
     ));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::super::{Answer, Request, Rule, step::Step};
 use super::super::reader::str_at;
-use super::{items, line, steer};
+use super::{STEER, items, line, steer};
 
 /// Requests that wait for an answer.
 #[derive(Debug, Default)]
@@ -16,6 +16,9 @@ pub(super) struct Asking {
     dir: PathBuf,
     /// By the request's id, as JSON: a number and a text of digits are two ids.
     pending: HashMap<String, Pending>,
+    /// Refusals that go out when their reason has arrived, by the request that says it.
+    refusals: HashMap<u64, String>,
+    reasons: u64,
 }
 
 /// A request that waits.
@@ -44,7 +47,7 @@ impl Asking {
     pub fn new(dir: PathBuf) -> Self {
         Self {
             dir,
-            pending: HashMap::new(),
+            ..Self::default()
         }
     }
 
@@ -169,16 +172,24 @@ impl Asking {
                 return Some(result(&pending.id, &json!({ "answers": answers })));
             }
         };
-        // A refusal has no room for its reason, so that is said in the turn besides: before the refusal,
-        // so that it lies there when the model reads on.
-        let why = match answer {
+        let answered = result(&pending.id, &answered);
+        // A refusal has no room for its reason, so that is said in the turn besides. Only when it is
+        // taken in does the refusal follow: else the model might read on before it is there.
+        match answer {
             Answer::Deny(reason) if !reason.trim().is_empty() => {
                 let text = super::super::defuse_skills(&format!("The person said no: {reason}"));
-                steer(&pending.thread, &pending.turn, &text)
+                let id = STEER + self.reasons;
+                self.reasons += 1;
+                self.refusals.insert(id, answered);
+                Some(steer(id, &pending.thread, &pending.turn, &text))
             }
-            _ => String::new(),
-        };
-        Some(why + &result(&pending.id, &answered))
+            _ => Some(answered),
+        }
+    }
+
+    /// A request of ours is answered, well or badly: if it said why something is refused, the refusal.
+    pub fn said(&mut self, id: u64) -> Option<Step> {
+        self.refusals.remove(&id).map(Step::Reply)
     }
 }
 

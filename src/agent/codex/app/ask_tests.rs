@@ -83,9 +83,7 @@ fn a_command_with_more_is_allowed_only_once() {
 fn a_no_says_why_before_it_refuses() {
     let mut asking = Asking::new("/".into());
     asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
-    let [why, refusal] = &lines(asking.reply("0", &no("not $today")))[..] else {
-        panic!()
-    };
+    let why = &lines(asking.reply("0", &no("not $today")))[0];
     assert_eq!(
         (
             &why["method"],
@@ -98,9 +96,17 @@ fn a_no_says_why_before_it_refuses() {
         why["params"]["input"][0]["text"],
         "The person said no: not $\u{200b}today"
     );
-    assert_eq!(*refusal, json!({ "id": 0, "result": { "decision": "decline" } }));
+    let id = why["id"].as_u64().unwrap();
+    assert_eq!(asking.said(id + 1), None);
+    let Some(Step::Reply(refusal)) = asking.said(id) else {
+        panic!()
+    };
+    let decline = json!({ "id": 0, "result": { "decision": "decline" } });
+    assert_eq!(lines(Some(refusal))[0], decline);
+    assert_eq!(asking.said(id), None);
+    // Without a reason it goes out at once.
     asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
-    assert_eq!(lines(asking.reply("0", &no(" "))).len(), 1);
+    assert_eq!(lines(asking.reply("0", &no(" "))), [decline]);
 }
 
 #[test]

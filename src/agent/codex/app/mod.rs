@@ -19,8 +19,9 @@ use reader::AppReader;
 const INITIALIZE: u64 = 1;
 const THREAD: u64 = 2;
 const TURN: u64 = 3;
-const STEER: u64 = 4;
-const INTERRUPT: u64 = 5;
+const INTERRUPT: u64 = 4;
+/// And of those that say why something was refused, from this one on.
+const STEER: u64 = 100;
 
 /// How to start it, after `program` and with the configuration `overrides`, and its reader.
 pub(super) fn driver(
@@ -75,9 +76,9 @@ fn request(id: u64, method: &str, params: Value) -> String {
 }
 
 /// More to read for the model, in the middle of a turn.
-fn steer(thread: &str, turn: &str, text: &str) -> String {
+fn steer(id: u64, thread: &str, turn: &str, text: &str) -> String {
     let params = json!({ "threadId": thread, "expectedTurnId": turn, "input": [text_input(text)] });
-    request(STEER, "turn/steer", params)
+    request(id, "turn/steer", params)
 }
 
 fn text_input(text: &str) -> Value {

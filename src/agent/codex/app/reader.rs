@@ -1,7 +1,11 @@
 //! What `codex app-server` says: answers to our requests, requests of its own, and events. Its protocol
 //! grows, so everything is optional, and what is unknown is skipped, or refused where it waits.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
@@ -125,8 +129,18 @@ impl Events {
                 let params = json!({ "threadId": self.thread, "input": input });
                 steps.push(Step::Reply(request(TURN, "turn/start", params)));
             }
+            Some(INITIALIZE) => {
+                let rules = Path::new(str_at(result, "codexHome")).join("rules");
+                if has_rules(&rules) {
+                    steps.push(Step::Notice(format!(
+                        "what its own rules in {} allow, it does without asking",
+                        rules.display()
+                    )));
+                }
+            }
             Some(TURN) => self.began(&result["turn"]),
-            _ => {}
+            Some(id) => steps.extend(self.asking.said(id)),
+            None => {}
         }
     }
 
@@ -296,6 +310,16 @@ impl Events {
             session_lost: self.session_lost,
         }
     }
+}
+
+/// Whether its person has allowed commands for good in Codex itself: those leave the sandbox unasked
+/// here too, and nothing can be said to `app-server` against it.
+fn has_rules(folder: &Path) -> bool {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "rules"))
+        .any(|path| fs::metadata(path).is_ok_and(|file| file.len() > 0))
 }
 
 #[cfg(test)]

@@ -192,6 +192,22 @@ fn a_session_that_is_not_there() {
     assert_eq!(steps[0], Step::Notice(BEGAN_ANEW.to_owned()));
 }
 
+#[test]
+fn rules_that_ask_nobody_are_told() {
+    let home = tempfile::tempdir().unwrap();
+    let init = INIT.replace("/h/.codex", &home.path().display().to_string());
+    assert_eq!(feed(&mut reader(None), &[&init]), []);
+    fs::create_dir(home.path().join("rules")).unwrap();
+    fs::write(home.path().join("rules/default.rules"), "").unwrap();
+    assert_eq!(feed(&mut reader(None), &[&init]), []);
+    fs::write(home.path().join("rules/default.rules"), "prefix_rule()").unwrap();
+    let steps = feed(&mut reader(None), &[&init]);
+    assert!(
+        matches!(&steps[..], [Step::Notice(notice)] if notice.contains("without asking")),
+        "{steps:?}"
+    );
+}
+
 /// Agents that it starts itself work in threads of their own; they ask, too.
 #[test]
 fn what_other_threads_say_is_not_the_answer() {
@@ -221,7 +237,7 @@ fn what_is_unknown_is_skipped() {
             "[]",
             "{}",
             r#"{"id":9,"result":{}}"#,
-            r#"{"id":4,"error":{"message":"no active turn"}}"#,
+            r#"{"id":100,"error":{"message":"no active turn"}}"#,
             r#"{"method":"new/thing","params":{}}"#,
             r#"{"method":"item/started"}"#,
             r#"{"method":"account/rateLimits/updated","params":{"rateLimits":{}}}"#,
