@@ -1,4 +1,6 @@
 //! Streams without sockets: the rules one by one, and that no sequence of frames breaks credit.
+//!
+//! Long, because the rules and the model that the property test checks them against are read side by side.
 
 use std::collections::HashMap;
 
