@@ -46,6 +46,11 @@ struct Client {
 
 impl Client {
     fn start(home: Arc<Home>, written: usize) -> Self {
+        let errors = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(home.path().join("errors"))
+            .unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"))
             .args(["--plain", "--stay"])
             .env_clear()
@@ -53,7 +58,7 @@ impl Client {
             .current_dir(home.work())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
             .unwrap();
         let input = child.stdin.take().unwrap();
@@ -91,6 +96,18 @@ impl Client {
         }
         // A client that was just killed does not read them; only what reached its disk counts.
         let _ = self.input.write_all(lines.as_bytes());
+    }
+
+    /// Prints what is known of it, for whoever has to find out.
+    fn explain(&mut self) {
+        let errors = fs::read_to_string(self.home.path().join("errors")).unwrap_or_default();
+        let last: Vec<&str> = errors.lines().rev().take(5).collect();
+        println!(
+            "{}: exit {:?}; newest first: {last:#?}",
+            self.home.name,
+            self.child.try_wait()
+        );
+        let _ = self.input.write_all(b"/status\n");
     }
 
     /// Dials at once instead of waiting out its pause.
@@ -241,6 +258,9 @@ fn chaos(seed: u64, rounds: usize) {
         count = Count::of(&clients);
     }
     let open = count.open();
+    if !open.is_empty() {
+        clients.iter_mut().for_each(Client::explain);
+    }
     println!(
         "seed {seed}: {} addressed, {} broadcasts, {crashes} crashes, {cuts} cuts and stalls; {} on disk at others",
         count.addressed.len(),
@@ -263,7 +283,7 @@ fn chaos(seed: u64, rounds: usize) {
 
 #[test]
 fn nothing_addressed_is_lost_and_nothing_is_there_twice() {
-    let seeds = std::env::var("NEXSCOPE_CHAOS_SEEDS").unwrap_or_else(|_| "1,2".into());
+    let seeds = std::env::var("NEXSCOPE_CHAOS_SEEDS").unwrap_or_else(|_| "1,2,3".into());
     let rounds = std::env::var("NEXSCOPE_CHAOS_ROUNDS")
         .ok()
         .and_then(|rounds| rounds.parse().ok())

@@ -282,7 +282,7 @@ impl Room {
     }
 
     /// Sends the latest receipt of a message that addresses us, and says where it waits.
-    fn tell_latest(&mut self, key: &Key, from: &str, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_latest(&mut self, key: &Key, from: &str, effects: &mut Vec<Effect>) {
         self.unkept.remove(key);
         let Some((state, why)) = self.told.get(key).cloned() else {
             return;

@@ -4,21 +4,38 @@ use std::collections::BTreeSet;
 
 use nexscope_relay::protocol::body::Body;
 
-use super::{Effect, MentionFate, Millis, Post, Record, Room, inbox::key, run::Session};
+use super::{Effect, MentionFate, Millis, Outgoing, Post, Record, Room, inbox::key, run::Session};
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
     /// interrupted: runs that ended with the program are told as failed, and can be tried again.
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Millis) -> Vec<Effect> {
         let mut open_runs = BTreeSet::new();
+        // Messages of which a crash may have kept the receipt from being written: their senders may wait
+        // for it for ever, since nothing makes them ask again.
+        let mut untold = BTreeSet::new();
         for record in records {
-            match record {
-                Record::Started { run } => _ = open_runs.insert(run),
-                Record::Ended { run } => _ = open_runs.remove(&run),
-                other => self.restore_one(other),
+            match &record {
+                Record::Started { run } => _ = open_runs.insert(run.clone()),
+                Record::Ended { run } => _ = open_runs.remove(run),
+                Record::In { message, .. } => _ = untold.insert(key(&message.from, &message.id)),
+                Record::Mention { from, id, .. } => _ = untold.insert(key(from, id)),
+                Record::Out(Outgoing {
+                    body: Body::Receipt(receipt),
+                    to,
+                    ..
+                }) => {
+                    to.iter().for_each(|to| _ = untold.remove(&key(to, &receipt.of)));
+                }
+                _ => {}
             }
+            self.restore_one(record);
         }
         let mut effects: Vec<Effect> = open_runs.into_iter().map(|run| Effect::SweepUp { run }).collect();
+        for key in untold {
+            // Of what is not addressed to us there is nothing to tell.
+            self.tell_latest(&key, &key.0, &mut effects);
+        }
         for interrupted in self.inbox.interrupted() {
             let why = "interrupted: the program ended while the agent worked".to_owned();
             let from = interrupted.0.clone();

@@ -196,6 +196,41 @@ fn nothing_is_confirmed_before_it_is_on_disk() {
 }
 
 #[test]
+fn a_receipt_that_a_crash_kept_from_being_written_is_sent_after_it() {
+    let receipts_written = |world: &World| {
+        world
+            .records
+            .iter()
+            .filter(|r| matches!(r, Record::Out(out) if matches!(out.body, Body::Receipt(_))))
+            .count()
+    };
+    let mut world = World::new();
+    world.bob_asks("m-1", "x");
+    // The crash came right behind the message itself.
+    world.records.retain(|record| !matches!(record, Record::Out(_)));
+    world.restart();
+    assert_eq!(receipts_written(&world), 2);
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    let states: Vec<_> = world.receipts().into_iter().map(|(_, state, _)| state).collect();
+    assert_eq!(states, [ReceiptState::Received, ReceiptState::Queued]);
+    // And not once more.
+    world.restart();
+    assert_eq!(receipts_written(&world), 2);
+
+    // As well behind a decision.
+    world
+        .decide(Decision::Reject {
+            target: Target::Item(ItemId::Mention(1)),
+            reason: "no".into(),
+        })
+        .unwrap();
+    world.records.pop();
+    world.restart();
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Rejected);
+}
+
+#[test]
 fn the_same_room_after_a_restart() {
     let mut world = World::new();
     world.perform("hello").unwrap();

@@ -22,6 +22,7 @@ struct World {
     records: Vec<Record>,
     seq: u64,
     now: Millis,
+    lives: usize,
 }
 
 fn settings() -> Settings {
@@ -99,6 +100,7 @@ impl World {
             records: vec![],
             seq: 0,
             now: NOW,
+            lives: 0,
         }
     }
 
@@ -256,8 +258,10 @@ impl World {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         self.records = records;
+        // No id comes twice, in whatever life.
+        self.lives += 1;
         let mut ids = counting_ids();
-        for _ in 0..1000 {
+        for _ in 0..1000 * self.lives {
             ids();
         }
         self.room = Room::new(settings(), ids);
