@@ -154,7 +154,7 @@ fn a_rejection_tells_its_reason() {
     let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
     b.wait_for("▸ m1 alice asks");
-    b.press_until("\x1bOR", "a reason, or just Enter");
+    b.press_until("\x1bOR", "a reason, or nothing");
     b.send("busy until noon");
     b.wait_for("busy until noon");
     b.press_until("\r", "rejected: busy until noon");

@@ -91,7 +91,7 @@ impl Room {
                 let why = crate::text::clean_line(&why, super::timeline::LINE_MAX);
                 self.timeline.note(
                     format!(
-                        "{} failed on m{}: {}. Press R on it to try again.",
+                        "{0} failed on m{1}: {2}. /retry m{1} lets it try again.",
                         run.ask.agent,
                         run.post,
                         // Some reasons are whole sentences of the agent's.

@@ -12,13 +12,13 @@ use crate::agent::{Answer, Totals};
 
 /// Proof that a person at the keyboard decides.
 ///
-/// Only the screen makes one, from a key that a person pressed; no path from an agent, a script, or the
-/// network has one to give.
+/// Only a face with a person before it makes one, from a key that was pressed; no path from an agent, a
+/// script, or the network has one to give.
 #[derive(Debug)]
 pub struct Person(());
 
 impl Person {
-    /// A key was pressed. Called by the screen alone.
+    /// A key was pressed. Called by the screen, and by plain mode where a person types at a terminal.
     pub(crate) fn at_keyboard() -> Self {
         Self(())
     }

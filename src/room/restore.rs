@@ -42,7 +42,7 @@ impl Room {
             if let Some(post) = self.timeline.find(&interrupted.0, &interrupted.1) {
                 self.timeline.note(
                     format!(
-                        "Your agent was interrupted on m{}. Press R on it to try again.",
+                        "Your agent was interrupted on m{0}. /retry m{0} lets it try again.",
                         post.number
                     ),
                     now,

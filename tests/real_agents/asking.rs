@@ -30,7 +30,7 @@ fn claude_asks_its_person_and_what_they_say_happens() {
     scene.bob.press_until("\x1bOQ", "▸ p2 bob·claude wants Bash");
     assert!(written("one.txt"));
 
-    scene.bob.press_until("\x1bOR", "a reason, or just Enter");
+    scene.bob.press_until("\x1bOR", "a reason, or nothing");
     scene.bob.send("two is one too many");
     scene.bob.wait_for("two is one too many");
     scene.bob.press_until("\r", "I have asked for both.");

@@ -256,8 +256,8 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         let hint = match &state.asked {
             Some(Asked {
                 what: What::Reason, ..
-            }) => "a reason, or just Enter; Esc goes back",
-            Some(_) => "other words; Esc goes back",
+            }) => "a reason, or nothing",
+            Some(_) => "other words",
             None => "message the room",
         };
         let line = look.line(text::cut(hint, area.width as usize), Scope::Hint);
