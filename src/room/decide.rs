@@ -143,6 +143,7 @@ impl Room {
                 Matter::Mention(_) => self.run(&item, &agent, how.clone(), now, effects),
                 Matter::Draft(draft) => self.post_draft(draft, how.text.clone(), now, effects),
                 Matter::Permission(permission) => self.answer_request(permission, Answer::Allow, effects),
+                Matter::File(number) => self.fetch_file(*number, now, effects),
             }
         }
         self.start_next(now, effects);
@@ -162,6 +163,7 @@ impl Room {
             match item.matter {
                 Matter::Mention(mention) => {
                     let fate = MentionFate::Rejected(reason.clone());
+                    self.decline_all(&mention.key, &reason, effects);
                     self.settle(mention.key, &item.from.member, fate, now, effects);
                 }
                 Matter::Draft(draft) => {
@@ -177,6 +179,7 @@ impl Room {
                     };
                     self.answer_request(&permission, Answer::Deny(why), effects);
                 }
+                Matter::File(number) => self.decline(number, &reason, effects),
             }
         }
         Ok(Reply::Nothing)
@@ -299,6 +302,7 @@ impl Room {
         } else {
             self.approved_before(&post, &audience)
         };
+        let files = self.fetch_all(&mention.key, now, effects);
         let run = Run {
             id: self.fresh_id(),
             ask: Ask {
@@ -308,6 +312,7 @@ impl Room {
                 room: self.settings.room.clone(),
                 from: item.from.clone(),
                 text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
+                files: Vec::new(),
                 instructions: how.instructions.filter(|words| !words.trim().is_empty()),
                 earlier,
                 audience: match &audience {
@@ -327,6 +332,7 @@ impl Room {
             notice: None,
             stopping: false,
             review: how.review,
+            files,
             key: mention.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
         };
@@ -346,6 +352,7 @@ impl Room {
         );
         self.say_activity(&run, effects);
         self.runs.push(run);
+        self.files_moved_on(now, effects);
     }
 
     /// What an agent may know of a thread: our own side's words, and what our person accepted; and only

@@ -79,6 +79,8 @@ pub struct Post {
     pub usage: Option<Usage>,
     /// The person who changed an agent's words.
     pub edited_by: Option<String>,
+    /// The numbers of the files that it offers.
+    pub files: Vec<u32>,
     /// We sent it.
     pub mine: bool,
 }
@@ -153,6 +155,7 @@ impl Post {
             reply_to: chat.reply_to.clone(),
             usage: chat.usage.clone(),
             edited_by: chat.edited_by.as_ref().map(name),
+            files: Vec::new(),
             mine: false,
         }
     }
@@ -207,6 +210,11 @@ impl Timeline {
     /// Changes with every change.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The number that the next message gets.
+    pub(super) fn next_number(&self) -> u32 {
+        self.posts + 1
     }
 
     /// Adds a message, and gives it its number.

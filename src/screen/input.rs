@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     command::{self, Front, Line},
-    room::{Decision, How, ItemId, Matter, MentionFate, Person, Reply, Target},
+    room::{Command, Decision, How, ItemId, Matter, MentionFate, Person, Reply, Target},
 };
 
 /// How long a first press of the leaving key counts.
@@ -113,13 +113,15 @@ impl Screen {
             Action::Open => self.open(context),
             Action::Inbox => self.state.go(Pane::Inbox),
             Action::HandOver => self.hand_over(now),
+            Action::Retry if context == Context::Files => self.file_command(Command::Retry),
             Action::Retry => self.retry(now),
+            Action::EndRun if context == Context::Files => self.file_command(|id| Command::Cancel(Some(id))),
             Action::EndRun => {
-                let result = self.session.perform(crate::room::Command::Cancel(None));
+                let result = self.session.perform(Command::Cancel(None));
                 self.show(result);
             }
             Action::NextPane => self.state.turn(1),
-            Action::PreviousPane => self.state.turn(3),
+            Action::PreviousPane => self.state.turn(-1),
             Action::Back => self.back(),
             Action::Help => self.help(),
             Action::Write => self.state.commands = false,
@@ -149,6 +151,9 @@ impl Screen {
             }
             Action::Up | Action::Down if context == Context::Inbox => {
                 self.select_item(if action == Action::Up { -1 } else { 1 });
+            }
+            Action::Up | Action::Down if context == Context::Files => {
+                self.select_file(if action == Action::Up { 1 } else { -1 });
             }
             Action::Up | Action::Down if matches!(context, Context::Help | Context::Item) => {
                 self.scroll(if action == Action::Up { -1 } else { 1 });
@@ -232,13 +237,12 @@ impl Screen {
         let mut field = Composer::default();
         if what == What::Words {
             let item = self.session.room.inbox.get(item);
-            match item.filter(|item| !matches!(item.matter, Matter::Permission(_))) {
+            match item.filter(|item| matches!(item.matter, Matter::Mention(_) | Matter::Draft(_))) {
                 Some(item) => field.set(&item.text),
                 None => {
-                    return self.state.say(
-                        "A permission cannot be edited; reject it with a reason.",
-                        Tone::Bad,
-                    );
+                    return self
+                        .state
+                        .say("Only words can be edited; reject it with a reason.", Tone::Bad);
                 }
             }
         }
@@ -281,7 +285,7 @@ impl Screen {
                 let post = self.session.room.timeline.post_numbered(number);
                 let thread = post.and_then(|post| self.session.room.threads.get(&post.thread));
                 if let Some(thread) = thread.map(|thread| thread.number) {
-                    let history = crate::room::Command::History {
+                    let history = Command::History {
                         limit: 500,
                         thread: Some(thread),
                     };
@@ -316,8 +320,19 @@ impl Screen {
         if matches!(failed, Some(MentionFate::Failed(_))) {
             return self.decide(Decision::HandOver(number));
         }
-        let result = self.session.perform(crate::room::Command::Retry(number));
+        let result = self.session.perform(Command::Retry(ItemId::Mention(number)));
         self.show(result);
+    }
+
+    /// Something with the selected file.
+    fn file_command(&mut self, command: impl Fn(ItemId) -> Command) {
+        match self.state.selected_file(&self.session.room) {
+            Some(number) => {
+                let result = self.session.perform(command(ItemId::File(number)));
+                self.show(result);
+            }
+            None => self.state.say("There is no file yet.", Tone::Good),
+        }
     }
 
     fn settled_selection(&self, now: Instant) -> Option<u32> {
@@ -376,7 +391,7 @@ impl Screen {
             }
         };
         let result = match line {
-            Line::Command(crate::room::Command::Retry(number)) => {
+            Line::Command(Command::Retry(ItemId::Mention(number))) => {
                 self.state.composer.take();
                 self.retry_number(number);
                 return Next::Go;
@@ -538,6 +553,14 @@ impl Screen {
         let mut scroll = self.state.scroll;
         scroll.show(numbers[at], &self.look(), width, height);
         self.state.scroll = scroll;
+    }
+
+    /// The newest stands at the top.
+    fn select_file(&mut self, by: isize) {
+        let last = self.session.room.offers.all().count() as u32;
+        if let Some(now) = self.state.selected_file(&self.session.room) {
+            self.state.selected_file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
+        }
     }
 
     fn select_item(&mut self, by: isize) {

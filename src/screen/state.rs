@@ -17,12 +17,20 @@ pub enum Pane {
     Timeline,
     /// In the list of what waits.
     Inbox,
+    /// Among the files.
+    Files,
     /// Among the people.
     People,
 }
 
 /// The order in which a key goes through the panes.
-const PANES: [Pane; 4] = [Pane::Composer, Pane::Timeline, Pane::Inbox, Pane::People];
+const PANES: [Pane; 5] = [
+    Pane::Composer,
+    Pane::Timeline,
+    Pane::Inbox,
+    Pane::Files,
+    Pane::People,
+];
 
 /// What lies over the messages.
 #[derive(Default)]
@@ -124,6 +132,8 @@ pub struct State {
     pub selected_since: Option<Instant>,
     /// The item that is selected in the list.
     pub selected: Option<ItemId>,
+    /// The file that is selected, by its number.
+    pub selected_file: Option<u32>,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
     /// Keys of a sequence that has begun.
@@ -153,6 +163,7 @@ impl State {
             Pane::Timeline => Context::Timeline,
             Pane::Inbox if matches!(self.overlay, Overlay::Item(_)) => Context::Item,
             Pane::Inbox => Context::Inbox,
+            Pane::Files => Context::Files,
             Pane::People => Context::People,
         }
     }
@@ -182,10 +193,16 @@ impl State {
         }
     }
 
-    /// Goes `steps` panes on.
-    pub fn turn(&mut self, steps: usize) {
+    /// The file that is selected; the newest one where none is.
+    pub fn selected_file(&self, room: &Room) -> Option<u32> {
+        self.selected_file
+            .or_else(|| room.offers.all().next_back().map(|offer| offer.number))
+    }
+
+    /// Goes `steps` panes on, or back.
+    pub fn turn(&mut self, steps: isize) {
         let at = PANES.iter().position(|pane| *pane == self.pane).unwrap_or(0);
-        self.go(PANES[(at + steps) % PANES.len()]);
+        self.go(PANES[(at as isize + steps).rem_euclid(PANES.len() as isize) as usize]);
     }
 
     /// Goes to a pane.

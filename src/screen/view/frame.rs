@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use super::{Look, Pane, Plan, Scope, State, main_pane, panes, paper, timeline};
+use super::{Look, Pane, Plan, Scope, State, files, main_pane, panes, paper, timeline};
 use crate::{
     room::{Audience, Command},
     screen::{
@@ -81,6 +81,7 @@ fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         }
         _ => match main_pane(plan, state) {
             Pane::Inbox => panes::draw_inbox(look, state, plan.main, buffer),
+            Pane::Files => files::draw(look, state, plan.main, buffer),
             Pane::People => panes::draw_people(look, plan.main, buffer),
             _ => {
                 let selected = state.selected_post.filter(|_| state.pane == Pane::Timeline);
@@ -111,11 +112,20 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         };
         let people = format!("People {}", look.room.members.list().len());
         let here = main_pane(plan, state);
+        let open = look.room.offers.open().count();
+        let files = match open {
+            0 => "Files".to_owned(),
+            open => format!("Files {open}"),
+        };
+        // A room in which nobody has offered a file needs no tab for them.
+        let has_files = here == Pane::Files || look.room.offers.all().next().is_some();
         let tabs = [
-            (format!("#{}", settings.room), Pane::Timeline),
-            (inbox, Pane::Inbox),
-            (people, Pane::People),
+            Some((format!("#{}", settings.room), Pane::Timeline)),
+            Some((inbox, Pane::Inbox)),
+            has_files.then_some((files, Pane::Files)),
+            Some((people, Pane::People)),
         ];
+        let tabs = tabs.into_iter().flatten();
         for (name, pane) in tabs {
             let scope = match pane {
                 pane if pane == here => Scope::Focus,

@@ -1,5 +1,6 @@
 //! What is drawn. First everything is laid out ([`Plan`]), then drawn from `&State`: drawing changes nothing.
 
+mod files;
 mod frame;
 mod item;
 mod panes;
@@ -214,7 +215,7 @@ impl Plan {
 /// Which pane fills the messages' place: the messages, but where a narrow screen shows another one.
 fn main_pane(plan: &Plan, state: &State) -> Pane {
     match state.pane {
-        Pane::Inbox | Pane::People if !plan.wide => state.pane,
+        Pane::Inbox | Pane::Files | Pane::People if !plan.wide => state.pane,
         _ => Pane::Timeline,
     }
 }

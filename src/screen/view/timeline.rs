@@ -7,7 +7,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::{Look, Scope, words};
+use super::{Look, Scope, files, words};
 use crate::{
     room::{Entry, Post, Room, Run, What},
     screen::{action::Action, keymap::Context},
@@ -279,6 +279,7 @@ fn lay_post(
             ]));
         }
     }
+    lines.extend(files::post_lines(look, post, &margin, width));
     lay_details(look, post, &margin, width, selected, lines);
 }
 
