@@ -223,6 +223,13 @@ impl Outbox {
         self.by_id.get_mut(id)
     }
 
+    /// Forgets what asked for a file from an earlier place on.
+    pub(super) fn forget_accepts(&mut self, message: &str, wanted: &str) {
+        self.by_id.retain(|_, one| {
+            !matches!(&one.body, Body::FileAccept { of, file, .. } if of == message && file == wanted)
+        });
+    }
+
     /// The relay has it. `received` are reached members who say no more than that (version 1). Returns
     /// whether it was news.
     pub(super) fn ack(&mut self, ack: &Ack, received: &[String]) -> bool {

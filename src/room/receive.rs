@@ -36,9 +36,9 @@ impl Room {
             epoch: welcome.epoch,
             seq: self.place.seq,
         })));
+        self.ask_again(None, effects);
         let open: Vec<String> = self.outbox.open().map(|one| one.id.clone()).collect();
         open.iter().for_each(|id| self.transmit(id, effects));
-        self.ask_again(None, effects);
     }
 
     pub(super) fn frame(&mut self, frame: Frame, now: Millis, effects: &mut Vec<Effect>) {

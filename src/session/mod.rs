@@ -431,6 +431,7 @@ impl Session {
             agent: settings,
             dir,
             prompt: agent::Prompt::new(ask),
+            files: ask.files.clone(),
             resume: ask.resume.clone(),
             before,
         };

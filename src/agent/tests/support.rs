@@ -62,6 +62,7 @@ impl Stage {
             dir: dir.path().to_owned(),
             prompt: Prompt::new(&ask),
             resume: None,
+            files: vec![],
             before: Totals::default(),
         };
         let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];
