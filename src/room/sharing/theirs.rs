@@ -105,7 +105,7 @@ impl Room {
         let _ = now;
     }
 
-    fn prepare(&mut self, number: u32, whole: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn prepare(&mut self, number: u32, whole: bool, effects: &mut Vec<Effect>) {
         let Some(offer) = self.offers.get_mut(number) else {
             return;
         };
@@ -142,7 +142,14 @@ impl Room {
         self.say_decline(&from, &of, &file, reason, effects);
     }
 
-    fn say_decline(&mut self, to: &str, of: &str, file: &str, reason: &str, effects: &mut Vec<Effect>) {
+    pub(super) fn say_decline(
+        &mut self,
+        to: &str,
+        of: &str,
+        file: &str,
+        reason: &str,
+        effects: &mut Vec<Effect>,
+    ) {
         let body = Body::FileDecline {
             of: of.to_owned(),
             file: file.to_owned(),
