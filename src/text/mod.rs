@@ -4,4 +4,4 @@ mod clean;
 mod wrap;
 
 pub use clean::{Cleaned, clean, clean_line, clean_with_tabs};
-pub use wrap::{cut, width, wrap};
+pub use wrap::{cut, split_at_width, width, wrap};
