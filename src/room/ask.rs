@@ -34,6 +34,16 @@ pub struct Speaker {
     pub agent: Option<String>,
 }
 
+impl Speaker {
+    /// `bob`, or `bob·claude` for his agent.
+    pub fn in_words(&self) -> String {
+        match &self.agent {
+            Some(agent) => format!("{}·{agent}", self.member),
+            None => self.member.clone(),
+        }
+    }
+}
+
 /// One thing said earlier in the thread that the agent may know: accepted words of others, or our own side's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {

@@ -142,7 +142,10 @@ impl Room {
             match &item.matter {
                 Matter::Mention(_) => self.run(&item, &agent, how.clone(), now, effects),
                 Matter::Draft(draft) => self.post_draft(draft, how.text.clone(), now, effects),
-                Matter::Permission(permission) => self.answer_request(permission, Answer::Allow, effects),
+                Matter::Permission(permission) => {
+                    self.note_permission(permission, "allowed once", now);
+                    self.answer_request(permission, Answer::Allow, effects);
+                }
                 Matter::File(number) => self.fetch_file(*number, now, effects),
             }
         }
@@ -177,6 +180,7 @@ impl Room {
                     } else {
                         reason.clone()
                     };
+                    self.note_permission(&permission, &format!("refused: {why}"), now);
                     self.answer_request(&permission, Answer::Deny(why), effects);
                 }
                 Matter::File(number) => self.decline(number, &reason, effects),
@@ -199,8 +203,15 @@ impl Room {
             self.grants.add(whose, rule, now);
         }
         self.inbox.take(id);
+        self.note_permission(&permission, "allowed for the thread", now);
         self.answer_request(&permission, Answer::Allow, effects);
         Ok(Reply::Nothing)
+    }
+
+    fn note_permission(&mut self, permission: &Permission, what: &str, now: Millis) {
+        let tool = crate::text::clean_line(&permission.request.tool, 40);
+        let key = key(&permission.asker, "");
+        self.inbox.remember(key, format!("{tool} {what}"), now);
     }
 
     /// Tells an agent what our person says to its request.
@@ -397,7 +408,7 @@ impl Room {
             fate: fate.clone(),
             at: now,
         })));
-        self.inbox.decided(key.clone(), fate);
+        self.inbox.decided(key.clone(), fate, now);
         self.tell(from, &key, state, why, effects);
     }
 

@@ -1,6 +1,10 @@
 //! The review queue: everything that waits for our person, of whatever kind, in one order.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    str::FromStr,
+};
 
 use nexscope_relay::protocol::body::{Chat, ReceiptState};
 use serde::{Deserialize, Serialize};
@@ -215,11 +219,26 @@ impl Fate {
     }
 }
 
+/// Something that was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// When.
+    pub at: Millis,
+    /// The message's sender and id, or for a permission whose agent it is for.
+    pub(super) key: Key,
+    /// What, in words: `accepted for claude`.
+    pub what: String,
+}
+
+/// Decisions that are remembered, to be looked at.
+const DECIDED: usize = 500;
+
 /// What waits, oldest first, and what was decided.
 #[derive(Debug, Default)]
 pub struct Inbox {
     waiting: Vec<Item>,
     decided: HashMap<Key, Fate>,
+    log: VecDeque<Decided>,
     /// What the strip shows: it stays until it is decided or put off.
     strip: Option<ItemId>,
     drafts: u32,
@@ -398,9 +417,31 @@ impl Inbox {
         taken
     }
 
+    /// What was decided, oldest first; the newest are remembered.
+    pub fn log(&self) -> impl Iterator<Item = &Decided> {
+        self.log.iter()
+    }
+
+    /// Remembers a decision.
+    pub(super) fn remember(&mut self, key: Key, what: String, at: Millis) {
+        if self.log.len() == DECIDED {
+            self.log.pop_front();
+        }
+        self.log.push_back(Decided { at, key, what });
+    }
+
     /// Notes what became of a mention; it waits no longer.
-    pub(super) fn decided(&mut self, key: Key, fate: Fate) {
+    pub(super) fn decided(&mut self, key: Key, fate: Fate, at: Millis) {
         self.take_where(|item| item.mention_key() == Some(&key));
+        let what = match &fate {
+            Fate::Accepted(agent) => format!("accepted for {agent}"),
+            Fate::Rejected(why) if why.is_empty() => "rejected".to_owned(),
+            Fate::Rejected(why) => format!("rejected: {why}"),
+            Fate::Expired => "expired".to_owned(),
+            Fate::Answered => "answered".to_owned(),
+            Fate::Failed(why) => format!("failed: {why}"),
+        };
+        self.remember(key.clone(), what, at);
         self.decided.insert(key, fate);
     }
 

@@ -41,7 +41,7 @@ pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver,
 pub use flag::{Flag, secrets};
 pub use grant::Grants;
 pub use guard::{Guard, Limits};
-pub use inbox::{Draft, Fate as MentionFate, Inbox, Item, ItemId, Matter, Mention, Permission};
+pub use inbox::{Decided, Draft, Fate as MentionFate, Inbox, Item, ItemId, Matter, Mention, Permission};
 pub use members::{Members, Seen};
 pub use outbox::{Fate, Outbox, Outgoing};
 pub use perform::{Command, Reply};
@@ -425,6 +425,12 @@ impl Room {
             .map(|outgoing| outgoing.fate(&self.connection))
     }
 
+    /// The message that a decision was about.
+    pub fn post_of(&self, decided: &Decided) -> Option<&Post> {
+        let (from, id) = &decided.key;
+        self.timeline.find(from, id)
+    }
+
     fn is_me(&self, name: &str) -> bool {
         nexscope_relay::protocol::same_name(&self.settings.me, name)
     }
@@ -487,7 +493,8 @@ impl Room {
 
     /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
     fn add_post(&mut self, post: Post, at: Millis) -> u32 {
-        self.threads.add(&post, &self.settings.me, at);
+        let number = self.timeline.newest() + 1;
+        self.threads.add(&post, number, &self.settings.me, at);
         self.timeline.post(post, at)
     }
 }

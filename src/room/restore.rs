@@ -118,11 +118,11 @@ impl Room {
                     one.failed = Some(why);
                 }
             }
-            Record::Mention { from, id, fate, .. } => {
+            Record::Mention { from, id, fate, at } => {
                 let key = key(&from, &id);
                 let (state, why) = fate.receipt();
                 self.told.insert(key.clone(), (state, why));
-                self.inbox.decided(key, fate);
+                self.inbox.decided(key, fate, at);
             }
             Record::Session {
                 thread,

@@ -8,7 +8,7 @@ mod host;
 
 use std::{
     collections::{HashMap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -57,6 +57,7 @@ pub struct Session {
     pub invite: Invite,
     config: Config,
     here: PathBuf,
+    state: PathBuf,
     link: Link,
     journal: Journal,
     // Frames that the link has no place for; all messages among them are in the room's outbox as well.
@@ -178,6 +179,7 @@ impl Session {
             room,
             warnings,
             here: paths.here.clone(),
+            state: place.dir().to_owned(),
             link,
             journal: opened.journal,
             to_link: VecDeque::new(),
@@ -277,6 +279,16 @@ impl Session {
     /// Dials the relay now.
     pub fn dial_now(&self) {
         self.link.dial_now();
+    }
+
+    /// The folder that the program was started in.
+    pub fn folder(&self) -> &Path {
+        &self.here
+    }
+
+    /// The folder of this room's state, which is locked for this program.
+    pub fn state_folder(&self) -> &Path {
+        &self.state
     }
 
     /// What called for the person since this was asked last.

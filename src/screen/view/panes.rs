@@ -114,10 +114,13 @@ fn inbox_lines(look: &Look, state: &State, width: usize) -> Vec<Line<'static>> {
         .room
         .inbox
         .waiting()
+        .filter(|item| state.filter.shows(item))
         .map(|item| inbox_line(look, state, item, width))
         .collect();
-    if lines.is_empty() {
-        lines.push(look.line("nothing waits", Scope::Dim));
+    match state.filter.word() {
+        Some(kind) => lines.insert(0, look.line(format!("only {kind}"), Scope::Waiting)),
+        None if lines.is_empty() => lines.push(look.line("nothing waits", Scope::Dim)),
+        None => {}
     }
     lines
 }
