@@ -28,6 +28,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// The folder that the program was started in.
     pub here: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, where there is one.
+    pub runtime: Option<String>,
 }
 
 /// What flags set.
@@ -92,6 +94,8 @@ pub struct Config {
     pub theme: String,
     /// How the person is called.
     pub notify: Vec<Notify>,
+    /// The session has no face.
+    pub headless: bool,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
 }
@@ -157,6 +161,7 @@ impl Paths {
             config: xdg.config_dir().join("nexscope"),
             state,
             here,
+            runtime: std::env::var("XDG_RUNTIME_DIR").ok(),
         })
     }
 
@@ -193,6 +198,7 @@ pub fn load(
         keymap: "default".into(),
         theme: "terminal".into(),
         notify: vec![Notify::Bell, Notify::Title],
+        headless: false,
         warnings: Vec::new(),
     };
     if let Some(file) = read(&paths.user_file())? {

@@ -53,6 +53,7 @@ fn toml(choice: &Choice) -> String {
             Kind::Claude => "claude",
             Kind::Codex => "codex",
             Kind::Command => "command",
+            Kind::Session => "session",
         };
         let _ = writeln!(text, "\n[agents.{name}]\nkind = \"{kind}\"");
     }

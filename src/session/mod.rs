@@ -4,7 +4,9 @@
 //! A front end owns the session and drives it: it awaits [`Session::step`] beside its own input, and draws
 //! the room that it finds in [`Session::room`]. So there are no locks, and drawing sees one state.
 
+mod handed;
 mod host;
+mod serve;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     agent,
     config::{Config, ConfigError, Paths, Token},
+    control::{Call, Entry, Hall, Server},
     link::{Invite, Link, Login, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
@@ -27,6 +30,9 @@ use crate::{
     store::{Journal, Lock, Place, PlaceError, Report},
     transfer::{self, Transfers},
 };
+
+use handed::Handed;
+use serve::Clients;
 
 pub use host::{Host, HostError, fresh_token};
 
@@ -68,6 +74,12 @@ pub struct Session {
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
     transfers: Transfers,
+    /// What was accepted for a session that has joined through MCP, by run.
+    handed: HashMap<String, Handed>,
+    control: Option<Server>,
+    clients: Clients,
+    /// Somebody with a say wants the session to end.
+    end_asked: bool,
     swept: mpsc::Receiver<String>,
     swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
@@ -75,6 +87,12 @@ pub struct Session {
     broken: bool,
     host: Option<Host>,
     _lock: Lock,
+}
+
+/// What a session waits for.
+enum Came {
+    Event(Event),
+    Call(Call),
 }
 
 /// How a run is told something.
@@ -167,10 +185,32 @@ impl Session {
             Some(host) => host.reachable(),
             None => target,
         };
+        let control = Hall::usual(paths.runtime.as_deref(), &paths.state);
+        let entry = Entry {
+            pid: std::process::id(),
+            folder: paths.here.clone(),
+            name: room.settings.me.clone(),
+            room: config.room.clone(),
+            relay: login.target.to_string(),
+            headless: config.headless,
+        };
+        let control = match Server::start(&control, place.dir(), &entry) {
+            Ok(server) => Some(server),
+            Err(error) => {
+                warnings.push(format!(
+                    "Shell commands and agents cannot reach this session: its socket cannot be made ({error})."
+                ));
+                None
+            }
+        };
         let link = Link::start(login, standing);
         let folder = config.files.dir.join(config.room.to_ascii_lowercase());
         let mut session = Self {
             transfers: Transfers::new(folder, link.files.clone()),
+            handed: HashMap::new(),
+            control,
+            clients: Clients::default(),
+            end_asked: false,
             invite: Invite {
                 target: shown,
                 room: config.room.clone(),
@@ -203,20 +243,20 @@ impl Session {
     /// is lost.
     pub async fn step(&mut self) {
         let deadline = self.room.next_deadline();
-        let event = tokio::select! {
+        let came = tokio::select! {
             event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
-                Some(event) => event,
+                Some(event) => Came::Event(event),
                 None if !self.broken => {
                     self.broken = true;
-                    Event::Connection(Connection::Refused {
+                    Came::Event(Event::Connection(Connection::Refused {
                         code: Code::Other,
                         why: "A mistake of this program's has ended the connection: leave, and start again.".into(),
-                    })
+                    }))
                 }
                 None => return std::future::pending().await,
             },
             report = self.journal.reports.recv() => match report {
-                Some(Report::Kept(kept)) => Event::Kept(kept),
+                Some(Report::Kept(kept)) => Came::Event(Event::Kept(kept)),
                 Some(Report::Failing(why)) => {
                     tracing::error!(%why, "the journal cannot be written");
                     self.warnings.push(format!(
@@ -230,9 +270,11 @@ impl Session {
                 }
                 None => return std::future::pending().await,
             },
-            Some((run, event)) = self.agent_events.recv() => Event::Run { run, event },
-            Some((handle, event)) = self.transfers.events.recv() => Event::File { handle, event },
-            Some(run) = self.swept.recv() => Event::SweptUp { run },
+            Some((run, event)) = self.agent_events.recv() => Came::Event(Event::Run { run, event }),
+            Some((handle, event)) = self.transfers.events.recv() => Came::Event(Event::File { handle, event }),
+            Some(run) = self.swept.recv() => Came::Event(Event::SweptUp { run }),
+            Some(call) = next_call(&mut self.control) => Came::Call(call),
+            () = at(self.clients.next_deadline()) => Came::Event(Event::Tick),
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {
                     permit.send(frame);
@@ -245,15 +287,19 @@ impl Session {
                 }
                 return;
             }
-            () = at(deadline) => Event::Tick,
+            () = at(deadline) => Came::Event(Event::Tick),
         };
-        self.take(event);
+        match came {
+            Came::Event(event) => self.take(event),
+            Came::Call(call) => self.serve(call),
+        }
         // What came together is taken together, and drawn once.
         while self.to_journal.len() < RECORDS_WAITING
             && let Ok(event) = self.link.events.try_recv()
         {
             self.take(event);
         }
+        self.answer_waiting();
     }
 
     /// Carries out what anybody may want.
@@ -273,6 +319,8 @@ impl Session {
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
         let (effects, result) = self.room.decide(decision, by, now());
         self.carry_out(effects);
+        self.clients.decided();
+        self.answer_waiting();
         result
     }
 
@@ -294,6 +342,11 @@ impl Session {
     /// What called for the person since this was asked last.
     pub fn take_attention(&mut self) -> Vec<Attention> {
         std::mem::take(&mut self.attention)
+    }
+
+    /// Whether somebody with a say wants the session to end.
+    pub fn end_asked(&self) -> bool {
+        self.end_asked
     }
 
     /// Warnings that have come since this was asked last.
@@ -427,6 +480,9 @@ impl Session {
     fn start_run(&mut self, ask: &Ask, before: agent::Totals) {
         let events = self.agent_events_in.clone();
         let id = ask.run.clone();
+        if self.hand_over(ask) {
+            return;
+        }
         let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
             // Asks name configured agents only; a reload may have taken one away.
             let ending = agent::Ending::failed(format!("there is no agent {} any more", ask.agent));
@@ -484,6 +540,14 @@ fn settings(config: &Config, name: &str) -> Settings {
             ..Limits::default()
         },
         ..Settings::new(name, &config.room)
+    }
+}
+
+/// The next request on the control socket; never where there is none.
+async fn next_call(control: &mut Option<Server>) -> Option<Call> {
+    match control {
+        Some(server) => server.calls.recv().await,
+        None => std::future::pending().await,
     }
 }
 
