@@ -69,3 +69,96 @@ fn release() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::Relaxed},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+
+    /// A writer that counts how often it was run in place and woken; it can be run where it says so.
+    #[derive(Default)]
+    struct Writer {
+        free: bool,
+        run: AtomicUsize,
+        woken: AtomicUsize,
+    }
+
+    impl InPlace for Writer {
+        fn write(&self, _: &mut Context<'_>) -> bool {
+            self.run.fetch_add(1, Relaxed);
+            self.free
+        }
+    }
+
+    impl Wake for Writer {
+        fn wake(self: Arc<Self>) {
+            self.woken.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn tell_it(writer: &Arc<Writer>) {
+        let in_place: Arc<dyn InPlace> = Arc::clone(writer) as _;
+        tell(Some(&Arc::downgrade(&in_place)), Waker::from(Arc::clone(writer)));
+    }
+
+    fn counts(writer: &Writer) -> (usize, usize) {
+        (writer.run.load(Relaxed), writer.woken.load(Relaxed))
+    }
+
+    #[test]
+    fn writers_are_told_when_the_burst_is_over() {
+        let free = Arc::new(Writer {
+            free: true,
+            ..Writer::default()
+        });
+        let busy = Arc::new(Writer::default());
+        held(|| {
+            tell_it(&free);
+            tell_it(&busy);
+            assert_eq!((counts(&free), counts(&busy)), ((0, 0), (0, 0)));
+        });
+        assert_eq!(counts(&free), (1, 0), "run in place, and not woken");
+        assert_eq!(counts(&busy), (1, 1), "woken, since it could not be run");
+        tell_it(&free);
+        assert_eq!(counts(&free), (1, 1), "without a burst its task is woken at once");
+    }
+
+    #[test]
+    fn of_many_the_rest_are_left_to_their_tasks() {
+        let writers: Vec<_> = (0..IN_PLACE + 3)
+            .map(|_| {
+                Arc::new(Writer {
+                    free: true,
+                    ..Writer::default()
+                })
+            })
+            .collect();
+        held(|| writers.iter().for_each(tell_it));
+        let run = writers.iter().filter(|writer| counts(writer) == (1, 0)).count();
+        let woken = writers.iter().filter(|writer| counts(writer) == (0, 1)).count();
+        assert_eq!((run, woken), (IN_PLACE, 3));
+    }
+
+    #[test]
+    fn a_panic_leaves_nobody_waiting() {
+        let writer = Arc::new(Writer {
+            free: true,
+            ..Writer::default()
+        });
+        let fell = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            held(|| {
+                tell_it(&writer);
+                panic!("this panic is part of a test");
+            })
+        }));
+        assert!(fell.is_err());
+        assert_eq!(counts(&writer), (0, 1));
+    }
+}

@@ -8,6 +8,7 @@
 mod chat;
 mod compare;
 mod files;
+mod hostile;
 mod idle;
 mod process;
 mod support;
@@ -32,9 +33,10 @@ async fn main() {
         [] => table().await,
         ["compare", dir] => compare::compare(Path::new(dir), 5).await,
         ["compare", dir, rounds] => compare::compare(Path::new(dir), rounds.parse().expect("a number")).await,
-        // One of ours alone, for a profiler beside it.
+        // One alone, for a profiler beside it.
         ["fan-out", receivers] => chat::fan_out(receivers.parse().expect("a number"), 0, 100_000).await,
         ["stream"] => files::throughput(4 << 30).await,
+        ["hostile"] => hostile::afternoon().await,
         ["ping-pong"] => chat::ping_pong(20_000).await,
         // What the comparison starts as a process of its own.
         ["tcp", port] => compare::tcp::serve(port.parse().expect("a port")).await,
@@ -58,4 +60,5 @@ async fn table() {
     files::throughput(1 << 30).await;
     files::stopped_reader().await;
     files::chat_beside_files(2_000).await;
+    hostile::afternoon().await;
 }

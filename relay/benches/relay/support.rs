@@ -25,7 +25,7 @@ pub const RAISED: [&str; 8] = [
     "0",
 ];
 
-/// A relay with raised limits.
+/// A relay on a free port of loopback.
 pub struct Relay {
     pub process: Process,
     pub address: String,
@@ -33,10 +33,15 @@ pub struct Relay {
 
 impl Relay {
     pub fn start() -> Relay {
+        Relay::start_with(&RAISED)
+    }
+
+    /// With these limits.
+    pub fn start_with(limits: &[&str]) -> Relay {
         let mut process = Process::start(
             Command::new(env!("CARGO_BIN_EXE_nexscope-relay"))
                 .args(["--listen", "127.0.0.1:0"])
-                .args(RAISED)
+                .args(limits)
                 .env("NEXSCOPE_TOKEN", TOKEN)
                 .env("NEXSCOPE_LOG", "warn")
                 .stdout(Stdio::piped()),
