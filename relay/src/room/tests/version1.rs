@@ -255,7 +255,7 @@ impl World {
     }
 
     fn finish(mut self) {
-        for who in 0..NAMES.len() {
+        for (who, name) in NAMES.into_iter().enumerate() {
             self.read(who);
             if self.people[who].is_none() {
                 continue;
@@ -266,10 +266,10 @@ impl World {
                 assert!(
                     times <= usize::from(may_see),
                     "{} got {number} {times} times",
-                    NAMES[who]
+                    name
                 );
                 if self.due[who].contains(&number) {
-                    assert_eq!(times, 1, "{} lost {number}", NAMES[who]);
+                    assert_eq!(times, 1, "{} lost {number}", name);
                 }
             }
             for from in 0..NAMES.len() {
