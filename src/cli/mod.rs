@@ -170,7 +170,8 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
     let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
     let mut screen = Screen::new(session, &config, &paths.config, reload);
     screen.alt_is_certain(guard.alt_is_certain);
-    let (session, result) = screen.run(&mut guard, events, stop).await;
+    drop(events);
+    let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
     drop(guard);
     session.leave().await;
     result.map_err(Failure::Terminal)?;

@@ -34,6 +34,16 @@ pub struct Speaker {
     pub agent: Option<String>,
 }
 
+impl Speaker {
+    /// `bob`, or `bob·claude` for his agent.
+    pub fn in_words(&self) -> String {
+        match &self.agent {
+            Some(agent) => format!("{}·{agent}", self.member),
+            None => self.member.clone(),
+        }
+    }
+}
+
 /// One thing said earlier in the thread that the agent may know: accepted words of others, or our own side's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -60,6 +70,8 @@ pub struct Ask {
     pub text: Approved,
     /// What its own person adds: trusted.
     pub instructions: Option<String>,
+    /// Files that came with it and that a person has accepted: where they lie.
+    pub files: Vec<std::path::PathBuf>,
     /// Earlier in the thread, oldest first; empty where the agent's session is resumed and knows it.
     pub earlier: Vec<Said>,
     /// The members who will see the answer; `None` is everybody in the room.

@@ -142,7 +142,11 @@ impl Room {
             match &item.matter {
                 Matter::Mention(_) => self.run(&item, &agent, how.clone(), now, effects),
                 Matter::Draft(draft) => self.post_draft(draft, how.text.clone(), now, effects),
-                Matter::Permission(permission) => self.answer_request(permission, Answer::Allow, effects),
+                Matter::Permission(permission) => {
+                    self.note_permission(permission, "allowed once", now);
+                    self.answer_request(permission, Answer::Allow, effects);
+                }
+                Matter::File(number) => self.fetch_file(*number, now, effects),
             }
         }
         self.start_next(now, effects);
@@ -162,6 +166,7 @@ impl Room {
             match item.matter {
                 Matter::Mention(mention) => {
                     let fate = MentionFate::Rejected(reason.clone());
+                    self.decline_all(&mention.key, &reason, effects);
                     self.settle(mention.key, &item.from.member, fate, now, effects);
                 }
                 Matter::Draft(draft) => {
@@ -175,8 +180,10 @@ impl Room {
                     } else {
                         reason.clone()
                     };
+                    self.note_permission(&permission, &format!("refused: {why}"), now);
                     self.answer_request(&permission, Answer::Deny(why), effects);
                 }
+                Matter::File(number) => self.decline(number, &reason, effects),
             }
         }
         Ok(Reply::Nothing)
@@ -196,8 +203,15 @@ impl Room {
             self.grants.add(whose, rule, now);
         }
         self.inbox.take(id);
+        self.note_permission(&permission, "allowed for the thread", now);
         self.answer_request(&permission, Answer::Allow, effects);
         Ok(Reply::Nothing)
+    }
+
+    fn note_permission(&mut self, permission: &Permission, what: &str, now: Millis) {
+        let tool = crate::text::clean_line(&permission.request.tool, 40);
+        let key = key(&permission.asker, "");
+        self.inbox.remember(key, format!("{tool} {what}"), now);
     }
 
     /// Tells an agent what our person says to its request.
@@ -299,6 +313,7 @@ impl Room {
         } else {
             self.approved_before(&post, &audience)
         };
+        let files = self.fetch_all(&mention.key, now, effects);
         let run = Run {
             id: self.fresh_id(),
             ask: Ask {
@@ -308,6 +323,7 @@ impl Room {
                 room: self.settings.room.clone(),
                 from: item.from.clone(),
                 text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
+                files: Vec::new(),
                 instructions: how.instructions.filter(|words| !words.trim().is_empty()),
                 earlier,
                 audience: match &audience {
@@ -327,6 +343,7 @@ impl Room {
             notice: None,
             stopping: false,
             review: how.review,
+            files,
             key: mention.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
         };
@@ -346,6 +363,7 @@ impl Room {
         );
         self.say_activity(&run, effects);
         self.runs.push(run);
+        self.files_moved_on(now, effects);
     }
 
     /// What an agent may know of a thread: our own side's words, and what our person accepted; and only
@@ -390,7 +408,7 @@ impl Room {
             fate: fate.clone(),
             at: now,
         })));
-        self.inbox.decided(key.clone(), fate);
+        self.inbox.decided(key.clone(), fate, now);
         self.tell(from, &key, state, why, effects);
     }
 

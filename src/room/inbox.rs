@@ -1,6 +1,10 @@
 //! The review queue: everything that waits for our person, of whatever kind, in one order.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    str::FromStr,
+};
 
 use nexscope_relay::protocol::body::{Chat, ReceiptState};
 use serde::{Deserialize, Serialize};
@@ -17,6 +21,8 @@ pub enum ItemId {
     Draft(u32),
     /// `p4`: a permission that an agent asks for.
     Permission(u32),
+    /// `f5`: a file that is offered.
+    File(u32),
 }
 
 impl fmt::Display for ItemId {
@@ -25,6 +31,7 @@ impl fmt::Display for ItemId {
             ItemId::Mention(number) => write!(f, "m{number}"),
             ItemId::Draft(number) => write!(f, "d{number}"),
             ItemId::Permission(number) => write!(f, "p{number}"),
+            ItemId::File(number) => write!(f, "f{number}"),
         }
     }
 }
@@ -32,14 +39,15 @@ impl fmt::Display for ItemId {
 impl FromStr for ItemId {
     type Err = ();
 
-    /// `m12`, `d3`, `p4`; a bare number is a message's.
+    /// `m12`, `d3`, `p4`, `f5`; a bare number is a message's.
     fn from_str(text: &str) -> Result<Self, ()> {
         let kind: fn(u32) -> Self = match text.chars().next().map(|c| c.to_ascii_lowercase()) {
             Some('d') => ItemId::Draft,
             Some('p') => ItemId::Permission,
+            Some('f') => ItemId::File,
             _ => ItemId::Mention,
         };
-        let number = text.trim_start_matches(|c: char| "mdpMDP".contains(c));
+        let number = text.trim_start_matches(|c: char| "mdpfMDPF".contains(c));
         (text.len() <= number.len() + 1).then_some(()).ok_or(())?;
         number.parse().map(kind).map_err(|_| ())
     }
@@ -81,6 +89,8 @@ pub enum Matter {
     Draft(Box<Draft>),
     /// Our agent wants to use a tool.
     Permission(Permission),
+    /// A file is offered: its number.
+    File(u32),
 }
 
 /// A message that asks our agent.
@@ -92,6 +102,8 @@ pub struct Mention {
     pub held: Option<String>,
     /// What to beware of.
     pub risks: Vec<Risk>,
+    /// The numbers of the files that come with it.
+    pub files: Vec<u32>,
     pub(super) key: Key,
 }
 
@@ -145,6 +157,7 @@ impl Item {
                 }
                 words
             }
+            Matter::File(_) => Vec::new(),
             Matter::Permission(permission) => {
                 let found = risk::of(&permission.request.what, 0);
                 found
@@ -206,11 +219,26 @@ impl Fate {
     }
 }
 
+/// Something that was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// When.
+    pub at: Millis,
+    /// The message's sender and id, or for a permission whose agent it is for.
+    pub(super) key: Key,
+    /// What, in words: `accepted for claude`.
+    pub what: String,
+}
+
+/// Decisions that are remembered, to be looked at.
+const DECIDED: usize = 500;
+
 /// What waits, oldest first, and what was decided.
 #[derive(Debug, Default)]
 pub struct Inbox {
     waiting: Vec<Item>,
     decided: HashMap<Key, Fate>,
+    log: VecDeque<Decided>,
     /// What the strip shows: it stays until it is decided or put off.
     strip: Option<ItemId>,
     drafts: u32,
@@ -290,6 +318,7 @@ impl Inbox {
                 is_reply,
                 held,
                 risks,
+                files: post.files.clone(),
                 key: key(&post.from, &post.id),
             }),
         });
@@ -332,7 +361,7 @@ impl Inbox {
         });
     }
 
-    fn push(&mut self, item: Item) {
+    pub(super) fn push(&mut self, item: Item) {
         self.waiting.push(item);
         self.choose();
     }
@@ -388,9 +417,31 @@ impl Inbox {
         taken
     }
 
+    /// What was decided, oldest first; the newest are remembered.
+    pub fn log(&self) -> impl Iterator<Item = &Decided> {
+        self.log.iter()
+    }
+
+    /// Remembers a decision.
+    pub(super) fn remember(&mut self, key: Key, what: String, at: Millis) {
+        if self.log.len() == DECIDED {
+            self.log.pop_front();
+        }
+        self.log.push_back(Decided { at, key, what });
+    }
+
     /// Notes what became of a mention; it waits no longer.
-    pub(super) fn decided(&mut self, key: Key, fate: Fate) {
+    pub(super) fn decided(&mut self, key: Key, fate: Fate, at: Millis) {
         self.take_where(|item| item.mention_key() == Some(&key));
+        let what = match &fate {
+            Fate::Accepted(agent) => format!("accepted for {agent}"),
+            Fate::Rejected(why) if why.is_empty() => "rejected".to_owned(),
+            Fate::Rejected(why) => format!("rejected: {why}"),
+            Fate::Expired => "expired".to_owned(),
+            Fate::Answered => "answered".to_owned(),
+            Fate::Failed(why) => format!("failed: {why}"),
+        };
+        self.remember(key.clone(), what, at);
         self.decided.insert(key, fate);
     }
 

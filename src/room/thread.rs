@@ -99,6 +99,8 @@ pub struct Thread {
     pub audience: Audience,
     /// How many messages it has.
     pub posts: u32,
+    /// Its first message, by number.
+    pub first: u32,
     /// When its newest message came.
     pub newest: Millis,
 }
@@ -106,33 +108,42 @@ pub struct Thread {
 /// All threads.
 #[derive(Debug, Default)]
 pub struct Threads {
-    by_id: HashMap<String, Thread>,
+    /// Where each stands in the list.
+    by_id: HashMap<String, u32>,
+    /// In the order of their numbers, from t1 on.
+    list: Vec<Thread>,
 }
 
 impl Threads {
     /// The thread with that id.
     pub fn get(&self, id: &str) -> Option<&Thread> {
-        self.by_id.get(id)
+        self.list.get(*self.by_id.get(id)? as usize)
     }
 
     /// The thread with that number.
     pub fn numbered(&self, number: u32) -> Option<&Thread> {
-        self.by_id.values().find(|thread| thread.number == number)
+        self.list.get((number as usize).checked_sub(1)?)
     }
 
-    pub(super) fn add(&mut self, post: &Post, me: &str, at: Millis) {
-        let number = self.by_id.len() as u32 + 1;
-        let thread = self.by_id.entry(post.thread.clone()).or_insert_with(|| Thread {
-            number,
-            id: post.thread.clone(),
-            by: post.from.clone(),
-            mine: post.mine && post.agent.is_none(),
-            audience: Audience::of(post, me),
-            posts: 0,
-            newest: at,
-        });
+    /// A message belongs to its thread; `number` is its own.
+    pub(super) fn add(&mut self, post: &Post, number: u32, me: &str, now: Millis) {
+        let next = self.list.len() as u32;
+        let at = *self.by_id.entry(post.thread.clone()).or_insert(next);
+        if at == next {
+            self.list.push(Thread {
+                number: next + 1,
+                id: post.thread.clone(),
+                by: post.from.clone(),
+                mine: post.mine && post.agent.is_none(),
+                audience: Audience::of(post, me),
+                posts: 0,
+                first: number,
+                newest: now,
+            });
+        }
+        let thread = &mut self.list[at as usize];
         thread.posts += 1;
-        thread.newest = at;
+        thread.newest = now;
     }
 }
 

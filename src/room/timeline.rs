@@ -15,8 +15,8 @@ pub(super) const LINE_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub struct Timeline {
     entries: Vec<Entry>,
-    /// How many messages there are; the newest one's number.
-    posts: u32,
+    /// Where each message stands among the entries: m1 first.
+    posts: Vec<u32>,
     /// Changes whenever an entry is added or altered, so that a view knows when to lay out anew.
     revision: u64,
 }
@@ -79,6 +79,8 @@ pub struct Post {
     pub usage: Option<Usage>,
     /// The person who changed an agent's words.
     pub edited_by: Option<String>,
+    /// The numbers of the files that it offers.
+    pub files: Vec<u32>,
     /// We sent it.
     pub mine: bool,
 }
@@ -153,6 +155,7 @@ impl Post {
             reply_to: chat.reply_to.clone(),
             usage: chat.usage.clone(),
             edited_by: chat.edited_by.as_ref().map(name),
+            files: Vec::new(),
             mine: false,
         }
     }
@@ -189,11 +192,21 @@ impl Timeline {
 
     /// The message with that number.
     pub fn post_numbered(&self, number: u32) -> Option<&Post> {
-        // Numbers rise with the place, so the newest, which are asked for most, are found first.
-        self.posts()
-            .rev()
-            .map(|(_, post)| post)
-            .find(|post| post.number == number)
+        match &self.entries.get(self.place_of(number)?)?.what {
+            What::Post(post) => Some(post),
+            _ => None,
+        }
+    }
+
+    /// Where the message with that number stands among the entries.
+    pub fn place_of(&self, number: u32) -> Option<usize> {
+        let at = (number as usize).checked_sub(1)?;
+        self.posts.get(at).map(|place| *place as usize)
+    }
+
+    /// The newest message's number; 0 where there is none.
+    pub fn newest(&self) -> u32 {
+        self.posts.len() as u32
     }
 
     /// The message with that sender and id.
@@ -209,15 +222,21 @@ impl Timeline {
         self.revision
     }
 
+    /// The number that the next message gets.
+    pub(super) fn next_number(&self) -> u32 {
+        self.newest() + 1
+    }
+
     /// Adds a message, and gives it its number.
     pub(super) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
-        self.posts += 1;
-        post.number = self.posts;
+        self.posts.push(self.entries.len() as u32);
+        post.number = self.newest();
+        let number = post.number;
         self.push(Entry {
             at,
             what: What::Post(Box::new(post)),
         });
-        self.posts
+        number
     }
 
     /// Says something to our own person.

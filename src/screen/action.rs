@@ -37,8 +37,20 @@ actions! {
     Later "later" "put off",
     Open "open" "show it whole",
     Inbox "inbox" "inbox",
+    Instruct "instruct" "accept, with instructions",
+    Filter "filter" "show one kind only",
+    Decided "decided" "what was decided today",
     HandOver "hand-over" "hand to my agent",
     Retry "retry" "try again",
+    Fold "fold" "fold the thread, or open it",
+    FirstNew "first-new" "to the first new message",
+    Copy "copy" "copy the message",
+    CopyCode "copy-code" "copy its code block",
+    Mark "mark" "mark several messages",
+    Search "search" "search",
+    NextFound "next-found" "next found, older",
+    PreviousFound "previous-found" "next found, newer",
+    Palette "palette" "all that can be done",
     EndRun "end-run" "end the running agent",
     NextPane "next-pane" "next pane",
     PreviousPane "previous-pane" "previous pane",
@@ -54,6 +66,7 @@ actions! {
     Leave "leave" "leave (twice)",
     Send "send" "send",
     NewLine "new-line" "new line",
+    Editor "editor" "write in your editor",
     Left "left" "left",
     Right "right" "right",
     WordLeft "word-left" "word left",
@@ -75,6 +88,35 @@ actions! {
 }
 
 impl Action {
+    /// Whether it decides an item.
+    pub fn decides(self) -> bool {
+        matches!(
+            self,
+            Action::Accept
+                | Action::Reject
+                | Action::AcceptReview
+                | Action::Edit
+                | Action::Instruct
+                | Action::Grant
+                | Action::Later
+        )
+    }
+
+    /// Whether it makes sense to look for it by its name: not what only moves or edits.
+    pub fn is_for_the_palette(self) -> bool {
+        !self.edits()
+            && !matches!(
+                self,
+                Action::Send
+                    | Action::Back
+                    | Action::Palette
+                    | Action::Toggle
+                    | Action::Write
+                    | Action::WriteBehind
+                    | Action::StopWriting
+            )
+    }
+
     /// Whether it changes what is being written, or where in it one is.
     pub fn edits(self) -> bool {
         matches!(

@@ -52,11 +52,16 @@ impl Attention {
         self.last_key = Some(now);
     }
 
+    /// Whether the person looks at the screen.
+    pub fn looks(&self, now: Instant) -> bool {
+        let recent = |at: Instant| now.duration_since(at) < LOOKING;
+        self.focused.unwrap_or_else(|| self.last_key.is_some_and(recent))
+    }
+
     /// Something calls for the person.
     pub fn call(&mut self, _why: Call, now: Instant) {
         let recent = |at: Option<Instant>, span| at.is_some_and(|at| now.duration_since(at) < span);
-        let looks = self.focused.unwrap_or_else(|| recent(self.last_key, LOOKING));
-        if self.ways.contains(&Notify::Bell) && !looks && !recent(self.last_bell, PAUSE) {
+        if self.ways.contains(&Notify::Bell) && !self.looks(now) && !recent(self.last_bell, PAUSE) {
             self.last_bell = Some(now);
             self.rings = true;
         }

@@ -10,6 +10,8 @@ use super::action::Action;
 const MOST_ROWS: u16 = 8;
 /// Lines of history that are remembered.
 const HISTORY: usize = 200;
+/// A paste of more lines, or of more bytes, is folded.
+const FOLDED: (usize, usize) = (20, 4_000);
 
 /// A growing field for text.
 pub struct Composer {
@@ -17,6 +19,8 @@ pub struct Composer {
     history: Vec<String>,
     /// Which line of history is shown, counted from the newest, and what was there before.
     recalled: Option<(usize, String)>,
+    /// What stands in the text for each paste that was folded, and the paste.
+    folded: Vec<(String, String)>,
 }
 
 impl Default for Composer {
@@ -25,6 +29,7 @@ impl Default for Composer {
             area: empty(),
             history: Vec::new(),
             recalled: None,
+            folded: Vec::new(),
         }
     }
 }
@@ -40,7 +45,13 @@ fn empty() -> TextArea<'static> {
 }
 
 impl Composer {
-    /// What is written.
+    /// What is written, with pastes that were folded in full.
+    pub fn whole(&self) -> String {
+        let unfold = |text: String, (mark, paste): &(String, String)| text.replacen(mark, paste, 1);
+        self.folded.iter().fold(self.text(), unfold)
+    }
+
+    /// What is written, as it is shown.
     pub fn text(&self) -> String {
         self.area.lines().join("\n")
     }
@@ -52,9 +63,10 @@ impl Composer {
 
     /// Takes what is written, and remembers it.
     pub fn take(&mut self) -> String {
-        let text = self.text();
+        let text = self.whole();
         self.area = empty();
         self.recalled = None;
+        self.folded.clear();
         if !text.trim().is_empty() && self.history.last() != Some(&text) {
             self.history.push(text.clone());
             if self.history.len() > HISTORY {
@@ -64,9 +76,39 @@ impl Composer {
         text
     }
 
+    /// What was written before, oldest first.
+    pub fn history(&self) -> &[String] {
+        &self.history
+    }
+
+    /// Remembers what was written in an earlier life of the program, oldest first.
+    pub fn remember(&mut self, history: Vec<String>) {
+        self.history = history;
+    }
+
+    /// What stands before the cursor in its line.
+    pub fn before_cursor(&self) -> String {
+        let (row, column) = self.position();
+        self.area.lines()[row].chars().take(column).collect()
+    }
+
+    /// Whether the cursor is in the first line.
+    pub fn is_in_first_line(&self) -> bool {
+        self.position().0 == 0
+    }
+
+    /// Writes something in the place of some characters before the cursor.
+    pub fn replace_before_cursor(&mut self, characters: usize, text: &str) {
+        for _ in 0..characters {
+            self.area.delete_char();
+        }
+        self.area.insert_str(text);
+    }
+
     /// Writes something else instead, with the cursor behind it.
     pub fn set(&mut self, text: &str) {
         self.area = empty();
+        self.folded.clear();
         self.area.insert_str(text);
     }
 
@@ -79,7 +121,19 @@ impl Composer {
     /// A text that was pasted; it never sends.
     pub fn paste(&mut self, text: &str) {
         self.recalled = None;
-        self.area.insert_str(crate::text::clean(text).text);
+        let text = crate::text::clean(text).text;
+        let lines = text.split('\n').count();
+        if lines <= FOLDED.0 && text.len() <= FOLDED.1 {
+            self.area.insert_str(text);
+            return;
+        }
+        let mark = format!(
+            "[paste {}: {lines} lines, {} characters]",
+            self.folded.len() + 1,
+            text.chars().count()
+        );
+        self.area.insert_str(&mark);
+        self.folded.push((mark, text));
     }
 
     /// Carries out an action of editing. Returns whether it was one.
@@ -152,10 +206,18 @@ impl Composer {
     fn delete_left(&mut self) {
         let (row, column) = self.position();
         let before: String = self.area.lines()[row].chars().take(column).collect();
-        let points = before
-            .graphemes(true)
-            .next_back()
-            .map_or(1, |grapheme| grapheme.chars().count());
+        let paste = self
+            .folded
+            .iter()
+            .position(|(mark, _)| before.ends_with(mark.as_str()));
+        let points = match paste {
+            // A paste that was folded goes as one.
+            Some(at) => self.folded.remove(at).0.chars().count(),
+            None => before
+                .graphemes(true)
+                .next_back()
+                .map_or(1, |grapheme| grapheme.chars().count()),
+        };
         for _ in 0..points {
             self.area.delete_char();
         }
@@ -260,6 +322,26 @@ mod tests {
         assert!(composer.continues());
         assert_eq!(composer.text(), "one\n");
         assert!(!composer.continues());
+    }
+
+    #[test]
+    fn a_large_paste_is_folded_and_sent_whole() {
+        let paste = "line\n".repeat(100);
+        let mut composer = typed("see ");
+        composer.paste(&paste);
+        composer.insert('!');
+        assert!(
+            composer.text().starts_with("see [paste 1: 101 lines"),
+            "{}",
+            composer.text()
+        );
+        assert_eq!(composer.whole(), format!("see {paste}!"));
+        composer.edit(Action::DeleteLeft);
+        composer.edit(Action::DeleteLeft);
+        assert_eq!(composer.whole(), "see ");
+        composer.paste(&"x".repeat(5_000));
+        assert_eq!(composer.take().len(), 5_004);
+        assert!(composer.is_empty());
     }
 
     #[test]

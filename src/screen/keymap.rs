@@ -23,12 +23,18 @@ pub enum Context {
     Timeline,
     /// In the list of what waits.
     Inbox,
+    /// Among the files.
+    Files,
     /// Among the people.
     People,
     /// An item, whole.
     Item,
     /// Writing a reason.
     Reason,
+    /// Writing what is looked for.
+    Search,
+    /// Choosing among all that can be done.
+    Palette,
     /// The help.
     Help,
     /// The first screen.
@@ -44,9 +50,12 @@ impl Context {
             Context::Normal => "Not writing",
             Context::Timeline => "Messages",
             Context::Inbox => "Inbox",
+            Context::Files => "Files",
             Context::People => "People",
             Context::Item => "An item, whole",
             Context::Reason => "A reason",
+            Context::Search => "Searching",
+            Context::Palette => "All that can be done",
             Context::Help => "Help",
             Context::Setup => "First screen",
         }
@@ -99,9 +108,12 @@ struct File {
     normal: Lines,
     timeline: Lines,
     inbox: Lines,
+    files: Lines,
     people: Lines,
     item: Lines,
     reason: Lines,
+    search: Lines,
+    palette: Lines,
     help: Lines,
     setup: Lines,
 }
@@ -133,16 +145,19 @@ impl<'de> Deserialize<'de> for Lines {
 }
 
 impl File {
-    fn contexts(self) -> [(Context, Lines); 10] {
+    fn contexts(self) -> [(Context, Lines); 13] {
         [
             (Context::Anywhere, self.anywhere),
             (Context::Composer, self.composer),
             (Context::Normal, self.normal),
             (Context::Timeline, self.timeline),
             (Context::Inbox, self.inbox),
+            (Context::Files, self.files),
             (Context::People, self.people),
             (Context::Item, self.item),
             (Context::Reason, self.reason),
+            (Context::Search, self.search),
+            (Context::Palette, self.palette),
             (Context::Help, self.help),
             (Context::Setup, self.setup),
         ]
@@ -249,6 +264,19 @@ impl Keymap {
             }
         }
         Found::Nothing
+    }
+
+    /// The keys that go on from those that were pressed, and what each leads to.
+    pub fn continuations(&self, context: Context, pressed: &[Key]) -> Vec<(String, Action)> {
+        let begun = |context| {
+            self.bindings.iter().filter(move |binding| {
+                binding.context == context
+                    && binding.keys.len() > pressed.len()
+                    && binding.keys.starts_with(pressed)
+            })
+        };
+        let rest = |binding: &Binding| (shown(&binding.keys[pressed.len()..]), binding.action);
+        begun(context).chain(begun(Context::Anywhere)).map(rest).collect()
     }
 
     /// The keys for an action in a context, as a person reads them; none where it has none.

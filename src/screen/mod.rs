@@ -4,12 +4,21 @@
 //! a change is drawn at once, or, while changes come fast, at most 60 times a second.
 
 mod action;
+mod answering;
 mod attention;
+mod browsing;
 mod composer;
+mod copying;
+mod deciding;
+mod drag;
+mod editor;
 mod gate;
 mod input;
 mod key;
 mod keymap;
+mod palette;
+mod popup;
+mod reading;
 pub mod setup;
 mod state;
 mod terminal;
@@ -32,8 +41,9 @@ use tokio::time::sleep_until;
 
 use crate::{
     config::{self, Config, ConfigError, Watch},
-    room::{Connection, ItemId, Room},
+    room::{Connection, ItemId},
     session::{Session, now},
+    store::{Desk, Left},
 };
 use attention::Attention;
 use input::Next;
@@ -41,12 +51,14 @@ use keymap::Keymap;
 use state::{State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
-use view::{Look, Plan};
+use view::{Look, Plan, Shown};
 
 /// The shortest time from one draw to the next.
 const FRAME: Duration = Duration::from_millis(16);
 /// How long after the last of several changes files are read: an editor writes in steps.
 const SAVED: Duration = Duration::from_millis(150);
+/// How long after something has changed it is kept what the person has read and not sent.
+const KEPT: Duration = Duration::from_secs(1);
 /// How often what counts seconds is drawn anew.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -58,6 +70,8 @@ pub struct Screen {
     keymap: Keymap,
     zone: TimeZone,
     relay: String,
+    /// The terminal opens links.
+    links: bool,
     attention: Attention,
     /// What the key before this one was asked a second yes for.
     asked_before: Option<(ItemId, action::Action, Instant)>,
@@ -68,6 +82,14 @@ pub struct Screen {
     redraw: bool,
     /// Whether the terminal gives us the mouse.
     mouse_was: bool,
+    /// The person wants to write in their editor.
+    wants_editor: bool,
+    /// What is to be put on the clipboard.
+    clipboard: Option<String>,
+    /// The messages as they were drawn last.
+    shown: Option<Shown>,
+    /// What is kept over a restart.
+    desk: Desk,
 }
 
 impl Screen {
@@ -84,6 +106,7 @@ impl Screen {
         if let Err(error) = &watch {
             tracing::info!(%error, "the configuration is not watched");
         }
+        let desk = Desk::open(session.state_folder());
         let mut screen = Self {
             relay: session
                 .invite
@@ -96,6 +119,7 @@ impl Screen {
                 mouse: true,
                 ..State::default()
             },
+            links: false,
             theme: Theme::built_in(),
             keymap: Keymap::built_in(),
             zone: TimeZone::system(),
@@ -106,8 +130,13 @@ impl Screen {
             asked_before: None,
             redraw: false,
             mouse_was: true,
+            wants_editor: false,
+            clipboard: None,
+            shown: None,
+            desk,
         };
         screen.take_looks(config);
+        screen.take_up();
         screen
     }
 
@@ -127,6 +156,7 @@ impl Screen {
         }
         if let Ok(theme) = theme {
             self.theme = theme;
+            self.state.reading.bodies.forget();
         }
         if !wrong.is_empty() {
             self.state.say(wrong.join("; "), Tone::Bad);
@@ -154,55 +184,82 @@ impl Screen {
         self.state.gate.alt_is_certain = certain;
     }
 
-    /// Runs until the person leaves, or `stop` is ready. Gives the session back, to be left.
-    pub async fn run<S: Surface>(
+    /// Takes up what was left on the screen when it was open last.
+    fn take_up(&mut self) {
+        let left = self.desk.left();
+        self.state.composer.set(&left.unsent);
+        self.state.composer.remember(left.history.clone());
+        let newest = self.session.room.timeline.newest();
+        self.state.reading.unread.seen(left.read.min(newest));
+    }
+
+    /// Keeps what is to be taken up again.
+    fn keep(&mut self) {
+        let left = Left {
+            read: self.state.reading.unread.read,
+            unsent: self.state.composer.whole(),
+            history: self.state.composer.history().to_vec(),
+        };
+        if let Err(error) = self.desk.keep(left) {
+            tracing::warn!(%error, "what was left on the screen cannot be kept");
+        }
+    }
+
+    /// Runs until the person leaves, or `stop` is ready. `events` opens the way to the terminal's events; it
+    /// is closed while another program has the terminal. Gives the session back, to be left.
+    pub async fn run<S: Surface, E: Stream<Item = io::Result<Event>> + Unpin>(
         mut self,
         surface: &mut S,
-        mut events: impl Stream<Item = io::Result<Event>> + Unpin,
+        mut events: impl FnMut() -> E,
         stop: impl Future<Output = ()>,
     ) -> (Session, io::Result<()>) {
+        let result = self.go_on(surface, &mut events, stop).await;
+        self.keep();
+        (self.session, result)
+    }
+
+    async fn go_on<S: Surface, E: Stream<Item = io::Result<Event>> + Unpin>(
+        &mut self,
+        surface: &mut S,
+        open: &mut impl FnMut() -> E,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let mut stop = std::pin::pin!(stop);
+        let mut events = open();
         let mut next_draw = Instant::now();
         let mut dirty = true;
-        let mut reload_at: Option<Instant> = None;
+        let (mut reload_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             // Keys that are there are taken before anything new is shown, so that none of them can be
             // taken for an answer to it.
             while let Some(event) = ready(&mut events).await {
-                match event {
-                    Some(Ok(event)) => {
-                        if self.event(event, Instant::now()) == Next::Leave {
-                            return (self.session, Ok(()));
-                        }
-                        dirty = true;
-                    }
-                    Some(Err(error)) => return (self.session, Err(error)),
-                    None => return (self.session, Ok(())),
+                match event.transpose()? {
+                    Some(event) if self.event(&event, Instant::now()) == Next::Go => dirty = true,
+                    // The person leaves, or the terminal is gone.
+                    _ => return Ok(()),
                 }
+            }
+            if std::mem::take(&mut self.wants_editor) {
+                drop(events);
+                self.edit_elsewhere(surface).await?;
+                events = open();
+                dirty = true;
             }
             self.news();
             if dirty && Instant::now() >= next_draw {
-                if let Err(error) = self.draw(surface) {
-                    return (self.session, Err(error));
-                }
+                self.draw(surface)?;
                 dirty = false;
                 next_draw = Instant::now() + FRAME;
+                keep_at.get_or_insert(Instant::now() + KEPT);
             }
             let moving = self.is_moving();
             tokio::select! {
                 biased;
-                event = events.next() => match event {
-                    Some(Ok(event)) => {
-                        if self.event(event, Instant::now()) == Next::Leave {
-                            return (self.session, Ok(()));
-                        }
-                        dirty = true;
-                    }
-                    Some(Err(error)) => return (self.session, Err(error)),
-                    // The terminal is gone.
-                    None => return (self.session, Ok(())),
+                event = events.next() => match event.transpose()? {
+                    Some(event) if self.event(&event, Instant::now()) == Next::Go => dirty = true,
+                    _ => return Ok(()),
                 },
-                () = &mut stop => return (self.session, Ok(())),
+                () = &mut stop => return Ok(()),
                 () = sleep_until(next_draw.into()), if dirty => {}
                 () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
                 () = until(reload_at) => {
@@ -210,10 +267,29 @@ impl Screen {
                     self.reload();
                     dirty = true;
                 }
+                () = until(keep_at) => {
+                    keep_at = None;
+                    self.keep();
+                }
                 () = self.session.step() => dirty = true,
                 () = tokio::time::sleep(SECOND), if moving && !dirty => dirty = true,
             }
         }
+    }
+
+    /// The person writes on in their editor, which has the terminal meanwhile.
+    async fn edit_elsewhere<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
+        surface.lend()?;
+        let written = editor::write(&self.state.composer.whole(), &mut self.session).await;
+        surface.take_back()?;
+        self.redraw = true;
+        match written {
+            Ok(text) => self.state.composer.set(&text),
+            Err(error) => self
+                .state
+                .say(format!("The editor did not work: {error}."), Tone::Bad),
+        }
+        Ok(())
     }
 
     /// Takes over what the session has for the person.
@@ -227,6 +303,22 @@ impl Screen {
             .into_iter()
             .for_each(|call| self.attention.call(call, now));
         self.state.tidy(&self.session.room);
+        self.arrivals(now);
+    }
+
+    /// Messages that have come are new, unless the person looks.
+    fn arrivals(&mut self, now: Instant) {
+        let room = &self.session.room;
+        let reading = &mut self.state.reading;
+        let since = reading.unread.known().max(reading.unread.read);
+        let newest = room.timeline.newest();
+        let mut posts = (since + 1..=newest).filter_map(|number| room.timeline.post_numbered(number));
+        let others = posts.any(|post| !post.mine);
+        reading.unread.arrived(newest, others, self.attention.looks(now));
+        let thread = reading.thread.as_ref().map(|thread| thread.id.as_str());
+        if let Some(search) = &mut reading.search {
+            search.follow(room, thread);
+        }
     }
 
     fn draw<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
@@ -245,10 +337,19 @@ impl Screen {
             keymap,
             zone,
             relay,
+            links,
             ..
         } = self;
         let mut plan = None;
-        let look = look(&session.room, relay, theme, keymap, zone);
+        let look = Look {
+            room: &session.room,
+            relay,
+            theme,
+            keymap,
+            now: now(),
+            zone,
+            links: *links,
+        };
         let drawn = surface.terminal().draw(|frame| {
             let laid = Plan::new(&look, state, frame.area());
             state.page = (laid.columns(), laid.page());
@@ -262,20 +363,37 @@ impl Screen {
             surface.mouse(mouse)?;
         }
         self.attention.write(&self.session.room, surface.raw())?;
+        if let Some(text) = self.clipboard.take() {
+            copying::put(&text, std::env::var_os("TMUX").is_some(), surface.raw())?;
+        }
         // Only now is it on the screen.
-        let whole = plan.and_then(|plan| plan.whole);
-        self.state.gate.drawn(whole, Instant::now());
+        let now = Instant::now();
+        self.state
+            .gate
+            .drawn(plan.as_ref().and_then(|plan| plan.whole), now);
+        self.shown = plan
+            .filter(|plan| plan.shows_messages(&self.state))
+            .map(Plan::shown);
+        if let Some(shown) = self.shown.as_ref().filter(|_| self.attention.looks(now)) {
+            let bottom = shown.rows.iter().find_map(|(_, number)| *number);
+            let newest = self.session.room.timeline.newest();
+            let all = self.state.reading.scroll.follows() && self.state.reading.thread.is_none();
+            let seen = if all { newest } else { bottom.unwrap_or_default() };
+            self.state.reading.unread.seen(seen);
+        }
         Ok(())
     }
 
     fn look(&self) -> Look<'_> {
-        look(
-            &self.session.room,
-            &self.relay,
-            &self.theme,
-            &self.keymap,
-            &self.zone,
-        )
+        Look {
+            room: &self.session.room,
+            relay: &self.relay,
+            theme: &self.theme,
+            keymap: &self.keymap,
+            now: now(),
+            zone: &self.zone,
+            links: self.links,
+        }
     }
 
     /// Something on the screen counts seconds.
@@ -311,23 +429,6 @@ async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-fn look<'a>(
-    room: &'a Room,
-    relay: &'a str,
-    theme: &'a Theme,
-    keymap: &'a Keymap,
-    zone: &'a TimeZone,
-) -> Look<'a> {
-    Look {
-        room,
-        relay,
-        theme,
-        keymap,
-        now: now(),
-        zone,
-    }
 }
 
 /// The text of a keymap or theme, and where it is from: the user's own file in `dir`, else one that is

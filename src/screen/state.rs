@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use ratatui::text::Line;
 
-use super::{action::Action, composer::Composer, gate::Gate, key::Key, keymap::Context, view::Scroll};
+use super::{
+    action::Action, composer::Composer, drag::Drag, gate::Gate, key::Key, keymap::Context, palette::Palette,
+    popup::Popup, reading::Reading,
+};
 use crate::room::{Item, ItemId, Room};
 
 /// Where one is.
@@ -17,12 +20,20 @@ pub enum Pane {
     Timeline,
     /// In the list of what waits.
     Inbox,
+    /// Among the files.
+    Files,
     /// Among the people.
     People,
 }
 
 /// The order in which a key goes through the panes.
-const PANES: [Pane; 4] = [Pane::Composer, Pane::Timeline, Pane::Inbox, Pane::People];
+const PANES: [Pane; 5] = [
+    Pane::Composer,
+    Pane::Timeline,
+    Pane::Inbox,
+    Pane::Files,
+    Pane::People,
+];
 
 /// What lies over the messages.
 #[derive(Default)]
@@ -90,6 +101,54 @@ pub enum What {
     Reason,
     /// Other words for it, with which it is accepted.
     Words,
+    /// Words of one's own, which the agent is given with it.
+    Instructions,
+}
+
+/// Which kinds of items a list shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All of them.
+    #[default]
+    All,
+    /// What asks an agent.
+    Mentions,
+    /// What an agent would say.
+    Drafts,
+    /// What an agent would do.
+    Permissions,
+}
+
+impl Filter {
+    /// The next one, in a circle.
+    pub fn next(self) -> Self {
+        match self {
+            Filter::All => Filter::Mentions,
+            Filter::Mentions => Filter::Drafts,
+            Filter::Drafts => Filter::Permissions,
+            Filter::Permissions => Filter::All,
+        }
+    }
+
+    /// What it shows, in a word; none where it shows all.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Filter::All => None,
+            Filter::Mentions => Some("mentions"),
+            Filter::Drafts => Some("drafts"),
+            Filter::Permissions => Some("permissions"),
+        }
+    }
+
+    /// Whether it shows an item.
+    pub fn shows(self, item: &Item) -> bool {
+        match self {
+            Filter::All => true,
+            Filter::Mentions => matches!(item.id, ItemId::Mention(_)),
+            Filter::Drafts => matches!(item.id, ItemId::Draft(_)),
+            Filter::Permissions => matches!(item.id, ItemId::Permission(_)),
+        }
+    }
 }
 
 /// How a message for the person is meant.
@@ -114,16 +173,30 @@ pub struct State {
     pub overlay: Overlay,
     /// What is being written for a decision.
     pub asked: Option<Asked>,
+    /// Where one writes what is looked for.
+    pub search: Option<Composer>,
+    /// All that can be done, to choose from.
+    pub palette: Option<Palette>,
+    /// What the word at the cursor could become.
+    pub popup: Option<Popup>,
+    /// What the mouse has marked.
+    pub drag: Option<Drag>,
+    /// Which kinds of items the list shows.
+    pub filter: Filter,
     /// A decision that wants a second yes, and since when.
     pub unsure: Option<(ItemId, Action, Instant)>,
-    /// Where the messages stand.
-    pub scroll: Scroll,
+    /// How the messages are being read.
+    pub reading: Reading,
     /// The message that is selected, by its number.
     pub selected_post: Option<u32>,
     /// Since when it is.
     pub selected_since: Option<Instant>,
+    /// All messages from this one to the selected one are marked, to be copied.
+    pub marked: Option<u32>,
     /// The item that is selected in the list.
     pub selected: Option<ItemId>,
+    /// The file that is selected, by its number.
+    pub selected_file: Option<u32>,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
     /// Keys of a sequence that has begun.
@@ -141,6 +214,12 @@ pub struct State {
 impl State {
     /// Where a key that is pressed now belongs.
     pub fn context(&self) -> Context {
+        if self.palette.is_some() {
+            return Context::Palette;
+        }
+        if self.search.is_some() {
+            return Context::Search;
+        }
         if self.asked.is_some() {
             return Context::Reason;
         }
@@ -153,7 +232,19 @@ impl State {
             Pane::Timeline => Context::Timeline,
             Pane::Inbox if matches!(self.overlay, Overlay::Item(_)) => Context::Item,
             Pane::Inbox => Context::Inbox,
+            Pane::Files => Context::Files,
             Pane::People => Context::People,
+        }
+    }
+
+    /// What a character that is typed now goes into.
+    pub fn field(&mut self) -> Option<&mut Composer> {
+        match self.context() {
+            Context::Palette => self.palette.as_mut().map(|palette| &mut palette.field),
+            Context::Search => self.search.as_mut(),
+            Context::Reason => self.asked.as_mut().map(|asked| &mut asked.field),
+            Context::Composer => Some(&mut self.composer),
+            _ => None,
         }
     }
 
@@ -167,8 +258,10 @@ impl State {
 
     /// The item that is selected in the list; the first one where none is.
     pub fn selected_item(&self, room: &Room) -> Option<ItemId> {
-        let selected = self.selected.filter(|id| room.inbox.get(*id).is_some());
-        selected.or_else(|| room.inbox.waiting().next().map(|item| item.id))
+        let selected = self.selected.and_then(|id| room.inbox.get(id));
+        let shown = selected.filter(|item| self.filter.shows(item));
+        let first = || room.inbox.waiting().find(|item| self.filter.shows(item));
+        shown.or_else(first).map(|item| item.id)
     }
 
     /// The item that a deciding key is about now: the open one, the selected one, or the strip's.
@@ -182,10 +275,16 @@ impl State {
         }
     }
 
-    /// Goes `steps` panes on.
-    pub fn turn(&mut self, steps: usize) {
+    /// The file that is selected; the newest one where none is.
+    pub fn selected_file(&self, room: &Room) -> Option<u32> {
+        self.selected_file
+            .or_else(|| room.offers.all().next_back().map(|offer| offer.number))
+    }
+
+    /// Goes `steps` panes on, or back.
+    pub fn turn(&mut self, steps: isize) {
         let at = PANES.iter().position(|pane| *pane == self.pane).unwrap_or(0);
-        self.go(PANES[(at + steps) % PANES.len()]);
+        self.go(PANES[(at as isize + steps).rem_euclid(PANES.len() as isize) as usize]);
     }
 
     /// Goes to a pane.

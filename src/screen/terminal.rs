@@ -25,6 +25,10 @@ pub trait Surface {
     fn begin(&mut self) -> io::Result<()>;
     /// Ends it.
     fn end(&mut self) -> io::Result<()>;
+    /// Gives the terminal to another program for a while.
+    fn lend(&mut self) -> io::Result<()>;
+    /// Takes it back.
+    fn take_back(&mut self) -> io::Result<()>;
     /// Takes the mouse, or gives it back.
     fn mouse(&mut self, on: bool) -> io::Result<()>;
     /// Where what is not drawn is written: the bell, the title.
@@ -55,18 +59,7 @@ impl Guard {
         let mut out = stdout();
         // Asked before anything else reads the terminal's answers.
         let alt_is_certain = terminal::supports_keyboard_enhancement().unwrap_or(false);
-        execute!(
-            out,
-            crossterm::style::Print("\x1b[22;0t"),
-            terminal::EnterAlternateScreen,
-            event::EnableBracketedPaste,
-            event::EnableFocusChange,
-            event::EnableMouseCapture,
-        )?;
-        if alt_is_certain {
-            let flags = event::KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
-            execute!(out, event::PushKeyboardEnhancementFlags(flags))?;
-        }
+        set_up(&mut out, alt_is_certain)?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         Ok(Self {
             terminal,
@@ -74,6 +67,23 @@ impl Guard {
             alt_is_certain,
         })
     }
+}
+
+/// Makes the terminal ready for a full screen.
+fn set_up(out: &mut Stdout, keyboard: bool) -> io::Result<()> {
+    execute!(
+        out,
+        crossterm::style::Print("\x1b[22;0t"),
+        terminal::EnterAlternateScreen,
+        event::EnableBracketedPaste,
+        event::EnableFocusChange,
+        event::EnableMouseCapture,
+    )?;
+    if keyboard {
+        let flags = event::KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
+        execute!(out, event::PushKeyboardEnhancementFlags(flags))?;
+    }
+    Ok(())
 }
 
 /// A panic goes into the log. One of the thread that draws ends the program, so the terminal is given
@@ -134,6 +144,17 @@ impl Surface for Guard {
 
     fn end(&mut self) -> io::Result<()> {
         execute!(self.out, EndSynchronizedUpdate)
+    }
+
+    fn lend(&mut self) -> io::Result<()> {
+        restore();
+        Ok(())
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        terminal::enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        set_up(&mut self.out, self.alt_is_certain)
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {

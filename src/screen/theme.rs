@@ -49,6 +49,16 @@ scopes! {
     Hint "hint",
     Key "key",
     Prompt "prompt",
+    Heading "heading",
+    Quote "quote",
+    Link "link",
+    Code "code",
+    CodeKeyword "code.keyword",
+    CodeString "code.string",
+    CodeComment "code.comment",
+    CodeNumber "code.number",
+    Unread "unread",
+    Found "found",
 }
 
 /// A style for every scope.

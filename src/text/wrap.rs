@@ -56,6 +56,18 @@ fn wrap_line<'a>(line: &'a str, columns: usize, lines: &mut Vec<&'a str>) {
     lines.push(&line[start..]);
 }
 
+/// The longest beginning of a text that fits into `columns`, and the rest.
+pub fn split_at_width(text: &str, columns: usize) -> (&str, &str) {
+    let mut used = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        used += grapheme.width();
+        if used > columns {
+            return text.split_at(at);
+        }
+    }
+    (text, "")
+}
+
 /// The beginning of a text that fits into `columns`, with an ellipsis where something was cut off.
 pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {

@@ -110,6 +110,36 @@ impl Term {
         self.shared.state.lock().unwrap().parser.screen().contents()
     }
 
+    /// Waits until this is the text that is underlined.
+    #[track_caller]
+    pub fn wait_for_underlined(&self, expected: &str) {
+        self.wait_for_screen(&format!("{expected:?}, underlined"), |screen| {
+            let (rows, columns) = screen.size();
+            let places = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
+            let cells = places.filter_map(|(row, column)| screen.cell(row, column));
+            let underlined: String = cells
+                .filter(|cell| cell.underline())
+                .map(vt100::Cell::contents)
+                .collect();
+            underlined == expected
+        });
+    }
+
+    /// Waits until the program has written some bytes.
+    #[track_caller]
+    pub fn wait_for_bytes(&self, expected: &str) {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        while !String::from_utf8_lossy(&state.raw).contains(expected) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero() && !state.ended,
+                "waited for the bytes {expected:?}"
+            );
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
     /// The colour behind the first cell.
     pub fn background(&self) -> vt100::Color {
         let state = self.shared.state.lock().unwrap();

@@ -192,7 +192,20 @@ impl World {
             keymap: &self.keymap,
             now: NOW,
             zone: &self.zone,
+            links: false,
         }
+    }
+
+    /// Does something with the messages on pages of a size.
+    pub fn pages(&mut self, width: u16, height: u16, then: impl FnOnce(&mut view::Pages)) {
+        let mut reading = std::mem::take(&mut self.state.reading);
+        then(&mut view::Pages {
+            look: &self.look(),
+            reading: &mut reading,
+            width,
+            height,
+        });
+        self.state.reading = reading;
     }
 
     /// The screen at a size, as text; and which item is whole on it.
@@ -213,6 +226,7 @@ impl World {
             keymap,
             now: NOW,
             zone,
+            links: false,
         };
         let mut whole = None;
         let drawn = terminal.draw(|frame| {

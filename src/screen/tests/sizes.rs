@@ -160,17 +160,14 @@ fn scrolling_at_every_size() {
                 },
             );
         }
-        let mut scroll = world.state.scroll;
         for by in [-1, -3, -50, -10_000, 1, 7, -2, 10_000, -20] {
-            scroll.by(by, &world.look(), width, height);
-            world.state.scroll = scroll;
+            world.pages(width, height, |pages| pages.by(by));
             world.screen(width, height);
         }
-        scroll.go_to_start(&world.look(), width, height);
-        scroll.go_to_end();
+        world.pages(width, height, |pages| pages.go_to_start());
+        world.state.reading.scroll.go_to_end();
         for number in [1, 20, 40, 2] {
-            scroll.show(number, &world.look(), width, height);
-            world.state.scroll = scroll;
+            world.pages(width, height, |pages| pages.show(number));
             world.screen(width, height);
         }
     }
@@ -191,11 +188,9 @@ fn the_first_and_the_last_message_can_be_reached() {
     }
     world.screen(60, 20);
     let (width, height) = world.state.page;
-    let mut scroll = world.state.scroll;
     for _ in 0..40 {
-        scroll.by(-5, &world.look(), width, height);
+        world.pages(width, height, |pages| pages.by(-5));
     }
-    world.state.scroll = scroll;
     let (screen, _) = world.screen(60, 20);
     assert!(
         screen.contains("message 0.") && !screen.contains("message 30."),
@@ -213,12 +208,10 @@ fn the_first_and_the_last_message_can_be_reached() {
     );
     assert!(world.screen(60, 20).0.contains("message 0."));
     for _ in 0..40 {
-        scroll.by(5, &world.look(), width, height);
+        world.pages(width, height, |pages| pages.by(5));
     }
-    world.state.scroll = scroll;
     assert!(world.screen(60, 20).0.contains("another"));
-    scroll.show(50, &world.look(), width, height);
-    world.state.scroll = scroll;
+    world.pages(width, height, |pages| pages.show(50));
     assert!(world.screen(60, 20).0.contains("message 49."));
 }
 

@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use super::{Look, Pane, Plan, Scope, State, main_pane, panes, paper, timeline};
+use super::{Look, Pane, Plan, Scope, State, choices, files, main_pane, panes, paper, timeline};
 use crate::{
     room::{Audience, Command},
     screen::{
@@ -42,6 +42,10 @@ pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     }
     draw_top(look, state, plan, frame);
     draw_main(look, state, plan, frame);
+    if let Some(drag) = &state.drag {
+        drag.draw(plan.main, look.style(Scope::Selected), frame.buffer_mut());
+    }
+    choices::draw(look, state, plan.main, frame.buffer_mut());
     draw_banner(look, plan, frame);
     let strip = plan.strip_lines.iter().zip(plan.strip.y..plan.strip.bottom());
     for (line, y) in strip {
@@ -81,11 +85,9 @@ fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         }
         _ => match main_pane(plan, state) {
             Pane::Inbox => panes::draw_inbox(look, state, plan.main, buffer),
+            Pane::Files => files::draw(look, state, plan.main, buffer),
             Pane::People => panes::draw_people(look, plan.main, buffer),
-            _ => {
-                let selected = state.selected_post.filter(|_| state.pane == Pane::Timeline);
-                timeline::draw(look, &state.scroll, selected, plan.main, buffer);
-            }
+            _ => timeline::draw(look, &plan.rows, plan.main, buffer),
         },
     }
 }
@@ -99,7 +101,10 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     let mut left: Vec<Span> = Vec::new();
     let mut right: Vec<Span> = Vec::new();
     if plan.wide {
-        left.push(look.span(format!("┌ #{} ", settings.room), Scope::Title));
+        let thread = state.reading.thread.as_ref();
+        let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+        let place = thread.map_or_else(String::new, |thread| format!("t{} ", thread.number));
+        left.push(look.span(format!("┌ #{} {place}", settings.room), Scope::Title));
         right.push(look.span(format!(" {mark}"), mark_scope));
         right.push(look.span(format!(" {} ", look.relay), Scope::Dim));
     } else {
@@ -111,11 +116,26 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         };
         let people = format!("People {}", look.room.members.list().len());
         let here = main_pane(plan, state);
+        let thread = state.reading.thread.as_ref();
+        let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+        let place = match thread {
+            Some(thread) => format!("#{} t{}", settings.room, thread.number),
+            None => format!("#{}", settings.room),
+        };
+        let open = look.room.offers.open().count();
+        let files = match open {
+            0 => "Files".to_owned(),
+            open => format!("Files {open}"),
+        };
+        // A room in which nobody has offered a file needs no tab for them.
+        let has_files = here == Pane::Files || look.room.offers.all().next().is_some();
         let tabs = [
-            (format!("#{}", settings.room), Pane::Timeline),
-            (inbox, Pane::Inbox),
-            (people, Pane::People),
+            Some((place, Pane::Timeline)),
+            Some((inbox, Pane::Inbox)),
+            has_files.then_some((files, Pane::Files)),
+            Some((people, Pane::People)),
         ];
+        let tabs = tabs.into_iter().flatten();
         for (name, pane) in tabs {
             let scope = match pane {
                 pane if pane == here => Scope::Focus,
@@ -182,14 +202,17 @@ fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         }) => {
             format!(" {item} is accepted with these words when you send them ")
         }
-        None => audience(look, state),
+        Some(Asked { item, .. }) => {
+            format!(" {item} is accepted when you send what your agent should mind ")
+        }
+        None => match searching(state) {
+            Some(words) => words,
+            // In an empty composer it is said there.
+            None if state.composer.is_empty() => String::new(),
+            None => format!(" {} ", audience(look, state)),
+        },
     };
-    let below = state.scroll.below(look.room);
-    let new = if below > 0 {
-        format!(" {below} new below ↓ ")
-    } else {
-        String::new()
-    };
+    let new = below(look, state, plan);
     let words = text::cut(&words, width.saturating_sub(text::width(&new)));
     let dashes = width.saturating_sub(text::width(&words) + text::width(&new) + 2);
     let line = Line::from(vec![
@@ -201,29 +224,67 @@ fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     line.render(plan.rule, frame.buffer_mut());
 }
 
-/// Who will see what is being written, in words.
-fn audience(look: &Look, state: &State) -> String {
-    let text = state.composer.text();
-    if text.is_empty() {
+/// What is below the bottom of the messages: how many new ones, or that there are any.
+fn below(look: &Look, state: &State, plan: &Plan) -> String {
+    let bottom = plan.rows.iter().find_map(|(_, number)| *number);
+    let (Some(bottom), false) = (bottom, state.reading.scroll.follows()) else {
         return String::new();
+    };
+    let new = look
+        .room
+        .timeline
+        .newest()
+        .saturating_sub(state.reading.unread.read.max(bottom));
+    match new {
+        0 => " more below ↓ ".to_owned(),
+        new => format!(" {new} new below ↓ "),
     }
-    match crate::command::parse(&text) {
+}
+
+/// What is looked for, and how often it was found.
+fn searching(state: &State) -> Option<String> {
+    let search = state.reading.search.as_ref()?;
+    let count = search.count();
+    let nth = state.selected_post.and_then(|number| search.nth(number));
+    Some(match nth {
+        _ if search.words.is_empty() => " search ".to_owned(),
+        Some(nth) => format!(" \"{}\" {nth} of {count} ", search.words),
+        None => format!(" \"{}\" found {count} times ", search.words),
+    })
+}
+
+/// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
+fn audience(look: &Look, state: &State) -> String {
+    let others = look.room.members.list().len().saturating_sub(1);
+    let everyone = format!("everyone, {others}");
+    let thread = state.reading.thread.as_ref();
+    let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+    let in_thread = |thread: &crate::room::Thread| match &thread.audience {
+        Audience::Everyone => format!("t{}, {everyone}", thread.number),
+        only => format!("t{}, {}", thread.number, only.in_words()),
+    };
+    match crate::command::parse(&state.composer.whole()) {
         Ok(crate::command::Line::Command(Command::Say {
             to,
             public,
-            thread: None,
+            thread: number,
             note,
             ..
         })) => {
             let direct = look.room.settings.mentions == crate::room::Mentions::Direct || note;
-            if to.is_empty() || public || !direct {
-                let others = look.room.members.list().len().saturating_sub(1);
-                format!(" everyone, {others} ")
-            } else {
-                format!(" {} ", Audience::Only(to).in_words())
+            let number = number.and_then(|number| look.room.threads.numbered(number));
+            match number.or(thread) {
+                Some(thread) => in_thread(thread),
+                None if to.is_empty() || public || !direct => everyone,
+                None => Audience::Only(to).in_words(),
             }
         }
-        _ => String::new(),
+        // A word to this program, which nobody else sees.
+        _ if state.composer.text().starts_with('/') => "nobody, a word to this program".to_owned(),
+        _ => match thread {
+            Some(thread) => in_thread(thread),
+            None => everyone,
+        },
     }
 }
 
@@ -232,12 +293,16 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         return;
     }
     let columns = super::words::PROMPT_COLUMNS.min(plan.composer.width);
-    let focused = state.pane == Pane::Composer || state.asked.is_some();
+    let context = state.context();
+    let elsewhere = matches!(context, Context::Reason | Context::Search | Context::Palette);
+    let focused = state.pane == Pane::Composer || elsewhere;
     let scope = if focused { Scope::Prompt } else { Scope::Dim };
-    let prompt = match (&state.asked, state.commands) {
-        (Some(_), _) => "✎ ",
-        (None, true) => "▪ ",
-        (None, false) => "› ",
+    let prompt = match context {
+        Context::Reason => "✎ ",
+        Context::Search => "⌕ ",
+        Context::Palette => "» ",
+        _ if state.commands => "▪ ",
+        _ => "› ",
     };
     look.span(prompt, scope).render(
         Rect {
@@ -251,16 +316,26 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         width: plan.composer.width - columns,
         ..plan.composer
     };
-    let field = state.asked.as_ref().map_or(&state.composer, |asked| &asked.field);
+    let asked = state.asked.as_ref();
+    let field = match context {
+        Context::Palette => state.palette.as_ref().map(|palette| &palette.field),
+        Context::Search => state.search.as_ref(),
+        _ => asked.map(|asked| &asked.field),
+    };
+    let field = field.unwrap_or(&state.composer);
     if field.is_empty() {
-        let hint = match &state.asked {
-            Some(Asked {
-                what: What::Reason, ..
-            }) => "a reason, or nothing",
-            Some(_) => "other words",
-            None => "message the room",
+        let hint = match (context, asked.map(|asked| asked.what)) {
+            (Context::Palette, _) => "what do you want to do?".to_owned(),
+            (Context::Search, _) => "what do you look for?".to_owned(),
+            (_, Some(What::Reason)) => "a reason, or nothing".to_owned(),
+            (_, Some(What::Words)) => "other words".to_owned(),
+            (_, Some(What::Instructions)) => "what your agent should mind".to_owned(),
+            (_, None) => match &state.reading.thread {
+                Some(_) => format!("reply in {}", audience(look, state)),
+                None => format!("message {}", audience(look, state)),
+            },
         };
-        let line = look.line(text::cut(hint, area.width as usize), Scope::Hint);
+        let line = look.line(text::cut(&hint, area.width as usize), Scope::Hint);
         line.render(Rect { height: 1, ..area }, frame.buffer_mut());
         if focused {
             frame.set_cursor_position((area.x, area.y));
@@ -284,7 +359,17 @@ fn draw_bottom(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
             };
             look.line(text::cut(&format!(" {words}"), width), scope)
         }
-        None => timeline::cut_line(hints(look, state), width),
+        None => {
+            let mut spans = hints(look, state);
+            // Where there is no rule, who will see what is written stands here.
+            if plan.rule.height == 0 && !state.composer.is_empty() {
+                spans.insert(
+                    0,
+                    look.span(format!(" {} ·", audience(look, state)), Scope::Prompt),
+                );
+            }
+            timeline::cut_line(spans, width)
+        }
     };
     line.alignment(Alignment::Left)
         .render(plan.bottom, frame.buffer_mut());
@@ -295,8 +380,24 @@ fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
     let waiting = !look.room.inbox.is_empty();
     let actions: &[Action] = match context {
         Context::Reason => &[Action::Send, Action::Back],
+        Context::Palette => &[Action::Send, Action::Up, Action::Down, Action::Back],
+        Context::Search => &[Action::Up, Action::Down, Action::Send, Action::Back],
         Context::Help => &[Action::Back, Action::PageDown],
-        Context::Timeline => &[Action::HandOver, Action::Retry, Action::NextPane, Action::Help],
+        Context::Timeline if state.reading.search.is_some() => &[
+            Action::NextFound,
+            Action::PreviousFound,
+            Action::Open,
+            Action::Copy,
+            Action::Back,
+        ],
+        Context::Timeline => &[
+            Action::Open,
+            Action::Copy,
+            Action::HandOver,
+            Action::Retry,
+            Action::NextPane,
+            Action::Help,
+        ],
         Context::Inbox | Context::Item => &[
             Action::Accept,
             Action::Reject,
@@ -304,6 +405,9 @@ fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
             Action::Open,
             Action::Back,
         ],
+        _ if state.reading.thread.is_some() && !waiting => {
+            &[Action::Send, Action::Back, Action::NextPane, Action::Help]
+        }
         _ if waiting => &[Action::Accept, Action::Reject, Action::NextPane, Action::Help],
         _ if !look.room.runs.is_empty() => &[Action::EndRun, Action::NextPane, Action::Help],
         _ => &[

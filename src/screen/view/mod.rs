@@ -1,9 +1,14 @@
 //! What is drawn. First everything is laid out ([`Plan`]), then drawn from `&State`: drawing changes nothing.
 
+mod choices;
+mod files;
 mod frame;
 mod item;
+mod markdown;
 mod panes;
 mod paper;
+mod post;
+mod row;
 mod strip;
 mod timeline;
 mod words;
@@ -15,6 +20,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
+use row::Row;
+
 use super::{
     keymap::Keymap,
     state::{Overlay, Pane, State},
@@ -23,8 +30,10 @@ use super::{
 use crate::room::{Connection, ItemId, Millis, Room};
 
 pub use frame::draw;
-pub(super) use timeline::Scroll;
-pub(super) use words::{help_lines, reply_lines};
+pub(super) use markdown::code_blocks;
+pub(super) use post::Bodies;
+pub(super) use timeline::{Pages, Scroll};
+pub(super) use words::{decided_lines, help_lines, reply_lines};
 
 /// Columns from which the side panes stand beside the messages.
 const WIDE: u16 = 90;
@@ -48,6 +57,8 @@ pub struct Look<'a> {
     pub now: Millis,
     /// Where the person is.
     pub zone: &'a TimeZone,
+    /// The terminal opens links.
+    pub links: bool,
 }
 
 impl Look<'_> {
@@ -80,6 +91,8 @@ pub struct Plan {
     composer: Rect,
     bottom: Rect,
     strip_lines: Vec<Line<'static>>,
+    /// The messages, from the bottom up, with the number of each.
+    rows: Vec<(Row, Option<u32>)>,
     item: Option<item::Laid>,
     /// The item of which all that is to be decided is on the screen.
     pub whole: Option<ItemId>,
@@ -135,12 +148,12 @@ impl Plan {
             }
         };
         let most = (area.height / 3).max(1);
-        let field = if let Some(asked) = &mut state.asked {
-            &mut asked.field
-        } else {
-            &mut state.composer
+        let columns = width.saturating_sub(words::PROMPT_COLUMNS);
+        let rows = match state.field() {
+            Some(field) => field.rows(columns),
+            None => state.composer.rows(columns),
         };
-        plan.composer = from_bottom(field.rows(width.saturating_sub(words::PROMPT_COLUMNS)).min(most));
+        plan.composer = from_bottom(rows.min(most));
         if area.height >= 12 {
             plan.rule = from_bottom(1);
         }
@@ -173,17 +186,43 @@ impl Plan {
         };
         if let (Overlay::Item(view), Some(item)) = (&mut state.overlay, opened) {
             let laid = item::lay(look, item, view, plan.main);
-            plan.whole = laid.whole.then_some(item.id);
+            let covered = state.palette.is_some() || state.popup.is_some() || !state.pending.is_empty();
+            plan.whole = laid.whole.then_some(item.id).filter(|_| !covered);
             plan.item = Some(laid);
+        }
+        if plan.shows_messages(state) {
+            state.reading.selected = state.selected_post.filter(|_| state.pane == Pane::Timeline);
+            state.reading.marked = state.marked;
+            state.reading.follow(look.room);
+            let mut pages = Pages {
+                look,
+                reading: &mut state.reading,
+                width: plan.main.width,
+                height: plan.main.height,
+            };
+            plan.rows = pages.rows();
         }
         first = plan.main.y;
         debug_assert!(first <= plan.main.bottom());
         plan
     }
 
+    /// Whether the messages are what is in the middle.
+    pub fn shows_messages(&self, state: &State) -> bool {
+        !self.too_small && matches!(state.overlay, Overlay::None) && main_pane(self, state) == Pane::Timeline
+    }
+
     /// Rows of messages on the screen.
     pub fn page(&self) -> u16 {
         self.main.height
+    }
+
+    /// The messages as they are on the screen; nothing where something else is there.
+    pub fn shown(self) -> Shown {
+        Shown {
+            area: self.main,
+            rows: self.rows,
+        }
     }
 
     /// Columns of a message.
@@ -205,16 +244,35 @@ impl Plan {
             composer: Rect::ZERO,
             bottom: Rect::ZERO,
             strip_lines: Vec::new(),
+            rows: Vec::new(),
             item: None,
             whole: None,
         }
     }
 }
 
+/// The messages as they were drawn last.
+pub struct Shown {
+    /// Where.
+    pub area: Rect,
+    /// From the bottom up, with the number of each message.
+    pub(in crate::screen) rows: Vec<(Row, Option<u32>)>,
+}
+
+impl Shown {
+    /// Their text, row by row from the top of the area.
+    pub fn text(&self) -> Vec<String> {
+        let words = |row: &Row| row.line.spans.iter().map(|span| &*span.content).collect();
+        let blank = (self.area.height as usize).saturating_sub(self.rows.len());
+        let rows = self.rows.iter().rev().map(|(row, _)| words(row));
+        (0..blank).map(|_| String::new()).chain(rows).collect()
+    }
+}
+
 /// Which pane fills the messages' place: the messages, but where a narrow screen shows another one.
 fn main_pane(plan: &Plan, state: &State) -> Pane {
     match state.pane {
-        Pane::Inbox | Pane::People if !plan.wide => state.pane,
+        Pane::Inbox | Pane::Files | Pane::People if !plan.wide => state.pane,
         _ => Pane::Timeline,
     }
 }

@@ -1,16 +1,19 @@
 //! The messages. Only what is on the screen is laid out, from the bottom up.
 
 use ratatui::{
-    buffer::Buffer,
     layout::Rect,
     text::{Line, Span},
-    widgets::Widget,
 };
 
-use super::{Look, Scope, words};
+use super::{
+    Look, Scope,
+    post::{self, Stand},
+    row::Row,
+    words,
+};
 use crate::{
-    room::{Entry, Post, Room, Run, What},
-    screen::{action::Action, keymap::Context},
+    room::{Entry, Run, What},
+    screen::{action::Action, keymap::Context, reading::Reading},
     text,
 };
 
@@ -27,26 +30,51 @@ pub struct Scroll {
 /// Lines of an answer that is being written, at most.
 const PARTIAL_LINES: usize = 12;
 
-fn blocks(room: &Room) -> usize {
-    room.timeline.entries().len() + room.runs.all().count()
-}
-
 impl Scroll {
-    /// Messages below the bottom.
-    pub fn below(&self, room: &Room) -> usize {
-        let Some((block, _)) = self.bottom else { return 0 };
-        let below = room.timeline.entries().iter().skip(block + 1);
-        below.filter(|entry| matches!(entry.what, What::Post(_))).count()
+    /// To the newest message.
+    pub fn go_to_end(&mut self) {
+        self.bottom = None;
     }
 
-    /// Moves by some lines; to what is older where negative. A page is `height` lines of `width` columns.
-    pub fn by(&mut self, lines: isize, look: &Look, width: u16, height: u16) {
-        let last = blocks(look.room);
-        if last == 0 || width == 0 {
-            return self.go_to_end();
+    /// Whether what is new is shown as it comes.
+    pub fn follows(&self) -> bool {
+        self.bottom.is_none()
+    }
+}
+
+/// The messages on pages of some size.
+pub(in crate::screen) struct Pages<'a, 'l> {
+    pub look: &'a Look<'l>,
+    pub reading: &'a mut Reading,
+    pub width: u16,
+    pub height: u16,
+}
+
+impl Pages<'_, '_> {
+    fn blocks(&self) -> usize {
+        self.reading.len(self.look.room) + self.runs().count()
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        let thread = self.reading.thread.as_ref().map(|thread| thread.id.as_str());
+        let runs = self.look.room.runs.all();
+        runs.filter(move |run| thread.is_none_or(|thread| run.thread == thread))
+    }
+
+    fn lines_of(&mut self, block: usize) -> usize {
+        self.lay(block).len()
+    }
+
+    /// Moves by some lines; to what is older where negative.
+    pub fn by(&mut self, lines: isize) {
+        let last = self.blocks();
+        if last == 0 || self.width == 0 {
+            return self.reading.scroll.go_to_end();
         }
-        let lines_of = |block: usize| lay_block(look, block, width, None).len();
-        let (mut block, mut line) = self.bottom.unwrap_or_else(|| (last - 1, lines_of(last - 1)));
+        let (mut block, mut line) = match self.reading.scroll.bottom {
+            Some((block, line)) => (block.min(last - 1), line),
+            None => (last - 1, self.lines_of(last - 1)),
+        };
         let mut left = lines.unsigned_abs();
         if lines < 0 {
             while left > 0 {
@@ -60,89 +88,102 @@ impl Scroll {
                     break;
                 }
                 block -= 1;
-                line = lines_of(block);
+                line = self.lines_of(block);
             }
             // The first message stays at the top of the screen, and no further.
-            let least = self.top_page(look, width, height);
+            let least = self.top_page();
             (block, line) = (block, line).max(least);
         } else {
             while left > 0 {
-                let here = lines_of(block);
+                let here = self.lines_of(block);
                 if line + left <= here {
                     line += left;
                     break;
                 }
                 left -= here.saturating_sub(line);
                 if block + 1 >= last {
-                    return self.go_to_end();
+                    return self.reading.scroll.go_to_end();
                 }
                 (block, line) = (block + 1, 0);
             }
         }
-        let at_end = block + 1 >= last && line >= lines_of(last - 1);
-        self.bottom = if at_end { None } else { Some((block, line)) };
+        let at_end = block + 1 >= last && line >= self.lines_of(last - 1);
+        self.reading.scroll.bottom = if at_end { None } else { Some((block, line)) };
+    }
+
+    /// The message before or behind the selected one, of those that are shown; the newest where none is.
+    pub fn next_post(&self, by: isize) -> Option<u32> {
+        let room = self.look.room;
+        let shown = |nth: usize| match &room.timeline.entries().get(self.reading.place(nth)?)?.what {
+            What::Post(post) if self.reading.shows(room, post) => Some(post.number),
+            _ => None,
+        };
+        let count = self.reading.len(room);
+        let selected = self
+            .reading
+            .selected
+            .and_then(|number| room.timeline.place_of(number));
+        let at = selected.map_or(count, |place| self.reading.nth_at(place));
+        if selected.is_none() || by < 0 {
+            return (0..at).rev().find_map(shown);
+        }
+        (at + 1..count).find_map(shown)
     }
 
     /// To the first message.
-    pub fn go_to_start(&mut self, look: &Look, width: u16, height: u16) {
-        let least = self.top_page(look, width, height);
-        let last = blocks(look.room);
-        let fits = last == 0 || least == (last - 1, lay_block(look, last - 1, width, None).len());
-        self.bottom = if fits { None } else { Some(least) };
-    }
-
-    /// To the newest message.
-    pub fn go_to_end(&mut self) {
-        self.bottom = None;
+    pub fn go_to_start(&mut self) {
+        let least = self.top_page();
+        let last = self.blocks();
+        let fits = last == 0 || least == (last - 1, self.lines_of(last - 1));
+        self.reading.scroll.bottom = if fits { None } else { Some(least) };
     }
 
     /// So far that the message with that number can be seen.
-    pub fn show(&mut self, number: u32, look: &Look, width: u16, height: u16) {
-        let Some((block, _)) = look
-            .room
-            .timeline
-            .posts()
-            .rev()
-            .find(|(_, post)| post.number == number)
-        else {
+    pub fn show(&mut self, number: u32) {
+        let Some(place) = self.look.room.timeline.place_of(number) else {
             return;
         };
-        let (top, bottom) = self.window(look, width, height);
-        let lines = lay_block(look, block, width, None).len();
+        let block = self.reading.nth_at(place);
+        if self.reading.place(block) != Some(place) {
+            return;
+        }
+        let (top, bottom) = self.window();
+        let lines = self.lines_of(block);
         if (block, 0) < top {
             // Its first line to the top of the screen.
-            self.bottom = Some((block, 0));
-            self.by(height as isize, look, width, height);
+            self.reading.scroll.bottom = Some((block, 0));
+            self.by(self.height as isize);
         } else if (block, lines) > bottom {
-            self.bottom = Some((block, lines));
-            self.by(0, look, width, height);
+            self.reading.scroll.bottom = Some((block, lines));
+            self.by(0);
         }
     }
 
     /// The first and the last line that are on the screen.
-    fn window(&self, look: &Look, width: u16, height: u16) -> (At, At) {
-        let last = blocks(look.room);
+    fn window(&mut self) -> (At, At) {
+        let last = self.blocks();
         if last == 0 {
             return ((0, 0), (0, 0));
         }
-        let bottom = self
-            .bottom
-            .unwrap_or_else(|| (last - 1, lay_block(look, last - 1, width, None).len()));
-        let (mut block, mut line, mut left) = (bottom.0, bottom.1, height as usize);
+        let bottom = match self.reading.scroll.bottom {
+            Some(bottom) => bottom,
+            None => (last - 1, self.lines_of(last - 1)),
+        };
+        let (mut block, mut line, mut left) = (bottom.0, bottom.1, self.height as usize);
         while left > line && block > 0 {
             left -= line;
             block -= 1;
-            line = lay_block(look, block, width, None).len();
+            line = self.lines_of(block);
         }
         ((block, line.saturating_sub(left)), bottom)
     }
 
     /// The bottom of the page that begins with the first message.
-    fn top_page(&self, look: &Look, width: u16, height: u16) -> At {
-        let mut left = height as usize;
-        let last = blocks(look.room);
+    fn top_page(&mut self) -> At {
+        let mut left = self.height as usize;
+        let last = self.blocks();
         for block in 0..last {
-            let lines = lay_block(look, block, width, None).len();
+            let lines = self.lines_of(block);
             if lines >= left || block + 1 == last {
                 return (block, lines.min(left));
             }
@@ -150,202 +191,177 @@ impl Scroll {
         }
         (0, 0)
     }
-}
 
-/// Draws the messages into `area`, the selected one marked.
-pub(super) fn draw(look: &Look, scroll: &Scroll, selected: Option<u32>, area: Rect, buffer: &mut Buffer) {
-    let last = blocks(look.room);
-    let (mut block, mut take) = match scroll.bottom {
-        Some((block, line)) if block < last => (block + 1, Some(line)),
-        _ => (last, None),
-    };
-    let mut y = area.bottom();
-    while y > area.y && block > 0 {
-        block -= 1;
-        let mut lines = lay_block(look, block, area.width, selected);
-        if let Some(line) = take.take() {
-            lines.truncate(line);
-        }
-        for line in lines.into_iter().rev() {
-            if y == area.y {
-                break;
+    /// The rows on the screen, from its bottom up, and for each the message that it is part of.
+    pub fn rows(&mut self) -> Vec<(Row, Option<u32>)> {
+        let last = self.blocks();
+        let (mut block, mut take) = match self.reading.scroll.bottom {
+            Some((block, line)) if block < last => (block + 1, Some(line)),
+            _ => (last, None),
+        };
+        let mut rows = Vec::new();
+        while rows.len() < self.height as usize && block > 0 {
+            block -= 1;
+            let mut lines = self.lay(block);
+            if let Some(line) = take.take() {
+                lines.truncate(line);
             }
-            y -= 1;
-            line.render(Rect { y, height: 1, ..area }, buffer);
+            let number = self.entry(block).and_then(|(_, entry)| match &entry.what {
+                What::Post(post) => Some(post.number),
+                _ => None,
+            });
+            let found = self.reading.search.as_ref().filter(|_| number.is_some());
+            if let Some(search) = found {
+                let style = self.look.style(Scope::Found);
+                lines
+                    .iter_mut()
+                    .for_each(|row| row.mark(|text| search.matches(text), style));
+            }
+            rows.extend(lines.into_iter().rev().map(|row| (row, number)));
         }
-    }
-    if last == 0 {
-        let help = look.keymap.hint(Context::Composer, Action::Help);
-        let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
-        let hint = look.line(
-            format!("Nobody has said anything yet. Write below.{help}"),
-            Scope::Dim,
-        );
-        hint.render(
-            Rect {
-                height: area.height.min(1),
-                ..area
-            },
-            buffer,
-        );
-    }
-}
-
-fn lay_block(look: &Look, block: usize, width: u16, selected: Option<u32>) -> Vec<Line<'static>> {
-    let entries = look.room.timeline.entries();
-    let width = width as usize;
-    let Some(entry) = entries.get(block) else {
-        let run = look.room.runs.all().nth(block - entries.len());
-        return run.map_or_else(Vec::new, |run| lay_run(look, run, width));
-    };
-    let mut lines = Vec::new();
-    let day = look.day(entry.at);
-    if block == 0 || look.day(entries[block - 1].at) != day {
-        lines.push(day_line(look, &day, width));
-    }
-    lay_entry(look, entry, width, selected, &mut lines);
-    lines
-}
-
-fn day_line(look: &Look, day: &str, width: usize) -> Line<'static> {
-    let day = text::cut(day, width);
-    let side = width.saturating_sub(text::width(&day) + 2) / 2;
-    look.line(
-        format!("{} {day} {}", "─".repeat(side), "─".repeat(side)),
-        Scope::Border,
-    )
-}
-
-fn lay_entry(
-    look: &Look,
-    entry: &Entry,
-    width: usize,
-    selected: Option<u32>,
-    lines: &mut Vec<Line<'static>>,
-) {
-    let time = look.span(format!("{} ", look.clock(entry.at)), Scope::Time);
-    match &entry.what {
-        What::Post(post) => lay_post(look, post, time, width, selected == Some(post.number), lines),
-        What::Presence { name, event } => {
-            let words = format!("{} {}", look.name(name), words::presence(*event));
-            lines.push(Line::from(vec![
-                time,
-                look.span(text::cut(&words, width.saturating_sub(6)), Scope::Note),
-            ]));
+        rows.truncate(self.height as usize);
+        if last == 0 {
+            let help = self.look.keymap.hint(Context::Composer, Action::Help);
+            let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
+            let hint = format!("Nobody has said anything yet. Write below.{help}");
+            let blank = (self.height as usize).saturating_sub(1);
+            rows.extend((0..blank).map(|_| (Row::default(), None)));
+            rows.push((self.look.line(hint, Scope::Dim).into(), None));
         }
-        What::Note(note) => {
-            let wrapped = text::wrap(note, width.saturating_sub(6));
-            for (row, line) in wrapped.into_iter().enumerate() {
-                let first = if row == 0 {
-                    time.clone()
-                } else {
-                    Span::raw("      ")
+        rows
+    }
+
+    /// The message before a block, by its number; 0 where there is none.
+    fn post_before(&self, block: usize) -> u32 {
+        let entries = self.look.room.timeline.entries();
+        let before = (0..block)
+            .rev()
+            .filter_map(|nth| entries.get(self.reading.place(nth)?));
+        let mut numbers = before.filter_map(|entry| match &entry.what {
+            What::Post(post) => Some(post.number),
+            _ => None,
+        });
+        numbers.next().unwrap_or(0)
+    }
+
+    /// The entry of a block, with its place.
+    fn entry(&self, block: usize) -> Option<(usize, &Entry)> {
+        if block >= self.reading.len(self.look.room) {
+            return None;
+        }
+        let place = self.reading.place(block)?;
+        Some((place, self.look.room.timeline.entries().get(place)?))
+    }
+
+    fn lay(&mut self, block: usize) -> Vec<Row> {
+        let look = self.look;
+        let width = self.width as usize;
+        let entries = look.room.timeline.entries();
+        let shown = self.reading.len(look.room);
+        let Some(entry) = self
+            .reading
+            .place(block)
+            .filter(|_| block < shown)
+            .and_then(|place| entries.get(place))
+        else {
+            let run = self.runs().nth(block - shown);
+            return run.map_or_else(Vec::new, |run| lay_run(look, run, width));
+        };
+        if let What::Post(post) = &entry.what
+            && !self.reading.shows(look.room, post)
+        {
+            return Vec::new();
+        }
+        let mut rows = Vec::new();
+        let day = look.day(entry.at);
+        let before = block.checked_sub(1).and_then(|before| self.reading.place(before));
+        if before.is_none_or(|before| look.day(entries[before].at) != day) {
+            rows.push(ruled(look, &day, width, Scope::Border));
+        }
+        let time = look.span(format!("{} ", look.clock(entry.at)), Scope::Time);
+        match &entry.what {
+            What::Post(post) => {
+                let line = self.reading.unread.line();
+                if line.is_some_and(|line| post.number > line && self.post_before(block) <= line) {
+                    rows.push(ruled(look, "new", width, Scope::Unread));
+                }
+                let folded = self.reading.thread.is_none() && self.reading.folded.contains(&post.thread);
+                let thread = look.room.threads.get(&post.thread).filter(|_| folded);
+                let stand = Stand {
+                    selected: self.reading.is_selected(post.number),
+                    folded: thread.map_or(0, |thread| thread.posts - 1),
                 };
-                lines.push(Line::from(vec![first, look.span(line, Scope::Note)]));
+                rows.extend(post::lay(
+                    look,
+                    post,
+                    time,
+                    width,
+                    stand,
+                    &mut self.reading.bodies,
+                ));
+            }
+            What::Presence { name, event } => {
+                let words = format!("{} {}", look.name(name), words::presence(*event));
+                let words = text::cut(&words, width.saturating_sub(6));
+                rows.push(Line::from(vec![time, look.span(words, Scope::Note)]).into());
+            }
+            What::Note(note) => {
+                let wrapped = text::wrap(note, width.saturating_sub(6));
+                for (row, line) in wrapped.into_iter().enumerate() {
+                    let first = if row == 0 {
+                        time.clone()
+                    } else {
+                        Span::raw("      ")
+                    };
+                    rows.push(Line::from(vec![first, look.span(line, Scope::Note)]).into());
+                }
             }
         }
+        rows
     }
 }
 
-fn lay_post(
+/// Draws rows from the bottom of `area` up.
+pub(super) fn draw(
     look: &Look,
-    post: &Post,
-    time: Span<'static>,
-    width: usize,
-    selected: bool,
-    lines: &mut Vec<Line<'static>>,
+    rows: &[(Row, Option<u32>)],
+    area: Rect,
+    buffer: &mut ratatui::buffer::Buffer,
 ) {
-    let indent = if width >= 50 { 6 } else { 2 };
-    let margin = " ".repeat(indent);
-    let name = look.speaker(&post.speaker());
-    let addressed = look.addressed(post);
-    let head = 6 + text::width(&name.content) + text::width(&addressed);
-    let name = if selected {
-        name.patch_style(look.style(Scope::Selected))
-    } else {
-        name
-    };
-    let mut header = vec![time, name, look.span(addressed, Scope::Dim)];
-    let one_line = !post.text.contains('\n') && head + 2 + text::width(&post.text) <= width;
-    if one_line {
-        header.push(look.span(format!("  {}", post.text), Scope::Text));
-        lines.push(Line::from(header));
-    } else {
-        lines.push(Line::from(header));
-        for line in text::wrap(&post.text, width.saturating_sub(indent)) {
-            lines.push(Line::from(vec![
-                Span::raw(margin.clone()),
-                look.span(line, Scope::Text),
-            ]));
-        }
+    for ((row, _), y) in rows.iter().zip((area.y..area.bottom()).rev()) {
+        row.draw(Rect { y, height: 1, ..area }, look.links, buffer);
     }
-    lay_details(look, post, &margin, width, selected, lines);
 }
 
-/// The line below a message: what it took, what became of it, what can be done.
-fn lay_details(
-    look: &Look,
-    post: &Post,
-    margin: &str,
-    width: usize,
-    selected: bool,
-    lines: &mut Vec<Line<'static>>,
-) {
-    let mut parts: Vec<Span> = Vec::new();
-    if selected || post.asks && !post.mine {
-        let thread = look.room.threads.get(&post.thread);
-        let thread = thread
-            .filter(|thread| thread.posts > 1)
-            .map_or_else(String::new, |t| format!(" t{}", t.number));
-        parts.push(look.span(format!("m{}{thread}", post.number), Scope::Key));
-    }
-    if let Some(usage) = post
-        .usage
-        .as_ref()
-        .map(words::usage)
-        .filter(|usage| !usage.is_empty())
-    {
-        parts.push(look.span(usage, Scope::Dim));
-    }
-    if let Some(by) = &post.edited_by {
-        parts.push(look.span(format!("edited by {}", look.name(by)), Scope::Dim));
-    }
-    if look.room.inbox.has_mention(post.number) {
-        parts.push(look.span("waits for you", Scope::Waiting));
-    } else if let Some(fate) = look.room.inbox.fate(post) {
-        parts.push(look.mention_fate(fate));
-    }
-    if let Some(fate) = look.room.fate_of(post) {
-        parts.push(look.fate(&fate));
-    }
-    if parts.is_empty() {
-        return;
-    }
-    let mut spans = vec![look.span(format!("{margin}└ "), Scope::Dim)];
-    for (nth, part) in parts.into_iter().enumerate() {
-        if nth > 0 {
-            spans.push(look.span(" · ", Scope::Dim));
-        }
-        spans.push(part);
-    }
-    lines.push(cut_line(spans, width));
+/// A line over the whole width, with a word in its middle.
+fn ruled(look: &Look, word: &str, width: usize, scope: Scope) -> Row {
+    let word = text::cut(word, width);
+    let side = width.saturating_sub(text::width(&word) + 2) / 2;
+    let line = format!("{} {word} {}", "─".repeat(side), "─".repeat(side));
+    look.line(line, scope).into()
 }
 
-fn lay_run(look: &Look, run: &Run, width: usize) -> Vec<Line<'static>> {
-    let mut lines = vec![look.line(text::cut(&look.doing(run), width), Scope::Working)];
+fn lay_run(look: &Look, run: &Run, width: usize) -> Vec<Row> {
+    let mut rows: Vec<Row> = vec![
+        look.line(text::cut(&look.doing(run), width), Scope::Working)
+            .into(),
+    ];
     if let Some(notice) = &run.notice {
-        lines.push(look.line(text::cut(&format!("  {notice}"), width), Scope::Note));
+        rows.push(
+            look.line(text::cut(&format!("  {notice}"), width), Scope::Note)
+                .into(),
+        );
     }
     if !run.partial.is_empty() {
         let wrapped = text::wrap(&run.partial, width.saturating_sub(2));
         let skip = wrapped.len().saturating_sub(PARTIAL_LINES);
-        lines.extend(
+        rows.extend(
             wrapped[skip..]
                 .iter()
-                .map(|line| look.line(format!("  {line}"), Scope::Partial)),
+                .map(|line| look.line(format!("  {line}"), Scope::Partial).into()),
         );
     }
-    lines
+    rows
 }
 
 /// A line of several styles, cut to a width.

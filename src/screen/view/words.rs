@@ -51,7 +51,7 @@ impl Look<'_> {
     /// Who speaks: people and agents told apart, also without colour.
     pub(super) fn speaker(&self, who: &Speaker) -> Span<'static> {
         match &who.agent {
-            Some(agent) => self.span(format!("{}·{agent}", who.member), Scope::NameAgent),
+            Some(_) => self.span(who.in_words(), Scope::NameAgent),
             None if same_name(&who.member, &self.room.settings.me) => {
                 self.span(who.member.clone(), Scope::NameMe)
             }
@@ -71,6 +71,7 @@ impl Look<'_> {
     /// What became of a message of ours.
     pub(super) fn fate(&self, fate: &Fate) -> Span<'static> {
         match fate {
+            Fate::Preparing => self.span("reading the file …", Scope::Working),
             Fate::Sending => self.span("sending …", Scope::Dim),
             Fate::Held => self.span("held until there is a connection", Scope::Waiting),
             Fate::Sent => self.span("sent", Scope::Dim),
@@ -218,6 +219,7 @@ pub(in crate::screen) fn reply_lines(
         Reply::Who => Some(("People", who(look))),
         Reply::Inbox => Some(("Inbox", inbox(look))),
         Reply::Status => Some(("Status", status(look, invite))),
+        Reply::Files => Some(("Files", super::files::lines(look))),
         Reply::History(numbers) => Some(("History", history(look, numbers))),
     }
 }
@@ -358,6 +360,38 @@ fn history(look: &Look, numbers: &[u32]) -> Vec<Line<'static>> {
     lines
 }
 
+/// What was decided today, newest first.
+pub(in crate::screen) fn decided_lines(look: &Look) -> Vec<Line<'static>> {
+    let today = look.day(look.now);
+    let decided: Vec<_> = look
+        .room
+        .inbox
+        .log()
+        .filter(|one| look.day(one.at) == today)
+        .collect();
+    let mut lines: Vec<Line> = decided
+        .into_iter()
+        .rev()
+        .map(|one| {
+            let post = look.room.post_of(one);
+            let number = post.map_or_else(String::new, |post| format!("m{} ", post.number));
+            let mut spans = vec![
+                look.span(format!("{} ", look.clock(one.at)), Scope::Time),
+                look.span(number, Scope::Key),
+            ];
+            spans.extend(post.map(|post| look.speaker(&post.speaker())));
+            spans.push(look.span(format!(" {}", one.what), Scope::Text));
+            let words = post.map_or_else(String::new, |post| post.text.replace('\n', " "));
+            spans.push(look.span(format!("  {}", text::cut(&words, 60)), Scope::Dim));
+            Line::from(spans)
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push(look.line("Nothing was decided today.", Scope::Dim));
+    }
+    lines
+}
+
 /// The words, and the keys as they are bound now.
 pub(in crate::screen) fn help_lines(look: &Look) -> Vec<Line<'static>> {
     let mut lines = vec![
@@ -385,6 +419,8 @@ pub(in crate::screen) fn help_lines(look: &Look) -> Vec<Line<'static>> {
         Context::Timeline,
         Context::Normal,
         Context::Composer,
+        Context::Search,
+        Context::Palette,
     ] {
         if look.keymap.list(context).is_empty() {
             continue;

@@ -1,0 +1,193 @@
+//! Sending what is written, and showing what comes of it.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Screen,
+    action::Action,
+    input::Next,
+    state::{Overlay, Pane, Paper, Tone},
+    view,
+};
+use crate::{
+    command::{self, Front, Line},
+    room::{Command, Decision, ItemId, Person, Reply, Target},
+};
+
+/// How long a first press of the leaving key counts.
+const LEAVE_TWICE: Duration = Duration::from_secs(2);
+
+impl Screen {
+    /// One step back: out of what was opened last.
+    pub(super) fn back(&mut self) {
+        let state = &mut self.state;
+        if state.palette.take().is_some() || state.popup.take().is_some() || state.asked.take().is_some() {
+            return;
+        }
+        if state.search.take().is_some() {
+            state.reading.search = None;
+            return;
+        }
+        if !matches!(state.overlay, Overlay::None) {
+            state.overlay = Overlay::None;
+        } else if state.pane == Pane::Timeline
+            && (state.marked.take().is_some() || state.reading.search.take().is_some())
+        {
+            // Only what was marked or looked for goes.
+        } else if state.pane != Pane::Composer {
+            state.pane = Pane::Composer;
+        } else if state.reading.search.take().is_none() {
+            state.reading.open(None);
+        }
+    }
+
+    pub(super) fn leave(&mut self, now: Instant) -> Next {
+        let asked = self
+            .state
+            .leave_asked
+            .is_some_and(|asked| now.duration_since(asked) < LEAVE_TWICE);
+        if asked {
+            return Next::Leave;
+        }
+        self.state.leave_asked = Some(now);
+        let runs = if self.session.room.runs.is_empty() {
+            ""
+        } else {
+            " and ends the running agent"
+        };
+        self.state.say(
+            format!("Again to leave the room; it closes the program{runs}."),
+            Tone::Good,
+        );
+        Next::Go
+    }
+
+    /// Sends what is written, or does what it was written for.
+    pub(super) fn send(&mut self, now: Instant) -> Next {
+        if self.state.palette.is_some() {
+            return self.do_chosen(now);
+        }
+        if self.state.search.take().is_some() {
+            // What was found stays marked, and one goes on among the messages.
+            if self.state.selected_post.is_some() {
+                self.state.go(Pane::Timeline);
+            }
+            return Next::Go;
+        }
+        if self.state.asked.is_some() {
+            self.send_asked(now);
+            return Next::Go;
+        }
+        if self.state.composer.continues() || self.state.composer.text().trim().is_empty() {
+            return Next::Go;
+        }
+        let text = self.state.composer.whole();
+        let line = match command::parse(text.trim_end()) {
+            Ok(line) => self.in_thread(line, &text),
+            Err(error) => {
+                self.state.say(error, Tone::Bad);
+                return Next::Go;
+            }
+        };
+        let result = match line {
+            Line::Command(Command::Retry(ItemId::Mention(number))) => {
+                self.state.composer.take();
+                self.retry_number(number);
+                return Next::Go;
+            }
+            Line::Command(command) => self.session.perform(command),
+            Line::Decision(Decision::Accept {
+                target: Target::Item(id),
+                ..
+            }) if !self.is_sure(id, Action::Accept, now) => {
+                return Next::Go;
+            }
+            Line::Decision(decision) => self.session.decide(decision, Person::at_keyboard()),
+            Line::Front(front) => {
+                self.state.composer.take();
+                return self.front(front);
+            }
+        };
+        // What did not work stays, to be mended.
+        if result.is_ok() {
+            self.state.composer.take();
+            self.state.popup = None;
+            self.state.reading.scroll.go_to_end();
+        }
+        if matches!(result, Ok(Reply::Said(_))) {
+            self.state.reading.unread.wrote();
+        }
+        self.show(result);
+        self.state.tidy(&self.session.room);
+        Next::Go
+    }
+
+    /// While a thread is open, words without a `/` before them belong into it.
+    fn in_thread(&self, line: Line, text: &str) -> Line {
+        let open = self.state.reading.thread.as_ref();
+        let number = open.and_then(|open| Some(self.session.room.threads.get(&open.id)?.number));
+        match line {
+            Line::Command(Command::Say {
+                to,
+                text: words,
+                thread: None,
+                public,
+                note,
+                files,
+            }) if number.is_some() && (!text.starts_with('/') || text.starts_with("//")) => {
+                Line::Command(Command::Say {
+                    to,
+                    text: words,
+                    thread: number,
+                    public,
+                    note,
+                    files,
+                })
+            }
+            line => line,
+        }
+    }
+
+    pub(super) fn front(&mut self, front: Front) -> Next {
+        match front {
+            Front::Help => self.help(),
+            Front::Start => self.session.dial_now(),
+            Front::Quit if self.session.room.runs.is_empty() || self.state.leave_asked.is_some() => {
+                return Next::Leave;
+            }
+            Front::Quit => {
+                self.state.leave_asked = Some(Instant::now());
+                self.state
+                    .say("An agent is running: /quit again ends it and leaves.", Tone::Good);
+            }
+        }
+        Next::Go
+    }
+
+    pub(super) fn help(&mut self) {
+        let lines = view::help_lines(&self.look());
+        self.state.overlay = Overlay::Paper(Paper {
+            title: "Help",
+            lines,
+            scroll: 0,
+        });
+    }
+
+    /// Shows what a command answered.
+    pub(super) fn show(&mut self, result: Result<Reply, String>) {
+        match result {
+            Ok(Reply::Text(words)) => self.state.say(words, Tone::Good),
+            Ok(reply) => {
+                let invite = self.session.invite.to_string();
+                if let Some((title, lines)) = view::reply_lines(&self.look(), &reply, Some(invite)) {
+                    self.state.overlay = Overlay::Paper(Paper {
+                        title,
+                        lines,
+                        scroll: 0,
+                    });
+                }
+            }
+            Err(error) => self.state.say(error, Tone::Bad),
+        }
+    }
+}

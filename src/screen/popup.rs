@@ -1,0 +1,209 @@
+//! What the word at the cursor could become: members behind `@`, words behind `/`, files.
+
+use std::path::{Path, PathBuf};
+
+use super::composer::Composer;
+use crate::{command::WORDS, room::Room, text};
+
+/// Most choices that are offered.
+const MOST: usize = 50;
+
+/// Choices for the word at the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Popup {
+    /// What can be chosen; never empty.
+    pub choices: Vec<Choice>,
+    /// Which one is at hand.
+    pub at: usize,
+    /// Characters before the cursor that it takes the place of.
+    length: usize,
+}
+
+/// Something that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What is written.
+    pub insert: String,
+    /// What else is told about it.
+    pub note: String,
+}
+
+impl Popup {
+    /// What could be meant as one writes.
+    pub fn while_writing(composer: &Composer, room: &Room) -> Option<Self> {
+        let line = composer.before_cursor();
+        let word = line.rsplit(char::is_whitespace).next()?;
+        let choices: Vec<Choice> = if let Some(begun) = word.strip_prefix('@') {
+            members(begun, room)
+        } else if let Some(begun) = line.strip_prefix('/').filter(|_| composer.is_in_first_line()) {
+            words(begun)
+        } else {
+            Vec::new()
+        };
+        Self::of(choices, word)
+    }
+
+    /// What files could be meant, when it is asked for: `here` is where names without a folder are.
+    pub fn of_files(composer: &Composer, here: &Path) -> Option<Self> {
+        let line = composer.before_cursor();
+        let word = line.rsplit(char::is_whitespace).next()?;
+        if !word.contains('/')
+            || word.len() == line.len() && composer.is_in_first_line() && !word[1..].contains('/')
+        {
+            return None;
+        }
+        Self::of(files(word, here), word)
+    }
+
+    fn of(mut choices: Vec<Choice>, word: &str) -> Option<Self> {
+        choices.truncate(MOST);
+        // What is written already is no choice.
+        if choices.is_empty() || choices.len() == 1 && choices[0].insert.trim_end() == word {
+            return None;
+        }
+        Some(Self {
+            choices,
+            at: 0,
+            length: word.chars().count(),
+        })
+    }
+
+    /// Goes up or down, in a circle.
+    pub fn turn(&mut self, by: isize) {
+        let count = self.choices.len() as isize;
+        self.at = (self.at as isize + by).rem_euclid(count) as usize;
+    }
+
+    /// Writes the one at hand.
+    pub fn complete(&self, composer: &mut Composer) {
+        composer.replace_before_cursor(self.length, &self.choices[self.at].insert);
+    }
+}
+
+fn begins(name: &str, begun: &str) -> bool {
+    name.get(..begun.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(begun))
+}
+
+fn members(begun: &str, room: &Room) -> Vec<Choice> {
+    let others = room.members.list().iter();
+    others
+        .filter(|member| !nexscope_relay::protocol::same_name(&member.name, &room.settings.me))
+        .filter(|member| begins(&member.name, begun))
+        .map(|member| Choice {
+            insert: format!("@{} ", member.name),
+            note: member.agents.join(", "),
+        })
+        .collect()
+}
+
+fn words(begun: &str) -> Vec<Choice> {
+    if begun.contains(char::is_whitespace) {
+        return Vec::new();
+    }
+    let known = WORDS.iter().filter(|word| begins(word.name, begun));
+    known
+        .map(|word| Choice {
+            insert: format!("/{} ", word.name),
+            note: word.does.to_owned(),
+        })
+        .collect()
+}
+
+/// Files that begin so, folders first; names that cannot be written safely are left out.
+fn files(word: &str, here: &Path) -> Vec<Choice> {
+    let (folder, begun) = word.rsplit_once('/').unwrap_or(("", word));
+    let path = match folder.strip_prefix('~') {
+        Some(rest) => crate::config::in_home(&PathBuf::from(format!("~{rest}"))),
+        None if word.starts_with('/') => PathBuf::from(format!("{folder}/")),
+        None => here.join(folder),
+    };
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return Vec::new();
+    };
+    let mut found: Vec<(bool, String)> = entries
+        .take(10_000)
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let shown = begins(&name, begun)
+                && (begun.starts_with('.') || !name.starts_with('.'))
+                && !name.contains(char::is_whitespace)
+                && text::clean(&name).text == name;
+            shown.then(|| (!entry.path().is_dir(), name))
+        })
+        .collect();
+    found.sort();
+    found
+        .into_iter()
+        .map(|(is_file, name)| Choice {
+            insert: format!("{folder}/{name}{}", if is_file { " " } else { "/" }),
+            note: String::new(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Composer {
+        let mut composer = Composer::default();
+        composer.set(text);
+        composer
+    }
+
+    fn offered(popup: Option<Popup>) -> Vec<String> {
+        let choices = popup.map_or_else(Vec::new, |popup| popup.choices);
+        choices.into_iter().map(|choice| choice.insert).collect()
+    }
+
+    #[test]
+    fn words_and_members_as_one_writes() {
+        let world = super::super::tests::World::new();
+        let table: &[(&str, &[&str])] = &[
+            ("@", &["@bob ", "@carol "]),
+            ("hello @C", &["@carol "]),
+            ("@bob", &["@bob "]),
+            ("@bob ", &[]),
+            ("mail a@b", &[]),
+            ("@alice", &[]),
+            ("/in", &["/inbox "]),
+            ("/inbox x", &[]),
+            ("say /in", &[]),
+            ("plain", &[]),
+        ];
+        for (text, expected) in table {
+            let popup = Popup::while_writing(&written(text), &world.room);
+            // What is written whole is not offered again.
+            let expected: &[&str] = if *text == "@bob" { &[] } else { expected };
+            assert_eq!(offered(popup), expected, "{text}");
+        }
+        let mut composer = written("hello @C");
+        let popup = Popup::while_writing(&composer, &world.room).unwrap();
+        popup.complete(&mut composer);
+        assert_eq!(composer.text(), "hello @carol ");
+    }
+
+    #[test]
+    fn files_when_they_are_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["src/lib.rs", "src/deep/x", "src/.hidden", "src/a\u{1b}b"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let table: &[(&str, &[&str])] = &[
+            ("see src/", &["src/deep/", "src/lib.rs "]),
+            ("see ./src/L", &["./src/lib.rs "]),
+            ("see src/.", &["src/.hidden "]),
+            ("src", &[]),
+            ("/who", &[]),
+            ("nowhere/", &[]),
+        ];
+        for (text, expected) in table {
+            let popup = Popup::of_files(&written(text), dir.path());
+            assert_eq!(offered(popup), *expected, "{text}");
+        }
+    }
+}
