@@ -502,6 +502,7 @@ mod tests {
             config: dir.path().join("config"),
             state: dir.path().join("state"),
             here: dir.path().join("here"),
+            runtime: None,
         };
         for (path, text) in [(paths.user_file(), user), (paths.project_file(), project)] {
             if !text.is_empty() {

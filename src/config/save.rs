@@ -73,6 +73,7 @@ mod tests {
             config: dir.path().join("c"),
             state: dir.path().join("s"),
             here: dir.path().to_owned(),
+            runtime: None,
         };
         let choice = Choice {
             name: "alice".into(),

@@ -78,6 +78,8 @@ pub struct Session {
     handed: HashMap<String, Handed>,
     control: Option<Server>,
     clients: Clients,
+    /// Entries of the timeline that were there at the start.
+    began: usize,
     /// Somebody with a say wants the session to end.
     end_asked: bool,
     swept: mpsc::Receiver<String>,
@@ -185,6 +187,7 @@ impl Session {
             Some(host) => host.reachable(),
             None => target,
         };
+        let began = room.timeline.entries().len();
         let control = Hall::usual(paths.runtime.as_deref(), &paths.state);
         let entry = Entry {
             pid: std::process::id(),
@@ -210,6 +213,7 @@ impl Session {
             handed: HashMap::new(),
             control,
             clients: Clients::default(),
+            began,
             end_asked: false,
             invite: Invite {
                 target: shown,

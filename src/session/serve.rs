@@ -70,10 +70,10 @@ impl Clients {
         self.decisions += 1;
     }
 
-    /// Where a client stands; a new one begins at `now`.
-    fn place(&self, client: &str, now: usize) -> usize {
+    /// Where a client stands; a new one begins where the session did.
+    fn place(&self, client: &str, began: usize) -> usize {
         let known = self.places.iter().find(|(name, _)| name == client);
-        known.map_or(now, |(_, at)| *at)
+        known.map_or(began, |(_, at)| *at)
     }
 
     fn set_place(&mut self, client: &str, at: usize) {
@@ -650,7 +650,7 @@ impl Session {
 
     fn has_news(&self, client: &str) -> bool {
         let end = self.room.timeline.entries().len();
-        let from = self.clients.place(client, end).min(end);
+        let from = self.clients.place(client, self.began).min(end);
         let entries = &self.room.timeline.entries()[from..];
         entries.iter().any(|entry| self.event(&entry.what).is_some())
             || self
@@ -662,7 +662,7 @@ impl Session {
     /// What has happened since a client asked last, without what others wrote.
     fn happened(&mut self, client: &str) -> Value {
         let end = self.room.timeline.entries().len();
-        let from = self.clients.place(client, end).min(end);
+        let from = self.clients.place(client, self.began).min(end);
         let entries = &self.room.timeline.entries()[from..];
         let events: Vec<String> = entries
             .iter()
