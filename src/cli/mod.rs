@@ -134,7 +134,7 @@ fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
 
 async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stopped());
-    let mut guard = Guard::take(&log::folder(&paths.state)).map_err(Failure::Terminal)?;
+    let mut guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
     let mut events = EventStream::new();
     let config = if config.is_configured() {
         with_name(config)
@@ -169,7 +169,7 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
     let (flags, places) = (start.flags(), paths.clone());
     let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
     let mut screen = Screen::new(session, &config, &paths.config, reload);
-    screen.alt_is_certain(guard.alt_is_certain);
+    screen.set_abilities(&guard.abilities);
     drop(events);
     let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
     drop(guard);

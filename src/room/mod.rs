@@ -227,7 +227,8 @@ pub enum Effect {
 }
 
 /// Why a person should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Attention {
     /// An item came into the inbox.
     Item,

@@ -3,6 +3,7 @@
 //! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
 //! a change is drawn at once, or, while changes come fast, at most 60 times a second.
 
+pub(crate) mod abilities;
 mod action;
 mod answering;
 mod attention;
@@ -16,6 +17,7 @@ mod gate;
 mod input;
 mod key;
 mod keymap;
+pub(crate) mod paint;
 mod palette;
 mod popup;
 mod reading;
@@ -45,6 +47,7 @@ use crate::{
     session::{Session, now},
     store::{Desk, Left},
 };
+use abilities::Abilities;
 use attention::Attention;
 use input::Next;
 use keymap::Keymap;
@@ -116,14 +119,14 @@ impl Screen {
                 .to_owned(),
             session,
             state: State {
-                mouse: true,
+                mouse: config.mouse,
                 ..State::default()
             },
             links: false,
             theme: Theme::built_in(),
             keymap: Keymap::built_in(),
             zone: TimeZone::system(),
-            attention: Attention::new(config.notify.clone()),
+            attention: Attention::new(attention::Wishes::of(config)),
             folder: folder.to_owned(),
             reload: Box::new(reload),
             watch: watch.ok(),
@@ -169,7 +172,7 @@ impl Screen {
     fn reload(&mut self) {
         match (self.reload)() {
             Ok(config) => {
-                self.attention.set_ways(config.notify.clone());
+                self.attention.set(attention::Wishes::of(&config));
                 if self.take_looks(&config) {
                     self.state
                         .say("Keys and colours are as they were saved.", Tone::Good);
@@ -179,9 +182,10 @@ impl Screen {
         }
     }
 
-    /// The terminal tells Alt from an Esc with a key behind it.
-    pub fn alt_is_certain(&mut self, certain: bool) {
-        self.state.gate.alt_is_certain = certain;
+    /// What the terminal can do.
+    pub fn set_abilities(&mut self, abilities: &Abilities) {
+        self.state.gate.alt_is_certain = abilities.keyboard;
+        self.links = abilities.links;
     }
 
     /// Takes up what was left on the screen when it was open last.
@@ -329,7 +333,6 @@ impl Screen {
                 .clear()
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        surface.begin()?;
         let Self {
             session,
             state,
@@ -357,7 +360,7 @@ impl Screen {
             plan = Some(laid);
         });
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
-        surface.end()?;
+        surface.show()?;
         if mouse != self.mouse_was {
             self.mouse_was = mouse;
             surface.mouse(mouse)?;
