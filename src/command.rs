@@ -2,7 +2,9 @@
 
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::room::{Command, Decision, How, Target};
+use std::path::PathBuf;
+
+use crate::room::{Command, Decision, How, ItemId, Target};
 
 /// What a line of a person's means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +43,8 @@ pub struct Word {
 pub const WORDS: &[Word] = &[
     word(
         "say",
-        "[@NAME…] [--thread tN] [--public] TEXT",
-        "asks the agents of those named, or tells everyone",
+        "[@NAME…] [--file PATH] [--thread tN] [--public] [--note] TEXT",
+        "asks the agents of those named, or tells everyone; offers files",
     ),
     word("tell", "@NAME… TEXT", "a note for a person; asks no agent"),
     word("who", "", "who is here, with agents and modes"),
@@ -55,10 +57,15 @@ pub const WORDS: &[Word] = &[
     word("reject", "ID [REASON]", "does not; who waits for it is told"),
     word(
         "retry",
-        "mN",
-        "sends a failed message again, or lets your agent try again",
+        "mN|fN",
+        "sends a failed message again, lets your agent try again, or asks for a file again",
     ),
-    word("cancel", "[mN]", "ends what your agent is doing"),
+    word("files", "", "files that come, go, or wait for you"),
+    word(
+        "cancel",
+        "[mN|fN]",
+        "ends what your agent is doing, or a file's way",
+    ),
     word(
         "mode",
         "[manual|auto]",
@@ -116,13 +123,13 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
         "retry" => match arguments.trim() {
             "" => Err(usage("retry")),
             id => Ok(Line::Command(Command::Retry(
-                message_number(id).ok_or_else(|| usage("retry"))?,
+                job(id).ok_or_else(|| usage("retry"))?,
             ))),
         },
         "cancel" => match arguments.trim() {
             "" => Ok(Line::Command(Command::Cancel(None))),
             id => Ok(Line::Command(Command::Cancel(Some(
-                message_number(id).ok_or_else(|| usage("cancel"))?,
+                job(id).ok_or_else(|| usage("cancel"))?,
             )))),
         },
         "mode" => match arguments.trim().to_ascii_lowercase().as_str() {
@@ -141,10 +148,12 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
                 thread: Some(thread),
                 public: false,
                 note: true,
+                files: vec![],
             }))
         }
         "history" => history(arguments),
         "status" => Ok(Line::Command(Command::Status)),
+        "files" => Ok(Line::Command(Command::Files)),
         "start" => Ok(Line::Front(Front::Start)),
         "help" => Ok(Line::Front(Front::Help)),
         "quit" | "stop" => Ok(Line::Front(Front::Quit)),
@@ -162,39 +171,70 @@ fn say(text: &str) -> Result<Line, String> {
         thread: None,
         public: false,
         note: false,
+        files: vec![],
     }))
 }
 
-fn say_with_options(arguments: &str) -> Result<Line, String> {
-    let (mut thread, mut public, mut note) = (None, false, false);
-    let mut rest = arguments.trim_start();
-    loop {
-        let (first, after) = split_word(rest);
-        match first {
-            "--public" => public = true,
-            "--note" => note = true,
-            "--thread" => {
-                let (id, behind) = split_word(after);
-                thread = Some(thread_number(id).ok_or_else(|| usage("say"))?);
-                rest = behind;
-                continue;
+/// What stands between `say` and its text.
+#[derive(Default)]
+struct SayOptions {
+    thread: Option<u32>,
+    public: bool,
+    note: bool,
+    files: Vec<PathBuf>,
+}
+
+impl SayOptions {
+    /// Reads options from the beginning of `rest`; gives what stands behind them.
+    fn read<'a>(&mut self, mut rest: &'a str) -> Result<&'a str, String> {
+        loop {
+            let (first, after) = split_word(rest);
+            match first {
+                "--public" => self.public = true,
+                "--note" => self.note = true,
+                "--thread" => {
+                    let (id, behind) = split_word(after);
+                    self.thread = Some(thread_number(id).ok_or_else(|| usage("say"))?);
+                    rest = behind;
+                    continue;
+                }
+                "--file" => {
+                    let (path, behind) = quoted_word(after);
+                    if path.is_empty() {
+                        return Err(
+                            "A path follows --file, as in --file report.pdf or --file \"my report.pdf\"."
+                                .into(),
+                        );
+                    }
+                    self.files.push(PathBuf::from(path));
+                    rest = behind;
+                    continue;
+                }
+                option if option.starts_with("--") && option.len() > 2 => {
+                    return Err(format!("say has no {option}. {}", usage("say")));
+                }
+                _ => return Ok(rest),
             }
-            option if option.starts_with("--") && option.len() > 2 => {
-                return Err(format!("say has no {option}. {}", usage("say")));
-            }
-            _ => break,
+            rest = after;
         }
-        rest = after;
     }
-    let Line::Command(Command::Say { to, text, .. }) = say(rest)? else {
+}
+
+fn say_with_options(arguments: &str) -> Result<Line, String> {
+    let mut options = SayOptions::default();
+    let rest = options.read(arguments.trim_start())?;
+    let (to, rest) = leading_names(rest)?;
+    let text = options.read(rest)?.trim();
+    if text.is_empty() && options.files.is_empty() {
         return Err(usage("say"));
-    };
+    }
     Ok(Line::Command(Command::Say {
         to,
-        text,
-        thread,
-        public,
-        note,
+        text: text.to_owned(),
+        thread: options.thread,
+        public: options.public,
+        note: options.note,
+        files: options.files,
     }))
 }
 
@@ -210,6 +250,7 @@ fn tell(arguments: &str) -> Result<Line, String> {
         thread: None,
         public: false,
         note: true,
+        files: vec![],
     }))
 }
 
@@ -299,9 +340,11 @@ fn target<'a>(name: &str, arguments: &'a str) -> Result<(Target, &'a str), Strin
     Ok((target, rest))
 }
 
-/// `m12` or `12`.
-fn message_number(id: &str) -> Option<u32> {
-    id.strip_prefix(['m', 'M']).unwrap_or(id).parse().ok()
+/// `m12` or `12`: a message's run; `f3`: a file.
+fn job(id: &str) -> Option<ItemId> {
+    id.parse()
+        .ok()
+        .filter(|id| matches!(id, ItemId::Mention(_) | ItemId::File(_)))
 }
 
 /// `t3`.
@@ -314,6 +357,22 @@ fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
+}
+
+/// The first word, where quotes and backslashes keep spaces in it, and what stands behind it.
+fn quoted_word(text: &str) -> (String, &str) {
+    let text = text.trim_start();
+    let (mut word, mut quote, mut chars) = (String::new(), None, text.char_indices());
+    while let Some((at, c)) = chars.next() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            ('\\', None | Some('"')) => word.extend(chars.next().map(|(_, next)| next)),
+            (c, None) if c.is_whitespace() => return (word, text[at..].trim_start()),
+            (c, _) => word.push(c),
+        }
+    }
+    (word, "")
 }
 
 fn some_text(text: &str, name: &str) -> Result<String, String> {
@@ -343,7 +402,6 @@ fn unknown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::ItemId;
 
     fn accepted(target: Target, how: How) -> Line {
         Line::Decision(Decision::Accept { target, how })
@@ -361,6 +419,18 @@ mod tests {
             thread,
             public,
             note,
+            files: vec![],
+        })
+    }
+
+    fn offered(to: &[&str], text: &str, paths: &[&str]) -> Line {
+        Line::Command(Command::Say {
+            to: to.iter().map(|name| (*name).to_owned()).collect(),
+            text: text.into(),
+            thread: None,
+            public: false,
+            note: false,
+            files: paths.iter().map(PathBuf::from).collect(),
         })
     }
 
@@ -381,6 +451,16 @@ mod tests {
                 "/say --thread t3 --note hi",
                 say_as(&[], "hi", Some(3), false, true),
             ),
+            ("/say --file a.txt", offered(&[], "", &["a.txt"])),
+            (
+                "/say @bob --file a.txt look",
+                offered(&["bob"], "look", &["a.txt"]),
+            ),
+            (
+                r#"/say --file "my file" @bob --file x\ y.txt --file 'q"z' see all"#,
+                offered(&["bob"], "see all", &["my file", "x y.txt", "q\"z"]),
+            ),
+            ("/files", Line::Command(Command::Files)),
             ("/tell @bob lunch?", say_as(&["bob"], "lunch?", None, false, true)),
             (
                 "/append t2 and more",
@@ -388,7 +468,15 @@ mod tests {
             ),
             ("/who", Line::Command(Command::Who)),
             ("/cancel", Line::Command(Command::Cancel(None))),
-            ("/cancel m4", Line::Command(Command::Cancel(Some(4)))),
+            (
+                "/cancel m4",
+                Line::Command(Command::Cancel(Some(ItemId::Mention(4)))),
+            ),
+            (
+                "/cancel f4",
+                Line::Command(Command::Cancel(Some(ItemId::File(4)))),
+            ),
+            ("/retry 4", Line::Command(Command::Retry(ItemId::Mention(4)))),
             ("/mode", Line::Command(Command::Mode(None))),
             ("/mode auto", Line::Decision(Decision::Auto)),
             ("/MODE manual", Line::Command(Command::Mode(Some(Mode::Manual)))),
@@ -455,6 +543,7 @@ mod tests {
             ("/mode fast", "manual|auto"),
             ("/append m3 x", "/append tN"),
             ("/say --loud x", "--loud"),
+            ("/say @bob --file", "A path follows"),
             ("/history --limit 0", "/history"),
             ("   ", "/say"),
         ];

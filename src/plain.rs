@@ -130,7 +130,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         let fates: Vec<Fate> = fates.filter_map(|post| room.fate_of(post)).collect();
         let open = fates
             .iter()
-            .filter(|fate| matches!(fate, Fate::Sending | Fate::Held))
+            .filter(|fate| matches!(fate, Fate::Preparing | Fate::Sending | Fate::Held))
             .count();
         if open == 0 && self.joined {
             for fate in &fates {
@@ -218,6 +218,11 @@ impl<O: Write, E: Write> Plain<O, E> {
             Reply::Inbox if room.inbox.is_empty() => lines.push("Nothing waits for you.".into()),
             Reply::Inbox => lines.extend(room.inbox.waiting().map(waiting)),
             Reply::Status => lines.extend(status(&self.session)),
+            Reply::Files if room.offers.all().next().is_none() => lines.push("No file yet.".into()),
+            Reply::Files => lines.extend(room.offers.all().map(|offer| {
+                let size = crate::text::bytes(offer.size);
+                format!("f{} {} {size}: {}", offer.number, offer.name, offer.in_words())
+            })),
             Reply::History(numbers) => lines.extend(
                 numbers
                     .iter()

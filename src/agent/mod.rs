@@ -49,6 +49,8 @@ pub struct Run {
     pub dir: PathBuf,
     /// What it reads.
     pub prompt: Prompt,
+    /// Files of others that its person has accepted for it; it may read where they lie.
+    pub files: Vec<PathBuf>,
     /// The agent's own session to go on from.
     pub resume: Option<String>,
     /// What the session to resume had used before: both programs count over a session's whole life.

@@ -84,6 +84,20 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
         }
         writeln!(out, "[end earlier {nonce}]")?;
     }
+    if !ask.files.is_empty() {
+        writeln!(
+            out,
+            "\nFiles that came with the request, as {from} sent them ({me} has accepted them; what is in them is\n\
+             others' too):\n"
+        )?;
+        for path in &ask.files {
+            writeln!(
+                out,
+                "- {}",
+                text::clean(&path.to_string_lossy()).replace('\n', " ")
+            )?;
+        }
+    }
     writeln!(out, "\nThe request, by {from}:\n\n[begin request {nonce}]")?;
     quote(out, ask.text.as_str())?;
     writeln!(out, "[end request {nonce}]")

@@ -40,9 +40,24 @@ pub struct File {
     /// The agents.
     #[serde(default)]
     pub agents: BTreeMap<String, Agent>,
+    /// Files.
+    #[serde(default)]
+    pub files: FilesTable,
     /// The look.
     #[serde(default)]
     pub ui: Ui,
+}
+
+/// What is taken of files that others offer, and where it goes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesTable {
+    /// The folder.
+    pub dir: Option<String>,
+    /// Files below this size come without asking.
+    pub auto_accept_below: Option<String>,
+    /// The largest file that is taken.
+    pub max: Option<String>,
 }
 
 /// The look and the keys.
@@ -138,6 +153,10 @@ mod tests {
             timeout = "10m"
             stall = "60s"
             permissions = "ask"
+            [files]
+            dir = "~/Downloads/nexscope"
+            auto_accept_below = "0"
+            max = "4 GiB"
             [ui]
             keymap = "default"
             theme = "terminal"

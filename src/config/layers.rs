@@ -12,7 +12,7 @@ use nexscope_relay::protocol::{Mode, is_name};
 
 use super::{
     agents::Agent,
-    file::{File, Notify, Ui, parse},
+    file::{File, FilesTable, Notify, Ui, parse},
 };
 use crate::{
     link::{Invite, Target},
@@ -85,6 +85,8 @@ pub struct Config {
     pub agent: Option<String>,
     /// The agents.
     pub agents: BTreeMap<String, Agent>,
+    /// Files.
+    pub files: Files,
     /// The keymap's name.
     pub keymap: String,
     /// The theme's name.
@@ -101,6 +103,27 @@ pub struct Config {
     pub terminal: Wishes,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
+}
+
+/// What is taken of files that others offer, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The folder; each room has its own below it.
+    pub dir: PathBuf,
+    /// Files below this size, in bytes, come without asking.
+    pub auto_accept_below: u64,
+    /// The largest file that is taken, in bytes.
+    pub max: u64,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            dir: in_home(Path::new("~/Downloads/nexscope")),
+            auto_accept_below: 0,
+            max: 4 << 30,
+        }
+    }
 }
 
 /// Settings that cannot be used.
@@ -175,6 +198,7 @@ pub fn load(
         review: Review::Flagged,
         agent: None,
         agents: BTreeMap::new(),
+        files: Files::default(),
         keymap: "default".into(),
         theme: "terminal".into(),
         notify: vec![Notify::Bell, Notify::Title],
@@ -188,7 +212,7 @@ pub fn load(
         config.user(file, &paths.user_file())?;
     }
     if let Some(file) = read(&paths.project_file())? {
-        config.project(file);
+        config.project(file)?;
     }
     let unbound = config.variables(variable)?;
     config.flags(flags, unbound)?;
@@ -234,13 +258,15 @@ impl Config {
         self.review = file.review.unwrap_or(self.review);
         self.agent = file.agent.or(self.agent.take());
         self.agents = file.agents;
+        self.files.set(&file.files)?;
         self.ui(file.ui);
         Ok(())
     }
 
     /// A project's file comes with whatever was checked out: it may say who and where, and may only make
     /// things safer.
-    fn project(&mut self, file: File) {
+    fn project(&mut self, file: File) -> Result<(), ConfigError> {
+        self.files.tighten(&file.files)?;
         self.name = file.name.or(self.name.take());
         self.room = file.room.unwrap_or_else(|| self.room.clone());
         if file.mode == Some(Mode::Manual) {
@@ -266,6 +292,7 @@ impl Config {
             ("agent", file.agent.is_some()),
             ("agents", !file.agents.is_empty()),
             ("ui.notify_command", file.ui.notify_command.is_some()),
+            ("files.dir", file.files.dir.is_some()),
         ]
         .into_iter()
         .filter_map(|(key, set)| set.then_some(key))
@@ -281,6 +308,7 @@ impl Config {
             notify_command: None,
             ..file.ui
         });
+        Ok(())
     }
 
     fn ui(&mut self, ui: Ui) {
@@ -433,6 +461,40 @@ fn token(file: &File) -> Result<Option<Token>, ConfigError> {
             "set one of token, token_file and token_command, not several".into(),
         )),
     }
+}
+
+impl Files {
+    fn set(&mut self, table: &FilesTable) -> Result<(), ConfigError> {
+        if let Some(dir) = &table.dir {
+            self.dir = in_home(Path::new(dir));
+        }
+        let (below, max) = sizes(table)?;
+        self.auto_accept_below = below.unwrap_or(self.auto_accept_below);
+        self.max = max.unwrap_or(self.max);
+        Ok(())
+    }
+
+    /// A project's file may only ask more, and take less.
+    fn tighten(&mut self, table: &FilesTable) -> Result<(), ConfigError> {
+        let (below, max) = sizes(table)?;
+        self.auto_accept_below = self.auto_accept_below.min(below.unwrap_or(u64::MAX));
+        self.max = self.max.min(max.unwrap_or(u64::MAX));
+        Ok(())
+    }
+}
+
+/// `auto_accept_below` and `max`, in bytes.
+fn sizes(table: &FilesTable) -> Result<(Option<u64>, Option<u64>), ConfigError> {
+    let read = |key: &str, text: &Option<String>| match text {
+        Some(text) => crate::text::parse_bytes(text)
+            .map(Some)
+            .map_err(|why| ConfigError::Value(format!("files.{key}: {why}"))),
+        None => Ok(None),
+    };
+    Ok((
+        read("auto_accept_below", &table.auto_accept_below)?,
+        read("max", &table.max)?,
+    ))
 }
 
 /// A path of a file, with `~/` at its beginning for the home folder.

@@ -1,24 +1,35 @@
 //! The task that owns the socket.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use futures_util::{SinkExt, StreamExt};
-use nexscope_relay::protocol::{Bye, Code, ErrorFrame, Frame, Hello, VERSION, Welcome};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use nexscope_relay::protocol::{Bye, ChunkHead, Code, ErrorFrame, Frame, Hello, VERSION, Welcome, stream_id};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, interval_at, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{
-        self, Message, Utf8Bytes,
+        self, Bytes, Message, Utf8Bytes,
         client::IntoClientRequest,
         protocol::{CloseFrame, WebSocketConfig},
     },
 };
 
-use super::{End, Login, Order, Standing, backoff::Backoff, pace::Pace};
+use super::{
+    End, Login, Order, Standing,
+    backoff::Backoff,
+    files::{FileFrame, FileLanes, Piece, Streams},
+    pace::Pace,
+};
 use crate::room::{Connection, Event, Outbound};
 
 /// How long a relay may take to be reached and to answer the hello.
@@ -36,6 +47,7 @@ pub(super) struct Task {
     pub outgoing: mpsc::Receiver<Outbound>,
     pub orders: mpsc::Receiver<Order>,
     pub events: mpsc::Sender<Event>,
+    pub files: FileLanes,
 }
 
 impl Task {
@@ -90,6 +102,7 @@ impl Task {
                 () = sleep_until(again), if !is_final => return true,
                 // What the room wants sent meanwhile is in its outbox, and sent after the next welcome.
                 frame = self.outgoing.recv() => if frame.is_none() { return false },
+                () = self.files.drop_all() => return false,
                 () = self.events.closed() => return false,
             }
         }
@@ -140,94 +153,228 @@ impl Task {
     }
 
     /// Carries frames until the connection ends. `None`: left on purpose, or the session is gone.
-    async fn stay(&mut self, mut socket: Socket, welcome: Welcome) -> Option<End> {
+    ///
+    /// Reading and writing go side by side: a slow way out holds nothing up that comes in.
+    async fn stay(&mut self, socket: Socket, welcome: Welcome) -> Option<End> {
         let heartbeat = Duration::from_secs(welcome.heartbeat.clamp(1, 3600));
-        let silent = heartbeat.mul_f64(2.5);
-        let mut pace = Pace::new(&welcome.limits, Instant::now());
+        let pace = Mutex::new(Pace::new(&welcome.limits, Instant::now()));
         tracing::info!(room = %welcome.room, server = %welcome.server, resumed = ?welcome.resumed, "joined");
-        // What waited in the channel is in the outbox, and the room sends that again on the welcome.
+        // What waited in the channels is in the outbox, and the room sends that again on the welcome; and
+        // no stream outlives its connection.
         while self.outgoing.try_recv().is_ok() {}
+        self.files.begin(&welcome.limits);
         self.events.send(Event::Welcome(Box::new(welcome))).await.ok()?;
 
-        let (mut heard, mut ping_at) = (Instant::now(), Instant::now() + heartbeat);
-        let mut last_error: Option<ErrorFrame> = None;
+        let (sink, stream) = socket.split();
+        let streams = self.files.streams.clone();
+        let mut reader = Reader {
+            stream,
+            events: self.events.clone(),
+            streams: self.files.streams.clone(),
+            pace: &pace,
+            silent: heartbeat.mul_f64(2.5),
+            last_error: None,
+        };
+        let mut writer = Writer {
+            sink,
+            outgoing: &mut self.outgoing,
+            files: &mut self.files,
+            pace: &pace,
+            heartbeat,
+        };
+        let ended = tokio::select! {
+            end = reader.run() => end,
+            end = writer.run() => end.map(Ended::Broken).unwrap_or(Ended::Gone),
+            () = leaving(&mut self.orders) => Ended::Gone,
+            () = self.events.closed() => Ended::Gone,
+        };
+        streams.cut();
+        match ended {
+            Ended::Because(end) => Some(end),
+            Ended::Broken(error) => Some(reader.last_error.map_or_else(|| lost(&error), said)),
+            Ended::Gone => {
+                leave(writer.sink, reader.stream).await;
+                None
+            }
+        }
+    }
+}
+
+/// How carrying frames ended.
+enum Ended {
+    /// As the relay, or its silence, said.
+    Because(End),
+    /// Nothing can be written any more.
+    Broken(tungstenite::Error),
+    /// On purpose, or nobody listens any more.
+    Gone,
+}
+
+/// Ready when the session wants to leave.
+async fn leaving(orders: &mut mpsc::Receiver<Order>) {
+    while orders.recv().await == Some(Order::Dial) {}
+}
+
+/// What comes.
+struct Reader<'a> {
+    stream: SplitStream<Socket>,
+    events: mpsc::Sender<Event>,
+    streams: Streams,
+    pace: &'a Mutex<Pace>,
+    /// After so long without a sound the connection counts as gone.
+    silent: Duration,
+    /// The relay's last word before it closes.
+    last_error: Option<ErrorFrame>,
+}
+
+impl Reader<'_> {
+    async fn run(&mut self) -> Ended {
         loop {
-            let ready = pace.ready_at(Instant::now());
-            tokio::select! {
-                incoming = socket.next() => {
-                    heard = Instant::now();
-                    let text = match incoming {
-                        Some(Ok(Message::Text(text))) => text,
-                        Some(Ok(Message::Close(close))) => return Some(ended(close, last_error)),
-                        Some(Ok(_)) => continue,
-                        Some(Err(error)) => return Some(last_error.map_or_else(|| lost(&error), said)),
-                        None => return Some(ended(None, last_error)),
-                    };
-                    match Frame::parse(&text) {
-                        Ok(frame) => {
-                            if let Frame::Error(error) = &frame {
-                                tracing::warn!(code = ?error.code, "the relay refused a frame");
-                                if let Some(retry) = error.retry_ms {
-                                    pace.pause(Duration::from_millis(retry), Instant::now());
-                                }
-                                if error.code.close().is_some() {
-                                    last_error = Some(error.clone());
-                                    continue;
-                                }
-                            }
-                            self.events.send(frame.into()).await.ok()?;
-                        }
-                        Err(error) => tracing::warn!(%error, "a frame that cannot be read was passed over"),
+            let incoming = match timeout(self.silent, self.stream.next()).await {
+                Ok(incoming) => incoming,
+                Err(_) => return Ended::Because(End::because("the relay has gone silent")),
+            };
+            let text = match incoming {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Binary(chunk))) => {
+                    self.chunk(chunk);
+                    continue;
+                }
+                Some(Ok(Message::Close(close))) => {
+                    return Ended::Because(ended(close, self.last_error.take()));
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Ended::Broken(error),
+                None => return Ended::Because(ended(None, self.last_error.take())),
+            };
+            match Frame::parse(&text) {
+                Ok(frame) => {
+                    if !self.frame(frame).await {
+                        return Ended::Gone;
                     }
                 }
-                // Also where nothing waits yet: what comes meanwhile would wake nobody.
-                () = sleep_until(ready), if ready > Instant::now() => {}
-                frame = self.outgoing.recv(), if ready <= Instant::now() => {
-                    if let Err(error) = self.send_all(&mut socket, frame?, &mut pace).await {
-                        return Some(last_error.map_or_else(|| lost(&error), said));
-                    }
-                }
-                () = sleep_until(ping_at) => {
-                    if heard.elapsed() > silent {
-                        return Some(End::because("the relay has gone silent"));
-                    }
-                    ping_at = Instant::now() + heartbeat;
-                    if let Err(error) = socket.send(Message::Ping(Vec::new().into())).await {
-                        return Some(lost(&error));
-                    }
-                }
-                order = self.orders.recv() => if order != Some(Order::Dial) {
-                    leave(socket).await;
-                    return None;
-                },
-                () = self.events.closed() => {
-                    leave(socket).await;
-                    return None;
-                }
+                Err(error) => tracing::warn!(%error, "a frame that cannot be read was passed over"),
             }
         }
     }
 
-    /// Writes a frame and what else waits, as far as the pace allows, and flushes once.
-    async fn send_all(
-        &mut self,
-        socket: &mut Socket,
-        first: Outbound,
-        pace: &mut Pace,
-    ) -> Result<(), tungstenite::Error> {
+    /// Passes a frame on; `false` where nobody listens any more.
+    async fn frame(&mut self, frame: Frame) -> bool {
+        match &frame {
+            Frame::Error(error) => {
+                tracing::warn!(code = ?error.code, "the relay refused a frame");
+                if let Some(retry) = error.retry_ms {
+                    locked(self.pace).pause(Duration::from_millis(retry), Instant::now());
+                }
+                if error.code.close().is_some() {
+                    self.last_error = Some(error.clone());
+                    return true;
+                }
+            }
+            Frame::StreamCredit(credit) => {
+                if let Some(stream) = stream_id(&credit.stream) {
+                    // A stream that is over takes none.
+                    self.streams.deliver(stream, Piece::Credit(credit.bytes));
+                }
+                return true;
+            }
+            // One that was opened just now may not be known yet: then the session, which has its opening
+            // before it, hands this over too.
+            Frame::StreamClose(close) if self.streams.closed(close) => return true,
+            _ => {}
+        }
+        self.events.send(frame.into()).await.is_ok()
+    }
+
+    fn chunk(&self, frame: Bytes) {
+        let Some((head, bytes)) = ChunkHead::parse(&frame) else {
+            return;
+        };
+        let piece = Piece::Chunk {
+            stream: head.stream,
+            offset: head.offset,
+            bytes: frame.slice_ref(bytes),
+        };
+        // Of a stream that was ended a few may still come.
+        self.streams.deliver(head.stream, piece);
+    }
+}
+
+/// What goes.
+struct Writer<'a> {
+    sink: SplitSink<Socket, Message>,
+    outgoing: &'a mut mpsc::Receiver<Outbound>,
+    files: &'a mut FileLanes,
+    pace: &'a Mutex<Pace>,
+    heartbeat: Duration,
+}
+
+impl Writer<'_> {
+    /// Writes until nothing can be written, or nobody writes any more (`None`).
+    async fn run(&mut self) -> Option<tungstenite::Error> {
+        let mut ping = interval_at(Instant::now() + self.heartbeat, self.heartbeat);
+        // One that counts for the relay's limits, and waits for its turn.
+        let mut file_waits: Option<FileFrame> = None;
+        loop {
+            let now = Instant::now();
+            let ready = locked(self.pace).ready_at(now);
+            let may = ready <= now;
+            if may && let Some(frame) = file_waits.take() {
+                locked(self.pace).take();
+                if let Err(error) = self.sink.send(encode_file(frame)).await {
+                    return Some(error);
+                }
+                continue;
+            }
+            let written = tokio::select! {
+                biased;
+                // Also where nothing waits yet: what comes meanwhile would wake nobody.
+                () = sleep_until(ready), if !may => Ok(()),
+                frame = self.outgoing.recv(), if may => self.text(frame?).await,
+                _ = ping.tick() => self.sink.send(Message::Ping(Bytes::new())).await,
+                frame = self.files.next(), if file_waits.is_none() => self.file(frame?, &mut file_waits).await,
+            };
+            if let Err(error) = written {
+                return Some(error);
+            }
+        }
+    }
+
+    /// Writes a text frame and what else waits, as far as the pace allows, and flushes once.
+    async fn text(&mut self, first: Outbound) -> Result<(), tungstenite::Error> {
         let mut next = Some(first);
         while let Some(frame) = next {
-            pace.take();
-            socket.feed(Message::Text(encode(&frame))).await?;
+            locked(self.pace).take();
+            self.sink.feed(Message::Text(encode(&frame))).await?;
             let now = Instant::now();
-            next = if pace.ready_at(now) <= now {
+            next = if locked(self.pace).ready_at(now) <= now {
                 self.outgoing.try_recv().ok()
             } else {
                 None
             };
         }
-        socket.flush().await
+        self.sink.flush().await
     }
+
+    /// Writes a frame of a file's. Chunks and credits are free; others keep to the pace.
+    async fn file(
+        &mut self,
+        frame: FileFrame,
+        waits: &mut Option<FileFrame>,
+    ) -> Result<(), tungstenite::Error> {
+        match frame {
+            FileFrame::Open(_) | FileFrame::Close(_) => {
+                *waits = Some(frame);
+                Ok(())
+            }
+            FileFrame::Chunk(_) | FileFrame::Credit(_) => self.sink.send(encode_file(frame)).await,
+        }
+    }
+}
+
+fn locked(pace: &Mutex<Pace>) -> std::sync::MutexGuard<'_, Pace> {
+    // Nothing panics while it holds the lock.
+    pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn encode(frame: &Outbound) -> Utf8Bytes {
@@ -238,6 +385,17 @@ fn encode(frame: &Outbound) -> Utf8Bytes {
         Outbound::Update(update) => serde_json::to_string(update),
     };
     json.unwrap_or_default().into()
+}
+
+fn encode_file(frame: FileFrame) -> Message {
+    // As above.
+    let json = match &frame {
+        FileFrame::Open(open) => serde_json::to_string(open),
+        FileFrame::Credit(credit) => serde_json::to_string(credit),
+        FileFrame::Close(close) => serde_json::to_string(close),
+        FileFrame::Chunk(chunk) => return Message::Binary(chunk.clone()),
+    };
+    Message::text(json.unwrap_or_default())
 }
 
 async fn dial(target: &super::Target) -> Result<Socket, End> {
@@ -309,10 +467,10 @@ async fn await_welcome(socket: &mut Socket) -> Result<Welcome, End> {
 }
 
 /// Says bye, and waits until the relay has closed, so that the others see us leave at once.
-async fn leave(mut socket: Socket) {
+async fn leave(mut sink: SplitSink<Socket, Message>, mut stream: SplitStream<Socket>) {
     let bye = serde_json::to_string(&Bye {}).unwrap_or_default();
-    if socket.send(Message::text(bye)).await.is_ok() {
-        let closed = async { while let Some(Ok(_)) = socket.next().await {} };
+    if sink.send(Message::text(bye)).await.is_ok() {
+        let closed = async { while let Some(Ok(_)) = stream.next().await {} };
         let _ = timeout(Duration::from_millis(800), closed).await;
     }
 }

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod connection;
+mod files;
 mod pace;
 mod target;
 
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::room::{Connection, Event, Outbound};
 
+pub use files::{FileFrame, Files, Life, Piece, REPLACED};
 pub use target::{Invite, Target, TargetError};
 
 /// Frames on their way out. Full: the session keeps them, they are in its outbox anyway.
@@ -55,6 +57,8 @@ pub struct Link {
     pub events: mpsc::Receiver<Event>,
     /// What is to be sent.
     pub frames: mpsc::Sender<Outbound>,
+    /// The way of files.
+    pub files: Files,
     standing: watch::Sender<Standing>,
     orders: mpsc::Sender<Order>,
     task: tokio::task::JoinHandle<()>,
@@ -77,7 +81,9 @@ impl Link {
         // Two orders exist, and a second one of a kind adds nothing: when full, it is dropped.
         let (orders, orders_out) = mpsc::channel(2);
         let (standing, standing_out) = watch::channel(standing);
+        let (files, lanes) = files::lanes();
         let task = connection::Task {
+            files: lanes,
             login,
             standing: standing_out,
             outgoing,
@@ -88,6 +94,7 @@ impl Link {
         Self {
             events,
             frames,
+            files,
             standing,
             orders,
             task,

@@ -254,6 +254,7 @@ impl Room {
                 only,
                 thread: Some(run.thread.clone()),
                 chat,
+                files: Vec::new(),
             },
             now,
             effects,
@@ -295,6 +296,7 @@ impl Room {
             only: draft.only,
             thread: Some(draft.run.thread.clone()),
             chat,
+            files: Vec::new(),
         };
         self.say(words, now, effects);
         let from = draft.run.ask.from.member.clone();

@@ -70,6 +70,8 @@ pub struct Ask {
     pub text: Approved,
     /// What its own person adds: trusted.
     pub instructions: Option<String>,
+    /// Files that came with it and that a person has accepted: where they lie.
+    pub files: Vec<std::path::PathBuf>,
     /// Earlier in the thread, oldest first; empty where the agent's session is resumed and knows it.
     pub earlier: Vec<Said>,
     /// The members who will see the answer; `None` is everybody in the room.

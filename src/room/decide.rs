@@ -146,6 +146,7 @@ impl Room {
                     self.note_permission(permission, "allowed once", now);
                     self.answer_request(permission, Answer::Allow, effects);
                 }
+                Matter::File(number) => self.fetch_file(*number, now, effects),
             }
         }
         self.start_next(now, effects);
@@ -165,6 +166,7 @@ impl Room {
             match item.matter {
                 Matter::Mention(mention) => {
                     let fate = MentionFate::Rejected(reason.clone());
+                    self.decline_all(&mention.key, &reason, effects);
                     self.settle(mention.key, &item.from.member, fate, now, effects);
                 }
                 Matter::Draft(draft) => {
@@ -181,6 +183,7 @@ impl Room {
                     self.note_permission(&permission, &format!("refused: {why}"), now);
                     self.answer_request(&permission, Answer::Deny(why), effects);
                 }
+                Matter::File(number) => self.decline(number, &reason, effects),
             }
         }
         Ok(Reply::Nothing)
@@ -310,6 +313,7 @@ impl Room {
         } else {
             self.approved_before(&post, &audience)
         };
+        let files = self.fetch_all(&mention.key, now, effects);
         let run = Run {
             id: self.fresh_id(),
             ask: Ask {
@@ -319,6 +323,7 @@ impl Room {
                 room: self.settings.room.clone(),
                 from: item.from.clone(),
                 text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
+                files: Vec::new(),
                 instructions: how.instructions.filter(|words| !words.trim().is_empty()),
                 earlier,
                 audience: match &audience {
@@ -338,6 +343,7 @@ impl Room {
             notice: None,
             stopping: false,
             review: how.review,
+            files,
             key: mention.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
         };
@@ -357,6 +363,7 @@ impl Room {
         );
         self.say_activity(&run, effects);
         self.runs.push(run);
+        self.files_moved_on(now, effects);
     }
 
     /// What an agent may know of a thread: our own side's words, and what our person accepted; and only

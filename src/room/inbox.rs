@@ -21,6 +21,8 @@ pub enum ItemId {
     Draft(u32),
     /// `p4`: a permission that an agent asks for.
     Permission(u32),
+    /// `f5`: a file that is offered.
+    File(u32),
 }
 
 impl fmt::Display for ItemId {
@@ -29,6 +31,7 @@ impl fmt::Display for ItemId {
             ItemId::Mention(number) => write!(f, "m{number}"),
             ItemId::Draft(number) => write!(f, "d{number}"),
             ItemId::Permission(number) => write!(f, "p{number}"),
+            ItemId::File(number) => write!(f, "f{number}"),
         }
     }
 }
@@ -36,14 +39,15 @@ impl fmt::Display for ItemId {
 impl FromStr for ItemId {
     type Err = ();
 
-    /// `m12`, `d3`, `p4`; a bare number is a message's.
+    /// `m12`, `d3`, `p4`, `f5`; a bare number is a message's.
     fn from_str(text: &str) -> Result<Self, ()> {
         let kind: fn(u32) -> Self = match text.chars().next().map(|c| c.to_ascii_lowercase()) {
             Some('d') => ItemId::Draft,
             Some('p') => ItemId::Permission,
+            Some('f') => ItemId::File,
             _ => ItemId::Mention,
         };
-        let number = text.trim_start_matches(|c: char| "mdpMDP".contains(c));
+        let number = text.trim_start_matches(|c: char| "mdpfMDPF".contains(c));
         (text.len() <= number.len() + 1).then_some(()).ok_or(())?;
         number.parse().map(kind).map_err(|_| ())
     }
@@ -85,6 +89,8 @@ pub enum Matter {
     Draft(Box<Draft>),
     /// Our agent wants to use a tool.
     Permission(Permission),
+    /// A file is offered: its number.
+    File(u32),
 }
 
 /// A message that asks our agent.
@@ -96,6 +102,8 @@ pub struct Mention {
     pub held: Option<String>,
     /// What to beware of.
     pub risks: Vec<Risk>,
+    /// The numbers of the files that come with it.
+    pub files: Vec<u32>,
     pub(super) key: Key,
 }
 
@@ -149,6 +157,7 @@ impl Item {
                 }
                 words
             }
+            Matter::File(_) => Vec::new(),
             Matter::Permission(permission) => {
                 let found = risk::of(&permission.request.what, 0);
                 found
@@ -309,6 +318,7 @@ impl Inbox {
                 is_reply,
                 held,
                 risks,
+                files: post.files.clone(),
                 key: key(&post.from, &post.id),
             }),
         });
@@ -351,7 +361,7 @@ impl Inbox {
         });
     }
 
-    fn push(&mut self, item: Item) {
+    pub(super) fn push(&mut self, item: Item) {
         self.waiting.push(item);
         self.choose();
     }

@@ -7,6 +7,7 @@
 mod answer;
 pub mod ask;
 mod decide;
+mod files;
 mod flag;
 mod grant;
 mod guard;
@@ -19,12 +20,16 @@ pub mod record;
 mod restore;
 mod risk;
 mod run;
+mod sharing;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod timeline;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 use nexscope_relay::protocol::{
     Code, Frame, Mode, Resume, Welcome,
@@ -32,6 +37,7 @@ use nexscope_relay::protocol::{
 };
 
 pub use decide::{Decision, How, Person, Target};
+pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
 pub use grant::Grants;
 pub use guard::{Guard, Limits};
@@ -48,7 +54,7 @@ pub use timeline::{Entry, Post, Timeline, What};
 use ask::Ask;
 use inbox::Key;
 
-use crate::agent::Totals;
+use crate::{agent::Totals, transfer::Source};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
@@ -76,6 +82,8 @@ pub struct Settings {
     pub mentions: Mentions,
     /// The relay is inside this program: while we are away, so is the room.
     pub hosting: bool,
+    /// Which files are taken.
+    pub files: FileRules,
     /// When auto mode steps back.
     pub limits: Limits,
     /// After how long a mention that nobody decided expires.
@@ -101,6 +109,7 @@ impl Settings {
             token: None,
             mentions: Mentions::Direct,
             hosting: false,
+            files: FileRules::default(),
             limits: Limits::default(),
             expire_after: DAY,
             permission_after: DAY / 48,
@@ -112,6 +121,24 @@ impl Settings {
     pub fn default_agent(&self) -> Option<String> {
         let named = self.agent.as_ref().filter(|name| self.agents.contains(name));
         named.or(self.agents.first()).cloned()
+    }
+}
+
+/// Which files are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileRules {
+    /// Files below this size, in bytes, come without asking the person.
+    pub auto_accept_below: u64,
+    /// The largest file that is taken, in bytes.
+    pub max: u64,
+}
+
+impl Default for FileRules {
+    fn default() -> Self {
+        Self {
+            auto_accept_below: 0,
+            max: 4 << 30,
+        }
     }
 }
 
@@ -180,6 +207,13 @@ pub enum Event {
         /// What it reports.
         event: crate::agent::Event,
     },
+    /// A file's transfer tells something.
+    File {
+        /// Which.
+        handle: crate::transfer::Handle,
+        /// What.
+        event: crate::transfer::Event,
+    },
     /// Nothing is left of a run of an earlier life of this program.
     SweptUp {
         /// The run's id.
@@ -221,6 +255,20 @@ pub enum Effect {
     SweepUp {
         /// The run's id.
         run: String,
+    },
+    /// Do something with a file.
+    File {
+        /// Which.
+        handle: crate::transfer::Handle,
+        /// What.
+        order: crate::transfer::Order,
+    },
+    /// End a stream that nobody here wants.
+    RefuseStream {
+        /// Which.
+        stream: uuid::Uuid,
+        /// Why, for its sender.
+        why: String,
     },
     /// Something new waits for the person.
     Attention(Attention),
@@ -268,6 +316,8 @@ pub struct Room {
     pub outbox: Outbox,
     /// What our agents are doing.
     pub runs: Runs,
+    /// Files that were offered.
+    pub offers: Offers,
     /// What auto mode has used up.
     pub guard: Guard,
     /// What was allowed for the rest of a thread.
@@ -304,6 +354,7 @@ impl Room {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             runs: Runs::default(),
+            offers: Offers::default(),
             guard: Guard::default(),
             grants: Grants::default(),
             place: Place::default(),
@@ -325,6 +376,7 @@ impl Room {
             Event::Connection(connection) => self.connection_changed(connection, now),
             Event::Kept(kept) => self.kept(kept, &mut effects),
             Event::Run { run, event } => self.run_event(&run, event, now, &mut effects),
+            Event::File { handle, event } => self.file_event(&handle, event, now, &mut effects),
             Event::SweptUp { run } => effects.push(Effect::Keep(Box::new(Record::Ended { run }))),
             Event::Tick => {}
         }
@@ -351,7 +403,9 @@ impl Room {
             .outbox
             .oldest_unreceived()
             .map(|at| at + self.settings.give_up_after);
-        expiry.into_iter().chain(refusal).chain(lost).min()
+        let aside = self.oldest_aside().map(|at| at + self.settings.expire_after);
+        let all = expiry.into_iter().chain(refusal).chain(lost).chain(aside);
+        all.min()
     }
 
     /// Where a new connection goes on from.
@@ -388,7 +442,7 @@ impl Room {
 
     /// Writes a message of ours: kept on disk first, sent when it is safe there.
     fn send(&mut self, outgoing: Outgoing, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Keep(Box::new(Record::Out(outgoing.clone()))));
+        effects.push(Effect::Keep(Box::new(Record::Out(Box::new(outgoing.clone())))));
         self.outbox.insert(outgoing);
     }
 
@@ -414,21 +468,33 @@ impl Room {
     fn say(&mut self, words: Words, now: Millis, effects: &mut Vec<Effect>) -> u32 {
         let id = self.fresh_id();
         let thread = words.thread.unwrap_or_else(|| id.clone());
+        let (files, sources) = self.attach(words.files);
         let chat = Chat {
             sent_at: now,
+            files,
             ..words.chat
         };
         let (to, only) = (words.to, words.only);
         let post = Post::mine(&self.settings.me, &id, &thread, to.clone(), only, &chat);
-        let number = self.add_post(post, now);
-        let outgoing = Outgoing::new(id, to, only, Some(thread), Body::Chat(chat), now);
+        let number = self.add_our_post(post, &chat, &sources, now);
+        let outgoing = Outgoing {
+            sources,
+            ..Outgoing::new(id.clone(), to, only, Some(thread), Body::Chat(chat), now)
+        };
         self.send(outgoing, effects);
+        self.read_files(&id, effects);
         number
+    }
+
+    /// Puts a message of ours, with the files that it offers, where it belongs. Returns its number.
+    fn add_our_post(&mut self, mut post: Post, chat: &Chat, sources: &[Source], at: Millis) -> u32 {
+        post.files = self.offer_ours(&post.id, chat, sources, self.timeline.next_number());
+        self.add_post(post, at)
     }
 
     /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
     fn add_post(&mut self, post: Post, at: Millis) -> u32 {
-        let number = self.timeline.newest() + 1;
+        let number = self.timeline.next_number();
         self.threads.add(&post, number, &self.settings.me, at);
         self.timeline.post(post, at)
     }
@@ -440,4 +506,6 @@ struct Words {
     only: bool,
     thread: Option<String>,
     chat: Chat,
+    /// Files of ours that go with it.
+    files: Vec<PathBuf>,
 }

@@ -10,7 +10,7 @@ use nexscope_relay::protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, Millis};
-use crate::text;
+use crate::{text, transfer::Source};
 
 /// A message of ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Outgoing {
     pub body: Body,
     /// When it was written.
     pub written: Millis,
+    /// Its files here, in the order in which it offers them; those not yet read have no hash.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// It is safely on disk.
     #[serde(skip)]
     pub kept: bool,
@@ -47,6 +50,8 @@ pub struct Outgoing {
 /// What became of a message of ours, in the order in which it gets better known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
+    /// Its files are being read; it goes out when that is done.
+    Preparing,
     /// Not yet with the relay.
     Sending,
     /// There is no connection; it goes out when there is one.
@@ -79,6 +84,7 @@ impl Outgoing {
             thread,
             body,
             written,
+            sources: Vec::new(),
             kept: false,
             acked: false,
             absent: Vec::new(),
@@ -103,6 +109,11 @@ impl Outgoing {
         matches!(self.body, Body::Chat(_))
     }
 
+    /// Whether its files are still being read.
+    pub fn is_preparing(&self) -> bool {
+        self.sources.iter().any(|source| source.sha256.is_empty())
+    }
+
     /// Whether `name` is addressed and has not yet said that it is safe there.
     pub(super) fn waits_for(&self, name: &str) -> bool {
         self.is_chat()
@@ -119,6 +130,9 @@ impl Outgoing {
     pub fn fate(&self, connection: &Connection) -> Fate {
         if let Some(why) = &self.failed {
             return Fate::Failed(why.clone());
+        }
+        if self.is_preparing() {
+            return Fate::Preparing;
         }
         // The furthest of what addressees told is the news.
         if let Some((name, (state, why))) = self.receipts.iter().max_by_key(|(_, (state, _))| *state)
@@ -177,6 +191,13 @@ impl Outbox {
             .count()
     }
 
+    /// Those whose files are still being read.
+    pub(super) fn preparing(&self) -> impl Iterator<Item = &Outgoing> {
+        self.by_id
+            .values()
+            .filter(|one| one.failed.is_none() && one.is_preparing())
+    }
+
     /// All that have to be sent again after a new connection, in order.
     pub(super) fn open(&self) -> impl Iterator<Item = &Outgoing> {
         self.by_id.values().filter(|one| one.is_open())
@@ -200,6 +221,13 @@ impl Outbox {
 
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Outgoing> {
         self.by_id.get_mut(id)
+    }
+
+    /// Forgets what asked for a file from an earlier place on.
+    pub(super) fn forget_accepts(&mut self, message: &str, wanted: &str) {
+        self.by_id.retain(|_, one| {
+            !matches!(&one.body, Body::FileAccept { of, file, .. } if of == message && file == wanted)
+        });
     }
 
     /// The relay has it. `received` are reached members who say no more than that (version 1). Returns

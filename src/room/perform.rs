@@ -1,8 +1,10 @@
 //! What anybody may want of the room: people by `/word`, scripts and agents by other ways. Nothing here decides.
 
+use std::path::PathBuf;
+
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Audience, Effect, Mentions, Millis, Outbound, Outgoing, Room, Words};
+use super::{Audience, Effect, ItemId, Mentions, Millis, Outbound, Outgoing, Room, Words};
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Command {
         public: bool,
         /// For the person; no agent is asked.
         note: bool,
+        /// Files that are offered with it.
+        files: Vec<PathBuf>,
     },
     /// Who is here.
     Who,
@@ -35,10 +39,12 @@ pub enum Command {
     },
     /// Shows the mode, or goes back to manual. Auto is a decision.
     Mode(Option<Mode>),
-    /// Ends a run; the only one where none is named.
-    Cancel(Option<u32>),
-    /// Sends a message of ours again that failed.
-    Retry(u32),
+    /// Ends a run or a transfer; the only one where none is named.
+    Cancel(Option<ItemId>),
+    /// Sends a message of ours again that failed, or asks for a file again.
+    Retry(ItemId),
+    /// All files, and how far they are.
+    Files,
 }
 
 /// What a command or decision answers.
@@ -54,6 +60,8 @@ pub enum Reply {
     Inbox,
     /// How everything stands.
     Status,
+    /// All files.
+    Files,
     /// Messages, by number, oldest first.
     History(Vec<u32>),
     /// A sentence.
@@ -71,10 +79,12 @@ impl Room {
                 thread,
                 public,
                 note,
-            } => self.say_as_person(to, text, thread, public, note, now, &mut effects),
+                files,
+            } => self.say_as_person(to, text, thread, public, note, files, now, &mut effects),
             Command::Who => Ok(Reply::Who),
             Command::Inbox => Ok(Reply::Inbox),
             Command::Status => Ok(Reply::Status),
+            Command::Files => Ok(Reply::Files),
             Command::History { limit, thread } => self.history(limit, thread),
             Command::Mode(None) => Ok(Reply::Text(match self.settings.mode {
                 Mode::Manual => "Manual mode: every mention waits for you.".into(),
@@ -87,8 +97,18 @@ impl Room {
             Command::Mode(Some(Mode::Auto)) => {
                 Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
             }
-            Command::Cancel(number) => self.cancel(number, now, &mut effects),
-            Command::Retry(number) => self.retry(number, now, &mut effects),
+            Command::Cancel(Some(ItemId::File(number))) => {
+                self.cancel_file(number, &mut effects).map(|()| Reply::Nothing)
+            }
+            Command::Cancel(None) => self.cancel_the_only_one(now, &mut effects),
+            Command::Cancel(Some(ItemId::Mention(number))) => self.cancel(number, now, &mut effects),
+            Command::Retry(ItemId::File(number)) => self
+                .retry_file(number, now, &mut effects)
+                .map(|()| Reply::Nothing),
+            Command::Retry(ItemId::Mention(number)) => self.retry(number, now, &mut effects),
+            Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
+                "{id} waits for your decision; it cannot be stopped or tried again."
+            )),
         };
         (effects, result)
     }
@@ -101,10 +121,11 @@ impl Room {
         thread: Option<u32>,
         public: bool,
         note: bool,
+        files: Vec<PathBuf>,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
-        if text.trim().is_empty() {
+        if text.trim().is_empty() && files.is_empty() {
             return Err("There is nothing to say yet: write a text.".into());
         }
         let thread = match thread {
@@ -162,6 +183,7 @@ impl Room {
             only,
             thread: thread.map(|thread| thread.id),
             chat,
+            files,
         };
         Ok(Reply::Said(self.say(words, now, effects)))
     }
@@ -213,26 +235,27 @@ impl Room {
         }
     }
 
-    fn cancel(
-        &mut self,
-        number: Option<u32>,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let runs: Vec<(String, u32, bool)> = self
-            .runs
-            .all()
-            .filter(|run| number.is_none_or(|number| run.post == number))
-            .map(|run| (run.id.clone(), run.post, run.started.is_some()))
+    fn cancel_the_only_one(&mut self, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let runs = self.runs.all().map(|run| ItemId::Mention(run.post));
+        let files = self.offers.all().filter(|offer| offer.is_moving());
+        let jobs: Vec<ItemId> = runs
+            .chain(files.map(|offer| ItemId::File(offer.number)))
             .collect();
-        let (id, _, started) = match (runs.as_slice(), number) {
-            ([one], _) => one.clone(),
-            ([], Some(number)) => return Err(format!("No agent of yours works on m{number}.")),
-            ([], None) => return Err("No agent of yours is working.".into()),
-            (several, _) => {
-                let which: Vec<String> = several.iter().map(|(_, post, _)| format!("m{post}")).collect();
-                return Err(format!("Several run: name one, /cancel {}.", which.join(" or ")));
+        match jobs.as_slice() {
+            [] => Err("No agent of yours is working, and no file moves.".into()),
+            [ItemId::File(number)] => self.cancel_file(*number, effects).map(|()| Reply::Nothing),
+            [ItemId::Mention(number)] => self.cancel(*number, now, effects),
+            several => {
+                let which: Vec<String> = several.iter().map(ItemId::to_string).collect();
+                Err(format!("Several run: name one, /cancel {}.", which.join(" or ")))
             }
+        }
+    }
+
+    fn cancel(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let run = self.runs.all().find(|run| run.post == number);
+        let Some((id, started)) = run.map(|run| (run.id.clone(), run.started.is_some())) else {
+            return Err(format!("No agent of yours works on m{number}."));
         };
         if started {
             if let Some(run) = self.runs.get_mut(&id) {
@@ -251,9 +274,15 @@ impl Room {
     fn retry(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
         let failed = self.failed_outgoing(number);
         let failed = failed.ok_or_else(|| format!("m{number} is no message of yours that failed."))?;
-        let again = Outgoing::new(failed.id, failed.to, failed.only, failed.thread, failed.body, now);
+        let id = failed.id.clone();
+        let again = Outgoing {
+            sources: failed.sources,
+            ..Outgoing::new(failed.id, failed.to, failed.only, failed.thread, failed.body, now)
+        };
         debug_assert!(matches!(again.body, Body::Chat(_)));
         self.send(again, effects);
+        // Where they could not be read, they are read again.
+        self.read_files(&id, effects);
         Ok(Reply::Nothing)
     }
 }

@@ -36,6 +36,7 @@ impl Room {
             epoch: welcome.epoch,
             seq: self.place.seq,
         })));
+        self.ask_again(None, effects);
         let open: Vec<String> = self.outbox.open().map(|one| one.id.clone()).collect();
         open.iter().for_each(|id| self.transmit(id, effects));
     }
@@ -47,12 +48,9 @@ impl Room {
             Frame::Ack(ack) => self.ack(&ack, effects),
             Frame::Signal(signal) => self.signalled(&signal),
             Frame::Error(error) => self.frame_refused(&error, now, effects),
-            // Files come with their own module; a welcome comes as an event of its own.
-            Frame::Welcome(_)
-            | Frame::StreamOpen(_)
-            | Frame::StreamCredit(_)
-            | Frame::StreamClose(_)
-            | Frame::Unknown(_) => {}
+            Frame::StreamOpen(open) => self.stream_opened(&open, now, effects),
+            // The transfers have those; a welcome comes as an event of its own.
+            Frame::StreamCredit(_) | Frame::StreamClose(_) | Frame::Welcome(_) | Frame::Unknown(_) => {}
         }
     }
 
@@ -88,7 +86,10 @@ impl Room {
 
     /// Puts a message of ours on the connection, if it is safe on disk and there is one.
     fn transmit(&mut self, id: &str, effects: &mut Vec<Effect>) {
-        let ready = self.outbox.get(id).filter(|one| one.kept && one.failed.is_none());
+        let ready = self
+            .outbox
+            .get(id)
+            .filter(|one| one.kept && one.failed.is_none() && !one.is_preparing());
         if let Some(frame) = ready.and_then(Outgoing::frame)
             && self.connection == Connection::Online
         {
@@ -109,6 +110,7 @@ impl Room {
         if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Back) {
             let open: Vec<String> = self.outbox.open_for(&name).map(|one| one.id.clone()).collect();
             open.iter().for_each(|id| self.transmit(id, effects));
+            self.ask_again(Some(&name), effects);
         }
     }
 
@@ -179,19 +181,27 @@ impl Room {
                 }
                 self.outbox.receipt(&message.from, &receipt);
             }
-            // Files come with their own module. What a newer client says that we do not know is kept on
-            // disk and not shown.
-            Ok(Body::FileAccept { .. } | Body::FileDecline { .. } | Body::Unknown) | Err(_) => {}
+            Ok(Body::FileAccept { of, file, offset }) => {
+                // One of before a restart is asked anew by its receiver.
+                if let Some(effects) = effects {
+                    self.wanted(message, &of, &file, offset, now, effects);
+                }
+            }
+            Ok(Body::FileDecline { of, file, reason }) => {
+                self.declined(&message.from, &of, &file, &reason, effects);
+            }
+            // What a newer client says that we do not know is kept on disk and not shown.
+            Ok(Body::Unknown) | Err(_) => {}
         }
     }
 
-    fn chat(&mut self, message: &Message, chat: &Chat, now: Millis, effects: Option<&mut Vec<Effect>>) {
+    fn chat(&mut self, message: &Message, chat: &Chat, now: Millis, mut effects: Option<&mut Vec<Effect>>) {
         if self.is_me(&message.from) {
             // Our own, from the relay's memory: written by this person at another place.
             if self.outbox.get(&message.id).is_none() {
                 let mut post = Post::received(message, chat);
                 post.mine = true;
-                self.add_post(post, message.at);
+                self.add_our_post(post, chat, &[], message.at);
             }
             return;
         }
@@ -201,16 +211,27 @@ impl Room {
         }
         let addressed = message.to.iter().any(|name| self.is_me(name));
         let asks = addressed && self.asks_us(message, chat);
+        let for_us = addressed || message.to.is_empty();
+        let files = self.offered(message, chat, self.timeline.next_number(), for_us);
+        let post = Post { files, ..post };
         let number = self.add_post(post.clone(), message.at);
         let post = Post { number, ..post };
+        if let Some(effects) = effects.as_deref_mut() {
+            self.look_at_offers(&post.files, now, effects);
+        }
         let mention_key = key(&message.from, &message.id);
         if addressed {
             self.told
                 .insert(mention_key.clone(), (ReceiptState::Received, String::new()));
         }
         if asks {
-            self.mention(&post, now, effects);
-        } else if addressed && let Some(effects) = effects {
+            return self.mention(&post, now, effects);
+        }
+        let offers = for_us && self.file_items(&post.files, now);
+        let Some(effects) = effects else { return };
+        if offers {
+            effects.push(Effect::Attention(Attention::Item));
+        } else if addressed {
             effects.push(Effect::Attention(Attention::Message));
         }
     }
@@ -278,6 +299,9 @@ impl Room {
         self.guard
             .check(candidate, &self.settings.limits, now)
             .map_err(Some)?;
+        if !self.files_come_alone(&post.files) {
+            return Err(Some("it brings files".to_owned()));
+        }
         Ok(agent)
     }
 
@@ -319,9 +343,11 @@ impl Room {
             .take_old_mentions(now.saturating_sub(self.settings.expire_after))
         {
             if let Matter::Mention(mention) = item.matter {
+                self.decline_all(&mention.key, "nobody decided in time", effects);
                 self.settle(mention.key, &item.from.member, MentionFate::Expired, now, effects);
             }
         }
+        self.expire_files(now.saturating_sub(self.settings.expire_after), effects);
         // Nobody answers: it is refused, and said so; never allowed.
         for item in self
             .inbox
@@ -343,7 +369,7 @@ impl Room {
         }
     }
 
-    fn give_up(&mut self, id: &str, why: &str, now: Millis, effects: &mut Vec<Effect>) {
+    pub(super) fn give_up(&mut self, id: &str, why: &str, now: Millis, effects: &mut Vec<Effect>) {
         let Some(one) = self.outbox.get_mut(id) else {
             return;
         };

@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
 
-use super::{MentionFate, Millis, Outgoing, thread::Audience};
+use super::{FileFate, MentionFate, Millis, Outgoing, thread::Audience};
 use crate::agent::Totals;
 
 /// One line of the journal.
@@ -27,7 +27,7 @@ pub enum Record {
         message: Message,
     },
     /// A message of ours was written.
-    Out(Outgoing),
+    Out(Box<Outgoing>),
     /// The relay has a message of ours.
     Acked {
         /// Which.
@@ -92,6 +92,17 @@ pub enum Record {
         member: String,
         /// Which agent.
         agent: String,
+    },
+    /// A file was decided, or what was decided went on.
+    File {
+        /// Who offers it, in lower case.
+        from: String,
+        /// The id of the message that offers it.
+        id: String,
+        /// Its id there.
+        file: String,
+        /// What became of it.
+        fate: FileFate,
     },
     /// Our own person spoke in a thread, so auto mode counts it anew.
     Spoke {

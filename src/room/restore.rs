@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nexscope_relay::protocol::body::Body;
 
-use super::{Effect, MentionFate, Millis, Outgoing, Post, Record, Room, inbox::key, run::Session};
+use super::{Effect, MentionFate, Millis, Post, Record, Room, inbox::key, run::Session};
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
@@ -20,12 +20,11 @@ impl Room {
                 Record::Ended { run } => _ = open_runs.remove(run),
                 Record::In { message, .. } => _ = untold.insert(key(&message.from, &message.id)),
                 Record::Mention { from, id, .. } => _ = untold.insert(key(from, id)),
-                Record::Out(Outgoing {
-                    body: Body::Receipt(receipt),
-                    to,
-                    ..
-                }) => {
-                    to.iter().for_each(|to| _ = untold.remove(&key(to, &receipt.of)));
+                Record::Out(outgoing) => {
+                    if let Body::Receipt(receipt) = &outgoing.body {
+                        let to = outgoing.to.iter();
+                        to.for_each(|to| _ = untold.remove(&key(to, &receipt.of)));
+                    }
                 }
                 _ => {}
             }
@@ -36,6 +35,7 @@ impl Room {
             // Of what is not addressed to us there is nothing to tell.
             self.tell_latest(&key, &key.0, &mut effects);
         }
+        self.resume_files(&mut effects);
         for interrupted in self.inbox.interrupted() {
             let why = "interrupted: the program ended while the agent worked".to_owned();
             let from = interrupted.0.clone();
@@ -84,12 +84,13 @@ impl Room {
                     let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
                     let (to, only) = (outgoing.to.clone(), outgoing.only);
                     let me = self.settings.me.clone();
-                    self.add_post(
-                        Post::mine(&me, &outgoing.id, &thread, to, only, chat),
-                        outgoing.written,
-                    );
+                    let post = Post::mine(&me, &outgoing.id, &thread, to, only, chat);
+                    self.add_our_post(post, chat, &outgoing.sources, outgoing.written);
+                } else if let Body::Chat(chat) = &outgoing.body {
+                    // Its files are read by now.
+                    self.offers_read(chat, &outgoing);
                 }
-                self.outbox.insert(outgoing);
+                self.outbox.insert(*outgoing);
             }
             Record::Acked {
                 id,
@@ -141,6 +142,7 @@ impl Room {
             } => {
                 self.guard.answered(at, &thread, &member, &agent);
             }
+            Record::File { from, id, file, fate } => self.restore_file(&key(&from, &id), &file, fate),
             Record::Spoke { thread } => {
                 self.guard.person_spoke(&thread);
             }

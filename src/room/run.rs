@@ -36,6 +36,8 @@ pub struct Run {
     pub stopping: bool,
     /// Its answer waits as a draft, whatever the settings.
     pub review: bool,
+    /// The numbers of files that it waits for.
+    pub files: Vec<u32>,
     pub(super) key: Key,
     pub(super) before: Totals,
 }
@@ -105,10 +107,9 @@ impl Runs {
     /// The next run whose agent is free, marked as working from `now` on.
     pub(super) fn next_to_start(&mut self, now: Millis) -> Option<&Run> {
         let busy: Vec<String> = self.working().map(|run| run.ask.agent.clone()).collect();
-        let at = self
-            .queue
-            .iter()
-            .position(|run| run.started.is_none() && !busy.contains(&run.ask.agent))?;
+        let at = self.queue.iter().position(|run| {
+            run.started.is_none() && run.files.is_empty() && !busy.contains(&run.ask.agent)
+        })?;
         let run = &mut self.queue[at];
         run.started = Some(now);
         run.activity = Activity::Thinking;

@@ -79,6 +79,8 @@ pub struct Post {
     pub usage: Option<Usage>,
     /// The person who changed an agent's words.
     pub edited_by: Option<String>,
+    /// The numbers of the files that it offers.
+    pub files: Vec<u32>,
     /// We sent it.
     pub mine: bool,
 }
@@ -153,6 +155,7 @@ impl Post {
             reply_to: chat.reply_to.clone(),
             usage: chat.usage.clone(),
             edited_by: chat.edited_by.as_ref().map(name),
+            files: Vec::new(),
             mine: false,
         }
     }
@@ -219,11 +222,16 @@ impl Timeline {
         self.revision
     }
 
+    /// The number that the next message gets.
+    pub(super) fn next_number(&self) -> u32 {
+        self.newest() + 1
+    }
+
     /// Adds a message, and gives it its number.
     pub(super) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
+        let number = self.next_number();
+        post.number = number;
         self.posts.push(self.entries.len() as u32);
-        post.number = self.newest();
-        let number = post.number;
         self.push(Entry {
             at,
             what: What::Post(Box::new(post)),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     command::{self, Front, Line},
-    room::{Command, Decision, Person, Reply, Target},
+    room::{Command, Decision, ItemId, Person, Reply, Target},
 };
 
 /// How long a first press of the leaving key counts.
@@ -90,7 +90,7 @@ impl Screen {
             }
         };
         let result = match line {
-            Line::Command(Command::Retry(number)) => {
+            Line::Command(Command::Retry(ItemId::Mention(number))) => {
                 self.state.composer.take();
                 self.retry_number(number);
                 return Next::Go;
@@ -133,6 +133,7 @@ impl Screen {
                 thread: None,
                 public,
                 note,
+                files,
             }) if number.is_some() && (!text.starts_with('/') || text.starts_with("//")) => {
                 Line::Command(Command::Say {
                     to,
@@ -140,6 +141,7 @@ impl Screen {
                     thread: number,
                     public,
                     note,
+                    files,
                 })
             }
             line => line,

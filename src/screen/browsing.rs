@@ -61,7 +61,9 @@ impl Screen {
         if matches!(failed, Some(MentionFate::Failed(_))) {
             return self.decide(Decision::HandOver(number));
         }
-        let result = self.session.perform(crate::room::Command::Retry(number));
+        let result = self
+            .session
+            .perform(crate::room::Command::Retry(ItemId::Mention(number)));
         self.show(result);
     }
 
@@ -204,6 +206,13 @@ impl Screen {
             lines,
             scroll: 0,
         });
+    }
+
+    pub(super) fn select_file(&mut self, by: isize) {
+        let last = self.session.room.offers.all().count() as u32;
+        if let Some(now) = self.state.selected_file(&self.session.room) {
+            self.state.selected_file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
+        }
     }
 
     pub(super) fn select_item(&mut self, by: isize) {

@@ -82,11 +82,11 @@ impl Screen {
         let mut field = Composer::default();
         let matter = self.session.room.inbox.get(item).map(|item| &item.matter);
         match (what, matter) {
-            (What::Words, Some(Matter::Permission(_))) => {
-                let words = "A permission cannot be edited; reject it with a reason.";
+            (What::Words, Some(Matter::Permission(_) | Matter::File(_))) => {
+                let words = "Only words can be edited; reject it with a reason.";
                 return self.state.say(words, Tone::Bad);
             }
-            (What::Instructions, Some(Matter::Permission(_) | Matter::Draft(_))) => {
+            (What::Instructions, Some(Matter::Permission(_) | Matter::Draft(_) | Matter::File(_))) => {
                 let words = "Only a mention is accepted with instructions; a draft can be edited.";
                 return self.state.say(words, Tone::Bad);
             }

@@ -15,7 +15,10 @@ use super::{
     popup::Popup,
     state::{Pane, Tone, What},
 };
-use crate::command::WORDS;
+use crate::{
+    command::WORDS,
+    room::{Command, ItemId},
+};
 
 /// Lines that the wheel moves.
 const WHEEL: isize = 3;
@@ -132,19 +135,21 @@ impl Screen {
             Action::Filter => self.filter(),
             Action::Decided => self.decided(),
             Action::HandOver => self.hand_over(now),
+            Action::Retry if context == Context::Files => self.file_command(Command::Retry),
             Action::Retry => self.retry(now),
             Action::Fold => self.fold(),
             Action::FirstNew => self.first_new(now),
             Action::Copy => self.copy(),
             Action::CopyCode => self.copy_code(),
             Action::Mark => self.mark(),
+            Action::EndRun if context == Context::Files => self.file_command(|id| Command::Cancel(Some(id))),
             Action::EndRun => {
-                let result = self.session.perform(crate::room::Command::Cancel(None));
+                let result = self.session.perform(Command::Cancel(None));
                 self.show(result);
             }
             Action::NextPane if context == Context::Composer && self.complete() => {}
             Action::NextPane => self.state.turn(1),
-            Action::PreviousPane => self.state.turn(3),
+            Action::PreviousPane => self.state.turn(-1),
             Action::Back => self.back(),
             Action::Help => self.help(),
             Action::Palette => self.state.palette = Some(Palette::new(context, &self.keymap)),
@@ -172,6 +177,8 @@ impl Screen {
             Action::Up | Action::Down => match context {
                 Context::Timeline => self.select_post(up, now),
                 Context::Inbox => self.select_item(up),
+                // The newest stands at the top.
+                Context::Files => self.select_file(-up),
                 Context::Help | Context::Item => self.scroll(up),
                 Context::Search => self.go_to_found(action == Action::Up, now),
                 Context::Palette => self.state.palette.iter_mut().for_each(|palette| palette.turn(up)),
@@ -233,6 +240,17 @@ impl Screen {
                 Next::Go
             }
             None => Next::Go,
+        }
+    }
+
+    /// Something with the selected file.
+    fn file_command(&mut self, command: impl Fn(ItemId) -> Command) {
+        match self.state.selected_file(&self.session.room) {
+            Some(number) => {
+                let result = self.session.perform(command(ItemId::File(number)));
+                self.show(result);
+            }
+            None => self.state.say("There is no file yet.", Tone::Good),
         }
     }
 

@@ -23,6 +23,8 @@ pub enum Context {
     Timeline,
     /// In the list of what waits.
     Inbox,
+    /// Among the files.
+    Files,
     /// Among the people.
     People,
     /// An item, whole.
@@ -48,6 +50,7 @@ impl Context {
             Context::Normal => "Not writing",
             Context::Timeline => "Messages",
             Context::Inbox => "Inbox",
+            Context::Files => "Files",
             Context::People => "People",
             Context::Item => "An item, whole",
             Context::Reason => "A reason",
@@ -105,6 +108,7 @@ struct File {
     normal: Lines,
     timeline: Lines,
     inbox: Lines,
+    files: Lines,
     people: Lines,
     item: Lines,
     reason: Lines,
@@ -141,13 +145,14 @@ impl<'de> Deserialize<'de> for Lines {
 }
 
 impl File {
-    fn contexts(self) -> [(Context, Lines); 12] {
+    fn contexts(self) -> [(Context, Lines); 13] {
         [
             (Context::Anywhere, self.anywhere),
             (Context::Composer, self.composer),
             (Context::Normal, self.normal),
             (Context::Timeline, self.timeline),
             (Context::Inbox, self.inbox),
+            (Context::Files, self.files),
             (Context::People, self.people),
             (Context::Item, self.item),
             (Context::Reason, self.reason),

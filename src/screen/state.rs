@@ -20,12 +20,20 @@ pub enum Pane {
     Timeline,
     /// In the list of what waits.
     Inbox,
+    /// Among the files.
+    Files,
     /// Among the people.
     People,
 }
 
 /// The order in which a key goes through the panes.
-const PANES: [Pane; 4] = [Pane::Composer, Pane::Timeline, Pane::Inbox, Pane::People];
+const PANES: [Pane; 5] = [
+    Pane::Composer,
+    Pane::Timeline,
+    Pane::Inbox,
+    Pane::Files,
+    Pane::People,
+];
 
 /// What lies over the messages.
 #[derive(Default)]
@@ -109,6 +117,8 @@ pub enum Filter {
     Drafts,
     /// What an agent would do.
     Permissions,
+    /// Files that are offered.
+    Files,
 }
 
 impl Filter {
@@ -118,7 +128,8 @@ impl Filter {
             Filter::All => Filter::Mentions,
             Filter::Mentions => Filter::Drafts,
             Filter::Drafts => Filter::Permissions,
-            Filter::Permissions => Filter::All,
+            Filter::Permissions => Filter::Files,
+            Filter::Files => Filter::All,
         }
     }
 
@@ -129,6 +140,7 @@ impl Filter {
             Filter::Mentions => Some("mentions"),
             Filter::Drafts => Some("drafts"),
             Filter::Permissions => Some("permissions"),
+            Filter::Files => Some("files"),
         }
     }
 
@@ -139,6 +151,7 @@ impl Filter {
             Filter::Mentions => matches!(item.id, ItemId::Mention(_)),
             Filter::Drafts => matches!(item.id, ItemId::Draft(_)),
             Filter::Permissions => matches!(item.id, ItemId::Permission(_)),
+            Filter::Files => matches!(item.id, ItemId::File(_)),
         }
     }
 }
@@ -187,6 +200,8 @@ pub struct State {
     pub marked: Option<u32>,
     /// The item that is selected in the list.
     pub selected: Option<ItemId>,
+    /// The file that is selected, by its number.
+    pub selected_file: Option<u32>,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
     /// Keys of a sequence that has begun.
@@ -222,6 +237,7 @@ impl State {
             Pane::Timeline => Context::Timeline,
             Pane::Inbox if matches!(self.overlay, Overlay::Item(_)) => Context::Item,
             Pane::Inbox => Context::Inbox,
+            Pane::Files => Context::Files,
             Pane::People => Context::People,
         }
     }
@@ -264,10 +280,16 @@ impl State {
         }
     }
 
-    /// Goes `steps` panes on.
-    pub fn turn(&mut self, steps: usize) {
+    /// The file that is selected; the newest one where none is.
+    pub fn selected_file(&self, room: &Room) -> Option<u32> {
+        self.selected_file
+            .or_else(|| room.offers.all().next_back().map(|offer| offer.number))
+    }
+
+    /// Goes `steps` panes on, or back.
+    pub fn turn(&mut self, steps: isize) {
         let at = PANES.iter().position(|pane| *pane == self.pane).unwrap_or(0);
-        self.go(PANES[(at + steps) % PANES.len()]);
+        self.go(PANES[(at as isize + steps).rem_euclid(PANES.len() as isize) as usize]);
     }
 
     /// Goes to a pane.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use nexscope_relay::protocol::Code;
+use nexscope_relay::protocol::{Code, Frame};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -21,10 +21,11 @@ use crate::{
     config::{Config, ConfigError, Paths, Token},
     link::{Invite, Link, Login, Standing, Target},
     room::{
-        Attention, Command, Connection, Decision, Effect, Event, Limits, Millis, Outbound, Person, Record,
-        Reply, Room, Settings, ask::Ask,
+        Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
+        Person, Record, Reply, Room, Settings, ask::Ask,
     },
     store::{Journal, Lock, Place, PlaceError, Report},
+    transfer::{self, Transfers},
 };
 
 pub use host::{Host, HostError, fresh_token};
@@ -66,6 +67,7 @@ pub struct Session {
     runs: HashMap<String, Steering>,
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
+    transfers: Transfers,
     swept: mpsc::Receiver<String>,
     swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
@@ -165,7 +167,10 @@ impl Session {
             Some(host) => host.reachable(),
             None => target,
         };
+        let link = Link::start(login, standing);
+        let folder = config.files.dir.join(config.room.to_ascii_lowercase());
         let mut session = Self {
+            transfers: Transfers::new(folder, link.files.clone()),
             invite: Invite {
                 target: shown,
                 room: config.room.clone(),
@@ -175,7 +180,7 @@ impl Session {
             warnings,
             here: paths.here.clone(),
             state: place.dir().to_owned(),
-            link: Link::start(login, standing),
+            link,
             journal: opened.journal,
             to_link: VecDeque::new(),
             to_journal: VecDeque::new(),
@@ -226,6 +231,7 @@ impl Session {
                 None => return std::future::pending().await,
             },
             Some((run, event)) = self.agent_events.recv() => Event::Run { run, event },
+            Some((handle, event)) = self.transfers.events.recv() => Event::File { handle, event },
             Some(run) = self.swept.recv() => Event::SweptUp { run },
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {
@@ -251,7 +257,13 @@ impl Session {
     }
 
     /// Carries out what anybody may want.
-    pub fn perform(&mut self, command: Command) -> Result<Reply, String> {
+    pub fn perform(&mut self, mut command: Command) -> Result<Reply, String> {
+        if let Command::Say { files, .. } = &mut command {
+            for path in files {
+                *path = self.here.join(crate::config::in_home(path));
+                transfer::inspect(path)?;
+            }
+        }
         let (effects, result) = self.room.perform(command, now());
         self.carry_out(effects);
         result
@@ -300,7 +312,7 @@ impl Session {
         let posts: Vec<u32> = self.room.runs.all().map(|run| run.post).collect();
         for post in posts {
             // Fails where it is over by now.
-            let _ = self.perform(Command::Cancel(Some(post)));
+            let _ = self.perform(Command::Cancel(Some(ItemId::Mention(post))));
         }
         let ended = async {
             while !self.runs.is_empty() || !self.to_journal.is_empty() || !self.to_link.is_empty() {
@@ -338,7 +350,16 @@ impl Session {
         {
             self.runs.remove(run);
         }
+        if let Event::Frame(frame) = &event
+            && let Frame::StreamClose(close) = &**frame
+        {
+            // Of a stream that was opened just before; the connection did not know who takes it.
+            self.link.files.streams.closed(close);
+            return;
+        }
         if matches!(event, Event::Welcome(_)) {
+            // No stream outlives its connection.
+            self.link.files.streams.cut();
             // The room sends again what has to be sent; what waited here is part of that.
             self.to_link.clear();
         }
@@ -392,6 +413,8 @@ impl Session {
                         }
                     });
                 }
+                Effect::File { handle, order } => self.transfers.carry_out(handle, order),
+                Effect::RefuseStream { stream, why } => self.link.files.refuse(stream, &why),
                 Effect::Attention(attention) => self.attention.push(attention),
             }
         }
@@ -420,6 +443,7 @@ impl Session {
             agent: settings,
             dir,
             prompt: agent::Prompt::new(ask),
+            files: ask.files.clone(),
             resume: ask.resume.clone(),
             before,
         };
@@ -451,6 +475,10 @@ fn settings(config: &Config, name: &str) -> Settings {
         mode: config.mode,
         mentions: config.mentions,
         review: config.review,
+        files: FileRules {
+            auto_accept_below: config.files.auto_accept_below,
+            max: config.files.max,
+        },
         limits: Limits {
             hop_limit: config.hop_limit,
             ..Limits::default()

@@ -95,6 +95,11 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         Permissions::ReadOnly => program.extend(READ_ONLY.map(Into::into)),
         Permissions::Ask => program.extend(ASK.map(Into::into)),
     }
+    let mut folders: Vec<&Path> = run.files.iter().filter_map(|file| file.parent()).collect();
+    folders.dedup();
+    for folder in folders {
+        program.extend(["--add-dir".into(), folder.into()]);
+    }
     if let Some(session) = &run.resume {
         if !is_session_id(session) {
             return Err("the session to go on from has no valid id".to_owned());

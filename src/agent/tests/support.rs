@@ -15,6 +15,7 @@ pub(in super::super) const PATIENCE: Duration = Duration::from_secs(30);
 /// An ask of bob's, with `text`.
 pub(in super::super) fn ask(text: &str) -> Ask {
     Ask {
+        files: vec![],
         run: format!("test-{}", uuid::Uuid::now_v7()),
         agent: "helper".to_owned(),
         me: "alice".to_owned(),
@@ -61,6 +62,7 @@ impl Stage {
             dir: dir.path().to_owned(),
             prompt: Prompt::new(&ask),
             resume: None,
+            files: vec![],
             before: Totals::default(),
         };
         let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];

@@ -36,6 +36,7 @@ fn a_message_goes_out_only_when_it_is_safe_on_disk() {
             thread: None,
             public: false,
             note: false,
+            files: vec![],
         },
         NOW,
     );

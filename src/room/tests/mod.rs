@@ -3,6 +3,7 @@
 mod agents;
 mod delivery;
 mod drafts;
+mod files;
 mod review;
 
 use nexscope_relay::protocol::{

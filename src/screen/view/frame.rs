@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use super::{Look, Pane, Plan, Scope, State, choices, main_pane, panes, paper, timeline};
+use super::{Look, Pane, Plan, Scope, State, choices, files, main_pane, panes, paper, timeline};
 use crate::{
     room::{Audience, Command},
     screen::{
@@ -85,6 +85,7 @@ fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         }
         _ => match main_pane(plan, state) {
             Pane::Inbox => panes::draw_inbox(look, state, plan.main, buffer),
+            Pane::Files => files::draw(look, state, plan.main, buffer),
             Pane::People => panes::draw_people(look, plan.main, buffer),
             _ => timeline::draw(look, &plan.rows, plan.main, buffer),
         },
@@ -121,11 +122,20 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
             Some(thread) => format!("#{} t{}", settings.room, thread.number),
             None => format!("#{}", settings.room),
         };
+        let open = look.room.offers.open().count();
+        let files = match open {
+            0 => "Files".to_owned(),
+            open => format!("Files {open}"),
+        };
+        // A room in which nobody has offered a file needs no tab for them.
+        let has_files = here == Pane::Files || look.room.offers.all().next().is_some();
         let tabs = [
-            (place, Pane::Timeline),
-            (inbox, Pane::Inbox),
-            (people, Pane::People),
+            Some((place, Pane::Timeline)),
+            Some((inbox, Pane::Inbox)),
+            has_files.then_some((files, Pane::Files)),
+            Some((people, Pane::People)),
         ];
+        let tabs = tabs.into_iter().flatten();
         for (name, pane) in tabs {
             let scope = match pane {
                 pane if pane == here => Scope::Focus,

@@ -5,7 +5,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Look, Scope, strip};
+use super::{Look, Scope, files, strip};
 use crate::{
     room::{Item, Matter},
     screen::{action::Action, keymap::Context, state::ItemView},
@@ -50,6 +50,7 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
         Matter::Mention(_) => format!(" ({kind}) asks"),
         Matter::Draft(draft) => format!(" would answer m{}", draft.post),
         Matter::Permission(permission) => format!(" wants to use {}", permission.request.tool),
+        Matter::File(_) => format!(" ({kind}) offers a file"),
     };
     lines.push(Line::from(vec![
         look.span(format!("{} ", item.id), Scope::Strip),
@@ -102,6 +103,12 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
                 }
                 None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
             }];
+            if !mention.files.is_empty() {
+                let files = files::in_words(look, &mention.files);
+                words.push(format!(
+                    "With it comes {files}: accepting downloads it and tells the agent where it is."
+                ));
+            }
             if mention.is_reply {
                 words.push("It is a reply to your agent: the agents go on talking.".into());
             }
@@ -119,6 +126,10 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
                 .collect()
         }
         Matter::Draft(_) => vec![(format!("Accepting posts it; {audience} will see it."), Scope::Dim)],
+        Matter::File(_) => vec![(
+            "Accepting downloads it; rejecting tells who offers it.".to_owned(),
+            Scope::Dim,
+        )],
         Matter::Permission(permission) => {
             let once = format!(
                 "It works for {}. Accepting allows this once.",

@@ -1,6 +1,7 @@
 //! What is drawn. First everything is laid out ([`Plan`]), then drawn from `&State`: drawing changes nothing.
 
 mod choices;
+mod files;
 mod frame;
 mod item;
 mod markdown;
@@ -271,7 +272,7 @@ impl Shown {
 /// Which pane fills the messages' place: the messages, but where a narrow screen shows another one.
 fn main_pane(plan: &Plan, state: &State) -> Pane {
     match state.pane {
-        Pane::Inbox | Pane::People if !plan.wide => state.pane,
+        Pane::Inbox | Pane::Files | Pane::People if !plan.wide => state.pane,
         _ => Pane::Timeline,
     }
 }

@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::Status;
 use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
 
-use super::{Look, Scope, timeline::cut_line, words};
+use super::{Look, Scope, files, timeline::cut_line, words};
 use crate::{
     room::{Item, Matter, Seen, ask::Speaker},
     screen::state::{Pane, State},
@@ -32,6 +32,11 @@ pub(super) fn draw_side(look: &Look, state: &State, area: Rect, buffer: &mut Buf
     lines.push(Line::default());
     lines.push(title("Inbox", look.room.inbox.len(), Pane::Inbox));
     lines.extend(inbox_lines(look, state, width));
+    if look.room.offers.all().next().is_some() {
+        lines.push(Line::default());
+        lines.push(title("Files", look.room.offers.open().count(), Pane::Files));
+        lines.extend(files::side_lines(look, width));
+    }
     draw_lines(
         lines,
         Rect {
@@ -128,6 +133,7 @@ fn inbox_line(look: &Look, state: &State, item: &Item, width: usize) -> Line<'st
         Matter::Mention(_) => "",
         Matter::Draft(_) => " draft",
         Matter::Permission(_) => " wants",
+        Matter::File(_) => " offers",
     };
     let later = if item.later { "later " } else { "" };
     let line = cut_line(

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ratatui::text::Span;
 
 use super::{
-    Look, Scope,
+    Look, Scope, files,
     markdown::{self, Body},
     row::Row,
     timeline::cut_line,
@@ -85,6 +85,11 @@ pub(super) fn lay(
             );
         }
     }
+    rows.extend(
+        files::post_lines(look, post, &margin, width)
+            .into_iter()
+            .map(Row::from),
+    );
     rows.extend(details(look, post, &margin, width, stand.selected));
     if stand.folded > 0 {
         let more = format!("{margin}▸ {} more in this thread", stand.folded);

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{Look, Scope, timeline::cut_line};
+use super::{Look, Scope, files, timeline::cut_line};
 use crate::{
     room::{Audience, Item, ItemId, Matter, Mention},
     screen::{action::Action, keymap::Context},
@@ -98,16 +98,21 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
                 (None, _) => " asks, and you have no agent".to_owned(),
             });
             spans.push(look.span(may, Scope::Dim));
+            if !mention.files.is_empty() {
+                let files = files::in_words(look, &mention.files);
+                spans.push(look.span(format!(" · with {files}"), Scope::Strip));
+            }
             spans
         }
         Matter::Draft(draft) => who(format!(" would answer m{}", draft.post)),
+        Matter::File(_) => who(" offers a file".to_owned()),
         Matter::Permission(permission) => who(format!(
             " wants {}, for {}",
             permission.request.tool,
             look.name(&permission.asker)
         )),
     };
-    if !matches!(item.matter, Matter::Permission(_)) {
+    if !matches!(item.matter, Matter::Permission(_) | Matter::File(_)) {
         spans.push(look.span(format!(" · to {}", audience(look, item)), Scope::Dim));
     }
     spans
@@ -117,7 +122,7 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
 pub(super) fn audience(look: &Look, item: &Item) -> String {
     let audience = match &item.matter {
         Matter::Draft(draft) if draft.only => Audience::Only(draft.to.clone()),
-        Matter::Draft(_) | Matter::Permission(_) => Audience::Everyone,
+        Matter::Draft(_) | Matter::Permission(_) | Matter::File(_) => Audience::Everyone,
         Matter::Mention(_) => match item.id {
             ItemId::Mention(number) => look.room.timeline.post_numbered(number),
             _ => None,

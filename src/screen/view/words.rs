@@ -71,6 +71,7 @@ impl Look<'_> {
     /// What became of a message of ours.
     pub(super) fn fate(&self, fate: &Fate) -> Span<'static> {
         match fate {
+            Fate::Preparing => self.span("reading the file …", Scope::Working),
             Fate::Sending => self.span("sending …", Scope::Dim),
             Fate::Held => self.span("held until there is a connection", Scope::Waiting),
             Fate::Sent => self.span("sent", Scope::Dim),
@@ -218,6 +219,7 @@ pub(in crate::screen) fn reply_lines(
         Reply::Who => Some(("People", who(look))),
         Reply::Inbox => Some(("Inbox", inbox(look))),
         Reply::Status => Some(("Status", status(look, invite))),
+        Reply::Files => Some(("Files", super::files::lines(look))),
         Reply::History(numbers) => Some(("History", history(look, numbers))),
     }
 }

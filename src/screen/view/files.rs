@@ -1,0 +1,172 @@
+//! Files: those that move or wait beside the messages, and all of them in their place.
+
+use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
+
+use super::{Look, Scope, timeline::cut_line};
+use crate::{
+    room::{Given, Offer, Post, Side, Stage},
+    screen::state::State,
+    text,
+};
+
+/// Cells of a bar that shows how much of a file has moved.
+const BAR: usize = 8;
+
+/// Draws all files in the messages' place, the newest first.
+pub(super) fn draw(look: &Look, state: &State, area: Rect, buffer: &mut Buffer) {
+    let width = area.width as usize;
+    let selected = state.selected_file(look.room);
+    let mut lines: Vec<Line> = Vec::new();
+    // What is selected is on the screen, whatever is above it.
+    let mut from = 0;
+    for offer in look.room.offers.all().rev() {
+        let head = head(look, offer, width);
+        let is_selected = selected == Some(offer.number);
+        lines.push(match is_selected {
+            true => head.patch_style(look.style(Scope::Selected)),
+            false => head,
+        });
+        for line in text::wrap(&offer.in_words(), width.saturating_sub(4)) {
+            lines.push(look.line(format!("    {line}"), scope(offer)));
+        }
+        if is_selected {
+            from = lines.len().saturating_sub(area.height as usize);
+        }
+    }
+    if lines.is_empty() {
+        lines.push(nothing(look));
+    }
+    lines.drain(..from);
+    for (line, y) in lines.into_iter().zip(area.y..area.bottom()) {
+        line.render(Rect { y, height: 1, ..area }, buffer);
+    }
+}
+
+/// All files, for the answer to a command.
+pub(super) fn lines(look: &Look) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line> = Vec::new();
+    for offer in look.room.offers.all().rev() {
+        lines.push(head(look, offer, 200));
+        lines.push(look.line(format!("    {}", offer.in_words()), scope(offer)));
+    }
+    if lines.is_empty() {
+        lines.push(nothing(look));
+    }
+    lines
+}
+
+fn nothing(look: &Look) -> Line<'static> {
+    look.line("No file yet. /say @NAME --file PATH offers one.", Scope::Dim)
+}
+
+fn head(look: &Look, offer: &Offer, width: usize) -> Line<'static> {
+    let (arrow, who) = match &offer.side {
+        Side::Mine(_) => ("↑", "you".to_owned()),
+        Side::Theirs(_) => ("↓", look.name(&offer.from)),
+        Side::Others => ("·", look.name(&offer.from)),
+    };
+    cut_line(
+        vec![
+            look.span(format!("{arrow} "), scope(offer)),
+            look.span(format!("f{} ", offer.number), Scope::Key),
+            look.span(offer.name.clone(), Scope::Text),
+            look.span(
+                format!("  {} · {who} · m{}", text::bytes(offer.size), offer.post),
+                Scope::Dim,
+            ),
+            look.span(bar(offer), scope(offer)),
+        ],
+        width,
+    )
+}
+
+/// Lines for the side: what moves or waits.
+pub(super) fn side_lines(look: &Look, width: usize) -> Vec<Line<'static>> {
+    let open = look.room.offers.open().rev();
+    let line = |offer: &Offer| {
+        let arrow = if matches!(offer.side, Side::Mine(_)) {
+            "↑"
+        } else {
+            "↓"
+        };
+        let far = offer
+            .fraction()
+            .map_or_else(String::new, |far| format!(" {}%", (far * 100.0) as u32));
+        let name = text::cut(&offer.name, width.saturating_sub(2 + far.len()));
+        cut_line(
+            vec![
+                look.span(format!("{arrow} "), scope(offer)),
+                look.span(name, Scope::Text),
+                look.span(far, Scope::Working),
+            ],
+            width,
+        )
+    };
+    open.map(line).collect()
+}
+
+/// Lines below a message: the files that it offers.
+pub(super) fn post_lines(look: &Look, post: &Post, margin: &str, width: usize) -> Vec<Line<'static>> {
+    let offers = post
+        .files
+        .iter()
+        .filter_map(|number| look.room.offers.get(*number));
+    offers
+        .map(|offer| {
+            cut_line(
+                vec![
+                    look.span(format!("{margin}⎘ "), Scope::Dim),
+                    look.span(offer.name.clone(), Scope::Text),
+                    look.span(
+                        format!(" {} · f{} · ", text::bytes(offer.size), offer.number),
+                        Scope::Dim,
+                    ),
+                    look.span(offer.in_words(), scope(offer)),
+                    look.span(bar(offer), scope(offer)),
+                ],
+                width,
+            )
+        })
+        .collect()
+}
+
+/// What comes with a mention, in words: `report.pdf, 12 KB`.
+pub(super) fn in_words(look: &Look, numbers: &[u32]) -> String {
+    let offers = numbers.iter().filter_map(|number| look.room.offers.get(*number));
+    let each: Vec<String> = offers
+        .map(|offer| format!("{}, {}", offer.name, text::bytes(offer.size)))
+        .collect();
+    each.join(" and ")
+}
+
+fn bar(offer: &Offer) -> String {
+    offer.fraction().map_or_else(String::new, |far| {
+        let full = (far * BAR as f64) as usize;
+        format!("  {}{}", "█".repeat(full), "░".repeat(BAR - full))
+    })
+}
+
+fn scope(offer: &Offer) -> Scope {
+    match &offer.side {
+        Side::Theirs(fetch) => match fetch.stage {
+            Stage::Offered | Stage::Aside => Scope::Waiting,
+            Stage::Failed(_) => Scope::Error,
+            Stage::Done(_) => Scope::Good,
+            Stage::Declined => Scope::Dim,
+            _ => Scope::Working,
+        },
+        Side::Mine(mine) => {
+            let is = |wanted: fn(&Given) -> bool| mine.receivers.iter().any(|one| wanted(&one.stage));
+            if is(|stage| matches!(stage, Given::Failed(_))) {
+                Scope::Error
+            } else if is(|stage| matches!(stage, Given::Moving(_))) || mine.reading.is_some() {
+                Scope::Working
+            } else if is(|stage| *stage == Given::Done) {
+                Scope::Good
+            } else {
+                Scope::Dim
+            }
+        }
+        Side::Others => Scope::Dim,
+    }
+}

@@ -1,0 +1,275 @@
+//! Files on their way: each on a thread of its own, which reads or writes, hashes, and keeps to the credit.
+//!
+//! The room decides what is offered, wanted and stopped; the threads tell it how far they are. Bytes never
+//! come near the room or the screen: they go from the connection to the thread, and from the thread to it.
+
+mod name;
+mod part;
+mod receive;
+mod send;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::link::{Files, Piece};
+
+pub use name::safe_name;
+pub use source::{Source, inspect};
+
+/// The bytes of one reading or writing step where no chunk says its size.
+const STEP: usize = 256 * 1024;
+/// What waits for a thread: at most a window of chunks and a few words. One that gets more, since its sender
+/// cuts the file into crumbs, is ended.
+const PIECES: usize = 1024;
+/// What the threads tell, on its way to the room. Full: they wait.
+const EVENTS: usize = 256;
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// Which transfer: the file's number in the room, and to whom it goes where it is one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Handle {
+    /// The file's number: `f12`.
+    pub number: u32,
+    /// The receiver of one of our files; `None` for a file that comes.
+    pub to: Option<String>,
+}
+
+/// What a transfer tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A file of ours is read: it can be offered.
+    Hashed(Source),
+    /// It can come: so many bytes of it are here already.
+    Ready {
+        /// Bytes that are here and checked.
+        have: u64,
+    },
+    /// So many bytes have gone or come, counted from the file's beginning.
+    Progress {
+        /// Bytes.
+        have: u64,
+    },
+    /// A file that nobody has accepted yet is here, whole, and kept aside.
+    Aside,
+    /// It is over, and well.
+    Done {
+        /// Where a file that came lies; the source of one of ours.
+        path: PathBuf,
+    },
+    /// The stream was cut; it can go on from here.
+    Cut {
+        /// Bytes.
+        have: u64,
+    },
+    /// It cannot go on.
+    Failed(String),
+}
+
+/// A file to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its safe name.
+    pub name: String,
+    /// Its size in bytes, as announced.
+    pub size: u64,
+    /// Its SHA-256 in hex, where it was announced.
+    pub sha256: Option<String>,
+    /// What tells its `.part` from others: 16 hex digits.
+    pub tag: String,
+    /// Our person has accepted it: it gets its final name when it is whole.
+    pub accepted: bool,
+    /// All of it was here already, kept aside, when the program ended.
+    pub whole: bool,
+}
+
+/// A file of ours to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Giving {
+    /// The file as it was when it was offered.
+    pub source: Source,
+    /// The file's id in the message that offered it.
+    pub file: String,
+    /// The receiver.
+    pub to: String,
+    /// Where in the file to begin.
+    pub offset: u64,
+}
+
+/// What the room wants of the transfers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Read a file that is to be offered; answered with [`Event::Hashed`].
+    Hash(PathBuf),
+    /// Make ready for a file; answered with [`Event::Ready`].
+    Fetch(Wanted),
+    /// Take what comes on a stream for a file that was made ready.
+    Take {
+        /// The stream.
+        stream: Uuid,
+        /// Where in the file it begins.
+        offset: u64,
+    },
+    /// Our person has accepted a file that is kept aside, or is coming to be.
+    Keep,
+    /// Send a file of ours.
+    Give(Giving),
+    /// End it; what has come of a file is deleted.
+    Stop,
+}
+
+/// All transfers of a session.
+pub struct Transfers {
+    dir: PathBuf,
+    link: Files,
+    running: HashMap<Handle, mpsc::Sender<Piece>>,
+    /// What they tell.
+    pub events: mpsc::Receiver<(Handle, Event)>,
+    events_in: mpsc::Sender<(Handle, Event)>,
+}
+
+/// How a thread reaches the others.
+#[derive(Clone)]
+struct Ways {
+    handle: Handle,
+    link: Files,
+    events: mpsc::Sender<(Handle, Event)>,
+}
+
+impl Transfers {
+    /// No transfer yet; files that come go to `dir`.
+    pub fn new(dir: PathBuf, link: Files) -> Self {
+        let (events_in, events) = mpsc::channel(EVENTS);
+        Self {
+            dir,
+            link,
+            running: HashMap::new(),
+            events,
+            events_in,
+        }
+    }
+
+    /// Carries an order out.
+    pub fn carry_out(&mut self, handle: Handle, order: Order) {
+        // Those that are over have let go of their end.
+        self.running.retain(|_, pieces| !pieces.is_closed());
+        let ways = Ways {
+            handle: handle.clone(),
+            link: self.link.clone(),
+            events: self.events_in.clone(),
+        };
+        match order {
+            Order::Hash(path) => self.start(handle, ways, move |ways, pieces| {
+                source::hash(&path, &ways, pieces);
+            }),
+            Order::Fetch(wanted) => {
+                let dir = self.dir.clone();
+                self.start(handle, ways, move |ways, pieces| {
+                    receive::run(&dir, wanted, &ways, pieces);
+                });
+            }
+            Order::Give(giving) => {
+                let stream = Uuid::new_v4();
+                let (pieces_in, pieces) = mpsc::channel(PIECES);
+                self.link.streams.insert(stream, pieces_in.clone());
+                if let Some(before) = self.running.insert(handle, pieces_in) {
+                    // The receiver has asked anew: the stream of before leads nowhere.
+                    let _ = before.try_send(Piece::Replaced);
+                }
+                spawn(ways, move |ways| send::run(&giving, stream, &ways, pieces));
+            }
+            Order::Take { stream, offset } => {
+                let Some(pieces) = self.running.get(&handle) else {
+                    return;
+                };
+                self.link.streams.insert(stream, pieces.clone());
+                self.tell(&handle, Piece::Opened { stream, offset });
+            }
+            Order::Keep => self.tell(&handle, Piece::Keep),
+            Order::Stop => {
+                self.tell(&handle, Piece::Stop);
+                self.running.remove(&handle);
+            }
+        }
+    }
+
+    /// Stops what a handle does and starts something new for it.
+    fn start(
+        &mut self,
+        handle: Handle,
+        ways: Ways,
+        work: impl FnOnce(Ways, mpsc::Receiver<Piece>) + Send + 'static,
+    ) {
+        let (pieces_in, pieces) = mpsc::channel(PIECES);
+        self.running.insert(handle, pieces_in);
+        spawn(ways, move |ways| work(ways, pieces));
+    }
+
+    fn tell(&self, handle: &Handle, piece: Piece) {
+        if let Some(pieces) = self.running.get(handle) {
+            // Full: it is about to be ended for that.
+            let _ = pieces.try_send(piece);
+        }
+    }
+}
+
+fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) {
+    let name = format!("file f{}", ways.handle.number);
+    let events = ways.events.clone();
+    let handle = ways.handle.clone();
+    if let Err(error) = std::thread::Builder::new().name(name).spawn(move || work(ways)) {
+        tracing::error!(%error, "no thread for a file");
+        let why = format!("this computer has no thread left for it ({error})");
+        // Nobody reads only where the session ends.
+        let _ = events.try_send((handle, Event::Failed(why)));
+    }
+}
+
+impl Ways {
+    /// Tells the room. Waits where it has much to do.
+    fn tell(&self, event: Event) {
+        // The session may be gone; then nobody is to be told.
+        let _ = self.events.blocking_send((self.handle.clone(), event));
+    }
+}
+
+/// Tells progress ten times a second, and not more often.
+struct Pulse {
+    last: Instant,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self { last: Instant::now() }
+    }
+
+    fn beat(&mut self, ways: &Ways, have: u64) {
+        if self.last.elapsed() >= PROGRESS {
+            self.last = Instant::now();
+            ways.tell(Event::Progress { have });
+        }
+    }
+}
+
+/// What the disk said, for a person.
+fn disk(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "the disk is full".to_owned(),
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "the system does not allow it".to_owned(),
+        _ => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            crate::text::clean_line(&text.to_lowercase(), 120)
+        }
+    }
+}

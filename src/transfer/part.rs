@@ -1,0 +1,179 @@
+//! A file that comes: a `.part` until it is whole and checked, then under its name.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{OFlags, RenameFlags, renameat_with};
+use sha2::{Digest, Sha256};
+
+use super::{STEP, Wanted, disk, name, source::hex};
+
+/// What stays free on the disk, in bytes, whatever comes.
+const FLOOR: u64 = 64 << 20;
+/// How many numbers are tried behind a name that is taken.
+const NUMBERS: u32 = 1000;
+
+/// A file that is not yet whole.
+pub(super) struct Part {
+    file: File,
+    path: PathBuf,
+    hash: Sha256,
+    /// Bytes that are in it.
+    pub have: u64,
+}
+
+impl Part {
+    /// Opens the `.part` of a file in `dir`, or makes it (0600), and reads what is in it. Fails, in words, where
+    /// there is not enough room, or the disk or a link stands in the way.
+    pub fn open(dir: &Path, wanted: &Wanted) -> Result<Self, String> {
+        let said = |error: io::Error| format!("{} cannot be used: {}", dir.display(), disk(&error));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(said)?;
+        let meta = fs::symlink_metadata(dir).map_err(said)?;
+        if !meta.is_dir() {
+            return Err(format!(
+                "{} is a link, and is not followed; remove it",
+                dir.display()
+            ));
+        }
+        let path = dir.join(format!("{}.{}.part", wanted.name, wanted.tag));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            // Never through a link that somebody has put there.
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .open(&path)
+            .map_err(|error| format!("{} cannot be written: {}", path.display(), disk(&error)))?;
+        let unread = |error: io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
+        let meta = file.metadata().map_err(unread)?;
+        if !meta.is_file() {
+            return Err(format!("{} is no ordinary file; remove it", path.display()));
+        }
+        // What is more than the file cannot be of it.
+        if meta.len() > wanted.size {
+            file.set_len(0).map_err(unread)?;
+        }
+        let (hash, have) = read_all(&mut file).map_err(unread)?;
+        room_for(&file, wanted.size - have)?;
+        Ok(Self {
+            file,
+            path,
+            hash,
+            have,
+        })
+    }
+
+    /// Writes what comes next.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(bytes) {
+            // What was written of it is not counted, and must not be there when the rest comes.
+            self.file.set_len(self.have)?;
+            self.file.seek(SeekFrom::End(0))?;
+            return Err(error);
+        }
+        self.hash.update(bytes);
+        self.have += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Checks the whole. Fails, in words, where it is not what was announced; then it is deleted.
+    pub fn check(&mut self, wanted: &Wanted) -> Result<(), String> {
+        let found = hex(&self.hash.clone().finalize());
+        let well = wanted
+            .sha256
+            .as_ref()
+            .is_none_or(|announced| announced.eq_ignore_ascii_case(&found));
+        if !well {
+            self.delete();
+            return Err(
+                "its bytes are not those that were announced (SHA-256); what came was deleted".to_owned(),
+            );
+        }
+        self.file
+            .sync_all()
+            .map_err(|error| format!("{} cannot be written: {}", self.path.display(), disk(&error)))
+    }
+
+    /// Gives it its name; one that is taken gets a number. Returns where it lies.
+    pub fn finish(&self, dir: &Path, wanted: &Wanted) -> Result<PathBuf, String> {
+        for number in 1..NUMBERS {
+            let name = match number {
+                1 => wanted.name.clone(),
+                number => name::numbered(&wanted.name, number),
+            };
+            let path = dir.join(name);
+            match rename_new(&self.path, &path) {
+                Ok(()) => {
+                    // That the name is there is worth as much as that the bytes are.
+                    if let Ok(dir) = File::open(dir) {
+                        let _ = dir.sync_all();
+                    }
+                    return Ok(path);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(format!("{} cannot be written: {}", path.display(), disk(&error))),
+            }
+        }
+        Err(format!("{} is there {NUMBERS} times; remove some", wanted.name))
+    }
+
+    /// Deletes it.
+    pub fn delete(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, "a part of a file could not be deleted");
+        }
+    }
+}
+
+/// Renames, and never over something.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::CWD;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system knows it; a second name and then the first one's end are as good.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn read_all(file: &mut File) -> io::Result<(Sha256, u64)> {
+    let (mut hash, mut buffer, mut have) = (Sha256::new(), vec![0; STEP], 0);
+    file.seek(SeekFrom::Start(0))?;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((hash, have));
+        }
+        hash.update(&buffer[..read]);
+        have += read as u64;
+    }
+}
+
+/// Whether so many bytes may still come.
+fn room_for(file: &File, bytes: u64) -> Result<(), String> {
+    let Ok(disk) = rustix::fs::fstatvfs(file) else {
+        return Ok(());
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    match free >= bytes.saturating_add(FLOOR) {
+        true => Ok(()),
+        false => Err(format!(
+            "the disk has not enough room: {} are to come, {} are free, and {} have to stay free",
+            crate::text::bytes(bytes),
+            crate::text::bytes(free),
+            crate::text::bytes(FLOOR)
+        )),
+    }
+}

@@ -1,0 +1,132 @@
+//! Sends a file of ours on one stream.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+};
+
+use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{Event, Giving, Pulse, Ways};
+use crate::link::{FileFrame, Life, Piece, REPLACED};
+
+/// How a stream of ours ended.
+enum End {
+    /// All of it has gone.
+    Done,
+    /// The connection is gone, or the receiver's.
+    Cut(u64),
+    /// Somebody wants no more of it; the other side knows.
+    Stopped(Option<String>),
+    /// The receiver has asked for it anew: another thread goes on.
+    Replaced,
+    /// It cannot go on, and the receiver has to be told why.
+    Broken(String),
+}
+
+/// Sends the file, and tells how it ended.
+pub(super) fn run(giving: &Giving, stream: Uuid, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+    let open = StreamOpen {
+        stream: stream.to_string(),
+        to: Some(giving.to.clone()),
+        from: None,
+        size: giving.source.size,
+        of: giving.file.clone(),
+        offset: giving.offset,
+        pushed: false,
+    };
+    let life = ways.link.life();
+    ways.link.send(life, FileFrame::Open(open));
+    let end = match giving.source.open() {
+        Ok(file) => give(giving, file, (life, stream), ways, &mut pieces),
+        Err(why) => End::Broken(why),
+    };
+    match end {
+        End::Done => {
+            ways.link.send_close(life, stream, StreamReason::Done, "");
+            ways.tell(Event::Done {
+                path: giving.source.path.clone(),
+            });
+        }
+        End::Cut(have) => ways.tell(Event::Cut { have }),
+        End::Stopped(Some(why)) => ways.tell(Event::Failed(why)),
+        End::Replaced => ways
+            .link
+            .send_close(life, stream, StreamReason::Cancelled, REPLACED),
+        End::Stopped(None) => ways.link.send_close(life, stream, StreamReason::Cancelled, ""),
+        End::Broken(why) => {
+            ways.link.send_close(life, stream, StreamReason::Failed, &why);
+            ways.tell(Event::Failed(why));
+        }
+    }
+    ways.link.streams.remove(stream);
+}
+
+fn give(
+    giving: &Giving,
+    mut file: File,
+    (life, stream): (Life, Uuid),
+    ways: &Ways,
+    pieces: &mut mpsc::Receiver<Piece>,
+) -> End {
+    let source = &giving.source;
+    let unread = |error: std::io::Error| End::Broken(format!("it cannot be read: {}", super::disk(&error)));
+    if let Err(error) = file.seek(SeekFrom::Start(giving.offset)) {
+        return unread(error);
+    }
+    let (mut at, mut credit) = (giving.offset, giving.offset);
+    let mut pulse = Pulse::new();
+    while at < source.size {
+        // Without credit there is nothing to do but wait; with credit, what came meanwhile is only looked at.
+        let piece = match at < credit {
+            true => pieces.try_recv().ok(),
+            false => match pieces.blocking_recv() {
+                None => return End::Cut(at),
+                piece => piece,
+            },
+        };
+        match piece {
+            Some(Piece::Credit(up_to)) => credit = credit.max(up_to.min(source.size)),
+            Some(Piece::Closed { reason, message, .. }) => return closed(reason, &message, &giving.to, at),
+            Some(Piece::Cut) => return End::Cut(at),
+            Some(Piece::Stop) => return End::Stopped(None),
+            Some(Piece::Replaced) => return End::Replaced,
+            Some(Piece::Opened { .. } | Piece::Chunk { .. } | Piece::Keep) | None => {}
+        }
+        if at >= credit {
+            continue;
+        }
+        let length = (credit - at).min(ways.link.chunk_bytes() as u64) as usize;
+        let mut frame = Vec::with_capacity(nexscope_relay::protocol::CHUNK_HEAD + length);
+        frame.extend(ChunkHead { stream, offset: at }.to_bytes());
+        match Read::by_ref(&mut file)
+            .take(length as u64)
+            .read_to_end(&mut frame)
+        {
+            Ok(0) => return End::Broken("it became shorter while it was sent".to_owned()),
+            Ok(read) => at += read as u64,
+            Err(error) => return unread(error),
+        }
+        ways.link.send(life, FileFrame::Chunk(frame.into()));
+        pulse.beat(ways, at);
+    }
+    match source.is_unchanged(&file) {
+        true => End::Done,
+        false => End::Broken("it has changed while it was sent; it has to be offered again".to_owned()),
+    }
+}
+
+fn closed(reason: StreamReason, message: &str, to: &str, at: u64) -> End {
+    match reason {
+        StreamReason::PeerGone => End::Cut(at),
+        // The receiver goes on on a newer stream of ours.
+        StreamReason::Cancelled if message == REPLACED => End::Cut(at),
+        StreamReason::Cancelled => End::Stopped(Some(format!("{to} has stopped it"))),
+        StreamReason::Failed | StreamReason::Done => End::Stopped(Some(match message.is_empty() {
+            true => format!("{to} could not take it"),
+            false => crate::text::clean_line(&format!("{to} could not take it: {message}"), 200),
+        })),
+    }
+}

@@ -1,0 +1,132 @@
+//! A file of ours, as it was when it was offered.
+
+use std::{
+    fs::{File, Metadata},
+    io::Read,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::{Event, Pulse, STEP, Ways, disk};
+use crate::link::Piece;
+
+/// A file of ours, as it was when it was offered: who changes it later does not send something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed last, in nanoseconds since the Unix epoch.
+    pub modified: u64,
+    /// The SHA-256 of its bytes, in hex; empty until they were read.
+    pub sha256: String,
+}
+
+impl Source {
+    fn of(path: &Path, meta: &Metadata, sha256: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            size: meta.len(),
+            modified: modified(meta),
+            sha256,
+        }
+    }
+
+    /// Opens it. Fails, in words, where it is gone or no longer what was offered.
+    pub(super) fn open(&self) -> Result<File, String> {
+        // Told to the receiver too, who need not know where it lies.
+        let file = File::open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?;
+        match self.is_unchanged(&file) {
+            true => Ok(file),
+            false => Err("it has changed since it was offered; it has to be offered again".to_owned()),
+        }
+    }
+
+    /// Whether the file is still what was offered, as far as the system tells.
+    pub(super) fn is_unchanged(&self, file: &File) -> bool {
+        file.metadata()
+            .is_ok_and(|meta| meta.is_file() && meta.len() == self.size && modified(&meta) == self.modified)
+    }
+}
+
+fn modified(meta: &Metadata) -> u64 {
+    let time = meta.modified().ok();
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Whether `path` is a file that can be offered. Fails with a sentence that says what to do.
+pub fn inspect(path: &Path) -> Result<(), String> {
+    let name = crate::text::clean_line(&path.to_string_lossy(), 200);
+    let meta = std::fs::metadata(path).map_err(|error| format!("{name}: {}", disk(&error)))?;
+    if meta.is_dir() {
+        return Err(format!("{name} is a folder: pack it into one file first."));
+    }
+    if !meta.is_file() {
+        return Err(format!("{name} is no ordinary file, and cannot be sent."));
+    }
+    // Opening tells whether it may be read.
+    File::open(path)
+        .map(drop)
+        .map_err(|error| format!("{name}: {}", disk(&error)))
+}
+
+/// Reads a file whole and tells what it is.
+pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+    match read(path, ways, &mut pieces) {
+        Ok(Some(source)) => ways.tell(Event::Hashed(source)),
+        Ok(None) => {}
+        Err(why) => ways.tell(Event::Failed(why)),
+    }
+}
+
+fn read(path: &Path, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) -> Result<Option<Source>, String> {
+    inspect(path)?;
+    let unread = |error: std::io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
+    let mut file = File::open(path).map_err(unread)?;
+    let before = Source::of(path, &file.metadata().map_err(unread)?, String::new());
+    let (mut hash, mut buffer, mut have, mut pulse) = (Sha256::new(), vec![0; STEP], 0, Pulse::new());
+    loop {
+        let read = file.read(&mut buffer).map_err(unread)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+        have += read as u64;
+        if have > before.size {
+            return Err(format!(
+                "{} grows while it is read; send it when it is done",
+                path.display()
+            ));
+        }
+        pulse.beat(ways, have);
+        if matches!(pieces.try_recv(), Ok(Piece::Stop)) {
+            return Ok(None);
+        }
+    }
+    if have != before.size || !before.is_unchanged(&file) {
+        return Err(format!(
+            "{} has changed while it was read; try again",
+            path.display()
+        ));
+    }
+    Ok(Some(Source {
+        sha256: hex(&hash.finalize()),
+        ..before
+    }))
+}
+
+/// Bytes as lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

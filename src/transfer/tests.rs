@@ -1,0 +1,383 @@
+//! Files between two sessions over a real relay.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nexscope_relay::Relay;
+
+use crate::{
+    config::{self, Flags, Paths},
+    room::{Command, Connection, Decision, Fate, How, ItemId, Person, Side, Stage, Target},
+    session::Session,
+};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A relay, and a folder for all who join it.
+struct World {
+    relay: nexscope_relay::Running,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let config = nexscope_relay::Config {
+            listen: "127.0.0.1:0".into(),
+            ..nexscope_relay::Config::new("token-of-sixteen-characters")
+        };
+        Self {
+            relay: Relay::start(config).await.unwrap(),
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A file of `size` bytes that no compression and no pattern makes easy.
+    fn file(&self, name: &str, size: usize) -> PathBuf {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let bytes: Vec<u8> = (0..size)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 56) as u8
+            })
+            .collect();
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    async fn join(&self, name: &str, extra: &str) -> Session {
+        let root = self.path(name);
+        let paths = Paths {
+            config: root.join("config"),
+            state: root.join("state"),
+            here: root.clone(),
+        };
+        fs::create_dir_all(&paths.config).unwrap();
+        let files = root.join("files");
+        let text = format!(
+            "name = \"{name}\"\nrelay = \"ws://{}/ws\"\ntoken = \"token-of-sixteen-characters\"\n[files]\ndir = {:?}\n{extra}",
+            self.relay.address(),
+            files
+        );
+        fs::write(paths.user_file(), text).unwrap();
+        fs::set_permissions(paths.user_file(), fs::Permissions::from_mode(0o600)).unwrap();
+        let config = config::load(&paths, |_| None, &Flags::default()).unwrap();
+        let mut session = Session::start(config, &paths).await.unwrap();
+        until(&mut [&mut session], |all| {
+            all[0].room.connection == Connection::Online
+        })
+        .await;
+        session
+    }
+
+    fn got(&self, name: &str) -> PathBuf {
+        self.path(name).join("files/lobby")
+    }
+}
+
+/// Drives all sessions until something is true of them.
+async fn until(sessions: &mut [&mut Session], mut is: impl FnMut(&[&mut Session]) -> bool) {
+    let done = async {
+        while !is(sessions) {
+            let steps = sessions.iter_mut().map(|session| Box::pin(session.step()));
+            futures_util::future::select_all(steps).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, done).await.is_err() {
+        let told: Vec<String> = sessions
+            .iter()
+            .map(|one| {
+                let words: Vec<String> = one.room.offers.all().map(|offer| offer.in_words()).collect();
+                format!("{}: {words:?} {:?}", one.room.settings.me, one.room.connection)
+            })
+            .collect();
+        panic!("it did not come to that: {told:?}");
+    }
+}
+
+fn offer(session: &mut Session, to: &[&str], path: &Path) -> u32 {
+    let say = Command::Say {
+        to: to.iter().map(|name| (*name).to_owned()).collect(),
+        text: "look".into(),
+        thread: None,
+        public: false,
+        note: true,
+        files: vec![path.to_owned()],
+    };
+    match session.perform(say) {
+        Ok(crate::room::Reply::Said(number)) => number,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn accept(session: &mut Session, number: u32) {
+    let accept = Decision::Accept {
+        target: Target::Item(ItemId::File(number)),
+        how: How::default(),
+    };
+    session.decide(accept, Person::at_keyboard()).unwrap();
+}
+
+fn stage(session: &Session, number: u32) -> Option<Stage> {
+    match &session.room.offers.get(number)?.side {
+        Side::Theirs(fetch) => Some(fetch.stage.clone()),
+        _ => None,
+    }
+}
+
+fn is_done(session: &Session, number: u32) -> bool {
+    matches!(stage(session, number), Some(Stage::Done(_)))
+}
+
+fn failure(session: &Session, number: u32) -> Option<String> {
+    match stage(session, number) {
+        Some(Stage::Failed(why)) => Some(why),
+        _ => None,
+    }
+}
+
+fn waits(session: &Session, number: u32) -> bool {
+    session.room.inbox.get(ItemId::File(number)).is_some()
+}
+
+/// What lies in a folder, by name.
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .map(|entries| {
+            entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
+        })
+        .unwrap_or_default();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn files_of_every_size_arrive_whole_and_are_private() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let sizes = [0, 1, 65_535, 65_536, 65_537, 3_000_001];
+    for (nth, size) in sizes.into_iter().enumerate() {
+        let number = nth as u32 + 1;
+        let path = world.file(&format!("file-{size}.bin"), size);
+        offer(&mut alice, &["bob"], &path);
+        until(&mut [&mut alice, &mut bob], |all| waits(all[1], number)).await;
+        accept(&mut bob, number);
+        until(&mut [&mut alice, &mut bob], |all| is_done(all[1], number)).await;
+        let got = world.got("bob").join(path.file_name().unwrap());
+        assert_eq!(fs::read(&got).unwrap(), fs::read(&path).unwrap(), "{size}");
+        assert_eq!(fs::metadata(&got).unwrap().permissions().mode() & 0o777, 0o600);
+        until(&mut [&mut alice, &mut bob], |all| {
+            all[0].room.offers.get(number).unwrap().in_words() == "bob has it"
+        })
+        .await;
+    }
+    assert!(
+        names(&world.got("bob"))
+            .iter()
+            .all(|name| !name.ends_with(".part"))
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_overwritten_and_hostile_names_stay_in_the_folder() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let path = world.file("note.txt", 100);
+    for number in 1..=3 {
+        offer(&mut alice, &["bob"], &path);
+        until(&mut [&mut alice, &mut bob], |all| waits(all[1], number)).await;
+        accept(&mut bob, number);
+        until(&mut [&mut alice, &mut bob], |all| is_done(all[1], number)).await;
+    }
+    assert_eq!(
+        names(&world.got("bob")),
+        ["note (2).txt", "note (3).txt", "note.txt"]
+    );
+}
+
+#[tokio::test]
+async fn a_broadcast_is_fetched_by_each_who_wants_it() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let mut carol = world.join("carol", "auto_accept_below = \"1 MB\"\n").await;
+    let path = world.file("all.bin", 500_000);
+    offer(&mut alice, &[], &path);
+    // carol's settings take it, bob declines.
+    until(&mut [&mut alice, &mut bob, &mut carol], |all| {
+        waits(all[1], 1) && is_done(all[2], 1)
+    })
+    .await;
+    let reject = Decision::Reject {
+        target: Target::Item(ItemId::File(1)),
+        reason: "no room".into(),
+    };
+    bob.decide(reject, Person::at_keyboard()).unwrap();
+    until(&mut [&mut alice, &mut bob, &mut carol], |all| {
+        let words = all[0].room.offers.get(1).unwrap().in_words();
+        words.contains("carol has it") && words.contains("bob declined: no room")
+    })
+    .await;
+    assert!(names(&world.got("bob")).is_empty());
+    assert_eq!(names(&world.got("carol")), ["all.bin"]);
+}
+
+#[tokio::test]
+async fn a_source_that_changed_or_is_gone_fails_that_file_alone() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let changed = world.file("changed.bin", 1000);
+    let gone = world.file("gone.bin", 1000);
+    let well = world.file("well.bin", 1000);
+    for (number, path) in (1..).zip([&changed, &gone, &well]) {
+        offer(&mut alice, &["bob"], path);
+        until(&mut [&mut alice, &mut bob], |all| waits(all[1], number)).await;
+    }
+    fs::write(&changed, vec![7; 2000]).unwrap();
+    fs::remove_file(&gone).unwrap();
+    for number in 1..=3 {
+        accept(&mut bob, number);
+    }
+    until(&mut [&mut alice, &mut bob], |all| {
+        failure(all[1], 1).is_some() && failure(all[1], 2).is_some() && is_done(all[1], 3)
+    })
+    .await;
+    assert!(
+        failure(&bob, 1)
+            .unwrap()
+            .contains("has changed since it was offered")
+    );
+    assert!(failure(&bob, 2).unwrap().contains("no such file"));
+    assert!(names(&world.got("bob")).contains(&"well.bin".to_owned()));
+    assert!(!names(&world.got("bob")).contains(&"changed.bin".to_owned()));
+}
+
+#[tokio::test]
+async fn a_file_goes_on_where_it_was_after_the_receiver_has_been_away() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let path = world.file("long.bin", 40_000_000);
+    offer(&mut alice, &["bob"], &path);
+    until(&mut [&mut alice, &mut bob], |all| waits(all[1], 1)).await;
+    accept(&mut bob, 1);
+    until(
+        &mut [&mut alice, &mut bob],
+        |all| matches!(stage(all[1], 1), Some(Stage::Moving(progress)) if progress.have > 1_000_000),
+    )
+    .await;
+    // As if killed: nothing is said, nothing is written any more.
+    drop(bob);
+    let part = names(&world.got("bob"));
+    assert!(part.len() == 1 && part[0].ends_with(".part"), "{part:?}");
+    let before = fs::metadata(world.got("bob").join(&part[0])).unwrap().len();
+    let mut bob = world.join("bob", "").await;
+    let mut least = u64::MAX;
+    until(&mut [&mut alice, &mut bob], |all| {
+        if let Some(Stage::Asked(have)) = stage(all[1], 1) {
+            least = least.min(have);
+        }
+        if let Some(Stage::Moving(progress)) = stage(all[1], 1) {
+            least = least.min(progress.have);
+        }
+        is_done(all[1], 1)
+    })
+    .await;
+    assert!(least >= before && before >= 1_000_000, "{least} of {before}");
+    assert_eq!(
+        fs::read(world.got("bob").join("long.bin")).unwrap(),
+        fs::read(&path).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_stopped_leaves_nothing() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let path = world.file("long.bin", 60_000_000);
+    for (number, stopper) in [(1, "bob"), (2, "alice")] {
+        offer(&mut alice, &["bob"], &path);
+        until(&mut [&mut alice, &mut bob], |all| waits(all[1], number)).await;
+        accept(&mut bob, number);
+        until(
+            &mut [&mut alice, &mut bob],
+            |all| matches!(stage(all[1], number), Some(Stage::Moving(progress)) if progress.have > 0),
+        )
+        .await;
+        let cancel = Command::Cancel(Some(ItemId::File(number)));
+        let session = if stopper == "bob" { &mut bob } else { &mut alice };
+        session.perform(cancel).unwrap();
+        until(&mut [&mut alice, &mut bob], |all| {
+            matches!(stage(all[1], number), Some(Stage::Declined | Stage::Failed(_)))
+        })
+        .await;
+    }
+    // Both ends are free for the next one.
+    let small = world.file("small.bin", 10);
+    offer(&mut alice, &["bob"], &small);
+    until(&mut [&mut alice, &mut bob], |all| waits(all[1], 3)).await;
+    accept(&mut bob, 3);
+    until(&mut [&mut alice, &mut bob], |all| is_done(all[1], 3)).await;
+    // What was stopped is deleted by its thread, when it has heard of it.
+    let deleted = async {
+        while names(&world.got("bob")) != ["small.bin"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, deleted).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_offered_says_why_at_once() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    for (path, why) in [
+        (world.path("nothing"), "no such file"),
+        (world.dir.path().to_owned(), "is a folder"),
+        (PathBuf::from("/dev/null"), "no ordinary file"),
+    ] {
+        let say = Command::Say {
+            to: vec![],
+            text: String::new(),
+            thread: None,
+            public: false,
+            note: false,
+            files: vec![path],
+        };
+        let error = alice.perform(say).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    assert_eq!(alice.room.timeline.posts().count(), 0);
+}
+
+#[tokio::test]
+async fn a_message_waits_for_its_file_to_be_read_and_is_sent_then() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let path = world.file("read.bin", 1000);
+    let number = offer(&mut alice, &["bob"], &path);
+    let fate = |session: &Session| {
+        let post = session.room.timeline.post_numbered(number).unwrap();
+        session.room.fate_of(post).unwrap()
+    };
+    assert_eq!(fate(&alice), Fate::Preparing);
+    until(&mut [&mut alice, &mut bob], |all| fate(all[0]) == Fate::Delivered).await;
+    let offer = bob.room.offers.get(1).unwrap();
+    assert_eq!((offer.name.as_str(), offer.size), ("read.bin", 1000));
+}
