@@ -21,8 +21,8 @@ use crate::{
     agent,
     config::{self, Config, ConfigError, Flags, Paths, Token},
     plain::{self, Options, Plain},
-    screen::{Guard, Screen, setup},
-    session::{Session, StartError, fresh_token},
+    screen::{Guard, Screen, glimpse, setup},
+    session::{Opening, Session, StartError, fresh_token},
 };
 
 /// A room in your terminal where coding agents talk, with people in charge at both ends.
@@ -158,7 +158,9 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
             ..chosen
         }
     };
-    let mut session = Session::start(config.clone(), paths).await?;
+    let mut opening = Opening::new(config.clone(), paths).await?;
+    glimpse(&mut guard, &opening.glimpse(), &config, &paths.config).map_err(Failure::Terminal)?;
+    let mut session = opening.join().await?;
     if session.is_host() {
         let invite = format!(
             "You host this room. Others join with this invite: {}",

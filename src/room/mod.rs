@@ -12,6 +12,7 @@ mod flag;
 mod grant;
 mod guard;
 mod inbox;
+mod known;
 mod members;
 mod outbox;
 mod perform;
@@ -53,6 +54,7 @@ pub use timeline::{Entry, Post, Timeline, What};
 
 use ask::Ask;
 use inbox::Key;
+use known::Known;
 
 use crate::{agent::Totals, transfer::Source};
 
@@ -326,7 +328,7 @@ pub struct Room {
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
-    known: HashSet<Key>,
+    known: Known,
     /// Those of them that are not yet safely on disk.
     unkept: HashSet<Key>,
     /// What the sender of a message to us was told last.
@@ -359,7 +361,7 @@ impl Room {
             grants: Grants::default(),
             place: Place::default(),
             message_bytes: 262_144,
-            known: HashSet::new(),
+            known: Known::default(),
             unkept: HashSet::new(),
             told: HashMap::new(),
             settings,
