@@ -386,6 +386,26 @@ impl Room {
         effects
     }
 
+    /// Goes on with other wishes of the same member; the others are told what they see of them.
+    pub fn set_settings(&mut self, settings: Settings) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mode = settings.mode;
+        if settings.agents != self.settings.agents {
+            effects.push(Effect::Send(Outbound::Update(nexscope_relay::protocol::Update {
+                agents: Some(settings.agents.clone()),
+                ..Default::default()
+            })));
+        }
+        self.settings = Settings {
+            token: self.settings.token.take(),
+            hosting: self.settings.hosting,
+            mode: self.settings.mode,
+            ..settings
+        };
+        self.set_mode(mode, &mut effects);
+        effects
+    }
+
     /// Tells our own person something, and nobody else.
     pub fn tell_person(&mut self, words: impl Into<String>, now: Millis) {
         self.timeline.note(words, now);

@@ -109,7 +109,8 @@ mod tests {
     #[test]
     fn environments_table() {
         let none = Wishes::default();
-        let table: &[(&[(&str, &str)], Colors, bool)] = &[
+        type Row = (&'static [(&'static str, &'static str)], Colors, bool);
+        let table: &[Row] = &[
             (&[], Colors::Sixteen, false),
             (&[("TERM", "xterm")], Colors::Sixteen, false),
             (

@@ -172,7 +172,8 @@ impl Screen {
             .thread
             .as_ref()
             .map(|thread| thread.id.as_str());
-        let search = Search::new(&field.text(), &self.session.room, thread);
+        let before = self.state.reading.search.take();
+        let search = Search::new(&field.text(), before, &self.session.room, thread);
         let newest = search.next(None, true);
         self.state.reading.search = Some(search);
         self.state.selected_post = newest;

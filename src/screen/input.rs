@@ -166,6 +166,7 @@ impl Screen {
             }
             Action::StopWriting => self.state.commands = self.keymap.is_modal(),
             Action::Mouse => self.toggle_mouse(),
+            Action::TakeSettings => self.take_settings(now),
             Action::Redraw => self.redraw = true,
             Action::Editor => self.wants_editor = true,
             Action::Leave => return self.leave(now),

@@ -42,7 +42,7 @@ use jiff::tz::TimeZone;
 use tokio::time::sleep_until;
 
 use crate::{
-    config::{self, Config, ConfigError, Watch},
+    config::{self, Change, Config, ConfigError, Watch},
     room::{Connection, ItemId, Room},
     session::{Session, now},
     store::{Desk, Left},
@@ -51,7 +51,7 @@ use abilities::Abilities;
 use attention::Attention;
 use input::Next;
 use keymap::Keymap;
-use state::{State, Tone};
+use state::{Looser, Overlay, Paper, State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{Look, Plan, Shown};
@@ -167,18 +167,50 @@ impl Screen {
         wrong.is_empty()
     }
 
-    /// A file was saved: keys, colours and calls are taken anew. What is said about safety waits for the
-    /// next start.
+    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key.
     fn reload(&mut self) {
-        match (self.reload)() {
-            Ok(config) => {
-                self.attention.set(attention::Wishes::of(&config));
-                if self.take_looks(&config) {
-                    self.state
-                        .say("Keys and colours are as they were saved.", Tone::Good);
-                }
-            }
-            Err(error) => self.state.say(error.to_string(), Tone::Bad),
+        let config = match (self.reload)() {
+            Ok(config) => config,
+            Err(error) => return self.state.say(error.to_string(), Tone::Bad),
+        };
+        self.attention.set(attention::Wishes::of(&config));
+        if self.take_looks(&config) {
+            self.state
+                .say("Keys and colours are as they were saved.", Tone::Good);
+        }
+        let change = Change::between(self.session.config(), &config);
+        if !change.later.is_empty() {
+            let words = format!("Saved; {} holds from the next start on.", change.later.join(", "));
+            self.state.say(words, Tone::Good);
+        }
+        self.session.set_config(change.safe);
+        self.state.looser = (!change.looser.is_empty()).then_some(Looser {
+            config,
+            words: change.looser,
+            shown: None,
+        });
+    }
+
+    /// The first press shows all that is looser, the second takes it.
+    fn take_settings(&mut self, now: Instant) {
+        let Some(looser) = &mut self.state.looser else {
+            return self.state.say("No settings wait for you.", Tone::Good);
+        };
+        if !looser.shown.is_some_and(|shown| gate::Gate::settled(shown, now)) {
+            looser.shown.get_or_insert(now);
+            let words = looser.words.clone();
+            let lines = view::looser_lines(&self.look(), &words);
+            self.state.overlay = Overlay::Paper(Paper {
+                title: "Looser settings",
+                lines,
+                scroll: 0,
+            });
+            return;
+        }
+        if let Some(looser) = self.state.looser.take() {
+            self.session.set_config(looser.config);
+            self.state.overlay = Overlay::None;
+            self.state.say("The settings are as they were saved.", Tone::Good);
         }
     }
 

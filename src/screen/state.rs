@@ -8,7 +8,10 @@ use super::{
     action::Action, composer::Composer, drag::Drag, gate::Gate, key::Key, keymap::Context, palette::Palette,
     popup::Popup, reading::Reading,
 };
-use crate::room::{Item, ItemId, Room};
+use crate::{
+    config::Config,
+    room::{Item, ItemId, Room},
+};
 
 /// Where one is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -156,6 +159,16 @@ impl Filter {
     }
 }
 
+/// Settings that wait for the person.
+pub struct Looser {
+    /// All that was saved.
+    pub config: Config,
+    /// What of it is looser.
+    pub words: Vec<String>,
+    /// Since when all of it is shown.
+    pub shown: Option<Instant>,
+}
+
 /// How a message for the person is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
@@ -210,6 +223,8 @@ pub struct State {
     pub gate: Gate,
     /// When leaving was asked for first.
     pub leave_asked: Option<Instant>,
+    /// Settings that were saved and are looser than those that hold.
+    pub looser: Option<Looser>,
     /// The mouse is ours.
     pub mouse: bool,
     /// Columns and rows of messages at the last draw.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent,
-    config::{Config, ConfigError, Paths, Token},
+    config::{Change, Config, ConfigError, Paths, Token},
     link::{Invite, Link, Login, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
@@ -349,6 +349,24 @@ impl Session {
         let (effects, result) = self.room.decide(decision, by, now());
         self.carry_out(effects);
         result
+    }
+
+    /// The configuration that holds.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Goes on with another configuration: who and where one is stays. Whether it may be, has been asked.
+    pub fn set_config(&mut self, config: Config) {
+        let config = Change::staying(&self.config, config);
+        let mut new = settings(&config, &self.room.settings.me);
+        // The mode is the file's only where the file changed it; a person may have set it since.
+        if config.mode == self.config.mode {
+            new.mode = self.room.settings.mode;
+        }
+        let effects = self.room.set_settings(new);
+        self.config = config;
+        self.carry_out(effects);
     }
 
     /// Dials the relay now.

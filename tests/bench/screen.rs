@@ -161,7 +161,7 @@ fn arriving(a: &Term, relay: &Relay) {
     });
     a.wait_for("of many");
     let mut times = Vec::new();
-    for key in "typing goes on all the while ".chars().cycle().take(300) {
+    for key in "typinggoesonallthewhile".chars().cycle().take(300) {
         let typed = a.prompt().len();
         let began = Instant::now();
         a.send(&key.to_string());

@@ -274,9 +274,10 @@ impl Term {
     /// Waits until more than so many bytes have been written, and tells when they came.
     #[track_caller]
     pub fn wait_for_more(&self, than: usize) -> Instant {
+        let until = Instant::now() + PATIENCE;
         let mut state = self.shared.state.lock().unwrap();
         while state.raw.len() <= than {
-            assert!(!state.ended, "the program has ended");
+            assert!(!state.ended && Instant::now() < until, "nothing was written");
             state = self.shared.changed.wait_timeout(state, PATIENCE).unwrap().0;
         }
         // Bytes that came after the first ones are told of too late, not too early.
@@ -300,9 +301,13 @@ impl Term {
     /// Waits until something longer stands behind the prompt, and tells when it came.
     #[track_caller]
     pub fn wait_for_prompt_beyond(&self, length: usize) -> Instant {
+        let until = Instant::now() + PATIENCE;
         let mut state = self.shared.state.lock().unwrap();
         while prompt(state.parser.screen()).len() == length {
-            assert!(!state.ended, "the program has ended");
+            assert!(
+                !state.ended && Instant::now() < until,
+                "nothing new behind the prompt"
+            );
             state = self.shared.changed.wait_timeout(state, PATIENCE).unwrap().0;
         }
         state.last
