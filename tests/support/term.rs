@@ -155,6 +155,11 @@ impl Term {
         }
     }
 
+    /// A picture of the screen.
+    pub fn picture(&self, page: &super::svg::Page) -> String {
+        super::svg::picture(self.shared.state.lock().unwrap().parser.screen(), page)
+    }
+
     /// The colour behind the first cell.
     pub fn background(&self) -> vt100::Color {
         let state = self.shared.state.lock().unwrap();
