@@ -77,16 +77,16 @@ fn steady(picture: &str) -> String {
     };
     let picture = day.replace_all(picture, same_day);
     let patterns = [
-        (r"\b\d\d:\d\d\b", TIME.into()),
+        (r"\b\d\d:\d\d\b", TIME),
         // As long as the address in whose place it stands.
-        (r"ws://127\.0\.0\.1:\d+", "ws://relay.home:8080".into()),
-        (r"\b\d+\.\d s\b", "0.4 s".into()),
+        (r"ws://127\.0\.0\.1:\d+", "ws://relay.home:8080"),
+        (r"\b\d+\.\d s\b", "0.4 s"),
     ];
     patterns
         .iter()
         .fold(picture.into_owned(), |picture, (pattern, with)| {
             let pattern = regex::Regex::new(pattern).unwrap();
-            pattern.replace_all(&picture, with.as_str()).into_owned()
+            pattern.replace_all(&picture, *with).into_owned()
         })
 }
 
