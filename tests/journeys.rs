@@ -206,7 +206,7 @@ fn keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
     std::fs::write(&keymap, "inherits = \"default\"").unwrap();
     std::fs::write(&theme, "inherits = \"dark\"").unwrap();
     let a = alice.screen(80, 24);
-    a.wait_for("F1 help");
+    a.wait_for("People 1");
     assert_eq!(a.background(), vt100::Color::Rgb(0x1b, 0x1f, 0x27));
 
     // In place, and by a new file in the old one's place.

@@ -13,6 +13,7 @@ mod flag;
 mod grant;
 mod guard;
 mod inbox;
+mod known;
 mod members;
 mod outbox;
 mod perform;
@@ -55,6 +56,7 @@ pub use timeline::{Entry, Post, Timeline, What};
 
 use ask::Ask;
 use inbox::Key;
+use known::Known;
 
 use crate::{agent::Totals, transfer::Source};
 
@@ -277,7 +279,8 @@ pub enum Effect {
 }
 
 /// Why a person should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Attention {
     /// An item came into the inbox.
     Item,
@@ -327,7 +330,7 @@ pub struct Room {
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
-    known: HashSet<Key>,
+    known: Known,
     /// Those of them that are not yet safely on disk.
     unkept: HashSet<Key>,
     /// What the sender of a message to us was told last.
@@ -360,7 +363,7 @@ impl Room {
             grants: Grants::default(),
             place: Place::default(),
             message_bytes: 262_144,
-            known: HashSet::new(),
+            known: Known::default(),
             unkept: HashSet::new(),
             told: HashMap::new(),
             settings,
@@ -382,6 +385,26 @@ impl Room {
             Event::Tick => {}
         }
         self.deadlines(now, &mut effects);
+        effects
+    }
+
+    /// Goes on with other wishes of the same member; the others are told what they see of them.
+    pub fn set_settings(&mut self, settings: Settings) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mode = settings.mode;
+        if settings.agents != self.settings.agents {
+            effects.push(Effect::Send(Outbound::Update(nexscope_relay::protocol::Update {
+                agents: Some(settings.agents.clone()),
+                ..Default::default()
+            })));
+        }
+        self.settings = Settings {
+            token: self.settings.token.take(),
+            hosting: self.settings.hosting,
+            mode: self.settings.mode,
+            ..settings
+        };
+        self.set_mode(mode, &mut effects);
         effects
     }
 
@@ -495,7 +518,7 @@ impl Room {
 
     /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
     fn add_post(&mut self, post: Post, at: Millis) -> u32 {
-        let number = self.timeline.newest() + 1;
+        let number = self.timeline.next_number();
         self.threads.add(&post, number, &self.settings.me, at);
         self.timeline.post(post, at)
     }

@@ -5,5 +5,5 @@ mod journal;
 mod place;
 
 pub use desk::{Desk, Left};
-pub use journal::{Journal, Opened, Report};
+pub use journal::{Journal, Opened, Reading, Report};
 pub use place::{Lock, Place, PlaceError, write_private};
