@@ -7,6 +7,8 @@ pub mod agent;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod control;
+pub mod headless;
 pub mod link;
 pub mod plain;
 pub mod room;

@@ -86,6 +86,9 @@ impl<O: Write, E: Write> Plain<O, E> {
                 // Nobody reads any more.
                 return (self.session, !self.failed);
             }
+            if self.session.end_asked() {
+                return (self.session, !self.failed);
+            }
             if let Connection::Refused { why, .. } = &self.session.room.connection {
                 let _ = writeln!(self.err, "nexscope-tui: {why}");
                 return (self.session, false);

@@ -1,5 +1,6 @@
 //! Chaos, counted: while relay and clients are killed and the network between them is cut and stalled,
-//! nothing that is addressed is lost, and nothing is there twice.
+//! nothing that is addressed is lost, and nothing is there twice. Who has missed what was said to all was told
+//! so. And once it is calm again, what is sent once arrives in the order of its sender.
 //!
 //! Each run is made from a seed, printed with what it counted; `NEXSCOPE_CHAOS_SEEDS=1,2,3` chooses others,
 //! `NEXSCOPE_CHAOS_ROUNDS` how long it goes on.
@@ -46,19 +47,22 @@ struct Client {
 
 impl Client {
     fn start(home: Arc<Home>, written: usize) -> Self {
-        let errors = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(home.path().join("errors"))
-            .unwrap();
+        let append = |name: &str| {
+            let mut options = fs::OpenOptions::new();
+            options
+                .append(true)
+                .create(true)
+                .open(home.path().join(name))
+                .unwrap()
+        };
         let mut child = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"))
             .args(["--plain", "--stay"])
             .env_clear()
             .envs(home.variables())
             .current_dir(home.work())
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(errors)
+            .stdout(append("said"))
+            .stderr(append("errors"))
             .spawn()
             .unwrap();
         let input = child.stdin.take().unwrap();
@@ -110,6 +114,27 @@ impl Client {
         let _ = self.input.write_all(b"/status\n");
     }
 
+    /// Whether it was told that it may have missed something.
+    fn was_told(&self) -> bool {
+        let said = fs::read_to_string(self.home.path().join("said")).unwrap_or_default();
+        said.contains("may be missing")
+    }
+
+    /// What the others said to it or to all above these numbers, in the order in which it came: sender, number.
+    fn heard_above(&self, marks: &HashMap<String, usize>) -> Vec<(String, usize)> {
+        let records = self.journal();
+        let chats = records.iter().map(|record| &record["in"]["message"]);
+        let chats = chats.filter(|message| message["body"]["kind"] == "chat");
+        chats
+            .map(|message| {
+                let words = text(&message["body"]["text"]);
+                let number = words.rsplit(' ').next().unwrap().parse().unwrap();
+                (text(&message["from"]), number)
+            })
+            .filter(|(from, number)| *number > marks[from])
+            .collect()
+    }
+
     /// Dials at once instead of waiting out its pause.
     fn dial(&mut self) {
         let _ = self.input.write_all(b"/start\n");
@@ -154,7 +179,8 @@ impl Drop for Client {
 struct Count {
     /// Addressed messages that are on their sender's disk: sender, id, addressee.
     addressed: Vec<(String, String, String)>,
-    broadcasts: usize,
+    /// Messages to all that are on their sender's disk: sender, id.
+    broadcasts: Vec<(String, String)>,
     /// Messages on an addressee's disk: who has it, sender, id; and how often.
     arrived: HashMap<(String, String, String), usize>,
     /// What a sender knows to have arrived: sender, id.
@@ -171,7 +197,7 @@ impl Count {
                 if out["body"]["kind"] == "chat" {
                     match out["to"][0].as_str() {
                         Some(to) => count.addressed.push((me.into(), text(&out["id"]), to.into())),
-                        None => count.broadcasts += 1,
+                        None => count.broadcasts.push((me.into(), text(&out["id"]))),
                     }
                 }
                 if message["body"]["kind"] == "chat" {
@@ -184,6 +210,14 @@ impl Count {
             }
         }
         count
+    }
+
+    /// Messages of others to all that are not on this one's disk.
+    fn missed(&self, me: &str) -> usize {
+        let missed = |(from, id): &&(String, String)| {
+            from != me && !self.arrived.contains_key(&(me.into(), from.clone(), id.clone()))
+        };
+        self.broadcasts.iter().filter(missed).count()
     }
 
     /// Addressed messages of which something is still to come.
@@ -264,9 +298,17 @@ fn chaos(seed: u64, rounds: usize) {
     println!(
         "seed {seed}: {} addressed, {} broadcasts, {crashes} crashes, {cuts} cuts and stalls; {} on disk at others",
         count.addressed.len(),
-        count.broadcasts,
+        count.broadcasts.len(),
         count.arrived.len(),
     );
+    for client in &clients {
+        let (me, missed) = (&client.home.name, count.missed(&client.home.name));
+        println!("seed {seed}: {me} missed {missed} broadcasts");
+        assert!(
+            missed == 0 || client.was_told(),
+            "seed {seed}: {me} was not told of {missed}"
+        );
+    }
     assert!(
         open.is_empty(),
         "seed {seed}: {} of {} are lost: {open:?}",
@@ -279,6 +321,49 @@ fn chaos(seed: u64, rounds: usize) {
         count.addressed.len() > rounds * LINES / 2,
         "seed {seed}: hardly anything was sent"
     );
+    calm(seed, &mut chance, &mut clients);
+}
+
+/// Nothing is killed or cut any more: what is said now is sent once, and arrives in order.
+fn calm(seed: u64, chance: &mut Chance, clients: &mut [Client]) {
+    let marks: HashMap<String, usize> = clients
+        .iter()
+        .map(|client| (client.home.name.clone(), client.written))
+        .collect();
+    for client in &mut *clients {
+        client.write_lines(chance);
+    }
+    let until = Instant::now() + SETTLE;
+    // Half of the lines of each are for all, the rest for one of the other two.
+    let (others, rest) = (NAMES.len() - 1, NAMES.len() * (LINES / 2));
+    let whole = NAMES.len() * others * (LINES - LINES / 2) + rest;
+    let heard = |clients: &[Client]| -> Vec<Vec<(String, usize)>> {
+        clients.iter().map(|client| client.heard_above(&marks)).collect()
+    };
+    let mut all = heard(clients);
+    while all.iter().map(Vec::len).sum::<usize>() < whole && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(250));
+        all = heard(clients);
+    }
+    assert_eq!(
+        all.iter().map(Vec::len).sum::<usize>(),
+        whole,
+        "seed {seed}: calm again, and not all arrived"
+    );
+    for (client, heard) in clients.iter().zip(&all) {
+        for from in NAMES {
+            let of = heard
+                .iter()
+                .filter(|(name, _)| name == from)
+                .map(|(_, number)| number);
+            assert!(
+                of.is_sorted(),
+                "seed {seed}: {} has {from}'s out of order: {heard:?}",
+                client.home.name
+            );
+        }
+    }
+    println!("seed {seed}: {whole} more in order");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! One connection, from its HTTP head to its end.
 //!
-//! Two tasks: this one reads, and has the connection's life in its hands; a [`Writer`] beside it drains the
+//! Two tasks: this one reads, and has the connection's life in its hands; a [`Writing`] beside it drains the
 //! outgoing queue. They share the [`Queue`] alone, whose end tells both to stop.
 
 use std::{
+    future::poll_fn,
     net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -28,6 +30,7 @@ use tracing::{debug, info};
 
 use crate::{
     addresses::Permit,
+    burst,
     front::{self, Accepted},
     hub::Place,
     lanes::{Lanes, Turns},
@@ -39,7 +42,7 @@ use crate::{
     session::Session,
     tap::Tap,
     v1::Query,
-    writer::Writer,
+    writer::Writing,
 };
 
 /// How long the peer has to take our last frames and to close, so that the code arrives.
@@ -48,6 +51,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
 /// How long an address waits for an answer that has presented too many wrong tokens.
 const GUESSING: Duration = Duration::from_secs(1);
+/// Frames that are taken before anybody is told of them, as many as a writer writes at once.
+const BURST: usize = 64;
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
 const READ_BUFFER: usize = 4 * 1024;
 
@@ -156,7 +161,7 @@ impl Connection {
             queue: Arc::clone(&self.queue),
             place: place.clone(),
         };
-        let writer = Writer::new(
+        let writer = Writing::new(
             write,
             Arc::clone(&self.queue),
             place.clone(),
@@ -296,22 +301,51 @@ impl Connection {
                     }
                     timer.as_mut().reset(ping.min(heard + patience));
                 }
-                frame = socket.next() => {
+                goes_on = poll_fn(|context| self.take(socket, &mut session, context)) => {
                     heard = tokio::time::Instant::now();
-                    match frame {
-                        Some(Ok(Message::Text(text))) if text.len() > config.message_bytes => return self.too_large(),
-                        Some(Ok(Message::Text(text))) => session.text(&text),
-                        Some(Ok(Message::Binary(chunk))) if chunk.len() > config.chunk_bytes + CHUNK_HEAD => {
-                            return self.too_large();
-                        }
-                        Some(Ok(Message::Binary(chunk))) => session.binary(chunk),
-                        Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
-                        Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
-                        other => return self.ended_by_peer(other),
+                    if !goes_on {
+                        return;
                     }
                 }
             }
         }
+    }
+
+    /// Takes the frames that are there, up to a burst of them. False where the connection is to end.
+    fn take<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: &mut Socket<S>,
+        session: &mut Session,
+        context: &mut Context<'_>,
+    ) -> Poll<bool> {
+        let config = &self.shared.config;
+        burst::held(|| {
+            for taken in 0..BURST {
+                match socket.poll_next_unpin(context) {
+                    Poll::Ready(Some(Ok(Message::Text(text)))) if text.len() <= config.message_bytes => {
+                        session.text(&text);
+                    }
+                    Poll::Ready(Some(Ok(Message::Binary(chunk))))
+                        if chunk.len() <= config.chunk_bytes + CHUNK_HEAD =>
+                    {
+                        session.binary(chunk);
+                    }
+                    Poll::Ready(Some(Ok(Message::Text(_) | Message::Binary(_)))) => {
+                        self.too_large();
+                        return Poll::Ready(false);
+                    }
+                    Poll::Ready(Some(Ok(Message::Ping(payload)))) => self.queue.pong(&payload),
+                    Poll::Ready(Some(Ok(Message::Pong(_) | Message::Frame(_)))) => {}
+                    Poll::Ready(other) => {
+                        self.ended_by_peer(other);
+                        return Poll::Ready(false);
+                    }
+                    Poll::Pending if taken == 0 => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+            Poll::Ready(true)
+        })
     }
 
     /// What ends a connection from the other side: a close, the end of TCP, a fault.

@@ -17,6 +17,7 @@
 //! [`protocol`] has the frames, which clients use too; [`room`] has the rules, without any input or output.
 
 mod addresses;
+mod burst;
 mod config;
 mod connection;
 mod front;

@@ -13,7 +13,8 @@ use anyhow::Context;
 use cli::{Flags, LogFormat};
 use nexscope_relay::{Relay, RoomToken};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
     let (flags, tokens) = match settings::read() {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         }
     };
     start_log(flags.log_format);
+    keep_freed_memory();
     match run(flags, tokens) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -31,6 +33,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Lets glibc's allocator keep what is freed, up to 4 MiB, instead of giving each chunk of a file back to the
+/// system and asking for it again: page faults were a fifth of a stream's cost. Its limits grow to the size, and
+/// to twice the size, of the largest block that was freed so far. Other allocators take no notice.
+fn keep_freed_memory() {
+    const BLOCK: usize = 2 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK)));
 }
 
 #[tokio::main]
@@ -108,15 +118,17 @@ fn raise_file_limit(connections: usize) {
     }
 }
 
-/// `NEXSCOPE_LOG` takes what `RUST_LOG` does.
+/// `NEXSCOPE_LOG` takes what `RUST_LOG` does. Of libraries only warnings are let through: they log whole frames
+/// otherwise, and a token stands in the first.
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_env("NEXSCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ours = filter_fn(|about| about.target().starts_with("nexscope") || *about.level() <= Level::WARN);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false);
     match format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with_ansi(false).finish().with(ours).init(),
+        LogFormat::Json => log.json().flatten_event(true).finish().with(ours).init(),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Waker},
     time::Instant,
 };
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
+    burst::{self, InPlace},
     lanes::Lanes,
     metrics::{Metrics, add},
     protocol::{Code, ErrorFrame},
@@ -24,9 +25,9 @@ use crate::{
 const BATCH_FRAMES: usize = 64;
 /// Bytes after which it takes no more at once.
 const BATCH_BYTES: usize = 128 * 1024;
-/// Bytes of files that it takes at once: no more than one chunk as a rule, since what is taken is not
-/// overtaken by frames any more.
-const BATCH_FILE_BYTES: usize = 32 * 1024;
+/// Bytes of files after which it takes no more at once. What is taken is not overtaken by frames any more; the
+/// system's own buffers hold many times this.
+const BATCH_FILE_BYTES: usize = 128 * 1024;
 /// A queue that has drained gives back what it has grown to above this many frames.
 const KEEP_FRAMES: usize = 64;
 
@@ -37,6 +38,8 @@ pub struct Queue {
     max_frames: usize,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
+    /// Its writer, once there is one.
+    writer: OnceLock<Weak<dyn InPlace>>,
     /// Told once, when the connection is to end. Waited for by its reader.
     ended: Notify,
 }
@@ -54,8 +57,8 @@ struct State {
     pong: Option<Bytes>,
     ping: bool,
     end: Option<End>,
-    /// The writer, where it waits.
-    writer: Option<Waker>,
+    /// What wakes the writer, where it waits.
+    waker: Option<Waker>,
 }
 
 /// How a connection ends.
@@ -86,10 +89,17 @@ impl Queue {
                 pong: None,
                 ping: false,
                 end: None,
-                writer: None,
+                waker: None,
             }),
+            writer: OnceLock::new(),
             ended: Notify::new(),
         }
+    }
+
+    /// Says who drains it. Told once; until then whoever polls is woken all the same.
+    pub fn drained_by(&self, writer: Weak<dyn InPlace>) {
+        // A second one does not come: a connection has one writer.
+        let _ = self.writer.set(writer);
     }
 
     /// Answers a ping.
@@ -97,7 +107,7 @@ impl Queue {
         let mut state = self.lock();
         if state.end.is_none() {
             state.pong = Some(wire::pong(payload));
-            wake(state);
+            self.wake(state);
         }
     }
 
@@ -106,7 +116,7 @@ impl Queue {
         let mut state = self.lock();
         if state.end.is_none() {
             state.ping = true;
-            wake(state);
+            self.wake(state);
         }
     }
 
@@ -180,7 +190,7 @@ impl Queue {
             }
         }
         // Also while a batch is being written: an end must be noticed then.
-        match &mut state.writer {
+        match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
@@ -211,8 +221,17 @@ impl Queue {
         state.lanes.clear();
         (state.pong, state.ping) = (None, false);
         state.end = Some(end);
-        wake(state);
+        self.wake(state);
         self.ended.notify_one();
+    }
+
+    /// Tells the writer, where it waits, after the lock is let go.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            burst::tell(self.writer.get(), waker);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,7 +266,7 @@ impl Outbox for Queue {
         // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
         state.since.get_or_insert_with(Instant::now);
         state.frames.push_back((frame, class));
-        wake(state);
+        self.wake(state);
         true
     }
 
@@ -276,20 +295,20 @@ impl Outbox for Queue {
             return self.too_slow();
         }
         state.lanes.push(flow, piece);
-        wake(state);
+        self.wake(state);
     }
 
     fn cut_lane(&self, lane: Uuid, last: Bytes) {
         let mut state = self.lock();
         state.lanes.cut(lane, last);
-        wake(state);
+        self.wake(state);
     }
 
     fn drop_lane(&self, lane: Uuid) {
         let mut state = self.lock();
         state.lanes.remove(lane);
         // Where lanes go one by one, the next may begin.
-        wake(state);
+        self.wake(state);
     }
 
     fn taken(&self) -> u64 {
@@ -337,15 +356,6 @@ impl State {
             self.count -= 1;
             self.signals -= usize::from(class == Class::Signal);
         }
-    }
-}
-
-/// Wakes the writer, after the lock is let go.
-fn wake(mut state: MutexGuard<'_, State>) {
-    let writer = state.writer.take();
-    drop(state);
-    if let Some(writer) = writer {
-        writer.wake();
     }
 }
 

@@ -7,20 +7,27 @@
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+/// Bytes that are read at once from a peer that sends many. tungstenite asks for no more than its buffer holds,
+/// which is small, since every connection has one; this is there only while there is something in it.
+const AHEAD: usize = 128 * 1024;
 /// Bytes that are read and thrown away at most, after our close.
 const MAX_DISCARD: usize = 16 * 1024 * 1024;
 
 /// See the [module](self).
 pub struct Tap<R> {
     inner: R,
-    /// What came together with the HTTP head.
-    first: Vec<u8>,
+    /// What was read already, and is still to be given: what came together with the HTTP head, or what a busy
+    /// peer has sent at once.
+    ready: Bytes,
+    /// Whether the last read filled its buffer: there may be much more.
+    busy: bool,
     scanner: Scanner,
 }
 
@@ -29,7 +36,8 @@ impl<R: AsyncRead + Unpin> Tap<R> {
     pub fn new(inner: R, first: Vec<u8>) -> Tap<R> {
         Tap {
             inner,
-            first,
+            ready: first.into(),
+            busy: false,
             scanner: Scanner::default(),
         }
     }
@@ -54,12 +62,20 @@ impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        if self.first.is_empty() {
+        if self.ready.is_empty() && self.busy {
+            let mut much = BytesMut::with_capacity(AHEAD);
+            let polled = pin!(self.inner.read_buf(&mut much)).poll(context);
+            self.busy = much.len() == AHEAD;
+            self.ready = much.freeze();
+            ready!(polled)?;
+        } else if self.ready.is_empty() {
+            let room = buffer.remaining();
             ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-        } else {
-            let n = self.first.len().min(buffer.remaining());
-            buffer.put_slice(&self.first[..n]);
-            self.first.drain(..n);
+            self.busy = room > 0 && buffer.remaining() == 0;
+        }
+        if !self.ready.is_empty() {
+            let n = self.ready.len().min(buffer.remaining());
+            buffer.put_slice(&self.ready.split_to(n));
         }
         self.scanner.scan(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))

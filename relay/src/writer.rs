@@ -6,7 +6,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError, TryLockError},
     task::{Context, Poll, ready},
 };
 
@@ -14,6 +14,7 @@ use bytes::Buf;
 use tokio::io::AsyncWrite;
 
 use crate::{
+    burst::InPlace,
     hub::Place,
     metrics::{Metrics, add},
     queue::Queue,
@@ -28,8 +29,12 @@ const KEEP: usize = 8;
 /// Bytes of replay taken from the memory at once.
 const REPLAY_BYTES: usize = 64 * 1024;
 
-/// A future that ends once the connection's last frame is written, or cannot be.
-pub struct Writer<W> {
+/// A future that ends once the connection's last frame is written, or cannot be. It may be run in place too,
+/// by who has put something into the queue.
+pub struct Writing<W>(Arc<Mutex<Writer<W>>>);
+
+/// See the [module](self).
+struct Writer<W> {
     out: W,
     queue: Arc<Queue>,
     /// Whose replay it is; none once it is live.
@@ -43,21 +48,47 @@ pub struct Writer<W> {
     metrics: Arc<Metrics>,
 }
 
-impl<W: AsyncWrite + Unpin> Writer<W> {
+impl<W: AsyncWrite + Send + Unpin + 'static> Writing<W> {
     /// A writer for what is in the queue, and for the replay of `replay`.
-    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Place>, metrics: Arc<Metrics>) -> Writer<W> {
-        Writer {
+    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Place>, metrics: Arc<Metrics>) -> Writing<W> {
+        let writer = Arc::new(Mutex::new(Writer {
             out,
-            queue,
+            queue: Arc::clone(&queue),
             replay,
             batch: VecDeque::new(),
             begun: false,
             ending: false,
             unflushed: false,
             metrics,
+        }));
+        let in_place: Arc<dyn InPlace> = Arc::clone(&writer) as _;
+        queue.drained_by(Arc::downgrade(&in_place));
+        Writing(writer)
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Future for Writing<W> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Held for no longer than a system call takes.
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .poll(context)
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin> InPlace for Mutex<Writer<W>> {
+    fn write(&self, context: &mut Context<'_>) -> bool {
+        match self.try_lock() {
+            Ok(mut writer) => writer.replay.is_none() && writer.poll(context).is_pending(),
+            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => false,
         }
     }
+}
 
+impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Fills the batch. True where there is something to write.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
         if !self.ending
@@ -113,13 +144,10 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         }
         Poll::Ready(Ok(()))
     }
-}
 
-impl<W: AsyncWrite + Unpin> Future for Writer<W> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
+    /// Writes until there is nothing more, or no more can be written. After it was ready once it stays so.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self;
         loop {
             if this.fill(context) {
                 if let Err(error) = ready!(this.poll_write(context)) {

@@ -95,6 +95,8 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
             (invocation, Box::new(reader))
         }
         Kind::Codex => codex::driver(run)?,
+        // The session hands it over; no program is started.
+        Kind::Session => return Err("it is a session of its own, and not started from here".to_owned()),
         Kind::Command => (
             command::invocation(run)?,
             Box::new(command::CommandReader::default()),

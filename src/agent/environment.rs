@@ -86,6 +86,7 @@ fn passes(name: &OsStr, kind: Kind, extra: &[String]) -> bool {
     let provider = match kind {
         Kind::Claude => listed(&CLAUDE, &CLAUDE_BEGIN),
         Kind::Codex => listed(&CODEX, &CODEX_BEGIN),
+        Kind::Session => false,
         // It may well be one of the two, or need the same keys.
         Kind::Command => listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN),
     };

@@ -29,6 +29,15 @@ pub fn find_on_path() -> Vec<Found> {
     find_in(&env::var_os("PATH").unwrap_or_default())
 }
 
+/// Whether a program of that name is there to be run: on `PATH`, or where its path says.
+pub fn is_on_path(program: &str) -> bool {
+    if program.contains('/') {
+        return is_program(Path::new(program));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|dir| is_program(&dir.join(program)))
+}
+
 fn find_in(path: &OsStr) -> Vec<Found> {
     KNOWN
         .iter()

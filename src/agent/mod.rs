@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::agents::Agent;
 
-pub use find::{Found, find_on_path};
+pub use find::{Found, find_on_path, is_on_path};
 pub use process::end_leftovers;
 pub use prompt::Prompt;
 

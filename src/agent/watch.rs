@@ -161,7 +161,7 @@ impl Watch {
         }
         match self.kind {
             // Nothing can be known of it before its end.
-            Kind::Command => None,
+            Kind::Command | Kind::Session => None,
             _ if self.retry.is_some() || !self.works => Some(self.stall),
             _ if !self.tools.is_empty() => None,
             Kind::Claude => Some(self.stall),

@@ -1,85 +1,70 @@
-//! The command line: flags, which face is opened, and how it ends.
+//! The command line: the words and their flags, and how each ends.
 
+mod demo;
+mod doctor;
+mod door;
+mod hook;
+mod invite;
 mod log;
+mod plugin;
+mod start;
+mod words;
 
-use std::{
-    io::{IsTerminal, stderr, stdin, stdout},
-    net::Ipv4Addr,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use crossterm::event::EventStream;
-use nexscope_relay::protocol::Mode;
-use tokio::{
-    io::BufReader,
-    signal::unix::{SignalKind, signal},
-};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::{
-    agent,
-    config::{self, Config, ConfigError, Flags, Paths, Token},
-    plain::{self, Options, Plain},
-    screen::{Guard, Screen, glimpse, setup},
-    session::{Opening, Session, StartError, fresh_token},
+    config::{ConfigError, Paths},
+    control::{ClientError, mcp},
+    session::StartError,
 };
 
 /// A room in your terminal where coding agents talk, with people in charge at both ends.
 ///
 /// Without a command it opens the screen. With nothing configured, a first screen asks for a name and hosts
-/// a room here, or joins one by invite.
+/// a room here, or joins one by invite. The other commands ask the session that runs: the one that was started in
+/// this folder, or the only one.
 #[derive(Debug, Parser)]
 #[command(name = "nexscope-tui", version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(flatten)]
-    start: Start,
+    start: start::Start,
     #[command(subcommand)]
     command: Option<Word>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Word {
-    /// Joins the room and opens the screen (so does no command at all).
-    Start(Start),
-}
-
-#[derive(Debug, Args)]
-struct Start {
-    /// Your name in the room.
-    #[arg(short, long)]
-    name: Option<String>,
-    /// Whether mentions of you wait, or are answered at once within limits.
-    #[arg(long)]
-    mode: Option<ModeFlag>,
-    /// The room.
-    #[arg(long)]
-    room: Option<String>,
-    /// The relay, ws://HOST:PORT/ws or wss://HOST/ws.
-    #[arg(long, value_name = "URL")]
-    relay: Option<String>,
-    /// An invite, nexscope://… Who can list this computer's processes can read it there; NEXSCOPE_INVITE
-    /// hides it.
-    #[arg(long)]
-    invite: Option<String>,
-    /// The theme.
-    #[arg(long)]
-    theme: Option<String>,
-    /// The keymap.
-    #[arg(long)]
-    keymap: Option<String>,
-    /// Lines instead of a screen; taken by itself where there is no terminal.
-    #[arg(long)]
-    plain: bool,
-    /// With lines: goes on when the input ends.
-    #[arg(long)]
-    stay: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ModeFlag {
-    Manual,
-    Auto,
+    /// Joins the room and opens the screen (so does no command at all), lines, or no face.
+    Start(Box<start::Start>),
+    #[command(flatten)]
+    Room(words::Word),
+    /// Prints the invite with which others join your relay; it holds the relay's token.
+    Invite,
+    /// Speaks the Model Context Protocol on standard input and output: for Claude Code and Codex.
+    Mcp,
+    /// Registers Nexscope with Claude Code or Codex; shows what it changes.
+    Setup(plugin::Setup),
+    /// Checks configuration, relay, token, terminal and agents, and says how to mend each.
+    Doctor,
+    /// Opens a room with two teammates who are played: everything can be tried in a minute.
+    Demo,
+    /// Prints completions for a shell.
+    Completions {
+        /// Which.
+        shell: Shell,
+    },
+    /// What Claude Code runs at its hooks.
+    #[command(hide = true)]
+    Hook {
+        /// Which.
+        hook: hook::Hook,
+    },
+    /// The agent of the demo's.
+    #[command(hide = true)]
+    DemoAgent,
 }
 
 /// Why the program could not do its job; each says what to do.
@@ -89,10 +74,16 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{0}")]
+    Words(String),
+    #[error("the input cannot be read: {0}")]
+    Input(#[source] std::io::Error),
     #[error("the terminal cannot be used: {0}; try --plain")]
     Terminal(#[source] std::io::Error),
     #[error("cannot save {0}: {1}")]
-    Save(std::path::PathBuf, std::io::Error),
+    Save(PathBuf, std::io::Error),
     #[error("the program cannot start: {0}")]
     Runtime(#[source] std::io::Error),
 }
@@ -100,157 +91,44 @@ enum Failure {
 /// Runs the program. Exit 0 where it did its job, 1 where it did not, 2 for a wrong command line.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let start = match cli.command {
-        Some(Word::Start(start)) => start,
-        None => cli.start,
-    };
-    match with_runtime(&start) {
+    let word = cli.command.unwrap_or_else(|| Word::Start(Box::new(cli.start)));
+    match carry_out(word) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("nexscope-tui: {failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn with_runtime(start: &Start) -> Result<ExitCode, Failure> {
-    let paths = Paths::usual()?;
-    // The environment is read once, before there are threads.
-    let config = config::load(&paths, |name| std::env::var(name).ok(), &start.flags())?;
-    let _log = log::start(&paths.state);
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
-    let code = runtime.block_on(async {
-        let terminal = stdin().is_terminal() && stdout().is_terminal();
-        if start.plain || !terminal {
-            lines(start, config, &paths).await
-        } else {
-            screen(start, config, &paths).await
-        }
-    });
-    // A thread that still reads standard input would hold the end up.
-    runtime.shutdown_background();
-    code
-}
-
-async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
-    let mut stop = std::pin::pin!(stopped());
-    let mut guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
-    let mut events = EventStream::new();
-    let config = if config.is_configured() {
-        with_name(config)
-    } else {
-        let name = config.name.clone().unwrap_or_else(user_name);
-        let agents = agent::find_on_path();
-        let choice = tokio::select! {
-            choice = setup::run(&mut guard, &mut events, &name, agents) => choice.map_err(Failure::Terminal)?,
-            () = &mut stop => None,
-        };
-        let Some(choice) = choice else {
-            return Ok(ExitCode::SUCCESS);
-        };
-        let path = paths.user_file();
-        config::save(&choice, paths).map_err(|error| Failure::Save(path, error))?;
-        let chosen = config::load(paths, |_| None, &Flags::default())?;
-        Config {
-            mode: config.mode,
-            theme: config.theme,
-            keymap: config.keymap,
-            ..chosen
-        }
-    };
-    let mut opening = Opening::new(config.clone(), paths).await?;
-    glimpse(&mut guard, &opening.glimpse(), &config, &paths.config).map_err(Failure::Terminal)?;
-    let mut session = opening.join().await?;
-    if session.is_host() {
-        let invite = format!(
-            "You host this room. Others join with this invite: {}",
-            session.invite
-        );
-        session.room.tell_person(invite, crate::session::now());
-    }
-    let (flags, places) = (start.flags(), paths.clone());
-    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
-    let mut screen = Screen::new(session, &config, &paths.config, reload);
-    screen.set_abilities(&guard.abilities);
-    drop(events);
-    let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
-    drop(guard);
-    session.leave().await;
-    result.map_err(Failure::Terminal)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
-    let stop = stopped();
-    let mut config = with_name(config);
-    let hosts = !config.is_configured();
-    if hosts {
-        config.host = Some(setup::free_address(Ipv4Addr::LOCALHOST.into()));
-        config.token = Some(Token(fresh_token()));
-    }
-    let session = Session::start(config, paths).await?;
-    if session.is_host() {
-        println!("{}", plain::invite_line(&session.room, &session.invite));
-    }
-    let options = Options {
-        stay: start.stay,
-        person: stdin().is_terminal(),
-    };
-    let face = Plain::new(session, options, stdout(), stderr());
-    let (session, well) = face.run(BufReader::new(tokio::io::stdin()), stop).await;
-    session.leave().await;
-    Ok(if well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
-}
-
-fn with_name(config: Config) -> Config {
-    Config {
-        name: config.name.clone().or_else(|| Some(user_name())),
-        ..config
-    }
-}
-
-fn user_name() -> String {
-    setup::suggested_name(std::env::var("USER").ok().as_deref())
-}
-
-/// Ready when the system asks the program to end. Counts from the call on, not from the first time that it
-/// is waited for: before, such a signal kills, and leaves the terminal as it is.
-fn stopped() -> impl Future<Output = ()> {
-    let asked = Arc::new(tokio::sync::Notify::new());
-    for kind in [SignalKind::terminate(), SignalKind::hangup()] {
-        let asked = asked.clone();
-        match signal(kind) {
-            Ok(mut signal) => {
-                tokio::spawn(async move {
-                    signal.recv().await;
-                    asked.notify_one();
-                });
+            match failure {
+                // What is said wrongly is wrong on the command line.
+                Failure::Client(ClientError::Problem(problem)) if problem.code == "usage" => {
+                    ExitCode::from(2)
+                }
+                _ => ExitCode::FAILURE,
             }
-            Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),
         }
     }
-    async move { asked.notified().await }
 }
 
-impl Start {
-    fn flags(&self) -> Flags {
-        Flags {
-            name: self.name.clone(),
-            mode: self.mode.map(|mode| match mode {
-                ModeFlag::Manual => Mode::Manual,
-                ModeFlag::Auto => Mode::Auto,
-            }),
-            room: self.room.clone(),
-            relay: self.relay.clone(),
-            invite: self.invite.clone(),
-            theme: self.theme.clone(),
-            keymap: self.keymap.clone(),
+fn carry_out(word: Word) -> Result<ExitCode, Failure> {
+    match word {
+        Word::Start(start) => return start::run(&start),
+        Word::Room(word) => return words::run(word, &Paths::usual()?),
+        Word::Invite => invite::print(&Paths::usual()?)?,
+        Word::Mcp => {
+            let door = door::Usual::new(Paths::usual()?);
+            let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
+            let served = runtime.block_on(mcp::serve(std::sync::Arc::new(door)));
+            runtime.shutdown_background();
+            served.map_err(Failure::Words)?;
         }
+        Word::Setup(setup) => plugin::run(&setup, &Paths::usual()?)?,
+        Word::Doctor => return doctor::run(&Paths::usual()?),
+        Word::Demo => return demo::run(),
+        Word::DemoAgent => demo::answer(),
+        Word::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "nexscope-tui", &mut std::io::stdout());
+        }
+        Word::Hook { hook } => return hook::run(hook, &Paths::usual()?),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -259,7 +137,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

@@ -55,6 +55,7 @@ impl Agent {
     pub fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
+            (Kind::Session, _) => "under its own rules",
             (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
             (_, Permissions::ReadOnly) => "read-only",
             (_, Permissions::Allow) => "may change files and run commands",
@@ -72,6 +73,9 @@ pub enum Kind {
     Codex,
     /// Any program that reads a prompt on standard input and prints an answer.
     Command,
+    /// The Claude Code or Codex session that has joined through MCP: what is accepted is handed to it, and what
+    /// it says on that thread is the answer.
+    Session,
 }
 
 /// How much of a folder's own agent settings take part in a run.

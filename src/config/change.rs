@@ -139,6 +139,7 @@ mod tests {
         let paths = Paths {
             config: dir.path().to_owned(),
             state: dir.path().join("s"),
+            runtime: None,
             here: dir.path().join("h"),
         };
         std::fs::write(paths.user_file(), text).unwrap();

@@ -29,6 +29,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// The folder that the program was started in.
     pub here: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, where there is one.
+    pub runtime: Option<String>,
 }
 
 /// What flags set.
@@ -101,6 +103,8 @@ pub struct Config {
     pub mouse: bool,
     /// What the person knows of the terminal.
     pub terminal: Wishes,
+    /// The session has no face.
+    pub headless: bool,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
 }
@@ -166,6 +170,7 @@ impl Paths {
             config: xdg.config_dir().join("nexscope"),
             state,
             here,
+            runtime: std::env::var("XDG_RUNTIME_DIR").ok(),
         })
     }
 
@@ -206,6 +211,7 @@ pub fn load(
         notify_command: Vec::new(),
         mouse: true,
         terminal: Wishes::default(),
+        headless: false,
         warnings: Vec::new(),
     };
     if let Some(file) = read(&paths.user_file())? {
@@ -520,6 +526,7 @@ mod tests {
             config: dir.path().join("config"),
             state: dir.path().join("state"),
             here: dir.path().join("here"),
+            runtime: None,
         };
         for (path, text) in [(paths.user_file(), user), (paths.project_file(), project)] {
             if !text.is_empty() {

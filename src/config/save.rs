@@ -53,6 +53,7 @@ fn toml(choice: &Choice) -> String {
             Kind::Claude => "claude",
             Kind::Codex => "codex",
             Kind::Command => "command",
+            Kind::Session => "session",
         };
         let _ = writeln!(text, "\n[agents.{name}]\nkind = \"{kind}\"");
     }
@@ -72,6 +73,7 @@ mod tests {
             config: dir.path().join("c"),
             state: dir.path().join("s"),
             here: dir.path().to_owned(),
+            runtime: None,
         };
         let choice = Choice {
             name: "alice".into(),

@@ -377,6 +377,52 @@ fn locked(pace: &Mutex<Pace>) -> std::sync::MutexGuard<'_, Pace> {
     pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a look at a relay finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// It is there, and takes the token.
+    Well,
+    /// It is there, and does not take the token.
+    WrongToken,
+    /// It cannot be reached, or is no relay: why.
+    Unreachable(String),
+}
+
+/// Looks whether a relay is there and takes a token, without joining a room: a hello with a name that no member can
+/// have is refused for its name only after the token was found right.
+pub async fn check(target: &super::Target, token: &str) -> Check {
+    let hello = Hello {
+        v: VERSION,
+        room: "lobby".into(),
+        name: "system".into(),
+        token: token.to_owned(),
+        owner: None,
+        client: String::new(),
+        agents: Vec::new(),
+        mode: nexscope_relay::protocol::Mode::Manual,
+        history: 0,
+        resume: None,
+    };
+    let answer = timeout(DIAL, async {
+        let mut socket = dial(target).await?;
+        let hello = serde_json::to_string(&hello).unwrap_or_default();
+        socket
+            .send(Message::text(hello))
+            .await
+            .map_err(|error| lost(&error))?;
+        await_welcome(&mut socket).await.map(drop)
+    });
+    match answer.await {
+        Ok(Ok(())) => Check::Well,
+        Ok(Err(end)) => match end.code {
+            Some(Code::BadName) => Check::Well,
+            Some(Code::BadToken) => Check::WrongToken,
+            _ => Check::Unreachable(end.why),
+        },
+        Err(_) => Check::Unreachable("it does not answer".to_owned()),
+    }
+}
+
 fn encode(frame: &Outbound) -> Utf8Bytes {
     // Frames are made of strings, numbers and JSON that was written before: this cannot fail.
     let json = match frame {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::room::{Connection, Event, Outbound};
 
+pub use connection::{Check, check};
 pub use files::{FileFrame, Files, Life, Piece, REPLACED};
 pub use target::{Invite, Target, TargetError};
 

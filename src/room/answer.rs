@@ -235,9 +235,11 @@ impl Room {
                 only,
                 flags,
                 asks_others,
-                post: run.post,
-                run: run.clone(),
+                post: Some(run.post),
+                thread: Some(run.thread.clone()),
+                question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
+                files: Vec::new(),
             };
             self.inbox.add_draft(draft, &self.settings.me, now);
             effects.push(Effect::Attention(Attention::Item));
@@ -294,17 +296,18 @@ impl Room {
         let words = Words {
             to: draft.to.clone(),
             only: draft.only,
-            thread: Some(draft.run.thread.clone()),
+            thread: draft.thread.clone(),
             chat,
-            files: Vec::new(),
+            files: draft.files.clone(),
         };
         self.say(words, now, effects);
-        let from = draft.run.ask.from.member.clone();
-        self.settle(draft.run.key.clone(), &from, MentionFate::Answered, now, effects);
+        if let Some((from, key)) = draft.question.clone() {
+            self.settle(key, &from, MentionFate::Answered, now, effects);
+        }
     }
 
     /// Cuts an answer that no frame could carry, and says so in it.
-    fn fit(&self, mut text: String) -> String {
+    pub(super) fn fit(&self, mut text: String) -> String {
         let room = self.message_bytes.saturating_sub(ENVELOPE);
         // JSON writes some characters longer than they are; the cut is repeated until it fits.
         while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {

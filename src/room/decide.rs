@@ -101,7 +101,7 @@ impl Room {
         (effects, result)
     }
 
-    fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
+    pub(super) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
         let ids: Vec<ItemId> = match target {
             Target::Item(id) => self.inbox.get(id).map(|item| item.id).into_iter().collect(),
             Target::Thread(number) => {
@@ -171,8 +171,9 @@ impl Room {
                 }
                 Matter::Draft(draft) => {
                     let fate = MentionFate::Rejected(reason.clone());
-                    let from = draft.run.ask.from.member.clone();
-                    self.settle(draft.run.key, &from, fate, now, effects);
+                    if let Some((from, key)) = draft.question {
+                        self.settle(key, &from, fate, now, effects);
+                    }
                 }
                 Matter::Permission(permission) => {
                     let why = if reason.is_empty() {

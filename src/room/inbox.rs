@@ -3,13 +3,14 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
+    path::PathBuf,
     str::FromStr,
 };
 
 use nexscope_relay::protocol::body::{Chat, ReceiptState};
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, Post, Risk, Run, ask::Speaker, flag::Flag, risk};
+use super::{Millis, Post, Risk, ask::Speaker, flag::Flag, risk};
 use crate::agent::Request;
 
 /// An item's id, as people type it.
@@ -76,6 +77,8 @@ pub struct Item {
     pub arrived: Millis,
     /// Put off by our person.
     pub later: bool,
+    /// A program or an agent has asked for it to be decided: which.
+    pub asked_for: Option<String>,
     /// What it is about.
     pub matter: Matter,
 }
@@ -118,10 +121,15 @@ pub struct Draft {
     pub flags: Vec<Flag>,
     /// Members whom it would ask who have not asked.
     pub asks_others: Vec<String>,
-    /// The number of the message that it answers.
-    pub post: u32,
-    pub(super) run: Run,
+    /// The number of the message that it answers; `None` for words that an agent sends unasked.
+    pub post: Option<u32>,
+    /// The thread that it belongs to; `None` begins one.
+    pub(super) thread: Option<String>,
+    /// What is settled when it is decided: the question's sender and key.
+    pub(super) question: Option<(String, Key)>,
     pub(super) chat: Chat,
+    /// Files that go with it.
+    pub files: Vec<PathBuf>,
 }
 
 /// Our agent wants to use a tool.
@@ -314,6 +322,7 @@ impl Inbox {
             thread: post.thread.clone(),
             arrived,
             later: false,
+            asked_for: None,
             matter: Matter::Mention(Mention {
                 is_reply,
                 held,
@@ -325,7 +334,7 @@ impl Inbox {
     }
 
     /// An answer waits before it leaves.
-    pub(super) fn add_draft(&mut self, draft: Draft, me: &str, arrived: Millis) {
+    pub(super) fn add_draft(&mut self, draft: Draft, me: &str, arrived: Millis) -> ItemId {
         self.drafts += 1;
         self.push(Item {
             id: ItemId::Draft(self.drafts),
@@ -334,11 +343,13 @@ impl Inbox {
                 agent: draft.chat.agent.clone(),
             },
             text: crate::text::clean(&draft.chat.text).text,
-            thread: draft.run.thread.clone(),
+            thread: draft.thread.clone().unwrap_or_default(),
             arrived,
             later: false,
+            asked_for: None,
             matter: Matter::Draft(Box::new(draft)),
         });
+        ItemId::Draft(self.drafts)
     }
 
     /// An agent waits for a permission.
@@ -357,6 +368,7 @@ impl Inbox {
             thread,
             arrived,
             later: false,
+            asked_for: None,
             matter: Matter::Permission(permission),
         });
     }
@@ -375,6 +387,15 @@ impl Inbox {
         let now = || self.waiting.iter().filter(|item| !item.later);
         let permission = now().find(|item| matches!(item.matter, Matter::Permission(_)));
         self.strip = permission.or_else(|| now().next()).map(|item| item.id);
+    }
+
+    /// Notes that a program has asked for an item to be decided; the first one that did stays noted.
+    pub(super) fn ask_for(&mut self, id: ItemId, who: &str) -> bool {
+        let Some(item) = self.waiting.iter_mut().find(|item| item.id == id) else {
+            return false;
+        };
+        item.asked_for.get_or_insert_with(|| who.to_owned());
+        true
     }
 
     /// Puts an item off: it leaves the strip, and stays in the list.

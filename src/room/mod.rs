@@ -4,6 +4,7 @@
 //! something ([`Command`]), a person decides ([`Decision`]); the room changes and says what is to be done
 //! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
 
+mod agents;
 mod answer;
 pub mod ask;
 mod decide;
@@ -37,6 +38,7 @@ use nexscope_relay::protocol::{
     body::{Body, Chat, ReceiptState, SignalBody},
 };
 
+pub use agents::Unasked;
 pub use decide::{Decision, How, Person, Target};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Audience, Effect, ItemId, Mentions, Millis, Outbound, Outgoing, Room, Words};
+use super::{Effect, ItemId, Millis, Outbound, Outgoing, Room, Words, agents::Addressed};
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,40 +128,12 @@ impl Room {
         if text.trim().is_empty() && files.is_empty() {
             return Err("There is nothing to say yet: write a text.".into());
         }
-        let thread = match thread {
-            None => None,
-            Some(number) => Some(
-                self.threads
-                    .numbered(number)
-                    .cloned()
-                    .ok_or_else(|| format!("There is no thread t{number}."))?,
-            ),
-        };
-        let named = self.spelled(to)?;
-        let asks = !named.is_empty() && !note;
-        let (to, only) = match &thread {
-            // In a thread its audience sees it, and nobody else.
-            Some(thread) => match thread.audience.clone() {
-                Audience::Everyone => (named, false),
-                Audience::Only(members) => {
-                    let outside = named
-                        .iter()
-                        .find(|name| !members.iter().any(|one| same_name(one, name)));
-                    if let Some(name) = outside {
-                        return Err(format!(
-                            "{name} does not see t{}, which is for {}; write outside the thread.",
-                            thread.number,
-                            thread.audience.in_words()
-                        ));
-                    }
-                    if asks { (named, true) } else { (members, true) }
-                }
-            },
-            None => {
-                let direct = self.settings.mentions == Mentions::Direct || note;
-                (named.clone(), direct && !public && !named.is_empty())
-            }
-        };
+        let Addressed {
+            to,
+            only,
+            thread,
+            asks,
+        } = self.addressed(to, thread, public, note)?;
         let chat = Chat {
             text,
             asks,
@@ -176,12 +148,12 @@ impl Room {
             ));
         }
         if let Some(thread) = &thread {
-            self.person_spoke(&thread.id.clone(), effects);
+            self.person_spoke(thread, effects);
         }
         let words = Words {
             to,
             only,
-            thread: thread.map(|thread| thread.id),
+            thread,
             chat,
             files,
         };
@@ -189,7 +161,7 @@ impl Room {
     }
 
     /// Names as the members themselves write them.
-    fn spelled(&self, names: Vec<String>) -> Result<Vec<String>, String> {
+    pub(super) fn spelled(&self, names: Vec<String>) -> Result<Vec<String>, String> {
         let mut spelled: Vec<String> = Vec::new();
         for name in names {
             if self.is_me(&name) {

@@ -15,10 +15,7 @@ use super::{
     popup::Popup,
     state::{Pane, Tone, What},
 };
-use crate::{
-    command::WORDS,
-    room::{Command, ItemId},
-};
+use crate::{command::WORDS, room::Command};
 
 /// Lines that the wheel moves.
 const WHEEL: isize = 3;
@@ -241,17 +238,6 @@ impl Screen {
                 Next::Go
             }
             None => Next::Go,
-        }
-    }
-
-    /// Something with the selected file.
-    fn file_command(&mut self, command: impl Fn(ItemId) -> Command) {
-        match self.state.selected_file(&self.session.room) {
-            Some(number) => {
-                let result = self.session.perform(command(ItemId::File(number)));
-                self.show(result);
-            }
-            None => self.state.say("There is no file yet.", Tone::Good),
         }
     }
 

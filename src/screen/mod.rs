@@ -307,7 +307,12 @@ impl Screen {
                     keep_at = None;
                     self.keep();
                 }
-                () = self.session.step() => dirty = true,
+                () = self.session.step() => {
+                    if self.session.end_asked() {
+                        return Ok(());
+                    }
+                    dirty = true;
+                }
                 () = tokio::time::sleep(SECOND), if moving && !dirty => dirty = true,
             }
         }

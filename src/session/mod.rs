@@ -4,7 +4,10 @@
 //! A front end owns the session and drives it: it awaits [`Session::step`] beside its own input, and draws
 //! the room that it finds in [`Session::room`]. So there are no locks, and drawing sees one state.
 
+mod handed;
 mod host;
+mod opening;
+mod serve;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,17 +21,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent,
-    config::{Change, Config, ConfigError, Paths, Token},
-    link::{Invite, Link, Login, Standing, Target},
+    config::{Change, Config, ConfigError, Paths},
+    control::{Call, Entry, Hall, Server},
+    link::{Invite, Link, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
         Person, Record, Reply, Room, Settings, ask::Ask,
     },
-    store::{Journal, Lock, Place, PlaceError, Reading, Report},
+    store::{Journal, Lock, PlaceError, Report},
     transfer::{self, Transfers},
 };
 
+use handed::Handed;
+use serve::Clients;
+
 pub use host::{Host, HostError, fresh_token};
+pub use opening::Opening;
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub fn now() -> Millis {
@@ -42,8 +50,6 @@ const HISTORY: u32 = 50;
 const AGENT_EVENTS: usize = 256;
 /// When so many records wait for the disk, nothing more is taken from the relay.
 const RECORDS_WAITING: usize = 4096;
-/// Of so many bytes at the end of the journal the newest messages are shown before all of it is read.
-const GLIMPSE: u64 = 64 * 1024;
 /// How long runs may take to end when the session does.
 const STOPPING: Duration = Duration::from_secs(15);
 /// How long, after that, the relay is waited for to take what was said last.
@@ -70,6 +76,14 @@ pub struct Session {
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
     transfers: Transfers,
+    /// What was accepted for a session that has joined through MCP, by run.
+    handed: HashMap<String, Handed>,
+    control: Option<Server>,
+    clients: Clients,
+    /// Entries of the timeline that were there at the start.
+    began: usize,
+    /// Somebody with a say wants the session to end.
+    end_asked: bool,
     swept: mpsc::Receiver<String>,
     swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
@@ -77,6 +91,12 @@ pub struct Session {
     broken: bool,
     host: Option<Host>,
     _lock: Lock,
+}
+
+/// What a session waits for.
+enum Came {
+    Event(Event),
+    Call(Call),
 }
 
 /// How a run is told something.
@@ -105,169 +125,6 @@ pub enum StartError {
     NoToken(Target),
 }
 
-/// A session that is about to begin: its place is taken, and nothing is read or confirmed yet.
-pub struct Opening {
-    config: Config,
-    name: String,
-    host: Option<Host>,
-    target: Target,
-    token: String,
-    place: Place,
-    lock: Lock,
-    owner: String,
-    journal: Reading,
-    here: PathBuf,
-    warnings: Vec<String>,
-}
-
-impl Opening {
-    /// Takes the place of the member in the room that `config` says, and starts the relay inside this program
-    /// where it says so.
-    pub async fn new(config: Config, paths: &Paths) -> Result<Self, StartError> {
-        let name = config.name.clone().ok_or(StartError::NoName)?;
-        let mut warnings = config.warnings.clone();
-        let (host, target, token) = match config.host {
-            Some(address) => {
-                let token = config.token.clone().map_or_else(fresh_token, |token| token.0);
-                let host = Host::start(address, &token).await?;
-                let target = host.target();
-                (Some(host), target, token)
-            }
-            None => {
-                let target = config.relay.clone().ok_or(StartError::NoRelay)?;
-                let token = config
-                    .token
-                    .clone()
-                    .ok_or_else(|| StartError::NoToken(target.clone()))?
-                    .0;
-                (None, target, token)
-            }
-        };
-        if !target.tls && !target.is_loopback() {
-            warnings.push("Without TLS what you write to this relay is not encrypted.".into());
-        }
-
-        let place = Place::new(&paths.state, &target.authority(), &config.room, &name);
-        let lock = place.lock(&name)?;
-        let owner = place.owner()?;
-        let path = place.dir().join("journal.jsonl");
-        let journal = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
-        Ok(Self {
-            config,
-            name,
-            host,
-            target,
-            token,
-            place,
-            lock,
-            owner,
-            journal,
-            here: paths.here.clone(),
-            warnings,
-        })
-    }
-
-    /// The newest messages alone, to be looked at while all of the journal is read: a room in which nothing
-    /// waits, and with which nothing can be done.
-    pub fn glimpse(&mut self) -> Room {
-        let mut room = fresh_room(&self.config, &self.name);
-        room.glimpse(self.journal.newest(GLIMPSE));
-        room
-    }
-
-    /// Reads the journal, and joins.
-    pub async fn join(self) -> Result<Session, StartError> {
-        let Self {
-            config,
-            name,
-            host,
-            target,
-            token,
-            place,
-            lock,
-            owner,
-            mut journal,
-            here,
-            warnings,
-        } = self;
-        let path = place.dir().join("journal.jsonl");
-        let mut room = fresh_room(&config, &name);
-        // A long journal takes a moment, in which a signal to end must be heard.
-        let read = tokio::task::spawn_blocking(move || {
-            let effects = room.restore(&mut journal, now());
-            journal.finish().map(|opened| (room, effects, opened))
-        });
-        let read = read
-            .await
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let (mut room, effects, opened) = read.map_err(|error| StartError::Journal(path, error))?;
-        opened
-            .repairs
-            .iter()
-            .for_each(|repair| tracing::warn!("journal: {repair}"));
-        room.settings.hosting = host.is_some();
-        room.settings.token = Some(Token(token.clone()));
-        let login = Login {
-            target: target.clone(),
-            room: config.room.clone(),
-            name,
-            token: token.clone(),
-            owner,
-            agents: room.settings.agents.clone(),
-            history: if opened.is_new { HISTORY } else { 0 },
-        };
-        let standing = Standing {
-            resume: room.resume(),
-            mode: room.settings.mode,
-        };
-        let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
-        // Few, and each sender waits for its place.
-        let (swept_in, swept) = mpsc::channel(8);
-        let shown = match &host {
-            Some(host) => host.reachable(),
-            None => target,
-        };
-        let link = Link::start(login, standing);
-        let folder = config.files.dir.join(config.room.to_ascii_lowercase());
-        let mut session = Session {
-            transfers: Transfers::new(folder, link.files.clone()),
-            invite: Invite {
-                target: shown,
-                room: config.room.clone(),
-                token,
-            },
-            room,
-            warnings,
-            here,
-            state: place.dir().to_owned(),
-            link,
-            journal: opened.journal,
-            to_link: VecDeque::new(),
-            to_journal: VecDeque::new(),
-            runs: HashMap::new(),
-            agent_events,
-            agent_events_in,
-            swept,
-            swept_in,
-            attention: Vec::new(),
-            broken: false,
-            host,
-            _lock: lock,
-            config,
-        };
-        session.carry_out(effects);
-        Ok(session)
-    }
-}
-
-/// An empty room for a member.
-fn fresh_room(config: &Config, name: &str) -> Room {
-    Room::new(
-        settings(config, name),
-        Box::new(|| uuid::Uuid::now_v7().to_string()),
-    )
-}
-
 impl Session {
     /// Joins the room that `config` says, on a relay inside this program where it says so.
     pub async fn start(config: Config, paths: &Paths) -> Result<Self, StartError> {
@@ -278,20 +135,20 @@ impl Session {
     /// is lost.
     pub async fn step(&mut self) {
         let deadline = self.room.next_deadline();
-        let event = tokio::select! {
+        let came = tokio::select! {
             event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
-                Some(event) => event,
+                Some(event) => Came::Event(event),
                 None if !self.broken => {
                     self.broken = true;
-                    Event::Connection(Connection::Refused {
+                    Came::Event(Event::Connection(Connection::Refused {
                         code: Code::Other,
                         why: "A mistake of this program's has ended the connection: leave, and start again.".into(),
-                    })
+                    }))
                 }
                 None => return std::future::pending().await,
             },
             report = self.journal.reports.recv() => match report {
-                Some(Report::Kept(kept)) => Event::Kept(kept),
+                Some(Report::Kept(kept)) => Came::Event(Event::Kept(kept)),
                 Some(Report::Failing(why)) => {
                     tracing::error!(%why, "the journal cannot be written");
                     self.warnings.push(format!(
@@ -305,9 +162,11 @@ impl Session {
                 }
                 None => return std::future::pending().await,
             },
-            Some((run, event)) = self.agent_events.recv() => Event::Run { run, event },
-            Some((handle, event)) = self.transfers.events.recv() => Event::File { handle, event },
-            Some(run) = self.swept.recv() => Event::SweptUp { run },
+            Some((run, event)) = self.agent_events.recv() => Came::Event(Event::Run { run, event }),
+            Some((handle, event)) = self.transfers.events.recv() => Came::Event(Event::File { handle, event }),
+            Some(run) = self.swept.recv() => Came::Event(Event::SweptUp { run }),
+            Some(call) = next_call(&mut self.control) => Came::Call(call),
+            () = at(self.clients.next_deadline()) => Came::Event(Event::Tick),
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {
                     permit.send(frame);
@@ -320,15 +179,19 @@ impl Session {
                 }
                 return;
             }
-            () = at(deadline) => Event::Tick,
+            () = at(deadline) => Came::Event(Event::Tick),
         };
-        self.take(event);
+        match came {
+            Came::Event(event) => self.take(event),
+            Came::Call(call) => self.serve(call),
+        }
         // What came together is taken together, and drawn once.
         while self.to_journal.len() < RECORDS_WAITING
             && let Ok(event) = self.link.events.try_recv()
         {
             self.take(event);
         }
+        self.answer_waiting();
     }
 
     /// Carries out what anybody may want.
@@ -348,6 +211,8 @@ impl Session {
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
         let (effects, result) = self.room.decide(decision, by, now());
         self.carry_out(effects);
+        self.clients.decided();
+        self.answer_waiting();
         result
     }
 
@@ -387,6 +252,11 @@ impl Session {
     /// What called for the person since this was asked last.
     pub fn take_attention(&mut self) -> Vec<Attention> {
         std::mem::take(&mut self.attention)
+    }
+
+    /// Whether somebody with a say wants the session to end.
+    pub fn end_asked(&self) -> bool {
+        self.end_asked
     }
 
     /// Warnings that have come since this was asked last.
@@ -520,6 +390,9 @@ impl Session {
     fn start_run(&mut self, ask: &Ask, before: agent::Totals) {
         let events = self.agent_events_in.clone();
         let id = ask.run.clone();
+        if self.hand_over(ask) {
+            return;
+        }
         let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
             // Asks name configured agents only; a reload may have taken one away.
             let ending = agent::Ending::failed(format!("there is no agent {} any more", ask.agent));
@@ -577,6 +450,14 @@ fn settings(config: &Config, name: &str) -> Settings {
             ..Limits::default()
         },
         ..Settings::new(name, &config.room)
+    }
+}
+
+/// The next request on the control socket; never where there is none.
+async fn next_call(control: &mut Option<Server>) -> Option<Call> {
+    match control {
+        Some(server) => server.calls.recv().await,
+        None => std::future::pending().await,
     }
 }
 

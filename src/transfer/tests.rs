@@ -60,6 +60,7 @@ impl World {
             config: root.join("config"),
             state: root.join("state"),
             here: root.clone(),
+            runtime: None,
         };
         fs::create_dir_all(&paths.config).unwrap();
         let files = root.join("files");

@@ -38,7 +38,7 @@ pub async fn fan_out(receivers: usize, deaf: usize, messages: u64) {
         }));
     }
     let mut sender = Member::join(&relay, "sender").await;
-    let (cpu, begin) = (relay.cpu(), Instant::now());
+    let (cpu, begin) = (relay.process.cpu(), Instant::now());
     let (mut sent, mut acked) = (0, 0);
     while sent < messages {
         let batch: Vec<u8> = (sent..sent + BATCH).flat_map(message).collect();
@@ -53,7 +53,7 @@ pub async fn fan_out(receivers: usize, deaf: usize, messages: u64) {
     }
     let (time, deliveries) = (begin.elapsed().as_secs_f64(), receivers as f64 * messages as f64);
     let rate = deliveries / time / 1e6;
-    let each = (relay.cpu() - cpu) / deliveries * 1e6;
+    let each = (relay.process.cpu() - cpu) / deliveries * 1e6;
     let beside = if deaf > 0 {
         format!(" beside {deaf} that never reads")
     } else {

@@ -83,20 +83,22 @@ pub async fn throughput(size: u64) {
         Member::join(&relay, "bob").await,
         Member::join(&relay, "ann").await,
     );
-    let (before, begin, id) = (relay.memory(), Instant::now(), Uuid::new_v4());
+    let (before, begin, id) = (relay.process.memory(), Instant::now(), Uuid::new_v4());
+    let cpu = relay.process.cpu();
     let sending = tokio::spawn(send(ann, id, "bob".into(), size));
     let receiving = tokio::spawn(receive(bob, vec![id], size));
     let mut most = 0;
     while !receiving.is_finished() {
-        most = most.max(relay.memory());
+        most = most.max(relay.process.memory());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let time = receiving.await.expect("received") - begin;
     let rate = size as f64 / time.as_secs_f64() / 1e6;
     let more = most.saturating_sub(before) as f64 / 1024.0;
     println!(
-        "| {} MiB in a stream | {rate:.0} MB/s; the relay's memory rises by {more:.1} MiB |",
-        size >> 20
+        "| {} MiB in a stream | {rate:.0} MB/s, {:.2} s of the relay's CPU for each GiB; its memory rises by {more:.1} MiB |",
+        size >> 20,
+        (relay.process.cpu() - cpu) / (size as f64 / f64::from(1 << 30)),
     );
     sending.abort();
 }
@@ -109,7 +111,7 @@ pub async fn stopped_reader() {
         Member::join(&relay, "ann").await,
     );
     let id = Uuid::new_v4();
-    let before = relay.memory();
+    let before = relay.process.memory();
     let sending = tokio::spawn(send(ann, id, "bob".into(), 1 << 30));
     while bob.frames(b"{\"type\":\"stream_open").await == 0 {}
     bob.send(&format!(
@@ -117,7 +119,7 @@ pub async fn stopped_reader() {
     ))
     .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let more = relay.memory().saturating_sub(before) as f64 / 1024.0;
+    let more = relay.process.memory().saturating_sub(before) as f64 / 1024.0;
     println!("| a stream whose reader has stopped | the relay's memory rises by {more:.1} MiB |");
     sending.abort();
 }

@@ -7,7 +7,7 @@ use crate::support::{Member, Relay};
 /// What each of so many idle connections costs, and how fast they came, 32 at a time.
 pub async fn idle(connections: usize) {
     let relay = Relay::start();
-    let before = relay.memory();
+    let before = relay.process.memory();
     let begin = Instant::now();
     let mut members = Vec::new();
     while members.len() < connections {
@@ -25,7 +25,7 @@ pub async fn idle(connections: usize) {
     }
     let time = begin.elapsed();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let each = (relay.memory() - before) as f64 * 1024.0 / connections as f64;
+    let each = (relay.process.memory() - before) as f64 * 1024.0 / connections as f64;
     let rate = connections as f64 / time.as_secs_f64();
     println!("| {connections} idle connections | {each:.0} bytes each; {rate:.0} new ones a second |");
 }

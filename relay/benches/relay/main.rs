@@ -1,13 +1,19 @@
-//! What the relay does under load: `cargo bench -p nexscope-relay` prints the table of `benches/README.md`.
+//! What the relay does under load: `cargo bench -p nexscope-relay` prints the table of `benches/README.md`,
+//! and `cargo bench -p nexscope-relay -- compare DIR [ROUNDS]` the relay beside others.
 //!
 //! The program itself runs in a process of its own. Members read raw bytes and count frames, so that the
 //! figures are the relay's and not a client library's. No criterion: what is measured is a process, and one
 //! line says it. Everything is on loopback, bounded in count, and ends by itself.
 
 mod chat;
+mod compare;
 mod files;
+mod hostile;
 mod idle;
+mod process;
 mod support;
+
+use std::path::Path;
 
 #[tokio::main]
 async fn main() {
@@ -18,6 +24,27 @@ async fn main() {
         maximum: limit.maximum,
     };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).expect("more files");
+    // Cargo adds a flag of its own.
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => table().await,
+        ["compare", dir] => compare::compare(Path::new(dir), 5).await,
+        ["compare", dir, rounds] => compare::compare(Path::new(dir), rounds.parse().expect("a number")).await,
+        // One alone, for a profiler beside it.
+        ["fan-out", receivers] => chat::fan_out(receivers.parse().expect("a number"), 0, 100_000).await,
+        ["stream"] => files::throughput(4 << 30).await,
+        ["hostile"] => hostile::afternoon().await,
+        ["ping-pong"] => chat::ping_pong(20_000).await,
+        // What the comparison starts as a process of its own.
+        ["tcp", port] => compare::tcp::serve(port.parse().expect("a port")).await,
+        _ => panic!("usage: cargo bench -p nexscope-relay [-- compare DIR [ROUNDS]]"),
+    }
+}
+
+async fn table() {
     println!(
         "Messages of 256 bytes; limits raised with `{}`.\n",
         support::RAISED.join(" ")
@@ -33,4 +60,5 @@ async fn main() {
     files::throughput(1 << 30).await;
     files::stopped_reader().await;
     files::chat_beside_files(2_000).await;
+    hostile::afternoon().await;
 }

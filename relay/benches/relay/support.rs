@@ -2,13 +2,15 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use crate::process::Process;
 
 const TOKEN: &str = "a-token-for-benches";
 /// The limits that are raised for the table, which names them.
@@ -23,64 +25,37 @@ pub const RAISED: [&str; 8] = [
     "0",
 ];
 
-/// A relay in a process of its own, killed when dropped.
+/// A relay on a free port of loopback.
 pub struct Relay {
-    child: Child,
+    pub process: Process,
     pub address: String,
 }
 
 impl Relay {
     pub fn start() -> Relay {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_nexscope-relay"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(RAISED)
-            .env("NEXSCOPE_TOKEN", TOKEN)
-            .env("NEXSCOPE_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the relay starts");
+        Relay::start_with(&RAISED)
+    }
+
+    /// With these limits.
+    pub fn start_with(limits: &[&str]) -> Relay {
+        let mut process = Process::start(
+            Command::new(env!("CARGO_BIN_EXE_nexscope-relay"))
+                .args(["--listen", "127.0.0.1:0"])
+                .args(limits)
+                .env("NEXSCOPE_TOKEN", TOKEN)
+                .env("NEXSCOPE_LOG", "warn")
+                .stdout(Stdio::piped()),
+        );
         let mut line = String::new();
-        let out = child.stdout.take().expect("its output");
-        BufReader::new(out).read_line(&mut line).expect("a line");
+        BufReader::new(process.output())
+            .read_line(&mut line)
+            .expect("a line");
         let address = line
             .trim_end()
             .strip_prefix("listening on ")
             .expect("an address")
             .to_owned();
-        Relay { child, address }
-    }
-
-    /// A value of its /proc status in KiB.
-    pub fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS"))
-            .unwrap_or_default();
-        line.split_whitespace()
-            .nth(1)
-            .and_then(|kib| kib.parse().ok())
-            .unwrap_or(0)
-    }
-
-    /// CPU time so far, in seconds, at 100 ticks a second.
-    pub fn cpu(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-        (ticks(11) + ticks(12)) / 100.0
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Relay { process, address }
     }
 }
 
@@ -99,15 +74,8 @@ impl Member {
     pub async fn join_room(relay: &Relay, name: &str, room: usize) -> Member {
         let mut stream = TcpStream::connect(&relay.address).await.expect("a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY");
-        let head = "GET /ws HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        stream.write_all(head.as_bytes()).await.expect("sent");
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            answer.push(stream.read_u8().await.expect("an answer"));
-        }
-        let hello = format!(r#"{{"type":"hello","v":2,"name":"{name}","room":"r{room}","token":"{TOKEN}"}}"#);
-        stream.write_all(&masked(&hello)).await.expect("sent");
+        upgrade(&mut stream).await;
+        stream.write_all(&masked(&hello(name, room))).await.expect("sent");
         let mut member = Member {
             stream,
             buffer: Vec::new(),
@@ -132,15 +100,9 @@ impl Member {
         self.buffer.reserve(64 * 1024);
         let read = self.stream.read_buf(&mut self.buffer).await.expect("bytes");
         assert_ne!(read, 0, "the relay closed");
-        while let Some(rest) = self.buffer.get(self.start..).filter(|rest| rest.len() > 1) {
-            let (header, length) = match rest[1] {
-                126 if rest.len() >= 4 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
-                127 if rest.len() >= 10 => (
-                    10,
-                    u32::from_be_bytes([rest[6], rest[7], rest[8], rest[9]]) as usize,
-                ),
-                126 | 127 => break,
-                short => (2, usize::from(short)),
+        while let Some(rest) = self.buffer.get(self.start..) {
+            let Some((header, length)) = header(rest) else {
+                break;
             };
             let Some(payload) = rest.get(header..header + length) else {
                 break;
@@ -153,6 +115,37 @@ impl Member {
     pub async fn send(&mut self, text: &str) {
         self.stream.write_all(&masked(text)).await.expect("sent");
     }
+}
+
+/// Asks for a WebSocket, and reads the answer.
+pub async fn upgrade(stream: &mut TcpStream) {
+    let head = "GET /ws HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.expect("an answer"));
+    }
+}
+
+/// The first frame of a member.
+pub fn hello(name: &str, room: usize) -> String {
+    format!(r#"{{"type":"hello","v":2,"name":"{name}","room":"r{room}","token":"{TOKEN}"}}"#)
+}
+
+/// How long the header of a server's frame is, and its payload; `None` where more is to come.
+pub fn header(bytes: &[u8]) -> Option<(usize, usize)> {
+    Some(match *bytes.get(1)? {
+        126 => (
+            4,
+            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
+        ),
+        127 => {
+            let length = bytes.get(2..10)?.try_into().map(u64::from_be_bytes);
+            (10, length.ok()? as usize)
+        }
+        short => (2, usize::from(short)),
+    })
 }
 
 /// A client's text frame; masked with zeros, which is a mask too.

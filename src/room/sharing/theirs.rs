@@ -391,6 +391,7 @@ impl Room {
                 thread,
                 arrived: now,
                 later: false,
+                asked_for: None,
                 matter: Matter::File(*number),
             });
             any = true;

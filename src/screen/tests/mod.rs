@@ -190,6 +190,7 @@ impl World {
         let paths = crate::config::Paths {
             config: dir.path().to_owned(),
             state: dir.path().to_owned(),
+            runtime: None,
             here: dir.path().to_owned(),
         };
         let config = crate::config::load(&paths, |_| None, &crate::config::Flags::default());

@@ -48,7 +48,7 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     };
     let wish = match &item.matter {
         Matter::Mention(_) => format!(" ({kind}) asks"),
-        Matter::Draft(draft) => format!(" would answer m{}", draft.post),
+        Matter::Draft(draft) => super::words::would(draft),
         Matter::Permission(permission) => format!(" wants to use {}", permission.request.tool),
         Matter::File(_) => format!(" ({kind}) offers a file"),
     };
@@ -62,6 +62,14 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
             text::wrap(&words, width)
                 .into_iter()
                 .map(|line| look.line(line, scope)),
+        );
+    }
+    if let Some(who) = &item.asked_for {
+        let words = format!("{who} has asked for it to be decided; only you decide.");
+        lines.extend(
+            text::wrap(&words, width)
+                .into_iter()
+                .map(|line| look.line(line, Scope::Warning)),
         );
     }
     let warnings = item.warnings();

@@ -104,7 +104,7 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
             }
             spans
         }
-        Matter::Draft(draft) => who(format!(" would answer m{}", draft.post)),
+        Matter::Draft(draft) => who(super::words::would(draft)),
         Matter::File(_) => who(" offers a file".to_owned()),
         Matter::Permission(permission) => who(format!(
             " wants {}, for {}",
@@ -153,6 +153,9 @@ fn foot(look: &Look, item: &Item, keys: &[(String, &'static str)]) -> Vec<Span<'
     let warnings = item.warnings();
     if !warnings.is_empty() {
         spans.push(look.span(format!(" · ⚠ {}", warnings.join(", ")), Scope::Risk));
+    }
+    if let Some(who) = &item.asked_for {
+        spans.push(look.span(format!(" · asked for by {who}"), Scope::Warning));
     }
     if let Matter::Mention(Mention { held: Some(held), .. }) = &item.matter {
         spans.push(look.span(format!(" · waits: {held}"), Scope::Warning));

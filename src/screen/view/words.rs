@@ -186,6 +186,23 @@ pub(super) fn usage(usage: &Usage) -> String {
     parts.join(" · ")
 }
 
+/// What a draft would do.
+pub(super) fn would(draft: &crate::room::Draft) -> String {
+    let what = match draft.post {
+        Some(post) => format!(" would answer m{post}"),
+        None => " would say".to_owned(),
+    };
+    let names: Vec<String> = draft
+        .files
+        .iter()
+        .map(|path| text::clean_line(&path.to_string_lossy(), 200))
+        .collect();
+    match names.is_empty() {
+        true => what,
+        false => format!("{what}, with {}", names.join(" and ")),
+    }
+}
+
 pub(super) fn presence(event: PresenceEvent) -> &'static str {
     match event {
         PresenceEvent::Join => "joined",

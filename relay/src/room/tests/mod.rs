@@ -3,6 +3,7 @@
 mod property;
 mod rules;
 mod streams;
+mod version1;
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 
@@ -99,6 +100,16 @@ impl Bench {
 
     /// Joins with these fields in the hello.
     fn enter(&mut self, name: &str, fields: Value) -> Result<Client, Code> {
+        self.enter_as(name, fields, None)
+    }
+
+    /// The same, as version 1 where there is something to tell of what moves.
+    fn enter_as(
+        &mut self,
+        name: &str,
+        fields: Value,
+        v1: Option<Arc<tokio::sync::Notify>>,
+    ) -> Result<Client, Code> {
         let mut hello = json!({"type": "hello", "v": 2, "name": name, "token": "t"});
         for (key, value) in fields.as_object().expect("fields") {
             hello[key] = value.clone();
@@ -106,10 +117,10 @@ impl Bench {
         self.connections += 1;
         let entry = Entry {
             greeting: Greeting::parse(&hello.to_string()).expect("a hello"),
-            version: 2,
+            version: if v1.is_some() { 1 } else { 2 },
             connection: self.connections,
             session: format!("session{}", self.connections),
-            v1: None,
+            v1,
             crowded: false,
         };
         let outbox = Box_::default();

@@ -1,0 +1,116 @@
+//! Two members who talk, at first alone, then beside five hundred connections that mean no good.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+use crate::support::{self, Member, Relay, at, frame, masked, message};
+
+/// Connections that mean no good; they come one after the other, over the time that is measured.
+const ILLS: usize = 500;
+const TIME: Duration = Duration::from_secs(20);
+/// Between two messages of the good ones, who stay below the relay's rate.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What the good ones feel. The relay has its own limits, but for those on one address.
+pub async fn afternoon() {
+    let relay = Relay::start_with(&["--per-address", "0", "--max-members", "0"]);
+    let mut ann = Member::join_room(&relay, "ann", 1).await;
+    let mut bob = Member::join_room(&relay, "bob", 1).await;
+    let (quiet, before) = (talk(&mut ann, &mut bob, 0).await, relay.process.memory());
+    let address = relay.address.clone();
+    let mut ills = JoinSet::new();
+    for number in 0..ILLS {
+        let address = address.clone();
+        ills.spawn(async move {
+            tokio::time::sleep(TIME.mul_f64(0.8) * number as u32 / ILLS as u32).await;
+            ill(number, &address).await;
+        });
+    }
+    let hostile = talk(&mut ann, &mut bob, 1_000_000).await;
+    let more = relay.process.memory().saturating_sub(before) as f64 / 1024.0;
+    ills.abort_all();
+    println!(
+        "| two talk 40 times a second, alone | p50 {} µs, p99 {} µs |",
+        quiet.0, quiet.1
+    );
+    println!(
+        "| the same beside {ILLS} hostile connections | p50 {} µs, p99 {} µs; the relay's memory rises by {more:.1} MiB |",
+        hostile.0, hostile.1
+    );
+}
+
+/// Messages from one to the other at an even pace; p50 and p99 in µs, one way.
+async fn talk(ann: &mut Member, bob: &mut Member, first: u64) -> (u128, u128) {
+    let (begin, mut times) = (Instant::now(), Vec::new());
+    for number in 0.. {
+        let due = begin + PAUSE * number as u32;
+        if due > begin + TIME {
+            break;
+        }
+        tokio::time::sleep_until(due.into()).await;
+        let sent = Instant::now();
+        ann.stream
+            .write_all(&message(first + number))
+            .await
+            .expect("sent");
+        while bob.frames(b"{\"type\":\"message").await == 0 {}
+        times.push(sent.elapsed());
+    }
+    (at(&mut times, 0.5), at(&mut times, 0.99))
+}
+
+/// One of six ways to be ill. What the relay does about it is the relay's affair: errors end it.
+async fn ill(number: usize, address: &str) {
+    let Ok(mut stream) = TcpStream::connect(address).await else {
+        return;
+    };
+    let kind = number % 6;
+    if kind > 1 {
+        support::upgrade(&mut stream).await;
+    }
+    let hello = masked(&support::hello(&format!("ill{number}"), 1));
+    let _ = match kind {
+        // Says nothing.
+        0 => Ok(()),
+        // One byte a second.
+        1 => loop {
+            if stream.write_all(b"G").await.is_err() {
+                break Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        },
+        // Joins the room, and never reads what is said there.
+        2 => stream.write_all(&hello).await,
+        // Garbage.
+        3 => {
+            let noise: Vec<u8> = (0..1 << 20)
+                .map(|i: usize| (i * 197 + number * 31) as u8)
+                .collect();
+            stream.write_all(&noise).await
+        }
+        // A frame of 16 MiB.
+        4 => stream.write_all(&frame(0x1, &[&vec![b'x'; 16 << 20]])).await,
+        // 100,000 small frames, or as many as the relay takes.
+        _ => {
+            let frames = masked("{\"type\":\"message\",\"id\":\"a\",\"body\":{}}").repeat(1000);
+            let mut sent = stream.write_all(&hello).await;
+            for _ in 0..100 {
+                if sent.is_ok() {
+                    sent = stream.write_all(&frames).await;
+                }
+            }
+            sent
+        }
+    };
+    if kind != 2 {
+        // Held until the relay closes it.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    } else {
+        std::future::pending::<()>().await;
+    }
+}

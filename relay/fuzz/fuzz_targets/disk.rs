@@ -1,0 +1,22 @@
+//! Lines that the client reads from its disk: the journal's, whatever wrote them. Other files of lines belong
+//! here too.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use nexscope_tui::room::{Record, Room, Settings};
+
+fuzz_target!(|bytes: &[u8]| {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let records: Vec<Record> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    for record in &records {
+        let line = serde_json::to_vec(record).expect("it serialises");
+        let again: Record = serde_json::from_slice(&line).expect("what is written can be read");
+        assert_eq!(serde_json::to_vec(&again).expect("it serialises"), line);
+    }
+    let mut number = 0;
+    let ids = Box::new(move || {
+        number += 1;
+        format!("id{number}")
+    });
+    Room::new(Settings::new("alice", "lobby"), ids).restore(records, 1_790_000_000_000);
+});

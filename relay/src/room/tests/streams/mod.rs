@@ -1,0 +1,95 @@
+//! Streams without sockets: what their tests stand on.
+
+mod property;
+mod rules;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::protocol::{ChunkHead, StreamClose, StreamCredit, StreamOpen, StreamReason};
+
+const WINDOW: u64 = 1000;
+const NAMES: [&str; 3] = ["ann", "bob", "cat"];
+
+fn id(n: u128) -> String {
+    Uuid::from_u128(n).to_string()
+}
+
+fn open(n: u128, to: &str, size: u64, offset: u64) -> StreamOpen {
+    StreamOpen {
+        stream: id(n),
+        to: Some(to.into()),
+        from: None,
+        size,
+        of: "f".into(),
+        offset,
+        pushed: false,
+    }
+}
+
+fn chunk(n: u128, offset: u64, length: usize) -> Bytes {
+    let stream = Uuid::from_u128(n);
+    let mut frame = ChunkHead { stream, offset }.to_bytes().to_vec();
+    frame.extend((0..length as u64).map(|i| (offset + i) as u8));
+    frame.into()
+}
+
+fn credit(n: u128, bytes: u64) -> StreamCredit {
+    StreamCredit { stream: id(n), bytes }
+}
+
+fn close(n: u128, reason: StreamReason) -> StreamClose {
+    StreamClose {
+        stream: id(n),
+        reason,
+        message: String::new(),
+    }
+}
+
+/// What a frame of a stream came to: the code of the error that its sender gets, if any.
+fn told(result: Result<(), StreamFault>) -> Option<Code> {
+    match result {
+        Ok(()) => None,
+        Err(StreamFault::Tell(error)) => Some(error.code),
+        Err(StreamFault::Violation) => Some(Code::StreamViolation),
+    }
+}
+
+fn bench() -> (Bench, [Client; 3]) {
+    let mut bench = Bench::new(|rules| rules.limits.window_bytes = WINDOW as usize);
+    let mut clients = NAMES.map(|name| bench.join(name));
+    clients.iter_mut().for_each(|client| {
+        bench.read_all(client);
+    });
+    (bench, clients)
+}
+
+/// What waits for a connection: types, and reasons or codes.
+fn waiting(bench: &mut Bench, client: &mut Client) -> Vec<String> {
+    let frames = bench.read_all(client);
+    let word = |frame: &Value| {
+        let more = [&frame["reason"], &frame["code"], &frame["bytes"]];
+        let more = more.into_iter().find(|value| !value.is_null());
+        format!("{} {}", frame["type"], more.unwrap_or(&Value::Null)).replace('"', "")
+    };
+    frames.iter().map(word).collect()
+}
+
+impl Client {
+    /// Takes the next piece of any lane, as a writer would.
+    pub(super) fn take(&self) -> Option<Piece> {
+        let mut state = self.outbox.0.borrow_mut();
+        let lane = state.lanes.iter().position(|(_, lane)| !lane.is_empty())?;
+        let (flow, pieces) = &mut state.lanes[lane];
+        let piece = pieces.pop_front()?;
+        match &piece {
+            Piece::Chunk { end, .. } => flow.begin(*end),
+            Piece::Last(_) => {
+                flow.finish();
+                state.lanes.remove(lane);
+            }
+            Piece::Frame(_) => {}
+        }
+        Some(piece)
+    }
+}

@@ -1,0 +1,168 @@
+//! A room to try everything in: on a relay of its own on this computer, with two teammates who are played over the
+//! real protocol. Nothing is written outside a temporary folder, which goes with it.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Read, stdin, stdout},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use nexscope_relay::protocol::Mode;
+
+use super::{Failure, start};
+use crate::{
+    config::{
+        self, Config, Flags, Paths, Token,
+        agents::{Agent, Kind, Permissions},
+    },
+    room::{Command, Connection},
+    session::{Session, fresh_token},
+};
+
+/// Between one thing that the teammates do and the next.
+const BEAT: Duration = Duration::from_millis(700);
+
+/// Opens the demo; where there is no terminal, it is printed as lines.
+pub(super) fn run() -> Result<ExitCode, Failure> {
+    let dir = tempfile::tempdir().map_err(Failure::Input)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
+    let code = runtime.block_on(play(dir.path()));
+    runtime.shutdown_background();
+    code
+}
+
+/// What the demo's agent answers.
+pub(super) fn answer() {
+    let mut prompt = String::new();
+    // An answer comes also where the prompt cannot be read.
+    let _ = stdin().take(1 << 20).read_to_string(&mut prompt);
+    println!(
+        "I had a look (this is the demo's agent, so I only say so).\n\n\
+         - `refresh()` is called by two requests at once, and **both** ask for a new token.\n\
+         - A lock around it mends that:\n\n\
+         ```rust\nlet _held = self.refreshing.lock().await;\n```"
+    );
+}
+
+fn paths(dir: &Path, name: &str) -> Result<Paths, Failure> {
+    let root = dir.join(name);
+    std::fs::create_dir_all(&root).map_err(Failure::Input)?;
+    Ok(Paths {
+        config: root.join("config"),
+        state: root.join("state"),
+        runtime: None,
+        here: root,
+    })
+}
+
+/// The settings of one who takes part; nothing of the person's own is read.
+fn member(paths: &Paths, name: &str, agent: &str) -> Result<Config, Failure> {
+    let program = std::env::current_exe().map_err(Failure::Input)?;
+    let mut config = config::load(paths, |_| None, &Flags::default())?;
+    config.name = Some(name.to_owned());
+    config.files.dir = paths.here.join("files");
+    config.agents = BTreeMap::from([(
+        agent.to_owned(),
+        Agent {
+            command: vec![program.to_string_lossy().into_owned(), "demo-agent".into()],
+            permissions: Permissions::ReadOnly,
+            ..Agent::new(Kind::Command)
+        },
+    )]);
+    Ok(config)
+}
+
+async fn play(dir: &Path) -> Result<ExitCode, Failure> {
+    let token = Token(fresh_token());
+    let mine = paths(dir, "you")?;
+    let mut config = member(&mine, "you", "claude")?;
+    config.host = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.token = Some(token.clone());
+    let mut session = Session::start(config.clone(), &mine).await?;
+    let relay = session.invite.target.clone();
+    session.room.tell_person(
+        "This is a demo: bob and carol are played, and nothing leaves this computer. What asks your agent waits above \
+         the line you write in: accept it or reject it. F1 helps, Ctrl-c twice leaves.",
+        crate::session::now(),
+    );
+    let join = |name: &'static str, mode: Mode| {
+        let (relay, token) = (relay.clone(), token.clone());
+        async move {
+            let paths = paths(dir, name)?;
+            let mut config = member(&paths, name, "codex")?;
+            (config.relay, config.token, config.mode) = (Some(relay), Some(token), mode);
+            Ok::<_, Failure>(Session::start(config, &paths).await?)
+        }
+    };
+    let (bob, carol) = (join("bob", Mode::Auto).await?, join("carol", Mode::Manual).await?);
+    let sample = dir.join("auth.rs");
+    std::fs::write(&sample, SAMPLE).map_err(Failure::Input)?;
+    let play = tokio::spawn(teammates(bob, carol, sample));
+    let code = match stdin().is_terminal() && stdout().is_terminal() {
+        true => start::show(session, &config, &mine).await,
+        false => start::print(session, false, start::stopped()).await,
+    };
+    play.abort();
+    // Its sessions end with it.
+    let _ = play.await;
+    code
+}
+
+const SAMPLE: &str = "pub async fn refresh(&self) -> Token {\n    if self.token().expired() {\n        self.ask_for_new().await\n    } else {\n        self.token()\n    }\n}\n";
+
+/// What bob and carol do.
+async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
+    online(&mut bob).await;
+    online(&mut carol).await;
+    let lines: [(bool, &str, Vec<PathBuf>); 3] = [
+        // bob's agent answers by itself: he is in auto mode.
+        (false, "@bob why do people get logged out at night?", vec![]),
+        (
+            true,
+            "@you can you review this? I think that the refresh races.",
+            vec![],
+        ),
+        (true, "@you and this is the file", vec![sample]),
+    ];
+    for (by_bob, line, files) in lines {
+        let who = if by_bob { &mut bob } else { &mut carol };
+        let (to, text) = match crate::command::leading_names(line) {
+            Ok((to, text)) => (to, text.to_owned()),
+            Err(_) => (Vec::new(), line.to_owned()),
+        };
+        let said = who.perform(Command::Say {
+            to,
+            text,
+            thread: None,
+            public: files.is_empty(),
+            note: !files.is_empty(),
+            files,
+        });
+        if let Err(error) = said {
+            tracing::warn!(%error, "the demo");
+        }
+        let pause = tokio::time::sleep(BEAT);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                () = bob.step() => {}
+                () = carol.step() => {}
+            }
+        }
+    }
+    loop {
+        tokio::select! {
+            () = bob.step() => {}
+            () = carol.step() => {}
+        }
+    }
+}
+
+async fn online(session: &mut Session) {
+    while session.room.connection != Connection::Online {
+        session.step().await;
+    }
+}

@@ -1,0 +1,312 @@
+//! Checks everything that has to be there, and says how to mend what is not.
+
+use std::{
+    io::{IsTerminal, Write, stdout},
+    process::{Command, ExitCode, Stdio},
+};
+
+use super::{Failure, words::halls};
+use crate::{
+    agent,
+    config::{self, Config, Flags, Paths, agents::Kind},
+    control::find,
+    link::{self, Check},
+};
+
+/// What was found of one thing.
+enum Found {
+    Well(String),
+    /// It works, but.
+    Beware(String),
+    Wrong(String),
+}
+
+/// Prints what is found. Exit 1 where something is wrong.
+pub(super) fn run(paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut report = Report {
+        colour: stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        wrong: 0,
+    };
+    let config = config::load(paths, |name| std::env::var(name).ok(), &Flags::default());
+    match config {
+        Err(error) => report.say("config", Found::Wrong(error.to_string())),
+        Ok(config) => {
+            let file = paths.user_file();
+            report.say(
+                "config",
+                match config.is_configured() {
+                    true => Found::Well(file.display().to_string()),
+                    false => Found::Wrong(format!(
+                        "nothing is configured; start nexscope-tui, whose first screen writes {}",
+                        file.display()
+                    )),
+                },
+            );
+            for warning in &config.warnings {
+                report.say("config", Found::Beware(warning.clone()));
+            }
+            relay(&mut report, &config)?;
+            agents(&mut report, &config, paths);
+        }
+    }
+    session(&mut report, paths);
+    terminal(&mut report);
+    Ok(match report.wrong {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+struct Report {
+    colour: bool,
+    wrong: usize,
+}
+
+impl Report {
+    fn say(&mut self, what: &str, found: Found) {
+        let (mark, colour, words) = match found {
+            Found::Well(words) => ("ok ", "32", words),
+            Found::Beware(words) => ("!  ", "33", words),
+            Found::Wrong(words) => {
+                self.wrong += 1;
+                ("no ", "31", words)
+            }
+        };
+        let mark = match self.colour {
+            true => format!("\u{1b}[{colour}m{mark}\u{1b}[0m"),
+            false => mark.to_owned(),
+        };
+        // Who reads no further has enough.
+        let _ = writeln!(stdout(), "{mark} {what:<9} {words}");
+    }
+}
+
+fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
+    let Some(target) = config.relay.clone() else {
+        if let Some(host) = config.host {
+            report.say(
+                "relay",
+                Found::Well(format!("hosted here, on {host}, while the screen is open")),
+            );
+        }
+        return Ok(());
+    };
+    let Some(token) = config.token.clone() else {
+        report.say(
+            "token",
+            Found::Wrong(format!(
+                "there is none for {target}; set token in config.toml beside relay"
+            )),
+        );
+        return Ok(());
+    };
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
+    let found = runtime.block_on(link::check(&target, &token.0));
+    match found {
+        Check::Well => {
+            report.say("relay", Found::Well(target.to_string()));
+            report.say("token", Found::Well("the relay takes it".into()));
+        }
+        Check::WrongToken => {
+            report.say("relay", Found::Well(target.to_string()));
+            report.say(
+                "token",
+                Found::Wrong("the relay does not take it; ask for a new invite".into()),
+            );
+        }
+        Check::Unreachable(why) => report.say("relay", Found::Wrong(format!("{target}: {why}"))),
+    }
+    if !target.tls && !target.is_loopback() {
+        report.say(
+            "relay",
+            Found::Beware("without TLS what you write is not encrypted on its way".into()),
+        );
+    }
+    Ok(())
+}
+
+fn agents(report: &mut Report, config: &Config, paths: &Paths) {
+    if config.agents.is_empty() {
+        let found = agent::find_on_path();
+        let names: Vec<&str> = found.iter().map(|one| one.name).collect();
+        report.say(
+            "agents",
+            match names.is_empty() {
+                true => Found::Beware("none configured, and neither claude nor codex is on the PATH".into()),
+                false => Found::Beware(format!(
+                    "none configured; {} could be: add [agents.{}] with kind = \"{}\" to config.toml",
+                    names.join(" and "),
+                    names[0],
+                    names[0]
+                )),
+            },
+        );
+    }
+    for (name, agent) in &config.agents {
+        let usual = match agent.kind {
+            Kind::Claude => "claude",
+            Kind::Codex => "codex",
+            Kind::Command => "",
+            Kind::Session => {
+                report.say(
+                    name,
+                    Found::Well("answers through MCP: nexscope-tui setup claude or codex".into()),
+                );
+                continue;
+            }
+        };
+        let program = agent.command.first().map_or(usual, String::as_str).to_owned();
+        let dir = agent
+            .dir
+            .as_ref()
+            .map_or_else(|| paths.here.clone(), |dir| config::in_home(dir));
+        if !dir.is_dir() {
+            report.say(
+                name,
+                Found::Wrong(format!("its folder {} is not there", dir.display())),
+            );
+        }
+        let version = match agent.kind {
+            Kind::Command => match agent::is_on_path(&program) {
+                true => Ok(String::new()),
+                false => Err(format!("{program} is not installed, or not on the PATH")),
+            },
+            _ => output(&program, &["--version"])
+                .map_err(|why| format!("{program} does not run: {why}; install it, or set command")),
+        };
+        match version {
+            Err(why) => report.say(name, Found::Wrong(why)),
+            Ok(version) => report.say(name, logged_in(agent.kind, &program, version.trim())),
+        }
+    }
+}
+
+/// Whether an agent's program has credentials, as far as can be told without using them.
+fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
+    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let home = std::env::home_dir().unwrap_or_default();
+    let well = Found::Well(format!("{program} {version}"));
+    match kind {
+        Kind::Claude => {
+            let known = [
+                "ANTHROPIC_API_KEY",
+                "ANTHROPIC_AUTH_TOKEN",
+                "CLAUDE_CODE_OAUTH_TOKEN",
+                "CLAUDE_CODE_USE_BEDROCK",
+                "CLAUDE_CODE_USE_VERTEX",
+            ];
+            let file = std::env::var_os("CLAUDE_CONFIG_DIR").map_or_else(|| home.join(".claude"), Into::into);
+            match known.iter().any(|name| has(name))
+                || file.join(".credentials.json").exists()
+                || cfg!(target_os = "macos")
+            {
+                true => well,
+                false => Found::Wrong(format!(
+                    "{program} {version} is not logged in: run {program} once and log in, or set ANTHROPIC_API_KEY"
+                )),
+            }
+        }
+        Kind::Codex => {
+            let file = std::env::var_os("CODEX_HOME").map_or_else(|| home.join(".codex"), Into::into);
+            // A provider of its own in its config has a key of its own.
+            let own = std::fs::read_to_string(file.join("config.toml"))
+                .is_ok_and(|text| text.contains("model_provider"));
+            match has("OPENAI_API_KEY") || has("CODEX_API_KEY") || file.join("auth.json").exists() || own {
+                true => well,
+                false => Found::Wrong(format!(
+                    "{program} {version} is not logged in: run {program} login, or set OPENAI_API_KEY"
+                )),
+            }
+        }
+        Kind::Command | Kind::Session => Found::Well(program.to_owned()),
+    }
+}
+
+fn session(report: &mut Report, paths: &Paths) {
+    match find(&halls(paths), &paths.here, None) {
+        Ok(client) => report.say(
+            "session",
+            Found::Well(format!(
+                "{} in #{} runs as process {}{}",
+                client.entry.name,
+                client.entry.room,
+                client.entry.pid,
+                if client.entry.headless {
+                    ", without a screen"
+                } else {
+                    ""
+                }
+            )),
+        ),
+        Err(error) => report.say("session", Found::Beware(error.to_string())),
+    }
+}
+
+fn terminal(report: &mut Report) {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let term = variable("TERM");
+    let deep = matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit");
+    report.say(
+        "terminal",
+        if !stdout().is_terminal() {
+            Found::Beware("standard output is no terminal: lines are printed instead of a screen".into())
+        } else if matches!(term.as_str(), "" | "dumb") {
+            Found::Wrong(format!(
+                "TERM is \"{term}\", which has no colour and no screen: set TERM, or use --plain"
+            ))
+        } else if std::env::var_os("NO_COLOR").is_some() {
+            Found::Beware(format!("{term}; NO_COLOR is set, so there is no colour"))
+        } else {
+            Found::Well(format!(
+                "{term}, {}",
+                if deep { "24-bit colour" } else { "colour by TERM" }
+            ))
+        },
+    );
+    if variable("TMUX").is_empty() {
+        return;
+    }
+    for (option, wanted, why) in [
+        ("focus-events", "on", "notifications know whether you look"),
+        ("extended-keys", "on", "Shift-Enter is told from Enter"),
+        ("set-clipboard", "on", "copying reaches your clipboard"),
+        ("escape-time", "10", "Esc acts at once"),
+    ] {
+        let now = output("tmux", &["show-options", "-gv", option])
+            .or_else(|_| output("tmux", &["show-options", "-sv", option]))
+            .unwrap_or_default();
+        let now = now.trim();
+        let well = match option {
+            "escape-time" => now.parse::<u32>().is_ok_and(|ms| ms <= 50),
+            "set-clipboard" => matches!(now, "on" | "external"),
+            "extended-keys" => matches!(now, "on" | "always"),
+            _ => now == wanted,
+        };
+        report.say(
+            "tmux",
+            match well {
+                true => Found::Well(format!("{option} {now}")),
+                false => Found::Beware(format!(
+                    "{option} is \"{now}\"; with `set -g {option} {wanted}` {why}"
+                )),
+            },
+        );
+    }
+}
+
+/// What a program prints first. Fails in words.
+fn output(program: &str, args: &[&str]) -> Result<String, String> {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "it is not on the PATH".to_owned(),
+        _ => error.to_string(),
+    })?;
+    if !output.status.success() {
+        return Err(format!("it ended with {}", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(crate::text::clean_line(
+        text.lines().next().unwrap_or_default(),
+        80,
+    ))
+}

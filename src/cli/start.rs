@@ -1,0 +1,252 @@
+//! Joining the room: flags, which face is opened, and how it ends.
+
+use std::{
+    io::{IsTerminal, stderr, stdin, stdout},
+    net::Ipv4Addr,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Args, ValueEnum};
+use crossterm::event::EventStream;
+use nexscope_relay::protocol::Mode;
+use tokio::{
+    io::BufReader,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::{Failure, log};
+use crate::{
+    agent,
+    config::{self, Config, Flags, Paths, Token},
+    plain::{self, Options, Plain},
+    screen::{Guard, Screen, glimpse, setup},
+    session::{Opening, Session, fresh_token},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Start {
+    /// Your name in the room.
+    #[arg(short, long)]
+    name: Option<String>,
+    /// Whether mentions of you wait, or are answered at once within limits.
+    #[arg(long)]
+    mode: Option<ModeFlag>,
+    /// The room.
+    #[arg(long)]
+    room: Option<String>,
+    /// The relay, ws://HOST:PORT/ws or wss://HOST/ws.
+    #[arg(long, value_name = "URL")]
+    relay: Option<String>,
+    /// An invite, nexscope://… Who can list this computer's processes can read it there; NEXSCOPE_INVITE
+    /// hides it.
+    #[arg(long)]
+    invite: Option<String>,
+    /// The theme.
+    #[arg(long)]
+    theme: Option<String>,
+    /// The keymap.
+    #[arg(long)]
+    keymap: Option<String>,
+    /// Lines instead of a screen; taken by itself where there is no terminal.
+    #[arg(long)]
+    plain: bool,
+    /// With lines: goes on when the input ends.
+    #[arg(long)]
+    stay: bool,
+    /// No face at all: an agent's seat on a server, with the log as all that is shown.
+    #[arg(long, conflicts_with_all = ["plain", "stay"])]
+    headless: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ModeFlag {
+    Manual,
+    Auto,
+}
+
+/// Joins the room with the face that was asked for.
+pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
+    let paths = Paths::usual()?;
+    // The environment is read once, before there are threads.
+    let config = config::load(&paths, |name| std::env::var(name).ok(), &start.flags())?;
+    let _log = log::start(&paths.state);
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
+    let code = runtime.block_on(async {
+        let terminal = stdin().is_terminal() && stdout().is_terminal();
+        if start.headless {
+            headless(config, &paths).await
+        } else if start.plain || !terminal {
+            lines(start, config, &paths).await
+        } else {
+            screen(start, config, &paths).await
+        }
+    });
+    // A thread that still reads standard input would hold the end up.
+    runtime.shutdown_background();
+    code
+}
+
+async fn headless(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let stop = stopped();
+    let config = Config {
+        headless: true,
+        ..with_name(config)
+    };
+    let session = Session::start(config, paths).await?;
+    let (session, well) = crate::headless::run(session, stop).await;
+    session.leave().await;
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let mut stop = std::pin::pin!(stopped());
+    let mut guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
+    let mut events = EventStream::new();
+    let config = if config.is_configured() {
+        with_name(config)
+    } else {
+        let name = config.name.clone().unwrap_or_else(user_name);
+        let agents = agent::find_on_path();
+        let choice = tokio::select! {
+            choice = setup::run(&mut guard, &mut events, &name, agents) => choice.map_err(Failure::Terminal)?,
+            () = &mut stop => None,
+        };
+        let Some(choice) = choice else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let path = paths.user_file();
+        config::save(&choice, paths).map_err(|error| Failure::Save(path, error))?;
+        let chosen = config::load(paths, |_| None, &Flags::default())?;
+        Config {
+            mode: config.mode,
+            theme: config.theme,
+            keymap: config.keymap,
+            ..chosen
+        }
+    };
+    let mut opening = Opening::new(config.clone(), paths).await?;
+    glimpse(&mut guard, &opening.glimpse(), &config, &paths.config).map_err(Failure::Terminal)?;
+    let mut session = opening.join().await?;
+    if session.is_host() {
+        let invite = format!(
+            "You host this room. Others join with this invite: {}",
+            session.invite
+        );
+        session.room.tell_person(invite, crate::session::now());
+    }
+    drop(events);
+    on_screen(session, &config, paths, start.flags(), guard, stop).await
+}
+
+/// Shows a session on the screen until its person leaves.
+pub(super) async fn show(session: Session, config: &Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let stop = stopped();
+    let guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
+    on_screen(session, config, paths, Flags::default(), guard, stop).await
+}
+
+async fn on_screen(
+    session: Session,
+    config: &Config,
+    paths: &Paths,
+    flags: Flags,
+    mut guard: Guard,
+    stop: impl Future<Output = ()>,
+) -> Result<ExitCode, Failure> {
+    let places = paths.clone();
+    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
+    let mut screen = Screen::new(session, config, &paths.config, reload);
+    screen.set_abilities(&guard.abilities);
+    let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
+    drop(guard);
+    session.leave().await;
+    result.map_err(Failure::Terminal)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+    let stop = stopped();
+    let mut config = with_name(config);
+    let hosts = !config.is_configured();
+    if hosts {
+        config.host = Some(setup::free_address(Ipv4Addr::LOCALHOST.into()));
+        config.token = Some(Token(fresh_token()));
+    }
+    let session = Session::start(config, paths).await?;
+    if session.is_host() {
+        println!("{}", plain::invite_line(&session.room, &session.invite));
+    }
+    print(session, start.stay, stop).await
+}
+
+/// Prints a session as lines until the input has ended.
+pub(super) async fn print(
+    session: Session,
+    stay: bool,
+    stop: impl Future<Output = ()>,
+) -> Result<ExitCode, Failure> {
+    let options = Options {
+        stay,
+        person: stdin().is_terminal(),
+    };
+    let face = Plain::new(session, options, stdout(), stderr());
+    let (session, well) = face.run(BufReader::new(tokio::io::stdin()), stop).await;
+    session.leave().await;
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn with_name(config: Config) -> Config {
+    Config {
+        name: config.name.clone().or_else(|| Some(user_name())),
+        ..config
+    }
+}
+
+fn user_name() -> String {
+    setup::suggested_name(std::env::var("USER").ok().as_deref())
+}
+
+/// Ready when the system asks the program to end. Counts from the call on, not from the first time that it
+/// is waited for: before, such a signal kills, and leaves the terminal as it is.
+pub(super) fn stopped() -> impl Future<Output = ()> {
+    let asked = Arc::new(tokio::sync::Notify::new());
+    for kind in [SignalKind::terminate(), SignalKind::hangup()] {
+        let asked = asked.clone();
+        match signal(kind) {
+            Ok(mut signal) => {
+                tokio::spawn(async move {
+                    signal.recv().await;
+                    asked.notify_one();
+                });
+            }
+            Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),
+        }
+    }
+    async move { asked.notified().await }
+}
+
+impl Start {
+    fn flags(&self) -> Flags {
+        Flags {
+            name: self.name.clone(),
+            mode: self.mode.map(|mode| match mode {
+                ModeFlag::Manual => Mode::Manual,
+                ModeFlag::Auto => Mode::Auto,
+            }),
+            room: self.room.clone(),
+            relay: self.relay.clone(),
+            invite: self.invite.clone(),
+            theme: self.theme.clone(),
+            keymap: self.keymap.clone(),
+        }
+    }
+}

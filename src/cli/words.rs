@@ -1,0 +1,404 @@
+//! The words of the room in a shell: each asks the session that runs, and prints its answer.
+
+use std::{
+    io::{IsTerminal, Read, Write, stdin, stdout},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::{
+    config::Paths,
+    control::{Client, Hall, find},
+};
+
+/// How a session is reached, and how its answer is printed.
+#[derive(Debug, Args)]
+pub(super) struct Reach {
+    /// Print the answer as one line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// The session of this member, where several run.
+    #[arg(long, value_name = "NAME")]
+    member: Option<String>,
+}
+
+/// A word with its arguments.
+#[derive(Debug, Subcommand)]
+pub(super) enum Word {
+    /// Says something: to everyone, or to those whose @NAME it begins with, whose agents are asked.
+    Say {
+        /// `@NAME…` and the text; without a text it is read from standard input.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+        /// A file that is offered with it; may be given several times.
+        #[arg(long = "file", value_name = "PATH")]
+        files: Vec<PathBuf>,
+        /// The thread that it belongs to, as t3.
+        #[arg(long, value_name = "ID")]
+        thread: Option<String>,
+        /// Everyone sees it, although somebody is named.
+        #[arg(long)]
+        public: bool,
+        /// For the person; no agent is asked.
+        #[arg(long)]
+        note: bool,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Who is here.
+    Who(Reach),
+    /// What waits for review, without its text: that is on the screen.
+    Inbox(Reach),
+    /// Asks the person at the screen to accept something that waits.
+    Accept(Item),
+    /// Asks the person at the screen to reject something that waits.
+    Reject(Item),
+    /// Adds your own words to a thread; asks no agent.
+    Append {
+        /// The thread, as t3.
+        thread: String,
+        /// The words.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Shows the mode, or goes back to manual; auto is turned on at the screen.
+    Mode {
+        /// manual or auto.
+        mode: Option<ModeWord>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// What was said: your own side's words, accepted ones, and of the rest who and how much.
+    History {
+        /// How many messages, up to 500.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Of this thread alone, as t3.
+        #[arg(long, value_name = "ID")]
+        thread: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Which versions run here and at the others, and how to update.
+    Update(Reach),
+    /// What is new since this was asked last.
+    Poll(Reach),
+    /// As poll, but waits until something is new.
+    Watch {
+        /// For at most so many seconds, up to 120.
+        #[arg(long, default_value_t = 30)]
+        timeout: u64,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Waits until something happens: for scripts. Exit 1 where it did not.
+    Wait {
+        /// What is waited for.
+        #[arg(long = "for", value_enum, default_value = "mention")]
+        what: Wish,
+        /// For at most so many seconds, up to 120.
+        #[arg(long, default_value_t = 120)]
+        timeout: u64,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Whether something that was handed to an agent's session still waits for an answer.
+    BeforeStop(Reach),
+    /// Ends a run (m12) or a file's way (f3); without an id the only one.
+    Cancel {
+        /// m12 or f3.
+        id: Option<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Asks your own agent; only at the screen.
+    Ask {
+        /// The words.
+        #[arg(required = true, trailing_var_arg = true)]
+        words: Vec<String>,
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Files that come, go, or wait.
+    Files(Reach),
+    /// Connection, agents, what waits.
+    Status(Reach),
+    /// Asks the person at the screen to try something again.
+    Retry(Item),
+    /// Leaves the room and ends the session.
+    Stop(Reach),
+}
+
+/// Something that waits for the person.
+#[derive(Debug, Args)]
+pub(super) struct Item {
+    /// m12, d3, p4, f5, or a thread: t6.
+    id: String,
+    /// Ignored: the person at the screen writes their own words.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ModeWord {
+    Manual,
+    Auto,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Wish {
+    /// Something that asks your agent.
+    Mention,
+    /// Any message.
+    Message,
+    /// A decision of the person's.
+    Decision,
+}
+
+impl Word {
+    /// The word and its arguments as the socket takes them, and how to reach it. Fails in words.
+    fn request(self) -> Result<(&'static str, Value, Reach), Failure> {
+        let said = |value: Value, word, reach| Ok((word, value, reach));
+        match self {
+            Word::Say {
+                words,
+                files,
+                thread,
+                public,
+                note,
+                reach,
+            } => {
+                let text = text_of(words, !files.is_empty())?;
+                let (to, text) = crate::command::leading_names(&text).map_err(Failure::Words)?;
+                let files = files.into_iter().map(std::path::absolute);
+                let files: Vec<PathBuf> = files.collect::<Result<_, _>>().map_err(Failure::Input)?;
+                let args = json!({
+                    "to": to, "text": text.trim_end(), "files": files, "thread": thread, "public": public, "note": note,
+                });
+                said(args, "say", reach)
+            }
+            Word::Append { thread, words, reach } => said(
+                json!({ "thread": thread, "text": words.join(" ") }),
+                "append",
+                reach,
+            ),
+            Word::Accept(item) => said(json!({ "id": item.id }), "accept", item.reach),
+            Word::Reject(item) => said(json!({ "id": item.id }), "reject", item.reach),
+            Word::Retry(item) => said(json!({ "id": item.id }), "retry", item.reach),
+            Word::Mode { mode, reach } => {
+                let mode = mode.map(|mode| match mode {
+                    ModeWord::Manual => "manual",
+                    ModeWord::Auto => "auto",
+                });
+                said(json!({ "mode": mode }), "mode", reach)
+            }
+            Word::History { limit, thread, reach } => {
+                said(json!({ "limit": limit, "thread": thread }), "history", reach)
+            }
+            Word::Watch { timeout, reach } => said(json!({ "timeout": timeout }), "watch", reach),
+            Word::Wait { what, timeout, reach } => {
+                let what = match what {
+                    Wish::Mention => "mention",
+                    Wish::Message => "message",
+                    Wish::Decision => "decision",
+                };
+                said(json!({ "for": what, "timeout": timeout }), "wait", reach)
+            }
+            Word::Cancel { id, reach } => said(json!({ "id": id }), "cancel", reach),
+            Word::Ask { reach, .. } => said(json!({}), "ask", reach),
+            Word::Who(reach) => said(json!({}), "who", reach),
+            Word::Inbox(reach) => said(json!({}), "inbox", reach),
+            Word::Update(reach) => said(json!({}), "update", reach),
+            Word::Poll(reach) => said(json!({}), "poll", reach),
+            Word::BeforeStop(reach) => said(json!({}), "before_stop", reach),
+            Word::Files(reach) => said(json!({}), "files", reach),
+            Word::Status(reach) => said(json!({}), "status", reach),
+            Word::Stop(reach) => said(json!({}), "stop", reach),
+        }
+    }
+}
+
+/// Asks the session that runs, and prints its answer.
+pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
+    let (word, args, reach) = word.request()?;
+    let answer = open(paths, reach.member.as_deref())?.ask(word, args)?;
+    let mut out = stdout();
+    let printed = match reach.json {
+        true => writeln!(out, "{answer}"),
+        false => in_words(word, &answer)
+            .iter()
+            .try_for_each(|line| writeln!(out, "{line}")),
+    };
+    // Who reads no further, as `head`, has enough.
+    let _ = printed;
+    Ok(match word == "wait" && answer["timed_out"] == json!(true) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+/// A connection to the session that is meant.
+pub(super) fn open(paths: &Paths, member: Option<&str>) -> Result<Client, Failure> {
+    let halls = halls(paths);
+    Ok(find(&halls, &paths.here, member)?)
+}
+
+/// Where sessions are looked for: a program that an agent starts may know less of the environment.
+pub(super) fn halls(paths: &Paths) -> Vec<Hall> {
+    let user = format!("/run/user/{}", rustix::process::geteuid().as_raw());
+    let mut halls = vec![Hall::usual(paths.runtime.as_deref(), &paths.state)];
+    if paths.runtime.is_none() {
+        halls.push(Hall::usual(Some(&user), &paths.state));
+    } else {
+        halls.push(Hall::usual(None, &paths.state));
+    }
+    halls
+}
+
+/// The words of a message: those given, else what standard input holds.
+fn text_of(words: Vec<String>, may_be_empty: bool) -> Result<String, Failure> {
+    if !words.is_empty() || may_be_empty || stdin().is_terminal() {
+        return Ok(words.join(" "));
+    }
+    let mut text = String::new();
+    stdin()
+        .take(1 << 20)
+        .read_to_string(&mut text)
+        .map_err(Failure::Input)?;
+    Ok(text)
+}
+
+/// An answer in lines for people.
+pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
+    let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+    let list = |key: &str| answer[key].as_array().cloned().unwrap_or_default();
+    let joined = |key: &str| {
+        let each: Vec<String> = list(key).iter().map(plain).collect();
+        each.join(", ")
+    };
+    if let Some(message) = answer["message"].as_str() {
+        return vec![message.to_owned()];
+    }
+    match word {
+        "say" | "append" => {
+            let sent = match answer["sent"].as_bool() {
+                Some(true) => "sent",
+                _ => "kept in the outbox; it is sent when there is a connection",
+            };
+            let mut line = format!("{} in {}: {sent}", text("said"), text("threadId"));
+            if !list("delivered").is_empty() {
+                line.push_str(&format!(", {} has it", joined("delivered")));
+            }
+            if !list("offline").is_empty() {
+                line.push_str(&format!(", {} gets it later", joined("offline")));
+            }
+            vec![line]
+        }
+        "who" => list("members")
+            .iter()
+            .map(|member| {
+                let busy = if member["busy"].as_u64() > Some(0) {
+                    ", at work"
+                } else {
+                    ""
+                };
+                let agents = match member["agents"].as_u64() {
+                    Some(1) => "1 agent".to_owned(),
+                    count => format!("{} agents", count.unwrap_or(0)),
+                };
+                format!(
+                    "{}  {}, {}, {agents}{busy}",
+                    plain(&member["name"]),
+                    plain(&member["status"]),
+                    plain(&member["mode"])
+                )
+            })
+            .collect(),
+        "inbox" if list("pending").is_empty() => vec!["Nothing waits.".to_owned()],
+        "inbox" => list("pending")
+            .iter()
+            .map(|item| {
+                format!(
+                    "{}  {} from {} ({}), {} bytes: {}",
+                    plain(&item["id"]),
+                    plain(&item["kind"]),
+                    plain(&item["from"]),
+                    plain(&item["by"]),
+                    item["bytes"],
+                    plain(&item["why"])
+                )
+            })
+            .collect(),
+        "history" => list("lines")
+            .iter()
+            .map(|line| match line["text"].as_str() {
+                Some(said) => format!("{}  {}: {said}", plain(&line["id"]), plain(&line["from"])),
+                None => format!(
+                    "{}  {}: {} bytes, on the screen",
+                    plain(&line["id"]),
+                    plain(&line["from"]),
+                    line["bytes"]
+                ),
+            })
+            .collect(),
+        "mode" => vec![format!("{} mode", text("mode"))],
+        "files" if list("files").is_empty() => vec!["No file yet.".to_owned()],
+        "files" => list("files")
+            .iter()
+            .map(|file| {
+                let far = file["percent"]
+                    .as_u64()
+                    .map_or_else(String::new, |far| format!(" {far} %"));
+                let size = crate::text::bytes(file["bytes"].as_u64().unwrap_or(0));
+                format!(
+                    "{}  from {}, {size}: {}{far}",
+                    plain(&file["id"]),
+                    plain(&file["from"]),
+                    plain(&file["state"])
+                )
+            })
+            .collect(),
+        "poll" | "watch" => {
+            let mut lines: Vec<String> = list("events").iter().map(plain).collect();
+            for task in list("auto_tasks") {
+                lines.push(format!(
+                    "{} in {} waits for an answer",
+                    plain(&task["id"]),
+                    plain(&task["threadId"])
+                ));
+            }
+            if lines.is_empty() {
+                lines.push("nothing new".to_owned());
+            }
+            lines
+        }
+        "wait" if answer["timed_out"] == json!(true) => vec!["it did not happen".to_owned()],
+        "wait" => vec!["it happened".to_owned()],
+        "before_stop" => vec![text("reason")],
+        "cancel" => vec!["stopped".to_owned()],
+        "stop" => vec!["left the room".to_owned()],
+        _ => fields(answer),
+    }
+}
+
+/// One line a field.
+fn fields(answer: &Value) -> Vec<String> {
+    let fields = answer.as_object().cloned().unwrap_or_default();
+    fields
+        .iter()
+        .map(|(key, value)| format!("{key}: {}", plain(value)))
+        .collect()
+}
+
+/// A string without its quotes; anything else as it is.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

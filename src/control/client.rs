@@ -1,0 +1,125 @@
+//! Reaches a running session, from a shell command, a hook, or the MCP server.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::{Entry, Hall, Problem, Request, Response, VERSION};
+
+/// A connection to a running session.
+#[derive(Debug)]
+pub struct Client {
+    /// The session.
+    pub entry: Entry,
+    stream: BufReader<UnixStream>,
+    agent: Option<String>,
+    asked: u64,
+}
+
+/// A session cannot be reached, or does not do what is wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// None runs.
+    #[error("no session runs for this folder; open one with nexscope-tui, or nexscope-tui start --headless")]
+    None,
+    /// Which one is meant cannot be told.
+    #[error("several sessions run ({0}); go into the folder of the one that you mean, or give --name NAME")]
+    Several(String),
+    /// The socket failed.
+    #[error("the session does not answer ({0}); look whether it still runs")]
+    Broken(#[from] io::Error),
+    /// It says no.
+    #[error("{}", .0.message)]
+    Problem(Problem),
+}
+
+/// The sessions that answer, with a connection to each.
+fn alive(halls: &[Hall]) -> Vec<(Entry, UnixStream)> {
+    let entries = halls.iter().flat_map(Hall::entries);
+    entries
+        .filter_map(|(socket, entry)| Some((entry, UnixStream::connect(socket).ok()?)))
+        .collect()
+}
+
+/// Finds the session that is meant: the one with that name where one is given, else the one of `here` or of a
+/// folder above it, else the only one.
+pub fn find(halls: &[Hall], here: &Path, name: Option<&str>) -> Result<Client, ClientError> {
+    let mut all = alive(halls);
+    if let Some(name) = name {
+        all.retain(|(entry, _)| entry.name.eq_ignore_ascii_case(name));
+    }
+    let above: Vec<PathBuf> = here.ancestors().map(Path::to_owned).collect();
+    for folder in &above {
+        let mut of_folder: Vec<usize> = (0..all.len()).filter(|at| all[*at].0.folder == *folder).collect();
+        match of_folder.len() {
+            0 => {}
+            1 => return Ok(Client::new(all.swap_remove(of_folder.remove(0)))),
+            _ => return Err(ClientError::Several(names(&all))),
+        }
+    }
+    match all.len() {
+        0 => Err(ClientError::None),
+        1 => Ok(Client::new(all.swap_remove(0))),
+        _ => Err(ClientError::Several(names(&all))),
+    }
+}
+
+fn names(all: &[(Entry, UnixStream)]) -> String {
+    let each: Vec<String> = all
+        .iter()
+        .map(|(entry, _)| {
+            format!(
+                "{} in #{}, started in {}",
+                entry.name,
+                entry.room,
+                entry.folder.display()
+            )
+        })
+        .collect();
+    each.join("; ")
+}
+
+impl Client {
+    fn new((entry, stream): (Entry, UnixStream)) -> Self {
+        Self {
+            entry,
+            stream: BufReader::new(stream),
+            agent: None,
+            asked: 0,
+        }
+    }
+
+    /// Speaks as an agent of that name from now on.
+    pub fn as_agent(mut self, agent: &str) -> Self {
+        self.agent = Some(agent.to_owned());
+        self
+    }
+
+    /// Wants something, and waits for the answer.
+    pub fn ask(&mut self, word: &str, args: Value) -> Result<Value, ClientError> {
+        self.asked += 1;
+        let request = Request {
+            v: VERSION,
+            id: self.asked,
+            word: word.to_owned(),
+            args,
+            agent: self.agent.clone(),
+        };
+        let mut line = serde_json::to_vec(&request).map_err(io::Error::other)?;
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line)?;
+        let mut answer = String::new();
+        if self.stream.read_line(&mut answer)? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        let response: Response = serde_json::from_str(&answer).map_err(io::Error::other)?;
+        match response.error {
+            Some(problem) => Err(ClientError::Problem(problem)),
+            None => Ok(response.result),
+        }
+    }
+}

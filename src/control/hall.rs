@@ -1,0 +1,93 @@
+//! Where running sessions are found: a socket each, and beside it who and where it is.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::store::write_private;
+
+/// The folder of the sockets of one user.
+#[derive(Debug, Clone)]
+pub struct Hall {
+    dir: PathBuf,
+}
+
+/// A session that runs, as it has written itself down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its process.
+    pub pid: u32,
+    /// The folder that it was started in.
+    pub folder: PathBuf,
+    /// The member's name.
+    pub name: String,
+    /// The room.
+    pub room: String,
+    /// The relay, without secrets.
+    pub relay: String,
+    /// It has no face.
+    pub headless: bool,
+}
+
+impl Hall {
+    /// The usual place: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder where there is none.
+    pub fn usual(runtime: Option<&str>, state: &Path) -> Self {
+        let dir = match runtime.filter(|dir| Path::new(dir).is_absolute()) {
+            Some(dir) => Path::new(dir).join("nexscope"),
+            None => state.join("nexscope").join("run"),
+        };
+        Self { dir }
+    }
+
+    /// Makes the folder, 0700. Fails where it is another's, or others may write to it.
+    pub fn make(&self) -> io::Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)?;
+        let meta = fs::symlink_metadata(&self.dir)?;
+        let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+        match ours && meta.permissions().mode() & 0o022 == 0 {
+            true => Ok(()),
+            false => Err(io::Error::other("it is not this user's alone")),
+        }
+    }
+
+    /// The socket of the session whose state lies in `place`.
+    pub fn socket(&self, place: &Path) -> PathBuf {
+        // Short: the system allows about a hundred bytes for the whole path.
+        let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
+        let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        self.dir.join(format!("{name}.sock"))
+    }
+
+    /// Writes down who listens on a socket.
+    pub fn enter(&self, socket: &Path, entry: &Entry) -> io::Result<()> {
+        let text = serde_json::to_vec(entry).map_err(io::Error::other)?;
+        write_private(&socket.with_extension("json"), &text)
+    }
+
+    /// All that are written down, whether they still run or not.
+    pub fn entries(&self) -> Vec<(PathBuf, Entry)> {
+        let Ok(files) = fs::read_dir(&self.dir) else {
+            return Vec::new();
+        };
+        let mut entries: Vec<(PathBuf, Entry)> = files
+            .filter_map(|file| {
+                let path = file.ok()?.path();
+                if path.extension()? != "json" {
+                    return None;
+                }
+                let entry = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+                Some((path.with_extension("sock"), entry))
+            })
+            .collect();
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries
+    }
+}

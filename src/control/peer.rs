@@ -1,0 +1,97 @@
+//! Who is at the other end of the socket.
+
+use std::{fs, path::Path};
+
+use tokio::net::{UnixStream, unix::UCred};
+
+/// How far up the line of parents one looks.
+const GENERATIONS: usize = 64;
+
+/// Variables that a coding agent's tools have in their environment.
+const MARKS: [&str; 4] = [
+    "NEXSCOPE_RUN_ID=",
+    "CLAUDECODE=",
+    "CODEX_SANDBOX=",
+    "CODEX_SANDBOX_NETWORK_DISABLED=",
+];
+
+/// Who asks for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Its process, where the system tells.
+    pub pid: Option<u32>,
+    /// What the process is called, cleaned: `nexscope-tui (4711)`.
+    pub process: String,
+    /// A person at a terminal: it has one as its standard input, and neither it nor a parent of it was started
+    /// by an agent. An honest guess, and no proof: an agent with a shell can pretend to be its person.
+    pub person: bool,
+}
+
+impl Caller {
+    /// Who has connected. `None` where it is another user.
+    pub(super) fn of(stream: &UnixStream) -> Option<Self> {
+        let credentials: UCred = stream.peer_cred().ok()?;
+        if credentials.uid() != rustix::process::geteuid().as_raw() {
+            return None;
+        }
+        let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
+        let name = pid.and_then(parent_name);
+        let process = match (pid, name) {
+            (Some(pid), Some(name)) => format!("{name} ({pid})"),
+            (Some(pid), None) => format!("process {pid}"),
+            (None, _) => "a program".to_owned(),
+        };
+        Some(Self {
+            person: pid.is_some_and(is_person),
+            pid,
+            process,
+        })
+    }
+}
+
+/// The name of the program that started the client: of ours it is the same always.
+fn parent_name(pid: u32) -> Option<String> {
+    let parent = parent(pid)?;
+    let name = fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+    Some(crate::text::clean_line(name.trim(), 32)).filter(|name| !name.is_empty())
+}
+
+fn is_person(pid: u32) -> bool {
+    let input = fs::read_link(format!("/proc/{pid}/fd/0"));
+    let terminal = input.is_ok_and(|path| {
+        path.starts_with("/dev/pts/") || path.starts_with("/dev/tty") || path == Path::new("/dev/console")
+    });
+    terminal && !is_marked(pid)
+}
+
+/// Whether a process, or one that it comes from, carries the mark of an agent's tool. What cannot be read counts
+/// as marked where it is our own user's.
+fn is_marked(pid: u32) -> bool {
+    let mut pid = pid;
+    for _ in 0..GENERATIONS {
+        match fs::read(format!("/proc/{pid}/environ")) {
+            Ok(environ) => {
+                let mut variables = environ.split(|byte| *byte == 0);
+                if variables.any(|one| MARKS.iter().any(|mark| one.starts_with(mark.as_bytes()))) {
+                    return true;
+                }
+            }
+            // Another user's, such as the terminal's or the login's: nothing of an agent's is above it.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return false,
+            Err(_) => return true,
+        }
+        match parent(pid) {
+            Some(0 | 1) => return false,
+            Some(parent) => pid = parent,
+            None => return true,
+        }
+    }
+    true
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name stands in parentheses and may hold anything.
+    let behind = &stat[stat.rfind(')')? + 1..];
+    behind.split_whitespace().nth(1)?.parse().ok()
+}

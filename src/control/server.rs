@@ -1,0 +1,169 @@
+//! Listens for the session: each client has a task of its own, so that one that stalls holds nobody up.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{Caller, Entry, Hall, LINE_MAX, Problem, Request, Response, VERSION};
+
+/// Clients at once; further ones wait for their turn.
+const CLIENTS: usize = 64;
+/// Requests on their way to the session. Full: their clients wait.
+const CALLS: usize = 64;
+/// How long a client may take to read its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request on its way to the session.
+#[derive(Debug)]
+pub struct Call {
+    /// What is wanted.
+    pub request: Request,
+    /// Who wants it.
+    pub caller: Caller,
+    /// Where the answer goes; one that is dropped says that the session has ended.
+    pub reply: oneshot::Sender<Response>,
+}
+
+/// The socket of a running session; it is gone when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// What comes.
+    pub calls: mpsc::Receiver<Call>,
+    path: PathBuf,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens for the session whose state lies in `place`, which the caller has locked: a socket that is left
+    /// there is nobody's. Fails where the system does not allow it.
+    pub fn start(hall: &Hall, place: &Path, entry: &Entry) -> io::Result<Self> {
+        hall.make()?;
+        let path = hall.socket(place);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // Nobody else can reach it meanwhile: its folder is this user's alone.
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        hall.enter(&path, entry)?;
+        let (calls_in, calls) = mpsc::channel(CALLS);
+        let task = tokio::spawn(listen(listener, calls_in));
+        Ok(Self { calls, path, task })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = fs::remove_file(self.path.with_extension("json"));
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>) {
+    let places = Arc::new(Semaphore::new(CLIENTS));
+    loop {
+        // Never closed.
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let calls = calls.clone();
+                tokio::spawn(async move {
+                    serve(stream, calls).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the control socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Answers one client, in order.
+async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>) {
+    let Some(caller) = Caller::of(&stream) else {
+        tracing::warn!("another user has tried the control socket");
+        return;
+    };
+    let (reading, mut writing) = stream.into_split();
+    let mut reading = BufReader::new(reading);
+    loop {
+        let mut line = Vec::new();
+        match (&mut reading)
+            .take(LINE_MAX as u64 + 1)
+            .read_until(b'\n', &mut line)
+            .await
+        {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let too_long = line.len() > LINE_MAX;
+        let response = match serde_json::from_slice::<Request>(&line) {
+            _ if too_long => problem(0, "usage", "That line is longer than 1 MiB: send it as a file."),
+            Err(error) => problem(0, "usage", format!("That line is no request: {error}.")),
+            Ok(request) if request.v != VERSION => problem(
+                request.id,
+                "version",
+                format!(
+                    "This session speaks version {VERSION}; start the same version of nexscope-tui on both sides."
+                ),
+            ),
+            Ok(request) => {
+                let id = request.id;
+                let (reply, answer) = oneshot::channel();
+                let call = Call {
+                    request,
+                    caller: caller.clone(),
+                    reply,
+                };
+                // A client that goes away while it waits takes its wish with it.
+                let answered = async {
+                    calls.send(call).await.ok()?;
+                    answer.await.ok()
+                };
+                tokio::select! {
+                    answered = answered => answered
+                        .unwrap_or_else(|| problem(id, "ended", "The session has ended.")),
+                    () = gone(&mut reading) => return,
+                }
+            }
+        };
+        let Ok(mut bytes) = serde_json::to_vec(&response) else {
+            return;
+        };
+        bytes.push(b'\n');
+        let written = timeout(PATIENCE, writing.write_all(&bytes)).await;
+        if too_long || !matches!(written, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Ready when the client has closed its end.
+async fn gone(reading: &mut BufReader<tokio::net::unix::OwnedReadHalf>) {
+    // What it sends meanwhile is its next request, and waits.
+    match reading.fill_buf().await {
+        Ok([]) | Err(_) => {}
+        Ok(_) => std::future::pending().await,
+    }
+}
+
+fn problem(id: u64, code: &str, message: impl Into<String>) -> Response {
+    Response::new(id, Err(Problem::new(code, message)))
+}

@@ -1,0 +1,599 @@
+//! The other hands: shell commands, the control socket, a session without a face, and the MCP server, by the real
+//! binary. Nothing that is asked for by a program decides anything, and nothing of what others wrote is told.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+};
+
+use serde_json::{Value, json};
+use support::{Home, PATIENCE, Relay};
+
+/// What nobody but its person may see before it is accepted.
+const CANARY: &str = "canary-c0ffee";
+
+fn program(home: &Home, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(home.variables())
+        .current_dir(home.work())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a shell command to its end.
+fn shell(home: &Home, arguments: &[&str]) -> Output {
+    program(home, arguments).output().unwrap()
+}
+
+/// A shell command that succeeds, as JSON.
+#[track_caller]
+fn ask(home: &Home, arguments: &[&str]) -> Value {
+    let mut with: Vec<&str> = arguments.to_vec();
+    with.insert(1, "--json");
+    let output = shell(home, &with);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text}"))
+}
+
+/// A shell command that fails: its exit code, and what it says.
+#[track_caller]
+fn fails(home: &Home, arguments: &[&str]) -> (i32, String) {
+    let output = shell(home, arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// A program that runs on, with its lines.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut child = program(home, arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (lines_in, lines) = channel();
+        let out = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if lines_in.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// A session without a face that has joined.
+    fn headless(home: &Home) -> Self {
+        let running = Self::start(home, &["start", "--headless"]);
+        running.wait_for("in #lobby as");
+        running
+    }
+
+    #[track_caller]
+    fn wait_for(&self, text: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("waited for {text:?}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An MCP client: one request, one answer.
+struct Mcp {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    id: u64,
+}
+
+impl Mcp {
+    fn start(home: &Home) -> Self {
+        let mut child = program(home, &["mcp"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (input, output) = (
+            child.stdin.take().unwrap(),
+            BufReader::new(child.stdout.take().unwrap()),
+        );
+        let mut mcp = Self {
+            child,
+            input,
+            output,
+            id: 0,
+        };
+        let hello = mcp.request(
+            "initialize",
+            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "codex-mcp-client", "version": "1"}}),
+        );
+        assert_eq!(hello["serverInfo"]["name"], "nexscope");
+        mcp.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        mcp
+    }
+
+    fn send(&mut self, message: &Value) {
+        writeln!(self.input, "{message}").unwrap();
+    }
+
+    fn request(&mut self, method: &str, params: Value) -> Value {
+        self.id += 1;
+        self.send(&json!({"jsonrpc": "2.0", "id": self.id, "method": method, "params": params}));
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "it ended");
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            if answer["id"] == json!(self.id) {
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    /// Calls a tool: whether it failed, and its text.
+    fn call(&mut self, tool: &str, arguments: Value) -> (bool, String) {
+        let result = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
+        let text = result["content"][0]["text"].as_str().unwrap().to_owned();
+        (result["isError"] == json!(true), text)
+    }
+}
+
+impl Drop for Mcp {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn socket(home: &Home) -> PathBuf {
+    let run = home.path().join("state/nexscope/run");
+    let mut files = std::fs::read_dir(run).unwrap().map(|file| file.unwrap().path());
+    files
+        .find(|path| path.extension().is_some_and(|end| end == "sock"))
+        .unwrap()
+}
+
+/// alice without a face, bob with lines, and a message of bob's that waits for alice.
+fn waiting() -> (Relay, Home, Home, Running, Running) {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let seat = Running::headless(&alice);
+    let mut lines = Running::start(&bob, &[]);
+    lines.wait_for("-- in #lobby as bob");
+    lines.say(&format!("@alice {CANARY} what now?"));
+    seat.wait_for("m1 from bob");
+    (relay, alice, bob, seat, lines)
+}
+
+#[test]
+fn shell_commands_ask_the_session_and_decide_nothing() {
+    let (_relay, alice, _bob, seat, lines) = waiting();
+    let who = ask(&alice, &["who"]);
+    assert_eq!(who["online"], json!(["alice", "bob"]));
+    let inbox = ask(&alice, &["inbox"]);
+    assert_eq!(inbox["pending"][0]["id"], "m1");
+    assert_eq!(inbox["pending"][0]["from"], "bob");
+    let asked = ask(&alice, &["accept", "m1"]);
+    assert_eq!(asked["decided"], json!(false));
+    for (arguments, says) in [
+        (vec!["mode", "auto"], "Only a person at the screen"),
+        (vec!["ask", "hi"], "Only a person at the screen"),
+        (vec!["retry", "m1"], "Only a person at the screen"),
+        (vec!["accept", "m99"], "m99 does not wait"),
+    ] {
+        let (code, said) = fails(&alice, &arguments);
+        assert!(code == 1 && said.contains(says), "{arguments:?}: {said}");
+    }
+    assert_eq!(fails(&alice, &["accept", "nonsense"]).0, 2);
+    let inbox = ask(&alice, &["inbox"]);
+    assert_eq!(
+        (&inbox["pending"][0]["id"], &inbox["pending"][0]["askedFor"]),
+        (&json!("m1"), &json!(true))
+    );
+    // Words of a program's are an agent's, and wait.
+    let said = ask(&alice, &["say", "hello from a script; $(id) `id` \"quoted\""]);
+    assert_eq!(said["draft"], "d1");
+    assert_eq!(ask(&alice, &["mode"])["mode"], "manual");
+    let waited = shell(&alice, &["wait", "--for", "message", "--timeout", "1"]);
+    assert_eq!(waited.status.code(), Some(1), "nothing came");
+    drop((seat, lines));
+}
+
+#[test]
+fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
+    let (_relay, alice, _bob, _seat, mut lines) = waiting();
+    lines.say(&format!("{CANARY} to all"));
+    lines.say(&format!("/tell @alice {CANARY}"));
+    ask(&alice, &["watch", "--timeout", "20"]);
+    let mut told = Vec::new();
+    for arguments in [
+        vec!["who"],
+        vec!["inbox"],
+        vec!["history"],
+        vec!["poll"],
+        vec!["status"],
+        vec!["files"],
+        vec!["update"],
+        vec!["before-stop"],
+        vec!["accept", "m1"],
+        vec!["reject", "m1"],
+        vec!["mode"],
+    ] {
+        let output = shell(&alice, &arguments);
+        told.push(format!("{arguments:?} {output:?}"));
+    }
+    let mut mcp = Mcp::start(&alice);
+    told.push(mcp.request("tools/list", json!({})).to_string());
+    for (tool, arguments) in [
+        ("nexscope_who", json!({})),
+        ("nexscope_inbox", json!({})),
+        ("nexscope_history", json!({})),
+        ("nexscope_poll", json!({})),
+        ("nexscope_watch", json!({"timeoutSeconds": 1})),
+        ("nexscope_update", json!({})),
+        ("nexscope_before_stop", json!({})),
+        ("nexscope_accept", json!({"threadId": "m1"})),
+    ] {
+        told.push(format!("{tool} {:?}", mcp.call(tool, arguments)));
+    }
+    for hook in ["prompt", "stop"] {
+        told.push(format!("{:?}", shell(&alice, &["hook", hook])));
+    }
+    for one in &told {
+        assert!(!one.contains("c0ffee"), "{one}");
+    }
+    assert!(
+        told.iter().any(|one| one.contains("m1 from bob")),
+        "that something came is told: {told:#?}"
+    );
+}
+
+#[test]
+fn every_tool_is_listed_and_wrong_arguments_say_why() {
+    let (_relay, alice, _bob, _seat, _lines) = waiting();
+    let mut mcp = Mcp::start(&alice);
+    let tools = mcp.request("tools/list", json!({}));
+    let names: Vec<&str> = tools["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names
+            .iter()
+            .map(|name| name.strip_prefix("nexscope_").unwrap())
+            .collect::<Vec<_>>(),
+        [
+            "start",
+            "stop",
+            "say",
+            "who",
+            "mode",
+            "history",
+            "inbox",
+            "accept",
+            "reject",
+            "append",
+            "update",
+            "poll",
+            "watch",
+            "before_stop"
+        ]
+    );
+    for (tool, arguments, says) in [
+        ("nexscope_say", json!({"txt": "hi"}), "no argument txt"),
+        ("nexscope_say", json!({}), "nothing to say"),
+        ("nexscope_say", json!({"text": 7}), "arguments are wrong"),
+        (
+            "nexscope_say",
+            json!({"text": "hi", "to": "no name!"}),
+            "is no name",
+        ),
+        (
+            "nexscope_say",
+            json!({"text": "hi", "filePath": "/etc/hostname"}),
+            "is not below",
+        ),
+        ("nexscope_accept", json!({}), "needs the argument threadId"),
+        (
+            "nexscope_accept",
+            json!({"threadId": "t77"}),
+            "Nothing waits in t77",
+        ),
+        ("nexscope_watch", json!({"timeoutSeconds": 999}), "1 to 120"),
+        ("nexscope_mode", json!({"mode": "auto"}), "Only a person"),
+    ] {
+        let (failed, text) = mcp.call(tool, arguments.clone());
+        assert!(failed && text.contains(says), "{tool} {arguments}: {text}");
+    }
+    let (failed, text) = mcp.call(
+        "nexscope_say",
+        json!({"to": ["bob"], "text": "from a model", "role": "user"}),
+    );
+    assert!(!failed && text.contains("\"draft\":\"d1\""), "{text}");
+    let (_, text) = mcp.call("nexscope_start", json!({}));
+    assert!(text.contains("already running: alice"), "{text}");
+}
+
+#[test]
+fn what_is_handed_to_a_session_is_answered_by_what_it_says() {
+    let relay = Relay::start();
+    let alice = Home::new(
+        "alice",
+        &relay,
+        "mode = \"auto\"\n[agents.claude]\nkind = \"session\"\n",
+    );
+    let bob = Home::new("bob", &relay, "");
+    let _seat = Running::headless(&alice);
+    let mut lines = Running::start(&bob, &[]);
+    lines.wait_for("-- in #lobby as bob");
+    let mut mcp = Mcp::start(&alice);
+    let (_, first) = mcp.call("nexscope_poll", json!({}));
+    assert!(first.contains("\"auto_tasks\":[]"), "{first}");
+    lines.say("@alice which port?");
+    let (_, news) = mcp.call("nexscope_watch", json!({"timeoutSeconds": 20}));
+    let mut news: Value = serde_json::from_str(&news).unwrap();
+    while news["auto_tasks"].as_array().unwrap().is_empty() {
+        news = serde_json::from_str(&mcp.call("nexscope_watch", json!({"timeoutSeconds": 20})).1).unwrap();
+    }
+    let task = &news["auto_tasks"][0];
+    assert!(task["text"].as_str().unwrap().contains("> which port?"), "{task}");
+    let (_, open) = mcp.call("nexscope_before_stop", json!({}));
+    assert!(open.contains("\"can_stop\":false"), "{open}");
+    let (failed, said) = mcp.call(
+        "nexscope_say",
+        json!({"text": "8080", "threadId": task["threadId"]}),
+    );
+    assert!(!failed && said.contains("\"answered\":true"), "{said}");
+    lines.wait_for("alice·claude → bob: 8080");
+    let (_, open) = mcp.call("nexscope_before_stop", json!({}));
+    assert!(open.contains("\"can_stop\":true"), "{open}");
+}
+
+#[test]
+fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
+    let (_relay, alice, _bob, _seat, _lines) = waiting();
+    let socket = socket(&alice);
+    // A client that stalls, and one that sends garbage, harm nobody.
+    let mut stalled = UnixStream::connect(&socket).unwrap();
+    stalled.write_all(b"{\"v\":1,\"id\":1,\"wo").unwrap();
+    let mut garbage = UnixStream::connect(&socket).unwrap();
+    garbage.write_all(b"\xff\xfe not json\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(garbage.try_clone().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert!(line.contains("is no request"), "{line}");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let mut mcp = Mcp::start(&alice);
+                // All are sent before the first answer is read.
+                for id in 1..=50_u64 {
+                    let word = ["nexscope_who", "nexscope_inbox", "nexscope_history", "nexscope_mode"][id as usize % 4];
+                    mcp.send(&json!({"jsonrpc": "2.0", "id": 100 + id, "method": "tools/call", "params": {"name": word, "arguments": {}}}));
+                }
+                let mut answered = 0;
+                while answered < 50 {
+                    let mut line = String::new();
+                    assert_ne!(mcp.output.read_line(&mut line).unwrap(), 0);
+                    let answer: Value = serde_json::from_str(&line).unwrap();
+                    assert_ne!(answer["result"]["isError"], json!(true), "{answer}");
+                    answered += u32::from(answer["id"].as_u64().is_some_and(|id| id > 100));
+                }
+            });
+        }
+    });
+    // In order on one connection.
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    for id in 0..200 {
+        stream
+            .write_all(format!("{{\"v\":1,\"id\":{id},\"word\":\"mode\"}}\n").as_bytes())
+            .unwrap();
+    }
+    let mut reader = BufReader::new(stream);
+    for id in 0..200 {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["id"], json!(id));
+    }
+}
+
+#[test]
+fn a_socket_is_private_and_a_stale_one_is_taken_over() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let (code, said) = fails(&alice, &["who"]);
+    assert!(code == 1 && said.contains("no session runs"), "{said}");
+    let mut seat = Running::headless(&alice);
+    let path = socket(&alice);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    // A live one is not taken over.
+    let second = shell(&alice, &["start", "--headless"]);
+    assert!(
+        String::from_utf8_lossy(&second.stderr).contains("is in this room already"),
+        "{second:?}"
+    );
+    seat.child.kill().unwrap();
+    seat.child.wait().unwrap();
+    assert!(path.exists(), "killed, it left its socket");
+    assert!(fails(&alice, &["who"]).1.contains("no session runs"));
+    let mut seat = Running::headless(&alice);
+    assert_eq!(ask(&alice, &["who"])["name"], "alice");
+    assert_eq!(ask(&alice, &["stop"])["stopped"], json!(true));
+    assert!(seat.child.wait().unwrap().success());
+    assert!(!path.exists());
+}
+
+#[test]
+fn mcp_starts_a_session_where_none_runs() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let mut mcp = Mcp::start(&alice);
+    let (failed, text) = mcp.call("nexscope_who", json!({}));
+    assert!(failed && text.contains("no session runs"), "{text}");
+    let (failed, text) = mcp.call("nexscope_start", json!({"name": "alice2"}));
+    assert!(
+        !failed && text.contains("joined as alice2 (mode=manual)"),
+        "{text}"
+    );
+    assert_eq!(ask(&alice, &["who"])["name"], "alice2");
+    let (failed, text) = mcp.call("nexscope_stop", json!({}));
+    assert!(!failed && text.contains("true"), "{text}");
+}
+
+#[test]
+fn doctor_names_what_is_wrong() {
+    let relay = Relay::start();
+    let looks = |home: &Home| {
+        let output = shell(home, &["doctor"]);
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, said) = looks(&Home::empty("alice"));
+    assert!(code == 1 && said.contains("nothing is configured"), "{said}");
+    let missing = "[agents.x]\nkind = \"command\"\ncommand = [\"/nowhere/x\"]\n";
+    let (code, said) = looks(&Home::new("alice", &relay, missing));
+    assert!(
+        code == 1 && said.contains("the relay takes it") && said.contains("/nowhere/x is not installed"),
+        "{said}"
+    );
+    let wrong = Home::empty("alice");
+    wrong.configure(&format!(
+        "name = \"alice\"\nrelay = \"{}\"\ntoken = \"wrong\"\n",
+        relay.url()
+    ));
+    let (code, said) = looks(&wrong);
+    assert!(code == 1 && said.contains("does not take it"), "{said}");
+    let dead = Home::empty("alice");
+    dead.configure("name = \"alice\"\nrelay = \"ws://127.0.0.1:9/ws\"\ntoken = \"t\"\n");
+    let (code, said) = looks(&dead);
+    assert!(code == 1 && said.contains("cannot reach 127.0.0.1:9"), "{said}");
+    let script = Home::empty("alice");
+    let claude = script.script("claude", "echo '9.9.9 (Claude Code)'");
+    script.join(
+        &relay,
+        &format!("[agents.claude]\nkind = \"claude\"\ncommand = [{claude:?}]\n"),
+    );
+    let (code, said) = looks(&script);
+    assert!(code == 1 && said.contains("is not logged in"), "{said}");
+    let dumb = program(&script, &["doctor"])
+        .env("TERM", "dumb")
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&dumb.stdout).contains("terminal"));
+}
+
+#[test]
+fn the_plugin_is_written_once_and_taken_away() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let first = String::from_utf8(shell(&alice, &["setup", "claude", "--dry-run"]).stdout).unwrap();
+    assert!(first.contains("Writes") && !alice.path().join("config/nexscope/claude").exists());
+    shell(&alice, &["setup", "claude"]);
+    let plugin = alice.path().join("config/nexscope/claude/nexscope");
+    let commands = std::fs::read_dir(plugin.join("commands")).unwrap().count();
+    assert_eq!(commands, 11);
+    let again = String::from_utf8(shell(&alice, &["setup", "claude"]).stdout).unwrap();
+    assert!(
+        again.contains("there already") && !again.contains("Writes"),
+        "{again}"
+    );
+    shell(&alice, &["setup", "claude", "--remove"]);
+    assert!(!plugin.exists());
+    let codex = alice.path().join(".codex/config.toml");
+    std::fs::create_dir_all(codex.parent().unwrap()).unwrap();
+    let mine = "# mine\nmodel = \"x\"\n";
+    std::fs::write(&codex, mine).unwrap();
+    shell(&alice, &["setup", "codex"]);
+    let with = std::fs::read_to_string(&codex).unwrap();
+    assert!(
+        with.starts_with(mine) && with.contains("[mcp_servers.nexscope]"),
+        "{with}"
+    );
+    shell(&alice, &["setup", "codex", "--remove"]);
+    assert_eq!(std::fs::read_to_string(&codex).unwrap(), mine);
+}
+
+#[test]
+fn the_demo_shows_a_mention_a_file_and_an_answer_and_leaves_nothing() {
+    let home = Home::empty("alice");
+    let temporary = home.path().join("tmp");
+    std::fs::create_dir_all(&temporary).unwrap();
+    let mut child = program(&home, &["demo"])
+        .env("TMPDIR", &temporary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    for wanted in [
+        "can you review this?",
+        "bob·codex",
+        "waits for you",
+        "f1 from bob waits for you",
+    ] {
+        while !seen.contains(wanted) {
+            let mut line = String::new();
+            assert_ne!(
+                out.read_line(&mut line).unwrap(),
+                0,
+                "waited for {wanted:?}: {seen}"
+            );
+            seen.push_str(&line);
+        }
+    }
+    drop(child.stdin.take());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    child.wait().unwrap();
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(!home.path().join("state").exists() && !home.path().join("config").exists());
+}
