@@ -12,7 +12,7 @@ use super::{
     key::Key,
     keymap::{Context, Found},
     palette::{Choice, Palette},
-    popup::Popup,
+    popup::{self, Popup},
     state::{Pane, Tone, What},
 };
 use crate::{command::WORDS, room::Command};
@@ -74,6 +74,13 @@ impl Screen {
     fn paste(&mut self, text: &str, now: Instant) {
         self.state.gate.key(now);
         let context = self.state.context();
+        if context == Context::Composer
+            && let Some(offer) = popup::dropped(text, &self.state.composer.whole(), self.session.folder())
+        {
+            self.state.composer.set(&offer);
+            let words = "Sending it offers the file; delete the beginning to send the words.";
+            return self.state.say(words, Tone::Good);
+        }
         if let Some(field) = self.state.field() {
             field.paste(text);
             self.written(context);
