@@ -56,8 +56,9 @@ pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{Look, Plan, Shown};
 
-/// The shortest time from one draw to the next.
-const FRAME: Duration = Duration::from_millis(16);
+/// The shortest time from one draw of what has come to the next, and from one draw of what was typed to the
+/// next: each at most 30 a second, so that one types smoothly while much comes.
+const FRAME: Duration = Duration::from_millis(33);
 /// How long after the last of several changes files are read: an editor writes in steps.
 const SAVED: Duration = Duration::from_millis(150);
 /// How long after something has changed it is kept what the person has read and not sent.
@@ -263,14 +264,15 @@ impl Screen {
         let mut stop = std::pin::pin!(stop);
         let mut events = open();
         let mut next_draw = Instant::now();
-        let mut dirty = true;
+        let mut typed_draw = Instant::now();
+        let (mut dirty, mut typed) = (true, false);
         let (mut reload_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             // Keys that are there are taken before anything new is shown, so that none of them can be
             // taken for an answer to it.
             while let Some(event) = ready(&mut events).await {
                 match event.transpose()? {
-                    Some(event) if self.event(&event, Instant::now()) == Next::Go => dirty = true,
+                    Some(event) if self.event(&event, Instant::now()) == Next::Go => typed = true,
                     // The person leaves, or the terminal is gone.
                     _ => return Ok(()),
                 }
@@ -282,17 +284,22 @@ impl Screen {
                 dirty = true;
             }
             self.news();
-            if dirty && Instant::now() >= next_draw {
+            dirty |= typed;
+            let now = Instant::now();
+            if dirty && now >= next_draw || typed && now >= typed_draw {
                 self.draw(surface)?;
-                dirty = false;
                 next_draw = Instant::now() + FRAME;
+                if typed {
+                    typed_draw = next_draw;
+                }
+                (dirty, typed) = (false, false);
                 keep_at.get_or_insert(Instant::now() + KEPT);
             }
             let moving = self.is_moving();
             tokio::select! {
                 biased;
                 event = events.next() => match event.transpose()? {
-                    Some(event) if self.event(&event, Instant::now()) == Next::Go => dirty = true,
+                    Some(event) if self.event(&event, Instant::now()) == Next::Go => typed = true,
                     _ => return Ok(()),
                 },
                 () = &mut stop => return Ok(()),

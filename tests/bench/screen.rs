@@ -25,6 +25,7 @@ fn main() {
     println!("{MESSAGES} messages, a journal of {size} MiB; 120x36 but where told otherwise.\n");
     println!("| what | figure |\n|---|---|");
     start(&alice);
+    redraw(&opened(&alice, 200, 60));
     let a = opened(&alice, 120, 36);
     row("memory", &format!("{} MB", memory(&a) / 1000));
     typing(&a, "a key, to the first byte", "bytes a key");
@@ -32,9 +33,6 @@ fn main() {
     scrolling(&a);
     search(&a);
     arriving(&a, &relay);
-    drop(a);
-    let a = opened(&alice, 200, 60);
-    redraw(&a);
 }
 
 fn row(what: &str, figure: &str) {
