@@ -139,8 +139,8 @@ mod tests {
         let paths = Paths {
             config: dir.path().to_owned(),
             state: dir.path().join("s"),
-            runtime: None,
             here: dir.path().join("h"),
+            runtime: None,
         };
         std::fs::write(paths.user_file(), text).unwrap();
         load(&paths, |_| None, &Flags::default()).unwrap_or_else(|error| panic!("{error}"))

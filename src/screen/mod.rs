@@ -1,7 +1,8 @@
 //! The full screen: one face on a session.
 //!
 //! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
-//! a change is drawn at once, or, while changes come fast, at most 60 times a second.
+//! a change is drawn at once, or, while changes come fast, at most 60 times a second what is typed, and 30
+//! times what has come.
 
 pub(crate) mod abilities;
 mod action;
@@ -56,9 +57,11 @@ pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{Look, Plan, Shown};
 
-/// The shortest time from one draw of what has come to the next, and from one draw of what was typed to the
-/// next: each at most 30 a second, so that one types smoothly while much comes.
-const FRAME: Duration = Duration::from_millis(33);
+/// The shortest time from one draw to the next.
+const FRAME: Duration = Duration::from_millis(16);
+/// The shortest time from any draw to one of what has come, so that there is room for what one types while
+/// much comes.
+const NEWS: Duration = Duration::from_millis(33);
 /// How long after the last of several changes files are read: an editor writes in steps.
 const SAVED: Duration = Duration::from_millis(150);
 /// How long after something has changed it is kept what the person has read and not sent.
@@ -286,12 +289,10 @@ impl Screen {
             self.news();
             dirty |= typed;
             let now = Instant::now();
-            if dirty && now >= next_draw || typed && now >= typed_draw {
+            if now >= if typed { typed_draw } else { next_draw } && dirty {
                 self.draw(surface)?;
-                next_draw = Instant::now() + FRAME;
-                if typed {
-                    typed_draw = next_draw;
-                }
+                typed_draw = Instant::now() + FRAME;
+                next_draw = Instant::now() + NEWS;
                 (dirty, typed) = (false, false);
                 keep_at.get_or_insert(Instant::now() + KEPT);
             }
@@ -303,7 +304,7 @@ impl Screen {
                     _ => return Ok(()),
                 },
                 () = &mut stop => return Ok(()),
-                () = sleep_until(next_draw.into()), if dirty => {}
+                () = sleep_until(if typed { typed_draw } else { next_draw }.into()), if dirty => {}
                 () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
                 () = until(reload_at) => {
                     reload_at = None;

@@ -204,8 +204,8 @@ impl World {
         let paths = crate::config::Paths {
             config: dir.path().to_owned(),
             state: dir.path().to_owned(),
-            runtime: None,
             here: dir.path().to_owned(),
+            runtime: None,
         };
         let config = crate::config::load(&paths, |_| None, &crate::config::Flags::default());
         self.state.looser = Some(super::state::Looser {

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::{Config, Network, RoomToken, TlsFiles, Token, Version1};
 use clap::{Parser, ValueEnum};
-use nexscope_relay::{Config, Network, RoomToken, TlsFiles, Token, Version1};
 
-use crate::settings::path;
+use super::settings::path;
 
 /// Carries chat rooms for people and their coding agents.
 ///
@@ -291,7 +291,7 @@ fn size64(text: &str) -> Result<u64, String> {
 
 /// Reads a room's name.
 fn room(text: &str) -> Result<String, String> {
-    if nexscope_relay::protocol::is_name(text) {
+    if crate::protocol::is_name(text) {
         Ok(text.to_owned())
     } else {
         Err("a room is 1 to 32 of A-Z a-z 0-9 _ -, and no reserved word".into())

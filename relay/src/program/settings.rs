@@ -9,25 +9,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{RoomToken, Token};
 use anyhow::{Context, anyhow, bail};
 use clap::{ArgAction, CommandFactory, FromArgMatches};
-use nexscope_relay::{RoomToken, Token};
 use serde::Deserialize;
 use toml::Value;
 
-use crate::cli::Flags;
+use super::cli::Flags;
 
 /// Read from the working directory, where it is there.
 const DOTENV: &str = ".env";
 
 /// What the command line, the variables and the files say together. Ends the program on a fault of the
 /// command line, as clap does.
-pub fn read() -> anyhow::Result<(Flags, Vec<RoomToken>)> {
+pub fn read(name: &'static str, given: Vec<String>) -> anyhow::Result<(Flags, Vec<RoomToken>)> {
     let dotenv = match fs::read_to_string(DOTENV) {
         Ok(text) => dotenv(&text).context("cannot read .env")?,
         Err(_) => HashMap::new(),
     };
-    let path = config_path(env::args().skip(1))
+    let path = config_path(given.iter().skip(1).cloned())
         .or_else(|| env::var("NEXSCOPE_CONFIG").ok())
         .or_else(|| dotenv.get("NEXSCOPE_CONFIG").cloned())
         .filter(|path| !path.is_empty());
@@ -35,7 +35,7 @@ pub fn read() -> anyhow::Result<(Flags, Vec<RoomToken>)> {
         Some(path) => config(Path::new(&path))?,
         None => Default::default(),
     };
-    let mut command = Flags::command();
+    let mut command = Flags::command().name(name).bin_name(name);
     let arguments: Vec<_> = command
         .get_arguments()
         .map(|argument| {
@@ -57,7 +57,8 @@ pub fn read() -> anyhow::Result<(Flags, Vec<RoomToken>)> {
             command = command.mut_arg(id, |argument| argument.default_values(values));
         }
     }
-    let flags = Flags::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let flags =
+        Flags::from_arg_matches(&command.get_matches_from(given)).unwrap_or_else(|error| error.exit());
     Ok((flags, tokens))
 }
 
