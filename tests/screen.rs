@@ -332,7 +332,7 @@ fn keys_on_their_way_decide_nothing_in_any_keymap() {
             "{keymap}: what was typed decided"
         );
         // And it can be decided.
-        b.press_until(accepts, "accepted for helper");
+        b.press_until(accepts, "bob·helper → alice");
     }
 }
 
@@ -394,4 +394,29 @@ fn no_escape_of_a_hostile_text_reaches_the_terminal() {
             &behind[..behind.len().min(20)]
         );
     }
+}
+
+#[test]
+fn a_mention_is_accepted_with_instructions() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
+    let script = bob.script("agent", "cat > \"$HOME/prompt\"; echo done");
+    bob.join(&relay, &support::command_agent("helper", &script));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    a.say("@bob where does it race?");
+    b.wait_for("▸ m1 alice asks");
+    b.send("\x1bOS");
+    b.wait_for("[Inbox 1]");
+    b.press_until("i", "what your agent should mind");
+    b.send("look at the lock first");
+    b.wait_for("✎ look at the lock first");
+    b.press_until("\r", "nothing waits");
+    a.wait_for("done");
+    let prompt = std::fs::read_to_string(bob.path().join("prompt")).unwrap();
+    assert!(prompt.contains("look at the lock first"), "{prompt}");
+    b.send("d");
+    b.wait_for("Decided today");
+    b.wait_for("accepted for helper");
 }

@@ -95,8 +95,6 @@ pub struct Config {
     pub theme: String,
     /// How the person is called.
     pub notify: Vec<Notify>,
-    /// The session has no face.
-    pub headless: bool,
     /// What they are called for.
     pub notify_for: Vec<Attention>,
     /// A program that calls them, and what it is given before the words; none where it is empty.
@@ -105,6 +103,8 @@ pub struct Config {
     pub mouse: bool,
     /// What the person knows of the terminal.
     pub terminal: Wishes,
+    /// The session has no face.
+    pub headless: bool,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
 }
@@ -207,11 +207,11 @@ pub fn load(
         keymap: "default".into(),
         theme: "terminal".into(),
         notify: vec![Notify::Bell, Notify::Title],
-        headless: false,
         notify_for: vec![Attention::Item, Attention::Message, Attention::Failure],
         notify_command: Vec::new(),
         mouse: true,
         terminal: Wishes::default(),
+        headless: false,
         warnings: Vec::new(),
     };
     if let Some(file) = read(&paths.user_file())? {

@@ -35,7 +35,7 @@ actions! {
     Edit "edit" "edit first",
     Grant "grant" "allow for the thread",
     Later "later" "put off",
-    Open "open" "show it whole",
+    Open "open" "open it",
     Inbox "inbox" "inbox",
     Instruct "instruct" "accept, with instructions",
     Filter "filter" "show one kind only",

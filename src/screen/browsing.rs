@@ -209,6 +209,18 @@ impl Screen {
         });
     }
 
+    /// Something with the selected file.
+    pub(super) fn file_command(&mut self, command: impl Fn(ItemId) -> crate::room::Command) {
+        match self.state.selected_file(&self.session.room) {
+            Some(number) => {
+                let result = self.session.perform(command(ItemId::File(number)));
+                self.show(result);
+            }
+            None => self.state.say("There is no file yet.", Tone::Good),
+        }
+    }
+
+    /// Selects another file; to newer ones where `by` is positive.
     pub(super) fn select_file(&mut self, by: isize) {
         let last = self.session.room.offers.all().count() as u32;
         if let Some(now) = self.state.selected_file(&self.session.room) {

@@ -12,13 +12,10 @@ use super::{
     key::Key,
     keymap::{Context, Found},
     palette::{Choice, Palette},
-    popup::Popup,
+    popup::{self, Popup},
     state::{Pane, Tone, What},
 };
-use crate::{
-    command::WORDS,
-    room::{Command, ItemId},
-};
+use crate::{command::WORDS, room::Command};
 
 /// Lines that the wheel moves.
 const WHEEL: isize = 3;
@@ -77,6 +74,13 @@ impl Screen {
     fn paste(&mut self, text: &str, now: Instant) {
         self.state.gate.key(now);
         let context = self.state.context();
+        if context == Context::Composer
+            && let Some(offer) = popup::dropped(text, &self.state.composer.whole(), self.session.folder())
+        {
+            self.state.composer.set(&offer);
+            let words = "Sending it offers the file; delete the beginning to send the words.";
+            return self.state.say(words, Tone::Good);
+        }
         if let Some(field) = self.state.field() {
             field.paste(text);
             self.written(context);
@@ -241,17 +245,6 @@ impl Screen {
                 Next::Go
             }
             None => Next::Go,
-        }
-    }
-
-    /// Something with the selected file.
-    fn file_command(&mut self, command: impl Fn(ItemId) -> Command) {
-        match self.state.selected_file(&self.session.room) {
-            Some(number) => {
-                let result = self.session.perform(command(ItemId::File(number)));
-                self.show(result);
-            }
-            None => self.state.say("There is no file yet.", Tone::Good),
         }
     }
 

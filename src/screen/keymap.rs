@@ -192,13 +192,14 @@ impl Keymap {
         } else {
             dir
         };
-        let (place, text) = super::bundled(name, dir, BUILT_IN, "keymap")?;
+        let (place, text) = super::files::bundled(name, dir, BUILT_IN, "keymap")?;
         let wrong = |what: String| format!("{place}, {what}");
         if above.len() > 8 {
             return Err(wrong("inherits: the files go round in a circle".into()));
         }
         above.push(name.to_owned());
-        let file: File = toml::from_str(&text).map_err(|error| wrong(super::toml_error(&error, &text)))?;
+        let file: File =
+            toml::from_str(&text).map_err(|error| wrong(super::files::toml_error(&error, &text)))?;
         let mut keymap = match &file.inherits {
             Some(parent) => Self::layered(parent, dir, above)?,
             None => Self::default(),
@@ -211,7 +212,7 @@ impl Keymap {
         let mut own = Self::default();
         for (context, lines) in file.contexts() {
             for (written, name) in lines.0 {
-                let line = super::line_at(text, name.span().start);
+                let line = super::files::line_at(text, name.span().start);
                 let wrong = |what: String| format!("line {line}: {what}");
                 let keys = written.get_ref().split_whitespace().map(str::parse);
                 let keys: Vec<Key> = keys.collect::<Result<_, String>>().map_err(wrong)?;

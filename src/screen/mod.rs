@@ -1,7 +1,8 @@
 //! The full screen: one face on a session.
 //!
 //! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
-//! a change is drawn at once, or, while changes come fast, at most 60 times a second.
+//! a change is drawn at once, or, while changes come fast, at most 60 times a second what is typed, and 30
+//! times what has come.
 
 pub(crate) mod abilities;
 mod action;
@@ -13,7 +14,9 @@ mod copying;
 mod deciding;
 mod drag;
 mod editor;
+mod files;
 mod gate;
+mod glimpse;
 mod input;
 mod key;
 mod keymap;
@@ -42,22 +45,26 @@ use jiff::tz::TimeZone;
 use tokio::time::sleep_until;
 
 use crate::{
-    config::{self, Change, Config, ConfigError, Watch},
-    room::{Connection, ItemId, Room},
+    config::{self, Config, ConfigError, Watch},
+    room::{Connection, ItemId},
     session::{Session, now},
     store::{Desk, Left},
 };
 use abilities::Abilities;
 use attention::Attention;
+pub use glimpse::glimpse;
 use input::Next;
 use keymap::Keymap;
-use state::{Looser, Overlay, Paper, State, Tone};
+use state::{State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{Look, Plan, Shown};
 
 /// The shortest time from one draw to the next.
 const FRAME: Duration = Duration::from_millis(16);
+/// The shortest time from any draw to one of what has come, so that there is room for what one types while
+/// much comes.
+const NEWS: Duration = Duration::from_millis(33);
 /// How long after the last of several changes files are read: an editor writes in steps.
 const SAVED: Duration = Duration::from_millis(150);
 /// How long after something has changed it is kept what the person has read and not sent.
@@ -143,77 +150,6 @@ impl Screen {
         screen
     }
 
-    /// Takes the keys and colours that `config` names. Of what is wrong, the last good one stays, and the
-    /// person is told. Returns whether all was right.
-    fn take_looks(&mut self, config: &Config) -> bool {
-        let keymap = Keymap::load(&config.keymap, &self.folder.join("keymaps"));
-        let theme = Theme::load(&config.theme, &self.folder.join("themes"));
-        let wrong: Vec<String> = [keymap.as_ref().err(), theme.as_ref().err()]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect();
-        if let Ok(keymap) = keymap {
-            self.state.commands &= keymap.is_modal();
-            self.keymap = keymap;
-        }
-        if let Ok(theme) = theme {
-            self.theme = theme;
-            self.state.reading.bodies.forget();
-        }
-        if !wrong.is_empty() {
-            self.state.say(wrong.join("; "), Tone::Bad);
-        }
-        wrong.is_empty()
-    }
-
-    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key.
-    fn reload(&mut self) {
-        let config = match (self.reload)() {
-            Ok(config) => config,
-            Err(error) => return self.state.say(error.to_string(), Tone::Bad),
-        };
-        self.attention.set(attention::Wishes::of(&config));
-        if self.take_looks(&config) {
-            self.state
-                .say("Keys and colours are as they were saved.", Tone::Good);
-        }
-        let change = Change::between(self.session.config(), &config);
-        if !change.later.is_empty() {
-            let words = format!("Saved; {} holds from the next start on.", change.later.join(", "));
-            self.state.say(words, Tone::Good);
-        }
-        self.session.set_config(change.safe);
-        self.state.looser = (!change.looser.is_empty()).then_some(Looser {
-            config,
-            words: change.looser,
-            shown: None,
-        });
-    }
-
-    /// The first press shows all that is looser, the second takes it.
-    fn take_settings(&mut self, now: Instant) {
-        let Some(looser) = &mut self.state.looser else {
-            return self.state.say("No settings wait for you.", Tone::Good);
-        };
-        if !looser.shown.is_some_and(|shown| gate::Gate::settled(shown, now)) {
-            looser.shown.get_or_insert(now);
-            let words = looser.words.clone();
-            let lines = view::looser_lines(&self.look(), &words);
-            self.state.overlay = Overlay::Paper(Paper {
-                title: "Looser settings",
-                lines,
-                scroll: 0,
-            });
-            return;
-        }
-        if let Some(looser) = self.state.looser.take() {
-            self.session.set_config(looser.config);
-            self.state.overlay = Overlay::None;
-            self.state.say("The settings are as they were saved.", Tone::Good);
-        }
-    }
-
     /// What the terminal can do.
     pub fn set_abilities(&mut self, abilities: &Abilities) {
         self.state.gate.alt_is_certain = abilities.keyboard;
@@ -263,14 +199,15 @@ impl Screen {
         let mut stop = std::pin::pin!(stop);
         let mut events = open();
         let mut next_draw = Instant::now();
-        let mut dirty = true;
+        let mut typed_draw = Instant::now();
+        let (mut dirty, mut typed) = (true, false);
         let (mut reload_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             // Keys that are there are taken before anything new is shown, so that none of them can be
             // taken for an answer to it.
             while let Some(event) = ready(&mut events).await {
                 match event.transpose()? {
-                    Some(event) if self.event(&event, Instant::now()) == Next::Go => dirty = true,
+                    Some(event) if self.event(&event, Instant::now()) == Next::Go => typed = true,
                     // The person leaves, or the terminal is gone.
                     _ => return Ok(()),
                 }
@@ -282,21 +219,24 @@ impl Screen {
                 dirty = true;
             }
             self.news();
-            if dirty && Instant::now() >= next_draw {
+            dirty |= typed;
+            let now = Instant::now();
+            if now >= if typed { typed_draw } else { next_draw } && dirty {
                 self.draw(surface)?;
-                dirty = false;
-                next_draw = Instant::now() + FRAME;
+                typed_draw = Instant::now() + FRAME;
+                next_draw = Instant::now() + NEWS;
+                (dirty, typed) = (false, false);
                 keep_at.get_or_insert(Instant::now() + KEPT);
             }
             let moving = self.is_moving();
             tokio::select! {
                 biased;
                 event = events.next() => match event.transpose()? {
-                    Some(event) if self.event(&event, Instant::now()) == Next::Go => dirty = true,
+                    Some(event) if self.event(&event, Instant::now()) == Next::Go => typed = true,
                     _ => return Ok(()),
                 },
                 () = &mut stop => return Ok(()),
-                () = sleep_until(next_draw.into()), if dirty => {}
+                () = sleep_until(if typed { typed_draw } else { next_draw }.into()), if dirty => {}
                 () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
                 () = until(reload_at) => {
                     reload_at = None;
@@ -443,30 +383,6 @@ impl Screen {
     }
 }
 
-/// Draws the newest messages while the rest is being read: nothing can be done yet, and keys wait.
-pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder: &Path) -> io::Result<()> {
-    // What is wrong with a file is told by the screen itself.
-    let keymap = Keymap::load(&config.keymap, &folder.join("keymaps"));
-    let theme = Theme::load(&config.theme, &folder.join("themes"));
-    let look = Look {
-        room,
-        relay: "",
-        theme: &theme.unwrap_or_else(|_| Theme::built_in()),
-        keymap: &keymap.unwrap_or_else(|_| Keymap::built_in()),
-        now: now(),
-        zone: &TimeZone::system(),
-        links: false,
-    };
-    let mut state = State::default();
-    state.say("Reading what was said …", Tone::Good);
-    let drawn = surface.terminal().draw(|frame| {
-        let plan = Plan::new(&look, &mut state, frame.area());
-        view::draw(&look, &state, &plan, frame);
-    });
-    drawn.map_err(|error| io::Error::other(error.to_string()))?;
-    surface.show()
-}
-
 /// Waits until a file of the configuration was saved; for ever where none is watched.
 async fn saved(watch: &mut Option<Watch>) {
     if let Some(watch) = watch
@@ -493,54 +409,4 @@ async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-/// The text of a keymap or theme, and where it is from: the user's own file in `dir`, else one that is
-/// built in.
-fn bundled(
-    name: &str,
-    dir: &Path,
-    built_in: &[(&str, &str)],
-    what: &str,
-) -> Result<(String, String), String> {
-    if !nexscope_relay::protocol::is_name(name) {
-        return Err(format!(
-            "\"{}\" is no name of a {what}",
-            crate::text::clean_line(name, 40)
-        ));
-    }
-    let path = dir.join(format!("{name}.toml"));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok((format!("{what}s/{name}.toml"), text)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(format!("{}: {error}", path.display()));
-        }
-        Err(_) => {}
-    }
-    let known = built_in.iter().find(|(known, _)| *known == name);
-    known
-        .map(|(_, text)| (format!("{what} {name}"), (*text).to_owned()))
-        .ok_or_else(|| {
-            let names: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
-            format!(
-                "there is no {what} {name}; there is {}, and your own go into {}",
-                names.join(", "),
-                dir.display()
-            )
-        })
-}
-
-/// An error in a TOML file, with its line.
-fn toml_error(error: &toml::de::Error, text: &str) -> String {
-    let line = error.span().map_or(1, |span| line_at(text, span.start));
-    format!("line {line}: {}", crate::config::with_nearest(error.message()))
-}
-
-/// The line, from 1, of a place in a text.
-fn line_at(text: &str, byte: usize) -> usize {
-    text.as_bytes()[..byte.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
 }

@@ -80,6 +80,28 @@ impl Popup {
     }
 }
 
+/// A file that was pasted, or dropped on the terminal, which then pastes its path: the words that offer it
+/// before what is `written` already. None where no file is meant.
+pub fn dropped(pasted: &str, written: &str, here: &Path) -> Option<String> {
+    let pasted = pasted.trim();
+    if pasted.contains(['\n', '\r']) || written.starts_with('/') {
+        return None;
+    }
+    let bare = match pasted.as_bytes() {
+        [first @ (b'\'' | b'"'), .., last] if first == last => pasted[1..pasted.len() - 1].to_owned(),
+        _ => pasted
+            .strip_prefix("file://")
+            .unwrap_or(pasted)
+            .replace("\\ ", " "),
+    };
+    let is_path = ["/", "~/", "./", "../"]
+        .iter()
+        .any(|start| bare.starts_with(start));
+    let is_file = is_path && here.join(crate::config::in_home(Path::new(&bare))).is_file();
+    let plain = text::clean(&bare).text == bare && !bare.contains(['"', '\\']);
+    (is_file && plain).then(|| format!("/say --file \"{bare}\" {written}"))
+}
+
 fn begins(name: &str, begun: &str) -> bool {
     name.get(..begun.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(begun))
@@ -183,6 +205,40 @@ mod tests {
         let popup = Popup::while_writing(&composer, &world.room).unwrap();
         popup.complete(&mut composer);
         assert_eq!(composer.text(), "hello @carol ");
+    }
+
+    #[test]
+    fn a_path_that_is_pasted_offers_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("my report.txt");
+        std::fs::write(&file, "x").unwrap();
+        let path = file.display().to_string();
+        let offer = format!("/say --file \"{path}\" @bob see");
+        for pasted in [
+            path.clone(),
+            format!("'{path}'"),
+            format!("file://{path}\n"),
+            path.replace(' ', "\\ "),
+        ] {
+            assert_eq!(
+                dropped(&pasted, "@bob see", dir.path()),
+                Some(offer.clone()),
+                "{pasted}"
+            );
+        }
+        let offer = "/say --file \"./my report.txt\" ";
+        assert_eq!(dropped("./my report.txt", "", dir.path()).as_deref(), Some(offer));
+        for pasted in [
+            "/nowhere/at/all",
+            "my report.txt",
+            "see /etc/passwd",
+            "/",
+            "a\nb",
+            "",
+        ] {
+            assert_eq!(dropped(pasted, "", dir.path()), None, "{pasted}");
+        }
+        assert_eq!(dropped(&path, "/say --file x", dir.path()), None);
     }
 
     #[test]

@@ -162,13 +162,13 @@ fn layered(
     } else {
         dir
     };
-    let (place, text) = super::bundled(name, dir, BUILT_IN, "theme")?;
+    let (place, text) = super::files::bundled(name, dir, BUILT_IN, "theme")?;
     if above.len() > 8 {
         return Err(format!("{place}, inherits: the files go round in a circle"));
     }
     above.push(name.to_owned());
-    let file: File =
-        toml::from_str(&text).map_err(|error| format!("{place}, {}", super::toml_error(&error, &text)))?;
+    let file: File = toml::from_str(&text)
+        .map_err(|error| format!("{place}, {}", super::files::toml_error(&error, &text)))?;
     if let Some(parent) = &file.inherits {
         layered(parent, dir, above, palette, styles)?;
     }
@@ -177,7 +177,7 @@ fn layered(
         let wrong = |what: String| {
             format!(
                 "{place}, line {}: {what}",
-                super::line_at(&text, written.span().start)
+                super::files::line_at(&text, written.span().start)
             )
         };
         let scope = Scope::ALL

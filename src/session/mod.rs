@@ -6,6 +6,7 @@
 
 mod handed;
 mod host;
+mod opening;
 mod serve;
 
 use std::{
@@ -20,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent,
-    config::{Change, Config, ConfigError, Paths, Token},
+    config::{Change, Config, ConfigError, Paths},
     control::{Call, Entry, Hall, Server},
-    link::{Invite, Link, Login, Standing, Target},
+    link::{Invite, Link, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
         Person, Record, Reply, Room, Settings, ask::Ask,
     },
-    store::{Journal, Lock, Place, PlaceError, Reading, Report},
+    store::{Journal, Lock, PlaceError, Report},
     transfer::{self, Transfers},
 };
 
@@ -35,6 +36,7 @@ use handed::Handed;
 use serve::Clients;
 
 pub use host::{Host, HostError, fresh_token};
+pub use opening::Opening;
 
 /// Milliseconds since the Unix epoch, by the system's clock.
 pub fn now() -> Millis {
@@ -48,8 +50,6 @@ const HISTORY: u32 = 50;
 const AGENT_EVENTS: usize = 256;
 /// When so many records wait for the disk, nothing more is taken from the relay.
 const RECORDS_WAITING: usize = 4096;
-/// Of so many bytes at the end of the journal the newest messages are shown before all of it is read.
-const GLIMPSE: u64 = 64 * 1024;
 /// How long runs may take to end when the session does.
 const STOPPING: Duration = Duration::from_secs(15);
 /// How long, after that, the relay is waited for to take what was said last.
@@ -123,195 +123,6 @@ pub enum StartError {
     NoRelay,
     #[error("there is no token for {0}: set token in config.toml beside relay, or NEXSCOPE_TOKEN")]
     NoToken(Target),
-}
-
-/// A session that is about to begin: its place is taken, and nothing is read or confirmed yet.
-pub struct Opening {
-    config: Config,
-    name: String,
-    host: Option<Host>,
-    target: Target,
-    token: String,
-    place: Place,
-    lock: Lock,
-    owner: String,
-    journal: Reading,
-    here: PathBuf,
-    hall: Hall,
-    warnings: Vec<String>,
-}
-
-impl Opening {
-    /// Takes the place of the member in the room that `config` says, and starts the relay inside this program
-    /// where it says so.
-    pub async fn new(config: Config, paths: &Paths) -> Result<Self, StartError> {
-        let name = config.name.clone().ok_or(StartError::NoName)?;
-        let mut warnings = config.warnings.clone();
-        let (host, target, token) = match config.host {
-            Some(address) => {
-                let token = config.token.clone().map_or_else(fresh_token, |token| token.0);
-                let host = Host::start(address, &token).await?;
-                let target = host.target();
-                (Some(host), target, token)
-            }
-            None => {
-                let target = config.relay.clone().ok_or(StartError::NoRelay)?;
-                let token = config
-                    .token
-                    .clone()
-                    .ok_or_else(|| StartError::NoToken(target.clone()))?
-                    .0;
-                (None, target, token)
-            }
-        };
-        if !target.tls && !target.is_loopback() {
-            warnings.push("Without TLS what you write to this relay is not encrypted.".into());
-        }
-
-        let place = Place::new(&paths.state, &target.authority(), &config.room, &name);
-        let lock = place.lock(&name)?;
-        let owner = place.owner()?;
-        let path = place.dir().join("journal.jsonl");
-        let journal = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
-        Ok(Self {
-            config,
-            name,
-            host,
-            target,
-            token,
-            place,
-            lock,
-            owner,
-            journal,
-            here: paths.here.clone(),
-            hall: Hall::usual(paths.runtime.as_deref(), &paths.state),
-            warnings,
-        })
-    }
-
-    /// The newest messages alone, to be looked at while all of the journal is read: a room in which nothing
-    /// waits, and with which nothing can be done.
-    pub fn glimpse(&mut self) -> Room {
-        let mut room = fresh_room(&self.config, &self.name);
-        room.glimpse(self.journal.newest(GLIMPSE));
-        room
-    }
-
-    /// Reads the journal, and joins.
-    pub async fn join(self) -> Result<Session, StartError> {
-        let Self {
-            config,
-            name,
-            host,
-            target,
-            token,
-            place,
-            lock,
-            owner,
-            mut journal,
-            here,
-            hall,
-            mut warnings,
-        } = self;
-        let path = place.dir().join("journal.jsonl");
-        let mut room = fresh_room(&config, &name);
-        // A long journal takes a moment, in which a signal to end must be heard.
-        let read = tokio::task::spawn_blocking(move || {
-            let effects = room.restore(&mut journal, now());
-            journal.finish().map(|opened| (room, effects, opened))
-        });
-        let read = read
-            .await
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let (mut room, effects, opened) = read.map_err(|error| StartError::Journal(path, error))?;
-        opened
-            .repairs
-            .iter()
-            .for_each(|repair| tracing::warn!("journal: {repair}"));
-        room.settings.hosting = host.is_some();
-        room.settings.token = Some(Token(token.clone()));
-        let login = Login {
-            target: target.clone(),
-            room: config.room.clone(),
-            name,
-            token: token.clone(),
-            owner,
-            agents: room.settings.agents.clone(),
-            history: if opened.is_new { HISTORY } else { 0 },
-        };
-        let standing = Standing {
-            resume: room.resume(),
-            mode: room.settings.mode,
-        };
-        let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
-        // Few, and each sender waits for its place.
-        let (swept_in, swept) = mpsc::channel(8);
-        let shown = match &host {
-            Some(host) => host.reachable(),
-            None => target,
-        };
-        let began = room.timeline.entries().len();
-        let entry = Entry {
-            pid: std::process::id(),
-            folder: here.clone(),
-            name: room.settings.me.clone(),
-            room: config.room.clone(),
-            relay: login.target.to_string(),
-            headless: config.headless,
-        };
-        let control = match Server::start(&hall, place.dir(), &entry) {
-            Ok(server) => Some(server),
-            Err(error) => {
-                warnings.push(format!(
-                    "Shell commands and agents cannot reach this session: its socket cannot be made ({error})."
-                ));
-                None
-            }
-        };
-        let link = Link::start(login, standing);
-        let folder = config.files.dir.join(config.room.to_ascii_lowercase());
-        let mut session = Session {
-            transfers: Transfers::new(folder, link.files.clone()),
-            handed: HashMap::new(),
-            control,
-            clients: Clients::default(),
-            began,
-            end_asked: false,
-            invite: Invite {
-                target: shown,
-                room: config.room.clone(),
-                token,
-            },
-            room,
-            warnings,
-            here,
-            state: place.dir().to_owned(),
-            link,
-            journal: opened.journal,
-            to_link: VecDeque::new(),
-            to_journal: VecDeque::new(),
-            runs: HashMap::new(),
-            agent_events,
-            agent_events_in,
-            swept,
-            swept_in,
-            attention: Vec::new(),
-            broken: false,
-            host,
-            _lock: lock,
-            config,
-        };
-        session.carry_out(effects);
-        Ok(session)
-    }
-}
-
-/// An empty room for a member.
-fn fresh_room(config: &Config, name: &str) -> Room {
-    Room::new(
-        settings(config, name),
-        Box::new(|| uuid::Uuid::now_v7().to_string()),
-    )
 }
 
 impl Session {

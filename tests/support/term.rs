@@ -37,8 +37,12 @@ struct State {
 
 fn prompt(screen: &vt100::Screen) -> String {
     let contents = screen.contents();
-    let typed = contents.rsplit_once('›').map(|(_, behind)| behind.trim_start());
-    typed.unwrap_or_default().to_owned()
+    let typed = contents.rsplit_once('›').map_or("", |(_, behind)| behind);
+    // A wide screen has a border behind it.
+    let lines = typed
+        .lines()
+        .map(|line| line.trim_end_matches(['│', ' ']).trim_start());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Questions that a program asks its terminal, and what an ordinary one answers.

@@ -139,13 +139,27 @@ impl World {
     }
 
     pub fn says(&mut self, from: &str, to: &[&str], chat: Chat) {
+        self.says_in(None, from, to, chat);
+    }
+
+    /// Says something in one thread with all else that is said so; it may ask.
+    pub fn in_thread(&mut self, from: &str, text: &str, asks: bool) {
+        let chat = Chat {
+            text: text.into(),
+            asks,
+            ..Chat::default()
+        };
+        self.says_in(Some("thread-1"), from, &["alice"], chat);
+    }
+
+    fn says_in(&mut self, thread: Option<&str>, from: &str, to: &[&str], chat: Chat) {
         self.seq += 1;
         let message = Message {
             id: format!("m-{}", self.seq),
             from: from.into(),
             to: to.iter().map(|name| (*name).to_owned()).collect(),
             only: !to.is_empty(),
-            thread: None,
+            thread: thread.map(str::to_owned),
             seq: self.seq,
             at: NOW,
             body: serde_json::value::to_raw_value(&Body::Chat(chat)).unwrap(),

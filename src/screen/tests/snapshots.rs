@@ -49,6 +49,21 @@ fn item_open() {
 }
 
 #[test]
+fn item_open_with_its_thread() {
+    let mut world = World::new();
+    for (nth, text) in ["where does it race?", "At line 42, I think.", "are you sure?"]
+        .into_iter()
+        .enumerate()
+    {
+        world.in_thread(["bob", "carol", "bob"][nth], text, nth == 2);
+    }
+    world.state.open(ItemId::Mention(3));
+    // The thread is not part of what is decided: that has been seen whole although not all of the thread was.
+    assert_eq!(world.screen(60, 11).1, Some(ItemId::Mention(3)));
+    snapshot("item_thread", world);
+}
+
+#[test]
 fn agent_works() {
     let mut world = World::morning();
     world.asks("bob", "can you review src/auth.rs?");

@@ -7,10 +7,13 @@ use ratatui::{
 
 use super::{Look, Scope, files, strip};
 use crate::{
-    room::{Item, Matter},
+    room::{Item, ItemId, Matter},
     screen::{action::Action, keymap::Context, state::ItemView},
     text,
 };
+
+/// Messages of its thread that are shown with an item.
+const EARLIER: usize = 8;
 
 /// An item that is laid out, with its scroll taken into account.
 pub(super) struct Laid {
@@ -22,7 +25,10 @@ pub(super) struct Laid {
 
 /// Lays an item out for `area`, and keeps its scroll within what there is.
 pub(super) fn lay(look: &Look, item: &Item, view: &mut ItemView, area: Rect) -> Laid {
-    let lines = lines(look, item, area.width as usize);
+    let mut lines = lines(look, item, area.width as usize);
+    // What is to be decided ends here; what was said before is for who wants to know more.
+    let deciding = lines.len();
+    lines.extend(thread_so_far(look, item, area.width as usize));
     let height = area.height as usize;
     view.scroll = view.scroll.min(lines.len().saturating_sub(height));
     // It counts as seen line by line from the first on; a change of size begins anew.
@@ -32,7 +38,7 @@ pub(super) fn lay(look: &Look, item: &Item, view: &mut ItemView, area: Rect) -> 
     if view.scroll <= view.seen {
         view.seen = view.seen.max(view.scroll + height);
     }
-    let whole = view.seen >= lines.len() && height > 0;
+    let whole = view.seen >= deciding && height > 0;
     Laid {
         lines: lines.into_iter().skip(view.scroll).take(height).collect(),
         whole,
@@ -90,6 +96,41 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
         foot.push(look.span(format!(" {does}   "), Scope::Hint));
     }
     lines.push(super::timeline::cut_line(foot, width));
+    lines
+}
+
+/// What was said in its thread before it, the newest of it.
+fn thread_so_far(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
+    let room = look.room;
+    let Some(thread) = room.threads.get(&item.thread).filter(|thread| thread.posts > 1) else {
+        return Vec::new();
+    };
+    let before = match item.id {
+        ItemId::Mention(number) => number,
+        _ => room.timeline.newest() + 1,
+    };
+    let numbers = (thread.first..before).rev();
+    let posts = numbers.filter_map(|number| room.timeline.post_numbered(number));
+    let mut said: Vec<_> = posts
+        .filter(|post| post.thread == thread.id)
+        .take(EARLIER)
+        .collect();
+    said.reverse();
+    if said.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        Line::default(),
+        look.line(format!("Before it, in t{}:", thread.number), Scope::Title),
+    ];
+    for post in said {
+        let mut spans = vec![
+            look.span(format!("  m{} ", post.number), Scope::Key),
+            look.speaker(&post.speaker()),
+        ];
+        spans.push(look.span(format!("  {}", post.text.replace('\n', " ⏎ ")), Scope::Dim));
+        lines.push(super::timeline::cut_line(spans, width));
+    }
     lines
 }
 

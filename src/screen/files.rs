@@ -1,0 +1,136 @@
+//! The person's files: keymaps, themes and settings, taken anew as they are saved.
+
+use std::{io, path::Path, time::Instant};
+
+use super::{
+    Screen, attention,
+    gate::Gate,
+    keymap::Keymap,
+    state::{Looser, Overlay, Paper, Tone},
+    theme::Theme,
+    view,
+};
+use crate::config::{Change, Config};
+
+impl Screen {
+    /// Takes the keys and colours that `config` names. Of what is wrong, the last good one stays, and the
+    /// person is told. Returns whether all was right.
+    pub(super) fn take_looks(&mut self, config: &Config) -> bool {
+        let keymap = Keymap::load(&config.keymap, &self.folder.join("keymaps"));
+        let theme = Theme::load(&config.theme, &self.folder.join("themes"));
+        let wrong: Vec<String> = [keymap.as_ref().err(), theme.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        if let Ok(keymap) = keymap {
+            self.state.commands &= keymap.is_modal();
+            self.keymap = keymap;
+        }
+        if let Ok(theme) = theme {
+            self.theme = theme;
+            self.state.reading.bodies.forget();
+        }
+        if !wrong.is_empty() {
+            self.state.say(wrong.join("; "), Tone::Bad);
+        }
+        wrong.is_empty()
+    }
+
+    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key.
+    pub(super) fn reload(&mut self) {
+        let config = match (self.reload)() {
+            Ok(config) => config,
+            Err(error) => return self.state.say(error.to_string(), Tone::Bad),
+        };
+        self.attention.set(attention::Wishes::of(&config));
+        if self.take_looks(&config) {
+            self.state
+                .say("Keys and colours are as they were saved.", Tone::Good);
+        }
+        let change = Change::between(self.session.config(), &config);
+        if !change.later.is_empty() {
+            let words = format!("Saved; {} holds from the next start on.", change.later.join(", "));
+            self.state.say(words, Tone::Good);
+        }
+        self.session.set_config(change.safe);
+        self.state.looser = (!change.looser.is_empty()).then_some(Looser {
+            config,
+            words: change.looser,
+            shown: None,
+        });
+    }
+
+    /// The first press shows all that is looser, the second takes it.
+    pub(super) fn take_settings(&mut self, now: Instant) {
+        let Some(looser) = &mut self.state.looser else {
+            return self.state.say("No settings wait for you.", Tone::Good);
+        };
+        if !looser.shown.is_some_and(|shown| Gate::settled(shown, now)) {
+            looser.shown.get_or_insert(now);
+            let words = looser.words.clone();
+            let lines = view::looser_lines(&self.look(), &words);
+            self.state.overlay = Overlay::Paper(Paper {
+                title: "Looser settings",
+                lines,
+                scroll: 0,
+            });
+            return;
+        }
+        if let Some(looser) = self.state.looser.take() {
+            self.session.set_config(looser.config);
+            self.state.overlay = Overlay::None;
+            self.state.say("The settings are as they were saved.", Tone::Good);
+        }
+    }
+}
+
+/// The text of a keymap or theme, and where it is from: the user's own file in `dir`, else one that is
+/// built in.
+pub(super) fn bundled(
+    name: &str,
+    dir: &Path,
+    built_in: &[(&str, &str)],
+    what: &str,
+) -> Result<(String, String), String> {
+    if !nexscope_relay::protocol::is_name(name) {
+        return Err(format!(
+            "\"{}\" is no name of a {what}",
+            crate::text::clean_line(name, 40)
+        ));
+    }
+    let path = dir.join(format!("{name}.toml"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => return Ok((format!("{what}s/{name}.toml"), text)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(format!("{}: {error}", path.display()));
+        }
+        Err(_) => {}
+    }
+    let known = built_in.iter().find(|(known, _)| *known == name);
+    known
+        .map(|(_, text)| (format!("{what} {name}"), (*text).to_owned()))
+        .ok_or_else(|| {
+            let names: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
+            format!(
+                "there is no {what} {name}; there is {}, and your own go into {}",
+                names.join(", "),
+                dir.display()
+            )
+        })
+}
+
+/// An error in a TOML file, with its line.
+pub(super) fn toml_error(error: &toml::de::Error, text: &str) -> String {
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
+    format!("line {line}: {}", crate::config::with_nearest(error.message()))
+}
+
+/// The line, from 1, of a place in a text.
+pub(super) fn line_at(text: &str, byte: usize) -> usize {
+    text.as_bytes()[..byte.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
+}
