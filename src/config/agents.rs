@@ -78,6 +78,18 @@ pub enum Kind {
     Session,
 }
 
+impl Kind {
+    /// As it is written in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Claude => "claude",
+            Kind::Codex => "codex",
+            Kind::Command => "command",
+            Kind::Session => "session",
+        }
+    }
+}
+
 /// How much of a folder's own agent settings take part in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,8 +6,9 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Audience, Effect, MentionFate, Millis, Record, Review, Room, Run, Words,
+    Attention, Audience, Effect, ItemId, MentionFate, Millis, Record, Review, Room, Run, Words,
     ask::Speaker,
+    audit::{self, By, Decided, Edited, Verdict},
     flag,
     inbox::{Draft, Matter, Permission},
     run::Session,
@@ -20,12 +21,17 @@ const ENVELOPE: usize = 8 * 1024;
 impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
         if let Event::Ended(ending) = event {
+            Self::note_audit(audit::Entry::ended(id, &ending), effects);
             effects.push(Effect::Keep(Box::new(Record::Ended { run: id.to_owned() })));
             if let Some(run) = self.runs.remove(id) {
                 self.ended(run, ending, now, effects);
             }
             self.start_next(now, effects);
             return;
+        }
+        if let Event::Tool { name, detail } = &event {
+            let (run, tool, what) = (id.to_owned(), name.clone(), self.redacted(detail));
+            Self::note_audit(audit::Entry::Tool { run, tool, what }, effects);
         }
         let Some(run) = self.runs.get_mut(id) else { return };
         let before = run.activity;
@@ -58,6 +64,8 @@ impl Room {
     pub(super) fn start_next(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         while let Some(run) = self.runs.next_to_start(now) {
             let run = run.clone();
+            let kind = self.settings.kinds.get(&run.ask.agent).copied();
+            Self::note_audit(audit::Entry::began(&run, kind.unwrap_or_default()), effects);
             effects.push(Effect::Keep(Box::new(Record::Started { run: run.id.clone() })));
             effects.push(Effect::Start {
                 ask: Box::new(run.ask.clone()),
@@ -145,6 +153,9 @@ impl Room {
     fn wants_permission(&mut self, id: &str, request: Request, now: Millis, effects: &mut Vec<Effect>) {
         let Some(run) = self.runs.get_mut(id) else { return };
         if self.grants.covers(&run.whose(), &request, now) {
+            let by = By::Setting("granted for the thread".to_owned());
+            let entry = self.permission_entry(None, id, &request, "allowed", by);
+            Self::note_audit(entry, effects);
             let answer = Answer::Allow;
             return effects.push(Effect::Answer {
                 run: id.to_owned(),
@@ -167,6 +178,26 @@ impl Room {
             .add_permission(permission, from, run.thread.clone(), now);
         self.say_activity(&run, effects);
         effects.push(Effect::Attention(Attention::Item));
+    }
+
+    /// What the audit log has of an answered request.
+    pub(super) fn permission_entry(
+        &self,
+        item: Option<String>,
+        run: &str,
+        request: &Request,
+        answer: &str,
+        by: By,
+    ) -> audit::Entry {
+        audit::Entry::Permission {
+            run: run.to_owned(),
+            request: request.id.clone(),
+            item,
+            tool: crate::text::clean_line(&request.tool, 64),
+            what: self.redacted(&crate::text::clean(&request.what).text),
+            answer: answer.to_owned(),
+            by,
+        }
     }
 
     /// A run no longer waits for our person, unless for something else.
@@ -236,13 +267,13 @@ impl Room {
                 flags,
                 asks_others,
                 post: Some(run.post),
+                run: Some(run.id.clone()),
                 thread: Some(run.thread.clone()),
                 question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
                 files: Vec::new(),
             };
-            self.inbox.add_draft(draft, &self.settings.me, now);
-            effects.push(Effect::Attention(Attention::Item));
+            self.draft_waits(draft, now, effects);
             let waiting = Run {
                 activity: Activity::Waiting,
                 ..run.clone()
@@ -250,6 +281,15 @@ impl Room {
             self.say_activity(&waiting, effects);
             return None;
         }
+        let rule = "review = flagged: nothing was found in it".to_owned();
+        Self::note_decided(
+            Decided {
+                message: Some(run.key.1.clone()),
+                run: Some(run.id.clone()),
+                ..Decided::new(By::Setting(rule), Verdict::Posted)
+            },
+            effects,
+        );
         self.say(
             Words {
                 to,
@@ -262,6 +302,28 @@ impl Room {
             effects,
         );
         Some(MentionFate::Answered)
+    }
+
+    /// A draft waits for our person.
+    pub(super) fn draft_waits(&mut self, draft: Draft, now: Millis, effects: &mut Vec<Effect>) -> ItemId {
+        let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
+        let mut entry = audit::Entry::Draft {
+            item: String::new(),
+            run: draft.run.clone(),
+            agent: draft.chat.agent.clone(),
+            answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+            to: draft.to.clone(),
+            only: draft.only,
+            text,
+            flags,
+        };
+        let id = self.inbox.add_draft(draft, &self.settings.me, now);
+        if let audit::Entry::Draft { item, .. } = &mut entry {
+            *item = id.to_string();
+        }
+        Self::note_audit(entry, effects);
+        effects.push(Effect::Attention(Attention::Item));
+        id
     }
 
     /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
@@ -280,12 +342,27 @@ impl Room {
     /// Our person lets a draft leave, perhaps in other words.
     pub(super) fn post_draft(
         &mut self,
+        id: ItemId,
         draft: &Draft,
         text: Option<String>,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
         let edited = text.filter(|text| *text != draft.chat.text);
+        Self::note_decided(
+            Decided {
+                item: Some(id.to_string()),
+                message: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+                run: draft.run.clone(),
+                edited: edited.as_ref().map(|after| Edited {
+                    // What was taken out because it is a secret stays out.
+                    before: audit::without(&draft.chat.text, &draft.flags).0,
+                    after: after.clone(),
+                }),
+                ..Decided::new(By::Person, Verdict::Posted)
+            },
+            effects,
+        );
         let edited_by = edited.as_ref().map(|_| self.settings.me.clone());
         let text = self.fit(edited.unwrap_or_else(|| draft.chat.text.clone()));
         let chat = Chat {

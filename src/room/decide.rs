@@ -5,6 +5,7 @@ use nexscope_relay::protocol::{Mode, body::Activity};
 use super::{
     Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run,
     ask::{Approved, Ask, Said},
+    audit::{self, By, Decided, Edited, Verdict},
     inbox::{Key, Matter, Permission, key},
     outbox::Outgoing,
 };
@@ -92,7 +93,7 @@ impl Room {
             },
             Decision::HandOver(number) => self.hand_over(number, now, &mut effects),
             Decision::Auto => {
-                self.set_mode(Mode::Auto, &mut effects);
+                self.set_mode(Mode::Auto, By::Person, &mut effects);
                 Ok(Reply::Text(
                     "Auto mode: mentions of you are answered at once, within limits.".into(),
                 ))
@@ -140,13 +141,19 @@ impl Room {
             let Some(item) = self.inbox.take(id) else { continue };
             self.person_spoke(&item.thread, effects);
             match &item.matter {
-                Matter::Mention(_) => self.run(&item, &agent, how.clone(), now, effects),
-                Matter::Draft(draft) => self.post_draft(draft, how.text.clone(), now, effects),
+                Matter::Mention(_) => {
+                    let decided = Decided::new(By::Person, Verdict::Accepted);
+                    self.run(&item, &agent, how.clone(), decided, now, effects);
+                }
+                Matter::Draft(draft) => self.post_draft(id, draft, how.text.clone(), now, effects),
                 Matter::Permission(permission) => {
-                    self.note_permission(permission, "allowed once", now);
+                    self.note_permission(&item, permission, "allowed once", By::Person, now, effects);
                     self.answer_request(permission, Answer::Allow, effects);
                 }
-                Matter::File(number) => self.fetch_file(*number, now, effects),
+                Matter::File(number) => {
+                    self.note_file_decided(*number, By::Person, Verdict::Accepted, effects);
+                    self.fetch_file(*number, now, effects);
+                }
             }
         }
         self.start_next(now, effects);
@@ -163,15 +170,32 @@ impl Room {
         let reason = crate::text::clean_line(reason.trim(), super::timeline::LINE_MAX);
         for id in self.items(target)? {
             let Some(item) = self.inbox.take(id) else { continue };
-            match item.matter {
+            let decided = Decided {
+                item: Some(id.to_string()),
+                reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
+                ..Decided::new(By::Person, Verdict::Rejected)
+            };
+            match &item.matter {
                 Matter::Mention(mention) => {
+                    let message = Some(mention.key.1.clone());
+                    Self::note_decided(Decided { message, ..decided }, effects);
                     let fate = MentionFate::Rejected(reason.clone());
                     self.decline_all(&mention.key, &reason, effects);
-                    self.settle(mention.key, &item.from.member, fate, now, effects);
+                    self.settle(mention.key.clone(), &item.from.member, fate, now, effects);
                 }
                 Matter::Draft(draft) => {
+                    let message = draft.question.as_ref().map(|(_, key)| key.1.clone());
+                    let run = draft.run.clone();
+                    Self::note_decided(
+                        Decided {
+                            message,
+                            run,
+                            ..decided
+                        },
+                        effects,
+                    );
                     let fate = MentionFate::Rejected(reason.clone());
-                    if let Some((from, key)) = draft.question {
+                    if let Some((from, key)) = draft.question.clone() {
                         self.settle(key, &from, fate, now, effects);
                     }
                 }
@@ -181,10 +205,14 @@ impl Room {
                     } else {
                         reason.clone()
                     };
-                    self.note_permission(&permission, &format!("refused: {why}"), now);
-                    self.answer_request(&permission, Answer::Deny(why), effects);
+                    let answer = format!("refused: {why}");
+                    self.note_permission(&item, permission, &answer, By::Person, now, effects);
+                    self.answer_request(permission, Answer::Deny(why), effects);
                 }
-                Matter::File(number) => self.decline(number, &reason, effects),
+                Matter::File(number) => {
+                    self.note_file_decided(*number, By::Person, Verdict::Rejected, effects);
+                    self.decline(*number, &reason, effects);
+                }
             }
         }
         Ok(Reply::Nothing)
@@ -203,13 +231,26 @@ impl Room {
         if let Some(whose) = self.runs.get(&permission.run).map(Run::whose) {
             self.grants.add(whose, rule, now);
         }
-        self.inbox.take(id);
-        self.note_permission(&permission, "allowed for the thread", now);
+        if let Some(item) = self.inbox.take(id) {
+            let answer = "allowed for the thread";
+            self.note_permission(&item, &permission, answer, By::Person, now, effects);
+        }
         self.answer_request(&permission, Answer::Allow, effects);
         Ok(Reply::Nothing)
     }
 
-    fn note_permission(&mut self, permission: &Permission, what: &str, now: Millis) {
+    pub(super) fn note_permission(
+        &mut self,
+        item: &Item,
+        permission: &Permission,
+        what: &str,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = Some(item.id.to_string());
+        let entry = self.permission_entry(id, &permission.run, &permission.request, what, by);
+        Self::note_audit(entry, effects);
         let tool = crate::text::clean_line(&permission.request.tool, 40);
         let key = key(&permission.asker, "");
         self.inbox.remember(key, format!("{tool} {what}"), now);
@@ -248,7 +289,8 @@ impl Room {
             return Err(not_waiting(id));
         };
         self.person_spoke(&item.thread, effects);
-        self.run(&item, &agent, How::default(), now, effects);
+        let decided = Decided::new(By::Person, Verdict::HandedOver);
+        self.run(&item, &agent, How::default(), decided, now, effects);
         self.start_next(now, effects);
         Ok(Reply::Nothing)
     }
@@ -287,12 +329,22 @@ impl Room {
             member: post.from.clone(),
             agent: agent.clone(),
         })));
-        self.run(&item, &agent, How::default(), now, effects);
+        let decided = Decided::new(By::Auto, Verdict::Accepted);
+        self.run(&item, &agent, How::default(), decided, now, effects);
         self.start_next(now, effects);
     }
 
     /// An accepted item becomes a run; it starts when its agent is free.
-    fn run(&mut self, item: &Item, agent: &str, how: How, now: Millis, effects: &mut Vec<Effect>) {
+    /// `decided` says who let it.
+    fn run(
+        &mut self,
+        item: &Item,
+        agent: &str,
+        how: How,
+        decided: Decided,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
         let (ItemId::Mention(number), Matter::Mention(mention)) = (item.id, &item.matter) else {
             return;
         };
@@ -314,9 +366,25 @@ impl Room {
         } else {
             self.approved_before(&post, &audience)
         };
+        let id = self.fresh_id();
+        let edited = how.text.as_ref().filter(|text| **text != item.text);
+        Self::note_decided(
+            Decided {
+                item: Some(item.id.to_string()),
+                message: Some(mention.key.1.clone()),
+                run: Some(id.clone()),
+                instructions: how.instructions.clone(),
+                edited: edited.map(|after| Edited {
+                    before: item.text.clone(),
+                    after: after.clone(),
+                }),
+                ..decided
+            },
+            effects,
+        );
         let files = self.fetch_all(&mention.key, now, effects);
         let run = Run {
-            id: self.fresh_id(),
+            id,
             ask: Ask {
                 run: String::new(),
                 agent: agent.to_owned(),
@@ -391,6 +459,10 @@ impl Room {
             .collect();
         said.reverse();
         said
+    }
+
+    pub(super) fn note_decided(decided: Decided, effects: &mut Vec<Effect>) {
+        Self::note_audit(audit::Entry::Decided(Box::new(decided)), effects);
     }
 
     /// Notes what became of a mention, on disk too, and tells its sender.

@@ -123,6 +123,8 @@ pub struct Draft {
     pub asks_others: Vec<String>,
     /// The number of the message that it answers; `None` for words that an agent sends unasked.
     pub post: Option<u32>,
+    /// The run that made it.
+    pub(super) run: Option<String>,
     /// The thread that it belongs to; `None` begins one.
     pub(super) thread: Option<String>,
     /// What is settled when it is decided: the question's sender and key.

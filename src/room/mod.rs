@@ -7,6 +7,7 @@
 mod agents;
 mod answer;
 pub mod ask;
+pub mod audit;
 mod decide;
 mod files;
 mod flag;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub agents: Vec<String>,
     /// What each may do with tools, in words for a person.
     pub permissions: HashMap<String, &'static str>,
+    /// How each is driven, in a word.
+    pub kinds: HashMap<String, &'static str>,
     /// The one that answers where none is named.
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
@@ -105,6 +108,7 @@ impl Settings {
             room: room.to_owned(),
             agents: Vec::new(),
             permissions: HashMap::new(),
+            kinds: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
             review: Review::Flagged,
@@ -232,6 +236,8 @@ pub enum Effect {
     Send(Outbound),
     /// Write a record to disk; answered with [`Event::Kept`] when it is safe.
     Keep(Box<Record>),
+    /// Note something in the audit log.
+    Audit(Box<audit::Entry>),
     /// Start an agent.
     Start {
         /// The job.
@@ -443,6 +449,14 @@ impl Room {
 
     /// Writes a message of ours: kept on disk first, sent when it is safe there.
     fn send(&mut self, outgoing: Outgoing, effects: &mut Vec<Effect>) {
+        // One whose files are still being read is noted when it can go.
+        if !outgoing.is_preparing() {
+            // Only what is said has a number; nothing else is looked for among all messages.
+            let said = outgoing.is_chat();
+            let post = said.then(|| self.timeline.find(&self.settings.me, &outgoing.id));
+            let number = post.flatten().map(|post| post.number);
+            Self::note_audit(audit::Entry::out(number, &outgoing), effects);
+        }
         effects.push(Effect::Keep(Box::new(Record::Out(Box::new(outgoing.clone())))));
         self.outbox.insert(outgoing);
     }

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Effect, ItemId, Millis, Outbound, Outgoing, Room, Words, agents::Addressed};
+use super::{
+    Effect, ItemId, Millis, Outbound, Outgoing, Room, Words,
+    agents::Addressed,
+    audit::{self, By},
+};
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl Room {
                 Mode::Auto => "Auto mode: mentions of you are answered at once, within limits.".into(),
             })),
             Command::Mode(Some(Mode::Manual)) => {
-                self.set_mode(Mode::Manual, &mut effects);
+                self.set_mode(Mode::Manual, By::Anybody, &mut effects);
                 Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
             }
             Command::Mode(Some(Mode::Auto)) => {
@@ -196,8 +200,9 @@ impl Room {
         Ok(Reply::History(numbers))
     }
 
-    pub(super) fn set_mode(&mut self, mode: Mode, effects: &mut Vec<Effect>) {
+    pub(super) fn set_mode(&mut self, mode: Mode, by: By, effects: &mut Vec<Effect>) {
         if self.settings.mode != mode {
+            Self::note_audit(audit::Entry::Mode { mode, by }, effects);
             self.settings.mode = mode;
             let update = nexscope_relay::protocol::Update {
                 mode: Some(mode),

@@ -8,6 +8,7 @@ use nexscope_relay::protocol::{
 
 use super::{
     Attention, Connection, Effect, Event, Kept, MentionFate, Millis, Outbound, Outgoing, Post, Record, Room,
+    audit::{self, By, Decided, Verdict},
     guard::Candidate,
     inbox::{Key, Matter, key},
 };
@@ -159,11 +160,18 @@ impl Room {
             return;
         }
         self.unkept.insert(key.clone());
+        let (noted, newest) = (effects.len(), self.timeline.newest());
         effects.push(Effect::Keep(Box::new(Record::In {
             epoch: self.place.epoch.clone(),
             message: message.clone(),
         })));
         self.take_in(&message, now, Some(effects));
+        // Its number is known by now; what follows from it comes after it all the same.
+        let number = Some(newest + 1).filter(|number| *number <= self.timeline.newest());
+        effects.insert(
+            noted,
+            Effect::Audit(Box::new(audit::Entry::In { number, message })),
+        );
     }
 
     /// A message is not yet on disk; its receipt waits for that.
@@ -343,6 +351,14 @@ impl Room {
             .take_old_mentions(now.saturating_sub(self.settings.expire_after))
         {
             if let Matter::Mention(mention) = item.matter {
+                Self::note_decided(
+                    Decided {
+                        item: Some(item.id.to_string()),
+                        message: Some(mention.key.1.clone()),
+                        ..Decided::new(By::Expiry, Verdict::Expired)
+                    },
+                    effects,
+                );
                 self.decline_all(&mention.key, "nobody decided in time", effects);
                 self.settle(mention.key, &item.from.member, MentionFate::Expired, now, effects);
             }
@@ -353,7 +369,7 @@ impl Room {
             .inbox
             .take_old_permissions(now.saturating_sub(self.settings.permission_after))
         {
-            if let Matter::Permission(permission) = item.matter {
+            if let Matter::Permission(permission) = &item.matter {
                 let minutes = self.settings.permission_after / 60_000;
                 let note = format!(
                     "{}: nobody answered for {minutes} minutes, so it was refused.",
@@ -361,7 +377,9 @@ impl Room {
                 );
                 self.timeline.note(note, now);
                 let why = format!("nobody answered within {minutes} minutes");
-                self.answer_request(&permission, Answer::Deny(why), effects);
+                let answer = format!("refused: {why}");
+                self.note_permission(&item, permission, &answer, By::Expiry, now, effects);
+                self.answer_request(permission, Answer::Deny(why), effects);
             }
         }
         for id in self.outbox.stale(now.saturating_sub(self.settings.give_up_after)) {
@@ -375,10 +393,15 @@ impl Room {
         };
         one.failed = Some(why.to_owned());
         let shown = one.is_chat();
-        effects.push(Effect::Keep(Box::new(Record::GaveUp {
-            id: id.to_owned(),
-            why: why.to_owned(),
-        })));
+        let (id, why) = (id.to_owned(), why.to_owned());
+        Self::note_audit(
+            audit::Entry::GaveUp {
+                id: id.clone(),
+                why: why.clone(),
+            },
+            effects,
+        );
+        effects.push(Effect::Keep(Box::new(Record::GaveUp { id, why: why.clone() })));
         if shown {
             self.timeline
                 .note(format!("A message of yours was not delivered: {why}"), now);

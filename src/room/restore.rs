@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nexscope_relay::protocol::body::Body;
 
-use super::{Effect, MentionFate, Millis, Post, Record, Room, inbox::key, run::Session};
+use super::{Effect, MentionFate, Millis, Post, Record, Room, audit, inbox::key, run::Session};
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
@@ -30,7 +30,11 @@ impl Room {
             }
             self.restore_one(record);
         }
-        let mut effects: Vec<Effect> = open_runs.into_iter().map(|run| Effect::SweepUp { run }).collect();
+        let mut effects: Vec<Effect> = Vec::new();
+        for run in open_runs {
+            Self::note_audit(audit::Entry::interrupted(&run), &mut effects);
+            effects.push(Effect::SweepUp { run });
+        }
         for key in untold {
             // Of what is not addressed to us there is nothing to tell.
             self.tell_latest(&key, &key.0, &mut effects);

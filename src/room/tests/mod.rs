@@ -1,6 +1,7 @@
 //! The room's rules as tables: something happens, and what follows is looked at.
 
 mod agents;
+mod audit;
 mod delivery;
 mod drafts;
 mod files;
