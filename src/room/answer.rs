@@ -9,6 +9,7 @@ use super::{
     Attention, Audience, Effect, ItemId, MentionFate, Millis, Record, Review, Room, Run, Words,
     ask::Speaker,
     audit::{self, By, Decided, Edited, Verdict},
+    budget::Used,
     flag,
     inbox::{Draft, Matter, Permission},
     run::Session,
@@ -24,6 +25,11 @@ impl Room {
             Self::note_audit(audit::Entry::ended(id, &ending), effects);
             effects.push(Effect::Keep(Box::new(Record::Ended { run: id.to_owned() })));
             if let Some(run) = self.runs.remove(id) {
+                let used = Used {
+                    usd: ending.usd,
+                    tokens: ending.tokens,
+                };
+                self.used(&run.ask.agent, used, now, effects);
                 self.ended(run, ending, now, effects);
             }
             self.start_next(now, effects);
@@ -60,13 +66,27 @@ impl Room {
         }
     }
 
+    /// A run is over, and counts in its agent's budget.
+    pub(super) fn used(&mut self, agent: &str, used: Used, now: Millis, effects: &mut Vec<Effect>) {
+        self.guard.used(now, agent, used);
+        effects.push(Effect::Keep(Box::new(Record::Used {
+            at: now,
+            agent: agent.to_owned(),
+            usd: used.usd,
+            tokens: used.tokens,
+        })));
+    }
+
     /// Starts the next run of every agent that is free.
     pub(super) fn start_next(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         while let Some(run) = self.runs.next_to_start(now) {
             let run = run.clone();
             let kind = self.settings.kinds.get(&run.ask.agent).copied();
             Self::note_audit(audit::Entry::began(&run, kind.unwrap_or_default()), effects);
-            effects.push(Effect::Keep(Box::new(Record::Started { run: run.id.clone() })));
+            effects.push(Effect::Keep(Box::new(Record::Started {
+                run: run.id.clone(),
+                agent: run.ask.agent.clone(),
+            })));
             effects.push(Effect::Start {
                 ask: Box::new(run.ask.clone()),
                 before: run.before,
@@ -236,6 +256,8 @@ impl Room {
             return Some(MentionFate::Answered);
         }
         let (mut to, only) = match &run.audience {
+            // Our own person need not be told that they are answered.
+            Audience::Everyone if self.is_me(&run.ask.from.member) => (Vec::new(), false),
             Audience::Everyone => (vec![run.ask.from.member.clone()], false),
             audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
         };

@@ -1,9 +1,12 @@
 //! What only a person at the keyboard may do.
 
-use nexscope_relay::protocol::{Mode, body::Activity};
+use nexscope_relay::protocol::{
+    Mode,
+    body::{Activity, Chat},
+};
 
 use super::{
-    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run,
+    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
     ask::{Approved, Ask, Said},
     audit::{self, By, Decided, Edited, Verdict},
     inbox::{Key, Matter, Permission, key},
@@ -48,6 +51,13 @@ pub enum Decision {
     Later(ItemId),
     /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
     HandOver(u32),
+    /// Ask one's own agent, in the room's sight.
+    Ask {
+        /// The words; an agent's name may stand before them.
+        words: String,
+    },
+    /// Take the key that a member's name has now as that member's.
+    Trust(String),
     /// Turn auto mode on.
     Auto,
 }
@@ -92,6 +102,8 @@ impl Room {
                 false => Err(not_waiting(id)),
             },
             Decision::HandOver(number) => self.hand_over(number, now, &mut effects),
+            Decision::Ask { words } => self.ask_own(&words, now, &mut effects),
+            Decision::Trust(name) => self.trust(&name, &mut effects),
             Decision::Auto => {
                 self.set_mode(Mode::Auto, By::Person, &mut effects);
                 Ok(Reply::Text(
@@ -274,7 +286,8 @@ impl Room {
     fn hand_over(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
         let post = self.timeline.post_numbered(number).cloned();
         let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-        if post.mine {
+        // Our person's own question may be tried again.
+        if post.mine && self.inbox.fate(&post).is_none() {
             return Err("That is your own message; write to your agent instead.".into());
         }
         if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
@@ -293,6 +306,44 @@ impl Room {
         self.run(&item, &agent, How::default(), decided, now, effects);
         self.start_next(now, effects);
         Ok(Reply::Nothing)
+    }
+
+    /// Our person asks their own agent: everybody sees the question, and the answer.
+    fn ask_own(&mut self, words: &str, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
+        let named = self
+            .agent_named(Some(first.to_owned()))
+            .ok()
+            .filter(|_| !rest.trim().is_empty());
+        let (agent, text) = match named {
+            Some(agent) => (agent, rest.trim()),
+            None => (self.agent_named(None)?, words.trim()),
+        };
+        if text.is_empty() {
+            return Err("There is nothing to ask yet: write a text behind /ask.".into());
+        }
+        let chat = Chat {
+            text: text.to_owned(),
+            ..Chat::default()
+        };
+        self.fits(&chat, 0)?;
+        let words = Words {
+            to: Vec::new(),
+            only: false,
+            thread: None,
+            chat,
+            files: Vec::new(),
+        };
+        let number = self.say(words, now, effects);
+        if let Some(post) = self.timeline.post_numbered(number).cloned() {
+            self.inbox.add(&post, false, None, now);
+        }
+        if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
+            let decided = Decided::new(By::Person, Verdict::Asked);
+            self.run(&item, &agent, How::default(), decided, now, effects);
+            self.start_next(now, effects);
+        }
+        Ok(Reply::Said(number))
     }
 
     fn agent_named(&self, name: Option<String>) -> Result<String, String> {
@@ -322,12 +373,14 @@ impl Room {
         let Some(item) = self.inbox.take(ItemId::Mention(post.number)) else {
             return;
         };
-        self.guard.answered(now, &post.thread, &post.from, &agent);
+        let row = self.row_of(post, &agent, now);
+        self.guard.answered(now, &post.thread, &post.from, &agent, row);
         effects.push(Effect::Keep(Box::new(Record::Auto {
             at: now,
             thread: post.thread.clone(),
             member: post.from.clone(),
             agent: agent.clone(),
+            row,
         })));
         let decided = Decided::new(By::Auto, Verdict::Accepted);
         self.run(&item, &agent, How::default(), decided, now, effects);
@@ -487,6 +540,7 @@ impl Room {
 
     /// Our own person spoke in a thread, at the screen.
     pub(super) fn person_spoke(&mut self, thread: &str, effects: &mut Vec<Effect>) {
+        self.told_held.remove(thread);
         if self.guard.person_spoke(thread) {
             effects.push(Effect::Keep(Box::new(Record::Spoke {
                 thread: thread.to_owned(),

@@ -103,6 +103,8 @@ pub struct Mention {
     pub is_reply: bool,
     /// Why it waits although auto mode is on.
     pub held: Option<String>,
+    /// Its sender is told that.
+    pub(super) tells: bool,
     /// What to beware of.
     pub risks: Vec<Risk>,
     /// The numbers of the files that come with it.
@@ -296,6 +298,22 @@ impl Inbox {
         self.waiting.iter().any(|item| item.mention_key() == Some(key))
     }
 
+    pub(super) fn mentions_mut(&mut self) -> impl Iterator<Item = (ItemId, &mut Mention)> {
+        self.waiting.iter_mut().filter_map(|item| match &mut item.matter {
+            Matter::Mention(mention) => Some((item.id, mention)),
+            _ => None,
+        })
+    }
+
+    /// What the sender of a mention that waits is told about why it does.
+    pub(super) fn told_why(&self, key: &Key) -> Option<String> {
+        let item = self.waiting.iter().find(|item| item.mention_key() == Some(key))?;
+        match &item.matter {
+            Matter::Mention(mention) if mention.tells => mention.held.clone(),
+            _ => None,
+        }
+    }
+
     /// The oldest mention.
     pub(super) fn oldest_mention(&self) -> Option<Millis> {
         self.waiting
@@ -328,6 +346,7 @@ impl Inbox {
             matter: Matter::Mention(Mention {
                 is_reply,
                 held,
+                tells: false,
                 risks,
                 files: post.files.clone(),
                 key: key(&post.from, &post.id),

@@ -5,15 +5,18 @@
 //! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
 
 mod agents;
+mod alone;
 mod answer;
 pub mod ask;
 pub mod audit;
+mod budget;
 mod decide;
 mod files;
 mod flag;
 mod grant;
 mod guard;
 mod inbox;
+mod keys;
 mod members;
 mod outbox;
 mod perform;
@@ -39,6 +42,7 @@ use nexscope_relay::protocol::{
 };
 
 pub use agents::Unasked;
+pub use budget::{Budget, Standing, Unit};
 pub use decide::{Decision, How, Person, Target};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
@@ -75,6 +79,8 @@ pub struct Settings {
     pub permissions: HashMap<String, &'static str>,
     /// How each is driven, in a word.
     pub kinds: HashMap<String, &'static str>,
+    /// What each may use up in a day.
+    pub budgets: HashMap<String, Budget>,
     /// The one that answers where none is named.
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
@@ -109,6 +115,7 @@ impl Settings {
             agents: Vec::new(),
             permissions: HashMap::new(),
             kinds: HashMap::new(),
+            budgets: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
             review: Review::Flagged,
@@ -121,6 +128,11 @@ impl Settings {
             permission_after: DAY / 48,
             give_up_after: 7 * DAY,
         }
+    }
+
+    /// What an agent may use up in a day.
+    pub fn budget(&self, agent: &str) -> Budget {
+        self.budgets.get(agent).copied().unwrap_or_default()
     }
 
     /// The agent that answers where none is named.
@@ -336,6 +348,8 @@ pub struct Room {
     known: HashSet<Key>,
     /// Those of them that are not yet safely on disk.
     unkept: HashSet<Key>,
+    /// Threads in which the asker was told why auto mode has stepped back.
+    told_held: HashSet<String>,
     /// What the sender of a message to us was told last.
     told: HashMap<Key, (ReceiptState, String)>,
     ids: Ids,
@@ -368,6 +382,7 @@ impl Room {
             message_bytes: 262_144,
             known: HashSet::new(),
             unkept: HashSet::new(),
+            told_held: HashSet::new(),
             told: HashMap::new(),
             settings,
             ids,
@@ -387,6 +402,7 @@ impl Room {
             Event::SweptUp { run } => effects.push(Effect::Keep(Box::new(Record::Ended { run }))),
             Event::Tick => {}
         }
+        self.run_waiting(now, &mut effects);
         self.deadlines(now, &mut effects);
         effects
     }

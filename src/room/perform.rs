@@ -143,14 +143,7 @@ impl Room {
             asks,
             ..Chat::default()
         };
-        let size = serde_json::to_string(&chat).map_or(0, |json| json.len()) + 64 * to.len() + 1024;
-        if size > self.message_bytes {
-            return Err(format!(
-                "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
-                size / 1024,
-                self.message_bytes / 1024
-            ));
-        }
+        self.fits(&chat, to.len())?;
         if let Some(thread) = &thread {
             self.person_spoke(thread, effects);
         }
@@ -162,6 +155,19 @@ impl Room {
             files,
         };
         Ok(Reply::Said(self.say(words, now, effects)))
+    }
+
+    /// Whether a message to so many fits into a frame; else says so.
+    pub(super) fn fits(&self, chat: &Chat, to: usize) -> Result<(), String> {
+        let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 64 * to + 1024;
+        if size <= self.message_bytes {
+            return Ok(());
+        }
+        Err(format!(
+            "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
+            size / 1024,
+            self.message_bytes / 1024
+        ))
     }
 
     /// Names as the members themselves write them.

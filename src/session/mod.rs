@@ -543,6 +543,11 @@ fn settings(config: &Config, name: &str) -> Settings {
             .iter()
             .map(|(name, agent)| (name.clone(), agent.kind.word()))
             .collect(),
+        budgets: config
+            .agents
+            .iter()
+            .map(|(name, agent)| (name.clone(), agent.budget()))
+            .collect(),
         agent: config.agent.clone(),
         mode: config.mode,
         mentions: config.mentions,

@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod auto;
 mod delivery;
 mod drafts;
 mod files;
