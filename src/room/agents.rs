@@ -57,6 +57,7 @@ impl Room {
             to,
             only,
             flags,
+            outside: Vec::new(),
             asks_others: Vec::new(),
             post: None,
             run: None,

@@ -13,8 +13,9 @@ use super::{
     flag,
     inbox::{Draft, Matter, Permission},
     run::Session,
+    shared,
 };
-use crate::agent::{Answer, Ending, Event, Outcome, Request, Totals};
+use crate::agent::{Answer, Ending, Event, Outcome, Outside, Request, Totals};
 
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
@@ -109,9 +110,10 @@ impl Room {
             return self.begin_anew(run, effects);
         }
         self.inbox.take_permissions(&run.id, None);
-        self.remember_session(&run, &ending, effects);
+        let outside = self.outside_of(&run, &ending);
+        self.remember_session(&run, &ending, &outside, effects);
         let fate = match ending.outcome.clone() {
-            Outcome::Answer(text) => match self.answered(&run, text, &ending, now, effects) {
+            Outcome::Answer(text) => match self.answered(&run, text, &ending, &outside, now, effects) {
                 Some(fate) => fate,
                 None => return,
             },
@@ -162,6 +164,7 @@ impl Room {
             session: None,
             audience: run.audience.clone(),
             totals: Totals::default(),
+            outside: Vec::new(),
         })));
         self.grants.forget(&run.ask.agent, &run.thread);
         self.runs
@@ -244,6 +247,7 @@ impl Room {
         run: &Run,
         text: String,
         ending: &Ending,
+        outside: &Outside,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Option<MentionFate> {
@@ -280,13 +284,21 @@ impl Room {
             ..Chat::default()
         };
         let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let flags = flag::secrets(&chat.text, own.as_slice());
+        let secrets = flag::secrets(&chat.text, own.as_slice());
+        let flags = flag::with(secrets, flag::OUTSIDE, shared::with(&chat.text, &outside.results));
+        // What an earlier run of the session brought is gone with a restart: then nothing is known of it.
+        let lost = outside.results.is_empty();
+        let touched = match ending.outside.paths.is_empty() && !lost {
+            true => Vec::new(),
+            false => outside.paths.clone(),
+        };
         let always = self.settings.review == Review::Always || run.review;
-        if always || !flags.is_empty() || !asks_others.is_empty() {
+        if always || !flags.is_empty() || !touched.is_empty() || !asks_others.is_empty() {
             let draft = Draft {
                 to,
                 only,
                 flags,
+                outside: touched,
                 asks_others,
                 post: Some(run.post),
                 run: Some(run.id.clone()),
@@ -420,8 +432,27 @@ impl Room {
         text
     }
 
+    /// What the session of a run has touched outside, with this run. Where there are places and no results, not
+    /// all is known any more of what came back, and it stays so.
+    fn outside_of(&self, run: &Run, ending: &Ending) -> Outside {
+        let session = self.runs.session(&run.thread, &run.ask.agent);
+        let before = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id));
+        let mut all = before.map_or_else(Outside::default, |session| session.outside.clone());
+        let new = &ending.outside;
+        let lost = !all.paths.is_empty() && all.results.is_empty();
+        match lost || all.results.len() + new.results.len() >= Outside::MOST {
+            true => all.results.clear(),
+            false => all.results.push_str(&new.results),
+        }
+        let more = new.paths.iter().filter(|path| !all.paths.contains(path));
+        let more: Vec<String> = more.cloned().collect();
+        all.paths.extend(more);
+        all.paths.truncate(64);
+        all
+    }
+
     /// The thread's next accepted mention goes on from this session.
-    fn remember_session(&mut self, run: &Run, ending: &Ending, effects: &mut Vec<Effect>) {
+    fn remember_session(&mut self, run: &Run, ending: &Ending, outside: &Outside, effects: &mut Vec<Effect>) {
         let Some(id) = ending.session.clone() else { return };
         let before = self.runs.session(&run.thread, &run.ask.agent);
         // The same session also knows what it was given before.
@@ -437,8 +468,14 @@ impl Room {
             session: Some(id.clone()),
             audience: audience.clone(),
             totals,
+            outside: outside.paths.clone(),
         })));
-        let session = Session { id, audience, totals };
+        let session = Session {
+            id,
+            audience,
+            totals,
+            outside: outside.clone(),
+        };
         self.runs
             .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
     }

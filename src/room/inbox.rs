@@ -121,6 +121,8 @@ pub struct Draft {
     pub only: bool,
     /// What in it looks like a secret.
     pub flags: Vec<Flag>,
+    /// Places outside of the agent's folder that it touched on the way.
+    pub outside: Vec<String>,
     /// Members whom it would ask who have not asked.
     pub asks_others: Vec<String>,
     /// The number of the message that it answers; `None` for words that an agent sends unasked.
@@ -158,8 +160,11 @@ impl Item {
                 .collect(),
             Matter::Draft(draft) => {
                 let mut words: Vec<String> = Vec::new();
+                for place in draft.outside.iter().take(3) {
+                    words.push(format!("its agent used {place}, outside its folder"));
+                }
                 for flag in &draft.flags {
-                    let word = format!("looks like a {}", flag.what);
+                    let word = flag.in_words();
                     if !words.contains(&word) {
                         words.push(word);
                     }
@@ -183,7 +188,15 @@ impl Item {
 
     /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
     pub fn wants_a_second_yes(&self) -> bool {
-        matches!(&self.matter, Matter::Draft(draft) if !draft.flags.is_empty())
+        matches!(&self.matter, Matter::Draft(draft) if !draft.flags.is_empty() || !draft.outside.is_empty())
+    }
+
+    /// What in its text is to be marked.
+    pub fn marks(&self) -> Vec<Flag> {
+        match &self.matter {
+            Matter::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
+            _ => super::flag::secrets(&self.text, &[]),
+        }
     }
 
     /// What may be allowed for the rest of the thread, in words; none where there is nothing.

@@ -25,6 +25,7 @@ pub mod record;
 mod restore;
 mod risk;
 mod run;
+mod shared;
 mod sharing;
 #[cfg(test)]
 mod tests;

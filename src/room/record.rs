@@ -71,6 +71,9 @@ pub enum Record {
         audience: Audience,
         /// What it has used so far.
         totals: Totals,
+        /// Places outside of its folder that its runs touched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outside: Vec<String>,
     },
     /// A run began: until its end is here as well, processes of it may be left.
     Started {

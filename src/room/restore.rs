@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexscope_relay::protocol::body::Body;
 
+use crate::agent::Outside;
+
 use super::{Effect, MentionFate, Millis, Post, Record, Room, audit, budget::Used, inbox::key, run::Session};
 
 impl Room {
@@ -136,8 +138,19 @@ impl Room {
                 session,
                 audience,
                 totals,
+                outside,
             } => {
-                let session = session.map(|id| Session { id, audience, totals });
+                // What came back from there is not kept on disk.
+                let outside = Outside {
+                    paths: outside,
+                    results: String::new(),
+                };
+                let session = session.map(|id| Session {
+                    id,
+                    audience,
+                    totals,
+                    outside,
+                });
                 self.runs.set_session(thread, agent, session);
             }
             Record::Auto {

@@ -207,6 +207,7 @@ impl World {
             tokens: None,
             totals: Totals { usd: 0.01, tokens: 0 },
             session_lost: false,
+            outside: Default::default(),
         };
         self.event(Event::Run {
             run: run.into(),
