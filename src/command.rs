@@ -71,6 +71,16 @@ pub const WORDS: &[Word] = &[
         "[manual|auto]",
         "shows or sets whether mentions wait for you",
     ),
+    word(
+        "ask",
+        "[AGENT] TEXT",
+        "asks your own agent; everyone sees it, and the answer",
+    ),
+    word(
+        "trust",
+        "NAME",
+        "takes the new key of a name as the same person's",
+    ),
     word("append", "tN TEXT", "your own words into a thread"),
     word(
         "history",
@@ -137,6 +147,13 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
             "manual" => Ok(Line::Command(Command::Mode(Some(Mode::Manual)))),
             "auto" => Ok(Line::Decision(Decision::Auto)),
             _ => Err(usage("mode")),
+        },
+        "ask" => Ok(Line::Decision(Decision::Ask {
+            words: some_text(arguments, "ask")?,
+        })),
+        "trust" => match arguments.trim().trim_start_matches('@') {
+            name if is_name(name) => Ok(Line::Decision(Decision::Trust(name.to_owned()))),
+            _ => Err(usage("trust")),
         },
         "append" => {
             let (id, text) = split_word(arguments);

@@ -305,12 +305,18 @@ fn status(session: &Session) -> Vec<String> {
         Connection::Waiting { why, .. } | Connection::Refused { why, .. } => why.clone(),
         Connection::Left => "left".to_owned(),
     };
-    vec![
+    let budgets = room.settings.agents.iter().map(|agent| {
+        let standing = room.guard.standing(agent, crate::session::now());
+        format!("{agent}: {}", room.settings.budget(agent).in_words(&standing))
+    });
+    let mut lines = vec![
         format!("connection: {connection}"),
         format!("room: #{} as {}", room.settings.room, room.settings.me),
         format!("waiting: {} for you", room.inbox.len()),
         format!("outbox: {} not yet with the relay", room.outbox.unacked()),
-    ]
+    ];
+    lines.extend(budgets);
+    lines
 }
 
 /// `bob·codex → alice: text`, further lines indented.

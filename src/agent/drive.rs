@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, EVENTS, Ending, Event, Handle, Outcome, Run, Totals, claude, codex, command,
+    Answer, EVENTS, Ending, Event, Handle, Run, claude, codex, command,
     environment::Variable,
     running::Running,
     step::{Invocation, Reader},
@@ -76,14 +76,8 @@ async fn drive(
 
 fn failed(reason: String, took: Duration) -> Ending {
     Ending {
-        outcome: Outcome::Failed(reason),
-        session: None,
         took,
-        tools: 0,
-        usd: None,
-        tokens: None,
-        totals: Totals::default(),
-        session_lost: false,
+        ..Ending::failed(reason)
     }
 }
 

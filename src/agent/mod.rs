@@ -11,6 +11,7 @@ mod environment;
 mod find;
 mod lines;
 mod outbox;
+mod outside;
 mod pipes;
 mod process;
 mod prompt;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::agents::Agent;
 
 pub use find::{Found, find_on_path, is_on_path};
+pub use outside::Outside;
 pub use process::end_leftovers;
 pub use prompt::Prompt;
 
@@ -146,6 +148,8 @@ pub struct Ending {
     /// It failed because the session to resume is not there any more: the same ask can be tried
     /// anew, with the earlier messages and without `resume`.
     pub session_lost: bool,
+    /// What its tools touched outside of its folder, as far as its events show it.
+    pub outside: Outside,
 }
 
 impl Ending {
@@ -160,6 +164,7 @@ impl Ending {
             tokens: None,
             totals: Totals::default(),
             session_lost: false,
+            outside: Outside::default(),
         }
     }
 }

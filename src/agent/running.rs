@@ -17,6 +17,7 @@ use super::{
     drive::{Surroundings, driver},
     environment,
     outbox::Outbox,
+    outside::Border,
     pipes::{read, tail, write},
     process::{Pipes, Process, Start},
     step::{Conclusion, Exit, Reader, Signals, Step},
@@ -61,6 +62,7 @@ pub(super) struct Running {
     input: Option<mpsc::Sender<String>>,
     signals: Signals,
     reader: Box<dyn Reader>,
+    border: Border,
     watch: Watch,
     /// How it is being ended, once it is.
     end: Option<End>,
@@ -141,6 +143,7 @@ impl Running {
             input: invocation.stays_open.then_some(input),
             signals: invocation.signals,
             reader,
+            border: Border::new(&run.dir, &run.files),
             end: None,
             partial_due: None,
             state: Some(Activity::Thinking),
@@ -263,6 +266,8 @@ impl Running {
     fn step(&mut self, step: Step) {
         self.watch.saw(&step, Instant::now());
         match step {
+            Step::Touches { id, places } => self.border.touches(&id, &places),
+            Step::Gave { id, text } => self.border.gave(&id, &text),
             Step::Life | Step::ToolDone(_) | Step::ToolsDone => {}
             Step::Session(id) => {
                 if self.session.as_ref() != Some(&id) {
@@ -385,6 +390,7 @@ impl Running {
             tokens: conclusion.tokens,
             totals: conclusion.totals,
             session_lost: conclusion.session_lost,
+            outside: self.border.found(),
         }
     }
 }

@@ -83,6 +83,20 @@ pub(super) enum Step {
         /// What it is used on.
         detail: String,
     },
+    /// A tool call names places, which may be paths.
+    Touches {
+        /// The call's id.
+        id: String,
+        /// The places.
+        places: Vec<String>,
+    },
+    /// A tool call gave something back.
+    Gave {
+        /// The call's id.
+        id: String,
+        /// What.
+        text: String,
+    },
     /// A tool call is over.
     ToolDone(String),
     /// Every tool call is over.

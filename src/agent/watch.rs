@@ -72,6 +72,8 @@ impl Watch {
                 }
                 return;
             }
+            // Both come along with a call's beginning or end.
+            Step::Touches { .. } | Step::Gave { .. } => return,
             Step::Notice(_) | Step::Reply(_) => return,
             // That a session exists does not show that its model answers.
             Step::Session(_) => {

@@ -1,5 +1,7 @@
 //! The command line: the words and their flags, and how each ends.
 
+mod audit;
+mod chain;
 mod demo;
 mod doctor;
 mod door;
@@ -56,6 +58,8 @@ enum Word {
     Setup(plugin::Setup),
     /// Checks configuration, relay, token, terminal and agents, and says how to mend each.
     Doctor,
+    /// Checks the audit logs, or prints how something came to be.
+    Audit(audit::Audit),
     /// Opens a room with two teammates who are played: everything can be tried in a minute.
     Demo,
     /// Prints completions for a shell.
@@ -133,6 +137,7 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
         }
         Word::Setup(setup) => plugin::run(&setup, &Paths::usual()?)?,
         Word::Doctor => return doctor::run(&Paths::usual()?),
+        Word::Audit(audit) => return audit::run(&audit, &Paths::usual()?),
         Word::Demo => return demo::run(),
         Word::DemoAgent => demo::answer(),
         Word::Completions { shell } => {

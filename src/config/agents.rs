@@ -4,8 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
+use crate::room::{Budget, Unit};
+
 /// One agent of this member.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
     /// How the program is driven.
@@ -28,6 +30,15 @@ pub struct Agent {
     /// What it may do with tools. Nothing of it holds for a `command`: what that does is its own affair.
     #[serde(default)]
     pub permissions: Permissions,
+    /// What auto mode may spend on a `claude` in a day, in US dollars at list price.
+    #[serde(default = "default_usd")]
+    pub budget_usd_per_day: f64,
+    /// How many tokens auto mode may spend on a `codex` in a day.
+    #[serde(default = "default_tokens")]
+    pub budget_tokens_per_day: u64,
+    /// How many runs auto mode may start in a day, whatever the kind.
+    #[serde(default = "default_runs")]
+    pub budget_runs_per_day: usize,
     /// Names of further environment variables that it gets, such as the `env_key` of a model provider.
     /// Names that begin with `NEXSCOPE_` are never passed on.
     #[serde(default)]
@@ -45,12 +56,28 @@ impl Agent {
             timeout: default_timeout(),
             stall: default_stall(),
             permissions: Permissions::default(),
+            budget_usd_per_day: default_usd(),
+            budget_tokens_per_day: default_tokens(),
+            budget_runs_per_day: default_runs(),
             env: Vec::new(),
         }
     }
 }
 
 impl Agent {
+    /// What it may use up in a day, in the best unit that its kind reports.
+    pub fn budget(&self) -> Budget {
+        let unit = match self.kind {
+            Kind::Claude => Unit::Dollars(self.budget_usd_per_day),
+            Kind::Codex => Unit::Tokens(self.budget_tokens_per_day),
+            Kind::Command | Kind::Session => Unit::Runs,
+        };
+        Budget {
+            unit,
+            runs: self.budget_runs_per_day,
+        }
+    }
+
     /// What it may do with tools, in words for a person.
     pub fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
@@ -76,6 +103,18 @@ pub enum Kind {
     /// The Claude Code or Codex session that has joined through MCP: what is accepted is handed to it, and what
     /// it says on that thread is the answer.
     Session,
+}
+
+impl Kind {
+    /// As it is written in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Claude => "claude",
+            Kind::Codex => "codex",
+            Kind::Command => "command",
+            Kind::Session => "session",
+        }
+    }
 }
 
 /// How much of a folder's own agent settings take part in a run.
@@ -106,6 +145,18 @@ pub enum Permissions {
 
 fn default_timeout() -> Duration {
     Duration::from_secs(600)
+}
+
+fn default_usd() -> f64 {
+    5.0
+}
+
+fn default_tokens() -> u64 {
+    2_000_000
+}
+
+fn default_runs() -> usize {
+    Budget::default().runs
 }
 
 fn default_stall() -> Duration {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::body::{Chat, Origin};
 
-use super::{Attention, Audience, Effect, ItemId, Millis, Mode, Room, Target, flag, inbox::Draft};
+use super::{Audience, Effect, ItemId, Millis, Mode, Room, Target, flag, inbox::Draft};
 
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,17 +57,16 @@ impl Room {
             to,
             only,
             flags,
+            outside: Vec::new(),
             asks_others: Vec::new(),
             post: None,
+            run: None,
             thread,
             question: None,
             chat,
             files: words.files,
         };
-        let me = self.settings.me.clone();
-        let id = self.inbox.add_draft(draft, &me, now);
-        effects.push(Effect::Attention(Attention::Item));
-        Ok(id)
+        Ok(self.draft_waits(draft, now, effects))
     }
 
     /// Marks what a program has asked to be decided; nothing is decided. Returns what is marked. Fails where

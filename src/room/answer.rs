@@ -6,13 +6,16 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Audience, Effect, MentionFate, Millis, Record, Review, Room, Run, Words,
+    Attention, Audience, Effect, ItemId, MentionFate, Millis, Record, Review, Room, Run, Words,
     ask::Speaker,
+    audit::{self, By, Decided, Edited, Verdict},
+    budget::Used,
     flag,
     inbox::{Draft, Matter, Permission},
     run::Session,
+    shared,
 };
-use crate::agent::{Answer, Ending, Event, Outcome, Request, Totals};
+use crate::agent::{Answer, Ending, Event, Outcome, Outside, Request, Totals};
 
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
@@ -20,12 +23,22 @@ const ENVELOPE: usize = 8 * 1024;
 impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
         if let Event::Ended(ending) = event {
+            Self::note_audit(audit::Entry::ended(id, &ending), effects);
             effects.push(Effect::Keep(Box::new(Record::Ended { run: id.to_owned() })));
             if let Some(run) = self.runs.remove(id) {
+                let used = Used {
+                    usd: ending.usd,
+                    tokens: ending.tokens,
+                };
+                self.used(&run.ask.agent, used, now, effects);
                 self.ended(run, ending, now, effects);
             }
             self.start_next(now, effects);
             return;
+        }
+        if let Event::Tool { name, detail } = &event {
+            let (run, tool, what) = (id.to_owned(), name.clone(), self.redacted(detail));
+            Self::note_audit(audit::Entry::Tool { run, tool, what }, effects);
         }
         let Some(run) = self.runs.get_mut(id) else { return };
         let before = run.activity;
@@ -54,11 +67,27 @@ impl Room {
         }
     }
 
+    /// A run is over, and counts in its agent's budget.
+    pub(super) fn used(&mut self, agent: &str, used: Used, now: Millis, effects: &mut Vec<Effect>) {
+        self.guard.used(now, agent, used);
+        effects.push(Effect::Keep(Box::new(Record::Used {
+            at: now,
+            agent: agent.to_owned(),
+            usd: used.usd,
+            tokens: used.tokens,
+        })));
+    }
+
     /// Starts the next run of every agent that is free.
     pub(super) fn start_next(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         while let Some(run) = self.runs.next_to_start(now) {
             let run = run.clone();
-            effects.push(Effect::Keep(Box::new(Record::Started { run: run.id.clone() })));
+            let kind = self.settings.kinds.get(&run.ask.agent).copied();
+            Self::note_audit(audit::Entry::began(&run, kind.unwrap_or_default()), effects);
+            effects.push(Effect::Keep(Box::new(Record::Started {
+                run: run.id.clone(),
+                agent: run.ask.agent.clone(),
+            })));
             effects.push(Effect::Start {
                 ask: Box::new(run.ask.clone()),
                 before: run.before,
@@ -81,9 +110,10 @@ impl Room {
             return self.begin_anew(run, effects);
         }
         self.inbox.take_permissions(&run.id, None);
-        self.remember_session(&run, &ending, effects);
+        let outside = self.outside_of(&run, &ending);
+        self.remember_session(&run, &ending, &outside, effects);
         let fate = match ending.outcome.clone() {
-            Outcome::Answer(text) => match self.answered(&run, text, &ending, now, effects) {
+            Outcome::Answer(text) => match self.answered(&run, text, &ending, &outside, now, effects) {
                 Some(fate) => fate,
                 None => return,
             },
@@ -134,6 +164,7 @@ impl Room {
             session: None,
             audience: run.audience.clone(),
             totals: Totals::default(),
+            outside: Vec::new(),
         })));
         self.grants.forget(&run.ask.agent, &run.thread);
         self.runs
@@ -145,6 +176,9 @@ impl Room {
     fn wants_permission(&mut self, id: &str, request: Request, now: Millis, effects: &mut Vec<Effect>) {
         let Some(run) = self.runs.get_mut(id) else { return };
         if self.grants.covers(&run.whose(), &request, now) {
+            let by = By::Setting("granted for the thread".to_owned());
+            let entry = self.permission_entry(None, id, &request, "allowed", by);
+            Self::note_audit(entry, effects);
             let answer = Answer::Allow;
             return effects.push(Effect::Answer {
                 run: id.to_owned(),
@@ -167,6 +201,26 @@ impl Room {
             .add_permission(permission, from, run.thread.clone(), now);
         self.say_activity(&run, effects);
         effects.push(Effect::Attention(Attention::Item));
+    }
+
+    /// What the audit log has of an answered request.
+    pub(super) fn permission_entry(
+        &self,
+        item: Option<String>,
+        run: &str,
+        request: &Request,
+        answer: &str,
+        by: By,
+    ) -> audit::Entry {
+        audit::Entry::Permission {
+            run: run.to_owned(),
+            request: request.id.clone(),
+            item,
+            tool: crate::text::clean_line(&request.tool, 64),
+            what: self.redacted(&crate::text::clean(&request.what).text),
+            answer: answer.to_owned(),
+            by,
+        }
     }
 
     /// A run no longer waits for our person, unless for something else.
@@ -193,6 +247,7 @@ impl Room {
         run: &Run,
         text: String,
         ending: &Ending,
+        outside: &Outside,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Option<MentionFate> {
@@ -205,6 +260,8 @@ impl Room {
             return Some(MentionFate::Answered);
         }
         let (mut to, only) = match &run.audience {
+            // Our own person need not be told that they are answered.
+            Audience::Everyone if self.is_me(&run.ask.from.member) => (Vec::new(), false),
             Audience::Everyone => (vec![run.ask.from.member.clone()], false),
             audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
         };
@@ -227,22 +284,30 @@ impl Room {
             ..Chat::default()
         };
         let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let flags = flag::secrets(&chat.text, own.as_slice());
+        let secrets = flag::secrets(&chat.text, own.as_slice());
+        let flags = flag::with(secrets, flag::OUTSIDE, shared::with(&chat.text, &outside.results));
+        // What an earlier run of the session brought is gone with a restart: then nothing is known of it.
+        let lost = outside.results.is_empty();
+        let touched = match ending.outside.paths.is_empty() && !lost {
+            true => Vec::new(),
+            false => outside.paths.clone(),
+        };
         let always = self.settings.review == Review::Always || run.review;
-        if always || !flags.is_empty() || !asks_others.is_empty() {
+        if always || !flags.is_empty() || !touched.is_empty() || !asks_others.is_empty() {
             let draft = Draft {
                 to,
                 only,
                 flags,
+                outside: touched,
                 asks_others,
                 post: Some(run.post),
+                run: Some(run.id.clone()),
                 thread: Some(run.thread.clone()),
                 question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
                 files: Vec::new(),
             };
-            self.inbox.add_draft(draft, &self.settings.me, now);
-            effects.push(Effect::Attention(Attention::Item));
+            self.draft_waits(draft, now, effects);
             let waiting = Run {
                 activity: Activity::Waiting,
                 ..run.clone()
@@ -250,6 +315,15 @@ impl Room {
             self.say_activity(&waiting, effects);
             return None;
         }
+        let rule = "review = flagged: nothing was found in it".to_owned();
+        Self::note_decided(
+            Decided {
+                message: Some(run.key.1.clone()),
+                run: Some(run.id.clone()),
+                ..Decided::new(By::Setting(rule), Verdict::Posted)
+            },
+            effects,
+        );
         self.say(
             Words {
                 to,
@@ -262,6 +336,28 @@ impl Room {
             effects,
         );
         Some(MentionFate::Answered)
+    }
+
+    /// A draft waits for our person.
+    pub(super) fn draft_waits(&mut self, draft: Draft, now: Millis, effects: &mut Vec<Effect>) -> ItemId {
+        let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
+        let mut entry = audit::Entry::Draft {
+            item: String::new(),
+            run: draft.run.clone(),
+            agent: draft.chat.agent.clone(),
+            answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+            to: draft.to.clone(),
+            only: draft.only,
+            text,
+            flags,
+        };
+        let id = self.inbox.add_draft(draft, &self.settings.me, now);
+        if let audit::Entry::Draft { item, .. } = &mut entry {
+            *item = id.to_string();
+        }
+        Self::note_audit(entry, effects);
+        effects.push(Effect::Attention(Attention::Item));
+        id
     }
 
     /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
@@ -280,12 +376,27 @@ impl Room {
     /// Our person lets a draft leave, perhaps in other words.
     pub(super) fn post_draft(
         &mut self,
+        id: ItemId,
         draft: &Draft,
         text: Option<String>,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
         let edited = text.filter(|text| *text != draft.chat.text);
+        Self::note_decided(
+            Decided {
+                item: Some(id.to_string()),
+                message: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+                run: draft.run.clone(),
+                edited: edited.as_ref().map(|after| Edited {
+                    // What was taken out because it is a secret stays out.
+                    before: audit::without(&draft.chat.text, &draft.flags).0,
+                    after: after.clone(),
+                }),
+                ..Decided::new(By::Person, Verdict::Posted)
+            },
+            effects,
+        );
         let edited_by = edited.as_ref().map(|_| self.settings.me.clone());
         let text = self.fit(edited.unwrap_or_else(|| draft.chat.text.clone()));
         let chat = Chat {
@@ -321,8 +432,27 @@ impl Room {
         text
     }
 
+    /// What the session of a run has touched outside, with this run. Where there are places and no results, not
+    /// all is known any more of what came back, and it stays so.
+    fn outside_of(&self, run: &Run, ending: &Ending) -> Outside {
+        let session = self.runs.session(&run.thread, &run.ask.agent);
+        let before = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id));
+        let mut all = before.map_or_else(Outside::default, |session| session.outside.clone());
+        let new = &ending.outside;
+        let lost = !all.paths.is_empty() && all.results.is_empty();
+        match lost || all.results.len() + new.results.len() >= Outside::MOST {
+            true => all.results.clear(),
+            false => all.results.push_str(&new.results),
+        }
+        let more = new.paths.iter().filter(|path| !all.paths.contains(path));
+        let more: Vec<String> = more.cloned().collect();
+        all.paths.extend(more);
+        all.paths.truncate(64);
+        all
+    }
+
     /// The thread's next accepted mention goes on from this session.
-    fn remember_session(&mut self, run: &Run, ending: &Ending, effects: &mut Vec<Effect>) {
+    fn remember_session(&mut self, run: &Run, ending: &Ending, outside: &Outside, effects: &mut Vec<Effect>) {
         let Some(id) = ending.session.clone() else { return };
         let before = self.runs.session(&run.thread, &run.ask.agent);
         // The same session also knows what it was given before.
@@ -338,8 +468,14 @@ impl Room {
             session: Some(id.clone()),
             audience: audience.clone(),
             totals,
+            outside: outside.paths.clone(),
         })));
-        let session = Session { id, audience, totals };
+        let session = Session {
+            id,
+            audience,
+            totals,
+            outside: outside.clone(),
+        };
         self.runs
             .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
     }

@@ -1,10 +1,14 @@
 //! What only a person at the keyboard may do.
 
-use nexscope_relay::protocol::{Mode, body::Activity};
+use nexscope_relay::protocol::{
+    Mode,
+    body::{Activity, Chat},
+};
 
 use super::{
-    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run,
+    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
     ask::{Approved, Ask, Said},
+    audit::{self, By, Decided, Edited, Verdict},
     inbox::{Key, Matter, Permission, key},
     outbox::Outgoing,
 };
@@ -47,6 +51,13 @@ pub enum Decision {
     Later(ItemId),
     /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
     HandOver(u32),
+    /// Ask one's own agent, in the room's sight.
+    Ask {
+        /// The words; an agent's name may stand before them.
+        words: String,
+    },
+    /// Take the key that a member's name has now as that member's.
+    Trust(String),
     /// Turn auto mode on.
     Auto,
 }
@@ -91,8 +102,10 @@ impl Room {
                 false => Err(not_waiting(id)),
             },
             Decision::HandOver(number) => self.hand_over(number, now, &mut effects),
+            Decision::Ask { words } => self.ask_own(&words, now, &mut effects),
+            Decision::Trust(name) => self.trust(&name, &mut effects),
             Decision::Auto => {
-                self.set_mode(Mode::Auto, &mut effects);
+                self.set_mode(Mode::Auto, By::Person, &mut effects);
                 Ok(Reply::Text(
                     "Auto mode: mentions of you are answered at once, within limits.".into(),
                 ))
@@ -140,13 +153,19 @@ impl Room {
             let Some(item) = self.inbox.take(id) else { continue };
             self.person_spoke(&item.thread, effects);
             match &item.matter {
-                Matter::Mention(_) => self.run(&item, &agent, how.clone(), now, effects),
-                Matter::Draft(draft) => self.post_draft(draft, how.text.clone(), now, effects),
+                Matter::Mention(_) => {
+                    let decided = Decided::new(By::Person, Verdict::Accepted);
+                    self.run(&item, &agent, how.clone(), decided, now, effects);
+                }
+                Matter::Draft(draft) => self.post_draft(id, draft, how.text.clone(), now, effects),
                 Matter::Permission(permission) => {
-                    self.note_permission(permission, "allowed once", now);
+                    self.note_permission(&item, permission, "allowed once", By::Person, now, effects);
                     self.answer_request(permission, Answer::Allow, effects);
                 }
-                Matter::File(number) => self.fetch_file(*number, now, effects),
+                Matter::File(number) => {
+                    self.note_file_decided(*number, By::Person, Verdict::Accepted, effects);
+                    self.fetch_file(*number, now, effects);
+                }
             }
         }
         self.start_next(now, effects);
@@ -163,15 +182,32 @@ impl Room {
         let reason = crate::text::clean_line(reason.trim(), super::timeline::LINE_MAX);
         for id in self.items(target)? {
             let Some(item) = self.inbox.take(id) else { continue };
-            match item.matter {
+            let decided = Decided {
+                item: Some(id.to_string()),
+                reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
+                ..Decided::new(By::Person, Verdict::Rejected)
+            };
+            match &item.matter {
                 Matter::Mention(mention) => {
+                    let message = Some(mention.key.1.clone());
+                    Self::note_decided(Decided { message, ..decided }, effects);
                     let fate = MentionFate::Rejected(reason.clone());
                     self.decline_all(&mention.key, &reason, effects);
-                    self.settle(mention.key, &item.from.member, fate, now, effects);
+                    self.settle(mention.key.clone(), &item.from.member, fate, now, effects);
                 }
                 Matter::Draft(draft) => {
+                    let message = draft.question.as_ref().map(|(_, key)| key.1.clone());
+                    let run = draft.run.clone();
+                    Self::note_decided(
+                        Decided {
+                            message,
+                            run,
+                            ..decided
+                        },
+                        effects,
+                    );
                     let fate = MentionFate::Rejected(reason.clone());
-                    if let Some((from, key)) = draft.question {
+                    if let Some((from, key)) = draft.question.clone() {
                         self.settle(key, &from, fate, now, effects);
                     }
                 }
@@ -181,10 +217,14 @@ impl Room {
                     } else {
                         reason.clone()
                     };
-                    self.note_permission(&permission, &format!("refused: {why}"), now);
-                    self.answer_request(&permission, Answer::Deny(why), effects);
+                    let answer = format!("refused: {why}");
+                    self.note_permission(&item, permission, &answer, By::Person, now, effects);
+                    self.answer_request(permission, Answer::Deny(why), effects);
                 }
-                Matter::File(number) => self.decline(number, &reason, effects),
+                Matter::File(number) => {
+                    self.note_file_decided(*number, By::Person, Verdict::Rejected, effects);
+                    self.decline(*number, &reason, effects);
+                }
             }
         }
         Ok(Reply::Nothing)
@@ -203,13 +243,26 @@ impl Room {
         if let Some(whose) = self.runs.get(&permission.run).map(Run::whose) {
             self.grants.add(whose, rule, now);
         }
-        self.inbox.take(id);
-        self.note_permission(&permission, "allowed for the thread", now);
+        if let Some(item) = self.inbox.take(id) {
+            let answer = "allowed for the thread";
+            self.note_permission(&item, &permission, answer, By::Person, now, effects);
+        }
         self.answer_request(&permission, Answer::Allow, effects);
         Ok(Reply::Nothing)
     }
 
-    fn note_permission(&mut self, permission: &Permission, what: &str, now: Millis) {
+    pub(super) fn note_permission(
+        &mut self,
+        item: &Item,
+        permission: &Permission,
+        what: &str,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = Some(item.id.to_string());
+        let entry = self.permission_entry(id, &permission.run, &permission.request, what, by);
+        Self::note_audit(entry, effects);
         let tool = crate::text::clean_line(&permission.request.tool, 40);
         let key = key(&permission.asker, "");
         self.inbox.remember(key, format!("{tool} {what}"), now);
@@ -233,7 +286,8 @@ impl Room {
     fn hand_over(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
         let post = self.timeline.post_numbered(number).cloned();
         let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-        if post.mine {
+        // Our person's own question may be tried again.
+        if post.mine && self.inbox.fate(&post).is_none() {
             return Err("That is your own message; write to your agent instead.".into());
         }
         if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
@@ -248,9 +302,48 @@ impl Room {
             return Err(not_waiting(id));
         };
         self.person_spoke(&item.thread, effects);
-        self.run(&item, &agent, How::default(), now, effects);
+        let decided = Decided::new(By::Person, Verdict::HandedOver);
+        self.run(&item, &agent, How::default(), decided, now, effects);
         self.start_next(now, effects);
         Ok(Reply::Nothing)
+    }
+
+    /// Our person asks their own agent: everybody sees the question, and the answer.
+    fn ask_own(&mut self, words: &str, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
+        let named = self
+            .agent_named(Some(first.to_owned()))
+            .ok()
+            .filter(|_| !rest.trim().is_empty());
+        let (agent, text) = match named {
+            Some(agent) => (agent, rest.trim()),
+            None => (self.agent_named(None)?, words.trim()),
+        };
+        if text.is_empty() {
+            return Err("There is nothing to ask yet: write a text behind /ask.".into());
+        }
+        let chat = Chat {
+            text: text.to_owned(),
+            ..Chat::default()
+        };
+        self.fits(&chat, 0)?;
+        let words = Words {
+            to: Vec::new(),
+            only: false,
+            thread: None,
+            chat,
+            files: Vec::new(),
+        };
+        let number = self.say(words, now, effects);
+        if let Some(post) = self.timeline.post_numbered(number).cloned() {
+            self.inbox.add(&post, false, None, now);
+        }
+        if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
+            let decided = Decided::new(By::Person, Verdict::Asked);
+            self.run(&item, &agent, How::default(), decided, now, effects);
+            self.start_next(now, effects);
+        }
+        Ok(Reply::Said(number))
     }
 
     fn agent_named(&self, name: Option<String>) -> Result<String, String> {
@@ -280,19 +373,31 @@ impl Room {
         let Some(item) = self.inbox.take(ItemId::Mention(post.number)) else {
             return;
         };
-        self.guard.answered(now, &post.thread, &post.from, &agent);
+        let row = self.row_of(post, &agent, now);
+        self.guard.answered(now, &post.thread, &post.from, &agent, row);
         effects.push(Effect::Keep(Box::new(Record::Auto {
             at: now,
             thread: post.thread.clone(),
             member: post.from.clone(),
             agent: agent.clone(),
+            row,
         })));
-        self.run(&item, &agent, How::default(), now, effects);
+        let decided = Decided::new(By::Auto, Verdict::Accepted);
+        self.run(&item, &agent, How::default(), decided, now, effects);
         self.start_next(now, effects);
     }
 
     /// An accepted item becomes a run; it starts when its agent is free.
-    fn run(&mut self, item: &Item, agent: &str, how: How, now: Millis, effects: &mut Vec<Effect>) {
+    /// `decided` says who let it.
+    fn run(
+        &mut self,
+        item: &Item,
+        agent: &str,
+        how: How,
+        decided: Decided,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
         let (ItemId::Mention(number), Matter::Mention(mention)) = (item.id, &item.matter) else {
             return;
         };
@@ -314,9 +419,25 @@ impl Room {
         } else {
             self.approved_before(&post, &audience)
         };
+        let id = self.fresh_id();
+        let edited = how.text.as_ref().filter(|text| **text != item.text);
+        Self::note_decided(
+            Decided {
+                item: Some(item.id.to_string()),
+                message: Some(mention.key.1.clone()),
+                run: Some(id.clone()),
+                instructions: how.instructions.clone(),
+                edited: edited.map(|after| Edited {
+                    before: item.text.clone(),
+                    after: after.clone(),
+                }),
+                ..decided
+            },
+            effects,
+        );
         let files = self.fetch_all(&mention.key, now, effects);
         let run = Run {
-            id: self.fresh_id(),
+            id,
             ask: Ask {
                 run: String::new(),
                 agent: agent.to_owned(),
@@ -393,6 +514,10 @@ impl Room {
         said
     }
 
+    pub(super) fn note_decided(decided: Decided, effects: &mut Vec<Effect>) {
+        Self::note_audit(audit::Entry::Decided(Box::new(decided)), effects);
+    }
+
     /// Notes what became of a mention, on disk too, and tells its sender.
     pub(super) fn settle(
         &mut self,
@@ -415,6 +540,7 @@ impl Room {
 
     /// Our own person spoke in a thread, at the screen.
     pub(super) fn person_spoke(&mut self, thread: &str, effects: &mut Vec<Effect>) {
+        self.told_held.remove(thread);
         if self.guard.person_spoke(thread) {
             effects.push(Effect::Keep(Box::new(Record::Spoke {
                 thread: thread.to_owned(),

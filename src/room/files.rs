@@ -224,6 +224,14 @@ impl Offer {
         }
     }
 
+    /// The SHA-256 of its bytes, in hex, where it is known: as announced, or as read here.
+    pub(super) fn sha256(&self) -> Option<String> {
+        match &self.side {
+            Side::Mine(mine) => Some(mine.source.sha256.clone()).filter(|hash| !hash.is_empty()),
+            Side::Theirs(_) | Side::Others => self.sha256.clone(),
+        }
+    }
+
     /// What tells its `.part` from others: it says nothing of what others chose.
     pub(super) fn tag(&self) -> String {
         use sha2::{Digest, Sha256};
@@ -232,10 +240,7 @@ impl Offer {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        hash.finalize()[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        crate::text::hex(&hash.finalize()[..8])
     }
 }
 

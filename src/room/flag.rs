@@ -14,6 +14,19 @@ pub struct Flag {
     pub at: Range<usize>,
 }
 
+impl Flag {
+    /// For a person, in a few words.
+    pub fn in_words(&self) -> String {
+        match self.what {
+            OUTSIDE => "holds text from outside its folder".to_owned(),
+            what => format!("looks like a {what}"),
+        }
+    }
+}
+
+/// What is called so stands in something that a tool brought from outside.
+pub(super) const OUTSIDE: &str = "text from outside";
+
 /// A format: what it is called, and how it is written. A group named `s` is the secret itself, where
 /// more stands around it.
 struct Rule {
@@ -164,6 +177,29 @@ pub fn secrets(text: &str, own: &[&str]) -> Vec<Flag> {
         new
     });
     flags
+}
+
+/// `flags` and further places, which are called `what`; where they meet, the first one found stays.
+pub(super) fn with(flags: Vec<Flag>, what: &'static str, places: Vec<Range<usize>>) -> Vec<Flag> {
+    let mut all = flags;
+    for at in places {
+        let mut free = vec![at];
+        for flag in &all {
+            free = free
+                .into_iter()
+                .flat_map(|part| {
+                    [
+                        part.start..part.end.min(flag.at.start),
+                        part.start.max(flag.at.end)..part.end,
+                    ]
+                })
+                .filter(|part| part.start < part.end)
+                .collect();
+        }
+        all.extend(free.into_iter().map(|at| Flag { what, at }));
+    }
+    all.sort_by_key(|flag| flag.at.start);
+    all
 }
 
 /// Whether a value could be made by chance rather than by a person as an example or a reference.

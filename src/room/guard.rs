@@ -5,7 +5,10 @@ use std::collections::{HashMap, VecDeque};
 
 use nexscope_relay::protocol::same_name;
 
-use super::Millis;
+use super::{
+    Millis,
+    budget::{Budget, Standing, Used},
+};
 
 /// Auto mode's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +19,6 @@ pub struct Limits {
     pub per_member: usize,
     /// Answers of one agent in an hour, over all members.
     pub per_agent: usize,
-    /// Answers of one agent in a day.
-    pub per_day: usize,
 }
 
 impl Default for Limits {
@@ -26,7 +27,6 @@ impl Default for Limits {
             hop_limit: 3,
             per_member: 10,
             per_agent: 20,
-            per_day: 50,
         }
     }
 }
@@ -40,11 +40,16 @@ const DAY: Millis = 86_400_000;
 pub struct Guard {
     in_a_row: HashMap<String, u32>,
     answers: VecDeque<Answer>,
+    /// What runs have used, of a day.
+    used: VecDeque<(Millis, String, Used)>,
+    /// What the last run of each agent used, whenever that was.
+    last: HashMap<String, Used>,
 }
 
 #[derive(Debug)]
 struct Answer {
     at: Millis,
+    thread: String,
     member: String,
     agent: String,
 }
@@ -60,18 +65,27 @@ pub struct Candidate<'a> {
     pub agent: &'a str,
     /// Its own `hop`.
     pub hop: u32,
+    /// The thread of the message of ours that it says it answers.
+    pub answers: Option<&'a str>,
+    /// An agent wrote it, or says so.
+    pub by_agent: bool,
 }
 
 impl Guard {
     /// Whether it may be answered without a person; else why not, in one sentence.
-    pub(super) fn check(&self, one: Candidate, limits: &Limits, now: Millis) -> Result<(), String> {
-        let in_a_row = self.in_a_row.get(one.thread).copied().unwrap_or(0);
+    pub(super) fn check(
+        &self,
+        one: Candidate,
+        limits: &Limits,
+        budget: &Budget,
+        now: Millis,
+    ) -> Result<(), String> {
+        let in_a_row = self.in_a_row(one, now);
         let since = |span: Millis| self.answers.iter().filter(move |answer| answer.at + span > now);
         let to_member = since(TEN_MINUTES)
             .filter(|answer| same_name(&answer.member, one.member))
             .count();
         let in_hour = since(HOUR).filter(|answer| answer.agent == one.agent).count();
-        let in_day = since(DAY).filter(|answer| answer.agent == one.agent).count();
         let (agent, member) = (one.agent, one.member);
         if in_a_row >= limits.hop_limit || one.hop >= limits.hop_limit {
             Err(format!("hop limit {} reached in this thread", limits.hop_limit))
@@ -81,11 +95,31 @@ impl Guard {
             ))
         } else if in_hour >= limits.per_agent {
             Err(format!("{agent} has answered {in_hour} times in an hour"))
-        } else if in_day >= limits.per_day {
-            Err(format!("{agent} has used its {} runs of today", limits.per_day))
         } else {
-            Ok(())
+            budget.check(agent, &self.standing(agent, now))
         }
+    }
+
+    /// How many answers of ours in a row came before this message, our own person not having spoken. Threads are
+    /// chosen by senders: a message counts where it says that it answers us, too; and one of an agent's goes on
+    /// with whatever was answered to that member last, whatever it says.
+    pub(super) fn in_a_row(&self, one: Candidate, now: Millis) -> u32 {
+        let recent = self
+            .answers
+            .iter()
+            .rev()
+            .find(|answer| same_name(&answer.member, one.member));
+        let recent = recent.filter(|answer| one.by_agent && answer.at + TEN_MINUTES > now);
+        let threads = [
+            Some(one.thread),
+            one.answers,
+            recent.map(|answer| answer.thread.as_str()),
+        ];
+        let counts = threads
+            .into_iter()
+            .flatten()
+            .filter_map(|thread| self.in_a_row.get(thread));
+        counts.copied().max().unwrap_or(0)
     }
 
     /// Automatic runs of `agent` in the last day.
@@ -96,14 +130,40 @@ impl Guard {
             .count()
     }
 
-    /// An automatic answer begins.
-    pub(super) fn answered(&mut self, at: Millis, thread: &str, member: &str, agent: &str) {
+    /// How `agent` stands with its budget.
+    pub fn standing(&self, agent: &str, now: Millis) -> Standing {
+        let mut standing = Standing {
+            runs: self.runs_today(agent, now),
+            last: self.last.get(agent).copied(),
+            ..Standing::default()
+        };
+        for (at, of, used) in &self.used {
+            if of == agent && at + DAY > now {
+                standing.usd += used.usd.unwrap_or(0.0);
+                standing.tokens = standing.tokens.saturating_add(used.tokens.unwrap_or(0));
+            }
+        }
+        standing
+    }
+
+    /// A run is over, whoever let it begin.
+    pub(super) fn used(&mut self, at: Millis, agent: &str, used: Used) {
+        while self.used.front().is_some_and(|(then, ..)| then + DAY <= at) {
+            self.used.pop_front();
+        }
+        self.used.push_back((at, agent.to_owned(), used));
+        self.last.insert(agent.to_owned(), used);
+    }
+
+    /// An automatic answer begins, which is the `row`th in a row.
+    pub(super) fn answered(&mut self, at: Millis, thread: &str, member: &str, agent: &str, row: u32) {
         while self.answers.front().is_some_and(|answer| answer.at + DAY <= at) {
             self.answers.pop_front();
         }
-        *self.in_a_row.entry(thread.to_owned()).or_default() += 1;
+        self.in_a_row.insert(thread.to_owned(), row);
         self.answers.push_back(Answer {
             at,
+            thread: thread.to_owned(),
             member: member.to_owned(),
             agent: agent.to_owned(),
         });
@@ -120,12 +180,20 @@ impl Guard {
 mod tests {
     use super::*;
 
+    /// Whoever has no unit has its runs.
+    const ALL: Budget = Budget {
+        unit: crate::room::budget::Unit::Runs,
+        runs: 50,
+    };
+
     fn one<'a>(thread: &'a str, member: &'a str, hop: u32) -> Candidate<'a> {
         Candidate {
             thread,
             member,
             agent: "claude",
             hop,
+            answers: None,
+            by_agent: false,
         }
     }
 
@@ -133,14 +201,14 @@ mod tests {
     fn hop_limit_counts_our_own_answers_and_their_hop() {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..3 {
-            assert!(guard.check(one("t", "bob", 0), &limits, at).is_ok());
-            guard.answered(at, "t", "bob", "claude");
+            assert!(guard.check(one("t", "bob", 0), &limits, &ALL, at).is_ok());
+            guard.answered(at, "t", "bob", "claude", at as u32 + 1);
         }
-        assert!(guard.check(one("t", "bob", 0), &limits, 3).is_err());
-        assert!(guard.check(one("fresh", "bob", 3), &limits, 3).is_err());
-        assert!(guard.check(one("fresh", "bob", 2), &limits, 3).is_ok());
+        assert!(guard.check(one("t", "bob", 0), &limits, &ALL, 3).is_err());
+        assert!(guard.check(one("fresh", "bob", 3), &limits, &ALL, 3).is_err());
+        assert!(guard.check(one("fresh", "bob", 2), &limits, &ALL, 3).is_ok());
         assert!(guard.person_spoke("t"));
-        assert!(guard.check(one("t", "bob", 0), &limits, 3).is_ok());
+        assert!(guard.check(one("t", "bob", 0), &limits, &ALL, 3).is_ok());
     }
 
     #[test]
@@ -148,15 +216,15 @@ mod tests {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..10 {
             let thread = format!("t{at}");
-            assert!(guard.check(one(&thread, "bob", 0), &limits, at).is_ok());
-            guard.answered(at, &thread, "bob", "claude");
+            assert!(guard.check(one(&thread, "bob", 0), &limits, &ALL, at).is_ok());
+            guard.answered(at, &thread, "bob", "claude", 1);
             guard.person_spoke(&thread);
         }
-        assert!(guard.check(one("new", "BOB", 0), &limits, 10).is_err());
-        assert!(guard.check(one("new", "carol", 0), &limits, 10).is_ok());
+        assert!(guard.check(one("new", "BOB", 0), &limits, &ALL, 10).is_err());
+        assert!(guard.check(one("new", "carol", 0), &limits, &ALL, 10).is_ok());
         assert!(
             guard
-                .check(one("new", "bob", 0), &limits, 10 + TEN_MINUTES)
+                .check(one("new", "bob", 0), &limits, &ALL, 10 + TEN_MINUTES)
                 .is_ok()
         );
     }
@@ -165,14 +233,22 @@ mod tests {
     fn an_agent_has_an_hour_and_a_day() {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..20 {
-            guard.answered(at, "t", &format!("m{at}"), "claude");
+            guard.answered(at, "t", &format!("m{at}"), "claude", 1);
         }
-        assert!(guard.check(one("new", "zoe", 0), &limits, 20).is_err());
-        assert!(guard.check(one("new", "zoe", 0), &limits, 20 + HOUR).is_ok());
+        assert!(guard.check(one("new", "zoe", 0), &limits, &ALL, 20).is_err());
+        assert!(
+            guard
+                .check(one("new", "zoe", 0), &limits, &ALL, 20 + HOUR)
+                .is_ok()
+        );
         for at in 0..30 {
-            guard.answered(HOUR + at * TEN_MINUTES, "t", &format!("n{at}"), "claude");
+            guard.answered(HOUR + at * TEN_MINUTES, "t", &format!("n{at}"), "claude", 1);
         }
-        assert!(guard.check(one("new", "zoe", 0), &limits, 7 * HOUR).is_err());
+        assert!(
+            guard
+                .check(one("new", "zoe", 0), &limits, &ALL, 7 * HOUR)
+                .is_err()
+        );
         assert_eq!(guard.runs_today("claude", 7 * HOUR), 50);
     }
 }

@@ -103,6 +103,8 @@ pub struct Mention {
     pub is_reply: bool,
     /// Why it waits although auto mode is on.
     pub held: Option<String>,
+    /// Its sender is told that.
+    pub(super) tells: bool,
     /// What to beware of.
     pub risks: Vec<Risk>,
     /// The numbers of the files that come with it.
@@ -119,10 +121,14 @@ pub struct Draft {
     pub only: bool,
     /// What in it looks like a secret.
     pub flags: Vec<Flag>,
+    /// Places outside of the agent's folder that it touched on the way.
+    pub outside: Vec<String>,
     /// Members whom it would ask who have not asked.
     pub asks_others: Vec<String>,
     /// The number of the message that it answers; `None` for words that an agent sends unasked.
     pub post: Option<u32>,
+    /// The run that made it.
+    pub(super) run: Option<String>,
     /// The thread that it belongs to; `None` begins one.
     pub(super) thread: Option<String>,
     /// What is settled when it is decided: the question's sender and key.
@@ -154,8 +160,11 @@ impl Item {
                 .collect(),
             Matter::Draft(draft) => {
                 let mut words: Vec<String> = Vec::new();
+                for place in draft.outside.iter().take(3) {
+                    words.push(format!("its agent used {place}, outside its folder"));
+                }
                 for flag in &draft.flags {
-                    let word = format!("looks like a {}", flag.what);
+                    let word = flag.in_words();
                     if !words.contains(&word) {
                         words.push(word);
                     }
@@ -179,7 +188,15 @@ impl Item {
 
     /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
     pub fn wants_a_second_yes(&self) -> bool {
-        matches!(&self.matter, Matter::Draft(draft) if !draft.flags.is_empty())
+        matches!(&self.matter, Matter::Draft(draft) if !draft.flags.is_empty() || !draft.outside.is_empty())
+    }
+
+    /// What in its text is to be marked.
+    pub fn marks(&self) -> Vec<Flag> {
+        match &self.matter {
+            Matter::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
+            _ => super::flag::secrets(&self.text, &[]),
+        }
     }
 
     /// What may be allowed for the rest of the thread, in words; none where there is nothing.
@@ -294,6 +311,22 @@ impl Inbox {
         self.waiting.iter().any(|item| item.mention_key() == Some(key))
     }
 
+    pub(super) fn mentions_mut(&mut self) -> impl Iterator<Item = (ItemId, &mut Mention)> {
+        self.waiting.iter_mut().filter_map(|item| match &mut item.matter {
+            Matter::Mention(mention) => Some((item.id, mention)),
+            _ => None,
+        })
+    }
+
+    /// What the sender of a mention that waits is told about why it does.
+    pub(super) fn told_why(&self, key: &Key) -> Option<String> {
+        let item = self.waiting.iter().find(|item| item.mention_key() == Some(key))?;
+        match &item.matter {
+            Matter::Mention(mention) if mention.tells => mention.held.clone(),
+            _ => None,
+        }
+    }
+
     /// The oldest mention.
     pub(super) fn oldest_mention(&self) -> Option<Millis> {
         self.waiting
@@ -326,6 +359,7 @@ impl Inbox {
             matter: Matter::Mention(Mention {
                 is_reply,
                 held,
+                tells: false,
                 risks,
                 files: post.files.clone(),
                 key: key(&post.from, &post.id),

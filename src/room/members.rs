@@ -1,17 +1,22 @@
 //! Everybody in the room, as shown: cleaned, sorted, with what their agents are doing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use nexscope_relay::protocol::{Member, Mode, Status, body::Activity, is_name, same_name};
 
-use super::timeline::LINE_MAX;
+use super::{keys::KeyNews, timeline::LINE_MAX};
 use crate::text;
 
 /// Everybody in the room.
 #[derive(Debug, Default)]
 pub struct Members {
     list: Vec<Seen>,
+    /// The key of each name that had one, in lower case.
+    known: HashMap<String, String>,
 }
+
+/// Names whose keys are remembered: more than a person can know, and less than a disk can hold.
+const NAMES: usize = 10_000;
 
 /// A member, cleaned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub struct Seen {
     pub name: String,
     /// Proof of who it is, where there is one.
     pub key: Option<String>,
+    /// It came with another key than the name is known by, or with none, and our person has not agreed.
+    pub doubtful: bool,
     /// Connected or away.
     pub status: Status,
     /// Names of its agents.
@@ -40,7 +47,8 @@ impl Seen {
     fn new(member: Member) -> Self {
         Self {
             name: text::clean_line(&member.name, 32),
-            key: member.key,
+            key: member.key.map(|key| text::clean_line(&key, 64)),
+            doubtful: false,
             status: member.status,
             agents: member
                 .agents
@@ -68,13 +76,30 @@ impl Members {
         self.list.iter().find(|member| same_name(&member.name, name))
     }
 
-    pub(super) fn replace_all(&mut self, members: Vec<Member>) {
-        self.list.clear();
-        members.into_iter().for_each(|member| self.put(member));
+    pub(super) fn replace_all(&mut self, members: Vec<Member>, me: &str) -> Vec<KeyNews> {
+        let doubtful: Vec<String> = self
+            .list
+            .drain(..)
+            .filter(|member| member.doubtful)
+            .map(|member| member.name)
+            .collect();
+        let mut news = Vec::new();
+        for member in members {
+            let others = !same_name(&member.name, me);
+            news.extend(self.put(member, others));
+        }
+        // What was told before is not told again.
+        news.retain(|one| match one {
+            KeyNews::Changed { name } => !doubtful.iter().any(|known| same_name(known, name)),
+            KeyNews::First { .. } => true,
+        });
+        news
     }
 
-    pub(super) fn put(&mut self, member: Member) {
+    /// Takes a member in. Says what is new about its key, where that is looked at.
+    pub(super) fn put(&mut self, member: Member, looked_at: bool) -> Option<KeyNews> {
         let mut seen = Seen::new(member);
+        let news = self.look_at_key(&mut seen, looked_at);
         match self.list.iter_mut().find(|old| same_name(&old.name, &seen.name)) {
             Some(old) => {
                 if seen.status == Status::Online {
@@ -85,6 +110,67 @@ impl Members {
             None => self.list.push(seen),
         }
         self.list.sort_by_key(|member| member.name.to_ascii_lowercase());
+        news
+    }
+
+    fn look_at_key(&mut self, seen: &mut Seen, looked_at: bool) -> Option<KeyNews> {
+        let name = seen.name.clone();
+        let known = self.known.get(&name.to_ascii_lowercase());
+        match (known, &seen.key) {
+            _ if !looked_at => None,
+            (None, Some(key)) if self.known.len() < NAMES => {
+                let key = key.clone();
+                self.know(&name, key.clone());
+                Some(KeyNews::First { name, key })
+            }
+            (Some(known), key) if key.as_ref() != Some(known) => {
+                let before = self.get(&name).is_some_and(|member| member.doubtful);
+                seen.doubtful = true;
+                (!before).then_some(KeyNews::Changed { name })
+            }
+            _ => None,
+        }
+    }
+
+    /// The key of a name, as it is known from before.
+    pub(super) fn know(&mut self, name: &str, key: String) {
+        self.known.insert(name.to_ascii_lowercase(), key);
+    }
+
+    /// Our person takes the key that `name` has now as its own. Gives its spelling, and the key where it has one.
+    pub(super) fn trust(&mut self, name: &str) -> Result<(String, Option<String>), String> {
+        let member = self.list.iter_mut().find(|member| same_name(&member.name, name));
+        let member = member.ok_or_else(|| format!("{name} is not here."))?;
+        if !member.doubtful {
+            return Err(format!("There is no doubt about {}.", member.name));
+        }
+        member.doubtful = false;
+        let (name, key) = (member.name.clone(), member.key.clone());
+        match key.clone() {
+            Some(key) => self.know(&name, key),
+            // Until it has one again, for which it is asked again.
+            None => _ = self.known.remove(&name.to_ascii_lowercase()),
+        }
+        Ok((name, key))
+    }
+
+    /// Whether a name has come with another key than it is known by.
+    pub fn is_doubtful(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|member| member.doubtful)
+    }
+
+    /// Whether a message of `name`'s is that member's, as far as can be known; else why that is not sure.
+    pub(super) fn vouched_for(&self, name: &str) -> Result<(), String> {
+        match self.get(name) {
+            Some(member) if member.doubtful => {
+                Err(format!("{} has come with another key than before", member.name))
+            }
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "{} has left, so nothing shows that it was the member who is known",
+                text::clean_line(name, 32)
+            )),
+        }
     }
 
     pub(super) fn remove(&mut self, name: &str) {

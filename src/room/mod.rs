@@ -5,14 +5,18 @@
 //! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
 
 mod agents;
+mod alone;
 mod answer;
 pub mod ask;
+pub mod audit;
+mod budget;
 mod decide;
 mod files;
 mod flag;
 mod grant;
 mod guard;
 mod inbox;
+mod keys;
 mod known;
 mod members;
 mod outbox;
@@ -22,6 +26,7 @@ pub mod record;
 mod restore;
 mod risk;
 mod run;
+mod shared;
 mod sharing;
 #[cfg(test)]
 mod tests;
@@ -39,6 +44,7 @@ use nexscope_relay::protocol::{
 };
 
 pub use agents::Unasked;
+pub use budget::{Budget, Standing, Unit};
 pub use decide::{Decision, How, Person, Target};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
@@ -74,6 +80,10 @@ pub struct Settings {
     pub agents: Vec<String>,
     /// What each may do with tools, in words for a person.
     pub permissions: HashMap<String, &'static str>,
+    /// How each is driven, in a word.
+    pub kinds: HashMap<String, &'static str>,
+    /// What each may use up in a day.
+    pub budgets: HashMap<String, Budget>,
     /// The one that answers where none is named.
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
@@ -107,6 +117,8 @@ impl Settings {
             room: room.to_owned(),
             agents: Vec::new(),
             permissions: HashMap::new(),
+            kinds: HashMap::new(),
+            budgets: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
             review: Review::Flagged,
@@ -119,6 +131,11 @@ impl Settings {
             permission_after: DAY / 48,
             give_up_after: 7 * DAY,
         }
+    }
+
+    /// What an agent may use up in a day.
+    pub fn budget(&self, agent: &str) -> Budget {
+        self.budgets.get(agent).copied().unwrap_or_default()
     }
 
     /// The agent that answers where none is named.
@@ -234,6 +251,8 @@ pub enum Effect {
     Send(Outbound),
     /// Write a record to disk; answered with [`Event::Kept`] when it is safe.
     Keep(Box<Record>),
+    /// Note something in the audit log.
+    Audit(Box<audit::Entry>),
     /// Start an agent.
     Start {
         /// The job.
@@ -333,6 +352,8 @@ pub struct Room {
     known: Known,
     /// Those of them that are not yet safely on disk.
     unkept: HashSet<Key>,
+    /// Threads in which the asker was told why auto mode has stepped back.
+    told_held: HashSet<String>,
     /// What the sender of a message to us was told last.
     told: HashMap<Key, (ReceiptState, String)>,
     ids: Ids,
@@ -365,6 +386,7 @@ impl Room {
             message_bytes: 262_144,
             known: Known::default(),
             unkept: HashSet::new(),
+            told_held: HashSet::new(),
             told: HashMap::new(),
             settings,
             ids,
@@ -384,6 +406,7 @@ impl Room {
             Event::SweptUp { run } => effects.push(Effect::Keep(Box::new(Record::Ended { run }))),
             Event::Tick => {}
         }
+        self.run_waiting(now, &mut effects);
         self.deadlines(now, &mut effects);
         effects
     }
@@ -404,7 +427,7 @@ impl Room {
             mode: self.settings.mode,
             ..settings
         };
-        self.set_mode(mode, &mut effects);
+        self.set_mode(mode, audit::By::Setting("config.toml".to_owned()), &mut effects);
         effects
     }
 
@@ -466,6 +489,14 @@ impl Room {
 
     /// Writes a message of ours: kept on disk first, sent when it is safe there.
     fn send(&mut self, outgoing: Outgoing, effects: &mut Vec<Effect>) {
+        // One whose files are still being read is noted when it can go.
+        if !outgoing.is_preparing() {
+            // Only what is said has a number; nothing else is looked for among all messages.
+            let said = outgoing.is_chat();
+            let post = said.then(|| self.timeline.find(&self.settings.me, &outgoing.id));
+            let number = post.flatten().map(|post| post.number);
+            Self::note_audit(audit::Entry::out(number, &outgoing), effects);
+        }
         effects.push(Effect::Keep(Box::new(Record::Out(Box::new(outgoing.clone())))));
         self.outbox.insert(outgoing);
     }

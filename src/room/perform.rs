@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Effect, ItemId, Millis, Outbound, Outgoing, Room, Words, agents::Addressed};
+use super::{
+    Effect, ItemId, Millis, Outbound, Outgoing, Room, Words,
+    agents::Addressed,
+    audit::{self, By},
+};
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl Room {
                 Mode::Auto => "Auto mode: mentions of you are answered at once, within limits.".into(),
             })),
             Command::Mode(Some(Mode::Manual)) => {
-                self.set_mode(Mode::Manual, &mut effects);
+                self.set_mode(Mode::Manual, By::Anybody, &mut effects);
                 Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
             }
             Command::Mode(Some(Mode::Auto)) => {
@@ -139,14 +143,7 @@ impl Room {
             asks,
             ..Chat::default()
         };
-        let size = serde_json::to_string(&chat).map_or(0, |json| json.len()) + 64 * to.len() + 1024;
-        if size > self.message_bytes {
-            return Err(format!(
-                "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
-                size / 1024,
-                self.message_bytes / 1024
-            ));
-        }
+        self.fits(&chat, to.len())?;
         if let Some(thread) = &thread {
             self.person_spoke(thread, effects);
         }
@@ -158,6 +155,19 @@ impl Room {
             files,
         };
         Ok(Reply::Said(self.say(words, now, effects)))
+    }
+
+    /// Whether a message to so many fits into a frame; else says so.
+    pub(super) fn fits(&self, chat: &Chat, to: usize) -> Result<(), String> {
+        let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 64 * to + 1024;
+        if size <= self.message_bytes {
+            return Ok(());
+        }
+        Err(format!(
+            "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
+            size / 1024,
+            self.message_bytes / 1024
+        ))
     }
 
     /// Names as the members themselves write them.
@@ -196,8 +206,9 @@ impl Room {
         Ok(Reply::History(numbers))
     }
 
-    pub(super) fn set_mode(&mut self, mode: Mode, effects: &mut Vec<Effect>) {
+    pub(super) fn set_mode(&mut self, mode: Mode, by: By, effects: &mut Vec<Effect>) {
         if self.settings.mode != mode {
+            Self::note_audit(audit::Entry::Mode { mode, by }, effects);
             self.settings.mode = mode;
             let update = nexscope_relay::protocol::Update {
                 mode: Some(mode),

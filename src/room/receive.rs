@@ -8,7 +8,7 @@ use nexscope_relay::protocol::{
 
 use super::{
     Attention, Connection, Effect, Event, Kept, MentionFate, Millis, Outbound, Outgoing, Post, Record, Room,
-    guard::Candidate,
+    audit::{self, By, Decided, Verdict},
     inbox::{Key, Matter, key},
 };
 use crate::agent::Answer;
@@ -17,7 +17,8 @@ impl Room {
     pub(super) fn welcome(&mut self, welcome: Welcome, now: Millis, effects: &mut Vec<Effect>) {
         self.connection = Connection::Online;
         self.message_bytes = welcome.limits.message_bytes;
-        self.members.replace_all(welcome.members);
+        let news = self.members.replace_all(welcome.members, &self.settings.me);
+        self.keys_seen(news, now, effects);
         match welcome.resumed {
             // What the welcome counts up to is still to come: only what was kept counts for us.
             Resumed::New | Resumed::Lost => self.place.seq = 0,
@@ -85,11 +86,13 @@ impl Room {
     }
 
     /// Puts a message of ours on the connection, if it is safe on disk and there is one.
-    fn transmit(&mut self, id: &str, effects: &mut Vec<Effect>) {
+    pub(super) fn transmit(&mut self, id: &str, effects: &mut Vec<Effect>) {
         let ready = self
             .outbox
             .get(id)
-            .filter(|one| one.kept && one.failed.is_none() && !one.is_preparing());
+            .filter(|one| one.kept && one.failed.is_none() && !one.is_preparing())
+            // What waits for a name that is perhaps somebody else's by now is held back.
+            .filter(|one| !one.to.iter().any(|to| self.members.is_doubtful(to)));
         if let Some(frame) = ready.and_then(Outgoing::frame)
             && self.connection == Connection::Online
         {
@@ -101,7 +104,11 @@ impl Room {
         let name = crate::text::clean_line(&presence.member.name, 32);
         match presence.event {
             PresenceEvent::Leave => self.members.remove(&name),
-            _ => self.members.put(presence.member),
+            _ if self.is_me(&name) => _ = self.members.put(presence.member, false),
+            _ => {
+                let news = self.members.put(presence.member, true);
+                self.keys_seen(news.into_iter().collect(), now, effects);
+            }
         }
         // Who is cut and comes back is seen among the people; the timeline tells who comes and goes.
         if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) {
@@ -159,11 +166,18 @@ impl Room {
             return;
         }
         self.unkept.insert(key.clone());
+        let (noted, newest) = (effects.len(), self.timeline.newest());
         effects.push(Effect::Keep(Box::new(Record::In {
             epoch: self.place.epoch.clone(),
             message: message.clone(),
         })));
         self.take_in(&message, now, Some(effects));
+        // Its number is known by now; what follows from it comes after it all the same.
+        let number = Some(newest + 1).filter(|number| *number <= self.timeline.newest());
+        effects.insert(
+            noted,
+            Effect::Audit(Box::new(audit::Entry::In { number, message })),
+        );
     }
 
     /// A message is not yet on disk; its receipt waits for that.
@@ -262,49 +276,6 @@ impl Room {
         true
     }
 
-    /// A mention waits for our person, or, in auto mode and within its limits, is run at once.
-    fn mention(&mut self, post: &Post, now: Millis, effects: Option<&mut Vec<Effect>>) {
-        let is_reply = post.reply_to.is_some() && post.agent.is_some();
-        let Some(effects) = effects else {
-            self.inbox.add(post, is_reply, None, now);
-            return;
-        };
-        let held = match self.may_run_alone(post, now) {
-            Ok(agent) => {
-                self.inbox.add(post, is_reply, None, now);
-                self.run_automatically(post, agent, now, effects);
-                return;
-            }
-            Err(held) => held,
-        };
-        self.inbox.add(post, is_reply, held, now);
-        effects.push(Effect::Attention(Attention::Item));
-    }
-
-    /// Which agent may answer a mention without our person. Else why it may not, where auto mode is on.
-    fn may_run_alone(&self, post: &Post, now: Millis) -> Result<String, Option<String>> {
-        if self.settings.mode != nexscope_relay::protocol::Mode::Auto {
-            return Err(None);
-        }
-        let agent = self
-            .settings
-            .default_agent()
-            .ok_or_else(|| Some("no agent is configured".to_owned()))?;
-        let candidate = Candidate {
-            thread: &post.thread,
-            member: &post.from,
-            agent: &agent,
-            hop: post.hop,
-        };
-        self.guard
-            .check(candidate, &self.settings.limits, now)
-            .map_err(Some)?;
-        if !self.files_come_alone(&post.files) {
-            return Err(Some("it brings files".to_owned()));
-        }
-        Ok(agent)
-    }
-
     /// Sends the latest receipt of a message that addresses us, and says where it waits.
     pub(super) fn tell_latest(&mut self, key: &Key, from: &str, effects: &mut Vec<Effect>) {
         self.unkept.remove(key);
@@ -313,7 +284,8 @@ impl Room {
         };
         self.tell(from, key, state, why, effects);
         if state == ReceiptState::Received && self.inbox.waits(key) {
-            self.tell(from, key, ReceiptState::Queued, String::new(), effects);
+            let why = self.inbox.told_why(key).unwrap_or_default();
+            self.tell(from, key, ReceiptState::Queued, why, effects);
         }
     }
 
@@ -326,6 +298,10 @@ impl Room {
         reason: String,
         effects: &mut Vec<Effect>,
     ) {
+        // What our person asked of their own agent they see.
+        if self.is_me(to) {
+            return;
+        }
         self.told.insert(key.clone(), (state, reason.clone()));
         let id = self.fresh_id();
         let body = Body::Receipt(Receipt {
@@ -343,6 +319,14 @@ impl Room {
             .take_old_mentions(now.saturating_sub(self.settings.expire_after))
         {
             if let Matter::Mention(mention) = item.matter {
+                Self::note_decided(
+                    Decided {
+                        item: Some(item.id.to_string()),
+                        message: Some(mention.key.1.clone()),
+                        ..Decided::new(By::Expiry, Verdict::Expired)
+                    },
+                    effects,
+                );
                 self.decline_all(&mention.key, "nobody decided in time", effects);
                 self.settle(mention.key, &item.from.member, MentionFate::Expired, now, effects);
             }
@@ -353,7 +337,7 @@ impl Room {
             .inbox
             .take_old_permissions(now.saturating_sub(self.settings.permission_after))
         {
-            if let Matter::Permission(permission) = item.matter {
+            if let Matter::Permission(permission) = &item.matter {
                 let minutes = self.settings.permission_after / 60_000;
                 let note = format!(
                     "{}: nobody answered for {minutes} minutes, so it was refused.",
@@ -361,7 +345,9 @@ impl Room {
                 );
                 self.timeline.note(note, now);
                 let why = format!("nobody answered within {minutes} minutes");
-                self.answer_request(&permission, Answer::Deny(why), effects);
+                let answer = format!("refused: {why}");
+                self.note_permission(&item, permission, &answer, By::Expiry, now, effects);
+                self.answer_request(permission, Answer::Deny(why), effects);
             }
         }
         for id in self.outbox.stale(now.saturating_sub(self.settings.give_up_after)) {
@@ -375,10 +361,15 @@ impl Room {
         };
         one.failed = Some(why.to_owned());
         let shown = one.is_chat();
-        effects.push(Effect::Keep(Box::new(Record::GaveUp {
-            id: id.to_owned(),
-            why: why.to_owned(),
-        })));
+        let (id, why) = (id.to_owned(), why.to_owned());
+        Self::note_audit(
+            audit::Entry::GaveUp {
+                id: id.clone(),
+                why: why.clone(),
+            },
+            effects,
+        );
+        effects.push(Effect::Keep(Box::new(Record::GaveUp { id, why: why.clone() })));
         if shown {
             self.timeline
                 .note(format!("A message of yours was not delivered: {why}"), now);

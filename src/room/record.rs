@@ -71,11 +71,37 @@ pub enum Record {
         audience: Audience,
         /// What it has used so far.
         totals: Totals,
+        /// Places outside of its folder that its runs touched.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outside: Vec<String>,
     },
     /// A run began: until its end is here as well, processes of it may be left.
     Started {
         /// The run's id.
         run: String,
+        /// The agent's name; empty in what older versions wrote.
+        #[serde(default)]
+        agent: String,
+    },
+    /// A run has used something, as far as that is known.
+    Used {
+        /// When it ended.
+        at: Millis,
+        /// Which agent.
+        agent: String,
+        /// US dollars at list price.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usd: Option<f64>,
+        /// Input and output tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokens: Option<u64>,
+    },
+    /// The key of a member's name, as our person knows it.
+    Known {
+        /// The name.
+        name: String,
+        /// Its key.
+        key: String,
     },
     /// A run ended, with everything that it started.
     Ended {
@@ -92,6 +118,9 @@ pub enum Record {
         member: String,
         /// Which agent.
         agent: String,
+        /// The how manieth in a row it is; 0 in what older versions wrote.
+        #[serde(default)]
+        row: u32,
     },
     /// A file was decided, or what was decided went on.
     File {

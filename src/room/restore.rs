@@ -1,22 +1,24 @@
 //! The same room again after a restart, from the journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nexscope_relay::protocol::body::{Body, Chat};
 
-use super::{Effect, MentionFate, Millis, Post, Record, Room, inbox::key, run::Session};
+use crate::agent::Outside;
+
+use super::{Effect, MentionFate, Millis, Post, Record, Room, audit, budget::Used, inbox::key, run::Session};
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
     /// interrupted: runs that ended with the program are told as failed, and can be tried again.
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Millis) -> Vec<Effect> {
-        let mut open_runs = BTreeSet::new();
+        let mut open_runs = BTreeMap::new();
         // Messages of which a crash may have kept the receipt from being written: their senders may wait
         // for it for ever, since nothing makes them ask again.
         let mut untold = BTreeSet::new();
         for record in records {
             match &record {
-                Record::Started { run } => _ = open_runs.insert(run.clone()),
+                Record::Started { run, agent } => _ = open_runs.insert(run.clone(), agent.clone()),
                 Record::Ended { run } => _ = open_runs.remove(run),
                 // Of what is for everybody nobody waits to hear.
                 Record::In { message, .. } if !message.to.is_empty() => {
@@ -33,7 +35,13 @@ impl Room {
             }
             self.restore_one(record);
         }
-        let mut effects: Vec<Effect> = open_runs.into_iter().map(|run| Effect::SweepUp { run }).collect();
+        let mut effects: Vec<Effect> = Vec::new();
+        for (run, agent) in open_runs {
+            // What it used nobody knows any more.
+            self.used(&agent, Used::default(), now, &mut effects);
+            Self::note_audit(audit::Entry::interrupted(&run), &mut effects);
+            effects.push(Effect::SweepUp { run });
+        }
         for key in untold {
             // Of what is not addressed to us there is nothing to tell.
             self.tell_latest(&key, &key.0, &mut effects);
@@ -160,8 +168,19 @@ impl Room {
                 session,
                 audience,
                 totals,
+                outside,
             } => {
-                let session = session.map(|id| Session { id, audience, totals });
+                // What came back from there is not kept on disk.
+                let outside = Outside {
+                    paths: outside,
+                    results: String::new(),
+                };
+                let session = session.map(|id| Session {
+                    id,
+                    audience,
+                    totals,
+                    outside,
+                });
                 self.runs.set_session(thread, agent, session);
             }
             Record::Auto {
@@ -169,9 +188,17 @@ impl Room {
                 thread,
                 member,
                 agent,
+                row,
             } => {
-                self.guard.answered(at, &thread, &member, &agent);
+                self.guard.answered(at, &thread, &member, &agent, row.max(1));
             }
+            Record::Used {
+                at,
+                agent,
+                usd,
+                tokens,
+            } => self.guard.used(at, &agent, Used { usd, tokens }),
+            Record::Known { name, key } => self.members.know(&name, key),
             Record::File { from, id, file, fate } => self.restore_file(&key(&from, &id), &file, fate),
             Record::Spoke { thread } => {
                 self.guard.person_spoke(&thread);

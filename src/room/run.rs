@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use nexscope_relay::protocol::body::Activity;
 
 use super::{Millis, ask::Ask, grant::Whose, inbox::Key, thread::Audience};
-use crate::agent::Totals;
+use crate::agent::{Outside, Totals};
 
 /// An agent at work on an accepted mention, or waiting for its turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,8 @@ pub(super) struct Session {
     /// Everyone who may know what it was given.
     pub audience: Audience,
     pub totals: Totals,
+    /// What its runs touched outside.
+    pub outside: Outside,
 }
 
 /// All runs of ours, and the sessions that they left.

@@ -116,5 +116,7 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         tokens: None,
         totals: Totals::default(),
         session_lost: false,
+        // It works under its own rules, and shows nothing of them.
+        outside: agent::Outside::default(),
     }
 }

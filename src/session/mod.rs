@@ -26,9 +26,9 @@ use crate::{
     link::{Invite, Link, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
-        Person, Record, Reply, Room, Settings, ask::Ask,
+        Person, Reply, Room, Settings, ask::Ask,
     },
-    store::{Journal, Lock, PlaceError, Report},
+    store::{Journal, Lock, PlaceError, Report, ToWrite},
     transfer::{self, Transfers},
 };
 
@@ -70,8 +70,8 @@ pub struct Session {
     journal: Journal,
     // Frames that the link has no place for; all messages among them are in the room's outbox as well.
     to_link: VecDeque<Outbound>,
-    // Records that the journal has no place for; bounded by RECORDS_WAITING through what is read.
-    to_journal: VecDeque<Record>,
+    // What the journal has no place for; bounded by RECORDS_WAITING through what is read.
+    to_journal: VecDeque<ToWrite>,
     runs: HashMap<String, Steering>,
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
@@ -342,16 +342,8 @@ impl Session {
                     }
                     false => self.to_link.push_back(frame),
                 },
-                Effect::Keep(record) => match self.to_journal.is_empty() {
-                    true => {
-                        if let Err(mpsc::error::TrySendError::Full(record)) =
-                            self.journal.records.try_send(*record)
-                        {
-                            self.to_journal.push_back(record);
-                        }
-                    }
-                    false => self.to_journal.push_back(*record),
-                },
+                Effect::Keep(record) => self.write(ToWrite::Record(record)),
+                Effect::Audit(entry) => self.write(ToWrite::Audit(now(), entry)),
                 Effect::Start { ask, before } => self.start_run(&ask, before),
                 Effect::Stop { run } => {
                     if let Some(run) = self.runs.get(&run) {
@@ -385,6 +377,18 @@ impl Session {
             resume: self.room.resume(),
             mode: self.room.settings.mode,
         });
+    }
+
+    /// Hands something to the disk, behind what waits for it already.
+    fn write(&mut self, what: ToWrite) {
+        match self.to_journal.is_empty() {
+            true => {
+                if let Err(mpsc::error::TrySendError::Full(what)) = self.journal.records.try_send(what) {
+                    self.to_journal.push_back(what);
+                }
+            }
+            false => self.to_journal.push_back(what),
+        }
     }
 
     fn start_run(&mut self, ask: &Ask, before: agent::Totals) {
@@ -436,6 +440,16 @@ fn settings(config: &Config, name: &str) -> Settings {
             .agents
             .iter()
             .map(|(name, agent)| (name.clone(), agent.may_do()))
+            .collect(),
+        kinds: config
+            .agents
+            .iter()
+            .map(|(name, agent)| (name.clone(), agent.kind.word()))
+            .collect(),
+        budgets: config
+            .agents
+            .iter()
+            .map(|(name, agent)| (name.clone(), agent.budget()))
             .collect(),
         agent: config.agent.clone(),
         mode: config.mode,

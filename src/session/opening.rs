@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{Config, Paths, Token},
     link::{Invite, Link, Login, Target},
-    room::Room,
+    room::{Effect, Room, audit},
     store::{Journal, Lock, Place, Reading},
     transfer::Transfers,
 };
@@ -115,11 +115,15 @@ impl Opening {
         let read = read
             .await
             .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let (mut room, effects, opened) = read.map_err(|error| StartError::Journal(path, error))?;
+        let (mut room, restored, opened) = read.map_err(|error| StartError::Journal(path, error))?;
         opened
             .repairs
             .iter()
-            .for_each(|repair| tracing::warn!("journal: {repair}"));
+            .for_each(|repair| tracing::warn!("{repair}"));
+        let program = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
+        let repairs = opened.repairs;
+        let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
+        effects.extend(restored);
         room.settings.hosting = host.is_some();
         room.settings.token = Some(Token(token.clone()));
         let login = Login {

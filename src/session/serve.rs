@@ -443,7 +443,7 @@ impl Session {
                 json!({
                     "name": agent,
                     "runsToday": room.guard.runs_today(agent, at),
-                    "runsADay": room.settings.limits.per_day,
+                    "runsADay": room.settings.budget(agent).runs,
                 })
             })
             .collect();

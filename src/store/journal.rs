@@ -3,6 +3,8 @@
 //! A thread of its own writes, so that a slow disk never stalls the screen. It writes all that waits and
 //! syncs once. A crash can tear the last line only; that line was never reported as safe, so it is cut
 //! off at the next start.
+//!
+//! The same thread writes the audit log, first: so what was confirmed stands in both.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,10 +13,11 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::place::private;
-use crate::room::{Kept, Record};
+use super::{audit::Audit, place::private};
+use crate::room::{Kept, Millis, Record, audit};
 
 /// Records that may wait for the disk. When they are that many, the session takes no more from the relay.
 const QUEUE: usize = 1024;
@@ -28,10 +31,19 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The way to the journal.
 #[derive(Debug)]
 pub struct Journal {
-    /// Where records go in. Full: the session waits with taking more in.
-    pub records: mpsc::Sender<Record>,
+    /// Where it goes in what is to be written, in order. Full: the session waits with taking more in.
+    pub records: mpsc::Sender<ToWrite>,
     /// What became of them.
     pub reports: mpsc::Receiver<Report>,
+}
+
+/// What is written.
+#[derive(Debug)]
+pub enum ToWrite {
+    /// A record of the journal's.
+    Record(Box<Record>),
+    /// An entry of the audit log's, and when.
+    Audit(Millis, Box<audit::Entry>),
 }
 
 /// What the journal tells.
@@ -60,6 +72,8 @@ pub struct Opened {
 /// memory as a whole.
 #[derive(Debug)]
 pub struct Reading {
+    /// Where the audit log lies.
+    audit: std::path::PathBuf,
     lines: BufReader<File>,
     line: Vec<u8>,
     number: usize,
@@ -70,10 +84,12 @@ pub struct Reading {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or makes it (0600). Fails where the file cannot be read or written.
+    /// Opens the journal at `path`, or makes it (0600). Fails where the file cannot be read or written. The audit log
+    /// lies beside it.
     pub fn open(path: &Path) -> io::Result<Reading> {
         let file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
         Ok(Reading {
+            audit: path.with_file_name("audit.jsonl"),
             lines: BufReader::with_capacity(BUFFER, file),
             line: Vec::new(),
             number: 0,
@@ -116,15 +132,22 @@ impl Reading {
         }
         let file = self.lines.into_inner();
         file.set_len(self.good)?;
+        let mut repairs: Vec<String> = self
+            .repairs
+            .iter()
+            .map(|repair| format!("journal: {repair}"))
+            .collect();
+        let (log, mended) = Audit::open(&self.audit)?;
+        repairs.extend(mended.iter().map(|repair| format!("audit: {repair}")));
         let (records_in, waiting) = mpsc::channel(QUEUE);
         // Reports are small and taken at once; a full channel makes the writer wait, nothing is lost.
         let (reports_in, reports) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("journal".into())
-            .spawn(move || write(file, waiting, &reports_in))?;
+            .spawn(move || write(file, log, waiting, &reports_in))?;
         Ok(Opened {
             is_new: self.good == 0,
-            repairs: self.repairs,
+            repairs,
             journal: Journal {
                 records: records_in,
                 reports,
@@ -168,39 +191,78 @@ impl Iterator for Reading {
 }
 
 /// Writes what comes, in order; ends when the session is gone and all is written.
-fn write(mut file: File, mut waiting: mpsc::Receiver<Record>, reports: &mpsc::Sender<Report>) {
+fn write(
+    mut file: File,
+    mut log: Audit,
+    mut waiting: mpsc::Receiver<ToWrite>,
+    reports: &mpsc::Sender<Report>,
+) {
     let mut batch = Vec::new();
     while waiting.blocking_recv_many(&mut batch, QUEUE) > 0 {
-        let mut bytes = Vec::new();
-        for record in &batch {
-            // A record holds no map with keys that are no strings, so this cannot fail.
-            if serde_json::to_writer(&mut bytes, record).is_ok() {
-                bytes.push(b'\n');
+        let (mut bytes, mut kept, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        for one in batch.drain(..) {
+            match one {
+                ToWrite::Audit(at, entry) => entries.push((at, *entry)),
+                // A record holds no map with keys that are no strings, so this cannot fail.
+                ToWrite::Record(record) => {
+                    if let Ok(line) = line(&record) {
+                        bytes.extend(line);
+                        kept.extend(record.kept());
+                    }
+                }
             }
         }
-        let mut failing = false;
-        while let Err(error) = append(&mut file, &bytes) {
-            if !failing {
-                failing = true;
-                let _ = reports.blocking_send(Report::Failing(error.to_string()));
-            }
-            if reports.is_closed() {
-                return;
-            }
-            std::thread::sleep(RETRY);
+        let written = until_written(reports, || log.append(&entries))
+            && (bytes.is_empty() || until_written(reports, || append(&mut file, &bytes)));
+        if !written {
+            return;
         }
-        if failing {
-            let _ = reports.blocking_send(Report::Mended);
-        }
-        for kept in batch.drain(..).filter_map(|record| record.kept()) {
+        for kept in kept {
             // The session may be gone; the records are safe all the same.
             let _ = reports.blocking_send(Report::Kept(kept));
+        }
+        // After what somebody waits for. A head that could not be written is written with the next entries.
+        if !entries.is_empty()
+            && let Err(error) = log.write_head()
+        {
+            tracing::error!(%error, "audit.head cannot be written");
         }
     }
 }
 
+/// Tries until it is done, and reports where it is not at once. Returns whether it was: nobody waits for a
+/// session that is gone.
+fn until_written(reports: &mpsc::Sender<Report>, mut write: impl FnMut() -> io::Result<()>) -> bool {
+    let mut failing = false;
+    while let Err(error) = write() {
+        if !failing {
+            failing = true;
+            let _ = reports.blocking_send(Report::Failing(error.to_string()));
+        }
+        if reports.is_closed() {
+            return false;
+        }
+        std::thread::sleep(RETRY);
+    }
+    if failing {
+        let _ = reports.blocking_send(Report::Mended);
+    }
+    true
+}
+
+/// Something as one line. What came from others byte for byte may be written over several lines; between the
+/// tokens of JSON, and nowhere else, a line feed is white space like any other.
+pub(super) fn line(what: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(what)?;
+    line.iter_mut()
+        .filter(|byte| **byte == b'\n')
+        .for_each(|byte| *byte = b' ');
+    line.push(b'\n');
+    Ok(line)
+}
+
 /// Appends all of `bytes` and syncs, or leaves the file as it was.
-fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let before = file.seek(io::SeekFrom::End(0))?;
     let result = file.write_all(bytes).and_then(|()| file.sync_data());
     if result.is_err() {
@@ -212,6 +274,10 @@ fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn kept(record: Record) -> ToWrite {
+        ToWrite::Record(Box::new(record))
+    }
 
     fn spoke(thread: &str) -> Record {
         Record::Spoke {
@@ -245,9 +311,9 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         let mut journal = Journal::open(&path).unwrap().finish().unwrap().journal;
         for thread in ["a", "b"] {
-            journal.records.send(spoke(thread)).await.unwrap();
+            journal.records.send(kept(spoke(thread))).await.unwrap();
         }
-        journal.records.send(acked("x")).await.unwrap();
+        journal.records.send(kept(acked("x"))).await.unwrap();
         assert!(matches!(
             journal.reports.recv().await,
             Some(Report::Kept(Kept::Acked { .. }))

@@ -1,9 +1,11 @@
-//! What is on disk: the journal of a room, what a person left on the screen, and the lock that keeps a second program out.
+//! What is on disk: the journal of a room and its audit log, what a person left on the screen, and the lock that keeps a second program out.
 
+mod audit;
 mod desk;
 mod journal;
 mod place;
 
+pub use audit::{Line, Verified, lines, verify};
 pub use desk::{Desk, Left};
-pub use journal::{Journal, Opened, Reading, Report};
+pub use journal::{Journal, Opened, Reading, Report, ToWrite};
 pub use place::{Lock, Place, PlaceError, write_private};

@@ -1,4 +1,4 @@
-//! Sizes as people write them.
+//! Sizes as people write them, and bytes as programs do.
 
 /// `840 B`, `12 KB`, `1.4 GB`: powers of a thousand, as file managers show them.
 pub fn bytes(size: u64) -> String {
@@ -17,6 +17,15 @@ pub fn bytes(size: u64) -> String {
         true => format!("{value:.1} {}", UNITS[unit]),
         false => format!("{value:.0} {}", UNITS[unit]),
     }
+}
+
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 /// Reads a size: a number with or without `KB`, `MB`, `GB`, `TB` (thousands) or `KiB`, `MiB`, `GiB`, `TiB`.

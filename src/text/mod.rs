@@ -4,6 +4,6 @@ mod bytes;
 mod clean;
 mod wrap;
 
-pub use bytes::{bytes, parse_bytes};
+pub use bytes::{bytes, hex, parse_bytes};
 pub use clean::{Cleaned, clean, clean_line, clean_with_tabs};
 pub use wrap::{cut, split_at_width, width, wrap};

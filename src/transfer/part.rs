@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{OFlags, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{STEP, Wanted, disk, name, source::hex};
+use super::{STEP, Wanted, disk, name};
 
 /// What stays free on the disk, in bytes, whatever comes.
 const FLOOR: u64 = 64 << 20;
@@ -90,7 +90,7 @@ impl Part {
             .filter(|path| fs::metadata(path).is_ok_and(|meta| meta.len() == wanted.size))
             .find(|path| {
                 let hash = File::open(path).and_then(|mut file| read_all(&mut file));
-                hash.is_ok_and(|(hash, _)| hex(&hash.finalize()).eq_ignore_ascii_case(announced))
+                hash.is_ok_and(|(hash, _)| crate::text::hex(&hash.finalize()).eq_ignore_ascii_case(announced))
             })
     }
 
@@ -109,7 +109,7 @@ impl Part {
 
     /// Checks the whole. Fails, in words, where it is not what was announced; then it is deleted.
     pub fn check(&mut self, wanted: &Wanted) -> Result<(), String> {
-        let found = hex(&self.hash.clone().finalize());
+        let found = crate::text::hex(&self.hash.clone().finalize());
         let well = wanted
             .sha256
             .as_ref()

@@ -116,17 +116,7 @@ fn read(path: &Path, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) -> Result<
         ));
     }
     Ok(Some(Source {
-        sha256: hex(&hash.finalize()),
+        sha256: crate::text::hex(&hash.finalize()),
         ..before
     }))
-}
-
-/// Bytes as lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

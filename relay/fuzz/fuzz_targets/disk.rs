@@ -1,11 +1,19 @@
-//! Lines that the client reads from its disk: the journal's, whatever wrote them. Other files of lines belong
-//! here too.
+//! Lines that the client reads from its disk, whatever wrote them: the journal's, and the audit log's.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nexscope_tui::room::{Record, Room, Settings};
+use nexscope_tui::{
+    room::{Record, Room, Settings},
+    store,
+};
 
 fuzz_target!(|bytes: &[u8]| {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(line) = serde_json::from_slice::<store::Line>(line) {
+            let _ = (line.entry.item(), line.entry.ids());
+            serde_json::to_vec(&line).expect("it serialises");
+        }
+    }
     let lines = bytes.split(|byte| *byte == b'\n');
     let records: Vec<Record> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
     for record in &records {

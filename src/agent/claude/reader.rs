@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::{
     Outcome, Totals,
     lines::Lines,
+    outside,
     step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
     text,
 };
@@ -192,12 +193,24 @@ impl Events {
     fn tools(&mut self, event: &Value, steps: &mut Vec<Step>) {
         for block in array(&event["message"]["content"]) {
             match str_at(block, "type") {
-                "tool_use" => steps.push(Step::Tool {
-                    id: str_at(block, "id").to_owned(),
-                    name: str_at(block, "name").to_owned(),
-                    detail: detail(&block["input"]),
-                }),
+                "tool_use" => {
+                    let id = str_at(block, "id").to_owned();
+                    steps.push(Step::Tool {
+                        id: id.clone(),
+                        name: str_at(block, "name").to_owned(),
+                        detail: detail(&block["input"]),
+                    });
+                    let places = places(&block["input"]);
+                    if !places.is_empty() {
+                        steps.push(Step::Touches { id, places });
+                    }
+                }
                 "tool_result" => {
+                    let text = result(&block["content"]);
+                    if !text.is_empty() {
+                        let id = str_at(block, "tool_use_id").to_owned();
+                        steps.push(Step::Gave { id, text });
+                    }
                     steps.push(Step::ToolDone(str_at(block, "tool_use_id").to_owned()));
                     steps.push(Step::State(Activity::Thinking));
                 }
@@ -300,6 +313,40 @@ fn retry(event: &Value) -> String {
     match (event["attempt"].as_u64(), event["max_retries"].as_u64()) {
         (Some(attempt), Some(most)) => format!("{error} ({status}), attempt {attempt} of {most}"),
         _ => format!("{error} ({status})"),
+    }
+}
+
+/// The places that a call names: whole paths, and the words of a command or of anything else that holds some.
+fn places(input: &Value) -> Vec<String> {
+    /// Words of the model's, or of a file that it writes: no places.
+    const WORDS: [&str; 6] = [
+        "content",
+        "old_string",
+        "new_string",
+        "description",
+        "prompt",
+        "new_source",
+    ];
+    let fields = input.as_object().into_iter().flatten();
+    let fields = fields.filter(|(key, _)| !WORDS.contains(&key.as_str()));
+    fields
+        .flat_map(|(key, value)| match (key.as_str(), value.as_str()) {
+            ("file_path" | "notebook_path" | "path", Some(path)) => vec![path.to_owned()],
+            (_, Some(words)) => outside::words(words),
+            (_, None) if value.is_object() || value.is_array() => outside::words(&value.to_string()),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// What a tool gave back: a text, or several.
+fn result(content: &Value) -> String {
+    match content.as_str() {
+        Some(text) => text.to_owned(),
+        None => {
+            let texts: Vec<&str> = array(content).map(|part| str_at(part, "text")).collect();
+            texts.join("\n")
+        }
     }
 }
 

@@ -11,7 +11,9 @@ fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)
         reader.feed(b, &mut steps);
         reader.feed(b"\n", &mut steps);
     }
-    steps.retain(|step| !matches!(step, Step::Life | Step::State(_)));
+    // What is touched has a test of its own.
+    let touched = |step: &Step| matches!(step, Step::Touches { .. } | Step::Gave { .. });
+    steps.retain(|step| !touched(step) && !matches!(step, Step::Life | Step::State(_)));
     let exit = Exit {
         ok: exit.0,
         how: "exit code 1".to_owned(),
@@ -307,4 +309,39 @@ fn an_end_without_a_result() {
     ] {
         assert_eq!(read(None, Totals::default(), lines, exit).1.outcome, failed(want));
     }
+}
+
+#[test]
+fn what_tools_touch_and_give_back_is_passed_on() {
+    let mut reader = ClaudeReader::new(None, Totals::default(), None);
+    let mut steps = Vec::new();
+    let read = json!({ "type": "assistant", "message": { "content": [
+        { "type": "tool_use", "id": "t1", "name": "Read", "input": { "file_path": "/etc/my hosts", "limit": 3 } },
+        { "type": "tool_use", "id": "t2", "name": "Bash", "input": { "command": "cat ../x", "description": "/a /b" } },
+        { "type": "tool_use", "id": "t3", "name": "Write", "input": { "file_path": "a", "content": "/etc/c" } },
+    ] } });
+    let done = json!({ "type": "user", "parent_tool_use_id": "p", "message": { "content": [
+        { "type": "tool_result", "tool_use_id": "t1", "content": [{ "type": "text", "text": "one" }, { "type": "text", "text": "two" }] },
+        { "type": "tool_result", "tool_use_id": "t2", "content": "three" },
+    ] } });
+    for line in [read, done] {
+        reader.feed(format!("{line}\n").as_bytes(), &mut steps);
+    }
+    steps.retain(|step| matches!(step, Step::Touches { .. } | Step::Gave { .. }));
+    let touches = |id: &str, places: &[&str]| Step::Touches {
+        id: id.to_owned(),
+        places: places.iter().map(|place| (*place).to_owned()).collect(),
+    };
+    let gave = |id: &str, text: &str| Step::Gave {
+        id: id.to_owned(),
+        text: text.to_owned(),
+    };
+    let expected = [
+        touches("t1", &["/etc/my hosts"]),
+        touches("t2", &["cat", "../x"]),
+        touches("t3", &["a"]),
+        gave("t1", "one\ntwo"),
+        gave("t2", "three"),
+    ];
+    assert_eq!(steps, expected);
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::{
     Outcome, Totals,
     lines::Lines,
+    outside,
     step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
     text,
 };
@@ -140,8 +141,14 @@ impl Events {
                 name,
                 detail,
             });
+            steps.extend(touches(
+                &id,
+                &["command", "arguments"].map(|key| &item[key]),
+                &item["changes"],
+            ));
         }
         if completed {
+            steps.extend(gave(&id, &[&item["aggregated_output"], &item["result"]]));
             self.begun.retain(|begun| *begun != id);
             steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
         }
@@ -188,6 +195,43 @@ fn tool(kind: &str, item: &Value) -> Option<(String, String)> {
         "web_search" => ("web search".to_owned(), str_at(item, "query").to_owned()),
         _ => return None,
     })
+}
+
+/// The places that a call names, in its words and in the changes that it makes.
+pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<Step> {
+    let said = words
+        .iter()
+        .filter(|value| !value.is_null())
+        .flat_map(|value| match value.as_str() {
+            Some(command) => outside::words(command),
+            None => outside::words(&value.to_string()),
+        });
+    let changed = changes.as_array().into_iter().flatten();
+    let changed = changed
+        .flat_map(|change| [change["path"].as_str(), change["kind"]["move_path"].as_str()])
+        .flatten()
+        .map(str::to_owned);
+    let places: Vec<String> = said.chain(changed).collect();
+    let id = id.to_owned();
+    (!places.is_empty()).then_some(Step::Touches { id, places })
+}
+
+/// What a call gave back.
+pub(super) fn gave(id: &str, results: &[&Value]) -> Option<Step> {
+    let result = results.iter().find(|value| !value.is_null())?;
+    let text = match result.as_str() {
+        Some(text) => text.to_owned(),
+        // Of a server's tool: texts in a list.
+        None => {
+            let texts = result["content"].as_array().into_iter().flatten();
+            texts
+                .map(|part| str_at(part, "text"))
+                .collect::<Vec<_>>()
+                .join("\n")
+        }
+    };
+    let id = id.to_owned();
+    (!text.is_empty()).then_some(Step::Gave { id, text })
 }
 
 /// The words of a message that is a server's raw JSON answer.

@@ -13,7 +13,9 @@ fn read(resume: Option<&str>, before: u64, lines: &[&str], exit: (bool, &str)) -
         reader.feed(line.as_bytes(), &mut steps);
         reader.feed(b"\n", &mut steps);
     }
-    steps.retain(|step| !matches!(step, Step::Life | Step::State(_)));
+    // What is touched has a test of its own.
+    let touched = |step: &Step| matches!(step, Step::Touches { .. } | Step::Gave { .. });
+    steps.retain(|step| !touched(step) && !matches!(step, Step::Life | Step::State(_)));
     let exit = Exit {
         ok: exit.0,
         how: "exit code 1".to_owned(),
@@ -175,4 +177,31 @@ fn what_is_unknown_is_skipped() {
     let (steps, end) = read(None, 0, &lines, (true, ""));
     assert!(!steps.iter().any(|step| matches!(step, Step::Session(_))));
     assert_eq!(end.outcome, answer("Found it."));
+}
+
+#[test]
+fn what_tools_touch_and_give_back_is_passed_on() {
+    let mut reader = CodexReader::new(None, Totals::default());
+    let mut steps = Vec::new();
+    for line in [
+        r#"{"type":"item.started","item":{"id":"item_0","type":"command_execution","command":"/bin/bash -lc 'cat /etc/hosts'","aggregated_output":"","exit_code":null,"status":"in_progress"}}"#,
+        r#"{"type":"item.completed","item":{"id":"item_0","type":"command_execution","command":"/bin/bash -lc 'cat /etc/hosts'","aggregated_output":"127.0.0.1\n","exit_code":0,"status":"completed"}}"#,
+        r#"{"type":"item.completed","item":{"id":"item_1","type":"file_change","changes":[{"path":"/w/a","kind":"add"}],"status":"completed"}}"#,
+    ] {
+        reader.feed(format!("{line}\n").as_bytes(), &mut steps);
+    }
+    steps.retain(|step| matches!(step, Step::Touches { .. } | Step::Gave { .. }));
+    let words = ["/bin/bash", "-lc", "cat", "/etc/hosts"];
+    let touches = |id: &str, places: &[&str]| Step::Touches {
+        id: id.to_owned(),
+        places: places.iter().map(|place| (*place).to_owned()).collect(),
+    };
+    let gave = Step::Gave {
+        id: "item_0".to_owned(),
+        text: "127.0.0.1\n".to_owned(),
+    };
+    assert_eq!(
+        steps,
+        [touches("item_0", &words), gave, touches("item_1", &["/w/a"])]
+    );
 }

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use nexscope_relay::protocol::body::File;
 
 use super::{
-    Effect, FileFate, MentionFate, Millis, Record, Room,
+    Effect, FileFate, ItemId, MentionFate, Millis, Record, Room,
+    audit::{self, By, Decided, Verdict},
     files::{Fetch, Given, Offer, Side, Stage},
     inbox::{Key, key},
 };
@@ -174,6 +175,16 @@ impl Room {
 
     fn keep_fate(&self, number: u32, fate: FileFate, effects: &mut Vec<Effect>) {
         if let Some(offer) = self.offers.get(number) {
+            let entry = audit::Entry::File {
+                item: ItemId::File(number).to_string(),
+                from: offer.from.clone(),
+                message: offer.key.1.clone(),
+                name: offer.name.clone(),
+                size: offer.size,
+                sha256: offer.sha256(),
+                fate: fate.clone(),
+            };
+            Self::note_audit(entry, effects);
             effects.push(Effect::Keep(Box::new(Record::File {
                 from: offer.key.0.clone(),
                 id: offer.key.1.clone(),
@@ -181,6 +192,26 @@ impl Room {
                 fate,
             })));
         }
+    }
+
+    /// Who or what has decided about a file by itself; what follows from that is noted as it comes.
+    pub(in crate::room) fn note_file_decided(
+        &self,
+        number: u32,
+        by: By,
+        verdict: Verdict,
+        effects: &mut Vec<Effect>,
+    ) {
+        let message = self.offers.get(number).map(|offer| offer.key.1.clone());
+        let item = Some(ItemId::File(number).to_string());
+        Self::note_decided(
+            Decided {
+                item,
+                message,
+                ..Decided::new(by, verdict)
+            },
+            effects,
+        );
     }
 
     fn fetch(&self, number: u32) -> Option<&Fetch> {

@@ -11,6 +11,7 @@ use crate::{
     room::{
         Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Millis, Offer, Outgoing, Progress,
         Room, Side, Stage,
+        audit::{By, Verdict},
         files::{ASIDE, MOST},
         inbox::Matter,
     },
@@ -75,12 +76,16 @@ impl Room {
             };
             if size > self.settings.files.max {
                 let most = crate::text::bytes(self.settings.files.max);
+                let by = By::Setting("files.max".to_owned());
+                self.note_file_decided(*number, by, Verdict::Rejected, effects);
                 self.decline(
                     *number,
                     &format!("larger than {most}, the most that is taken here"),
                     effects,
                 );
             } else if size < self.settings.files.auto_accept_below {
+                let by = By::Setting("files.auto_accept_below".to_owned());
+                self.note_file_decided(*number, by, Verdict::Accepted, effects);
                 self.fetch_file(*number, now, effects);
             }
         }
@@ -370,6 +375,7 @@ impl Room {
             .map(|(number, _)| number)
             .collect();
         for number in old {
+            self.note_file_decided(number, By::Expiry, Verdict::Expired, effects);
             self.decline(number, "nobody decided in time", effects);
         }
     }

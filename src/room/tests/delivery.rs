@@ -40,7 +40,7 @@ fn a_message_goes_out_only_when_it_is_safe_on_disk() {
         },
         NOW,
     );
-    assert!(matches!(effects.as_slice(), [Effect::Keep(_)]));
+    assert!(matches!(effects.as_slice(), [Effect::Audit(_), Effect::Keep(_)]));
     world.follow(effects);
     assert_eq!(world.chats().len(), 1);
 }

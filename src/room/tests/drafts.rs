@@ -1,7 +1,7 @@
 //! What leaves and what is done only when a person has said so.
 
 use super::*;
-use crate::agent::{Answer, Request, Rule};
+use crate::agent::{Answer, Outside, Request, Rule};
 
 const SECRET: &str = "Here: ghp_abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -281,4 +281,118 @@ fn a_permission_goes_first_but_takes_nothing_from_the_screen() {
         event: AgentEvent::PermissionGone("r1".into()),
     });
     assert_eq!(world.room.inbox.next().unwrap().id, after);
+}
+
+#[test]
+fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
+    let secret =
+        "the inner workings of the thing that nobody outside of this house was ever meant to read at all";
+    let touched = |paths: &[&str], results: &str| Outside {
+        paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        results: results.to_owned(),
+    };
+    let inside = Outside::default;
+    let outside = || touched(&["/etc/plan"], secret);
+    // (what the first run touched, what it answers; the same of a second one in the thread; a restart between;
+    // how many drafts there are at the end)
+    let table = [
+        (inside(), "fine", inside(), "fine", false, 0),
+        (outside(), "fine", inside(), "fine", false, 1),
+        (inside(), "fine", outside(), "fine", false, 1),
+        (outside(), "fine", outside(), "fine", false, 2),
+        (outside(), "fine", inside(), secret, false, 2),
+        (outside(), "fine", inside(), &secret[..79], false, 1),
+        // What came back is not on disk: nothing is known of it any more.
+        (outside(), "fine", inside(), "fine", true, 1),
+        (inside(), "fine", inside(), secret, true, 0),
+    ];
+    for (nth, (first, one, second, two, restart, drafts)) in table.into_iter().enumerate() {
+        for auto in [false, true] {
+            let mut world = World::new();
+            world.room.settings.mode = if auto {
+                wire::Mode::Auto
+            } else {
+                wire::Mode::Manual
+            };
+            for (at, (outside, text)) in [(first.clone(), one), (second.clone(), two)]
+                .into_iter()
+                .enumerate()
+            {
+                if restart && at == 1 {
+                    world.restart();
+                    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+                }
+                let mut message = world.message(
+                    "bob",
+                    &format!("m-{at}"),
+                    &["alice"],
+                    true,
+                    &Body::Chat(ask("how?")),
+                );
+                message.thread = Some("t".into());
+                world.receives(message);
+                let item = world
+                    .room
+                    .inbox
+                    .waiting()
+                    .find(|item| matches!(item.id, ItemId::Mention(_)));
+                if let Some(item) = item.map(|item| item.id) {
+                    world.accept(item);
+                }
+                let ending = Ending {
+                    outcome: Outcome::Answer(text.into()),
+                    session: Some("s".into()),
+                    outside,
+                    ..Ending::failed("")
+                };
+                let (run, event) = (world.started().run, AgentEvent::Ended(ending));
+                world.event(Event::Run { run, event });
+            }
+            assert_eq!(world.room.inbox.len(), drafts, "row {nth}, auto {auto}");
+            assert!(
+                world
+                    .chats()
+                    .iter()
+                    .all(|(_, chat)| drafts == 0 || chat.text != secret),
+                "row {nth}"
+            );
+            for item in world.room.inbox.waiting() {
+                assert!(
+                    item.wants_a_second_yes() && !item.warnings().is_empty(),
+                    "row {nth}"
+                );
+            }
+            let kept = serde_json::to_string(&world.records).unwrap();
+            assert_eq!(kept.contains(secret), nth == 7, "row {nth}: {kept}");
+        }
+    }
+}
+
+#[test]
+fn the_words_that_came_from_outside_are_marked() {
+    let brought = "0123456789 ".repeat(9);
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    let text = format!("So it is: {brought}and {SECRET}");
+    let ending = Ending {
+        outcome: Outcome::Answer(text.clone()),
+        outside: Outside {
+            paths: vec!["../plan".into()],
+            results: brought.clone(),
+        },
+        ..Ending::failed("")
+    };
+    let (run, event) = (world.started().run, AgentEvent::Ended(ending));
+    world.event(Event::Run { run, event });
+    let item = world.room.inbox.next().unwrap();
+    let marks: Vec<&str> = item.marks().iter().map(|flag| &text[flag.at.clone()]).collect();
+    // The space before it stands before each of its parts as well.
+    assert_eq!(marks, [&format!(" {brought}")[..], &SECRET[6..]]);
+    let expected = [
+        "its agent used ../plan, outside its folder",
+        "holds text from outside its folder",
+        "looks like a GitHub token",
+    ];
+    assert_eq!(item.warnings(), expected);
 }

@@ -1,6 +1,8 @@
 //! The room's rules as tables: something happens, and what follows is looked at.
 
 mod agents;
+mod audit;
+mod auto;
 mod delivery;
 mod drafts;
 mod files;
@@ -205,6 +207,7 @@ impl World {
             tokens: None,
             totals: Totals { usd: 0.01, tokens: 0 },
             session_lost: false,
+            outside: Default::default(),
         };
         self.event(Event::Run {
             run: run.into(),

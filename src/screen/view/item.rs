@@ -88,7 +88,7 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
         );
     }
     lines.push(Line::default());
-    lines.extend(words(look, &item.text, width));
+    lines.extend(words(look, &item.text, &item.marks(), width));
     lines.push(Line::default());
     let mut foot: Vec<Span> = Vec::new();
     for (key, does) in strip::keys(look) {
@@ -196,16 +196,15 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
     }
 }
 
-/// The words of an item, with what looks like a secret marked.
-fn words(look: &Look, all: &str, width: usize) -> Vec<Line<'static>> {
-    let flags = crate::room::secrets(all, &[]);
+/// The words of an item, with what was found in it marked.
+fn words(look: &Look, all: &str, flags: &[crate::room::Flag], width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for line in text::wrap(all, width.saturating_sub(2)) {
         // Each line is a part of the whole text.
         let start = line.as_ptr() as usize - all.as_ptr() as usize;
         let mut spans = vec![look.span("│ ", Scope::Border)];
         let mut done = 0;
-        for flag in &flags {
+        for flag in flags {
             let from = flag.at.start.clamp(start, start + line.len()) - start;
             let to = flag.at.end.clamp(start, start + line.len()) - start;
             if from < to && from >= done {

@@ -266,6 +266,9 @@ fn who(look: &Look) -> Vec<Line<'static>> {
         for (agent, doing) in &member.doing {
             spans.push(look.span(format!(" · {agent} is {}", activity(*doing)), Scope::Working));
         }
+        if member.doubtful {
+            spans.push(look.span("  another key than before", Scope::Warning));
+        }
         if !member.client.is_empty() {
             spans.push(look.span(format!("  {}", member.client), Scope::Dim));
         }
@@ -331,12 +334,9 @@ fn status(look: &Look, invite: Option<String>) -> Vec<Line<'static>> {
         ]),
     ];
     for agent in agents {
-        let used = room.guard.runs_today(agent, look.now);
-        let most = room.settings.limits.per_day;
-        lines.push(Line::from(vec![
-            label(""),
-            plain(format!("{agent}: {used} of {most} automatic runs today")),
-        ]));
+        let standing = room.guard.standing(agent, look.now);
+        let words = room.settings.budget(agent).in_words(&standing);
+        lines.push(Line::from(vec![label(""), plain(format!("{agent}: {words}"))]));
     }
     lines.extend(
         room.runs

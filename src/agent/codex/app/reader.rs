@@ -16,7 +16,7 @@ use super::super::super::{
     step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
     text,
 };
-use super::super::reader::{str_at, unwrapped};
+use super::super::reader::{gave, str_at, touches, unwrapped};
 use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input};
 
 /// Reads one run.
@@ -172,8 +172,15 @@ impl Events {
         // Of a thread that this one has started: it works, but these are not the answer's words.
         let thread = str_at(params, "threadId");
         if !thread.is_empty() && !self.thread.is_empty() && thread != self.thread {
-            self.changed(method, &params["item"]);
+            let item = &params["item"];
+            self.changed(method, item);
             steps.push(Step::Life);
+            // What it reads may come back in our answer all the same.
+            if items::tool(item).is_some() {
+                let (id, words) = (str_at(item, "id"), ["command", "cwd", "arguments", "path"]);
+                steps.extend(touches(id, &words.map(|key| &item[key]), &item["changes"]));
+                steps.extend(gave(id, &[&item["aggregatedOutput"], &item["result"]]));
+            }
             return;
         }
         match method {
@@ -214,13 +221,19 @@ impl Events {
             ("reasoning", _) => steps.push(Step::State(Activity::Thinking)),
             (_, Some(_)) if completed => {
                 let id = str_at(item, "id").to_owned();
+                steps.extend(gave(&id, &[&item["aggregatedOutput"], &item["result"]]));
                 steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
             }
-            (_, Some((name, detail))) => steps.push(Step::Tool {
-                id: str_at(item, "id").to_owned(),
-                name,
-                detail,
-            }),
+            (_, Some((name, detail))) => {
+                let id = str_at(item, "id").to_owned();
+                steps.extend(Some(Step::Tool {
+                    id: id.clone(),
+                    name,
+                    detail,
+                }));
+                let words = ["command", "cwd", "arguments", "path"].map(|key| &item[key]);
+                steps.extend(touches(&id, &words, &item["changes"]));
+            }
             _ => steps.push(Step::Life),
         }
     }

@@ -40,6 +40,8 @@ fn feed(reader: &mut AppReader, lines: &[&str]) -> Vec<Step> {
     for line in lines {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     }
+    // What is touched has a test of its own.
+    steps.retain(|step| !matches!(step, Step::Touches { .. } | Step::Gave { .. }));
     steps
 }
 
@@ -244,4 +246,26 @@ fn what_is_unknown_is_skipped() {
         ],
     );
     assert_eq!(steps, [Step::Life]);
+}
+
+#[test]
+fn what_tools_touch_and_give_back_is_passed_on() {
+    let mut reader = reader(None);
+    let done = LS_DONE.replace(r#""exitCode":0"#, r#""exitCode":0,"aggregatedOutput":"a\nb""#);
+    let other = LS.replace("01a2034e-3163", "another-thread");
+    let mut steps = Vec::new();
+    for line in [INIT, THREAD_IS, LS, PATCH, &done, &other] {
+        reader.feed(format!("{line}\n").as_bytes(), &mut steps);
+    }
+    steps.retain(|step| matches!(step, Step::Touches { .. } | Step::Gave { .. }));
+    let touches = |id: &str, places: &[&str]| Step::Touches {
+        id: id.to_owned(),
+        places: places.iter().map(|place| (*place).to_owned()).collect(),
+    };
+    let gave = Step::Gave {
+        id: "call_2".to_owned(),
+        text: "a\nb".to_owned(),
+    };
+    let ls = touches("call_2", &["/bin/bash", "-lc", "ls", "/w"]);
+    assert_eq!(steps, [ls.clone(), touches("call_4", &["/w/n.txt"]), gave, ls]);
 }

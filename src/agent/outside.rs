@@ -1,0 +1,270 @@
+//! What a run's tools touched outside of its folder, as far as its events show it.
+
+use std::{
+    collections::HashSet,
+    path::{Component, Path, PathBuf},
+};
+
+use super::text;
+
+/// What was touched outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// The places, as the events named them; the first few.
+    pub paths: Vec<String>,
+    /// What the tools that named them gave back, as far as it is kept.
+    pub results: String,
+}
+
+impl Outside {
+    /// Of what came back so much is kept of a run, in bytes.
+    pub const MOST: usize = 256 << 10;
+}
+
+/// Places that are told.
+const PATHS: usize = 16;
+/// Words of one command that are looked at.
+const WORDS: usize = 512;
+/// Calls that are open at once.
+const CALLS: usize = 1024;
+
+/// Where programs and their libraries lie, which hold nothing of anybody's.
+const SYSTEM: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/stdin",
+    "/dev/stdout",
+    "/dev/stderr",
+    "/dev/fd",
+    "/dev/tty",
+    "/System",
+    "/Library",
+];
+/// The same below a home folder.
+const AT_HOME: &[&str] = &[
+    ".cargo/registry",
+    ".cargo/bin",
+    ".rustup/toolchains",
+    "go/pkg/mod",
+    ".nvm/versions",
+];
+
+/// What is inside, and what was seen beyond it.
+#[derive(Debug)]
+pub(super) struct Border {
+    dir: PathBuf,
+    /// What its person has accepted for it.
+    files: Vec<PathBuf>,
+    home: Option<PathBuf>,
+    /// Calls that named a place outside, until their result is there.
+    calls: HashSet<String>,
+    found: Outside,
+}
+
+impl Border {
+    /// For a run that works in `dir` on `files`.
+    pub fn new(dir: &Path, files: &[PathBuf]) -> Self {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Self {
+            dir: real(dir),
+            files: files.iter().map(|file| real(file)).collect(),
+            home: std::env::var_os("HOME").map(PathBuf::from),
+            calls: HashSet::new(),
+            found: Outside::default(),
+        }
+    }
+
+    /// A tool call names places.
+    pub fn touches(&mut self, call: &str, places: &[String]) {
+        for place in places {
+            if self.is_outside(place) {
+                if self.calls.len() < CALLS {
+                    self.calls.insert(call.to_owned());
+                }
+                let place = text::one_line(place, 200);
+                if self.found.paths.len() < PATHS && !self.found.paths.contains(&place) {
+                    self.found.paths.push(place);
+                }
+            }
+        }
+    }
+
+    /// A tool call gave something back.
+    pub fn gave(&mut self, call: &str, result: &str) {
+        if self.calls.contains(call) {
+            let room = Outside::MOST.saturating_sub(self.found.results.len());
+            for line in text::cut(result, room).lines() {
+                self.found.results.push_str(without_number(line));
+                self.found.results.push('\n');
+            }
+        }
+    }
+
+    /// What was seen.
+    pub fn found(self) -> Outside {
+        self.found
+    }
+
+    fn is_outside(&self, place: &str) -> bool {
+        let Some(path) = self.resolve(place) else {
+            return false;
+        };
+        let system = SYSTEM.iter().any(|system| path.starts_with(system));
+        let at_home = self.home.as_ref().is_some_and(|home| {
+            let below = |one: &&str| path.starts_with(home.join(one));
+            AT_HOME.iter().any(below)
+        });
+        !(path.starts_with(&self.dir) || self.files.contains(&path) || system || at_home)
+    }
+
+    /// Where a word of an event's leads, links followed; `None` where nothing is or could be: it is no path then.
+    fn resolve(&self, place: &str) -> Option<PathBuf> {
+        let home = |rest: &str| Some(self.home.as_ref()?.join(rest.trim_start_matches('/')));
+        let path = match place {
+            "~" | "$HOME" | "${HOME}" => home("")?,
+            _ => match ["~/", "$HOME/", "${HOME}/"]
+                .iter()
+                .find_map(|start| place.strip_prefix(start))
+            {
+                Some(rest) => home(rest)?,
+                None => self.dir.join(place),
+            },
+        };
+        if let Ok(real) = path.canonicalize() {
+            return Some(real);
+        }
+        // One that is to be made; a folder it must have, and one of its own.
+        let folder = path
+            .parent()?
+            .canonicalize()
+            .ok()
+            .filter(|folder| folder != Path::new("/"))?;
+        match path.components().next_back()? {
+            Component::Normal(name) => Some(folder.join(name)),
+            _ => None,
+        }
+    }
+}
+
+/// A line without the number that a reading tool puts before it.
+fn without_number(line: &str) -> &str {
+    let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+    rest.strip_prefix(['→', '\t']).unwrap_or(line)
+}
+
+/// The words of a command that may be paths. Which of them are, is seen on the disk.
+pub(super) fn words(command: &str) -> Vec<String> {
+    let apart = |c: char| c.is_whitespace() || "\"'`;|&<>(),=[]{}\\".contains(c);
+    // `${HOME}` would fall apart.
+    let command = command.replace("${HOME}", "$HOME");
+    let words = command
+        .split(apart)
+        .filter(|word| !word.is_empty() && !word.contains("://"));
+    words
+        .map(|word| match word.find(['*', '?']) {
+            Some(glob) => &word[..glob],
+            None => word,
+        })
+        // `file:line`, `host:path`.
+        .flat_map(|word| {
+            [
+                Some(word),
+                word.split_once(':').map(|(_, path)| path),
+                word.split_once(':').map(|(path, _)| path),
+            ]
+        })
+        .flatten()
+        .filter(|word| !word.is_empty() && word.len() <= 4096)
+        .take(WORDS)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_outside() {
+        let outer = tempfile::tempdir().unwrap();
+        let dir = outer.path().join("app");
+        fs::create_dir_all(dir.join("src")).unwrap();
+        fs::create_dir_all(outer.path().join("home/.cargo/registry")).unwrap();
+        for file in [
+            "secret",
+            "given",
+            "app/src/a.rs",
+            "home/.netrc",
+            "home/.cargo/registry/lib.rs",
+        ] {
+            fs::write(outer.path().join(file), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(outer.path().join("secret"), dir.join("link")).unwrap();
+        let at = |path: &str| outer.path().join(path).display().to_string();
+        let table = [
+            ("ls".to_owned(), false),
+            ("cat src/a.rs".to_owned(), false),
+            (format!("cat {}", at("app/src/a.rs")), false),
+            ("cat src/../src/a.rs".to_owned(), false),
+            ("cat ../secret".to_owned(), true),
+            ("cat src/../../secret".to_owned(), true),
+            ("cat link".to_owned(), true),
+            (format!("cat {}", at("secret")), true),
+            (format!("cat '{}'", at("secret")), true),
+            (format!("grep x <{}", at("secret")), true),
+            (format!("cat --file={}", at("secret")), true),
+            (format!("cat {}:3", at("secret")), true),
+            (format!("cat {}/sec*", outer.path().display()), true),
+            (format!("touch {}", at("new")), true),
+            ("touch src/new".to_owned(), false),
+            (format!("cat {}", at("given")), false),
+            ("cat ~/.netrc".to_owned(), true),
+            ("cat $HOME/.netrc".to_owned(), true),
+            ("cat ${HOME}/.netrc".to_owned(), true),
+            ("cat ~/.cargo/registry/lib.rs".to_owned(), false),
+            ("cd .. && ls".to_owned(), true),
+            ("/bin/bash -lc 'ls > /dev/null'".to_owned(), false),
+            ("/usr/bin/env ls /usr/include".to_owned(), false),
+            ("cat /etc/passwd".to_owned(), true),
+            ("curl https://example.com/etc/passwd".to_owned(), false),
+            ("sed s/a/b/ src/a.rs".to_owned(), false),
+            ("grep /api/v1/users src/a.rs".to_owned(), false),
+        ];
+        for (command, outside) in table {
+            let mut border = Border::new(&dir, &[outer.path().join("given")]);
+            border.home = Some(outer.path().join("home").canonicalize().unwrap());
+            border.touches("c1", &words(&command));
+            border.gave("c1", "     1→first\n     2\tsecond\nthird");
+            border.gave("c2", "of another call");
+            let found = border.found();
+            assert_eq!(!found.paths.is_empty(), outside, "{command}: {found:?}");
+            let results = if outside { "first\nsecond\nthird\n" } else { "" };
+            assert_eq!(found.results, results, "{command}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut border = Border::new(dir.path(), &[]);
+        for call in 0..2 * CALLS {
+            let place = format!("/etc/passwd{}", "/../passwd".repeat(call % 40));
+            border.touches(&call.to_string(), &[place]);
+            border.gave(&call.to_string(), &"é\n".repeat(1000));
+        }
+        assert!(border.calls.len() <= CALLS);
+        let found = border.found();
+        assert!(found.paths.len() <= PATHS && found.results.len() <= Outside::MOST + 1000);
+        assert!(words(&"a ".repeat(10_000)).len() <= WORDS);
+    }
+}

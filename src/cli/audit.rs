@@ -1,0 +1,167 @@
+//! The audit logs in a shell: whether they are whole, and how something came to be.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Failure, chain};
+use crate::{
+    config::Paths,
+    store::{self, Line, Verified},
+};
+
+/// The audit logs of this computer's rooms.
+#[derive(Debug, Args)]
+pub(super) struct Audit {
+    #[command(subcommand)]
+    word: Word,
+}
+
+#[derive(Debug, Subcommand)]
+enum Word {
+    /// Finds a changed, missing, moved or added line. Exit 1 where something is wrong.
+    Verify(Which),
+    /// Prints how something came to be: from the question to what was sent.
+    Show {
+        /// m12, d3, p4, f5, a run's id or a message's.
+        id: String,
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which of the logs; all, where nothing is said.
+#[derive(Debug, Args)]
+struct Which {
+    /// Of this room.
+    #[arg(long, value_name = "ROOM")]
+    room: Option<String>,
+    /// Of this member.
+    #[arg(long, value_name = "NAME")]
+    member: Option<String>,
+    /// Print JSON, one line each.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks, or prints.
+pub(super) fn run(audit: &Audit, paths: &Paths) -> Result<ExitCode, Failure> {
+    let (Word::Verify(which) | Word::Show { which, .. }) = &audit.word;
+    let logs = find(&paths.state, which);
+    if logs.is_empty() {
+        return Err(Failure::Words(
+            "there is no such audit log here: each room that was joined has one".to_owned(),
+        ));
+    }
+    match &audit.word {
+        Word::Verify(_) => verify(&logs, which.json),
+        Word::Show { id, .. } => show(&logs, id, which.json),
+    }
+}
+
+/// The logs below `state`, the one that was written last first.
+fn find(state: &Path, which: &Which) -> Vec<PathBuf> {
+    let below = |folder: PathBuf| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path())
+    };
+    let is = |folder: &Path, wanted: &Option<String>| {
+        wanted.as_ref().is_none_or(|wanted| {
+            let name = folder.file_name().unwrap_or_default();
+            name.to_string_lossy().eq_ignore_ascii_case(wanted)
+        })
+    };
+    let relays = below(state.join("nexscope"));
+    let rooms = relays.flat_map(below).filter(|room| is(room, &which.room));
+    let members = rooms.flat_map(below).filter(|member| is(member, &which.member));
+    let mut logs: Vec<PathBuf> = members
+        .map(|member| member.join("audit.jsonl"))
+        .filter(|log| log.is_file())
+        .collect();
+    let written = |log: &PathBuf| fs::metadata(log).and_then(|file| file.modified()).ok();
+    logs.sort_by_cached_key(|log| std::cmp::Reverse(written(log)));
+    logs
+}
+
+fn verify(logs: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
+    let (mut out, mut code) = (io::stdout().lock(), ExitCode::SUCCESS);
+    for log in logs {
+        let checked = store::verify(log).map_err(|error| unreadable(log, &error))?;
+        let Verified { lines, problems } = &checked;
+        if !problems.is_empty() {
+            code = ExitCode::FAILURE;
+        }
+        // Who reads no further has enough.
+        let _ = match (json, problems.as_slice()) {
+            (true, _) => writeln!(
+                out,
+                "{}",
+                json!({ "log": log, "lines": lines, "problems": problems })
+            ),
+            (false, []) => writeln!(out, "{}: whole, {lines} lines", log.display()),
+            (false, problems) => writeln!(out, "{}: NOT WHOLE\n  {}", log.display(), problems.join("\n  ")),
+        };
+    }
+    Ok(code)
+}
+
+fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
+    for log in logs {
+        let chain = chain_of(log, id).map_err(|error| unreadable(log, &error))?;
+        if chain.is_empty() {
+            continue;
+        }
+        let mut out = io::stdout().lock();
+        for line in &chain {
+            // Who reads no further has enough.
+            let _ = match json {
+                true => writeln!(out, "{}", serde_json::to_string(line).unwrap_or_default()),
+                false => writeln!(out, "{}", chain::in_words(line)),
+            };
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::Words(format!(
+        "no audit log here knows {id}: give m12, d3, p4, f5, or the id of a run or a message"
+    )))
+}
+
+/// All lines of a log that belong together with `id`. Reads the log several times, and keeps little of it.
+fn chain_of(log: &Path, id: &str) -> io::Result<Vec<Line>> {
+    // Drafts and permissions are counted anew by each start of the program: the newest is meant.
+    let mut ids: HashSet<String> = HashSet::new();
+    for line in store::lines(log)? {
+        if line
+            .entry
+            .item()
+            .is_some_and(|item| item.eq_ignore_ascii_case(id))
+        {
+            ids = line.entry.ids().into_iter().collect();
+        } else if line.entry.ids().iter().any(|one| one == id) {
+            ids.insert(id.to_owned());
+        }
+    }
+    let joins = |line: &Line, ids: &HashSet<String>| line.entry.ids().iter().any(|one| ids.contains(one));
+    loop {
+        let before = ids.len();
+        for line in store::lines(log)? {
+            if joins(&line, &ids) {
+                ids.extend(line.entry.ids());
+            }
+        }
+        if ids.len() == before {
+            return Ok(store::lines(log)?.filter(|line| joins(line, &ids)).collect());
+        }
+    }
+}
+
+fn unreadable(log: &Path, error: &io::Error) -> Failure {
+    Failure::Words(format!("cannot read {}: {error}", log.display()))
+}

@@ -1,0 +1,335 @@
+//! Auto mode steps back: budgets, names with new keys, and exchanges that nobody ends.
+
+use super::*;
+
+/// A room in auto mode, with a budget in dollars.
+fn auto(dollars: f64) -> World {
+    let mut world = World::new();
+    limit(&mut world, dollars);
+    world.decide(Decision::Auto).unwrap();
+    world.effects.clear();
+    world
+}
+
+fn limit(world: &mut World, dollars: f64) {
+    let budget = Budget {
+        unit: Unit::Dollars(dollars),
+        runs: 50,
+    };
+    world.room.settings.budgets.insert("claude".into(), budget);
+}
+
+/// bob asks in a thread.
+fn asks(world: &mut World, id: &str, thread: &str) {
+    let mut message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("go on")));
+    message.thread = Some(thread.into());
+    world.receives(message);
+}
+
+fn ends_with(world: &mut World, usd: Option<f64>) {
+    let run = world.started().run;
+    let ending = Ending {
+        outcome: Outcome::Answer("done".into()),
+        usd,
+        ..Ending::failed("")
+    };
+    let event = AgentEvent::Ended(ending);
+    world.event(Event::Run { run, event });
+}
+
+fn held(world: &World) -> Vec<String> {
+    let of = |item: &Item| match &item.matter {
+        Matter::Mention(mention) => mention.held.clone(),
+        _ => None,
+    };
+    world.room.inbox.waiting().filter_map(of).collect()
+}
+
+fn last_reason(world: &World) -> (ReceiptState, String) {
+    let (_, state, why) = world.receipts().pop().unwrap();
+    (state, why)
+}
+
+#[test]
+fn a_budget_that_is_reached_while_a_run_goes_holds_the_next_one() {
+    let mut world = auto(0.015);
+    asks(&mut world, "m-1", "t");
+    asks(&mut world, "m-2", "t");
+    assert_eq!(world.starts(), 1);
+    assert_eq!(held(&world), ["its agent is at work; this one is next"]);
+    ends_with(&mut world, Some(0.01));
+    assert_eq!((world.starts(), held(&world).len()), (2, 0));
+    asks(&mut world, "m-3", "t");
+    ends_with(&mut world, Some(0.01));
+    assert_eq!(world.starts(), 2);
+    assert!(
+        held(&world)[0].contains("used up its budget"),
+        "{:?}",
+        held(&world)
+    );
+    let (state, why) = last_reason(&world);
+    assert!(state == ReceiptState::Queued && why.contains("budget"), "{why}");
+    // The asker is told once in a thread, and of each mention that it waits.
+    asks(&mut world, "m-4", "t");
+    assert_eq!(last_reason(&world), (ReceiptState::Queued, String::new()));
+
+    // Over a restart too, until a day is over.
+    world.restart();
+    limit(&mut world, 0.015);
+    world.room.settings.mode = wire::Mode::Auto;
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 4))));
+    asks(&mut world, "m-5", "t5");
+    assert_eq!(world.starts(), 0);
+    let standing = world.room.guard.standing("claude", world.now);
+    assert_eq!((standing.runs, standing.usd), (2, 0.02));
+    world.now += 86_400_000;
+    world.event(Event::Tick);
+    asks(&mut world, "m-6", "t6");
+    assert_eq!(world.starts(), 1);
+}
+
+#[test]
+fn a_run_that_does_not_tell_its_cost_counts_as_all_of_it() {
+    let mut world = auto(5.0);
+    asks(&mut world, "m-1", "t1");
+    ends_with(&mut world, None);
+    asks(&mut world, "m-2", "t2");
+    assert_eq!(world.starts(), 1);
+    assert!(held(&world)[0].contains("did not say what it used"));
+    // A person lets it run, it tells again, and auto mode goes on.
+    world.accept(ItemId::Mention(2 + 1));
+    ends_with(&mut world, Some(0.1));
+    asks(&mut world, "m-3", "t3");
+    assert_eq!(world.starts(), 3);
+
+    // What was cut short by a crash told nothing either.
+    world.restart();
+    limit(&mut world, 5.0);
+    world.room.settings.mode = wire::Mode::Auto;
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 9))));
+    asks(&mut world, "m-9", "t9");
+    assert_eq!(world.starts(), 0);
+}
+
+/// bob, as he is seen with a key.
+fn bob(world: &mut World, event: PresenceEvent, key: Option<&str>) {
+    let member = Member {
+        key: key.map(str::to_owned),
+        ..member("bob")
+    };
+    world.event(Event::Frame(Box::new(Frame::Presence(Presence {
+        event,
+        member,
+    }))));
+}
+
+#[test]
+fn a_known_name_with_another_key_is_held_back_until_the_person_agrees() {
+    for other in [Some("ffff"), None] {
+        let mut world = auto(5.0);
+        bob(&mut world, PresenceEvent::Join, Some("aaaa"));
+        assert!(!world.room.members.is_doubtful("bob"));
+        world.restart();
+        world.room.settings.mode = wire::Mode::Auto;
+        world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 0))));
+        bob(&mut world, PresenceEvent::Leave, Some("aaaa"));
+        bob(&mut world, PresenceEvent::Join, other);
+        assert!(world.room.members.is_doubtful("BOB"));
+
+        asks(&mut world, "m-1", "t");
+        assert_eq!(world.starts(), 0);
+        assert!(held(&world)[0].contains("another key"), "{:?}", held(&world));
+        let before = world.sent().count();
+        world.perform("@bob are you bob?").unwrap();
+        assert_eq!(world.sent().count(), before, "it is held back");
+
+        world.decide(Decision::Trust("Bob".into())).unwrap();
+        assert!(world.chats().iter().any(|(_, chat)| chat.text == "are you bob?"));
+        assert!(!world.receipts().is_empty());
+        asks(&mut world, "m-2", "t2");
+        assert_eq!(world.starts(), 1);
+        assert!(world.decide(Decision::Trust("bob".into())).is_err());
+    }
+}
+
+#[test]
+fn a_member_who_has_left_is_not_answered_by_itself() {
+    let mut world = auto(5.0);
+    bob(&mut world, PresenceEvent::Leave, None);
+    asks(&mut world, "m-1", "t");
+    assert_eq!(world.starts(), 0);
+    assert!(held(&world)[0].contains("has left"));
+}
+
+/// What a hostile client does to each of its messages.
+struct Forgery {
+    what: &'static str,
+    forge: fn(u32, &mut String, &mut Chat, &mut String),
+    /// The most automatic answers that it gets.
+    most: usize,
+}
+
+#[test]
+fn an_exchange_of_agents_ends_whatever_the_other_side_pretends() {
+    let table = [
+        Forgery {
+            what: "honest about nothing but the thread",
+            forge: |_, _, chat, _| chat.hop = 0,
+            most: 3,
+        },
+        Forgery {
+            what: "fresh threads",
+            forge: |nth, thread, chat, _| {
+                *thread = format!("fresh-{nth}");
+                chat.hop = 0;
+            },
+            most: 3,
+        },
+        Forgery {
+            what: "fresh threads, answering nothing",
+            forge: |nth, thread, chat, _| {
+                *thread = format!("fresh-{nth}");
+                (chat.hop, chat.reply_to) = (0, None);
+            },
+            most: 3,
+        },
+        Forgery {
+            what: "changed case",
+            forge: |nth, thread, chat, from| {
+                *thread = format!("fresh-{nth}");
+                (chat.hop, chat.reply_to) = (0, None);
+                *from = if nth % 2 == 0 { "BOB".into() } else { "bOb".into() };
+            },
+            most: 3,
+        },
+        Forgery {
+            what: "in a person's name, in the same thread",
+            forge: |_, _, chat, _| (chat.hop, chat.reply_to, chat.origin) = (0, None, Origin::Human),
+            most: 3,
+        },
+        Forgery {
+            what: "in a person's name, answering",
+            forge: |nth, thread, chat, _| {
+                *thread = format!("fresh-{nth}");
+                (chat.hop, chat.origin) = (0, Origin::Human);
+            },
+            most: 3,
+        },
+        Forgery {
+            what: "in a person's name, all fresh: the rate to one member holds",
+            forge: |nth, thread, chat, _| {
+                *thread = format!("fresh-{nth}");
+                (chat.hop, chat.reply_to, chat.origin) = (0, None, Origin::Human);
+            },
+            most: 10,
+        },
+        Forgery {
+            what: "under new names: the rate of the agent holds",
+            forge: |nth, thread, chat, from| {
+                *thread = format!("fresh-{nth}");
+                (chat.hop, chat.reply_to, chat.origin) = (0, None, Origin::Human);
+                *from = format!("bob{nth}");
+            },
+            most: 20,
+        },
+    ];
+    for Forgery { what, forge, most } in table {
+        for restarts in [false, true] {
+            let mut world = auto(500.0);
+            let (mut answers, mut last) = (0, None);
+            for nth in 0..40 {
+                let (mut thread, mut from) = ("t".to_owned(), "bob".to_owned());
+                let mut chat = Chat {
+                    origin: Origin::Agent,
+                    agent: Some("codex".into()),
+                    reply_to: last.clone(),
+                    ..ask("and you?")
+                };
+                forge(nth, &mut thread, &mut chat, &mut from);
+                let event = PresenceEvent::Join;
+                let member = member(&from);
+                world.event(Event::Frame(Box::new(Frame::Presence(Presence {
+                    event,
+                    member,
+                }))));
+                let mut message =
+                    world.message(&from, &format!("m-{nth}"), &["alice"], true, &Body::Chat(chat));
+                message.thread = Some(thread);
+                let before = world.starts();
+                world.receives(message);
+                if world.starts() > before {
+                    answers += 1;
+                    ends_with(&mut world, Some(0.01));
+                    last = world.chats().pop().map(|(frame, _)| frame.id);
+                }
+                if restarts && nth == 1 {
+                    world.restart();
+                    limit(&mut world, 500.0);
+                    world.room.settings.mode = wire::Mode::Auto;
+                    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 2))));
+                }
+            }
+            assert_eq!(answers, most, "{what}, restarts: {restarts}");
+        }
+    }
+}
+
+#[test]
+fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
+    let mut world = auto(500.0);
+    for (nth, thread) in (0..8).map(|nth| (nth, ["a", "b"][nth % 2])) {
+        asks(&mut world, &format!("m-{nth}"), thread);
+        if world.room.runs.all().next().is_some() {
+            ends_with(&mut world, Some(0.01));
+        }
+    }
+    assert_eq!((world.starts(), held(&world).len()), (6, 2));
+    let number = world.room.threads.get("a").unwrap().number;
+    world.perform(&format!("/append t{number} go on")).unwrap();
+    asks(&mut world, "m-a", "a");
+    assert_eq!(world.starts(), 7);
+    ends_with(&mut world, Some(0.01));
+    asks(&mut world, "m-b", "b");
+    assert_eq!(world.starts(), 7);
+}
+
+#[test]
+fn our_person_asks_their_own_agent_in_the_rooms_sight() {
+    let mut world = World::new();
+    world.room.settings.agents.push("codex".into());
+    for (words, agent, text) in [
+        ("what is new?", "claude", "what is new?"),
+        ("CODEX what is new?", "codex", "what is new?"),
+        ("codex", "claude", "codex"),
+    ] {
+        world.effects.clear();
+        world.decide(Decision::Ask { words: words.into() }).unwrap();
+        let asked = world.started();
+        assert_eq!((asked.agent.as_str(), asked.text.as_str()), (agent, text));
+        assert_eq!(
+            (asked.from.member.as_str(), asked.audience.clone()),
+            ("alice", None)
+        );
+        world.ends(&asked.run, Outcome::Answer("Much.".into()));
+        let chats = world.chats();
+        let [(question, _), (answer, chat)] = chats.as_slice() else {
+            panic!("{chats:?}")
+        };
+        assert!(question.to.is_empty() && !question.only && answer.to.is_empty() && !answer.only);
+        assert_eq!(answer.thread.as_deref(), Some(question.id.as_str()));
+        assert!(!chat.asks && chat.reply_to.as_ref() == Some(&question.id));
+        assert!(world.receipts().is_empty(), "nobody is told but by the answer");
+    }
+    // One that failed can be tried again.
+    world
+        .decide(Decision::Ask {
+            words: "again?".into(),
+        })
+        .unwrap();
+    let asked = world.started();
+    world.ends(&asked.run, Outcome::Failed("broke".into()));
+    let number = world.room.timeline.newest();
+    world.decide(Decision::HandOver(number)).unwrap();
+    assert_eq!(world.started().text.as_str(), "again?");
+    assert!(world.decide(Decision::Ask { words: " ".into() }).is_err());
+}

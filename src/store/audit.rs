@@ -1,0 +1,271 @@
+//! The audit log on disk: one entry a line, each with the SHA-256 of the line before.
+//!
+//! Who changes a line breaks the chain at the next one. Who cuts the end off leaves the chain whole, so a
+//! small file beside it, `audit.head`, says how long it was and what its last line is. A file of its own, and
+//! not a record of the journal, so that the log can be verified without the journal, which holds more.
+//!
+//! Against somebody who may write to this folder and computes the whole chain anew, and the head with it,
+//! nothing on the same disk helps: what must be proof against the person themselves is copied elsewhere.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    journal::{append, line},
+    place::{private, write_private},
+};
+use crate::room::{
+    Millis,
+    audit::{Entry, sha256},
+};
+
+/// What stands in the first line in the place of the hash of the line before.
+const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// One line of the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Line {
+    /// Its number, from 1 on.
+    pub seq: u64,
+    /// When, in milliseconds since the Unix epoch.
+    pub at: Millis,
+    /// The SHA-256 of the line before, in hex, without its line feed.
+    pub prev: String,
+    /// What happened.
+    pub entry: Entry,
+}
+
+/// The end of the log, as it was when it was last written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    /// Lines.
+    count: u64,
+    /// The SHA-256 of the last one.
+    hash: String,
+    /// The length of the file, in bytes.
+    bytes: u64,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            hash: NOTHING.to_owned(),
+            bytes: 0,
+        }
+    }
+}
+
+/// The log of one room, open for writing.
+#[derive(Debug)]
+pub(super) struct Audit {
+    file: File,
+    head_path: PathBuf,
+    head: Head,
+}
+
+impl Audit {
+    /// Opens the log at `path`, or makes it (0600), and cuts off what a crash tore. The chain goes on from the
+    /// last line that is known, so that a hole stays visible for ever. Also says what had to be mended. Fails
+    /// where the files cannot be read or written.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
+        let mut repairs = Vec::new();
+        let mut file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
+        let head_path = head_path(path);
+        let length = file.metadata()?.len();
+        let known = read_head(&head_path)?;
+        if known.is_none() && length > 0 {
+            repairs.push("audit.head was missing: whether the end was cut off is not known".to_owned());
+        }
+        let mut head = known.unwrap_or_default();
+        if length < head.bytes {
+            repairs.push(format!(
+                "the end is missing: {length} of {} bytes are there",
+                head.bytes
+            ));
+            // What comes goes on from the line that is missing, on a line of its own.
+            end_line(&mut file)?;
+            head.bytes = file.metadata()?.len();
+        } else {
+            // What was written after the head was.
+            file.seek(io::SeekFrom::Start(head.bytes))?;
+            let torn = read_on(&mut file, &mut head)?;
+            if torn > 0 {
+                repairs.push(format!("a torn last line was cut off ({torn} bytes)"));
+                file.set_len(head.bytes)?;
+            }
+        }
+        let audit = Self {
+            file,
+            head_path,
+            head,
+        };
+        Ok((audit, repairs))
+    }
+
+    /// Appends entries, and syncs. A failure leaves the log as it was.
+    pub(super) fn append(&mut self, entries: &[(Millis, Entry)]) -> io::Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let (mut head, mut bytes) = (self.head.clone(), Vec::new());
+        for (at, entry) in entries {
+            let one = Line {
+                seq: head.count + 1,
+                at: *at,
+                prev: head.hash,
+                entry: entry.clone(),
+            };
+            let line = line(&one)?;
+            head.hash = sha256(line.trim_ascii_end());
+            head.count += 1;
+            head.bytes += line.len() as u64;
+            bytes.extend(line);
+        }
+        append(&mut self.file, &bytes)?;
+        self.head = head;
+        Ok(())
+    }
+
+    /// Writes down where the log ends. May lag behind: lines after that only have to go on in the chain.
+    pub(super) fn write_head(&self) -> io::Result<()> {
+        write_private(&self.head_path, &line(&self.head)?)
+    }
+}
+
+fn head_path(log: &Path) -> PathBuf {
+    log.with_extension("head")
+}
+
+/// The head; `None` where there is none that can be read.
+fn read_head(path: &Path) -> io::Result<Option<Head>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the whole lines from here on into `head`. Returns how many bytes follow the last of them.
+fn read_on(file: &mut File, head: &mut Head) -> io::Result<usize> {
+    let (mut lines, mut line) = (BufReader::new(file), Vec::new());
+    loop {
+        line.clear();
+        let length = lines.read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') {
+            return Ok(length);
+        }
+        head.count += 1;
+        head.hash = sha256(&line);
+        head.bytes += length as u64;
+    }
+}
+
+/// Ends the last line, where it is torn.
+fn end_line(file: &mut File) -> io::Result<()> {
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(io::SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last != [b'\n'] {
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// What a check of a log has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Lines that are there.
+    pub lines: u64,
+    /// What is wrong, in sentences; empty where all is well. Of many, the first.
+    pub problems: Vec<String>,
+}
+
+/// Problems that are told; one is enough to know.
+const TOLD: usize = 10;
+
+/// What verifying reads of a line.
+#[derive(Deserialize)]
+struct Link {
+    seq: u64,
+    prev: String,
+}
+
+/// Checks the chain of the log at `path`, to the end that `audit.head` knows of. Fails where it cannot be read.
+pub fn verify(path: &Path) -> io::Result<Verified> {
+    let file = File::open(path)?;
+    // Read after the log was opened, and before it is read: what is written meanwhile is longer, never shorter.
+    let known = read_head(&head_path(path))?;
+    let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, file), Vec::new());
+    let (mut hash, mut seq, mut count, mut problems) = (NOTHING.to_owned(), 0, 0, Vec::new());
+    let mut at_head = known.as_ref().is_some_and(|head| head.count == 0);
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line)? == 0 || problems.len() >= TOLD {
+            break;
+        }
+        count += 1;
+        if line.pop() != Some(b'\n') {
+            problems.push(format!("line {count} is torn"));
+            break;
+        }
+        match serde_json::from_slice::<Link>(&line) {
+            Ok(link) => {
+                if link.prev != hash {
+                    problems.push(format!(
+                        "line {count} does not follow from the line before: one of the two was changed, or lines \
+                         between were taken out, put in or moved"
+                    ));
+                } else if link.seq != seq + 1 {
+                    problems.push(format!(
+                        "line {count} has the number {}, not {}",
+                        link.seq,
+                        seq + 1
+                    ));
+                }
+                seq = link.seq;
+            }
+            Err(_) => {
+                problems.push(format!("line {count} is no line of an audit log"));
+                seq += 1;
+            }
+        }
+        hash = sha256(&line);
+        at_head |= known
+            .as_ref()
+            .is_some_and(|head| head.count == seq && head.hash == hash);
+    }
+    match known {
+        None if count > 0 => problems.push(
+            "audit.head is missing or cannot be read: whether the end was cut off is not known".to_owned(),
+        ),
+        Some(head) if !at_head && problems.len() < TOLD => problems.push(match seq < head.count {
+            true => format!("the end is missing: {seq} of {} lines are there", head.count),
+            false => format!("line {} is not the one that was written", head.count),
+        }),
+        _ => {}
+    }
+    Ok(Verified {
+        lines: count,
+        problems,
+    })
+}
+
+/// All lines that can be read of the log at `path`, oldest first, one at a time. Fails where it cannot be opened.
+pub fn lines(path: &Path) -> io::Result<impl Iterator<Item = Line>> {
+    let lines = BufReader::new(File::open(path)?).split(b'\n');
+    Ok(lines
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_slice(&line).ok()))
+}
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;
