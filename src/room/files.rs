@@ -105,6 +105,8 @@ pub struct Receiver {
     pub name: String,
     /// How far it is.
     pub stage: Given,
+    /// All of it has gone once: what fails later, such as an answer to an old wish, takes nothing from that.
+    pub(super) has_it: bool,
 }
 
 /// How far a file of ours is with one receiver.
@@ -241,9 +243,13 @@ impl Mine {
     /// The receiver of that name, as it is now.
     pub(super) fn receiver(&mut self, name: &str, stage: Given) {
         match self.receivers.iter_mut().find(|one| same_name(&one.name, name)) {
-            Some(one) => one.stage = stage,
+            Some(one) => {
+                one.has_it |= stage == Given::Done;
+                one.stage = stage;
+            }
             None => self.receivers.push(Receiver {
                 name: name.to_owned(),
+                has_it: stage == Given::Done,
                 stage,
             }),
         }

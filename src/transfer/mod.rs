@@ -14,6 +14,7 @@ mod tests;
 use std::{
     collections::HashMap,
     path::PathBuf,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -90,6 +91,8 @@ pub struct Wanted {
     pub accepted: bool,
     /// All of it was here already, kept aside, when the program ended.
     pub whole: bool,
+    /// It was wanted before the program ended: it may have got its name just then.
+    pub again: bool,
 }
 
 /// A file of ours to be sent.
@@ -131,10 +134,16 @@ pub enum Order {
 pub struct Transfers {
     dir: PathBuf,
     link: Files,
-    running: HashMap<Handle, mpsc::Sender<Piece>>,
+    running: HashMap<Handle, Task>,
     /// What they tell.
     pub events: mpsc::Receiver<(Handle, Event)>,
     events_in: mpsc::Sender<(Handle, Event)>,
+}
+
+/// A transfer's thread, and the way to it.
+struct Task {
+    pieces: mpsc::Sender<Piece>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// How a thread reaches the others.
@@ -161,7 +170,7 @@ impl Transfers {
     /// Carries an order out.
     pub fn carry_out(&mut self, handle: Handle, order: Order) {
         // Those that are over have let go of their end.
-        self.running.retain(|_, pieces| !pieces.is_closed());
+        self.running.retain(|_, task| !task.pieces.is_closed());
         let ways = Ways {
             handle: handle.clone(),
             link: self.link.clone(),
@@ -181,17 +190,29 @@ impl Transfers {
                 let stream = Uuid::new_v4();
                 let (pieces_in, pieces) = mpsc::channel(PIECES);
                 self.link.streams.insert(stream, pieces_in.clone());
-                if let Some(before) = self.running.insert(handle, pieces_in) {
-                    // The receiver has asked anew: the stream of before leads nowhere.
-                    let _ = before.try_send(Piece::Replaced);
-                }
-                spawn(ways, move |ways| send::run(&giving, stream, &ways, pieces));
+                // The receiver has asked anew: the stream of before leads nowhere, and ends before this one begins.
+                let before = self.running.remove(&handle).and_then(|task| {
+                    let _ = task.pieces.try_send(Piece::Replaced);
+                    task.thread
+                });
+                let thread = spawn(ways, move |ways| {
+                    if let Some(before) = before {
+                        // One that panicked has ended, too.
+                        let _ = before.join();
+                    }
+                    send::run(&giving, stream, &ways, pieces);
+                });
+                let task = Task {
+                    pieces: pieces_in,
+                    thread,
+                };
+                self.running.insert(handle, task);
             }
             Order::Take { stream, offset } => {
-                let Some(pieces) = self.running.get(&handle) else {
+                let Some(task) = self.running.get(&handle) else {
                     return;
                 };
-                self.link.streams.insert(stream, pieces.clone());
+                self.link.streams.insert(stream, task.pieces.clone());
                 self.tell(&handle, Piece::Opened { stream, offset });
             }
             Order::Keep => self.tell(&handle, Piece::Keep),
@@ -210,27 +231,36 @@ impl Transfers {
         work: impl FnOnce(Ways, mpsc::Receiver<Piece>) + Send + 'static,
     ) {
         let (pieces_in, pieces) = mpsc::channel(PIECES);
-        self.running.insert(handle, pieces_in);
-        spawn(ways, move |ways| work(ways, pieces));
+        let thread = spawn(ways, move |ways| work(ways, pieces));
+        let task = Task {
+            pieces: pieces_in,
+            thread,
+        };
+        self.running.insert(handle, task);
     }
 
     fn tell(&self, handle: &Handle, piece: Piece) {
-        if let Some(pieces) = self.running.get(handle) {
+        if let Some(task) = self.running.get(handle) {
             // Full: it is about to be ended for that.
-            let _ = pieces.try_send(piece);
+            let _ = task.pieces.try_send(piece);
         }
     }
 }
 
-fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) {
+fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) -> Option<JoinHandle<()>> {
     let name = format!("file f{}", ways.handle.number);
     let events = ways.events.clone();
     let handle = ways.handle.clone();
-    if let Err(error) = std::thread::Builder::new().name(name).spawn(move || work(ways)) {
-        tracing::error!(%error, "no thread for a file");
-        let why = format!("this computer has no thread left for it ({error})");
-        // Nobody reads only where the session ends.
-        let _ = events.try_send((handle, Event::Failed(why)));
+    let started = std::thread::Builder::new().name(name).spawn(move || work(ways));
+    match started {
+        Ok(thread) => Some(thread),
+        Err(error) => {
+            tracing::error!(%error, "no thread for a file");
+            let why = format!("this computer has no thread left for it ({error})");
+            // Nobody reads only where the session ends.
+            let _ = events.try_send((handle, Event::Failed(why)));
+            None
+        }
     }
 }
 

@@ -43,7 +43,7 @@ impl Part {
                 dir.display()
             ));
         }
-        let path = dir.join(format!("{}.{}.part", wanted.name, wanted.tag));
+        let path = dir.join(part_name(wanted));
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -71,6 +71,27 @@ impl Part {
             hash,
             have,
         })
+    }
+
+    /// Where the file lies, if it got its name just before the program ended: nothing is left of its `.part`, and a
+    /// file of that name is what was announced.
+    pub fn finished(dir: &Path, wanted: &Wanted) -> Option<PathBuf> {
+        if dir.join(part_name(wanted)).exists() {
+            return None;
+        }
+        let announced = wanted.sha256.as_ref()?;
+        let names = (1..NUMBERS).map(|number| match number {
+            1 => wanted.name.clone(),
+            number => name::numbered(&wanted.name, number),
+        });
+        names
+            .map(|name| dir.join(name))
+            .take_while(|path| path.exists())
+            .filter(|path| fs::metadata(path).is_ok_and(|meta| meta.len() == wanted.size))
+            .find(|path| {
+                let hash = File::open(path).and_then(|mut file| read_all(&mut file));
+                hash.is_ok_and(|(hash, _)| hex(&hash.finalize()).eq_ignore_ascii_case(announced))
+            })
     }
 
     /// Writes what comes next.
@@ -133,6 +154,10 @@ impl Part {
             tracing::warn!(%error, "a part of a file could not be deleted");
         }
     }
+}
+
+fn part_name(wanted: &Wanted) -> String {
+    format!("{}.{}.part", wanted.name, wanted.tag)
 }
 
 /// Renames, and never over something.

@@ -40,6 +40,11 @@ enum Next {
 
 /// Takes the file until it is whole, is stopped, or cannot be taken.
 pub(super) fn run(dir: &Path, wanted: Wanted, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+    if wanted.again
+        && let Some(path) = Part::finished(dir, &wanted)
+    {
+        return ways.tell(Event::Done { path });
+    }
     let part = match Part::open(dir, &wanted) {
         Ok(part) => part,
         Err(why) => {

@@ -36,6 +36,23 @@ impl World {
         }
     }
 
+    /// The relay ends, and comes back at the same address.
+    async fn restart_relay(&mut self) {
+        let address = self.relay.address();
+        let again = nexscope_relay::Config {
+            listen: address.to_string(),
+            ..nexscope_relay::Config::new("token-of-sixteen-characters")
+        };
+        let other = Relay::start(nexscope_relay::Config {
+            listen: "127.0.0.1:0".into(),
+            ..nexscope_relay::Config::new("token-of-sixteen-characters")
+        });
+        let before = std::mem::replace(&mut self.relay, other.await.unwrap());
+        before.stop().await;
+        let stand_in = std::mem::replace(&mut self.relay, Relay::start(again).await.unwrap());
+        stand_in.stop().await;
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -303,6 +320,88 @@ async fn a_file_goes_on_where_it_was_after_the_receiver_has_been_away() {
         fs::read(world.got("bob").join("long.bin")).unwrap(),
         fs::read(&path).unwrap()
     );
+}
+
+fn have(session: &Session, number: u32) -> u64 {
+    match stage(session, number) {
+        Some(Stage::Asked(have)) => have,
+        Some(Stage::Moving(progress)) => progress.have,
+        Some(Stage::Done(_)) => u64::MAX,
+        _ => 0,
+    }
+}
+
+/// Either client is dropped as if killed, or the relay is, again and again; nothing that has come is sent again but
+/// what was on its way.
+#[tokio::test]
+async fn a_file_that_is_cut_again_and_again_arrives_whole() {
+    const SIZE: usize = 64_000_000;
+    const CUTS: u64 = 9;
+    let mut world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let path = world.file("long.bin", SIZE);
+    offer(&mut alice, &["bob"], &path);
+    until(&mut [&mut alice, &mut bob], |all| waits(all[1], 1)).await;
+    accept(&mut bob, 1);
+    for cut in 1..=CUTS {
+        let far = SIZE as u64 * cut / (CUTS + 1);
+        until(&mut [&mut alice, &mut bob], |all| have(all[1], 1) >= far).await;
+        match cut % 3 {
+            0 => {
+                drop(bob);
+                bob = world.join("bob", "").await;
+            }
+            1 => {
+                drop(alice);
+                alice = world.join("alice", "").await;
+            }
+            _ => world.restart_relay().await,
+        }
+        let mut least = u64::MAX;
+        let more = far + 1_000_000;
+        until(&mut [&mut alice, &mut bob], |all| {
+            if let now @ 1.. = have(all[1], 1) {
+                least = least.min(now);
+            }
+            is_done(all[1], 1) || least < u64::MAX && have(all[1], 1) >= more
+        })
+        .await;
+        assert!(
+            least >= far,
+            "cut {cut}: it went on at {least}, although {far} bytes were there"
+        );
+    }
+    until(&mut [&mut alice, &mut bob], |all| {
+        is_done(all[1], 1) && all[0].room.offers.get(1).unwrap().in_words() == "bob has it"
+    })
+    .await;
+    let got = world.got("bob").join("long.bin");
+    assert_eq!(fs::read(got).unwrap(), fs::read(&path).unwrap());
+}
+
+#[tokio::test]
+async fn a_slow_receiver_delays_nobody() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let carol = world.join("carol", "").await;
+    let path = world.file("all.bin", 20_000_000);
+    offer(&mut alice, &["bob", "carol"], &path);
+    let mut carol = carol;
+    until(&mut [&mut alice, &mut bob, &mut carol], |all| {
+        waits(all[1], 1) && waits(all[2], 1)
+    })
+    .await;
+    accept(&mut bob, 1);
+    accept(&mut carol, 1);
+    until(&mut [&mut alice, &mut carol], |all| {
+        matches!(stage(all[1], 1), Some(Stage::Asked(_) | Stage::Moving(_)))
+    })
+    .await;
+    // carol is not driven any more: she reads nothing that is said, and bob has it all the same.
+    until(&mut [&mut alice, &mut bob], |all| is_done(all[1], 1)).await;
+    until(&mut [&mut alice, &mut carol], |all| is_done(all[1], 1)).await;
 }
 
 #[tokio::test]

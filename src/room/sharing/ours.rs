@@ -249,8 +249,11 @@ impl Room {
             Event::Cut { have } => receiver.stage = Given::Cut(have),
             Event::Done { .. } => {
                 receiver.stage = Given::Done;
+                receiver.has_it = true;
                 self.keep_fate(number, FileFate::Given(to.to_owned()), effects);
             }
+            // An old wish was answered, and nobody wants it any more.
+            Event::Failed(_) if receiver.has_it => receiver.stage = Given::Done,
             Event::Failed(why) => {
                 receiver.stage = Given::Failed(why.clone());
                 self.timeline

@@ -2,6 +2,7 @@
 
 use nexscope_relay::protocol::body::Chat;
 
+use super::theirs::Since;
 use crate::room::{
     Effect, Fetch, FileFate, Given, ItemId, Offer, Outgoing, Room, Side, Stage,
     inbox::{Key, key},
@@ -64,23 +65,27 @@ impl Room {
 
     /// What was on its way when the program ended goes on.
     pub(in crate::room) fn resume_files(&mut self, effects: &mut Vec<Effect>) {
-        let open: Vec<(u32, bool)> = self
+        let open: Vec<(u32, Since)> = self
             .offers
             .all()
             .filter_map(|offer| match &offer.side {
                 Side::Theirs(fetch) if fetch.accepted => match fetch.stage {
-                    Stage::Preparing => Some((offer.number, false)),
-                    Stage::Aside => Some((offer.number, true)),
+                    Stage::Preparing => Some((offer.number, Since::Before)),
+                    Stage::Aside => Some((offer.number, Since::Whole)),
                     _ => None,
                 },
                 Side::Theirs(Fetch {
                     stage: Stage::Aside, ..
-                }) => Some((offer.number, true)),
+                }) => Some((offer.number, Since::Whole)),
                 _ => None,
             })
             .collect();
-        for (number, whole) in open {
-            self.prepare(number, whole, effects);
+        for (number, since) in open {
+            // It is asked for anew, from where it is now.
+            if let Some(offer) = self.offers.get(number) {
+                self.outbox.forget_accepts(&offer.key.1, &offer.file);
+            }
+            self.prepare(number, since, effects);
         }
         let unread: Vec<String> = self.outbox.preparing().map(|one| one.id.clone()).collect();
         for id in unread {

@@ -20,6 +20,17 @@ use crate::{
 /// The longest id of a file that is taken, in bytes; the relay's own limit.
 const MAX_ID: usize = 256;
 
+/// Since when a file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Since now.
+    Now,
+    /// Since before the program ended.
+    Before,
+    /// All of it was here already then, kept aside.
+    Whole,
+}
+
 impl Room {
     /// Notes the files of another's message. Returns their numbers.
     pub(in crate::room) fn offered(
@@ -100,12 +111,12 @@ impl Room {
         match stage {
             // It is here, or comes already.
             Stage::Aside | Stage::Moving(_) => effects.push(order(number, None, Order::Keep)),
-            _ => self.prepare(number, false, effects),
+            _ => self.prepare(number, Since::Now, effects),
         }
         let _ = now;
     }
 
-    pub(super) fn prepare(&mut self, number: u32, whole: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn prepare(&mut self, number: u32, since: Since, effects: &mut Vec<Effect>) {
         let Some(offer) = self.offers.get_mut(number) else {
             return;
         };
@@ -118,7 +129,8 @@ impl Room {
             sha256,
             tag,
             accepted: fetch.accepted,
-            whole,
+            whole: since == Since::Whole,
+            again: since != Since::Now,
         };
         effects.push(order(number, None, Order::Fetch(wanted)));
     }
@@ -232,7 +244,7 @@ impl Room {
                     if let Some(fetch) = self.fetch_mut(number) {
                         fetch.pushed = true;
                     }
-                    self.prepare(number, false, effects);
+                    self.prepare(number, Since::Now, effects);
                 }
                 self.set_stage(number, Stage::Moving(Progress::new(open.offset, now)));
                 let offset = open.offset;
