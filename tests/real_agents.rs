@@ -10,6 +10,8 @@ mod borders;
 mod failures;
 #[path = "real_agents/growing.rs"]
 mod growing;
+#[path = "real_agents/hands.rs"]
+mod hands;
 #[path = "real_agents/stopping.rs"]
 mod stopping;
 #[path = "real_agents/threads.rs"]

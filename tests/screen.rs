@@ -269,3 +269,129 @@ fn copying_by_keys_and_by_mouse() {
     let raw = String::from_utf8_lossy(&a.raw()).into_owned();
     assert!(raw.contains("\x1b[?1000l") && raw.contains("\x1b[?1007l"));
 }
+
+#[test]
+fn a_looser_setting_waits_for_a_key_and_a_safer_one_holds_at_once() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "hop_limit = 5\n");
+    let a = alice.screen(80, 24);
+    a.wait_for("● [#lobby]");
+    alice.join(&relay, "mode = \"auto\"\nhop_limit = 2\n");
+    a.wait_for("waits for Ctrl-x Ctrl-r: mode = \"auto\"");
+    assert!(a.screen().contains("alice · manual"), "{}", a.screen());
+    // Neither what one types nor one press takes it.
+    a.send("hello auto mode");
+    a.wait_for("› hello auto mode");
+    a.send("\x18\x12");
+    a.wait_for("Ctrl-x Ctrl-r again takes them");
+    assert!(a.screen().contains("alice · manual"), "{}", a.screen());
+    a.press_until("\x18\x12", "alice · auto");
+    // A mistake changes nothing and names its place; what is safer holds without being asked for.
+    alice.join(&relay, "mode = \"auto\"\nhop_limit = \"many\"\n");
+    a.wait_for("config.toml, line 5:");
+    alice.join(&relay, "mode = \"manual\"\n");
+    a.wait_for("alice · manual");
+}
+
+/// Deciding keys that were on their way before an item could be read decide nothing, in each keymap; nor does
+/// anything that one types.
+#[test]
+fn keys_on_their_way_decide_nothing_in_any_keymap() {
+    for (keymap, accepts, types) in [
+        ("default", "\x1bOQ", "aArR tz\r"),
+        ("vim", "\x1bOQ", "aArR tz\r"),
+        ("emacs", "\x03\x01", "aArR tz\r"),
+    ] {
+        let relay = Relay::start();
+        let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
+        let script = bob.script("agent", "touch \"$HOME/started\"; echo done");
+        let agent = support::command_agent("helper", &script);
+        bob.join(&relay, &agent);
+        bob.join(&relay, &format!("{agent}[ui]\nkeymap = \"{keymap}\"\n"));
+        let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+        a.wait_for("People 2");
+        b.wait_for("People 2");
+        // While the mention is on its way and as it is drawn, keys come all the time.
+        a.say("@bob deploy?");
+        let mut pressed = 0;
+        while !b.screen().contains("deploy?") {
+            b.send(accepts);
+            pressed += 1;
+            b.settle(Duration::from_millis(5));
+        }
+        b.send(accepts);
+        b.wait_for("deploy?");
+        assert!(
+            !bob.path().join("started").exists(),
+            "{keymap}: key {pressed} decided what nobody had read"
+        );
+        b.send(types);
+        a.wait_for("aArR tz");
+        assert!(
+            !bob.path().join("started").exists(),
+            "{keymap}: what was typed decided"
+        );
+        // And it can be decided.
+        b.press_until(accepts, "accepted for helper");
+    }
+}
+
+/// Every hostile text that there is a picture of, sent raw to the relay by a member whom nobody has cleaned:
+/// not one byte of an escape sequence of it comes out of the program.
+#[test]
+fn no_escape_of_a_hostile_text_reaches_the_terminal() {
+    let relay = Relay::start();
+    let bob = Home::new("bob", &relay, "[ui]\nlinks = true\n");
+    let b = bob.screen(80, 24);
+    b.wait_for("People 1");
+    let mut mallory = tungstenite::connect(relay.url()).unwrap().0;
+    let mut send = |frame: String| mallory.send(tungstenite::Message::text(frame)).unwrap();
+    send(format!(
+        r#"{{"type":"hello","v":2,"room":"lobby","name":"mallory","token":"{}","client":"x"}}"#,
+        support::TOKEN
+    ));
+    let texts = [
+        r"\u001b[2J\u001b[31mEVILred\u001b[?1049l\u001b[9999;9999H\u001bcEVIL",
+        r"\u001b]52;c;RVZJTA==\u0007\u001b]0;EVILTITLE\u001b\\ \u009d0;EVILTITLE\u009c\u009b31m",
+        r"\u202egnp.exe\u202c \u2066x\u2069 \u200b\ufeff",
+        r"&#27;[2J &#x202e;abc `&#155;31m` &#7;",
+        r"[EVIL](https://x.example/\u001b]52;c;RVZJTA==\u0007) <https://y.example/\u202ez> https://z.example/\u001b\\x",
+        r"```rust\n\u001b]52;c;RVZJTA==\u0007\n```\n> \u001b[2J\n\n|\u001b[1m|\n|-|\n|\u0090q\u001b\\|",
+        "👨‍👩‍👧‍👦 🇩🇪 日本語 עברית العربية e\u{301}\u{308} \\t\\t x",
+    ];
+    for (nth, text) in texts.iter().enumerate() {
+        send(format!(
+            r#"{{"type":"message","id":"{nth}","to":["bob"],"only":true,"body":{{"kind":"chat","asks":{},"text":"{text} last{nth}"}}}}"#,
+            nth % 2 == 0
+        ));
+        b.wait_for(&format!("last{nth}"));
+    }
+    b.send("\t\x1b[A\x1b[A");
+    b.settle(Duration::from_millis(200));
+    let raw = b.raw();
+    let text = String::from_utf8_lossy(&raw);
+    for bad in [
+        "]52;",
+        "EVILTITLE\x1b",
+        "]0;EVIL",
+        "\u{202e}",
+        "\u{9b}",
+        "\u{9d}",
+        "\u{90}",
+        "\x1bc",
+        "[31mEVIL",
+        "9999",
+        "RVZJTA==\x07",
+    ] {
+        assert!(!text.contains(bad), "{bad:?} reached the terminal");
+    }
+    // What is left of escapes is the screen's own: each is one of the kinds that it writes.
+    let own = ["[", "]0;", "]8;", "\\", "(B", "=", ">"];
+    for behind in text.split('\x1b').skip(1) {
+        assert!(
+            own.iter().any(|own| behind.starts_with(own)),
+            "{:?}",
+            &behind[..behind.len().min(20)]
+        );
+    }
+}

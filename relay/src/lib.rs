@@ -26,6 +26,7 @@ mod hub;
 mod lanes;
 mod limits;
 mod metrics;
+pub mod program;
 pub mod protocol;
 mod proxy;
 mod queue;

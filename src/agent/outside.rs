@@ -120,7 +120,7 @@ impl Border {
         let system = SYSTEM.iter().any(|system| path.starts_with(system));
         let at_home = self.home.as_ref().is_some_and(|home| {
             let below = |one: &&str| path.starts_with(home.join(one));
-            AT_HOME.iter().any(|one| below(&one))
+            AT_HOME.iter().any(below)
         });
         !(path.starts_with(&self.dir) || self.files.contains(&path) || system || at_home)
     }

@@ -65,6 +65,9 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
                 println!("{}", json!({ "decision": "block", "reason": reason }));
             }
         }
+        // Where no session is handed anything, there is nothing to wake for; and one that runs without a person
+        // would only be kept from ending.
+        Hook::Wake if runs_without_person() || session.ask("hello", json!({}))?["hands"] != json!(true) => {}
         Hook::Wake => {
             let news = session.ask("watch", json!({ "client": format!("wake-{client}").chars().take(64).collect::<String>(), "timeout": 120 }))?;
             let tasks = news["auto_tasks"].as_array().map_or(0, Vec::len);
@@ -75,6 +78,11 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether Claude Code itself was started as `claude -p`.
+fn runs_without_person() -> bool {
+    std::env::var("CLAUDE_CODE_ENTRYPOINT").is_ok_and(|entry| entry.starts_with("sdk"))
 }
 
 /// What the model is told before a prompt: our own words alone.

@@ -45,6 +45,13 @@ enum Word {
     Room(words::Word),
     /// Prints the invite with which others join your relay; it holds the relay's token.
     Invite,
+    /// Runs a relay here: as nexscope-relay, with its flags (`nexscope-tui relay --help`).
+    #[command(disable_help_flag = true)]
+    Relay {
+        /// The relay's flags.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Speaks the Model Context Protocol on standard input and output: for Claude Code and Codex.
     Mcp,
     /// Registers Nexscope with Claude Code or Codex; shows what it changes.
@@ -116,6 +123,11 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
         Word::Start(start) => return start::run(&start),
         Word::Room(word) => return words::run(word, &Paths::usual()?),
         Word::Invite => invite::print(&Paths::usual()?)?,
+        Word::Relay { flags } => {
+            let name = "nexscope-tui relay";
+            let arguments = std::iter::once(name.to_owned()).chain(flags);
+            return Ok(nexscope_relay::program::main(name, arguments));
+        }
         Word::Mcp => {
             let door = door::Usual::new(Paths::usual()?);
             let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;

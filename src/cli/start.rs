@@ -20,8 +20,8 @@ use crate::{
     agent,
     config::{self, Config, Flags, Paths, Token},
     plain::{self, Options, Plain},
-    screen::{Guard, Screen, setup},
-    session::{Session, fresh_token},
+    screen::{Guard, Screen, glimpse, setup},
+    session::{Opening, Session, fresh_token},
 };
 
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ async fn headless(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
 
 async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stopped());
-    let mut guard = Guard::take(&log::folder(&paths.state)).map_err(Failure::Terminal)?;
+    let mut guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
     let mut events = EventStream::new();
     let config = if config.is_configured() {
         with_name(config)
@@ -129,7 +129,9 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
             ..chosen
         }
     };
-    let mut session = Session::start(config.clone(), paths).await?;
+    let mut opening = Opening::new(config.clone(), paths).await?;
+    glimpse(&mut guard, &opening.glimpse(), &config, &paths.config).map_err(Failure::Terminal)?;
+    let mut session = opening.join().await?;
     if session.is_host() {
         let invite = format!(
             "You host this room. Others join with this invite: {}",
@@ -144,7 +146,7 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
 /// Shows a session on the screen until its person leaves.
 pub(super) async fn show(session: Session, config: &Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let stop = stopped();
-    let guard = Guard::take(&log::folder(&paths.state)).map_err(Failure::Terminal)?;
+    let guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
     on_screen(session, config, paths, Flags::default(), guard, stop).await
 }
 
@@ -159,7 +161,7 @@ async fn on_screen(
     let places = paths.clone();
     let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
     let mut screen = Screen::new(session, config, &paths.config, reload);
-    screen.alt_is_certain(guard.alt_is_certain);
+    screen.set_abilities(&guard.abilities);
     let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
     drop(guard);
     session.leave().await;

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 
 use super::{ConfigError, agents::Agent};
-use crate::room::{Mentions, Review};
+use crate::room::{Attention, Mentions, Review};
+use crate::screen::paint::Colors;
 use nexscope_relay::protocol::Mode;
 
 /// One layer's settings; what is absent is left to the layers below.
@@ -69,6 +70,18 @@ pub struct Ui {
     pub theme: Option<String>,
     /// How the person is called.
     pub notify: Option<Vec<Notify>>,
+    /// What they are called for.
+    pub notify_for: Option<Vec<Attention>>,
+    /// A program that calls them, and what it is given before the words.
+    pub notify_command: Option<Vec<String>>,
+    /// Whether the mouse is the screen's from the start.
+    pub mouse: Option<bool>,
+    /// How many colours the terminal has.
+    pub colors: Option<Colors>,
+    /// Whether the terminal opens links.
+    pub links: Option<bool>,
+    /// Whether the terminal speaks the kitty keyboard protocol.
+    pub keyboard: Option<bool>,
 }
 
 /// A way to call the person.
@@ -79,6 +92,8 @@ pub enum Notify {
     Bell,
     /// A count in the terminal's title.
     Title,
+    /// A notification by the terminal (OSC 9).
+    Osc9,
 }
 
 /// Reads a file's text. Fails with file, line, and what is wrong.

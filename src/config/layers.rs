@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     link::{Invite, Target},
-    room::{Mentions, Review},
+    room::{Attention, Mentions, Review},
+    screen::abilities::Wishes,
 };
 
 /// Where things are looked for.
@@ -96,6 +97,14 @@ pub struct Config {
     pub notify: Vec<Notify>,
     /// The session has no face.
     pub headless: bool,
+    /// What they are called for.
+    pub notify_for: Vec<Attention>,
+    /// A program that calls them, and what it is given before the words; none where it is empty.
+    pub notify_command: Vec<String>,
+    /// Whether the mouse is the screen's from the start.
+    pub mouse: bool,
+    /// What the person knows of the terminal.
+    pub terminal: Wishes,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
 }
@@ -199,6 +208,10 @@ pub fn load(
         theme: "terminal".into(),
         notify: vec![Notify::Bell, Notify::Title],
         headless: false,
+        notify_for: vec![Attention::Item, Attention::Message, Attention::Failure],
+        notify_command: Vec::new(),
+        mouse: true,
+        terminal: Wishes::default(),
         warnings: Vec::new(),
     };
     if let Some(file) = read(&paths.user_file())? {
@@ -284,6 +297,7 @@ impl Config {
             ("mentions", file.mentions == Some(Mentions::Room)),
             ("agent", file.agent.is_some()),
             ("agents", !file.agents.is_empty()),
+            ("ui.notify_command", file.ui.notify_command.is_some()),
             ("files.dir", file.files.dir.is_some()),
         ]
         .into_iter()
@@ -295,7 +309,11 @@ impl Config {
                 ignored.join(", ")
             ));
         }
-        self.ui(file.ui);
+        self.ui(Ui {
+            // A program that comes with what was checked out is not run.
+            notify_command: None,
+            ..file.ui
+        });
         Ok(())
     }
 
@@ -303,6 +321,12 @@ impl Config {
         self.keymap = ui.keymap.unwrap_or_else(|| self.keymap.clone());
         self.theme = ui.theme.unwrap_or_else(|| self.theme.clone());
         self.notify = ui.notify.unwrap_or_else(|| self.notify.clone());
+        self.notify_for = ui.notify_for.unwrap_or_else(|| self.notify_for.clone());
+        self.notify_command = ui.notify_command.unwrap_or_else(|| self.notify_command.clone());
+        self.mouse = ui.mouse.unwrap_or(self.mouse);
+        self.terminal.colors = ui.colors.or(self.terminal.colors);
+        self.terminal.links = ui.links.or(self.terminal.links);
+        self.terminal.keyboard = ui.keyboard.or(self.terminal.keyboard);
     }
 
     /// Takes the variables in. Returns a token that came without a relay of its own: who gives it with this

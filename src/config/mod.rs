@@ -1,11 +1,13 @@
 //! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
 
 pub mod agents;
+mod change;
 mod file;
 mod layers;
 mod save;
 mod watch;
 
+pub use change::Change;
 pub use file::{File, Notify, Ui};
 pub use layers::{Config, ConfigError, Flags, Paths, Token, load};
 pub use save::{Choice, save};

@@ -17,6 +17,7 @@ mod grant;
 mod guard;
 mod inbox;
 mod keys;
+mod known;
 mod members;
 mod outbox;
 mod perform;
@@ -61,6 +62,7 @@ pub use timeline::{Entry, Post, Timeline, What};
 
 use ask::Ask;
 use inbox::Key;
+use known::Known;
 
 use crate::{agent::Totals, transfer::Source};
 
@@ -296,7 +298,8 @@ pub enum Effect {
 }
 
 /// Why a person should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Attention {
     /// An item came into the inbox.
     Item,
@@ -346,7 +349,7 @@ pub struct Room {
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
-    known: HashSet<Key>,
+    known: Known,
     /// Those of them that are not yet safely on disk.
     unkept: HashSet<Key>,
     /// Threads in which the asker was told why auto mode has stepped back.
@@ -381,7 +384,7 @@ impl Room {
             grants: Grants::default(),
             place: Place::default(),
             message_bytes: 262_144,
-            known: HashSet::new(),
+            known: Known::default(),
             unkept: HashSet::new(),
             told_held: HashSet::new(),
             told: HashMap::new(),
@@ -405,6 +408,26 @@ impl Room {
         }
         self.run_waiting(now, &mut effects);
         self.deadlines(now, &mut effects);
+        effects
+    }
+
+    /// Goes on with other wishes of the same member; the others are told what they see of them.
+    pub fn set_settings(&mut self, settings: Settings) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mode = settings.mode;
+        if settings.agents != self.settings.agents {
+            effects.push(Effect::Send(Outbound::Update(nexscope_relay::protocol::Update {
+                agents: Some(settings.agents.clone()),
+                ..Default::default()
+            })));
+        }
+        self.settings = Settings {
+            token: self.settings.token.take(),
+            hosting: self.settings.hosting,
+            mode: self.settings.mode,
+            ..settings
+        };
+        self.set_mode(mode, audit::By::Setting("mode".to_owned()), &mut effects);
         effects
     }
 
@@ -526,7 +549,7 @@ impl Room {
 
     /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
     fn add_post(&mut self, post: Post, at: Millis) -> u32 {
-        let number = self.timeline.newest() + 1;
+        let number = self.timeline.next_number();
         self.threads.add(&post, number, &self.settings.me, at);
         self.timeline.post(post, at)
     }

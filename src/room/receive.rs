@@ -159,7 +159,7 @@ impl Room {
             return;
         }
         let key = key(&message.from, &message.id);
-        if !self.known.insert(key.clone()) {
+        if !self.known.insert(&key) {
             if !self.inbox_pending(&key) {
                 self.tell_latest(&key, &message.from, effects);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexscope_relay::protocol::body::Body;
+use nexscope_relay::protocol::body::{Body, Chat};
 
 use crate::agent::Outside;
 
@@ -20,7 +20,10 @@ impl Room {
             match &record {
                 Record::Started { run, agent } => _ = open_runs.insert(run.clone(), agent.clone()),
                 Record::Ended { run } => _ = open_runs.remove(run),
-                Record::In { message, .. } => _ = untold.insert(key(&message.from, &message.id)),
+                // Of what is for everybody nobody waits to hear.
+                Record::In { message, .. } if !message.to.is_empty() => {
+                    untold.insert(key(&message.from, &message.id));
+                }
                 Record::Mention { from, id, .. } => _ = untold.insert(key(from, id)),
                 Record::Out(outgoing) => {
                     if let Body::Receipt(receipt) = &outgoing.body {
@@ -61,6 +64,33 @@ impl Room {
         effects
     }
 
+    /// Takes the messages among some records into an empty room, to be looked at and nothing else: nothing
+    /// waits in it, and numbers count from the first of these.
+    pub fn glimpse(&mut self, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            match record {
+                Record::In { message, .. } => {
+                    if let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(message.body.get()) {
+                        let chat = Chat { asks: false, ..chat };
+                        let mut post = Post::received(&message, &chat);
+                        post.mine = self.is_me(&message.from);
+                        self.add_post(post, message.at);
+                    }
+                }
+                Record::Out(outgoing) => {
+                    if let Body::Chat(chat) = &outgoing.body {
+                        let thread = outgoing.thread.as_deref().unwrap_or(&outgoing.id);
+                        let me = &self.settings.me;
+                        let to = outgoing.to.clone();
+                        let post = Post::mine(me, &outgoing.id, thread, to, outgoing.only, chat);
+                        self.add_post(post, outgoing.written);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn restore_one(&mut self, record: Record) {
         match record {
             Record::Seat { session, epoch, seq } => {
@@ -74,7 +104,7 @@ impl Room {
                 if self.place.epoch == epoch {
                     self.place.seq = self.place.seq.max(message.seq);
                 }
-                if self.known.insert(key(&message.from, &message.id)) {
+                if self.known.insert(&key(&message.from, &message.id)) {
                     self.take_in(&message, message.at, None);
                 }
             }

@@ -91,8 +91,6 @@ pub struct Thread {
     pub number: u32,
     /// Its id on the wire; chosen by a sender, so it proves nothing.
     pub id: String,
-    /// Who began it.
-    pub by: String,
     /// Whether our own person began it.
     pub mine: bool,
     /// Who sees what is said in it: set by its first message, and never widened by a later one.
@@ -133,7 +131,6 @@ impl Threads {
             self.list.push(Thread {
                 number: next + 1,
                 id: post.thread.clone(),
-                by: post.from.clone(),
                 mine: post.mine && post.agent.is_none(),
                 audience: Audience::of(post, me),
                 posts: 0,

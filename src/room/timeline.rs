@@ -229,9 +229,9 @@ impl Timeline {
 
     /// Adds a message, and gives it its number.
     pub(super) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
+        let number = self.next_number();
+        post.number = number;
         self.posts.push(self.entries.len() as u32);
-        post.number = self.newest();
-        let number = post.number;
         self.push(Entry {
             at,
             what: What::Post(Box::new(post)),

@@ -81,6 +81,7 @@ actions! {
     Undo "undo" "undo",
     Redo "redo" "redo",
     Redraw "redraw" "draw anew",
+    TakeSettings "take-settings" "take the looser settings",
     Toggle "toggle" "choose or not",
     Write "write" "write",
     WriteBehind "write-behind" "write behind this",

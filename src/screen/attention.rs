@@ -1,45 +1,69 @@
-//! Calls the person when something waits: the bell, and a count in the terminal's title.
+//! Calls the person when something waits: the bell, the terminal's notification, a program of theirs, and a
+//! count in the terminal's title.
 
 use std::{
     io::{self, Write},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use crossterm::{Command, terminal::SetTitle};
 
 use crate::{
-    config::Notify,
+    config::{Config, Notify},
     room::{Attention as Call, Room},
 };
 
-/// At most one bell in so long.
+/// At most one call in so long.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Before a terminal has told of its focus: who has pressed a key so recently is looking.
 const LOOKING: Duration = Duration::from_secs(10);
 
+/// How the person wishes to be called.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// In which ways.
+    pub ways: Vec<Notify>,
+    /// What for.
+    pub kinds: Vec<Call>,
+    /// A program, and what it is given before the words; none where it is empty.
+    pub command: Vec<String>,
+}
+
+impl Wishes {
+    /// As they are configured.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            ways: config.notify.clone(),
+            kinds: config.notify_for.clone(),
+            command: config.notify_command.clone(),
+        }
+    }
+}
+
 /// Who is called, and when they were called last.
 #[derive(Debug, Default)]
 pub struct Attention {
-    ways: Vec<Notify>,
+    wishes: Wishes,
     focused: Option<bool>,
     last_key: Option<Instant>,
-    last_bell: Option<Instant>,
-    rings: bool,
+    last_call: Option<Instant>,
+    calls: Option<Call>,
     title: String,
 }
 
 impl Attention {
-    /// Calls in these ways.
-    pub fn new(ways: Vec<Notify>) -> Self {
+    /// Calls as it is wished.
+    pub fn new(wishes: Wishes) -> Self {
         Self {
-            ways,
+            wishes,
             ..Self::default()
         }
     }
 
     /// Calls in other ways from now on.
-    pub fn set_ways(&mut self, ways: Vec<Notify>) {
-        self.ways = ways;
+    pub fn set(&mut self, wishes: Wishes) {
+        self.wishes = wishes;
     }
 
     /// The terminal has, or has lost, the focus.
@@ -59,21 +83,27 @@ impl Attention {
     }
 
     /// Something calls for the person.
-    pub fn call(&mut self, _why: Call, now: Instant) {
-        let recent = |at: Option<Instant>, span| at.is_some_and(|at| now.duration_since(at) < span);
-        if self.ways.contains(&Notify::Bell) && !self.looks(now) && !recent(self.last_bell, PAUSE) {
-            self.last_bell = Some(now);
-            self.rings = true;
+    pub fn call(&mut self, why: Call, now: Instant) {
+        let recent = self.last_call.is_some_and(|at| now.duration_since(at) < PAUSE);
+        if self.wishes.kinds.contains(&why) && !self.looks(now) && !recent {
+            self.last_call = Some(now);
+            self.calls = Some(why);
         }
     }
 
-    /// Writes what is to be written to the terminal, if anything is.
+    /// Writes what is to be written to the terminal, and starts the person's program, if they are called.
     pub fn write(&mut self, room: &Room, out: &mut dyn Write) -> io::Result<()> {
         let mut escape = String::new();
-        if std::mem::take(&mut self.rings) {
-            escape.push('\x07');
+        if let Some(why) = self.calls.take() {
+            if self.wishes.ways.contains(&Notify::Bell) {
+                escape.push('\x07');
+            }
+            if self.wishes.ways.contains(&Notify::Osc9) {
+                escape.push_str(&format!("\x1b]9;{}\x1b\\", words(why, room)));
+            }
+            self.start(&words(why, room));
         }
-        if self.ways.contains(&Notify::Title) {
+        if self.wishes.ways.contains(&Notify::Title) {
             let waiting = room.inbox.len();
             let count = if waiting > 0 {
                 format!("({waiting}) ")
@@ -95,20 +125,74 @@ impl Attention {
     }
 }
 
+impl Attention {
+    fn start(&self, words: &str) {
+        let Some((program, arguments)) = self.wishes.command.split_first() else {
+            return;
+        };
+        let started = tokio::process::Command::new(program)
+            .args(arguments)
+            .arg(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match started {
+            // It is not waited for here; tokio takes its end.
+            Ok(mut child) => _ = tokio::spawn(async move { child.wait().await }),
+            Err(error) => tracing::warn!(%error, program, "notify_command cannot be started"),
+        }
+    }
+}
+
+/// What is told, in nothing but our own words, numbers and the room's name.
+fn words(why: Call, room: &Room) -> String {
+    let name = &room.settings.room;
+    match (why, room.inbox.len()) {
+        (Call::Item, 1) => format!("Nexscope: 1 waits for you in #{name}"),
+        (Call::Item, waiting) => format!("Nexscope: {waiting} wait for you in #{name}"),
+        (Call::Message, _) => format!("Nexscope: a message for you in #{name}"),
+        (Call::Failure, _) => format!("Nexscope: something failed in #{name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn rings(attention: &mut Attention, now: Instant) -> bool {
         attention.call(Call::Item, now);
-        std::mem::take(&mut attention.rings)
+        attention.calls.take().is_some()
+    }
+
+    fn wishes(kinds: &[Call]) -> Wishes {
+        Wishes {
+            ways: vec![Notify::Bell, Notify::Osc9],
+            kinds: kinds.to_vec(),
+            command: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_call_is_a_bell_and_words_of_our_own() {
+        let room = Room::new(
+            crate::room::Settings::new("alice", "lobby"),
+            Box::new(String::new),
+        );
+        let mut attention = Attention::new(wishes(&[Call::Failure]));
+        attention.call(Call::Item, Instant::now());
+        attention.call(Call::Failure, Instant::now());
+        let mut out = Vec::new();
+        attention.write(&room, &mut out).unwrap();
+        let sent = String::from_utf8(out).unwrap();
+        assert_eq!(sent, "\x07\x1b]9;Nexscope: something failed in #lobby\x1b\\");
     }
 
     #[test]
     fn only_who_does_not_look_and_not_too_often() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut attention = Attention::new(vec![Notify::Bell]);
+        let mut attention = Attention::new(wishes(&[Call::Item]));
         attention.key(start);
         assert!(!rings(&mut attention, at(9)));
         assert!(rings(&mut attention, at(10)));
@@ -118,6 +202,6 @@ mod tests {
         assert!(!rings(&mut attention, at(30)));
         attention.focus(false);
         assert!(rings(&mut attention, at(31)));
-        assert!(!rings(&mut Attention::new(vec![]), at(0)));
+        assert!(!rings(&mut Attention::new(wishes(&[])), at(0)));
     }
 }

@@ -172,7 +172,8 @@ impl Screen {
             .thread
             .as_ref()
             .map(|thread| thread.id.as_str());
-        let search = Search::new(&field.text(), &self.session.room, thread);
+        let before = self.state.reading.search.take();
+        let search = Search::new(&field.text(), before, &self.session.room, thread);
         let newest = search.next(None, true);
         self.state.reading.search = Some(search);
         self.state.selected_post = newest;
@@ -208,18 +209,6 @@ impl Screen {
         });
     }
 
-    /// Something with the selected file.
-    pub(super) fn file_command(&mut self, command: impl Fn(ItemId) -> crate::room::Command) {
-        match self.state.selected_file(&self.session.room) {
-            Some(number) => {
-                let result = self.session.perform(command(ItemId::File(number)));
-                self.show(result);
-            }
-            None => self.state.say("There is no file yet.", Tone::Good),
-        }
-    }
-
-    /// Selects another file; to newer ones where `by` is positive.
     pub(super) fn select_file(&mut self, by: isize) {
         let last = self.session.room.offers.all().count() as u32;
         if let Some(now) = self.state.selected_file(&self.session.room) {

@@ -86,7 +86,7 @@ impl Screen {
                 let words = "Only words can be edited; reject it with a reason.";
                 return self.state.say(words, Tone::Bad);
             }
-            (What::Instructions, Some(Matter::Permission(_) | Matter::Draft(_))) => {
+            (What::Instructions, Some(Matter::Permission(_) | Matter::Draft(_) | Matter::File(_))) => {
                 let words = "Only a mention is accepted with instructions; a draft can be edited.";
                 return self.state.say(words, Tone::Bad);
             }

@@ -15,7 +15,10 @@ use super::{
     popup::Popup,
     state::{Pane, Tone, What},
 };
-use crate::{command::WORDS, room::Command};
+use crate::{
+    command::WORDS,
+    room::{Command, ItemId},
+};
 
 /// Lines that the wheel moves.
 const WHEEL: isize = 3;
@@ -163,6 +166,7 @@ impl Screen {
             }
             Action::StopWriting => self.state.commands = self.keymap.is_modal(),
             Action::Mouse => self.toggle_mouse(),
+            Action::TakeSettings => self.take_settings(now),
             Action::Redraw => self.redraw = true,
             Action::Editor => self.wants_editor = true,
             Action::Leave => return self.leave(now),
@@ -174,6 +178,7 @@ impl Screen {
             Action::Up | Action::Down => match context {
                 Context::Timeline => self.select_post(up, now),
                 Context::Inbox => self.select_item(up),
+                // The newest stands at the top.
                 Context::Files => self.select_file(-up),
                 Context::Help | Context::Item => self.scroll(up),
                 Context::Search => self.go_to_found(action == Action::Up, now),
@@ -236,6 +241,17 @@ impl Screen {
                 Next::Go
             }
             None => Next::Go,
+        }
+    }
+
+    /// Something with the selected file.
+    fn file_command(&mut self, command: impl Fn(ItemId) -> Command) {
+        match self.state.selected_file(&self.session.room) {
+            Some(number) => {
+                let result = self.session.perform(command(ItemId::File(number)));
+                self.show(result);
+            }
+            None => self.state.say("There is no file yet.", Tone::Good),
         }
     }
 

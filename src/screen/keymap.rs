@@ -389,6 +389,24 @@ mod tests {
     }
 
     #[test]
+    fn every_action_has_a_key_or_is_in_the_palette() {
+        for (name, _) in BUILT_IN {
+            let keymap = bundled(name);
+            let bound = |action| keymap.bindings.iter().any(|binding| binding.action == action);
+            assert!(bound(Action::Palette), "{name} has no key for the palette");
+            for action in Action::ALL {
+                // What only a modal keymap has stays with it.
+                let modal = matches!(action, Action::Write | Action::WriteBehind | Action::StopWriting);
+                assert!(
+                    bound(*action) || action.is_for_the_palette() || modal && !keymap.is_modal(),
+                    "{name}: {}",
+                    action.name()
+                );
+            }
+        }
+    }
+
+    #[test]
     fn no_alt_letter_decides_in_vim() {
         let vim = bundled("vim");
         assert!(vim.is_modal() && !bundled("emacs").is_modal());

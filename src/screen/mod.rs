@@ -3,6 +3,7 @@
 //! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
 //! a change is drawn at once, or, while changes come fast, at most 60 times a second.
 
+pub(crate) mod abilities;
 mod action;
 mod answering;
 mod attention;
@@ -16,6 +17,7 @@ mod gate;
 mod input;
 mod key;
 mod keymap;
+pub(crate) mod paint;
 mod palette;
 mod popup;
 mod reading;
@@ -40,15 +42,16 @@ use jiff::tz::TimeZone;
 use tokio::time::sleep_until;
 
 use crate::{
-    config::{self, Config, ConfigError, Watch},
-    room::{Connection, ItemId},
+    config::{self, Change, Config, ConfigError, Watch},
+    room::{Connection, ItemId, Room},
     session::{Session, now},
     store::{Desk, Left},
 };
+use abilities::Abilities;
 use attention::Attention;
 use input::Next;
 use keymap::Keymap;
-use state::{State, Tone};
+use state::{Looser, Overlay, Paper, State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{Look, Plan, Shown};
@@ -116,14 +119,14 @@ impl Screen {
                 .to_owned(),
             session,
             state: State {
-                mouse: true,
+                mouse: config.mouse,
                 ..State::default()
             },
             links: false,
             theme: Theme::built_in(),
             keymap: Keymap::built_in(),
             zone: TimeZone::system(),
-            attention: Attention::new(config.notify.clone()),
+            attention: Attention::new(attention::Wishes::of(config)),
             folder: folder.to_owned(),
             reload: Box::new(reload),
             watch: watch.ok(),
@@ -164,24 +167,57 @@ impl Screen {
         wrong.is_empty()
     }
 
-    /// A file was saved: keys, colours and calls are taken anew. What is said about safety waits for the
-    /// next start.
+    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key.
     fn reload(&mut self) {
-        match (self.reload)() {
-            Ok(config) => {
-                self.attention.set_ways(config.notify.clone());
-                if self.take_looks(&config) {
-                    self.state
-                        .say("Keys and colours are as they were saved.", Tone::Good);
-                }
-            }
-            Err(error) => self.state.say(error.to_string(), Tone::Bad),
+        let config = match (self.reload)() {
+            Ok(config) => config,
+            Err(error) => return self.state.say(error.to_string(), Tone::Bad),
+        };
+        self.attention.set(attention::Wishes::of(&config));
+        if self.take_looks(&config) {
+            self.state
+                .say("Keys and colours are as they were saved.", Tone::Good);
+        }
+        let change = Change::between(self.session.config(), &config);
+        if !change.later.is_empty() {
+            let words = format!("Saved; {} holds from the next start on.", change.later.join(", "));
+            self.state.say(words, Tone::Good);
+        }
+        self.session.set_config(change.safe);
+        self.state.looser = (!change.looser.is_empty()).then_some(Looser {
+            config,
+            words: change.looser,
+            shown: None,
+        });
+    }
+
+    /// The first press shows all that is looser, the second takes it.
+    fn take_settings(&mut self, now: Instant) {
+        let Some(looser) = &mut self.state.looser else {
+            return self.state.say("No settings wait for you.", Tone::Good);
+        };
+        if !looser.shown.is_some_and(|shown| gate::Gate::settled(shown, now)) {
+            looser.shown.get_or_insert(now);
+            let words = looser.words.clone();
+            let lines = view::looser_lines(&self.look(), &words);
+            self.state.overlay = Overlay::Paper(Paper {
+                title: "Looser settings",
+                lines,
+                scroll: 0,
+            });
+            return;
+        }
+        if let Some(looser) = self.state.looser.take() {
+            self.session.set_config(looser.config);
+            self.state.overlay = Overlay::None;
+            self.state.say("The settings are as they were saved.", Tone::Good);
         }
     }
 
-    /// The terminal tells Alt from an Esc with a key behind it.
-    pub fn alt_is_certain(&mut self, certain: bool) {
-        self.state.gate.alt_is_certain = certain;
+    /// What the terminal can do.
+    pub fn set_abilities(&mut self, abilities: &Abilities) {
+        self.state.gate.alt_is_certain = abilities.keyboard;
+        self.links = abilities.links;
     }
 
     /// Takes up what was left on the screen when it was open last.
@@ -334,7 +370,6 @@ impl Screen {
                 .clear()
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        surface.begin()?;
         let Self {
             session,
             state,
@@ -362,7 +397,7 @@ impl Screen {
             plan = Some(laid);
         });
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
-        surface.end()?;
+        surface.show()?;
         if mouse != self.mouse_was {
             self.mouse_was = mouse;
             surface.mouse(mouse)?;
@@ -406,6 +441,30 @@ impl Screen {
         let room = &self.session.room;
         room.runs.working().next().is_some() || matches!(room.connection, Connection::Waiting { .. })
     }
+}
+
+/// Draws the newest messages while the rest is being read: nothing can be done yet, and keys wait.
+pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder: &Path) -> io::Result<()> {
+    // What is wrong with a file is told by the screen itself.
+    let keymap = Keymap::load(&config.keymap, &folder.join("keymaps"));
+    let theme = Theme::load(&config.theme, &folder.join("themes"));
+    let look = Look {
+        room,
+        relay: "",
+        theme: &theme.unwrap_or_else(|_| Theme::built_in()),
+        keymap: &keymap.unwrap_or_else(|_| Keymap::built_in()),
+        now: now(),
+        zone: &TimeZone::system(),
+        links: false,
+    };
+    let mut state = State::default();
+    state.say("Reading what was said …", Tone::Good);
+    let drawn = surface.terminal().draw(|frame| {
+        let plan = Plan::new(&look, &mut state, frame.area());
+        view::draw(&look, &state, &plan, frame);
+    });
+    drawn.map_err(|error| io::Error::other(error.to_string()))?;
+    surface.show()
 }
 
 /// Waits until a file of the configuration was saved; for ever where none is watched.

@@ -180,8 +180,9 @@ pub struct Search {
 }
 
 impl Search {
-    /// Looks for words in all that is shown. Upper and lower case are one.
-    pub fn new(words: &str, room: &Room, thread: Option<&str>) -> Self {
+    /// Looks for words in all that is shown. Upper and lower case are one. Where only letters were added to
+    /// what was looked for `before`, it is found among what was found.
+    pub fn new(words: &str, before: Option<Self>, room: &Room, thread: Option<&str>) -> Self {
         let words = words.trim();
         let pattern = RegexBuilder::new(&regex::escape(words))
             .case_insensitive(true)
@@ -193,6 +194,16 @@ impl Search {
             found: Vec::new(),
             looked_at: 0,
         };
+        let longer = |before: &Self| before.pattern.is_some() && words.starts_with(&before.words);
+        if let (Some(before), Some(pattern)) = (before.filter(longer), &search.pattern) {
+            let posts = before
+                .found
+                .iter()
+                .filter_map(|number| room.timeline.post_numbered(*number));
+            let found = posts.filter(|post| stands_in(pattern, post));
+            search.found = found.map(|post| post.number).collect();
+            search.looked_at = before.looked_at;
+        }
         search.follow(room, thread);
         search
     }
@@ -203,7 +214,7 @@ impl Search {
         for number in self.looked_at + 1..=room.timeline.newest() {
             if let Some(post) = room.timeline.post_numbered(number)
                 && thread.is_none_or(|thread| post.thread == thread)
-                && (pattern.is_match(&post.text) || pattern.is_match(&post.from))
+                && stands_in(pattern, post)
             {
                 self.found.push(number);
             }
@@ -242,9 +253,39 @@ impl Search {
     }
 }
 
+fn stands_in(pattern: &Regex, post: &Post) -> bool {
+    pattern.is_match(&post.text) || pattern.is_match(&post.from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn found_among_what_was_found_is_the_same() {
+        let mut world = super::super::tests::World::new();
+        for text in ["Hay", "needle", "a NEEDLE too", "need", "hay"] {
+            let chat = nexscope_relay::protocol::body::Chat {
+                text: text.into(),
+                ..Default::default()
+            };
+            world.says("bob", &[], chat);
+        }
+        let mut before = None;
+        for (words, expected) in [
+            ("n", &[2, 3, 4][..]),
+            ("ne", &[2, 3, 4]),
+            ("needl", &[2, 3]),
+            ("need", &[2, 3, 4]),
+            ("h", &[1, 5]),
+            ("(", &[]),
+            ("", &[]),
+        ] {
+            let search = Search::new(words, before.take(), &world.room, None);
+            assert_eq!(search.found, expected, "{words}");
+            before = Some(search);
+        }
+    }
 
     #[test]
     fn the_line_stays_until_one_writes_or_looks_away_again() {

@@ -102,12 +102,11 @@ pub async fn run<S: Surface>(
     };
     setup.name.set(name);
     loop {
-        surface.begin()?;
         let drawn = surface
             .terminal()
             .draw(|frame| setup.draw(&theme, &keymap, frame));
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
-        surface.end()?;
+        surface.show()?;
         let Some(event) = events.next().await.transpose()? else {
             return Ok(None);
         };

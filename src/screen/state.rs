@@ -8,7 +8,10 @@ use super::{
     action::Action, composer::Composer, drag::Drag, gate::Gate, key::Key, keymap::Context, palette::Palette,
     popup::Popup, reading::Reading,
 };
-use crate::room::{Item, ItemId, Room};
+use crate::{
+    config::Config,
+    room::{Item, ItemId, Room},
+};
 
 /// Where one is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,6 +120,8 @@ pub enum Filter {
     Drafts,
     /// What an agent would do.
     Permissions,
+    /// Files that are offered.
+    Files,
 }
 
 impl Filter {
@@ -126,7 +131,8 @@ impl Filter {
             Filter::All => Filter::Mentions,
             Filter::Mentions => Filter::Drafts,
             Filter::Drafts => Filter::Permissions,
-            Filter::Permissions => Filter::All,
+            Filter::Permissions => Filter::Files,
+            Filter::Files => Filter::All,
         }
     }
 
@@ -137,6 +143,7 @@ impl Filter {
             Filter::Mentions => Some("mentions"),
             Filter::Drafts => Some("drafts"),
             Filter::Permissions => Some("permissions"),
+            Filter::Files => Some("files"),
         }
     }
 
@@ -147,8 +154,19 @@ impl Filter {
             Filter::Mentions => matches!(item.id, ItemId::Mention(_)),
             Filter::Drafts => matches!(item.id, ItemId::Draft(_)),
             Filter::Permissions => matches!(item.id, ItemId::Permission(_)),
+            Filter::Files => matches!(item.id, ItemId::File(_)),
         }
     }
+}
+
+/// Settings that wait for the person.
+pub struct Looser {
+    /// All that was saved.
+    pub config: Config,
+    /// What of it is looser.
+    pub words: Vec<String>,
+    /// Since when all of it is shown.
+    pub shown: Option<Instant>,
 }
 
 /// How a message for the person is meant.
@@ -205,6 +223,8 @@ pub struct State {
     pub gate: Gate,
     /// When leaving was asked for first.
     pub leave_asked: Option<Instant>,
+    /// Settings that were saved and are looser than those that hold.
+    pub looser: Option<Looser>,
     /// The mouse is ours.
     pub mouse: bool,
     /// Columns and rows of messages at the last draw.

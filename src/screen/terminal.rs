@@ -7,13 +7,18 @@ use std::{
 };
 
 use crossterm::{
-    cursor, event, execute, queue,
-    terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate},
+    cursor, event, execute,
+    terminal::{self, EndSynchronizedUpdate},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::Terminal;
+
+use super::{
+    abilities::{Abilities, Wishes},
+    paint::Paint,
+};
 
 /// The real terminal.
-pub type Real = Terminal<CrosstermBackend<Stdout>>;
+pub type Real = Terminal<Paint<Stdout>>;
 
 /// Something that can be drawn on, with what only a real terminal has.
 pub trait Surface {
@@ -21,10 +26,8 @@ pub trait Surface {
     type Backend: ratatui::backend::Backend<Error: std::error::Error + Send + Sync + 'static>;
     /// The terminal.
     fn terminal(&mut self) -> &mut Terminal<Self::Backend>;
-    /// Begins an update that appears at once.
-    fn begin(&mut self) -> io::Result<()>;
-    /// Ends it.
-    fn end(&mut self) -> io::Result<()>;
+    /// Shows what was drawn.
+    fn show(&mut self) -> io::Result<()>;
     /// Gives the terminal to another program for a while.
     fn lend(&mut self) -> io::Result<()>;
     /// Takes it back.
@@ -42,29 +45,30 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 pub struct Guard {
     terminal: Real,
     out: Stdout,
-    /// The terminal tells Alt from Esc.
-    pub alt_is_certain: bool,
+    /// What the terminal can do.
+    pub abilities: Abilities,
 }
 
 impl Guard {
     /// Takes the terminal. After a panic of the screen it is given back, and the place of the log is told.
-    pub fn take(log: &Path) -> io::Result<Self> {
+    pub fn take(log: &Path, wishes: &Wishes) -> io::Result<Self> {
         restore_on_panic(log);
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        Self::enter().inspect_err(|_| _ = restore())
+        Self::enter(wishes).inspect_err(|_| _ = restore())
     }
 
-    fn enter() -> io::Result<Self> {
+    fn enter(wishes: &Wishes) -> io::Result<Self> {
         let mut out = stdout();
-        // Asked before anything else reads the terminal's answers.
-        let alt_is_certain = terminal::supports_keyboard_enhancement().unwrap_or(false);
-        set_up(&mut out, alt_is_certain)?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        // Asked before anything else reads the terminal's answers; one that does not answer has two seconds.
+        let asks = || terminal::supports_keyboard_enhancement().unwrap_or(false);
+        let abilities = Abilities::find(wishes, |name| std::env::var(name).ok(), asks);
+        set_up(&mut out, abilities.keyboard)?;
+        let terminal = Terminal::new(Paint::new(stdout(), abilities.colors))?;
         Ok(Self {
             terminal,
             out,
-            alt_is_certain,
+            abilities,
         })
     }
 }
@@ -119,6 +123,7 @@ fn restore() -> bool {
     let _ = execute!(
         out,
         EndSynchronizedUpdate,
+        crossterm::style::Print("\x1b[0m"),
         event::PopKeyboardEnhancementFlags,
         event::DisableMouseCapture,
         event::DisableFocusChange,
@@ -132,18 +137,14 @@ fn restore() -> bool {
 }
 
 impl Surface for Guard {
-    type Backend = CrosstermBackend<Stdout>;
+    type Backend = Paint<Stdout>;
 
     fn terminal(&mut self) -> &mut Real {
         &mut self.terminal
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        queue!(self.out, BeginSynchronizedUpdate)
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        execute!(self.out, EndSynchronizedUpdate)
+    fn show(&mut self) -> io::Result<()> {
+        self.terminal.backend_mut().show()
     }
 
     fn lend(&mut self) -> io::Result<()> {
@@ -154,7 +155,8 @@ impl Surface for Guard {
     fn take_back(&mut self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        set_up(&mut self.out, self.alt_is_certain)
+        self.terminal.backend_mut().forget();
+        set_up(&mut self.out, self.abilities.keyboard)
     }
 
     fn mouse(&mut self, on: bool) -> io::Result<()> {

@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent,
-    config::{Config, ConfigError, Paths, Token},
+    config::{Change, Config, ConfigError, Paths, Token},
     control::{Call, Entry, Hall, Server},
     link::{Invite, Link, Login, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
         Person, Reply, Room, Settings, ask::Ask, audit,
     },
-    store::{Journal, Lock, Place, PlaceError, Report, ToWrite},
+    store::{Journal, Lock, Place, PlaceError, Reading, Report, ToWrite},
     transfer::{self, Transfers},
 };
 
@@ -48,6 +48,8 @@ const HISTORY: u32 = 50;
 const AGENT_EVENTS: usize = 256;
 /// When so many records wait for the disk, nothing more is taken from the relay.
 const RECORDS_WAITING: usize = 4096;
+/// Of so many bytes at the end of the journal the newest messages are shown before all of it is read.
+const GLIMPSE: u64 = 64 * 1024;
 /// How long runs may take to end when the session does.
 const STOPPING: Duration = Duration::from_secs(15);
 /// How long, after that, the relay is waited for to take what was said last.
@@ -123,9 +125,26 @@ pub enum StartError {
     NoToken(Target),
 }
 
-impl Session {
-    /// Joins the room that `config` says, on a relay inside this program where it says so.
-    pub async fn start(config: Config, paths: &Paths) -> Result<Self, StartError> {
+/// A session that is about to begin: its place is taken, and nothing is read or confirmed yet.
+pub struct Opening {
+    config: Config,
+    name: String,
+    host: Option<Host>,
+    target: Target,
+    token: String,
+    place: Place,
+    lock: Lock,
+    owner: String,
+    journal: Reading,
+    here: PathBuf,
+    hall: Hall,
+    warnings: Vec<String>,
+}
+
+impl Opening {
+    /// Takes the place of the member in the room that `config` says, and starts the relay inside this program
+    /// where it says so.
+    pub async fn new(config: Config, paths: &Paths) -> Result<Self, StartError> {
         let name = config.name.clone().ok_or(StartError::NoName)?;
         let mut warnings = config.warnings.clone();
         let (host, target, token) = match config.host {
@@ -153,21 +172,66 @@ impl Session {
         let lock = place.lock(&name)?;
         let owner = place.owner()?;
         let path = place.dir().join("journal.jsonl");
-        let opened = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
+        let journal = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
+        Ok(Self {
+            config,
+            name,
+            host,
+            target,
+            token,
+            place,
+            lock,
+            owner,
+            journal,
+            here: paths.here.clone(),
+            hall: Hall::usual(paths.runtime.as_deref(), &paths.state),
+            warnings,
+        })
+    }
+
+    /// The newest messages alone, to be looked at while all of the journal is read: a room in which nothing
+    /// waits, and with which nothing can be done.
+    pub fn glimpse(&mut self) -> Room {
+        let mut room = fresh_room(&self.config, &self.name);
+        room.glimpse(self.journal.newest(GLIMPSE));
+        room
+    }
+
+    /// Reads the journal, and joins.
+    pub async fn join(self) -> Result<Session, StartError> {
+        let Self {
+            config,
+            name,
+            host,
+            target,
+            token,
+            place,
+            lock,
+            owner,
+            mut journal,
+            here,
+            hall,
+            mut warnings,
+        } = self;
+        let path = place.dir().join("journal.jsonl");
+        let mut room = fresh_room(&config, &name);
+        // A long journal takes a moment, in which a signal to end must be heard.
+        let read = tokio::task::spawn_blocking(move || {
+            let effects = room.restore(&mut journal, now());
+            journal.finish().map(|opened| (room, effects, opened))
+        });
+        let read = read
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let (mut room, restored, opened) = read.map_err(|error| StartError::Journal(path, error))?;
         opened
             .repairs
             .iter()
             .for_each(|repair| tracing::warn!("{repair}"));
-
-        let mut room = Room::new(
-            settings(&config, &name),
-            Box::new(|| uuid::Uuid::now_v7().to_string()),
-        );
-        let is_new = opened.records.is_empty();
         let program = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
         let repairs = opened.repairs;
         let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
-        effects.extend(room.restore(opened.records, now()));
+        effects.extend(restored);
         room.settings.hosting = host.is_some();
         room.settings.token = Some(Token(token.clone()));
         let login = Login {
@@ -177,7 +241,7 @@ impl Session {
             token: token.clone(),
             owner,
             agents: room.settings.agents.clone(),
-            history: if is_new { HISTORY } else { 0 },
+            history: if opened.is_new { HISTORY } else { 0 },
         };
         let standing = Standing {
             resume: room.resume(),
@@ -191,16 +255,15 @@ impl Session {
             None => target,
         };
         let began = room.timeline.entries().len();
-        let control = Hall::usual(paths.runtime.as_deref(), &paths.state);
         let entry = Entry {
             pid: std::process::id(),
-            folder: paths.here.clone(),
+            folder: here.clone(),
             name: room.settings.me.clone(),
             room: config.room.clone(),
             relay: login.target.to_string(),
             headless: config.headless,
         };
-        let control = match Server::start(&control, place.dir(), &entry) {
+        let control = match Server::start(&hall, place.dir(), &entry) {
             Ok(server) => Some(server),
             Err(error) => {
                 warnings.push(format!(
@@ -211,7 +274,7 @@ impl Session {
         };
         let link = Link::start(login, standing);
         let folder = config.files.dir.join(config.room.to_ascii_lowercase());
-        let mut session = Self {
+        let mut session = Session {
             transfers: Transfers::new(folder, link.files.clone()),
             handed: HashMap::new(),
             control,
@@ -225,7 +288,7 @@ impl Session {
             },
             room,
             warnings,
-            here: paths.here.clone(),
+            here,
             state: place.dir().to_owned(),
             link,
             journal: opened.journal,
@@ -244,6 +307,21 @@ impl Session {
         };
         session.carry_out(effects);
         Ok(session)
+    }
+}
+
+/// An empty room for a member.
+fn fresh_room(config: &Config, name: &str) -> Room {
+    Room::new(
+        settings(config, name),
+        Box::new(|| uuid::Uuid::now_v7().to_string()),
+    )
+}
+
+impl Session {
+    /// Joins the room that `config` says, on a relay inside this program where it says so.
+    pub async fn start(config: Config, paths: &Paths) -> Result<Self, StartError> {
+        Opening::new(config, paths).await?.join().await
     }
 
     /// Waits until something happens, and takes it into the room. May be dropped while it waits: nothing
@@ -329,6 +407,24 @@ impl Session {
         self.clients.decided();
         self.answer_waiting();
         result
+    }
+
+    /// The configuration that holds.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Goes on with another configuration: who and where one is stays. Whether it may be, has been asked.
+    pub fn set_config(&mut self, config: Config) {
+        let config = Change::staying(&self.config, config);
+        let mut new = settings(&config, &self.room.settings.me);
+        // The mode is the file's only where the file changed it; a person may have set it since.
+        if config.mode == self.config.mode {
+            new.mode = self.room.settings.mode;
+        }
+        let effects = self.room.set_settings(new);
+        self.config = config;
+        self.carry_out(effects);
     }
 
     /// Dials the relay now.

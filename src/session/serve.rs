@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{Session, now};
 use crate::{
+    config::agents::Kind,
     control::{Call, Caller, Problem, Request, Response},
     room::{
         Command, Connection, ItemId, Matter, MentionFate, Millis, Post, Reply, Side, Stage, Target, Unasked,
@@ -262,6 +263,8 @@ impl Session {
             "room": settings.room,
             "folder": self.here,
             "online": self.room.connection == Connection::Online,
+            // Whether what is accepted may be handed to a session that joins through MCP.
+            "hands": self.config.agents.values().any(|agent| agent.kind == Kind::Session),
         })
     }
 

@@ -8,7 +8,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Seek, Write},
+    io::{self, BufRead, BufReader, Read, Seek, Write},
     path::Path,
     time::Duration,
 };
@@ -21,6 +21,9 @@ use crate::room::{Kept, Millis, Record, audit};
 
 /// Records that may wait for the disk. When they are that many, the session takes no more from the relay.
 const QUEUE: usize = 1024;
+
+/// Bytes that are read at once.
+const BUFFER: usize = 256 * 1024;
 
 /// Pause before a write is tried again that failed (a full disk).
 const RETRY: Duration = Duration::from_secs(1);
@@ -54,28 +57,81 @@ pub enum Report {
     Mended,
 }
 
-/// A journal that was opened.
+/// A journal that was read.
 #[derive(Debug)]
 pub struct Opened {
-    /// What it held, oldest first.
-    pub records: Vec<Record>,
+    /// It holds nothing yet.
+    pub is_new: bool,
     /// What had to be left out, in words for the log.
     pub repairs: Vec<String>,
     /// The way to it.
     pub journal: Journal,
 }
 
+/// A journal that is being read: its records, oldest first, one at a time, so that a long one is never in
+/// memory as a whole.
+#[derive(Debug)]
+pub struct Reading {
+    log: Audit,
+    lines: BufReader<File>,
+    line: Vec<u8>,
+    number: usize,
+    /// Bytes of whole lines.
+    good: u64,
+    repairs: Vec<String>,
+    failed: Option<io::Error>,
+}
+
 impl Journal {
-    /// Opens the journal at `path` and the audit log beside it, or makes them (0600), repairs torn ends, and
-    /// starts their thread. Fails where a file cannot be read or written.
-    pub fn open(path: &Path) -> io::Result<Opened> {
-        let mut file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
-        let (records, mut repairs) = read(&mut file)?;
-        repairs
-            .iter_mut()
-            .for_each(|repair| repair.insert_str(0, "journal: "));
+    /// Opens the journal at `path` and the audit log beside it, or makes them (0600). Fails where a file cannot be
+    /// read or written.
+    pub fn open(path: &Path) -> io::Result<Reading> {
+        let file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
         let (log, mended) = Audit::open(&path.with_file_name("audit.jsonl"))?;
-        repairs.extend(mended.iter().map(|repair| format!("audit: {repair}")));
+        Ok(Reading {
+            log,
+            lines: BufReader::with_capacity(BUFFER, file),
+            line: Vec::new(),
+            number: 0,
+            good: 0,
+            repairs: mended.iter().map(|repair| format!("audit: {repair}")).collect(),
+            failed: None,
+        })
+    }
+}
+
+impl Reading {
+    /// The records within the last so many bytes, oldest first. Reading goes on at the beginning.
+    pub fn newest(&mut self, bytes: u64) -> Vec<Record> {
+        let records = self.read_newest(bytes).unwrap_or_default();
+        self.failed = self.lines.rewind().err();
+        records
+    }
+
+    fn read_newest(&mut self, bytes: u64) -> io::Result<Vec<Record>> {
+        let length = self.lines.get_ref().metadata()?.len();
+        let mut text = Vec::new();
+        self.lines
+            .seek(io::SeekFrom::Start(length.saturating_sub(bytes)))?;
+        self.lines.read_to_end(&mut text)?;
+        let mut lines = text.split(|byte| *byte == b'\n');
+        if bytes < length {
+            // Most probably the end of a line.
+            lines.next();
+        }
+        Ok(lines
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect())
+    }
+
+    /// Reads what is left, cuts off a torn end, and starts the journal's thread.
+    pub fn finish(mut self) -> io::Result<Opened> {
+        while self.next().is_some() {}
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let (file, log) = (self.lines.into_inner(), self.log);
+        file.set_len(self.good)?;
         let (records_in, waiting) = mpsc::channel(QUEUE);
         // Reports are small and taken at once; a full channel makes the writer wait, nothing is lost.
         let (reports_in, reports) = mpsc::channel(QUEUE);
@@ -83,8 +139,8 @@ impl Journal {
             .name("journal".into())
             .spawn(move || write(file, log, waiting, &reports_in))?;
         Ok(Opened {
-            records,
-            repairs,
+            is_new: self.good == 0,
+            repairs: self.repairs,
             journal: Journal {
                 records: records_in,
                 reports,
@@ -93,32 +149,38 @@ impl Journal {
     }
 }
 
-/// Reads all records, and cuts off a torn end.
-fn read(file: &mut File) -> io::Result<(Vec<Record>, Vec<String>)> {
-    let (mut records, mut repairs) = (Vec::new(), Vec::new());
-    let (mut good, mut line, mut number) = (0_u64, Vec::new(), 0);
-    let mut lines = BufReader::new(&mut *file);
-    loop {
-        line.clear();
-        let length = lines.read_until(b'\n', &mut line)?;
-        if length == 0 {
-            break;
+impl Iterator for Reading {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        while self.failed.is_none() {
+            self.line.clear();
+            let length = match self.lines.read_until(b'\n', &mut self.line) {
+                Ok(0) => return None,
+                Ok(length) => length,
+                Err(error) => {
+                    self.failed = Some(error);
+                    return None;
+                }
+            };
+            self.number += 1;
+            let number = self.number;
+            if self.line.last() != Some(&b'\n') {
+                self.repairs.push(format!(
+                    "journal: line {number} was torn by a crash and is cut off ({length} bytes)"
+                ));
+                return None;
+            }
+            self.good += length as u64;
+            match serde_json::from_slice(&self.line) {
+                Ok(record) => return Some(record),
+                Err(error) => self.repairs.push(format!(
+                    "journal: line {number} is no record and is passed over: {error}"
+                )),
+            }
         }
-        number += 1;
-        if line.last() != Some(&b'\n') {
-            repairs.push(format!(
-                "line {number} was torn by a crash and is cut off ({length} bytes)"
-            ));
-            break;
-        }
-        good += length as u64;
-        match serde_json::from_slice(&line) {
-            Ok(record) => records.push(record),
-            Err(error) => repairs.push(format!("line {number} is no record and is passed over: {error}")),
-        }
+        None
     }
-    file.set_len(good)?;
-    Ok((records, repairs))
 }
 
 /// Writes what comes, in order; ends when the session is gone and all is written.
@@ -240,7 +302,7 @@ mod tests {
     async fn what_is_reported_is_there_again_and_a_torn_end_is_cut() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
-        let mut journal = Journal::open(&path).unwrap().journal;
+        let mut journal = Journal::open(&path).unwrap().finish().unwrap().journal;
         for thread in ["a", "b"] {
             journal.records.send(kept(spoke(thread))).await.unwrap();
         }
@@ -253,11 +315,16 @@ mod tests {
 
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"spoke\":{\"thr").unwrap();
-        let opened = Journal::open(&path).unwrap();
-        assert_eq!(threads(&opened.records[..2]), ["a", "b"]);
-        assert_eq!((opened.records.len(), opened.repairs.len()), (3, 1));
+        let mut reading = Journal::open(&path).unwrap();
+        assert_eq!(reading.newest(40).len(), 0);
+        assert_eq!(threads(&reading.newest(1_000)[..2]), ["a", "b"]);
+        let records: Vec<Record> = reading.by_ref().collect();
+        assert_eq!(threads(&records[..2]), ["a", "b"]);
+        assert_eq!(records.len(), 3);
+        let opened = reading.finish().unwrap();
+        assert_eq!((opened.repairs.len(), opened.is_new), (1, false));
         drop(opened);
-        assert!(Journal::open(&path).unwrap().repairs.is_empty());
+        assert!(Journal::open(&path).unwrap().finish().unwrap().repairs.is_empty());
     }
 
     #[test]
@@ -267,9 +334,9 @@ mod tests {
         let line = |thread: &str| serde_json::to_string(&spoke(thread)).unwrap();
         std::fs::write(&path, format!("{}\nnonsense\n{}\n", line("a"), line("b"))).unwrap();
         let _runtime = tokio::runtime::Runtime::new().unwrap();
-        let opened = Journal::open(&path).unwrap();
-        assert_eq!(threads(&opened.records), ["a", "b"]);
-        assert_eq!(opened.repairs.len(), 1);
+        let mut reading = Journal::open(&path).unwrap();
+        assert_eq!(threads(&reading.by_ref().collect::<Vec<_>>()), ["a", "b"]);
+        assert_eq!(reading.finish().unwrap().repairs.len(), 1);
     }
 
     #[test]

@@ -7,5 +7,5 @@ mod place;
 
 pub use audit::{Line, Verified, lines, verify};
 pub use desk::{Desk, Left};
-pub use journal::{Journal, Opened, Report, ToWrite};
+pub use journal::{Journal, Opened, Reading, Report, ToWrite};
 pub use place::{Lock, Place, PlaceError, write_private};

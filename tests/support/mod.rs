@@ -8,6 +8,7 @@ pub mod proxy;
 pub mod relay;
 #[cfg(feature = "real-agents")]
 pub mod scene;
+pub mod svg;
 pub mod term;
 
 use std::{

@@ -49,7 +49,8 @@ impl Real {
         }
     }
 
-    fn program(self) -> PathBuf {
+    /// Where it is.
+    pub fn program(self) -> PathBuf {
         let root = std::env::var_os("NEXSCOPE_TEST_AGENTS").expect(
             "NEXSCOPE_TEST_AGENTS names no folder: run `.ci/install-agents DIR`, and set it to DIR/node_modules",
         );

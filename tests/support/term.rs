@@ -28,7 +28,17 @@ struct State {
     parser: vt100::Parser,
     /// Everything that the program has written.
     raw: Vec<u8>,
+    /// How many bytes there were before the newest ones, and when those came.
+    first_after: Option<(usize, Instant)>,
+    /// When the last byte came.
+    last: Instant,
     ended: bool,
+}
+
+fn prompt(screen: &vt100::Screen) -> String {
+    let contents = screen.contents();
+    let typed = contents.rsplit_once('›').map(|(_, behind)| behind.trim_start());
+    typed.unwrap_or_default().to_owned()
 }
 
 /// Questions that a program asks its terminal, and what an ordinary one answers.
@@ -66,6 +76,8 @@ impl Term {
         let state = State {
             parser: vt100::Parser::new(cells(rows), cells(columns), 0),
             raw: Vec::new(),
+            first_after: None,
+            last: Instant::now(),
             ended: false,
         };
         let shared = Arc::new(Shared {
@@ -87,8 +99,11 @@ impl Term {
                     }
                 }
                 // A test that fails does so with the state in its hands, and says all that is to be said.
+                let came = Instant::now();
                 let Ok(mut state) = seen.state.lock() else { return };
                 state.parser.process(&bytes[..length]);
+                state.last = came;
+                state.first_after = Some((state.raw.len(), state.last));
                 state.raw.extend_from_slice(&bytes[..length]);
                 seen.changed.notify_all();
             }
@@ -138,6 +153,11 @@ impl Term {
             );
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
+    }
+
+    /// A picture of the screen.
+    pub fn picture(&self, page: &super::svg::Page) -> String {
+        super::svg::picture(self.shared.state.lock().unwrap().parser.screen(), page)
     }
 
     /// The colour behind the first cell.
@@ -254,6 +274,48 @@ impl Term {
     /// Everything that the program has written.
     pub fn raw(&self) -> Vec<u8> {
         self.shared.state.lock().unwrap().raw.clone()
+    }
+
+    /// Waits until more than so many bytes have been written, and tells when they came.
+    #[track_caller]
+    pub fn wait_for_more(&self, than: usize) -> Instant {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        while state.raw.len() <= than {
+            assert!(!state.ended && Instant::now() < until, "nothing was written");
+            state = self.shared.changed.wait_timeout(state, PATIENCE).unwrap().0;
+        }
+        // Bytes that came after the first ones are told of too late, not too early.
+        state
+            .first_after
+            .filter(|(before, _)| *before <= than)
+            .map_or_else(Instant::now, |(_, at)| at)
+    }
+
+    /// Waits until nothing has been written for a while, and tells when the last byte came.
+    pub fn last_byte_after(&self, quiet: std::time::Duration) -> Instant {
+        self.settle(quiet);
+        self.shared.state.lock().unwrap().last
+    }
+
+    /// What stands behind the prompt.
+    pub fn prompt(&self) -> String {
+        prompt(self.shared.state.lock().unwrap().parser.screen())
+    }
+
+    /// Waits until something longer stands behind the prompt, and tells when it came.
+    #[track_caller]
+    pub fn wait_for_prompt_beyond(&self, length: usize) -> Instant {
+        let until = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        while prompt(state.parser.screen()).len() == length {
+            assert!(
+                !state.ended && Instant::now() < until,
+                "nothing new behind the prompt"
+            );
+            state = self.shared.changed.wait_timeout(state, PATIENCE).unwrap().0;
+        }
+        state.last
     }
 
     /// Waits until nothing has been written for a while, at most as long as anything may take.

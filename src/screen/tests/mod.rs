@@ -184,6 +184,23 @@ impl World {
         self.follow(effects);
     }
 
+    /// Settings were saved that are looser than those that hold.
+    pub fn tells_looser(&mut self, words: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = crate::config::Paths {
+            config: dir.path().to_owned(),
+            state: dir.path().to_owned(),
+            here: dir.path().to_owned(),
+            runtime: None,
+        };
+        let config = crate::config::load(&paths, |_| None, &crate::config::Flags::default());
+        self.state.looser = Some(super::state::Looser {
+            config: config.unwrap(),
+            words: vec![words.to_owned()],
+            shown: None,
+        });
+    }
+
     pub fn look(&self) -> Look<'_> {
         Look {
             room: &self.room,

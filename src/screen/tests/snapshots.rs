@@ -7,7 +7,7 @@ use crate::{
     screen::state::{Overlay, Pane, Paper},
 };
 
-const SIZES: [(u16, u16); 5] = [(100, 30), (80, 24), (60, 20), (50, 15), (20, 6)];
+const SIZES: [(u16, u16); 5] = [(120, 36), (80, 24), (60, 20), (50, 15), (20, 6)];
 
 fn snapshot(name: &str, mut world: World) {
     for (width, height) in SIZES {
@@ -166,4 +166,184 @@ fn papers() {
         });
         insta::assert_snapshot!(format!("{name}_80x24"), world.screen(80, 24).0);
     }
+}
+
+/// What agents and people write, with everything that markdown has.
+const MARKDOWN: &str = "# The refresh\n\nIt *races* at **line 42**, see <https://example.com/auth> and \
+                        [the note](https://example.com/n).\n\n1. take the lock\n2. look again\n   - still old? \
+                        `refresh()`\n   - else return\n\n> a lock mends it\n> says carol\n\n```rust\nlet token = \
+                        store.lock().await; // one at a time\nif token.is_fresh() { return Ok(\"old\".len() + 42); \
+                        }\n```\n\n| file | line |\n|---|---|\n| src/auth.rs | 42 |\n| src/store.rs | 7, and some \
+                        more words that make it long |\n\n- [x] done\n- [ ] not ~~yet~~";
+
+#[test]
+fn markdown() {
+    let mut world = World::new();
+    world.says(
+        "bob",
+        &[],
+        Chat {
+            text: MARKDOWN.into(),
+            origin: Origin::Agent,
+            agent: Some("codex".into()),
+            ..Chat::default()
+        },
+    );
+    snapshot("markdown", world);
+}
+
+/// What has broken terminals and layouts of others.
+fn gallery() -> Vec<String> {
+    [
+        "families 👨‍👩‍👧‍👦👩🏽‍💻 flags 🇩🇪🇯🇵🏴‍☠️ hearts ❤️💔 end",
+        "CJK 日本語のテキスト、한국어 中文 full width ＡＢＣ end",
+        "right to left: שלום עולם and العربية بين الكلمات end",
+        "marks: e\u{301} a\u{308}\u{323} Z\u{351}\u{352}\u{353}\u{354}\u{355}\u{356}\u{357}\u{358}\u{359}\u{35a}algo नमस्ते end",
+        "tabs:\ta\tbb\tccc end",
+        "ANSI bomb: \x1b[2J\x1b[H\x1b[31m\x1b[?1049l\x1b[10000;10000Hred\x1bc end",
+        "clipboard and title: \x1b]52;c;RVZJTA==\x07\x1b]0;EVIL\x1b\\ \u{9d}0;EVIL\u{9c} end",
+        "overrides: \u{202e}gnp.exe\u{202c} \u{2066}x\u{2069} zero\u{200b}width \u{feff}end",
+        "by their number: &#27;[2J &#x202e;abc `&#155;31m` end",
+        "[a link](https://x.example/\x1b]52;c;RVZJTA==\x07) <https://y.example/\u{202e}z> end",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain([format!("long: {} end", "x".repeat(10_000))])
+    .collect()
+}
+
+#[test]
+fn hostile_text_is_drawn_in_its_place() {
+    let mut world = World::new();
+    for text in gallery() {
+        let chat = Chat {
+            text: text.chars().take(400).collect(),
+            ..Chat::default()
+        };
+        world.says("bob", &[], chat);
+    }
+    snapshot("hostile", world);
+}
+
+/// Each row of a screen is exactly as wide as the screen, whatever stands in it; and where a message ends, it
+/// says so.
+#[test]
+fn hostile_text_moves_nothing() {
+    for text in gallery() {
+        for (width, height) in [(120, 36), (80, 24), (60, 20), (50, 15), (23, 9)] {
+            let mut world = World::new();
+            world.state.reading = Default::default();
+            let chat = Chat {
+                text: text.clone(),
+                ..Chat::default()
+            };
+            world.says("bob", &[], chat.clone());
+            let (screen, _) = world.screen(width, height);
+            assert!(screen.contains("end"), "{text:?} at {width}x{height}:\n{screen}");
+            assert!(!screen.chars().any(|c| c != '\n' && c.is_control()), "{screen:?}");
+            world.asks("carol", &text);
+            let item = world.room.inbox.next().unwrap().id;
+            world.state.open(item);
+            world.screen(width, height);
+        }
+    }
+}
+
+#[test]
+fn a_thread_is_open() {
+    let mut world = World::morning();
+    let post = world.room.timeline.post_numbered(2).unwrap().thread.clone();
+    let thread = crate::screen::reading::OpenThread::new(&post, &world.room);
+    world.state.reading.open(Some(thread));
+    world.state.composer.set("and why there?");
+    snapshot("thread", world);
+}
+
+#[test]
+fn what_is_new_is_below_a_line() {
+    let mut world = World::morning();
+    world.state.reading.unread.seen(2);
+    let newest = world.room.timeline.newest();
+    world.state.reading.unread.arrived(newest, true, false);
+    snapshot("unread", world);
+}
+
+#[test]
+fn searching() {
+    let mut world = World::morning();
+    let mut field = crate::screen::composer::Composer::default();
+    field.set("refresh");
+    world.state.reading.search = Some(crate::screen::reading::Search::new(
+        "refresh",
+        None,
+        &world.room,
+        None,
+    ));
+    world.state.search = Some(field);
+    world.state.selected_post = Some(3);
+    world.state.pane = Pane::Timeline;
+    snapshot("search", world);
+}
+
+#[test]
+fn lists_to_choose_from() {
+    let keymap = Keymap::built_in();
+    let mut world = World::morning();
+    world.asks("bob", "can you review src/auth.rs?");
+    let mut palette = crate::screen::palette::Palette::new(crate::screen::keymap::Context::Composer, &keymap);
+    palette.field.set("co");
+    palette.find();
+    world.state.palette = Some(palette);
+    snapshot("palette", world);
+
+    let mut world = World::morning();
+    world.state.composer.set("hello @");
+    world.state.popup = crate::screen::popup::Popup::while_writing(&world.state.composer, &world.room);
+    snapshot("completions", world);
+
+    let mut world = World::morning();
+    world.state.pending = vec!["ctrl-x".parse().unwrap()];
+    snapshot("sequence", world);
+}
+
+#[test]
+fn settings_wait() {
+    let mut world = World::morning();
+    world.tells_looser("mode = \"auto\"");
+    snapshot("settings", world);
+}
+
+#[test]
+fn what_was_decided() {
+    let mut world = World::morning();
+    world.asks("bob", "can you review src/auth.rs?");
+    let item = world.room.inbox.next().unwrap().id;
+    world.accept(item);
+    let lines = view::decided_lines(&world.look());
+    world.state.overlay = Overlay::Paper(Paper {
+        title: "Decided today",
+        lines,
+        scroll: 0,
+    });
+    insta::assert_snapshot!("decided_80x24", world.screen(80, 24).0);
+}
+
+#[test]
+fn a_file_is_offered() {
+    let mut world = World::morning();
+    world.says(
+        "bob",
+        &["alice"],
+        Chat {
+            text: "the log".into(),
+            files: vec![nexscope_relay::protocol::body::File {
+                id: "f-1".into(),
+                name: "build.log".into(),
+                size: 12_345,
+                sha256: Some("0".repeat(64)),
+            }],
+            ..Chat::default()
+        },
+    );
+    snapshot("file", world);
 }

@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::{Look, Pane, Plan, Scope, State, choices, files, main_pane, panes, paper, timeline};
 use crate::{
-    room::{Audience, Command},
+    room::{Audience, Command, Connection},
     screen::{
         action::Action,
         keymap::Context,
@@ -46,7 +46,7 @@ pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         drag.draw(plan.main, look.style(Scope::Selected), frame.buffer_mut());
     }
     choices::draw(look, state, plan.main, frame.buffer_mut());
-    draw_banner(look, plan, frame);
+    draw_banner(look, state, plan, frame);
     let strip = plan.strip_lines.iter().zip(plan.strip.y..plan.strip.bottom());
     for (line, y) in strip {
         line.render(
@@ -172,16 +172,26 @@ fn draw_top(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     }
 }
 
-/// How the connection stands, where it does not.
-fn draw_banner(look: &Look, plan: &Plan, frame: &mut Frame) {
-    if plan.banner.height > 0 {
-        let (mark, words, scope) = look.connection();
-        let line = look.line(
-            text::cut(&format!("{mark} {words}"), plan.banner.width as usize),
-            scope,
-        );
-        line.render(plan.banner, frame.buffer_mut());
+/// How the connection stands, where it does not; else that settings wait for the person.
+fn draw_banner(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.banner.height == 0 {
+        return;
     }
+    let (mark, words, scope) = look.connection();
+    let (words, scope) = match &state.looser {
+        Some(looser) if look.room.connection == Connection::Online => {
+            let key = look.keymap.hint(state.context(), Action::TakeSettings);
+            let key = key.unwrap_or_else(|| Action::TakeSettings.name().to_owned());
+            let words = looser.words.join(", ");
+            (
+                format!("⚠ saved, looser, waits for {key}: {words}"),
+                Scope::Warning,
+            )
+        }
+        _ => (format!("{mark} {words}"), scope),
+    };
+    let line = look.line(text::cut(&words, plan.banner.width as usize), scope);
+    line.render(plan.banner, frame.buffer_mut());
 }
 
 /// The line above the composer, which says who will see what is written.

@@ -33,7 +33,7 @@ pub use frame::draw;
 pub(super) use markdown::code_blocks;
 pub(super) use post::Bodies;
 pub(super) use timeline::{Pages, Scroll};
-pub(super) use words::{decided_lines, help_lines, reply_lines};
+pub(super) use words::{decided_lines, help_lines, looser_lines, reply_lines};
 
 /// Columns from which the side panes stand beside the messages.
 const WIDE: u16 = 90;
@@ -175,7 +175,8 @@ impl Plan {
             }
             plan.strip_lines = laid.lines;
         }
-        if look.room.connection != Connection::Online && area.height >= 6 {
+        let tells = look.room.connection != Connection::Online || state.looser.is_some();
+        if tells && area.height >= 6 {
             plan.banner = from_bottom(1);
         }
         plan.main = Rect {

@@ -12,7 +12,7 @@ use super::{Look, Scope};
 use crate::{
     command::WORDS,
     room::{Connection, Fate, MentionFate, Millis, Post, Reply, Run, ask::Speaker},
-    screen::keymap::Context,
+    screen::{action::Action, keymap::Context},
     text,
 };
 
@@ -106,9 +106,7 @@ impl Look<'_> {
             MentionFate::Rejected(why) => self.span(format!("rejected: {why}"), Scope::Dim),
             MentionFate::Answered => self.span("answered", Scope::Good),
             MentionFate::Failed(why) => {
-                let retry = self
-                    .keymap
-                    .hint(Context::Timeline, super::super::action::Action::Retry);
+                let retry = self.keymap.hint(Context::Timeline, Action::Retry);
                 let retry = retry.map_or_else(String::new, |key| format!(" · {key} tries again"));
                 self.span(format!("failed: {why}{retry}"), Scope::Error)
             }
@@ -374,6 +372,22 @@ fn history(look: &Look, numbers: &[u32]) -> Vec<Line<'static>> {
     if lines.is_empty() {
         lines.push(look.line("Nothing was said yet.", Scope::Dim));
     }
+    lines
+}
+
+/// Settings that were saved and are looser than those that hold, and how they are taken.
+pub(in crate::screen) fn looser_lines(look: &Look, words: &[String]) -> Vec<Line<'static>> {
+    let key = look.keymap.hint(Context::Help, Action::TakeSettings);
+    let how = key.map_or_else(String::new, |key| format!("{key} again takes them. "));
+    let mut lines = vec![look.line(
+        format!("{how}Until then, and after a mistake, the safer ones hold."),
+        Scope::Text,
+    )];
+    lines.extend(
+        words
+            .iter()
+            .map(|words| look.line(format!("  {words}"), Scope::Risk)),
+    );
     lines
 }
 

@@ -1,0 +1,24 @@
+//! Which messages came before, so that none is taken twice: in 16 bytes each, since there are many.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+};
+
+use super::inbox::Key;
+
+/// Every message that came, by a hash of its sender and id. Both are chosen by senders, so the hash is keyed
+/// anew at each start: nobody can choose two that meet, and by chance none do in 2^64 messages.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    seen: HashSet<u128>,
+    keys: (RandomState, RandomState),
+}
+
+impl Known {
+    /// A message came. Returns whether it is new.
+    pub fn insert(&mut self, key: &Key) -> bool {
+        let half = |state: &RandomState| u128::from(state.hash_one(key));
+        self.seen.insert(half(&self.keys.0) << 64 | half(&self.keys.1))
+    }
+}

@@ -1,0 +1,210 @@
+//! A person's own Claude Code or Codex session, which has joined through MCP or the plugin: it can say and see, and
+//! decides nothing.
+
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use super::support::{
+    models::Turn,
+    scene::{Real, Scene},
+};
+
+const NEXSCOPE: &str = env!("CARGO_BIN_EXE_nexscope-tui");
+
+/// A tool of ours as the real program's model calls it.
+fn tool(real: Real, word: &str, arguments: Value) -> Turn {
+    match real {
+        Real::Claude => Turn::tool(&format!("mcp__nexscope__nexscope_{word}"), arguments),
+        Real::Codex => Turn::tool(&format!("nexscope_{word}"), arguments).in_namespace("mcp__nexscope"),
+    }
+}
+
+/// Runs bob's own session of the real program in the folder of his screen, with a prompt.
+fn session(scene: &Scene, more: &[&str], prompt: &str) -> Output {
+    let program = scene.real.program();
+    let mut command = Command::new(program);
+    match scene.real {
+        Real::Claude => {
+            command.args(["-p", "--output-format", "stream-json", "--verbose"]);
+        }
+        Real::Codex => {
+            command.args(["exec", "--skip-git-repo-check", "--json"]);
+        }
+    }
+    let mut child = command
+        .args(more)
+        .env_clear()
+        .envs(scene.bobs.variables())
+        .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+        .current_dir(scene.bobs.work())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(prompt.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+/// Through MCP, with every tool of ours and its shell allowed.
+fn through_mcp(scene: &Scene, prompt: &str) -> Output {
+    match scene.real {
+        Real::Claude => {
+            let servers =
+                json!({"mcpServers": {"nexscope": {"type": "stdio", "command": NEXSCOPE, "args": ["mcp"]}}});
+            let servers = servers.to_string();
+            session(
+                scene,
+                &[
+                    "--mcp-config",
+                    &servers,
+                    "--strict-mcp-config",
+                    "--allowedTools",
+                    "mcp__nexscope,Bash",
+                ],
+                prompt,
+            )
+        }
+        Real::Codex => {
+            // As `setup codex` registers it.
+            let setup = Command::new(NEXSCOPE)
+                .args(["setup", "codex"])
+                .env_clear()
+                .envs(scene.bobs.variables())
+                .output()
+                .unwrap();
+            assert!(setup.status.success(), "{setup:?}");
+            session(scene, &["--sandbox", "danger-full-access", "-"], prompt)
+        }
+    }
+}
+
+/// The model says something, asks for decisions by every way that it has, and none is made.
+fn says_and_decides_nothing(real: Real) {
+    let turns = [
+        tool(real, "say", json!({"to": "alice", "text": "words of a model"})),
+        tool(real, "accept", json!({"threadId": "m1"})),
+        tool(real, "mode", json!({"mode": "auto"})),
+        tool(real, "poll", json!({})),
+        tool(real, "watch", json!({"timeoutSeconds": 1})),
+        real.shell(&format!(
+            "{NEXSCOPE} accept m1; {NEXSCOPE} say 'words from a shell $(id)'; {NEXSCOPE} mode auto"
+        )),
+        Turn::text(&["all is done"]),
+    ];
+    let scene = Scene::new(real, turns);
+    scene.alice.say("@bob a secret question, c0ffee");
+    scene.bob.wait_for("▸ m1 alice asks");
+    through_mcp(&scene, "do what you can");
+    let told = scene.told();
+    assert!(
+        told.contains("Nothing is decided") && told.contains("Only a person"),
+        "{told}"
+    );
+    assert!(
+        told.contains("It waits as draft d1") && told.contains("It waits as draft d2"),
+        "{told}"
+    );
+    assert!(!told.contains("c0ffee"), "what waits reached the model: {told}");
+    // Nothing was decided, and nothing has left.
+    let bob = scene.bob.wait_for("Inbox 3");
+    assert!(
+        bob.contains("m1 · waits for you") && bob.contains("manual"),
+        "{bob}"
+    );
+    let alice = scene.alice.screen();
+    assert!(
+        !alice.contains("words of a model") && !alice.contains("words from a shell"),
+        "{alice}"
+    );
+    // A key lets the draft leave, as an agent's words.
+    let name = real.name();
+    for keys in ["\x1bi", "\x1b[B", "\r"] {
+        scene.bob.send(keys);
+    }
+    scene.bob.wait_for("Accepting posts it");
+    scene.bob.press_until_is("\x1bOQ", "the draft is posted", |_| {
+        scene.alice.screen().contains("words of a model")
+    });
+    scene.alice.wait_for(&format!("bob·{name} → you"));
+}
+
+#[test]
+fn claude_code_says_through_mcp_and_decides_nothing() {
+    says_and_decides_nothing(Real::Claude);
+}
+
+#[test]
+fn codex_says_through_mcp_and_decides_nothing() {
+    says_and_decides_nothing(Real::Codex);
+}
+
+/// The plugin passes Claude Code's own validation, and its commands work.
+#[test]
+fn the_plugin_is_valid_and_its_commands_reach_the_room() {
+    let plugin_tool = |word: &str, arguments| {
+        Turn::tool(
+            &format!("mcp__plugin_nexscope_nexscope__nexscope_{word}"),
+            arguments,
+        )
+    };
+    let scene = Scene::new(
+        Real::Claude,
+        [
+            plugin_tool("say", json!({"text": "by the plugin; `id` $(id)"})),
+            Turn::text(&["said"]),
+            plugin_tool("who", json!({})),
+            Turn::text(&["alice and bob"]),
+            plugin_tool("inbox", json!({})),
+            Turn::text(&["one draft"]),
+        ],
+    );
+    let run = |arguments: &[&str]| {
+        let output = Command::new(NEXSCOPE)
+            .args(arguments)
+            .env_clear()
+            .envs(scene.bobs.variables())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    run(&["setup", "claude"]);
+    let plugin = scene.bobs.path().join("config/nexscope/claude/nexscope");
+    for folder in [&plugin, &scene.bobs.path().join("config/nexscope/claude")] {
+        let valid = Command::new(scene.real.program())
+            .args(["plugin", "validate", "--strict"])
+            .arg(folder)
+            .env_clear()
+            .envs(scene.bobs.variables())
+            .output()
+            .unwrap();
+        assert!(valid.status.success(), "{valid:?}");
+    }
+    let folder = plugin.display().to_string();
+    for prompt in [
+        "/nexscope:say by the plugin; `id` $(id)",
+        "/nexscope:who",
+        "/nexscope:inbox",
+    ] {
+        session(&scene, &["--plugin-dir", &folder], prompt);
+    }
+    let told = scene.told();
+    assert!(
+        told.contains("by the plugin; `id` $(id)"),
+        "what was written reaches the model as it was: {told}"
+    );
+    assert!(!told.contains("uid="), "and no shell has seen it: {told}");
+    assert!(
+        told.contains("\"online\":[\"alice\",\"bob\"]") && told.contains("\"id\":\"d1\""),
+        "{told}"
+    );
+    scene.bob.wait_for("by the plugin");
+    assert!(fs::read_dir(plugin.join("commands")).unwrap().count() == 11);
+}
