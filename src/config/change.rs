@@ -174,6 +174,26 @@ mod tests {
             (agent, &read_only, &[]),
             (agent, &with("env = [\"X\"]"), &["agents.a may do more"]),
             (agent, &with("command = [\"other\"]"), &["agents.a may do more"]),
+            (
+                agent,
+                &with("budget_usd_per_day = 9.0"),
+                &["agents.a may do more"],
+            ),
+            (
+                agent,
+                &with("budget_tokens_per_day = 9000000"),
+                &["agents.a may do more"],
+            ),
+            (
+                agent,
+                &with("budget_runs_per_day = 99"),
+                &["agents.a may do more"],
+            ),
+            (
+                agent,
+                &with("budget_runs_per_day = 9\nbudget_usd_per_day = 1.0"),
+                &[],
+            ),
             (agent, &with("timeout = \"2m\""), &[]),
         ];
         for (before, after, expected) in table {
