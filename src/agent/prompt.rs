@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use nexscope_relay::protocol::is_name;
+use nexscope_relay::protocol::{is_name, same_name};
 use sha2::{Digest, Sha256};
 
 use super::text;
@@ -97,6 +97,14 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
                 text::clean(&path.to_string_lossy()).replace('\n', " ")
             )?;
         }
+    }
+    if ask.from.agent.is_none() && same_name(&ask.from.member, &ask.me) {
+        // Our own person asks their own agent: nobody can write under their name.
+        return writeln!(
+            out,
+            "\nThe request, in {me}'s own words:\n\n{}",
+            text::clean(ask.text.as_str())
+        );
     }
     writeln!(out, "\nThe request, by {from}:\n\n[begin request {nonce}]")?;
     quote(out, ask.text.as_str())?;

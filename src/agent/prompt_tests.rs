@@ -151,3 +151,15 @@ fn long_texts_are_cut_and_said_so() {
             .contains("(cut here: the message has 2097152 bytes)")
     );
 }
+
+#[test]
+fn our_own_persons_question_is_no_quotation() {
+    let mut ask = ask("what is in @notes?");
+    ask.from = person("alice");
+    let prompt = Prompt::new(&ask);
+    let end = "in alice's own words:\n\nwhat is in @\u{200b}notes?\n";
+    assert!(prompt.as_str().ends_with(end), "{}", prompt.as_str());
+    // An agent of theirs is another speaker.
+    ask.from.agent = Some("other".into());
+    assert!(!Prompt::new(&ask).as_str().contains("own words:\n\nwhat"));
+}

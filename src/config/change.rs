@@ -126,6 +126,9 @@ fn is_looser(old: &Agent, new: &Agent) -> bool {
         || new.kind != old.kind
         || new.command != old.command
         || new.dir != old.dir
+        || new.budget_usd_per_day > old.budget_usd_per_day
+        || new.budget_tokens_per_day > old.budget_tokens_per_day
+        || new.budget_runs_per_day > old.budget_runs_per_day
         || !new.env.iter().all(|name| old.env.contains(name))
 }
 
@@ -171,6 +174,26 @@ mod tests {
             (agent, &read_only, &[]),
             (agent, &with("env = [\"X\"]"), &["agents.a may do more"]),
             (agent, &with("command = [\"other\"]"), &["agents.a may do more"]),
+            (
+                agent,
+                &with("budget_usd_per_day = 9.0"),
+                &["agents.a may do more"],
+            ),
+            (
+                agent,
+                &with("budget_tokens_per_day = 9000000"),
+                &["agents.a may do more"],
+            ),
+            (
+                agent,
+                &with("budget_runs_per_day = 99"),
+                &["agents.a may do more"],
+            ),
+            (
+                agent,
+                &with("budget_runs_per_day = 9\nbudget_usd_per_day = 1.0"),
+                &[],
+            ),
             (agent, &with("timeout = \"2m\""), &[]),
         ];
         for (before, after, expected) in table {

@@ -43,6 +43,10 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
     // The sandbox is not remembered by a session: it is said each time, and before the word `resume`.
     let flags = ["exec", "--json", "--skip-git-repo-check", "--sandbox", sandbox];
     program.extend(flags.map(Into::into));
+    if run.agent.permissions == Permissions::ReadOnly {
+        // What its person has allowed for good in Codex itself leaves the sandbox; nothing is to, here.
+        program.push("--ignore-rules".into());
+    }
     program.extend(overrides);
     if let Some(session) = &run.resume {
         if !is_session_id(session) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::agent::{Event, Outcome, start};
-use crate::config::agents::Kind;
+use crate::config::agents::{Kind, Permissions};
 
 fn stage(script: &str) -> Stage {
     Stage::new(Kind::Command, script)
@@ -204,4 +204,32 @@ async fn the_programs_own_environment_is_what_it_starts_from() {
     let mut handle = start(stage.run.clone());
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("there".to_owned()));
+}
+
+/// What others wrote is on the standard input of the program, and nowhere else: not among its arguments, which
+/// every user of the computer can read, not in its environment, and in no file of its folder.
+#[tokio::test]
+async fn what_others_wrote_is_on_standard_input_alone() {
+    const CANARY: &str = "canary-7f3a";
+    for (kind, permissions) in [
+        (Kind::Claude, Permissions::Ask),
+        (Kind::Claude, Permissions::ReadOnly),
+        (Kind::Codex, Permissions::ReadOnly),
+        (Kind::Codex, Permissions::Allow),
+        (Kind::Command, Permissions::Ask),
+    ] {
+        // Claude Code's input is one line, and stays open.
+        let lines = if kind == Kind::Claude { 1 } else { 50 };
+        let script = format!(
+            "cat \"$(dirname \"$0\")\"/* | grep -c '{CANARY}' > found; {{ echo \"$@\"; env; }} > seen; head -n {lines} > read"
+        );
+        // The script itself holds the word once.
+        let mut stage = Stage::asking(kind, &script, CANARY);
+        stage.run.agent.permissions = permissions;
+        stage.outcome().await;
+        let file = |name: &str| std::fs::read_to_string(stage.path(name)).unwrap();
+        assert_eq!(file("found").trim(), "1", "{kind:?}");
+        assert!(!file("seen").contains(CANARY), "{kind:?}: {}", file("seen"));
+        assert_eq!(file("read").matches(CANARY).count(), 1, "{kind:?}");
+    }
 }

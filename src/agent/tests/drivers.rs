@@ -205,7 +205,7 @@ async fn codex_reads_the_prompt_to_its_end() {
     let args = std::fs::read_to_string(stage.path("args")).unwrap();
     assert_eq!(
         args.trim(),
-        "exec --json --skip-git-repo-check --sandbox read-only \
+        "exec --json --skip-git-repo-check --sandbox read-only --ignore-rules \
          -c mcp_servers.nexscope={command=\"false\",enabled=false} -c project_doc_max_bytes=0 resume t-1 -"
     );
     let prompt = std::fs::read_to_string(stage.path("prompt")).unwrap();

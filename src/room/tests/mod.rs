@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod auto;
+mod canary;
 mod delivery;
 mod drafts;
 mod files;
