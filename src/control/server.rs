@@ -41,6 +41,8 @@ pub struct Server {
     /// What comes.
     pub calls: mpsc::Receiver<Call>,
     path: PathBuf,
+    /// One of these is held from a request's coming until its answer is written.
+    answering: Arc<Semaphore>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -59,8 +61,22 @@ impl Server {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         hall.enter(&path, entry)?;
         let (calls_in, calls) = mpsc::channel(CALLS);
-        let task = tokio::spawn(listen(listener, calls_in));
-        Ok(Self { calls, path, task })
+        let answering = Arc::new(Semaphore::new(CLIENTS));
+        let task = tokio::spawn(listen(listener, calls_in, answering.clone()));
+        Ok(Self {
+            calls,
+            path,
+            answering,
+            task,
+        })
+    }
+
+    /// Waits until the answers that were given are written, or for a second.
+    pub async fn finish(self) {
+        // Those that are still to be given never are.
+        self.task.abort();
+        let all = self.answering.acquire_many(CLIENTS as u32);
+        let _ = timeout(Duration::from_secs(1), all).await;
     }
 }
 
@@ -72,7 +88,7 @@ impl Drop for Server {
     }
 }
 
-async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>) {
+async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>, answering: Arc<Semaphore>) {
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
         // Never closed.
@@ -81,9 +97,9 @@ async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>) {
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let calls = calls.clone();
+                let (calls, answering) = (calls.clone(), answering.clone());
                 tokio::spawn(async move {
-                    serve(stream, calls).await;
+                    serve(stream, calls, &answering).await;
                     drop(place);
                 });
             }
@@ -96,7 +112,7 @@ async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>) {
 }
 
 /// Answers one client, in order.
-async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>) {
+async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaphore) {
     let Some(caller) = Caller::of(&stream) else {
         tracing::warn!("another user has tried the control socket");
         return;
@@ -113,6 +129,8 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
+        // Never closed.
+        let _answering = answering.acquire().await;
         let too_long = line.len() > LINE_MAX;
         let response = match serde_json::from_slice::<Request>(&line) {
             _ if too_long => problem(0, "usage", "That line is longer than 1 MiB: send it as a file."),

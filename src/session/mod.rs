@@ -299,6 +299,11 @@ impl Session {
         if tokio::time::timeout(FAREWELL, told).await.is_err() {
             tracing::warn!("the relay has not taken what was said last; it is sent at the next start");
         }
+        if let Some(control) = self.control.take() {
+            // What waits for something that does not happen any more is told so.
+            drop(std::mem::take(&mut self.clients));
+            control.finish().await;
+        }
         self.link.leave().await;
         if let Some(host) = self.host {
             host.stop().await;
