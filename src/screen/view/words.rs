@@ -124,6 +124,7 @@ impl Look<'_> {
             return format!("{agent} is being stopped …");
         }
         let what = match run.activity {
+            Activity::Queued if !run.files.is_empty() => return format!("m{} waits for its files", run.post),
             Activity::Queued => return format!("m{} waits for {agent}", run.post),
             Activity::Thinking => "is thinking …".to_owned(),
             Activity::Writing => "is writing …".to_owned(),

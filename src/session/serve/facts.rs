@@ -1,0 +1,252 @@
+//! What is told of a room: names that are valid, kinds, sizes, our own ids, and words that an agent may know.
+
+use nexscope_relay::protocol::{Mode, Status, body::Origin, is_name};
+use serde_json::{Value, json};
+
+use super::{
+    Answer,
+    args::{Limits, refused, thread},
+};
+use crate::{
+    room::{Command, Connection, Matter, MentionFate, Post, Reply, Side, Stage},
+    session::{Session, now},
+};
+
+impl Session {
+    pub(super) fn who(&self) -> Value {
+        let members = self
+            .room
+            .members
+            .list()
+            .iter()
+            .filter(|member| is_name(&member.name));
+        let members: Vec<Value> = members
+            .map(|member| {
+                json!({
+                    "name": member.name,
+                    "status": status(member.status),
+                    "mode": mode(member.mode),
+                    "agents": member.agents.len(),
+                    "busy": member.doing.len(),
+                    "version": member.v,
+                })
+            })
+            .collect();
+        json!({
+            "name": self.room.settings.me,
+            "room": self.room.settings.room,
+            "online": self.online(),
+            "members": members,
+        })
+    }
+
+    pub(super) fn online(&self) -> Vec<&str> {
+        let members = self.room.members.list().iter();
+        members
+            .filter(|member| member.status == Status::Online && is_name(&member.name))
+            .map(|member| member.name.as_str())
+            .collect()
+    }
+
+    pub(super) fn inbox(&self) -> Value {
+        let pending: Vec<Value> = self
+            .room
+            .inbox
+            .waiting()
+            .map(|item| {
+                let (kind, why) = match &item.matter {
+                    Matter::Mention(mention) if mention.held.is_some() => {
+                        ("mention", "auto mode stepped back")
+                    }
+                    Matter::Mention(_) => ("mention", "a person decides"),
+                    Matter::Draft(draft) if !draft.flags.is_empty() => {
+                        ("draft", "something in it looks like a secret")
+                    }
+                    Matter::Draft(_) => ("draft", "a person reads it first"),
+                    Matter::Permission(_) => ("permission", "a person decides"),
+                    Matter::File(_) => ("file", "a person decides"),
+                };
+                let thread = self
+                    .room
+                    .threads
+                    .get(&item.thread)
+                    .map(|thread| format!("t{}", thread.number));
+                json!({
+                    "id": item.id.to_string(),
+                    "kind": kind,
+                    "from": valid(&item.from.member),
+                    "by": if item.from.agent.is_some() { "agent" } else { "person" },
+                    "threadId": thread,
+                    "bytes": item.text.len(),
+                    "time": item.arrived,
+                    "why": why,
+                    "askedFor": item.asked_for.is_some(),
+                })
+            })
+            .collect();
+        let mut archive: Vec<Value> = self
+            .room
+            .timeline
+            .posts()
+            .rev()
+            .filter_map(|(_, post)| Some((post, self.room.inbox.fate(post)?)))
+            .take(10)
+            .map(|(post, fate)| {
+                json!({
+                    "id": format!("m{}", post.number),
+                    "from": valid(&post.from),
+                    "fate": match fate {
+                        MentionFate::Accepted(_) => "accepted",
+                        MentionFate::Rejected(_) => "rejected",
+                        MentionFate::Answered => "answered",
+                        MentionFate::Failed(_) => "failed",
+                        MentionFate::Expired => "expired",
+                    },
+                })
+            })
+            .collect();
+        archive.reverse();
+        json!({ "pending": pending, "archive": archive })
+    }
+
+    pub(super) fn status(&self) -> Value {
+        let room = &self.room;
+        let at = now();
+        let agents: Vec<Value> = room
+            .settings
+            .agents
+            .iter()
+            .map(|agent| {
+                json!({
+                    "name": agent,
+                    "runsToday": room.guard.runs_today(agent, at),
+                    "runsADay": room.settings.budget(agent).runs,
+                })
+            })
+            .collect();
+        json!({
+            "connection": match &room.connection {
+                Connection::Online => "online",
+                Connection::Connecting => "connecting",
+                Connection::Waiting { .. } => "waiting",
+                Connection::Refused { .. } => "refused",
+                Connection::Left => "left",
+            },
+            "name": room.settings.me,
+            "room": room.settings.room,
+            "mode": mode(room.settings.mode),
+            "hopLimit": room.settings.limits.hop_limit,
+            "agents": agents,
+            "running": room.runs.all().map(|run| format!("m{}", run.post)).collect::<Vec<_>>(),
+            "waiting": room.inbox.len(),
+            "outbox": room.outbox.unacked(),
+        })
+    }
+
+    pub(super) fn files(&self) -> Value {
+        let files: Vec<Value> = self
+            .room
+            .offers
+            .all()
+            .map(|offer| {
+                let state = match &offer.side {
+                    Side::Theirs(fetch) => match fetch.stage {
+                        Stage::Offered | Stage::Aside => "waits",
+                        Stage::Preparing | Stage::Asked(_) | Stage::Moving(_) => "comes",
+                        Stage::Done(_) => "done",
+                        Stage::Declined => "declined",
+                        Stage::Failed(_) => "failed",
+                    },
+                    Side::Mine(mine) if mine.withdrawn => "withdrawn",
+                    Side::Mine(_) if offer.is_moving() => "goes",
+                    Side::Mine(_) => "offered",
+                    Side::Others => "others",
+                };
+                json!({
+                    "id": format!("f{}", offer.number),
+                    "from": valid(&offer.from),
+                    "bytes": offer.size,
+                    "state": state,
+                    "percent": offer.fraction().map(|far| (far * 100.0) as u32),
+                })
+            })
+            .collect();
+        json!({ "files": files })
+    }
+
+    pub(super) fn history(&mut self, limits: Limits) -> Answer {
+        let limit = limits.limit.unwrap_or(50).clamp(1, 500);
+        let thread = limits.thread.map(thread).transpose()?;
+        let reply = self
+            .perform(Command::History { limit, thread })
+            .map_err(refused)?;
+        let Reply::History(numbers) = reply else {
+            return Ok(Value::Null);
+        };
+        let posts = numbers
+            .iter()
+            .filter_map(|number| self.room.timeline.post_numbered(*number));
+        let lines: Vec<Value> = posts.map(|post| self.line(post)).collect();
+        Ok(json!({ "lines": lines }))
+    }
+
+    /// A message as an agent may know it.
+    pub(super) fn line(&self, post: &Post) -> Value {
+        let accepted = matches!(
+            self.room.inbox.fate(post),
+            Some(MentionFate::Accepted(_) | MentionFate::Answered)
+        );
+        let thread = self
+            .room
+            .threads
+            .get(&post.thread)
+            .map(|thread| format!("t{}", thread.number));
+        json!({
+            "id": format!("m{}", post.number),
+            "from": valid(&post.from),
+            "by": if post.origin == Origin::Agent { "agent" } else { "person" },
+            "to": post.to.iter().filter(|name| is_name(name)).collect::<Vec<_>>(),
+            "threadId": thread,
+            "bytes": post.text.len(),
+            "text": (post.mine || accepted).then_some(&post.text),
+        })
+    }
+
+    pub(super) fn versions(&self) -> Value {
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "members": self.room.members.list().iter().filter(|member| is_name(&member.name)).map(|member| {
+                json!({ "name": member.name, "protocol": member.v, "client": known_program(&member.client) })
+            }).collect::<Vec<_>>(),
+            "message": "To update, build the newest sources: git pull && cargo build --release.",
+        })
+    }
+}
+
+/// A member's name, if it is one.
+pub(super) fn valid(name: &str) -> &str {
+    if is_name(name) { name } else { "somebody" }
+}
+
+/// A member's program, if it is one that we know; what others call themselves is told to nobody.
+pub(super) fn known_program(client: &str) -> Option<&str> {
+    let version = ["nexscope-tui/", "nexscope-plugin/"]
+        .iter()
+        .find_map(|known| client.strip_prefix(known))?;
+    let plain = version.len() <= 16 && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    plain.then_some(client)
+}
+
+pub(super) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Manual => "manual",
+        Mode::Auto => "auto",
+    }
+}
+
+pub(super) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Online => "online",
+        Status::Away => "away",
+    }
+}

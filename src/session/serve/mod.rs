@@ -1,0 +1,277 @@
+//! What programs and agents may do with a session through its socket.
+//!
+//! Agent-facing: nothing that another member chose is told but valid names; sizes, kinds, our own ids, and the
+//! words of our own side and those that a person has accepted. Nothing is decided: who asks for a decision
+//! leaves a mark on the item for the person.
+
+mod args;
+mod facts;
+mod waiting;
+
+use nexscope_relay::protocol::{Mode, is_name};
+use serde_json::{Value, json};
+
+use super::{Session, now};
+use crate::{
+    config::agents::Kind,
+    control::{Call, Caller, Problem, Request, Response},
+    room::{Command, Connection, ItemId, Millis, Reply, Target, Unasked, What},
+};
+use args::{
+    Id, LONGEST, ModeArgs, Ref, Say, Watch, Which, client, names, read, refused, short, thread, until, usage,
+};
+use facts::mode;
+use waiting::{Waiting, Wish};
+
+pub(super) use waiting::Clients;
+
+/// How long `say` waits to learn who got it, in milliseconds.
+const ACK: Millis = 3_000;
+
+type Answer = Result<Value, Problem>;
+
+impl Session {
+    /// Answers a request, at once or when what it waits for has happened.
+    pub(super) fn serve(&mut self, call: Call) {
+        let Call {
+            request,
+            caller,
+            reply,
+        } = call;
+        let id = request.id;
+        match self.answer(request, &caller) {
+            Ok(Done::Now(result)) => _ = reply.send(Response::new(id, Ok(result))),
+            Ok(Done::Later(what, until)) => {
+                self.clients.waiting.push(Waiting {
+                    id,
+                    reply,
+                    until,
+                    what,
+                });
+                self.answer_waiting();
+            }
+            Err(problem) => _ = reply.send(Response::new(id, Err(problem))),
+        }
+    }
+
+    fn answer(&mut self, request: Request, caller: &Caller) -> Result<Done, Problem> {
+        let Request {
+            word, args, agent, ..
+        } = request;
+        let now = now();
+        Ok(Done::Now(match word.as_str() {
+            "hello" => self.hello(),
+            "say" => return self.serve_say(read(args)?, agent, caller),
+            "append" => {
+                let say: Say = read(args)?;
+                let say = Say { note: true, ..say };
+                return self.serve_say(say, agent, caller);
+            }
+            "who" => self.who(),
+            "inbox" => self.inbox(),
+            "status" => self.status(),
+            "files" => self.files(),
+            "history" => self.history(read(args)?)?,
+            "mode" => self.mode(&read(args)?, caller)?,
+            "accept" | "reject" | "retry" | "grant" => self.guarded(&word, read(args)?, caller)?,
+            "ask" => {
+                return Err(refused(
+                    "Only a person at the screen asks their agent: /ask there.",
+                ));
+            }
+            "cancel" => self.cancel(read(args)?)?,
+            "poll" => {
+                let watch: Watch = read(args)?;
+                let client = client(watch.client)?;
+                self.happened(&client)
+            }
+            "watch" => {
+                let watch: Watch = read(args)?;
+                let until = until(watch.timeout.unwrap_or(30), now)?;
+                let client = client(watch.client)?;
+                if self.has_news(&client) {
+                    self.happened(&client)
+                } else {
+                    return Ok(Done::Later(Wish::Anything(client), until));
+                }
+            }
+            "wait" => {
+                let watch: Watch = read(args)?;
+                let until = until(watch.timeout.unwrap_or(LONGEST), now)?;
+                return Ok(Done::Later(self.wish(watch.r#for.as_deref())?, until));
+            }
+            "before_stop" => self.before_stop(),
+            "stop" => self.stop(caller),
+            "update" => self.versions(),
+            _ => {
+                return Err(Problem::new(
+                    "unknown_word",
+                    format!(
+                        "There is no word {}; nexscope-tui --help lists them.",
+                        short(&word)
+                    ),
+                ));
+            }
+        }))
+    }
+
+    fn hello(&self) -> Value {
+        let settings = &self.room.settings;
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "name": settings.me,
+            "room": settings.room,
+            "folder": self.here,
+            "online": self.room.connection == Connection::Online,
+            // Whether what is accepted may be handed to a session that joins through MCP.
+            "hands": self.config.agents.values().any(|agent| agent.kind == Kind::Session),
+        })
+    }
+
+    fn serve_say(&mut self, say: Say, agent: Option<String>, caller: &Caller) -> Result<Done, Problem> {
+        let thread = say.thread.map(thread).transpose()?;
+        let (to, files) = (names(say.to.all())?, say.files.all());
+        if caller.person && agent.is_none() {
+            let command = Command::Say {
+                to,
+                text: say.text,
+                thread,
+                public: say.public,
+                note: say.note,
+                files,
+            };
+            return match self.perform(command).map_err(refused)? {
+                Reply::Said(number) => Ok(Done::Later(Wish::Sent(number), now() + ACK)),
+                _ => Ok(Done::Now(Value::Null)),
+            };
+        }
+        if let Some(number) = thread
+            && files.is_empty()
+            && self.takes_as_answer(number, &say.text)
+        {
+            return Ok(Done::Now(json!({
+                "answered": true,
+                "threadId": format!("t{number}"),
+                "message": "It is the answer to what was handed to you; it leaves as any answer does.",
+            })));
+        }
+        for path in &files {
+            self.may_attach(path).map_err(refused)?;
+        }
+        let agent = agent
+            .filter(|name| is_name(name))
+            .unwrap_or_else(|| "agent".to_owned());
+        let words = Unasked {
+            agent,
+            to,
+            text: crate::text::clean_with_tabs(&say.text),
+            thread,
+            public: say.public,
+            note: say.note,
+            files,
+        };
+        let (effects, result) = self.room.drafted(words, now());
+        self.carry_out(effects);
+        let id = result.map_err(refused)?;
+        let me = &self.room.settings.me;
+        Ok(Done::Now(json!({
+            "draft": id.to_string(),
+            "message": format!("It waits as draft {id}: {me} reads it at the screen before it leaves."),
+        })))
+    }
+
+    /// What an agent attaches lies below the folder that this session was started in, links resolved.
+    fn may_attach(&self, path: &std::path::Path) -> Result<(), String> {
+        let real = path
+            .canonicalize()
+            .map_err(|_| format!("There is no file {}.", path.display()))?;
+        let here = self.here.canonicalize().unwrap_or_else(|_| self.here.clone());
+        match real.starts_with(&here) {
+            true => crate::transfer::inspect(&real),
+            false => Err(format!(
+                "{} is not below {}; only files there are sent.",
+                path.display(),
+                here.display()
+            )),
+        }
+    }
+
+    fn mode(&mut self, args: &ModeArgs, caller: &Caller) -> Answer {
+        match args.mode {
+            Some(Mode::Auto) if self.room.settings.mode != Mode::Auto => {
+                self.tell_once(format!(
+                    "{} has asked for auto mode; it stays manual until you write /mode auto.",
+                    caller.process
+                ));
+                Err(refused(
+                    "Only a person at the screen turns auto mode on, by /mode auto; they were told that you ask.",
+                ))
+            }
+            Some(Mode::Manual) => {
+                self.perform(Command::Mode(Some(Mode::Manual))).map_err(refused)?;
+                Ok(json!({ "mode": "manual" }))
+            }
+            _ => Ok(json!({ "mode": mode(self.room.settings.mode) })),
+        }
+    }
+
+    /// A word that only a person carries out: what it is about is marked, and nothing else happens.
+    fn guarded(&mut self, word: &str, which: Which, caller: &Caller) -> Answer {
+        let me = self.room.settings.me.clone();
+        let target = match which.id {
+            Ref::Number(number) => Target::Item(ItemId::Mention(number)),
+            Ref::Name(name) => match thread(Ref::Name(name.clone())) {
+                Ok(number) => Target::Thread(number),
+                Err(_) => Target::Item(name.parse().map_err(|()| usage("id is m12, d3, p4, f5 or t6"))?),
+            },
+        };
+        if word == "retry" {
+            self.tell_once(format!(
+                "{} has asked for something to be tried again.",
+                caller.process
+            ));
+            return Err(refused(format!(
+                "Only a person at the screen tries it again: {me} was told that you ask."
+            )));
+        }
+        let ids = self.room.asked_for(target, &caller.process).map_err(refused)?;
+        let ids: Vec<String> = ids.iter().map(ItemId::to_string).collect();
+        Ok(json!({
+            "decided": false,
+            "waits": ids,
+            "message": format!("Nothing is decided: {} waits for a key of {me}'s at the screen, who sees that you ask.", ids.join(", ")),
+        }))
+    }
+
+    fn cancel(&mut self, args: Id) -> Answer {
+        let id = match args.id {
+            Some(id) => Some(id.parse().map_err(|()| usage("id is m12 or f3"))?),
+            None => None,
+        };
+        self.perform(Command::Cancel(id)).map_err(refused)?;
+        Ok(json!({ "cancelled": true }))
+    }
+
+    fn stop(&mut self, caller: &Caller) -> Value {
+        if caller.person || self.config.headless {
+            self.end_asked = true;
+            return json!({ "stopped": true });
+        }
+        self.tell_once(format!("{} has asked you to leave; /quit does.", caller.process));
+        json!({ "stopped": false, "message": "The person at the screen was told; only they close it." })
+    }
+
+    fn tell_once(&mut self, words: String) {
+        let last = self.room.timeline.entries().last();
+        // Who asks again and again is shown once.
+        if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
+            self.room.tell_person(words, now());
+        }
+    }
+}
+
+/// An answer that is there, or one that waits for something.
+enum Done {
+    Now(Value),
+    Later(Wish, Millis),
+}
