@@ -164,7 +164,7 @@ impl Room {
                 }
                 Matter::File(number) => {
                     self.note_file_decided(*number, By::Person, Verdict::Accepted, effects);
-                    self.fetch_file(*number, now, effects);
+                    self.fetch_file(*number, effects);
                 }
             }
         }
@@ -435,7 +435,7 @@ impl Room {
             },
             effects,
         );
-        let files = self.fetch_all(&mention.key, now, effects);
+        let files = self.fetch_all(&mention.key, effects);
         let run = Run {
             id,
             ask: Ask {

@@ -106,9 +106,9 @@ impl Room {
             }
             Command::Cancel(None) => self.cancel_the_only_one(now, &mut effects),
             Command::Cancel(Some(ItemId::Mention(number))) => self.cancel(number, now, &mut effects),
-            Command::Retry(ItemId::File(number)) => self
-                .retry_file(number, now, &mut effects)
-                .map(|()| Reply::Nothing),
+            Command::Retry(ItemId::File(number)) => {
+                self.retry_file(number, &mut effects).map(|()| Reply::Nothing)
+            }
             Command::Retry(ItemId::Mention(number)) => self.retry(number, now, &mut effects),
             Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
                 "{id} waits for your decision; it cannot be stopped or tried again."

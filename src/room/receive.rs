@@ -231,7 +231,7 @@ impl Room {
         let number = self.add_post(post.clone(), message.at);
         let post = Post { number, ..post };
         if let Some(effects) = effects.as_deref_mut() {
-            self.look_at_offers(&post.files, now, effects);
+            self.look_at_offers(&post.files, effects);
         }
         let mention_key = key(&message.from, &message.id);
         if addressed {

@@ -120,7 +120,6 @@ impl Room {
     pub(in crate::room) fn retry_file(
         &mut self,
         number: u32,
-        now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<(), String> {
         let failed = matches!(
@@ -136,17 +135,12 @@ impl Room {
                 "f{number} is no file that failed to come; /files lists them."
             ));
         }
-        self.fetch_file(number, now, effects);
+        self.fetch_file(number, effects);
         Ok(())
     }
 
     /// The files of a mention that still have to come, and are asked for now.
-    pub(in crate::room) fn fetch_all(
-        &mut self,
-        key: &Key,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Vec<u32> {
+    pub(in crate::room) fn fetch_all(&mut self, key: &Key, effects: &mut Vec<Effect>) -> Vec<u32> {
         let numbers: Vec<u32> = self
             .offers
             .of_message(key)
@@ -154,7 +148,7 @@ impl Room {
             .map(|offer| offer.number)
             .collect();
         for number in &numbers {
-            self.fetch_file(*number, now, effects);
+            self.fetch_file(*number, effects);
         }
         numbers
     }

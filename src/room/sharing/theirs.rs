@@ -64,12 +64,7 @@ impl Room {
     }
 
     /// What a person may decide by settings for all: files that are too large are declined, small ones accepted.
-    pub(in crate::room) fn look_at_offers(
-        &mut self,
-        numbers: &[u32],
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(in crate::room) fn look_at_offers(&mut self, numbers: &[u32], effects: &mut Vec<Effect>) {
         for number in numbers {
             let Some(size) = self.offers.get(*number).map(|offer| offer.size) else {
                 continue;
@@ -86,7 +81,7 @@ impl Room {
             } else if size < self.settings.files.auto_accept_below {
                 let by = By::Setting("files.auto_accept_below".to_owned());
                 self.note_file_decided(*number, by, Verdict::Accepted, effects);
-                self.fetch_file(*number, now, effects);
+                self.fetch_file(*number, effects);
             }
         }
     }
@@ -101,7 +96,7 @@ impl Room {
     }
 
     /// Our person, or a setting of theirs, wants a file.
-    pub(in crate::room) fn fetch_file(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) {
+    pub(in crate::room) fn fetch_file(&mut self, number: u32, effects: &mut Vec<Effect>) {
         let Some(Fetch { stage, accepted, .. }) = self.fetch(number).cloned() else {
             return;
         };
@@ -118,7 +113,6 @@ impl Room {
             Stage::Aside | Stage::Moving(_) => effects.push(order(number, None, Order::Keep)),
             _ => self.prepare(number, Since::Now, effects),
         }
-        let _ = now;
     }
 
     pub(super) fn prepare(&mut self, number: u32, since: Since, effects: &mut Vec<Effect>) {
