@@ -57,6 +57,10 @@ pub(super) struct Start {
     /// No face at all: an agent's seat on a server, with the log as all that is shown.
     #[arg(long, conflicts_with_all = ["plain", "stay"])]
     headless: bool,
+    /// Without a face: takes decisions, and shows what waits, over the control socket as well, from programs that
+    /// no agent has started. An agent with a shell under the same user can imitate such a program.
+    #[arg(long, requires = "headless")]
+    allow_remote_decisions: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,7 +79,7 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
     let code = runtime.block_on(async {
         let terminal = stdin().is_terminal() && stdout().is_terminal();
         if start.headless {
-            headless(config, &paths).await
+            headless(start, config, &paths).await
         } else if start.plain || !terminal {
             lines(start, config, &paths).await
         } else {
@@ -87,14 +91,17 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
     code
 }
 
-async fn headless(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+async fn headless(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let stop = stopped();
     let config = Config {
         headless: true,
+        remote_decisions: start.allow_remote_decisions,
         ..with_name(config)
     };
     let session = Session::start(config, paths).await?;
-    let (session, well) = crate::headless::run(session, stop).await;
+    let (places, flags) = (paths.clone(), start.flags());
+    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
+    let (session, well) = crate::headless::run(session, &paths.config, reload, stop).await;
     session.leave().await;
     Ok(if well {
         ExitCode::SUCCESS

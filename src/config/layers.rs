@@ -105,6 +105,8 @@ pub struct Config {
     pub terminal: Wishes,
     /// The session has no face.
     pub headless: bool,
+    /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
+    pub remote_decisions: bool,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
 }
@@ -212,6 +214,7 @@ pub fn load(
         mouse: true,
         terminal: Wishes::default(),
         headless: false,
+        remote_decisions: false,
         warnings: Vec::new(),
     };
     if let Some(file) = read(&paths.user_file())? {

@@ -106,7 +106,7 @@ pub async fn run<S: Surface>(
             .terminal()
             .draw(|frame| setup.draw(&theme, &keymap, frame));
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
-        surface.show()?;
+        surface.terminal().backend_mut().show()?;
         let Some(event) = events.next().await.transpose()? else {
             return Ok(None);
         };

@@ -223,6 +223,8 @@ pub struct State {
     pub gate: Gate,
     /// When leaving was asked for first.
     pub leave_asked: Option<Instant>,
+    /// Leaving ends this screen alone, not the session.
+    pub attached: bool,
     /// Settings that were saved and are looser than those that hold.
     pub looser: Option<Looser>,
     /// The mouse is ours.
