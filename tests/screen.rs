@@ -420,3 +420,21 @@ fn a_mention_is_accepted_with_instructions() {
     b.wait_for("Decided today");
     b.wait_for("accepted for helper");
 }
+
+/// Without bracketed paste a text comes as keys, all at once.
+#[test]
+fn keys_that_come_in_a_burst_or_with_another_size_are_all_there() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let screen = alice.screen(100, 30);
+    screen.wait_for("People 1");
+    screen.send(&format!("{}the end", "all of it ".repeat(400)));
+    screen.wait_for("the end");
+    screen.send("\x15");
+    for round in 0..30 {
+        screen.resize(100 - round % 2, 30);
+        screen.send("k");
+        let typed = format!("› {} ", "k".repeat(usize::from(round) + 1));
+        screen.wait_for(&typed);
+    }
+}

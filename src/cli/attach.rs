@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use crossterm::event::EventStream;
+
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::{
@@ -20,7 +20,7 @@ use super::{Failure, log, start::stopped, words};
 use crate::{
     config::{self, Flags, Paths},
     control::{Attach as Terminal, FromTerminal, ToTerminal, read_line, write_line},
-    screen::{Guard, Surface},
+    screen::{Events, Guard, Surface},
 };
 
 /// How the session is found.
@@ -90,7 +90,7 @@ async fn carry(
             }
         }
     });
-    let mut events = EventStream::new();
+    let mut events = Events::new();
     loop {
         tokio::select! {
             told = told.recv() => match told {
@@ -103,7 +103,7 @@ async fn carry(
                 Some(ToTerminal::Edit(text)) => {
                     drop(events);
                     let edited = guard.edit(&text, &paths.state).await;
-                    events = EventStream::new();
+                    events = Events::new();
                     let edited = FromTerminal::Edited(edited.map_err(|error| error.to_string()));
                     write_line(&mut writing, &edited).await?;
                 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use crossterm::event::EventStream;
+
 use nexscope_relay::protocol::Mode;
 use tokio::{
     io::BufReader,
@@ -20,7 +20,7 @@ use crate::{
     agent,
     config::{self, Config, Flags, Paths, Token},
     plain::{self, Options, Plain},
-    screen::{Guard, Screen, glimpse, setup},
+    screen::{Events, Guard, Screen, glimpse, setup},
     session::{Opening, Session, fresh_token},
 };
 
@@ -113,7 +113,7 @@ async fn headless(start: &Start, config: Config, paths: &Paths) -> Result<ExitCo
 async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stopped());
     let mut guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
-    let mut events = EventStream::new();
+    let mut events = Events::new();
     let config = if config.is_configured() {
         with_name(config)
     } else {
@@ -169,7 +169,7 @@ async fn on_screen(
     let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
     let mut screen = Screen::new(session, config, &paths.config, reload);
     screen.set_abilities(&guard.abilities);
-    let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
+    let (session, result) = screen.run(&mut guard, Events::new, stop).await;
     drop(guard);
     session.leave().await;
     result.map_err(Failure::Terminal)?;

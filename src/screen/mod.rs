@@ -14,6 +14,7 @@ mod copying;
 mod deciding;
 mod drag;
 mod editor;
+mod events;
 mod files;
 mod gate;
 mod glimpse;
@@ -53,6 +54,7 @@ use crate::{
 };
 use abilities::Abilities;
 use attention::Attention;
+pub use events::Events;
 pub use glimpse::glimpse;
 use input::Next;
 use keymap::Keymap;
