@@ -117,10 +117,14 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
     let config = if config.is_configured() {
         with_name(config)
     } else {
-        let name = config.name.clone().unwrap_or_else(user_name);
+        let plugin = config::plugin(paths);
+        let name = config.name.clone();
+        let name = name
+            .or_else(|| plugin.as_ref()?.name.clone())
+            .unwrap_or_else(user_name);
         let agents = agent::find_on_path();
         let choice = tokio::select! {
-            choice = setup::run(&mut guard, &mut events, &name, agents) => choice.map_err(Failure::Terminal)?,
+            choice = setup::run(&mut guard, &mut events, &name, agents, plugin) => choice.map_err(Failure::Terminal)?,
             () = &mut stop => None,
         };
         let Some(choice) = choice else {

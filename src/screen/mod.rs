@@ -149,6 +149,7 @@ impl Screen {
             desk,
         };
         screen.take_looks(config);
+        screen.ask_for_trust(config);
         screen.take_up();
         screen
     }

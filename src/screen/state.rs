@@ -9,7 +9,7 @@ use super::{
     popup::Popup, reading::Reading,
 };
 use crate::{
-    config::Config,
+    config::{Config, Untrusted},
     room::{Item, ItemId, Room},
 };
 
@@ -159,10 +159,18 @@ impl Filter {
     }
 }
 
+/// What settings that wait become when they are taken.
+pub enum Wants {
+    /// All that was saved holds.
+    Saved(Box<Config>),
+    /// The project's file is trusted, and read anew.
+    Trust(Untrusted),
+}
+
 /// Settings that wait for the person.
 pub struct Looser {
-    /// All that was saved.
-    pub config: Config,
+    /// What taking them does.
+    pub wants: Wants,
     /// What of it is looser.
     pub words: Vec<String>,
     /// Since when all of it is shown.
