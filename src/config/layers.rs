@@ -321,7 +321,8 @@ impl Config {
             ("files.dir", file.files.dir.is_some()),
         ]
         .into_iter()
-        .filter_map(|(key, set)| set.then(|| key.to_owned()))
+        .filter(|(_, set)| *set)
+        .map(|(key, _)| key.to_owned())
         .collect();
         self.ui(Ui {
             // A program that comes with what was checked out is not run.
