@@ -11,6 +11,7 @@ pub mod scene;
 pub mod shell;
 pub mod svg;
 pub mod term;
+pub mod v1;
 
 use std::{
     fs,

@@ -1,8 +1,9 @@
 //! The program without a terminal: shell commands, and sessions that print lines.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Output, Stdio},
+    cell::RefCell,
+    io::{BufRead, BufReader, Read, Write},
+    process::{Child, ChildStdin, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
 };
 
@@ -52,15 +53,23 @@ pub fn fails(home: &Home, arguments: &[&str]) -> (i32, String) {
     )
 }
 
-/// A program that runs on, with its lines.
+/// A program that runs on, with the lines that it prints.
 pub struct Running {
     pub child: Child,
+    input: Option<ChildStdin>,
     lines: Receiver<String>,
+    seen: RefCell<Vec<String>>,
 }
 
 impl Running {
     pub fn start(home: &Home, arguments: &[&str]) -> Self {
+        Self::start_with(home, arguments, &[])
+    }
+
+    /// Starts with more variables.
+    pub fn start_with(home: &Home, arguments: &[&str], more: &[(&str, &str)]) -> Self {
         let mut child = program(home, arguments)
+            .envs(more.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -75,7 +84,12 @@ impl Running {
                 }
             }
         });
-        Self { child, lines }
+        Self {
+            input: child.stdin.take(),
+            child,
+            lines,
+            seen: RefCell::default(),
+        }
     }
 
     /// A session without a face that has joined.
@@ -85,19 +99,47 @@ impl Running {
         running
     }
 
+    /// A session of lines that has joined.
+    pub fn lines(home: &Home) -> Self {
+        let running = Self::start(home, &[]);
+        running.wait_for("-- in #lobby as");
+        running
+    }
+
+    /// Waits for a line that holds a text, and returns it.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("waited for {text:?}"));
+            let line = line.unwrap_or_else(|_| panic!("waited for {text:?}, saw {:#?}", self.seen.borrow()));
+            self.seen.borrow_mut().push(line.clone());
             if line.contains(text) {
                 return line;
             }
         }
     }
 
+    /// Whether a line that was waited through, or is there, holds a text.
+    pub fn has_seen(&self, text: &str) -> bool {
+        self.seen.borrow_mut().extend(self.lines.try_iter());
+        self.seen.borrow().iter().any(|line| line.contains(text))
+    }
+
     pub fn say(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Ends the input and waits for the end. Returns exit code, and what was printed as errors.
+    pub fn end(mut self) -> (i32, String) {
+        drop(self.input.take());
+        let mut errors = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut errors)
+            .unwrap();
+        (self.child.wait().unwrap().code().unwrap(), errors)
     }
 }
 
