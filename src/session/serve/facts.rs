@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer,
-    args::{Limits, refused, thread},
+    args::{Limits, refused, thread, usage},
 };
 use crate::{
     room::{Command, Connection, Matter, MentionFate, Post, Reply, Side, Stage},
@@ -180,7 +180,10 @@ impl Session {
     }
 
     pub(super) fn history(&mut self, limits: Limits) -> Answer {
-        let limit = limits.limit.unwrap_or(50).clamp(1, 500);
+        let limit = limits.limit.unwrap_or(50);
+        if !(1..=500).contains(&limit) {
+            return Err(usage("limit is 1 to 500"));
+        }
         let thread = limits.thread.map(thread).transpose()?;
         let reply = self
             .perform(Command::History { limit, thread })
