@@ -10,7 +10,8 @@ use std::{
 use serde_json::{Value, json};
 
 use super::support::{
-    models::Turn,
+    Home, Term,
+    models::{KEY, Turn},
     scene::{Real, Scene},
 };
 
@@ -22,6 +23,12 @@ fn tool(real: Real, word: &str, arguments: Value) -> Turn {
         Real::Claude => Turn::tool(&format!("mcp__nexscope__nexscope_{word}"), arguments),
         Real::Codex => Turn::tool(&format!("nexscope_{word}"), arguments).in_namespace("mcp__nexscope"),
     }
+}
+
+/// A tool of ours as Claude Code's model calls it, where it came with the plugin.
+fn plugin_tool(word: &str, arguments: Value) -> Turn {
+    let name = format!("mcp__plugin_nexscope_nexscope__nexscope_{word}");
+    Turn::tool(&name, arguments)
 }
 
 /// Runs bob's own session of the real program in the folder of his screen, with a prompt.
@@ -51,6 +58,21 @@ fn session(scene: &Scene, more: &[&str], prompt: &str) -> Output {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     output
+}
+
+/// Writes the plugin, and tells where it is.
+fn write_plugin(home: &Home) -> String {
+    let setup = Command::new(NEXSCOPE)
+        .args(["setup", "claude"])
+        .env_clear()
+        .envs(home.variables())
+        .output()
+        .unwrap();
+    assert!(setup.status.success(), "{setup:?}");
+    home.path()
+        .join("config/nexscope/claude/nexscope")
+        .display()
+        .to_string()
 }
 
 /// Through MCP, with every tool of ours and its shell allowed.
@@ -146,15 +168,65 @@ fn codex_says_through_mcp_and_decides_nothing() {
     says_and_decides_nothing(Real::Codex);
 }
 
+/// Commands of the plugin's in an interactive session, in a terminal of its own.
+#[test]
+fn the_plugins_commands_work_at_a_terminal() {
+    let scene = Scene::new(
+        Real::Claude,
+        [
+            plugin_tool("who", json!({})),
+            Turn::text(&["both of them are here"]),
+            plugin_tool("say", json!({"text": "typed at a terminal"})),
+            Turn::text(&["it waits for you"]),
+            plugin_tool("inbox", json!({})),
+            Turn::text(&["one draft is there"]),
+        ],
+    );
+    let bobs = &scene.bobs;
+    let plugin = write_plugin(bobs);
+    // What a person has answered when they used it first.
+    let work = bobs.work().canonicalize().unwrap().display().to_string();
+    let known = json!({
+        "hasCompletedOnboarding": true,
+        "theme": "dark",
+        "customApiKeyResponses": {"approved": [&KEY[KEY.len().saturating_sub(20)..]], "rejected": []},
+        "projects": {work: {"hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true, "allowedTools": ["mcp__plugin_nexscope_nexscope__nexscope_who"]}},
+    });
+    fs::write(bobs.path().join(".claude.json"), known.to_string()).unwrap();
+    let claude = Term::spawn_program(
+        bobs,
+        &scene.real.program(),
+        &[
+            "--permission-mode",
+            "default",
+            "--plugin-dir",
+            &plugin,
+            "--allowedTools",
+            "mcp__plugin_nexscope_nexscope",
+        ],
+        120,
+        40,
+    );
+    claude.wait_for("❯");
+    for (command, answer) in [
+        ("/nexscope:who", "both of them are here"),
+        ("/nexscope:say typed at a terminal", "it waits for you"),
+        ("/nexscope:inbox", "one draft is there"),
+    ] {
+        claude.say(command);
+        claude.wait_for(answer);
+    }
+    let told = scene.told();
+    assert!(
+        told.contains("\"online\":[\"alice\",\"bob\"]") && told.contains("\"id\":\"d1\""),
+        "{told}"
+    );
+    scene.bob.wait_for("typed at a terminal");
+}
+
 /// The plugin passes Claude Code's own validation, and its commands work.
 #[test]
 fn the_plugin_is_valid_and_its_commands_reach_the_room() {
-    let plugin_tool = |word: &str, arguments| {
-        Turn::tool(
-            &format!("mcp__plugin_nexscope_nexscope__nexscope_{word}"),
-            arguments,
-        )
-    };
     let scene = Scene::new(
         Real::Claude,
         [
@@ -166,16 +238,7 @@ fn the_plugin_is_valid_and_its_commands_reach_the_room() {
             Turn::text(&["one draft"]),
         ],
     );
-    let run = |arguments: &[&str]| {
-        let output = Command::new(NEXSCOPE)
-            .args(arguments)
-            .env_clear()
-            .envs(scene.bobs.variables())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    run(&["setup", "claude"]);
+    let folder = write_plugin(&scene.bobs);
     let plugin = scene.bobs.path().join("config/nexscope/claude/nexscope");
     for folder in [&plugin, &scene.bobs.path().join("config/nexscope/claude")] {
         let valid = Command::new(scene.real.program())
@@ -187,7 +250,6 @@ fn the_plugin_is_valid_and_its_commands_reach_the_room() {
             .unwrap();
         assert!(valid.status.success(), "{valid:?}");
     }
-    let folder = plugin.display().to_string();
     for prompt in [
         "/nexscope:say by the plugin; `id` $(id)",
         "/nexscope:who",

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     num::NonZeroU16,
+    path::Path,
     sync::{Arc, Condvar, Mutex},
     time::Instant,
 };
@@ -64,7 +65,13 @@ fn cells(number: u16) -> NonZeroU16 {
 impl Term {
     /// Starts `nexscope-tui` with these arguments, in a home.
     pub fn spawn(home: &Home, arguments: &[&str], columns: u16, rows: u16) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_nexscope-tui"));
+        let program = Path::new(env!("CARGO_BIN_EXE_nexscope-tui"));
+        Self::spawn_program(home, program, arguments, columns, rows)
+    }
+
+    /// Starts any program with these arguments, in a home.
+    pub fn spawn_program(home: &Home, program: &Path, arguments: &[&str], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.env_clear();
         home.variables()
