@@ -239,6 +239,10 @@ impl Room {
                 .insert(mention_key.clone(), (ReceiptState::Received, String::new()));
         }
         if asks {
+            // Its files are taken with it; where no agent can take it, by themselves.
+            if self.settings.agents.is_empty() {
+                self.file_items(&post.files, now);
+            }
             return self.mention(&post, now, effects);
         }
         let offers = for_us && self.file_items(&post.files, now);
@@ -252,7 +256,8 @@ impl Room {
 
     /// Whether a message that addresses us asks our agent.
     fn asks_us(&self, message: &Message, chat: &Chat) -> bool {
-        if !chat.asks || message.to.is_empty() {
+        // Without a word there is nothing to answer: then it is its files that were meant.
+        if !chat.asks || message.to.is_empty() || chat.text.trim().is_empty() {
             return false;
         }
         if chat.origin == Origin::Agent {

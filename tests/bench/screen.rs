@@ -10,7 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Home, Relay, Term};
+use support::{Home, Relay, Term, spread};
 
 /// Messages in the room.
 const MESSAGES: u32 = 100_000;
@@ -191,19 +191,4 @@ fn memory(a: &Term) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", a.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn spread(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let ms = |at: usize| format!("{:.2} ms", times[at].as_secs_f64() * 1000.0);
-    let last = times.len() - 1;
-    match last {
-        0 => ms(0),
-        _ => format!(
-            "p50 {}, p99 {}, most {}",
-            ms(last / 2),
-            ms(last * 99 / 100),
-            ms(last)
-        ),
-    }
 }

@@ -130,3 +130,19 @@ pub fn command_agent(name: &str, program: &Path) -> String {
         program.display()
     )
 }
+
+/// Times as the benchmarks print them.
+pub fn spread(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let ms = |at: usize| format!("{:.2} ms", times[at].as_secs_f64() * 1000.0);
+    let last = times.len() - 1;
+    match last {
+        0 => ms(0),
+        _ => format!(
+            "p50 {}, p99 {}, most {}",
+            ms(last / 2),
+            ms(last * 99 / 100),
+            ms(last)
+        ),
+    }
+}

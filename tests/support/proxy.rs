@@ -1,13 +1,14 @@
-//! A network between clients and relay that can be cut and stalled.
+//! A network between clients and relay that can be cut, stalled and slow, and counts what it carries.
 
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// Forwards every connection to the relay, until it is told otherwise.
@@ -21,6 +22,10 @@ struct Shared {
     open: Mutex<Vec<TcpStream>>,
     stalled: Mutex<bool>,
     moves: Condvar,
+    /// Bytes a second each way of each connection; 0 is no limit.
+    speed: AtomicU64,
+    /// Bytes that came from the relay.
+    carried: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -34,6 +39,8 @@ impl Proxy {
             open: Mutex::new(Vec::new()),
             stalled: Mutex::new(false),
             moves: Condvar::new(),
+            speed: AtomicU64::new(0),
+            carried: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
         let accepting = shared.clone();
@@ -46,11 +53,10 @@ impl Proxy {
                 let Ok(relay) = TcpStream::connect(accepting.relay) else {
                     continue;
                 };
-                let both = [(&client, &relay), (&relay, &client)];
-                for (from, to) in both.map(|(from, to)| (from.try_clone().unwrap(), to.try_clone().unwrap()))
-                {
+                for (from, to, counts) in [(&client, &relay, false), (&relay, &client, true)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     let shared = accepting.clone();
-                    thread::spawn(move || shared.forward(from, to));
+                    thread::spawn(move || shared.forward(from, to, counts));
                 }
                 accepting.open.lock().unwrap().extend([client, relay]);
             }
@@ -60,6 +66,16 @@ impl Proxy {
 
     pub fn url(&self) -> String {
         format!("ws://{}/ws", self.address)
+    }
+
+    /// Carries at most so many bytes a second from now on, each way of each connection.
+    pub fn slow(&self, bytes: u64) {
+        self.shared.speed.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that have come from the relay so far.
+    pub fn carried(&self) -> u64 {
+        self.shared.carried.load(Ordering::Relaxed)
     }
 
     /// Cuts all connections, in the middle of whatever they carry.
@@ -77,14 +93,21 @@ impl Proxy {
 }
 
 impl Shared {
-    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
-        let mut bytes = [0; 4096];
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream, counts: bool) {
+        let mut bytes = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut bytes) {
             let mut stalled = self.stalled.lock().unwrap();
             while *stalled {
                 stalled = self.moves.wait(stalled).unwrap();
             }
             drop(stalled);
+            if counts {
+                self.carried.fetch_add(length as u64, Ordering::Relaxed);
+            }
+            let speed = self.speed.load(Ordering::Relaxed);
+            if speed > 0 {
+                thread::sleep(Duration::from_secs_f64(length as f64 / speed as f64));
+            }
             if to.write_all(&bytes[..length]).is_err() {
                 break;
             }

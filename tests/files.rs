@@ -1,0 +1,247 @@
+//! Files by the real binaries: with members of version 1 both ways, from senders who lie, and on a disk that fills.
+
+mod support;
+
+use std::{fs, net::TcpStream, path::PathBuf};
+
+use nexscope_relay::protocol::ChunkHead;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::{
+    Home, PATIENCE, Relay, TOKEN,
+    shell::{Running, ask},
+    v1::V1,
+};
+use tungstenite::{Message, WebSocket};
+use uuid::Uuid;
+
+/// A seat whose person's programs may decide, and its files' folder.
+struct Seat {
+    home: Home,
+    _running: Running,
+}
+
+impl Seat {
+    fn new(name: &str, relay: &Relay) -> Self {
+        let home = Home::empty(name);
+        let files = home.path().join("files");
+        home.join(relay, &format!("[files]\ndir = {files:?}\n"));
+        let running = Running::start(&home, &["start", "--headless", "--allow-remote-decisions"]);
+        running.wait_for("in #lobby as");
+        Self {
+            home,
+            _running: running,
+        }
+    }
+
+    fn got(&self) -> PathBuf {
+        self.home.path().join("files/lobby")
+    }
+
+    /// Waits until a file is in a state.
+    #[track_caller]
+    fn until(&self, id: &str, state: &str) -> Value {
+        let mut last = Value::Null;
+        for _ in 0..2000 {
+            let files = ask(&self.home, &["files"])["files"].clone();
+            let file = files.as_array().unwrap().iter().find(|file| file["id"] == id);
+            last = file.cloned().unwrap_or_default();
+            if last["state"] == state {
+                return last;
+            }
+        }
+        panic!("{id} does not become {state}: {last}");
+    }
+
+    /// Everything below the home that is not the program's own.
+    fn everything(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut folders = vec![self.home.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let path = entry.path();
+                let below = path.strip_prefix(self.home.path()).unwrap().to_owned();
+                if below.starts_with("state") || below.starts_with("config") {
+                    continue;
+                }
+                match entry.file_type().unwrap().is_dir() {
+                    true => folders.push(path),
+                    false => all.push(below.display().to_string()),
+                }
+            }
+        }
+        all.sort();
+        all
+    }
+}
+
+#[test]
+fn files_go_both_ways_with_a_member_of_version_1() {
+    let relay = Relay::start();
+    let seat = Seat::new("bob", &relay);
+    let mut plugin = V1::join(&relay, "plugin");
+    let bytes: Vec<u8> = (0..300_000_u32).map(|nth| (nth % 251) as u8).collect();
+
+    // What is pushed lies aside, out of the folder, until it is accepted.
+    plugin.send_file(&["bob"], "../report one.txt", &bytes);
+    seat.until("f1", "waits");
+    assert!(!seat.got().join("report one.txt").exists());
+    assert_eq!(ask(&seat.home, &["accept", "f1"])["decided"], json!(true));
+    seat.until("f1", "done");
+    assert_eq!(fs::read(seat.got().join("report one.txt")).unwrap(), bytes);
+
+    plugin.send_file(&["bob"], "unwanted.txt", b"no");
+    seat.until("f2", "waits");
+    ask(&seat.home, &["reject", "f2", "not", "now"]);
+    seat.until("f2", "declined");
+    assert_eq!(plugin.next("ack")["delivered"], json!(["bob"]));
+
+    let path = seat.home.work().join("back.bin");
+    fs::write(&path, &bytes).unwrap();
+    let said = ask(
+        &seat.home,
+        &["say", "--file", "back.bin", "@plugin", "here it is"],
+    );
+    ask(&seat.home, &["accept", said["draft"].as_str().unwrap()]);
+    let (start, got) = plugin.receive_file();
+    assert_eq!(
+        (
+            &start["attachment"]["name"],
+            &start["attachment"]["size"],
+            &start["from"]
+        ),
+        (&json!("back.bin"), &json!(bytes.len()), &json!("bob"))
+    );
+    assert!(got == bytes);
+}
+
+/// Names that would lie elsewhere, hide, or be run, by a real sender; each stays in the folder.
+#[test]
+fn hostile_names_stay_in_the_folder() {
+    let relay = Relay::start();
+    let seat = Seat::new("bob", &relay);
+    let mut plugin = V1::join(&relay, "plugin");
+    let names = [
+        "../../etc/passwd",
+        "/etc/cron.d/x",
+        "..\\..\\win.ini",
+        ".bashrc",
+        "~/.ssh/authorized_keys",
+        "-rf",
+        "a\u{0}b",
+        "a\nb",
+        "\u{1b}]0;title\u{7}",
+        "\u{202e}txt.exe",
+        "con",
+        "..",
+        "",
+        " ",
+    ];
+    for (nth, name) in names.iter().enumerate() {
+        let id = format!("f{}", nth + 1);
+        plugin.send_file(&["bob"], name, format!("{nth}").as_bytes());
+        plugin.next("ack");
+        seat.until(&id, "waits");
+        ask(&seat.home, &["accept", &id]);
+        seat.until(&id, "done");
+    }
+    let all = seat.everything();
+    assert_eq!(all.len(), names.len(), "{all:?}");
+    for path in &all {
+        let name = path
+            .strip_prefix("files/lobby/")
+            .unwrap_or_else(|| panic!("{path}"));
+        assert!(
+            !name.starts_with(['.', '-', '~']) && !name.contains(['/', '\\']),
+            "{name:?}"
+        );
+        assert!(!name.chars().any(char::is_control), "{name:?}");
+    }
+    assert!(!seat.home.path().join("passwd").exists());
+}
+
+/// A member that speaks version 2 and keeps to nothing.
+struct Liar {
+    socket: WebSocket<TcpStream>,
+}
+
+impl Liar {
+    fn join(relay: &Relay) -> Self {
+        let stream = TcpStream::connect(relay.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (socket, _) = tungstenite::client(relay.url(), stream).unwrap();
+        let mut liar = Self { socket };
+        liar.say(&json!({"type": "hello", "v": 2, "room": "lobby", "name": "liar", "token": TOKEN, "client": "test"}));
+        liar.next("welcome");
+        liar
+    }
+
+    fn say(&mut self, frame: &Value) {
+        self.socket.send(Message::text(frame.to_string())).unwrap();
+    }
+
+    #[track_caller]
+    fn next(&mut self, kind: &str) -> Value {
+        loop {
+            if let Message::Text(text) = self.socket.read().unwrap()
+                && let Ok(frame) = serde_json::from_str::<Value>(&text)
+                && (frame["type"] == kind || frame["body"]["kind"] == kind)
+            {
+                return frame;
+            }
+        }
+    }
+
+    /// Offers a file of `size` bytes with a hash, and sends `bytes` once it is accepted.
+    fn lies(&mut self, id: &str, size: usize, sha256: &str, bytes: &[u8], seat: &Seat, number: usize) {
+        self.say(
+            &json!({"type": "message", "id": format!("message-{id}"), "to": ["bob"], "only": true,
+            "body": {"kind": "chat", "text": "look", "origin": "human",
+                "files": [{"id": id, "name": format!("{id}.bin"), "size": size, "sha256": sha256}]}}),
+        );
+        seat.until(&format!("f{number}"), "waits");
+        ask(&seat.home, &["accept", &format!("f{number}")]);
+        self.next("file_accept");
+        let stream = Uuid::new_v4();
+        self.say(&json!({"type": "stream_open", "stream": stream, "to": "bob", "size": size, "of": id, "offset": 0}));
+        self.next("stream_credit");
+        let mut chunk = ChunkHead { stream, offset: 0 }.to_bytes().to_vec();
+        chunk.extend(bytes);
+        self.socket.send(Message::binary(chunk)).unwrap();
+        self.say(&json!({"type": "stream_close", "stream": stream, "reason": "done", "message": ""}));
+    }
+}
+
+#[test]
+fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
+    let relay = Relay::start();
+    let seat = Seat::new("bob", &relay);
+    let mut liar = Liar::join(&relay);
+    let hash = |bytes: &[u8]| {
+        let digest = Sha256::digest(bytes);
+        digest
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    let bytes = vec![b'x'; 1000];
+    // A wrong hash; too few bytes, called all; more than were announced, which the relay does not carry.
+    liar.lies("hash", 1000, &hash(b"other"), &bytes, &seat, 1);
+    let wrong = seat.until("f1", "failed");
+    liar.lies("short", 1000, &hash(&bytes), &bytes[..500], &seat, 2);
+    liar.lies("honest", 1000, &hash(&bytes), &bytes, &seat, 3);
+    seat.until("f3", "done");
+    seat.until("f2", "failed");
+    assert_eq!(wrong["bytes"], json!(1000));
+    let left: Vec<String> = seat
+        .everything()
+        .into_iter()
+        .filter(|path| !path.ends_with(".part"))
+        .collect();
+    assert_eq!(
+        left,
+        ["files/lobby/honest.bin"],
+        "nothing under a name of a file that did not come whole"
+    );
+    assert_eq!(fs::read(seat.got().join("honest.bin")).unwrap(), bytes);
+}
