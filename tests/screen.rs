@@ -502,3 +502,35 @@ fn the_plugins_settings_are_offered_on_the_first_screen() {
         "{saved}"
     );
 }
+
+/// A file that came is looked at in the person's pager, and its place is copied.
+#[test]
+fn a_file_that_came_opens_in_the_pager_and_its_place_is_copied() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let mut bob = Home::empty("bob");
+    let files = bob.path().join("files");
+    bob.join(
+        &relay,
+        &format!("[files]\ndir = {files:?}\nauto_accept_below = \"1 MiB\"\n"),
+    );
+    let pager = bob.script("pager", "tty > \"$HOME/looked\"; cat \"$1\" >> \"$HOME/looked\"");
+    bob.set("PAGER", pager.display().to_string());
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    std::fs::write(alice.work().join("notes.txt"), "what it holds").unwrap();
+    a.say("/say --file notes.txt look at this");
+    b.wait_for("look at this");
+    b.say("/files");
+    b.wait_for("in /");
+    b.press_until_is(ENTER, "the pager was there", |_| {
+        std::fs::read_to_string(bob.path().join("looked"))
+            .is_ok_and(|looked| looked.ends_with("what it holds"))
+    });
+    b.send("y");
+    b.wait_for("Copied");
+    let place = bob.path().join("files/lobby/notes.txt").display().to_string();
+    let copied = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &place);
+    b.wait_for_bytes(&format!("\x1b]52;c;{copied}\x07"));
+}

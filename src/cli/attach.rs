@@ -100,12 +100,12 @@ async fn carry(
                     out.flush()?;
                 }
                 Some(ToTerminal::Copy(text)) => guard.copy(text)?,
-                Some(ToTerminal::Edit(text)) => {
+                Some(ToTerminal::Lend(errand)) => {
                     drop(events);
-                    let edited = guard.edit(&text, &paths.state).await;
+                    let back = guard.lend(&errand, &paths.state).await;
                     events = Events::new();
-                    let edited = FromTerminal::Edited(edited.map_err(|error| error.to_string()));
-                    write_line(&mut writing, &edited).await?;
+                    let back = FromTerminal::Back(back.map_err(|error| error.to_string()));
+                    write_line(&mut writing, &back).await?;
                 }
                 Some(ToTerminal::End(why)) => return Ok(why),
                 None => return Ok("The session has ended.".to_owned()),

@@ -10,7 +10,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::screen::abilities::Abilities;
+use crate::screen::{Errand, abilities::Abilities};
 
 /// The longest line, in bytes: what a person pastes is an event.
 const LINE_MAX: u64 = 16 << 20;
@@ -37,8 +37,8 @@ pub struct Attach {
 pub enum FromTerminal {
     /// A key, a paste, another size, …
     Event(Event),
-    /// What was written in the person's editor, or why it was not.
-    Edited(Result<String, String>),
+    /// The terminal is back: what was written in the other program, or why nothing was.
+    Back(Result<String, String>),
 }
 
 /// What an attached terminal is told.
@@ -47,8 +47,8 @@ pub enum FromTerminal {
 pub enum ToTerminal {
     /// Write these bytes.
     Draw(String),
-    /// Let the person write on in their editor.
-    Edit(String),
+    /// Lend yourself to another program of the person's.
+    Lend(Errand),
     /// Put this on the clipboard.
     Copy(String),
     /// It is over, and why.

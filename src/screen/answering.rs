@@ -181,6 +181,7 @@ impl Screen {
     pub(super) fn show(&mut self, result: Result<Reply, String>) {
         match result {
             Ok(Reply::Text(words)) => self.state.say(words, Tone::Good),
+            Ok(Reply::Files) => self.state.go(Pane::Files),
             Ok(reply) => {
                 let invite = self.session.invite.to_string();
                 if let Some((title, lines)) = view::reply_lines(&self.look(), &reply, Some(invite)) {

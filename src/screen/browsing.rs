@@ -1,9 +1,12 @@
 //! Keys among the messages and in lists: moving, opening, trying again.
 
-use std::time::Instant;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use super::{
-    Screen,
+    Errand, Screen,
     gate::Gate,
     keymap::Context,
     reading::{OpenThread, Search},
@@ -34,7 +37,29 @@ impl Screen {
                     self.state.go(Pane::Composer);
                 }
             }
+            Context::Files => match self.selected_place() {
+                Some(path) => self.errand = Some(Errand::Look(path)),
+                None => self
+                    .state
+                    .say("It is not here, so it cannot be opened.", Tone::Good),
+            },
             _ => {}
+        }
+    }
+
+    /// Where the selected file lies, once it is here.
+    fn selected_place(&self) -> Option<PathBuf> {
+        let number = self.state.selected_file(&self.session.room)?;
+        self.session.room.offers.get(number)?.place().map(Path::to_owned)
+    }
+
+    /// Copies where the selected file lies.
+    pub(super) fn copy_place(&mut self) {
+        match self.selected_place() {
+            Some(path) => self.put_on_clipboard(path.display().to_string()),
+            None => self
+                .state
+                .say("It is not here, so there is no path to copy.", Tone::Good),
         }
     }
 

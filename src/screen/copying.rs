@@ -91,7 +91,7 @@ impl Screen {
         }
     }
 
-    fn put_on_clipboard(&mut self, text: String) {
+    pub(super) fn put_on_clipboard(&mut self, text: String) {
         let count = text.chars().count();
         if text.len() > MOST {
             let words = format!("That is {count} characters, more than terminals take: copy less of it.");

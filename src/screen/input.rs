@@ -6,7 +6,7 @@ use std::time::Instant;
 use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 
 use super::{
-    Screen,
+    Errand, Screen,
     action::Action,
     drag::Drag,
     key::Key,
@@ -143,6 +143,7 @@ impl Screen {
             Action::Retry => self.retry(now),
             Action::Fold => self.fold(),
             Action::FirstNew => self.first_new(now),
+            Action::Copy if context == Context::Files => self.copy_place(),
             Action::Copy => self.copy(),
             Action::CopyCode => self.copy_code(),
             Action::Mark => self.mark(),
@@ -172,7 +173,7 @@ impl Screen {
             Action::Mouse => self.toggle_mouse(),
             Action::TakeSettings => self.take_settings(now),
             Action::Redraw => self.redraw = true,
-            Action::Editor => self.wants_editor = true,
+            Action::Editor => self.errand = Some(Errand::Write(self.state.composer.whole())),
             Action::Leave => return self.leave(now),
             Action::Send => return self.send(now),
             Action::PageUp => self.scroll(-(self.page() - 1)),

@@ -13,7 +13,6 @@ mod composer;
 mod copying;
 mod deciding;
 mod drag;
-mod editor;
 mod events;
 mod files;
 mod gate;
@@ -21,6 +20,7 @@ mod glimpse;
 mod input;
 mod key;
 mod keymap;
+mod lent;
 pub(crate) mod paint;
 mod palette;
 mod popup;
@@ -58,6 +58,7 @@ pub use events::Events;
 pub use glimpse::glimpse;
 use input::Next;
 use keymap::Keymap;
+pub use lent::Errand;
 use state::{State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
@@ -95,8 +96,8 @@ pub struct Screen {
     redraw: bool,
     /// Whether the terminal gives us the mouse.
     mouse_was: bool,
-    /// The person wants to write in their editor.
-    wants_editor: bool,
+    /// What the person wants to do in another program.
+    errand: Option<Errand>,
     /// What is to be put on the clipboard.
     clipboard: Option<String>,
     /// The messages as they were drawn last.
@@ -143,7 +144,7 @@ impl Screen {
             asked_before: None,
             redraw: false,
             mouse_was: true,
-            wants_editor: false,
+            errand: None,
             clipboard: None,
             shown: None,
             desk,
@@ -221,9 +222,9 @@ impl Screen {
                     _ => return Ok(()),
                 }
             }
-            if std::mem::take(&mut self.wants_editor) {
+            if let Some(errand) = self.errand.take() {
                 drop(events);
-                self.edit_elsewhere(surface).await;
+                self.lend(surface, errand).await;
                 events = open();
                 dirty = true;
             }
@@ -267,11 +268,10 @@ impl Screen {
         }
     }
 
-    /// The person writes on in their editor, which has the terminal meanwhile.
-    async fn edit_elsewhere<S: Surface>(&mut self, surface: &mut S) {
-        let text = self.state.composer.whole();
+    /// Another program of the person's has the terminal until it ends.
+    async fn lend<S: Surface>(&mut self, surface: &mut S, errand: Errand) {
         let folder = self.session.state_folder().to_owned();
-        let mut written = std::pin::pin!(surface.edit(&text, &folder));
+        let mut written = std::pin::pin!(surface.lend(&errand, &folder));
         // The room goes on meanwhile.
         let written = loop {
             tokio::select! {
@@ -281,10 +281,9 @@ impl Screen {
         };
         self.redraw = true;
         match written {
-            Ok(text) => self.state.composer.set(&text),
-            Err(error) => self
-                .state
-                .say(format!("The editor did not work: {error}."), Tone::Bad),
+            Ok(text) if matches!(errand, Errand::Write(_)) => self.state.composer.set(&text),
+            Ok(_) => {}
+            Err(error) => self.state.say(format!("That did not work: {error}."), Tone::Bad),
         }
     }
 

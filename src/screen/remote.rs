@@ -16,7 +16,7 @@ use ratatui::{Terminal, layout::Size};
 use tokio::sync::mpsc;
 
 use super::{
-    Surface,
+    Errand, Surface,
     paint::{Paint, Sheet},
 };
 use crate::control::{Attach, FromTerminal, Line, ToTerminal};
@@ -105,16 +105,16 @@ impl Surface for Remote {
         let _ = self.wire.to.reserve_many(self.wire.to.max_capacity()).await;
     }
 
-    async fn edit(&mut self, text: &str, _folder: &Path) -> io::Result<String> {
+    async fn lend(&mut self, errand: &Errand, _folder: &Path) -> io::Result<String> {
         let gone = || io::Error::other("the terminal is gone");
-        let told = ToTerminal::Edit(text.to_owned());
+        let told = ToTerminal::Lend(errand.clone());
         self.wire.to.send(told).await.map_err(|_| gone())?;
         self.terminal.backend_mut().forget();
         loop {
             let next = poll_fn(|context| self.end.borrow_mut().from.poll_recv(context)).await;
             match next.ok_or_else(gone)? {
-                FromTerminal::Edited(Ok(text)) => return Ok(crate::text::clean(&text).text),
-                FromTerminal::Edited(Err(why)) => return Err(io::Error::other(why)),
+                FromTerminal::Back(Ok(text)) => return Ok(crate::text::clean(&text).text),
+                FromTerminal::Back(Err(why)) => return Err(io::Error::other(why)),
                 FromTerminal::Event(event) => self.end.borrow_mut().heed(&event),
             }
         }
@@ -141,7 +141,7 @@ impl Stream for Events {
                     return Poll::Ready(Some(Ok(event)));
                 }
                 // Nobody has asked.
-                Some(FromTerminal::Edited(_)) => {}
+                Some(FromTerminal::Back(_)) => {}
             }
         }
     }

@@ -14,8 +14,9 @@ use crossterm::{
 use ratatui::Terminal;
 
 use super::{
+    Errand,
     abilities::{Abilities, Wishes},
-    copying, editor,
+    copying, lent,
     paint::{Paint, Sheet},
 };
 
@@ -38,9 +39,9 @@ pub trait Surface {
     fn ready(&self) -> impl Future<Output = ()> {
         std::future::ready(())
     }
-    /// Lets the person write on in their own editor, which has the terminal meanwhile. `folder` is private. Fails
-    /// where the editor cannot be started or did not end well.
-    fn edit(&mut self, text: &str, folder: &Path) -> impl Future<Output = io::Result<String>>;
+    /// Lends the terminal to another program of the person's, and gives what they have written there. `folder` is
+    /// private. Fails where the program cannot be started or did not end well.
+    fn lend(&mut self, errand: &Errand, folder: &Path) -> impl Future<Output = io::Result<String>>;
     /// Puts a text on the person's clipboard.
     fn copy(&mut self, text: String) -> io::Result<()>;
 }
@@ -163,9 +164,9 @@ impl Surface for Guard {
         &mut self.out
     }
 
-    async fn edit(&mut self, text: &str, folder: &Path) -> io::Result<String> {
+    async fn lend(&mut self, errand: &Errand, folder: &Path) -> io::Result<String> {
         restore();
-        let written = editor::write(text, folder).await;
+        let written = lent::run(errand, folder).await;
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         self.terminal.backend_mut().forget();

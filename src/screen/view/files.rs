@@ -42,19 +42,6 @@ pub(super) fn draw(look: &Look, state: &State, area: Rect, buffer: &mut Buffer) 
     }
 }
 
-/// All files, for the answer to a command.
-pub(super) fn lines(look: &Look) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line> = Vec::new();
-    for offer in look.room.offers.all().rev() {
-        lines.push(head(look, offer, 200));
-        lines.push(look.line(format!("    {}", offer.in_words()), scope(offer)));
-    }
-    if lines.is_empty() {
-        lines.push(nothing(look));
-    }
-    lines
-}
-
 fn nothing(look: &Look) -> Line<'static> {
     look.line("No file yet. /say @NAME --file PATH offers one.", Scope::Dim)
 }

@@ -231,11 +231,10 @@ pub(in crate::screen) fn reply_lines(
     invite: Option<String>,
 ) -> Option<(&'static str, Vec<Line<'static>>)> {
     match reply {
-        Reply::Nothing | Reply::Said(_) | Reply::Text(_) => None,
+        Reply::Nothing | Reply::Said(_) | Reply::Text(_) | Reply::Files => None,
         Reply::Who => Some(("People", who(look))),
         Reply::Inbox => Some(("Inbox", inbox(look))),
         Reply::Status => Some(("Status", status(look, invite))),
-        Reply::Files => Some(("Files", super::files::lines(look))),
         Reply::History(numbers) => Some(("History", history(look, numbers))),
     }
 }
