@@ -10,7 +10,7 @@ type Said = (u8, bool);
 
 fn text((id, receipt): Said) -> String {
     let kind = if receipt { "receipt" } else { "chat" };
-    let thread = (id % 3 == 0).then_some(r#","thread":"t""#).unwrap_or_default();
+    let thread = if id % 3 == 0 { r#","thread":"t""# } else { "" };
     format!(r#"{{"type":"message","id":"m{id}"{thread},"body":{{"kind":"{kind}","text":"{id}"}}}}"#)
 }
 
