@@ -48,7 +48,8 @@ impl Session {
             .collect()
     }
 
-    pub(super) fn inbox(&self) -> Value {
+    /// What waits; with its text for who decides.
+    pub(super) fn inbox(&self, with_text: bool) -> Value {
         let pending: Vec<Value> = self
             .room
             .inbox
@@ -71,7 +72,7 @@ impl Session {
                     .threads
                     .get(&item.thread)
                     .map(|thread| format!("t{}", thread.number));
-                json!({
+                let mut told = json!({
                     "id": item.id.to_string(),
                     "kind": kind,
                     "from": valid(&item.from.member),
@@ -81,7 +82,11 @@ impl Session {
                     "time": item.arrived,
                     "why": why,
                     "askedFor": item.asked_for.is_some(),
-                })
+                });
+                if with_text {
+                    told["text"] = json!(item.text);
+                }
+                told
             })
             .collect();
         let mut archive: Vec<Value> = self
