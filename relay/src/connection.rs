@@ -53,6 +53,8 @@ const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
 const GUESSING: Duration = Duration::from_secs(1);
 /// Frames that are taken before anybody is told of them.
 const BURST: usize = 256;
+/// The same, after a rest: fewer, so that what is still too fast is noticed soon.
+const BURST_RESTED: usize = 32;
 /// Bytes of text frames after which no more are taken before they are passed on.
 const BURST_BYTES: usize = 64 * 1024;
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
@@ -286,6 +288,7 @@ impl Connection {
         let mut heard = tokio::time::Instant::now();
         let mut ping = heard + config.heartbeat;
         let mut timer = pin!(sleep_until(ping));
+        let mut burst = BURST;
         loop {
             tokio::select! {
                 biased;
@@ -303,11 +306,13 @@ impl Connection {
                     }
                     timer.as_mut().reset(ping.min(heard + patience));
                 }
-                (goes_on, rest) = poll_fn(|context| self.take(socket, &mut session, context)) => {
+                (goes_on, rest) = poll_fn(|context| self.take(socket, &mut session, burst, context)) => {
                     if !goes_on {
                         return;
                     }
+                    burst = BURST;
                     if !rest.is_zero() {
+                        burst = BURST_RESTED;
                         sleep(rest).await;
                     }
                     heard = tokio::time::Instant::now();
@@ -316,17 +321,18 @@ impl Connection {
         }
     }
 
-    /// Takes the frames that are there, up to a burst of them. False where the connection is to end; and for how
+    /// Takes the frames that are there, up to `burst` of them. False where the connection is to end; and for how
     /// long to rest then.
     fn take<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: &mut Socket<S>,
         session: &mut Session,
+        burst: usize,
         context: &mut Context<'_>,
     ) -> Poll<(bool, Duration)> {
         let (taken, rest) = burst::held(|| {
             let (mut texts, mut bytes) = (Vec::new(), 0);
-            for taken in 0..BURST {
+            for taken in 0..burst {
                 match socket.poll_next_unpin(context) {
                     Poll::Ready(Some(Ok(Message::Text(text))))
                         if text.len() <= self.shared.config.message_bytes =>

@@ -32,7 +32,7 @@ const BATCH_FILE_BYTES: usize = 128 * 1024;
 const KEEP_FRAMES: usize = 64;
 
 /// For how long who fills a queue rests after each burst: so long where it is full, not at all where it is half full.
-const REST: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_millis(64);
 /// Nobody rests for one who has taken nothing for so long.
 const DEAF: Duration = Duration::from_millis(500);
 
