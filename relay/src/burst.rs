@@ -4,11 +4,15 @@
 //! writers are told once, when the burst is over: each has more to write at once then. The first few are run
 //! right there, with their own wakers: a message on its way between two members needs no other thread, and no
 //! turn of the scheduler. What cannot be written at once goes on in the writer's own task.
+//!
+//! And a reader learns how long to rest after a burst, where it has filled a queue faster than it is drained: many
+//! who read at the pace of a busy machine are not to be cut because one speaks at the pace of an idle one.
 
 use std::{
     cell::RefCell,
     sync::Weak,
     task::{Context, Waker},
+    time::Duration,
 };
 
 /// Writers that are run where the burst was taken. More are left to their own tasks, which other threads take
@@ -25,30 +29,49 @@ pub trait InPlace: Send + Sync {
 /// A writer, and what wakes its task.
 type Told = (Option<Weak<dyn InPlace>>, Waker);
 
+/// What a burst has come to so far.
+#[derive(Default)]
+struct Burst {
+    /// Whom to tell. Holds each writer once at most, since a queue gives its writer's waker away.
+    told: Vec<Told>,
+    rest: Duration,
+}
+
 thread_local! {
-    /// Whom to tell, while a burst is being taken on this thread. Holds each writer once at most, since a queue
-    /// gives its writer's waker away.
-    static HELD: RefCell<Option<Vec<Told>>> = const { RefCell::new(None) };
+    /// There while a burst is being taken on this thread.
+    static HELD: RefCell<Option<Burst>> = const { RefCell::new(None) };
 }
 
 /// Takes a burst: wakes that [`tell`] is asked for meanwhile are held back until it is over, by a panic too.
-pub fn held<T>(take: impl FnOnce() -> T) -> T {
+/// Gives for how long its reader is to rest before the next.
+pub fn held<T>(take: impl FnOnce() -> T) -> (T, Duration) {
     struct Release;
     impl Drop for Release {
         fn drop(&mut self) {
             release();
         }
     }
-    HELD.with_borrow_mut(|held| *held = Some(Vec::new()));
+    HELD.set(Some(Burst::default()));
     let _release = Release;
-    take()
+    let taken = take();
+    let rest = HELD.with_borrow(|held| held.as_ref().map(|burst| burst.rest));
+    (taken, rest.unwrap_or_default())
+}
+
+/// Says that a queue fills: whoever takes the burst that this is of is to rest for so long at least.
+pub fn rest(time: Duration) {
+    HELD.with_borrow_mut(|held| {
+        if let Some(burst) = held {
+            burst.rest = burst.rest.max(time);
+        }
+    });
 }
 
 /// Tells a writer that there is something: now, or after the burst.
 pub fn tell(writer: Option<&Weak<dyn InPlace>>, waker: Waker) {
     let now = HELD.with_borrow_mut(|held| match held {
-        Some(held) => {
-            held.push((writer.cloned(), waker));
+        Some(burst) => {
+            burst.told.push((writer.cloned(), waker));
             None
         }
         None => Some(waker),
@@ -60,8 +83,8 @@ pub fn tell(writer: Option<&Weak<dyn InPlace>>, waker: Waker) {
 
 fn release() {
     // Taken out first: what is run from here on holds nothing back.
-    let held = HELD.take().unwrap_or_default();
-    for (index, (writer, waker)) in held.into_iter().enumerate() {
+    let burst = HELD.take().unwrap_or_default();
+    for (index, (writer, waker)) in burst.told.into_iter().enumerate() {
         let here = index < IN_PLACE && !std::thread::panicking();
         let writer = writer.filter(|_| here).and_then(|writer| writer.upgrade());
         if !writer.is_some_and(|writer| writer.write(&mut Context::from_waker(&waker))) {
@@ -119,11 +142,12 @@ mod tests {
             ..Writer::default()
         });
         let busy = Arc::new(Writer::default());
-        held(|| {
+        let ((), rest) = held(|| {
             tell_it(&free);
             tell_it(&busy);
             assert_eq!((counts(&free), counts(&busy)), ((0, 0), (0, 0)));
         });
+        assert_eq!(rest, Duration::ZERO, "nothing fills");
         assert_eq!(counts(&free), (1, 0), "run in place, and not woken");
         assert_eq!(counts(&busy), (1, 1), "woken, since it could not be run");
         tell_it(&free);
@@ -144,6 +168,18 @@ mod tests {
         let run = writers.iter().filter(|writer| counts(writer) == (1, 0)).count();
         let woken = writers.iter().filter(|writer| counts(writer) == (0, 1)).count();
         assert_eq!((run, woken), (IN_PLACE, 3));
+    }
+
+    #[test]
+    fn the_longest_rest_counts() {
+        let times = [2, 5, 3].map(Duration::from_millis);
+        assert_eq!(held(|| times.map(rest)).1, times[1]);
+        rest(times[2]);
+        assert_eq!(
+            held(|| ()).1,
+            Duration::ZERO,
+            "what is of no burst is of no account"
+        );
     }
 
     #[test]

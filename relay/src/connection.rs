@@ -51,8 +51,12 @@ const CLOSING: Duration = Duration::from_secs(5);
 const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
 /// How long an address waits for an answer that has presented too many wrong tokens.
 const GUESSING: Duration = Duration::from_secs(1);
-/// Frames that are taken before anybody is told of them, as many as a writer writes at once.
-const BURST: usize = 64;
+/// Frames that are taken before anybody is told of them.
+const BURST: usize = 256;
+/// The same, after a rest: fewer, so that what is still too fast is noticed soon.
+const BURST_RESTED: usize = 32;
+/// Bytes of text frames after which no more are taken before they are passed on.
+const BURST_BYTES: usize = 64 * 1024;
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
 const READ_BUFFER: usize = 4 * 1024;
 
@@ -284,6 +288,7 @@ impl Connection {
         let mut heard = tokio::time::Instant::now();
         let mut ping = heard + config.heartbeat;
         let mut timer = pin!(sleep_until(ping));
+        let mut burst = BURST;
         loop {
             tokio::select! {
                 biased;
@@ -301,51 +306,81 @@ impl Connection {
                     }
                     timer.as_mut().reset(ping.min(heard + patience));
                 }
-                goes_on = poll_fn(|context| self.take(socket, &mut session, context)) => {
-                    heard = tokio::time::Instant::now();
+                (goes_on, rest) = poll_fn(|context| self.take(socket, &mut session, burst, context)) => {
                     if !goes_on {
                         return;
                     }
+                    burst = BURST;
+                    if !rest.is_zero() {
+                        burst = BURST_RESTED;
+                        sleep(rest).await;
+                    }
+                    heard = tokio::time::Instant::now();
                 }
             }
         }
     }
 
-    /// Takes the frames that are there, up to a burst of them. False where the connection is to end.
+    /// Takes the frames that are there, up to `burst` of them. False where the connection is to end; and for how
+    /// long to rest then.
     fn take<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: &mut Socket<S>,
         session: &mut Session,
+        burst: usize,
         context: &mut Context<'_>,
-    ) -> Poll<bool> {
-        let config = &self.shared.config;
-        burst::held(|| {
-            for taken in 0..BURST {
+    ) -> Poll<(bool, Duration)> {
+        let (taken, rest) = burst::held(|| {
+            let (mut texts, mut bytes) = (Vec::new(), 0);
+            for taken in 0..burst {
                 match socket.poll_next_unpin(context) {
-                    Poll::Ready(Some(Ok(Message::Text(text)))) if text.len() <= config.message_bytes => {
-                        session.text(&text);
-                    }
-                    Poll::Ready(Some(Ok(Message::Binary(chunk))))
-                        if chunk.len() <= config.chunk_bytes + CHUNK_HEAD =>
+                    Poll::Ready(Some(Ok(Message::Text(text))))
+                        if text.len() <= self.shared.config.message_bytes =>
                     {
-                        session.binary(chunk);
-                    }
-                    Poll::Ready(Some(Ok(Message::Text(_) | Message::Binary(_)))) => {
-                        self.too_large();
-                        return Poll::Ready(false);
-                    }
-                    Poll::Ready(Some(Ok(Message::Ping(payload)))) => self.queue.pong(&payload),
-                    Poll::Ready(Some(Ok(Message::Pong(_) | Message::Frame(_)))) => {}
-                    Poll::Ready(other) => {
-                        self.ended_by_peer(other);
-                        return Poll::Ready(false);
+                        bytes += text.len();
+                        texts.push(text);
+                        if bytes > BURST_BYTES {
+                            break;
+                        }
                     }
                     Poll::Pending if taken == 0 => return Poll::Pending,
                     Poll::Pending => break,
+                    Poll::Ready(other) => {
+                        // All else keeps its place behind the texts.
+                        session.texts(&texts);
+                        texts.clear();
+                        if !self.take_other(other, session) {
+                            return Poll::Ready(false);
+                        }
+                    }
                 }
             }
+            session.texts(&texts);
             Poll::Ready(true)
-        })
+        });
+        taken.map(|goes_on| (goes_on, rest))
+    }
+
+    /// Takes what is no text frame within its limit. False where the connection is to end.
+    fn take_other(&self, frame: Option<Result<Message, Error>>, session: &mut Session) -> bool {
+        match frame {
+            Some(Ok(Message::Binary(chunk)))
+                if chunk.len() <= self.shared.config.chunk_bytes + CHUNK_HEAD =>
+            {
+                session.binary(chunk);
+            }
+            Some(Ok(Message::Text(_) | Message::Binary(_))) => {
+                self.too_large();
+                return false;
+            }
+            Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+            other => {
+                self.ended_by_peer(other);
+                return false;
+            }
+        }
+        true
     }
 
     /// What ends a connection from the other side: a close, the end of TCP, a fault.

@@ -201,6 +201,13 @@ impl Place {
         lock(&self.cell.room).room.message(&self.ticket, post, unix_ms())
     }
 
+    /// See [`Room::broadcast`].
+    pub fn broadcast(&self, posts: &[Post]) -> usize {
+        lock(&self.cell.room)
+            .room
+            .broadcast(&self.ticket, posts, unix_ms())
+    }
+
     /// See [`Room::signal`].
     pub fn signal(&self, post: &Post) -> Result<usize, ErrorFrame> {
         lock(&self.cell.room).room.signal(&self.ticket, post)

@@ -178,15 +178,15 @@ impl Lanes {
             let before = batch.len();
             let mut last = false;
             match item {
-                Item::Frame(frame) => batch.push_back(Part::whole(frame)),
+                Item::Frame(frame) => batch.push_back(Part::Frames(frame)),
                 Item::Last(frame) => {
-                    batch.push_back(Part::whole(frame));
+                    batch.push_back(Part::Frames(frame));
                     last = true;
                 }
                 Item::Whole { payload, head, end } => self.begin(payload, head, end, batch),
                 Item::Small { payload, head, end } => self.begin(payload.freeze(), head, end, batch),
             }
-            let bytes: usize = batch.iter().skip(before).map(|part| part.bytes.len()).sum();
+            let bytes: usize = batch.iter().skip(before).map(|part| part.bytes().len()).sum();
             budget = budget.saturating_sub(bytes);
             if last {
                 if let Some(lane) = self.lanes.pop_front() {
@@ -204,11 +204,8 @@ impl Lanes {
     fn begin(&mut self, payload: Bytes, head: usize, end: u64, batch: &mut VecDeque<Part>) {
         self.taken += (payload.len() - head) as u64;
         self.lanes[0].flow.begin(end);
-        batch.push_back(Part {
-            bytes: wire::binary_head(payload.len()),
-            last: false,
-        });
-        batch.push_back(Part::whole(payload));
+        batch.push_back(Part::Header(wire::binary_head(payload.len())));
+        batch.push_back(Part::Payload(payload));
     }
 }
 
@@ -229,8 +226,8 @@ mod tests {
         lanes.take(budget, &mut batch);
         batch
             .iter()
-            .filter(|part| part.last)
-            .map(|part| part.bytes.len())
+            .filter(|part| !matches!(part, Part::Header(_)))
+            .map(|part| part.bytes().len())
             .collect()
     }
 

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -17,12 +17,12 @@ use crate::{
     lanes::Lanes,
     metrics::{Metrics, add},
     protocol::{Code, ErrorFrame},
-    room::{Class, Flow, Outbox, Piece},
+    room::{Class, Flow, Outbox, Piece, Run},
     wire::{self, Part},
 };
 
-/// Frames that the writer takes at once, for one vectored write.
-const BATCH_FRAMES: usize = 64;
+/// Pieces that the writer takes at once, for one vectored write.
+const BATCH_PIECES: usize = 64;
 /// Bytes after which it takes no more at once.
 const BATCH_BYTES: usize = 128 * 1024;
 /// Bytes of files after which it takes no more at once. What is taken is not overtaken by frames any more; the
@@ -30,6 +30,11 @@ const BATCH_BYTES: usize = 128 * 1024;
 const BATCH_FILE_BYTES: usize = 128 * 1024;
 /// A queue that has drained gives back what it has grown to above this many frames.
 const KEEP_FRAMES: usize = 64;
+
+/// For how long who fills a queue rests after each burst: so long where it is full, not at all where it is half full.
+const REST: Duration = Duration::from_millis(64);
+/// Nobody rests for one who has taken nothing for so long.
+const DEAF: Duration = Duration::from_millis(500);
 
 /// See the [module](self).
 pub struct Queue {
@@ -45,7 +50,7 @@ pub struct Queue {
 }
 
 struct State {
-    frames: VecDeque<(Bytes, Class)>,
+    frames: VecDeque<Entry>,
     lanes: Lanes,
     /// When the oldest of `frames` came.
     since: Option<Instant>,
@@ -59,6 +64,14 @@ struct State {
     end: Option<End>,
     /// What wakes the writer, where it waits.
     waker: Option<Waker>,
+}
+
+/// What was queued in one piece.
+struct Entry {
+    bytes: Bytes,
+    /// How many frames that is.
+    frames: usize,
+    class: Class,
 }
 
 /// How a connection ends.
@@ -197,9 +210,50 @@ impl Queue {
         None
     }
 
-    /// Whether a frame of this length is one too many. Chunks do not count, the frames among them do.
-    fn is_full(&self, state: &State, length: usize) -> bool {
-        state.count >= self.max_frames || state.bytes + state.lanes.frame_bytes() + length > self.max_bytes
+    /// Whether so many frames of this length are too many. Chunks do not count, the frames among them do.
+    fn is_full(&self, state: &State, frames: usize, length: usize) -> bool {
+        state.count + frames > self.max_frames
+            || state.bytes + state.lanes.frame_bytes() + length > self.max_bytes
+    }
+
+    fn put(&self, bytes: Bytes, frames: usize, class: Class) -> bool {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return false;
+        }
+        if class != Class::Welcome {
+            let full = |state: &State| self.is_full(state, frames, bytes.len());
+            if full(&state) && state.signals > 0 {
+                add(&self.metrics.dropped, state.drop_signals());
+            }
+            if full(&state) && class == Class::Signal {
+                add(&self.metrics.dropped, 1);
+                return false;
+            }
+            if full(&state) {
+                drop(state);
+                self.too_slow();
+                return false;
+            }
+            state.bytes += bytes.len();
+            state.count += frames;
+            state.signals += usize::from(class == Class::Signal);
+        }
+        // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
+        state.since.get_or_insert_with(Instant::now);
+        self.pace(&state);
+        state.frames.push_back(Entry { bytes, frames, class });
+        self.wake(state);
+        true
+    }
+
+    /// Lets whoever fills the queue rest, where it is more than half full and being drained.
+    fn pace(&self, state: &State) {
+        let share = |now: usize, most: usize| now as f64 / most as f64;
+        let full = share(state.count, self.max_frames).max(share(state.bytes, self.max_bytes));
+        if full > 0.5 && state.since.is_some_and(|since| since.elapsed() < DEAF) {
+            burst::rest(REST.mul_f64((2.0 * full - 1.0).min(1.0).powi(2)));
+        }
     }
 
     fn too_slow(&self) {
@@ -241,33 +295,11 @@ impl Queue {
 
 impl Outbox for Queue {
     fn push(&self, frame: Bytes, class: Class) -> bool {
-        let mut state = self.lock();
-        if state.end.is_some() {
-            return false;
-        }
-        if class != Class::Welcome {
-            let full = |state: &State| self.is_full(state, frame.len());
-            if full(&state) && state.signals > 0 {
-                add(&self.metrics.dropped, state.drop_signals());
-            }
-            if full(&state) && class == Class::Signal {
-                add(&self.metrics.dropped, 1);
-                return false;
-            }
-            if full(&state) {
-                drop(state);
-                self.too_slow();
-                return false;
-            }
-            state.bytes += frame.len();
-            state.count += 1;
-            state.signals += usize::from(class == Class::Signal);
-        }
-        // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
-        state.since.get_or_insert_with(Instant::now);
-        state.frames.push_back((frame, class));
-        self.wake(state);
-        true
+        self.put(frame, 1, class)
+    }
+
+    fn push_run(&self, run: &Run) -> bool {
+        self.put(run.bytes().clone(), run.count(), Class::Frame)
     }
 
     fn close(&self, error: ErrorFrame) {
@@ -288,7 +320,7 @@ impl Outbox for Queue {
             return;
         }
         if let Piece::Frame(frame) = &piece
-            && self.is_full(&state, frame.len())
+            && self.is_full(&state, 1, frame.len())
         {
             drop(state);
             flow.finish();
@@ -318,18 +350,18 @@ impl Outbox for Queue {
 
 impl State {
     fn take(&mut self, batch: &mut VecDeque<Part>) {
-        batch.extend(self.pong.take().map(Part::whole));
+        batch.extend(self.pong.take().map(Part::Frames));
         if std::mem::take(&mut self.ping) {
-            batch.push_back(Part::whole(wire::PING_FRAME));
+            batch.push_back(Part::Frames(wire::PING_FRAME));
         }
         let mut bytes = 0;
-        while batch.len() < BATCH_FRAMES && bytes < BATCH_BYTES {
-            let Some((frame, class)) = self.frames.pop_front() else {
+        while batch.len() < BATCH_PIECES && bytes < BATCH_BYTES {
+            let Some(entry) = self.frames.pop_front() else {
                 break;
             };
-            bytes += frame.len();
-            self.uncount(&frame, class);
-            batch.push_back(Part::whole(frame));
+            bytes += entry.bytes.len();
+            self.uncount(&entry);
+            batch.push_back(Part::Frames(entry.bytes));
         }
         if self.frames.is_empty() && self.frames.capacity() > KEEP_FRAMES {
             self.frames.shrink_to(KEEP_FRAMES);
@@ -339,9 +371,10 @@ impl State {
     fn drop_signals(&mut self) -> usize {
         let before = self.frames.len();
         let mut bytes = 0;
-        self.frames.retain(|(frame, class)| {
-            bytes += if *class == Class::Signal { frame.len() } else { 0 };
-            *class != Class::Signal
+        self.frames.retain(|entry| {
+            let signal = entry.class == Class::Signal;
+            bytes += if signal { entry.bytes.len() } else { 0 };
+            !signal
         });
         let dropped = before - self.frames.len();
         self.bytes -= bytes;
@@ -350,11 +383,11 @@ impl State {
         dropped
     }
 
-    fn uncount(&mut self, frame: &Bytes, class: Class) {
-        if class != Class::Welcome {
-            self.bytes -= frame.len();
-            self.count -= 1;
-            self.signals -= usize::from(class == Class::Signal);
+    fn uncount(&mut self, entry: &Entry) {
+        if entry.class != Class::Welcome {
+            self.bytes -= entry.bytes.len();
+            self.count -= entry.frames;
+            self.signals -= usize::from(entry.class == Class::Signal);
         }
     }
 }
@@ -374,7 +407,7 @@ mod tests {
         let end = queue.poll(&mut batch, true, &mut Context::from_waker(Waker::noop()));
         batch
             .into_iter()
-            .map(|part| part.bytes)
+            .map(|part| part.bytes().clone())
             .chain(end.into_iter().flat_map(|end| end.last))
             .collect()
     }
@@ -413,6 +446,25 @@ mod tests {
             "taken is not queued"
         );
         assert!(!queue.push(FRAME, Class::Frame));
+    }
+
+    #[test]
+    fn who_fills_a_queue_that_is_drained_rests() {
+        let queue = queue(1 << 20, 8);
+        let fill = |frames: usize| {
+            let push = || (0..frames).for_each(|_| assert!(queue.push(FRAME, Class::Frame)));
+            burst::held(push).1
+        };
+        assert_eq!(fill(4), Duration::ZERO, "no more than half full");
+        assert_eq!(fill(2), REST / 4);
+        queue.lock().since = Instant::now().checked_sub(DEAF);
+        assert_eq!(
+            fill(1),
+            Duration::ZERO,
+            "nobody reads: there is nothing to wait for"
+        );
+        assert_eq!(taken(&queue).len(), 7);
+        assert_eq!(fill(8), REST);
     }
 
     #[test]

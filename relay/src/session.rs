@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::info;
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use crate::{
     hub::Place,
     limits::{Bucket, Patience},
     metrics::add,
-    protocol::{ChunkHead, Code, ErrorFrame, Request},
+    protocol::{ChunkHead, Code, ErrorFrame, Post, Request},
     queue::Queue,
     room::{Class, Outbox, StreamFault},
     server::Shared,
@@ -42,23 +43,50 @@ impl Session {
         }
     }
 
-    /// Takes a text frame.
-    pub fn text(&mut self, text: &str) {
-        add(&self.shared.metrics.bytes_in, text.len());
-        let request = Request::parse(text);
-        let free = match &request {
+    /// Takes text frames that came in one go. Messages to all among them are passed on together.
+    pub fn texts(&mut self, texts: &[Utf8Bytes]) {
+        let mut posts = Vec::new();
+        for text in texts {
+            add(&self.shared.metrics.bytes_in, text.len());
+            let request = Request::parse(text);
+            let limited = self.limit(&request);
+            match request {
+                Ok(Request::Message(post)) if limited.is_none() && post.is_broadcast() => posts.push(post),
+                request => {
+                    self.broadcast(&mut posts);
+                    match limited {
+                        Some(retry_ms) => self.limited(request, retry_ms),
+                        None => {
+                            let result = request.map_err(StreamFault::from);
+                            let result = result.and_then(|request| self.process(request));
+                            self.judge(result);
+                        }
+                    }
+                }
+            }
+        }
+        self.broadcast(&mut posts);
+    }
+
+    /// Counts a frame against the rate. Where that refuses it: after how many milliseconds it may come again.
+    fn limit(&mut self, request: &Result<Request, ErrorFrame>) -> Option<u64> {
+        let free = match request {
             Ok(Request::Bye) => true,
             Ok(Request::StreamCredit(credit)) => !self.place.is_small_credit(credit),
             _ => false,
         };
-        if !free && let Some(Err(retry_ms)) = self.bucket.as_mut().map(|bucket| bucket.take(Instant::now())) {
-            return self.limited(request, retry_ms);
+        let bucket = self.bucket.as_mut().filter(|_| !free)?;
+        bucket.take(Instant::now()).err()
+    }
+
+    fn broadcast(&mut self, posts: &mut Vec<Post>) {
+        if !posts.is_empty() {
+            let count = self.place.broadcast(posts);
+            add(&self.shared.metrics.messages, posts.len());
+            add(&self.shared.metrics.deliveries, count);
+            posts.clear();
+            self.patience.good();
         }
-        let result = match request {
-            Ok(request) => self.process(request),
-            Err(error) => Err(error.into()),
-        };
-        self.judge(result);
     }
 
     /// Takes a binary frame: a chunk of a stream.

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 /// The longest header: two bytes and a length of eight.
 const HEADER: usize = 10;
+/// A payload as long as most are.
+const COMMON: usize = 300;
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
@@ -18,67 +20,96 @@ const PONG: u8 = 0xa;
 /// A ping without a payload.
 pub const PING_FRAME: Bytes = Bytes::from_static(&[FIN | PING, 0]);
 
-/// What is written of a frame in one piece: all of it, or its head alone.
-pub struct Part {
-    /// The bytes.
-    pub bytes: Bytes,
-    /// Whether the frame ends with them.
-    pub last: bool,
+/// What is written in one piece.
+pub enum Part {
+    /// A frame, or several of them.
+    Frames(Bytes),
+    /// The header of a frame, whose payload is in the next part.
+    Header(Bytes),
+    /// What belongs to the header before it.
+    Payload(Bytes),
 }
 
 impl Part {
-    /// A whole frame, or the end of one.
-    pub fn whole(bytes: Bytes) -> Part {
-        Part { bytes, last: true }
+    /// What is written.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Part::Frames(bytes) | Part::Header(bytes) | Part::Payload(bytes) => bytes,
+        }
     }
 }
 
 /// The header of a binary frame whose payload follows in a part of its own, so that it is not copied.
-pub fn binary_head(length: usize) -> Bytes {
-    let mut buffer = [0; HEADER];
-    let start = put_header(&mut buffer, BINARY, length);
-    Bytes::copy_from_slice(&buffer[start..])
+pub fn binary_head(payload: usize) -> Bytes {
+    let (header, length) = header(BINARY, payload);
+    Bytes::copy_from_slice(&header[..length])
 }
 
 /// A text frame that holds `value` as JSON.
 pub fn text(value: &impl Serialize) -> Bytes {
-    // Room for the header is kept in front, so that the text is not moved once its length is known.
     let mut buffer = Vec::with_capacity(512);
-    buffer.resize(HEADER, 0);
-    // Writing to memory cannot fail, and none of the frames has a map with keys that are not strings.
-    let written = serde_json::to_writer(&mut buffer, value);
-    debug_assert!(written.is_ok(), "a frame that does not serialise");
-    let length = buffer.len() - HEADER;
-    let start = put_header(&mut buffer, TEXT, length);
-    Bytes::from(buffer).slice(start..)
+    put_text(&mut buffer, value);
+    buffer.into()
 }
 
-/// Writes a header so that it ends at [`HEADER`]; gives where it begins.
-fn put_header(buffer: &mut [u8], opcode: u8, length: usize) -> usize {
-    let start = HEADER - header_len(length);
-    buffer[start] = FIN | opcode;
+/// Puts a text frame that holds `value` as JSON behind what is in `buffer`.
+pub fn put_text(buffer: &mut Vec<u8>, value: &impl Serialize) {
+    // Room for the header is kept in front, so that most texts are not moved once their length is known.
+    let start = buffer.len();
+    let payload = start + header_len(COMMON);
+    buffer.resize(payload, 0);
+    // Writing to memory cannot fail, and none of the frames has a map with keys that are not strings.
+    let written = serde_json::to_writer(&mut *buffer, value);
+    debug_assert!(written.is_ok(), "a frame that does not serialise");
+    let (header, length) = header(TEXT, buffer.len() - payload);
+    buffer.splice(start..payload, header.into_iter().take(length));
+}
+
+/// A header, and how long it is.
+fn header(opcode: u8, length: usize) -> ([u8; HEADER], usize) {
+    let mut header = [0; HEADER];
+    header[0] = FIN | opcode;
     match length {
-        0..=125 => buffer[start + 1] = length as u8,
+        0..=125 => header[1] = length as u8,
         126..=0xffff => {
-            buffer[start + 1] = 126;
-            buffer[start + 2..HEADER].copy_from_slice(&(length as u16).to_be_bytes());
+            header[1] = 126;
+            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
         }
         _ => {
-            buffer[start + 1] = 127;
-            buffer[start + 2..HEADER].copy_from_slice(&(length as u64).to_be_bytes());
+            header[1] = 127;
+            header[2..].copy_from_slice(&(length as u64).to_be_bytes());
         }
     }
-    start
+    (header, header_len(length))
 }
 
 /// The payload of a frame that was made here.
 pub fn payload(frame: &[u8]) -> &[u8] {
-    let header = match frame.get(1) {
+    frame.get(payload_start(frame)..).unwrap_or_default()
+}
+
+/// Where the frame ends that is written in part, once `written` bytes of these frames are.
+pub fn end_of_begun(frames: &[u8], written: usize) -> usize {
+    let mut end = 0;
+    while end < written {
+        let frame = &frames[end..];
+        let payload = match *frame {
+            [_, 126, a, b, ..] => usize::from(u16::from_be_bytes([a, b])),
+            [_, 127, a, b, c, d, e, f, g, h, ..] => u64::from_be_bytes([a, b, c, d, e, f, g, h]) as usize,
+            [_, short, ..] => usize::from(short),
+            _ => return frames.len(),
+        };
+        end = (end + payload_start(frame) + payload).min(frames.len());
+    }
+    end
+}
+
+fn payload_start(frame: &[u8]) -> usize {
+    match frame.get(1) {
         Some(126) => 4,
         Some(127) => HEADER,
         _ => 2,
-    };
-    frame.get(header..).unwrap_or_default()
+    }
 }
 
 /// The answer to a ping, with the ping's payload (125 bytes at most, as the RFC limits it).
@@ -134,6 +165,21 @@ mod tests {
             assert_eq!(told, length as u64);
             assert_eq!(frame[header], b'"');
         }
+    }
+
+    #[test]
+    fn a_frame_that_is_begun_ends_where_it_does() {
+        let (mut frames, mut ends) = (Vec::new(), vec![0]);
+        for length in [0, 100, 123, 124, 3, 65534, 1] {
+            put_text(&mut frames, &"x".repeat(length));
+            ends.push(frames.len());
+        }
+        for two in ends.windows(2) {
+            for written in [two[0] + 1, two[0] + 2, two[1] - 1, two[1]] {
+                assert_eq!(end_of_begun(&frames, written), two[1], "{written} of {ends:?}");
+            }
+        }
+        assert_eq!(end_of_begun(&frames, 0), 0);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Buf;
 use tokio::io::AsyncWrite;
 
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     metrics::{Metrics, add},
     queue::Queue,
     room::Walked,
-    wire::Part,
+    wire::{self, Part},
 };
 
 /// Frames in one write. More would need a larger array on every writer's stack for no gain.
@@ -41,8 +40,8 @@ struct Writer<W> {
     replay: Option<Place>,
     /// What is being written. Bounded: it is filled when empty only.
     batch: VecDeque<Part>,
-    /// Whether the first frame of the batch is written in part, and has to be finished whatever happens.
-    begun: bool,
+    /// How much of the batch's first part is written.
+    written: usize,
     ending: bool,
     unflushed: bool,
     metrics: Arc<Metrics>,
@@ -56,7 +55,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Writing<W> {
             queue: Arc::clone(&queue),
             replay,
             batch: VecDeque::new(),
-            begun: false,
+            written: 0,
             ending: false,
             unflushed: false,
             metrics,
@@ -96,21 +95,15 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         {
             self.ending = true;
             self.replay = None;
-            // The frame that is being written is finished; what waits behind it is not sent.
-            let rest = self
-                .batch
-                .iter()
-                .position(|part| part.last)
-                .map_or(0, |last| last + 1);
-            self.batch.truncate(if self.begun { rest } else { 0 });
-            self.batch.extend(end.last.into_iter().map(Part::whole));
+            self.drop_rest();
+            self.batch.extend(end.last.into_iter().map(Part::Frames));
         }
         while self.batch.is_empty()
             && let Some(place) = &self.replay
         {
             let mut frames = Vec::new();
             let walked = place.walk(REPLAY_BYTES, &mut frames);
-            self.batch.extend(frames.into_iter().map(Part::whole));
+            self.batch.extend(frames.into_iter().map(Part::Frames));
             if walked == Walked::Live {
                 self.replay = None;
                 // Files waited for the end of the replay; and what is polled again registers this task.
@@ -120,28 +113,41 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         !self.batch.is_empty()
     }
 
+    /// Drops what is not begun. The frame that is being written is finished whatever happens.
+    fn drop_rest(&mut self) {
+        let keep = match self.batch.front_mut() {
+            Some(Part::Frames(frames)) => {
+                frames.truncate(wire::end_of_begun(frames, self.written));
+                usize::from(self.written > 0)
+            }
+            Some(Part::Header(_)) if self.written > 0 => 2,
+            Some(Part::Payload(_)) => 1,
+            Some(Part::Header(_)) | None => 0,
+        };
+        self.batch.truncate(keep);
+    }
+
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = self.batch.len().min(SLICES);
         for (slice, part) in slices.iter_mut().zip(&self.batch) {
-            *slice = IoSlice::new(&part.bytes);
+            *slice = IoSlice::new(part.bytes());
         }
+        slices[0].advance(self.written);
         let mut written = ready!(Pin::new(&mut self.out).poll_write_vectored(context, &slices[..count]))?;
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         add(&self.metrics.bytes_out, written);
         self.unflushed = true;
-        while let Some(part) = self.batch.front_mut() {
-            if written < part.bytes.len() {
-                part.bytes.advance(written);
-                self.begun |= written > 0;
-                break;
-            }
-            written -= part.bytes.len();
-            self.begun = !part.last;
+        written += self.written;
+        while let Some(part) = self.batch.front()
+            && written >= part.bytes().len()
+        {
+            written -= part.bytes().len();
             self.batch.pop_front();
         }
+        self.written = written;
         Poll::Ready(Ok(()))
     }
 
@@ -169,5 +175,110 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 Poll::Pending
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::{
+        lanes::{Lanes, Turns},
+        protocol::{Code, ErrorFrame},
+        room::{Flow, Outbox, Piece, Run},
+    };
+
+    /// Takes so many bytes, and no more until it is told how many.
+    #[derive(Clone, Default)]
+    struct Pipe(Arc<Mutex<(usize, Vec<u8>)>>);
+
+    impl Pipe {
+        fn allow(&self, bytes: usize) -> Vec<u8> {
+            let mut pipe = self.0.lock().expect("no panic");
+            pipe.0 = bytes;
+            std::mem::take(&mut pipe.1)
+        }
+    }
+
+    impl AsyncWrite for Pipe {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let mut pipe = self.0.lock().expect("no panic");
+            let taken = bytes.len().min(pipe.0);
+            if taken == 0 {
+                return Poll::Pending;
+            }
+            pipe.0 -= taken;
+            pipe.1.extend(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Whatever is on its way when the connection ends: the frame that is begun is finished, the rest is not sent.
+    #[test]
+    fn of_a_run_the_frame_that_is_begun_is_finished() {
+        let run = Run::of(["a".repeat(10), "b".repeat(200), "c".repeat(10)].iter());
+        let ends: Vec<usize> = run
+            .frames()
+            .scan(0, |end, frame| {
+                *end += frame.len();
+                Some(*end)
+            })
+            .collect();
+        for (written, whole) in [
+            (0, 0),
+            (1, ends[0]),
+            (ends[0], ends[0]),
+            (ends[0] + 3, ends[1]),
+            (ends[2] - 1, ends[2]),
+        ] {
+            let sent = after_a_close(written, |queue| assert!(queue.push_run(&run)));
+            assert_eq!(sent[..whole], run.bytes()[..whole], "{written}");
+            assert!(sent[whole..].starts_with(b"\x81"), "{written}: then the error");
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_is_begun_is_finished() {
+        let chunk = Piece::Chunk {
+            payload: vec![7; 24 + 5000].into(),
+            head: 24,
+            end: 5000,
+        };
+        for (written, whole) in [(0, 0), (1, 5028), (4, 5028), (5, 5028), (5028, 5028)] {
+            let flow = Flow::new(uuid::Uuid::from_u128(1), 0, None);
+            let sent = after_a_close(written, |queue| {
+                for _ in 0..3 {
+                    queue.push_lane(&flow, chunk.clone());
+                }
+            });
+            assert!(sent[whole..].starts_with(b"\x81"), "{written}: then the error");
+            assert!(sent[whole..].len() < 1000, "{written}: and nothing else");
+        }
+    }
+
+    /// What is sent where the connection is closed after so many bytes of what `fill` has put into its queue.
+    fn after_a_close(written: usize, fill: impl FnOnce(&Queue)) -> Vec<u8> {
+        let lanes = Lanes::new(Turns::Fair, 1 << 16);
+        let queue = Arc::new(Queue::new(1 << 20, 100, lanes, Arc::default()));
+        let pipe = Pipe::default();
+        let mut writing = Writing::new(pipe.clone(), Arc::clone(&queue), None, Arc::default());
+        let mut context = Context::from_waker(Waker::noop());
+        fill(&queue);
+        pipe.allow(written);
+        assert!(Pin::new(&mut writing).poll(&mut context).is_pending());
+        queue.close(ErrorFrame::new(Code::SlowConsumer, "Read faster."));
+        let mut sent = pipe.allow(usize::MAX);
+        assert!(Pin::new(&mut writing).poll(&mut context).is_ready());
+        sent.extend(pipe.allow(0));
+        sent
     }
 }

@@ -53,6 +53,13 @@ pub struct Post<'a> {
     pub body: &'a RawValue,
 }
 
+impl Post<'_> {
+    /// Whether it is for all, and addresses nobody.
+    pub fn is_broadcast(&self) -> bool {
+        self.to.is_empty() && !self.only
+    }
+}
+
 /// The fields of every frame that a client may send, unread.
 #[derive(Default, Deserialize)]
 #[serde(default)]

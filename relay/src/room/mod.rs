@@ -7,6 +7,7 @@
 //!
 //! - [`Room::join`], [`Room::lost`], [`Room::expire`], [`Room::bye`]: who is here (`presence.rs`);
 //! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`post.rs`);
+//! - [`Room::broadcast`]: many messages of one sender in one go (`run.rs`);
 //! - [`Room::stream_open`] and its like: files on their way (`stream.rs`);
 //! - [`Room::v1_message`] and its like: version 1 members (`v1/`);
 //! - [`Room::walk`]: what a member missed, at the pace of its connection (`walk.rs`).
@@ -15,6 +16,7 @@ mod memory;
 mod outbox;
 mod post;
 mod presence;
+mod run;
 mod seat;
 mod stream;
 #[cfg(test)]
@@ -25,7 +27,7 @@ mod walk;
 use std::{collections::HashMap, sync::Arc};
 
 use memory::Memory;
-pub use outbox::{Class, Flow, Outbox, Piece};
+pub use outbox::{Class, Flow, Outbox, Piece, Run};
 pub use presence::{Absence, Entry};
 use seat::{Key, Name, Seat};
 pub use seat::{Owner, Ticket};

@@ -9,10 +9,11 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::protocol::ErrorFrame;
+use crate::{protocol::ErrorFrame, wire};
 
 /// How a frame stands in a connection's outgoing queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,51 @@ pub enum Class {
     Signal,
 }
 
+/// Encoded WebSocket frames, one behind the other in one piece, so that what is queued for many costs them no
+/// more than one frame would.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    bytes: Bytes,
+    /// Where each ends; rising.
+    ends: Arc<[usize]>,
+}
+
+impl Run {
+    /// Encodes these as text frames.
+    pub fn of<T: Serialize>(values: impl Iterator<Item = T>) -> Run {
+        let mut bytes = Vec::new();
+        let ends = values
+            .map(|value| {
+                wire::put_text(&mut bytes, &value);
+                bytes.len()
+            })
+            .collect();
+        bytes.shrink_to_fit();
+        Run {
+            bytes: bytes.into(),
+            ends,
+        }
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How many frames there are.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Each for itself; they share the run's memory.
+    pub fn frames(&self) -> impl Iterator<Item = Bytes> {
+        let starts = std::iter::once(&0).chain(self.ends.iter());
+        starts
+            .zip(self.ends.iter())
+            .map(|(start, end)| self.bytes.slice(start..end))
+    }
+}
+
 /// The sending side of one connection. None of the methods waits.
 ///
 /// Beside its frames it has lanes, one for each file on its way to the connection. Frames overtake what is
@@ -34,6 +80,10 @@ pub trait Outbox {
     /// Queues an encoded WebSocket frame. False where the connection is closing, or closes now because
     /// its queue is full; the frame is not sent then.
     fn push(&self, frame: Bytes, class: Class) -> bool;
+
+    /// Queues several frames of [`Class::Frame`] that stand one behind the other, all or none of them;
+    /// else like [`Outbox::push`].
+    fn push_run(&self, run: &Run) -> bool;
 
     /// Ends the connection with an error whose code has a close code.
     fn close(&self, error: ErrorFrame);
@@ -126,6 +176,10 @@ impl Flow {
 impl<O: Outbox + ?Sized> Outbox for Arc<O> {
     fn push(&self, frame: Bytes, class: Class) -> bool {
         (**self).push(frame, class)
+    }
+
+    fn push_run(&self, run: &Run) -> bool {
+        (**self).push_run(run)
     }
 
     fn close(&self, error: ErrorFrame) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    Class, Outbox, Room,
+    Class, Outbox, Room, Run,
     memory::{Addressee, Stored},
     seat::{Key, Seat, Ticket},
     v1::{Faces, Parts, V1Face},
@@ -17,16 +17,16 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "message")]
-struct MessageFrame<'a> {
-    id: &'a str,
-    from: &'a str,
-    to: Vec<&'a str>,
-    only: bool,
+pub(super) struct MessageFrame<'a> {
+    pub(super) id: &'a str,
+    pub(super) from: &'a str,
+    pub(super) to: Vec<&'a str>,
+    pub(super) only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thread: Option<&'a str>,
-    seq: u64,
-    at: u64,
-    body: &'a RawValue,
+    pub(super) thread: Option<&'a str>,
+    pub(super) seq: u64,
+    pub(super) at: u64,
+    pub(super) body: &'a RawValue,
 }
 
 #[derive(Serialize)]
@@ -81,11 +81,11 @@ impl<O: Outbox> Room<O> {
         if let Some(first) = self.memory.find(&ticket.key, &post.id) {
             let ack = self.ack_again(first);
             let seq = ack.seq;
-            self.push_ack(sender, seq, wire::text(&ack));
+            self.push_acks(sender, seq, &Run::of([ack].iter()));
             return Ok(0);
         }
         let taken = self.take(sender, targets, post, V1Face::Translated, true, now);
-        let ack = wire::text(&Ack {
+        let ack = Ack {
             id: post.id.clone().into_owned(),
             seq: taken.seq,
             at: taken.at,
@@ -93,8 +93,8 @@ impl<O: Outbox> Room<O> {
             reached: taken.reached,
             absent: taken.absent,
             duplicate: false,
-        });
-        self.push_ack(sender, taken.seq, ack);
+        };
+        self.push_acks(sender, taken.seq, &Run::of([ack].iter()));
         if self.v1.members > 0 {
             self.v1_accept(sender, post, now);
         }
@@ -161,7 +161,7 @@ impl<O: Outbox> Room<O> {
         if !waits {
             targets.retain(|target| target.seat.is_some());
         }
-        self.remember(sender, targets, post, frames.v2, count);
+        self.remember(sender, self.seq, targets, post, frames.v2, count);
         taken
     }
 
@@ -252,10 +252,18 @@ impl<O: Outbox> Room<O> {
 
     /// Keeps a message, and who of the addressed may not have it yet. The memory is not read between
     /// delivery and this, since both happen under one borrow of the room.
-    fn remember(&mut self, sender: usize, targets: Vec<Target>, post: &Post, frame: Bytes, count: usize) {
+    pub(super) fn remember(
+        &mut self,
+        sender: usize,
+        seq: u64,
+        targets: Vec<Target>,
+        post: &Post,
+        frame: Bytes,
+        count: usize,
+    ) {
         let to = targets.into_iter().map(|Target { key, name, .. }| {
             let known = self.names.entry(key.clone()).or_default();
-            known.pending.insert(self.seq);
+            known.pending.insert(seq);
             Addressee {
                 key,
                 name,
@@ -265,7 +273,7 @@ impl<O: Outbox> Room<O> {
         let to = to.collect();
         let from = self.seats[sender].key.clone();
         self.memory.push(Stored {
-            seq: self.seq,
+            seq,
             at: self.at,
             id: (*post.id).into(),
             from_owner: self.names.get(&from).and_then(|name| name.owner),
@@ -302,21 +310,21 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Acks stand on the sender's connection in the order of the messages, also while it is replayed to.
-    fn push_ack(&mut self, sender: usize, seq: u64, ack: Bytes) {
+    /// `first` is the place of the message that the first of them is for; the others follow.
+    pub(super) fn push_acks(&mut self, sender: usize, first: u64, acks: &Run) {
         let rules = &self.rules;
         let Some(link) = &mut self.seats[sender].link else {
             return;
         };
-        match &mut link.walk {
-            None => {
-                link.outbox.push(ack, Class::Frame);
-            }
-            Some(walk) => {
-                if !walk.hold_ack(seq, ack, rules.queue_frames, rules.queue_bytes) {
-                    let message =
-                        "Too many acks wait for your replay to be read; connect again, and read faster.";
-                    link.outbox.close(ErrorFrame::new(Code::SlowConsumer, message));
-                }
+        let Some(walk) = &mut link.walk else {
+            link.outbox.push_run(acks);
+            return;
+        };
+        for (seq, ack) in (first..).zip(acks.frames()) {
+            if !walk.hold_ack(seq, ack, rules.queue_frames, rules.queue_bytes) {
+                let message =
+                    "Too many acks wait for your replay to be read; connect again, and read faster.";
+                return link.outbox.close(ErrorFrame::new(Code::SlowConsumer, message));
             }
         }
     }
@@ -349,7 +357,7 @@ impl<O: Outbox> Seat<O> {
 
 /// Whether a body is a receipt: the one thing that the relay looks for in a body, since receipts have a
 /// part of the memory of their own. A body without the word costs a search and no parsing.
-fn is_receipt(body: &RawValue) -> bool {
+pub(super) fn is_receipt(body: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Kind<'a> {
         #[serde(borrow)]

@@ -2,6 +2,7 @@
 
 mod property;
 mod rules;
+mod runs;
 mod streams;
 mod version1;
 
@@ -31,6 +32,10 @@ impl Outbox for Box_ {
             state.frames.push_back(frame);
         }
         state.closed.is_none()
+    }
+
+    fn push_run(&self, run: &Run) -> bool {
+        run.frames().all(|frame| self.push(frame, Class::Frame))
     }
 
     fn close(&self, error: ErrorFrame) {

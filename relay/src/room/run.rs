@@ -1,0 +1,90 @@
+//! What one member says to all in one go.
+//!
+//! Its messages are encoded one behind the other, and each connection gets them in one piece: what a delivery
+//! costs is shared by all that came together.
+
+use std::collections::HashSet;
+
+use super::{
+    Outbox, Room, Run,
+    post::{MessageFrame, is_receipt},
+    seat::{Seat, Ticket},
+};
+use crate::protocol::{Ack, Post};
+
+impl<O: Outbox> Room<O> {
+    /// Takes messages to all, as [`Room::message`] would take each of them in turn; gives how many connections
+    /// they were queued for, all together. None of them may address anybody.
+    pub fn broadcast(&mut self, ticket: &Ticket, posts: &[Post], now: u64) -> usize {
+        let (mut rest, mut count) = (posts, 0);
+        while let [first, others @ ..] = rest {
+            let Some(sender) = self.seat_of(ticket) else { break };
+            let mut ids = HashSet::with_capacity(rest.len());
+            // Version 1 is told each in its own words. Receipts are forgotten later than other messages: in one
+            // piece with them, they would hold on to their memory.
+            let run = rest.iter().take_while(|post| {
+                self.v1.members == 0
+                    && !is_receipt(post.body)
+                    && self.memory.find(&ticket.key, &post.id).is_none()
+                    && ids.insert(&*post.id)
+            });
+            let (run, behind) = rest.split_at(run.count());
+            if run.is_empty() {
+                // A broadcast has no fault that a message can have.
+                count += self.message(ticket, first, now).unwrap_or(0);
+                rest = others;
+            } else {
+                count += self.run(sender, run, now);
+                rest = behind;
+            }
+        }
+        count
+    }
+
+    /// Takes messages that are all new, and no receipts.
+    fn run(&mut self, sender: usize, posts: &[Post], now: u64) -> usize {
+        self.tell_time(now);
+        self.at = self.at.max(now);
+        let (at, first) = (self.at, self.seq + 1);
+        self.seq += posts.len() as u64;
+        let from = &self.seats[sender].member.name;
+        let frames = Run::of((first..).zip(posts).map(|(seq, post)| MessageFrame {
+            id: &post.id,
+            from,
+            to: Vec::new(),
+            only: false,
+            thread: post.thread.as_deref(),
+            seq,
+            at,
+            body: post.body,
+        }));
+        let others = self
+            .seats
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != sender);
+        let count = others.filter(|(_, seat)| seat.take_run(&frames)).count();
+        let acks = Run::of((first..).zip(posts).map(|(seq, post)| Ack {
+            id: post.id.to_string(),
+            seq,
+            at,
+            count,
+            reached: Vec::new(),
+            absent: Vec::new(),
+            duplicate: false,
+        }));
+        for ((seq, post), frame) in (first..).zip(posts).zip(frames.frames()) {
+            self.remember(sender, seq, Vec::new(), post, frame, count);
+        }
+        self.push_acks(sender, first, &acks);
+        count * posts.len()
+    }
+}
+
+impl<O: Outbox> Seat<O> {
+    /// Queues messages for this member; see [`Seat::take`].
+    fn take_run(&self, run: &Run) -> bool {
+        let Some(link) = &self.link else { return false };
+        link.walk.is_some() || link.outbox.push_run(run)
+    }
+}
