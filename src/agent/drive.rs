@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, EVENTS, Ending, Event, Handle, Run, claude, codex, command,
+    Answer, EVENTS, Ending, Event, Handle, Run, acp, claude, codex, command,
     environment::Variable,
     running::Running,
     step::{Invocation, Reader},
@@ -89,6 +89,10 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
             (invocation, Box::new(reader))
         }
         Kind::Codex => codex::driver(run)?,
+        Kind::Acp => {
+            let (invocation, reader) = acp::driver(run)?;
+            (invocation, Box::new(reader))
+        }
         // The session hands it over; no program is started.
         Kind::Session => return Err("it is a session of its own, and not started from here".to_owned()),
         Kind::Command => (

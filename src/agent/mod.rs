@@ -3,6 +3,7 @@
 //! [`start`] runs an agent once on one [`Prompt`] and reports what it does as [`Event`]s. A run always
 //! ends with exactly one [`Event::Ended`], after every process that it started is gone.
 
+mod acp;
 mod claude;
 mod codex;
 mod command;

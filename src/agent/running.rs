@@ -61,6 +61,7 @@ pub(super) struct Running {
     /// reading the answers): the reply is dropped.
     input: Option<mpsc::Sender<String>>,
     signals: Signals,
+    stays_there: bool,
     reader: Box<dyn Reader>,
     border: Border,
     watch: Watch,
@@ -142,6 +143,7 @@ impl Running {
             answers,
             input: invocation.stays_open.then_some(input),
             signals: invocation.signals,
+            stays_there: invocation.stays_there,
             reader,
             border: Border::new(&run.dir, &run.files),
             end: None,
@@ -309,8 +311,18 @@ impl Running {
                     let _ = input.try_send(line);
                 }
             }
-            // Its input ends, and so will it.
-            Step::TurnOver => self.input = None,
+            Step::TurnOver => self.turn_over(),
+        }
+    }
+
+    /// Its input ends, and so will it, or it is told to.
+    fn turn_over(&mut self) {
+        self.input = None;
+        match &mut self.end {
+            _ if !self.stays_there => {}
+            // It has stopped, as it was asked to.
+            Some(end) => end.next = Instant::now(),
+            None => self.end(Why::Lingers),
         }
     }
 

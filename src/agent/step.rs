@@ -26,6 +26,8 @@ pub(super) struct Invocation {
     /// Whether its input stays open after that, for [`Reader::interrupt`] and [`Step::Reply`], until
     /// [`Step::TurnOver`].
     pub stays_open: bool,
+    /// It stays when its input ends: it is signalled when its turn is over.
+    pub stays_there: bool,
     /// What ends it.
     pub signals: Signals,
     /// Things to tell the person before it starts.
@@ -263,6 +265,23 @@ pub(super) fn folder_inside(dir: &Path, file: &str) -> Option<PathBuf> {
         Err(_) => file.parent()?.canonicalize().ok()?,
     };
     folder.starts_with(dir.canonicalize().ok()?).then_some(folder)
+}
+
+/// The folder that holds all of `files`, where that lies inside of `dir`.
+pub(super) fn common_folder<'a>(dir: &Path, files: impl IntoIterator<Item = &'a str>) -> Option<PathBuf> {
+    let mut common: Option<PathBuf> = None;
+    for file in files {
+        let folder = folder_inside(dir, file)?;
+        common = Some(match common {
+            None => folder,
+            // Both are inside of `dir`, and so is the last ancestor that they share.
+            Some(other) => other
+                .ancestors()
+                .find(|shared| folder.starts_with(shared))?
+                .to_owned(),
+        });
+    }
+    common
 }
 
 /// Said where a session could not be resumed and the program began another without a word.

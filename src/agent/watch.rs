@@ -169,7 +169,8 @@ impl Watch {
             Kind::Claude => Some(self.stall),
             // `codex exec` shows whole items only, and thinks for minutes between two; it has a limit of
             // its own for a silent connection, after which it retries, and says so.
-            Kind::Codex => None,
+            // Nothing in the Agent Client Protocol tells of silent thinking either.
+            Kind::Codex | Kind::Acp => None,
         }
     }
 }

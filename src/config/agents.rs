@@ -33,7 +33,7 @@ pub struct Agent {
     /// What auto mode may spend on a `claude` in a day, in US dollars at list price.
     #[serde(default = "default_usd")]
     pub budget_usd_per_day: f64,
-    /// How many tokens auto mode may spend on a `codex` in a day.
+    /// How many tokens auto mode may spend on a `codex` or an `acp` in a day.
     #[serde(default = "default_tokens")]
     pub budget_tokens_per_day: u64,
     /// How many runs auto mode may start in a day, whatever the kind.
@@ -69,7 +69,7 @@ impl Agent {
     pub fn budget(&self) -> Budget {
         let unit = match self.kind {
             Kind::Claude => Unit::Dollars(self.budget_usd_per_day),
-            Kind::Codex => Unit::Tokens(self.budget_tokens_per_day),
+            Kind::Codex | Kind::Acp => Unit::Tokens(self.budget_tokens_per_day),
             Kind::Command | Kind::Session => Unit::Runs,
         };
         Budget {
@@ -83,7 +83,9 @@ impl Agent {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
             (Kind::Session, _) => "under its own rules",
+            (Kind::Acp, Permissions::Ask) => "asks you what it asks at all",
             (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
+            (Kind::Acp, Permissions::ReadOnly) => "is refused what it asks for",
             (_, Permissions::ReadOnly) => "read-only",
             (_, Permissions::Allow) => "may change files and run commands",
         }
@@ -98,6 +100,8 @@ pub enum Kind {
     Claude,
     /// Codex: `codex exec --json`; `codex app-server` where its person is asked.
     Codex,
+    /// Any program that speaks the Agent Client Protocol on its standard input and output.
+    Acp,
     /// Any program that reads a prompt on standard input and prints an answer.
     Command,
     /// The Claude Code or Codex session that has joined through MCP: what is accepted is handed to it, and what
@@ -111,6 +115,7 @@ impl Kind {
         match self {
             Kind::Claude => "claude",
             Kind::Codex => "codex",
+            Kind::Acp => "acp",
             Kind::Command => "command",
             Kind::Session => "session",
         }

@@ -57,8 +57,10 @@ const ALLOW: [&str; 4] = [
 
 /// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
 const NO_NEXSCOPE: [&str; 2] = ["--disallowedTools", "mcp__nexscope,mcp__plugin_nexscope_nexscope"];
+/// The same by name.
+pub(super) const NEXSCOPE: [&str; 2] = ["mcp__nexscope", "mcp__plugin_nexscope_nexscope"];
 
-const ENV: [(&str, &str); 5] = [
+pub(super) const ENV: [(&str, &str); 5] = [
     // An `@path` in what it reads puts that file in, without asking. The prompt is defused as well; the
     // first is what 2.1.330 knows, the second what 2.1.197 does.
     ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
@@ -127,7 +129,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
 
 /// The folder's `CLAUDE.md`, which is handed over as it is: an `@` in a system prompt reads no file. Not
 /// one that is a link out of the folder, with which a project would choose any file of its person's.
-fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
+pub(super) fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
     let dir = fs::canonicalize(dir).ok()?;
     let path = ["CLAUDE.md", ".claude/CLAUDE.md"]
         .iter()

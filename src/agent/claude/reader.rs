@@ -200,7 +200,7 @@ impl Events {
                         name: str_at(block, "name").to_owned(),
                         detail: detail(&block["input"]),
                     });
-                    let places = places(&block["input"]);
+                    let places = outside::places(&block["input"]);
                     if !places.is_empty() {
                         steps.push(Step::Touches { id, places });
                     }
@@ -314,29 +314,6 @@ fn retry(event: &Value) -> String {
         (Some(attempt), Some(most)) => format!("{error} ({status}), attempt {attempt} of {most}"),
         _ => format!("{error} ({status})"),
     }
-}
-
-/// The places that a call names: whole paths, and the words of a command or of anything else that holds some.
-fn places(input: &Value) -> Vec<String> {
-    /// Words of the model's, or of a file that it writes: no places.
-    const WORDS: [&str; 6] = [
-        "content",
-        "old_string",
-        "new_string",
-        "description",
-        "prompt",
-        "new_source",
-    ];
-    let fields = input.as_object().into_iter().flatten();
-    let fields = fields.filter(|(key, _)| !WORDS.contains(&key.as_str()));
-    fields
-        .flat_map(|(key, value)| match (key.as_str(), value.as_str()) {
-            ("file_path" | "notebook_path" | "path", Some(path)) => vec![path.to_owned()],
-            (_, Some(words)) => outside::words(words),
-            (_, None) if value.is_object() || value.is_array() => outside::words(&value.to_string()),
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 /// What a tool gave back: a text, or several.

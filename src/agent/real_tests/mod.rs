@@ -5,6 +5,7 @@
 #[path = "../../../tests/support/models.rs"]
 pub(crate) mod models;
 
+mod acp;
 mod claude;
 mod codex;
 mod codex_ask;
@@ -38,11 +39,14 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     for name in ["home", "codex", "tmp", "work"] {
         fs::create_dir(stage.path(name)).unwrap();
     }
-    let program = match kind {
-        Kind::Claude => "@anthropic-ai/claude-code-linux-x64/claude",
-        _ => "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+    stage.run.agent.command = match kind {
+        Kind::Claude => vec![installed("@anthropic-ai/claude-code-linux-x64/claude")],
+        Kind::Codex => vec![installed(
+            "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+        )],
+        // Which program, the test says.
+        _ => Vec::new(),
     };
-    stage.run.agent.command = vec![installed(program)];
     stage.run.agent.stall = STALL;
     stage.run.agent.permissions = Permissions::ReadOnly;
     stage.run.agent.env = vec!["FAKE_KEY".to_owned()];

@@ -2,6 +2,7 @@
 
 pub(super) mod support;
 
+mod acp;
 mod codex_app;
 mod commands;
 mod drivers;

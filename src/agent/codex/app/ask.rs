@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::super::{Answer, Request, Rule, step::Step};
+use super::super::super::{Answer, Request, Rule, prompt::without_skills, step::Step};
 use super::super::reader::str_at;
 use super::{STEER, items, line, steer};
 
@@ -177,7 +177,7 @@ impl Asking {
         // taken in does the refusal follow: else the model might read on before it is there.
         match answer {
             Answer::Deny(reason) if !reason.trim().is_empty() => {
-                let text = super::super::defuse_skills(&format!("The person said no: {reason}"));
+                let text = without_skills(&format!("The person said no: {reason}"));
                 let id = STEER + self.reasons;
                 self.reasons += 1;
                 self.refusals.insert(id, answered);

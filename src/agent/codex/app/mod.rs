@@ -65,7 +65,7 @@ pub(super) fn driver(
         signals: Signals::TERMINATE,
         ..Invocation::default()
     };
-    let prompt = super::defuse_skills(run.prompt.as_str());
+    let prompt = run.prompt.without_skills();
     let reader = AppReader::new(prompt, run.dir.clone(), run.resume.clone(), run.before);
     Ok((invocation, reader))
 }
