@@ -5,7 +5,7 @@ mod ask;
 mod reader;
 mod tool;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::Path};
 
 use agent_client_protocol_schema::{
     ProtocolVersion,
@@ -59,7 +59,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
 
 /// What the Claude Code adapters take of us besides, and others skip: how much of the folder's own settings take
 /// part, and none of Nexscope's tools.
-fn for_claude(run: &Run, dir: &PathBuf, notices: &mut Vec<String>) -> Meta {
+fn for_claude(run: &Run, dir: &Path, notices: &mut Vec<String>) -> Meta {
     let mut options = json!({ "disallowedTools": claude::NEXSCOPE });
     if run.agent.project != Project::Full {
         options["settingSources"] = json!(["user"]);
