@@ -123,6 +123,11 @@ impl Watch {
         self.over
     }
 
+    /// Whether no tool call goes on and nobody is asked.
+    pub fn is_still(&self) -> bool {
+        self.tools.is_empty() && self.asking.is_empty()
+    }
+
     /// When [`Watch::verdict`] may have something to say.
     pub fn deadline(&self) -> Instant {
         if let Some(since) = self.asking_since {

@@ -27,6 +27,10 @@ pub struct Agent {
     /// How long a run may show nothing but retries, or nothing at all, before it counts as failed.
     #[serde(default = "default_stall", deserialize_with = "duration")]
     pub stall: Duration,
+    /// How long its program may wait for the thread's next mention after an answer, which saves its start; none, and
+    /// it ends with its answer. Not of a `command`, nor of a `codex` that asks nobody: those end by themselves.
+    #[serde(default = "default_idle", deserialize_with = "duration_or_none")]
+    pub idle: Duration,
     /// What it may do with tools. Nothing of it holds for a `command`: what that does is its own affair.
     #[serde(default)]
     pub permissions: Permissions,
@@ -55,6 +59,7 @@ impl Agent {
             project: Project::default(),
             timeout: default_timeout(),
             stall: default_stall(),
+            idle: default_idle(),
             permissions: Permissions::default(),
             budget_usd_per_day: default_usd(),
             budget_tokens_per_day: default_tokens(),
@@ -168,14 +173,30 @@ fn default_stall() -> Duration {
     Duration::from_secs(60)
 }
 
+fn default_idle() -> Duration {
+    Duration::from_secs(300)
+}
+
 /// Reads `"90s"`, `"10m"` or `"24h"`.
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
-    parse_duration(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!(
+    parsed(&String::deserialize(from)?)
+}
+
+fn parsed<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
+    parse_duration(text).ok_or_else(|| {
+        E::custom(format!(
             "\"{text}\" is no time; write for example \"60s\", \"10m\" or \"24h\""
         ))
     })
+}
+
+/// The same, or `"0s"` for none.
+fn duration_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.trim() {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => parsed(text),
+    }
 }
 
 /// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`; not zero. `None` where it is anything else.

@@ -50,6 +50,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
         env: claude::ENV.to_vec(),
         input: request(INITIALIZE, AGENT_METHOD_NAMES.initialize, &hello),
         stays_open: true,
+        goes_on: true,
         stays_there: true,
         signals: Signals::TERMINATE,
         notices,

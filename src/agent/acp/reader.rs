@@ -81,6 +81,30 @@ impl Reader for AcpReader {
         self.lines.finish(|line| self.events.line(line, &mut steps));
         self.events.conclude(exit)
     }
+
+    fn rest(&mut self) -> Option<Conclusion> {
+        let went_well = matches!(self.events.end, Some(Ok(())));
+        went_well.then(|| {
+            self.events
+                .conclusion(Outcome::Answer(self.events.message.finished()))
+        })
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let before = std::mem::take(&mut self.events);
+        self.events = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(before.dir.clone(), before.permissions),
+            permissions: before.permissions,
+            dir: before.dir,
+            can: before.can,
+            session: before.session,
+            prompts: before.prompts,
+            ..Events::default()
+        };
+        Some(self.events.say(&run.prompt.without_skills()))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -250,20 +274,16 @@ impl Events {
 
     fn prompt(&mut self, steps: &mut Vec<Step>) {
         let text = std::mem::take(&mut self.prompt);
-        self.say(&text, steps);
+        steps.push(Step::Reply(self.say(&text)));
     }
 
     /// Begins a turn.
-    fn say(&mut self, text: &str, steps: &mut Vec<Step>) {
+    fn say(&mut self, text: &str) -> String {
         let prompt = PromptRequest::new(self.session.clone(), vec![text.into()]);
         let id = FIRST_PROMPT + self.prompts;
         self.prompts += 1;
         self.fresh = true;
-        steps.push(Step::Reply(request(
-            id,
-            AGENT_METHOD_NAMES.session_prompt,
-            &prompt,
-        )));
+        request(id, AGENT_METHOD_NAMES.session_prompt, &prompt)
     }
 
     /// A request of its.
@@ -385,7 +405,9 @@ impl Events {
         if matches!(done.stop_reason, StopReason::EndTurn | StopReason::Cancelled)
             && let Some(why) = self.asking.untold()
         {
-            return self.say(&why, steps);
+            // Of a call that was refused some say no end.
+            self.calls.clear();
+            return steps.extend([Step::ToolsDone, Step::Reply(self.say(&why))]);
         }
         match done.stop_reason {
             StopReason::EndTurn => self.over(Ok(()), steps),
@@ -416,6 +438,10 @@ impl Events {
             Some(Err(reason)) => Outcome::Failed(reason),
             None => Outcome::Failed(exit.reason(&self.complaint)),
         };
+        self.conclusion(outcome)
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
         // One that goes on may count from its program's start.
         let base = |now: f64| {
             if now >= self.before.usd {

@@ -16,7 +16,7 @@ use crate::config::agents::{Permissions, Project};
 use reader::ClaudeReader;
 
 /// Always: events in both directions (its text mode does not stream, and prints API errors as answers).
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 8] = [
     "-p",
     "--input-format",
     "stream-json",
@@ -24,6 +24,8 @@ const FLAGS: [&str; 7] = [
     "stream-json",
     "--verbose",
     "--include-partial-messages",
+    // Says when it takes up a message, so that what is said before belongs to an earlier one.
+    "--replay-user-messages",
 ];
 
 /// Keeps a project's hooks and servers from running: in this mode Claude Code asks nobody whether the
@@ -108,15 +110,12 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         }
         program.extend(["--resume".into(), session.into()]);
     }
-    let message = json!({
-        "type": "user",
-        "message": { "role": "user", "content": run.prompt.as_str() },
-    });
     let invocation = Invocation {
         program,
         env: ENV.to_vec(),
-        input: format!("{message}\n"),
+        input: message(run, None),
         stays_open: true,
+        goes_on: true,
         notices,
         ..Invocation::default()
     };
@@ -125,6 +124,18 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         invocation,
         ClaudeReader::new(run.resume.clone(), run.before, asks),
     ))
+}
+
+/// What `run` asks, as a line of its input; `id` comes back when it is taken up.
+fn message(run: &Run, id: Option<&str>) -> String {
+    let mut message = json!({
+        "type": "user",
+        "message": { "role": "user", "content": run.prompt.as_str() },
+    });
+    if let Some(id) = id {
+        message["uuid"] = id.into();
+    }
+    format!("{message}\n")
 }
 
 /// The folder's `CLAUDE.md`, which is handed over as it is: an `@` in a system prompt reads no file. Not

@@ -14,16 +14,17 @@ use crate::config::agents::Project;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Inside {
+pub(super) enum Inside {
     Codex,
     Claude,
 }
 use Inside::{Claude, Codex};
 
-const BOTH: [Inside; 2] = [Codex, Claude];
+/// Both of them.
+pub(super) const OF_ACP: [Inside; 2] = [Codex, Claude];
 
 impl Inside {
-    fn model(self, turns: impl IntoIterator<Item = Turn>) -> Model {
+    pub fn model(self, turns: impl IntoIterator<Item = Turn>) -> Model {
         let api = if self == Codex {
             Api::OpenAi
         } else {
@@ -32,7 +33,7 @@ impl Inside {
         Model::start(api, turns)
     }
 
-    fn stage(self, model: &Model, text: &str) -> Stage {
+    pub fn stage(self, model: &Model, text: &str) -> Stage {
         let mut stage = stage(Kind::Acp, &model.url(), text);
         stage.run.agent.command = match self {
             Codex => vec![installed("@zed-industries/codex-acp-linux-x64/bin/codex-acp")],
@@ -49,7 +50,7 @@ impl Inside {
     }
 
     /// A command that is asked for.
-    fn runs(self, command: &str) -> Turn {
+    pub fn runs(self, command: &str) -> Turn {
         match self {
             Codex => Turn::tool(
                 "exec_command",
@@ -80,7 +81,7 @@ fn answer(text: &str) -> Outcome {
 /// model saw the reasons.
 #[tokio::test]
 async fn a_person_is_asked_and_what_they_say_happens() {
-    for inside in BOTH {
+    for inside in OF_ACP {
         let model = inside.model([]);
         let stage = inside.stage(&model, "write four files");
         let work = stage.path("work").canonicalize().unwrap();
@@ -137,7 +138,7 @@ async fn a_person_is_asked_and_what_they_say_happens() {
 /// What others write reads no file and is no command.
 #[tokio::test]
 async fn what_others_write_reads_no_file_and_gives_no_command() {
-    for inside in BOTH {
+    for inside in OF_ACP {
         let model = inside.model([]);
         let mut stage = inside.stage(&model, "");
         let (secret, canary) = secret(&stage);
@@ -158,7 +159,7 @@ async fn what_others_write_reads_no_file_and_gives_no_command() {
             "!id".to_owned(),
         ] {
             let before = talks(&model);
-            again(&mut stage, &text);
+            stage.again(&text);
             let outcome = stage.outcome().await;
             let Outcome::Answer(echo) = outcome else {
                 panic!("{inside:?} {text}: {outcome:?}")
@@ -189,7 +190,7 @@ fn talks(model: &Model) -> usize {
 
 #[tokio::test]
 async fn the_answer_grows_and_the_session_goes_on() {
-    for inside in BOTH {
+    for inside in OF_ACP {
         let model = inside.model([
             Turn::text(&["fir", "st"]).then_hangs(),
             Turn::text(&["first"]),
@@ -204,10 +205,10 @@ async fn the_answer_grows_and_the_session_goes_on() {
         assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
         assert_eq!(carriers(&stage.run.id), [""; 0]);
 
-        again(&mut stage, "how are you?");
+        stage.again("how are you?");
         let first = stage.ending().await;
         assert_eq!(first.outcome, answer("first"), "{inside:?}");
-        again(&mut stage, "and now?");
+        stage.again("and now?");
         stage.run.resume = first.session.clone();
         stage.run.before = first.totals;
         let second = stage.ending().await;
@@ -219,7 +220,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn a_session_that_is_gone_is_told() {
-    for inside in BOTH {
+    for inside in OF_ACP {
         let model = inside.model([]);
         let mut stage = inside.stage(&model, "hello");
         stage.run.resume = Some("01a2023a-0000-7000-8000-000000000000".to_owned());
@@ -231,12 +232,12 @@ async fn a_session_that_is_gone_is_told() {
 
 #[tokio::test]
 async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
-    for inside in BOTH {
+    for inside in OF_ACP {
         let command = "tail -s 31.9 -f /dev/null; echo x";
         let model = inside.model([inside.runs(command), inside.runs(command)]);
         let mut stage = inside.stage(&model, "hello");
         for runs in [true, false] {
-            again(&mut stage, "hello");
+            stage.again("hello");
             let mut handle = stage.start();
             let request = permission(&mut handle).await;
             if runs {
@@ -260,7 +261,7 @@ async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
 /// Reading only: what it asks for is refused, and it can still answer.
 #[tokio::test]
 async fn read_only_is() {
-    for inside in BOTH {
+    for inside in OF_ACP {
         let model = inside.model([]);
         let mut stage = inside.stage(&model, "hello");
         model.script([

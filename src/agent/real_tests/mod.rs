@@ -9,15 +9,13 @@ mod acp;
 mod claude;
 mod codex;
 mod codex_ask;
+mod kept;
 
 use std::{fs, path::PathBuf, time::Duration};
 
 use models::{KEY, Model};
 
-use super::{
-    Prompt,
-    tests::support::{Stage, ask},
-};
+use super::tests::support::Stage;
 use crate::config::agents::{Kind, Permissions};
 
 /// Short, so that failures are quick; a good start takes a second, on a busy machine a few.
@@ -66,13 +64,6 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     }
     fs::write(stage.path("codex/config.toml"), models::codex_config(url)).unwrap();
     stage
-}
-
-/// The next run of the same stage, on `text`.
-fn again(stage: &mut Stage, text: &str) {
-    let ask = ask(text);
-    stage.run.id = ask.run.clone();
-    stage.run.prompt = Prompt::new(&ask);
 }
 
 /// Takes the variable away, and gives it `value` where there is one.

@@ -6,4 +6,5 @@ mod acp;
 mod codex_app;
 mod commands;
 mod drivers;
+mod kept;
 mod stopping;
