@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, EVENTS, Ending, Event, Handle, Run, acp, claude, codex, command,
     environment::Variable,
-    kept::Kept,
+    kept::{Kept, Said},
     program::Program,
     running::Running,
     step::{Invocation, Reader},
@@ -70,12 +70,13 @@ async fn drive(
 ) {
     let started = Instant::now();
     let id = run.id.clone();
+    let since = kept.said();
     let ending = match Running::begin(run, &around, &kept, events.clone(), answers).await {
         Ok(running) => {
             let began_with = running.began_with().to_owned();
             let (ending, program) = running.see_through(&stop).await;
             // Before the end is told: the next run may begin at once.
-            let stays = settle(program, &ending, &kept, &around).await;
+            let stays = settle(program, &ending, &kept, since, &around).await;
             if began_with != id && !stays {
                 kept.gone(&began_with).await;
             }
@@ -91,11 +92,17 @@ async fn drive(
 }
 
 /// Lets a program that may stay do so; whether it does.
-async fn settle(program: Option<Program>, ending: &Ending, kept: &Kept, around: &Surroundings) -> bool {
+async fn settle(
+    program: Option<Program>,
+    ending: &Ending,
+    kept: &Kept,
+    since: Said,
+    around: &Surroundings,
+) -> bool {
     let (Some(program), Some(session)) = (program, &ending.session) else {
         return false;
     };
-    match kept.keep(program, session, around) {
+    match kept.keep(program, session, since, around) {
         None => true,
         Some(program) => {
             let left = program.finish(around.grace).await;

@@ -26,10 +26,22 @@ const MOST_SAID: usize = 1 << 20;
 /// The programs that stay.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Those that wait, the longest waiting first; `None` once no more are kept.
-    waiting: Mutex<Option<Vec<Waiting>>>,
+    /// `None` once no more are kept.
+    state: Mutex<Option<State>>,
     told: mpsc::Sender<Told>,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    /// Those that wait, the longest waiting first.
+    waiting: Vec<Waiting>,
+    /// How often it was said what may stay: a program that worked meanwhile may not.
+    said: Said,
+}
+
+/// A moment between two times at which it was said what may stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Said(u64);
 
 /// A program that waits; its task has it.
 #[derive(Debug)]
@@ -50,7 +62,7 @@ impl Kept {
     /// None yet. What becomes of them is told to `told`.
     pub fn new(told: mpsc::Sender<Told>) -> Arc<Self> {
         Arc::new(Self {
-            waiting: Mutex::new(Some(Vec::new())),
+            state: Mutex::new(Some(State::default())),
             told,
         })
     }
@@ -60,8 +72,8 @@ impl Kept {
     pub async fn take(&self, run: &Run, around: &Surroundings) -> Option<Program> {
         let session = run.resume.as_ref()?;
         let found = {
-            let mut waiting = self.lock();
-            let all = waiting.as_mut()?;
+            let mut state = self.lock();
+            let all = &mut state.as_mut()?.waiting;
             let at = all
                 .iter()
                 .position(|one| one.session == *session && one.name == run.name)?;
@@ -76,12 +88,27 @@ impl Kept {
         None
     }
 
-    /// Lets `program` wait in `session`, for at most its agent's idling time. Gives it back where none is kept.
-    pub fn keep(&self, program: Program, session: &str, around: &Surroundings) -> Option<Program> {
-        let mut waiting = self.lock();
-        let Some(all) = waiting.as_mut() else {
+    /// The moment that it is.
+    pub fn said(&self) -> Said {
+        self.lock()
+            .as_ref()
+            .map_or_else(Said::default, |state| state.said)
+    }
+
+    /// Lets `program`, whose run began at the moment `since`, wait in `session` for at most its agent's idling time.
+    /// Gives it back where it may not.
+    pub fn keep(
+        &self,
+        program: Program,
+        session: &str,
+        since: Said,
+        around: &Surroundings,
+    ) -> Option<Program> {
+        let mut state = self.lock();
+        let Some(state) = state.as_mut().filter(|state| state.said == since) else {
             return Some(program);
         };
+        let all = &mut state.waiting;
         if all.len() == MOST {
             all.remove(0).end.cancel();
         }
@@ -120,9 +147,11 @@ impl Kept {
         let _ = self.told.send(told).await;
     }
 
-    /// Ends those that wait and are not `good` any more.
+    /// Ends those that wait and are not `good` any more. What works now will not stay.
     pub fn end_all_but(&self, good: impl Fn(&str, &Agent) -> bool) {
-        if let Some(all) = self.lock().as_mut() {
+        if let Some(state) = self.lock().as_mut() {
+            state.said.0 += 1;
+            let all = &mut state.waiting;
             let (stay, go) = std::mem::take(all)
                 .into_iter()
                 .partition(|one| !one.task.is_finished() && good(&one.name, &one.agent));
@@ -133,13 +162,14 @@ impl Kept {
 
     /// Ends those that wait, and keeps no more.
     pub fn close(&self) {
-        let all = self.lock().take();
-        all.iter().flatten().for_each(|one| one.end.cancel());
+        let state = self.lock().take();
+        let all = state.into_iter().flat_map(|state| state.waiting);
+        all.for_each(|one| one.end.cancel());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
         // Nothing that could panic is done under the lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

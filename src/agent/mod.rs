@@ -247,7 +247,8 @@ impl Agents {
         drive::start(run, self.around.clone(), Arc::clone(&self.kept))
     }
 
-    /// Ends the programs that stay and whose agent, by its name and its settings, is not `good` any more.
+    /// Ends the programs that stay and whose agent, by its name and its settings, is not `good` any more. Those
+    /// that work now do not stay when they have answered.
     pub fn end_all_but(&self, good: impl Fn(&str, &Agent) -> bool) {
         self.kept.end_all_but(good);
     }

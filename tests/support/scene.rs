@@ -183,6 +183,15 @@ impl Scene {
         assert!(left.is_empty(), "{left:#?}");
     }
 
+    /// The agent's program waits for the thread's next mention, and nothing else of it runs; its process.
+    #[track_caller]
+    pub fn waiting(&self) -> u32 {
+        match &*self.processes() {
+            [one] => one.pid,
+            all => panic!("{all:#?}"),
+        }
+    }
+
     /// All that the agent has told its model: every text in every request, as it was before JSON.
     pub fn told(&self) -> String {
         let requests = self.model.requests();
@@ -193,6 +202,7 @@ impl Scene {
 /// A process of an agent's.
 #[derive(Debug)]
 pub struct Process {
+    pub pid: u32,
     pub command: String,
     /// `NAME=value`.
     pub environment: Vec<String>,
@@ -208,7 +218,9 @@ fn processes(home: &Path) -> Vec<Process> {
     fs::read_dir("/proc")
         .unwrap()
         .flatten()
-        .map(|entry| Process {
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry)))
+        .map(|(pid, entry)| Process {
+            pid,
             command: of(&entry.path(), "cmdline").join(" "),
             environment: of(&entry.path(), "environ"),
         })

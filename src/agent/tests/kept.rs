@@ -156,6 +156,26 @@ async fn only_what_was_started_just_so_is_gone_on_in() {
     }
 }
 
+/// Settings that change while it works: when it has answered it does not stay.
+#[tokio::test]
+async fn what_works_while_something_changes_does_not_stay() {
+    for kind in KINDS {
+        let mut stage = stays(kind, "echo > begun; while ! [ -e go ]; do sleep 0.01; done", "");
+        let mut agents = stage.agents();
+        assert!(run(&agents, &stage).await.stays);
+        let mark = stage.run.id.clone();
+        next(&mut stage, "hello");
+        let mut handle = agents.start(stage.run.clone());
+        eventually(|| stage.path("begun").exists()).await;
+        agents.end_all_but(|_, _| true);
+        fs::write(stage.path("go"), "").unwrap();
+        let end = ended(&to_the_end(&mut handle).await).clone();
+        assert_eq!((&end.outcome, end.stays), (&answer(2), false), "{kind:?}");
+        assert_eq!(carriers(&mark), [""; 0], "{kind:?}");
+        assert_eq!(told(&mut agents).await.began_with, mark);
+    }
+}
+
 #[tokio::test]
 async fn it_waits_so_long_and_no_longer() {
     for kind in KINDS {
@@ -307,9 +327,10 @@ async fn a_stop_ends_it_with_everything() {
 
 #[tokio::test]
 async fn what_ends_by_itself_is_told_and_replaced() {
-    let mut stage = stays(Kind::Acp, "", "exit 0");
+    let mut stage = stays(Kind::Acp, "", "while ! [ -e go ]; do sleep 0.01; done; exit 0");
     let mut agents = stage.agents();
     assert!(run(&agents, &stage).await.stays);
+    fs::write(stage.path("go"), "").unwrap();
     assert!(told(&mut agents).await.gone);
     next(&mut stage, "hello");
     assert_eq!(run(&agents, &stage).await.outcome, answer(2));
