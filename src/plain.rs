@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::{
     command::{self, Front, Line, WORDS},
-    room::{Connection, Decision, Fate, ItemId, Person, Post, Reply, Room, Settings, What},
+    room::{Connection, Decision, Entry, Fate, ItemId, Person, Post, Reply, Room, Settings, What},
     session::Session,
 };
 
@@ -42,6 +42,8 @@ pub struct Plain<O, E> {
     zone: TimeZone,
     /// Entries of the timeline that were printed.
     printed: usize,
+    /// What the last of them told of a member: one who comes and goes has one entry, which changes.
+    last_printed: Option<PresenceEvent>,
     /// The items that were announced.
     announced: Vec<ItemId>,
     connection: Connection,
@@ -55,7 +57,8 @@ pub struct Plain<O, E> {
 impl<O: Write, E: Write> Plain<O, E> {
     /// A plain face that prints the room to `out`, and what is wrong to `err`.
     pub fn new(session: Session, options: Options, out: O, err: E) -> Self {
-        let printed = session.room.timeline.entries().len();
+        let entries = session.room.timeline.entries();
+        let (printed, last_printed) = (entries.len(), presence(entries.last()));
         Self {
             session,
             options,
@@ -63,6 +66,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             err,
             zone: TimeZone::system(),
             printed,
+            last_printed,
             announced: Vec::new(),
             connection: Connection::Connecting,
             joined: false,
@@ -261,7 +265,11 @@ impl<O: Write, E: Write> Plain<O, E> {
             }
         }
         let entries = room.timeline.entries();
-        for entry in &entries[self.printed.min(entries.len())..] {
+        let mut from = self.printed.min(entries.len());
+        if from > 0 && presence(entries.get(from - 1)) != self.last_printed {
+            from -= 1;
+        }
+        for entry in &entries[from..] {
             let at = clock(entry.at, &self.zone);
             match &entry.what {
                 // One sees what one types oneself.
@@ -276,6 +284,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             }
         }
         self.printed = entries.len();
+        self.last_printed = presence(entries.last());
         for item in room
             .inbox
             .waiting()
@@ -285,6 +294,14 @@ impl<O: Write, E: Write> Plain<O, E> {
         }
         self.announced = room.inbox.waiting().map(|item| item.id).collect();
         self.out.flush()
+    }
+}
+
+/// What an entry tells of a member, if that is what it does.
+fn presence(entry: Option<&Entry>) -> Option<PresenceEvent> {
+    match entry?.what {
+        What::Presence { event, .. } => Some(event),
+        _ => None,
     }
 }
 

@@ -7,113 +7,17 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
     path::PathBuf,
-    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
-    sync::mpsc::{Receiver, channel},
+    process::{Child, ChildStdin, ChildStdout, Stdio},
 };
 
 use serde_json::{Value, json};
-use support::{Home, PATIENCE, Relay};
+use support::{
+    Home, Relay,
+    shell::{Running, ask, fails, program, shell},
+};
 
 /// What nobody but its person may see before it is accepted.
 const CANARY: &str = "canary-c0ffee";
-
-fn program(home: &Home, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"));
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(home.variables())
-        .current_dir(home.work())
-        .stdin(Stdio::null());
-    command
-}
-
-/// Runs a shell command to its end.
-fn shell(home: &Home, arguments: &[&str]) -> Output {
-    program(home, arguments).output().unwrap()
-}
-
-/// A shell command that succeeds, as JSON.
-#[track_caller]
-fn ask(home: &Home, arguments: &[&str]) -> Value {
-    let mut with: Vec<&str> = arguments.to_vec();
-    with.insert(1, "--json");
-    let output = shell(home, &with);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text}"))
-}
-
-/// A shell command that fails: its exit code, and what it says.
-#[track_caller]
-fn fails(home: &Home, arguments: &[&str]) -> (i32, String) {
-    let output = shell(home, arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-/// A program that runs on, with its lines.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut child = program(home, arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (lines_in, lines) = channel();
-        let out = child.stdout.take().unwrap();
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if lines_in.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// A session without a face that has joined.
-    fn headless(home: &Home) -> Self {
-        let running = Self::start(home, &["start", "--headless"]);
-        running.wait_for("in #lobby as");
-        running
-    }
-
-    #[track_caller]
-    fn wait_for(&self, text: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("waited for {text:?}"));
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// An MCP client: one request, one answer.
 struct Mcp {

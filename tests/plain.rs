@@ -2,98 +2,15 @@
 
 mod support;
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-};
-
-use support::{Home, PATIENCE, Relay, TOKEN, command_agent};
-
-/// A session of lines.
-struct Lines {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Lines {
-    fn start(home: &Home, arguments: &[&str], more: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nexscope-tui"));
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(home.variables())
-            .envs(more.iter().copied());
-        command.current_dir(home.work());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (lines, output) = channel();
-        let out = child.stdout.take().unwrap();
-        std::thread::spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                if lines.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            input: child.stdin.take(),
-            child,
-            output,
-            seen: Vec::new(),
-        }
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// Waits for a line that holds a text, and returns it.
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) -> String {
-        loop {
-            let line = self.output.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("waited for {text:?}, saw {:#?}", self.seen));
-            self.seen.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    /// Ends the input and waits for the end. Returns exit code, and what was printed as errors.
-    fn end(mut self) -> (i32, String) {
-        drop(self.input.take());
-        let mut errors = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut errors)
-            .unwrap();
-        (self.child.wait().unwrap().code().unwrap(), errors)
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::{Home, Relay, TOKEN, command_agent, shell::Running};
 
 #[test]
 fn lines_are_sent_and_the_room_is_printed() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
-    let mut b = Lines::start(&bob, &[], &[]);
+    let b = Running::start(&bob, &[]);
     b.wait_for("-- in #lobby as bob");
-    let mut a = Lines::start(&alice, &[], &[]);
+    let mut a = Running::start(&alice, &[]);
     a.wait_for("-- in #lobby as alice");
     b.wait_for("alice joined");
     a.say("hello");
@@ -116,10 +33,10 @@ fn a_pipe_decides_nothing() {
     let bob = Home::empty("bob");
     let script = bob.script("agent", "touch \"$HOME/started\"");
     bob.join(&relay, &command_agent("helper", &script));
-    let mut b = Lines::start(&bob, &["start", "--plain"], &[]);
+    let mut b = Running::start(&bob, &["start", "--plain"]);
     b.wait_for("-- in #lobby as bob");
     let alice = Home::new("alice", &relay, "");
-    let mut a = Lines::start(&alice, &["--stay"], &[]);
+    let mut a = Running::start(&alice, &["--stay"]);
     a.wait_for("-- in #lobby as alice");
     a.say("@bob deploy?");
     b.wait_for("-- m1 from alice waits for you");
@@ -143,12 +60,12 @@ fn without_a_connection_the_lines_stay_and_go_out_at_the_next_start() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let bob = Home::new("bob", &relay, "");
-    let mut b = Lines::start(&bob, &[], &[]);
+    let b = Running::start(&bob, &[]);
     b.wait_for("-- in #lobby as bob");
     assert_eq!(b.end().0, 0);
     let dead = relay.kill();
 
-    let mut a = Lines::start(&alice, &[], &[]);
+    let mut a = Running::start(&alice, &[]);
     a.say("@bob said with no relay");
     let (code, errors) = a.end();
     assert_eq!(code, 1);
@@ -158,9 +75,9 @@ fn without_a_connection_the_lines_stay_and_go_out_at_the_next_start() {
     );
 
     let _relay = dead.revive();
-    let mut b = Lines::start(&bob, &[], &[]);
+    let b = Running::start(&bob, &[]);
     b.wait_for("-- in #lobby as bob");
-    let mut a = Lines::start(&alice, &["--stay"], &[]);
+    let a = Running::start(&alice, &["--stay"]);
     a.wait_for("-- in #lobby as alice");
     b.wait_for("alice → bob: said with no relay");
 }
@@ -168,7 +85,7 @@ fn without_a_connection_the_lines_stay_and_go_out_at_the_next_start() {
 #[test]
 fn with_nothing_configured_it_hosts_and_another_joins_by_the_invite() {
     let (alice, bob) = (Home::empty("alice"), Home::empty("bob"));
-    let mut a = Lines::start(&alice, &["--stay"], &[]);
+    let a = Running::start(&alice, &["--stay"]);
     let line = a.wait_for("nexscope://");
     let invite = line.split_whitespace().last().unwrap().to_owned();
     assert!(
@@ -176,7 +93,7 @@ fn with_nothing_configured_it_hosts_and_another_joins_by_the_invite() {
         "{invite}"
     );
     a.wait_for("-- in #lobby as alice");
-    let mut b = Lines::start(&bob, &[], &[("NEXSCOPE_INVITE", &invite)]);
+    let mut b = Running::start_with(&bob, &[], &[("NEXSCOPE_INVITE", &invite)]);
     b.wait_for("-- in #lobby as bob");
     b.say("found you");
     assert_eq!(b.end().0, 0);
@@ -187,7 +104,7 @@ fn with_nothing_configured_it_hosts_and_another_joins_by_the_invite() {
 fn refusals_say_what_to_do_and_never_the_token() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
-    let mut first = Lines::start(&alice, &["--stay"], &[]);
+    let first = Running::start(&alice, &["--stay"]);
     first.wait_for("-- in #lobby as alice");
     let secret = "a-secret-that-must-not-be-shown";
     // (arguments, variables, exit code, what is said)
@@ -214,13 +131,13 @@ fn refusals_say_what_to_do_and_never_the_token() {
     ];
     for (arguments, variables, code, said) in rows {
         let carol = Home::empty("alice");
-        let (found, errors) = Lines::start(&carol, arguments, variables).end();
+        let (found, errors) = Running::start_with(&carol, arguments, variables).end();
         assert_eq!(found, code, "{arguments:?}: {errors}");
         assert!(errors.contains(said), "{arguments:?}: {errors}");
         assert!(!errors.contains(secret) && !errors.contains(TOKEN), "{errors}");
     }
     // The same home a second time: the first one has it.
-    let (code, errors) = Lines::start(&alice, &[], &[]).end();
+    let (code, errors) = Running::start(&alice, &[]).end();
     assert_eq!(code, 1);
     assert!(
         errors.contains(&format!("by process {} in ", first.child.id())),
@@ -232,7 +149,7 @@ fn refusals_say_what_to_do_and_never_the_token() {
 fn no_token_is_written_anywhere_but_where_it_was_set() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
-    let mut a = Lines::start(&alice, &[], &[("NEXSCOPE_LOG", "trace")]);
+    let mut a = Running::start_with(&alice, &[], &[("NEXSCOPE_LOG", "trace")]);
     a.wait_for("-- in #lobby as alice");
     a.say("hello");
     assert_eq!(a.end().0, 0);
@@ -268,13 +185,13 @@ fn an_encrypted_relay_is_joined_where_its_certificate_is_trusted() {
 
     let alice = Home::empty("alice");
     let trusted = [("NEXSCOPE_INVITE", invite.as_str()), ("SSL_CERT_FILE", &cert)];
-    let mut a = Lines::start(&alice, &[], &trusted);
+    let mut a = Running::start_with(&alice, &[], &trusted);
     a.wait_for("-- in #lobby as alice");
     a.say("hello over TLS");
     assert_eq!(a.end().0, 0);
 
     // Who does not trust it says why, and sends it no token.
-    let (code, errors) = Lines::start(&Home::empty("bob"), &[], &trusted[..1]).end();
+    let (code, errors) = Running::start_with(&Home::empty("bob"), &[], &trusted[..1]).end();
     assert_eq!(code, 1);
     assert!(errors.to_lowercase().contains("certificate"), "{errors}");
 }

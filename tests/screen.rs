@@ -420,3 +420,85 @@ fn a_mention_is_accepted_with_instructions() {
     b.wait_for("Decided today");
     b.wait_for("accepted for helper");
 }
+
+/// Without bracketed paste a text comes as keys, all at once.
+#[test]
+fn keys_that_come_in_a_burst_or_with_another_size_are_all_there() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let screen = alice.screen(100, 30);
+    screen.wait_for("People 1");
+    screen.send(&format!("{}the end", "all of it ".repeat(400)));
+    screen.wait_for("the end");
+    screen.send("\x15");
+    for round in 0..30 {
+        screen.resize(100 - round % 2, 30);
+        screen.send("k");
+        let typed = format!("› {} ", "k".repeat(usize::from(round) + 1));
+        screen.wait_for(&typed);
+    }
+}
+
+/// What comes with a folder sets nothing that matters until its person has read it and pressed a key twice.
+#[test]
+fn a_projects_file_is_trusted_by_a_key() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let agent = alice.script("agent", "cat > /dev/null; echo 'from the project'");
+    let file = alice.work().join(".nexscope/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, support::command_agent("theirs", &agent)).unwrap();
+    let a = alice.screen(80, 24);
+    a.wait_for("waits for Ctrl-x Ctrl-r: this folder's agent, agents");
+    a.say("/ask are you there?");
+    a.wait_for("No agent is configured");
+    a.send("\x15\x18\x12");
+    a.wait_for("command = [");
+    a.press_until("\x18\x12", "The settings are as they were saved.");
+    a.say("/ask are you there?");
+    a.wait_for("from the project");
+    leave(a);
+
+    let a = alice.screen(80, 24);
+    a.wait_for("from the project");
+    a.say("/ask and now?");
+    a.wait_until("a second answer", |screen| {
+        screen.matches("from the project").count() == 2
+    });
+    leave(a);
+    std::fs::write(&file, "agent = \"theirs\"\n[agents.theirs]\nkind = \"claude\"\n").unwrap();
+    alice
+        .screen(80, 24)
+        .wait_for("waits for Ctrl-x Ctrl-r: this folder's agent, agents");
+}
+
+/// Who comes from nexscope-plugin finds their relay, name and limit on the first screen.
+#[test]
+fn the_plugins_settings_are_offered_on_the_first_screen() {
+    let relay = Relay::start();
+    let ann = Home::empty("somebody");
+    let file = ann.work().join(".claude/plugin-data/nexscope/config.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let settings = format!(
+        r#"{{"relayUrl":"{}","token":"{}","defaultName":"ann","mode":"auto","hopLimit":2}}"#,
+        relay.url(),
+        support::TOKEN
+    );
+    std::fs::write(&file, settings).unwrap();
+    let a = ann.screen(80, 24);
+    a.wait_for("› ann");
+    a.send(ENTER);
+    a.press_until("\x1b[B", "It has joined ws://127.0.0.1");
+    a.send(ENTER);
+    a.wait_until("the agents of this computer, if any", |screen| {
+        screen.contains("No agent was found") || screen.contains("Which agents")
+    });
+    a.send(ENTER);
+    let screen = a.wait_for("● [#lobby]");
+    assert!(screen.contains("ann · manual"), "{screen}");
+    let saved = std::fs::read_to_string(ann.path().join("config/nexscope/config.toml")).unwrap();
+    assert!(
+        saved.contains("hop_limit = 2") && !saved.contains("auto"),
+        "{saved}"
+    );
+}

@@ -181,6 +181,7 @@ fn decision(decided: &Decided) -> String {
 fn who(by: &By) -> String {
     match by {
         By::Person => "by a person's key".to_owned(),
+        By::Program => "by a program, as the session's start allows".to_owned(),
         By::Auto => "by auto mode".to_owned(),
         By::Setting(setting) => format!("by a setting ({})", short(setting)),
         By::Expiry => "since nobody decided in time".to_owned(),

@@ -1,5 +1,6 @@
 //! The command line: the words and their flags, and how each ends.
 
+mod attach;
 mod audit;
 mod chain;
 mod demo;
@@ -43,6 +44,8 @@ enum Word {
     Start(Box<start::Start>),
     #[command(flatten)]
     Room(words::Word),
+    /// Opens the screen on a session that runs headless; it goes on when you leave the screen.
+    Attach(attach::Attach),
     /// Prints the invite with which others join your relay; it holds the relay's token.
     Invite,
     /// Runs a relay here: as nexscope-relay, with its flags (`nexscope-tui relay --help`).
@@ -122,6 +125,7 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
     match word {
         Word::Start(start) => return start::run(&start),
         Word::Room(word) => return words::run(word, &Paths::usual()?),
+        Word::Attach(attach) => return attach::run(&attach, &Paths::usual()?),
         Word::Invite => invite::print(&Paths::usual()?)?,
         Word::Relay { flags } => {
             let name = "nexscope-tui relay";

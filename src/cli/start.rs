@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use crossterm::event::EventStream;
+
 use nexscope_relay::protocol::Mode;
 use tokio::{
     io::BufReader,
@@ -20,7 +20,7 @@ use crate::{
     agent,
     config::{self, Config, Flags, Paths, Token},
     plain::{self, Options, Plain},
-    screen::{Guard, Screen, glimpse, setup},
+    screen::{Events, Guard, Screen, glimpse, setup},
     session::{Opening, Session, fresh_token},
 };
 
@@ -57,6 +57,10 @@ pub(super) struct Start {
     /// No face at all: an agent's seat on a server, with the log as all that is shown.
     #[arg(long, conflicts_with_all = ["plain", "stay"])]
     headless: bool,
+    /// Without a face: takes decisions, and shows what waits, over the control socket as well, from programs that
+    /// no agent has started. An agent with a shell under the same user can imitate such a program.
+    #[arg(long, requires = "headless")]
+    allow_remote_decisions: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,7 +79,7 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
     let code = runtime.block_on(async {
         let terminal = stdin().is_terminal() && stdout().is_terminal();
         if start.headless {
-            headless(config, &paths).await
+            headless(start, config, &paths).await
         } else if start.plain || !terminal {
             lines(start, config, &paths).await
         } else {
@@ -87,14 +91,17 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
     code
 }
 
-async fn headless(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+async fn headless(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let stop = stopped();
     let config = Config {
         headless: true,
+        remote_decisions: start.allow_remote_decisions,
         ..with_name(config)
     };
     let session = Session::start(config, paths).await?;
-    let (session, well) = crate::headless::run(session, stop).await;
+    let (places, flags) = (paths.clone(), start.flags());
+    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
+    let (session, well) = crate::headless::run(session, &paths.config, reload, stop).await;
     session.leave().await;
     Ok(if well {
         ExitCode::SUCCESS
@@ -106,14 +113,18 @@ async fn headless(config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
 async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stopped());
     let mut guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
-    let mut events = EventStream::new();
+    let mut events = Events::new();
     let config = if config.is_configured() {
         with_name(config)
     } else {
-        let name = config.name.clone().unwrap_or_else(user_name);
+        let plugin = config::plugin(paths);
+        let name = config.name.clone();
+        let name = name
+            .or_else(|| plugin.as_ref()?.name.clone())
+            .unwrap_or_else(user_name);
         let agents = agent::find_on_path();
         let choice = tokio::select! {
-            choice = setup::run(&mut guard, &mut events, &name, agents) => choice.map_err(Failure::Terminal)?,
+            choice = setup::run(&mut guard, &mut events, &name, agents, plugin) => choice.map_err(Failure::Terminal)?,
             () = &mut stop => None,
         };
         let Some(choice) = choice else {
@@ -162,7 +173,7 @@ async fn on_screen(
     let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
     let mut screen = Screen::new(session, config, &paths.config, reload);
     screen.set_abilities(&guard.abilities);
-    let (session, result) = screen.run(&mut guard, EventStream::new, stop).await;
+    let (session, result) = screen.run(&mut guard, Events::new, stop).await;
     drop(guard);
     session.leave().await;
     result.map_err(Failure::Terminal)?;

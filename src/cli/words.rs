@@ -53,9 +53,20 @@ pub(super) enum Word {
     Who(Reach),
     /// What waits for review, without its text: that is on the screen.
     Inbox(Reach),
-    /// Asks the person at the screen to accept something that waits.
-    Accept(Item),
-    /// Asks the person at the screen to reject something that waits.
+    /// Asks the person at the screen to accept something that waits; on a session that runs with
+    /// --allow-remote-decisions, accepts it.
+    Accept {
+        /// The agent that works on it, where it is not the default one.
+        #[arg(long)]
+        agent: Option<String>,
+        /// Its answer waits as a draft.
+        #[arg(long)]
+        review: bool,
+        #[command(flatten)]
+        item: Item,
+    },
+    /// Asks the person at the screen to reject something that waits; on a session that runs with
+    /// --allow-remote-decisions, rejects it.
     Reject(Item),
     /// Adds your own words to a thread; asks no agent.
     Append {
@@ -117,7 +128,7 @@ pub(super) enum Word {
         #[command(flatten)]
         reach: Reach,
     },
-    /// Asks your own agent; only at the screen.
+    /// Asks your own agent; only at the screen, or with --allow-remote-decisions.
     Ask {
         /// The words.
         #[arg(required = true, trailing_var_arg = true)]
@@ -140,8 +151,7 @@ pub(super) enum Word {
 pub(super) struct Item {
     /// m12, d3, p4, f5, or a thread: t6.
     id: String,
-    /// Ignored: the person at the screen writes their own words.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    /// Instructions, or a reason. The person at the screen writes their own.
     words: Vec<String>,
     #[command(flatten)]
     reach: Reach,
@@ -161,6 +171,12 @@ pub(super) enum Wish {
     Message,
     /// A decision of the person's.
     Decision,
+}
+
+impl Item {
+    fn args(&self) -> Value {
+        json!({ "id": self.id, "words": self.words.join(" ") })
+    }
 }
 
 impl Word {
@@ -190,9 +206,13 @@ impl Word {
                 "append",
                 reach,
             ),
-            Word::Accept(item) => said(json!({ "id": item.id }), "accept", item.reach),
-            Word::Reject(item) => said(json!({ "id": item.id }), "reject", item.reach),
-            Word::Retry(item) => said(json!({ "id": item.id }), "retry", item.reach),
+            Word::Accept { item, agent, review } => {
+                let mut args = item.args();
+                (args["agent"], args["review"]) = (json!(agent), json!(review));
+                said(args, "accept", item.reach)
+            }
+            Word::Reject(item) => said(item.args(), "reject", item.reach),
+            Word::Retry(item) => said(item.args(), "retry", item.reach),
             Word::Mode { mode, reach } => {
                 let mode = mode.map(|mode| match mode {
                     ModeWord::Manual => "manual",
@@ -213,7 +233,7 @@ impl Word {
                 said(json!({ "for": what, "timeout": timeout }), "wait", reach)
             }
             Word::Cancel { id, reach } => said(json!({ "id": id }), "cancel", reach),
-            Word::Ask { reach, .. } => said(json!({}), "ask", reach),
+            Word::Ask { words, reach } => said(json!({ "words": words.join(" ") }), "ask", reach),
             Word::Who(reach) => said(json!({}), "who", reach),
             Word::Inbox(reach) => said(json!({}), "inbox", reach),
             Word::Update(reach) => said(json!({}), "update", reach),
@@ -325,8 +345,8 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
         "inbox" if list("pending").is_empty() => vec!["Nothing waits.".to_owned()],
         "inbox" => list("pending")
             .iter()
-            .map(|item| {
-                format!(
+            .flat_map(|item| {
+                let head = format!(
                     "{}  {} from {} ({}), {} bytes: {}",
                     plain(&item["id"]),
                     plain(&item["kind"]),
@@ -334,7 +354,10 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
                     plain(&item["by"]),
                     item["bytes"],
                     plain(&item["why"])
-                )
+                );
+                let text = item["text"].as_str().unwrap_or_default();
+                let text = text.lines().map(|line| format!("    {line}"));
+                std::iter::once(head).chain(text).collect::<Vec<_>>()
             })
             .collect(),
         "history" => list("lines")
@@ -383,6 +406,7 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
         "wait" if answer["timed_out"] == json!(true) => vec!["it did not happen".to_owned()],
         "wait" => vec!["it happened".to_owned()],
         "before_stop" => vec![text("reason")],
+        "accept" | "reject" | "retry" | "ask" => vec!["done".to_owned()],
         "cancel" => vec!["stopped".to_owned()],
         "stop" => vec!["left the room".to_owned()],
         _ => fields(answer),

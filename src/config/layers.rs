@@ -13,6 +13,7 @@ use nexscope_relay::protocol::{Mode, is_name};
 use super::{
     agents::Agent,
     file::{File, FilesTable, Notify, Ui, parse},
+    trust::{self, Untrusted},
 };
 use crate::{
     link::{Invite, Target},
@@ -105,6 +106,10 @@ pub struct Config {
     pub terminal: Wishes,
     /// The session has no face.
     pub headless: bool,
+    /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
+    pub remote_decisions: bool,
+    /// The project's file wants more than one may that nobody has trusted.
+    pub untrusted: Option<Untrusted>,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
 }
@@ -212,13 +217,26 @@ pub fn load(
         mouse: true,
         terminal: Wishes::default(),
         headless: false,
+        remote_decisions: false,
+        untrusted: None,
         warnings: Vec::new(),
     };
-    if let Some(file) = read(&paths.user_file())? {
-        config.user(file, &paths.user_file())?;
+    if let Some((file, _)) = read(&paths.user_file())? {
+        config.whole(file, &paths.user_file())?;
     }
-    if let Some(file) = read(&paths.project_file())? {
-        config.project(file)?;
+    if let Some((file, text)) = read(&paths.project_file())? {
+        if trust::is_trusted(paths, &text) {
+            config.whole(file, &paths.project_file())?;
+        } else {
+            let ignored = config.project(file)?;
+            if !ignored.is_empty() {
+                config.warnings.push(format!(
+                    "This folder's .nexscope/config.toml sets {}: ignored until you read and trust it at the screen.",
+                    ignored.join(", ")
+                ));
+                config.untrusted = Some(Untrusted::new(paths, &text, ignored));
+            }
+        }
     }
     let unbound = config.variables(variable)?;
     config.flags(flags, unbound)?;
@@ -226,9 +244,10 @@ pub fn load(
     Ok(config)
 }
 
-fn read(path: &Path) -> Result<Option<File>, ConfigError> {
+/// A file's settings, and its text.
+fn read(path: &Path) -> Result<Option<(File, String)>, ConfigError> {
     match fs::read_to_string(path) {
-        Ok(text) => parse(&text, path).map(Some),
+        Ok(text) => parse(&text, path).map(|file| Some((file, text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ConfigError::Unreadable {
             path: path.to_owned(),
@@ -238,7 +257,8 @@ fn read(path: &Path) -> Result<Option<File>, ConfigError> {
 }
 
 impl Config {
-    fn user(&mut self, file: File, path: &Path) -> Result<(), ConfigError> {
+    /// The user's own file, or one that they trust.
+    fn whole(&mut self, file: File, path: &Path) -> Result<(), ConfigError> {
         let holds_secret = file.token.is_some();
         let readable = fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
         if holds_secret && readable {
@@ -263,15 +283,15 @@ impl Config {
         self.mentions = file.mentions.unwrap_or(self.mentions);
         self.review = file.review.unwrap_or(self.review);
         self.agent = file.agent.or(self.agent.take());
-        self.agents = file.agents;
+        self.agents.extend(file.agents);
         self.files.set(&file.files)?;
         self.ui(file.ui);
         Ok(())
     }
 
     /// A project's file comes with whatever was checked out: it may say who and where, and may only make
-    /// things safer.
-    fn project(&mut self, file: File) -> Result<(), ConfigError> {
+    /// things safer. Returns what is ignored.
+    fn project(&mut self, file: File) -> Result<Vec<String>, ConfigError> {
         self.files.tighten(&file.files)?;
         self.name = file.name.or(self.name.take());
         self.room = file.room.unwrap_or_else(|| self.room.clone());
@@ -287,7 +307,7 @@ impl Config {
         if file.mentions == Some(Mentions::Direct) {
             self.mentions = Mentions::Direct;
         }
-        let ignored: Vec<&str> = [
+        let ignored = [
             ("relay", file.relay.is_some()),
             ("token", file.token.is_some()),
             ("token_file", file.token_file.is_some()),
@@ -301,20 +321,15 @@ impl Config {
             ("files.dir", file.files.dir.is_some()),
         ]
         .into_iter()
-        .filter_map(|(key, set)| set.then_some(key))
+        .filter(|(_, set)| *set)
+        .map(|(key, _)| key.to_owned())
         .collect();
-        if !ignored.is_empty() {
-            self.warnings.push(format!(
-                "This folder's .nexscope/config.toml may not set {}: ignored. Set it in your own config.toml.",
-                ignored.join(", ")
-            ));
-        }
         self.ui(Ui {
             // A program that comes with what was checked out is not run.
             notify_command: None,
             ..file.ui
         });
-        Ok(())
+        Ok(ignored)
     }
 
     fn ui(&mut self, ui: Ui) {

@@ -140,3 +140,71 @@ fn a_file_with_a_token_that_others_can_read_is_a_warning() {
     assert!(config.warnings[0].contains("chmod 600"));
     assert!(!format!("{config:?}").contains("secret"));
 }
+
+#[test]
+fn a_trusted_project_sets_all_until_it_changes() {
+    let project = "relay = \"ws://team/ws\"\ntoken = \"theirs\"\n[agents.x]\nkind = \"claude\"\n";
+    let world = world(
+        "relay = \"ws://good/ws\"\ntoken = \"secret\"\n[agents.mine]\nkind = \"codex\"",
+        project,
+    );
+    let load = || load(&world.paths, |_| None, &Flags::default()).unwrap();
+    let untrusted = load().untrusted.unwrap();
+    assert_eq!(untrusted.keys, ["relay", "token", "agents"]);
+    assert_eq!(untrusted.text[1], "token = …", "a secret is not shown");
+
+    untrusted.trust().unwrap();
+    let config = load();
+    assert!(config.untrusted.is_none());
+    assert!(!config.warnings.iter().any(|warning| warning.contains("ignored")));
+    assert_eq!(config.relay.unwrap().host, "team");
+    assert_eq!(config.token, Some(Token("theirs".into())));
+    assert_eq!(config.agents.keys().collect::<Vec<_>>(), ["mine", "x"]);
+
+    fs::write(world.paths.project_file(), project.replace("claude", "command")).unwrap();
+    let config = load();
+    assert_eq!(
+        config.relay.unwrap().host,
+        "good",
+        "what has changed is asked for again"
+    );
+    config.untrusted.unwrap().trust().unwrap();
+    assert_eq!(load().relay.unwrap().host, "team");
+    // What was trusted before is not trusted for ever.
+    fs::write(world.paths.project_file(), project).unwrap();
+    assert!(load().untrusted.is_some());
+}
+
+#[test]
+fn the_plugins_settings_are_found_where_they_are_whole() {
+    let world = world("", "");
+    let file = world.paths.here.join(".claude/plugin-data/nexscope/config.json");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let table = [
+        (
+            r#"{"relayUrl":"ws://relay.example:8080/ws","token":"t","defaultName":"ann","mode":"auto","hopLimit":2,"peerIndexMap":{}}"#,
+            Some((Some("ann"), Some(2))),
+        ),
+        (
+            r#"{"relayUrl":"wss://relay.example/ws","token":"t"}"#,
+            Some((None, None)),
+        ),
+        (
+            r#"{"relayUrl":"ws://h/ws","token":"t","defaultName":"../x"}"#,
+            Some((None, None)),
+        ),
+        (r#"{"relayUrl":"REPLACE_ME","token":"REPLACE_ME"}"#, None),
+        (r#"{"relayUrl":"ftp://h","token":"t"}"#, None),
+        (r#"{"relayUrl":"ws://h/ws","token":""}"#, None),
+        ("[]", None),
+        ("no json", None),
+    ];
+    for (text, expected) in table {
+        fs::write(&file, text).unwrap();
+        let found = crate::config::plugin(&world.paths);
+        let found = found
+            .as_ref()
+            .map(|plugin| (plugin.name.as_deref(), plugin.hop_limit));
+        assert_eq!(found, expected, "{text}");
+    }
+}

@@ -3,13 +3,17 @@
 pub mod agents;
 mod change;
 mod file;
+mod import;
 mod layers;
 mod save;
+mod trust;
 mod watch;
 
 pub use change::Change;
 pub use file::{File, Notify, Ui};
+pub use import::{Plugin, plugin};
 pub use layers::{Config, ConfigError, Flags, Paths, Token, load};
 pub use save::{Choice, save};
+pub use trust::Untrusted;
 pub use watch::{Watch, watch};
 pub(crate) use {file::with_nearest, layers::in_home};

@@ -18,6 +18,8 @@ pub struct Choice {
     pub host: Option<SocketAddr>,
     /// The relay's secret.
     pub token: String,
+    /// Auto mode's limit on answers in a row, where it is not the usual one.
+    pub hop_limit: Option<u32>,
     /// The agents that were found and taken: names and kinds.
     pub agents: Vec<(String, Kind)>,
 }
@@ -45,6 +47,9 @@ fn toml(choice: &Choice) -> String {
         let _ = writeln!(text, "host = {}", quoted(&host.to_string()));
     }
     let _ = writeln!(text, "token = {}", quoted(&choice.token));
+    if let Some(limit) = choice.hop_limit {
+        let _ = writeln!(text, "hop_limit = {limit}");
+    }
     if let Some((first, _)) = choice.agents.first() {
         let _ = writeln!(text, "agent = {}", quoted(first));
     }
@@ -75,6 +80,7 @@ mod tests {
             relay: None,
             host: Some("127.0.0.1:8080".parse().unwrap()),
             token: "with\"quote".into(),
+            hop_limit: Some(2),
             agents: vec![("claude".into(), Kind::Claude)],
         };
         let path = save(&choice, &paths).unwrap();
@@ -83,6 +89,7 @@ mod tests {
         assert_eq!(config.host, choice.host);
         assert_eq!(config.token, Some(Token("with\"quote".into())));
         assert_eq!(config.agent.as_deref(), Some("claude"));
+        assert_eq!(config.hop_limit, 2);
         assert!(config.warnings.is_empty());
     }
 }

@@ -93,6 +93,11 @@ impl Client {
         }
     }
 
+    /// The connection itself, behind the last answer: what was read beyond it, and the socket.
+    pub fn into_parts(self) -> (Vec<u8>, UnixStream) {
+        (self.stream.buffer().to_vec(), self.stream.into_inner())
+    }
+
     /// Speaks as an agent of that name from now on.
     pub fn as_agent(mut self, agent: &str) -> Self {
         self.agent = Some(agent.to_owned());

@@ -3,6 +3,7 @@
 //! Shell commands, the MCP server and the plugin's hooks go through it. Nothing that waits for a person is
 //! told on it, and nothing is decided through it: see [`crate::session`]'s `serve`.
 
+mod attach;
 mod client;
 mod hall;
 pub mod mcp;
@@ -12,6 +13,7 @@ mod server;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use attach::{Attach, FromTerminal, Line, ToTerminal, read_line, write_line};
 pub use client::{Client, ClientError, find};
 pub use hall::{Entry, Hall};
 pub use peer::Caller;

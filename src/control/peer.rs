@@ -22,9 +22,11 @@ pub struct Caller {
     pub pid: Option<u32>,
     /// What the process is called, cleaned: `nexscope-tui (4711)`.
     pub process: String,
-    /// A person at a terminal: it has one as its standard input, and neither it nor a parent of it was started
-    /// by an agent. An honest guess, and no proof: an agent with a shell can pretend to be its person.
+    /// A person at a terminal: it has one as its standard input, and is not [`Caller::of_agent`]. An honest guess,
+    /// and no proof: an agent with a shell can pretend to be its person.
     pub person: bool,
+    /// It, or a process that it comes from, carries the mark of an agent's tool, or nothing can be known of it.
+    pub of_agent: bool,
 }
 
 impl Caller {
@@ -41,8 +43,10 @@ impl Caller {
             (Some(pid), None) => format!("process {pid}"),
             (None, _) => "a program".to_owned(),
         };
+        let of_agent = pid.is_none_or(is_marked);
         Some(Self {
-            person: pid.is_some_and(is_person),
+            person: !of_agent && pid.is_some_and(has_terminal),
+            of_agent,
             pid,
             process,
         })
@@ -56,12 +60,12 @@ fn parent_name(pid: u32) -> Option<String> {
     Some(crate::text::clean_line(name.trim(), 32)).filter(|name| !name.is_empty())
 }
 
-fn is_person(pid: u32) -> bool {
+/// Whether the standard input of a process is a terminal.
+fn has_terminal(pid: u32) -> bool {
     let input = fs::read_link(format!("/proc/{pid}/fd/0"));
-    let terminal = input.is_ok_and(|path| {
+    input.is_ok_and(|path| {
         path.starts_with("/dev/pts/") || path.starts_with("/dev/tty") || path == Path::new("/dev/console")
-    });
-    terminal && !is_marked(pid)
+    })
 }
 
 /// Whether a process, or one that it comes from, carries the mark of an agent's tool. What cannot be read counts

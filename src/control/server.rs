@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Caller, Entry, Hall, LINE_MAX, Problem, Request, Response, VERSION};
+use super::{Caller, Entry, Hall, LINE_MAX, Line, Problem, Request, Response, VERSION};
 
 /// Clients at once; further ones wait for their turn.
 const CLIENTS: usize = 64;
@@ -33,6 +33,8 @@ pub struct Call {
     pub caller: Caller,
     /// Where the answer goes; one that is dropped says that the session has ended.
     pub reply: oneshot::Sender<Response>,
+    /// For `attach`: what the connection becomes once that is answered with yes.
+    pub line: Option<Line>,
 }
 
 /// The socket of a running session; it is gone when this is dropped.
@@ -130,8 +132,9 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
             Ok(_) => {}
         }
         // Never closed.
-        let _answering = answering.acquire().await;
+        let answering = answering.acquire().await;
         let too_long = line.len() > LINE_MAX;
+        let mut far = None;
         let response = match serde_json::from_slice::<Request>(&line) {
             _ if too_long => problem(0, "usage", "That line is longer than 1 MiB: send it as a file."),
             Err(error) => problem(0, "usage", format!("That line is no request: {error}.")),
@@ -145,10 +148,16 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
             Ok(request) => {
                 let id = request.id;
                 let (reply, answer) = oneshot::channel();
+                let line = (request.word == "attach").then(|| {
+                    let (line, other) = Line::new();
+                    far = Some(other);
+                    line
+                });
                 let call = Call {
                     request,
                     caller: caller.clone(),
                     reply,
+                    line,
                 };
                 // A client that goes away while it waits takes its wish with it.
                 let answered = async {
@@ -167,8 +176,12 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
         };
         bytes.push(b'\n');
         let written = timeout(PATIENCE, writing.write_all(&bytes)).await;
+        drop(answering);
         if too_long || !matches!(written, Ok(Ok(()))) {
             return;
+        }
+        if let Some(far) = far.filter(|_| response.ok) {
+            return far.carry(reading, writing).await;
         }
     }
 }

@@ -384,6 +384,7 @@ impl Room {
         id: ItemId,
         draft: &Draft,
         text: Option<String>,
+        by: &By,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
@@ -398,7 +399,7 @@ impl Room {
                     before: audit::without(&draft.chat.text, &draft.flags).0,
                     after: after.clone(),
                 }),
-                ..Decided::new(By::Person, Verdict::Posted)
+                ..Decided::new(by.clone(), Verdict::Posted)
             },
             effects,
         );

@@ -216,6 +216,8 @@ pub struct Edited {
 pub enum By {
     /// The person, by a key.
     Person,
+    /// A program of the person's, which a session that was started so lets decide.
+    Program,
     /// Auto mode, within its limits.
     Auto,
     /// A setting, or what the person has granted before.

@@ -14,17 +14,23 @@ use super::{
 };
 use crate::agent::{Answer, Totals};
 
-/// Proof that a person at the keyboard decides.
+/// Proof that a person decides.
 ///
-/// Only a face with a person before it makes one, from a key that was pressed; no path from an agent, a
-/// script, or the network has one to give.
+/// Only a face with a person before it makes one, from a key that was pressed, and a session that was started with
+/// `--allow-remote-decisions`, for a program that no agent has started; no path from an agent or the network has
+/// one to give.
 #[derive(Debug)]
-pub struct Person(());
+pub struct Person(By);
 
 impl Person {
     /// A key was pressed. Called by the screen, and by plain mode where a person types at a terminal.
     pub(crate) fn at_keyboard() -> Self {
-        Self(())
+        Self(By::Person)
+    }
+
+    /// A program of the person's speaks for them, as they allowed when they started the session.
+    pub(crate) fn through_program() -> Self {
+        Self(By::Program)
     }
 }
 
@@ -89,23 +95,24 @@ impl Room {
     pub fn decide(
         &mut self,
         decision: Decision,
-        _by: Person,
+        by: Person,
         now: Millis,
     ) -> (Vec<Effect>, Result<Reply, String>) {
         let mut effects = Vec::new();
+        let by = by.0;
         let result = match decision {
-            Decision::Accept { target, how } => self.accept(target, how, now, &mut effects),
-            Decision::Reject { target, reason } => self.reject(target, &reason, now, &mut effects),
-            Decision::Grant(id) => self.grant(id, now, &mut effects),
+            Decision::Accept { target, how } => self.accept(target, how, &by, now, &mut effects),
+            Decision::Reject { target, reason } => self.reject(target, &reason, &by, now, &mut effects),
+            Decision::Grant(id) => self.grant(id, by, now, &mut effects),
             Decision::Later(id) => match self.inbox.put_off(id) {
                 true => Ok(Reply::Nothing),
                 false => Err(not_waiting(id)),
             },
-            Decision::HandOver(number) => self.hand_over(number, now, &mut effects),
-            Decision::Ask { words } => self.ask_own(&words, now, &mut effects),
+            Decision::HandOver(number) => self.hand_over(number, by, now, &mut effects),
+            Decision::Ask { words } => self.ask_own(&words, by, now, &mut effects),
             Decision::Trust(name) => self.trust(&name, &mut effects),
             Decision::Auto => {
-                self.set_mode(Mode::Auto, By::Person, &mut effects);
+                self.set_mode(Mode::Auto, by, &mut effects);
                 Ok(Reply::Text(
                     "Auto mode: mentions of you are answered at once, within limits.".into(),
                 ))
@@ -139,6 +146,7 @@ impl Room {
         &mut self,
         target: Target,
         how: How,
+        by: &By,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
@@ -154,16 +162,16 @@ impl Room {
             self.person_spoke(&item.thread, effects);
             match &item.matter {
                 Matter::Mention(_) => {
-                    let decided = Decided::new(By::Person, Verdict::Accepted);
+                    let decided = Decided::new(by.clone(), Verdict::Accepted);
                     self.run(&item, &agent, how.clone(), decided, now, effects);
                 }
-                Matter::Draft(draft) => self.post_draft(id, draft, how.text.clone(), now, effects),
+                Matter::Draft(draft) => self.post_draft(id, draft, how.text.clone(), by, now, effects),
                 Matter::Permission(permission) => {
-                    self.note_permission(&item, permission, "allowed once", By::Person, now, effects);
+                    self.note_permission(&item, permission, "allowed once", by.clone(), now, effects);
                     self.answer_request(permission, Answer::Allow, effects);
                 }
                 Matter::File(number) => {
-                    self.note_file_decided(*number, By::Person, Verdict::Accepted, effects);
+                    self.note_file_decided(*number, by.clone(), Verdict::Accepted, effects);
                     self.fetch_file(*number, effects);
                 }
             }
@@ -176,6 +184,7 @@ impl Room {
         &mut self,
         target: Target,
         reason: &str,
+        by: &By,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
@@ -185,7 +194,7 @@ impl Room {
             let decided = Decided {
                 item: Some(id.to_string()),
                 reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
-                ..Decided::new(By::Person, Verdict::Rejected)
+                ..Decided::new(by.clone(), Verdict::Rejected)
             };
             match &item.matter {
                 Matter::Mention(mention) => {
@@ -218,11 +227,11 @@ impl Room {
                         reason.clone()
                     };
                     let answer = format!("refused: {why}");
-                    self.note_permission(&item, permission, &answer, By::Person, now, effects);
+                    self.note_permission(&item, permission, &answer, by.clone(), now, effects);
                     self.answer_request(permission, Answer::Deny(why), effects);
                 }
                 Matter::File(number) => {
-                    self.note_file_decided(*number, By::Person, Verdict::Rejected, effects);
+                    self.note_file_decided(*number, by.clone(), Verdict::Rejected, effects);
                     self.decline(*number, &reason, effects);
                 }
             }
@@ -230,7 +239,7 @@ impl Room {
         Ok(Reply::Nothing)
     }
 
-    fn grant(&mut self, id: ItemId, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+    fn grant(&mut self, id: ItemId, by: By, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
         let item = self.inbox.get(id).ok_or_else(|| not_waiting(id))?;
         let Matter::Permission(permission) = item.matter.clone() else {
             return Err(format!(
@@ -245,7 +254,7 @@ impl Room {
         }
         if let Some(item) = self.inbox.take(id) {
             let answer = "allowed for the thread";
-            self.note_permission(&item, &permission, answer, By::Person, now, effects);
+            self.note_permission(&item, &permission, answer, by, now, effects);
         }
         self.answer_request(&permission, Answer::Allow, effects);
         Ok(Reply::Nothing)
@@ -283,7 +292,13 @@ impl Room {
         self.works_again(&permission.run, effects);
     }
 
-    fn hand_over(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+    fn hand_over(
+        &mut self,
+        number: u32,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
         let post = self.timeline.post_numbered(number).cloned();
         let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
         // Our person's own question may be tried again.
@@ -302,14 +317,20 @@ impl Room {
             return Err(not_waiting(id));
         };
         self.person_spoke(&item.thread, effects);
-        let decided = Decided::new(By::Person, Verdict::HandedOver);
+        let decided = Decided::new(by, Verdict::HandedOver);
         self.run(&item, &agent, How::default(), decided, now, effects);
         self.start_next(now, effects);
         Ok(Reply::Nothing)
     }
 
     /// Our person asks their own agent: everybody sees the question, and the answer.
-    fn ask_own(&mut self, words: &str, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+    fn ask_own(
+        &mut self,
+        words: &str,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
         let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
         let named = self
             .agent_named(Some(first.to_owned()))
@@ -339,7 +360,7 @@ impl Room {
             self.inbox.add(&post, false, None, now);
         }
         if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
-            let decided = Decided::new(By::Person, Verdict::Asked);
+            let decided = Decided::new(by, Verdict::Asked);
             self.run(&item, &agent, How::default(), decided, now, effects);
             self.start_next(now, effects);
         }

@@ -1,7 +1,7 @@
 //! What the terminal can do: as it says itself, as its environment says, and as the person's settings say,
 //! which win.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::paint::Colors;
 
@@ -17,7 +17,7 @@ pub struct Wishes {
 }
 
 /// What the terminal can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
     /// How many colours there are.
     pub colors: Colors,

@@ -46,7 +46,7 @@ impl Screen {
             .state
             .leave_asked
             .is_some_and(|asked| now.duration_since(asked) < LEAVE_TWICE);
-        if asked {
+        if asked || self.state.attached {
             return Next::Leave;
         }
         self.state.leave_asked = Some(now);
@@ -152,7 +152,11 @@ impl Screen {
         match front {
             Front::Help => self.help(),
             Front::Start => self.session.dial_now(),
-            Front::Quit if self.session.room.runs.is_empty() || self.state.leave_asked.is_some() => {
+            Front::Quit
+                if self.state.attached
+                    || self.session.room.runs.is_empty()
+                    || self.state.leave_asked.is_some() =>
+            {
                 return Next::Leave;
             }
             Front::Quit => {

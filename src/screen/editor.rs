@@ -1,13 +1,11 @@
 //! What is written, in the person's own editor.
 
-use std::{env, fs, io};
+use std::{env, fs, io, path::Path};
 
-use crate::session::Session;
-
-/// Lets the person write on in their editor (`$VISUAL`, `$EDITOR`, else vi), and gives what is written then;
-/// the room goes on meanwhile. Nothing else may read the terminal until it returns. Fails where the editor
-/// cannot be started or did not end well: what was written stays as it was.
-pub(super) async fn write(text: &str, session: &mut Session) -> io::Result<String> {
+/// Lets the person write on in their editor (`$VISUAL`, `$EDITOR`, else vi), and gives what is written then; the
+/// text lies in `folder` meanwhile. Nothing else may read the terminal until it returns. Fails where the editor
+/// cannot be started or did not end well.
+pub(super) async fn write(text: &str, folder: &Path) -> io::Result<String> {
     let set = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
     let command = set("VISUAL")
         .or_else(|| set("EDITOR"))
@@ -15,19 +13,14 @@ pub(super) async fn write(text: &str, session: &mut Session) -> io::Result<Strin
     let mut words = command.split_whitespace();
     let program = words.next().unwrap_or("vi");
 
-    let path = session.state_folder().join("unsent.md");
+    let path = folder.join("unsent.md");
     crate::store::write_private(&path, text.as_bytes())?;
-    let mut editor = tokio::process::Command::new(program)
+    let ended = tokio::process::Command::new(program)
         .args(words)
         .arg(&path)
-        .spawn()
+        .status()
+        .await
         .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
-    let ended = loop {
-        tokio::select! {
-            ended = editor.wait() => break ended?,
-            () = session.step() => {}
-        }
-    };
     let written = fs::read_to_string(&path);
     fs::remove_file(&path)?;
     match ended.success() {

@@ -6,7 +6,7 @@ use super::{
     Screen, attention,
     gate::Gate,
     keymap::Keymap,
-    state::{Looser, Overlay, Paper, Tone},
+    state::{Looser, Overlay, Paper, Tone, Wants},
     theme::Theme,
     view,
 };
@@ -54,9 +54,21 @@ impl Screen {
             self.state.say(words, Tone::Good);
         }
         self.session.set_config(change.safe);
-        self.state.looser = (!change.looser.is_empty()).then_some(Looser {
-            config,
+        if change.looser.is_empty() {
+            return self.ask_for_trust(&config);
+        }
+        self.state.looser = Some(Looser {
+            wants: Wants::Saved(Box::new(config)),
             words: change.looser,
+            shown: None,
+        });
+    }
+
+    /// A project's file that wants more than it may waits until the person has read and trusted it.
+    pub(super) fn ask_for_trust(&mut self, config: &Config) {
+        self.state.looser = config.untrusted.clone().map(|untrusted| Looser {
+            words: vec![format!("this folder's {}", untrusted.keys.join(", "))],
+            wants: Wants::Trust(untrusted),
             shown: None,
         });
     }
@@ -68,7 +80,10 @@ impl Screen {
         };
         if !looser.shown.is_some_and(|shown| Gate::settled(shown, now)) {
             looser.shown.get_or_insert(now);
-            let words = looser.words.clone();
+            let words = match &looser.wants {
+                Wants::Saved(_) => looser.words.clone(),
+                Wants::Trust(untrusted) => untrusted.text.clone(),
+            };
             let lines = view::looser_lines(&self.look(), &words);
             self.state.overlay = Overlay::Paper(Paper {
                 title: "Looser settings",
@@ -77,10 +92,26 @@ impl Screen {
             });
             return;
         }
-        if let Some(looser) = self.state.looser.take() {
-            self.session.set_config(looser.config);
-            self.state.overlay = Overlay::None;
-            self.state.say("The settings are as they were saved.", Tone::Good);
+        let taken = match self.state.looser.take().map(|looser| looser.wants) {
+            Some(Wants::Saved(config)) => Ok(*config),
+            Some(Wants::Trust(untrusted)) => untrusted
+                .trust()
+                .map_err(|error| format!("That cannot be written down: {error}."))
+                .and_then(|()| (self.reload)().map_err(|error| error.to_string())),
+            None => return,
+        };
+        self.state.overlay = Overlay::None;
+        match taken {
+            Ok(config) => {
+                let later = Change::between(self.session.config(), &config).later;
+                let words = match later.is_empty() {
+                    true => "The settings are as they were saved.".to_owned(),
+                    false => format!("Taken; {} holds from the next start on.", later.join(", ")),
+                };
+                self.session.set_config(config);
+                self.state.say(words, Tone::Good);
+            }
+            Err(why) => self.state.say(why, Tone::Bad),
         }
     }
 }

@@ -34,5 +34,5 @@ pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder
         view::draw(&look, &state, &plan, frame);
     });
     drawn.map_err(|error| io::Error::other(error.to_string()))?;
-    surface.show()
+    surface.terminal().backend_mut().show()
 }

@@ -14,6 +14,7 @@ mod copying;
 mod deciding;
 mod drag;
 mod editor;
+mod events;
 mod files;
 mod gate;
 mod glimpse;
@@ -24,6 +25,7 @@ pub(crate) mod paint;
 mod palette;
 mod popup;
 mod reading;
+pub mod remote;
 pub mod setup;
 mod state;
 mod terminal;
@@ -52,6 +54,7 @@ use crate::{
 };
 use abilities::Abilities;
 use attention::Attention;
+pub use events::Events;
 pub use glimpse::glimpse;
 use input::Next;
 use keymap::Keymap;
@@ -146,6 +149,7 @@ impl Screen {
             desk,
         };
         screen.take_looks(config);
+        screen.ask_for_trust(config);
         screen.take_up();
         screen
     }
@@ -154,6 +158,11 @@ impl Screen {
     pub fn set_abilities(&mut self, abilities: &Abilities) {
         self.state.gate.alt_is_certain = abilities.keyboard;
         self.links = abilities.links;
+    }
+
+    /// The session goes on when the person leaves this screen.
+    pub fn set_attached(&mut self) {
+        self.state.attached = true;
     }
 
     /// Takes up what was left on the screen when it was open last.
@@ -214,14 +223,14 @@ impl Screen {
             }
             if std::mem::take(&mut self.wants_editor) {
                 drop(events);
-                self.edit_elsewhere(surface).await?;
+                self.edit_elsewhere(surface).await;
                 events = open();
                 dirty = true;
             }
             self.news();
             dirty |= typed;
             let now = Instant::now();
-            if now >= if typed { typed_draw } else { next_draw } && dirty {
+            if now >= if typed { typed_draw } else { next_draw } && dirty && surface.is_ready() {
                 self.draw(surface)?;
                 typed_draw = Instant::now() + FRAME;
                 next_draw = Instant::now() + NEWS;
@@ -236,7 +245,7 @@ impl Screen {
                     _ => return Ok(()),
                 },
                 () = &mut stop => return Ok(()),
-                () = sleep_until(if typed { typed_draw } else { next_draw }.into()), if dirty => {}
+                () = time_to_draw(surface, if typed { typed_draw } else { next_draw }), if dirty => {}
                 () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
                 () = until(reload_at) => {
                     reload_at = None;
@@ -248,7 +257,7 @@ impl Screen {
                     self.keep();
                 }
                 () = self.session.step() => {
-                    if self.session.end_asked() {
+                    if self.session.end_asked() || self.session.attach_asked() {
                         return Ok(());
                     }
                     dirty = true;
@@ -259,10 +268,17 @@ impl Screen {
     }
 
     /// The person writes on in their editor, which has the terminal meanwhile.
-    async fn edit_elsewhere<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
-        surface.lend()?;
-        let written = editor::write(&self.state.composer.whole(), &mut self.session).await;
-        surface.take_back()?;
+    async fn edit_elsewhere<S: Surface>(&mut self, surface: &mut S) {
+        let text = self.state.composer.whole();
+        let folder = self.session.state_folder().to_owned();
+        let mut written = std::pin::pin!(surface.edit(&text, &folder));
+        // The room goes on meanwhile.
+        let written = loop {
+            tokio::select! {
+                written = &mut written => break written,
+                () = self.session.step() => {}
+            }
+        };
         self.redraw = true;
         match written {
             Ok(text) => self.state.composer.set(&text),
@@ -270,7 +286,6 @@ impl Screen {
                 .state
                 .say(format!("The editor did not work: {error}."), Tone::Bad),
         }
-        Ok(())
     }
 
     /// Takes over what the session has for the person.
@@ -337,14 +352,14 @@ impl Screen {
             plan = Some(laid);
         });
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
-        surface.show()?;
+        surface.terminal().backend_mut().show()?;
         if mouse != self.mouse_was {
             self.mouse_was = mouse;
-            surface.mouse(mouse)?;
+            terminal::mouse(mouse, surface.raw())?;
         }
         self.attention.write(&self.session.room, surface.raw())?;
         if let Some(text) = self.clipboard.take() {
-            copying::put(&text, std::env::var_os("TMUX").is_some(), surface.raw())?;
+            surface.copy(text)?;
         }
         // Only now is it on the screen.
         let now = Instant::now();
@@ -381,6 +396,12 @@ impl Screen {
         let room = &self.session.room;
         room.runs.working().next().is_some() || matches!(room.connection, Connection::Waiting { .. })
     }
+}
+
+/// Waits until a time, and until the terminal takes a picture.
+async fn time_to_draw<S: Surface>(surface: &S, time: Instant) {
+    sleep_until(time.into()).await;
+    surface.ready().await;
 }
 
 /// Waits until a file of the configuration was saved; for ever where none is watched.

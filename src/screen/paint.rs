@@ -3,7 +3,7 @@
 //! Over ssh and in tmux a key costs what is sent for it. So styles and the cursor are remembered from frame to
 //! frame instead of being set anew each time, and only large frames are bracketed as one update.
 
-use std::io::{self, Write};
+use std::io::{self, Stdout, Write};
 
 use ratatui::{
     backend::{Backend, ClearType, WindowSize},
@@ -11,12 +11,13 @@ use ratatui::{
     layout::{Position, Size},
     style::{Color, Modifier},
 };
+use serde::{Deserialize, Serialize};
 
 /// A frame of more bytes than this is shown at once, with the cursor away until it is whole.
 const LARGE: usize = 256;
 
 /// How many colours a terminal has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Colors {
     /// None, or none wanted (`NO_COLOR`).
     #[serde(rename = "none")]
@@ -33,9 +34,22 @@ pub enum Colors {
     Full,
 }
 
+/// Where the bytes of what is drawn go.
+pub trait Sheet: Write {
+    /// How large it is, in columns and rows.
+    fn size(&self) -> io::Result<Size>;
+}
+
+impl Sheet for Stdout {
+    fn size(&self) -> io::Result<Size> {
+        let (width, height) = crossterm::terminal::size()?;
+        Ok(Size { width, height })
+    }
+}
+
 /// Draws on a terminal.
 #[derive(Debug)]
-pub struct Paint<W: Write> {
+pub struct Paint<W: Sheet> {
     out: W,
     /// How many colours it has.
     pub colors: Colors,
@@ -47,7 +61,7 @@ pub struct Paint<W: Write> {
     cursor_shown: bool,
 }
 
-impl<W: Write> Paint<W> {
+impl<W: Sheet> Paint<W> {
     /// Draws by writing to `out`.
     pub fn new(out: W, colors: Colors) -> Self {
         Self {
@@ -257,7 +271,7 @@ fn indexed(at: u8) -> Color {
     }
 }
 
-impl<W: Write> Backend for Paint<W> {
+impl<W: Sheet> Backend for Paint<W> {
     type Error = io::Error;
 
     fn draw<'a, I: Iterator<Item = (u16, u16, &'a Cell)>>(&mut self, content: I) -> io::Result<()> {
@@ -317,8 +331,7 @@ impl<W: Write> Backend for Paint<W> {
     }
 
     fn size(&self) -> io::Result<Size> {
-        let (width, height) = crossterm::terminal::size()?;
-        Ok(Size { width, height })
+        self.out.size()
     }
 
     fn window_size(&mut self) -> io::Result<WindowSize> {
@@ -344,6 +357,12 @@ mod tests {
         let mut cell = Cell::default();
         cell.set_symbol(symbol).set_style(style);
         cell
+    }
+
+    impl Sheet for Vec<u8> {
+        fn size(&self) -> io::Result<Size> {
+            Ok(Size::new(80, 24))
+        }
     }
 
     fn codes(paint: &mut Paint<Vec<u8>>, symbol: &str, style: Style) -> String {

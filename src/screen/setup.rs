@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     agent::Found as Agent,
-    config::Choice,
+    config::{Choice, Plugin},
     link::{Invite, TargetError},
     session::fresh_token,
     text,
@@ -41,9 +41,11 @@ enum Place {
     ThisComputer,
     MyNetwork,
     Join,
+    /// The relay that nexscope-plugin has used in this folder.
+    Plugin,
 }
 
-const PLACES: [(Place, &str, &str); 3] = [
+const PLACES: [(Place, &str, &str); 4] = [
     (
         Place::ThisComputer,
         "Host a room here, for this computer",
@@ -59,6 +61,7 @@ const PLACES: [(Place, &str, &str); 3] = [
         "Join with an invite",
         "Paste what you were given: nexscope://…",
     ),
+    (Place::Plugin, "Join as nexscope-plugin did here", ""),
 ];
 
 /// What is asked for.
@@ -79,15 +82,17 @@ struct Setup {
     joined: Option<Invite>,
     agents: Vec<(Agent, bool)>,
     agent: usize,
+    plugin: Option<Plugin>,
     error: Option<String>,
 }
 
-/// Asks for what is needed to be in a room. `None`: the person left.
+/// Asks for what is needed to be in a room; what `plugin` was set to is offered. `None`: the person left.
 pub async fn run<S: Surface>(
     surface: &mut S,
     mut events: impl Stream<Item = io::Result<Event>> + Unpin,
     name: &str,
     agents: Vec<Agent>,
+    plugin: Option<Plugin>,
 ) -> io::Result<Option<Choice>> {
     let (theme, keymap) = (Theme::built_in(), Keymap::built_in());
     let mut setup = Setup {
@@ -98,6 +103,7 @@ pub async fn run<S: Surface>(
         joined: None,
         agents: agents.into_iter().map(|agent| (agent, true)).collect(),
         agent: 0,
+        plugin,
         error: None,
     };
     setup.name.set(name);
@@ -106,7 +112,7 @@ pub async fn run<S: Surface>(
             .terminal()
             .draw(|frame| setup.draw(&theme, &keymap, frame));
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
-        surface.show()?;
+        surface.terminal().backend_mut().show()?;
         let Some(event) = events.next().await.transpose()? else {
             return Ok(None);
         };
@@ -142,6 +148,24 @@ pub async fn run<S: Surface>(
 }
 
 impl Setup {
+    /// What is offered.
+    fn places(&self) -> &'static [(Place, &'static str, &'static str)] {
+        &PLACES[..PLACES.len() - usize::from(self.plugin.is_none())]
+    }
+
+    /// What a place is, in words.
+    fn about(&self) -> String {
+        match (PLACES[self.place], &self.plugin) {
+            ((Place::Plugin, ..), Some(plugin)) => {
+                format!(
+                    "It has joined {}, with a token that lies in this folder.",
+                    plugin.relay
+                )
+            }
+            ((_, _, words), _) => words.to_owned(),
+        }
+    }
+
     /// Where one writes now.
     fn field(&mut self) -> Option<&mut Composer> {
         match self.step {
@@ -164,7 +188,7 @@ impl Setup {
                 };
             }
             (Step::Place, Action::Up) => self.place = self.place.saturating_sub(1),
-            (Step::Place, Action::Down) => self.place = (self.place + 1).min(PLACES.len() - 1),
+            (Step::Place, Action::Down) => self.place = (self.place + 1).min(self.places().len() - 1),
             (Step::Agents, Action::Up) => self.agent = self.agent.saturating_sub(1),
             (Step::Agents, Action::Down) => {
                 self.agent = (self.agent + 1).min(self.agents.len().saturating_sub(1));
@@ -216,6 +240,17 @@ impl Setup {
             .map(|(agent, _)| (agent.name.to_owned(), agent.kind))
             .collect();
         let name = self.name.text().trim().to_owned();
+        if let (Place::Plugin, Some(plugin)) = (PLACES[self.place].0, &self.plugin) {
+            return Choice {
+                name,
+                room: "lobby".into(),
+                relay: Some(plugin.relay.clone()),
+                host: None,
+                token: plugin.token.0.clone(),
+                hop_limit: plugin.hop_limit,
+                agents,
+            };
+        }
         match &self.joined {
             Some(invite) => Choice {
                 name,
@@ -223,6 +258,7 @@ impl Setup {
                 relay: Some(invite.target.clone()),
                 host: None,
                 token: invite.token.clone(),
+                hop_limit: None,
                 agents,
             },
             None => {
@@ -236,6 +272,7 @@ impl Setup {
                     relay: None,
                     host: Some(free_address(ip.into())),
                     token: fresh_token(),
+                    hop_limit: None,
                     agents,
                 }
             }
@@ -269,11 +306,11 @@ impl Setup {
             }
             Step::Place => {
                 lines.push(Line::from(span("Where is the room?", Scope::Text)));
-                for (at, (_, words, _)) in PLACES.iter().enumerate() {
+                for (at, (_, words, _)) in self.places().iter().enumerate() {
                     lines.push(choice_line(at == self.place, "", words, theme));
                 }
                 lines.push(Line::default());
-                for line in text::wrap(PLACES[self.place].2, width) {
+                for line in text::wrap(&self.about(), width) {
                     lines.push(Line::from(span(line, Scope::Dim)));
                 }
             }
@@ -423,6 +460,7 @@ mod tests {
             joined: None,
             agents: vec![],
             agent: 0,
+            plugin: None,
             error: None,
         };
         assert!(setup.next().is_none() && setup.error.is_some());

@@ -9,7 +9,7 @@ use super::{
     popup::Popup, reading::Reading,
 };
 use crate::{
-    config::Config,
+    config::{Config, Untrusted},
     room::{Item, ItemId, Room},
 };
 
@@ -159,10 +159,18 @@ impl Filter {
     }
 }
 
+/// What settings that wait become when they are taken.
+pub enum Wants {
+    /// All that was saved holds.
+    Saved(Box<Config>),
+    /// The project's file is trusted, and read anew.
+    Trust(Untrusted),
+}
+
 /// Settings that wait for the person.
 pub struct Looser {
-    /// All that was saved.
-    pub config: Config,
+    /// What taking them does.
+    pub wants: Wants,
     /// What of it is looser.
     pub words: Vec<String>,
     /// Since when all of it is shown.
@@ -223,6 +231,8 @@ pub struct State {
     pub gate: Gate,
     /// When leaving was asked for first.
     pub leave_asked: Option<Instant>,
+    /// Leaving ends this screen alone, not the session.
+    pub attached: bool,
     /// Settings that were saved and are looser than those that hold.
     pub looser: Option<Looser>,
     /// The mouse is ours.

@@ -8,34 +8,50 @@ use std::{
 
 use crossterm::{
     cursor, event, execute,
+    style::Print,
     terminal::{self, EndSynchronizedUpdate},
 };
 use ratatui::Terminal;
 
 use super::{
     abilities::{Abilities, Wishes},
-    paint::Paint,
+    copying, editor,
+    paint::{Paint, Sheet},
 };
 
 /// The real terminal.
 pub type Real = Terminal<Paint<Stdout>>;
 
-/// Something that can be drawn on, with what only a real terminal has.
+/// Something that can be drawn on, with what only a terminal before a person has.
 pub trait Surface {
-    /// How it is drawn on.
-    type Backend: ratatui::backend::Backend<Error: std::error::Error + Send + Sync + 'static>;
+    /// Where the bytes go.
+    type Sheet: Sheet;
     /// The terminal.
-    fn terminal(&mut self) -> &mut Terminal<Self::Backend>;
-    /// Shows what was drawn.
-    fn show(&mut self) -> io::Result<()>;
-    /// Gives the terminal to another program for a while.
-    fn lend(&mut self) -> io::Result<()>;
-    /// Takes it back.
-    fn take_back(&mut self) -> io::Result<()>;
-    /// Takes the mouse, or gives it back.
-    fn mouse(&mut self, on: bool) -> io::Result<()>;
+    fn terminal(&mut self) -> &mut Terminal<Paint<Self::Sheet>>;
     /// Where what is not drawn is written: the bell, the title.
     fn raw(&mut self) -> &mut dyn Write;
+    /// Whether it takes the next picture now.
+    fn is_ready(&self) -> bool {
+        true
+    }
+    /// Waits until it takes the next picture.
+    fn ready(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+    /// Lets the person write on in their own editor, which has the terminal meanwhile. `folder` is private. Fails
+    /// where the editor cannot be started or did not end well.
+    fn edit(&mut self, text: &str, folder: &Path) -> impl Future<Output = io::Result<String>>;
+    /// Puts a text on the person's clipboard.
+    fn copy(&mut self, text: String) -> io::Result<()>;
+}
+
+/// Takes the mouse, or gives it back.
+pub(super) fn mouse(on: bool, mut out: impl Write) -> io::Result<()> {
+    match on {
+        true => execute!(out, event::EnableMouseCapture, Print("\x1b[?1007h")),
+        // Without the mouse the wheel would come as arrow keys.
+        false => execute!(out, event::DisableMouseCapture, Print("\x1b[?1007l")),
+    }
 }
 
 /// The terminal is ours, and in need of being given back.
@@ -77,7 +93,7 @@ impl Guard {
 fn set_up(out: &mut Stdout, keyboard: bool) -> io::Result<()> {
     execute!(
         out,
-        crossterm::style::Print("\x1b[22;0t"),
+        Print("\x1b[22;0t"),
         terminal::EnterAlternateScreen,
         event::EnableBracketedPaste,
         event::EnableFocusChange,
@@ -123,59 +139,41 @@ fn restore() -> bool {
     let _ = execute!(
         out,
         EndSynchronizedUpdate,
-        crossterm::style::Print("\x1b[0m"),
+        Print("\x1b[0m"),
         event::PopKeyboardEnhancementFlags,
         event::DisableMouseCapture,
         event::DisableFocusChange,
         event::DisableBracketedPaste,
         terminal::LeaveAlternateScreen,
         cursor::Show,
-        crossterm::style::Print("\x1b[23;0t"),
+        Print("\x1b[23;0t"),
     );
     let _ = terminal::disable_raw_mode();
     true
 }
 
 impl Surface for Guard {
-    type Backend = Paint<Stdout>;
+    type Sheet = Stdout;
 
     fn terminal(&mut self) -> &mut Real {
         &mut self.terminal
     }
 
-    fn show(&mut self) -> io::Result<()> {
-        self.terminal.backend_mut().show()
+    fn raw(&mut self) -> &mut dyn Write {
+        &mut self.out
     }
 
-    fn lend(&mut self) -> io::Result<()> {
+    async fn edit(&mut self, text: &str, folder: &Path) -> io::Result<String> {
         restore();
-        Ok(())
-    }
-
-    fn take_back(&mut self) -> io::Result<()> {
+        let written = editor::write(text, folder).await;
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         self.terminal.backend_mut().forget();
-        set_up(&mut self.out, self.abilities.keyboard)
+        set_up(&mut self.out, self.abilities.keyboard)?;
+        written
     }
 
-    fn mouse(&mut self, on: bool) -> io::Result<()> {
-        match on {
-            true => execute!(
-                self.out,
-                event::EnableMouseCapture,
-                crossterm::style::Print("\x1b[?1007h")
-            ),
-            // Without the mouse the wheel would come as arrow keys.
-            false => execute!(
-                self.out,
-                event::DisableMouseCapture,
-                crossterm::style::Print("\x1b[?1007l")
-            ),
-        }
-    }
-
-    fn raw(&mut self) -> &mut dyn Write {
-        &mut self.out
+    fn copy(&mut self, text: String) -> io::Result<()> {
+        copying::put(&text, std::env::var_os("TMUX").is_some(), &mut self.out)
     }
 }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     agent,
     config::{Change, Config, ConfigError, Paths},
-    control::{Call, Entry, Hall, Server},
+    control::{Attach, Call, Entry, Hall, Line, Server},
     link::{Invite, Link, Standing, Target},
     room::{
         Attention, Command, Connection, Decision, Effect, Event, FileRules, ItemId, Limits, Millis, Outbound,
@@ -87,6 +87,8 @@ pub struct Session {
     began: usize,
     /// Somebody with a say wants the session to end.
     end_asked: bool,
+    /// A terminal that wants to show the session.
+    attach: Option<(Attach, Line)>,
     swept: mpsc::Receiver<String>,
     swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
@@ -268,6 +270,16 @@ impl Session {
     /// Whether somebody with a say wants the session to end.
     pub fn end_asked(&self) -> bool {
         self.end_asked
+    }
+
+    /// Whether another terminal wants to show a session without a face of its own.
+    pub fn attach_asked(&self) -> bool {
+        self.attach.is_some()
+    }
+
+    /// The terminal that wants to.
+    pub fn take_attach(&mut self) -> Option<(Attach, Line)> {
+        self.attach.take()
     }
 
     /// Warnings that have come since this was asked last.

@@ -175,6 +175,7 @@ impl Opening {
             clients: Clients::default(),
             began,
             end_asked: false,
+            attach: None,
             invite: Invite {
                 target: shown,
                 room: config.room.clone(),

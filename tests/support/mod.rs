@@ -8,8 +8,10 @@ pub mod proxy;
 pub mod relay;
 #[cfg(feature = "real-agents")]
 pub mod scene;
+pub mod shell;
 pub mod svg;
 pub mod term;
+pub mod v1;
 
 use std::{
     fs,
@@ -75,6 +77,11 @@ impl Home {
     /// Sets a variable for the programs that are started from now on.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.more.push((name.to_owned(), value.into()));
+    }
+
+    /// Takes such a variable away again.
+    pub fn unset(&mut self, name: &str) {
+        self.more.retain(|(known, _)| known != name);
     }
 
     /// The variables that a program of this person's gets, and no others.

@@ -209,7 +209,7 @@ impl World {
         };
         let config = crate::config::load(&paths, |_| None, &crate::config::Flags::default());
         self.state.looser = Some(super::state::Looser {
-            config: config.unwrap(),
+            wants: super::state::Wants::Saved(Box::new(config.unwrap())),
             words: vec![words.to_owned()],
             shown: None,
         });

@@ -55,13 +55,21 @@ pub(super) struct Say {
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
     pub id: Ref,
-    /// Instructions, a reason, an agent: for the person, who writes their own.
+    /// Instructions, or a reason; heard only from who decides.
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "known arguments of guarded words, which the person gives anew"
-    )]
-    pub with: Value,
+    pub words: Option<String>,
+    /// The agent, where it is not the default one; as the words.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// Whether the answer waits as a draft; as the words.
+    #[serde(default)]
+    pub review: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Words {
+    pub words: String,
 }
 
 #[derive(Deserialize, Default)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer,
-    args::{Limits, refused, thread},
+    args::{Limits, refused, thread, usage},
 };
 use crate::{
     room::{Command, Connection, Matter, MentionFate, Post, Reply, Side, Stage},
@@ -48,7 +48,8 @@ impl Session {
             .collect()
     }
 
-    pub(super) fn inbox(&self) -> Value {
+    /// What waits; with its text for who decides.
+    pub(super) fn inbox(&self, with_text: bool) -> Value {
         let pending: Vec<Value> = self
             .room
             .inbox
@@ -71,7 +72,7 @@ impl Session {
                     .threads
                     .get(&item.thread)
                     .map(|thread| format!("t{}", thread.number));
-                json!({
+                let mut told = json!({
                     "id": item.id.to_string(),
                     "kind": kind,
                     "from": valid(&item.from.member),
@@ -81,7 +82,11 @@ impl Session {
                     "time": item.arrived,
                     "why": why,
                     "askedFor": item.asked_for.is_some(),
-                })
+                });
+                if with_text {
+                    told["text"] = json!(item.text);
+                }
+                told
             })
             .collect();
         let mut archive: Vec<Value> = self
@@ -175,7 +180,10 @@ impl Session {
     }
 
     pub(super) fn history(&mut self, limits: Limits) -> Answer {
-        let limit = limits.limit.unwrap_or(50).clamp(1, 500);
+        let limit = limits.limit.unwrap_or(50);
+        if !(1..=500).contains(&limit) {
+            return Err(usage("limit is 1 to 500"));
+        }
         let thread = limits.thread.map(thread).transpose()?;
         let reply = self
             .perform(Command::History { limit, thread })

@@ -5,22 +5,20 @@
 //! leaves a mark on the item for the person.
 
 mod args;
+mod deciding;
 mod facts;
 mod waiting;
 
-use nexscope_relay::protocol::{Mode, is_name};
+use nexscope_relay::protocol::is_name;
 use serde_json::{Value, json};
 
 use super::{Session, now};
 use crate::{
     config::agents::Kind,
-    control::{Call, Caller, Problem, Request, Response},
-    room::{Command, Connection, ItemId, Millis, Reply, Target, Unasked, What},
+    control::{Call, Caller, Line, Problem, Request, Response},
+    room::{Command, Connection, Millis, Reply, Unasked, What},
 };
-use args::{
-    Id, LONGEST, ModeArgs, Ref, Say, Watch, Which, client, names, read, refused, short, thread, until, usage,
-};
-use facts::mode;
+use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
 use waiting::{Waiting, Wish};
 
 pub(super) use waiting::Clients;
@@ -37,8 +35,14 @@ impl Session {
             request,
             caller,
             reply,
+            line,
         } = call;
         let id = request.id;
+        if let Some(line) = line {
+            let attached = self.attach(request, &caller, line);
+            _ = reply.send(Response::new(id, attached));
+            return;
+        }
         match self.answer(request, &caller) {
             Ok(Done::Now(result)) => _ = reply.send(Response::new(id, Ok(result))),
             Ok(Done::Later(what, until)) => {
@@ -59,6 +63,7 @@ impl Session {
             word, args, agent, ..
         } = request;
         let now = now();
+        let remote = self.lets_decide(agent.as_deref(), caller);
         Ok(Done::Now(match word.as_str() {
             "hello" => self.hello(),
             "say" => return self.serve_say(read(args)?, agent, caller),
@@ -68,12 +73,13 @@ impl Session {
                 return self.serve_say(say, agent, caller);
             }
             "who" => self.who(),
-            "inbox" => self.inbox(),
+            "inbox" => self.inbox(remote),
             "status" => self.status(),
             "files" => self.files(),
             "history" => self.history(read(args)?)?,
-            "mode" => self.mode(&read(args)?, caller)?,
-            "accept" | "reject" | "retry" | "grant" => self.guarded(&word, read(args)?, caller)?,
+            "mode" => self.serve_mode(&read(args)?, remote, caller)?,
+            "accept" | "reject" | "retry" | "ask" if remote => self.decide_remotely(&word, args)?,
+            "accept" | "reject" | "retry" => self.guarded(&word, read(args)?, caller)?,
             "ask" => {
                 return Err(refused(
                     "Only a person at the screen asks their agent: /ask there.",
@@ -113,6 +119,22 @@ impl Session {
                 ));
             }
         }))
+    }
+
+    /// A person's terminal shows a session without a face from now on, in the place of one that does already.
+    fn attach(&mut self, request: Request, caller: &Caller, line: Line) -> Answer {
+        if !self.config.headless {
+            return Err(refused(
+                "This session has a screen or lines of its own; use it there.",
+            ));
+        }
+        if !caller.person || request.agent.is_some() {
+            return Err(refused(
+                "Only a person attaches, from a terminal that no agent has started.",
+            ));
+        }
+        self.attach = Some((read(request.args)?, line));
+        Ok(self.hello())
     }
 
     fn hello(&self) -> Value {
@@ -194,53 +216,6 @@ impl Session {
                 here.display()
             )),
         }
-    }
-
-    fn mode(&mut self, args: &ModeArgs, caller: &Caller) -> Answer {
-        match args.mode {
-            Some(Mode::Auto) if self.room.settings.mode != Mode::Auto => {
-                self.tell_once(format!(
-                    "{} has asked for auto mode; it stays manual until you write /mode auto.",
-                    caller.process
-                ));
-                Err(refused(
-                    "Only a person at the screen turns auto mode on, by /mode auto; they were told that you ask.",
-                ))
-            }
-            Some(Mode::Manual) => {
-                self.perform(Command::Mode(Some(Mode::Manual))).map_err(refused)?;
-                Ok(json!({ "mode": "manual" }))
-            }
-            _ => Ok(json!({ "mode": mode(self.room.settings.mode) })),
-        }
-    }
-
-    /// A word that only a person carries out: what it is about is marked, and nothing else happens.
-    fn guarded(&mut self, word: &str, which: Which, caller: &Caller) -> Answer {
-        let me = self.room.settings.me.clone();
-        let target = match which.id {
-            Ref::Number(number) => Target::Item(ItemId::Mention(number)),
-            Ref::Name(name) => match thread(Ref::Name(name.clone())) {
-                Ok(number) => Target::Thread(number),
-                Err(_) => Target::Item(name.parse().map_err(|()| usage("id is m12, d3, p4, f5 or t6"))?),
-            },
-        };
-        if word == "retry" {
-            self.tell_once(format!(
-                "{} has asked for something to be tried again.",
-                caller.process
-            ));
-            return Err(refused(format!(
-                "Only a person at the screen tries it again: {me} was told that you ask."
-            )));
-        }
-        let ids = self.room.asked_for(target, &caller.process).map_err(refused)?;
-        let ids: Vec<String> = ids.iter().map(ItemId::to_string).collect();
-        Ok(json!({
-            "decided": false,
-            "waits": ids,
-            "message": format!("Nothing is decided: {} waits for a key of {me}'s at the screen, who sees that you ask.", ids.join(", ")),
-        }))
     }
 
     fn cancel(&mut self, args: Id) -> Answer {

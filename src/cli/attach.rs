@@ -1,0 +1,119 @@
+//! The screen of a session without a face, on this terminal.
+
+use std::{
+    io::{self, IsTerminal, stdin, stdout},
+    os::unix::net,
+    process::ExitCode,
+};
+
+use clap::Args;
+
+use futures_util::StreamExt;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, BufReader},
+    net::UnixStream,
+    sync::mpsc,
+};
+
+use super::{Failure, log, start::stopped, words};
+use crate::{
+    config::{self, Flags, Paths},
+    control::{Attach as Terminal, FromTerminal, ToTerminal, read_line, write_line},
+    screen::{Events, Guard, Surface},
+};
+
+/// How the session is found.
+#[derive(Debug, Args)]
+pub(super) struct Attach {
+    /// The session of this member, where several run.
+    #[arg(long, value_name = "NAME")]
+    member: Option<String>,
+}
+
+/// Shows the session until its person goes, or it ends.
+pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
+    if !stdin().is_terminal() || !stdout().is_terminal() {
+        return Err(Failure::Words(
+            "attach shows a screen: run it in a terminal.".into(),
+        ));
+    }
+    let mut client = words::open(paths, attach.member.as_deref())?;
+    if !client.entry.headless {
+        let words = format!(
+            "{}'s session has a screen or lines of its own; use it there.",
+            client.entry.name
+        );
+        return Err(Failure::Words(words));
+    }
+    let config = config::load(paths, |name| std::env::var(name).ok(), &Flags::default())?;
+    let _log = log::start(&paths.state);
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
+    let why = runtime.block_on(async {
+        let mut stop = std::pin::pin!(stopped());
+        let mut guard =
+            Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
+        let (columns, rows) = crossterm::terminal::size().map_err(Failure::Terminal)?;
+        let terminal = Terminal {
+            columns,
+            rows,
+            abilities: guard.abilities,
+        };
+        client.ask("attach", json!(terminal))?;
+        let (begun, stream) = client.into_parts();
+        tokio::select! {
+            ended = carry(&mut guard, begun, stream, paths) => ended.map_err(Failure::Terminal),
+            () = &mut stop => Ok(String::new()),
+        }
+    })?;
+    runtime.shutdown_background();
+    println!("{why}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Carries between the terminal and the session, until it says why it is over.
+async fn carry(
+    guard: &mut Guard,
+    begun: Vec<u8>,
+    stream: net::UnixStream,
+    paths: &Paths,
+) -> io::Result<String> {
+    stream.set_nonblocking(true)?;
+    let (reading, mut writing) = UnixStream::from_std(stream)?.into_split();
+    let mut reading = BufReader::new(io::Cursor::new(begun).chain(reading));
+    // A task of its own: half a line must not be dropped when a key comes.
+    let (told_in, mut told) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = read_line(&mut reading).await {
+            if told_in.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut events = Events::new();
+    loop {
+        tokio::select! {
+            told = told.recv() => match told {
+                Some(ToTerminal::Draw(bytes)) => {
+                    let out = guard.raw();
+                    out.write_all(bytes.as_bytes())?;
+                    out.flush()?;
+                }
+                Some(ToTerminal::Copy(text)) => guard.copy(text)?,
+                Some(ToTerminal::Edit(text)) => {
+                    drop(events);
+                    let edited = guard.edit(&text, &paths.state).await;
+                    events = Events::new();
+                    let edited = FromTerminal::Edited(edited.map_err(|error| error.to_string()));
+                    write_line(&mut writing, &edited).await?;
+                }
+                Some(ToTerminal::End(why)) => return Ok(why),
+                None => return Ok("The session has ended.".to_owned()),
+            },
+            event = events.next() => match event.transpose()? {
+                Some(event) => write_line(&mut writing, &FromTerminal::Event(event)).await?,
+                None => return Ok(String::new()),
+            },
+        }
+    }
+}

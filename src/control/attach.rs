@@ -1,0 +1,133 @@
+//! A terminal that has attached to a session without a face: the socket carries its events one way, and what is
+//! drawn the other.
+
+use std::{io, time::Duration};
+
+use crossterm::event::Event;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::mpsc,
+};
+
+use crate::screen::abilities::Abilities;
+
+/// The longest line, in bytes: what a person pastes is an event.
+const LINE_MAX: u64 = 16 << 20;
+/// What is on its way to the session, and from it. Full: who writes waits.
+const WAY: usize = 16;
+/// How long a terminal that reads nothing may take to be told that it is over.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a terminal is, when it attaches.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// Its width.
+    pub columns: u16,
+    /// Its height, in rows.
+    pub rows: u16,
+    /// What it can do.
+    pub abilities: Abilities,
+}
+
+/// What comes from an attached terminal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromTerminal {
+    /// A key, a paste, another size, …
+    Event(Event),
+    /// What was written in the person's editor, or why it was not.
+    Edited(Result<String, String>),
+}
+
+/// What an attached terminal is told.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToTerminal {
+    /// Write these bytes.
+    Draw(String),
+    /// Let the person write on in their editor.
+    Edit(String),
+    /// Put this on the clipboard.
+    Copy(String),
+    /// It is over, and why.
+    End(String),
+}
+
+/// The session's end of the way to an attached terminal.
+#[derive(Debug)]
+pub struct Line {
+    /// What the terminal sends; closed when it is gone.
+    pub from: mpsc::Receiver<FromTerminal>,
+    /// What it is told.
+    pub to: mpsc::Sender<ToTerminal>,
+}
+
+/// The socket's end.
+#[derive(Debug)]
+pub(super) struct Far {
+    from: mpsc::Sender<FromTerminal>,
+    to: mpsc::Receiver<ToTerminal>,
+}
+
+impl Line {
+    pub(super) fn new() -> (Self, Far) {
+        let (from_in, from) = mpsc::channel(WAY);
+        let (to, to_out) = mpsc::channel(WAY);
+        let far = Far {
+            from: from_in,
+            to: to_out,
+        };
+        (Self { from, to }, far)
+    }
+}
+
+impl Far {
+    /// Carries until either end is gone.
+    pub async fn carry(self, mut reading: impl AsyncBufRead + Unpin, mut writing: impl AsyncWrite + Unpin) {
+        let Self { from, mut to } = self;
+        let over = async {
+            from.closed().await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        let inwards = async {
+            while let Ok(Some(event)) = read_line(&mut reading).await {
+                if from.send(event).await.is_err() {
+                    // What it is told last is still written.
+                    std::future::pending().await
+                }
+            }
+        };
+        let outwards = async {
+            while let Some(told) = to.recv().await {
+                if write_line(&mut writing, &told).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = over => {}
+            () = inwards => {}
+            () = outwards => {}
+        }
+    }
+}
+
+/// Reads one line; none where the other end is gone. Fails where it is not what it should be.
+pub async fn read_line<T: DeserializeOwned>(
+    reading: &mut (impl AsyncBufRead + Unpin),
+) -> io::Result<Option<T>> {
+    let mut line = Vec::new();
+    match reading.take(LINE_MAX).read_until(b'\n', &mut line).await? {
+        0 => Ok(None),
+        _ => Ok(Some(serde_json::from_slice(&line)?)),
+    }
+}
+
+/// Writes one line. Fails where the other end is gone.
+pub async fn write_line<T: Serialize>(writing: &mut (impl AsyncWrite + Unpin), told: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(told)?;
+    line.push(b'\n');
+    writing.write_all(&line).await
+}
