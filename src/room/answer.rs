@@ -24,7 +24,12 @@ impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
         if let Event::Ended(ending) = event {
             Self::note_audit(audit::Entry::ended(id, &ending), effects);
-            effects.push(Effect::Keep(Box::new(Record::Ended { run: id.to_owned() })));
+            let run = id.to_owned();
+            let record = match ending.stays {
+                true => Record::Stays { run },
+                false => Record::Ended { run },
+            };
+            effects.push(Effect::Keep(Box::new(record)));
             if let Some(run) = self.runs.remove(id) {
                 let used = Used {
                     usd: ending.usd,

@@ -108,6 +108,7 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         }
     };
     Ending {
+        stays: false,
         outcome,
         session: None,
         took: since.elapsed(),

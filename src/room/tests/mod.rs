@@ -200,6 +200,7 @@ impl World {
 
     fn ends(&mut self, run: &str, outcome: Outcome) {
         let ending = Ending {
+            stays: false,
             outcome,
             session: Some("agent-session".into()),
             took: std::time::Duration::from_secs(1),
