@@ -4,6 +4,7 @@
 //! ends with exactly one [`Event::Ended`], after every process that it started is gone.
 
 mod acp;
+mod attached;
 mod claude;
 mod codex;
 mod command;
@@ -137,6 +138,8 @@ pub enum Answer {
 pub struct Ending {
     /// With what.
     pub outcome: Outcome,
+    /// Files below its folder that go with its answer, if its person lets them.
+    pub files: Vec<PathBuf>,
     /// The agent's own session id, to go on from.
     pub session: Option<String>,
     /// Wall time.
@@ -164,6 +167,7 @@ impl Ending {
     pub fn failed(why: impl Into<String>) -> Self {
         Self {
             outcome: Outcome::Failed(why.into()),
+            files: Vec::new(),
             session: None,
             took: Duration::ZERO,
             tools: 0,

@@ -389,6 +389,7 @@ impl Running {
                 Outcome::Failed(reason) => Outcome::Failed(text::one_line(&reason, 600)),
                 Outcome::Cancelled => Outcome::Cancelled,
             },
+            files: Vec::new(),
             session: self.session,
             took: self.started.elapsed(),
             tools: self.tools,

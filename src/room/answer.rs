@@ -297,7 +297,8 @@ impl Room {
             true => Vec::new(),
             false => outside.paths.clone(),
         };
-        let always = self.settings.review == Review::Always || run.review;
+        // A file that goes along is seen by a person first.
+        let always = self.settings.review == Review::Always || run.review || !ending.files.is_empty();
         if always || !flags.is_empty() || !touched.is_empty() || !asks_others.is_empty() {
             let draft = Draft {
                 to,
@@ -310,7 +311,7 @@ impl Room {
                 thread: Some(run.thread.clone()),
                 question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
-                files: Vec::new(),
+                files: ending.files.clone(),
             };
             self.draft_waits(draft, now, effects);
             let waiting = Run {

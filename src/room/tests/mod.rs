@@ -200,6 +200,7 @@ impl World {
 
     fn ends(&mut self, run: &str, outcome: Outcome) {
         let ending = Ending {
+            files: Vec::new(),
             stays: false,
             outcome,
             session: Some("agent-session".into()),
