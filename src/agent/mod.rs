@@ -90,6 +90,8 @@ pub enum Event {
     },
     /// The answer so far, whole.
     Partial(String),
+    /// A tool names a place outside of the run's folder; told once, and before what is written then.
+    Outside,
     /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
     Notice(String),
     /// It wants to use a tool and waits for an [`Answer`] on [`Handle::answers`].

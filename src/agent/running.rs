@@ -260,7 +260,13 @@ impl Running {
     fn step(&mut self, step: Step) {
         self.watch.saw(&step, Instant::now());
         match step {
-            Step::Touches { id, places } => self.border.touches(&id, &places),
+            Step::Touches { id, places } => {
+                let before = self.border.is_crossed();
+                self.border.touches(&id, &places);
+                if self.border.is_crossed() && !before {
+                    self.outbox.push(Event::Outside);
+                }
+            }
             Step::Gave { id, text } => self.border.gave(&id, &text),
             Step::Life | Step::ToolDone(_) | Step::ToolsDone => {}
             Step::Session(id) => {

@@ -9,6 +9,7 @@ use super::{
     Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
     ask::{Approved, Ask, Said},
     audit::{self, By, Decided, Edited, Verdict},
+    growing::Shown,
     inbox::{Key, Matter, Permission, key},
     outbox::Outgoing,
 };
@@ -165,7 +166,11 @@ impl Room {
                     let decided = Decided::new(by.clone(), Verdict::Accepted);
                     self.run(&item, &agent, how.clone(), decided, now, effects);
                 }
-                Matter::Draft(draft) => self.post_draft(id, draft, how.text.clone(), by, now, effects),
+                Matter::Draft(draft) => {
+                    if let ItemId::Draft(number) = id {
+                        self.post_draft(number, draft, how.text.clone(), by, now, effects);
+                    }
+                }
                 Matter::Permission(permission) => {
                     self.note_permission(&item, permission, "allowed once", by.clone(), now, effects);
                     self.answer_request(permission, Answer::Allow, effects);
@@ -215,6 +220,9 @@ impl Room {
                         },
                         effects,
                     );
+                    if let ItemId::Draft(number) = id {
+                        effects.push(Effect::Keep(Box::new(Record::Dropped { number })));
+                    }
                     let fate = MentionFate::Rejected(reason.clone());
                     if let Some((from, key)) = draft.question.clone() {
                         self.settle(key, &from, fate, now, effects);
@@ -273,8 +281,9 @@ impl Room {
         let entry = self.permission_entry(id, &permission.run, &permission.request, what, by);
         Self::note_audit(entry, effects);
         let tool = crate::text::clean_line(&permission.request.tool, 40);
-        let key = key(&permission.asker, "");
-        self.inbox.remember(key, format!("{tool} {what}"), now);
+        let (asker, what) = (permission.asker.clone(), format!("{tool} {what}"));
+        self.inbox.remember(key(&asker, ""), what.clone(), now);
+        effects.push(Effect::Keep(Box::new(Record::Permitted { asker, what, at: now })));
     }
 
     /// Tells an agent what our person says to its request.
@@ -349,11 +358,8 @@ impl Room {
         };
         self.fits(&chat, 0)?;
         let words = Words {
-            to: Vec::new(),
-            only: false,
-            thread: None,
             chat,
-            files: Vec::new(),
+            ..Words::default()
         };
         let number = self.say(words, now, effects);
         if let Some(post) = self.timeline.post_numbered(number).cloned() {
@@ -499,6 +505,7 @@ impl Room {
             files,
             key: mention.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
+            growing: Shown::default(),
         };
         let run = Run {
             ask: Ask {

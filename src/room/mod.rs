@@ -14,6 +14,7 @@ mod decide;
 mod files;
 mod flag;
 mod grant;
+mod growing;
 mod guard;
 mod inbox;
 mod keys;
@@ -49,6 +50,7 @@ pub use decide::{Decision, How, Person, Target};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
 pub use grant::Grants;
+pub use growing::{Growing, Others};
 pub use guard::{Guard, Limits};
 pub use inbox::{Decided, Draft, Fate as MentionFate, Inbox, Item, ItemId, Matter, Mention, Permission};
 pub use members::{Members, Seen};
@@ -92,6 +94,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Which answers wait as drafts.
     pub review: Review,
+    /// Whether others see an answer while it is written.
+    pub share_partial: bool,
     /// The relay's secret, which must not leave in an answer.
     pub token: Option<crate::config::Token>,
     /// Whether a message that begins with `@name` goes to those named alone.
@@ -125,6 +129,7 @@ impl Settings {
             agent: None,
             mode: Mode::Manual,
             review: Review::Flagged,
+            share_partial: false,
             token: None,
             mentions: Mentions::Direct,
             hosting: false,
@@ -353,6 +358,8 @@ pub struct Room {
     pub guard: Guard,
     /// What was allowed for the rest of a thread.
     pub grants: Grants,
+    /// Answers of others' agents that are being written.
+    pub growing: Growing,
     place: Place,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
@@ -390,6 +397,7 @@ impl Room {
             offers: Offers::default(),
             guard: Guard::default(),
             grants: Grants::default(),
+            growing: Growing::default(),
             place: Place::default(),
             message_bytes: 262_144,
             known: Known::default(),
@@ -529,7 +537,7 @@ impl Room {
 
     /// A chat message of ours into the timeline and on its way. Returns its number.
     fn say(&mut self, words: Words, now: Millis, effects: &mut Vec<Effect>) -> u32 {
-        let id = self.fresh_id();
+        let id = words.id.unwrap_or_else(|| self.fresh_id());
         let thread = words.thread.unwrap_or_else(|| id.clone());
         let (files, sources) = self.attach(words.files);
         let chat = Chat {
@@ -542,6 +550,7 @@ impl Room {
         let number = self.add_our_post(post, &chat, &sources, now);
         let outgoing = Outgoing {
             sources,
+            draft: words.draft,
             ..Outgoing::new(id.clone(), to, only, Some(thread), Body::Chat(chat), now)
         };
         self.send(outgoing, effects);
@@ -564,11 +573,16 @@ impl Room {
 }
 
 /// Words of ours, or of an agent of ours, on their way out.
+#[derive(Default)]
 struct Words {
+    /// The message's id, where it is settled before.
+    id: Option<String>,
     to: Vec<String>,
     only: bool,
     thread: Option<String>,
     chat: Chat,
     /// Files of ours that go with it.
     files: Vec<PathBuf>,
+    /// The number of the draft that they were.
+    draft: Option<u32>,
 }

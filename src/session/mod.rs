@@ -506,6 +506,7 @@ fn settings(config: &Config, name: &str) -> Settings {
         mode: config.mode,
         mentions: config.mentions,
         review: config.review,
+        share_partial: config.share_partial,
         files: FileRules {
             auto_accept_below: config.files.auto_accept_below,
             max: config.files.max,

@@ -7,6 +7,7 @@ mod canary;
 mod delivery;
 mod drafts;
 mod files;
+mod growing;
 mod review;
 
 use nexscope_relay::protocol::{

@@ -82,6 +82,24 @@ fn agent_works() {
     snapshot("works", world);
 }
 
+#[test]
+fn anothers_agent_writes() {
+    let mut world = World::morning();
+    let body = nexscope_relay::protocol::body::SignalBody::Partial {
+        of: "a-9".into(),
+        text: "The refresh races at line 42.\n\nTwo requests see the expired token".into(),
+    };
+    let signal = nexscope_relay::protocol::Signal {
+        from: "bob".into(),
+        to: vec!["alice".into()],
+        only: true,
+        thread: None,
+        body: serde_json::value::to_raw_value(&body).unwrap(),
+    };
+    world.event(Event::Frame(Box::new(Frame::Signal(signal))));
+    snapshot("growing", world);
+}
+
 /// bob asks, alice accepts; the run's id.
 fn working(world: &mut World) -> String {
     world.asks("bob", "can you review src/auth.rs?");
