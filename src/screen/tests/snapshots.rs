@@ -49,6 +49,30 @@ fn item_open() {
 }
 
 #[test]
+fn item_open_for_another_agent() {
+    let mut world = World::morning();
+    world.room.settings.agents.push("helper".into());
+    world
+        .room
+        .settings
+        .permissions
+        .insert("helper".into(), "asks before it acts");
+    world.asks("bob", "can you review src/auth.rs?");
+    let item = world.room.inbox.next().unwrap().id;
+    let (_, chosen) = world
+        .room
+        .decide(Decision::NextAgent(item), Person::at_keyboard(), NOW);
+    chosen.unwrap();
+    snapshot("agent_strip", world);
+    let mut world = World::morning();
+    world.room.settings.agents.push("helper".into());
+    world.asks("bob", "can you review src/auth.rs?");
+    world.state.pane = Pane::Inbox;
+    world.state.open(item);
+    snapshot("agent_item", world);
+}
+
+#[test]
 fn item_open_with_its_thread() {
     let mut world = World::new();
     for (nth, text) in ["where does it race?", "At line 42, I think.", "are you sure?"]
