@@ -107,6 +107,28 @@ fn agent_works() {
 }
 
 #[test]
+fn several_are_asked() {
+    let mut world = World::new();
+    world.person("@bob @carol @dan where does the refresh race?");
+    let of = world.room.timeline.post_numbered(1).unwrap().id.clone();
+    for (from, state, reason) in [
+        ("bob", ReceiptState::Answered, ""),
+        ("carol", ReceiptState::Rejected, "busy until noon"),
+    ] {
+        world.tells(from, &of, state, reason);
+    }
+    let answer = Chat {
+        text: "At line 42: two requests see the expired token.\n\nA lock mends it.".into(),
+        origin: Origin::Agent,
+        agent: Some("codex".into()),
+        reply_to: Some(of),
+        ..Chat::default()
+    };
+    world.says("bob", &["alice"], answer);
+    snapshot("gathered", world);
+}
+
+#[test]
 fn anothers_agent_writes() {
     let mut world = World::morning();
     let body = nexscope_relay::protocol::body::SignalBody::Partial {
