@@ -67,11 +67,14 @@ mod tests {
             outbox.push(Event::State(Activity::Writing));
             outbox.push(Event::Notice(n.to_string()));
         }
+        outbox.push(Event::Outside);
         outbox.push(Event::Session("s".to_owned()));
         let events: Vec<Event> = std::iter::from_fn(|| outbox.pop()).collect();
-        assert_eq!(events.len(), MAX_KEPT + 3);
+        assert_eq!(events.len(), MAX_KEPT + 4);
         assert_eq!(events[0], Event::Session("s".to_owned()));
-        assert_eq!(events[1], Event::Notice((1000 - MAX_KEPT).to_string()));
+        // Before all that was written since.
+        assert_eq!(events[1], Event::Outside);
+        assert_eq!(events[2], Event::Notice((1000 - MAX_KEPT).to_string()));
         assert_eq!(events.last(), Some(&Event::Partial("999".to_owned())));
         assert!(outbox.is_empty());
     }

@@ -6,7 +6,7 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
+    Audience, Effect, Item, ItemId, Mention, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
     ask::{Approved, Ask, Said},
     audit::{self, By, Decided, Edited, Verdict},
     growing::Shown,
@@ -56,6 +56,8 @@ pub enum Decision {
     Grant(ItemId),
     /// Put it off.
     Later(ItemId),
+    /// Another agent is to work on it when it is accepted: the next one.
+    NextAgent(ItemId),
     /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
     HandOver(u32),
     /// Ask one's own agent, in the room's sight.
@@ -109,6 +111,7 @@ impl Room {
                 true => Ok(Reply::Nothing),
                 false => Err(not_waiting(id)),
             },
+            Decision::NextAgent(id) => self.next_agent(id),
             Decision::HandOver(number) => self.hand_over(number, by, now, &mut effects),
             Decision::Ask { words } => self.ask_own(&words, by, now, &mut effects),
             Decision::Trust(name) => self.trust(&name, &mut effects),
@@ -152,13 +155,19 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
         let ids = self.items(target)?;
-        let mentions = ids.iter().any(|id| matches!(id, ItemId::Mention(_)));
-        let agent = if mentions {
-            self.agent_named(how.agent.clone())?
-        } else {
-            String::new()
-        };
-        for id in ids {
+        // Nothing is taken where one of them has no agent.
+        let mut agents = Vec::new();
+        for id in &ids {
+            let chosen = match self.inbox.get(*id).map(|item| &item.matter) {
+                Some(Matter::Mention(mention)) => mention.agent.clone(),
+                _ => {
+                    agents.push(String::new());
+                    continue;
+                }
+            };
+            agents.push(self.agent_named(how.agent.clone().or(chosen))?);
+        }
+        for (id, agent) in ids.into_iter().zip(agents) {
             let Some(item) = self.inbox.take(id) else { continue };
             self.person_spoke(&item.thread, effects);
             match &item.matter {
@@ -182,6 +191,29 @@ impl Room {
             }
         }
         self.start_next(now, effects);
+        Ok(Reply::Nothing)
+    }
+
+    /// The agent that works on a mention when it is accepted; none where there is none.
+    pub fn agent_for(&self, mention: &Mention) -> Option<String> {
+        mention.agent.clone().or_else(|| self.settings.default_agent())
+    }
+
+    fn next_agent(&mut self, id: ItemId) -> Result<Reply, String> {
+        let agents = &self.settings.agents;
+        let Some(Matter::Mention(mention)) = self.inbox.get(id).map(|item| &item.matter) else {
+            return Err(format!("{id} is not for an agent to answer."));
+        };
+        if agents.len() < 2 {
+            return Err("There is no other agent to choose: config.toml has the agents.".into());
+        }
+        let now = self.agent_for(mention);
+        let at = agents.iter().position(|name| Some(name) == now.as_ref());
+        let next = agents[at.map_or(0, |at| (at + 1) % agents.len())].clone();
+        let mut mentions = self.inbox.mentions_mut();
+        if let Some((_, mention)) = mentions.find(|(other, _)| *other == id) {
+            mention.agent = Some(next);
+        }
         Ok(Reply::Nothing)
     }
 

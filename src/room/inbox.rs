@@ -109,6 +109,8 @@ pub struct Mention {
     pub risks: Vec<Risk>,
     /// The numbers of the files that come with it.
     pub files: Vec<u32>,
+    /// The agent that our person has chosen for it, where it is not the one that answers by default.
+    pub agent: Option<String>,
     pub(super) key: Key,
 }
 
@@ -364,6 +366,7 @@ impl Inbox {
                 tells: false,
                 risks,
                 files: post.files.clone(),
+                agent: None,
                 key: key(&post.from, &post.id),
             }),
         });

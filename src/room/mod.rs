@@ -13,6 +13,7 @@ mod budget;
 mod decide;
 mod files;
 mod flag;
+mod gathered;
 mod grant;
 mod growing;
 mod guard;
@@ -49,6 +50,7 @@ pub use budget::{Budget, Standing, Unit};
 pub use decide::{Decision, How, Person, Target};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
+pub use gathered::One;
 pub use grant::Grants;
 pub use growing::{Growing, Others};
 pub use guard::{Guard, Limits};
@@ -63,6 +65,7 @@ pub use thread::{Audience, Thread, Threads};
 pub use timeline::{Entry, Post, Timeline, What};
 
 use ask::Ask;
+use gathered::Gathered;
 use inbox::Key;
 use known::Known;
 
@@ -360,6 +363,7 @@ pub struct Room {
     pub grants: Grants,
     /// Answers of others' agents that are being written.
     pub growing: Growing,
+    gathered: Gathered,
     place: Place,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
@@ -398,6 +402,7 @@ impl Room {
             guard: Guard::default(),
             grants: Grants::default(),
             growing: Growing::default(),
+            gathered: Gathered::default(),
             place: Place::default(),
             message_bytes: 262_144,
             known: Known::default(),
@@ -568,6 +573,7 @@ impl Room {
     fn add_post(&mut self, post: Post, at: Millis) -> u32 {
         let number = self.timeline.next_number();
         self.threads.add(&post, number, &self.settings.me, at);
+        self.gather(&post, number);
         self.timeline.post(post, at)
     }
 }

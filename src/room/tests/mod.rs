@@ -7,7 +7,9 @@ mod canary;
 mod delivery;
 mod drafts;
 mod files;
+mod gathered;
 mod growing;
+mod pair;
 mod review;
 
 use nexscope_relay::protocol::{
@@ -272,7 +274,8 @@ impl World {
         for _ in 0..1000 * self.lives {
             ids();
         }
-        self.room = Room::new(settings(), ids);
+        let me = self.room.settings.me.clone();
+        self.room = Room::new(Settings { me, ..settings() }, ids);
         self.effects.clear();
         let effects = self.room.restore(read, self.now);
         self.follow(effects);

@@ -154,7 +154,7 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
     let audience = strip::audience(look, item);
     match &item.matter {
         Matter::Mention(mention) => {
-            let mut words = vec![match look.room.settings.default_agent() {
+            let mut words = vec![match look.room.agent_for(mention) {
                 Some(agent) => {
                     let may = look
                         .room
@@ -163,7 +163,12 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
                         .get(&agent)
                         .copied()
                         .unwrap_or_default();
-                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.")
+                    // Where there are others, a key takes one of them.
+                    let several = look.room.settings.agents.len() > 1;
+                    let key = look.keymap.hint(Context::Item, Action::NextAgent);
+                    let other = key.filter(|_| several);
+                    let other = other.map_or_else(String::new, |key| format!(" {key} takes another agent."));
+                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
                 }
                 None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
             }];

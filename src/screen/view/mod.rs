@@ -3,6 +3,7 @@
 mod choices;
 mod files;
 mod frame;
+mod gathered;
 mod item;
 mod markdown;
 mod panes;
