@@ -1,13 +1,15 @@
 //! Starts a run and sees to it that it ends, once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, EVENTS, Ending, Event, Handle, Run, claude, codex, command,
+    Answer, EVENTS, Ending, Event, Handle, Run, acp, attached, claude, codex, command,
     environment::Variable,
+    kept::{Kept, Said},
+    program::Program,
     running::Running,
     step::{Invocation, Reader},
 };
@@ -33,13 +35,13 @@ impl Surroundings {
 }
 
 /// Starts a run.
-pub(super) fn start(run: Run, around: Surroundings) -> Handle {
+pub(super) fn start(run: Run, around: Surroundings, kept: Arc<Kept>) -> Handle {
     // Full: see `EVENTS` and `Outbox`.
     let (sender, events) = mpsc::channel(EVENTS);
     let stop = CancellationToken::new();
     // Eight requests at once are more than an agent makes; a full channel makes the answer wait.
     let (answers, told) = mpsc::channel(8);
-    let task = tokio::spawn(drive(run, around, sender.clone(), told, stop.clone()));
+    let task = tokio::spawn(drive(run, around, kept, sender.clone(), told, stop.clone()));
     tokio::spawn(async move {
         // A fault of ours must not leave the reader without an end. Dropping the task's state has
         // killed what it ran.
@@ -61,17 +63,56 @@ pub(super) fn start(run: Run, around: Surroundings) -> Handle {
 async fn drive(
     run: Run,
     around: Surroundings,
+    kept: Arc<Kept>,
     events: mpsc::Sender<Event>,
     answers: mpsc::Receiver<(String, Answer)>,
     stop: CancellationToken,
 ) {
     let started = Instant::now();
-    let ending = match Running::begin(run, around, events.clone(), answers).await {
-        Ok(running) => running.see_through(&stop).await,
+    let (id, folder) = (run.id.clone(), run.dir.clone());
+    let since = kept.said();
+    let ending = match Running::begin(run, &around, &kept, events.clone(), answers).await {
+        Ok(running) => {
+            let began_with = running.began_with().to_owned();
+            let (ending, program) = running.see_through(&stop).await;
+            // Before the end is told: the next run may begin at once.
+            let stays = settle(program, &ending, &kept, since, &around).await;
+            if began_with != id && !stays {
+                kept.gone(&began_with).await;
+            }
+            Ending {
+                stays: stays && began_with == id,
+                ..ending
+            }
+        }
         Err(reason) => failed(reason, started.elapsed()),
     };
+    let ending = attached::take(ending, &folder);
     // The reader may be gone; then the run was stopped for that.
     let _ = events.send(Event::Ended(ending)).await;
+}
+
+/// Lets a program that may stay do so; whether it does.
+async fn settle(
+    program: Option<Program>,
+    ending: &Ending,
+    kept: &Kept,
+    since: Said,
+    around: &Surroundings,
+) -> bool {
+    let (Some(program), Some(session)) = (program, &ending.session) else {
+        return false;
+    };
+    match kept.keep(program, session, since, around) {
+        None => true,
+        Some(program) => {
+            let left = program.finish(around.grace).await;
+            if left > 0 {
+                tracing::warn!(left, "processes of a run could not be ended");
+            }
+            false
+        }
+    }
 }
 
 fn failed(reason: String, took: Duration) -> Ending {
@@ -89,6 +130,10 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
             (invocation, Box::new(reader))
         }
         Kind::Codex => codex::driver(run)?,
+        Kind::Acp => {
+            let (invocation, reader) = acp::driver(run)?;
+            (invocation, Box::new(reader))
+        }
         // The session hands it over; no program is started.
         Kind::Session => return Err("it is a session of its own, and not started from here".to_owned()),
         Kind::Command => (

@@ -54,6 +54,9 @@ const CLAUDE_BEGIN: [&str; 1] = ["ANTHROPIC_"];
 const CODEX: [&str; 2] = ["CODEX_HOME", "CODEX_API_KEY"];
 const CODEX_BEGIN: [&str; 1] = ["OPENAI_"];
 
+/// How Gemini CLI finds its provider and its login.
+const GEMINI_BEGIN: [&str; 2] = ["GEMINI_", "GOOGLE_"];
+
 /// What is never passed on, whatever the configuration says.
 const OURS: &str = "NEXSCOPE_";
 
@@ -87,7 +90,10 @@ fn passes(name: &OsStr, kind: Kind, extra: &[String]) -> bool {
         Kind::Claude => listed(&CLAUDE, &CLAUDE_BEGIN),
         Kind::Codex => listed(&CODEX, &CODEX_BEGIN),
         Kind::Session => false,
-        // It may well be one of the two, or need the same keys.
+        // It may well be one of these, or stand before one.
+        Kind::Acp => {
+            listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN) || listed(&[], &GEMINI_BEGIN)
+        }
         Kind::Command => listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN),
     };
     provider
@@ -121,6 +127,7 @@ mod tests {
             "OPENAI_API_KEY",
             "CODEX_HOME",
             "GITHUB_TOKEN",
+            "GEMINI_API_KEY",
             "LD_PRELOAD",
             "NODE_OPTIONS",
             "FAKE_KEY",
@@ -153,6 +160,17 @@ mod tests {
                 Kind::Codex,
                 &["FAKE_KEY"],
                 &["OPENAI_API_KEY", "CODEX_HOME", "FAKE_KEY"],
+            ),
+            (
+                Kind::Acp,
+                &[],
+                &[
+                    "CLAUDE_CODE_OAUTH_TOKEN",
+                    "ANTHROPIC_API_KEY",
+                    "OPENAI_API_KEY",
+                    "CODEX_HOME",
+                    "GEMINI_API_KEY",
+                ],
             ),
             (
                 Kind::Command,

@@ -1,19 +1,23 @@
 //! The agents: one driver per kind, the prompt, and child processes that really end.
 //!
-//! [`start`] runs an agent once on one [`Prompt`] and reports what it does as [`Event`]s. A run always
+//! [`Agents::start`] runs an agent once on one [`Prompt`] and reports what it does as [`Event`]s. A run always
 //! ends with exactly one [`Event::Ended`], after every process that it started is gone.
 
+mod acp;
+mod attached;
 mod claude;
 mod codex;
 mod command;
 mod drive;
 mod environment;
 mod find;
+mod kept;
 mod lines;
 mod outbox;
 mod outside;
 mod pipes;
 mod process;
+mod program;
 mod prompt;
 mod running;
 mod step;
@@ -25,13 +29,14 @@ mod real_tests;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use nexscope_relay::protocol::body::Activity;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::agents::Agent;
+use kept::Kept;
 
 pub use find::{Found, find_on_path, is_on_path};
 pub use outside::Outside;
@@ -135,6 +140,8 @@ pub enum Answer {
 pub struct Ending {
     /// With what.
     pub outcome: Outcome,
+    /// Files below its folder that go with its answer, if its person lets them.
+    pub files: Vec<PathBuf>,
     /// The agent's own session id, to go on from.
     pub session: Option<String>,
     /// Wall time.
@@ -152,6 +159,9 @@ pub struct Ending {
     pub session_lost: bool,
     /// What its tools touched outside of its folder, as far as its events show it.
     pub outside: Outside,
+    /// Its program was started for it and stays, for the next run of its session. Its end is told through
+    /// [`Agents::told`].
+    pub stays: bool,
 }
 
 impl Ending {
@@ -159,6 +169,7 @@ impl Ending {
     pub fn failed(why: impl Into<String>) -> Self {
         Self {
             outcome: Outcome::Failed(why.into()),
+            files: Vec::new(),
             session: None,
             took: Duration::ZERO,
             tools: 0,
@@ -167,6 +178,7 @@ impl Ending {
             totals: Totals::default(),
             session_lost: false,
             outside: Outside::default(),
+            stays: false,
         }
     }
 }
@@ -198,10 +210,63 @@ pub struct Handle {
     pub stop: CancellationToken,
 }
 
-/// Starts `run` and says at once how to follow and how to stop it.
-///
-/// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
-/// [`Outcome::Failed`].
-pub fn start(run: Run) -> Handle {
-    drive::start(run, drive::Surroundings::of_this_process())
+/// A program that stayed after a run's end has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The id of the run that it was started for, which everything carries that it started.
+    pub began_with: String,
+    /// Nothing of it is left.
+    pub gone: bool,
+    /// What its person should know of it.
+    pub why: Option<String>,
+}
+
+/// Starts runs, and keeps the programs of those that have answered for the next run of their session.
+#[derive(Debug)]
+pub struct Agents {
+    around: drive::Surroundings,
+    kept: Arc<Kept>,
+    /// What became of programs that stayed. Full: they end all the same, and their tasks wait to tell it.
+    pub told: mpsc::Receiver<Told>,
+}
+
+impl Agents {
+    /// With this process's environment, of which they get what is allowed.
+    pub fn new() -> Self {
+        Self::within(drive::Surroundings::of_this_process())
+    }
+
+    fn within(around: drive::Surroundings) -> Self {
+        let (told_in, told) = mpsc::channel(8);
+        Self {
+            around,
+            kept: Kept::new(told_in),
+            told,
+        }
+    }
+
+    /// Starts `run` and says at once how to follow and how to stop it.
+    ///
+    /// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
+    /// [`Outcome::Failed`].
+    pub fn start(&self, run: Run) -> Handle {
+        drive::start(run, self.around.clone(), Arc::clone(&self.kept))
+    }
+
+    /// Ends the programs that stay and whose agent, by its name and its settings, is not `good` any more. Those
+    /// that work now do not stay when they have answered.
+    pub fn end_all_but(&self, good: impl Fn(&str, &Agent) -> bool) {
+        self.kept.end_all_but(good);
+    }
+
+    /// Ends all programs that stay; from now on none does.
+    pub fn close(&self) {
+        self.kept.close();
+    }
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -5,6 +5,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use serde_json::Value;
+
 use super::text;
 
 /// What was touched outside.
@@ -190,6 +192,29 @@ pub(super) fn words(command: &str) -> Vec<String> {
         .filter(|word| !word.is_empty() && word.len() <= 4096)
         .take(WORDS)
         .map(str::to_owned)
+        .collect()
+}
+
+/// The places that a call names: whole paths, and the words of a command or of anything else that holds some.
+pub(super) fn places(input: &Value) -> Vec<String> {
+    /// Words of the model's, or of a file that it writes: no places.
+    const WORDS: [&str; 6] = [
+        "content",
+        "old_string",
+        "new_string",
+        "description",
+        "prompt",
+        "new_source",
+    ];
+    let fields = input.as_object().into_iter().flatten();
+    let fields = fields.filter(|(key, _)| !WORDS.contains(&key.as_str()));
+    fields
+        .flat_map(|(key, value)| match (key.as_str(), value.as_str()) {
+            ("file_path" | "notebook_path" | "path", Some(path)) => vec![path.to_owned()],
+            (_, Some(text)) => words(text),
+            (_, None) if value.is_object() || value.is_array() => words(&value.to_string()),
+            _ => Vec::new(),
+        })
         .collect()
 }
 

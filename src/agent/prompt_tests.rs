@@ -163,3 +163,15 @@ fn our_own_persons_question_is_no_quotation() {
     ask.from.agent = Some("other".into());
     assert!(!Prompt::new(&ask).as_str().contains("own words:\n\nwhat"));
 }
+
+#[test]
+fn skills_are_defused() {
+    for (text, want) in [
+        ("$skill", "$\u{200b}skill"),
+        ("a $b-c $$d", "a $\u{200b}b-c $$\u{200b}d"),
+        ("[$x](y) $", "[$\u{200b}x](y) $"),
+        ("$(ls) ${HOME} $5", "$(ls) ${HOME} $\u{200b}5"),
+    ] {
+        assert_eq!(without_skills(text), want);
+    }
+}

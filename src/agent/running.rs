@@ -5,22 +5,20 @@ use std::time::Duration;
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 use tokio::{
-    process::ChildStdout,
     sync::mpsc,
-    task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Answer, Ending, Event, Outcome, Request, Run, Totals,
-    drive::{Surroundings, driver},
-    environment,
+    drive::Surroundings,
+    kept::Kept,
     outbox::Outbox,
     outside::Border,
-    pipes::{read, tail, write},
-    process::{Pipes, Process, Start},
-    step::{Conclusion, Exit, Reader, Signals, Step},
+    pipes::read,
+    program::Program,
+    step::{Conclusion, Exit, Step},
     text,
     watch::{Verdict, Watch},
 };
@@ -52,20 +50,17 @@ pub(super) struct Running {
     grace: Duration,
     events: mpsc::Sender<Event>,
     outbox: Outbox,
-    process: Process,
-    stdout: Option<ChildStdout>,
-    stderr: JoinHandle<String>,
+    program: Program,
     /// A person's answers to its requests, by the request's id.
     answers: mpsc::Receiver<(String, Answer)>,
-    /// What to write to standard input, as long as it is open. Full (an agent that asks without
-    /// reading the answers): the reply is dropped.
-    input: Option<mpsc::Sender<String>>,
-    signals: Signals,
-    reader: Box<dyn Reader>,
     border: Border,
     watch: Watch,
     /// How it is being ended, once it is.
     end: Option<End>,
+    /// Its program may stay when it has answered.
+    may_stay: bool,
+    /// Its turn is over, and whether its program stays is to be seen.
+    rests: bool,
     /// When the answer is to be reported.
     partial_due: Option<Instant>,
     state: Option<Activity>,
@@ -74,56 +69,31 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the process; says why where it cannot be.
+    /// Begins `run` in the program that was kept for it, or starts one; says why where it cannot be.
     pub async fn begin(
         run: Run,
-        around: Surroundings,
+        around: &Surroundings,
+        kept: &Kept,
         events: mpsc::Sender<Event>,
         answers: mpsc::Receiver<(String, Answer)>,
     ) -> Result<Self, String> {
         let started = Instant::now();
-        let (invocation, reader) = driver(&run)?;
-        if !run.dir.is_dir() {
-            return Err(format!("its folder {} is not there", run.dir.display()));
-        }
-        let mut env = environment::environment(around.env, run.agent.kind, &run.agent.env);
-        env.extend(
-            invocation
-                .env
-                .iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        );
-        let program = invocation
-            .program
-            .first()
-            .map(|p| p.display().to_string())
-            .unwrap_or_default();
-        let (process, pipes) = Process::start(Start {
-            run: &run.id,
-            program: &invocation.program,
-            dir: &run.dir,
-            env,
-            at_our_end: invocation.signals.at_our_end,
-        })
-        .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                format!("`{program}` was not found: install it, or set `command` to where it is")
-            }
-            _ => format!("`{program}` could not be started: {error}"),
-        })?;
-        let Pipes {
-            stdin,
-            stdout,
-            stderr,
-        } = pipes;
-        let (input, lines) = mpsc::channel(8);
-        tokio::spawn(write(stdin, invocation.input, lines));
         let mut outbox = Outbox::default();
         outbox.push(Event::State(Activity::Thinking));
-        for notice in invocation.notices {
-            outbox.push(Event::Notice(notice));
-        }
+        let (program, session) = match gone_on(&run, kept, around).await {
+            Some(program) => {
+                outbox.push(Event::Session(run.resume.clone().unwrap_or_default()));
+                (program, run.resume.clone())
+            }
+            None => {
+                let (program, notices) = Program::start(&run, around).await?;
+                notices
+                    .into_iter()
+                    .map(Event::Notice)
+                    .for_each(|notice| outbox.push(notice));
+                (program, None)
+            }
+        };
         Ok(Self {
             watch: Watch::new(
                 run.agent.kind,
@@ -136,33 +106,46 @@ impl Running {
             grace: around.grace,
             events,
             outbox,
-            process,
-            stdout: Some(stdout),
-            stderr: tokio::spawn(tail(stderr)),
+            may_stay: program.goes_on && !run.agent.idle.is_zero(),
+            program,
             answers,
-            input: invocation.stays_open.then_some(input),
-            signals: invocation.signals,
-            reader,
             border: Border::new(&run.dir, &run.files),
             end: None,
+            rests: false,
             partial_due: None,
             state: Some(Activity::Thinking),
-            session: None,
+            session,
             tools: 0,
         })
     }
 
-    /// Sees it through until every process of it is gone.
-    pub async fn see_through(mut self, stop: &CancellationToken) -> Ending {
+    /// The run that its program was started for.
+    pub fn began_with(&self) -> &str {
+        &self.program.began_with
+    }
+
+    /// Sees it through until every process of it is gone, or until it has answered and its program may stay, which is
+    /// given back then.
+    pub async fn see_through(mut self, stop: &CancellationToken) -> (Ending, Option<Program>) {
         let mut buffer = vec![0; 64 << 10];
         let events = self.events.clone();
         let mut reader_there = true;
         let exit = loop {
+            if std::mem::take(&mut self.rests) {
+                match self.rest(stop).await {
+                    Some(conclusion) => {
+                        self.last_events(reader_there).await;
+                        let (ending, program) = self.ending(conclusion);
+                        return (ending, Some(program));
+                    }
+                    None => self.let_go(),
+                }
+            }
             let next = self.next_deadline();
             // In this order: an agent that floods its output is stopped all the same.
             tokio::select! {
                 biased;
-                status = self.process.wait() => break status,
+                status = self.program.process.wait() => break status,
                 () = stop.cancelled(), if self.end.is_none() => self.end(Why::Cancelled),
                 () = events.closed(), if reader_there => {
                     reader_there = false;
@@ -175,10 +158,10 @@ impl Running {
                     }
                 }
                 Some((request, answer)) = self.answers.recv() => self.answered(&request, &answer),
-                read = read(&mut self.stdout, &mut buffer) => self.take(read.map(|n| &buffer[..n])),
+                read = read(&mut self.program.stdout, &mut buffer) => self.take(read.map(|n| &buffer[..n])),
             }
         };
-        let left = self.process.sweep(self.grace).await;
+        let left = self.program.process.sweep(self.grace).await;
         if left > 0 {
             self.outbox.push(Event::Notice(format!(
                 "{left} processes that it started could not be ended"
@@ -187,22 +170,33 @@ impl Running {
         // What it wrote before it ended is still in the pipe. Its end comes when nobody holds the pipe
         // any more; what got away from the sweep must not hold us up.
         let _ = timeout(self.grace, async {
-            while self.stdout.is_some() {
-                let read = read(&mut self.stdout, &mut buffer).await;
+            while self.program.stdout.is_some() {
+                let read = read(&mut self.program.stdout, &mut buffer).await;
                 self.take(read.map(|n| &buffer[..n]));
             }
         })
         .await;
-        let stderr = match timeout(self.grace, &mut self.stderr).await {
+        let stderr = match timeout(self.grace, &mut self.program.stderr).await {
             Ok(Ok(text)) => text,
             _ => String::new(),
         };
         let conclusion = match exit {
-            Ok(status) => self.reader.conclude(&Exit::new(status, stderr)),
+            Ok(status) => self.program.reader.conclude(&Exit::new(status, stderr)),
             Err(error) => unknown_end(&error),
         };
         self.last_events(reader_there).await;
-        self.ending(conclusion)
+        (self.ending(conclusion).0, None)
+    }
+
+    /// What came of it, where it has answered and its program may stay: it has left nothing running, and nobody has
+    /// stopped it.
+    async fn rest(&mut self, stop: &CancellationToken) -> Option<Conclusion> {
+        let still = self.watch.is_still() && self.program.stdout.is_some() && self.session.is_some();
+        let wanted = self.end.is_none() && !stop.is_cancelled();
+        match still && wanted && self.program.process.is_alone().await {
+            true => self.program.reader.rest(),
+            false => None,
+        }
     }
 
     /// The moment at which [`Running::due`] has something to do.
@@ -234,7 +228,7 @@ impl Running {
     /// A person has answered a request: the agent is told.
     fn answered(&mut self, request: &str, answer: &Answer) {
         self.watch.told(request, Instant::now());
-        if let (Some(reply), Some(input)) = (self.reader.reply(request, answer), &self.input)
+        if let (Some(reply), Some(input)) = (self.program.reader.reply(request, answer), &self.program.input)
             && input.try_send(reply).is_err()
         {
             // It asks faster than it reads what it is told; without an answer it would wait for ever.
@@ -247,17 +241,17 @@ impl Running {
     fn report_answer(&mut self) {
         self.partial_due = None;
         self.outbox
-            .push(Event::Partial(text::clean(self.reader.answer())));
+            .push(Event::Partial(text::clean(self.program.reader.answer())));
     }
 
     /// Reads output; an error or nothing is its end.
     fn take(&mut self, read: std::io::Result<&[u8]>) {
         let Ok(bytes @ [_, ..]) = read else {
-            self.stdout = None;
+            self.program.stdout = None;
             return;
         };
         let mut steps = Vec::new();
-        self.reader.feed(bytes, &mut steps);
+        self.program.reader.feed(bytes, &mut steps);
         for step in steps {
             self.step(step);
         }
@@ -311,12 +305,23 @@ impl Running {
             }
             Step::AskGone(id) => self.outbox.push(Event::PermissionGone(id)),
             Step::Reply(line) => {
-                if let Some(input) = &self.input {
+                if let Some(input) = &self.program.input {
                     let _ = input.try_send(line);
                 }
             }
-            // Its input ends, and so will it.
-            Step::TurnOver => self.input = None,
+            Step::TurnOver if self.may_stay && self.end.is_none() => self.rests = true,
+            Step::TurnOver => self.let_go(),
+        }
+    }
+
+    /// Its input ends, and so will it, or it is told to.
+    fn let_go(&mut self) {
+        self.program.input = None;
+        match &mut self.end {
+            _ if !self.program.stays_there => {}
+            // It has stopped, as it was asked to.
+            Some(end) => end.next = Instant::now(),
+            None => self.end(Why::Lingers),
         }
     }
 
@@ -334,7 +339,7 @@ impl Running {
             let why = if self.watch.is_over() { Why::Lingers } else { why };
             self.end = Some(End {
                 why,
-                ladder: self.signals.ladder,
+                ladder: self.program.signals.ladder,
                 next: Instant::now(),
             });
             self.harder();
@@ -345,9 +350,10 @@ impl Running {
     fn harder(&mut self) {
         // The end of its input, too, says that nothing more will be asked.
         let asked = self
+            .program
             .input
             .take()
-            .zip(self.reader.interrupt())
+            .zip(self.program.reader.interrupt())
             .is_some_and(|(input, interrupt)| input.try_send(interrupt).is_ok());
         let Some(end) = &mut self.end else {
             return;
@@ -357,7 +363,7 @@ impl Running {
             return;
         }
         if let [signal, harder @ ..] = end.ladder {
-            self.process.signal(*signal);
+            self.program.process.signal(*signal);
             // The last one is given again and again.
             if !harder.is_empty() {
                 end.ladder = harder;
@@ -377,18 +383,19 @@ impl Running {
         }
     }
 
-    fn ending(self, conclusion: Conclusion) -> Ending {
+    fn ending(self, conclusion: Conclusion) -> (Ending, Program) {
         let outcome = match self.end.map(|end| end.why) {
             Some(Why::Cancelled) => Outcome::Cancelled,
             Some(Why::Failed(reason)) => Outcome::Failed(reason),
             Some(Why::Lingers) | None => conclusion.outcome,
         };
-        Ending {
+        let ending = Ending {
             outcome: match outcome {
                 Outcome::Answer(answer) => Outcome::Answer(text::clean(&answer).trim().to_owned()),
                 Outcome::Failed(reason) => Outcome::Failed(text::one_line(&reason, 600)),
                 Outcome::Cancelled => Outcome::Cancelled,
             },
+            files: Vec::new(),
             session: self.session,
             took: self.started.elapsed(),
             tools: self.tools,
@@ -397,8 +404,24 @@ impl Running {
             totals: conclusion.totals,
             session_lost: conclusion.session_lost,
             outside: self.border.found(),
-        }
+            stays: false,
+        };
+        (ending, self.program)
     }
+}
+
+/// The program that was kept for `run`, asked; `None` where there is none that goes on.
+async fn gone_on(run: &Run, kept: &Kept, around: &Surroundings) -> Option<Program> {
+    let mut program = kept.take(run, around).await?;
+    let asked = match (program.reader.go_on(run), &program.input) {
+        (Some(prompt), Some(input)) => input.try_send(prompt).is_ok(),
+        _ => false,
+    };
+    if asked {
+        return Some(program);
+    }
+    kept.finish(program, around.grace).await;
+    None
 }
 
 /// The end of a process that the system would not tell about.

@@ -9,7 +9,7 @@ use std::{
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 
-use super::{Answer, Outcome, Request, Totals, text};
+use super::{Answer, Outcome, Request, Run, Totals, text};
 
 /// The longest answer, in bytes; what is beyond is cut off, and said so.
 pub(super) const MAX_ANSWER: usize = 1 << 20;
@@ -26,6 +26,10 @@ pub(super) struct Invocation {
     /// Whether its input stays open after that, for [`Reader::interrupt`] and [`Step::Reply`], until
     /// [`Step::TurnOver`].
     pub stays_open: bool,
+    /// It can be asked again when it has answered: see [`Reader::rest`].
+    pub goes_on: bool,
+    /// It stays when its input ends: it is signalled when its turn is over.
+    pub stays_there: bool,
     /// What ends it.
     pub signals: Signals,
     /// Things to tell the person before it starts.
@@ -119,7 +123,7 @@ pub(super) enum Step {
 
 /// Makes sense of one program's output. Takes bytes as they come and never fails: what it cannot read
 /// is skipped, for the programs' formats grow.
-pub(super) trait Reader: Send {
+pub(super) trait Reader: std::fmt::Debug + Send {
     /// Reads more output.
     fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>);
 
@@ -139,6 +143,19 @@ pub(super) trait Reader: Send {
 
     /// The program is gone and its output read to the end: what came of it.
     fn conclude(&mut self, exit: &Exit) -> Conclusion;
+
+    /// The turn is over and the program stays: what came of it, where that is an answer. Asked only where
+    /// [`Invocation::goes_on`].
+    fn rest(&mut self) -> Option<Conclusion> {
+        None
+    }
+
+    /// Begins another turn in the same session, for `run`, after a [`Reader::rest`]: what to write to its standard
+    /// input. From then on it reads that run alone; what is said of an earlier one is left out, as far as it can
+    /// be told apart.
+    fn go_on(&mut self, _run: &Run) -> Option<String> {
+        None
+    }
 }
 
 /// How a program ended.
@@ -264,6 +281,26 @@ pub(super) fn folder_inside(dir: &Path, file: &str) -> Option<PathBuf> {
     };
     folder.starts_with(dir.canonicalize().ok()?).then_some(folder)
 }
+
+/// The folder that holds all of `files`, where that lies inside of `dir`.
+pub(super) fn common_folder<'a>(dir: &Path, files: impl IntoIterator<Item = &'a str>) -> Option<PathBuf> {
+    let mut common: Option<PathBuf> = None;
+    for file in files {
+        let folder = folder_inside(dir, file)?;
+        common = Some(match common {
+            None => folder,
+            // Both are inside of `dir`, and so is the last ancestor that they share.
+            Some(other) => other
+                .ancestors()
+                .find(|shared| folder.starts_with(shared))?
+                .to_owned(),
+        });
+    }
+    common
+}
+
+/// Said where something of an earlier turn comes in a later one.
+pub(super) const LATE: &str = "it said something of an earlier request that is over; that is left out";
 
 /// Said where a session could not be resumed and the program began another without a word.
 pub(super) const BEGAN_ANEW: &str =

@@ -123,6 +123,11 @@ impl Watch {
         self.over
     }
 
+    /// Whether no tool call goes on and nobody is asked.
+    pub fn is_still(&self) -> bool {
+        self.tools.is_empty() && self.asking.is_empty()
+    }
+
     /// When [`Watch::verdict`] may have something to say.
     pub fn deadline(&self) -> Instant {
         if let Some(since) = self.asking_since {
@@ -169,7 +174,8 @@ impl Watch {
             Kind::Claude => Some(self.stall),
             // `codex exec` shows whole items only, and thinks for minutes between two; it has a limit of
             // its own for a silent connection, after which it retries, and says so.
-            Kind::Codex => None,
+            // Nothing in the Agent Client Protocol tells of silent thinking either.
+            Kind::Codex | Kind::Acp => None,
         }
     }
 }

@@ -146,7 +146,7 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
         let usual = match agent.kind {
             Kind::Claude => "claude",
             Kind::Codex => "codex",
-            Kind::Command => "",
+            Kind::Acp | Kind::Command => "",
             Kind::Session => {
                 report.say(
                     name,
@@ -167,7 +167,8 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
             );
         }
         let version = match agent.kind {
-            Kind::Command => match agent::is_on_path(&program) {
+            // Not all of these know `--version`, and some would wait for input.
+            Kind::Acp | Kind::Command => match agent::is_on_path(&program) {
                 true => Ok(String::new()),
                 false => Err(format!("{program} is not installed, or not on the PATH")),
             },
@@ -218,7 +219,7 @@ fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
                 )),
             }
         }
-        Kind::Command | Kind::Session => Found::Well(program.to_owned()),
+        Kind::Acp | Kind::Command | Kind::Session => Found::Well(program.to_owned()),
     }
 }
 

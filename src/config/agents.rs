@@ -27,13 +27,17 @@ pub struct Agent {
     /// How long a run may show nothing but retries, or nothing at all, before it counts as failed.
     #[serde(default = "default_stall", deserialize_with = "duration")]
     pub stall: Duration,
+    /// How long its program may wait for the thread's next mention after an answer, which saves its start; none, and
+    /// it ends with its answer. Not of a `command`, nor of a `codex` that asks nobody: those end by themselves.
+    #[serde(default = "default_idle", deserialize_with = "duration_or_none")]
+    pub idle: Duration,
     /// What it may do with tools. Nothing of it holds for a `command`: what that does is its own affair.
     #[serde(default)]
     pub permissions: Permissions,
     /// What auto mode may spend on a `claude` in a day, in US dollars at list price.
     #[serde(default = "default_usd")]
     pub budget_usd_per_day: f64,
-    /// How many tokens auto mode may spend on a `codex` in a day.
+    /// How many tokens auto mode may spend on a `codex` or an `acp` in a day.
     #[serde(default = "default_tokens")]
     pub budget_tokens_per_day: u64,
     /// How many runs auto mode may start in a day, whatever the kind.
@@ -55,6 +59,7 @@ impl Agent {
             project: Project::default(),
             timeout: default_timeout(),
             stall: default_stall(),
+            idle: default_idle(),
             permissions: Permissions::default(),
             budget_usd_per_day: default_usd(),
             budget_tokens_per_day: default_tokens(),
@@ -69,7 +74,7 @@ impl Agent {
     pub fn budget(&self) -> Budget {
         let unit = match self.kind {
             Kind::Claude => Unit::Dollars(self.budget_usd_per_day),
-            Kind::Codex => Unit::Tokens(self.budget_tokens_per_day),
+            Kind::Codex | Kind::Acp => Unit::Tokens(self.budget_tokens_per_day),
             Kind::Command | Kind::Session => Unit::Runs,
         };
         Budget {
@@ -83,7 +88,9 @@ impl Agent {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
             (Kind::Session, _) => "under its own rules",
+            (Kind::Acp, Permissions::Ask) => "asks you what it asks at all",
             (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
+            (Kind::Acp, Permissions::ReadOnly) => "is refused what it asks for",
             (_, Permissions::ReadOnly) => "read-only",
             (_, Permissions::Allow) => "may change files and run commands",
         }
@@ -98,6 +105,8 @@ pub enum Kind {
     Claude,
     /// Codex: `codex exec --json`; `codex app-server` where its person is asked.
     Codex,
+    /// Any program that speaks the Agent Client Protocol on its standard input and output.
+    Acp,
     /// Any program that reads a prompt on standard input and prints an answer.
     Command,
     /// The Claude Code or Codex session that has joined through MCP: what is accepted is handed to it, and what
@@ -111,6 +120,7 @@ impl Kind {
         match self {
             Kind::Claude => "claude",
             Kind::Codex => "codex",
+            Kind::Acp => "acp",
             Kind::Command => "command",
             Kind::Session => "session",
         }
@@ -163,14 +173,30 @@ fn default_stall() -> Duration {
     Duration::from_secs(60)
 }
 
+fn default_idle() -> Duration {
+    Duration::from_secs(300)
+}
+
 /// Reads `"90s"`, `"10m"` or `"24h"`.
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
-    parse_duration(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!(
+    parsed(&String::deserialize(from)?)
+}
+
+fn parsed<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
+    parse_duration(text).ok_or_else(|| {
+        E::custom(format!(
             "\"{text}\" is no time; write for example \"60s\", \"10m\" or \"24h\""
         ))
     })
+}
+
+/// The same, or `"0s"` for none.
+fn duration_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.trim() {
+        "0" | "0s" => Ok(Duration::ZERO),
+        text => parsed(text),
+    }
 }
 
 /// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`; not zero. `None` where it is anything else.

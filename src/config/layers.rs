@@ -14,6 +14,7 @@ use super::{
     agents::Agent,
     file::{File, FilesTable, Notify, Ui, parse},
     trust::{self, Untrusted},
+    wide::Confirmed,
 };
 use crate::{
     link::{Invite, Target},
@@ -110,6 +111,8 @@ pub struct Config {
     pub headless: bool,
     /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
     pub remote_decisions: bool,
+    /// What the person has said yes to, where an agent reaches far.
+    pub confirmed: Confirmed,
     /// The project's file wants more than one may that nobody has trusted.
     pub untrusted: Option<Untrusted>,
     /// What the person should know: settings that were ignored, files that others can read.
@@ -221,6 +224,7 @@ pub fn load(
         terminal: Wishes::default(),
         headless: false,
         remote_decisions: false,
+        confirmed: Confirmed::read(paths),
         untrusted: None,
         warnings: Vec::new(),
     };

@@ -54,13 +54,7 @@ fn toml(choice: &Choice) -> String {
         let _ = writeln!(text, "agent = {}", quoted(first));
     }
     for (name, kind) in &choice.agents {
-        let kind = match kind {
-            Kind::Claude => "claude",
-            Kind::Codex => "codex",
-            Kind::Command => "command",
-            Kind::Session => "session",
-        };
-        let _ = writeln!(text, "\n[agents.{name}]\nkind = \"{kind}\"");
+        let _ = writeln!(text, "\n[agents.{name}]\nkind = \"{}\"", kind.word());
     }
     text
 }

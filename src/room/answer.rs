@@ -25,7 +25,12 @@ impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
         if let Event::Ended(ending) = event {
             Self::note_audit(audit::Entry::ended(id, &ending), effects);
-            effects.push(Effect::Keep(Box::new(Record::Ended { run: id.to_owned() })));
+            let run = id.to_owned();
+            let record = match ending.stays {
+                true => Record::Stays { run },
+                false => Record::Ended { run },
+            };
+            effects.push(Effect::Keep(Box::new(record)));
             if let Some(run) = self.runs.remove(id) {
                 let used = Used {
                     usd: ending.usd,
@@ -301,7 +306,8 @@ impl Room {
             true => Vec::new(),
             false => outside.paths.clone(),
         };
-        let always = self.settings.review == Review::Always || run.review;
+        // A file that goes along is seen by a person first.
+        let always = self.settings.review == Review::Always || run.review || !ending.files.is_empty();
         if always || !flags.is_empty() || !touched.is_empty() || !asks_others.is_empty() {
             let draft = Draft {
                 to,
@@ -314,7 +320,7 @@ impl Room {
                 thread: Some(run.thread.clone()),
                 question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
-                files: Vec::new(),
+                files: ending.files.clone(),
                 message: run.growing.id.clone(),
             };
             self.draft_waits(draft, now, effects);

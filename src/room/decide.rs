@@ -406,6 +406,16 @@ impl Room {
     }
 
     fn agent_named(&self, name: Option<String>) -> Result<String, String> {
+        let agent = self.agent_called(name)?;
+        match self.settings.unconfirmed.get(&agent) {
+            Some(reach) => Err(format!(
+                "{agent} {reach}: /trust {agent} allows that, once and for all."
+            )),
+            None => Ok(agent),
+        }
+    }
+
+    fn agent_called(&self, name: Option<String>) -> Result<String, String> {
         let known = &self.settings.agents;
         match name {
             Some(name) => known

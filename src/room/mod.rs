@@ -36,7 +36,7 @@ mod thread;
 mod timeline;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -87,6 +87,8 @@ pub struct Settings {
     pub permissions: HashMap<String, &'static str>,
     /// How each is driven, in a word.
     pub kinds: HashMap<String, &'static str>,
+    /// Those that reach far, and may not start before the person says yes to it: what they reach, in words.
+    pub unconfirmed: BTreeMap<String, String>,
     /// What each may use up in a day.
     pub budgets: HashMap<String, Budget>,
     /// The one that answers where none is named.
@@ -124,6 +126,7 @@ impl Settings {
             room: room.to_owned(),
             agents: Vec::new(),
             permissions: HashMap::new(),
+            unconfirmed: BTreeMap::new(),
             kinds: HashMap::new(),
             budgets: HashMap::new(),
             agent: None,
@@ -286,6 +289,11 @@ pub enum Effect {
     SweepUp {
         /// The run's id.
         run: String,
+    },
+    /// The person has said yes to what an agent reaches: it is known from now on.
+    Confirm {
+        /// The agent.
+        agent: String,
     },
     /// Do something with a file.
     File {

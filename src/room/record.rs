@@ -108,6 +108,12 @@ pub enum Record {
         /// The run's id.
         run: String,
     },
+    /// A run ended, but its program stays for the next run of its session: until its end is here as well, processes
+    /// of it may be left.
+    Stays {
+        /// The run's id.
+        run: String,
+    },
     /// Auto mode let an agent answer.
     Auto {
         /// When.

@@ -16,13 +16,22 @@ impl Room {
     /// interrupted: runs that ended with the program are told as failed, and can be tried again.
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Millis) -> Vec<Effect> {
         let mut open_runs = BTreeMap::new();
+        // Programs of runs that are over.
+        let mut staying = BTreeSet::new();
         // Messages of which a crash may have kept the receipt from being written: their senders may wait
         // for it for ever, since nothing makes them ask again.
         let mut untold = BTreeSet::new();
         for record in records {
             match &record {
                 Record::Started { run, agent } => _ = open_runs.insert(run.clone(), agent.clone()),
-                Record::Ended { run } => _ = open_runs.remove(run),
+                Record::Stays { run } => {
+                    open_runs.remove(run);
+                    staying.insert(run.clone());
+                }
+                Record::Ended { run } => {
+                    open_runs.remove(run);
+                    staying.remove(run);
+                }
                 // Of what is for everybody nobody waits to hear.
                 Record::In { message, .. } if !message.to.is_empty() => {
                     untold.insert(key(&message.from, &message.id));
@@ -45,6 +54,7 @@ impl Room {
             Self::note_audit(audit::Entry::interrupted(&run), &mut effects);
             effects.push(Effect::SweepUp { run });
         }
+        effects.extend(staying.into_iter().map(|run| Effect::SweepUp { run }));
         for key in untold {
             // Of what is not addressed to us there is nothing to tell.
             self.tell_latest(&key, &key.0, &mut effects);
@@ -215,7 +225,7 @@ impl Room {
                 self.guard.person_spoke(&thread);
             }
             // The caller has them.
-            Record::Started { .. } | Record::Ended { .. } => {}
+            Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
         }
     }
     /// A message of ours ends the draft that it was, and with it what that answers: the program may have ended

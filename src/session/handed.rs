@@ -108,7 +108,9 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         }
     };
     Ending {
+        stays: false,
         outcome,
+        files: Vec::new(),
         session: None,
         took: since.elapsed(),
         tools: 0,

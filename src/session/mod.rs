@@ -8,6 +8,7 @@ mod handed;
 mod host;
 mod opening;
 mod serve;
+mod staying;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,6 +35,7 @@ use crate::{
 
 use handed::Handed;
 use serve::Clients;
+use staying::Staying;
 
 pub use host::{Host, HostError, fresh_token};
 pub use opening::Opening;
@@ -73,6 +75,7 @@ pub struct Session {
     // What the journal has no place for; bounded by RECORDS_WAITING through what is read.
     to_journal: VecDeque<ToWrite>,
     runs: HashMap<String, Steering>,
+    staying: Staying,
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
     transfers: Transfers,
@@ -165,6 +168,13 @@ impl Session {
                 None => return std::future::pending().await,
             },
             Some((run, event)) = self.agent_events.recv() => Came::Event(Event::Run { run, event }),
+            Some(told) = self.staying.told() => {
+                self.warnings.extend(told.why.clone());
+                if !self.staying.gone(&told) || !told.gone {
+                    return;
+                }
+                Came::Event(Event::SweptUp { run: told.began_with })
+            }
             Some((handle, event)) = self.transfers.events.recv() => Came::Event(Event::File { handle, event }),
             Some(run) = self.swept.recv() => Came::Event(Event::SweptUp { run }),
             Some(call) = next_call(&mut self.control) => Came::Call(call),
@@ -233,6 +243,7 @@ impl Session {
         }
         let effects = self.room.set_settings(new);
         self.config = config;
+        self.staying.hold_to(self.room.settings.mode, &self.config);
         self.carry_out(effects);
     }
 
@@ -283,6 +294,7 @@ impl Session {
 
     /// Ends the runs, writes what is to be written, says bye, and ends the relay inside.
     pub async fn leave(mut self) {
+        self.staying.close();
         // What waits for its turn is taken away first, or it would begin when the run before it ends.
         let posts: Vec<u32> = self.room.runs.all().map(|run| run.post).collect();
         for post in posts {
@@ -290,7 +302,11 @@ impl Session {
             let _ = self.perform(Command::Cancel(Some(ItemId::Mention(post))));
         }
         let ended = async {
-            while !self.runs.is_empty() || !self.to_journal.is_empty() || !self.to_link.is_empty() {
+            while !self.runs.is_empty()
+                || !self.staying.is_empty()
+                || !self.to_journal.is_empty()
+                || !self.to_link.is_empty()
+            {
                 // Each time: in auto mode a mention may still begin a run.
                 self.runs.values().for_each(|run| run.stop.cancel());
                 self.step().await;
@@ -323,12 +339,14 @@ impl Session {
     }
 
     fn take(&mut self, event: Event) {
+        let mut swept = None;
         if let Event::Run {
             run,
-            event: agent::Event::Ended(_),
+            event: agent::Event::Ended(ending),
         } = &event
         {
             self.runs.remove(run);
+            swept = self.staying.ended(run, ending).then(|| run.clone());
         }
         if let Event::Frame(frame) = &event
             && let Frame::StreamClose(close) = &**frame
@@ -345,6 +363,9 @@ impl Session {
         }
         let effects = self.room.update(event, now());
         self.carry_out(effects);
+        if let Some(run) = swept {
+            self.take(Event::SweptUp { run });
+        }
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
@@ -385,10 +406,22 @@ impl Session {
                         }
                     });
                 }
+                Effect::Confirm { agent } => {
+                    let confirmed = self.config.agents.get(&agent);
+                    let kept = confirmed.map(|settings| self.config.confirmed.confirm(&agent, settings));
+                    if let Some(Err(error)) = kept {
+                        self.warnings.push(format!(
+                            "That cannot be written down, and is asked again: {error}."
+                        ));
+                    }
+                }
                 Effect::File { handle, order } => self.transfers.carry_out(handle, order),
                 Effect::RefuseStream { stream, why } => self.link.files.refuse(stream, &why),
                 Effect::Attention(attention) => self.attention.push(attention),
             }
+        }
+        if self.room.settings.mode != self.staying.mode() {
+            self.staying.hold_to(self.room.settings.mode, &self.config);
         }
         self.link.set_standing(Standing {
             resume: self.room.resume(),
@@ -434,7 +467,7 @@ impl Session {
             resume: ask.resume.clone(),
             before,
         };
-        let mut handle = agent::start(run);
+        let mut handle = self.staying.start(run);
         let steering = Steering {
             stop: handle.stop.clone(),
             answers: handle.answers.clone(),
@@ -463,6 +496,7 @@ fn settings(config: &Config, name: &str) -> Settings {
             .iter()
             .map(|(name, agent)| (name.clone(), agent.kind.word()))
             .collect(),
+        unconfirmed: config.confirmed.missing(&config.agents),
         budgets: config
             .agents
             .iter()

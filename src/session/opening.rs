@@ -135,9 +135,10 @@ impl Opening {
             agents: room.settings.agents.clone(),
             history: if opened.is_new { HISTORY } else { 0 },
         };
+        let mode = room.settings.mode;
         let standing = Standing {
             resume: room.resume(),
-            mode: room.settings.mode,
+            mode,
         };
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
         // Few, and each sender waits for its place.
@@ -189,6 +190,7 @@ impl Opening {
             to_link: VecDeque::new(),
             to_journal: VecDeque::new(),
             runs: HashMap::new(),
+            staying: super::Staying::new(mode),
             agent_events,
             agent_events_in,
             swept,

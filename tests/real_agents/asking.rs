@@ -37,5 +37,53 @@ fn claude_asks_its_person_and_what_they_say_happens() {
     scene.alice.wait_for("I have asked for both.");
     assert!(!written("two.txt"));
     assert!(scene.model.sent().contains("two is one too many"));
-    scene.assert_nothing_runs();
+    scene.waiting();
+}
+
+/// The same through the Agent Client Protocol, which has no room for a reason: it reaches the model all the same.
+#[test]
+fn an_adapter_asks_its_person_and_what_they_say_happens() {
+    let real = Real::Codex;
+    let shell = |command: &str| {
+        let input = serde_json::json!({ "cmd": command, "sandbox_permissions": "require_escalated", "justification": "to write" });
+        Turn::tool("exec_command", input)
+    };
+    let turns = [
+        shell("echo one > one.txt"),
+        shell("echo two > two.txt"),
+        Turn::text(&["I have asked for both."]),
+        Turn::text(&["And I know it."]),
+    ];
+    let setting = Setting {
+        adapter: true,
+        ..Setting::default()
+    };
+    let scene = Scene::with(real, turns, setting);
+    let written = |name: &str| scene.bobs.work().join(name).exists();
+    scene.alice.say("@bob write two files");
+    scene
+        .bob
+        .wait_for("▸ m1 alice asks codex · asks you what it asks at all");
+    scene.accept(1);
+    scene.bob.wait_for("▸ p1 bob·codex wants shell, for alice");
+    scene.bob.wait_for("echo one > one.txt");
+    assert!(!written("one.txt"), "it was done before anybody said so");
+    scene.bob.press_until("\x1bOQ", "▸ p2 bob·codex wants shell");
+    assert!(written("one.txt"));
+    scene.bob.press_until("\x1bOR", "a reason, or nothing");
+    scene.bob.send("two is one too many");
+    scene.bob.wait_for("two is one too many");
+    scene.bob.press_until("\r", "I have asked for both.");
+    scene.alice.wait_for("I have asked for both.");
+    assert!(!written("two.txt"));
+    assert!(scene.model.sent().contains("two is one too many"));
+    let program = scene.waiting();
+
+    // The thread's next mention goes on in it.
+    scene.alice.say("/say --thread t1 @bob do you know?");
+    scene.bob.wait_for("▸ m3 alice asks codex");
+    scene.bob.say("/accept m3");
+    scene.alice.wait_for("And I know it.");
+    assert_eq!(scene.waiting(), program);
+    assert!(scene.told().contains("> do you know?"));
 }

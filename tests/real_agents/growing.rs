@@ -33,7 +33,7 @@ fn only_bob_sees(scene: &Scene, first: &str) {
     assert!(!alice.contains(first), "what is not posted yet is seen:\n{alice}");
 }
 
-/// The whole answer is on both screens, once, and nothing of it runs any more.
+/// The whole answer is on both screens, once, and its program waits, with nothing else.
 fn posted(scene: &Scene, answer: &str) {
     let from = format!("bob·{}", scene.real.name());
     for (screen, to) in [(&scene.bob, " → alice"), (&scene.alice, " → you")] {
@@ -43,7 +43,7 @@ fn posted(scene: &Scene, answer: &str) {
         assert_eq!(seen.matches(answer).count(), 1, "{seen}");
     }
     scene.alice.wait_for("answered by bob");
-    scene.assert_nothing_runs();
+    scene.waiting();
     let told = scene.told();
     assert!(
         told.contains(&format!("\n> {QUESTION}\n")) && !told.contains("good morning"),

@@ -105,3 +105,40 @@ fn a_program_that_is_killed_leaves_no_agent() {
         eventually("no process of the agent's", || scene.processes().is_empty());
     }
 }
+
+/// A program that waits for a thread's next mention goes with another mode, with another setting of the agent's, and
+/// with ours, also where that is killed.
+#[test]
+fn what_waits_ends_with_what_it_was_started_for() {
+    for real in [Real::Claude, Real::Codex] {
+        let scene = Scene::new(real, [Turn::text(&["It is."]).always()]);
+        let gone = |why: &str| eventually(why, || scene.processes().is_empty());
+        scene.ask(1, "@bob is it safe?");
+        scene.bob.wait_for("It is.");
+        scene.waiting();
+        scene.bob.say("/mode auto");
+        gone("an end with the mode");
+
+        scene.alice.say("@bob is that safe?");
+        scene
+            .alice
+            .wait_until("both answers", |screen| screen.matches("It is.").count() == 2);
+        scene.waiting();
+        let config = scene.bobs.path().join("config/nexscope/config.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text + "stall = \"59s\"\n").unwrap();
+        gone("an end with the setting");
+
+        scene.alice.say("@bob is this safe?");
+        scene
+            .alice
+            .wait_until("three answers", |screen| screen.matches("It is.").count() == 3);
+        scene.waiting();
+        let status = std::process::Command::new("kill")
+            .args(["-KILL", &scene.bob.pid().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        gone("an end with the program");
+    }
+}

@@ -33,6 +33,7 @@ fn goes_on(real: Real) {
 
     scene.ask(1, "@bob is alpha safe?");
     scene.alice.wait_for("The first answer.");
+    let program = scene.waiting();
     // It waits, and stays where it is.
     scene.alice.say("/say --thread t1 @bob NOT-ACCEPTED please");
     scene.bob.wait_for("▸ m3 alice asks");
@@ -40,6 +41,7 @@ fn goes_on(real: Real) {
     scene.bob.wait_for("1 more");
     scene.bob.say("/accept m4");
     scene.alice.wait_for("The second answer.");
+    assert_eq!(scene.waiting(), program, "it was started anew");
     let (asked, answered) = newest(&scene, 2);
     for text in ["> is alpha safe?", "> and is beta safe?"] {
         assert_eq!(asked.matches(text).count(), 1, "{asked}");
@@ -52,6 +54,7 @@ fn goes_on(real: Real) {
     scene.bob.wait_for("Again to leave");
     scene.bob.send("\x03");
     scene.alice.wait_for("bob left");
+    scene.assert_nothing_runs();
     scene.open_bob();
     scene.alice.say("/say --thread t1 @bob and is gamma safe?");
     scene.bob.wait_for("and is gamma safe?");

@@ -23,7 +23,7 @@ pub enum Real {
 }
 
 impl Real {
-    /// What it is called in bob's configuration, which is its kind as well.
+    /// What it is called in bob's configuration, which is its kind as well, but for an adapter's.
     pub fn name(self) -> &'static str {
         match self {
             Real::Claude => "claude",
@@ -51,16 +51,20 @@ impl Real {
 
     /// Where it is.
     pub fn program(self) -> PathBuf {
-        let root = std::env::var_os("NEXSCOPE_TEST_AGENTS").expect(
-            "NEXSCOPE_TEST_AGENTS names no folder: run `.ci/install-agents DIR`, and set it to DIR/node_modules",
-        );
-        let path = PathBuf::from(root).join(match self {
+        installed(match self {
             Real::Claude => "@anthropic-ai/claude-code-linux-x64/claude",
             Real::Codex => "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
-        });
-        assert!(path.is_file(), "{} is not there", path.display());
-        path
+        })
     }
+}
+
+fn installed(program: &str) -> PathBuf {
+    let root = std::env::var_os("NEXSCOPE_TEST_AGENTS").expect(
+        "NEXSCOPE_TEST_AGENTS names no folder: run `.ci/install-agents DIR`, and set it to DIR/node_modules",
+    );
+    let path = PathBuf::from(root).join(program);
+    assert!(path.is_file(), "{} is not there", path.display());
+    path
 }
 
 /// What differs between scenes.
@@ -72,6 +76,8 @@ pub struct Setting {
     pub key: &'static str,
     /// Nobody listens where the model should be.
     pub dead: bool,
+    /// It is Codex behind an adapter, which speaks the Agent Client Protocol.
+    pub adapter: bool,
 }
 
 impl Default for Setting {
@@ -80,6 +86,7 @@ impl Default for Setting {
             agent: "",
             key: KEY,
             dead: false,
+            adapter: false,
         }
     }
 }
@@ -109,9 +116,16 @@ impl Scene {
         let url = if setting.dead { nowhere() } else { model.url() };
         let alices = Home::new("alice", &relay, "");
         let mut bobs = Home::empty("bob");
+        let (kind, program) = match setting.adapter {
+            true => (
+                "acp",
+                installed("@zed-industries/codex-acp-linux-x64/bin/codex-acp"),
+            ),
+            false => (real.name(), real.program()),
+        };
         bobs.configure(&format!(
-            "name = \"bob\"\n[agents.{name}]\nkind = \"{name}\"\ncommand = [\"{}\"]\nenv = [\"FAKE_KEY\"]\n{}\n",
-            real.program().display(),
+            "name = \"bob\"\n[agents.{name}]\nkind = \"{kind}\"\ncommand = [\"{}\"]\nenv = [\"FAKE_KEY\"]\n{}\n",
+            program.display(),
             setting.agent,
             name = real.name(),
         ));
@@ -183,6 +197,15 @@ impl Scene {
         assert!(left.is_empty(), "{left:#?}");
     }
 
+    /// The agent's program waits for the thread's next mention, and nothing else of it runs; its process.
+    #[track_caller]
+    pub fn waiting(&self) -> u32 {
+        match &*self.processes() {
+            [one] => one.pid,
+            all => panic!("{all:#?}"),
+        }
+    }
+
     /// All that the agent has told its model: every text in every request, as it was before JSON.
     pub fn told(&self) -> String {
         let requests = self.model.requests();
@@ -193,6 +216,7 @@ impl Scene {
 /// A process of an agent's.
 #[derive(Debug)]
 pub struct Process {
+    pub pid: u32,
     pub command: String,
     /// `NAME=value`.
     pub environment: Vec<String>,
@@ -208,7 +232,9 @@ fn processes(home: &Path) -> Vec<Process> {
     fs::read_dir("/proc")
         .unwrap()
         .flatten()
-        .map(|entry| Process {
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry)))
+        .map(|(pid, entry)| Process {
+            pid,
             command: of(&entry.path(), "cmdline").join(" "),
             environment: of(&entry.path(), "environ"),
         })

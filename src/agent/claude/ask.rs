@@ -35,6 +35,16 @@ impl Asking {
         }
     }
 
+    /// The folder that the run works in, where a person can be asked.
+    pub fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
+    /// A `control_request` that nobody is asked about any more.
+    pub fn refuse(event: &Value) -> Step {
+        Self::default().request(event)
+    }
+
     /// A `control_request`: a question for a person, or something that this program does not have, which is
     /// refused at once so that it does not wait.
     pub fn request(&mut self, event: &Value) -> Step {

@@ -16,7 +16,7 @@ use crate::config::agents::{Permissions, Project};
 use reader::ClaudeReader;
 
 /// Always: events in both directions (its text mode does not stream, and prints API errors as answers).
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 8] = [
     "-p",
     "--input-format",
     "stream-json",
@@ -24,6 +24,8 @@ const FLAGS: [&str; 7] = [
     "stream-json",
     "--verbose",
     "--include-partial-messages",
+    // Says when it takes up a message, so that what is said before belongs to an earlier one.
+    "--replay-user-messages",
 ];
 
 /// Keeps a project's hooks and servers from running: in this mode Claude Code asks nobody whether the
@@ -57,8 +59,10 @@ const ALLOW: [&str; 4] = [
 
 /// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
 const NO_NEXSCOPE: [&str; 2] = ["--disallowedTools", "mcp__nexscope,mcp__plugin_nexscope_nexscope"];
+/// The same by name.
+pub(super) const NEXSCOPE: [&str; 2] = ["mcp__nexscope", "mcp__plugin_nexscope_nexscope"];
 
-const ENV: [(&str, &str); 5] = [
+pub(super) const ENV: [(&str, &str); 5] = [
     // An `@path` in what it reads puts that file in, without asking. The prompt is defused as well; the
     // first is what 2.1.330 knows, the second what 2.1.197 does.
     ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
@@ -106,15 +110,12 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         }
         program.extend(["--resume".into(), session.into()]);
     }
-    let message = json!({
-        "type": "user",
-        "message": { "role": "user", "content": run.prompt.as_str() },
-    });
     let invocation = Invocation {
         program,
         env: ENV.to_vec(),
-        input: format!("{message}\n"),
+        input: message(run, None),
         stays_open: true,
+        goes_on: true,
         notices,
         ..Invocation::default()
     };
@@ -125,9 +126,21 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
     ))
 }
 
+/// What `run` asks, as a line of its input; `id` comes back when it is taken up.
+fn message(run: &Run, id: Option<&str>) -> String {
+    let mut message = json!({
+        "type": "user",
+        "message": { "role": "user", "content": run.prompt.as_str() },
+    });
+    if let Some(id) = id {
+        message["uuid"] = id.into();
+    }
+    format!("{message}\n")
+}
+
 /// The folder's `CLAUDE.md`, which is handed over as it is: an `@` in a system prompt reads no file. Not
 /// one that is a link out of the folder, with which a project would choose any file of its person's.
-fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
+pub(super) fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
     let dir = fs::canonicalize(dir).ok()?;
     let path = ["CLAUDE.md", ".claude/CLAUDE.md"]
         .iter()

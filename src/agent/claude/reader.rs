@@ -1,19 +1,19 @@
 //! What Claude Code's JSON events say. One object a line; types and keys come and go between versions, so
 //! everything is optional, and what is unknown is skipped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::{
-    Outcome, Totals,
+    Outcome, Run, Totals,
     lines::Lines,
     outside,
-    step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
+    step::{BEGAN_ANEW, Conclusion, Exit, Growing, LATE, Reader, Step, is_session_id},
     text,
 };
-use super::ask::Asking;
+use super::{ask::Asking, message};
 
 /// Reads one run.
 #[derive(Debug, Default)]
@@ -65,6 +65,29 @@ impl Reader for ClaudeReader {
         self.lines.finish(|line| self.events.line(line, &mut steps));
         self.events.conclude(exit)
     }
+
+    fn rest(&mut self) -> Option<Conclusion> {
+        let went_well = matches!(self.events.last, Some(Ok(())));
+        went_well.then(|| {
+            self.events
+                .conclusion(Outcome::Answer(self.events.answer.finished()))
+        })
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let line = message(run, Some(&id));
+        self.events = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(self.events.asking.dir().map(Path::to_owned)),
+            taken_up: Some(id),
+            total: self.events.total,
+            spent: self.events.total,
+            ..Events::default()
+        };
+        Some(line)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +95,8 @@ struct Events {
     resume: Option<String>,
     before: Totals,
     asking: Asking,
+    /// The id of our message, until it is taken up: what is said until then belongs to an earlier one.
+    taken_up: Option<String>,
     session: Option<String>,
     /// The text of the message that grows now.
     message: Growing,
@@ -87,6 +112,9 @@ struct Events {
     complaint: String,
     usd: Option<f64>,
     tokens: Option<u64>,
+    /// What the program has spent until now, and until this run, where it counts over its whole life.
+    total: f64,
+    spent: f64,
 }
 
 impl Events {
@@ -97,6 +125,9 @@ impl Events {
             }
             return;
         };
+        if self.taken_up.is_some() {
+            return self.before_ours(&event, steps);
+        }
         match str_at(&event, "type") {
             "system" => self.system(&event, steps),
             // Of a tool that is an agent itself: it works, but these are not the answer's words.
@@ -111,6 +142,29 @@ impl Events {
             "control_request" => steps.push(self.asking.request(&event)),
             "control_cancel_request" => steps.extend(self.asking.withdrawn(&event)),
             "tool_progress" => steps.push(Step::Life),
+            _ => {}
+        }
+    }
+
+    /// What comes before our message is taken up: nothing of it is an answer to us. What it has cost counts all the
+    /// same, since no other run will be told of it.
+    fn before_ours(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        match str_at(event, "type") {
+            "user" if self.taken_up.as_deref() == event["uuid"].as_str() => self.taken_up = None,
+            // Newer versions say it sooner.
+            "command_lifecycle"
+                if self.taken_up.as_deref() == event["command_uuid"].as_str()
+                    && str_at(event, "state") == "started" =>
+            {
+                self.taken_up = None;
+            }
+            "user" | "assistant" => self.tools(event, steps),
+            "system" => self.system(event, steps),
+            "control_request" => steps.push(Asking::refuse(event)),
+            "result" => {
+                self.usage(event);
+                steps.push(Step::Notice(LATE.to_owned()));
+            }
             _ => {}
         }
     }
@@ -200,7 +254,7 @@ impl Events {
                         name: str_at(block, "name").to_owned(),
                         detail: detail(&block["input"]),
                     });
-                    let places = places(&block["input"]);
+                    let places = outside::places(&block["input"]);
                     if !places.is_empty() {
                         steps.push(Step::Touches { id, places });
                     }
@@ -264,7 +318,8 @@ impl Events {
             return;
         }
         if let Some(total) = event["total_cost_usd"].as_f64() {
-            self.usd = Some(total);
+            self.total = total;
+            self.usd = Some((total - self.spent).max(0.0));
         }
         let usage = &event["usage"];
         if usage.is_object() {
@@ -286,6 +341,10 @@ impl Events {
             Some(Err(reason)) => Outcome::Failed(reason),
             None => Outcome::Failed(exit.reason(&self.complaint)),
         };
+        self.conclusion(outcome)
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
         let session_lost = self.resume.is_some()
             && matches!(&outcome, Outcome::Failed(reason) if reason.contains("No conversation found"));
         Conclusion {
@@ -314,29 +373,6 @@ fn retry(event: &Value) -> String {
         (Some(attempt), Some(most)) => format!("{error} ({status}), attempt {attempt} of {most}"),
         _ => format!("{error} ({status})"),
     }
-}
-
-/// The places that a call names: whole paths, and the words of a command or of anything else that holds some.
-fn places(input: &Value) -> Vec<String> {
-    /// Words of the model's, or of a file that it writes: no places.
-    const WORDS: [&str; 6] = [
-        "content",
-        "old_string",
-        "new_string",
-        "description",
-        "prompt",
-        "new_source",
-    ];
-    let fields = input.as_object().into_iter().flatten();
-    let fields = fields.filter(|(key, _)| !WORDS.contains(&key.as_str()));
-    fields
-        .flat_map(|(key, value)| match (key.as_str(), value.as_str()) {
-            ("file_path" | "notebook_path" | "path", Some(path)) => vec![path.to_owned()],
-            (_, Some(words)) => outside::words(words),
-            (_, None) if value.is_object() || value.is_array() => outside::words(&value.to_string()),
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 /// What a tool gave back: a text, or several.

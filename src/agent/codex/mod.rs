@@ -57,44 +57,9 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
     program.push("-".into());
     let invocation = Invocation {
         program,
-        input: defuse_skills(run.prompt.as_str()),
+        input: run.prompt.without_skills(),
         ..Invocation::default()
     };
     let reader = CodexReader::new(run.resume.clone(), run.before);
     Ok((invocation, Box::new(reader)))
-}
-
-/// `text` in which no `$name` names a skill, whose text Codex would put in: an invisible mark stands
-/// between the two.
-fn defuse_skills(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        out.push(c);
-        if c == '$'
-            && chars
-                .peek()
-                .is_some_and(|next| next.is_alphanumeric() || *next == '_')
-        {
-            out.push('\u{200b}');
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn skills_are_defused() {
-        for (text, want) in [
-            ("$skill", "$\u{200b}skill"),
-            ("a $b-c $$d", "a $\u{200b}b-c $$\u{200b}d"),
-            ("[$x](y) $", "[$\u{200b}x](y) $"),
-            ("$(ls) ${HOME} $5", "$(ls) ${HOME} $\u{200b}5"),
-        ] {
-            assert_eq!(defuse_skills(text), want);
-        }
-    }
 }

@@ -101,6 +101,15 @@ impl Process {
         Ok(status)
     }
 
+    /// Whether nothing that it started is left but what lives in its own session: tools are given sessions of their
+    /// own, its servers are not.
+    pub async fn is_alone(&self) -> bool {
+        let (run, leader) = (self.run.clone(), self.leader);
+        tokio::task::spawn_blocking(move || leader.is_some_and(|leader| is_alone(&run, leader)))
+            .await
+            .unwrap_or(false)
+    }
+
     /// Sends `signal` to its group.
     pub fn signal(&self, signal: Signal) {
         if let Some(leader) = self.leader {
@@ -159,6 +168,17 @@ async fn sweep(run: &str, grace: Duration) -> usize {
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn is_alone(run: &str, leader: Pid) -> bool {
+    sweep::strangers(run, leader) == 0
+}
+
+/// Elsewhere nothing can be known of it, and nothing is kept.
+#[cfg(not(target_os = "linux"))]
+fn is_alone(_: &str, _: Pid) -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]

@@ -40,6 +40,16 @@ pub(super) fn signal_all(run: &str, signal: Signal) -> usize {
     pinned.len()
 }
 
+/// How many processes of the run there are outside of the session that `leader` leads.
+pub(super) fn strangers(run: &str, leader: Pid) -> usize {
+    let mark = format!("{}={run}", super::MARK).into_bytes();
+    let pids = others();
+    let mut found: HashSet<Raw> = pids.iter().copied().filter(|pid| carries(*pid, &mark)).collect();
+    add_descendants(&pids, &mut found);
+    let outside = |pid: &&Raw| living(**pid).is_some_and(|(_, session)| session != leader.as_raw_pid());
+    found.iter().filter(outside).count()
+}
+
 /// A process that is signalled and no other.
 enum Pinned {
     Process(OwnedFd),
@@ -100,12 +110,17 @@ fn descends(pid: Raw, found: &HashSet<Raw>) -> bool {
     living_parent(pid).is_some_and(|parent| found.contains(&parent))
 }
 
-/// The parent of a process that is not a zombie: fields 3 and 4 of proc_pid_stat(5), counted from the
-/// end of the name before them, which may hold anything.
 fn living_parent(pid: Raw) -> Option<Raw> {
+    living(pid).map(|(parent, _)| parent)
+}
+
+/// The parent and the session of a process that is not a zombie: fields 3, 4 and 6 of proc_pid_stat(5), counted
+/// from the end of the name before them, which may hold anything.
+fn living(pid: Raw) -> Option<(Raw, Raw)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(parent)
+    let session = fields.nth(1)?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some((parent, session))
 }

@@ -40,14 +40,14 @@ async fn the_answer_grows_and_the_session_goes_on() {
     handle.stop.cancel();
     to_the_end(&mut handle).await;
 
-    again(&mut stage, "how are you?");
+    stage.again("how are you?");
     let events = stage.events().await;
     let first = ended(&events).clone();
     assert_eq!(first.outcome, answer("first"));
     let session = first.session.expect("it has a session");
     assert!(events.contains(&Event::Session(session.clone())));
 
-    again(&mut stage, "and now?");
+    stage.again("and now?");
     stage.run.resume = Some(session.clone());
     stage.run.before = first.totals;
     let events = stage.events().await;
@@ -84,7 +84,7 @@ async fn what_others_write_reads_no_file_and_gives_no_command() {
         "!cat in.txt".to_owned(),
     ] {
         let before = asks(&model);
-        again(&mut stage, &text);
+        stage.again(&text);
         let outcome = stage.outcome().await;
         let Outcome::Answer(echo) = outcome else {
             panic!("{text}: {outcome:?}")
@@ -257,7 +257,7 @@ async fn read_only_is() {
             [Turn::tool(name, input.clone()), Turn::text(&["done"])],
         );
         set(&mut stage, "ANTHROPIC_BASE_URL", Some(&model.url()));
-        again(&mut stage, "hello");
+        stage.again("hello");
         assert_eq!(stage.outcome().await, answer("done"), "{name} {input}");
         assert!(!model.sent().contains(canary), "{name} {input}");
         assert!(!work.join("new.txt").exists(), "{name} {input}");

@@ -37,7 +37,7 @@ async fn it_answers_and_the_session_goes_on() {
     assert!(events.contains(&Event::Partial("first".to_owned())), "{events:?}");
     let session = first.session.expect("it has a session");
 
-    again(&mut stage, "and now?");
+    stage.again("and now?");
     stage.run.resume = Some(session.clone());
     stage.run.before = first.totals;
     let events = stage.events().await;
@@ -72,7 +72,7 @@ async fn what_others_write_names_no_skill_and_no_file() {
         "!ls",
     ] {
         let before = asks(&model);
-        again(&mut stage, text);
+        stage.again(text);
         let Outcome::Answer(echo) = stage.outcome().await else {
             panic!("{text}")
         };
@@ -152,7 +152,7 @@ async fn a_stop_ends_it_while_it_streams_and_while_a_tool_runs() {
     let model = model([Turn::text(&["begun"]).then_hangs(), shell("sleep 1006; echo x")]);
     let mut stage = codex(&model, "hello");
     for command in [None, Some("sleep 1006")] {
-        again(&mut stage, "hello");
+        stage.again("hello");
         let mut handle = stage.start();
         match command {
             None => {

@@ -188,7 +188,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     handle.stop.cancel();
     to_the_end(&mut handle).await;
 
-    again(&mut stage, "how are you?");
+    stage.again("how are you?");
     let first = stage.ending().await;
     assert_eq!(first.outcome, answer("first"));
     let session = first.session.expect("it has a session");
@@ -200,7 +200,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
         (Permissions::ReadOnly, "third", 360),
         (Permissions::Ask, "echo:", 480),
     ] {
-        again(&mut stage, "and now?");
+        stage.again("and now?");
         stage.run.agent.permissions = permissions;
         stage.run.resume = Some(session.clone());
         stage.run.before = before;
@@ -240,7 +240,7 @@ async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
     ]);
     let mut stage = codex(&model, "hello");
     for (asks, runs) in [(false, true), (true, true), (true, false)] {
-        again(&mut stage, "hello");
+        stage.again("hello");
         let mut handle = stage.start();
         if asks {
             let request = permission(&mut handle).await;
@@ -279,7 +279,7 @@ async fn what_fails_says_why_and_soon() {
             "nothing but retries for 8 s; the last one: Reconnecting",
         ),
     ] {
-        again(&mut stage, "hello");
+        stage.again("hello");
         set(&mut stage, "FAKE_KEY", key);
         if let Some(config) = config {
             fs::write(stage.path("codex/config.toml"), config).unwrap();
@@ -306,7 +306,7 @@ async fn what_others_write_names_no_skill_and_nexscope_is_no_tool() {
     };
     let config = model.codex_config() + &server("other") + &server("nexscope");
     fs::write(stage.path("codex/config.toml"), config).unwrap();
-    again(&mut stage, "use $planted now");
+    stage.again("use $planted now");
     assert!(matches!(stage.outcome().await, Outcome::Answer(_)));
     assert!(!model.sent().contains("CANARY-SKILL"));
     let ran = |name: &str| stage.path(name).exists();

@@ -5,18 +5,17 @@
 #[path = "../../../tests/support/models.rs"]
 pub(crate) mod models;
 
+mod acp;
 mod claude;
 mod codex;
 mod codex_ask;
+mod kept;
 
 use std::{fs, path::PathBuf, time::Duration};
 
 use models::{KEY, Model};
 
-use super::{
-    Prompt,
-    tests::support::{Stage, ask},
-};
+use super::tests::support::Stage;
 use crate::config::agents::{Kind, Permissions};
 
 /// Short, so that failures are quick; a good start takes a second, on a busy machine a few.
@@ -38,11 +37,14 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     for name in ["home", "codex", "tmp", "work"] {
         fs::create_dir(stage.path(name)).unwrap();
     }
-    let program = match kind {
-        Kind::Claude => "@anthropic-ai/claude-code-linux-x64/claude",
-        _ => "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+    stage.run.agent.command = match kind {
+        Kind::Claude => vec![installed("@anthropic-ai/claude-code-linux-x64/claude")],
+        Kind::Codex => vec![installed(
+            "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
+        )],
+        // Which program, the test says.
+        _ => Vec::new(),
     };
-    stage.run.agent.command = vec![installed(program)];
     stage.run.agent.stall = STALL;
     stage.run.agent.permissions = Permissions::ReadOnly;
     stage.run.agent.env = vec!["FAKE_KEY".to_owned()];
@@ -62,13 +64,6 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     }
     fs::write(stage.path("codex/config.toml"), models::codex_config(url)).unwrap();
     stage
-}
-
-/// The next run of the same stage, on `text`.
-fn again(stage: &mut Stage, text: &str) {
-    let ask = ask(text);
-    stage.run.id = ask.run.clone();
-    stage.run.prompt = Prompt::new(&ask);
 }
 
 /// Takes the variable away, and gives it `value` where there is one.

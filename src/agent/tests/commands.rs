@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::support::*;
-use crate::agent::{Event, Outcome, start};
+use crate::agent::{Agents, Event, Outcome};
 use crate::config::agents::{Kind, Permissions};
 
 fn stage(script: &str) -> Stage {
@@ -201,7 +201,7 @@ async fn its_environment_is_made_from_the_list() {
 #[tokio::test]
 async fn the_programs_own_environment_is_what_it_starts_from() {
     let stage = stage("echo ${HOME:+there}");
-    let mut handle = start(stage.run.clone());
+    let mut handle = Agents::new().start(stage.run.clone());
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("there".to_owned()));
 }

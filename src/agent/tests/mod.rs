@@ -2,7 +2,9 @@
 
 pub(super) mod support;
 
+mod acp;
 mod codex_app;
 mod commands;
 mod drivers;
+mod kept;
 mod stopping;

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Dur
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::{Ending, Event, Handle, Outcome, Prompt, Request, Run, Totals, drive};
+use super::super::{Agents, Ending, Event, Handle, Outcome, Prompt, Request, Run, Totals, drive};
 use crate::config::agents::{Agent, Kind};
 use crate::room::ask::{Approved, Ask, Speaker};
 
@@ -54,6 +54,8 @@ impl Stage {
         // Through sh, not by the script's own first line: a file that another thread's fork still holds
         // open for writing cannot be executed (ETXTBSY), but it can be read.
         agent.command = vec!["/bin/sh".to_owned(), program.display().to_string()];
+        // Unless a test is about what stays, nothing does.
+        agent.idle = Duration::ZERO;
         let ask = ask(text);
         let run = Run {
             id: ask.run.clone(),
@@ -69,21 +71,32 @@ impl Stage {
         Self { dir, run, env }
     }
 
+    /// The next run of the same stage, on `text`.
+    pub fn again(&mut self, text: &str) {
+        let ask = ask(text);
+        self.run.id = ask.run.clone();
+        self.run.prompt = Prompt::new(&ask);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn start(&self) -> Handle {
+    /// Agents in the stage's surroundings.
+    pub fn agents(&self) -> Agents {
         let env = self
             .env
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        let around = drive::Surroundings {
+        Agents::within(drive::Surroundings {
             env,
             grace: Duration::from_millis(200),
-        };
-        drive::start(self.run.clone(), around)
+        })
+    }
+
+    pub fn start(&self) -> Handle {
+        self.agents().start(self.run.clone())
     }
 
     /// Runs it to its end.

@@ -196,6 +196,38 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     assert_eq!(world.starts(), 1);
 }
 
+/// A program that stayed after its run's end carries that run's mark, whatever it does for later runs.
+#[test]
+fn what_a_program_that_stayed_may_have_left_is_looked_for() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "why?");
+    world.accept(item);
+    let run = world.started().run;
+    let ending = Ending {
+        outcome: Outcome::Answer("because".into()),
+        session: Some("s-1".into()),
+        stays: true,
+        ..Ending::failed("")
+    };
+    world.event(Event::Run {
+        run: run.clone(),
+        event: AgentEvent::Ended(ending),
+    });
+    let swept = |world: &World| {
+        let all = world.effects.iter();
+        all.filter(|effect| matches!(effect, Effect::SweepUp { run: r } if *r == run))
+            .count()
+    };
+    world.restart();
+    assert_eq!(swept(&world), 1);
+    // It was no run that the restart has interrupted.
+    let post = world.room.timeline.post_numbered(1).unwrap();
+    assert_eq!(world.room.inbox.fate(post), Some(&MentionFate::Answered));
+    world.event(Event::SweptUp { run: run.clone() });
+    world.restart();
+    assert_eq!(swept(&world), 0);
+}
+
 #[test]
 fn a_lost_session_begins_anew_with_what_was_before() {
     let mut world = World::new();

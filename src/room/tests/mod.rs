@@ -203,6 +203,8 @@ impl World {
 
     fn ends(&mut self, run: &str, outcome: Outcome) {
         let ending = Ending {
+            files: Vec::new(),
+            stays: false,
             outcome,
             session: Some("agent-session".into()),
             took: std::time::Duration::from_secs(1),

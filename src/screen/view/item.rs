@@ -58,11 +58,7 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
         Matter::Permission(permission) => format!(" wants to use {}", permission.request.tool),
         Matter::File(_) => format!(" ({kind}) offers a file"),
     };
-    lines.push(Line::from(vec![
-        look.span(format!("{} ", item.id), Scope::Strip),
-        look.speaker(&item.from),
-        look.span(wish, Scope::Text),
-    ]));
+    lines.extend(head(look, item, &wish, width));
     for (words, scope) in explanations(look, item) {
         lines.extend(
             text::wrap(&words, width)
@@ -97,6 +93,25 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     }
     lines.push(super::timeline::cut_line(foot, width));
     lines
+}
+
+/// Whose it is and what it would do: all of it, in as many lines as it takes.
+fn head(look: &Look, item: &Item, wish: &str, width: usize) -> Vec<Line<'static>> {
+    let (id, speaker) = (format!("{} ", item.id), look.speaker(&item.from));
+    let begins = format!("{id}{}", speaker.content);
+    let whole = format!("{begins}{wish}");
+    let mut lines = text::wrap(&whole, width).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let first = match first.strip_prefix(&begins) {
+        Some(rest) => Line::from(vec![
+            look.span(id, Scope::Strip),
+            speaker,
+            look.span(rest.to_owned(), Scope::Text),
+        ]),
+        None => look.line(first, Scope::Text),
+    };
+    let rest = lines.map(|line| look.line(line, Scope::Text));
+    std::iter::once(first).chain(rest).collect()
 }
 
 /// What was said in its thread before it, the newest of it.

@@ -5,9 +5,9 @@ use std::{collections::HashMap, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::super::{Answer, Request, Rule, step::Step};
+use super::super::super::{Answer, Request, Rule, prompt::without_skills, step::Step};
 use super::super::reader::str_at;
-use super::{STEER, items, line, steer};
+use super::{STEER, items, line, steer, unsupported};
 
 /// Requests that wait for an answer.
 #[derive(Debug, Default)]
@@ -65,10 +65,7 @@ impl Asking {
                 None => return Step::Reply(result(id, &json!({ "action": "decline", "content": null }))),
             },
             "item/tool/requestUserInput" => questions(params),
-            _ => {
-                let error = json!({ "code": -32601, "message": "not supported" });
-                return Step::Reply(line(&json!({ "id": id, "error": error })));
-            }
+            _ => return Step::Reply(unsupported(id)),
         };
         let (about, tool, what, rule) = asked;
         self.pending.insert(
@@ -177,7 +174,7 @@ impl Asking {
         // taken in does the refusal follow: else the model might read on before it is there.
         match answer {
             Answer::Deny(reason) if !reason.trim().is_empty() => {
-                let text = super::super::defuse_skills(&format!("The person said no: {reason}"));
+                let text = without_skills(&format!("The person said no: {reason}"));
                 let id = STEER + self.reasons;
                 self.reasons += 1;
                 self.refusals.insert(id, answered);

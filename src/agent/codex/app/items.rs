@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::super::super::step::folder_inside;
+use super::super::super::step::common_folder;
 use super::super::reader::str_at;
 
 /// The name of a tool call, and what it is used on; `None` for what is none.
@@ -54,19 +54,7 @@ pub(super) fn folder(item: &Value, dir: &Path) -> Option<PathBuf> {
     let paths = changes(item)
         .flat_map(|change| [change["path"].as_str(), change["kind"]["move_path"].as_str()])
         .flatten();
-    let mut common: Option<PathBuf> = None;
-    for path in paths {
-        let folder = folder_inside(dir, path)?;
-        common = Some(match common {
-            None => folder,
-            // Both are inside of `dir`, and so is the last ancestor that they share.
-            Some(other) => other
-                .ancestors()
-                .find(|shared| folder.starts_with(shared))?
-                .to_owned(),
-        });
-    }
-    common
+    common_folder(dir, paths)
 }
 
 fn changes(item: &Value) -> impl Iterator<Item = &Value> {

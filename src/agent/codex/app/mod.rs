@@ -62,10 +62,11 @@ pub(super) fn driver(
         program,
         input: input.concat(),
         stays_open: true,
+        goes_on: true,
         signals: Signals::TERMINATE,
         ..Invocation::default()
     };
-    let prompt = super::defuse_skills(run.prompt.as_str());
+    let prompt = run.prompt.without_skills();
     let reader = AppReader::new(prompt, run.dir.clone(), run.resume.clone(), run.before);
     Ok((invocation, reader))
 }
@@ -79,6 +80,12 @@ fn request(id: u64, method: &str, params: Value) -> String {
 fn steer(id: u64, thread: &str, turn: &str, text: &str) -> String {
     let params = json!({ "threadId": thread, "expectedTurnId": turn, "input": [text_input(text)] });
     request(id, "turn/steer", params)
+}
+
+/// Our answer to a request for what we do not have, or that nobody is asked about any more.
+fn unsupported(id: &Value) -> String {
+    let error = json!({ "code": -32601, "message": "not supported" });
+    line(&json!({ "id": id, "error": error }))
 }
 
 fn text_input(text: &str) -> Value {

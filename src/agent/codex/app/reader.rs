@@ -11,13 +11,13 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::super::{
-    Answer, Outcome, Totals,
+    Answer, Outcome, Run, Totals,
     lines::Lines,
-    step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
+    step::{BEGAN_ANEW, Conclusion, Exit, Growing, LATE, Reader, Step, is_session_id},
     text,
 };
 use super::super::reader::{gave, str_at, touches, unwrapped};
-use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input};
+use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input, unsupported};
 
 /// Reads one run.
 #[derive(Debug)]
@@ -67,6 +67,27 @@ impl Reader for AppReader {
         self.lines.finish(|line| self.events.line(line, &mut steps));
         self.events.conclude(exit)
     }
+
+    fn rest(&mut self) -> Option<Conclusion> {
+        let went_well = matches!(self.events.end, Some(Ok(())));
+        went_well.then(|| {
+            self.events
+                .conclusion(Outcome::Answer(self.events.message.finished()))
+        })
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let before = std::mem::take(&mut self.events);
+        self.events = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(run.dir.clone()),
+            thread: before.thread,
+            goes_on: true,
+            ..Events::default()
+        };
+        Some(self.events.turn(&run.prompt.without_skills()))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +99,8 @@ struct Events {
     thread: String,
     /// Our turn, once it began.
     turn: Option<String>,
+    /// The thread has had turns before ours in this program: what is said of those is not of ours.
+    goes_on: bool,
     /// The last message: of several, that is the answer; and its item.
     message: Growing,
     item: String,
@@ -100,6 +123,9 @@ impl Events {
             }
             return;
         };
+        if self.goes_on && self.is_late(&message["params"]) {
+            return self.late(&message, steps);
+        }
         match (message.get("id"), str_at(&message, "method")) {
             (Some(id), "") => self.answered(id.as_u64(), &message, steps),
             (Some(_), _) => steps.push(self.asking.request(&message, &self.changes)),
@@ -125,9 +151,8 @@ impl Events {
             Some(THREAD) => {
                 str_at(&result["thread"], "id").clone_into(&mut self.thread);
                 self.session(steps);
-                let input = [text_input(&std::mem::take(&mut self.prompt))];
-                let params = json!({ "threadId": self.thread, "input": input });
-                steps.push(Step::Reply(request(TURN, "turn/start", params)));
+                let prompt = std::mem::take(&mut self.prompt);
+                steps.push(Step::Reply(self.turn(&prompt)));
             }
             Some(INITIALIZE) => {
                 let rules = Path::new(str_at(result, "codexHome")).join("rules");
@@ -141,6 +166,28 @@ impl Events {
             Some(TURN) => self.began(&result["turn"]),
             Some(id) => steps.extend(self.asking.said(id)),
             None => {}
+        }
+    }
+
+    /// Begins a turn.
+    fn turn(&self, text: &str) -> String {
+        let params = json!({ "threadId": self.thread, "input": [text_input(text)] });
+        request(TURN, "turn/start", params)
+    }
+
+    /// Whether that is said of another turn of this thread than ours.
+    fn is_late(&self, params: &Value) -> bool {
+        let turn = [&params["turnId"], &params["turn"]["id"]];
+        let turn = turn.into_iter().find_map(Value::as_str);
+        // Which turn is ours, the answer to our request says, and that comes first.
+        str_at(params, "threadId") == self.thread && turn.is_some() && turn != self.turn.as_deref()
+    }
+
+    fn late(&mut self, message: &Value, steps: &mut Vec<Step>) {
+        match (message.get("id"), str_at(message, "method")) {
+            (Some(id), _) => steps.push(Step::Reply(unsupported(id))),
+            (None, "turn/completed") => steps.push(Step::Notice(LATE.to_owned())),
+            _ => {}
         }
     }
 
@@ -312,6 +359,10 @@ impl Events {
             Some(Err(reason)) => Outcome::Failed(reason),
             None => Outcome::Failed(exit.reason(&self.complaint)),
         };
+        self.conclusion(outcome)
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
         Conclusion {
             outcome,
             usd: None,

@@ -1,0 +1,250 @@
+//! What an agent asks its person, and what becomes of a no.
+//!
+//! The protocol has no room for a reason: agents end their turn at a no and wait to be told how to go on. So the
+//! reasons are kept, and are what the session is prompted with next.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use agent_client_protocol_schema::v1::{
+    PermissionOption, PermissionOptionKind, RequestPermissionOutcome, RequestPermissionResponse,
+    SelectedPermissionOutcome, ToolCall,
+};
+use serde_json::Value;
+
+use super::super::{
+    Answer, Request,
+    prompt::{defuse, without_skills},
+    step::Step,
+    text,
+};
+use super::{result, tool};
+use crate::config::agents::Permissions;
+
+/// How often what nobody was asked about is told and the agent let go on; then its turn's end is the run's.
+const MOST_UNASKED: u32 = 3;
+/// Requests that wait at once, and refusals that are told at once.
+const MOST: usize = 64;
+
+/// Requests that wait for an answer, and reasons that wait to be told.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    /// The folder that the run works in.
+    dir: PathBuf,
+    permissions: Permissions,
+    /// By the request's id, as JSON: a number and a text of digits are two ids.
+    pending: HashMap<String, Pending>,
+    /// What was refused and why.
+    refused: Vec<String>,
+    /// How often something was refused without a person.
+    unasked: u32,
+}
+
+/// A request that waits.
+#[derive(Debug)]
+struct Pending {
+    id: Value,
+    about: String,
+    options: Vec<PermissionOption>,
+}
+
+impl Asking {
+    pub fn new(dir: PathBuf, permissions: Permissions) -> Self {
+        Self {
+            dir,
+            permissions,
+            ..Self::default()
+        }
+    }
+
+    /// It wants to do `call`, and offers `options`: a question for a person, or where the settings say enough,
+    /// its answer.
+    pub fn request(&mut self, id: &Value, call: &ToolCall, options: Vec<PermissionOption>) -> Step {
+        if self.pending.len() == MOST {
+            return Step::Reply(cancelled(id));
+        }
+        let key = id.to_string();
+        let pending = Pending {
+            id: id.clone(),
+            about: text::one_line(&tool::detail(call), 200),
+            options,
+        };
+        self.pending.insert(key.clone(), pending);
+        let answer = match self.permissions {
+            Permissions::Ask => {
+                return Step::Ask(Request {
+                    id: key,
+                    tool: tool::name(call),
+                    what: tool::what(call, &self.dir),
+                    rule: tool::rule(call, &self.dir),
+                });
+            }
+            Permissions::Allow => Answer::Allow,
+            Permissions::ReadOnly => {
+                self.unasked += 1;
+                Answer::Deny("you may only read here, and nobody can be asked".to_owned())
+            }
+        };
+        match self.reply(&key, &answer) {
+            Some(reply) => Step::Reply(reply),
+            None => Step::Life,
+        }
+    }
+
+    /// An answer to a request, as it is written to its standard input. What is allowed is so once, whatever else
+    /// it offers: grants are kept here, and not by agents.
+    pub fn reply(&mut self, id: &str, answer: &Answer) -> Option<String> {
+        let pending = self.pending.remove(id)?;
+        let (kind, mut refusal) = match answer {
+            Answer::Allow => (PermissionOptionKind::AllowOnce, None),
+            Answer::Deny(reason) => (PermissionOptionKind::RejectOnce, Some(reason.as_str())),
+        };
+        let option = pending.options.iter().find(|option| option.kind == kind);
+        if option.is_none() && refusal.is_none() {
+            refusal = Some("it could not be allowed for this once alone");
+        }
+        if let Some(reason) = refusal
+            && self.refused.len() < MOST
+        {
+            self.refused.push(format!("- {}: {reason}", pending.about));
+        }
+        let outcome = match option {
+            Some(option) => {
+                RequestPermissionOutcome::Selected(SelectedPermissionOutcome::new(option.option_id.clone()))
+            }
+            None => RequestPermissionOutcome::Cancelled,
+        };
+        Some(result(&pending.id, &RequestPermissionResponse::new(outcome)))
+    }
+
+    /// It waits for no answer to that request any more.
+    pub fn withdrawn(&mut self, id: &Value) -> Option<Step> {
+        let key = id.to_string();
+        self.pending.remove(&key).map(|_| Step::AskGone(key))
+    }
+
+    /// Its turn is over: it waits for nothing.
+    pub fn over(&mut self) -> impl Iterator<Item = Step> {
+        self.pending.drain().map(|(id, _)| Step::AskGone(id))
+    }
+
+    /// What to answer to all that waits where the turn is cancelled.
+    pub fn cancelled(&self) -> String {
+        self.pending
+            .values()
+            .map(|pending| cancelled(&pending.id))
+            .collect()
+    }
+
+    /// What it has to be told before its answer is one: what was refused, and why.
+    pub fn untold(&mut self) -> Option<String> {
+        let refused = std::mem::take(&mut self.refused);
+        if refused.is_empty() || self.unasked > MOST_UNASKED {
+            return None;
+        }
+        let text = format!(
+            "The person whose agent you are said no to:\n{}\n\n\
+             Do without it, take what was said into account, and give your whole answer to the request now.",
+            refused.join("\n")
+        );
+        Some(without_skills(&defuse(&text)))
+    }
+}
+
+fn cancelled(id: &Value) -> String {
+    result(
+        id,
+        &RequestPermissionResponse::new(RequestPermissionOutcome::Cancelled),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asks(asking: &mut Asking, id: Value, kinds: &[&str]) -> Step {
+        let call = json!({ "toolCallId": "c", "title": "t", "rawInput": { "command": "make" } });
+        let options: Vec<Value> = kinds
+            .iter()
+            .map(|kind| json!({ "optionId": format!("its-{kind}"), "name": "n", "kind": kind }))
+            .collect();
+        asking.request(
+            &id,
+            &serde_json::from_value(call).unwrap(),
+            serde_json::from_value(options.into()).unwrap(),
+        )
+    }
+
+    fn outcome(reply: &str) -> Value {
+        serde_json::from_str::<Value>(reply).unwrap()["result"]["outcome"].clone()
+    }
+
+    const ALL: [&str; 4] = ["allow_always", "allow_once", "reject_always", "reject_once"];
+
+    #[test]
+    fn an_option_is_chosen_by_its_kind_and_never_for_good() {
+        let no = || Answer::Deny("not today".to_owned());
+        for (kinds, answer, want) in [
+            (&ALL[..], Answer::Allow, Some("its-allow_once")),
+            (&ALL, no(), Some("its-reject_once")),
+            (&["allow_always", "reject_always"], Answer::Allow, None),
+            (&["allow_always", "reject_always"], no(), None),
+        ] {
+            let mut asking = Asking::new("/".into(), Permissions::Ask);
+            let Step::Ask(request) = asks(&mut asking, json!(0), kinds) else {
+                panic!()
+            };
+            let reply = asking.reply(&request.id, &answer).unwrap();
+            assert_eq!(outcome(&reply)["optionId"].as_str(), want, "{kinds:?} {answer:?}");
+            assert_eq!(outcome(&reply)["outcome"] == "cancelled", want.is_none());
+            assert_eq!(asking.reply(&request.id, &answer), None);
+            let told = asking.untold();
+            assert_eq!(told.is_none(), want == Some("its-allow_once"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_told_once_and_reads_no_file() {
+        let mut asking = Asking::new("/".into(), Permissions::Ask);
+        asks(&mut asking, json!("a"), &ALL);
+        let no = Answer::Deny("see @/etc/hostname and $skill".to_owned());
+        asking.reply("\"a\"", &no).unwrap();
+        let told = asking.untold().unwrap();
+        let want = "- make: see @\u{200b}/etc/hostname and $\u{200b}skill";
+        assert!(told.contains(want), "{told}");
+        assert_eq!(asking.untold(), None);
+    }
+
+    #[test]
+    fn settings_answer_where_they_say_enough() {
+        let mut allowing = Asking::new("/".into(), Permissions::Allow);
+        let Step::Reply(yes) = asks(&mut allowing, json!(1), &ALL) else {
+            panic!()
+        };
+        assert_eq!(outcome(&yes)["optionId"], "its-allow_once");
+        let mut reading = Asking::new("/".into(), Permissions::ReadOnly);
+        for round in 0..MOST_UNASKED + 2 {
+            let Step::Reply(no) = asks(&mut reading, json!(round), &ALL) else {
+                panic!()
+            };
+            assert_eq!(outcome(&no)["optionId"], "its-reject_once");
+            // It could ask for ever.
+            assert_eq!(reading.untold().is_some(), round < MOST_UNASKED);
+        }
+    }
+
+    #[test]
+    fn what_is_withdrawn_or_over_is_gone() {
+        let mut asking = Asking::new("/".into(), Permissions::Ask);
+        asks(&mut asking, json!(1), &ALL);
+        asks(&mut asking, json!("1"), &ALL);
+        assert_eq!(asking.cancelled().lines().count(), 2);
+        assert_eq!(asking.withdrawn(&json!(1)), Some(Step::AskGone("1".to_owned())));
+        assert_eq!(asking.withdrawn(&json!(1)), None);
+        assert_eq!(
+            asking.over().collect::<Vec<_>>(),
+            [Step::AskGone("\"1\"".to_owned())]
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! Any program that speaks the Agent Client Protocol: JSON-RPC on its standard input and output, one object a
+//! line. It is offered neither files nor terminals of ours: so it uses tools of its own, and asks before it does.
+
+mod ask;
+mod reader;
+mod tool;
+
+use std::{fs, path::Path};
+
+use agent_client_protocol_schema::{
+    ProtocolVersion,
+    v1::{AGENT_METHOD_NAMES, Implementation, InitializeRequest, Meta},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Run, claude,
+    step::{Invocation, Signals, is_session_id},
+};
+use crate::config::agents::Project;
+use reader::AcpReader;
+
+/// The ids of our own requests; a prompt's is its number, from the first one on.
+const INITIALIZE: u64 = 1;
+const SESSION: u64 = 2;
+const MODE: u64 = 3;
+const FIRST_PROMPT: u64 = 10;
+
+/// How to start it, and its reader; says why where it cannot be.
+pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
+    if run.agent.command.is_empty() {
+        return Err("no program is named: set `command` in its table".to_owned());
+    }
+    if run.resume.as_ref().is_some_and(|session| !is_session_id(session)) {
+        return Err("the session to go on from has no valid id".to_owned());
+    }
+    // The protocol wants a whole path, and JSON one that is text.
+    let dir = std::path::absolute(&run.dir).unwrap_or_else(|_| run.dir.clone());
+    if dir.to_str().is_none() {
+        return Err(format!("the name of its folder {} is no UTF-8", dir.display()));
+    }
+    let mut notices = Vec::new();
+    let meta = for_claude(run, &dir, &mut notices);
+    let us = Implementation::new("nexscope", env!("CARGO_PKG_VERSION")).title("Nexscope".to_owned());
+    let hello = InitializeRequest::new(ProtocolVersion::V1).client_info(us);
+    let invocation = Invocation {
+        program: run.agent.command.iter().map(Into::into).collect(),
+        // Some are a Claude Code with another face.
+        env: claude::ENV.to_vec(),
+        input: request(INITIALIZE, AGENT_METHOD_NAMES.initialize, &hello),
+        stays_open: true,
+        goes_on: true,
+        stays_there: true,
+        signals: Signals::TERMINATE,
+        notices,
+    };
+    Ok((invocation, AcpReader::new(run, dir, meta)))
+}
+
+/// What the Claude Code adapters take of us besides, and others skip: how much of the folder's own settings take
+/// part, and none of Nexscope's tools.
+fn for_claude(run: &Run, dir: &Path, notices: &mut Vec<String>) -> Meta {
+    let mut options = json!({ "disallowedTools": claude::NEXSCOPE });
+    if run.agent.project != Project::Full {
+        options["settingSources"] = json!(["user"]);
+        options["strictMcpConfig"] = true.into();
+    }
+    let mut meta = Meta::new();
+    meta.insert("claudeCode".to_owned(), json!({ "options": options }));
+    if run.agent.project == Project::Memory
+        && let Some(memory) = claude::memory(dir, notices).and_then(|path| fs::read_to_string(path).ok())
+    {
+        meta.insert("systemPrompt".to_owned(), json!({ "append": memory }));
+    }
+    meta
+}
+
+/// A request of ours.
+fn request(id: u64, method: &str, params: &impl Serialize) -> String {
+    line(json!({ "id": id, "method": method, "params": params }))
+}
+
+/// Something that we tell and want no answer to.
+fn notification(method: &str, params: &impl Serialize) -> String {
+    line(json!({ "method": method, "params": params }))
+}
+
+/// Our answer to a request of its.
+fn result(id: &Value, result: &impl Serialize) -> String {
+    line(json!({ "id": id, "result": result }))
+}
+
+/// Our answer to a request for what we do not have.
+fn unsupported(id: &Value) -> String {
+    line(json!({ "id": id, "error": { "code": -32601, "message": "not supported" } }))
+}
+
+fn line(mut message: Value) -> String {
+    message["jsonrpc"] = "2.0".into();
+    format!("{message}\n")
+}

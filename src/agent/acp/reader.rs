@@ -1,0 +1,468 @@
+//! What an agent says: answers to our requests, requests of its own, and updates of its session. What is unknown
+//! is skipped, or refused where it waits.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use agent_client_protocol_schema::v1::{
+    AGENT_METHOD_NAMES, AgentCapabilities, CLIENT_METHOD_NAMES, CancelNotification, ContentBlock,
+    ContentChunk, ErrorCode, InitializeResponse, LoadSessionRequest, MessageId, Meta, NewSessionRequest,
+    NewSessionResponse, PROTOCOL_LEVEL_METHOD_NAMES, PromptRequest, PromptResponse, RequestPermissionRequest,
+    ResumeSessionRequest, SessionModeState, SessionNotification, SessionUpdate, SetSessionModeRequest,
+    StopReason, ToolCall, ToolCallStatus, ToolCallUpdate, UsageUpdate,
+};
+use nexscope_relay::protocol::body::Activity;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::super::{
+    Answer, Outcome, Run, Totals,
+    lines::Lines,
+    step::{Conclusion, Exit, Growing, Reader, Step, is_session_id},
+    text,
+};
+use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
+use crate::config::agents::Permissions;
+
+/// The modes, by the ids that known agents give them, in which one asks before it changes anything.
+const ASKING_MODES: [&str; 4] = ["read-only", "default", "manual", "ask"];
+/// Tool calls whose beginnings are kept.
+const MOST_CALLS: usize = 1024;
+
+/// Reads one run.
+#[derive(Debug)]
+pub(in super::super) struct AcpReader {
+    lines: Lines,
+    events: Events,
+}
+
+impl AcpReader {
+    /// A reader of `run`, which works in `dir`; `meta` goes with its session.
+    pub fn new(run: &Run, dir: PathBuf, meta: Meta) -> Self {
+        let events = Events {
+            prompt: run.prompt.without_skills(),
+            resume: run.resume.clone(),
+            before: run.before,
+            permissions: run.agent.permissions,
+            asking: Asking::new(dir.clone(), run.agent.permissions),
+            dir,
+            meta,
+            ..Events::default()
+        };
+        Self {
+            lines: Lines::default(),
+            events,
+        }
+    }
+}
+
+impl Reader for AcpReader {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+        self.lines.feed(bytes, |line| self.events.line(line, steps));
+    }
+
+    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+        self.events.asking.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        // Before a turn there is nothing that would stop.
+        self.events.prompts.checked_sub(1)?;
+        let cancel = CancelNotification::new(self.events.session.clone());
+        let cancel = notification(AGENT_METHOD_NAMES.session_cancel, &cancel);
+        Some(cancel + &self.events.asking.cancelled())
+    }
+
+    fn answer(&self) -> &str {
+        self.events.message.as_str()
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let mut steps = Vec::new();
+        self.lines.finish(|line| self.events.line(line, &mut steps));
+        self.events.conclude(exit)
+    }
+
+    fn rest(&mut self) -> Option<Conclusion> {
+        let went_well = matches!(self.events.end, Some(Ok(())));
+        went_well.then(|| {
+            self.events
+                .conclusion(Outcome::Answer(self.events.message.finished()))
+        })
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let before = std::mem::take(&mut self.events);
+        self.events = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(before.dir.clone(), before.permissions),
+            permissions: before.permissions,
+            dir: before.dir,
+            can: before.can,
+            session: before.session,
+            prompts: before.prompts,
+            ..Events::default()
+        };
+        Some(self.events.say(&run.prompt.without_skills()))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    dir: PathBuf,
+    meta: Meta,
+    permissions: Permissions,
+    prompt: String,
+    resume: Option<String>,
+    before: Totals,
+    can: AgentCapabilities,
+    session: String,
+    asking: Asking,
+    /// How many prompts have been sent: what comes before the first is said of earlier turns.
+    prompts: u64,
+    /// Tool calls that go on, and whether they were reported.
+    calls: HashMap<String, (ToolCall, bool)>,
+    /// The last message: of several, that is the answer; and its id, where it has one.
+    message: Growing,
+    message_id: Option<MessageId>,
+    /// The next text begins a new message.
+    fresh: bool,
+    /// How the turn ended, once it has.
+    end: Option<Result<(), String>>,
+    session_lost: bool,
+    /// The last thing that it said which is no message.
+    complaint: String,
+    /// What the session has cost in its life, in US dollars.
+    usd: Option<f64>,
+    tokens: Option<u64>,
+}
+
+impl Events {
+    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
+        let Ok(message @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
+            if !line.trim().is_empty() {
+                self.complaint = text::cut(line, 1024).to_owned();
+            }
+            return;
+        };
+        match (message.get("id"), message["method"].as_str()) {
+            (Some(id), None) => self.answered(id.as_u64(), &message, steps),
+            (Some(id), Some(method)) => {
+                let step = self.request(id, method, &message["params"], steps);
+                steps.push(step);
+            }
+            (None, Some(method)) => self.told(method, &message["params"], steps),
+            (None, None) => {}
+        }
+    }
+
+    /// The answer to a request of ours.
+    fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<Step>) {
+        let newest = (FIRST_PROMPT + self.prompts).checked_sub(1);
+        let known = matches!(id, Some(INITIALIZE | SESSION)) || id == newest && self.prompts > 0;
+        if let Some(error) = message.get("error") {
+            if known {
+                self.failed(id, error, steps);
+            } else if id == Some(MODE) {
+                self.unknown_mode(steps);
+                self.prompt(steps);
+            }
+            return;
+        }
+        let result = &message["result"];
+        match id {
+            Some(INITIALIZE) => match read::<InitializeResponse>(result) {
+                Some(hello) => {
+                    self.can = hello.agent_capabilities;
+                    self.open(steps);
+                }
+                None => self.over(Err("it does not speak version 1 of the protocol"), steps),
+            },
+            Some(SESSION) => self.opened(result, steps),
+            Some(MODE) => self.prompt(steps),
+            id if known && id == newest => match read::<PromptResponse>(result) {
+                Some(done) => self.turn_over(&done, steps),
+                None => self.over(Err("it ended its turn in a way that is not known"), steps),
+            },
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, id: Option<u64>, error: &Value, steps: &mut Vec<Step>) {
+        let code = error["code"].as_i64().and_then(|code| i32::try_from(code).ok());
+        let login = code.is_some_and(|code| ErrorCode::from(code) == ErrorCode::AuthRequired);
+        let data = &error["data"];
+        let details = data.as_str().or_else(|| {
+            let keys = ["message", "details", "error"].iter();
+            keys.filter_map(|key| data[*key].as_str()).next()
+        });
+        let mut reason = error["message"].as_str().unwrap_or_default().to_owned();
+        if let Some(details) = details.filter(|details| !reason.contains(details)) {
+            reason = format!("{reason}: {details}");
+        }
+        if login {
+            reason = format!("it is not logged in ({reason}): log in with its own program, or set its key");
+        }
+        self.session_lost = id == Some(SESSION) && self.resume.is_some() && !login;
+        self.over(Err(&reason), steps);
+    }
+
+    /// Opens the session: the one to go on from, or a new one.
+    fn open(&mut self, steps: &mut Vec<Step>) {
+        let (dir, meta) = (self.dir.clone(), self.meta.clone());
+        let ask = match self.resume.clone() {
+            // Without telling all of it again, where it can.
+            Some(id) if self.can.session_capabilities.resume.is_some() => {
+                let resume = ResumeSessionRequest::new(id, dir).meta(meta);
+                request(SESSION, AGENT_METHOD_NAMES.session_resume, &resume)
+            }
+            Some(id) if self.can.load_session => {
+                let load = LoadSessionRequest::new(id, dir).meta(meta);
+                request(SESSION, AGENT_METHOD_NAMES.session_load, &load)
+            }
+            Some(_) => {
+                self.session_lost = true;
+                return self.over(Err("it cannot go on from an earlier session"), steps);
+            }
+            None => {
+                let new = NewSessionRequest::new(dir).meta(meta);
+                request(SESSION, AGENT_METHOD_NAMES.session_new, &new)
+            }
+        };
+        steps.push(Step::Reply(ask));
+    }
+
+    /// The session is there; where it has modes, one that asks is set first.
+    fn opened(&mut self, result: &Value, steps: &mut Vec<Step>) {
+        // Of a session that goes on, the answer does not name it again.
+        self.session = match &self.resume {
+            Some(resume) => resume.clone(),
+            None => match read::<NewSessionResponse>(result) {
+                Some(new) => new.session_id.0.to_string(),
+                None => return self.over(Err("it did not say which session it began"), steps),
+            },
+        };
+        if is_session_id(&self.session) {
+            steps.push(Step::Session(self.session.clone()));
+        }
+        if self.permissions == Permissions::Allow {
+            return self.prompt(steps);
+        }
+        let modes = read::<SessionModeState>(&result["modes"]);
+        let wanted = modes.as_ref().and_then(|modes| {
+            let offered = |id: &&&str| modes.available_modes.iter().any(|mode| &*mode.id.0 == **id);
+            ASKING_MODES.iter().find(offered).copied()
+        });
+        match (wanted, modes) {
+            (Some(wanted), Some(modes)) if &*modes.current_mode_id.0 != wanted => {
+                let set = SetSessionModeRequest::new(self.session.clone(), wanted);
+                let set = request(MODE, AGENT_METHOD_NAMES.session_set_mode, &set);
+                steps.push(Step::Reply(set));
+            }
+            (Some(_), _) => self.prompt(steps),
+            (None, _) => {
+                self.unknown_mode(steps);
+                self.prompt(steps);
+            }
+        }
+    }
+
+    fn unknown_mode(&self, steps: &mut Vec<Step>) {
+        let notice = "it has no mode that is known to ask: what it does without asking is its own affair";
+        steps.push(Step::Notice(notice.to_owned()));
+    }
+
+    fn prompt(&mut self, steps: &mut Vec<Step>) {
+        let text = std::mem::take(&mut self.prompt);
+        steps.push(Step::Reply(self.say(&text)));
+    }
+
+    /// Begins a turn.
+    fn say(&mut self, text: &str) -> String {
+        let prompt = PromptRequest::new(self.session.clone(), vec![text.into()]);
+        let id = FIRST_PROMPT + self.prompts;
+        self.prompts += 1;
+        self.fresh = true;
+        request(id, AGENT_METHOD_NAMES.session_prompt, &prompt)
+    }
+
+    /// A request of its.
+    fn request(&mut self, id: &Value, method: &str, params: &Value, steps: &mut Vec<Step>) -> Step {
+        let asked = (method == CLIENT_METHOD_NAMES.session_request_permission)
+            .then(|| read::<RequestPermissionRequest>(params))
+            .flatten();
+        let Some(asked) = asked else {
+            return Step::Reply(unsupported(id));
+        };
+        // Of a session that this one has started, too: it is the same agent.
+        let key = asked.tool_call.tool_call_id.0.to_string();
+        self.call(asked.tool_call, true, steps);
+        match self.calls.get(&key) {
+            Some((call, _)) => self.asking.request(id, call, asked.options),
+            None => Step::Reply(unsupported(id)),
+        }
+    }
+
+    /// Something that it tells.
+    fn told(&mut self, method: &str, params: &Value, steps: &mut Vec<Step>) {
+        if method == PROTOCOL_LEVEL_METHOD_NAMES.cancel_request {
+            steps.extend(self.asking.withdrawn(&params["requestId"]));
+        }
+        let update = (method == CLIENT_METHOD_NAMES.session_update && self.prompts > 0)
+            .then(|| read::<SessionNotification>(params))
+            .flatten();
+        let Some(update) = update else { return };
+        let ours = *update.session_id.0 == *self.session;
+        match update.update {
+            SessionUpdate::ToolCall(call) => {
+                self.fresh = true;
+                self.call(call.into(), false, steps);
+            }
+            SessionUpdate::ToolCallUpdate(update) => self.call(update, false, steps),
+            // Of a session that this one has started: it works, but these are not the answer's words.
+            _ if !ours => steps.push(Step::Life),
+            SessionUpdate::AgentMessageChunk(chunk) => self.grow(chunk, steps),
+            SessionUpdate::AgentThoughtChunk(_) | SessionUpdate::Plan(_) => {
+                steps.push(Step::State(Activity::Thinking));
+            }
+            SessionUpdate::UsageUpdate(usage) => self.cost(&usage),
+            _ => {}
+        }
+    }
+
+    fn grow(&mut self, chunk: ContentChunk, steps: &mut Vec<Step>) {
+        let ContentBlock::Text(text) = chunk.content else {
+            return steps.push(Step::Life);
+        };
+        let other = chunk.message_id.is_some() && chunk.message_id != self.message_id;
+        if text.text.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.fresh) || other {
+            self.message.set("");
+            self.message_id = chunk.message_id;
+        }
+        self.message.push(&text.text);
+        steps.extend([Step::State(Activity::Writing), Step::Grew]);
+    }
+
+    /// A tool call begins, goes on, is asked about, or is over.
+    fn call(&mut self, update: ToolCallUpdate, asked: bool, steps: &mut Vec<Step>) {
+        let id = update.tool_call_id.0.to_string();
+        if self.calls.len() >= MOST_CALLS && !self.calls.contains_key(&id) {
+            return steps.push(Step::Life);
+        }
+        let (call, told) = self
+            .calls
+            .entry(id.clone())
+            .or_insert_with(|| (ToolCall::new(update.tool_call_id.clone(), ""), false));
+        call.update(update.fields);
+        if update.meta.is_some() {
+            call.meta = update.meta;
+        }
+        let over = matches!(call.status, ToolCallStatus::Completed | ToolCallStatus::Failed);
+        let begun = call.status == ToolCallStatus::InProgress;
+        if !*told && (over || begun || asked || tool::is_told(call)) {
+            *told = true;
+            steps.push(Step::Tool {
+                id: id.clone(),
+                name: tool::name(call),
+                detail: tool::detail(call),
+            });
+        }
+        let places = tool::places(call);
+        if !places.is_empty() {
+            let id = id.clone();
+            steps.push(Step::Touches { id, places });
+        }
+        if over {
+            let text = tool::gave(call);
+            self.calls.remove(&id);
+            if !text.is_empty() {
+                let id = id.clone();
+                steps.push(Step::Gave { id, text });
+            }
+            steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
+        } else {
+            steps.push(Step::Life);
+        }
+    }
+
+    /// Counts over the session's life.
+    fn cost(&mut self, usage: &UsageUpdate) {
+        let cost = usage.cost.as_ref();
+        if let Some(cost) = cost.filter(|cost| cost.currency == "USD" && cost.amount >= 0.0) {
+            self.usd = Some(cost.amount);
+        }
+    }
+
+    fn turn_over(&mut self, done: &PromptResponse, steps: &mut Vec<Step>) {
+        if let Some(usage) = &done.usage {
+            *self.tokens.get_or_insert(0) += usage.total_tokens;
+        }
+        steps.extend(self.asking.over());
+        // Its turn ends at a no: it has to be told why before it can answer.
+        if matches!(done.stop_reason, StopReason::EndTurn | StopReason::Cancelled)
+            && let Some(why) = self.asking.untold()
+        {
+            // Of a call that was refused some say no end.
+            self.calls.clear();
+            return steps.extend([Step::ToolsDone, Step::Reply(self.say(&why))]);
+        }
+        match done.stop_reason {
+            StopReason::EndTurn => self.over(Ok(()), steps),
+            StopReason::Cancelled => self.over(Err("its turn was cancelled"), steps),
+            StopReason::Refusal => self.over(Err("it refused to answer"), steps),
+            StopReason::MaxTokens => {
+                self.over(Err("its answer reached the most tokens that it may have"), steps)
+            }
+            StopReason::MaxTurnRequests => {
+                self.over(Err("it reached the most requests that a turn may have"), steps);
+            }
+            _ => self.over(Err("it ended its turn for a reason that is not known"), steps),
+        }
+    }
+
+    fn over(&mut self, end: Result<(), &str>, steps: &mut Vec<Step>) {
+        self.end = Some(end.map_err(|reason| match reason.trim() {
+            "" => "it failed and did not say why".to_owned(),
+            reason => reason.to_owned(),
+        }));
+        steps.extend(self.asking.over());
+        steps.push(Step::TurnOver);
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let outcome = match self.end.take() {
+            Some(Ok(())) => Outcome::Answer(self.message.finished()),
+            Some(Err(reason)) => Outcome::Failed(reason),
+            None => Outcome::Failed(exit.reason(&self.complaint)),
+        };
+        self.conclusion(outcome)
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
+        // One that goes on may count from its program's start.
+        let base = |now: f64| {
+            if now >= self.before.usd {
+                self.before.usd
+            } else {
+                0.0
+            }
+        };
+        Conclusion {
+            outcome,
+            usd: self.usd.map(|now| now - base(now)),
+            tokens: self.tokens,
+            totals: Totals {
+                usd: self.usd.unwrap_or(self.before.usd),
+                tokens: self.before.tokens.saturating_add(self.tokens.unwrap_or(0)),
+            },
+            session_lost: self.session_lost,
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}

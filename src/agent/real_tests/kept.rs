@@ -1,0 +1,272 @@
+//! The real programs, kept after an answer for the next run of their session.
+
+use std::time::Instant;
+
+use super::acp::{Inside, OF_ACP};
+use super::models::{Api, Turn};
+use super::*;
+use crate::agent::{
+    Agents, Answer, Ending, Outcome, Told,
+    tests::support::{PATIENCE, carriers, ended, eventually, failure, notices, permission, to_the_end},
+};
+
+/// A program that can be kept.
+#[derive(Debug, Clone, Copy)]
+enum Real {
+    Claude,
+    Codex,
+    Acp(Inside),
+}
+
+const ALL: [Real; 4] = [
+    Real::Claude,
+    Real::Codex,
+    Real::Acp(OF_ACP[0]),
+    Real::Acp(OF_ACP[1]),
+];
+
+impl Real {
+    /// A stage of it, which may stay, and the model that it asks.
+    fn stage(self, turns: impl IntoIterator<Item = Turn>) -> (Model, Stage) {
+        let (model, mut stage) = match self {
+            Real::Claude => {
+                let model = Model::start(Api::Anthropic, turns);
+                let stage = stage(Kind::Claude, &model.url(), "first");
+                (model, stage)
+            }
+            Real::Codex => {
+                let model = Model::start(Api::OpenAi, turns);
+                let stage = stage(Kind::Codex, &model.url(), "first");
+                (model, stage)
+            }
+            Real::Acp(inside) => {
+                let model = inside.model(turns);
+                let stage = inside.stage(&model, "first");
+                (model, stage)
+            }
+        };
+        stage.run.agent.permissions = Permissions::Ask;
+        stage.run.agent.idle = Duration::from_secs(3600);
+        (model, stage)
+    }
+
+    fn runs(self, command: &str) -> Turn {
+        match self {
+            Real::Claude | Real::Acp(Inside::Claude) => Inside::Claude.runs(command),
+            Real::Codex | Real::Acp(Inside::Codex) => Inside::Codex.runs(command),
+        }
+    }
+}
+
+fn answer(text: &str) -> Outcome {
+    Outcome::Answer(text.to_owned())
+}
+
+async fn run(agents: &Agents, stage: &Stage) -> Ending {
+    ended(&to_the_end(&mut agents.start(stage.run.clone())).await).clone()
+}
+
+/// The next run in the session that `last` left, on `text`.
+fn next(stage: &mut Stage, last: &Ending, text: &str) {
+    stage.again(text);
+    stage.run.resume = last.session.clone();
+    stage.run.before = last.totals;
+}
+
+async fn told(agents: &mut Agents) -> Told {
+    let told = tokio::time::timeout(PATIENCE, agents.told.recv()).await;
+    told.expect("nothing is told").expect("the agents are there")
+}
+
+/// Three runs in one program, asked for a permission in each; each is a run of its own in what it answers and uses.
+#[tokio::test]
+async fn runs_of_one_session_go_on_in_one_program() {
+    for real in ALL {
+        let (model, mut stage) = real.stage([
+            real.runs("echo one > one.txt"),
+            Turn::text(&["first ", "answer"]),
+            Turn::text(&["second"]),
+            real.runs("echo two > two.txt"),
+            Turn::text(&["third"]),
+        ]);
+        let mut agents = stage.agents();
+        let mut handle = agents.start(stage.run.clone());
+        let request = permission(&mut handle).await;
+        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        let first = ended(&to_the_end(&mut handle).await).clone();
+        assert_eq!(
+            (&first.outcome, first.stays),
+            (&answer("first answer"), true),
+            "{real:?}"
+        );
+        assert!(stage.path("work/one.txt").exists());
+        let mark = stage.run.id.clone();
+
+        next(&mut stage, &first, "the second question");
+        let events = to_the_end(&mut agents.start(stage.run.clone())).await;
+        let second = ended(&events).clone();
+        assert_eq!(second.outcome, answer("second"), "{real:?}");
+        assert_eq!(second.session, first.session);
+        assert_eq!(notices(&events), [""; 0], "{real:?}");
+        // Of its own: one request of the three.
+        let share = first.tokens.map(|tokens| tokens / 2);
+        assert_eq!(second.tokens, share, "{real:?}");
+        if let (Some(one), Some(two)) = (first.usd, second.usd) {
+            assert!((one / 2.0 - two).abs() < 1e-9, "{real:?}: {one} {two}");
+        }
+        let newest = model.requests().pop().unwrap().body;
+        assert!(newest.contains("first answer") && newest.contains("the second question"));
+
+        next(&mut stage, &second, "the third question");
+        let mut handle = agents.start(stage.run.clone());
+        let request = permission(&mut handle).await;
+        let no = Answer::Deny("the moon is wrong".to_owned());
+        handle.answers.send((request.id, no)).await.unwrap();
+        let third = ended(&to_the_end(&mut handle).await).clone();
+        assert_eq!(third.outcome, answer("third"), "{real:?}");
+        assert!(!stage.path("work/two.txt").exists());
+        assert!(model.sent().contains("the moon is wrong"), "{real:?}");
+
+        // One program it was: nothing carries another run's mark.
+        assert!(!carriers(&mark).is_empty(), "{real:?}");
+        assert_eq!(carriers(&stage.run.id), [""; 0]);
+        agents.close();
+        assert!(told(&mut agents).await.gone, "{real:?}");
+        assert_eq!(carriers(&mark), [""; 0], "{real:?}");
+
+        // And with another program the session goes on all the same.
+        next(&mut stage, &third, "the fourth question");
+        let fourth = run(&stage.agents(), &stage).await;
+        assert!(
+            matches!(fourth.outcome, Outcome::Answer(_)),
+            "{real:?} {fourth:?}"
+        );
+        let newest = model.requests().pop().unwrap().body;
+        assert!(newest.contains("the third question") && newest.contains("the fourth question"));
+    }
+}
+
+/// What others write is harmless in a later turn too.
+#[tokio::test]
+async fn what_others_write_reads_no_file_in_a_later_turn() {
+    for real in ALL {
+        let (model, mut stage) = real.stage([]);
+        let (secret, canary) = secret(&stage);
+        let agents = stage.agents();
+        let mut last = run(&agents, &stage).await;
+        for text in [
+            format!("@{secret}"),
+            "/clear".to_owned(),
+            "!cat ../secret.txt".to_owned(),
+        ] {
+            next(&mut stage, &last, &text);
+            last = run(&agents, &stage).await;
+            let Outcome::Answer(echo) = &last.outcome else {
+                panic!("{real:?} {text}: {last:?}")
+            };
+            assert!(echo.starts_with("echo:"), "{real:?} {text}: {echo}");
+            assert!(!model.sent().contains(canary), "{real:?} {text}");
+            assert!(!last.stays);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stop_in_a_later_run_leaves_nothing() {
+    for real in ALL {
+        let (_model, mut stage) = real.stage([
+            Turn::text(&["first"]),
+            real.runs("tail -s 32.1 -f /dev/null; echo x"),
+        ]);
+        let mut agents = stage.agents();
+        let first = run(&agents, &stage).await;
+        let mark = stage.run.id.clone();
+        next(&mut stage, &first, "second");
+        let mut handle = agents.start(stage.run.clone());
+        let request = permission(&mut handle).await;
+        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        eventually(|| carriers(&mark).iter().any(|line| line.starts_with("tail "))).await;
+        handle.stop.cancel();
+        let events = to_the_end(&mut handle).await;
+        assert_eq!(ended(&events).outcome, Outcome::Cancelled, "{real:?}");
+        assert_eq!(carriers(&mark), [""; 0], "{real:?}");
+        assert_eq!(told(&mut agents).await.began_with, mark);
+    }
+}
+
+/// A model that fails in a later turn fails that run, and its program goes.
+#[tokio::test]
+async fn a_failure_in_a_later_run_is_told() {
+    for real in ALL {
+        let (_model, mut stage) =
+            real.stage([Turn::text(&["first"]), Turn::error(400, "bad thing").always()]);
+        let mut agents = stage.agents();
+        let first = run(&agents, &stage).await;
+        assert!(first.stays, "{real:?} {first:?}");
+        next(&mut stage, &first, "second");
+        let second = run(&agents, &stage).await;
+        assert!(
+            failure(&second.outcome).contains("bad thing"),
+            "{real:?} {second:?}"
+        );
+        assert!(told(&mut agents).await.gone);
+    }
+}
+
+/// A task that a tool left in the background: its program does not stay, and what it would say is nobody's.
+#[tokio::test]
+async fn what_a_tool_leaves_running_ends_with_the_answer() {
+    for real in ALL {
+        let (model, stage) = real.stage([
+            real.runs("setsid tail -s 32.3 -f /dev/null >/dev/null 2>&1 & sleep 0.2; echo begun"),
+            Turn::text(&["first"]),
+        ]);
+        let agents = stage.agents();
+        let mut handle = agents.start(stage.run.clone());
+        let request = permission(&mut handle).await;
+        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        let first = ended(&to_the_end(&mut handle).await).clone();
+        assert_eq!(
+            (&first.outcome, first.stays),
+            (&answer("first"), false),
+            "{real:?}"
+        );
+        assert_eq!(carriers(&stage.run.id), [""; 0], "{real:?}");
+        assert!(model.sent().contains("begun"), "{real:?}");
+    }
+}
+
+/// What a kept program saves: `cargo test … real_tests::kept::figures -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "prints figures and asserts nothing about them"]
+async fn figures() {
+    const ROUNDS: usize = 9;
+    for real in ALL {
+        let (_model, mut stage) = real.stage([Turn::text(&["fine"]).always()]);
+        let agents = stage.agents();
+        let mut last = run(&agents, &stage).await;
+        let mut medians = Vec::new();
+        for idle in [Duration::ZERO, Duration::from_secs(3600)] {
+            stage.run.agent.idle = idle;
+            let mut took = Vec::new();
+            // The first of the second kind still has to start.
+            for round in 0..=ROUNDS {
+                next(&mut stage, &last, "hello");
+                let began = Instant::now();
+                last = run(&agents, &stage).await;
+                assert_eq!(last.outcome, answer("fine"), "{real:?}");
+                if round > 0 {
+                    took.push(began.elapsed().as_millis());
+                }
+            }
+            took.sort_unstable();
+            medians.push(format!(
+                "{} ms ({}-{})",
+                took[ROUNDS / 2],
+                took[0],
+                took[ROUNDS - 1]
+            ));
+        }
+        println!("{real:?}: started anew {}, kept {}", medians[0], medians[1]);
+    }
+}
