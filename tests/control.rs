@@ -142,9 +142,14 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
 
 #[test]
 fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
-    let (_relay, alice, _bob, _seat, mut lines) = waiting();
+    let (_relay, alice, bob, seat, mut lines) = waiting();
     lines.say(&format!("{CANARY} to all"));
     lines.say(&format!("/tell @alice {CANARY}"));
+    // The name of a file is its sender's too.
+    let file = bob.work().join(format!("{CANARY}.txt"));
+    std::fs::write(&file, CANARY).unwrap();
+    lines.say(&format!("/say @alice --note --file {} see", file.display()));
+    seat.wait_for("m4 from bob");
     ask(&alice, &["watch", "--timeout", "20"]);
     let mut told = Vec::new();
     for arguments in [
@@ -183,10 +188,12 @@ fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
     for one in &told {
         assert!(!one.contains("c0ffee"), "{one}");
     }
-    assert!(
-        told.iter().any(|one| one.contains("m1 from bob")),
-        "that something came is told: {told:#?}"
-    );
+    for word in ["m1 from bob", "f1"] {
+        assert!(
+            told.iter().any(|one| one.contains(word)),
+            "that something came is told: {told:#?}"
+        );
+    }
 }
 
 #[test]

@@ -129,3 +129,31 @@ async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
 }
+
+/// What others wrote is in the one line that begins its turn, and nowhere else: not among its arguments, in its
+/// environment, in a file of its folder, or in any other line.
+#[tokio::test]
+async fn what_others_wrote_is_in_one_line_of_its_input() {
+    const CANARY: &str = "canary-7f3a";
+    for resume in [None, Some("t-1")] {
+        // The script itself must not hold the word.
+        let script = format!(
+            "{{ echo \"$@\"; env; }} > seen; cat \"$(dirname \"$0\")\"/* > files
+             IFS= read -r initialize; IFS= read -r initialized; IFS= read -r thread; echo '{THREAD}'
+             IFS= read -r turn; echo '{TURN}'; echo '{SAID}'; echo '{DONE}'; cat > rest
+             printf '%s\\n' \"$initialize\" \"$initialized\" \"$thread\" > before
+             printf '%s\\n' \"$turn\" > turn; echo end > rest.end"
+        );
+        let mut stage = Stage::asking(Kind::Codex, &script, &format!("{CANARY} hello"));
+        stage.run.agent.permissions = Permissions::Ask;
+        stage.run.resume = resume.map(str::to_owned);
+        assert_eq!(stage.outcome().await, Outcome::Answer("fine".to_owned()));
+        for name in ["seen", "files", "before", "rest"] {
+            let text = fs::read_to_string(stage.path(name)).unwrap();
+            assert!(!text.contains(CANARY), "{name}: {text}");
+        }
+        let turn = fs::read_to_string(stage.path("turn")).unwrap();
+        assert_eq!(turn.matches(CANARY).count(), 1);
+        assert_eq!(written(&stage, "turn")["method"], "turn/start");
+    }
+}

@@ -17,12 +17,23 @@ fn prompts(world: &World) -> (usize, usize) {
     (all.len(), with.count())
 }
 
+/// A file whose name and id hold the canary.
+fn canary_file() -> wire::body::File {
+    wire::body::File {
+        id: format!("{CANARY}-file"),
+        name: format!("{CANARY} \u{202e}.txt"),
+        size: 10,
+        sha256: Some(CANARY.into()),
+    }
+}
+
 /// A message in which every string that its sender chooses holds the canary, but for the thread.
 fn planted(world: &mut World, from: &str, id: &str, to: &[&str], thread: &str, agent: bool) -> Message {
     let chat = Chat {
         origin: if agent { Origin::Agent } else { Origin::Human },
         agent: agent.then(|| CANARY.to_owned()),
         edited_by: Some(CANARY.into()),
+        files: (id != "pending").then(canary_file).into_iter().collect(),
         ..ask(&format!("{CANARY} do it"))
     };
     let mut message = world.message(from, &format!("{CANARY}-{id}"), to, false, &Body::Chat(chat));
@@ -69,6 +80,29 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
         world.receives(message);
     }
 
+    // What they tell us of our own message, and of our file in it.
+    world.perform("/say @bob --file /tmp/x look").unwrap();
+    let of = world.room.timeline.posts().next_back().unwrap().1.id.clone();
+    let refused = Body::Receipt(Receipt {
+        of: of.clone(),
+        state: ReceiptState::Rejected,
+        reason: CANARY.into(),
+    });
+    let declined = Body::FileDecline {
+        of,
+        file: CANARY.into(),
+        reason: CANARY.into(),
+    };
+    for (nth, body) in [refused, declined].into_iter().enumerate() {
+        let message = world.message("bob", &format!("{CANARY}-told-{nth}"), &["alice"], true, &body);
+        world.receives(message);
+    }
+    assert!(
+        matches!(world.room.outbox.get(&world.room.timeline.posts().next_back().unwrap().1.id),
+            Some(one) if one.receipts.values().any(|(_, why)| why == CANARY)),
+        "the reason has come"
+    );
+
     // In the same thread an accepted mention runs, and is told of what came before; so is our own question.
     let mut message = world.message("bob", "m-plain", &["alice"], false, &Body::Chat(ask("and now?")));
     message.thread = Some(thread.clone());
@@ -87,12 +121,55 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     assert_eq!(prompts(&world), (2, 0));
 
     // The one that waits is accepted: its text is in one prompt, once; and no other string of its sender's.
-    let pending = world.room.inbox.waiting().find(|item| item.from.member == "bob");
+    let pending = world
+        .room
+        .inbox
+        .waiting()
+        .find(|item| item.from.member == "bob" && matches!(item.id, ItemId::Mention(_)));
     let pending = pending.unwrap().id;
     world.accept(pending);
     assert_eq!(prompts(&world), (3, 1));
     let prompt = Prompt::new(&world.started());
     assert_eq!(prompt.as_str().matches(CANARY).count(), 1);
+}
+
+/// Its file is the accepted one's alone: in its prompt as a path, and in no other one before or after.
+#[test]
+fn the_name_of_a_file_comes_with_its_accepted_mention_alone() {
+    let mut world = World::new();
+    let chat = Chat {
+        files: vec![canary_file()],
+        ..ask("look at it")
+    };
+    let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(chat));
+    world.receives(message);
+    let asks_more = |world: &mut World, id: &str| {
+        let mut message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("and?")));
+        message.thread = Some("m-1".into());
+        world.receives(message);
+        let item = world.room.inbox.waiting().last().unwrap().id;
+        world.accept(item);
+        let run = world.started().run;
+        world.ends(&run, Outcome::Answer("So.".into()));
+    };
+    asks_more(&mut world, "m-2");
+    assert_eq!(prompts(&world), (1, 0));
+    world.accept(ItemId::Mention(1));
+    let handle = crate::transfer::Handle { number: 1, to: None };
+    for event in [
+        crate::transfer::Event::Ready { have: 0 },
+        crate::transfer::Event::Done {
+            path: format!("/got/{CANARY}.txt").into(),
+        },
+    ] {
+        let handle = handle.clone();
+        world.event(Event::File { handle, event });
+    }
+    assert_eq!(prompts(&world), (2, 1));
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("Seen.".into()));
+    asks_more(&mut world, "m-3");
+    assert_eq!(prompts(&world), (3, 1));
 }
 
 #[test]

@@ -528,3 +528,39 @@ fn the_words_that_came_from_outside_are_marked() {
     ];
     assert_eq!(item.warnings(), expected);
 }
+
+#[test]
+fn a_file_of_an_agents_leaves_only_by_a_person() {
+    for mode in [wire::Mode::Manual, wire::Mode::Auto] {
+        let mut world = World::new();
+        world.room.settings.mode = mode;
+        let dir = tempfile::tempdir().unwrap();
+        let notes = dir.path().join("notes.txt");
+        std::fs::write(&notes, SECRET).unwrap();
+        let unasked = Unasked {
+            agent: "claude".into(),
+            to: vec!["bob".into()],
+            text: "my notes".into(),
+            files: vec![notes.clone()],
+            ..Unasked::default()
+        };
+        let (effects, drafted) = world.room.drafted(unasked, NOW);
+        world.follow(effects);
+        let id = drafted.unwrap();
+        // It is not even read before; the person sees which file it is.
+        let reads = |world: &World| {
+            let reads = world.effects.iter().filter(|e| matches!(e, Effect::File { .. }));
+            reads.count()
+        };
+        assert_eq!((reads(&world), world.chats().len()), (0, 0));
+        assert_eq!(draft(&world).files, [notes]);
+        world
+            .decide(Decision::Reject {
+                target: Target::Item(id),
+                reason: String::new(),
+            })
+            .unwrap();
+        assert_eq!((reads(&world), world.chats().len()), (0, 0));
+        assert!(world.room.offers.all().next().is_none());
+    }
+}
