@@ -7,6 +7,7 @@ use ratatui::{
 
 use super::{
     Look, Scope,
+    bar::Part,
     post::{self, Stand},
     row::Row,
     words,
@@ -138,6 +139,17 @@ impl Pages<'_, '_> {
         self.reading.scroll.bottom = if fits { None } else { Some(least) };
     }
 
+    /// To where the part from 0 to 1 of all messages stands above the screen.
+    pub fn go_to(&mut self, part: f64) {
+        let last = self.blocks();
+        let block = (part * last as f64) as usize;
+        if block >= last {
+            return self.reading.scroll.go_to_end();
+        }
+        self.reading.scroll.bottom = Some((block, 0));
+        self.by(self.height as isize);
+    }
+
     /// So far that the message with that number can be seen.
     pub fn show(&mut self, number: u32) {
         let Some(place) = self.look.room.timeline.place_of(number) else {
@@ -192,19 +204,27 @@ impl Pages<'_, '_> {
         (0, 0)
     }
 
-    /// The rows on the screen, from its bottom up, and for each the message that it is part of.
-    pub fn rows(&mut self) -> Vec<(Row, Option<u32>)> {
+    /// The rows on the screen, from its bottom up, and for each the message that it is part of; and which part
+    /// of all they are.
+    pub fn rows(&mut self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
         let last = self.blocks();
-        let (mut block, mut take) = match self.reading.scroll.bottom {
+        if last == 0 {
+            return (self.nothing(), None);
+        }
+        let (end, take) = match self.reading.scroll.bottom {
             Some((block, line)) if block < last => (block + 1, Some(line)),
             _ => (last, None),
         };
-        let mut rows = Vec::new();
-        while rows.len() < self.height as usize && block > 0 {
+        let height = self.height as usize;
+        let (mut rows, mut block) = (Vec::new(), end);
+        let (mut from, mut to) = (0.0, end as f64);
+        while rows.len() < height && block > 0 {
             block -= 1;
             let mut lines = self.lay(block);
-            if let Some(line) = take.take() {
+            let all = lines.len().max(1) as f64;
+            if let Some(line) = take.filter(|_| block + 1 == end) {
                 lines.truncate(line);
+                to = block as f64 + lines.len() as f64 / all;
             }
             let number = self.entry(block).and_then(|(_, entry)| match &entry.what {
                 What::Post(post) => Some(post.number),
@@ -218,16 +238,25 @@ impl Pages<'_, '_> {
                     .for_each(|row| row.mark(|text| search.matches(text), style));
             }
             rows.extend(lines.into_iter().rev().map(|row| (row, number)));
+            from = block as f64 + rows.len().saturating_sub(height) as f64 / all;
         }
-        rows.truncate(self.height as usize);
-        if last == 0 {
-            let help = self.look.keymap.hint(Context::Composer, Action::Help);
-            let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
-            let hint = format!("Nobody has said anything yet. Write below.{help}");
-            let blank = (self.height as usize).saturating_sub(1);
-            rows.extend((0..blank).map(|_| (Row::default(), None)));
-            rows.push((self.look.line(hint, Scope::Dim).into(), None));
-        }
+        rows.truncate(height);
+        let all = last as f64;
+        let part = Part {
+            from: from / all,
+            to: to / all,
+        };
+        (rows, Some(part))
+    }
+
+    /// What stands where nothing was said.
+    fn nothing(&self) -> Vec<(Row, Option<u32>)> {
+        let help = self.look.keymap.hint(Context::Composer, Action::Help);
+        let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
+        let hint = format!("Nobody has said anything yet. Write below.{help}");
+        let blank = (self.height as usize).saturating_sub(1);
+        let mut rows = vec![(Row::default(), None); blank];
+        rows.push((self.look.line(hint, Scope::Dim).into(), None));
         rows
     }
 
