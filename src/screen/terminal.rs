@@ -85,7 +85,7 @@ impl Guard {
         let asks = || terminal::supports_keyboard_enhancement().unwrap_or(false);
         let abilities = Abilities::find(wishes, |name| std::env::var(name).ok(), asks);
         set_up(&mut out, abilities.keyboard)?;
-        let terminal = Terminal::new(Paint::new(stdout(), abilities.colors))?;
+        let terminal = Terminal::new(Paint::on(stdout(), &abilities))?;
         Ok(Self {
             terminal,
             out,
