@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::{
     command::{self, Front, Line, WORDS},
-    room::{Connection, Decision, Entry, Fate, ItemId, Person, Post, Reply, Room, Settings, What},
+    room::{Connection, Decision, Entry, Fate, ItemId, Offer, Person, Post, Reply, Room, Settings, What},
     session::Session,
 };
 
@@ -102,7 +102,8 @@ impl<O: Write, E: Write> Plain<O, E> {
             {
                 return (self.session, well);
             }
-            let patience = ended.map(|since| since + PATIENCE).filter(|_| !self.options.stay);
+            let patience = ended.map(|since| since + PATIENCE);
+            let patience = patience.filter(|until| !self.options.stay && *until > Instant::now());
             tokio::select! {
                 biased;
                 () = &mut stop => return (self.session, !self.failed),
@@ -139,7 +140,20 @@ impl<O: Write, E: Write> Plain<O, E> {
             .iter()
             .filter(|fate| matches!(fate, Fate::Preparing | Fate::Sending | Fate::Held))
             .count();
+        let offered = || room.offers.all().filter(|offer| self.sent.contains(&offer.post));
+        let moving = offered().any(Offer::is_moving);
+        let waits: Vec<&Offer> = offered().filter(|offer| offer.waits_for_takers()).collect();
+        if moving || !waits.is_empty() && since.elapsed() < PATIENCE {
+            return None;
+        }
         if open == 0 && self.joined {
+            for offer in waits {
+                let _ = writeln!(
+                    self.err,
+                    "nexscope-tui: nobody has taken {}, which can be had while you are here; --stay waits",
+                    offer.name
+                );
+            }
             for fate in &fates {
                 if let Fate::Absent(names) = fate {
                     let _ = writeln!(

@@ -245,3 +245,49 @@ fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
     );
     assert_eq!(fs::read(seat.got().join("honest.bin")).unwrap(), bytes);
 }
+
+/// An answer that names a file of its folder waits as a draft, and the file goes when its person lets it.
+#[test]
+fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
+    let relay = Relay::start();
+    let alice = Seat::new("alice", &relay);
+    let bob = Home::empty("bob");
+    let agent = bob.script(
+        "agent",
+        "cat > \"$HOME/prompt\"; echo 'what was found' > report.md; echo 'See the report.'\n\
+         echo '[[attach: report.md]]'; echo '[[attach: ../config/nexscope/config.toml]]'",
+    );
+    bob.join(&relay, &support::command_agent("helper", &agent));
+    let seat = Running::start(&bob, &["start", "--headless", "--allow-remote-decisions"]);
+    seat.wait_for("in #lobby as");
+    let carol = Home::empty("carol");
+    let files = carol.path().join("files");
+    carol.join(
+        &relay,
+        &format!("[files]\ndir = {files:?}\nauto_accept_below = \"1 MiB\"\n"),
+    );
+    let mut person = Running::lines(&carol);
+    person.say("@bob what did you find?");
+    seat.wait_for("m1 from carol");
+    ask(&bob, &["accept", "m1"]);
+    let draft = loop {
+        let inbox = ask(&bob, &["inbox"])["pending"][0].clone();
+        if inbox["kind"] == "draft" {
+            break inbox;
+        }
+    };
+    let text = draft["text"].as_str().unwrap();
+    assert!(text.starts_with("See the report.\n(Not attached: "), "{text}");
+    assert!(!person.has_seen("See the report"));
+    ask(&bob, &["accept", "d1"]);
+    person.wait_for("See the report.");
+    person.wait_for("report.md from bob is here");
+    assert_eq!(
+        fs::read_to_string(files.join("lobby/report.md")).unwrap(),
+        "what was found\n"
+    );
+    // carol was to see it, and nobody else.
+    assert_eq!(ask(&alice.home, &["files"])["files"], json!([]));
+    let prompt = fs::read_to_string(bob.path().join("prompt")).unwrap();
+    assert!(prompt.contains("[[attach: PATH]]"), "{prompt}");
+}

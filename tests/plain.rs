@@ -2,7 +2,10 @@
 
 mod support;
 
-use support::{Home, Relay, TOKEN, command_agent, shell::Running};
+use support::{
+    Home, Relay, TOKEN, command_agent,
+    shell::{Running, ask},
+};
 
 #[test]
 fn lines_are_sent_and_the_room_is_printed() {
@@ -194,4 +197,33 @@ fn an_encrypted_relay_is_joined_where_its_certificate_is_trusted() {
     let (code, errors) = Running::start_with(&Home::empty("bob"), &[], &trusted[..1]).end();
     assert_eq!(code, 1);
     assert!(errors.to_lowercase().contains("certificate"), "{errors}");
+}
+
+/// At the end of the input a file that is on its way arrives first, and one that nobody takes is told.
+#[test]
+fn the_end_of_the_input_waits_for_files() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
+    let files = bob.path().join("files");
+    bob.join(
+        &relay,
+        &format!("[files]\ndir = {files:?}\nauto_accept_below = \"100 MiB\"\n"),
+    );
+    let b = Running::lines(&bob);
+    let bytes = vec![7; 20_000_000];
+    std::fs::write(alice.work().join("large.bin"), &bytes).unwrap();
+    let mut a = Running::lines(&alice);
+    b.wait_for("alice joined");
+    a.say("/say @bob --note --file large.bin look");
+    assert_eq!(a.end(), (0, String::new()));
+    // All of it is there; it is checked, and gets its name.
+    while ask(&bob, &["files"])["files"][0]["state"] != "done" {
+        std::thread::yield_now();
+    }
+    assert!(std::fs::read(files.join("lobby/large.bin")).unwrap() == bytes);
+
+    let mut a = Running::lines(&alice);
+    a.say("/say @carol --note --file large.bin look");
+    let (code, said) = a.end();
+    assert!(code == 0 && said.contains("nobody has taken large.bin"), "{said}");
 }

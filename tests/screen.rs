@@ -773,3 +773,32 @@ fn a_file_that_came_opens_in_the_pager_and_its_place_is_copied() {
     let copied = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &place);
     b.wait_for_bytes(&format!("\x1b]52;c;{copied}\x07"));
 }
+
+/// An agent that reaches further than a folder of its own starts only after a typed yes, which is remembered.
+#[test]
+fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let agent = bob.script("agent", "cat > /dev/null; echo \"from $(pwd -P)\"");
+    bob.join(
+        &relay,
+        &format!("{}dir = \"~\"\n", support::command_agent("helper", &agent)),
+    );
+    let b = bob.screen(120, 24);
+    b.wait_for("People 1");
+    b.say("/ask where are you?");
+    b.wait_for("helper works in your whole home folder: /trust helper allows that");
+    b.send("\x15");
+    b.say("/trust helper");
+    b.wait_for("Allowed: helper works in your whole home folder.");
+    let home = bob.path().canonicalize().unwrap();
+    b.say("/ask where are you?");
+    b.wait_for(&format!("from {}", home.display()));
+    leave(b);
+    let b = bob.screen(120, 24);
+    b.wait_for("People 1");
+    b.say("/ask and now?");
+    b.wait_until("a second answer", |screen| {
+        screen.matches(&format!("from {}", home.display())).count() == 2
+    });
+}

@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, EVENTS, Ending, Event, Handle, Run, acp, claude, codex, command,
+    Answer, EVENTS, Ending, Event, Handle, Run, acp, attached, claude, codex, command,
     environment::Variable,
     kept::{Kept, Said},
     program::Program,
@@ -69,7 +69,7 @@ async fn drive(
     stop: CancellationToken,
 ) {
     let started = Instant::now();
-    let id = run.id.clone();
+    let (id, folder) = (run.id.clone(), run.dir.clone());
     let since = kept.said();
     let ending = match Running::begin(run, &around, &kept, events.clone(), answers).await {
         Ok(running) => {
@@ -87,6 +87,7 @@ async fn drive(
         }
         Err(reason) => failed(reason, started.elapsed()),
     };
+    let ending = attached::take(ending, &folder);
     // The reader may be gone; then the run was stopped for that.
     let _ = events.send(Event::Ended(ending)).await;
 }

@@ -4,6 +4,7 @@
 //! ends with exactly one [`Event::Ended`], after every process that it started is gone.
 
 mod acp;
+mod attached;
 mod claude;
 mod codex;
 mod command;
@@ -89,6 +90,8 @@ pub enum Event {
     },
     /// The answer so far, whole.
     Partial(String),
+    /// A tool names a place outside of the run's folder; told once, and before what is written then.
+    Outside,
     /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
     Notice(String),
     /// It wants to use a tool and waits for an [`Answer`] on [`Handle::answers`].
@@ -137,6 +140,8 @@ pub enum Answer {
 pub struct Ending {
     /// With what.
     pub outcome: Outcome,
+    /// Files below its folder that go with its answer, if its person lets them.
+    pub files: Vec<PathBuf>,
     /// The agent's own session id, to go on from.
     pub session: Option<String>,
     /// Wall time.
@@ -164,6 +169,7 @@ impl Ending {
     pub fn failed(why: impl Into<String>) -> Self {
         Self {
             outcome: Outcome::Failed(why.into()),
+            files: Vec::new(),
             session: None,
             took: Duration::ZERO,
             tools: 0,

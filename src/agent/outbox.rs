@@ -14,6 +14,7 @@ const MAX_KEPT: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     session: Option<String>,
+    outside: bool,
     kept: VecDeque<Event>,
     state: Option<Activity>,
     partial: Option<String>,
@@ -23,6 +24,7 @@ impl Outbox {
     pub fn push(&mut self, event: Event) {
         match event {
             Event::Session(id) => self.session = Some(id),
+            Event::Outside => self.outside = true,
             Event::State(state) => self.state = Some(state),
             Event::Partial(text) => self.partial = Some(text),
             event => {
@@ -36,12 +38,17 @@ impl Outbox {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.session.is_none() && self.kept.is_empty() && self.state.is_none() && self.partial.is_none()
+        self.session.is_none()
+            && !self.outside
+            && self.kept.is_empty()
+            && self.state.is_none()
+            && self.partial.is_none()
     }
 
     /// The next to send: a state after what led to it, the answer last.
     pub fn pop(&mut self) -> Option<Event> {
         None.or_else(|| self.session.take().map(Event::Session))
+            .or_else(|| std::mem::take(&mut self.outside).then_some(Event::Outside))
             .or_else(|| self.kept.pop_front())
             .or_else(|| self.state.take().map(Event::State))
             .or_else(|| self.partial.take().map(Event::Partial))
@@ -60,11 +67,14 @@ mod tests {
             outbox.push(Event::State(Activity::Writing));
             outbox.push(Event::Notice(n.to_string()));
         }
+        outbox.push(Event::Outside);
         outbox.push(Event::Session("s".to_owned()));
         let events: Vec<Event> = std::iter::from_fn(|| outbox.pop()).collect();
-        assert_eq!(events.len(), MAX_KEPT + 3);
+        assert_eq!(events.len(), MAX_KEPT + 4);
         assert_eq!(events[0], Event::Session("s".to_owned()));
-        assert_eq!(events[1], Event::Notice((1000 - MAX_KEPT).to_string()));
+        // Before all that was written since.
+        assert_eq!(events[1], Event::Outside);
+        assert_eq!(events[2], Event::Notice((1000 - MAX_KEPT).to_string()));
         assert_eq!(events.last(), Some(&Event::Partial("999".to_owned())));
         assert!(outbox.is_empty());
     }

@@ -110,6 +110,11 @@ impl Border {
         }
     }
 
+    /// Whether any place outside was named.
+    pub fn is_crossed(&self) -> bool {
+        !self.found.paths.is_empty()
+    }
+
     /// What was seen.
     pub fn found(self) -> Outside {
         self.found

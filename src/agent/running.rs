@@ -260,7 +260,13 @@ impl Running {
     fn step(&mut self, step: Step) {
         self.watch.saw(&step, Instant::now());
         match step {
-            Step::Touches { id, places } => self.border.touches(&id, &places),
+            Step::Touches { id, places } => {
+                let before = self.border.is_crossed();
+                self.border.touches(&id, &places);
+                if self.border.is_crossed() && !before {
+                    self.outbox.push(Event::Outside);
+                }
+            }
             Step::Gave { id, text } => self.border.gave(&id, &text),
             Step::Life | Step::ToolDone(_) | Step::ToolsDone => {}
             Step::Session(id) => {
@@ -389,6 +395,7 @@ impl Running {
                 Outcome::Failed(reason) => Outcome::Failed(text::one_line(&reason, 600)),
                 Outcome::Cancelled => Outcome::Cancelled,
             },
+            files: Vec::new(),
             session: self.session,
             took: self.started.elapsed(),
             tools: self.tools,

@@ -50,6 +50,7 @@ fn told(entry: &Entry) -> String {
             };
             format!("draft {} for {}{found}{}", short(item), names(to), words(text))
         }
+        Entry::Shown { text, .. } => format!("shown while it is written{}", words(text)),
         Entry::Began {
             run,
             agent,

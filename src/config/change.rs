@@ -49,6 +49,10 @@ impl Change {
         if looser(review, "review = \"flagged\"".into()) {
             safe.review = now.review;
         }
+        let share = new.share_partial && !now.share_partial;
+        if looser(share, "share_partial = true".into()) {
+            safe.share_partial = false;
+        }
         let mentions = new.mentions == Mentions::Room && now.mentions == Mentions::Direct;
         if looser(mentions, "mentions = \"room\"".into()) {
             safe.mentions = now.mentions;
@@ -163,6 +167,8 @@ mod tests {
             ("review = \"always\"", "", &["review = \"flagged\""]),
             ("", "review = \"always\"", &[]),
             ("", "mentions = \"room\"", &["mentions = \"room\""]),
+            ("", "share_partial = true", &["share_partial = true"]),
+            ("share_partial = true", "share_partial = false", &[]),
             (
                 "",
                 "[files]\nauto_accept_below = \"1 MiB\"",

@@ -35,6 +35,8 @@ pub struct File {
     pub mentions: Option<Mentions>,
     /// Which answers wait as drafts.
     pub review: Option<Review>,
+    /// Whether others see an answer while it is written.
+    pub share_partial: Option<bool>,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// The agents.
@@ -144,6 +146,7 @@ mod tests {
             hop_limit = 3
             mentions = "direct"
             review = "flagged"
+            share_partial = false
             agent = "claude"
             [agents.claude]
             kind = "claude"
@@ -153,6 +156,7 @@ mod tests {
             timeout = "10m"
             stall = "60s"
             permissions = "ask"
+            budget_usd_per_day = 5.0
             [files]
             dir = "~/Downloads/nexscope"
             auto_accept_below = "0"

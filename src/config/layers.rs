@@ -14,6 +14,7 @@ use super::{
     agents::Agent,
     file::{File, FilesTable, Notify, Ui, parse},
     trust::{self, Untrusted},
+    wide::Confirmed,
 };
 use crate::{
     link::{Invite, Target},
@@ -84,6 +85,8 @@ pub struct Config {
     pub mentions: Mentions,
     /// Which answers wait as drafts.
     pub review: Review,
+    /// Whether others see an answer while it is written.
+    pub share_partial: bool,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// The agents.
@@ -108,6 +111,8 @@ pub struct Config {
     pub headless: bool,
     /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
     pub remote_decisions: bool,
+    /// What the person has said yes to, where an agent reaches far.
+    pub confirmed: Confirmed,
     /// The project's file wants more than one may that nobody has trusted.
     pub untrusted: Option<Untrusted>,
     /// What the person should know: settings that were ignored, files that others can read.
@@ -206,6 +211,7 @@ pub fn load(
         hop_limit: 3,
         mentions: Mentions::Direct,
         review: Review::Flagged,
+        share_partial: false,
         agent: None,
         agents: BTreeMap::new(),
         files: Files::default(),
@@ -218,6 +224,7 @@ pub fn load(
         terminal: Wishes::default(),
         headless: false,
         remote_decisions: false,
+        confirmed: Confirmed::read(paths),
         untrusted: None,
         warnings: Vec::new(),
     };
@@ -282,6 +289,7 @@ impl Config {
         self.hop_limit = file.hop_limit.unwrap_or(self.hop_limit);
         self.mentions = file.mentions.unwrap_or(self.mentions);
         self.review = file.review.unwrap_or(self.review);
+        self.share_partial = file.share_partial.unwrap_or(self.share_partial);
         self.agent = file.agent.or(self.agent.take());
         self.agents.extend(file.agents);
         self.files.set(&file.files)?;
@@ -304,6 +312,7 @@ impl Config {
         if file.review == Some(Review::Always) {
             self.review = Review::Always;
         }
+        self.share_partial &= file.share_partial.unwrap_or(true);
         if file.mentions == Some(Mentions::Direct) {
             self.mentions = Mentions::Direct;
         }
@@ -315,6 +324,7 @@ impl Config {
             ("host", file.host.is_some()),
             ("mode", file.mode == Some(Mode::Auto)),
             ("mentions", file.mentions == Some(Mentions::Room)),
+            ("share_partial", file.share_partial == Some(true)),
             ("agent", file.agent.is_some()),
             ("agents", !file.agents.is_empty()),
             ("ui.notify_command", file.ui.notify_command.is_some()),

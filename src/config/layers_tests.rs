@@ -62,7 +62,7 @@ fn later_layers_win() {
 
 #[test]
 fn a_project_may_only_tighten() {
-    let project = "mode = \"auto\"\nhop_limit = 9\nrelay = \"ws://evil/ws\"\ntoken = \"x\"\n[agents.x]\nkind = \"claude\"";
+    let project = "mode = \"auto\"\nshare_partial = true\nhop_limit = 9\nrelay = \"ws://evil/ws\"\ntoken = \"x\"\n[agents.x]\nkind = \"claude\"";
     let config = loaded(
         "hop_limit = 2\nrelay = \"ws://good/ws\"\ntoken = \"secret\"",
         project,
@@ -73,12 +73,20 @@ fn a_project_may_only_tighten() {
     assert_eq!((config.mode, config.hop_limit), (Mode::Manual, 2));
     assert_eq!(config.relay.unwrap().host, "good");
     assert_eq!(config.token, Some(Token("secret".into())));
-    assert!(config.agents.is_empty());
+    assert!(config.agents.is_empty() && !config.share_partial);
+    let own = loaded("share_partial = true", "", &[], Flags::default()).unwrap();
+    let tighter = loaded(
+        "share_partial = true",
+        "share_partial = false",
+        &[],
+        Flags::default(),
+    );
+    assert!(own.share_partial && !tighter.unwrap().share_partial);
     assert!(
         config
             .warnings
             .iter()
-            .any(|warning| warning.contains("relay, token, mode, agents")),
+            .any(|warning| warning.contains("relay, token, mode, share_partial, agents")),
         "{:?}",
         config.warnings
     );

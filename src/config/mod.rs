@@ -8,6 +8,7 @@ mod layers;
 mod save;
 mod trust;
 mod watch;
+mod wide;
 
 pub use change::Change;
 pub use file::{File, Notify, Ui};
@@ -16,4 +17,5 @@ pub use layers::{Config, ConfigError, Flags, Paths, Token, load};
 pub use save::{Choice, save};
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};
+pub use wide::Confirmed;
 pub(crate) use {file::with_nearest, layers::in_home};

@@ -4,7 +4,10 @@
 //! sent comes through a bounded channel, and is paced below the relay's limits.
 
 mod backoff;
+mod carry;
 mod connection;
+mod dial;
+mod ending;
 mod files;
 mod pace;
 mod target;
@@ -14,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::room::{Connection, Event, Outbound};
 
-pub use connection::{Check, check};
+pub use dial::{Check, check};
 pub use files::{FileFrame, Files, Life, Piece, REPLACED};
 pub use target::{Invite, Target, TargetError};
 

@@ -65,6 +65,7 @@ impl Room {
             question: None,
             chat,
             files: words.files,
+            message: None,
         };
         Ok(self.draft_waits(draft, now, effects))
     }

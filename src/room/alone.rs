@@ -76,6 +76,9 @@ impl Room {
             .settings
             .default_agent()
             .ok_or_else(|| Some("no agent is configured".to_owned()))?;
+        if let Some(reach) = self.settings.unconfirmed.get(&agent) {
+            return Err(Some(format!("{agent} {reach}, which was not allowed yet")));
+        }
         self.members.vouched_for(&post.from).map_err(Some)?;
         let candidate = self.candidate(post, &agent);
         let budget = self.settings.budget(&agent);

@@ -11,6 +11,7 @@ use super::{
     audit::{self, By, Decided, Edited, Verdict},
     budget::Used,
     flag,
+    growing::Shown,
     inbox::{Draft, Matter, Permission},
     run::Session,
     shared,
@@ -47,6 +48,7 @@ impl Room {
         }
         let Some(run) = self.runs.get_mut(id) else { return };
         let before = run.activity;
+        let grows = matches!(event, Event::Partial(_) | Event::Outside);
         match event {
             // The ending tells it again, together with what was used.
             Event::Session(_) | Event::Ended(_) => {}
@@ -59,6 +61,7 @@ impl Room {
                 run.activity = Activity::Writing;
                 run.partial = crate::text::clean(&text).text;
             }
+            Event::Outside => run.growing.stopped = true,
             Event::Notice(notice) => run.notice = Some(notice),
             Event::Permission(request) => return self.wants_permission(id, request, now, effects),
             Event::PermissionGone(request) => {
@@ -69,6 +72,9 @@ impl Room {
         if run.activity != before {
             let run = run.clone();
             self.say_activity(&run, effects);
+        }
+        if grows {
+            self.show_growing(id, effects);
         }
     }
 
@@ -143,6 +149,9 @@ impl Room {
                 MentionFate::Failed(format!("stopped by {}", self.settings.me))
             }
         };
+        if fate != MentionFate::Answered {
+            self.withdraw(&run, effects);
+        }
         let from = run.ask.from.member.clone();
         self.settle(run.key, &from, fate, now, effects);
     }
@@ -150,6 +159,8 @@ impl Room {
     /// The session that was to go on is gone: the same ask again, in a new one that is told what was before.
     fn begin_anew(&mut self, mut run: Run, effects: &mut Vec<Effect>) {
         self.forget_session(&run, effects);
+        self.withdraw(&run, effects);
+        run.growing = Shown::default();
         run.id = self.fresh_id();
         run.ask.run.clone_from(&run.id);
         run.ask.resume = None;
@@ -202,6 +213,8 @@ impl Room {
             asker: run.ask.from.member.clone(),
             request,
         };
+        let number = self.inbox.next_permission();
+        effects.push(Effect::Keep(Box::new(Record::Asked { number })));
         self.inbox
             .add_permission(permission, from, run.thread.clone(), now);
         self.say_activity(&run, effects);
@@ -262,14 +275,10 @@ impl Room {
                 format!("{} had nothing to answer to m{}.", run.ask.agent, run.post),
                 now,
             );
+            self.withdraw(run, effects);
             return Some(MentionFate::Answered);
         }
-        let (mut to, only) = match &run.audience {
-            // Our own person need not be told that they are answered.
-            Audience::Everyone if self.is_me(&run.ask.from.member) => (Vec::new(), false),
-            Audience::Everyone => (vec![run.ask.from.member.clone()], false),
-            audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
-        };
+        let (mut to, only) = self.answers_to(run);
         let asks_others = self.asks_others(&text, &to);
         to.extend(asks_others.iter().cloned());
         let chat = Chat {
@@ -297,7 +306,8 @@ impl Room {
             true => Vec::new(),
             false => outside.paths.clone(),
         };
-        let always = self.settings.review == Review::Always || run.review;
+        // A file that goes along is seen by a person first.
+        let always = self.settings.review == Review::Always || run.review || !ending.files.is_empty();
         if always || !flags.is_empty() || !touched.is_empty() || !asks_others.is_empty() {
             let draft = Draft {
                 to,
@@ -310,7 +320,8 @@ impl Room {
                 thread: Some(run.thread.clone()),
                 question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
-                files: Vec::new(),
+                files: ending.files.clone(),
+                message: run.growing.id.clone(),
             };
             self.draft_waits(draft, now, effects);
             let waiting = Run {
@@ -318,6 +329,7 @@ impl Room {
                 ..run.clone()
             };
             self.say_activity(&waiting, effects);
+            self.withdraw(run, effects);
             return None;
         }
         let rule = "review = flagged: nothing was found in it".to_owned();
@@ -335,7 +347,8 @@ impl Room {
                 only,
                 thread: Some(run.thread.clone()),
                 chat,
-                files: Vec::new(),
+                id: run.growing.id.clone(),
+                ..Words::default()
             },
             now,
             effects,
@@ -343,11 +356,23 @@ impl Room {
         Some(MentionFate::Answered)
     }
 
+    /// `to` and `only` of a run's answer.
+    pub(super) fn answers_to(&self, run: &Run) -> (Vec<String>, bool) {
+        match &run.audience {
+            // Our own person need not be told that they are answered.
+            Audience::Everyone if self.is_me(&run.ask.from.member) => (Vec::new(), false),
+            Audience::Everyone => (vec![run.ask.from.member.clone()], false),
+            audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
+        }
+    }
+
     /// A draft waits for our person.
     pub(super) fn draft_waits(&mut self, draft: Draft, now: Millis, effects: &mut Vec<Effect>) -> ItemId {
         let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
-        let mut entry = audit::Entry::Draft {
-            item: String::new(),
+        let number = self.inbox.next_draft();
+        let id = ItemId::Draft(number);
+        let entry = audit::Entry::Draft {
+            item: id.to_string(),
             run: draft.run.clone(),
             agent: draft.chat.agent.clone(),
             answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
@@ -356,17 +381,19 @@ impl Room {
             text,
             flags,
         };
-        let id = self.inbox.add_draft(draft, &self.settings.me, now);
-        if let audit::Entry::Draft { item, .. } = &mut entry {
-            *item = id.to_string();
-        }
         Self::note_audit(entry, effects);
+        effects.push(Effect::Keep(Box::new(Record::Draft {
+            number,
+            at: now,
+            draft: Box::new(draft.clone()),
+        })));
+        self.inbox.add_draft(number, draft, &self.settings.me, now);
         effects.push(Effect::Attention(Attention::Item));
         id
     }
 
     /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
-    fn asks_others(&self, text: &str, to: &[String]) -> Vec<String> {
+    pub(super) fn asks_others(&self, text: &str, to: &[String]) -> Vec<String> {
         let first = text.lines().next().unwrap_or_default();
         let Ok((names, _)) = crate::command::leading_names(first) else {
             return Vec::new();
@@ -381,7 +408,7 @@ impl Room {
     /// Our person lets a draft leave, perhaps in other words.
     pub(super) fn post_draft(
         &mut self,
-        id: ItemId,
+        number: u32,
         draft: &Draft,
         text: Option<String>,
         by: &By,
@@ -391,7 +418,7 @@ impl Room {
         let edited = text.filter(|text| *text != draft.chat.text);
         Self::note_decided(
             Decided {
-                item: Some(id.to_string()),
+                item: Some(ItemId::Draft(number).to_string()),
                 message: draft.question.as_ref().map(|(_, key)| key.1.clone()),
                 run: draft.run.clone(),
                 edited: edited.as_ref().map(|after| Edited {
@@ -416,6 +443,8 @@ impl Room {
             thread: draft.thread.clone(),
             chat,
             files: draft.files.clone(),
+            id: draft.message.clone(),
+            draft: Some(number),
         };
         self.say(words, now, effects);
         if let Some((from, key)) = draft.question.clone() {

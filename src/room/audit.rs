@@ -89,6 +89,15 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         flags: Vec<Finding>,
     },
+    /// Others are shown more of an answer that is being written.
+    Shown {
+        /// The run.
+        run: String,
+        /// The id that its message will have.
+        message: String,
+        /// What they had not been shown before.
+        text: String,
+    },
     /// An agent begins to work.
     Began {
         /// The run.
@@ -287,7 +296,7 @@ pub(super) fn without(text: &str, flags: &[Flag]) -> (String, Vec<Finding>) {
         out.push_str(&format!("[left out: {}]", flag.what));
         end = flag.at.end;
         findings.push(Finding {
-            rule: flag.what.to_owned(),
+            rule: flag.what.clone().into_owned(),
             at: flag.at.start,
             bytes: secret.len(),
             sha256: sha256(secret.as_bytes()),
@@ -381,6 +390,7 @@ impl Entry {
             Entry::GaveUp { id, .. } => vec![id.clone()],
             Entry::Decided(decided) => some(&[&decided.message, &decided.run]),
             Entry::Draft { run, answers, .. } => some(&[run, answers]),
+            Entry::Shown { run, message, .. } => vec![run.clone(), message.clone()],
             Entry::Began { run, answers, .. } => vec![run.clone(), answers.clone()],
             Entry::Tool { run, .. } | Entry::Permission { run, .. } | Entry::Ended { run, .. } => {
                 vec![run.clone()]

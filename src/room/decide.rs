@@ -6,9 +6,10 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
+    Audience, Effect, Item, ItemId, Mention, MentionFate, Millis, Post, Record, Reply, Room, Run, Words,
     ask::{Approved, Ask, Said},
     audit::{self, By, Decided, Edited, Verdict},
+    growing::Shown,
     inbox::{Key, Matter, Permission, key},
     outbox::Outgoing,
 };
@@ -55,6 +56,8 @@ pub enum Decision {
     Grant(ItemId),
     /// Put it off.
     Later(ItemId),
+    /// Another agent is to work on it when it is accepted: the next one.
+    NextAgent(ItemId),
     /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
     HandOver(u32),
     /// Ask one's own agent, in the room's sight.
@@ -108,6 +111,7 @@ impl Room {
                 true => Ok(Reply::Nothing),
                 false => Err(not_waiting(id)),
             },
+            Decision::NextAgent(id) => self.next_agent(id),
             Decision::HandOver(number) => self.hand_over(number, by, now, &mut effects),
             Decision::Ask { words } => self.ask_own(&words, by, now, &mut effects),
             Decision::Trust(name) => self.trust(&name, &mut effects),
@@ -151,13 +155,19 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
         let ids = self.items(target)?;
-        let mentions = ids.iter().any(|id| matches!(id, ItemId::Mention(_)));
-        let agent = if mentions {
-            self.agent_named(how.agent.clone())?
-        } else {
-            String::new()
-        };
-        for id in ids {
+        // Nothing is taken where one of them has no agent.
+        let mut agents = Vec::new();
+        for id in &ids {
+            let chosen = match self.inbox.get(*id).map(|item| &item.matter) {
+                Some(Matter::Mention(mention)) => mention.agent.clone(),
+                _ => {
+                    agents.push(String::new());
+                    continue;
+                }
+            };
+            agents.push(self.agent_named(how.agent.clone().or(chosen))?);
+        }
+        for (id, agent) in ids.into_iter().zip(agents) {
             let Some(item) = self.inbox.take(id) else { continue };
             self.person_spoke(&item.thread, effects);
             match &item.matter {
@@ -165,7 +175,11 @@ impl Room {
                     let decided = Decided::new(by.clone(), Verdict::Accepted);
                     self.run(&item, &agent, how.clone(), decided, now, effects);
                 }
-                Matter::Draft(draft) => self.post_draft(id, draft, how.text.clone(), by, now, effects),
+                Matter::Draft(draft) => {
+                    if let ItemId::Draft(number) = id {
+                        self.post_draft(number, draft, how.text.clone(), by, now, effects);
+                    }
+                }
                 Matter::Permission(permission) => {
                     self.note_permission(&item, permission, "allowed once", by.clone(), now, effects);
                     self.answer_request(permission, Answer::Allow, effects);
@@ -177,6 +191,29 @@ impl Room {
             }
         }
         self.start_next(now, effects);
+        Ok(Reply::Nothing)
+    }
+
+    /// The agent that works on a mention when it is accepted; none where there is none.
+    pub fn agent_for(&self, mention: &Mention) -> Option<String> {
+        mention.agent.clone().or_else(|| self.settings.default_agent())
+    }
+
+    fn next_agent(&mut self, id: ItemId) -> Result<Reply, String> {
+        let agents = &self.settings.agents;
+        let Some(Matter::Mention(mention)) = self.inbox.get(id).map(|item| &item.matter) else {
+            return Err(format!("{id} is not for an agent to answer."));
+        };
+        if agents.len() < 2 {
+            return Err("There is no other agent to choose: config.toml has the agents.".into());
+        }
+        let now = self.agent_for(mention);
+        let at = agents.iter().position(|name| Some(name) == now.as_ref());
+        let next = agents[at.map_or(0, |at| (at + 1) % agents.len())].clone();
+        let mut mentions = self.inbox.mentions_mut();
+        if let Some((_, mention)) = mentions.find(|(other, _)| *other == id) {
+            mention.agent = Some(next);
+        }
         Ok(Reply::Nothing)
     }
 
@@ -215,6 +252,9 @@ impl Room {
                         },
                         effects,
                     );
+                    if let ItemId::Draft(number) = id {
+                        effects.push(Effect::Keep(Box::new(Record::Dropped { number })));
+                    }
                     let fate = MentionFate::Rejected(reason.clone());
                     if let Some((from, key)) = draft.question.clone() {
                         self.settle(key, &from, fate, now, effects);
@@ -273,8 +313,9 @@ impl Room {
         let entry = self.permission_entry(id, &permission.run, &permission.request, what, by);
         Self::note_audit(entry, effects);
         let tool = crate::text::clean_line(&permission.request.tool, 40);
-        let key = key(&permission.asker, "");
-        self.inbox.remember(key, format!("{tool} {what}"), now);
+        let (asker, what) = (permission.asker.clone(), format!("{tool} {what}"));
+        self.inbox.remember(key(&asker, ""), what.clone(), now);
+        effects.push(Effect::Keep(Box::new(Record::Permitted { asker, what, at: now })));
     }
 
     /// Tells an agent what our person says to its request.
@@ -349,11 +390,8 @@ impl Room {
         };
         self.fits(&chat, 0)?;
         let words = Words {
-            to: Vec::new(),
-            only: false,
-            thread: None,
             chat,
-            files: Vec::new(),
+            ..Words::default()
         };
         let number = self.say(words, now, effects);
         if let Some(post) = self.timeline.post_numbered(number).cloned() {
@@ -368,6 +406,16 @@ impl Room {
     }
 
     fn agent_named(&self, name: Option<String>) -> Result<String, String> {
+        let agent = self.agent_called(name)?;
+        match self.settings.unconfirmed.get(&agent) {
+            Some(reach) => Err(format!(
+                "{agent} {reach}: /trust {agent} allows that, once and for all."
+            )),
+            None => Ok(agent),
+        }
+    }
+
+    fn agent_called(&self, name: Option<String>) -> Result<String, String> {
         let known = &self.settings.agents;
         match name {
             Some(name) => known
@@ -489,6 +537,7 @@ impl Room {
             files,
             key: mention.key.clone(),
             before: session.map_or_else(Totals::default, |session| session.totals),
+            growing: Shown::default(),
         };
         let run = Run {
             ask: Ask {

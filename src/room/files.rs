@@ -181,6 +181,11 @@ impl Progress {
 }
 
 impl Offer {
+    /// It is ours, and nobody has asked for it or said no.
+    pub fn waits_for_takers(&self) -> bool {
+        matches!(&self.side, Side::Mine(mine) if !mine.withdrawn && mine.reading.is_none() && mine.receivers.is_empty())
+    }
+
     /// Whether bytes of it are on their way, or are about to be.
     pub fn is_moving(&self) -> bool {
         match &self.side {

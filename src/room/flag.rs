@@ -1,15 +1,16 @@
 //! Secrets in words that are about to leave: known token formats, private keys, and settings that are
 //! named like secrets and look like ones. Whoever is in doubt is asked: a person decides, always.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 /// Something in a text that must not leave without a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
     /// What it looks like, in a few words.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Where, in bytes.
     pub at: Range<usize>,
 }
@@ -17,7 +18,7 @@ pub struct Flag {
 impl Flag {
     /// For a person, in a few words.
     pub fn in_words(&self) -> String {
-        match self.what {
+        match &*self.what {
             OUTSIDE => "holds text from outside its folder".to_owned(),
             what => format!("looks like a {what}"),
         }
@@ -156,7 +157,7 @@ pub fn secrets(text: &str, own: &[&str]) -> Vec<Flag> {
             let plain = rule.entropy > 0.0 && !looks_random(secret.as_str(), rule.entropy);
             if !plain {
                 flags.push(Flag {
-                    what: rule.what,
+                    what: rule.what.into(),
                     at: secret.range(),
                 });
             }
@@ -164,7 +165,7 @@ pub fn secrets(text: &str, own: &[&str]) -> Vec<Flag> {
     }
     for secret in own.iter().filter(|secret| secret.len() >= 8) {
         flags.extend(text.match_indices(secret).map(|(at, _)| Flag {
-            what: "this room's token",
+            what: "this room's token".into(),
             at: at..at + secret.len(),
         }));
     }
@@ -196,7 +197,10 @@ pub(super) fn with(flags: Vec<Flag>, what: &'static str, places: Vec<Range<usize
                 .filter(|part| part.start < part.end)
                 .collect();
         }
-        all.extend(free.into_iter().map(|at| Flag { what, at }));
+        all.extend(free.into_iter().map(|at| Flag {
+            what: what.into(),
+            at,
+        }));
     }
     all.sort_by_key(|flag| flag.at.start);
     all

@@ -109,11 +109,13 @@ pub struct Mention {
     pub risks: Vec<Risk>,
     /// The numbers of the files that come with it.
     pub files: Vec<u32>,
+    /// The agent that our person has chosen for it, where it is not the one that answers by default.
+    pub agent: Option<String>,
     pub(super) key: Key,
 }
 
 /// An answer of our agent's that waits before it leaves.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Who will see it.
     pub to: Vec<String>,
@@ -136,6 +138,8 @@ pub struct Draft {
     pub(super) chat: Chat,
     /// Files that go with it.
     pub files: Vec<PathBuf>,
+    /// The id that its message will have, where others were told one.
+    pub(super) message: Option<String>,
 }
 
 /// Our agent wants to use a tool.
@@ -362,16 +366,32 @@ impl Inbox {
                 tells: false,
                 risks,
                 files: post.files.clone(),
+                agent: None,
                 key: key(&post.from, &post.id),
             }),
         });
     }
 
-    /// An answer waits before it leaves.
-    pub(super) fn add_draft(&mut self, draft: Draft, me: &str, arrived: Millis) -> ItemId {
-        self.drafts += 1;
+    /// The number that the next draft gets. None comes twice, over restarts too.
+    pub(super) fn next_draft(&self) -> u32 {
+        self.drafts + 1
+    }
+
+    /// The number that the next permission gets. None comes twice, over restarts too.
+    pub(super) fn next_permission(&self) -> u32 {
+        self.permissions + 1
+    }
+
+    /// A permission of an earlier life had that number.
+    pub(super) fn had_permission(&mut self, number: u32) {
+        self.permissions = self.permissions.max(number);
+    }
+
+    /// An answer waits before it leaves, under that number.
+    pub(super) fn add_draft(&mut self, number: u32, draft: Draft, me: &str, arrived: Millis) {
+        self.drafts = self.drafts.max(number);
         self.push(Item {
-            id: ItemId::Draft(self.drafts),
+            id: ItemId::Draft(number),
             from: Speaker {
                 member: me.to_owned(),
                 agent: draft.chat.agent.clone(),
@@ -383,7 +403,6 @@ impl Inbox {
             asked_for: None,
             matter: Matter::Draft(Box::new(draft)),
         });
-        ItemId::Draft(self.drafts)
     }
 
     /// An agent waits for a permission.
@@ -500,12 +519,19 @@ impl Inbox {
         self.decided.insert(key, fate);
     }
 
-    /// Mentions that were accepted and neither answered nor failed: their runs ended with the program.
+    /// Mentions that were accepted and neither answered nor failed: their runs ended with the program. One whose
+    /// answer waits as a draft is none of them.
     pub(super) fn interrupted(&self) -> Vec<Key> {
+        let drafted = |key: &Key| {
+            self.waiting.iter().any(|item| match &item.matter {
+                Matter::Draft(draft) => draft.question.as_ref().is_some_and(|(_, asked)| asked == key),
+                _ => false,
+            })
+        };
         let accepted = self
             .decided
             .iter()
-            .filter(|(_, fate)| matches!(fate, Fate::Accepted(_)));
+            .filter(|(key, fate)| matches!(fate, Fate::Accepted(_)) && !drafted(key));
         let mut keys: Vec<Key> = accepted.map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys

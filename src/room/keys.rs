@@ -41,8 +41,17 @@ impl Room {
         }
     }
 
-    /// Our person takes the key that a name has now as its own. Fails where there is no doubt.
+    /// Our person takes the key that a name has now as its own, or says yes to what an agent of theirs reaches. Fails
+    /// where there is no doubt.
     pub(super) fn trust(&mut self, name: &str, effects: &mut Vec<Effect>) -> Result<Reply, String> {
+        if !self.members.is_doubtful(name)
+            && let Some(reach) = self.settings.unconfirmed.remove(name)
+        {
+            effects.push(Effect::Confirm {
+                agent: name.to_owned(),
+            });
+            return Ok(Reply::Text(format!("Allowed: {name} {reach}.")));
+        }
         let (name, key) = self.members.trust(name)?;
         if let Some(key) = key {
             effects.push(Effect::Keep(Box::new(Record::Known {

@@ -18,7 +18,16 @@ pub(super) struct Known {
 impl Known {
     /// A message came. Returns whether it is new.
     pub fn insert(&mut self, key: &Key) -> bool {
+        self.seen.insert(self.hash(key))
+    }
+
+    /// Whether a message came before.
+    pub fn contains(&self, key: &Key) -> bool {
+        self.seen.contains(&self.hash(key))
+    }
+
+    fn hash(&self, key: &Key) -> u128 {
         let half = |state: &RandomState| u128::from(state.hash_one(key));
-        self.seen.insert(half(&self.keys.0) << 64 | half(&self.keys.1))
+        half(&self.keys.0) << 64 | half(&self.keys.1)
     }
 }

@@ -13,7 +13,9 @@ mod budget;
 mod decide;
 mod files;
 mod flag;
+mod gathered;
 mod grant;
+mod growing;
 mod guard;
 mod inbox;
 mod keys;
@@ -34,7 +36,7 @@ mod thread;
 mod timeline;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -48,7 +50,9 @@ pub use budget::{Budget, Standing, Unit};
 pub use decide::{Decision, How, Person, Target};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
+pub use gathered::One;
 pub use grant::Grants;
+pub use growing::{Growing, Others};
 pub use guard::{Guard, Limits};
 pub use inbox::{Decided, Draft, Fate as MentionFate, Inbox, Item, ItemId, Matter, Mention, Permission};
 pub use members::{Members, Seen};
@@ -61,6 +65,7 @@ pub use thread::{Audience, Thread, Threads};
 pub use timeline::{Entry, Post, Timeline, What};
 
 use ask::Ask;
+use gathered::Gathered;
 use inbox::Key;
 use known::Known;
 
@@ -82,6 +87,8 @@ pub struct Settings {
     pub permissions: HashMap<String, &'static str>,
     /// How each is driven, in a word.
     pub kinds: HashMap<String, &'static str>,
+    /// Those that reach far, and may not start before the person says yes to it: what they reach, in words.
+    pub unconfirmed: BTreeMap<String, String>,
     /// What each may use up in a day.
     pub budgets: HashMap<String, Budget>,
     /// The one that answers where none is named.
@@ -90,6 +97,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Which answers wait as drafts.
     pub review: Review,
+    /// Whether others see an answer while it is written.
+    pub share_partial: bool,
     /// The relay's secret, which must not leave in an answer.
     pub token: Option<crate::config::Token>,
     /// Whether a message that begins with `@name` goes to those named alone.
@@ -117,11 +126,13 @@ impl Settings {
             room: room.to_owned(),
             agents: Vec::new(),
             permissions: HashMap::new(),
+            unconfirmed: BTreeMap::new(),
             kinds: HashMap::new(),
             budgets: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
             review: Review::Flagged,
+            share_partial: false,
             token: None,
             mentions: Mentions::Direct,
             hosting: false,
@@ -279,6 +290,11 @@ pub enum Effect {
         /// The run's id.
         run: String,
     },
+    /// The person has said yes to what an agent reaches: it is known from now on.
+    Confirm {
+        /// The agent.
+        agent: String,
+    },
     /// Do something with a file.
     File {
         /// Which.
@@ -345,6 +361,9 @@ pub struct Room {
     pub guard: Guard,
     /// What was allowed for the rest of a thread.
     pub grants: Grants,
+    /// Answers of others' agents that are being written.
+    pub growing: Growing,
+    gathered: Gathered,
     place: Place,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
@@ -382,6 +401,8 @@ impl Room {
             offers: Offers::default(),
             guard: Guard::default(),
             grants: Grants::default(),
+            growing: Growing::default(),
+            gathered: Gathered::default(),
             place: Place::default(),
             message_bytes: 262_144,
             known: Known::default(),
@@ -521,7 +542,7 @@ impl Room {
 
     /// A chat message of ours into the timeline and on its way. Returns its number.
     fn say(&mut self, words: Words, now: Millis, effects: &mut Vec<Effect>) -> u32 {
-        let id = self.fresh_id();
+        let id = words.id.unwrap_or_else(|| self.fresh_id());
         let thread = words.thread.unwrap_or_else(|| id.clone());
         let (files, sources) = self.attach(words.files);
         let chat = Chat {
@@ -534,6 +555,7 @@ impl Room {
         let number = self.add_our_post(post, &chat, &sources, now);
         let outgoing = Outgoing {
             sources,
+            draft: words.draft,
             ..Outgoing::new(id.clone(), to, only, Some(thread), Body::Chat(chat), now)
         };
         self.send(outgoing, effects);
@@ -551,16 +573,22 @@ impl Room {
     fn add_post(&mut self, post: Post, at: Millis) -> u32 {
         let number = self.timeline.next_number();
         self.threads.add(&post, number, &self.settings.me, at);
+        self.gather(&post, number);
         self.timeline.post(post, at)
     }
 }
 
 /// Words of ours, or of an agent of ours, on their way out.
+#[derive(Default)]
 struct Words {
+    /// The message's id, where it is settled before.
+    id: Option<String>,
     to: Vec<String>,
     only: bool,
     thread: Option<String>,
     chat: Chat,
     /// Files of ours that go with it.
     files: Vec<PathBuf>,
+    /// The number of the draft that they were.
+    draft: Option<u32>,
 }

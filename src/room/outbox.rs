@@ -30,6 +30,9 @@ pub struct Outgoing {
     /// Its files here, in the order in which it offers them; those not yet read have no hash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
+    /// The number of the draft that it was, which so ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<u32>,
     /// It is safely on disk.
     #[serde(skip)]
     pub kept: bool,
@@ -85,6 +88,7 @@ impl Outgoing {
             body,
             written,
             sources: Vec::new(),
+            draft: None,
             kept: false,
             acked: false,
             absent: Vec::new(),

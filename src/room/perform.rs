@@ -153,6 +153,7 @@ impl Room {
             thread,
             chat,
             files,
+            ..Words::default()
         };
         Ok(Reply::Said(self.say(words, now, effects)))
     }

@@ -7,7 +7,8 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Connection, Effect, Event, Kept, MentionFate, Millis, Outbound, Outgoing, Post, Record, Room,
+    Attention, Connection, Effect, Event, Growing, Kept, MentionFate, Millis, Outbound, Outgoing, Post,
+    Record, Room,
     audit::{self, By, Decided, Verdict},
     inbox::{Key, Matter, key},
 };
@@ -60,6 +61,7 @@ impl Room {
             self.timeline.note(why.clone(), now);
         }
         self.connection = connection;
+        self.growing = Growing::default();
     }
 
     /// A record is on disk: what had to wait for that goes on.
@@ -102,6 +104,9 @@ impl Room {
 
     fn presence(&mut self, presence: Presence, now: Millis, effects: &mut Vec<Effect>) {
         let name = crate::text::clean_line(&presence.member.name, 32);
+        if matches!(presence.event, PresenceEvent::Leave | PresenceEvent::Away) {
+            self.growing.drop_of(&name);
+        }
         match presence.event {
             PresenceEvent::Leave => self.members.remove(&name),
             _ if self.is_me(&name) => _ = self.members.put(presence.member, false),
@@ -136,8 +141,12 @@ impl Room {
     }
 
     fn signalled(&mut self, signal: &Signal) {
-        if let Ok(SignalBody::Activity { agent, state }) = serde_json::from_str(signal.body.get()) {
-            self.members.doing(&signal.from, &agent, Some(state));
+        match serde_json::from_str(signal.body.get()) {
+            Ok(SignalBody::Activity { agent, state }) => {
+                self.members.doing(&signal.from, &agent, Some(state));
+            }
+            Ok(SignalBody::Partial { of, text }) => self.grows(signal, &of, &text),
+            Ok(SignalBody::Typing | SignalBody::Unknown) | Err(_) => {}
         }
     }
 
@@ -192,6 +201,7 @@ impl Room {
             Ok(Body::Receipt(receipt)) => {
                 if receipt.state > ReceiptState::Accepted {
                     self.members.idle(&message.from);
+                    self.growing.drop_of(&message.from);
                 }
                 self.outbox.receipt(&message.from, &receipt);
             }
@@ -222,6 +232,9 @@ impl Room {
         let post = Post::received(message, chat);
         if let Some(agent) = &post.agent {
             self.members.doing(&post.from, agent, None);
+        }
+        if post.origin == Origin::Agent {
+            self.growing.drop_of(&post.from);
         }
         let addressed = message.to.iter().any(|name| self.is_me(name));
         let asks = addressed && self.asks_us(message, chat);

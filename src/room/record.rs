@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
 
-use super::{FileFate, MentionFate, Millis, Outgoing, thread::Audience};
+use super::{Draft, FileFate, MentionFate, Millis, Outgoing, thread::Audience};
 use crate::agent::Totals;
 
 /// One line of the journal.
@@ -138,6 +138,34 @@ pub enum Record {
         file: String,
         /// What became of it.
         fate: FileFate,
+    },
+    /// An answer waits for our person as a draft. It is posted with the message of ours that names it.
+    Draft {
+        /// Its number.
+        number: u32,
+        /// Since when.
+        at: Millis,
+        /// All of it.
+        draft: Box<Draft>,
+    },
+    /// A draft was thrown away.
+    Dropped {
+        /// Its number.
+        number: u32,
+    },
+    /// An agent has asked for a permission; the question ends with the run, and its number stays used.
+    Asked {
+        /// Its number.
+        number: u32,
+    },
+    /// A permission was decided.
+    Permitted {
+        /// Who asked for the run.
+        asker: String,
+        /// What was decided, in words.
+        what: String,
+        /// When.
+        at: Millis,
     },
     /// Our own person spoke in a thread, so auto mode counts it anew.
     Spoke {

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nexscope_relay::protocol::body::{Body, Chat};
+use nexscope_relay::protocol::body::{Body, Chat, ReceiptState};
 
 use crate::agent::Outside;
 
-use super::{Effect, MentionFate, Millis, Post, Record, Room, audit, budget::Used, inbox::key, run::Session};
+use super::{
+    Effect, ItemId, Matter, MentionFate, Millis, Outgoing, Post, Record, Room, audit, budget::Used,
+    inbox::key, run::Session,
+};
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
@@ -120,6 +123,7 @@ impl Room {
             }
             Record::Out(mut outgoing) => {
                 outgoing.kept = true;
+                self.restore_posted(&outgoing);
                 if let Body::Receipt(receipt) = &outgoing.body
                     && let Some(to) = outgoing.to.first()
                 {
@@ -210,11 +214,33 @@ impl Room {
             } => self.guard.used(at, &agent, Used { usd, tokens }),
             Record::Known { name, key } => self.members.know(&name, key),
             Record::File { from, id, file, fate } => self.restore_file(&key(&from, &id), &file, fate),
+            Record::Draft { number, at, draft } => {
+                let me = self.settings.me.clone();
+                self.inbox.add_draft(number, *draft, &me, at);
+            }
+            Record::Dropped { number } => _ = self.inbox.take(ItemId::Draft(number)),
+            Record::Asked { number } => self.inbox.had_permission(number),
+            Record::Permitted { asker, what, at } => self.inbox.remember(key(&asker, ""), what, at),
             Record::Spoke { thread } => {
                 self.guard.person_spoke(&thread);
             }
             // The caller has them.
             Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
+        }
+    }
+    /// A message of ours ends the draft that it was, and with it what that answers: the program may have ended
+    /// before it could say so.
+    fn restore_posted(&mut self, outgoing: &Outgoing) {
+        let draft = outgoing
+            .draft
+            .and_then(|number| self.inbox.take(ItemId::Draft(number)));
+        let Some(Matter::Draft(draft)) = draft.map(|item| item.matter) else {
+            return;
+        };
+        if let Some((_, key)) = draft.question {
+            self.told
+                .insert(key.clone(), (ReceiptState::Answered, String::new()));
+            self.inbox.decided(key, MentionFate::Answered, outgoing.written);
         }
     }
 }

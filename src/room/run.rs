@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use nexscope_relay::protocol::body::Activity;
 
-use super::{Millis, ask::Ask, grant::Whose, inbox::Key, thread::Audience};
+use super::{Millis, ask::Ask, grant::Whose, growing::Shown, inbox::Key, thread::Audience};
 use crate::agent::{Outside, Totals};
 
 /// An agent at work on an accepted mention, or waiting for its turn.
@@ -40,6 +40,8 @@ pub struct Run {
     pub files: Vec<u32>,
     pub(super) key: Key,
     pub(super) before: Totals,
+    /// What others see of its answer.
+    pub(super) growing: Shown,
 }
 
 impl Run {

@@ -38,6 +38,7 @@ actions! {
     Open "open" "open it",
     Inbox "inbox" "inbox",
     Instruct "instruct" "accept, with instructions",
+    NextAgent "next-agent" "take another agent for it",
     Filter "filter" "show one kind only",
     Decided "decided" "what was decided today",
     HandOver "hand-over" "hand to my agent",

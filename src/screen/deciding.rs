@@ -7,7 +7,7 @@ use super::{
     action::Action,
     composer::Composer,
     gate::Gate,
-    state::{Asked, Overlay, Tone, What},
+    state::{Asked, ItemView, Overlay, Tone, What},
 };
 use crate::room::{Decision, How, ItemId, Matter, Person, Target};
 
@@ -109,6 +109,16 @@ impl Screen {
             self.decide(Decision::Later(item));
             self.state.overlay = Overlay::None;
         }
+    }
+
+    /// Takes another agent for the item at hand, and opens it: all of it is to be seen anew before it is decided.
+    pub(super) fn next_agent(&mut self) {
+        let Some(item) = self.state.target(&self.session.room) else {
+            return;
+        };
+        self.decide(Decision::NextAgent(item));
+        self.state.overlay = Overlay::Item(ItemView::of(item));
+        self.state.gate.forget();
     }
 
     pub(super) fn decide(&mut self, decision: Decision) {

@@ -33,6 +33,11 @@ impl Gate {
         }
     }
 
+    /// What is shown has changed, and is to be seen anew.
+    pub fn forget(&mut self) {
+        self.whole = None;
+    }
+
     /// A key was pressed.
     pub fn key(&mut self, now: Instant) {
         self.before_that = self.last_key.replace(now);
@@ -118,5 +123,11 @@ mod tests {
         assert!(!gate.permits(ItemId::Mention(2), false, ms(start, 900)));
         gate.drawn(Some(ItemId::Mention(2)), ms(start, 900));
         assert!(!gate.permits(ItemId::Mention(2), false, ms(start, 1000)));
+        assert!(gate.permits(ItemId::Mention(2), false, ms(start, 1200)));
+        // It is another one now, under the same name.
+        gate.forget();
+        gate.drawn(Some(ItemId::Mention(2)), ms(start, 1210));
+        assert!(!gate.permits(ItemId::Mention(2), false, ms(start, 1400)));
+        assert!(gate.permits(ItemId::Mention(2), false, ms(start, 1460)));
     }
 }

@@ -115,6 +115,7 @@ impl Screen {
             Action::Instruct => self.ask(What::Instructions, alt, now),
             Action::Grant => self.grant(alt, now),
             Action::Later => self.later(),
+            Action::NextAgent => self.next_agent(),
             Action::Open => self.open(context),
             Action::Inbox => self.state.go(Pane::Inbox),
             Action::Filter => self.filter(),

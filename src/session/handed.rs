@@ -110,6 +110,7 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
     Ending {
         stays: false,
         outcome,
+        files: Vec::new(),
         session: None,
         took: since.elapsed(),
         tools: 0,

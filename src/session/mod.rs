@@ -406,6 +406,15 @@ impl Session {
                         }
                     });
                 }
+                Effect::Confirm { agent } => {
+                    let confirmed = self.config.agents.get(&agent);
+                    let kept = confirmed.map(|settings| self.config.confirmed.confirm(&agent, settings));
+                    if let Some(Err(error)) = kept {
+                        self.warnings.push(format!(
+                            "That cannot be written down, and is asked again: {error}."
+                        ));
+                    }
+                }
                 Effect::File { handle, order } => self.transfers.carry_out(handle, order),
                 Effect::RefuseStream { stream, why } => self.link.files.refuse(stream, &why),
                 Effect::Attention(attention) => self.attention.push(attention),
@@ -487,6 +496,7 @@ fn settings(config: &Config, name: &str) -> Settings {
             .iter()
             .map(|(name, agent)| (name.clone(), agent.kind.word()))
             .collect(),
+        unconfirmed: config.confirmed.missing(&config.agents),
         budgets: config
             .agents
             .iter()
@@ -496,6 +506,7 @@ fn settings(config: &Config, name: &str) -> Settings {
         mode: config.mode,
         mentions: config.mentions,
         review: config.review,
+        share_partial: config.share_partial,
         files: FileRules {
             auto_accept_below: config.files.auto_accept_below,
             max: config.files.max,

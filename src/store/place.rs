@@ -21,7 +21,7 @@ pub struct Place {
 pub enum PlaceError {
     /// Another program is in the room with this name.
     #[error(
-        "{name} is in this room already, by process {process}; leave it there, or choose another name with -n NAME"
+        "{name} is in this room already, by process {process}; leave it there, show it here with nexscope-tui attach (if it is headless), or choose another name with -n NAME"
     )]
     Taken {
         /// The member's name.

@@ -64,7 +64,13 @@ impl Part {
             file.set_len(0).map_err(unread)?;
         }
         let (hash, have) = read_all(&mut file).map_err(unread)?;
-        room_for(&file, wanted.size - have)?;
+        if let Err(why) = room_for(&file, wanted.size - have) {
+            if have == 0 {
+                // Nothing of it is there to go on with.
+                let _ = fs::remove_file(&path);
+            }
+            return Err(why);
+        }
         Ok(Self {
             file,
             path,

@@ -76,6 +76,20 @@ pub fn inspect(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("{name}: {}", disk(&error)))
 }
 
+/// Looks whether an agent may attach a file: one below `folder`, links resolved. Returns its real place. Fails, in
+/// words for a person and the agent.
+pub fn inspect_below(path: &Path, folder: &Path) -> Result<PathBuf, String> {
+    let name = crate::text::clean_line(&path.to_string_lossy(), 200);
+    let real = path
+        .canonicalize()
+        .map_err(|_| format!("there is no file {name}"))?;
+    let below = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    match real.starts_with(&below) {
+        true => inspect(&real).map(|()| real),
+        false => Err(format!("{name} is not below {}", folder.display())),
+    }
+}
+
 /// Reads a file whole and tells what it is.
 pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
     match read(path, ways, &mut pieces) {

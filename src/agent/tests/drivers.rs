@@ -243,3 +243,34 @@ async fn a_huge_line_and_a_flood_are_survived() {
     });
     assert!(longest.max().unwrap() <= 1 << 20);
 }
+
+#[tokio::test]
+async fn a_place_outside_is_told_before_what_is_written_behind_it() {
+    let reads = |id: &str, path: &str| {
+        format!(
+            r#"{{"type":"assistant","message":{{"content":[{{"type":"tool_use","id":"{id}","name":"Read","input":{{"file_path":"{path}"}}}}]}}}}"#
+        )
+    };
+    let says = r#"{"type":"stream_event","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"It says so."}}}"#;
+    for (paths, told) in [(["agent", "agent"], 0), (["/etc/hostname", "/etc/passwd"], 1)] {
+        let script = format!(
+            "echo '{INIT}'; echo '{}'; echo '{}'; echo '{says}'; echo '{DONE}'",
+            reads("t1", paths[0]),
+            reads("t2", paths[1])
+        );
+        let events = claude(&script).events().await;
+        let places: Vec<usize> = events
+            .iter()
+            .enumerate()
+            .filter_map(|(at, event)| (*event == Event::Outside).then_some(at))
+            .collect();
+        assert_eq!(places.len(), told, "{events:?}");
+        let written = events.iter().position(|event| matches!(event, Event::Partial(_)));
+        assert!(
+            places
+                .iter()
+                .all(|at| written.is_none_or(|written| *at < written))
+        );
+        assert_eq!(ended(&events).outside.paths.is_empty(), told == 0);
+    }
+}

@@ -334,10 +334,17 @@ impl Room {
     }
 
     fn fetch_failed(&mut self, number: u32, why: &str, now: Millis, effects: &mut Vec<Effect>) {
-        let Some(name) = self.offers.get(number).map(|offer| offer.name.clone()) else {
+        let Some(offer) = self.offers.get(number) else {
             return;
         };
-        let wanted = self.fetch(number).is_some_and(|fetch| fetch.accepted);
+        let (name, from) = (offer.name.clone(), offer.from.clone());
+        let (of, file) = (offer.key.1.clone(), offer.file.clone());
+        let fetch = self.fetch(number);
+        let wanted = fetch.is_some_and(|fetch| fetch.accepted);
+        if fetch.is_some_and(|fetch| fetch.stage == Stage::Preparing && !fetch.pushed) {
+            // Nobody was asked for it, so no stream tells its sender.
+            self.say_decline(&from, &of, &file, why, effects);
+        }
         self.inbox.take(ItemId::File(number));
         self.set_stage(number, Stage::Failed(why.to_owned()));
         self.keep_fate(number, FileFate::Failed(why.to_owned()), effects);

@@ -296,3 +296,46 @@ fn others_see_what_an_agent_does_and_nothing_of_what_it_writes() {
     }
     assert_eq!(signals, 4);
 }
+
+#[test]
+fn another_agent_is_chosen_for_one_item() {
+    let mut world = World::new();
+    world.room.settings.agents = vec!["claude".into(), "codex".into(), "helper".into()];
+    world.room.settings.agent = Some("codex".into());
+    let item = world.bob_asks("m-1", "how?");
+    let other = world.bob_asks("m-2", "and?");
+    let chosen = |world: &World, id| match &world.room.inbox.get(id).unwrap().matter {
+        Matter::Mention(mention) => world.room.agent_for(mention).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    for name in ["helper", "claude", "codex", "helper"] {
+        world.decide(Decision::NextAgent(item)).unwrap();
+        assert_eq!(
+            (chosen(&world, item), chosen(&world, other)),
+            (name.into(), "codex".into())
+        );
+    }
+    assert!(world.starts() == 0);
+    world.accept(item);
+    assert_eq!(world.started().agent, "helper");
+    // What is said with the acceptance is newer.
+    world.decide(Decision::NextAgent(other)).unwrap();
+    let how = How {
+        agent: Some("Claude".into()),
+        ..How::default()
+    };
+    let target = Target::Item(other);
+    world.decide(Decision::Accept { target, how }).unwrap();
+    assert_eq!(world.started().agent, "claude");
+    // One that is gone by then is named, and the item waits on.
+    let item = world.bob_asks("m-3", "then?");
+    world.decide(Decision::NextAgent(item)).unwrap();
+    world.room.settings.agents.retain(|name| name != "helper");
+    let target = Target::Item(item);
+    let how = How::default();
+    let refused = world.decide(Decision::Accept { target, how }).unwrap_err();
+    assert!(refused.contains("no agent helper") && world.room.inbox.get(item).is_some());
+    world.room.settings.agents = vec!["claude".into()];
+    assert!(world.decide(Decision::NextAgent(item)).is_err());
+    assert!(world.decide(Decision::NextAgent(ItemId::Draft(1))).is_err());
+}

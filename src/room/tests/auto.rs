@@ -3,7 +3,7 @@
 use super::*;
 
 /// A room in auto mode, with a budget in dollars.
-fn auto(dollars: f64) -> World {
+pub(super) fn auto(dollars: f64) -> World {
     let mut world = World::new();
     limit(&mut world, dollars);
     world.decide(Decision::Auto).unwrap();
@@ -11,7 +11,7 @@ fn auto(dollars: f64) -> World {
     world
 }
 
-fn limit(world: &mut World, dollars: f64) {
+pub(super) fn limit(world: &mut World, dollars: f64) {
     let budget = Budget {
         unit: Unit::Dollars(dollars),
         runs: 50,

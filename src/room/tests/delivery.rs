@@ -15,7 +15,7 @@ fn acked(id: &str, seq: u64, reached: &[&str], absent: &[&str]) -> Event {
     })))
 }
 
-fn receipt(world: &mut World, from: &str, of: &str, state: ReceiptState, reason: &str) {
+pub(super) fn receipt(world: &mut World, from: &str, of: &str, state: ReceiptState, reason: &str) {
     let body = Body::Receipt(Receipt {
         of: of.into(),
         state,

@@ -39,7 +39,16 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
             answered(&mut world, SECRET);
         }
         assert!(world.chats().is_empty());
-        let left = format!("{:?}{:?}", world.records, world.sent().collect::<Vec<_>>());
+        // The disk has it once: as the draft that it is.
+        let others = world
+            .records
+            .iter()
+            .filter(|one| !matches!(one, Record::Draft { .. }));
+        let left = format!(
+            "{:?}{:?}",
+            others.collect::<Vec<_>>(),
+            world.sent().collect::<Vec<_>>()
+        );
         assert!(!left.contains("ghp_"), "{left}");
         let item = world.room.inbox.next().unwrap();
         assert_eq!(item.warnings(), ["looks like a GitHub token"]);
@@ -98,6 +107,103 @@ fn a_draft_is_posted_as_it_is_or_edited_or_thrown_away() {
         .unwrap();
     assert!(world.chats().is_empty() && world.room.inbox.is_empty());
     assert_eq!(last_receipt(&world), (ReceiptState::Rejected, "not that".into()));
+}
+
+#[test]
+fn drafts_survive_a_restart_with_all_that_they_are() {
+    let mut world = World::new();
+    answered(&mut world, &format!("@carol {SECRET}"));
+    let unasked = Unasked {
+        agent: "claude".into(),
+        to: vec!["bob".into()],
+        text: "see this".into(),
+        files: vec!["/tmp/picture.png".into()],
+        ..Unasked::default()
+    };
+    let now = world.now;
+    let (effects, drafted) = world.room.drafted(unasked, now);
+    world.follow(effects);
+    assert_eq!(drafted, Ok(ItemId::Draft(2)));
+    let items = |world: &World| world.room.inbox.waiting().cloned().collect::<Vec<_>>();
+    let before = items(&world);
+    world.restart();
+    assert_eq!(items(&world), before);
+    assert_eq!(draft(&world).asks_others, ["carol"]);
+    // The question still waits for it: nothing is told as interrupted.
+    let post = world.room.timeline.post_numbered(1).unwrap();
+    let fate = world.room.inbox.fate(post);
+    assert!(matches!(fate, Some(MentionFate::Accepted(_))), "{fate:?}");
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    assert!(
+        world
+            .receipts()
+            .iter()
+            .all(|(_, state, _)| *state != ReceiptState::Failed)
+    );
+
+    // Both are decided now, one with its file; and neither comes back.
+    world.accept(ItemId::Draft(1));
+    assert_eq!(last_receipt(&world).0, ReceiptState::Answered);
+    let (frame, chat) = world.chats().pop().unwrap();
+    assert_eq!(frame.to, ["bob", "carol"]);
+    assert!(chat.text.contains(SECRET) && chat.reply_to.as_deref() == Some("m-1"));
+    world.accept(ItemId::Draft(2));
+    let file = |world: &World| {
+        let reads = world.effects.iter().filter(|effect| {
+            matches!(effect, Effect::File { order: crate::transfer::Order::Hash(path), .. }
+                if path.ends_with("picture.png"))
+        });
+        reads.count()
+    };
+    assert_eq!(file(&world), 1);
+    world.restart();
+    assert!(world.room.inbox.is_empty());
+    let post = world.room.timeline.post_numbered(1).unwrap();
+    assert_eq!(world.room.inbox.fate(post), Some(&MentionFate::Answered));
+
+    // No number comes twice; what was thrown away stays so.
+    let item = world.bob_asks("m-2", "and?");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer(SECRET.into()));
+    let target = Target::Item(ItemId::Draft(3));
+    world
+        .decide(Decision::Reject {
+            target,
+            reason: String::new(),
+        })
+        .unwrap();
+    world.restart();
+    assert!(world.room.inbox.is_empty());
+    let (_, drafted) = world.room.drafted(
+        Unasked {
+            text: "once more".into(),
+            ..Unasked::default()
+        },
+        NOW,
+    );
+    assert_eq!(drafted, Ok(ItemId::Draft(4)));
+}
+
+#[test]
+fn a_draft_that_was_posted_is_not_posted_again_wherever_the_program_ended() {
+    let mut world = World::new();
+    answered(&mut world, SECRET);
+    world.accept(ItemId::Draft(1));
+    let posted = |record: &Record| matches!(record, Record::Out(out) if out.draft == Some(1));
+    let end = world.records.iter().position(posted).unwrap();
+    world.records.truncate(end + 1);
+    world.restart();
+    assert!(world.room.inbox.is_empty());
+    let post = world.room.timeline.post_numbered(1).unwrap();
+    assert_eq!(world.room.inbox.fate(post), Some(&MentionFate::Answered));
+    // Before that it was not posted: it waits.
+    world.records.truncate(end);
+    world.restart();
+    assert_eq!(
+        world.room.inbox.next().map(|item| item.id),
+        Some(ItemId::Draft(1))
+    );
 }
 
 #[test]
@@ -251,6 +357,27 @@ fn a_grant_holds_for_the_thread_and_no_other() {
 }
 
 #[test]
+fn permissions_that_were_decided_are_remembered_and_no_number_comes_twice() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    wants(&mut world, "r1", "ls");
+    wants(&mut world, "r2", "rm x");
+    world.accept(ItemId::Permission(1));
+    world.restart();
+    let told: Vec<String> = world.room.inbox.log().map(|one| one.what.clone()).collect();
+    assert!(told.contains(&"Bash allowed once".to_owned()), "{told:?}");
+    // The second one ended with its run.
+    assert!(world.room.inbox.is_empty());
+    world.decide(Decision::HandOver(1)).unwrap();
+    wants(&mut world, "r1", "ls");
+    assert_eq!(
+        world.room.inbox.next().map(|item| item.id),
+        Some(ItemId::Permission(3))
+    );
+}
+
+#[test]
 fn nobody_answers_a_permission() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "how?");
@@ -303,7 +430,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
         (outside(), "fine", inside(), secret, false, 2),
         (outside(), "fine", inside(), &secret[..79], false, 1),
         // What came back is not on disk: nothing is known of it any more.
-        (outside(), "fine", inside(), "fine", true, 1),
+        (outside(), "fine", inside(), "fine", true, 2),
         (inside(), "fine", inside(), secret, true, 0),
     ];
     for (nth, (first, one, second, two, restart, drafts)) in table.into_iter().enumerate() {
@@ -362,7 +489,12 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                     "row {nth}"
                 );
             }
-            let kept = serde_json::to_string(&world.records).unwrap();
+            // But for the drafts themselves.
+            let others = world
+                .records
+                .iter()
+                .filter(|one| !matches!(one, Record::Draft { .. }));
+            let kept = serde_json::to_string(&others.collect::<Vec<_>>()).unwrap();
             assert_eq!(kept.contains(secret), nth == 7, "row {nth}: {kept}");
         }
     }

@@ -150,6 +150,19 @@ fn a_mention_whose_file_does_not_come_fails_and_can_be_tried_again() {
 }
 
 #[test]
+fn who_has_no_room_for_a_file_tells_its_sender_and_may_try_again() {
+    let mut world = World::new();
+    world.bob_offers(note(), vec![file("x", "a.pdf", 10)]);
+    world.accept(ItemId::File(1));
+    world.transfer(1, FileEvent::Failed("the disk has not enough room".into()));
+    let told = ("m-file".into(), "x".into(), "the disk has not enough room".into());
+    assert_eq!(world.asked(), [told]);
+    world.perform("/retry f1").unwrap();
+    world.transfer(1, FileEvent::Ready { have: 0 });
+    assert_eq!(world.asked().last().unwrap().2, "0", "it is asked for after all");
+}
+
+#[test]
 fn what_is_rejected_is_declined() {
     let mut world = World::new();
     world.bob_offers(ask("review"), vec![file("x", "a.rs", 10)]);

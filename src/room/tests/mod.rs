@@ -7,6 +7,9 @@ mod canary;
 mod delivery;
 mod drafts;
 mod files;
+mod gathered;
+mod growing;
+mod pair;
 mod review;
 
 use nexscope_relay::protocol::{
@@ -200,6 +203,7 @@ impl World {
 
     fn ends(&mut self, run: &str, outcome: Outcome) {
         let ending = Ending {
+            files: Vec::new(),
             stays: false,
             outcome,
             session: Some("agent-session".into()),
@@ -270,7 +274,8 @@ impl World {
         for _ in 0..1000 * self.lives {
             ids();
         }
-        self.room = Room::new(settings(), ids);
+        let me = self.room.settings.me.clone();
+        self.room = Room::new(Settings { me, ..settings() }, ids);
         self.effects.clear();
         let effects = self.room.restore(read, self.now);
         self.follow(effects);

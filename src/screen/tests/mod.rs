@@ -7,7 +7,7 @@ mod snapshots;
 use jiff::tz::TimeZone;
 use nexscope_relay::protocol::{
     Frame, Limits, Member, Message, Mode, Resumed, Status, Welcome,
-    body::{Body, Chat, Origin, Usage},
+    body::{Body, Chat, Origin, Receipt, ReceiptState, Usage},
 };
 use ratatui::{Terminal, backend::TestBackend};
 
@@ -154,6 +154,20 @@ impl World {
     }
 
     fn says_in(&mut self, thread: Option<&str>, from: &str, to: &[&str], chat: Chat) {
+        self.brings(thread, from, to, Body::Chat(chat));
+    }
+
+    /// A receipt for a message of ours comes.
+    pub fn tells(&mut self, from: &str, of: &str, state: ReceiptState, reason: &str) {
+        let body = Body::Receipt(Receipt {
+            of: of.into(),
+            state,
+            reason: reason.into(),
+        });
+        self.brings(None, from, &["alice"], body);
+    }
+
+    fn brings(&mut self, thread: Option<&str>, from: &str, to: &[&str], body: Body) {
         self.seq += 1;
         let message = Message {
             id: format!("m-{}", self.seq),
@@ -163,7 +177,7 @@ impl World {
             thread: thread.map(str::to_owned),
             seq: self.seq,
             at: NOW,
-            body: serde_json::value::to_raw_value(&Body::Chat(chat)).unwrap(),
+            body: serde_json::value::to_raw_value(&body).unwrap(),
         };
         self.event(Event::Frame(Box::new(Frame::Message(message))));
     }

@@ -49,6 +49,30 @@ fn item_open() {
 }
 
 #[test]
+fn item_open_for_another_agent() {
+    let mut world = World::morning();
+    world.room.settings.agents.push("helper".into());
+    world
+        .room
+        .settings
+        .permissions
+        .insert("helper".into(), "asks before it acts");
+    world.asks("bob", "can you review src/auth.rs?");
+    let item = world.room.inbox.next().unwrap().id;
+    let (_, chosen) = world
+        .room
+        .decide(Decision::NextAgent(item), Person::at_keyboard(), NOW);
+    chosen.unwrap();
+    snapshot("agent_strip", world);
+    let mut world = World::morning();
+    world.room.settings.agents.push("helper".into());
+    world.asks("bob", "can you review src/auth.rs?");
+    world.state.pane = Pane::Inbox;
+    world.state.open(item);
+    snapshot("agent_item", world);
+}
+
+#[test]
 fn item_open_with_its_thread() {
     let mut world = World::new();
     for (nth, text) in ["where does it race?", "At line 42, I think.", "are you sure?"]
@@ -80,6 +104,46 @@ fn agent_works() {
     });
     world.event(Event::Run { run, event: tool });
     snapshot("works", world);
+}
+
+#[test]
+fn several_are_asked() {
+    let mut world = World::new();
+    world.person("@bob @carol @dan where does the refresh race?");
+    let of = world.room.timeline.post_numbered(1).unwrap().id.clone();
+    for (from, state, reason) in [
+        ("bob", ReceiptState::Answered, ""),
+        ("carol", ReceiptState::Rejected, "busy until noon"),
+    ] {
+        world.tells(from, &of, state, reason);
+    }
+    let answer = Chat {
+        text: "At line 42: two requests see the expired token.\n\nA lock mends it.".into(),
+        origin: Origin::Agent,
+        agent: Some("codex".into()),
+        reply_to: Some(of),
+        ..Chat::default()
+    };
+    world.says("bob", &["alice"], answer);
+    snapshot("gathered", world);
+}
+
+#[test]
+fn anothers_agent_writes() {
+    let mut world = World::morning();
+    let body = nexscope_relay::protocol::body::SignalBody::Partial {
+        of: "a-9".into(),
+        text: "The refresh races at line 42.\n\nTwo requests see the expired token".into(),
+    };
+    let signal = nexscope_relay::protocol::Signal {
+        from: "bob".into(),
+        to: vec!["alice".into()],
+        only: true,
+        thread: None,
+        body: serde_json::value::to_raw_value(&body).unwrap(),
+    };
+    world.event(Event::Frame(Box::new(Frame::Signal(signal))));
+    snapshot("growing", world);
 }
 
 /// bob asks, alice accepts; the run's id.

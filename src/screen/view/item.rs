@@ -58,11 +58,7 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
         Matter::Permission(permission) => format!(" wants to use {}", permission.request.tool),
         Matter::File(_) => format!(" ({kind}) offers a file"),
     };
-    lines.push(Line::from(vec![
-        look.span(format!("{} ", item.id), Scope::Strip),
-        look.speaker(&item.from),
-        look.span(wish, Scope::Text),
-    ]));
+    lines.extend(head(look, item, &wish, width));
     for (words, scope) in explanations(look, item) {
         lines.extend(
             text::wrap(&words, width)
@@ -97,6 +93,25 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     }
     lines.push(super::timeline::cut_line(foot, width));
     lines
+}
+
+/// Whose it is and what it would do: all of it, in as many lines as it takes.
+fn head(look: &Look, item: &Item, wish: &str, width: usize) -> Vec<Line<'static>> {
+    let (id, speaker) = (format!("{} ", item.id), look.speaker(&item.from));
+    let begins = format!("{id}{}", speaker.content);
+    let whole = format!("{begins}{wish}");
+    let mut lines = text::wrap(&whole, width).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let first = match first.strip_prefix(&begins) {
+        Some(rest) => Line::from(vec![
+            look.span(id, Scope::Strip),
+            speaker,
+            look.span(rest.to_owned(), Scope::Text),
+        ]),
+        None => look.line(first, Scope::Text),
+    };
+    let rest = lines.map(|line| look.line(line, Scope::Text));
+    std::iter::once(first).chain(rest).collect()
 }
 
 /// What was said in its thread before it, the newest of it.
@@ -139,7 +154,7 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
     let audience = strip::audience(look, item);
     match &item.matter {
         Matter::Mention(mention) => {
-            let mut words = vec![match look.room.settings.default_agent() {
+            let mut words = vec![match look.room.agent_for(mention) {
                 Some(agent) => {
                     let may = look
                         .room
@@ -148,7 +163,12 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
                         .get(&agent)
                         .copied()
                         .unwrap_or_default();
-                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.")
+                    // Where there are others, a key takes one of them.
+                    let several = look.room.settings.agents.len() > 1;
+                    let key = look.keymap.hint(Context::Item, Action::NextAgent);
+                    let other = key.filter(|_| several);
+                    let other = other.map_or_else(String::new, |key| format!(" {key} takes another agent."));
+                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
                 }
                 None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
             }];

@@ -5,6 +5,7 @@ mod choices;
 mod composer;
 mod files;
 mod frame;
+mod gathered;
 mod item;
 mod list;
 mod markdown;

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use ratatui::text::Span;
 
 use super::{
-    Look, Scope, files,
+    Look, Scope, files, gathered,
     markdown::{self, Body},
     row::Row,
     timeline::cut_line,
     words,
 };
 use crate::{
-    room::{Outgoing, Post},
+    room::{Fate, One, Outgoing, Post},
     text,
 };
 
@@ -90,7 +90,13 @@ pub(super) fn lay(
             .into_iter()
             .map(Row::from),
     );
-    rows.extend(details(look, post, &margin, width, stand.selected));
+    let asked = look.room.asked(post);
+    rows.extend(details(look, post, &asked, &margin, width, stand.selected));
+    rows.extend(
+        gathered::lines(look, &asked, &margin, width)
+            .into_iter()
+            .map(Row::from),
+    );
     if stand.folded > 0 {
         let more = format!("{margin}▸ {} more in this thread", stand.folded);
         rows.push(look.line(text::cut(&more, width), Scope::Dim).into());
@@ -99,7 +105,14 @@ pub(super) fn lay(
 }
 
 /// The row below a message: what it took, what became of it, what can be done.
-fn details(look: &Look, post: &Post, margin: &str, width: usize, selected: bool) -> Option<Row> {
+fn details(
+    look: &Look,
+    post: &Post,
+    asked: &[One],
+    margin: &str,
+    width: usize,
+    selected: bool,
+) -> Option<Row> {
     let mut parts: Vec<Span> = Vec::new();
     if selected || post.asks && !post.mine {
         let thread = look.room.threads.get(&post.thread);
@@ -121,18 +134,25 @@ fn details(look: &Look, post: &Post, margin: &str, width: usize, selected: bool)
         parts.push(look.mention_fate(fate));
     }
     if let Some(outgoing) = look.room.outbox.get(&post.id).filter(|_| post.mine) {
+        let fate = outgoing.fate(&look.room.connection);
         match selected
             .then(|| receipts(look, outgoing))
             .filter(|each| each.len() > 1)
         {
+            // The card below tells each.
+            _ if !asked.is_empty() => match fate {
+                Fate::Told(..) => parts.push(look.span(gathered::summary(asked), Scope::Dim)),
+                _ => parts.push(look.fate(&fate)),
+            },
             Some(each) => parts.extend(each),
-            None => parts.push(look.fate(&outgoing.fate(&look.room.connection))),
+            None => parts.push(look.fate(&fate)),
         }
     }
     if parts.is_empty() {
         return None;
     }
-    let mut spans = vec![look.span(format!("{margin}└ "), Scope::Dim)];
+    let corner = if asked.is_empty() { "└" } else { "├" };
+    let mut spans = vec![look.span(format!("{margin}{corner} "), Scope::Dim)];
     for (nth, part) in parts.into_iter().enumerate() {
         if nth > 0 {
             spans.push(look.span(" · ", Scope::Dim));

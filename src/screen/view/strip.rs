@@ -79,7 +79,7 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
     };
     let mut spans = match &item.matter {
         Matter::Mention(mention) => {
-            let agent = look.room.settings.default_agent();
+            let agent = look.room.agent_for(mention);
             let may = agent
                 .as_ref()
                 .and_then(|agent| look.room.settings.permissions.get(agent));

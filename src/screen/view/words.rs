@@ -78,21 +78,17 @@ impl Look<'_> {
             Fate::Delivered => self.span("delivered", Scope::Good),
             Fate::Failed(why) => self.span(format!("failed: {why}"), Scope::Error),
             Fate::Told(name, state, why) => {
-                let (word, scope) = match state {
-                    ReceiptState::Received => ("received by", Scope::Good),
-                    ReceiptState::Queued => ("queued by", Scope::Waiting),
-                    ReceiptState::Accepted => ("accepted by", Scope::Good),
-                    ReceiptState::Rejected => ("rejected by", Scope::Error),
-                    ReceiptState::Answered => ("answered by", Scope::Good),
-                    ReceiptState::Failed => ("failed at", Scope::Error),
-                    ReceiptState::Expired => ("expired at", Scope::Error),
+                let (word, scope) = receipt(*state);
+                let at = match state {
+                    ReceiptState::Failed | ReceiptState::Expired => "at",
+                    _ => "by",
                 };
                 let why = if why.is_empty() {
                     String::new()
                 } else {
                     format!(": {why}")
                 };
-                self.span(format!("{word} {name}{why}"), scope)
+                self.span(format!("{word} {at} {name}{why}"), scope)
             }
         }
     }
@@ -210,6 +206,19 @@ pub(super) fn presence(event: PresenceEvent) -> &'static str {
         PresenceEvent::Away => "is away",
         PresenceEvent::Back => "is back",
         PresenceEvent::Update => "has changed",
+    }
+}
+
+/// How far a message has come with an addressee, in a word.
+pub(super) fn receipt(state: ReceiptState) -> (&'static str, Scope) {
+    match state {
+        ReceiptState::Received => ("received", Scope::Good),
+        ReceiptState::Queued => ("queued", Scope::Waiting),
+        ReceiptState::Accepted => ("accepted", Scope::Good),
+        ReceiptState::Rejected => ("rejected", Scope::Error),
+        ReceiptState::Answered => ("answered", Scope::Good),
+        ReceiptState::Failed => ("failed", Scope::Error),
+        ReceiptState::Expired => ("expired", Scope::Error),
     }
 }
 

@@ -177,9 +177,17 @@ impl Session {
                 "message": "It is the answer to what was handed to you; it leaves as any answer does.",
             })));
         }
-        for path in &files {
-            self.may_attach(path).map_err(refused)?;
-        }
+        // Where the agent works; a program that says of itself that it is another one has this folder.
+        let dir = agent
+            .as_ref()
+            .and_then(|name| self.config.agents.get(name)?.dir.as_ref());
+        let dir = dir.map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
+        let files = files
+            .iter()
+            .map(|path| crate::transfer::inspect_below(path, &dir));
+        let files = files
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| refused(format!("Nothing was sent: {why}.")))?;
         let agent = agent
             .filter(|name| is_name(name))
             .unwrap_or_else(|| "agent".to_owned());
@@ -200,22 +208,6 @@ impl Session {
             "draft": id.to_string(),
             "message": format!("It waits as draft {id}: {me} reads it at the screen before it leaves."),
         })))
-    }
-
-    /// What an agent attaches lies below the folder that this session was started in, links resolved.
-    fn may_attach(&self, path: &std::path::Path) -> Result<(), String> {
-        let real = path
-            .canonicalize()
-            .map_err(|_| format!("There is no file {}.", path.display()))?;
-        let here = self.here.canonicalize().unwrap_or_else(|_| self.here.clone());
-        match real.starts_with(&here) {
-            true => crate::transfer::inspect(&real),
-            false => Err(format!(
-                "{} is not below {}; only files there are sent.",
-                path.display(),
-                here.display()
-            )),
-        }
     }
 
     fn cancel(&mut self, args: Id) -> Answer {

@@ -15,7 +15,7 @@ use super::{
     words,
 };
 use crate::{
-    room::{Entry, Run, What},
+    room::{Entry, Others, Run, What},
     screen::{action::Action, keymap::Context, reading::Reading},
     text,
 };
@@ -32,6 +32,8 @@ pub struct Scroll {
 
 /// Lines of an answer that is being written, at most.
 const PARTIAL_LINES: usize = 12;
+/// The same of another member's agent.
+const OTHERS_LINES: usize = 6;
 
 impl Scroll {
     /// To the newest message.
@@ -55,7 +57,14 @@ pub(in crate::screen) struct Pages<'a, 'l> {
 
 impl Pages<'_, '_> {
     fn blocks(&self) -> usize {
-        self.reading.len(self.look.room) + self.runs().count()
+        self.reading.len(self.look.room) + self.runs().count() + self.growing().count()
+    }
+
+    /// Answers of others' agents that are being written.
+    fn growing(&self) -> impl Iterator<Item = &Others> {
+        let thread = self.reading.thread.as_ref().map(|thread| &thread.id);
+        let all = self.look.room.growing.all();
+        all.filter(move |one| thread.is_none_or(|thread| one.thread.as_ref() == Some(thread)))
     }
 
     fn runs(&self) -> impl Iterator<Item = &Run> {
@@ -157,8 +166,12 @@ impl Pages<'_, '_> {
             .filter(|_| block < shown)
             .and_then(|place| entries.get(place))
         else {
-            let run = self.runs().nth(block - shown);
-            return run.map_or_else(Vec::new, |run| lay_run(look, run, width));
+            let behind = block.saturating_sub(shown);
+            let Some(run) = self.runs().nth(behind) else {
+                let grows = self.growing().nth(behind.saturating_sub(self.runs().count()));
+                return grows.map_or_else(Vec::new, |one| lay_growing(look, one, width));
+            };
+            return lay_run(look, run, width);
         };
         if let What::Post(post) = &entry.what
             && !self.reading.shows(look.room, post)
@@ -245,16 +258,32 @@ fn lay_run(look: &Look, run: &Run, width: usize) -> Vec<Row> {
                 .into(),
         );
     }
-    if !run.partial.is_empty() {
-        let wrapped = text::wrap(&run.partial, width.saturating_sub(2));
-        let skip = wrapped.len().saturating_sub(PARTIAL_LINES);
-        rows.extend(
-            wrapped[skip..]
-                .iter()
-                .map(|line| look.line(format!("  {line}"), Scope::Partial).into()),
-        );
-    }
+    rows.extend(partial(look, &run.partial, width, PARTIAL_LINES));
     rows
+}
+
+/// What another member's agent is writing, as far as it is shared.
+fn lay_growing(look: &Look, one: &Others, width: usize) -> Vec<Row> {
+    let head = vec![
+        look.speaker(&one.from),
+        look.span(" is writing …", Scope::Working),
+    ];
+    let mut rows: Vec<Row> = vec![cut_line(head, width).into()];
+    rows.extend(partial(look, &one.text, width, OTHERS_LINES));
+    rows
+}
+
+/// The last lines of an answer that is being written.
+fn partial(look: &Look, words: &str, width: usize, most: usize) -> Vec<Row> {
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let wrapped = text::wrap(words, width.saturating_sub(2));
+    let skip = wrapped.len().saturating_sub(most);
+    let lines = wrapped[skip..].iter();
+    lines
+        .map(|line| look.line(format!("  {line}"), Scope::Partial).into())
+        .collect()
 }
 
 /// A line of several styles, cut to a width.

@@ -1,0 +1,137 @@
+//! Reaching a relay: the dial, TLS, and its first answer.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use nexscope_relay::protocol::{Code, Frame, Hello, VERSION, Welcome};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    tungstenite::{self, Message, client::IntoClientRequest, protocol::WebSocketConfig},
+};
+
+use super::{
+    End,
+    ending::{ended, lost, plain, said},
+};
+
+/// How long a relay may take to be reached and to answer the hello.
+pub(super) const DIAL: Duration = Duration::from_secs(10);
+/// The longest frame that is taken from a relay, in bytes; more than any relay's limit needs.
+const FRAME_MAX: usize = 16 * 1024 * 1024;
+
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What a look at a relay finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// It is there, and takes the token.
+    Well,
+    /// It is there, and does not take the token.
+    WrongToken,
+    /// It cannot be reached, or is no relay: why.
+    Unreachable(String),
+}
+
+/// Looks whether a relay is there and takes a token, without joining a room: a hello with a name that no member can
+/// have is refused for its name only after the token was found right.
+pub async fn check(target: &super::Target, token: &str) -> Check {
+    let hello = Hello {
+        v: VERSION,
+        room: "lobby".into(),
+        name: "system".into(),
+        token: token.to_owned(),
+        owner: None,
+        client: String::new(),
+        agents: Vec::new(),
+        mode: nexscope_relay::protocol::Mode::Manual,
+        history: 0,
+        resume: None,
+    };
+    let answer = timeout(DIAL, async {
+        let mut socket = dial(target).await?;
+        let hello = serde_json::to_string(&hello).unwrap_or_default();
+        socket
+            .send(Message::text(hello))
+            .await
+            .map_err(|error| lost(&error))?;
+        await_welcome(&mut socket).await.map(drop)
+    });
+    match answer.await {
+        Ok(Ok(())) => Check::Well,
+        Ok(Err(end)) => match end.code {
+            Some(Code::BadName) => Check::Well,
+            Some(Code::BadToken) => Check::WrongToken,
+            _ => Check::Unreachable(end.why),
+        },
+        Err(_) => Check::Unreachable("it does not answer".to_owned()),
+    }
+}
+
+pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
+    let unreachable = |error: std::io::Error| {
+        End::because(format!("cannot reach {}: {}", target.authority(), plain(&error)))
+    };
+    let stream = TcpStream::connect((target.host.as_str(), target.port))
+        .await
+        .map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let request = target
+        .to_string()
+        .into_client_request()
+        .map_err(|error| lost(&error))?;
+    let connector = if target.tls { tls()? } else { Connector::Plain };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(64 * 1024)
+        .max_message_size(Some(FRAME_MAX))
+        .max_frame_size(Some(FRAME_MAX));
+    match client_async_tls_with_config(request, stream, Some(config), Some(connector)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(answer)) => Err(End::because(format!(
+            "{} is no Nexscope relay: it answered {}; check the address",
+            target.authority(),
+            answer.status()
+        ))),
+        Err(error) => Err(lost(&error)),
+    }
+}
+
+/// TLS with the certificates that this system trusts.
+fn tls() -> Result<Connector, End> {
+    let roots = rustls_native_certs::load_native_certs();
+    let mut store = rustls::RootCertStore::empty();
+    let (added, _) = store.add_parsable_certificates(roots.certs);
+    if added == 0 {
+        return Err(End::because(
+            "this system trusts no certificates; install ca-certificates for wss://",
+        ));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| End::because(format!("TLS cannot be used: {error}")))?;
+    Ok(Connector::Rustls(Arc::new(
+        config.with_root_certificates(store).with_no_client_auth(),
+    )))
+}
+
+pub(super) async fn await_welcome(socket: &mut Socket) -> Result<Welcome, End> {
+    let mut error = None;
+    while let Some(message) = socket.next().await {
+        match message {
+            Ok(Message::Text(text)) => match Frame::parse(&text) {
+                Ok(Frame::Welcome(welcome)) => return Ok(*welcome),
+                Ok(Frame::Error(refusal)) => error = Some(refusal),
+                Ok(_) | Err(_) => {
+                    return Err(End::because(
+                        "the relay does not speak this protocol; check the address",
+                    ));
+                }
+            },
+            Ok(Message::Close(close)) => return Err(ended(close, error)),
+            Ok(_) => {}
+            Err(failure) => return Err(error.map_or_else(|| lost(&failure), said)),
+        }
+    }
+    Err(ended(None, error))
+}

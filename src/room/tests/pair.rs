@@ -1,0 +1,173 @@
+//! Two members in auto mode whose agents always ask each other: both rooms are real, and what is between them
+//! changes their messages as a hostile client would.
+
+use super::{
+    auto::{auto, limit},
+    *,
+};
+
+/// What is done to a message on its way: its thread, its words, its sender's name.
+type Forge = fn(usize, &mut String, &mut Chat, &mut String);
+
+/// A member in auto mode with all the money of the day.
+fn side(me: &str) -> World {
+    let mut world = auto(500.0);
+    world.room.settings.me = me.to_owned();
+    world.effects.clear();
+    world
+}
+
+fn sees(world: &mut World, name: &str, v: u32) {
+    let member = Member { v, ..member(name) };
+    let event = PresenceEvent::Join;
+    world.event(Event::Frame(Box::new(Frame::Presence(Presence {
+        event,
+        member,
+    }))));
+}
+
+/// All that a side has sent goes to the other one. Returns how much it was.
+fn carry(from: &mut World, to: &mut World, forge: Forge, nth: usize) -> usize {
+    let sent: Vec<(wire::Send, Body)> = from.sent().collect();
+    from.effects.clear();
+    for (frame, body) in &sent {
+        let mut sender = from.room.settings.me.clone();
+        let mut thread = frame.thread.clone().unwrap_or_else(|| frame.id.clone());
+        let body = match body {
+            Body::Chat(chat) => {
+                let mut chat = chat.clone();
+                forge(nth, &mut thread, &mut chat, &mut sender);
+                Body::Chat(chat)
+            }
+            other => other.clone(),
+        };
+        let names: Vec<&str> = frame.to.iter().map(String::as_str).collect();
+        let mut message = to.message(&sender, &frame.id, &names, frame.only, &body);
+        message.thread = Some(thread);
+        to.receives(message);
+    }
+    sent.len()
+}
+
+/// The agent of a side answers all that it was given, and asks back each time. Returns how often.
+fn work(world: &mut World, other: &str) -> usize {
+    let mut answers = 0;
+    loop {
+        let run = world.room.runs.working().next().map(|run| run.id.clone());
+        let Some(run) = run else { return answers };
+        let ending = Ending {
+            outcome: Outcome::Answer(format!("@{other} and what do you say?")),
+            usd: Some(0.01),
+            ..Ending::failed("")
+        };
+        let event = AgentEvent::Ended(ending);
+        world.event(Event::Run { run, event });
+        answers += 1;
+    }
+}
+
+/// bob's agent begins, which its person has let. Returns how often alice's and bob's agents have answered.
+fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
+    let (mut alice, mut bob) = (side("alice"), side("bob"));
+    sees(&mut alice, "bob", v);
+    sees(&mut bob, "alice", v);
+    let begins = Unasked {
+        agent: "claude".into(),
+        to: vec!["alice".into()],
+        text: "shall we?".into(),
+        ..Unasked::default()
+    };
+    let (effects, drafted) = bob.room.drafted(begins, NOW);
+    bob.follow(effects);
+    bob.accept(drafted.unwrap());
+    let mut answers = (0, 0);
+    for nth in 0..100 {
+        let moved = carry(&mut bob, &mut alice, forge, nth);
+        answers.0 += work(&mut alice, "bob");
+        let moved = moved + carry(&mut alice, &mut bob, forge, nth);
+        answers.1 += work(&mut bob, "alice");
+        if restart == Some(nth) {
+            for (world, other) in [(&mut alice, "bob"), (&mut bob, "alice")] {
+                // Nothing is on its way but what is in the outbox.
+                world.restart();
+                limit(world, 500.0);
+                world.room.settings.mode = wire::Mode::Auto;
+                let welcome = Welcome {
+                    members: vec![member(&world.room.settings.me.clone())],
+                    ..welcome(Resumed::Ok, "e1", world.seq)
+                };
+                world.event(Event::Welcome(Box::new(welcome)));
+                sees(world, other, v);
+            }
+        }
+        if moved == 0 && restart.is_none_or(|restart| nth > restart) {
+            // It has come to rest: one side holds the last question, and says why.
+            let held = |world: &World| {
+                let items = world.room.inbox.waiting();
+                items
+                    .filter(|item| matches!(&item.matter, Matter::Mention(one) if one.held.is_some()))
+                    .count()
+            };
+            assert_eq!(held(&alice) + held(&bob), 1);
+            return answers;
+        }
+    }
+    panic!("it does not end: {answers:?}");
+}
+
+#[test]
+fn two_rooms_in_auto_mode_come_to_rest() {
+    let table: &[(&str, Forge, u32, (usize, usize))] = &[
+        ("honest: the hop ends it", |_, _, _, _| {}, 2, (2, 1)),
+        ("no hop", |_, _, chat, _| chat.hop = 0, 2, (3, 3)),
+        (
+            "fresh threads",
+            |nth, thread, chat, _| {
+                *thread = format!("{thread}-{nth}");
+                chat.hop = 0;
+            },
+            2,
+            (3, 3),
+        ),
+        (
+            "fresh threads that answer nothing, names in another case",
+            |nth, thread, chat, from| {
+                *thread = format!("{thread}-{nth}");
+                (chat.hop, chat.reply_to) = (0, None);
+                *from = from.to_uppercase();
+            },
+            2,
+            (3, 3),
+        ),
+        (
+            "as if persons asked",
+            |_, _, chat, _| {
+                (chat.hop, chat.origin, chat.reply_to) = (0, Origin::Human, None);
+                chat.asks = true;
+            },
+            2,
+            (3, 3),
+        ),
+        (
+            "version 1: whoever is named is asked, and nothing says what is answered",
+            |_, _, chat, _| (chat.asks, chat.reply_to) = (true, None),
+            1,
+            (2, 1),
+        ),
+        (
+            "version 1, with a hop count of its own and fresh threads",
+            |nth, thread, chat, _| {
+                *thread = format!("{thread}-{nth}");
+                (chat.asks, chat.hop, chat.reply_to) = (true, 0, None);
+            },
+            1,
+            (3, 3),
+        ),
+    ];
+    for (what, forge, v, expected) in table {
+        for restart in [None, Some(0)] {
+            let answers = exchange(*forge, *v, restart);
+            assert_eq!(answers, *expected, "{what}, restart: {restart:?}");
+        }
+    }
+}
