@@ -16,9 +16,17 @@ struct Morning {
     _relay: Relay,
 }
 
+/// A relay whose port has as many digits as the one in the pictures: the address is at the right, so that a
+/// shorter one would move it.
+fn relay() -> Relay {
+    let relays = std::iter::repeat_with(Relay::start).take(100);
+    let mut long = relays.filter(|relay| relay.address().port() >= 10_000);
+    long.next().expect("the system gives ports of five digits")
+}
+
 impl Morning {
     fn at(columns: u16, rows: u16, theme: &str) -> Self {
-        let relay = Relay::start();
+        let relay = relay();
         let (alice, bob) = (Home::empty("alice"), Home::empty("bob"));
         let claude = alice.script("claude", "cat > /dev/null; sleep 600");
         let codex = bob.script(

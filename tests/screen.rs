@@ -266,8 +266,247 @@ fn copying_by_keys_and_by_mouse() {
     // Without the mouse, the terminal selects by itself, and the wheel is no arrow key.
     a.send("\x1bm");
     a.wait_for("Mouse off");
-    let raw = String::from_utf8_lossy(&a.raw()).into_owned();
-    assert!(raw.contains("\x1b[?1000l") && raw.contains("\x1b[?1007l"));
+    // What is drawn goes first.
+    a.wait_for_bytes("\x1b[?1007l");
+    assert!(String::from_utf8_lossy(&a.raw()).contains("\x1b[?1000l"));
+}
+
+/// A click of the left button on the first letter of some words that are on the screen.
+#[track_caller]
+fn click(screen: &Term, words: &str) {
+    let lines = screen.wait_for(words);
+    let place = lines.lines().enumerate().find_map(|(row, line)| {
+        let before = line.split_once(words)?.0;
+        Some((before.chars().count() + 1, row + 1))
+    });
+    let (column, row) = place.unwrap();
+    screen.send(&format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"));
+}
+
+#[test]
+fn clicks_select_and_open_and_decide_nothing() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
+    let script = bob.script("agent", "touch \"$HOME/started\"; echo done");
+    bob.join(&relay, &support::command_agent("helper", &script));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    a.say("first words");
+    a.say("@bob deploy?");
+    b.wait_for("▸ m2 alice asks helper");
+
+    // The tabs, and the lines of a list.
+    click(&b, "People 2");
+    b.wait_for("[People 2]");
+    click(&b, "Inbox 1");
+    b.wait_for("[Inbox 1]");
+    click(&b, "alice deploy?");
+    b.wait_for("▸ alice deploy?");
+    click(&b, "alice deploy?");
+    b.wait_for("(a person) asks");
+    // The keys that are told there are no buttons.
+    for words in ["Alt-a accept   ", "Alt-r reject", "Accepting runs"] {
+        click(&b, words);
+        click(&b, words);
+    }
+    click(&b, "#lobby");
+    b.wait_for("[#lobby]");
+    // The strip opens, and so does a message that waits; neither decides, however often.
+    for words in ["▸ m2 alice", "Alt-a accept"] {
+        click(&b, words);
+        b.wait_for("(a person) asks");
+        click(&b, "#lobby");
+        b.wait_for("[#lobby]");
+    }
+    click(&b, "alice → you");
+    b.wait_for("m2 · waits for you");
+    click(&b, "alice → you");
+    b.wait_for("(a person) asks");
+    click(&b, "#lobby");
+    // In the palette a click goes to a line, and Enter does it.
+    b.wait_for("[#lobby]");
+    b.send("\x10");
+    b.wait_for("what do you want to do?");
+    b.send("accept");
+    b.wait_for("▸ accept");
+    click(&b, "▸ accept");
+    click(&b, "▸ accept");
+    b.send(ESC);
+    b.wait_gone("what do you want to do?");
+    // A message without a question opens its thread.
+    click(&b, "first words");
+    b.wait_for("└ m1");
+    click(&b, "first words");
+    b.wait_for("[#lobby t1]");
+    b.send(ESC);
+    click(&b, "› message");
+    b.send("words");
+    b.wait_for("› words");
+
+    assert!(b.screen().contains("Inbox 1"), "{}", b.screen());
+    assert!(!bob.path().join("started").exists());
+    // And by a key it is decided.
+    b.press_until("\x1bOQ", "bob·helper → alice");
+}
+
+#[test]
+fn the_wheel_moves_what_is_under_it_and_the_scrollbar_what_it_stands_beside() {
+    let two = Two::at((120, 24), (80, 24));
+    let (a, b) = (&two.a, &two.b);
+    for nth in 0..60 {
+        a.say(&format!("line {nth}."));
+        a.wait_for(&format!("line {nth}."));
+    }
+    // Wheel up over the messages, three lines each.
+    for _ in 0..8 {
+        a.send("\x1b[<64;60;5M");
+    }
+    a.wait_gone("line 59.");
+    a.wait_for("more below");
+    // Over the side nothing of that moves.
+    let before = a.screen();
+    a.send("\x1b[<64;5;5M");
+    a.send("x");
+    a.wait_for("› x");
+    let line = before.lines().find(|line| line.contains("line ")).unwrap();
+    assert!(a.screen().contains(line), "{}", a.screen());
+    // The bar, at its top and at its end, and drawn along.
+    a.send("\x1b[<0;120;2M\x1b[<0;120;2m");
+    a.wait_for("line 0.");
+    let end = a.screen().lines().position(|line| line.contains("───")).unwrap();
+    let end = end.max(a.screen().lines().position(|line| line.contains("› x")).unwrap() - 1);
+    a.send(&format!("\x1b[<0;120;2M\x1b[<32;120;{end}M\x1b[<0;120;{end}m"));
+    a.wait_for("line 59.");
+    // A key does not draw the bar.
+    let bars = |raw: Vec<u8>| String::from_utf8_lossy(&raw).matches('┃').count();
+    a.settle(Duration::from_millis(100));
+    let before = bars(a.raw());
+    a.send("y");
+    a.wait_for("› xy");
+    assert_eq!(bars(a.raw()), before);
+    b.wait_for("line 59.");
+}
+
+#[test]
+fn several_messages_are_copied_with_who_said_each() {
+    let two = Two::at((80, 24), (80, 24));
+    let (a, b) = (&two.a, &two.b);
+    a.say("first");
+    b.wait_for("first");
+    b.say("second");
+    a.wait_for("second");
+    a.say("third");
+    b.wait_for("third");
+    b.send(TAB);
+    b.send(UP);
+    b.wait_for("└ m3");
+    b.send("v");
+    b.send(UP);
+    b.send(UP);
+    b.wait_for("└ m1");
+    b.send("y");
+    // "alice: first", "bob: second", "alice: third", each on a line.
+    b.wait_for_bytes("\x1b]52;c;YWxpY2U6IGZpcnN0CmJvYjogc2Vjb25kCmFsaWNlOiB0aGlyZA==\x07");
+    // The marks are gone: the next one is one message.
+    b.send("y");
+    b.wait_for_bytes("\x1b]52;c;Zmlyc3Q=\x07");
+}
+
+/// What became of a message stands below it, and changes as it goes on; with several receivers, selecting it shows
+/// each.
+#[test]
+fn receipts_change_below_a_message_of_ones_own() {
+    let relay = Relay::start();
+    let (alice, bob, carol) = (
+        Home::new("alice", &relay, ""),
+        Home::empty("bob"),
+        Home::empty("carol"),
+    );
+    let script = bob.script(
+        "agent",
+        "while [ ! -e \"$HOME/go\" ]; do sleep 0.05; done; echo done",
+    );
+    bob.join(&relay, &support::command_agent("helper", &script));
+    carol.join(&relay, &support::command_agent("maker", &script));
+    let (a, b, c) = (alice.screen(100, 30), bob.screen(80, 24), carol.screen(80, 24));
+    for screen in [&a, &b, &c] {
+        screen.wait_for("People 3");
+    }
+    a.say("to everybody");
+    a.wait_for("└ sent");
+    a.say("@bob deploy?");
+    a.wait_for("queued by bob");
+    b.press_until("\x1bOQ", "accepted for helper");
+    a.wait_for("accepted by bob");
+    a.wait_gone("queued by bob");
+    std::fs::write(bob.path().join("go"), "").unwrap();
+    a.wait_for("answered by bob");
+    a.wait_gone("accepted by bob");
+
+    a.say("@bob @carol and you two?");
+    b.wait_for("and you two?");
+    c.wait_for("and you two?");
+    c.press_until("\x1bOR", "a reason, or nothing");
+    c.send("busy");
+    c.wait_for("✎ busy");
+    c.press_until(ENTER, "rejected: busy");
+    b.press_until("\x1bOQ", "bob·helper → alice");
+    a.wait_for("bob·helper → you, carol");
+    a.send(TAB);
+    a.send(UP);
+    a.wait_for("└ m5");
+    a.send(UP);
+    a.wait_for("└ m4 t3 · answered by bob · rejected by carol: busy");
+}
+
+#[test]
+fn the_unread_line_stays_while_the_relay_is_away_and_back() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    a.send(FOCUS);
+    b.say("seen at once");
+    a.wait_for("seen at once");
+    a.settle(Duration::from_millis(200));
+    a.send(BLUR);
+    b.say("not seen");
+    a.wait_for("─ new ─");
+    let dead = relay.kill();
+    a.wait_for("reconnecting in");
+    b.wait_for("reconnecting in");
+    b.say("written meanwhile");
+    b.wait_for("held until there is a connection");
+    let _relay = dead.revive();
+    let screen = a.wait_for("written meanwhile");
+    let line = |text: &str| {
+        let at = screen.lines().position(|line| line.contains(text));
+        at.unwrap_or_else(|| panic!("{text}: {screen}"))
+    };
+    assert!(line("seen at once") < line("─ new ─"), "{screen}");
+    assert!(line("─ new ─") < line("not seen"), "{screen}");
+    assert!(line("not seen") < line("written meanwhile"), "{screen}");
+    assert_eq!(screen.matches("─ new ─").count(), 1, "{screen}");
+}
+
+/// However narrow it is, the key that takes settings can be read.
+#[test]
+fn the_key_that_takes_settings_can_be_read_on_a_narrow_screen() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let a = alice.screen(60, 20);
+    a.wait_for("● [#lobby]");
+    alice.join(
+        &relay,
+        "mode = \"auto\"\nhop_limit = 9\nreview = \"flagged\"\n[files]\nauto_accept_below = \"1 GiB\"\n",
+    );
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes");
+    for (columns, rows) in [(40, 10), (24, 8), (60, 20)] {
+        a.resize(columns, rows);
+        a.wait_for("⚠ Ctrl-x Ctrl-r");
+    }
 }
 
 #[test]
@@ -277,7 +516,7 @@ fn a_looser_setting_waits_for_a_key_and_a_safer_one_holds_at_once() {
     let a = alice.screen(80, 24);
     a.wait_for("● [#lobby]");
     alice.join(&relay, "mode = \"auto\"\nhop_limit = 2\n");
-    a.wait_for("waits for Ctrl-x Ctrl-r: mode = \"auto\"");
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: mode = \"auto\"");
     assert!(a.screen().contains("alice · manual"), "{}", a.screen());
     // Neither what one types nor one press takes it.
     a.send("hello auto mode");
@@ -449,7 +688,7 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, support::command_agent("theirs", &agent)).unwrap();
     let a = alice.screen(80, 24);
-    a.wait_for("waits for Ctrl-x Ctrl-r: this folder's agent, agents");
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
     a.say("/ask are you there?");
     a.wait_for("No agent is configured");
     a.send("\x15\x18\x12");
@@ -469,7 +708,7 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::write(&file, "agent = \"theirs\"\n[agents.theirs]\nkind = \"claude\"\n").unwrap();
     alice
         .screen(80, 24)
-        .wait_for("waits for Ctrl-x Ctrl-r: this folder's agent, agents");
+        .wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
 }
 
 /// Who comes from nexscope-plugin finds their relay, name and limit on the first screen.

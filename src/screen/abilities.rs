@@ -25,6 +25,8 @@ pub struct Abilities {
     pub links: bool,
     /// It tells Alt from Esc (the kitty keyboard protocol).
     pub keyboard: bool,
+    /// It shows italics as such. GNU screen shows them reversed, as what is selected is.
+    pub italics: bool,
 }
 
 impl Abilities {
@@ -39,6 +41,7 @@ impl Abilities {
             colors: wishes.colors.unwrap_or_else(|| colors(&variable)),
             links: wishes.links.unwrap_or_else(|| opens_links(&variable)),
             keyboard: wishes.keyboard.unwrap_or_else(asks),
+            italics: variable("STY").unwrap_or_default().is_empty(),
         }
     }
 }
@@ -155,6 +158,11 @@ mod tests {
             keyboard: Some(true),
         };
         assert_eq!(found(&[("NO_COLOR", "1")], wishes), (Colors::Palette, true));
+        let in_screen = |sty: &str| {
+            let variable = |name: &str| (name == "STY").then(|| sty.to_owned());
+            Abilities::find(&none, variable, || false)
+        };
+        assert!(!in_screen("1.x").italics && in_screen("").italics);
         let asked = || panic!("the person has said so");
         assert!(Abilities::find(&wishes, |_| None, asked).keyboard);
     }

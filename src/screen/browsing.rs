@@ -160,6 +160,8 @@ impl Screen {
     pub(super) fn select(&mut self, number: u32, now: Instant) {
         self.state.selected_post = Some(number);
         self.state.selected_since = Some(now);
+        // The next key may come before the next frame, and goes on from here.
+        self.state.reading.selected = Some(number);
         self.pages(|pages| pages.show(number));
     }
 
@@ -250,6 +252,7 @@ impl Screen {
         let last = self.session.room.offers.all().count() as u32;
         if let Some(now) = self.state.selected_file(&self.session.room) {
             self.state.selected_file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
+            self.state.lists.held = false;
         }
     }
 
@@ -265,5 +268,6 @@ impl Screen {
             .and_then(|id| ids.iter().position(|one| *one == id))
             .unwrap_or(0);
         self.state.selected = Some(ids[at.saturating_add_signed(by).min(last)]);
+        self.state.lists.held = false;
     }
 }

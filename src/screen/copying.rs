@@ -3,16 +3,11 @@
 use std::{
     io::{self, Write},
     process::Stdio,
-    time::Instant,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{
-    Screen,
-    state::{Pane, Tone},
-    view,
-};
+use super::{Screen, state::Tone, view};
 
 /// Longest text that terminals take, in bytes; many stop reading behind 100,000 characters of its code.
 const MOST: usize = 74_000;
@@ -61,34 +56,6 @@ impl Screen {
             None => self.state.selected_post,
             Some(_) => None,
         };
-    }
-
-    /// The mouse button was let go: what was marked is copied; a click selects what it was on.
-    pub(super) fn released(&mut self, column: u16, row: u16, now: Instant) {
-        let Some(mut drag) = self.state.drag.take() else {
-            return;
-        };
-        drag.reach(column, row);
-        let Some(shown) = &self.shown else { return };
-        if !drag.is_click() {
-            let text = drag.text(shown.area, &shown.text());
-            if !text.is_empty() {
-                // It stays to be seen until a key is pressed.
-                self.state.drag = Some(drag);
-                self.put_on_clipboard(text);
-            }
-            return;
-        }
-        if shown.area.contains((column, row).into()) {
-            let from_bottom = (shown.area.bottom() - 1 - row) as usize;
-            if let Some(number) = shown.rows.get(from_bottom).and_then(|(_, number)| *number) {
-                self.state.go(Pane::Timeline);
-                self.state.selected_post = Some(number);
-                self.state.selected_since = Some(now);
-            }
-        } else if row >= shown.area.bottom() {
-            self.state.go(Pane::Composer);
-        }
     }
 
     pub(super) fn put_on_clipboard(&mut self, text: String) {

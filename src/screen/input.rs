@@ -3,12 +3,11 @@
 
 use std::time::Instant;
 
-use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
     Errand, Screen,
     action::Action,
-    drag::Drag,
     key::Key,
     keymap::{Context, Found},
     palette::{Choice, Palette},
@@ -16,9 +15,6 @@ use super::{
     state::{Pane, Tone, What},
 };
 use crate::{command::WORDS, room::Command};
-
-/// Lines that the wheel moves.
-const WHEEL: isize = 3;
 
 /// What a front end does after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +34,9 @@ impl Screen {
             Event::Mouse(mouse) => self.mouse(*mouse, now),
             Event::FocusGained => self.attention.focus(true),
             Event::FocusLost => self.attention.focus(false),
-            Event::Key(_) | Event::Resize(..) => {}
+            // What was marked stands elsewhere now.
+            Event::Resize(..) => self.state.drag = None,
+            Event::Key(_) => {}
         }
         Next::Go
     }
@@ -95,23 +93,6 @@ impl Screen {
             Context::Composer => {
                 self.state.popup = Popup::while_writing(&self.state.composer, &self.session.room);
             }
-            _ => {}
-        }
-    }
-
-    fn mouse(&mut self, mouse: MouseEvent, now: Instant) {
-        let (column, row) = (mouse.column, mouse.row);
-        match mouse.kind {
-            MouseEventKind::ScrollUp => self.scroll(-WHEEL),
-            MouseEventKind::ScrollDown => self.scroll(WHEEL),
-            MouseEventKind::Down(MouseButton::Left) => self.state.drag = Some(Drag::new(column, row)),
-            MouseEventKind::Drag(MouseButton::Left) => {
-                self.state
-                    .drag
-                    .iter_mut()
-                    .for_each(|drag| drag.reach(column, row));
-            }
-            MouseEventKind::Up(MouseButton::Left) => self.released(column, row, now),
             _ => {}
         }
     }

@@ -21,6 +21,7 @@ mod input;
 mod key;
 mod keymap;
 mod lent;
+mod mouse;
 pub(crate) mod paint;
 mod palette;
 mod popup;
@@ -100,7 +101,7 @@ pub struct Screen {
     errand: Option<Errand>,
     /// What is to be put on the clipboard.
     clipboard: Option<String>,
-    /// The messages as they were drawn last.
+    /// The screen as it was drawn last.
     shown: Option<Shown>,
     /// What is kept over a restart.
     desk: Desk,
@@ -346,7 +347,7 @@ impl Screen {
         };
         let drawn = surface.terminal().draw(|frame| {
             let laid = Plan::new(&look, state, frame.area());
-            state.page = (laid.columns(), laid.page());
+            state.page = laid.page();
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });
@@ -365,10 +366,9 @@ impl Screen {
         self.state
             .gate
             .drawn(plan.as_ref().and_then(|plan| plan.whole), now);
-        self.shown = plan
-            .filter(|plan| plan.shows_messages(&self.state))
-            .map(Plan::shown);
-        if let Some(shown) = self.shown.as_ref().filter(|_| self.attention.looks(now)) {
+        self.shown = plan.map(|plan| plan.shown(&self.state));
+        let read = self.shown.as_ref().filter(|shown| shown.messages.is_some());
+        if let Some(shown) = read.filter(|_| self.attention.looks(now)) {
             let bottom = shown.rows.iter().find_map(|(_, number)| *number);
             let newest = self.session.room.timeline.newest();
             let all = self.state.reading.scroll.follows() && self.state.reading.thread.is_none();

@@ -13,6 +13,8 @@ use ratatui::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::abilities::Abilities;
+
 /// A frame of more bytes than this is shown at once, with the cursor away until it is whole.
 const LARGE: usize = 256;
 
@@ -53,6 +55,8 @@ pub struct Paint<W: Sheet> {
     out: W,
     /// How many colours it has.
     pub colors: Colors,
+    /// Whether it shows italics as such; else they are left out.
+    pub italics: bool,
     frame: Vec<u8>,
     /// Where the cursor is, where that is certain.
     at: Option<Position>,
@@ -62,11 +66,19 @@ pub struct Paint<W: Sheet> {
 }
 
 impl<W: Sheet> Paint<W> {
-    /// Draws by writing to `out`.
-    pub fn new(out: W, colors: Colors) -> Self {
+    /// Draws by writing to `out`, which is a terminal that can do so much.
+    pub fn on(out: W, abilities: &Abilities) -> Self {
+        Self {
+            italics: abilities.italics,
+            ..Self::new(out, abilities.colors)
+        }
+    }
+
+    fn new(out: W, colors: Colors) -> Self {
         Self {
             out,
             colors,
+            italics: true,
             frame: Vec::new(),
             at: None,
             style: None,
@@ -113,7 +125,10 @@ impl<W: Sheet> Paint<W> {
         let new = (
             fit(cell.fg, self.colors),
             fit(cell.bg, self.colors),
-            cell.modifier,
+            match self.italics {
+                true => cell.modifier,
+                false => cell.modifier - Modifier::ITALIC,
+            },
         );
         if self.style == Some(new) {
             return;
@@ -141,6 +156,14 @@ impl<W: Sheet> Paint<W> {
         self.put(&format!("\x1b[{codes}m"));
         self.style = Some(new);
     }
+}
+
+/// Whether all terminals agree that a symbol takes one column: plain letters, and what frames are drawn with. Behind
+/// any other one the cursor is set anew.
+fn is_one_wide(symbol: &str) -> bool {
+    let mut chars = symbol.chars();
+    let lines = '\u{2500}'..='\u{257f}';
+    chars.next().is_some_and(|c| c.is_ascii() || lines.contains(&c)) && chars.next().is_none()
 }
 
 const MODIFIERS: [(Modifier, &str); 9] = [
@@ -281,10 +304,9 @@ impl<W: Sheet> Backend for Paint<W> {
             self.write_in(cell);
             let symbol = cell.symbol();
             self.put(symbol);
-            // Of others than plain letters terminals do not agree on the width; in the last column the cursor
-            // may be here or in the next row.
-            let plain = symbol.len() == 1 && x + 1 < width;
-            self.at = plain.then_some(Position { x: x + 1, y });
+            // In the last column the cursor may be here or in the next row.
+            let certain = is_one_wide(symbol) && x + 1 < width;
+            self.at = certain.then_some(Position { x: x + 1, y });
         }
         Ok(())
     }
@@ -383,6 +405,9 @@ mod tests {
             "\x1b[0;48;2;1;2;3m"
         );
         assert_eq!(codes(&mut paint, "f", Style::new()), "\x1b[49m");
+        assert_eq!(codes(&mut paint, "g", Style::new().italic()), "\x1b[3m");
+        paint.italics = false;
+        assert_eq!(codes(&mut paint, "h", Style::new().italic().bold()), "\x1b[0;1m");
     }
 
     #[test]
@@ -401,6 +426,24 @@ mod tests {
         ];
         for (color, colors, expected) in table {
             assert_eq!(fit(color, colors), expected, "{color:?} with {colors:?}");
+        }
+    }
+
+    #[test]
+    fn the_cursor_is_set_anew_only_where_it_may_be_elsewhere() {
+        let table = [
+            ("abc", "\x1b[1;1H\x1b[0mabc"),
+            ("──x", "\x1b[1;1H\x1b[0m──x"),
+            ("é.", "\x1b[1;1H\x1b[0mé\x1b[1;2H."),
+            ("日", "\x1b[1;1H\x1b[0m日"),
+        ];
+        for (text, expected) in table {
+            let mut paint = Paint::new(Vec::new(), Colors::Full);
+            let cells: Vec<Cell> = text.chars().map(|c| cell(&c.to_string(), Style::new())).collect();
+            let places = cells.iter().zip(0..).map(|(cell, x)| (x, 0, cell));
+            paint.draw(places).unwrap();
+            paint.show().unwrap();
+            assert_eq!(String::from_utf8_lossy(&paint.out), expected);
         }
     }
 

@@ -68,7 +68,7 @@ impl Remote {
             written: Rc::default(),
             end: end.clone(),
         };
-        let terminal = Terminal::new(Paint::new(wire.clone(), attach.abilities.colors))?;
+        let terminal = Terminal::new(Paint::on(wire.clone(), &attach.abilities))?;
         Ok(Self { terminal, wire, end })
     }
 

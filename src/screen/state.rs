@@ -167,6 +167,17 @@ pub enum Wants {
     Trust(Untrusted),
 }
 
+/// Where the lists stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lists {
+    /// Lines above the part of the side that is shown.
+    pub side: usize,
+    /// Lines above what is shown of the list in the messages' place.
+    pub main: usize,
+    /// They were moved by the wheel: they stay there until something else is selected.
+    pub held: bool,
+}
+
 /// Settings that wait for the person.
 pub struct Looser {
     /// What taking them does.
@@ -207,6 +218,8 @@ pub struct State {
     pub popup: Option<Popup>,
     /// What the mouse has marked.
     pub drag: Option<Drag>,
+    /// The mouse holds the scrollbar.
+    pub bar_held: bool,
     /// Which kinds of items the list shows.
     pub filter: Filter,
     /// A decision that wants a second yes, and since when.
@@ -223,6 +236,8 @@ pub struct State {
     pub selected: Option<ItemId>,
     /// The file that is selected, by its number.
     pub selected_file: Option<u32>,
+    /// Where the lists stand.
+    pub lists: Lists,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
     /// Keys of a sequence that has begun.
@@ -320,6 +335,9 @@ impl State {
     /// Goes to a pane.
     pub fn go(&mut self, pane: Pane) {
         self.overlay = Overlay::None;
+        if self.pane != pane {
+            (self.lists.main, self.lists.held) = (0, false);
+        }
         self.pane = pane;
     }
 

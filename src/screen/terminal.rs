@@ -46,10 +46,14 @@ pub trait Surface {
     fn copy(&mut self, text: String) -> io::Result<()>;
 }
 
+/// Buttons, the wheel, and moving while a button is held (xterm's 1000, 1002 and 1006); not every movement, as
+/// crossterm's `EnableMouseCapture` asks for: each would wake the program.
+const MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+
 /// Takes the mouse, or gives it back.
 pub(super) fn mouse(on: bool, mut out: impl Write) -> io::Result<()> {
     match on {
-        true => execute!(out, event::EnableMouseCapture, Print("\x1b[?1007h")),
+        true => execute!(out, Print(MOUSE), Print("\x1b[?1007h")),
         // Without the mouse the wheel would come as arrow keys.
         false => execute!(out, event::DisableMouseCapture, Print("\x1b[?1007l")),
     }
@@ -81,7 +85,7 @@ impl Guard {
         let asks = || terminal::supports_keyboard_enhancement().unwrap_or(false);
         let abilities = Abilities::find(wishes, |name| std::env::var(name).ok(), asks);
         set_up(&mut out, abilities.keyboard)?;
-        let terminal = Terminal::new(Paint::new(stdout(), abilities.colors))?;
+        let terminal = Terminal::new(Paint::on(stdout(), &abilities))?;
         Ok(Self {
             terminal,
             out,
@@ -98,7 +102,7 @@ fn set_up(out: &mut Stdout, keyboard: bool) -> io::Result<()> {
         terminal::EnterAlternateScreen,
         event::EnableBracketedPaste,
         event::EnableFocusChange,
-        event::EnableMouseCapture,
+        Print(MOUSE),
     )?;
     if keyboard {
         let flags = event::KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;

@@ -30,6 +30,7 @@ scopes! {
     Text "text",
     Dim "dim",
     Border "border",
+    Scrollbar "scrollbar",
     Title "title",
     Focus "focus",
     Selected "selected",

@@ -6,4 +6,4 @@ mod wrap;
 
 pub use bytes::{bytes, hex, parse_bytes};
 pub use clean::{Cleaned, clean, clean_line, clean_with_tabs};
-pub use wrap::{cut, split_at_width, width, wrap};
+pub use wrap::{cut, split_at_width, width, wrap, wrap_at_most};

@@ -56,6 +56,22 @@ fn wrap_line<'a>(line: &'a str, columns: usize, lines: &mut Vec<&'a str>) {
     lines.push(&line[start..]);
 }
 
+/// The same, but at most so many lines: where there is more, the last one ends with `…`.
+pub fn wrap_at_most(text: &str, columns: usize, most: usize) -> Vec<String> {
+    let lines = wrap(text, columns);
+    let more = lines.len() > most;
+    let whole = lines
+        .iter()
+        .take(if more { most.saturating_sub(1) } else { most });
+    let mut kept: Vec<String> = whole.map(|line| (*line).to_owned()).collect();
+    if let Some(line) = lines.get(kept.len()).filter(|_| more && most > 0) {
+        // Each line is a part of the whole text.
+        let rest = &text[line.as_ptr() as usize - text.as_ptr() as usize..];
+        kept.push(cut(&rest.replace('\n', " "), columns));
+    }
+    kept
+}
+
 /// The longest beginning of a text that fits into `columns`, and the rest.
 pub fn split_at_width(text: &str, columns: usize) -> (&str, &str) {
     let mut used = 0;
@@ -92,6 +108,21 @@ pub fn cut(text: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        let table: [(&str, usize, &[&str]); 6] = [
+            ("one two", 2, &["one two"]),
+            ("one two three", 2, &["one two", "three"]),
+            ("one two three", 1, &["one two…"]),
+            ("one two three four", 2, &["one two", "three f…"]),
+            ("a\nb\nc", 2, &["a", "b c"]),
+            ("a", 0, &[]),
+        ];
+        for (text, most, expected) in table {
+            assert_eq!(wrap_at_most(text, 8, most), expected, "{text:?} in {most}");
+        }
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! Screens as a person sees them: every size, and snapshots of each view.
 
+mod mouse;
 mod sizes;
 mod snapshots;
 
@@ -14,7 +15,7 @@ use super::{
     keymap::Keymap,
     state::State,
     theme::Theme,
-    view::{self, Look, Plan},
+    view::{self, Look, Plan, Shown},
 };
 use crate::room::{Decision, Event, How, ItemId, Person, Record, Room, Settings, Target};
 
@@ -255,6 +256,12 @@ impl World {
 
     /// The screen at a size, as text; and which item is whole on it.
     pub fn screen(&mut self, width: u16, height: u16) -> (String, Option<ItemId>) {
+        let (screen, whole, _) = self.drawn(width, height);
+        (screen, whole)
+    }
+
+    /// The same, and what lies where.
+    pub fn drawn(&mut self, width: u16, height: u16) -> (String, Option<ItemId>, Shown) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let Self {
             room,
@@ -273,20 +280,21 @@ impl World {
             zone,
             links: false,
         };
-        let mut whole = None;
+        let mut plan = None;
         let drawn = terminal.draw(|frame| {
-            let plan = Plan::new(&look, state, frame.area());
-            state.page = (plan.columns(), plan.page());
-            view::draw(&look, state, &plan, frame);
-            whole = plan.whole;
+            let laid = Plan::new(&look, state, frame.area());
+            state.page = laid.page();
+            view::draw(&look, state, &laid, frame);
+            plan = Some(laid);
         });
         drawn.unwrap();
+        let plan = plan.unwrap();
         // The backend cannot show a screen without columns.
         let screen = if width == 0 {
             String::new()
         } else {
             terminal.backend().to_string()
         };
-        (screen, whole)
+        (screen, plan.whole, plan.shown(state))
     }
 }

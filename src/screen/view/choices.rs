@@ -7,35 +7,63 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
-use super::{Look, Scope, timeline::cut_line};
+use super::{Look, Scope, spots::Spot, timeline::cut_line};
 use crate::screen::{palette::Palette, popup::Popup, state::State};
 
 /// Rows of completions, at most.
 const MOST: usize = 8;
 
-/// Draws whichever of them is open into the bottom of `area`.
-pub(super) fn draw(look: &Look, state: &State, area: Rect, buffer: &mut Buffer) {
-    if let Some(palette) = &state.palette {
-        let lines = palette_lines(look, palette, area);
-        draw_lines(look, lines, area, buffer);
-    } else if !state.pending.is_empty() {
-        draw_lines(look, following(look, state, area), area, buffer);
-    } else if let Some(popup) = &state.popup {
-        draw_lines(look, completions(look, popup, area), area, buffer);
-    }
+/// Whichever of them is open, laid out.
+pub(super) struct Laid {
+    area: Rect,
+    lines: Vec<Line<'static>>,
+    /// Which choice stands in the first line; none where nothing can be chosen.
+    first: Option<usize>,
 }
 
-fn draw_lines(look: &Look, lines: Vec<Line<'static>>, area: Rect, buffer: &mut Buffer) {
+/// Lays whichever of them is open into the bottom of `area`.
+pub(super) fn lay(look: &Look, state: &State, area: Rect) -> Option<Laid> {
+    let (lines, first) = if let Some(palette) = &state.palette {
+        palette_lines(look, palette, area)
+    } else if !state.pending.is_empty() {
+        (following(look, state, area), None)
+    } else {
+        completions(look, state.popup.as_ref()?, area)
+    };
     let height = (lines.len() as u16).min(area.height);
     let area = Rect {
         y: area.bottom() - height,
         height,
         ..area
     };
-    Clear.render(area, buffer);
-    buffer.set_style(area, look.style(Scope::Text));
-    for (line, y) in lines.into_iter().zip(area.y..area.bottom()) {
-        line.render(Rect { y, height: 1, ..area }, buffer);
+    Some(Laid { area, lines, first })
+}
+
+impl Laid {
+    fn rows(&self) -> impl Iterator<Item = (Rect, &Line<'static>)> {
+        let row = |y| Rect {
+            y,
+            height: 1,
+            ..self.area
+        };
+        let rows = (self.area.y..self.area.bottom()).map(row);
+        rows.zip(&self.lines)
+    }
+
+    /// What lies where.
+    pub fn spots(&self) -> impl Iterator<Item = (Rect, Spot)> {
+        let spot = |nth| self.first.map_or(Spot::Cover, |first| Spot::Choice(first + nth));
+        let rows = self.rows().enumerate();
+        rows.map(move |(nth, (area, _))| (area, spot(nth)))
+    }
+
+    /// Draws it.
+    pub fn draw(&self, look: &Look, buffer: &mut Buffer) {
+        Clear.render(self.area, buffer);
+        buffer.set_style(self.area, look.style(Scope::Text));
+        for (area, line) in self.rows() {
+            line.render(area, buffer);
+        }
     }
 }
 
@@ -63,43 +91,30 @@ fn line(look: &Look, at_hand: bool, words: &str, note: &str, width: usize) -> Li
     }
 }
 
-fn completions(look: &Look, popup: &Popup, area: Rect) -> Vec<Line<'static>> {
-    let rows = MOST.min(area.height as usize);
-    let shown = window(popup.choices.len(), popup.at, rows);
+fn completions(look: &Look, popup: &Popup, area: Rect) -> (Vec<Line<'static>>, Option<usize>) {
+    let shown = window(popup.choices.len(), popup.at, MOST.min(area.height as usize));
     let first = shown.start;
-    popup.choices[shown]
-        .iter()
-        .enumerate()
-        .map(|(nth, choice)| {
-            let at_hand = first + nth == popup.at;
-            line(
-                look,
-                at_hand,
-                choice.insert.trim_end(),
-                &choice.note,
-                area.width as usize,
-            )
-        })
-        .collect()
+    let one = |nth: usize| {
+        let choice = &popup.choices[nth];
+        let words = choice.insert.trim_end();
+        line(look, nth == popup.at, words, &choice.note, area.width as usize)
+    };
+    (shown.map(one).collect(), Some(first))
 }
 
-fn palette_lines(look: &Look, palette: &Palette, area: Rect) -> Vec<Line<'static>> {
+fn palette_lines(look: &Look, palette: &Palette, area: Rect) -> (Vec<Line<'static>>, Option<usize>) {
     let shown: Vec<_> = palette.shown().collect();
     if shown.is_empty() {
-        return vec![look.line("Nothing is called so.", Scope::Dim)];
+        return (vec![look.line("Nothing is called so.", Scope::Dim)], None);
     }
     let rows = window(shown.len(), palette.at(), area.height as usize);
-    rows.map(|nth| {
+    let first = rows.start;
+    let one = |nth: usize| {
         let key = shown[nth].key.as_deref().unwrap_or_default();
-        line(
-            look,
-            nth == palette.at(),
-            &shown[nth].does,
-            key,
-            area.width as usize,
-        )
-    })
-    .collect()
+        let at_hand = nth == palette.at();
+        line(look, at_hand, &shown[nth].does, key, area.width as usize)
+    };
+    (rows.map(one).collect(), Some(first))
 }
 
 /// What may follow the keys that were pressed.

@@ -1,8 +1,8 @@
 //! Files: those that move or wait beside the messages, and all of them in their place.
 
-use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
+use ratatui::text::Line;
 
-use super::{Look, Scope, timeline::cut_line};
+use super::{Look, Scope, list::List, spots::Spot, timeline::cut_line};
 use crate::{
     room::{Given, Offer, Post, Side, Stage},
     screen::state::State,
@@ -12,34 +12,29 @@ use crate::{
 /// Cells of a bar that shows how much of a file has moved.
 const BAR: usize = 8;
 
-/// Draws all files in the messages' place, the newest first.
-pub(super) fn draw(look: &Look, state: &State, area: Rect, buffer: &mut Buffer) {
-    let width = area.width as usize;
+/// All files, the newest first.
+pub(super) fn all(look: &Look, state: &State, width: usize) -> List {
+    let mut list = List::default();
     let selected = state.selected_file(look.room);
-    let mut lines: Vec<Line> = Vec::new();
-    // What is selected is on the screen, whatever is above it.
-    let mut from = 0;
     for offer in look.room.offers.all().rev() {
+        let at_hand = selected == Some(offer.number);
         let head = head(look, offer, width);
-        let is_selected = selected == Some(offer.number);
-        lines.push(match is_selected {
+        let head = match at_hand {
             true => head.patch_style(look.style(Scope::Selected)),
             false => head,
-        });
-        for line in text::wrap(&offer.in_words(), width.saturating_sub(4)) {
-            lines.push(look.line(format!("    {line}"), scope(offer)));
-        }
-        if is_selected {
-            from = lines.len().saturating_sub(area.height as usize);
-        }
+        };
+        let words = offer.in_words();
+        let words = text::wrap(&words, width.saturating_sub(4));
+        let words = words
+            .into_iter()
+            .map(|line| look.line(format!("    {line}"), scope(offer)));
+        let spot = Some(Spot::File(offer.number));
+        list.extend(std::iter::once(head).chain(words), spot, at_hand);
     }
-    if lines.is_empty() {
-        lines.push(nothing(look));
+    if selected.is_none() {
+        list.push(nothing(look), None);
     }
-    lines.drain(..from);
-    for (line, y) in lines.into_iter().zip(area.y..area.bottom()) {
-        line.render(Rect { y, height: 1, ..area }, buffer);
-    }
+    list
 }
 
 fn nothing(look: &Look) -> Line<'static> {
@@ -67,10 +62,9 @@ fn head(look: &Look, offer: &Offer, width: usize) -> Line<'static> {
     )
 }
 
-/// Lines for the side: what moves or waits.
-pub(super) fn side_lines(look: &Look, width: usize) -> Vec<Line<'static>> {
-    let open = look.room.offers.open().rev();
-    let line = |offer: &Offer| {
+/// Adds what moves or waits, for the side.
+pub(super) fn add_open(list: &mut List, look: &Look, width: usize) {
+    for offer in look.room.offers.open().rev() {
         let arrow = if matches!(offer.side, Side::Mine(_)) {
             "↑"
         } else {
@@ -80,16 +74,16 @@ pub(super) fn side_lines(look: &Look, width: usize) -> Vec<Line<'static>> {
             .fraction()
             .map_or_else(String::new, |far| format!(" {}%", (far * 100.0) as u32));
         let name = text::cut(&offer.name, width.saturating_sub(2 + far.len()));
-        cut_line(
+        let line = cut_line(
             vec![
                 look.span(format!("{arrow} "), scope(offer)),
                 look.span(name, Scope::Text),
                 look.span(far, Scope::Working),
             ],
             width,
-        )
-    };
-    open.map(line).collect()
+        );
+        list.push(line, Some(Spot::File(offer.number)));
+    }
 }
 
 /// Lines below a message: the files that it offers.

@@ -1,82 +1,67 @@
 //! People and inbox: beside the messages on a wide screen, in their place on a narrow one.
 
 use nexscope_relay::protocol::Status;
-use ratatui::{buffer::Buffer, layout::Rect, text::Line, widgets::Widget};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
-use super::{Look, Scope, files, timeline::cut_line, words};
+use super::{Look, Scope, files, list::List, spots::Spot, timeline::cut_line, words};
 use crate::{
     room::{Item, Matter, Seen, ask::Speaker},
     screen::state::{Pane, State},
 };
 
-/// Draws people and inbox one above the other.
-pub(super) fn draw_side(look: &Look, state: &State, area: Rect, buffer: &mut Buffer) {
-    let width = area.width.saturating_sub(1) as usize;
-    let mut lines = Vec::new();
-    let title = |name: &str, count: usize, pane: Pane| {
+/// People, inbox and files one above the other, as they stand beside the messages.
+pub(super) fn side(look: &Look, state: &State, width: usize) -> List {
+    let mut list = List::default();
+    let title = |list: &mut List, name: &str, count: usize, pane: Pane| {
         let scope = if state.pane == pane {
             Scope::Focus
         } else {
             Scope::Title
         };
-        look.line(format!("{name} {count}"), scope)
-    };
-    lines.push(title("People", look.room.members.list().len(), Pane::People));
-    lines.extend(
-        look.room
-            .members
-            .list()
-            .iter()
-            .map(|member| person(look, member, width)),
-    );
-    lines.push(Line::default());
-    lines.push(title("Inbox", look.room.inbox.len(), Pane::Inbox));
-    lines.extend(inbox_lines(look, state, width));
-    if look.room.offers.all().next().is_some() {
-        lines.push(Line::default());
-        lines.push(title("Files", look.room.offers.open().count(), Pane::Files));
-        lines.extend(files::side_lines(look, width));
-    }
-    draw_lines(
-        lines,
-        Rect {
-            width: width as u16,
-            ..area
-        },
-        buffer,
-    );
-    for y in area.y..area.bottom() {
-        look.span("│", Scope::Border).render(
-            Rect {
-                x: area.right() - 1,
-                y,
-                width: 1,
-                height: 1,
-            },
-            buffer,
+        list.push(
+            look.line(format!("{name} {count}"), scope),
+            Some(Spot::Pane(pane)),
         );
+    };
+    title(&mut list, "People", look.room.members.list().len(), Pane::People);
+    add_people(&mut list, look, width);
+    list.push(Line::default(), None);
+    title(&mut list, "Inbox", look.room.inbox.len(), Pane::Inbox);
+    add_inbox(&mut list, look, state, width);
+    if look.room.offers.all().next().is_some() {
+        list.push(Line::default(), None);
+        title(&mut list, "Files", look.room.offers.open().count(), Pane::Files);
+        files::add_open(&mut list, look, width);
+    }
+    list
+}
+
+/// People in the messages' place.
+pub(super) fn people(look: &Look, width: usize) -> List {
+    let mut list = List::default();
+    add_people(&mut list, look, width);
+    list
+}
+
+/// The inbox in the messages' place.
+pub(super) fn inbox(look: &Look, state: &State, width: usize) -> List {
+    let mut list = List::default();
+    add_inbox(&mut list, look, state, width);
+    list
+}
+
+/// The line between the side panes and the messages, at the right of `area`.
+pub(super) fn draw_edge(look: &Look, area: Rect, buffer: &mut Buffer) {
+    for y in area.y..area.bottom() {
+        if let Some(cell) = buffer.cell_mut((area.right() - 1, y)) {
+            cell.set_symbol("│").set_style(look.style(Scope::Border));
+        }
     }
 }
 
-/// Draws people in the messages' place.
-pub(super) fn draw_people(look: &Look, area: Rect, buffer: &mut Buffer) {
-    let people = look
-        .room
-        .members
-        .list()
-        .iter()
-        .map(|member| person(look, member, area.width as usize));
-    draw_lines(people.collect(), area, buffer);
-}
-
-/// Draws the inbox in the messages' place.
-pub(super) fn draw_inbox(look: &Look, state: &State, area: Rect, buffer: &mut Buffer) {
-    draw_lines(inbox_lines(look, state, area.width as usize), area, buffer);
-}
-
-fn draw_lines(lines: Vec<Line<'static>>, area: Rect, buffer: &mut Buffer) {
-    for (line, y) in lines.into_iter().zip(area.y..area.bottom()) {
-        line.render(Rect { y, height: 1, ..area }, buffer);
+fn add_people(list: &mut List, look: &Look, width: usize) {
+    for member in look.room.members.list() {
+        list.push(person(look, member, width), Some(Spot::Pane(Pane::People)));
     }
 }
 
@@ -109,24 +94,30 @@ fn person(look: &Look, member: &Seen, width: usize) -> Line<'static> {
     cut_line(spans, width)
 }
 
-fn inbox_lines(look: &Look, state: &State, width: usize) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line> = look
+fn add_inbox(list: &mut List, look: &Look, state: &State, width: usize) {
+    let heading = Some(Spot::Pane(Pane::Inbox));
+    let mut items = look
         .room
         .inbox
         .waiting()
         .filter(|item| state.filter.shows(item))
-        .map(|item| inbox_line(look, state, item, width))
-        .collect();
+        .peekable();
     match state.filter.word() {
-        Some(kind) => lines.insert(0, look.line(format!("only {kind}"), Scope::Waiting)),
-        None if lines.is_empty() => lines.push(look.line("nothing waits", Scope::Dim)),
+        Some(kind) => list.push(look.line(format!("only {kind}"), Scope::Waiting), heading),
+        None if items.peek().is_none() => list.push(look.line("nothing waits", Scope::Dim), heading),
         None => {}
     }
-    lines
+    let selected = state
+        .selected_item(look.room)
+        .filter(|_| state.pane == Pane::Inbox);
+    for item in items {
+        let at_hand = selected == Some(item.id);
+        let line = inbox_line(look, item, at_hand, width);
+        list.extend([line], Some(Spot::Item(item.id)), at_hand);
+    }
 }
 
-fn inbox_line(look: &Look, state: &State, item: &Item, width: usize) -> Line<'static> {
-    let selected = state.pane == Pane::Inbox && state.selected_item(look.room) == Some(item.id);
+fn inbox_line(look: &Look, item: &Item, selected: bool, width: usize) -> Line<'static> {
     let mark = if selected { "▸ " } else { "  " };
     let risk = if item.warnings().is_empty() { "" } else { "⚠ " };
     let kind = match item.matter {

@@ -60,7 +60,7 @@ pub(super) fn lay(
     stand: Stand,
     bodies: &mut Bodies,
 ) -> Vec<Row> {
-    let indent = if width >= 50 { 6 } else { 2 };
+    let indent = if width >= 49 { 6 } else { 2 };
     let margin = " ".repeat(indent);
     let name = look.speaker(&post.speaker());
     let name = if stand.selected {

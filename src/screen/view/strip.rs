@@ -52,16 +52,8 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
         lines.extend(wrapped.iter().map(|line| words_line(look, line)));
     } else {
         // Folded into the rows there are; the rest is seen when it is opened.
-        let folded = text::wrap(&words, width.saturating_sub(2));
-        for (row, line) in folded.iter().take(for_words).enumerate() {
-            let more = row + 1 == for_words && folded.len() > for_words;
-            let line = if more {
-                text::cut(&format!("{line} …………"), width.saturating_sub(2))
-            } else {
-                (*line).to_owned()
-            };
-            lines.push(words_line(look, &line));
-        }
+        let folded = text::wrap_at_most(&words, width.saturating_sub(2), for_words);
+        lines.extend(folded.iter().map(|line| words_line(look, line)));
     }
     if has_foot {
         lines.push(cut_line(foot, width));

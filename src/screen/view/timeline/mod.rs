@@ -1,5 +1,7 @@
 //! The messages. Only what is on the screen is laid out, from the bottom up.
 
+mod moving;
+
 use ratatui::{
     layout::Rect,
     text::{Line, Span},
@@ -7,6 +9,7 @@ use ratatui::{
 
 use super::{
     Look, Scope,
+    bar::Part,
     post::{self, Stand},
     row::Row,
     words,
@@ -74,146 +77,27 @@ impl Pages<'_, '_> {
         self.lay(block).len()
     }
 
-    /// Moves by some lines; to what is older where negative.
-    pub fn by(&mut self, lines: isize) {
-        let last = self.blocks();
-        if last == 0 || self.width == 0 {
-            return self.reading.scroll.go_to_end();
-        }
-        let (mut block, mut line) = match self.reading.scroll.bottom {
-            Some((block, line)) => (block.min(last - 1), line),
-            None => (last - 1, self.lines_of(last - 1)),
-        };
-        let mut left = lines.unsigned_abs();
-        if lines < 0 {
-            while left > 0 {
-                if line > left {
-                    line -= left;
-                    break;
-                }
-                left -= line;
-                if block == 0 {
-                    line = 0;
-                    break;
-                }
-                block -= 1;
-                line = self.lines_of(block);
-            }
-            // The first message stays at the top of the screen, and no further.
-            let least = self.top_page();
-            (block, line) = (block, line).max(least);
-        } else {
-            while left > 0 {
-                let here = self.lines_of(block);
-                if line + left <= here {
-                    line += left;
-                    break;
-                }
-                left -= here.saturating_sub(line);
-                if block + 1 >= last {
-                    return self.reading.scroll.go_to_end();
-                }
-                (block, line) = (block + 1, 0);
-            }
-        }
-        let at_end = block + 1 >= last && line >= self.lines_of(last - 1);
-        self.reading.scroll.bottom = if at_end { None } else { Some((block, line)) };
-    }
-
-    /// The message before or behind the selected one, of those that are shown; the newest where none is.
-    pub fn next_post(&self, by: isize) -> Option<u32> {
-        let room = self.look.room;
-        let shown = |nth: usize| match &room.timeline.entries().get(self.reading.place(nth)?)?.what {
-            What::Post(post) if self.reading.shows(room, post) => Some(post.number),
-            _ => None,
-        };
-        let count = self.reading.len(room);
-        let selected = self
-            .reading
-            .selected
-            .and_then(|number| room.timeline.place_of(number));
-        let at = selected.map_or(count, |place| self.reading.nth_at(place));
-        if selected.is_none() || by < 0 {
-            return (0..at).rev().find_map(shown);
-        }
-        (at + 1..count).find_map(shown)
-    }
-
-    /// To the first message.
-    pub fn go_to_start(&mut self) {
-        let least = self.top_page();
-        let last = self.blocks();
-        let fits = last == 0 || least == (last - 1, self.lines_of(last - 1));
-        self.reading.scroll.bottom = if fits { None } else { Some(least) };
-    }
-
-    /// So far that the message with that number can be seen.
-    pub fn show(&mut self, number: u32) {
-        let Some(place) = self.look.room.timeline.place_of(number) else {
-            return;
-        };
-        let block = self.reading.nth_at(place);
-        if self.reading.place(block) != Some(place) {
-            return;
-        }
-        let (top, bottom) = self.window();
-        let lines = self.lines_of(block);
-        if (block, 0) < top {
-            // Its first line to the top of the screen.
-            self.reading.scroll.bottom = Some((block, 0));
-            self.by(self.height as isize);
-        } else if (block, lines) > bottom {
-            self.reading.scroll.bottom = Some((block, lines));
-            self.by(0);
-        }
-    }
-
-    /// The first and the last line that are on the screen.
-    fn window(&mut self) -> (At, At) {
+    /// The rows on the screen, from its bottom up, and for each the message that it is part of; and which part
+    /// of all they are.
+    pub fn rows(&mut self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
         let last = self.blocks();
         if last == 0 {
-            return ((0, 0), (0, 0));
+            return (self.nothing(), None);
         }
-        let bottom = match self.reading.scroll.bottom {
-            Some(bottom) => bottom,
-            None => (last - 1, self.lines_of(last - 1)),
-        };
-        let (mut block, mut line, mut left) = (bottom.0, bottom.1, self.height as usize);
-        while left > line && block > 0 {
-            left -= line;
-            block -= 1;
-            line = self.lines_of(block);
-        }
-        ((block, line.saturating_sub(left)), bottom)
-    }
-
-    /// The bottom of the page that begins with the first message.
-    fn top_page(&mut self) -> At {
-        let mut left = self.height as usize;
-        let last = self.blocks();
-        for block in 0..last {
-            let lines = self.lines_of(block);
-            if lines >= left || block + 1 == last {
-                return (block, lines.min(left));
-            }
-            left -= lines;
-        }
-        (0, 0)
-    }
-
-    /// The rows on the screen, from its bottom up, and for each the message that it is part of.
-    pub fn rows(&mut self) -> Vec<(Row, Option<u32>)> {
-        let last = self.blocks();
-        let (mut block, mut take) = match self.reading.scroll.bottom {
+        let (end, take) = match self.reading.scroll.bottom {
             Some((block, line)) if block < last => (block + 1, Some(line)),
             _ => (last, None),
         };
-        let mut rows = Vec::new();
-        while rows.len() < self.height as usize && block > 0 {
+        let height = self.height as usize;
+        let (mut rows, mut block) = (Vec::new(), end);
+        let (mut from, mut to) = (0.0, end as f64);
+        while rows.len() < height && block > 0 {
             block -= 1;
             let mut lines = self.lay(block);
-            if let Some(line) = take.take() {
+            let all = lines.len().max(1) as f64;
+            if let Some(line) = take.filter(|_| block + 1 == end) {
                 lines.truncate(line);
+                to = block as f64 + lines.len() as f64 / all;
             }
             let number = self.entry(block).and_then(|(_, entry)| match &entry.what {
                 What::Post(post) => Some(post.number),
@@ -227,16 +111,25 @@ impl Pages<'_, '_> {
                     .for_each(|row| row.mark(|text| search.matches(text), style));
             }
             rows.extend(lines.into_iter().rev().map(|row| (row, number)));
+            from = block as f64 + rows.len().saturating_sub(height) as f64 / all;
         }
-        rows.truncate(self.height as usize);
-        if last == 0 {
-            let help = self.look.keymap.hint(Context::Composer, Action::Help);
-            let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
-            let hint = format!("Nobody has said anything yet. Write below.{help}");
-            let blank = (self.height as usize).saturating_sub(1);
-            rows.extend((0..blank).map(|_| (Row::default(), None)));
-            rows.push((self.look.line(hint, Scope::Dim).into(), None));
-        }
+        rows.truncate(height);
+        let all = last as f64;
+        let part = Part {
+            from: from / all,
+            to: to / all,
+        };
+        (rows, Some(part))
+    }
+
+    /// What stands where nothing was said.
+    fn nothing(&self) -> Vec<(Row, Option<u32>)> {
+        let help = self.look.keymap.hint(Context::Composer, Action::Help);
+        let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
+        let hint = format!("Nobody has said anything yet. Write below.{help}");
+        let blank = (self.height as usize).saturating_sub(1);
+        let mut rows = vec![(Row::default(), None); blank];
+        rows.push((self.look.line(hint, Scope::Dim).into(), None));
         rows
     }
 

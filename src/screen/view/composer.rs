@@ -1,0 +1,275 @@
+//! What is at the bottom of the screen: who will see what is written, where it is written, and the keys that
+//! matter now.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+    widgets::Widget,
+};
+
+use super::{Look, Plan, Scope, timeline, words};
+use crate::{
+    room::{Audience, Command},
+    screen::{
+        action::Action,
+        keymap::Context,
+        state::{Asked, Pane, State, Tone, What},
+    },
+    text,
+};
+
+/// Draws all of it.
+pub(super) fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.rule.height > 0 {
+        draw_rule(look, state, plan, frame);
+    }
+    draw_composer(look, state, plan, frame);
+    draw_bottom(look, state, plan, frame);
+}
+
+/// The line above the composer, which says who will see what is written.
+fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    let width = plan.rule.width as usize;
+    let words = match &state.asked {
+        Some(Asked {
+            item,
+            what: What::Reason,
+            ..
+        }) => {
+            format!(" why? {item} is rejected when you send this ")
+        }
+        Some(Asked {
+            item,
+            what: What::Words,
+            ..
+        }) => {
+            format!(" {item} is accepted with these words when you send them ")
+        }
+        Some(Asked { item, .. }) => {
+            format!(" {item} is accepted when you send what your agent should mind ")
+        }
+        None => match searching(state) {
+            Some(words) => words,
+            // In an empty composer it is said there.
+            None if state.composer.is_empty() => String::new(),
+            None => format!(" {} ", audience(look, state)),
+        },
+    };
+    let new = below(look, state, plan);
+    let words = text::cut(&words, width.saturating_sub(text::width(&new)));
+    let dashes = width.saturating_sub(text::width(&words) + text::width(&new) + 2);
+    let line = Line::from(vec![
+        look.span("──", Scope::Border),
+        look.span(words, Scope::Dim),
+        look.span("─".repeat(dashes), Scope::Border),
+        look.span(new, Scope::Waiting),
+    ]);
+    line.render(plan.rule, frame.buffer_mut());
+}
+
+/// What is below the bottom of the messages: how many new ones, or that there are any.
+fn below(look: &Look, state: &State, plan: &Plan) -> String {
+    let bottom = plan.rows.iter().find_map(|(_, number)| *number);
+    let (Some(bottom), false) = (bottom, state.reading.scroll.follows()) else {
+        return String::new();
+    };
+    let new = look
+        .room
+        .timeline
+        .newest()
+        .saturating_sub(state.reading.unread.read.max(bottom));
+    match new {
+        0 => " more below ↓ ".to_owned(),
+        new => format!(" {new} new below ↓ "),
+    }
+}
+
+/// What is looked for, and how often it was found.
+fn searching(state: &State) -> Option<String> {
+    let search = state.reading.search.as_ref()?;
+    let count = search.count();
+    let nth = state.selected_post.and_then(|number| search.nth(number));
+    Some(match nth {
+        _ if search.words.is_empty() => " search ".to_owned(),
+        Some(nth) => format!(" \"{}\" {nth} of {count} ", search.words),
+        None => format!(" \"{}\" found {count} times ", search.words),
+    })
+}
+
+/// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
+fn audience(look: &Look, state: &State) -> String {
+    let others = look.room.members.list().len().saturating_sub(1);
+    let everyone = format!("everyone, {others}");
+    let thread = state.reading.thread.as_ref();
+    let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+    let in_thread = |thread: &crate::room::Thread| match &thread.audience {
+        Audience::Everyone => format!("t{}, {everyone}", thread.number),
+        only => format!("t{}, {}", thread.number, only.in_words()),
+    };
+    match crate::command::parse(&state.composer.whole()) {
+        Ok(crate::command::Line::Command(Command::Say {
+            to,
+            public,
+            thread: number,
+            note,
+            ..
+        })) => {
+            let direct = look.room.settings.mentions == crate::room::Mentions::Direct || note;
+            let number = number.and_then(|number| look.room.threads.numbered(number));
+            match number.or(thread) {
+                Some(thread) => in_thread(thread),
+                None if to.is_empty() || public || !direct => everyone,
+                None => Audience::Only(to).in_words(),
+            }
+        }
+        // A word to this program, which nobody else sees.
+        _ if state.composer.text().starts_with('/') => "nobody, a word to this program".to_owned(),
+        _ => match thread {
+            Some(thread) => in_thread(thread),
+            None => everyone,
+        },
+    }
+}
+
+fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.composer.height == 0 {
+        return;
+    }
+    let columns = words::PROMPT_COLUMNS.min(plan.composer.width);
+    let context = state.context();
+    let elsewhere = matches!(context, Context::Reason | Context::Search | Context::Palette);
+    let focused = state.pane == Pane::Composer || elsewhere;
+    let scope = if focused { Scope::Prompt } else { Scope::Dim };
+    let prompt = match context {
+        Context::Reason => "✎ ",
+        Context::Search => "⌕ ",
+        Context::Palette => "» ",
+        _ if state.commands => "▪ ",
+        _ => "› ",
+    };
+    look.span(prompt, scope).render(
+        Rect {
+            height: 1,
+            ..plan.composer
+        },
+        frame.buffer_mut(),
+    );
+    let area = Rect {
+        x: plan.composer.x + columns,
+        width: plan.composer.width - columns,
+        ..plan.composer
+    };
+    let asked = state.asked.as_ref();
+    let field = match context {
+        Context::Palette => state.palette.as_ref().map(|palette| &palette.field),
+        Context::Search => state.search.as_ref(),
+        _ => asked.map(|asked| &asked.field),
+    };
+    let field = field.unwrap_or(&state.composer);
+    if field.is_empty() {
+        let hint = match (context, asked.map(|asked| asked.what)) {
+            (Context::Palette, _) => "what do you want to do?".to_owned(),
+            (Context::Search, _) => "what do you look for?".to_owned(),
+            (_, Some(What::Reason)) => "a reason, or nothing".to_owned(),
+            (_, Some(What::Words)) => "other words".to_owned(),
+            (_, Some(What::Instructions)) => "what your agent should mind".to_owned(),
+            (_, None) => match &state.reading.thread {
+                Some(_) => format!("reply in {}", audience(look, state)),
+                None => format!("message {}", audience(look, state)),
+            },
+        };
+        let line = look.line(text::cut(&hint, area.width as usize), Scope::Hint);
+        line.render(Rect { height: 1, ..area }, frame.buffer_mut());
+        if focused {
+            frame.set_cursor_position((area.x, area.y));
+        }
+    } else {
+        field.draw(frame, area, focused);
+    }
+}
+
+/// A message for the person, or the keys that matter now.
+fn draw_bottom(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
+    if plan.bottom.height == 0 {
+        return;
+    }
+    let width = plan.bottom.width as usize;
+    let line = match &state.message {
+        Some((words, tone)) => {
+            let scope = match tone {
+                Tone::Good => Scope::Text,
+                Tone::Bad => Scope::Error,
+            };
+            look.line(text::cut(&format!(" {words}"), width), scope)
+        }
+        None => {
+            let mut spans = hints(look, state);
+            // Where there is no rule, who will see what is written stands here.
+            if plan.rule.height == 0 && !state.composer.is_empty() {
+                spans.insert(
+                    0,
+                    look.span(format!(" {} ·", audience(look, state)), Scope::Prompt),
+                );
+            }
+            timeline::cut_line(spans, width)
+        }
+    };
+    line.render(plan.bottom, frame.buffer_mut());
+}
+
+fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
+    let context = state.context();
+    let waiting = !look.room.inbox.is_empty();
+    let actions: &[Action] = match context {
+        Context::Reason => &[Action::Send, Action::Back],
+        Context::Palette => &[Action::Send, Action::Up, Action::Down, Action::Back],
+        Context::Search => &[Action::Up, Action::Down, Action::Send, Action::Back],
+        Context::Help => &[Action::Back, Action::PageDown],
+        Context::Timeline if state.reading.search.is_some() => &[
+            Action::NextFound,
+            Action::PreviousFound,
+            Action::Open,
+            Action::Copy,
+            Action::Back,
+        ],
+        Context::Timeline => &[
+            Action::Open,
+            Action::Copy,
+            Action::HandOver,
+            Action::Retry,
+            Action::NextPane,
+            Action::Help,
+        ],
+        Context::Inbox | Context::Item => &[
+            Action::Accept,
+            Action::Reject,
+            Action::Later,
+            Action::Open,
+            Action::Back,
+        ],
+        _ if state.reading.thread.is_some() && !waiting => {
+            &[Action::Send, Action::Back, Action::NextPane, Action::Help]
+        }
+        _ if waiting => &[Action::Accept, Action::Reject, Action::NextPane, Action::Help],
+        _ if !look.room.runs.is_empty() => &[Action::EndRun, Action::NextPane, Action::Help],
+        _ => &[
+            Action::Send,
+            Action::NextPane,
+            Action::Inbox,
+            Action::Help,
+            Action::Leave,
+        ],
+    };
+    let mut spans = vec![Span::raw(" ")];
+    for action in actions {
+        if let Some(key) = look.keymap.hint(context, *action) {
+            if spans.len() > 1 {
+                spans.push(look.span(" · ", Scope::Hint));
+            }
+            spans.push(look.span(key, Scope::Key));
+            spans.push(look.span(format!(" {}", action.does()), Scope::Hint));
+        }
+    }
+    spans
+}
