@@ -45,6 +45,11 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
     }
 }
 
+/// Whether an answer may bring files, so that its person is to see it first.
+pub fn may_bring_files(answer: &str) -> bool {
+    answer.contains(BEGIN)
+}
+
 /// The path in a line that names a file.
 fn named(line: &str) -> Option<&str> {
     let path = line.trim().strip_prefix(BEGIN)?.strip_suffix("]]")?.trim();

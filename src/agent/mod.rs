@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::agents::Agent;
 use kept::Kept;
 
+pub use attached::may_bring_files;
 pub use find::{Found, find_on_path, is_on_path};
 pub use outside::Outside;
 pub use process::end_leftovers;

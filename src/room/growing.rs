@@ -109,6 +109,7 @@ impl Room {
         let (to, _) = self.answers_to(&run);
         // The whole of it is looked at, with what stays behind: that may begin in what would leave.
         let found = run.growing.stopped
+            || crate::agent::may_bring_files(&run.partial)
             || !flag::secrets(&run.partial, own.as_slice()).is_empty()
             || !self.asks_others(&run.partial, &to).is_empty();
         if found {

@@ -75,6 +75,7 @@ fn whole_paragraphs_leave_one_behind_and_the_answer_has_their_id() {
 #[test]
 fn where_a_person_is_to_see_the_answer_first_nothing_is_shown() {
     let long = "One.\n\nTwo.\n\nThree.\n\nFour.";
+    let with_file = format!("[[attach: plan.md]]\n\n{long}");
     let at_carol = format!("@carol look.\n\n{long}");
     type Prepare = fn(&mut World);
     // (what holds, accepted for review, the answer)
@@ -93,6 +94,7 @@ fn where_a_person_is_to_see_the_answer_first_nothing_is_shown() {
         ),
         ("review", |_| {}, true, long),
         ("a third member", |_| {}, false, &at_carol),
+        ("a file", |_| {}, false, &with_file),
         (
             "offline",
             |world| {
