@@ -10,6 +10,7 @@ fn person(member: &str) -> Speaker {
 
 fn ask(text: &str) -> Ask {
     Ask {
+        alone: false,
         files: vec![],
         run: "run-1".to_owned(),
         agent: "claude".to_owned(),

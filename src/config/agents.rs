@@ -83,6 +83,14 @@ impl Agent {
         }
     }
 
+    /// As it runs on what no person has accepted: what it may do by itself it asks for, unless `tools` are allowed then.
+    pub fn unattended(mut self, tools: bool) -> Self {
+        if self.permissions == Permissions::Allow && !tools {
+            self.permissions = Permissions::Ask;
+        }
+        self
+    }
+
     /// What it may do with tools, in words for a person.
     pub fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
@@ -180,6 +188,11 @@ fn default_idle() -> Duration {
 /// Reads `"90s"`, `"10m"` or `"24h"`.
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     parsed(&String::deserialize(from)?)
+}
+
+/// One that may be absent.
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    duration(from).map(Some)
 }
 
 fn parsed<E: serde::de::Error>(text: &str) -> Result<Duration, E> {

@@ -41,6 +41,9 @@ impl Change {
         ) {
             safe.mode = now.mode;
         }
+        if looser(new.auto_tools && !now.auto_tools, "auto_tools = true".into()) {
+            safe.auto_tools = false;
+        }
         let limit = format!("hop_limit = {}", new.hop_limit);
         if looser(new.hop_limit > now.hop_limit, limit) {
             safe.hop_limit = now.hop_limit;

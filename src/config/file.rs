@@ -1,10 +1,13 @@
 //! `config.toml` as it is written, and errors that name file, line and the nearest known key.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde::Deserialize;
 
-use super::{ConfigError, agents::Agent};
+use super::{
+    ConfigError,
+    agents::{self, Agent},
+};
 use crate::room::{Attention, Mentions, Review};
 use crate::screen::paint::Colors;
 use nexscope_relay::protocol::Mode;
@@ -37,6 +40,17 @@ pub struct File {
     pub review: Option<Review>,
     /// Whether others see an answer while it is written.
     pub share_partial: Option<bool>,
+    /// Whether an agent with `permissions = "allow"` may do so unasked in auto mode too.
+    pub auto_tools: Option<bool>,
+    /// After how long a mention, or a file that is kept aside, expires that nobody decided.
+    #[serde(default, deserialize_with = "agents::some_duration")]
+    pub expire: Option<Duration>,
+    /// After how long a permission is refused that nobody answered.
+    #[serde(default, deserialize_with = "agents::some_duration")]
+    pub permission_expire: Option<Duration>,
+    /// After how long a message counts as failed that an addressee never received.
+    #[serde(default, deserialize_with = "agents::some_duration")]
+    pub give_up: Option<Duration>,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// The agents.

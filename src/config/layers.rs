@@ -5,6 +5,7 @@ use std::{
     fmt, fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use etcetera::{BaseStrategy, base_strategy::Xdg};
@@ -87,6 +88,10 @@ pub struct Config {
     pub review: Review,
     /// Whether others see an answer while it is written.
     pub share_partial: bool,
+    /// Whether an agent with `permissions = "allow"` may do so unasked in auto mode too.
+    pub auto_tools: bool,
+    /// After how long what nobody decided or received is over; the usual times where none is set.
+    pub times: Times,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// The agents.
@@ -117,6 +122,17 @@ pub struct Config {
     pub untrusted: Option<Untrusted>,
     /// What the person should know: settings that were ignored, files that others can read.
     pub warnings: Vec<String>,
+}
+
+/// After how long something is over; the usual time where none is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// A mention, or a file that is kept aside, that nobody decided.
+    pub expire: Option<Duration>,
+    /// A permission that nobody answered.
+    pub permission_expire: Option<Duration>,
+    /// A message that an addressee never received.
+    pub give_up: Option<Duration>,
 }
 
 /// What is taken of files that others offer, and where it goes.
@@ -212,6 +228,8 @@ pub fn load(
         mentions: Mentions::Direct,
         review: Review::Flagged,
         share_partial: false,
+        auto_tools: false,
+        times: Times::default(),
         agent: None,
         agents: BTreeMap::new(),
         files: Files::default(),
@@ -290,6 +308,12 @@ impl Config {
         self.mentions = file.mentions.unwrap_or(self.mentions);
         self.review = file.review.unwrap_or(self.review);
         self.share_partial = file.share_partial.unwrap_or(self.share_partial);
+        self.auto_tools = file.auto_tools.unwrap_or(self.auto_tools);
+        self.times = Times {
+            expire: file.expire.or(self.times.expire),
+            permission_expire: file.permission_expire.or(self.times.permission_expire),
+            give_up: file.give_up.or(self.times.give_up),
+        };
         self.agent = file.agent.or(self.agent.take());
         self.agents.extend(file.agents);
         self.files.set(&file.files)?;
@@ -306,6 +330,7 @@ impl Config {
         if file.mode == Some(Mode::Manual) {
             self.mode = Mode::Manual;
         }
+        self.auto_tools &= file.auto_tools != Some(false);
         if let Some(limit) = file.hop_limit {
             self.hop_limit = self.hop_limit.min(limit);
         }
@@ -325,6 +350,10 @@ impl Config {
             ("mode", file.mode == Some(Mode::Auto)),
             ("mentions", file.mentions == Some(Mentions::Room)),
             ("share_partial", file.share_partial == Some(true)),
+            ("auto_tools", file.auto_tools == Some(true)),
+            ("expire", file.expire.is_some()),
+            ("permission_expire", file.permission_expire.is_some()),
+            ("give_up", file.give_up.is_some()),
             ("agent", file.agent.is_some()),
             ("agents", !file.agents.is_empty()),
             ("ui.notify_command", file.ui.notify_command.is_some()),

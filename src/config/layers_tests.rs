@@ -216,3 +216,29 @@ fn the_plugins_settings_are_found_where_they_are_whole() {
         assert_eq!(found, expected, "{text}");
     }
 }
+
+#[test]
+fn tools_in_auto_mode_and_times_are_the_users_own_to_set() {
+    let user = "auto_tools = true\nexpire = \"2h\"\npermission_expire = \"5m\"\ngive_up = \"1d\"";
+    let config = loaded(user, "", &[], Flags::default()).unwrap();
+    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+    let times = Times {
+        expire: minutes(120),
+        permission_expire: minutes(5),
+        give_up: minutes(1440),
+    };
+    assert_eq!((config.auto_tools, config.times), (true, times));
+    let agent: Agent = toml::from_str("kind = \"claude\"\npermissions = \"allow\"").unwrap();
+    let may = |tools| agent.clone().unattended(tools).may_do();
+    assert_eq!(
+        (may(false), may(true)),
+        ("asks you first", "may change files and run commands")
+    );
+    // A project's file may take tools away, and neither give them nor change a time.
+    let config = loaded(user, "auto_tools = false", &[], Flags::default()).unwrap();
+    assert!(!config.auto_tools);
+    let project = "auto_tools = true\nexpire = \"9d\"";
+    let config = loaded("", project, &[], Flags::default()).unwrap();
+    assert_eq!((config.auto_tools, config.times), (false, Times::default()));
+    assert_eq!(config.untrusted.unwrap().keys, ["auto_tools", "expire"]);
+}

@@ -13,7 +13,7 @@ mod wide;
 pub use change::Change;
 pub use file::{File, Notify, Ui};
 pub use import::{Plugin, plugin};
-pub use layers::{Config, ConfigError, Flags, Paths, Token, load};
+pub use layers::{Config, ConfigError, Flags, Paths, Times, Token, load};
 pub use save::{Choice, save};
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};

@@ -76,6 +76,8 @@ pub struct Ask {
     pub earlier: Vec<Said>,
     /// The members who will see the answer; `None` is everybody in the room.
     pub audience: Option<Vec<String>>,
+    /// No person has accepted it: auto mode lets it run.
+    pub alone: bool,
     /// The agent's own session id of the thread's last run, to go on from.
     pub resume: Option<String>,
 }

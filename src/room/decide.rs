@@ -488,6 +488,7 @@ impl Room {
         } else {
             self.approved_before(&post, &audience)
         };
+        let alone = decided.by == By::Auto;
         let id = self.fresh_id();
         let edited = how.text.as_ref().filter(|text| **text != item.text);
         Self::note_decided(
@@ -515,6 +516,7 @@ impl Room {
                 from: item.from.clone(),
                 text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
                 files: Vec::new(),
+                alone,
                 instructions: how.instructions.filter(|words| !words.trim().is_empty()),
                 earlier,
                 audience: match &audience {

@@ -95,6 +95,8 @@ pub struct Settings {
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
     pub mode: Mode,
+    /// In auto mode an agent may change files and run commands unasked.
+    pub auto_tools: bool,
     /// Which answers wait as drafts.
     pub review: Review,
     /// Whether others see an answer while it is written.
@@ -131,6 +133,7 @@ impl Settings {
             budgets: HashMap::new(),
             agent: None,
             mode: Mode::Manual,
+            auto_tools: false,
             review: Review::Flagged,
             share_partial: false,
             token: None,

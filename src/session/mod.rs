@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent,
-    config::{Change, Config, ConfigError, Paths},
+    config::{Change, Config, ConfigError, Paths, agents::Permissions},
     control::{Attach, Call, Entry, Hall, Line, Server},
     link::{Invite, Link, Standing, Target},
     room::{
@@ -453,6 +453,10 @@ impl Session {
             tokio::spawn(async move { events.send((id, agent::Event::Ended(ending))).await });
             return;
         };
+        let settings = match ask.alone {
+            true => settings.unattended(self.config.auto_tools),
+            false => settings,
+        };
         let dir = settings
             .dir
             .as_ref()
@@ -484,6 +488,8 @@ impl Session {
 }
 
 fn settings(config: &Config, name: &str) -> Settings {
+    let usual = Settings::new(name, &config.room);
+    let or_usual = |time: Option<Duration>, usual| time.map_or(usual, |time| time.as_millis() as Millis);
     Settings {
         agents: config.agents.keys().cloned().collect(),
         permissions: config
@@ -504,6 +510,11 @@ fn settings(config: &Config, name: &str) -> Settings {
             .collect(),
         agent: config.agent.clone(),
         mode: config.mode,
+        auto_tools: config.auto_tools
+            && config
+                .agents
+                .values()
+                .any(|agent| agent.permissions == Permissions::Allow),
         mentions: config.mentions,
         review: config.review,
         share_partial: config.share_partial,
@@ -515,7 +526,10 @@ fn settings(config: &Config, name: &str) -> Settings {
             hop_limit: config.hop_limit,
             ..Limits::default()
         },
-        ..Settings::new(name, &config.room)
+        expire_after: or_usual(config.times.expire, usual.expire_after),
+        permission_after: or_usual(config.times.permission_expire, usual.permission_after),
+        give_up_after: or_usual(config.times.give_up, usual.give_up_after),
+        ..usual
     }
 }
 

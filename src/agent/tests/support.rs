@@ -15,6 +15,7 @@ pub(in super::super) const PATIENCE: Duration = Duration::from_secs(30);
 /// An ask of bob's, with `text`.
 pub(in super::super) fn ask(text: &str) -> Ask {
     Ask {
+        alone: false,
         files: vec![],
         run: format!("test-{}", uuid::Uuid::now_v7()),
         agent: "helper".to_owned(),

@@ -92,12 +92,14 @@ fn a_budget_that_is_reached_while_a_run_goes_holds_the_next_one() {
 fn a_run_that_does_not_tell_its_cost_counts_as_all_of_it() {
     let mut world = auto(5.0);
     asks(&mut world, "m-1", "t1");
+    assert!(world.started().alone, "no person has accepted it");
     ends_with(&mut world, None);
     asks(&mut world, "m-2", "t2");
     assert_eq!(world.starts(), 1);
     assert!(held(&world)[0].contains("did not say what it used"));
     // A person lets it run, it tells again, and auto mode goes on.
     world.accept(ItemId::Mention(2 + 1));
+    assert!(!world.started().alone);
     ends_with(&mut world, Some(0.1));
     asks(&mut world, "m-3", "t3");
     assert_eq!(world.starts(), 3);

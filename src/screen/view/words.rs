@@ -150,6 +150,7 @@ impl Look<'_> {
     pub(super) fn mode(&self) -> (&'static str, Scope) {
         match self.room.settings.mode {
             Mode::Manual => ("manual", Scope::Dim),
+            Mode::Auto if self.room.settings.auto_tools => ("auto with tools", Scope::Error),
             Mode::Auto => ("auto", Scope::Warning),
         }
     }
