@@ -90,7 +90,8 @@ pub const WORDS: &[Word] = &[
     word("status", "", "connection, agents, what is waiting"),
     word("start", "", "dials the relay again now"),
     word("help", "", "the words and the keys"),
-    word("quit", "", "leaves the room"),
+    word("update", "", "which versions run, and how to update"),
+    word("stop", "", "leaves the room; so does /quit"),
 ];
 
 const fn word(name: &'static str, arguments: &'static str, does: &'static str) -> Word {
@@ -121,6 +122,7 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
         "say" => say_with_options(arguments),
         "tell" => tell(arguments),
         "who" => Ok(Line::Command(Command::Who)),
+        "update" => Ok(Line::Command(Command::Update)),
         "inbox" => Ok(Line::Command(Command::Inbox)),
         "accept" => accept(arguments),
         "reject" => {
@@ -484,6 +486,8 @@ mod tests {
                 say_as(&[], "and more", Some(2), false, true),
             ),
             ("/who", Line::Command(Command::Who)),
+            ("/update", Line::Command(Command::Update)),
+            ("/stop", Line::Front(Front::Quit)),
             ("/cancel", Line::Command(Command::Cancel(None))),
             (
                 "/cancel m4",

@@ -454,6 +454,25 @@ fn the_plugin_is_written_once_and_taken_away() {
         again.contains("there already") && !again.contains("Writes"),
         "{again}"
     );
+    // An older version's is rewritten by `update`, which says what runs where.
+    let say = plugin.join("commands/say.md");
+    let text = std::fs::read_to_string(&say).unwrap();
+    std::fs::write(&say, "older").unwrap();
+    let seat = Running::headless(&alice);
+    let update = String::from_utf8(shell(&alice, &["update"]).stdout).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(
+        update.starts_with(&format!(
+            "here: nexscope-tui/{version}\nrelay: nexscope-relay/{version}\n"
+        )),
+        "{update}"
+    );
+    assert!(
+        update.contains("To update") && update.contains("Writes"),
+        "{update}"
+    );
+    assert_eq!(std::fs::read_to_string(&say).unwrap(), text);
+    drop(seat);
     shell(&alice, &["setup", "claude", "--remove"]);
     assert!(!plugin.exists());
     let codex = alice.path().join(".codex/config.toml");

@@ -96,6 +96,35 @@ pub(super) fn run(setup: &Setup, paths: &Paths) -> Result<(), Failure> {
     }
 }
 
+/// Rewrites the plugin where it was written before, to what this version writes.
+pub(super) fn refresh(paths: &Paths) -> Result<(), Failure> {
+    let market = paths.config.join("claude");
+    if !market.exists() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().map_err(Failure::Input)?;
+    if write(&market, &program, false)? {
+        println!("The plugin is of this version now; start Claude Code anew.");
+    }
+    Ok(())
+}
+
+/// Writes what of the plugin is not there as it should be; whether there was anything.
+fn write(market: &Path, program: &Path, dry_run: bool) -> Result<bool, Failure> {
+    let mut changed = false;
+    for (path, text) in plugin_files(market, program) {
+        if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            continue;
+        }
+        changed = true;
+        println!("Writes {}", path.display());
+        if !dry_run {
+            write_private(&path, text.as_bytes()).map_err(|error| Failure::Save(path, error))?;
+        }
+    }
+    Ok(changed)
+}
+
 fn claude(setup: &Setup, paths: &Paths, program: &Path) -> Result<(), Failure> {
     let market = paths.config.join("claude");
     if setup.remove {
@@ -110,18 +139,7 @@ fn claude(setup: &Setup, paths: &Paths, program: &Path) -> Result<(), Failure> {
             false => fs::remove_dir_all(&market).map_err(|error| Failure::Save(market, error)),
         };
     }
-    let mut changed = false;
-    for (path, text) in plugin_files(&market, program) {
-        if fs::read_to_string(&path).is_ok_and(|old| old == text) {
-            continue;
-        }
-        changed = true;
-        println!("Writes {}", path.display());
-        if !setup.dry_run {
-            write_private(&path, text.as_bytes()).map_err(|error| Failure::Save(path, error))?;
-        }
-    }
-    if !changed {
+    if !write(&market, program, setup.dry_run)? {
         println!("The plugin is there already: {}", market.display());
     }
     println!("Then, once, in Claude Code:");

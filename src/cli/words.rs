@@ -259,6 +259,9 @@ pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
     };
     // Who reads no further, as `head`, has enough.
     let _ = printed;
+    if word == "update" && !reach.json {
+        super::plugin::refresh(paths)?;
+    }
     Ok(match word == "wait" && answer["timed_out"] == json!(true) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
@@ -304,6 +307,17 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
         let each: Vec<String> = list(key).iter().map(plain).collect();
         each.join(", ")
     };
+    if word == "update" {
+        let others = list("members");
+        let others = others.iter().filter(|member| !member["client"].is_null());
+        let others = others.map(|member| format!("{}: {}", plain(&member["name"]), plain(&member["client"])));
+        return [format!("here: nexscope-tui/{}", text("version"))]
+            .into_iter()
+            .chain(answer["relay"].as_str().map(|relay| format!("relay: {relay}")))
+            .chain(others)
+            .chain([text("message")])
+            .collect();
+    }
     if let Some(message) = answer["message"].as_str() {
         return vec![message.to_owned()];
     }

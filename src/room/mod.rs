@@ -57,7 +57,7 @@ pub use guard::{Guard, Limits};
 pub use inbox::{Decided, Draft, Fate as MentionFate, Inbox, Item, ItemId, Matter, Mention, Permission};
 pub use members::{Members, Seen};
 pub use outbox::{Fate, Outbox, Outgoing};
-pub use perform::{Command, Reply};
+pub use perform::{Command, Reply, UPDATE};
 pub use record::{Kept, Record};
 pub use risk::Risk;
 pub use run::{Run, Runs};
@@ -346,6 +346,8 @@ pub struct Room {
     pub settings: Settings,
     /// How the connection stands.
     pub connection: Connection,
+    /// What the relay calls itself: program and version.
+    pub relay: String,
     /// Everybody in it.
     pub members: Members,
     /// What was said and what happened.
@@ -395,6 +397,7 @@ impl Room {
     pub fn new(settings: Settings, ids: Ids) -> Self {
         Self {
             connection: Connection::Connecting,
+            relay: String::new(),
             members: Members::default(),
             timeline: Timeline::default(),
             threads: Threads::default(),

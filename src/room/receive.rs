@@ -18,6 +18,7 @@ impl Room {
     pub(super) fn welcome(&mut self, welcome: Welcome, now: Millis, effects: &mut Vec<Effect>) {
         self.connection = Connection::Online;
         self.message_bytes = welcome.limits.message_bytes;
+        self.relay = crate::text::clean_line(&welcome.server, 64);
         let news = self.members.replace_all(welcome.members, &self.settings.me);
         self.keys_seen(news, now, effects);
         match welcome.resumed {

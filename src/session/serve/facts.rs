@@ -8,7 +8,7 @@ use super::{
     args::{Limits, refused, thread, usage},
 };
 use crate::{
-    room::{Command, Connection, Matter, MentionFate, Post, Reply, Side, Stage},
+    room::{Command, Connection, Matter, MentionFate, Post, Reply, Side, Stage, UPDATE},
     session::{Session, now},
 };
 
@@ -223,10 +223,11 @@ impl Session {
     pub(super) fn versions(&self) -> Value {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "relay": known_program(&self.room.relay),
             "members": self.room.members.list().iter().filter(|member| is_name(&member.name)).map(|member| {
                 json!({ "name": member.name, "protocol": member.v, "client": known_program(&member.client) })
             }).collect::<Vec<_>>(),
-            "message": "To update, build the newest sources: git pull && cargo build --release.",
+            "message": UPDATE,
         })
     }
 }
@@ -238,7 +239,7 @@ pub(super) fn valid(name: &str) -> &str {
 
 /// A member's program, if it is one that we know; what others call themselves is told to nobody.
 pub(super) fn known_program(client: &str) -> Option<&str> {
-    let version = ["nexscope-tui/", "nexscope-plugin/"]
+    let version = ["nexscope-tui/", "nexscope-plugin/", "nexscope-relay/"]
         .iter()
         .find_map(|known| client.strip_prefix(known))?;
     let plain = version.len() <= 16 && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
