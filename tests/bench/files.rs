@@ -21,16 +21,27 @@ use support::{
     spread,
 };
 
-/// What a member gets at most, while nothing goes wrong.
+/// Limits of the relay that are raised.
 const LIMITS: [&str; 4] = ["--rate", "0", "--per-address", "0"];
 
 fn main() {
+    // One of cut, receivers, chat; all of them where none is named.
+    let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     let dir = tempfile::tempdir().unwrap();
     println!("| what | figure |\n|---|---|");
-    let gib = file(dir.path(), "gib.bin", 1 << 30);
-    cut(&gib);
-    receivers(&gib);
-    beside_four(dir.path());
+    if wanted("cut") || wanted("receivers") {
+        let gib = file(dir.path(), "gib.bin", 1 << 30);
+        if wanted("cut") {
+            cut(&gib);
+        }
+        if wanted("receivers") {
+            receivers(&gib);
+        }
+    }
+    if wanted("chat") {
+        beside_four(dir.path());
+    }
 }
 
 fn row(what: &str, figure: &str) {
@@ -86,7 +97,7 @@ impl Receiver {
         self.seat = None;
     }
 
-    /// Waits for the first file, and takes it.
+    /// Waits for a file, and takes it.
     fn accept(&self, id: &str) {
         while ask(&self.home, &["inbox"])["pending"]
             .as_array()
@@ -132,10 +143,9 @@ fn offers(home: &Home, to: &str, file: &Path) -> Running {
 fn cut(gib: &Path) {
     const CUTS: u64 = 20;
     let size = gib.metadata().unwrap().len();
-    let address_of = |relay: &Relay| relay.url();
     let mut relay = Relay::start_with(&LIMITS);
     let alice = Home::new("alice", &relay, "");
-    let url = address_of(&relay);
+    let url = relay.url();
     let mut bob = Receiver::new("bob", &relay);
     let mut sender = Some(offers(&alice, "@bob", gib));
     bob.accept("f1");
