@@ -26,7 +26,9 @@ const LIMITS: [&str; 4] = ["--rate", "0", "--per-address", "0"];
 
 fn main() {
     // One of cut, receivers, chat; all of them where none is named.
-    let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let part = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
     let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     let dir = tempfile::tempdir().unwrap();
     println!("| what | figure |\n|---|---|");
