@@ -251,7 +251,7 @@ fn the_plugin_is_valid_and_its_commands_reach_the_room() {
         assert!(valid.status.success(), "{valid:?}");
     }
     for prompt in [
-        "/nexscope:say by the plugin; `id` $(id)",
+        "/nexscope:say by the plugin; `id` $(id) \"q\" 'q'\nand $(id) below\0behind a NUL",
         "/nexscope:who",
         "/nexscope:inbox",
     ] {
@@ -259,7 +259,7 @@ fn the_plugin_is_valid_and_its_commands_reach_the_room() {
     }
     let told = scene.told();
     assert!(
-        told.contains("by the plugin; `id` $(id)"),
+        told.contains("by the plugin; `id` $(id) \"q\" 'q'\nand $(id) below"),
         "what was written reaches the model as it was: {told}"
     );
     assert!(!told.contains("uid="), "and no shell has seen it: {told}");
