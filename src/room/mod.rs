@@ -9,6 +9,7 @@ mod alone;
 mod answer;
 pub mod ask;
 pub mod audit;
+mod begin;
 mod budget;
 mod decide;
 mod files;
