@@ -49,6 +49,8 @@ pub struct Plain<O, E> {
     connection: Connection,
     /// The relay has let us in.
     joined: bool,
+    /// A decision that is carried out when it is written once more.
+    asked: Option<Decision>,
     /// Messages that were sent here.
     sent: Vec<u32>,
     failed: bool,
@@ -70,6 +72,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             announced: Vec::new(),
             connection: Connection::Connecting,
             joined: false,
+            asked: None,
             sent: Vec::new(),
             failed: false,
         }
@@ -217,6 +220,14 @@ impl<O: Write, E: Write> Plain<O, E> {
     fn decide(&mut self, decision: Decision) -> Result<Reply, String> {
         if !self.options.person {
             return Err("Only a person at a terminal decides; open the screen there.".into());
+        }
+        let asked = self.asked.take();
+        self.session.look_again(&decision)?;
+        if let Some(question) = self.session.room.doubt(&decision)
+            && asked.as_ref() != Some(&decision)
+        {
+            self.asked = Some(decision);
+            return Err(question);
         }
         self.session.decide(decision, Person::at_keyboard())
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::{
     Home, PATIENCE, Relay, TOKEN,
-    shell::{Running, ask},
+    shell::{Running, ask, fails},
     v1::V1,
 };
 use tungstenite::{Message, WebSocket};
@@ -246,6 +246,16 @@ fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
     assert_eq!(fs::read(seat.got().join("honest.bin")).unwrap(), bytes);
 }
 
+/// Waits until something waits as a draft.
+fn draft(home: &Home) -> Value {
+    loop {
+        let inbox = ask(home, &["inbox"])["pending"][0].clone();
+        if inbox["kind"] == "draft" {
+            return inbox;
+        }
+    }
+}
+
 /// An answer that names a file of its folder waits as a draft, and the file goes when its person lets it.
 #[test]
 fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
@@ -270,12 +280,7 @@ fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
     person.say("@bob what did you find?");
     seat.wait_for("m1 from carol");
     ask(&bob, &["accept", "m1"]);
-    let draft = loop {
-        let inbox = ask(&bob, &["inbox"])["pending"][0].clone();
-        if inbox["kind"] == "draft" {
-            break inbox;
-        }
-    };
+    let draft = draft(&bob);
     let text = draft["text"].as_str().unwrap();
     assert!(text.starts_with("See the report.\n(Not attached: "), "{text}");
     assert!(!person.has_seen("See the report"));
@@ -290,4 +295,89 @@ fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
     assert_eq!(ask(&alice.home, &["files"])["files"], json!([]));
     let prompt = fs::read_to_string(bob.path().join("prompt")).unwrap();
     assert!(prompt.contains("[[attach: PATH]]"), "{prompt}");
+}
+
+/// What an agent attaches is looked through; a program does not let a secret leave, and what was looked through is
+/// what goes.
+#[test]
+fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_goes() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    let agent = bob.script(
+        "agent",
+        &format!(
+            "if grep -q secret; then printf 'first\\nkey {secret}\\n' > a.txt; else echo 'what was found' > a.txt; fi\n\
+             head -c 100 /dev/zero > b.bin; echo '[[attach: a.txt]]'; echo '[[attach: b.bin]]'"
+        ),
+    );
+    bob.join(&relay, &support::command_agent("helper", &agent));
+    let seat = Running::start(&bob, &["start", "--headless", "--allow-remote-decisions"]);
+    seat.wait_for("in #lobby as");
+    let carol = Seat::new("carol", &relay);
+    let person = |text: &str| {
+        let said = ask(&carol.home, &["say", text]);
+        ask(&carol.home, &["accept", said["draft"].as_str().unwrap()]);
+    };
+    person("@bob something secret, please");
+    seat.wait_for("m1 from carol");
+    ask(&bob, &["accept", "m1"]);
+    draft(&bob);
+    let (code, why) = fails(&bob, &["accept", "d1"]);
+    assert_eq!(code, 1);
+    assert!(why.contains("a.txt line 2 looks like a GitHub token"), "{why}");
+    ask(&bob, &["reject", "d1", "not that"]);
+
+    person("@bob something harmless, please");
+    seat.wait_for("m2 from carol");
+    ask(&bob, &["accept", "m2"]);
+    draft(&bob);
+    let file = bob.work().join("a.txt");
+    // Once it is looked through, it is put in the place of what was.
+    let why = loop {
+        if draft(&bob)["warnings"] == json!([]) {
+            fs::write(&file, format!("as long as it was\n{secret}\n")).unwrap();
+            break fails(&bob, &["accept", "d2"]).1;
+        }
+    };
+    assert!(
+        why.contains("a.txt of d2 has changed since it was looked through"),
+        "{why}"
+    );
+    let (_, why) = fails(&bob, &["accept", "d2"]);
+    assert!(why.contains("a.txt line 2 looks like a GitHub token"), "{why}");
+    fs::write(&file, "what was found\n").unwrap();
+    fails(&bob, &["accept", "d2"]);
+    ask(&bob, &["accept", "d2"]);
+    carol.until("f1", "waits");
+    ask(&carol.home, &["accept", "f1"]);
+    carol.until("f1", "done");
+    assert_eq!(
+        fs::read_to_string(carol.got().join("a.txt")).unwrap(),
+        "what was found\n"
+    );
+    let state = bob.path().join("state");
+    let log = fs::read_to_string(audit_log(&state)).unwrap();
+    for holds in ["line 2: GitHub token", "it is no text"] {
+        assert!(log.contains(holds), "{holds}");
+    }
+    assert!(
+        !log.contains(secret),
+        "what was found and rejected is not in the log"
+    );
+}
+
+/// The audit log below a folder.
+fn audit_log(folder: &std::path::Path) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.ends_with("audit.jsonl") => return path,
+                false => {}
+            }
+        }
+    }
+    panic!("there is no audit log")
 }

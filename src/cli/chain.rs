@@ -6,7 +6,7 @@ use nexscope_relay::protocol::body::{Body, Chat, Origin};
 use crate::{
     room::{
         FileFate,
-        audit::{By, Decided, Entry, Verdict},
+        audit::{By, Decided, Enclosure, Entry, Verdict},
     },
     store::Line,
     text,
@@ -49,6 +49,14 @@ fn told(entry: &Entry) -> String {
                 false => format!(", found in it: {}", short(&found.join(", "))),
             };
             format!("draft {} for {}{found}{}", short(item), names(to), words(text))
+        }
+        Entry::Looked { item, files, .. } => {
+            let each = files.iter().map(|file| format!("\n    {}", looked(file)));
+            format!(
+                "the files of {}, looked through{}",
+                short(item),
+                each.collect::<String>()
+            )
         }
         Entry::Shown { text, .. } => format!("shown while it is written{}", words(text.trim())),
         Entry::Began {
@@ -175,6 +183,22 @@ fn decision(decided: &Decided) -> String {
     if let Some(edited) = &decided.edited {
         let (before, after) = (words(&edited.before), words(&edited.after));
         told.push_str(&format!("\n  before{before}\n  edited{after}"));
+    }
+    told
+}
+
+fn looked(file: &Enclosure) -> String {
+    let mut told = short(&file.name);
+    if let Some(size) = file.size {
+        told.push_str(&format!(", {}", text::bytes(size)));
+    }
+    match &file.not_through {
+        Some(why) => told.push_str(&format!(": not looked through, {}", short(why))),
+        None if file.found.is_empty() => told.push_str(": nothing found"),
+        None => told.push_str(&format!(": {}", short(&file.found.join(", ")))),
+    }
+    if let Some(hash) = &file.sha256 {
+        told.push_str(&format!("\n      SHA-256 {}", short(hash)));
     }
     told
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::body::{Chat, Origin};
 
-use super::{Audience, Effect, ItemId, Millis, Mode, Room, Target, flag, inbox::Draft};
+use super::{Audience, Effect, Enclosed, ItemId, Millis, Mode, Room, Target, flag, inbox::Draft};
 
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,10 +64,10 @@ impl Room {
             thread,
             question: None,
             chat,
-            files: words.files,
+            files: words.files.into_iter().map(Enclosed::new).collect(),
             message: None,
         };
-        Ok(self.draft_waits(draft, now, effects))
+        Ok(self.draft_waits(draft, String::new(), now, effects))
     }
 
     /// Marks what a program has asked to be decided; nothing is decided. Returns what is marked. Fails where

@@ -6,7 +6,7 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Audience, Effect, ItemId, MentionFate, Millis, Record, Review, Room, Run, Words,
+    Attention, Audience, Effect, Enclosed, ItemId, MentionFate, Millis, Record, Review, Room, Run, Words,
     ask::Speaker,
     audit::{self, By, Decided, Edited, Verdict},
     budget::Used,
@@ -320,10 +320,10 @@ impl Room {
                 thread: Some(run.thread.clone()),
                 question: Some((run.ask.from.member.clone(), run.key.clone())),
                 chat,
-                files: ending.files.clone(),
+                files: ending.files.iter().cloned().map(Enclosed::new).collect(),
                 message: run.growing.id.clone(),
             };
-            self.draft_waits(draft, now, effects);
+            self.draft_waits(draft, outside.results.clone(), now, effects);
             let waiting = Run {
                 activity: Activity::Waiting,
                 ..run.clone()
@@ -366,8 +366,14 @@ impl Room {
         }
     }
 
-    /// A draft waits for our person.
-    pub(super) fn draft_waits(&mut self, draft: Draft, now: Millis, effects: &mut Vec<Effect>) -> ItemId {
+    /// A draft waits for our person. `brought` is what its agent has got from outside of its folder.
+    pub(super) fn draft_waits(
+        &mut self,
+        draft: Draft,
+        brought: String,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> ItemId {
         let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
         let number = self.inbox.next_draft();
         let id = ItemId::Draft(number);
@@ -388,6 +394,7 @@ impl Room {
             draft: Box::new(draft.clone()),
         })));
         self.inbox.add_draft(number, draft, &self.settings.me, now);
+        self.look_through(number, brought, effects);
         effects.push(Effect::Attention(Attention::Item));
         id
     }
@@ -442,7 +449,7 @@ impl Room {
             only: draft.only,
             thread: draft.thread.clone(),
             chat,
-            files: draft.files.clone(),
+            files: draft.files.iter().map(Enclosed::source).collect(),
             id: draft.message.clone(),
             draft: Some(number),
         };

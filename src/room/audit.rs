@@ -89,6 +89,19 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         flags: Vec<Finding>,
     },
+    /// The files of a draft were looked through.
+    Looked {
+        /// The draft's item.
+        item: String,
+        /// The run that made it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+        /// The id of the message that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<String>,
+        /// Each of them.
+        files: Vec<Enclosure>,
+    },
     /// Others are shown more of an answer that is being written.
     Shown {
         /// The run.
@@ -268,6 +281,25 @@ pub struct Finding {
     pub sha256: String,
 }
 
+/// A file that would go with a draft, as it was looked through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enclosure {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes, where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Its SHA-256 in hex, where it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What was found: the line, and the rule's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<String>,
+    /// Why nothing was looked for in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_through: Option<String>,
+}
+
 impl Decided {
     /// A decision, with nothing said besides.
     pub(super) fn new(by: By, verdict: Verdict) -> Self {
@@ -389,7 +421,7 @@ impl Entry {
             }
             Entry::GaveUp { id, .. } => vec![id.clone()],
             Entry::Decided(decided) => some(&[&decided.message, &decided.run]),
-            Entry::Draft { run, answers, .. } => some(&[run, answers]),
+            Entry::Draft { run, answers, .. } | Entry::Looked { run, answers, .. } => some(&[run, answers]),
             Entry::Shown { run, message, .. } => vec![run.clone(), message.clone()],
             Entry::Began { run, answers, .. } => vec![run.clone(), answers.clone()],
             Entry::Tool { run, .. } | Entry::Permission { run, .. } | Entry::Ended { run, .. } => {
@@ -404,7 +436,9 @@ impl Entry {
         match self {
             Entry::In { number, .. } | Entry::Out { number, .. } => number.map(|number| format!("m{number}")),
             Entry::Decided(decided) => decided.item.clone(),
-            Entry::Draft { item, .. } | Entry::File { item, .. } => Some(item.clone()),
+            Entry::Draft { item, .. } | Entry::Looked { item, .. } | Entry::File { item, .. } => {
+                Some(item.clone())
+            }
             Entry::Permission { item, .. } => item.clone(),
             _ => None,
         }

@@ -103,7 +103,10 @@ impl Room {
             Decision::Reject { target, reason } => self.reject(target, &reason, &by, now, &mut effects),
             Decision::Grant(id) => self.grant(id, by, now, &mut effects),
             Decision::Later(id) => match self.inbox.put_off(id) {
-                true => Ok(Reply::Nothing),
+                true => {
+                    effects.push(Effect::Keep(Box::new(Record::PutOff { item: id.to_string() })));
+                    Ok(Reply::Nothing)
+                }
                 false => Err(not_waiting(id)),
             },
             Decision::NextAgent(id) => self.next_agent(id),
@@ -150,9 +153,10 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
         let ids = self.items(target)?;
-        // Nothing is taken where one of them has no agent.
+        // Nothing is taken where one of them has no agent, or is not yet looked through.
         let mut agents = Vec::new();
         for id in &ids {
+            self.is_looked_through(*id)?;
             let chosen = match self.inbox.get(*id).map(|item| &item.matter) {
                 Some(Matter::Mention(mention)) => mention.agent.clone(),
                 _ => {

@@ -18,10 +18,15 @@ pub struct Flag {
 impl Flag {
     /// For a person, in a few words.
     pub fn in_words(&self) -> String {
-        match &*self.what {
-            OUTSIDE => "holds text from outside its folder".to_owned(),
-            what => format!("looks like a {what}"),
-        }
+        what_in_words(&self.what)
+    }
+}
+
+/// What a [`Flag::what`] means, in a few words for a person.
+pub(super) fn what_in_words(what: &str) -> String {
+    match what {
+        OUTSIDE => "holds text from outside its folder".to_owned(),
+        what => format!("looks like a {what}"),
     }
 }
 
@@ -276,5 +281,8 @@ fn entropy(text: &str) -> f64 {
     -share.map(|p| p * p.log2()).sum::<f64>()
 }
 
+mod name;
 #[cfg(test)]
 mod tests;
+
+pub(super) use name::secret_name;

@@ -3,14 +3,13 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    path::PathBuf,
     str::FromStr,
 };
 
 use nexscope_relay::protocol::body::{Chat, ReceiptState};
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, Post, Risk, ask::Speaker, flag::Flag, risk};
+use super::{Enclosed, Millis, Post, Risk, ask::Speaker, flag::Flag, risk};
 use crate::agent::Request;
 
 /// An item's id, as people type it.
@@ -137,7 +136,7 @@ pub struct Draft {
     pub(super) question: Option<(String, Key)>,
     pub(super) chat: Chat,
     /// Files that go with it.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Enclosed>,
     /// The id that its message will have, where others were told one.
     pub(super) message: Option<String>,
 }
@@ -173,6 +172,7 @@ impl Item {
                         words.push(word);
                     }
                 }
+                words.extend(draft.files.iter().flat_map(Enclosed::warnings));
                 if !draft.asks_others.is_empty() {
                     words.push(format!("asks {}", draft.asks_others.join(", ")));
                 }
@@ -192,7 +192,11 @@ impl Item {
 
     /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
     pub fn wants_a_second_yes(&self) -> bool {
-        matches!(&self.matter, Matter::Draft(draft) if !draft.flags.is_empty() || !draft.outside.is_empty())
+        let Matter::Draft(draft) = &self.matter else {
+            return false;
+        };
+        let in_files = draft.files.iter().any(|file| !file.warnings().is_empty());
+        in_files || !draft.flags.is_empty() || !draft.outside.is_empty()
     }
 
     /// What in its text is to be marked.
@@ -457,6 +461,15 @@ impl Inbox {
         let found = item.map(|item| item.later = true).is_some();
         self.choose();
         found
+    }
+
+    /// The draft that waits under that id.
+    pub(super) fn draft_mut(&mut self, id: ItemId) -> Option<&mut Draft> {
+        let item = self.waiting.iter_mut().find(|item| item.id == id)?;
+        match &mut item.matter {
+            Matter::Draft(draft) => Some(draft),
+            _ => None,
+        }
     }
 
     /// Takes an item out to be decided.

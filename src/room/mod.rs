@@ -12,6 +12,8 @@ pub mod audit;
 mod begin;
 mod budget;
 mod decide;
+mod doubt;
+mod enclosed;
 mod files;
 mod flag;
 mod gathered;
@@ -29,6 +31,7 @@ pub mod record;
 mod restore;
 mod risk;
 mod run;
+mod settings;
 mod shared;
 mod sharing;
 #[cfg(test)]
@@ -37,7 +40,7 @@ mod thread;
 mod timeline;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     path::PathBuf,
 };
 
@@ -49,6 +52,7 @@ use nexscope_relay::protocol::{
 pub use agents::Unasked;
 pub use budget::{Budget, Standing, Unit};
 pub use decide::{Decision, How, Person, Target};
+pub use enclosed::{Enclosed, LOOKED_THROUGH, Looked};
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
 pub use gathered::One;
@@ -62,6 +66,7 @@ pub use perform::{Command, Reply, UPDATE};
 pub use record::{Kept, Record};
 pub use risk::Risk;
 pub use run::{Run, Runs};
+pub use settings::{FileRules, Mentions, Review, Settings};
 pub use thread::{Audience, Thread, Threads};
 pub use timeline::{Entry, Post, Timeline, What};
 
@@ -74,131 +79,6 @@ use crate::{agent::Totals, transfer::Source};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
-
-/// What the room needs to know about its member and their wishes.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The member's name.
-    pub me: String,
-    /// The room's name.
-    pub room: String,
-    /// The member's agents, by name.
-    pub agents: Vec<String>,
-    /// What each may do with tools, in words for a person.
-    pub permissions: HashMap<String, &'static str>,
-    /// How each is driven, in a word.
-    pub kinds: HashMap<String, &'static str>,
-    /// Those that reach far, and may not start before the person says yes to it: what they reach, in words.
-    pub unconfirmed: BTreeMap<String, String>,
-    /// What each may use up in a day.
-    pub budgets: HashMap<String, Budget>,
-    /// The one that answers where none is named.
-    pub agent: Option<String>,
-    /// Whether mentions wait for the person.
-    pub mode: Mode,
-    /// In auto mode an agent may change files and run commands unasked.
-    pub auto_tools: bool,
-    /// Which answers wait as drafts.
-    pub review: Review,
-    /// Whether others see an answer while it is written.
-    pub share_partial: bool,
-    /// The relay's secret, which must not leave in an answer.
-    pub token: Option<crate::config::Token>,
-    /// Whether a message that begins with `@name` goes to those named alone.
-    pub mentions: Mentions,
-    /// The relay is inside this program: while we are away, so is the room.
-    pub hosting: bool,
-    /// Which files are taken.
-    pub files: FileRules,
-    /// When auto mode steps back.
-    pub limits: Limits,
-    /// After how long a mention that nobody decided expires.
-    pub expire_after: Millis,
-    /// After how long a permission that nobody answered is refused.
-    pub permission_after: Millis,
-    /// After how long a message that an addressee never received counts as failed.
-    pub give_up_after: Millis,
-}
-
-impl Settings {
-    /// The documented defaults, for a member of a room without agents.
-    pub fn new(me: &str, room: &str) -> Self {
-        const DAY: Millis = 86_400_000;
-        Self {
-            me: me.to_owned(),
-            room: room.to_owned(),
-            agents: Vec::new(),
-            permissions: HashMap::new(),
-            unconfirmed: BTreeMap::new(),
-            kinds: HashMap::new(),
-            budgets: HashMap::new(),
-            agent: None,
-            mode: Mode::Manual,
-            auto_tools: false,
-            review: Review::Flagged,
-            share_partial: false,
-            token: None,
-            mentions: Mentions::Direct,
-            hosting: false,
-            files: FileRules::default(),
-            limits: Limits::default(),
-            expire_after: DAY,
-            permission_after: DAY / 48,
-            give_up_after: 7 * DAY,
-        }
-    }
-
-    /// What an agent may use up in a day.
-    pub fn budget(&self, agent: &str) -> Budget {
-        self.budgets.get(agent).copied().unwrap_or_default()
-    }
-
-    /// The agent that answers where none is named.
-    pub fn default_agent(&self) -> Option<String> {
-        let named = self.agent.as_ref().filter(|name| self.agents.contains(name));
-        named.or(self.agents.first()).cloned()
-    }
-}
-
-/// Which files are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileRules {
-    /// Files below this size, in bytes, come without asking the person.
-    pub auto_accept_below: u64,
-    /// The largest file that is taken, in bytes.
-    pub max: u64,
-}
-
-impl Default for FileRules {
-    fn default() -> Self {
-        Self {
-            auto_accept_below: 0,
-            max: 4 << 30,
-        }
-    }
-}
-
-/// Who sees a message that begins with `@name`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mentions {
-    /// Those named.
-    #[default]
-    Direct,
-    /// Everybody.
-    Room,
-}
-
-/// Which answers of agents wait for a person before they leave.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Review {
-    /// Those in which something was found.
-    #[default]
-    Flagged,
-    /// All.
-    Always,
-}
 
 /// How the connection to the relay stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,6 +129,13 @@ pub enum Event {
         handle: crate::transfer::Handle,
         /// What.
         event: crate::transfer::Event,
+    },
+    /// The files of a draft were looked through.
+    Looked {
+        /// The draft's number.
+        draft: u32,
+        /// What each turned out to be, in the draft's order.
+        files: Vec<Looked>,
     },
     /// Nothing is left of a run of an earlier life of this program.
     SweptUp {
@@ -305,6 +192,15 @@ pub enum Effect {
         handle: crate::transfer::Handle,
         /// What.
         order: crate::transfer::Order,
+    },
+    /// Look the files of a draft through; answered with [`Event::Looked`].
+    Look {
+        /// The draft's number.
+        draft: u32,
+        /// Where they lie.
+        files: Vec<PathBuf>,
+        /// What the draft's agent has got from outside of its folder.
+        brought: String,
     },
     /// End a stream that nobody here wants.
     RefuseStream {
@@ -431,6 +327,7 @@ impl Room {
             Event::Kept(kept) => self.kept(kept, &mut effects),
             Event::Run { run, event } => self.run_event(&run, event, now, &mut effects),
             Event::File { handle, event } => self.file_event(&handle, event, now, &mut effects),
+            Event::Looked { draft, files } => self.looked(draft, files, &mut effects),
             Event::SweptUp { run } => effects.push(Effect::Keep(Box::new(Record::Ended { run }))),
             Event::Tick => {}
         }
@@ -595,7 +492,7 @@ struct Words {
     thread: Option<String>,
     chat: Chat,
     /// Files of ours that go with it.
-    files: Vec<PathBuf>,
+    files: Vec<Source>,
     /// The number of the draft that they were.
     draft: Option<u32>,
 }

@@ -9,6 +9,7 @@ use super::{
     agents::Addressed,
     audit::{self, By},
 };
+use crate::transfer::Source;
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +177,7 @@ impl Room {
             only,
             thread,
             chat,
-            files,
+            files: files.into_iter().map(Source::unread).collect(),
             ..Words::default()
         };
         Ok(Reply::Said(self.say(words, now, effects)))

@@ -153,6 +153,11 @@ pub enum Record {
         /// Its number.
         number: u32,
     },
+    /// Our person has put an item off.
+    PutOff {
+        /// Which: `m12`, `d3`, `f5`. A permission ends with its run.
+        item: String,
+    },
     /// An agent has asked for a permission; the question ends with the run, and its number stays used.
     Asked {
         /// Its number.

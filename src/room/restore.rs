@@ -60,6 +60,13 @@ impl Room {
             self.tell_latest(&key, &key.0, &mut effects);
         }
         self.resume_files(&mut effects);
+        let drafts = self.inbox.waiting().filter_map(|item| match item.id {
+            ItemId::Draft(number) => Some(number),
+            _ => None,
+        });
+        for number in drafts.collect::<Vec<_>>() {
+            self.look_through(number, String::new(), &mut effects);
+        }
         for interrupted in self.inbox.interrupted() {
             let why = "interrupted: the program ended while the agent worked".to_owned();
             let from = interrupted.0.clone();
@@ -219,6 +226,8 @@ impl Room {
                 self.inbox.add_draft(number, *draft, &me, at);
             }
             Record::Dropped { number } => _ = self.inbox.take(ItemId::Draft(number)),
+            // One that is decided by now is not there.
+            Record::PutOff { item } => _ = item.parse().map(|id| self.inbox.put_off(id)),
             Record::Asked { number } => self.inbox.had_permission(number),
             Record::Permitted { asker, what, at } => self.inbox.remember(key(&asker, ""), what, at),
             Record::Spoke { thread } => {

@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::{
     Screen,
-    action::Action,
     input::Next,
     state::{Overlay, Pane, Paper, Tone},
     view,
 };
 use crate::{
     command::{self, Front, Line},
-    room::{Command, Decision, ItemId, Person, Reply, Target},
+    room::{Command, ItemId, Person, Reply},
 };
 
 /// How long a first press of the leaving key counts.
@@ -96,12 +95,7 @@ impl Screen {
                 return Next::Go;
             }
             Line::Command(command) => self.session.perform(command),
-            Line::Decision(Decision::Accept {
-                target: Target::Item(id),
-                ..
-            }) if !self.is_sure(id, Action::Accept, now) => {
-                return Next::Go;
-            }
+            Line::Decision(decision) if !self.is_sure(&decision, now) => return Next::Go,
             Line::Decision(decision) => self.session.decide(decision, Person::at_keyboard()),
             Line::Front(front) => {
                 self.state.composer.take();

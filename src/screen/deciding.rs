@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::{
     Screen,
-    action::Action,
     composer::Composer,
     gate::Gate,
     state::{Asked, ItemView, Overlay, Tone, What},
@@ -26,51 +25,49 @@ impl Screen {
     }
 
     pub(super) fn accept(&mut self, review: bool, alt: bool, now: Instant) {
-        if let Some(item) = self.seen_item(alt, now)
-            && self.is_sure(item, Action::Accept, now)
-        {
-            let how = How {
-                review,
-                ..How::default()
-            };
-            self.decide(Decision::Accept {
+        let Some(item) = self.seen_item(alt, now) else {
+            return;
+        };
+        let how = How {
+            review,
+            ..How::default()
+        };
+        self.decide_if_sure(
+            Decision::Accept {
                 target: Target::Item(item),
                 how,
-            });
-        }
+            },
+            now,
+        );
     }
 
     /// What cannot be undone asks once more. Returns whether it was asked, and answered by another press.
-    pub(super) fn is_sure(&mut self, id: ItemId, action: Action, now: Instant) -> bool {
-        let Some(item) = self.session.room.inbox.get(id) else {
+    pub(super) fn is_sure(&mut self, decision: &Decision, now: Instant) -> bool {
+        if let Err(why) = self.session.look_again(decision) {
+            self.state.say(why, Tone::Bad);
+            return false;
+        }
+        let Some(question) = self.session.room.doubt(decision) else {
             return true;
         };
-        let question = match action {
-            Action::Grant => item
-                .grant_in_words()
-                .map(|rule| format!("Again allows {rule} for this thread.")),
-            _ if item.wants_a_second_yes() => Some(format!(
-                "{}: again posts it all the same.",
-                item.warnings().join(", ")
-            )),
-            _ => None,
-        };
-        let Some(question) = question else { return true };
         let asked = self.asked_before.take();
-        if asked.is_some_and(|(asked, what, at)| asked == id && what == action && Gate::settled(at, now)) {
+        if asked.is_some_and(|(asked, at)| asked == *decision && Gate::settled(at, now)) {
             return true;
         }
-        self.state.unsure = Some((id, action, now));
+        self.state.unsure = Some((decision.clone(), now));
         self.state.say(question, Tone::Bad);
         false
     }
 
+    fn decide_if_sure(&mut self, decision: Decision, now: Instant) {
+        if self.is_sure(&decision, now) {
+            self.decide(decision);
+        }
+    }
+
     pub(super) fn grant(&mut self, alt: bool, now: Instant) {
-        let Some(item) = self.seen_item(alt, now) else {
-            return;
-        };
-        if self.is_sure(item, Action::Grant, now) {
-            self.decide(Decision::Grant(item));
+        if let Some(item) = self.seen_item(alt, now) {
+            self.decide_if_sure(Decision::Grant(item), now);
         }
     }
 
@@ -142,7 +139,7 @@ impl Screen {
             return;
         };
         let (target, text) = (Target::Item(asked.item), asked.field.text());
-        self.decide(match asked.what {
+        let decision = match asked.what {
             What::Reason => Decision::Reject { target, reason: text },
             What::Words => Decision::Accept {
                 target,
@@ -158,6 +155,11 @@ impl Screen {
                     ..How::default()
                 },
             },
-        });
+        };
+        match self.is_sure(&decision, now) {
+            true => self.decide(decision),
+            // What is written stays until it is said again.
+            false => self.state.asked = Some(asked),
+        }
     }
 }

@@ -49,7 +49,7 @@ use tokio::time::sleep_until;
 
 use crate::{
     config::{self, Config, ConfigError, Watch},
-    room::{Connection, ItemId},
+    room::{Connection, Decision},
     session::{Session, now},
     store::{Desk, Left},
 };
@@ -89,7 +89,7 @@ pub struct Screen {
     links: bool,
     attention: Attention,
     /// What the key before this one was asked a second yes for.
-    asked_before: Option<(ItemId, action::Action, Instant)>,
+    asked_before: Option<(Decision, Instant)>,
     folder: PathBuf,
     reload: Box<dyn Fn() -> Result<Config, ConfigError>>,
     watch: Option<Watch>,

@@ -5,12 +5,12 @@ use std::time::Instant;
 use ratatui::text::Line;
 
 use super::{
-    action::Action, composer::Composer, drag::Drag, gate::Gate, key::Key, keymap::Context, palette::Palette,
-    popup::Popup, reading::Reading,
+    composer::Composer, drag::Drag, gate::Gate, key::Key, keymap::Context, palette::Palette, popup::Popup,
+    reading::Reading,
 };
 use crate::{
     config::{Config, Untrusted},
-    room::{Item, ItemId, Room},
+    room::{Decision, Item, ItemId, Room},
 };
 
 /// Where one is.
@@ -223,7 +223,7 @@ pub struct State {
     /// Which kinds of items the list shows.
     pub filter: Filter,
     /// A decision that wants a second yes, and since when.
-    pub unsure: Option<(ItemId, Action, Instant)>,
+    pub unsure: Option<(Decision, Instant)>,
     /// How the messages are being read.
     pub reading: Reading,
     /// The message that is selected, by its number.

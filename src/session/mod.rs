@@ -6,6 +6,7 @@
 
 mod handed;
 mod host;
+mod looking;
 mod opening;
 mod serve;
 mod staying;
@@ -34,6 +35,7 @@ use crate::{
 };
 
 use handed::Handed;
+use looking::Looking;
 use serve::Clients;
 use staying::Staying;
 
@@ -79,6 +81,7 @@ pub struct Session {
     agent_events: mpsc::Receiver<(String, agent::Event)>,
     agent_events_in: mpsc::Sender<(String, agent::Event)>,
     transfers: Transfers,
+    looking: Looking,
     /// What was accepted for a session that has joined through MCP, by run.
     handed: HashMap<String, Handed>,
     control: Option<Server>,
@@ -176,6 +179,7 @@ impl Session {
                 Came::Event(Event::SweptUp { run: told.began_with })
             }
             Some((handle, event)) = self.transfers.events.recv() => Came::Event(Event::File { handle, event }),
+            Some(event) = self.looking.looked.recv() => Came::Event(event),
             Some(run) = self.swept.recv() => Came::Event(Event::SweptUp { run }),
             Some(call) = next_call(&mut self.control) => Came::Call(call),
             () = at(self.clients.next_deadline()) => Came::Event(Event::Tick),
@@ -221,11 +225,23 @@ impl Session {
 
     /// Carries out what a person decided.
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
+        self.look_again(&decision)?;
         let (effects, result) = self.room.decide(decision, by, now());
         self.carry_out(effects);
         self.clients.decided();
         self.answer_waiting();
         result
+    }
+
+    /// Looks whether files that would leave by a decision are still what was looked through. Fails, with a sentence,
+    /// where one is not, and has it looked through anew.
+    pub fn look_again(&mut self, decision: &Decision) -> Result<(), String> {
+        let Decision::Accept { target, .. } = decision else {
+            return Ok(());
+        };
+        let (effects, changed) = self.room.look_again(*target, transfer::Source::is_there);
+        self.carry_out(effects);
+        changed.map_or(Ok(()), Err)
     }
 
     /// The configuration that holds.
@@ -416,6 +432,14 @@ impl Session {
                     }
                 }
                 Effect::File { handle, order } => self.transfers.carry_out(handle, order),
+                Effect::Look {
+                    draft,
+                    files,
+                    brought,
+                } => {
+                    self.looking
+                        .start(draft, files, self.room.settings.token.clone(), brought);
+                }
                 Effect::RefuseStream { stream, why } => self.link.files.refuse(stream, &why),
                 Effect::Attention(attention) => self.attention.push(attention),
             }

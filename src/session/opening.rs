@@ -170,6 +170,7 @@ impl Opening {
         let folder = config.files.dir.join(config.room.to_ascii_lowercase());
         let mut session = Session {
             transfers: Transfers::new(folder, link.files.clone()),
+            looking: super::Looking::new(),
             handed: HashMap::new(),
             control,
             clients: Clients::default(),

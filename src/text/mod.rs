@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clean;
+pub mod lossless;
 mod wrap;
 
 pub use bytes::{bytes, hex, parse_bytes};

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::link::{Files, Piece};
 
 pub use name::safe_name;
-pub use source::{Source, inspect, inspect_below};
+pub use source::{Source, contents, inspect, inspect_below};
 
 /// The bytes of one reading or writing step where no chunk says its size.
 const STEP: usize = 256 * 1024;

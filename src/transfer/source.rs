@@ -1,10 +1,11 @@
 //! A file of ours, as it was when it was offered.
 
 use std::{
-    fs::{File, Metadata},
+    fs::{File, Metadata, OpenOptions},
     io::Read,
+    ops::ControlFlow,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
 };
 
 use serde::{Deserialize, Serialize};
@@ -12,22 +13,34 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::{Event, Pulse, STEP, Ways, disk};
-use crate::link::Piece;
+use crate::{link::Piece, text::lossless};
 
 /// A file of ours, as it was when it was offered: who changes it later does not send something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Where it lies.
+    #[serde(with = "lossless")]
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was changed last, in nanoseconds since the Unix epoch.
+    /// When it was changed last, in nanoseconds since the Unix epoch: by the clock of the system that a program
+    /// cannot set back as it can the file's own time.
     pub modified: u64,
     /// The SHA-256 of its bytes, in hex; empty until they were read.
     pub sha256: String,
 }
 
 impl Source {
+    /// A file that is still to be read.
+    pub fn unread(path: PathBuf) -> Self {
+        Self {
+            path,
+            size: 0,
+            modified: 0,
+            sha256: String::new(),
+        }
+    }
+
     fn of(path: &Path, meta: &Metadata, sha256: String) -> Self {
         Self {
             path: path.to_owned(),
@@ -40,11 +53,16 @@ impl Source {
     /// Opens it. Fails, in words, where it is gone or no longer what was offered.
     pub(super) fn open(&self) -> Result<File, String> {
         // Told to the receiver too, who need not know where it lies.
-        let file = File::open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?;
+        let file = open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?;
         match self.is_unchanged(&file) {
             true => Ok(file),
             false => Err("it has changed since it was offered; it has to be offered again".to_owned()),
         }
+    }
+
+    /// Whether what lies there is still this file, as far as the system tells.
+    pub fn is_there(&self) -> bool {
+        self.open().is_ok()
     }
 
     /// Whether the file is still what was offered, as far as the system tells.
@@ -55,9 +73,16 @@ impl Source {
 }
 
 fn modified(meta: &Metadata) -> u64 {
-    let time = meta.modified().ok();
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.map_or(0, |since| since.as_nanos() as u64)
+    let (seconds, rest) = (meta.ctime().max(0) as u64, meta.ctime_nsec().max(0) as u64);
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
+/// Opens a file to read it. Does not wait, as one does for a pipe that took a file's place.
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(path)
 }
 
 /// Whether `path` is a file that can be offered. Fails with a sentence that says what to do.
@@ -71,7 +96,7 @@ pub fn inspect(path: &Path) -> Result<(), String> {
         return Err(format!("{name} is no ordinary file, and cannot be sent."));
     }
     // Opening tells whether it may be read.
-    File::open(path)
+    open(path)
         .map(drop)
         .map_err(|error| format!("{name}: {}", disk(&error)))
 }
@@ -92,19 +117,43 @@ pub fn inspect_below(path: &Path, folder: &Path) -> Result<PathBuf, String> {
 
 /// Reads a file whole and tells what it is.
 pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
-    match read(path, ways, &mut pieces) {
+    let (mut have, mut pulse) = (0, Pulse::new());
+    let read = read(path, |bytes| {
+        have += bytes.len() as u64;
+        pulse.beat(ways, have);
+        match pieces.try_recv() {
+            Ok(Piece::Stop) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    match read {
         Ok(Some(source)) => ways.tell(Event::Hashed(source)),
         Ok(None) => {}
         Err(why) => ways.tell(Event::Failed(why)),
     }
 }
 
-fn read(path: &Path, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) -> Result<Option<Source>, String> {
+/// A file's bytes and what it is, where it has at most so many; none where it has more. Fails, in words, where it
+/// cannot be read or changes meanwhile.
+pub fn contents(path: &Path, most: u64) -> Result<Option<(Source, Vec<u8>)>, String> {
+    let mut all = Vec::new();
+    let source = read(path, |bytes| {
+        all.extend_from_slice(bytes);
+        match all.len() as u64 > most {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    Ok(source.map(|source| (source, all)))
+}
+
+/// Reads a file whole, and shows each part of it as it comes; none where that has ended it.
+fn read(path: &Path, mut part: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<Option<Source>, String> {
     inspect(path)?;
     let unread = |error: std::io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
-    let mut file = File::open(path).map_err(unread)?;
+    let mut file = open(path).map_err(unread)?;
     let before = Source::of(path, &file.metadata().map_err(unread)?, String::new());
-    let (mut hash, mut buffer, mut have, mut pulse) = (Sha256::new(), vec![0; STEP], 0, Pulse::new());
+    let (mut hash, mut buffer, mut have) = (Sha256::new(), vec![0; STEP], 0);
     loop {
         let read = file.read(&mut buffer).map_err(unread)?;
         if read == 0 {
@@ -118,8 +167,7 @@ fn read(path: &Path, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) -> Result<
                 path.display()
             ));
         }
-        pulse.beat(ways, have);
-        if matches!(pieces.try_recv(), Ok(Piece::Stop)) {
+        if part(&buffer[..read]).is_break() {
             return Ok(None);
         }
     }

@@ -1,7 +1,5 @@
 //! Files that we offer: reading them, giving them, taking them back.
 
-use std::path::PathBuf;
-
 use nexscope_relay::protocol::{
     Message,
     body::{Body, Chat, File},
@@ -18,25 +16,20 @@ use crate::{
 };
 
 impl Room {
-    /// Files of ours that go with a message: as they are written in it, and their sources, still unread.
-    pub(in crate::room) fn attach(&mut self, paths: Vec<PathBuf>) -> (Vec<File>, Vec<Source>) {
-        paths
+    /// Files of ours that go with a message: as they are written in it, and their sources.
+    pub(in crate::room) fn attach(&mut self, sources: Vec<Source>) -> (Vec<File>, Vec<Source>) {
+        sources
             .into_iter()
-            .map(|path| {
-                let name = path
+            .map(|source| {
+                let name = source
+                    .path
                     .file_name()
                     .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
                 let file = File {
                     id: self.fresh_id(),
                     name: safe_name(&name),
-                    size: 0,
-                    sha256: None,
-                };
-                let source = Source {
-                    path,
-                    size: 0,
-                    modified: 0,
-                    sha256: String::new(),
+                    size: source.size,
+                    sha256: Some(source.sha256.clone()).filter(|hash| !hash.is_empty()),
                 };
                 (file, source)
             })

@@ -34,6 +34,7 @@ fn chain(world: &World, id: &str) -> Vec<&'static str> {
         Entry::Decided(_) => "decided",
         Entry::Mode { .. } => "mode",
         Entry::Draft { .. } => "draft",
+        Entry::Looked { .. } => "looked",
         Entry::Shown { .. } => "shown",
         Entry::Began { .. } => "began",
         Entry::Tool { .. } => "tool",

@@ -120,10 +120,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         files: vec!["/tmp/picture.png".into()],
         ..Unasked::default()
     };
-    let now = world.now;
-    let (effects, drafted) = world.room.drafted(unasked, now);
-    world.follow(effects);
-    assert_eq!(drafted, Ok(ItemId::Draft(2)));
+    assert_eq!(world.drafted(unasked), Ok(ItemId::Draft(2)));
     let items = |world: &World| world.room.inbox.waiting().cloned().collect::<Vec<_>>();
     let before = items(&world);
     world.restart();
@@ -147,6 +144,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     let (frame, chat) = world.chats().pop().unwrap();
     assert_eq!(frame.to, ["bob", "carol"]);
     assert!(chat.text.contains(SECRET) && chat.reply_to.as_deref() == Some("m-1"));
+    world.looked(2, vec![Looked::not("it is large")]);
     world.accept(ItemId::Draft(2));
     let file = |world: &World| {
         let reads = world.effects.iter().filter(|effect| {
@@ -527,40 +525,4 @@ fn the_words_that_came_from_outside_are_marked() {
         "looks like a GitHub token",
     ];
     assert_eq!(item.warnings(), expected);
-}
-
-#[test]
-fn a_file_of_an_agents_leaves_only_by_a_person() {
-    for mode in [wire::Mode::Manual, wire::Mode::Auto] {
-        let mut world = World::new();
-        world.room.settings.mode = mode;
-        let dir = tempfile::tempdir().unwrap();
-        let notes = dir.path().join("notes.txt");
-        std::fs::write(&notes, SECRET).unwrap();
-        let unasked = Unasked {
-            agent: "claude".into(),
-            to: vec!["bob".into()],
-            text: "my notes".into(),
-            files: vec![notes.clone()],
-            ..Unasked::default()
-        };
-        let (effects, drafted) = world.room.drafted(unasked, NOW);
-        world.follow(effects);
-        let id = drafted.unwrap();
-        // It is not even read before; the person sees which file it is.
-        let reads = |world: &World| {
-            let reads = world.effects.iter().filter(|e| matches!(e, Effect::File { .. }));
-            reads.count()
-        };
-        assert_eq!((reads(&world), world.chats().len()), (0, 0));
-        assert_eq!(draft(&world).files, [notes]);
-        world
-            .decide(Decision::Reject {
-                target: Target::Item(id),
-                reason: String::new(),
-            })
-            .unwrap();
-        assert_eq!((reads(&world), world.chats().len()), (0, 0));
-        assert!(world.room.offers.all().next().is_none());
-    }
 }

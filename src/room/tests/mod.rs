@@ -6,6 +6,7 @@ mod auto;
 mod canary;
 mod delivery;
 mod drafts;
+mod enclosed;
 mod files;
 mod gathered;
 mod growing;

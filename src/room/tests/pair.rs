@@ -77,9 +77,8 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
         text: "shall we?".into(),
         ..Unasked::default()
     };
-    let (effects, drafted) = bob.room.drafted(begins, NOW);
-    bob.follow(effects);
-    bob.accept(drafted.unwrap());
+    let drafted = bob.drafted(begins).unwrap();
+    bob.accept(drafted);
     let mut answers = (0, 0);
     for nth in 0..100 {
         let moved = carry(&mut bob, &mut alice, forge, nth);

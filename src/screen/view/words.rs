@@ -10,9 +10,8 @@ use ratatui::text::Span;
 
 use super::{Look, Scope};
 use crate::{
-    room::{Connection, Fate, MentionFate, Millis, Post, Run, ask::Speaker},
+    room::{Connection, Enclosed, Fate, MentionFate, Millis, Post, Run, ask::Speaker},
     screen::{action::Action, keymap::Context},
-    text,
 };
 
 /// Columns of the composer's prompt.
@@ -189,11 +188,7 @@ pub(super) fn would(draft: &crate::room::Draft) -> String {
         Some(post) => format!(" would answer m{post}"),
         None => " would say".to_owned(),
     };
-    let names: Vec<String> = draft
-        .files
-        .iter()
-        .map(|path| text::clean_line(&path.to_string_lossy(), 200))
-        .collect();
+    let names: Vec<String> = draft.files.iter().map(Enclosed::in_words).collect();
     match names.is_empty() {
         true => what,
         false => format!("{what}, with {}", names.join(" and ")),

@@ -5,13 +5,15 @@ use nexscope_relay::protocol::Mode;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Session,
+    Answer, Done, LOOKING, Session,
     args::{ModeArgs, Ref, Which, Words, read, refused, thread, usage},
     facts::mode,
+    waiting::Wish,
 };
 use crate::{
     control::{Caller, Problem},
-    room::{Command, Decision, How, ItemId, Matter, MentionFate, Person, Target},
+    room::{Command, Decision, How, ItemId, MentionFate, Person, Target},
+    session::now,
 };
 
 impl Session {
@@ -67,13 +69,13 @@ impl Session {
     }
 
     /// Decides, as the person allowed when they started the session.
-    pub(super) fn decide_remotely(&mut self, word: &str, args: Value) -> Answer {
+    pub(super) fn decide_remotely(&mut self, word: &str, args: Value) -> Result<Done, Problem> {
         let decision = match word {
             "ask" => {
                 let Words { words } = read(args)?;
                 Decision::Ask { words }
             }
-            "retry" => return self.retry_remotely(read(args)?),
+            "retry" => return self.retry_remotely(read(args)?).map(Done::Now),
             "reject" => {
                 let which: Which = read(args)?;
                 Decision::Reject {
@@ -84,7 +86,6 @@ impl Session {
             _ => {
                 let which: Which = read(args)?;
                 let target = target(which.id)?;
-                self.is_unflagged(target)?;
                 let how = How {
                     instructions: which.words.filter(|words| !words.trim().is_empty()),
                     agent: which.agent,
@@ -94,6 +95,20 @@ impl Session {
                 Decision::Accept { target, how }
             }
         };
+        match self.room.may_leave(&decision) {
+            true => self.decide_now(decision).map(Done::Now),
+            false => Ok(Done::Later(Wish::Decide(decision), now() + LOOKING)),
+        }
+    }
+
+    /// Decides, where that needs no second yes.
+    pub(super) fn decide_now(&mut self, decision: Decision) -> Answer {
+        self.look_again(&decision).map_err(refused)?;
+        if let Some(doubt) = self.room.doubt(&decision) {
+            return Err(refused(format!(
+                "{doubt} Only a key says that; nexscope-tui attach shows it."
+            )));
+        }
         self.decide(decision, Person::through_program())
             .map_err(refused)?;
         Ok(json!({ "decided": true }))
@@ -119,30 +134,6 @@ impl Session {
         }
         .map_err(refused)?;
         Ok(json!({ "decided": true }))
-    }
-
-    /// What looks like a secret asks for a second yes, which only a key gives.
-    fn is_unflagged(&self, target: Target) -> Result<(), Problem> {
-        let thread = |number| {
-            self.room
-                .threads
-                .numbered(number)
-                .map(|thread| thread.id.as_str())
-        };
-        let flagged = self.room.inbox.waiting().find(|item| {
-            let meant = match target {
-                Target::Item(id) => item.id == id,
-                Target::Thread(number) => thread(number) == Some(item.thread.as_str()),
-            };
-            meant && matches!(&item.matter, Matter::Draft(draft) if !draft.flags.is_empty())
-        });
-        match flagged {
-            Some(item) => Err(refused(format!(
-                "{} looks like it holds a secret: only a key lets it leave; nexscope-tui attach shows it.",
-                item.id
-            ))),
-            None => Ok(()),
-        }
     }
 }
 

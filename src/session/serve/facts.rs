@@ -60,9 +60,7 @@ impl Session {
                         ("mention", "auto mode stepped back")
                     }
                     Matter::Mention(_) => ("mention", "a person decides"),
-                    Matter::Draft(draft) if !draft.flags.is_empty() => {
-                        ("draft", "something in it looks like a secret")
-                    }
+                    Matter::Draft(_) if item.wants_a_second_yes() => ("draft", "something in it is flagged"),
                     Matter::Draft(_) => ("draft", "a person reads it first"),
                     Matter::Permission(_) => ("permission", "a person decides"),
                     Matter::File(_) => ("file", "a person decides"),
@@ -85,6 +83,7 @@ impl Session {
                 });
                 if with_text {
                     told["text"] = json!(item.text);
+                    told["warnings"] = json!(item.warnings());
                 }
                 told
             })

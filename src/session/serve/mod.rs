@@ -25,6 +25,8 @@ pub(super) use waiting::Clients;
 
 /// How long `say` waits to learn who got it, in milliseconds.
 const ACK: Millis = 3_000;
+/// How long `accept` waits for the files of a draft to be looked through, in milliseconds.
+const LOOKING: Millis = 30_000;
 
 type Answer = Result<Value, Problem>;
 
@@ -78,7 +80,7 @@ impl Session {
             "files" => self.files(),
             "history" => self.history(read(args)?)?,
             "mode" => self.serve_mode(&read(args)?, remote, caller)?,
-            "accept" | "reject" | "retry" | "ask" if remote => self.decide_remotely(&word, args)?,
+            "accept" | "reject" | "retry" | "ask" if remote => return self.decide_remotely(&word, args),
             "accept" | "reject" | "retry" => self.guarded(&word, read(args)?, caller)?,
             "ask" => {
                 return Err(refused(

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     control::{Problem, Response},
-    room::{ItemId, Millis, What},
+    room::{Decision, ItemId, Millis, What},
     session::{Session, now},
 };
 
@@ -51,6 +51,8 @@ pub(super) enum Wish {
     Message(u32),
     /// That a person decides: beyond so many.
     Decision(u64),
+    /// That the files of what it accepts are looked through; then it is decided.
+    Decide(Decision),
 }
 
 impl Clients {
@@ -207,7 +209,13 @@ impl Session {
         self.clients.waiting = waiting;
         for Waiting { id, reply, what, .. } in ready {
             let came = self.has_come_true(&what);
-            let result = match what {
+            let result = Ok(match what {
+                Wish::Decide(decision) => {
+                    let decided = self.decide_now(decision);
+                    // Who has gone is told nothing.
+                    let _ = reply.send(Response::new(id, decided));
+                    continue;
+                }
                 Wish::Sent(number) => self.fate_for_caller(number),
                 Wish::Anything(client) => {
                     let mut happened = self.happened(&client);
@@ -215,9 +223,9 @@ impl Session {
                     happened
                 }
                 Wish::Mention(_) | Wish::Message(_) | Wish::Decision(_) => json!({ "timed_out": !came }),
-            };
+            });
             // Who has gone is told nothing.
-            let _ = reply.send(Response::new(id, Ok(result)));
+            let _ = reply.send(Response::new(id, result));
         }
     }
 
@@ -243,6 +251,7 @@ impl Session {
                     .take_while(|(_, post)| post.number > *known);
                 newer.into_iter().any(|(_, post)| !post.mine)
             }
+            Wish::Decide(decision) => self.room.may_leave(decision),
             Wish::Decision(known) => self.clients.decisions > *known,
         }
     }

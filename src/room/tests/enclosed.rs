@@ -1,0 +1,363 @@
+//! Files of an agent's: looked through, seen by a person first, and sent as they were then.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
+
+use super::*;
+use crate::{
+    room::audit::Entry as AuditEntry,
+    transfer::{Order, Source},
+};
+
+const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+
+fn source(path: &str) -> Source {
+    Source {
+        path: path.into(),
+        size: 41,
+        modified: 7,
+        sha256: "ab".repeat(32),
+    }
+}
+
+/// What somebody who looks finds where a file holds `text`.
+fn looked(path: &str, text: &str) -> Looked {
+    Looked::through(source(path), text.as_bytes(), &[], "")
+}
+
+impl World {
+    pub(super) fn drafted(&mut self, unasked: Unasked) -> Result<ItemId, String> {
+        let (effects, drafted) = self.room.drafted(unasked, self.now);
+        self.follow(effects);
+        drafted
+    }
+
+    /// What is to be looked through, and with what that came from outside; the newest last.
+    fn looks(&self) -> Vec<(u32, Vec<PathBuf>, String)> {
+        let looks = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Look {
+                draft,
+                files,
+                brought,
+            } => Some((*draft, files.clone(), brought.clone())),
+            _ => None,
+        });
+        looks.collect()
+    }
+
+    pub(super) fn looked(&mut self, draft: u32, files: Vec<Looked>) {
+        self.event(Event::Looked { draft, files });
+    }
+
+    /// bob asks, and the agent answers with a file.
+    fn answers_with(&mut self, path: &str) {
+        let message = self.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
+        self.receives(message);
+        // In auto mode it runs already.
+        if let Some(item) = self.room.inbox.next().map(|item| item.id) {
+            self.accept(item);
+        }
+        let ending = Ending {
+            outcome: Outcome::Answer("See it.".into()),
+            files: vec![path.into()],
+            ..Ending::failed("")
+        };
+        let run = self.started().run;
+        let event = AgentEvent::Ended(ending);
+        self.event(Event::Run { run, event });
+    }
+
+    fn doubt(&self, id: ItemId) -> Option<String> {
+        self.room.doubt(&accepting(id))
+    }
+}
+
+/// How much was to be done with files.
+fn orders(world: &World) -> usize {
+    let orders = world.effects.iter().filter(|e| matches!(e, Effect::File { .. }));
+    orders.count()
+}
+
+fn accepting(id: ItemId) -> Decision {
+    Decision::Accept {
+        target: Target::Item(id),
+        how: How::default(),
+    }
+}
+
+const DRAFT: ItemId = ItemId::Draft(1);
+
+#[test]
+fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
+    for mode in [wire::Mode::Manual, wire::Mode::Auto] {
+        let mut world = World::new();
+        world.room.settings.mode = mode;
+        let unasked = Unasked {
+            agent: "claude".into(),
+            to: vec!["bob".into()],
+            text: "my notes".into(),
+            files: vec!["/w/notes.txt".into()],
+            ..Unasked::default()
+        };
+        assert_eq!(world.drafted(unasked), Ok(DRAFT));
+        assert_eq!(world.looks(), [(1, vec!["/w/notes.txt".into()], String::new())]);
+        // Until that is done it does not leave, not even by a key.
+        let early = world.decide(accepting(DRAFT)).unwrap_err();
+        assert!(
+            early.contains("notes.txt of d1 is still being looked through"),
+            "{early}"
+        );
+        assert!(world.room.inbox.get(DRAFT).is_some() && world.chats().is_empty());
+
+        world.looked(1, vec![looked("/w/notes.txt", &format!("a\n{SECRET}\n"))]);
+        let item = world.room.inbox.get(DRAFT).unwrap();
+        assert_eq!(item.warnings(), ["notes.txt line 2 looks like a GitHub token"]);
+        assert_eq!(
+            world.doubt(DRAFT).as_deref(),
+            Some("d1 notes.txt line 2 looks like a GitHub token: again posts it all the same.")
+        );
+        assert_eq!((orders(&world), world.chats().len()), (0, 0), "{mode:?}");
+
+        world.accept(DRAFT);
+        let (_, chat) = world.chats().pop().unwrap();
+        let file = &chat.files[0];
+        assert_eq!((file.size, file.sha256.clone()), (41, Some("ab".repeat(32))));
+        // It is not read anew: what goes is what was looked through, or nothing.
+        assert_eq!(orders(&world), 0);
+        let of = world.room.timeline.posts().next_back().unwrap().1.id.clone();
+        let body = Body::FileAccept {
+            of,
+            file: file.id.clone(),
+            offset: 0,
+        };
+        let wanted = world.message("bob", "m-want", &["alice"], true, &body);
+        world.receives(wanted);
+        let given = world.effects.iter().find_map(|effect| match effect {
+            Effect::File {
+                order: Order::Give(giving),
+                ..
+            } => Some(giving.source.clone()),
+            _ => None,
+        });
+        assert_eq!(given, Some(source("/w/notes.txt")));
+    }
+}
+
+#[test]
+fn an_answer_with_a_file_waits_in_every_mode_and_can_be_thrown_away() {
+    for mode in [wire::Mode::Manual, wire::Mode::Auto] {
+        let mut world = World::new();
+        world.room.settings.mode = mode;
+        world.answers_with("/w/out.md");
+        world.looked(1, vec![looked("/w/out.md", "fine")]);
+        assert_eq!(world.doubt(DRAFT), None, "{mode:?}");
+        let reason = String::new();
+        let target = Target::Item(DRAFT);
+        world.decide(Decision::Reject { target, reason }).unwrap();
+        assert_eq!((orders(&world), world.chats().len()), (0, 0), "{mode:?}");
+        assert!(world.room.offers.all().next().is_none());
+    }
+}
+
+#[test]
+fn what_a_person_is_told_of_a_file() {
+    // (its path, what was found, what stands beside it, what is warned of)
+    let table = [
+        ("/w/a.md", looked("/w/a.md", "fine"), "/w/a.md", None),
+        (
+            "/w/.env",
+            looked("/w/.env", "fine"),
+            "/w/.env",
+            Some(".env is named like a file of secret settings"),
+        ),
+        (
+            "/w/a.png",
+            looked("/w/a.png", "\0"),
+            "/w/a.png (not looked through: it is no text)",
+            None,
+        ),
+        (
+            "/w/a.pem",
+            Looked::not("it is larger than 8 MiB"),
+            "/w/a.pem (not looked through: it is larger than 8 MiB)",
+            Some("a.pem is named like a private key"),
+        ),
+    ];
+    for (path, found, words, warned) in table {
+        let mut world = World::new();
+        world.answers_with(path);
+        let told = |world: &World| match &world.room.inbox.get(DRAFT).unwrap().matter {
+            Matter::Draft(draft) => draft.files[0].in_words(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(&world), format!("{path} (being looked through)"));
+        world.looked(1, vec![found]);
+        assert_eq!(told(&world), words);
+        let item = world.room.inbox.get(DRAFT).unwrap();
+        assert_eq!(item.warnings().first().map(String::as_str), warned, "{path}");
+        assert_eq!(item.wants_a_second_yes(), warned.is_some(), "{path}");
+    }
+}
+
+#[test]
+fn what_came_from_outside_is_looked_for_in_files_too() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    let ending = Ending {
+        outcome: Outcome::Answer("See it.".into()),
+        files: vec!["/w/a.md".into()],
+        outside: crate::agent::Outside {
+            paths: vec!["/etc/plan".into()],
+            results: "the plan".into(),
+        },
+        ..Ending::failed("")
+    };
+    let (run, event) = (world.started().run, AgentEvent::Ended(ending));
+    world.event(Event::Run { run, event });
+    assert_eq!(
+        world.looks(),
+        [(1, vec!["/w/a.md".into()], "the plan".to_owned())]
+    );
+}
+
+#[test]
+fn a_file_that_changed_is_looked_through_anew_before_it_leaves() {
+    let mut world = World::new();
+    world.answers_with("/w/a.md");
+    world.looked(1, vec![looked("/w/a.md", "fine")]);
+    let target = Target::Item(DRAFT);
+    let (effects, told) = world.room.look_again(target, |_| true);
+    assert!(effects.is_empty() && told.is_none());
+    let (effects, told) = world.room.look_again(target, |_| false);
+    world.follow(effects);
+    assert!(
+        told.unwrap()
+            .starts_with("a.md of d1 has changed since it was looked through")
+    );
+    assert_eq!(world.looks().len(), 2);
+    world.decide(accepting(DRAFT)).unwrap_err();
+    world.looked(1, vec![looked("/w/a.md", SECRET)]);
+    assert!(world.doubt(DRAFT).is_some());
+}
+
+#[test]
+fn after_a_restart_they_are_there_whatever_their_names_and_are_looked_through_anew() {
+    let path = PathBuf::from(OsString::from_vec(b"/w/a\xff.md".to_vec()));
+    let mut world = World::new();
+    let unasked = Unasked {
+        agent: "claude".into(),
+        to: vec!["bob".into()],
+        text: "see".into(),
+        files: vec![path.clone()],
+        ..Unasked::default()
+    };
+    world.drafted(unasked).unwrap();
+    world.looked(1, vec![looked("/w/a.md", SECRET)]);
+    world.restart();
+    assert_eq!(world.looks(), [(1, vec![path.clone()], String::new())]);
+    world.decide(accepting(DRAFT)).unwrap_err();
+    let found = Looked::through(
+        Source {
+            path: path.clone(),
+            ..source("")
+        },
+        b"fine",
+        &[],
+        "",
+    );
+    world.looked(1, vec![found]);
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    world.accept(DRAFT);
+    // So is the message that it became.
+    world.restart();
+    let offer = world.room.offers.all().next().unwrap();
+    assert_eq!(offer.place(), Some(path.as_path()));
+}
+
+#[test]
+fn the_audit_log_has_what_was_found_and_not_the_secret() {
+    let mut world = World::new();
+    world.answers_with("/w/a.md");
+    world.looked(1, vec![looked("/w/a.md", SECRET)]);
+    let entries = world.effects.iter().filter_map(|effect| match effect {
+        Effect::Audit(entry) => Some((**entry).clone()),
+        _ => None,
+    });
+    let entries: Vec<AuditEntry> = entries.collect();
+    assert!(!serde_json::to_string(&entries).unwrap().contains(SECRET));
+    let Some(AuditEntry::Looked {
+        item,
+        run,
+        answers,
+        files,
+    }) = entries.last()
+    else {
+        panic!("{entries:?}")
+    };
+    assert_eq!(
+        (item.as_str(), run.as_ref(), answers.as_deref()),
+        ("d1", Some(&world.started().run), Some("m-1"))
+    );
+    assert_eq!(files[0].found, ["line 1: GitHub token"]);
+    assert_eq!(files[0].sha256, Some("ab".repeat(32)));
+}
+
+#[test]
+fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer(format!("It is {SECRET}.")));
+    let doubt = |text: &str| {
+        world.room.doubt(&Decision::Accept {
+            target: Target::Item(DRAFT),
+            how: How {
+                text: Some(text.into()),
+                ..How::default()
+            },
+        })
+    };
+    assert_eq!(doubt("Ask me."), None);
+    for text in [
+        format!("It is {SECRET}."),
+        SECRET.into(),
+        "AKIAABCDEFGHIJKLMNOP".into(),
+    ] {
+        assert!(doubt(&text).is_some(), "{text}");
+    }
+    // All of a thread is no way around it.
+    let all = Decision::Accept {
+        target: Target::Thread(1),
+        how: How::default(),
+    };
+    assert_eq!(
+        world.room.doubt(&all).as_deref(),
+        Some("d1 looks like a GitHub token: again posts it all the same.")
+    );
+}
+
+#[test]
+fn what_was_put_off_stays_so_over_a_restart() {
+    let mut world = World::new();
+    world.answers_with("/w/a.md");
+    let second = world.bob_asks("m-2", "two");
+    let third = world.bob_asks("m-3", "three");
+    for id in [DRAFT, second] {
+        world.decide(Decision::Later(id)).unwrap();
+    }
+    let order = |world: &World| -> Vec<(ItemId, bool)> {
+        let items = world.room.inbox.waiting();
+        items.map(|item| (item.id, item.later)).collect()
+    };
+    let expected = [(third, false), (DRAFT, true), (second, true)];
+    let mut before = order(&world);
+    before.sort();
+    world.restart();
+    let mut after = order(&world);
+    assert_eq!(world.room.inbox.next().map(|item| item.id), Some(third));
+    after.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!((before, after), (expected.clone(), expected));
+}
