@@ -191,6 +191,9 @@ impl<O: Write, E: Write> Plain<O, E> {
             return Did::Go;
         }
         let result = match command::parse(line) {
+            Ok(Line::Command(command)) if self.options.person => {
+                self.session.perform_as_person(command, &Person::at_keyboard())
+            }
             Ok(Line::Command(command)) => self.session.perform(command),
             Ok(Line::Decision(decision)) => self.decide(decision),
             Ok(Line::Front(Front::Quit)) => return Did::Leave,

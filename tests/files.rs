@@ -2,17 +2,17 @@
 
 mod support;
 
-use std::{fs, net::TcpStream, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use nexscope_relay::protocol::ChunkHead;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::{
-    Home, PATIENCE, Relay, TOKEN,
+    Home, Relay,
     shell::{Running, ask, fails},
     v1::V1,
+    v2::V2,
 };
-use tungstenite::{Message, WebSocket};
 use uuid::Uuid;
 
 /// A seat whose person's programs may decide, and its files' folder.
@@ -160,63 +160,32 @@ fn hostile_names_stay_in_the_folder() {
     assert!(!seat.home.path().join("passwd").exists());
 }
 
-/// A member that speaks version 2 and keeps to nothing.
-struct Liar {
-    socket: WebSocket<TcpStream>,
-}
-
-impl Liar {
-    fn join(relay: &Relay) -> Self {
-        let stream = TcpStream::connect(relay.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (socket, _) = tungstenite::client(relay.url(), stream).unwrap();
-        let mut liar = Self { socket };
-        liar.say(&json!({"type": "hello", "v": 2, "room": "lobby", "name": "liar", "token": TOKEN, "client": "test"}));
-        liar.next("welcome");
-        liar
-    }
-
-    fn say(&mut self, frame: &Value) {
-        self.socket.send(Message::text(frame.to_string())).unwrap();
-    }
-
-    #[track_caller]
-    fn next(&mut self, kind: &str) -> Value {
-        loop {
-            if let Message::Text(text) = self.socket.read().unwrap()
-                && let Ok(frame) = serde_json::from_str::<Value>(&text)
-                && (frame["type"] == kind || frame["body"]["kind"] == kind)
-            {
-                return frame;
-            }
-        }
-    }
-
-    /// Offers a file of `size` bytes with a hash, and sends `bytes` once it is accepted.
-    fn lies(&mut self, id: &str, size: usize, sha256: &str, bytes: &[u8], seat: &Seat, number: usize) {
-        self.say(
-            &json!({"type": "message", "id": format!("message-{id}"), "to": ["bob"], "only": true,
+/// Offers bob a file of `size` bytes with a hash, and sends `bytes` once it is accepted.
+fn lies(liar: &mut V2, id: &str, size: usize, sha256: &str, bytes: &[u8], seat: &Seat, number: usize) {
+    liar.say(
+        &json!({"type": "message", "id": format!("message-{id}"), "to": ["bob"], "only": true,
             "body": {"kind": "chat", "text": "look", "origin": "human",
                 "files": [{"id": id, "name": format!("{id}.bin"), "size": size, "sha256": sha256}]}}),
-        );
-        seat.until(&format!("f{number}"), "waits");
-        ask(&seat.home, &["accept", &format!("f{number}")]);
-        self.next("file_accept");
-        let stream = Uuid::new_v4();
-        self.say(&json!({"type": "stream_open", "stream": stream, "to": "bob", "size": size, "of": id, "offset": 0}));
-        self.next("stream_credit");
-        let mut chunk = ChunkHead { stream, offset: 0 }.to_bytes().to_vec();
-        chunk.extend(bytes);
-        self.socket.send(Message::binary(chunk)).unwrap();
-        self.say(&json!({"type": "stream_close", "stream": stream, "reason": "done", "message": ""}));
-    }
+    );
+    seat.until(&format!("f{number}"), "waits");
+    ask(&seat.home, &["accept", &format!("f{number}")]);
+    liar.next("file_accept");
+    let stream = Uuid::new_v4();
+    liar.say(
+        &json!({"type": "stream_open", "stream": stream, "to": "bob", "size": size, "of": id, "offset": 0}),
+    );
+    liar.next("stream_credit");
+    let mut chunk = ChunkHead { stream, offset: 0 }.to_bytes().to_vec();
+    chunk.extend(bytes);
+    liar.send_bytes(chunk);
+    liar.say(&json!({"type": "stream_close", "stream": stream, "reason": "done", "message": ""}));
 }
 
 #[test]
 fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
     let relay = Relay::start();
     let seat = Seat::new("bob", &relay);
-    let mut liar = Liar::join(&relay);
+    let mut liar = V2::join(&relay, &json!({"name": "liar"}));
     let hash = |bytes: &[u8]| {
         let digest = Sha256::digest(bytes);
         digest
@@ -226,10 +195,10 @@ fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
     };
     let bytes = vec![b'x'; 1000];
     // A wrong hash; too few bytes, called all; more than were announced, which the relay does not carry.
-    liar.lies("hash", 1000, &hash(b"other"), &bytes, &seat, 1);
+    lies(&mut liar, "hash", 1000, &hash(b"other"), &bytes, &seat, 1);
     let wrong = seat.until("f1", "failed");
-    liar.lies("short", 1000, &hash(&bytes), &bytes[..500], &seat, 2);
-    liar.lies("honest", 1000, &hash(&bytes), &bytes, &seat, 3);
+    lies(&mut liar, "short", 1000, &hash(&bytes), &bytes[..500], &seat, 2);
+    lies(&mut liar, "honest", 1000, &hash(&bytes), &bytes, &seat, 3);
     seat.until("f3", "done");
     seat.until("f2", "failed");
     assert_eq!(wrong["bytes"], json!(1000));

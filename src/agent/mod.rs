@@ -21,6 +21,7 @@ mod program;
 mod prompt;
 mod running;
 mod step;
+mod talk;
 mod text;
 mod watch;
 

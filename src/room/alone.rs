@@ -1,7 +1,10 @@
 //! Auto mode: which mentions run without our person, which wait for their turn, and which wait for the person
 //! after all.
 
-use nexscope_relay::protocol::{Mode, body::ReceiptState};
+use nexscope_relay::protocol::{
+    Mode,
+    body::{Origin, ReceiptState},
+};
 
 use super::{Attention, Effect, ItemId, Millis, Post, Room, guard::Candidate, inbox::key};
 
@@ -102,7 +105,7 @@ impl Room {
             agent,
             hop: post.hop,
             answers: answers.and_then(|answered| answered.thread.as_deref()),
-            by_agent: post.agent.is_some(),
+            by_agent: post.agent.is_some() || post.origin == Origin::Agent,
         }
     }
 

@@ -24,7 +24,11 @@ const ENVELOPE: usize = 8 * 1024;
 impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
         if let Event::Ended(ending) = event {
-            Self::note_audit(audit::Entry::ended(id, &ending), effects);
+            let why = match &ending.outcome {
+                Outcome::Failed(why) => Some(self.redacted(why)),
+                _ => None,
+            };
+            Self::note_audit(audit::Entry::ended(id, &ending, why), effects);
             let run = id.to_owned();
             let record = match ending.stays {
                 true => Record::Stays { run },
@@ -141,7 +145,9 @@ impl Room {
                     now,
                 );
                 effects.push(Effect::Attention(Attention::Failure));
-                MentionFate::Failed(why)
+                // The asker is told no more than an answer could tell unseen; the reason is an agent's words, too.
+                let flags = self.found_in(&why, &outside);
+                MentionFate::Failed(audit::without(&why, &flags).0)
             }
             Outcome::Cancelled => {
                 self.timeline
@@ -297,9 +303,7 @@ impl Room {
             }),
             ..Chat::default()
         };
-        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let secrets = flag::secrets(&chat.text, own.as_slice());
-        let flags = flag::with(secrets, flag::OUTSIDE, shared::with(&chat.text, &outside.results));
+        let flags = self.found_in(&chat.text, outside);
         // What an earlier run of the session brought is gone with a restart: then nothing is known of it.
         let lost = outside.results.is_empty();
         let touched = match ending.outside.paths.is_empty() && !lost {
@@ -354,6 +358,13 @@ impl Room {
             effects,
         );
         Some(MentionFate::Answered)
+    }
+
+    /// What in an agent's words must not leave without a person.
+    fn found_in(&self, text: &str, outside: &Outside) -> Vec<flag::Flag> {
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        let secrets = flag::secrets(text, own.as_slice());
+        flag::with(secrets, flag::OUTSIDE, shared::with(text, &outside.results))
     }
 
     /// `to` and `only` of a run's answer.
@@ -422,7 +433,7 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
-        let edited = text.filter(|text| *text != draft.chat.text);
+        let edited = text.filter(|text| draft.is_edited(text));
         Self::note_decided(
             Decided {
                 item: Some(ItemId::Draft(number).to_string()),

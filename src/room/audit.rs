@@ -162,7 +162,7 @@ pub enum Entry {
         run: String,
         /// `answered`, `failed`, `stopped`, or `interrupted`.
         outcome: String,
-        /// Why it failed.
+        /// Why it failed. What looks like a secret is left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
         /// How long it took, in milliseconds.
@@ -370,12 +370,12 @@ impl Entry {
         }
     }
 
-    /// A run that is over.
-    pub(super) fn ended(run: &str, ending: &Ending) -> Self {
-        let (outcome, why) = match &ending.outcome {
-            Outcome::Answer(_) => ("answered", None),
-            Outcome::Failed(why) => ("failed", Some(why.clone())),
-            Outcome::Cancelled => ("stopped", None),
+    /// A run that is over, and why where it failed.
+    pub(super) fn ended(run: &str, ending: &Ending, why: Option<String>) -> Self {
+        let outcome = match &ending.outcome {
+            Outcome::Answer(_) => "answered",
+            Outcome::Failed(_) => "failed",
+            Outcome::Cancelled => "stopped",
         };
         Entry::Ended {
             run: run.to_owned(),

@@ -8,7 +8,7 @@ use super::{
     audit::{By, Decided, Edited, Verdict},
     decide::How,
     growing::Shown,
-    inbox::Matter,
+    inbox::{Matter, key},
 };
 use crate::agent::Totals;
 
@@ -87,6 +87,19 @@ impl Room {
             },
             effects,
         );
+        let kept = How {
+            agent: Some(agent.to_owned())
+                .filter(|agent| self.settings.default_agent().as_ref() != Some(agent)),
+            ..how.clone()
+        };
+        if *self.inbox.accepted_with(&mention.key) != kept {
+            effects.push(Effect::Keep(Box::new(Record::How {
+                from: mention.key.0.clone(),
+                id: mention.key.1.clone(),
+                how: Box::new(kept.clone()),
+            })));
+            self.inbox.set_accepted_with(mention.key.clone(), kept);
+        }
         let files = self.fetch_all(&mention.key, effects);
         let run = Run {
             id,
@@ -142,6 +155,12 @@ impl Room {
         self.files_moved_on(now, effects);
     }
 
+    /// A message in the words in which it was accepted: what our person took out of it no agent ever gets.
+    pub fn accepted_words<'a>(&'a self, post: &'a Post) -> &'a str {
+        let with = self.inbox.accepted_with(&key(&post.from, &post.id));
+        with.text.as_deref().unwrap_or(&post.text)
+    }
+
     /// What an agent may know of a thread: our own side's words, and what our person accepted; and only
     /// what everybody who will see the answer has seen.
     pub(super) fn approved_before(&self, post: &Post, audience: &Audience) -> Vec<Said> {
@@ -161,7 +180,7 @@ impl Room {
             .take(MOST)
             .map(|other| Said {
                 who: other.speaker(),
-                text: Approved::by_person(&other.text),
+                text: Approved::by_person(self.accepted_words(other)),
             })
             .collect();
         said.reverse();

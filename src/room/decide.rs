@@ -1,6 +1,7 @@
 //! What only a person at the keyboard may do.
 
 use nexscope_relay::protocol::{Mode, body::Chat};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Effect, Item, ItemId, Mention, MentionFate, Millis, Record, Reply, Room, Run, Words,
@@ -67,15 +68,19 @@ pub enum Decision {
 }
 
 /// With what something is accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct How {
     /// Words of our own person, added to a mention.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// The agent, where it is not the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// Whether the answer waits as a draft, whatever the settings.
     pub review: bool,
     /// Other words than those that it came with, for a mention or a draft.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
@@ -168,7 +173,7 @@ impl Room {
         }
         for (id, agent) in ids.into_iter().zip(agents) {
             let Some(item) = self.inbox.take(id) else { continue };
-            self.person_spoke(&item.thread, effects);
+            self.person_spoke(&item.thread, by, effects);
             match &item.matter {
                 Matter::Mention(_) => {
                     let decided = Decided::new(by.clone(), Verdict::Accepted);
@@ -348,7 +353,13 @@ impl Room {
         if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
             return Err(format!("An agent of yours has m{number} already."));
         }
-        let agent = self.agent_named(None)?;
+        // What failed is tried again as it was accepted: with the words, and under the eyes, that it was then.
+        let how = match self.inbox.fate(&post) {
+            Some(MentionFate::Failed(_)) => self.inbox.accepted_with(&key(&post.from, &post.id)).clone(),
+            _ => How::default(),
+        };
+        let chosen = self.agent_named(how.agent.clone());
+        let agent = chosen.or_else(|_| self.agent_named(None))?;
         let id = ItemId::Mention(number);
         if self.inbox.get(id).is_none() {
             self.inbox.add(&post, false, None, now);
@@ -356,9 +367,9 @@ impl Room {
         let Some(item) = self.inbox.take(id) else {
             return Err(not_waiting(id));
         };
-        self.person_spoke(&item.thread, effects);
+        self.person_spoke(&item.thread, &by, effects);
         let decided = Decided::new(by, Verdict::HandedOver);
-        self.run(&item, &agent, How::default(), decided, now, effects);
+        self.run(&item, &agent, how, decided, now, effects);
         self.start_next(now, effects);
         Ok(Reply::Nothing)
     }
@@ -454,8 +465,24 @@ impl Room {
         self.tell(from, &key, state, why, effects);
     }
 
-    /// Our own person spoke in a thread, at the screen.
-    pub(super) fn person_spoke(&mut self, thread: &str, effects: &mut Vec<Effect>) {
+    /// Our person has written a message, at the screen: in its thread auto mode counts anew.
+    pub fn wrote(&mut self, number: u32, by: &Person) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if let Some(thread) = self
+            .timeline
+            .post_numbered(number)
+            .map(|post| post.thread.clone())
+        {
+            self.person_spoke(&thread, &by.0, &mut effects);
+        }
+        effects
+    }
+
+    /// Somebody decided or wrote in a thread; where it was our own person, it is counted anew.
+    fn person_spoke(&mut self, thread: &str, by: &By, effects: &mut Vec<Effect>) {
+        if *by != By::Person {
+            return;
+        }
         self.told_held.remove(thread);
         if self.guard.person_spoke(thread) {
             effects.push(Effect::Keep(Box::new(Record::Spoke {

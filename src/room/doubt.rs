@@ -34,7 +34,7 @@ impl Room {
         let Matter::Draft(draft) = &item.matter else {
             return Vec::new();
         };
-        let Some(text) = text.filter(|text| *text != draft.chat.text) else {
+        let Some(text) = text.filter(|text| draft.is_edited(text)) else {
             return match item.wants_a_second_yes() {
                 true => item.warnings(),
                 false => Vec::new(),

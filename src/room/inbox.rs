@@ -9,7 +9,7 @@ use std::{
 use nexscope_relay::protocol::body::{Chat, ReceiptState};
 use serde::{Deserialize, Serialize};
 
-use super::{Enclosed, Millis, Post, Risk, ask::Speaker, flag::Flag, risk};
+use super::{Enclosed, How, Millis, Post, Risk, ask::Speaker, flag::Flag, risk};
 use crate::agent::Request;
 
 /// An item's id, as people type it.
@@ -139,6 +139,13 @@ pub struct Draft {
     pub files: Vec<Enclosed>,
     /// The id that its message will have, where others were told one.
     pub(super) message: Option<String>,
+}
+
+impl Draft {
+    /// Whether these are other words than its own, as a person has them before them: without tabs, say.
+    pub(super) fn is_edited(&self, text: &str) -> bool {
+        text != self.chat.text && text != crate::text::clean(&self.chat.text).text
+    }
 }
 
 /// Our agent wants to use a tool.
@@ -271,6 +278,8 @@ const DECIDED: usize = 500;
 pub struct Inbox {
     waiting: Vec<Item>,
     decided: HashMap<Key, Fate>,
+    /// With what mentions were accepted, where that was more than a yes.
+    with: HashMap<Key, How>,
     log: VecDeque<Decided>,
     /// What the strip shows: it stays until it is decided or put off.
     strip: Option<ItemId>,
@@ -313,6 +322,24 @@ impl Inbox {
     /// What became of a message that asked our agent.
     pub fn fate(&self, post: &Post) -> Option<&Fate> {
         self.decided.get(&key(&post.from, &post.id))
+    }
+
+    /// With what a mention was accepted.
+    pub(super) fn accepted_with(&self, key: &Key) -> &How {
+        static YES: How = How {
+            instructions: None,
+            agent: None,
+            review: false,
+            text: None,
+        };
+        self.with.get(key).unwrap_or(&YES)
+    }
+
+    pub(super) fn set_accepted_with(&mut self, key: Key, how: How) {
+        match how == How::default() {
+            true => self.with.remove(&key),
+            false => self.with.insert(key, how),
+        };
     }
 
     pub(super) fn waits(&self, key: &Key) -> bool {

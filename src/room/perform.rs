@@ -169,9 +169,6 @@ impl Room {
             ..Chat::default()
         };
         self.fits(&chat, to.len())?;
-        if let Some(thread) = &thread {
-            self.person_spoke(thread, effects);
-        }
         let words = Words {
             to,
             only,

@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, FileFate, MentionFate, Millis, Outgoing, thread::Audience};
+use super::{Draft, FileFate, How, MentionFate, Millis, Outgoing, thread::Audience};
 use crate::agent::Totals;
 
 /// One line of the journal.
@@ -58,6 +58,15 @@ pub enum Record {
         fate: MentionFate,
         /// When.
         at: Millis,
+    },
+    /// With what a mention was accepted, where that was more than a yes; a retry is the same again.
+    How {
+        /// Who sent it.
+        from: String,
+        /// Its id.
+        id: String,
+        /// With what.
+        how: Box<How>,
     },
     /// An agent's session in a thread went on.
     Session {

@@ -183,6 +183,7 @@ impl Room {
                 self.told.insert(key.clone(), (state, why));
                 self.inbox.decided(key, fate, at);
             }
+            Record::How { from, id, how } => self.inbox.set_accepted_with(key(&from, &id), *how),
             Record::Session {
                 thread,
                 agent,

@@ -94,7 +94,7 @@ impl Screen {
                 self.retry_number(number);
                 return Next::Go;
             }
-            Line::Command(command) => self.session.perform(command),
+            Line::Command(command) => self.session.perform_as_person(command, &Person::at_keyboard()),
             Line::Decision(decision) if !self.is_sure(&decision, now) => return Next::Go,
             Line::Decision(decision) => self.session.decide(decision, Person::at_keyboard()),
             Line::Front(front) => {

@@ -223,6 +223,16 @@ impl Session {
         result
     }
 
+    /// Carries out what a person wrote, at the screen.
+    pub fn perform_as_person(&mut self, command: Command, by: &Person) -> Result<Reply, String> {
+        let reply = self.perform(command)?;
+        if let Reply::Said(number) = reply {
+            let effects = self.room.wrote(number, by);
+            self.carry_out(effects);
+        }
+        Ok(reply)
+    }
+
     /// Carries out what a person decided.
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
         self.look_again(&decision)?;

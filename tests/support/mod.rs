@@ -2,6 +2,7 @@
 //! it waits for what is expected, and shows the last screen where that does not come.
 #![allow(dead_code, missing_docs, reason = "each journey uses its part of it")]
 
+pub mod mcp;
 #[cfg(feature = "real-agents")]
 pub mod models;
 pub mod proxy;
@@ -12,6 +13,7 @@ pub mod shell;
 pub mod svg;
 pub mod term;
 pub mod v1;
+pub mod v2;
 
 use std::{
     fs,

@@ -16,9 +16,8 @@ use serde_json::Value;
 
 use super::super::{
     Answer, Outcome, Run, Totals,
-    lines::Lines,
-    step::{Conclusion, Exit, Growing, Reader, Step, is_session_id},
-    text,
+    step::{Conclusion, Growing, Step, is_session_id},
+    talk::{JsonLines, Talk},
 };
 use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
 use crate::config::agents::Permissions;
@@ -29,16 +28,12 @@ const ASKING_MODES: [&str; 4] = ["read-only", "default", "manual", "ask"];
 const MOST_CALLS: usize = 1024;
 
 /// Reads one run.
-#[derive(Debug)]
-pub(in super::super) struct AcpReader {
-    lines: Lines,
-    events: Events,
-}
+pub(in super::super) type AcpReader = JsonLines<Events>;
 
 impl AcpReader {
     /// A reader of `run`, which works in `dir`; `meta` goes with its session.
     pub fn new(run: &Run, dir: PathBuf, meta: Meta) -> Self {
-        let events = Events {
+        Self::around(Events {
             prompt: run.prompt.without_skills(),
             resume: run.resume.clone(),
             before: run.before,
@@ -47,68 +42,13 @@ impl AcpReader {
             dir,
             meta,
             ..Events::default()
-        };
-        Self {
-            lines: Lines::default(),
-            events,
-        }
-    }
-}
-
-impl Reader for AcpReader {
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
-        self.lines.feed(bytes, |line| self.events.line(line, steps));
-    }
-
-    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
-        self.events.asking.reply(request, answer)
-    }
-
-    fn interrupt(&self) -> Option<String> {
-        // Before a turn there is nothing that would stop.
-        self.events.prompts.checked_sub(1)?;
-        let cancel = CancelNotification::new(self.events.session.clone());
-        let cancel = notification(AGENT_METHOD_NAMES.session_cancel, &cancel);
-        Some(cancel + &self.events.asking.cancelled())
-    }
-
-    fn answer(&self) -> &str {
-        self.events.message.as_str()
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let mut steps = Vec::new();
-        self.lines.finish(|line| self.events.line(line, &mut steps));
-        self.events.conclude(exit)
-    }
-
-    fn rest(&mut self) -> Option<Conclusion> {
-        let went_well = matches!(self.events.end, Some(Ok(())));
-        went_well.then(|| {
-            self.events
-                .conclusion(Outcome::Answer(self.events.message.finished()))
         })
     }
-
-    fn go_on(&mut self, run: &Run) -> Option<String> {
-        let before = std::mem::take(&mut self.events);
-        self.events = Events {
-            resume: run.resume.clone(),
-            before: run.before,
-            asking: Asking::new(before.dir.clone(), before.permissions),
-            permissions: before.permissions,
-            dir: before.dir,
-            can: before.can,
-            session: before.session,
-            prompts: before.prompts,
-            ..Events::default()
-        };
-        Some(self.events.say(&run.prompt.without_skills()))
-    }
 }
 
+/// What its output says so far.
 #[derive(Debug, Default)]
-struct Events {
+pub(in super::super) struct Events {
     dir: PathBuf,
     meta: Meta,
     permissions: Permissions,
@@ -137,16 +77,10 @@ struct Events {
     tokens: Option<u64>,
 }
 
-impl Events {
-    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
-        let Ok(message @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
-            if !line.trim().is_empty() {
-                self.complaint = text::cut(line, 1024).to_owned();
-            }
-            return;
-        };
+impl Talk for Events {
+    fn object(&mut self, message: &Value, steps: &mut Vec<Step>) {
         match (message.get("id"), message["method"].as_str()) {
-            (Some(id), None) => self.answered(id.as_u64(), &message, steps),
+            (Some(id), None) => self.answered(id.as_u64(), message, steps),
             (Some(id), Some(method)) => {
                 let step = self.request(id, method, &message["params"], steps);
                 steps.push(step);
@@ -156,6 +90,70 @@ impl Events {
         }
     }
 
+    fn complaint(&mut self) -> &mut String {
+        &mut self.complaint
+    }
+
+    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+        self.asking.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        // Before a turn there is nothing that would stop.
+        self.prompts.checked_sub(1)?;
+        let cancel = CancelNotification::new(self.session.clone());
+        let cancel = notification(AGENT_METHOD_NAMES.session_cancel, &cancel);
+        Some(cancel + &self.asking.cancelled())
+    }
+
+    fn answer(&self) -> &str {
+        self.message.as_str()
+    }
+
+    fn end(&self) -> Option<Result<String, String>> {
+        let end = self.end.clone()?;
+        Some(end.map(|()| self.message.finished()))
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
+        // One that goes on may count from its program's start.
+        let base = |now: f64| {
+            if now >= self.before.usd {
+                self.before.usd
+            } else {
+                0.0
+            }
+        };
+        Conclusion {
+            outcome,
+            usd: self.usd.map(|now| now - base(now)),
+            tokens: self.tokens,
+            totals: Totals {
+                usd: self.usd.unwrap_or(self.before.usd),
+                tokens: self.before.tokens.saturating_add(self.tokens.unwrap_or(0)),
+            },
+            session_lost: self.session_lost,
+        }
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let before = std::mem::take(self);
+        *self = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(before.dir.clone(), before.permissions),
+            permissions: before.permissions,
+            dir: before.dir,
+            can: before.can,
+            session: before.session,
+            prompts: before.prompts,
+            ..Events::default()
+        };
+        Some(self.say(&run.prompt.without_skills()))
+    }
+}
+
+impl Events {
     /// The answer to a request of ours.
     fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<Step>) {
         let newest = (FIRST_PROMPT + self.prompts).checked_sub(1);
@@ -430,36 +428,6 @@ impl Events {
         }));
         steps.extend(self.asking.over());
         steps.push(Step::TurnOver);
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let outcome = match self.end.take() {
-            Some(Ok(())) => Outcome::Answer(self.message.finished()),
-            Some(Err(reason)) => Outcome::Failed(reason),
-            None => Outcome::Failed(exit.reason(&self.complaint)),
-        };
-        self.conclusion(outcome)
-    }
-
-    fn conclusion(&self, outcome: Outcome) -> Conclusion {
-        // One that goes on may count from its program's start.
-        let base = |now: f64| {
-            if now >= self.before.usd {
-                self.before.usd
-            } else {
-                0.0
-            }
-        };
-        Conclusion {
-            outcome,
-            usd: self.usd.map(|now| now - base(now)),
-            tokens: self.tokens,
-            totals: Totals {
-                usd: self.usd.unwrap_or(self.before.usd),
-                tokens: self.before.tokens.saturating_add(self.tokens.unwrap_or(0)),
-            },
-            session_lost: self.session_lost,
-        }
     }
 }
 

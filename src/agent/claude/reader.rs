@@ -7,91 +7,32 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::{
-    Outcome, Run, Totals,
-    lines::Lines,
-    outside,
-    step::{BEGAN_ANEW, Conclusion, Exit, Growing, LATE, Reader, Step, is_session_id},
+    Outcome, Run, Totals, outside,
+    step::{BEGAN_ANEW, Conclusion, Growing, LATE, Step, is_session_id},
+    talk::{JsonLines, Talk},
     text,
 };
 use super::{ask::Asking, message};
 
 /// Reads one run.
-#[derive(Debug, Default)]
-pub(in super::super) struct ClaudeReader {
-    lines: Lines,
-    events: Events,
-}
+pub(in super::super) type ClaudeReader = JsonLines<Events>;
 
 impl ClaudeReader {
     /// A reader of a run that goes on from `resume`. Where a person can be asked, `asks` is the folder
     /// that the run works in.
     pub fn new(resume: Option<String>, before: Totals, asks: Option<PathBuf>) -> Self {
-        Self {
-            events: Events {
-                resume,
-                before,
-                asking: Asking::new(asks),
-                ..Events::default()
-            },
-            ..Self::default()
-        }
-    }
-}
-
-impl Reader for ClaudeReader {
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
-        self.lines.feed(bytes, |line| self.events.line(line, steps));
-    }
-
-    fn reply(&mut self, request: &str, answer: &super::super::Answer) -> Option<String> {
-        self.events.asking.reply(request, answer)
-    }
-
-    fn interrupt(&self) -> Option<String> {
-        let interrupt = json!({
-            "type": "control_request",
-            "request_id": "interrupt",
-            "request": { "subtype": "interrupt" },
-        });
-        Some(format!("{interrupt}\n"))
-    }
-
-    fn answer(&self) -> &str {
-        self.events.message.as_str()
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let mut steps = Vec::new();
-        self.lines.finish(|line| self.events.line(line, &mut steps));
-        self.events.conclude(exit)
-    }
-
-    fn rest(&mut self) -> Option<Conclusion> {
-        let went_well = matches!(self.events.last, Some(Ok(())));
-        went_well.then(|| {
-            self.events
-                .conclusion(Outcome::Answer(self.events.answer.finished()))
+        Self::around(Events {
+            resume,
+            before,
+            asking: Asking::new(asks),
+            ..Events::default()
         })
     }
-
-    fn go_on(&mut self, run: &Run) -> Option<String> {
-        let id = uuid::Uuid::new_v4().to_string();
-        let line = message(run, Some(&id));
-        self.events = Events {
-            resume: run.resume.clone(),
-            before: run.before,
-            asking: Asking::new(self.events.asking.dir().map(Path::to_owned)),
-            taken_up: Some(id),
-            total: self.events.total,
-            spent: self.events.total,
-            ..Events::default()
-        };
-        Some(line)
-    }
 }
 
+/// What its output says so far.
 #[derive(Debug, Default)]
-struct Events {
+pub(in super::super) struct Events {
     resume: Option<String>,
     before: Totals,
     asking: Asking,
@@ -117,35 +58,87 @@ struct Events {
     spent: f64,
 }
 
-impl Events {
-    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
-        let Ok(event @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
-            if !line.trim().is_empty() {
-                self.complaint = text::cut(line, 1024).to_owned();
-            }
-            return;
-        };
+impl Talk for Events {
+    fn object(&mut self, event: &Value, steps: &mut Vec<Step>) {
         if self.taken_up.is_some() {
-            return self.before_ours(&event, steps);
+            return self.before_ours(event, steps);
         }
-        match str_at(&event, "type") {
-            "system" => self.system(&event, steps),
+        match str_at(event, "type") {
+            "system" => self.system(event, steps),
             // Of a tool that is an agent itself: it works, but these are not the answer's words.
             "stream_event" | "assistant" | "user" if event["parent_tool_use_id"].is_string() => {
                 steps.push(Step::Life);
-                self.tools(&event, steps);
+                self.tools(event, steps);
             }
             "stream_event" => self.stream(&event["event"], steps),
-            "assistant" => self.assistant(&event, steps),
-            "user" => self.tools(&event, steps),
-            "result" => self.result(&event, steps),
-            "control_request" => steps.push(self.asking.request(&event)),
-            "control_cancel_request" => steps.extend(self.asking.withdrawn(&event)),
+            "assistant" => self.assistant(event, steps),
+            "user" => self.tools(event, steps),
+            "result" => self.result(event, steps),
+            "control_request" => steps.push(self.asking.request(event)),
+            "control_cancel_request" => steps.extend(self.asking.withdrawn(event)),
             "tool_progress" => steps.push(Step::Life),
             _ => {}
         }
     }
 
+    fn complaint(&mut self) -> &mut String {
+        &mut self.complaint
+    }
+
+    fn reply(&mut self, request: &str, answer: &super::super::Answer) -> Option<String> {
+        self.asking.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        let interrupt = json!({
+            "type": "control_request",
+            "request_id": "interrupt",
+            "request": { "subtype": "interrupt" },
+        });
+        Some(format!("{interrupt}\n"))
+    }
+
+    fn answer(&self) -> &str {
+        self.message.as_str()
+    }
+
+    fn end(&self) -> Option<Result<String, String>> {
+        let end = self.last.clone()?;
+        Some(end.map(|()| self.answer.finished()))
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
+        let session_lost = self.resume.is_some()
+            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("No conversation found"));
+        Conclusion {
+            outcome,
+            usd: self.usd,
+            tokens: self.tokens,
+            totals: Totals {
+                usd: self.before.usd + self.usd.unwrap_or(0.0),
+                tokens: self.before.tokens + self.tokens.unwrap_or(0),
+            },
+            session_lost,
+        }
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let line = message(run, Some(&id));
+        *self = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(self.asking.dir().map(Path::to_owned)),
+            taken_up: Some(id),
+            total: self.total,
+            spent: self.total,
+            ..Events::default()
+        };
+        Some(line)
+    }
+}
+
+impl Events {
     /// What comes before our message is taken up: nothing of it is an answer to us. What it has cost counts all the
     /// same, since no other run will be told of it.
     fn before_ours(&mut self, event: &Value, steps: &mut Vec<Step>) {
@@ -332,30 +325,6 @@ impl Events {
                     "cache_creation_input_tokens",
                 ],
             );
-        }
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let outcome = match self.last.take() {
-            Some(Ok(())) => Outcome::Answer(self.answer.finished()),
-            Some(Err(reason)) => Outcome::Failed(reason),
-            None => Outcome::Failed(exit.reason(&self.complaint)),
-        };
-        self.conclusion(outcome)
-    }
-
-    fn conclusion(&self, outcome: Outcome) -> Conclusion {
-        let session_lost = self.resume.is_some()
-            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("No conversation found"));
-        Conclusion {
-            outcome,
-            usd: self.usd,
-            tokens: self.tokens,
-            totals: Totals {
-                usd: self.before.usd + self.usd.unwrap_or(0.0),
-                tokens: self.before.tokens + self.tokens.unwrap_or(0),
-            },
-            session_lost,
         }
     }
 }

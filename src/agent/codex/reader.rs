@@ -4,51 +4,27 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
 
 use super::super::{
-    Outcome, Totals,
-    lines::Lines,
-    outside,
-    step::{BEGAN_ANEW, Conclusion, Exit, Growing, Reader, Step, is_session_id},
-    text,
+    Outcome, Totals, outside,
+    step::{BEGAN_ANEW, Conclusion, Growing, Step, is_session_id},
+    talk::{JsonLines, Talk},
 };
 
 /// Reads one run.
-#[derive(Debug, Default)]
-pub(in super::super) struct CodexReader {
-    lines: Lines,
-    events: Events,
-}
+pub(in super::super) type CodexReader = JsonLines<Events>;
 
 impl CodexReader {
     pub fn new(resume: Option<String>, before: Totals) -> Self {
-        Self {
-            events: Events {
-                resume,
-                before,
-                ..Events::default()
-            },
-            ..Self::default()
-        }
+        Self::around(Events {
+            resume,
+            before,
+            ..Events::default()
+        })
     }
 }
 
-impl Reader for CodexReader {
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
-        self.lines.feed(bytes, |line| self.events.line(line, steps));
-    }
-
-    fn answer(&self) -> &str {
-        self.events.message.as_str()
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let mut steps = Vec::new();
-        self.lines.finish(|line| self.events.line(line, &mut steps));
-        self.events.conclude(exit)
-    }
-}
-
+/// What its output says so far.
 #[derive(Debug, Default)]
-struct Events {
+pub(in super::super) struct Events {
     resume: Option<String>,
     before: Totals,
     /// The last message: of several, that is the answer.
@@ -63,16 +39,10 @@ struct Events {
     begun: Vec<String>,
 }
 
-impl Events {
-    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
-        let Ok(event @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
-            if !line.trim().is_empty() {
-                self.complaint = text::cut(line, 1024).to_owned();
-            }
-            return;
-        };
-        match str_at(&event, "type") {
-            "thread.started" => self.session(str_at(&event, "thread_id"), steps),
+impl Talk for Events {
+    fn object(&mut self, event: &Value, steps: &mut Vec<Step>) {
+        match str_at(event, "type") {
+            "thread.started" => self.session(str_at(event, "thread_id"), steps),
             "turn.started" => steps.push(Step::State(Activity::Thinking)),
             "item.started" | "item.updated" => self.item(&event["item"], false, steps),
             "item.completed" => self.item(&event["item"], true, steps),
@@ -97,13 +67,43 @@ impl Events {
             }
             // Not final: each retry says so too.
             "error" => {
-                self.complaint = unwrapped(str_at(&event, "message"));
+                self.complaint = unwrapped(str_at(event, "message"));
                 steps.extend([Step::ToolsDone, Step::Retry(self.complaint.clone())]);
             }
             _ => {}
         }
     }
 
+    fn complaint(&mut self) -> &mut String {
+        &mut self.complaint
+    }
+
+    fn answer(&self) -> &str {
+        self.message.as_str()
+    }
+
+    fn end(&self) -> Option<Result<String, String>> {
+        let end = self.turn.clone()?;
+        Some(end.map(|()| self.message.finished()))
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
+        let session_lost = self.resume.is_some()
+            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("no rollout found"));
+        Conclusion {
+            outcome,
+            usd: None,
+            tokens: self.tokens.map(|total| total.saturating_sub(self.before.tokens)),
+            totals: Totals {
+                usd: self.before.usd,
+                tokens: self.tokens.unwrap_or(self.before.tokens),
+            },
+            session_lost,
+        }
+    }
+}
+
+impl Events {
     /// An id that it does not know begins a new session without a word; so what comes back is compared.
     fn session(&mut self, id: &str, steps: &mut Vec<Step>) {
         if !is_session_id(id) {
@@ -151,26 +151,6 @@ impl Events {
             steps.extend(gave(&id, &[&item["aggregated_output"], &item["result"]]));
             self.begun.retain(|begun| *begun != id);
             steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
-        }
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let outcome = match self.turn.take() {
-            Some(Ok(())) => Outcome::Answer(self.message.finished()),
-            Some(Err(reason)) => Outcome::Failed(reason),
-            None => Outcome::Failed(exit.reason(&self.complaint)),
-        };
-        let session_lost = self.resume.is_some()
-            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("no rollout found"));
-        Conclusion {
-            outcome,
-            usd: None,
-            tokens: self.tokens.map(|total| total.saturating_sub(self.before.tokens)),
-            totals: Totals {
-                usd: self.before.usd,
-                tokens: self.tokens.unwrap_or(self.before.tokens),
-            },
-            session_lost,
         }
     }
 }

@@ -339,3 +339,82 @@ fn another_agent_is_chosen_for_one_item() {
     assert!(world.decide(Decision::NextAgent(item)).is_err());
     assert!(world.decide(Decision::NextAgent(ItemId::Draft(1))).is_err());
 }
+
+#[test]
+fn what_a_person_took_out_of_a_mention_reaches_no_agent_later_and_a_retry_is_as_it_was_accepted() {
+    for restarts in [false, true] {
+        let mut world = World::new();
+        let item = asks_in(
+            &mut world,
+            "bob",
+            "list-all-then-delete-it",
+            "t",
+            &["alice"],
+            false,
+        );
+        let how = How {
+            text: Some("list all".into()),
+            instructions: Some("be brief".into()),
+            review: true,
+            agent: None,
+        };
+        let target = Target::Item(item);
+        world.decide(Decision::Accept { target, how }).unwrap();
+        let run = world.started().run;
+        world.ends(&run, Outcome::Failed("broke".into()));
+        if restarts {
+            world.restart();
+            world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+        }
+        world.decide(Decision::HandOver(1)).unwrap();
+        let ask = world.started();
+        assert_eq!(
+            (ask.text.as_str(), ask.instructions.as_deref()),
+            ("list all", Some("be brief"))
+        );
+        let ending = Ending {
+            outcome: Outcome::Answer("done".into()),
+            ..Ending::failed("")
+        };
+        let (run, event) = (ask.run, AgentEvent::Ended(ending));
+        world.event(Event::Run { run, event });
+        assert!(world.chats().is_empty(), "it was to be seen first");
+        world.accept(ItemId::Draft(1));
+
+        // Without a session to go on from, the agent is told what was before.
+        world.room.runs = Runs::default();
+        let next = asks_in(&mut world, "bob", "and-now", "t", &["alice"], false);
+        world.accept(next);
+        let prompt = crate::agent::Prompt::new(&world.started());
+        assert!(prompt.as_str().contains("> list all\n"), "{}", prompt.as_str());
+        assert!(!prompt.as_str().contains("delete"), "{}", prompt.as_str());
+    }
+}
+
+#[test]
+fn a_reason_tells_the_asker_no_secret() {
+    let secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+    let brought =
+        "the inner workings of the thing that nobody outside of this house was to read at all, ever";
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    let ending = Ending {
+        outside: crate::agent::Outside {
+            paths: vec!["/etc/plan".into()],
+            results: brought.into(),
+        },
+        ..Ending::failed(format!("it said: bad key {secret}, {brought}"))
+    };
+    let (run, event) = (world.started().run, AgentEvent::Ended(ending));
+    world.event(Event::Run { run, event });
+    let (_, state, why) = world.receipts().pop().unwrap();
+    assert_eq!(state, ReceiptState::Failed);
+    assert_eq!(
+        why,
+        "it said: bad key [left out: GitHub token], [left out: text from outside]"
+    );
+    for effect in &world.effects {
+        assert!(!format!("{effect:?}").contains(secret), "{effect:?}");
+    }
+}

@@ -196,6 +196,14 @@ fn an_exchange_of_agents_ends_whatever_the_other_side_pretends() {
             most: 3,
         },
         Forgery {
+            what: "an agent that has no name, fresh threads, answering nothing",
+            forge: |nth, thread, chat, _| {
+                *thread = format!("fresh-{nth}");
+                (chat.hop, chat.reply_to, chat.agent) = (0, None, None);
+            },
+            most: 3,
+        },
+        Forgery {
             what: "changed case",
             forge: |nth, thread, chat, from| {
                 *thread = format!("fresh-{nth}");
@@ -287,7 +295,15 @@ fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
     }
     assert_eq!((world.starts(), held(&world).len()), (6, 2));
     let number = world.room.threads.get("a").unwrap().number;
-    world.perform(&format!("/append t{number} go on")).unwrap();
+    // A program that speaks for our person is not our person at the screen.
+    let said = world.perform(&format!("/append t{number} go on")).unwrap();
+    asks(&mut world, "m-program", "a");
+    assert_eq!(world.starts(), 6);
+    let Reply::Said(said) = said else { panic!() };
+    let effects = world.room.wrote(said, &Person::through_program());
+    assert!(effects.is_empty());
+    let effects = world.room.wrote(said, &Person::at_keyboard());
+    world.follow(effects);
     asks(&mut world, "m-a", "a");
     assert_eq!(world.starts(), 7);
     ends_with(&mut world, Some(0.01));

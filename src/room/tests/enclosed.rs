@@ -361,3 +361,22 @@ fn what_was_put_off_stays_so_over_a_restart() {
     expected.sort();
     assert_eq!((before, after), (expected.clone(), expected));
 }
+
+#[test]
+fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
+    let mut world = World::new();
+    let item = world.bob_asks("m-1", "how?");
+    world.accept(item);
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer(format!("\tIt is {SECRET}.")));
+    // What a person has before them has no tabs.
+    let text = Some(world.room.inbox.get(DRAFT).unwrap().text.clone());
+    let how = How {
+        text,
+        ..How::default()
+    };
+    let target = Target::Item(DRAFT);
+    world.decide(Decision::Accept { target, how }).unwrap();
+    let (_, chat) = world.chats().pop().unwrap();
+    assert_eq!((chat.text, chat.edited_by), (format!("\tIt is {SECRET}."), None));
+}

@@ -215,7 +215,7 @@ impl Session {
             "to": post.to.iter().filter(|name| is_name(name)).collect::<Vec<_>>(),
             "threadId": thread,
             "bytes": post.text.len(),
-            "text": (post.mine || accepted).then_some(&post.text),
+            "text": (post.mine || accepted).then(|| self.room.accepted_words(post)),
         })
     }
 

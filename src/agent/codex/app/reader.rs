@@ -12,86 +12,31 @@ use serde_json::{Value, json};
 
 use super::super::super::{
     Answer, Outcome, Run, Totals,
-    lines::Lines,
-    step::{BEGAN_ANEW, Conclusion, Exit, Growing, LATE, Reader, Step, is_session_id},
-    text,
+    step::{BEGAN_ANEW, Conclusion, Growing, LATE, Step, is_session_id},
+    talk::{JsonLines, Talk},
 };
 use super::super::reader::{gave, str_at, touches, unwrapped};
 use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input, unsupported};
 
 /// Reads one run.
-#[derive(Debug)]
-pub(in super::super::super) struct AppReader {
-    lines: Lines,
-    events: Events,
-}
+pub(in super::super::super) type AppReader = JsonLines<Events>;
 
 impl AppReader {
     /// A reader of a run on `prompt` that works in `dir` and goes on from `resume`.
     pub fn new(prompt: String, dir: PathBuf, resume: Option<String>, before: Totals) -> Self {
-        let events = Events {
+        Self::around(Events {
             prompt,
             resume,
             before,
             asking: Asking::new(dir),
             ..Events::default()
-        };
-        Self {
-            lines: Lines::default(),
-            events,
-        }
-    }
-}
-
-impl Reader for AppReader {
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
-        self.lines.feed(bytes, |line| self.events.line(line, steps));
-    }
-
-    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
-        self.events.asking.reply(request, answer)
-    }
-
-    fn interrupt(&self) -> Option<String> {
-        let turn = self.events.turn.as_ref()?;
-        let params = json!({ "threadId": self.events.thread, "turnId": turn });
-        Some(request(INTERRUPT, "turn/interrupt", params))
-    }
-
-    fn answer(&self) -> &str {
-        self.events.message.as_str()
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let mut steps = Vec::new();
-        self.lines.finish(|line| self.events.line(line, &mut steps));
-        self.events.conclude(exit)
-    }
-
-    fn rest(&mut self) -> Option<Conclusion> {
-        let went_well = matches!(self.events.end, Some(Ok(())));
-        went_well.then(|| {
-            self.events
-                .conclusion(Outcome::Answer(self.events.message.finished()))
         })
     }
-
-    fn go_on(&mut self, run: &Run) -> Option<String> {
-        let before = std::mem::take(&mut self.events);
-        self.events = Events {
-            resume: run.resume.clone(),
-            before: run.before,
-            asking: Asking::new(run.dir.clone()),
-            thread: before.thread,
-            goes_on: true,
-            ..Events::default()
-        };
-        Some(self.events.turn(&run.prompt.without_skills()))
-    }
 }
 
+/// What its output says so far.
 #[derive(Debug, Default)]
-struct Events {
+pub(in super::super::super) struct Events {
     prompt: String,
     resume: Option<String>,
     before: Totals,
@@ -115,24 +60,69 @@ struct Events {
     used: Option<(u64, u64)>,
 }
 
-impl Events {
-    fn line(&mut self, line: &str, steps: &mut Vec<Step>) {
-        let Ok(message @ Value::Object(_)) = serde_json::from_str::<Value>(line) else {
-            if !line.trim().is_empty() {
-                self.complaint = text::cut(line, 1024).to_owned();
-            }
-            return;
-        };
+impl Talk for Events {
+    fn object(&mut self, message: &Value, steps: &mut Vec<Step>) {
         if self.goes_on && self.is_late(&message["params"]) {
-            return self.late(&message, steps);
+            return self.late(message, steps);
         }
-        match (message.get("id"), str_at(&message, "method")) {
-            (Some(id), "") => self.answered(id.as_u64(), &message, steps),
-            (Some(_), _) => steps.push(self.asking.request(&message, &self.changes)),
+        match (message.get("id"), str_at(message, "method")) {
+            (Some(id), "") => self.answered(id.as_u64(), message, steps),
+            (Some(_), _) => steps.push(self.asking.request(message, &self.changes)),
             (None, method) => self.event(method, &message["params"], steps),
         }
     }
 
+    fn complaint(&mut self) -> &mut String {
+        &mut self.complaint
+    }
+
+    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+        self.asking.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        let turn = self.turn.as_ref()?;
+        let params = json!({ "threadId": self.thread, "turnId": turn });
+        Some(request(INTERRUPT, "turn/interrupt", params))
+    }
+
+    fn answer(&self) -> &str {
+        self.message.as_str()
+    }
+
+    fn end(&self) -> Option<Result<String, String>> {
+        let end = self.end.clone()?;
+        Some(end.map(|()| self.message.finished()))
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
+        Conclusion {
+            outcome,
+            usd: None,
+            tokens: self.used.map(|(before, total)| total.saturating_sub(before)),
+            totals: Totals {
+                usd: self.before.usd,
+                tokens: self.used.map_or(self.before.tokens, |(_, total)| total),
+            },
+            session_lost: self.session_lost,
+        }
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        let before = std::mem::take(self);
+        *self = Events {
+            resume: run.resume.clone(),
+            before: run.before,
+            asking: Asking::new(run.dir.clone()),
+            thread: before.thread,
+            goes_on: true,
+            ..Events::default()
+        };
+        Some(self.turn(&run.prompt.without_skills()))
+    }
+}
+
+impl Events {
     /// The answer to a request of ours.
     fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<Step>) {
         let known = matches!(id, Some(INITIALIZE | THREAD | TURN));
@@ -351,28 +341,6 @@ impl Events {
         }));
         steps.extend(self.asking.over());
         steps.push(Step::TurnOver);
-    }
-
-    fn conclude(&mut self, exit: &Exit) -> Conclusion {
-        let outcome = match self.end.take() {
-            Some(Ok(())) => Outcome::Answer(self.message.finished()),
-            Some(Err(reason)) => Outcome::Failed(reason),
-            None => Outcome::Failed(exit.reason(&self.complaint)),
-        };
-        self.conclusion(outcome)
-    }
-
-    fn conclusion(&self, outcome: Outcome) -> Conclusion {
-        Conclusion {
-            outcome,
-            usd: None,
-            tokens: self.used.map(|(before, total)| total.saturating_sub(before)),
-            totals: Totals {
-                usd: self.before.usd,
-                tokens: self.used.map_or(self.before.tokens, |(_, total)| total),
-            },
-            session_lost: self.session_lost,
-        }
     }
 }
 
