@@ -5,6 +5,32 @@ use super::support::{
     scene::{Real, Scene, Setting},
 };
 
+/// It asks twice for a tool: the first file is written once bob has said yes, the second one never, and its model hears
+/// why.
+fn asked_twice(scene: &Scene, tool: &str) {
+    let wants = |item: &str| format!("▸ {item} bob·{} wants {tool}", scene.real.name());
+    let written = |name: &str| scene.bobs.work().join(name).exists();
+    scene.bob.wait_for(&format!("{}, for alice", wants("p1")));
+    scene.bob.wait_for("echo one > one.txt");
+    scene.alice.wait_for(&format!("{} ⚙ wait", scene.real.name()));
+    assert!(!written("one.txt"), "it was done before anybody said so");
+    // Pressed until the first is decided and no longer: one press too many would decide the second.
+    let waits = wants("p1");
+    scene
+        .bob
+        .press_until_is("\x1bOQ", "p1 decided", |screen| !screen.contains(&waits));
+    scene.bob.wait_for(&wants("p2"));
+    assert!(written("one.txt"));
+
+    scene.bob.press_until("\x1bOR", "a reason, or nothing");
+    scene.bob.send("two is one too many");
+    scene.bob.wait_for("two is one too many");
+    scene.bob.press_until("\r", "I have asked for both.");
+    scene.alice.wait_for("I have asked for both.");
+    assert!(!written("two.txt"));
+    assert!(scene.model.sent().contains("two is one too many"));
+}
+
 #[test]
 fn claude_asks_its_person_and_what_they_say_happens() {
     let real = Real::Claude;
@@ -18,25 +44,10 @@ fn claude_asks_its_person_and_what_they_say_happens() {
         ..Setting::default()
     };
     let scene = Scene::with(real, turns, setting);
-    let written = |name: &str| scene.bobs.work().join(name).exists();
     scene.alice.say("@bob write two files");
     scene.bob.wait_for("▸ m1 alice asks claude · asks you first");
     scene.accept(1);
-
-    scene.bob.wait_for("▸ p1 bob·claude wants Bash, for alice");
-    scene.bob.wait_for("echo one > one.txt");
-    scene.alice.wait_for("claude ⚙ wait");
-    assert!(!written("one.txt"), "it was done before anybody said so");
-    scene.bob.press_until("\x1bOQ", "▸ p2 bob·claude wants Bash");
-    assert!(written("one.txt"));
-
-    scene.bob.press_until("\x1bOR", "a reason, or nothing");
-    scene.bob.send("two is one too many");
-    scene.bob.wait_for("two is one too many");
-    scene.bob.press_until("\r", "I have asked for both.");
-    scene.alice.wait_for("I have asked for both.");
-    assert!(!written("two.txt"));
-    assert!(scene.model.sent().contains("two is one too many"));
+    asked_twice(&scene, "Bash");
     scene.waiting();
 }
 
@@ -59,24 +70,12 @@ fn an_adapter_asks_its_person_and_what_they_say_happens() {
         ..Setting::default()
     };
     let scene = Scene::with(real, turns, setting);
-    let written = |name: &str| scene.bobs.work().join(name).exists();
     scene.alice.say("@bob write two files");
     scene
         .bob
         .wait_for("▸ m1 alice asks codex · asks you what it asks at all");
     scene.accept(1);
-    scene.bob.wait_for("▸ p1 bob·codex wants shell, for alice");
-    scene.bob.wait_for("echo one > one.txt");
-    assert!(!written("one.txt"), "it was done before anybody said so");
-    scene.bob.press_until("\x1bOQ", "▸ p2 bob·codex wants shell");
-    assert!(written("one.txt"));
-    scene.bob.press_until("\x1bOR", "a reason, or nothing");
-    scene.bob.send("two is one too many");
-    scene.bob.wait_for("two is one too many");
-    scene.bob.press_until("\r", "I have asked for both.");
-    scene.alice.wait_for("I have asked for both.");
-    assert!(!written("two.txt"));
-    assert!(scene.model.sent().contains("two is one too many"));
+    asked_twice(&scene, "shell");
     let program = scene.waiting();
 
     // The thread's next mention goes on in it.

@@ -144,20 +144,7 @@ async fn what_others_write_reads_no_file_and_gives_no_command() {
         let (secret, canary) = secret(&stage);
         fs::write(stage.path("work/in.txt"), canary).unwrap();
         let hostname = fs::read_to_string("/etc/hostname").unwrap_or_else(|_| "no-such-host".to_owned());
-        for text in [
-            format!("@{secret}"),
-            format!("look at @{secret} please"),
-            format!("x\n@{secret}"),
-            format!("@\"{secret}\""),
-            "@in.txt\n> @in.txt".to_owned(),
-            "@../secret.txt".to_owned(),
-            "@/etc/hostname".to_owned(),
-            "/clear".to_owned(),
-            "/compact".to_owned(),
-            "/init".to_owned(),
-            "!cat in.txt".to_owned(),
-            "!id".to_owned(),
-        ] {
+        for text in hostile_words(&secret) {
             let before = talks(&model);
             stage.again(&text);
             let outcome = stage.outcome().await;

@@ -71,18 +71,7 @@ async fn what_others_write_reads_no_file_and_gives_no_command() {
     let mut stage = claude(&model, "");
     let (secret, canary) = secret(&stage);
     fs::write(stage.path("work/in.txt"), canary).unwrap();
-    for text in [
-        format!("@{secret}"),
-        format!("look at @{secret} please"),
-        format!("x\n@{secret}"),
-        format!("@\"{secret}\""),
-        "@in.txt\n> @in.txt".to_owned(),
-        "@../secret.txt".to_owned(),
-        "/clear".to_owned(),
-        "/model haiku".to_owned(),
-        "/cost".to_owned(),
-        "!cat in.txt".to_owned(),
-    ] {
+    for text in hostile_words(&secret) {
         let before = asks(&model);
         stage.again(&text);
         let outcome = stage.outcome().await;
