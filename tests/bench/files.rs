@@ -71,7 +71,8 @@ fn file(dir: &Path, name: &str, size: usize) -> PathBuf {
         state ^= state << 17;
         out.write_all(&state.to_le_bytes()).unwrap();
     }
-    out.flush().unwrap();
+    // What is still to be written would be in the way of what is measured.
+    out.into_inner().unwrap().sync_all().unwrap();
     path
 }
 
