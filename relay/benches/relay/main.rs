@@ -36,9 +36,18 @@ async fn main() {
         // One alone, for a profiler beside it.
         ["fan-out", receivers] => chat::fan_out(receivers.parse().expect("a number"), 0, 100_000).await,
         ["stream"] => files::throughput(4 << 30).await,
-        ["hostile"] => hostile::afternoon().await,
+        ["hostile", rounds] => hostile::afternoon(rounds.parse().expect("a number"), None),
+        ["hostile", rounds, kind] => {
+            hostile::afternoon(
+                rounds.parse().expect("a number"),
+                Some(kind.parse().expect("a number")),
+            );
+        }
         ["ping-pong"] => chat::ping_pong(20_000).await,
-        // What the comparison starts as a process of its own.
+        // What the others start as processes of their own.
+        ["talk", address] => hostile::talk(address).await,
+        ["attack", address] => hostile::attack(address, None).await,
+        ["attack", address, kind] => hostile::attack(address, Some(kind.parse().expect("a number"))).await,
         ["tcp", port] => compare::tcp::serve(port.parse().expect("a port")).await,
         _ => panic!("usage: cargo bench -p nexscope-relay [-- compare DIR [ROUNDS]]"),
     }
@@ -60,5 +69,5 @@ async fn table() {
     files::throughput(1 << 30).await;
     files::stopped_reader().await;
     files::chat_beside_files(2_000).await;
-    hostile::afternoon().await;
+    hostile::afternoon(5, None);
 }
