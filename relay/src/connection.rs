@@ -49,6 +49,8 @@ use crate::{
 const CLOSING: Duration = Duration::from_secs(5);
 /// The same while the relay shuts down, which is to be over within 5 s.
 const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
+/// Bytes that are read and thrown away at most meanwhile.
+const MAX_UNREAD: usize = 16 * 1024 * 1024;
 /// How long an address waits for an answer that has presented too many wrong tokens.
 const GUESSING: Duration = Duration::from_secs(1);
 /// Frames that are taken before anybody is told of them.
@@ -182,7 +184,8 @@ impl Connection {
         drop(guard);
         debug!(peer = %self.peer, code, "closing");
         let mut tap = socket.into_inner();
-        let closing = async { tokio::join!(tap.discard(), &mut writer.0) };
+        let rest = self.shared.waste.discard(&mut tap, MAX_UNREAD, Tap::closed);
+        let closing = async { tokio::join!(rest, &mut writer.0) };
         let limit = if self.shared.shutdown.is_cancelled() {
             CLOSING_AT_SHUTDOWN
         } else {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 use tracing::{debug, info};
@@ -22,7 +22,7 @@ use crate::{
 /// How long a peer may take for the answer to a plain request.
 const ANSWERING: Duration = Duration::from_secs(2);
 /// What is read and thrown away of a peer that goes on sending, in bytes.
-const MAX_UNREAD: u64 = 1024 * 1024;
+const MAX_UNREAD: usize = 1024 * 1024;
 
 /// A request that was accepted for a WebSocket.
 pub struct Accepted {
@@ -42,11 +42,11 @@ where
     let head = match timeout(shared.config.hello_timeout, Head::read(stream)).await {
         Ok(Ok(head)) => head,
         Ok(Err(Fault::TooLong)) => {
-            reply(stream, "431 Request Header Fields Too Large", "", "").await;
+            reply(shared, stream, "431 Request Header Fields Too Large", "", "").await;
             return None;
         }
         Ok(Err(Fault::Malformed)) => {
-            reply(stream, "400 Bad Request", "", "").await;
+            reply(shared, stream, "400 Bad Request", "", "").await;
             return None;
         }
         Ok(Err(Fault::Io)) | Err(_) => return None,
@@ -79,6 +79,7 @@ where
     {
         info!(%peer, "refused an origin");
         reply(
+            shared,
             stream,
             "403 Forbidden",
             "",
@@ -86,7 +87,7 @@ where
         )
         .await;
     } else if read && head.path == "/healthz" {
-        finish(stream, &http::answer("200 OK", "", "ok", get)).await;
+        finish(shared, stream, &http::answer("200 OK", "", "ok", get)).await;
     } else if read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
         let (rooms, members) = shared.hub.count();
         let connections = shared.addresses.count();
@@ -95,12 +96,13 @@ where
             members,
             rooms,
         });
-        finish(stream, &http::answer("200 OK", "", &text, get)).await;
+        finish(shared, stream, &http::answer("200 OK", "", &text, get)).await;
     } else if get && head.path == "/ws" {
         let accepted = head.upgrade();
         if accepted.is_none() {
             let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
             reply(
+                shared,
                 stream,
                 "426 Upgrade Required",
                 headers,
@@ -110,7 +112,7 @@ where
         }
         return accepted;
     } else {
-        reply(stream, "404 Not Found", "", "There is nothing here.\n").await;
+        reply(shared, stream, "404 Not Found", "", "There is nothing here.\n").await;
     }
     None
 }
@@ -119,17 +121,24 @@ fn is_local(head: &Head, peer: SocketAddr) -> bool {
     peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
 }
 
-async fn reply(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, headers: &str, body: &str) {
-    finish(stream, &http::answer(status, headers, body, true)).await;
+async fn reply(
+    shared: &Shared,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    status: &str,
+    headers: &str,
+    body: &str,
+) {
+    finish(shared, stream, &http::answer(status, headers, body, true)).await;
 }
 
 /// Sends the last bytes of a connection, and waits a little for the peer to close: with something of it
 /// unread, closing would take the answer away from it.
-async fn finish(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
+async fn finish(shared: &Shared, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
     let last = async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await?;
-        tokio::io::copy(&mut stream.take(MAX_UNREAD), &mut tokio::io::sink()).await
+        shared.waste.discard(stream, MAX_UNREAD, |_| false).await;
+        std::io::Result::Ok(())
     };
     // Too slow or gone: there is nothing more to do for it.
     let _ = timeout(ANSWERING, last).await;

@@ -37,6 +37,7 @@ mod session;
 mod tap;
 mod tls;
 mod v1;
+mod waste;
 mod wire;
 mod writer;
 

@@ -26,6 +26,7 @@ use crate::{
     metrics::{Metrics, add},
     room::Rules,
     tls::{Tls, TlsError},
+    waste::Waste,
 };
 
 /// How long connections have to end when the relay shuts down.
@@ -41,6 +42,7 @@ pub struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) waste: Waste,
     pub(crate) shutdown: CancellationToken,
     connections: AtomicU64,
 }
@@ -231,6 +233,7 @@ pub(crate) fn shared(config: Config) -> Shared {
         hub: Arc::new(hub),
         metrics: Arc::default(),
         addresses: Arc::new(addresses),
+        waste: Waste::default(),
         shutdown,
         connections: AtomicU64::new(0),
         config,

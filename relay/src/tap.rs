@@ -14,11 +14,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// Bytes that are read at once from a peer that sends many. tungstenite asks for no more than its buffer holds,
-/// which is small, since every connection has one; this is there only while there is something in it.
+/// Bytes that are read at once from a peer that sends many, for who asks for few. tungstenite asks for no more than its
+/// buffer holds, which is small, since every connection has one; this is there only while there is something in it.
 const AHEAD: usize = 128 * 1024;
-/// Bytes that are read and thrown away at most, after our close.
-const MAX_DISCARD: usize = 16 * 1024 * 1024;
 
 /// See the [module](self).
 pub struct Tap<R> {
@@ -42,16 +40,9 @@ impl<R: AsyncRead + Unpin> Tap<R> {
         }
     }
 
-    /// Reads and throws away what comes until the peer's close frame or the end of TCP.
-    pub async fn discard(&mut self) {
-        let mut buffer = vec![0; 16 * 1024];
-        let mut total = 0;
-        while !self.scanner.closed && total < MAX_DISCARD {
-            match self.read(&mut buffer).await {
-                Ok(0) | Err(_) => return,
-                Ok(n) => total += n,
-            }
-        }
+    /// Whether the peer's close frame has come.
+    pub fn closed(&self) -> bool {
+        self.scanner.closed
     }
 }
 
@@ -62,7 +53,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        if self.ready.is_empty() && self.busy {
+        if self.ready.is_empty() && self.busy && buffer.remaining() < AHEAD / 2 {
             let mut much = BytesMut::with_capacity(AHEAD);
             let polled = pin!(self.inner.read_buf(&mut much)).poll(context);
             self.busy = much.len() == AHEAD;
@@ -116,21 +107,24 @@ impl Scanner {
                 self.payload -= skip as u64;
                 bytes = &bytes[skip..];
             } else {
-                self.header[self.have] = bytes[0];
-                self.have += 1;
-                bytes = &bytes[1..];
-                let Some(payload) = self.payload_length() else {
-                    continue;
+                let before = self.have;
+                let more = (self.header.len() - before).min(bytes.len());
+                self.header[before..before + more].copy_from_slice(&bytes[..more]);
+                self.have += more;
+                let Some((header, payload)) = self.parsed() else {
+                    return;
                 };
+                // What was copied of the payload is not of the header.
+                bytes = &bytes[header - before..];
                 self.payload = payload;
                 self.have = 0;
             }
-            self.closed |= self.have == 0 && self.payload == 0 && self.header[0] & 0xf == 8;
+            self.closed |= self.payload == 0 && self.header[0] & 0xf == 8;
         }
     }
 
-    /// The length of the payload, once the header is whole.
-    fn payload_length(&self) -> Option<u64> {
+    /// The lengths of the header and of its payload, once the header is whole.
+    fn parsed(&self) -> Option<(usize, u64)> {
         if self.have < 2 {
             return None;
         }
@@ -147,7 +141,8 @@ impl Scanner {
         let long = self.header[2..2 + extended]
             .iter()
             .fold(0, |n, byte| n << 8 | u64::from(*byte));
-        Some(if extended == 0 { u64::from(short) } else { long })
+        let payload = if extended == 0 { u64::from(short) } else { long };
+        Some((2 + extended + mask, payload))
     }
 }
 

@@ -32,13 +32,15 @@ fn told(entry: &Entry) -> String {
             only,
             body,
             ..
-        } => said("out", *number, to, *only, body),
+        } => said("we", *number, to, *only, body),
         Entry::GaveUp { id, why } => format!("given up: message {} ({})", short(id), short(why)),
         Entry::Decided(decided) => decision(decided),
         Entry::Mode { mode, by } => format!("{mode:?} mode, {}", who(by)),
         Entry::Draft {
             item,
+            agent,
             to,
+            only,
             text,
             flags,
             ..
@@ -48,7 +50,12 @@ fn told(entry: &Entry) -> String {
                 true => String::new(),
                 false => format!(", found in it: {}", short(&found.join(", "))),
             };
-            format!("draft {} for {}{found}{}", short(item), names(to), words(text))
+            let of = agent
+                .as_deref()
+                .map_or_else(String::new, |agent| format!(" of {}", short(agent)));
+            let only = if *only { " only" } else { "" };
+            let (item, to) = (short(item), names(to));
+            format!("draft {item}{of}, for {to}{only}{found}{}", words(text))
         }
         Entry::Looked { item, files, .. } => {
             let each = files.iter().map(|file| format!("\n    {}", looked(file)));
@@ -145,7 +152,9 @@ fn said(who: &str, number: Option<u32>, to: &[String], only: bool, body: &Body) 
                 true => String::new(),
                 false => format!(": {}", short(&receipt.reason)),
             };
-            format!("{who} → {}: {:?}{why}", names(to), receipt.state)
+            let state = format!("{:?}", receipt.state).to_lowercase();
+            let tell = if who == "we" { "tell" } else { "tells" };
+            format!("{who} {tell} {}: {state}{why}", names(to))
         }
         Body::FileAccept { .. } => format!("{who} → {}: wants the file", names(to)),
         Body::FileDecline { reason, .. } => format!("{who} → {}: no file, {}", names(to), short(reason)),

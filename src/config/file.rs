@@ -9,7 +9,7 @@ use super::{
     agents::{self, Agent},
 };
 use crate::room::{Attention, Mentions, Review};
-use crate::screen::paint::Colors;
+use crate::screen::colors::Colors;
 use nexscope_relay::protocol::Mode;
 
 /// One layer's settings; what is absent is left to the layers below.

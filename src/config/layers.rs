@@ -1,19 +1,15 @@
 //! The layers put together, with what each may set.
 
-use std::{
-    collections::BTreeMap,
-    fmt, fs, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use etcetera::{BaseStrategy, base_strategy::Xdg};
 use nexscope_relay::protocol::{Mode, is_name};
 
 use super::{
+    ConfigError, Paths, Token,
     agents::Agent,
-    file::{File, FilesTable, Notify, Ui, parse},
+    file::{File, Notify, Ui, parse},
+    files::Files,
+    token::token,
     trust::{self, Untrusted},
     wide::Confirmed,
 };
@@ -22,19 +18,6 @@ use crate::{
     room::{Attention, Mentions, Review},
     screen::abilities::Wishes,
 };
-
-/// Where things are looked for.
-#[derive(Debug, Clone)]
-pub struct Paths {
-    /// `config.toml`, `keymaps/` and `themes/`.
-    pub config: PathBuf,
-    /// State folders.
-    pub state: PathBuf,
-    /// The folder that the program was started in.
-    pub here: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, where there is one.
-    pub runtime: Option<String>,
-}
 
 /// What flags set.
 #[derive(Debug, Clone, Default)]
@@ -53,16 +36,6 @@ pub struct Flags {
     pub theme: Option<String>,
     /// `--keymap`.
     pub keymap: Option<String>,
-}
-
-/// A secret that does not show itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(pub String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
 }
 
 /// All settings, put together.
@@ -133,82 +106,6 @@ pub struct Times {
     pub permission_expire: Option<Duration>,
     /// A message that an addressee never received.
     pub give_up: Option<Duration>,
-}
-
-/// What is taken of files that others offer, and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// The folder; each room has its own below it.
-    pub dir: PathBuf,
-    /// Files below this size, in bytes, come without asking.
-    pub auto_accept_below: u64,
-    /// The largest file that is taken, in bytes.
-    pub max: u64,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        Self {
-            dir: in_home(Path::new("~/Downloads/nexscope")),
-            auto_accept_below: 0,
-            max: 4 << 30,
-        }
-    }
-}
-
-/// Settings that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file is wrong.
-    #[error("{}, line {line}: {what}", path.display())]
-    Wrong {
-        /// Which file.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// What is wrong.
-        what: String,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {}: {error}", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// A value is wrong, wherever it stands.
-    #[error("{0}")]
-    Value(String),
-}
-
-impl Paths {
-    /// The usual folders (XDG). Fails where there is no home folder.
-    pub fn usual() -> Result<Self, ConfigError> {
-        let xdg = Xdg::new()
-            .map_err(|_| ConfigError::Value("there is no home folder: set HOME and try again".into()))?;
-        let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
-        let here = std::env::current_dir().map_err(|error| ConfigError::Unreadable {
-            path: ".".into(),
-            error,
-        })?;
-        Ok(Self {
-            config: xdg.config_dir().join("nexscope"),
-            state,
-            here,
-            runtime: std::env::var("XDG_RUNTIME_DIR").ok(),
-        })
-    }
-
-    /// The user's file.
-    pub fn user_file(&self) -> PathBuf {
-        self.config.join("config.toml")
-    }
-
-    /// The project's file.
-    pub fn project_file(&self) -> PathBuf {
-        self.here.join(".nexscope").join("config.toml")
-    }
 }
 
 /// Puts the layers together. `variable` looks a variable of the environment up.
@@ -487,81 +384,6 @@ impl Config {
     /// Whether it says where to go: a relay, or that the room is hosted here.
     pub fn is_configured(&self) -> bool {
         self.relay.is_some() || self.host.is_some()
-    }
-}
-
-/// A layer's token: as it stands, from a file, or from a command.
-fn token(file: &File) -> Result<Option<Token>, ConfigError> {
-    let trimmed = |text: String| Some(Token(text.trim().to_owned()));
-    match (&file.token, &file.token_file, &file.token_command) {
-        (Some(token), None, None) => Ok(trimmed(token.clone())),
-        (None, Some(path), None) => {
-            let path = in_home(Path::new(path));
-            fs::read_to_string(&path)
-                .map(trimmed)
-                .map_err(|error| ConfigError::Unreadable { path, error })
-        }
-        (None, None, Some(command)) => {
-            let failed = |why: String| ConfigError::Value(format!("token_command failed: {why}"));
-            let (program, arguments) = command
-                .split_first()
-                .ok_or_else(|| failed("it is empty".into()))?;
-            let output = std::process::Command::new(program)
-                .args(arguments)
-                .stdin(std::process::Stdio::null())
-                .output()
-                .map_err(|error| failed(error.to_string()))?;
-            if !output.status.success() {
-                return Err(failed(output.status.to_string()));
-            }
-            Ok(trimmed(String::from_utf8_lossy(&output.stdout).into_owned()))
-        }
-        (None, None, None) => Ok(None),
-        _ => Err(ConfigError::Value(
-            "set one of token, token_file and token_command, not several".into(),
-        )),
-    }
-}
-
-impl Files {
-    fn set(&mut self, table: &FilesTable) -> Result<(), ConfigError> {
-        if let Some(dir) = &table.dir {
-            self.dir = in_home(Path::new(dir));
-        }
-        let (below, max) = sizes(table)?;
-        self.auto_accept_below = below.unwrap_or(self.auto_accept_below);
-        self.max = max.unwrap_or(self.max);
-        Ok(())
-    }
-
-    /// A project's file may only ask more, and take less.
-    fn tighten(&mut self, table: &FilesTable) -> Result<(), ConfigError> {
-        let (below, max) = sizes(table)?;
-        self.auto_accept_below = self.auto_accept_below.min(below.unwrap_or(u64::MAX));
-        self.max = self.max.min(max.unwrap_or(u64::MAX));
-        Ok(())
-    }
-}
-
-/// `auto_accept_below` and `max`, in bytes.
-fn sizes(table: &FilesTable) -> Result<(Option<u64>, Option<u64>), ConfigError> {
-    let read = |key: &str, text: &Option<String>| match text {
-        Some(text) => crate::text::parse_bytes(text)
-            .map(Some)
-            .map_err(|why| ConfigError::Value(format!("files.{key}: {why}"))),
-        None => Ok(None),
-    };
-    Ok((
-        read("auto_accept_below", &table.auto_accept_below)?,
-        read("max", &table.max)?,
-    ))
-}
-
-/// A path of a file, with `~/` at its beginning for the home folder.
-pub(crate) fn in_home(path: &Path) -> PathBuf {
-    match (path.strip_prefix("~"), std::env::home_dir()) {
-        (Ok(rest), Some(home)) => home.join(rest),
-        _ => path.to_owned(),
     }
 }
 

@@ -2,20 +2,27 @@
 
 pub mod agents;
 mod change;
+mod error;
 mod file;
+mod files;
 mod import;
 mod layers;
+mod paths;
 mod save;
+mod token;
 mod trust;
 mod watch;
 mod wide;
 
 pub use change::Change;
+pub use error::ConfigError;
 pub use file::{File, Notify, Ui};
 pub use import::{Plugin, plugin};
-pub use layers::{Config, ConfigError, Flags, Paths, Times, Token, load};
+pub use layers::{Config, Flags, Times, load};
+pub use paths::Paths;
 pub use save::{Choice, save};
+pub use token::Token;
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};
 pub use wide::Confirmed;
-pub(crate) use {file::with_nearest, layers::in_home};
+pub(crate) use {file::with_nearest, paths::in_home};

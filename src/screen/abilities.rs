@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::paint::Colors;
+use super::colors::Colors;
 
 /// What the person knows better than the program; what is absent is found out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

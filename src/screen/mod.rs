@@ -9,6 +9,7 @@ mod action;
 mod answering;
 mod attention;
 mod browsing;
+pub(crate) mod colors;
 mod composer;
 mod copying;
 mod deciding;
@@ -22,7 +23,7 @@ mod key;
 mod keymap;
 mod lent;
 mod mouse;
-pub(crate) mod paint;
+mod paint;
 mod palette;
 mod popup;
 mod reading;
@@ -45,7 +46,7 @@ use std::{
 use crossterm::event::Event;
 use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
-use tokio::time::sleep_until;
+use tokio::{task::JoinHandle, time::sleep_until};
 
 use crate::{
     config::{self, Config, ConfigError, Watch},
@@ -176,16 +177,15 @@ impl Screen {
         self.state.reading.unread.seen(left.read.min(newest));
     }
 
-    /// Keeps what is to be taken up again.
-    fn keep(&mut self) {
+    /// What is to be taken up again is written, beside what goes on. Nothing where it has not changed.
+    fn keep(&mut self) -> Option<JoinHandle<()>> {
         let left = Left {
             read: self.state.reading.unread.read,
             unsent: self.state.composer.whole(),
             history: self.state.composer.history().to_vec(),
         };
-        if let Err(error) = self.desk.keep(left) {
-            tracing::warn!(%error, "what was left on the screen cannot be kept");
-        }
+        let writing = self.desk.keep(left)?;
+        Some(tokio::task::spawn_blocking(|| writing.write()))
     }
 
     /// Runs until the person leaves, or `stop` is ready. `events` opens the way to the terminal's events; it
@@ -196,8 +196,11 @@ impl Screen {
         mut events: impl FnMut() -> E,
         stop: impl Future<Output = ()>,
     ) -> (Session, io::Result<()>) {
-        let result = self.go_on(surface, &mut events, stop).await;
-        self.keep();
+        let mut keeping = None;
+        let result = self.go_on(surface, &mut events, stop, &mut keeping).await;
+        written(&mut keeping).await;
+        keeping = self.keep();
+        written(&mut keeping).await;
         (self.session, result)
     }
 
@@ -206,6 +209,7 @@ impl Screen {
         surface: &mut S,
         open: &mut impl FnMut() -> E,
         stop: impl Future<Output = ()>,
+        keeping: &mut Option<JoinHandle<()>>,
     ) -> io::Result<()> {
         let mut stop = std::pin::pin!(stop);
         let mut events = open();
@@ -254,10 +258,11 @@ impl Screen {
                     self.reload();
                     dirty = true;
                 }
-                () = until(keep_at) => {
+                () = until(keep_at), if keeping.is_none() => {
                     keep_at = None;
-                    self.keep();
+                    *keeping = self.keep();
                 }
+                () = written(keeping), if keeping.is_some() => {}
                 () = self.session.step() => {
                     if self.session.end_asked() || self.session.attach_asked() {
                         return Ok(());
@@ -411,6 +416,15 @@ async fn saved(watch: &mut Option<Watch>) {
         return;
     }
     std::future::pending().await
+}
+
+/// Waits until what is being written is.
+async fn written(keeping: &mut Option<JoinHandle<()>>) {
+    if let Some(writing) = keeping {
+        // One that panicked has said so in the log.
+        let _ = writing.await;
+        *keeping = None;
+    }
 }
 
 /// Waits until a time; for ever where there is none.

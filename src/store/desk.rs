@@ -46,15 +46,34 @@ impl Desk {
         &self.kept
     }
 
-    /// Keeps what is left now, if it is something else. A crash leaves the old or the new, never a half
-    /// (0600). Fails where the folder does not take it.
-    pub fn keep(&mut self, left: Left) -> io::Result<()> {
+    /// Takes what is left now, and gives what writes it if it is something else: the disk may take its time, and
+    /// nobody who types waits for it. A crash leaves the old or the new, never a half (0600).
+    pub fn keep(&mut self, left: Left) -> Option<Writing> {
         if left == self.kept {
-            return Ok(());
+            return None;
         }
-        write_private(&self.path, &serde_json::to_vec(&left)?)?;
-        self.kept = left;
-        Ok(())
+        self.kept = left.clone();
+        Some(Writing {
+            path: self.path.clone(),
+            left,
+        })
+    }
+}
+
+/// What is still to be written.
+#[derive(Debug)]
+pub struct Writing {
+    path: PathBuf,
+    left: Left,
+}
+
+impl Writing {
+    /// Writes it. That it could not be is told in the log: it is a convenience.
+    pub fn write(self) {
+        let bytes = serde_json::to_vec(&self.left).map_err(io::Error::from);
+        if let Err(error) = bytes.and_then(|bytes| write_private(&self.path, &bytes)) {
+            tracing::warn!(%error, "what was left on the screen cannot be kept");
+        }
     }
 }
 
@@ -74,7 +93,8 @@ mod tests {
             unsent: "half a\nthought".into(),
             history: vec!["one".into()],
         };
-        desk.keep(left.clone()).unwrap();
+        desk.keep(left.clone()).unwrap().write();
+        assert!(desk.keep(left.clone()).is_none());
         assert_eq!(*Desk::open(dir.path()).left(), left);
         let mode = fs::metadata(dir.path().join("screen.json"))
             .unwrap()

@@ -14,6 +14,9 @@ use super::{STEP, Wanted, disk, name};
 
 /// What stays free on the disk, in bytes, whatever comes.
 const FLOOR: u64 = 64 << 20;
+/// After so many bytes they are brought to the disk. What the kernel collects it writes all at once, and meanwhile
+/// messages wait for the same disk.
+const SETTLE: u64 = 4 << 20;
 /// How many numbers are tried behind a name that is taken.
 const NUMBERS: u32 = 1000;
 
@@ -24,6 +27,8 @@ pub(super) struct Part {
     hash: Sha256,
     /// Bytes that are in it.
     pub have: u64,
+    /// How many of them are on the disk for certain.
+    settled: u64,
 }
 
 impl Part {
@@ -76,6 +81,7 @@ impl Part {
             path,
             hash,
             have,
+            settled: have,
         })
     }
 
@@ -110,6 +116,10 @@ impl Part {
         }
         self.hash.update(bytes);
         self.have += bytes.len() as u64;
+        if self.have - self.settled >= SETTLE {
+            self.file.sync_data()?;
+            self.settled = self.have;
+        }
         Ok(())
     }
 

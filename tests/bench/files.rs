@@ -1,8 +1,11 @@
 //! Files between real clients over a real relay: `cargo bench -p nexscope-tui --bench files` prints a table.
 //!
-//! One GiB cut twenty times, with what is sent counted; the same to five receivers of different speed; and how chat and
-//! keys go while four files are on their way. All of it on loopback; it needs 8 GiB of the temporary folder.
+//! One GiB beside `nc` and cut twenty times, with what is sent counted; the same to five receivers of different speed;
+//! and how chat and keys go while four files are on their way. All of it on loopback; it needs 12 GiB of the temporary folder.
 
+mod keys;
+mod netcat;
+mod receiver;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -13,27 +16,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-use support::{
-    Home, Relay, TOKEN,
-    proxy::Proxy,
-    shell::{Running, ask},
-    spread,
-};
+use receiver::Receiver;
+use support::{Home, Relay, Term, memory, shell::Running, spread};
 
 /// Limits of the relay that are raised.
 const LIMITS: [&str; 4] = ["--rate", "0", "--per-address", "0"];
 
 fn main() {
-    // One of cut, receivers, chat; all of them where none is named.
+    // One of speed, big, cut, receivers, chat, keys; all of them where none is named.
     let part = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
     let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     let dir = tempfile::tempdir().unwrap();
     println!("| what | figure |\n|---|---|");
-    if wanted("cut") || wanted("receivers") {
+    if wanted("speed") || wanted("cut") || wanted("receivers") {
         let gib = file(dir.path(), "gib.bin", 1 << 30);
+        if wanted("speed") {
+            beside_netcat(&gib, dir.path());
+        }
         if wanted("cut") {
             cut(&gib);
         }
@@ -41,8 +42,17 @@ fn main() {
             receivers(&gib);
         }
     }
-    if wanted("chat") {
-        beside_four(dir.path());
+    if wanted("big") {
+        big(&file(dir.path(), "big.bin", 4 << 30));
+    }
+    if wanted("chat") || wanted("keys") {
+        let four = [1, 2, 3, 4].map(|nth| file(dir.path(), &format!("four-{nth}.bin"), 1 << 30));
+        if wanted("chat") {
+            chat_beside(&four);
+        }
+        if wanted("keys") {
+            keys_beside(&four);
+        }
     }
 }
 
@@ -61,77 +71,9 @@ fn file(dir: &Path, name: &str, size: usize) -> PathBuf {
         state ^= state << 17;
         out.write_all(&state.to_le_bytes()).unwrap();
     }
-    out.flush().unwrap();
+    // What is still to be written would be in the way of what is measured.
+    out.into_inner().unwrap().sync_all().unwrap();
     path
-}
-
-/// Somebody who takes files, from a folder of their own, and their way to the relay.
-struct Receiver {
-    home: Home,
-    way: Proxy,
-    seat: Option<Running>,
-}
-
-impl Receiver {
-    fn new(name: &str, relay: &Relay) -> Self {
-        let (home, way) = (Home::empty(name), Proxy::start(relay.address()));
-        let files = home.path().join("files");
-        home.configure(&format!(
-            "name = \"{name}\"\nrelay = \"{}\"\ntoken = \"{TOKEN}\"\n[files]\ndir = {files:?}\n",
-            way.url(),
-        ));
-        let mut receiver = Self {
-            home,
-            way,
-            seat: None,
-        };
-        receiver.start();
-        receiver
-    }
-
-    fn start(&mut self) {
-        let seat = Running::start(&self.home, &["start", "--headless", "--allow-remote-decisions"]);
-        seat.wait_for("in #lobby as");
-        self.seat = Some(seat);
-    }
-
-    fn kill(&mut self) {
-        self.seat = None;
-    }
-
-    /// Waits for a file, and takes it.
-    fn accept(&self, id: &str) {
-        while ask(&self.home, &["inbox"])["pending"]
-            .as_array()
-            .is_none_or(|pending| pending.iter().all(|item| item["id"] != id))
-        {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        ask(&self.home, &["accept", id]);
-    }
-
-    fn file(&self, id: &str) -> Value {
-        let files = ask(&self.home, &["files"])["files"].clone();
-        let files = files.as_array().cloned().unwrap_or_default();
-        files
-            .into_iter()
-            .find(|file| file["id"] == id)
-            .unwrap_or_default()
-    }
-
-    fn is_done(&self, id: &str) -> bool {
-        self.file(id)["state"] == "done"
-    }
-
-    fn until_done(&self, id: &str) {
-        while !self.is_done(id) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn got(&self, name: &str) -> PathBuf {
-        self.home.path().join("files/lobby").join(name)
-    }
 }
 
 /// A sender with lines, who offers a file to somebody.
@@ -175,7 +117,7 @@ fn cut(gib: &Path) {
     }
     bob.until_done("f1");
     let took = began.elapsed();
-    assert!(fs::read(gib).unwrap() == fs::read(bob.got("gib.bin")).unwrap());
+    assert!(same(gib, &bob.got("gib.bin")));
     let carried = bob.way.carried() as f64 / size as f64;
     row(
         "1 GiB, cut 20 times (sender, receiver, relay, network): bytes to the receiver, of its size",
@@ -227,31 +169,109 @@ fn fan(gib: &Path, speeds: &[u64]) -> Vec<Duration> {
     took.into_iter().flatten().collect()
 }
 
-/// Messages and keys while four files are on their way to who reads and types.
-fn beside_four(dir: &Path) {
+/// The same file by `nc` and by the programs, by turns.
+fn beside_netcat(gib: &Path, dir: &Path) {
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        theirs.extend(netcat::sends(gib, dir));
+        ours.extend(fan(gib, &[0]));
+    }
+    if theirs.is_empty() {
+        return row(
+            "nc through socat, with sha256sum at both ends",
+            "nc or socat is not there",
+        );
+    }
+    row(
+        "1 GiB by nc through socat, with sha256sum at both ends",
+        &rates(gib, &theirs),
+    );
+    row(
+        "1 GiB between two clients, from the accept to the last byte",
+        &rates(gib, &ours),
+    );
+}
+
+fn rates(file: &Path, took: &[Duration]) -> String {
+    let size = file.metadata().unwrap().len() as f64 / 1e6;
+    let rates = took
+        .iter()
+        .map(|took| format!("{:.0}", size / took.as_secs_f64()));
+    format!("{} MB/s", rates.collect::<Vec<_>>().join(", "))
+}
+
+/// Four GiB, and what each of the three programs had in memory more than before.
+fn big(file: &Path) {
+    let relay = Relay::start_with(&LIMITS);
+    let alice = Home::new("alice", &relay, "");
+    let bob = Receiver::new("bob", &relay);
+    let sender = offers(&alice, "@bob", file);
+    let pids = [
+        sender.child.id(),
+        relay.pid(),
+        bob.seat.as_ref().map_or(0, |seat| seat.child.id()),
+    ];
+    let before = pids.map(|pid| memory(pid, "VmRSS"));
+    bob.accept("f1");
+    let began = Instant::now();
+    bob.until_done("f1");
+    let took = began.elapsed();
+    let most = pids.map(|pid| memory(pid, "VmHWM"));
+    let more: Vec<String> = (0..3)
+        .map(|nth| format!("{:.1}", (most[nth] - before[nth]) as f64 / 1024.0))
+        .collect();
+    assert!(same(file, &bob.got("big.bin")));
+    row("4 GiB between two clients", &rates(file, &[took]));
+    row(
+        "the same, memory beyond the start: sender, relay, receiver",
+        &format!("{} MiB", more.join(", ")),
+    );
+}
+
+/// Whether two files have the same bytes; neither is read into memory whole.
+fn same(one: &Path, other: &Path) -> bool {
+    let compared = std::process::Command::new("cmp").args([one, other]).status();
+    compared.is_ok_and(|status| status.success())
+}
+
+/// Messages while their sender sends four files.
+fn chat_beside(four: &[PathBuf]) {
     let relay = Relay::start_with(&LIMITS);
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let carol = Receiver::new("carol", &relay);
     let mut sender = Running::lines(&alice);
     let reader = Running::lines(&bob);
     let quiet = messages(&mut sender, &reader, "quiet");
-    for nth in 1..=4 {
-        let path = file(dir, &format!("four-{nth}.bin"), 1 << 30);
-        sender.say(&format!("/say @carol --note --file {} look", path.display()));
-    }
-    // Slow enough that they last, and are all on their way together.
-    carol.way.slow(40_000_000);
-    for nth in 1..=4 {
-        carol.accept(&format!("f{nth}"));
-    }
-    while (1..=4).any(|nth| carol.file(&format!("f{nth}"))["percent"].as_u64().unwrap_or(0) < 1) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let ids = carol.take_slowly(four, |line| sender.say(line));
     let beside = messages(&mut sender, &reader, "beside");
-    let still = (1..=4).all(|nth| !carol.is_done(&format!("f{nth}")));
-    assert!(still, "the files were there too soon");
+    carol.must_still_take(&ids);
     row("a message, typed line to printed line", &spread(quiet));
     row("the same, while its sender sends four files", &spread(beside));
+}
+
+/// Keys on the screen of who sends four files, and of who gets them.
+fn keys_beside(four: &[PathBuf]) {
+    let relay = Relay::start_with(&LIMITS);
+    let alice = Home::new("alice", &relay, "");
+    let a = alice.screen(120, 36);
+    let carol = Receiver::new("carol", &relay);
+    a.wait_for("People 2");
+    let quiet = typed(&a);
+    let ids = carol.take_slowly(four, |line| a.say(line));
+    let sending = typed(&a);
+    carol.must_still_take(&ids);
+    row("a key, to its letter on the screen", &spread(quiet));
+    row(
+        "the same, while its screen shows four files that leave",
+        &spread(sending),
+    );
+}
+
+/// Letters on the screen, which are taken away then.
+fn typed(a: &Term) -> Vec<Duration> {
+    let times = keys::letters(a, 300);
+    a.send("\x15");
+    times
 }
 
 fn messages(sender: &mut Running, reader: &Running, mark: &str) -> Vec<Duration> {

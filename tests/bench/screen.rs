@@ -5,6 +5,7 @@
 //! Everything is on loopback and ends by itself.
 
 mod history;
+mod keys;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -27,7 +28,10 @@ fn main() {
     start(&alice);
     redraw(&opened(&alice, 200, 60));
     let a = opened(&alice, 120, 36);
-    row("memory", &format!("{} MB", memory(&a) / 1000));
+    row(
+        "memory",
+        &format!("{} MB", support::memory(a.pid(), "VmRSS") / 1000),
+    );
     typing(&a, "a key, to the first byte", "bytes a key");
     idle(&a);
     scrolling(&a);
@@ -160,14 +164,7 @@ fn arriving(a: &Term, relay: &Relay) {
         began.elapsed()
     });
     a.wait_for("of many");
-    let mut times = Vec::new();
-    for key in "typinggoesonallthewhile".chars().cycle().take(300) {
-        let typed = a.prompt().len();
-        let began = Instant::now();
-        a.send(&key.to_string());
-        times.push(a.wait_for_prompt_beyond(typed).duration_since(began));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let times = keys::letters(a, 300);
     row(
         "a key while 1,000 messages a second arrive, to its letter on the screen",
         &spread(times),
@@ -184,11 +181,4 @@ fn arriving(a: &Term, relay: &Relay) {
 fn redraw(a: &Term) {
     let times = (0..20).map(|_| drawn_by(a, "\x0c")).collect();
     row("all drawn anew at 200x60, to the last byte", &spread(times));
-}
-
-/// Resident memory, in kB.
-fn memory(a: &Term) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", a.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -148,3 +148,10 @@ pub fn spread(mut times: Vec<Duration>) -> String {
         ),
     }
 }
+
+/// Memory of a process in kB: `VmRSS` as it is, `VmHWM` the most that it ever was.
+pub fn memory(pid: u32, what: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

@@ -57,6 +57,10 @@ impl Relay {
         format!("ws://{}/ws", self.address)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,5 +1,6 @@
 //! What the relay does under load: `cargo bench -p nexscope-relay` prints the table of `benches/README.md`,
-//! and `cargo bench -p nexscope-relay -- compare DIR [ROUNDS]` the relay beside others.
+//! and `cargo bench -p nexscope-relay -- compare DIR [ROUNDS]` the relay beside others, `-- hostile ROUNDS` the
+//! hostile afternoon alone.
 //!
 //! The program itself runs in a process of its own. Members read raw bytes and count frames, so that the
 //! figures are the relay's and not a client library's. No criterion: what is measured is a process, and one
@@ -36,11 +37,23 @@ async fn main() {
         // One alone, for a profiler beside it.
         ["fan-out", receivers] => chat::fan_out(receivers.parse().expect("a number"), 0, 100_000).await,
         ["stream"] => files::throughput(4 << 30).await,
-        ["hostile"] => hostile::afternoon().await,
+        ["hostile", rounds] => hostile::afternoon(rounds.parse().expect("a number"), None),
+        // Of six ways to be ill, one.
+        ["hostile", rounds, kind] => {
+            hostile::afternoon(
+                rounds.parse().expect("a number"),
+                Some(kind.parse().expect("a number")),
+            );
+        }
         ["ping-pong"] => chat::ping_pong(20_000).await,
-        // What the comparison starts as a process of its own.
+        // What the others start as processes of their own.
+        ["talk", address] => hostile::talk(address).await,
+        ["attack", address] => hostile::attack(address, None).await,
+        ["attack", address, kind] => hostile::attack(address, Some(kind.parse().expect("a number"))).await,
         ["tcp", port] => compare::tcp::serve(port.parse().expect("a port")).await,
-        _ => panic!("usage: cargo bench -p nexscope-relay [-- compare DIR [ROUNDS]]"),
+        _ => panic!(
+            "usage: cargo bench -p nexscope-relay [-- compare DIR [ROUNDS] | -- hostile ROUNDS [KIND]]"
+        ),
     }
 }
 
@@ -60,5 +73,5 @@ async fn table() {
     files::throughput(1 << 30).await;
     files::stopped_reader().await;
     files::chat_beside_files(2_000).await;
-    hostile::afternoon().await;
+    hostile::afternoon(5, None);
 }

@@ -1,6 +1,34 @@
 //! A server in a process of its own, and what it takes.
 
-use std::process::{Child, Command};
+use std::{
+    ffi::OsStr,
+    process::{Child, Command},
+};
+
+/// Where a process runs that shares the machine with others of the same measurement.
+#[derive(Clone, Copy)]
+pub enum Core {
+    /// The first core, for the relay that is measured.
+    Relays,
+    /// The second.
+    Others,
+    /// The second too, behind all others there.
+    Last,
+}
+
+impl Core {
+    /// What starts a program there.
+    pub fn command(self, program: impl AsRef<OsStr>) -> Command {
+        let words: &[&str] = match self {
+            Core::Relays => &["-c", "0"],
+            Core::Others => &["-c", "1"],
+            Core::Last => &["-c", "1", "chrt", "-i", "0"],
+        };
+        let mut command = Command::new("taskset");
+        command.args(words).arg(program);
+        command
+    }
+}
 
 /// Killed when dropped.
 pub struct Process(Child);

@@ -10,8 +10,9 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::process::Process;
+use crate::process::{Core, Process};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nexscope-relay");
 const TOKEN: &str = "a-token-for-benches";
 /// The limits that are raised for the table, which names them.
 pub const RAISED: [&str; 8] = [
@@ -33,13 +34,17 @@ pub struct Relay {
 
 impl Relay {
     pub fn start() -> Relay {
-        Relay::start_with(&RAISED)
+        Relay::start_by(Command::new(PROGRAM), &RAISED)
     }
 
-    /// With these limits.
-    pub fn start_with(limits: &[&str]) -> Relay {
+    /// On one core, with these limits.
+    pub fn start_on(core: Core, limits: &[&str]) -> Relay {
+        Relay::start_by(core.command(PROGRAM), limits)
+    }
+
+    fn start_by(mut command: Command, limits: &[&str]) -> Relay {
         let mut process = Process::start(
-            Command::new(env!("CARGO_BIN_EXE_nexscope-relay"))
+            command
                 .args(["--listen", "127.0.0.1:0"])
                 .args(limits)
                 .env("NEXSCOPE_TOKEN", TOKEN)
@@ -72,7 +77,11 @@ impl Member {
     }
 
     pub async fn join_room(relay: &Relay, name: &str, room: usize) -> Member {
-        let mut stream = TcpStream::connect(&relay.address).await.expect("a connection");
+        Member::join_at(&relay.address, name, room).await
+    }
+
+    pub async fn join_at(address: &str, name: &str, room: usize) -> Member {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY");
         upgrade(&mut stream).await;
         stream.write_all(&masked(&hello(name, room))).await.expect("sent");

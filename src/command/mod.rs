@@ -1,10 +1,14 @@
 //! The words: one parser for the composer, for plain mode, and for whatever else takes them.
 
+mod parts;
+mod say;
+
 use nexscope_relay::protocol::{Mode, is_name};
 
-use std::path::PathBuf;
-
-use crate::room::{Command, Decision, How, ItemId, Target};
+use crate::room::{Command, Decision, How};
+use parts::{job, split_word, target, thread_number};
+pub(crate) use say::leading_names;
+use say::{say, say_with_options, some_text, tell};
 
 /// What a line of a person's means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,99 +184,6 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
     }
 }
 
-/// Plain words: whom they name at their beginning, they ask.
-fn say(text: &str) -> Result<Line, String> {
-    let (to, text) = leading_names(text)?;
-    let text = some_text(text, "say")?;
-    Ok(Line::Command(Command::Say {
-        to,
-        text,
-        thread: None,
-        public: false,
-        note: false,
-        files: vec![],
-    }))
-}
-
-/// What stands between `say` and its text.
-#[derive(Default)]
-struct SayOptions {
-    thread: Option<u32>,
-    public: bool,
-    note: bool,
-    files: Vec<PathBuf>,
-}
-
-impl SayOptions {
-    /// Reads options from the beginning of `rest`; gives what stands behind them.
-    fn read<'a>(&mut self, mut rest: &'a str) -> Result<&'a str, String> {
-        loop {
-            let (first, after) = split_word(rest);
-            match first {
-                "--public" => self.public = true,
-                "--note" => self.note = true,
-                "--thread" => {
-                    let (id, behind) = split_word(after);
-                    self.thread = Some(thread_number(id).ok_or_else(|| usage("say"))?);
-                    rest = behind;
-                    continue;
-                }
-                "--file" => {
-                    let (path, behind) = quoted_word(after);
-                    if path.is_empty() {
-                        return Err(
-                            "A path follows --file, as in --file report.pdf or --file \"my report.pdf\"."
-                                .into(),
-                        );
-                    }
-                    self.files.push(PathBuf::from(path));
-                    rest = behind;
-                    continue;
-                }
-                option if option.starts_with("--") && option.len() > 2 => {
-                    return Err(format!("say has no {option}. {}", usage("say")));
-                }
-                _ => return Ok(rest),
-            }
-            rest = after;
-        }
-    }
-}
-
-fn say_with_options(arguments: &str) -> Result<Line, String> {
-    let mut options = SayOptions::default();
-    let rest = options.read(arguments.trim_start())?;
-    let (to, rest) = leading_names(rest)?;
-    let text = options.read(rest)?.trim();
-    if text.is_empty() && options.files.is_empty() {
-        return Err(usage("say"));
-    }
-    Ok(Line::Command(Command::Say {
-        to,
-        text: text.to_owned(),
-        thread: options.thread,
-        public: options.public,
-        note: options.note,
-        files: options.files,
-    }))
-}
-
-fn tell(arguments: &str) -> Result<Line, String> {
-    let (to, text) = leading_names(arguments)?;
-    if to.is_empty() {
-        return Err(usage("tell"));
-    }
-    let text = some_text(text, "tell")?;
-    Ok(Line::Command(Command::Say {
-        to,
-        text,
-        thread: None,
-        public: false,
-        note: true,
-        files: vec![],
-    }))
-}
-
 fn accept(arguments: &str) -> Result<Line, String> {
     let (target, rest) = target("accept", arguments)?;
     let (mut instructions, mut agent, mut review) = (Vec::new(), None, false);
@@ -321,86 +232,6 @@ fn history(arguments: &str) -> Result<Line, String> {
     Ok(Line::Command(Command::History { limit, thread }))
 }
 
-/// The `@names` at the beginning of a text, and what stands behind them. A comma or a colon may follow each.
-pub(crate) fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
-    let (mut names, mut rest) = (Vec::new(), text.trim_start());
-    while let Some(after) = rest.strip_prefix('@') {
-        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        let (name, behind) = after.split_at(end.unwrap_or(after.len()));
-        let behind_mark = behind.strip_prefix([',', ':']).unwrap_or(behind);
-        if !(behind_mark.is_empty()
-            || behind_mark.starts_with(char::is_whitespace)
-            || behind_mark.starts_with('@'))
-        {
-            // An address of another kind, such as a package name: just text.
-            break;
-        }
-        if !is_name(name) {
-            return Err(match name {
-                "" => "A name follows the @, as in @bob.".to_owned(),
-                "all" | "everyone" | "here" => {
-                    format!("@{name} is nobody: write without a name to tell everyone.")
-                }
-                _ => format!("@{name} is no name: 1 to 32 of a-z, 0-9, _ and -."),
-            });
-        }
-        names.push(name.to_owned());
-        rest = behind_mark.trim_start();
-    }
-    Ok((names, rest))
-}
-
-fn target<'a>(name: &str, arguments: &'a str) -> Result<(Target, &'a str), String> {
-    let (id, rest) = split_word(arguments);
-    let target = match thread_number(id) {
-        Some(thread) => Target::Thread(thread),
-        None => Target::Item(id.parse().map_err(|()| usage(name))?),
-    };
-    Ok((target, rest))
-}
-
-/// `m12` or `12`: a message's run; `f3`: a file.
-fn job(id: &str) -> Option<ItemId> {
-    id.parse()
-        .ok()
-        .filter(|id| matches!(id, ItemId::Mention(_) | ItemId::File(_)))
-}
-
-/// `t3`.
-fn thread_number(id: &str) -> Option<u32> {
-    id.strip_prefix(['t', 'T'])?.parse().ok()
-}
-
-/// The first word, and what stands behind it.
-fn split_word(text: &str) -> (&str, &str) {
-    let text = text.trim_start();
-    let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    (&text[..end], text[end..].trim_start())
-}
-
-/// The first word, where quotes and backslashes keep spaces in it, and what stands behind it.
-fn quoted_word(text: &str) -> (String, &str) {
-    let text = text.trim_start();
-    let (mut word, mut quote, mut chars) = (String::new(), None, text.char_indices());
-    while let Some((at, c)) = chars.next() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('"' | '\'', None) => quote = Some(c),
-            ('\\', None | Some('"')) => word.extend(chars.next().map(|(_, next)| next)),
-            (c, None) if c.is_whitespace() => return (word, text[at..].trim_start()),
-            (c, _) => word.push(c),
-        }
-    }
-    (word, "")
-}
-
-fn some_text(text: &str, name: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err(usage(name)),
-        text => Ok(text.to_owned()),
-    }
-}
-
 fn usage(name: &str) -> String {
     let word = WORDS.iter().find(|word| word.name == name);
     let arguments = word.map_or("", |word| word.arguments);
@@ -420,7 +251,10 @@ fn unknown(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::room::{ItemId, Target};
 
     fn accepted(target: Target, how: How) -> Line {
         Line::Decision(Decision::Accept { target, how })

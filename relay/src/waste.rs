@@ -1,0 +1,114 @@
+//! What is read to be thrown away: of peers that have been refused, so that our last words to them arrive.
+//!
+//! Such a peer may send as fast as it can, and the others are not to feel it: only a little is read of it at a time,
+//! then everybody else who waits comes first, and of those who have been refused one at a time.
+
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    sync::Semaphore,
+    task::yield_now,
+};
+
+/// Bytes that are read at once: some 30 µs.
+const PIECE: usize = 64 * 1024;
+
+/// Whose turn it is. Shared by all connections of a relay.
+pub struct Waste(Semaphore);
+
+impl Default for Waste {
+    fn default() -> Waste {
+        Waste(Semaphore::new(1))
+    }
+}
+
+impl Waste {
+    /// Reads `from` and throws away what comes: until `enough`, the end or a fault of the connection, or `most` bytes.
+    /// The caller bounds the time.
+    pub async fn discard<R: AsyncRead + Unpin>(
+        &self,
+        from: &mut R,
+        most: usize,
+        enough: impl Fn(&R) -> bool,
+    ) {
+        let mut total = 0;
+        while !enough(from) && total < most {
+            match poll_fn(|context| waste(from, context)).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => total += n,
+            }
+            // Waited for after the read: whoever sends nothing is not to hold up those who do. It is never closed.
+            let turn = self.0.acquire().await;
+            yield_now().await;
+            drop(turn);
+        }
+    }
+}
+
+/// Reads a piece into nothing that outlasts it: however many are refused, they take no memory for this.
+fn waste<R: AsyncRead + Unpin>(from: &mut R, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut piece = [MaybeUninit::uninit(); PIECE];
+    let mut piece = ReadBuf::uninit(&mut piece);
+    ready!(Pin::new(from).poll_read(context, &mut piece))?;
+    Poll::Ready(Ok(piece.filled().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    };
+
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// A peer that has sent so many pieces.
+    async fn sent(pieces: usize) -> (DuplexStream, DuplexStream) {
+        let (mut peer, ours) = duplex(PIECE * 16);
+        peer.write_all(&vec![7; PIECE * pieces])
+            .await
+            .expect("room for it");
+        (peer, ours)
+    }
+
+    #[tokio::test]
+    async fn others_come_between_two_pieces() {
+        let (peer, mut ours) = sent(10).await;
+        drop(peer);
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Relaxed);
+                yield_now().await;
+            }
+        });
+        Waste::default().discard(&mut ours, usize::MAX, |_| false).await;
+        other.abort();
+        assert!(turns.load(Relaxed) >= 9, "{turns:?}");
+    }
+
+    #[tokio::test]
+    async fn who_sends_nothing_holds_nobody_up() {
+        let waste = Waste::default();
+        let ((_silent, mut nothing), (_peer, mut much)) = (sent(0).await, sent(10).await);
+        tokio::select! {
+            () = waste.discard(&mut nothing, usize::MAX, |_| false) => panic!("it has not ended"),
+            () = waste.discard(&mut much, PIECE * 4, |_| false) => {}
+        }
+        let mut left = vec![0; PIECE * 6];
+        tokio::io::AsyncReadExt::read_exact(&mut much, &mut left)
+            .await
+            .expect("no more was read than asked for");
+        waste.discard(&mut much, usize::MAX, |_| true).await;
+    }
+}

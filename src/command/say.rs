@@ -1,0 +1,141 @@
+//! Words for the room: whom they ask, and what goes with them.
+
+use std::path::PathBuf;
+
+use nexscope_relay::protocol::is_name;
+
+use super::{
+    Line,
+    parts::{quoted_word, split_word, thread_number},
+    usage,
+};
+use crate::room::Command;
+
+/// Plain words: whom they name at their beginning, they ask.
+pub(super) fn say(text: &str) -> Result<Line, String> {
+    let (to, text) = leading_names(text)?;
+    let text = some_text(text, "say")?;
+    Ok(Line::Command(Command::Say {
+        to,
+        text,
+        thread: None,
+        public: false,
+        note: false,
+        files: vec![],
+    }))
+}
+
+/// What stands between `say` and its text.
+#[derive(Default)]
+struct SayOptions {
+    thread: Option<u32>,
+    public: bool,
+    note: bool,
+    files: Vec<PathBuf>,
+}
+
+impl SayOptions {
+    /// Reads options from the beginning of `rest`; gives what stands behind them.
+    fn read<'a>(&mut self, mut rest: &'a str) -> Result<&'a str, String> {
+        loop {
+            let (first, after) = split_word(rest);
+            match first {
+                "--public" => self.public = true,
+                "--note" => self.note = true,
+                "--thread" => {
+                    let (id, behind) = split_word(after);
+                    self.thread = Some(thread_number(id).ok_or_else(|| usage("say"))?);
+                    rest = behind;
+                    continue;
+                }
+                "--file" => {
+                    let (path, behind) = quoted_word(after);
+                    if path.is_empty() {
+                        return Err(
+                            "A path follows --file, as in --file report.pdf or --file \"my report.pdf\"."
+                                .into(),
+                        );
+                    }
+                    self.files.push(PathBuf::from(path));
+                    rest = behind;
+                    continue;
+                }
+                option if option.starts_with("--") && option.len() > 2 => {
+                    return Err(format!("say has no {option}. {}", usage("say")));
+                }
+                _ => return Ok(rest),
+            }
+            rest = after;
+        }
+    }
+}
+
+pub(super) fn say_with_options(arguments: &str) -> Result<Line, String> {
+    let mut options = SayOptions::default();
+    let rest = options.read(arguments.trim_start())?;
+    let (to, rest) = leading_names(rest)?;
+    let text = options.read(rest)?.trim();
+    if text.is_empty() && options.files.is_empty() {
+        return Err(usage("say"));
+    }
+    Ok(Line::Command(Command::Say {
+        to,
+        text: text.to_owned(),
+        thread: options.thread,
+        public: options.public,
+        note: options.note,
+        files: options.files,
+    }))
+}
+
+pub(super) fn tell(arguments: &str) -> Result<Line, String> {
+    let (to, text) = leading_names(arguments)?;
+    if to.is_empty() {
+        return Err(usage("tell"));
+    }
+    let text = some_text(text, "tell")?;
+    Ok(Line::Command(Command::Say {
+        to,
+        text,
+        thread: None,
+        public: false,
+        note: true,
+        files: vec![],
+    }))
+}
+
+/// The `@names` at the beginning of a text, and what stands behind them. A comma or a colon may follow each.
+pub(crate) fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
+    let (mut names, mut rest) = (Vec::new(), text.trim_start());
+    while let Some(after) = rest.strip_prefix('@') {
+        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        let (name, behind) = after.split_at(end.unwrap_or(after.len()));
+        let behind_mark = behind.strip_prefix([',', ':']).unwrap_or(behind);
+        if !(behind_mark.is_empty()
+            || behind_mark.starts_with(char::is_whitespace)
+            || behind_mark.starts_with('@'))
+        {
+            // An address of another kind, such as a package name: just text.
+            break;
+        }
+        if !is_name(name) {
+            return Err(match name {
+                "" => "A name follows the @, as in @bob.".to_owned(),
+                "all" | "everyone" | "here" => {
+                    format!("@{name} is nobody: write without a name to tell everyone.")
+                }
+                _ => format!("@{name} is no name: 1 to 32 of a-z, 0-9, _ and -."),
+            });
+        }
+        names.push(name.to_owned());
+        rest = behind_mark.trim_start();
+    }
+    Ok((names, rest))
+}
+
+pub(super) fn some_text(text: &str, name: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err(usage(name)),
+        text => Ok(text.to_owned()),
+    }
+}

@@ -1,0 +1,29 @@
+//! Why settings cannot be used.
+
+use std::{io, path::PathBuf};
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file is wrong.
+    #[error("{}, line {line}: {what}", path.display())]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A value is wrong, wherever it stands.
+    #[error("{0}")]
+    Value(String),
+}

@@ -1,0 +1,140 @@
+//! Settings that loosen something, from a file or another program, wait for the person.
+
+use super::{
+    ENTER, leave,
+    support::{self, Home, Relay},
+};
+
+/// However narrow it is, the key that takes settings can be read.
+#[test]
+fn the_key_that_takes_settings_can_be_read_on_a_narrow_screen() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let a = alice.screen(60, 20);
+    a.wait_for("● [#lobby]");
+    alice.join(
+        &relay,
+        "mode = \"auto\"\nhop_limit = 9\nreview = \"flagged\"\n[files]\nauto_accept_below = \"1 GiB\"\n",
+    );
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes");
+    for (columns, rows) in [(40, 10), (24, 8), (60, 20)] {
+        a.resize(columns, rows);
+        a.wait_for("⚠ Ctrl-x Ctrl-r");
+    }
+}
+
+#[test]
+fn a_looser_setting_waits_for_a_key_and_a_safer_one_holds_at_once() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "hop_limit = 5\n");
+    let a = alice.screen(80, 24);
+    a.wait_for("● [#lobby]");
+    alice.join(&relay, "mode = \"auto\"\nhop_limit = 2\n");
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: mode = \"auto\"");
+    assert!(a.screen().contains("alice · manual"), "{}", a.screen());
+    // Neither what one types nor one press takes it.
+    a.send("hello auto mode");
+    a.wait_for("› hello auto mode");
+    a.send("\x18\x12");
+    a.wait_for("Ctrl-x Ctrl-r again takes them");
+    assert!(a.screen().contains("alice · manual"), "{}", a.screen());
+    a.press_until("\x18\x12", "alice · auto");
+    // A mistake changes nothing and names its place; what is safer holds without being asked for.
+    alice.join(&relay, "mode = \"auto\"\nhop_limit = \"many\"\n");
+    a.wait_for("config.toml, line 5:");
+    alice.join(&relay, "mode = \"manual\"\n");
+    a.wait_for("alice · manual");
+}
+
+/// What comes with a folder sets nothing that matters until its person has read it and pressed a key twice.
+#[test]
+fn a_projects_file_is_trusted_by_a_key() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let agent = alice.script("agent", "cat > /dev/null; echo 'from the project'");
+    let file = alice.work().join(".nexscope/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, support::command_agent("theirs", &agent)).unwrap();
+    let a = alice.screen(80, 24);
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
+    a.say("/ask are you there?");
+    a.wait_for("No agent is configured");
+    a.send("\x15\x18\x12");
+    a.wait_for("command = [");
+    a.press_until("\x18\x12", "The settings are as they were saved.");
+    a.say("/ask are you there?");
+    a.wait_for("from the project");
+    leave(a);
+
+    let a = alice.screen(80, 24);
+    a.wait_for("from the project");
+    a.say("/ask and now?");
+    a.wait_until("a second answer", |screen| {
+        screen.matches("from the project").count() == 2
+    });
+    leave(a);
+    std::fs::write(&file, "agent = \"theirs\"\n[agents.theirs]\nkind = \"claude\"\n").unwrap();
+    alice
+        .screen(80, 24)
+        .wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
+}
+
+/// Who comes from nexscope-plugin finds their relay, name and limit on the first screen.
+#[test]
+fn the_plugins_settings_are_offered_on_the_first_screen() {
+    let relay = Relay::start();
+    let ann = Home::empty("somebody");
+    let file = ann.work().join(".claude/plugin-data/nexscope/config.json");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let settings = format!(
+        r#"{{"relayUrl":"{}","token":"{}","defaultName":"ann","mode":"auto","hopLimit":2}}"#,
+        relay.url(),
+        support::TOKEN
+    );
+    std::fs::write(&file, settings).unwrap();
+    let a = ann.screen(80, 24);
+    a.wait_for("› ann");
+    a.send(ENTER);
+    a.press_until("\x1b[B", "It has joined ws://127.0.0.1");
+    a.send(ENTER);
+    a.wait_until("the agents of this computer, if any", |screen| {
+        screen.contains("No agent was found") || screen.contains("Which agents")
+    });
+    a.send(ENTER);
+    let screen = a.wait_for("● [#lobby]");
+    assert!(screen.contains("ann · manual"), "{screen}");
+    let saved = std::fs::read_to_string(ann.path().join("config/nexscope/config.toml")).unwrap();
+    assert!(
+        saved.contains("hop_limit = 2") && !saved.contains("auto"),
+        "{saved}"
+    );
+}
+
+/// An agent that reaches further than a folder of its own starts only after a typed yes, which is remembered.
+#[test]
+fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let agent = bob.script("agent", "cat > /dev/null; echo \"from $(pwd -P)\"");
+    bob.join(
+        &relay,
+        &format!("{}dir = \"~\"\n", support::command_agent("helper", &agent)),
+    );
+    let b = bob.screen(120, 24);
+    b.wait_for("People 1");
+    b.say("/ask where are you?");
+    b.wait_for("helper works in your whole home folder: /trust helper allows that");
+    b.send("\x15");
+    b.say("/trust helper");
+    b.wait_for("Allowed: helper works in your whole home folder.");
+    let home = bob.path().canonicalize().unwrap();
+    b.say("/ask where are you?");
+    b.wait_for(&format!("from {}", home.display()));
+    leave(b);
+    let b = bob.screen(120, 24);
+    b.wait_for("People 1");
+    b.say("/ask and now?");
+    b.wait_until("a second answer", |screen| {
+        screen.matches(&format!("from {}", home.display())).count() == 2
+    });
+}
