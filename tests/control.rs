@@ -68,6 +68,12 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
     // Words of a program's are an agent's, and wait.
     let said = ask(&alice, &["say", "hello from a script; $(id) `id` \"quoted\""]);
     assert_eq!(said["draft"], "d1");
+    let chain = shell(&alice, &["audit", "show", "d1"]);
+    let chain = String::from_utf8(chain.stdout).unwrap();
+    assert!(
+        chain.contains("draft d1 of ") && chain.contains("hello from a script"),
+        "{chain}"
+    );
     assert_eq!(ask(&alice, &["mode"])["mode"], "manual");
     let waited = shell(&alice, &["wait", "--for", "message", "--timeout", "1"]);
     assert_eq!(waited.status.code(), Some(1), "nothing came");

@@ -3,7 +3,7 @@
 mod support;
 
 use support::{
-    Home, Relay, TOKEN, command_agent,
+    Home, Relay, TOKEN, Term, command_agent,
     shell::{Running, ask},
 };
 
@@ -56,6 +56,37 @@ fn a_pipe_decides_nothing() {
         "{errors}"
     );
     assert!(!bob.path().join("started").exists());
+}
+
+#[test]
+fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let script = bob.script(
+        "agent",
+        "cat > /dev/null; echo 'It is ghp_abcdefghijklmnopqrstuvwxyz0123456789.'",
+    );
+    bob.join(&relay, &command_agent("helper", &script));
+    let b = Term::spawn(&bob, &["start", "--plain"], 160, 40);
+    b.wait_for("-- in #lobby as bob");
+    let alice = Home::new("alice", &relay, "");
+    let mut a = Running::lines(&alice);
+    a.say("@bob which key?");
+    b.wait_for("-- m1 from alice waits for you");
+    b.say("/accept m1");
+    b.wait_for("-- d1 from bob waits for you");
+    b.say("/accept d1");
+    b.wait_for("d1 looks like a GitHub token: again posts it all the same.");
+    // Something else between them is no second time.
+    b.say("/accept m9");
+    b.wait_for("m9 does not wait for you");
+    b.say("/accept d1");
+    b.wait_until("it asks again", |text| {
+        text.matches("again posts it").count() == 2
+    });
+    assert!(!a.has_seen("ghp_"));
+    b.say("/accept d1");
+    a.wait_for("bob·helper → alice: It is ghp_");
 }
 
 #[test]

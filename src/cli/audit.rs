@@ -135,7 +135,7 @@ fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
 
 /// All lines of a log that belong together with `id`. Reads the log several times, and keeps little of it.
 fn chain_of(log: &Path, id: &str) -> io::Result<Vec<Line>> {
-    // Drafts and permissions are counted anew by each start of the program: the newest is meant.
+    // Where a journal was lost its numbers begin anew, and the log has some twice: the newest is meant.
     let mut ids: HashSet<String> = HashSet::new();
     for line in store::lines(log)? {
         if line

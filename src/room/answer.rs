@@ -434,10 +434,15 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) {
         let edited = text.filter(|text| draft.is_edited(text));
+        let id = draft.message.clone().unwrap_or_else(|| self.fresh_id());
         Self::note_decided(
             Decided {
                 item: Some(ItemId::Draft(number).to_string()),
-                message: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+                // One that answers nothing is joined to what it becomes.
+                message: draft
+                    .question
+                    .as_ref()
+                    .map_or(Some(id.clone()), |(_, key)| Some(key.1.clone())),
                 run: draft.run.clone(),
                 edited: edited.as_ref().map(|after| Edited {
                     // What was taken out because it is a secret stays out.
@@ -461,7 +466,7 @@ impl Room {
             thread: draft.thread.clone(),
             chat,
             files: draft.files.iter().map(Enclosed::source).collect(),
-            id: draft.message.clone(),
+            id: Some(id),
             draft: Some(number),
         };
         self.say(words, now, effects);

@@ -401,7 +401,7 @@ impl Entry {
         }
     }
 
-    /// What joins entries: ids of messages and runs.
+    /// What joins entries: ids of messages and runs, and the numbers of drafts.
     pub fn ids(&self) -> Vec<String> {
         let some = |ids: &[&Option<String>]| ids.iter().filter_map(|id| (*id).clone()).collect();
         match self {
@@ -420,8 +420,17 @@ impl Entry {
                 ids
             }
             Entry::GaveUp { id, .. } => vec![id.clone()],
-            Entry::Decided(decided) => some(&[&decided.message, &decided.run]),
-            Entry::Draft { run, answers, .. } | Entry::Looked { run, answers, .. } => some(&[run, answers]),
+            Entry::Decided(decided) => {
+                let draft = decided.item.clone().filter(|item| item.starts_with('d'));
+                some(&[&decided.message, &decided.run, &draft])
+            }
+            // One that was sent unasked belongs to no run and answers nothing.
+            Entry::Draft {
+                run, answers, item, ..
+            }
+            | Entry::Looked {
+                run, answers, item, ..
+            } => some(&[run, answers, &Some(item.clone())]),
             Entry::Shown { run, message, .. } => vec![run.clone(), message.clone()],
             Entry::Began { run, answers, .. } => vec![run.clone(), answers.clone()],
             Entry::Tool { run, .. } | Entry::Permission { run, .. } | Entry::Ended { run, .. } => {

@@ -380,3 +380,36 @@ fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
     let (_, chat) = world.chats().pop().unwrap();
     assert_eq!((chat.text, chat.edited_by), (format!("\tIt is {SECRET}."), None));
 }
+
+#[test]
+fn what_an_agent_sent_unasked_is_followed_to_what_was_sent() {
+    let mut world = World::new();
+    let unasked = Unasked {
+        agent: "claude".into(),
+        to: vec!["bob".into()],
+        text: "see".into(),
+        ..Unasked::default()
+    };
+    world.drafted(unasked).unwrap();
+    world.accept(DRAFT);
+    let joined = |ids: &[String]| -> Vec<AuditEntry> {
+        let entries = world.effects.iter().filter_map(|effect| match effect {
+            Effect::Audit(entry) if entry.ids().iter().any(|id| ids.contains(id)) => Some((**entry).clone()),
+            _ => None,
+        });
+        entries.collect()
+    };
+    let of_draft: Vec<String> = joined(&["d1".into()]).iter().flat_map(AuditEntry::ids).collect();
+    let chain = joined(&of_draft);
+    assert!(
+        matches!(
+            chain.as_slice(),
+            [
+                AuditEntry::Draft { .. },
+                AuditEntry::Decided(_),
+                AuditEntry::Out { .. }
+            ]
+        ),
+        "{chain:?}"
+    );
+}
