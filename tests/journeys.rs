@@ -1,7 +1,7 @@
 //! The main job, by the real binaries in a pseudo-terminal: two screens and a relay.
 mod support;
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use support::{Home, Relay, Term, command_agent};
 
@@ -79,7 +79,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
     );
     a.wait_for("helper ⚙ writ");
 
-    std::fs::write(two.bob.path().join("go"), "").unwrap();
+    fs::write(two.bob.path().join("go"), "").unwrap();
     b.wait_for("at line 42.");
     let a_sees = a.wait_for("at line 42.");
     assert!(
@@ -88,7 +88,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
     );
     a.wait_for("answered by bob");
 
-    let prompt = std::fs::read_to_string(two.bob.path().join("prompt")).unwrap();
+    let prompt = fs::read_to_string(two.bob.path().join("prompt")).unwrap();
     assert!(
         prompt.contains("where does it race?") && !prompt.contains("good morning"),
         "{prompt}"
@@ -194,44 +194,91 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
 }
 
 #[test]
-fn keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
-    let relay = Relay::start();
-    let alice = Home::new("alice", &relay, "[ui]\nkeymap = \"own\"\ntheme = \"own\"\n");
-    let config = alice.path().join("config/nexscope");
-    for folder in ["keymaps", "themes"] {
-        std::fs::create_dir_all(config.join(folder)).unwrap();
+fn settings_keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
+    let in_place: fn(&Path, &str) = |path, text| fs::write(path, text).unwrap();
+    let by_rename: fn(&Path, &str) = |path, text| {
+        let new = path.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, path).unwrap();
+    };
+    for save in [in_place, by_rename] {
+        files_are_taken_anew(save);
     }
-    let keymap = config.join("keymaps/own.toml");
-    let theme = config.join("themes/own.toml");
-    std::fs::write(&keymap, "inherits = \"default\"").unwrap();
-    std::fs::write(&theme, "inherits = \"dark\"").unwrap();
-    let a = alice.screen(80, 24);
+}
+
+/// Each kind of file: a change holds at once, a mistake is named with file and line, and then the old one holds.
+fn files_are_taken_anew(save: impl Fn(&Path, &str)) {
+    const LOOKS: &str = "[ui]\nkeymap = \"own\"\ntheme = \"own\"\n";
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, LOOKS);
+    let folder = alice.path().join("config/nexscope");
+    let [config, keymap, theme] =
+        ["config.toml", "keymaps/own.toml", "themes/own.toml"].map(|name| folder.join(name));
+    for path in [&keymap, &theme] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+    }
+    fs::write(&keymap, "inherits = \"default\"").unwrap();
+    fs::write(&theme, "inherits = \"dark\"").unwrap();
+    let a = alice.screen(100, 24);
     a.wait_for("People 1");
     assert_eq!(a.background(), vt100::Color::Rgb(0x1b, 0x1f, 0x27));
 
-    // In place, and by a new file in the old one's place.
-    std::fs::write(
+    save(
         &keymap,
         "inherits = \"default\"\n[anywhere]\nF1 = \"none\"\nF9 = \"help\"",
-    )
-    .unwrap();
+    );
     a.wait_for("as they were saved");
     // What was said goes with the next key.
     a.send(" ");
     a.wait_for("F9 help");
-    std::fs::write(config.join("new"), "inherits = \"light\"").unwrap();
-    std::fs::rename(config.join("new"), &theme).unwrap();
+    save(&theme, "inherits = \"light\"");
+    a.wait_for_background(vt100::Color::Rgb(0xff, 0xff, 0xff));
+    a.send(" ");
+    a.wait_gone("as they were saved");
+    let settings = fs::read_to_string(&config).unwrap();
+    save(&config, &settings.replace("theme = \"own\"", "theme = \"dark\""));
+    a.wait_for_background(vt100::Color::Rgb(0x1b, 0x1f, 0x27));
+    save(&config, &settings);
     a.wait_for_background(vt100::Color::Rgb(0xff, 0xff, 0xff));
 
-    std::fs::write(&keymap, "inherits = \"default\"\n\n[anywhere]\nF9 = \"halp\"").unwrap();
-    a.wait_for("own.toml, line 4:");
-    std::fs::write(&keymap, "inherits = \"default\"\n[anywhere]\nF9 = \"help\"").unwrap();
-    a.wait_for("as they were saved");
-    std::fs::write(&theme, "inherits = \"nrod\"").unwrap();
-    a.wait_for("there is no theme nrod");
-    a.send("\x1b[20~");
-    a.wait_for("Help · Esc goes back");
-    assert_eq!(a.background(), vt100::Color::Rgb(0xff, 0xff, 0xff));
+    let line = settings.lines().count() + 1;
+    let mistakes = [
+        (
+            &keymap,
+            "\n[anywhere]\nF9 = \"halp\"".to_owned(),
+            "keymaps/own.toml, line 3:".to_owned(),
+        ),
+        (
+            &theme,
+            "\ninherits = \"nrod\"".to_owned(),
+            "themes/own.toml, line 2: there is no theme nrod".to_owned(),
+        ),
+        (
+            &config,
+            format!("{settings}\nmode = 7"),
+            format!("config.toml, line {}:", line + 1),
+        ),
+    ];
+    for (path, wrong, words) in mistakes {
+        let right = fs::read_to_string(path).unwrap();
+        save(path, &wrong);
+        // However the lines are broken.
+        let words: String = words.split_whitespace().collect();
+        a.wait_until(&words, |screen| {
+            let screen: String = screen
+                .chars()
+                .filter(|c| !c.is_whitespace() && *c != '│')
+                .collect();
+            screen.contains(&words)
+        });
+        assert_eq!(a.background(), vt100::Color::Rgb(0xff, 0xff, 0xff));
+        a.send("\x1b[20~");
+        a.wait_for("Help · Esc goes back");
+        a.send("\x1b");
+        a.wait_gone("Help · Esc goes back");
+        save(path, &right);
+        a.wait_for("as they were saved");
+    }
 }
 
 #[test]
@@ -386,7 +433,7 @@ fn leaving_ends_the_agents_and_tells_who_asked() {
     a.say("@bob and why?");
     b.wait_for("▸ m2 alice asks");
     b.press_until("\x1bOQ", "m2 waits for helper");
-    std::fs::remove_file(bob.path().join("started")).unwrap();
+    fs::remove_file(bob.path().join("started")).unwrap();
     b.send("\x03");
     b.wait_for("Again to leave");
     b.send("\x03");

@@ -2,6 +2,8 @@
 
 use std::{io, path::Path, time::Instant};
 
+use toml::Spanned;
+
 use super::{
     Screen, attention,
     gate::Gate,
@@ -116,9 +118,53 @@ impl Screen {
     }
 }
 
-/// The text of a keymap or theme, and where it is from: the user's own file in `dir`, else one that is
-/// built in.
-pub(super) fn bundled(
+/// A keymap's or theme's file, and those that it inherits from, one after the other.
+pub(super) struct Chain<'a> {
+    /// "keymap" or "theme".
+    what: &'static str,
+    dir: &'a Path,
+    built_in: &'a [(&'a str, &'a str)],
+    /// The names of those that were read.
+    names: Vec<String>,
+    /// Who wants the next one: a file and its line.
+    by: String,
+}
+
+impl<'a> Chain<'a> {
+    /// Files of the user's own in `dir`, else those that are built in.
+    pub fn new(what: &'static str, dir: &'a Path, built_in: &'a [(&'a str, &'a str)]) -> Self {
+        Self {
+            what,
+            dir,
+            built_in,
+            names: Vec::new(),
+            by: String::new(),
+        }
+    }
+
+    /// Where the file of that name is, for people, and its text. One that inherits its own name means the built-in
+    /// one. Fails with a sentence that names who wants it.
+    pub fn read(&mut self, name: &str) -> Result<(String, String), String> {
+        let dir = match self.names.iter().any(|one| one == name) {
+            true => Path::new(""),
+            false => self.dir,
+        };
+        let (place, text) =
+            bundled(name, dir, self.built_in, self.what).map_err(|why| format!("{}{why}", self.by))?;
+        if self.names.len() > 8 {
+            return Err(format!("{place}, inherits: the files go round in a circle"));
+        }
+        self.names.push(name.to_owned());
+        Ok((place, text))
+    }
+
+    /// The file at `place` inherits from `parent`, which is read next.
+    pub fn inherits(&mut self, place: &str, text: &str, parent: &Spanned<String>) {
+        self.by = format!("{place}, line {}: ", line_at(text, parent.span().start));
+    }
+}
+
+fn bundled(
     name: &str,
     dir: &Path,
     built_in: &[(&str, &str)],

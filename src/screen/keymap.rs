@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::{action::Action, key::Key};
+use super::{action::Action, files::Chain, key::Key};
 
 /// Where a key is pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ const NONE: &str = "none";
 #[serde(deny_unknown_fields, default)]
 struct File {
     /// The keymap that this one changes.
-    inherits: Option<String>,
+    inherits: Option<Spanned<String>>,
     anywhere: Lines,
     composer: Lines,
     normal: Lines,
@@ -168,7 +168,7 @@ impl Keymap {
     /// The keymap of that name: the user's own in `dir`, else one that is built in. Fails with a sentence
     /// that names file and line, and what is wrong.
     pub fn load(name: &str, dir: &Path) -> Result<Self, String> {
-        Self::layered(name, dir, &mut Vec::new())
+        Self::layered(name, &mut Chain::new("keymap", dir, BUILT_IN))
     }
 
     /// The built-in default.
@@ -184,24 +184,17 @@ impl Keymap {
             .any(|binding| binding.context == Context::Normal)
     }
 
-    /// Reads a file, and first the one that it inherits. `above` are the files that led to it: one that
-    /// inherits its own name means the built-in one.
-    fn layered(name: &str, dir: &Path, above: &mut Vec<String>) -> Result<Self, String> {
-        let dir = if above.iter().any(|one| one == name) {
-            Path::new("")
-        } else {
-            dir
-        };
-        let (place, text) = super::files::bundled(name, dir, BUILT_IN, "keymap")?;
+    /// Reads a file, and first the one that it inherits.
+    fn layered(name: &str, chain: &mut Chain) -> Result<Self, String> {
+        let (place, text) = chain.read(name)?;
         let wrong = |what: String| format!("{place}, {what}");
-        if above.len() > 8 {
-            return Err(wrong("inherits: the files go round in a circle".into()));
-        }
-        above.push(name.to_owned());
         let file: File =
             toml::from_str(&text).map_err(|error| wrong(super::files::toml_error(&error, &text)))?;
         let mut keymap = match &file.inherits {
-            Some(parent) => Self::layered(parent, dir, above)?,
+            Some(parent) => {
+                chain.inherits(&place, &text, parent);
+                Self::layered(parent.get_ref(), chain)?
+            }
             None => Self::default(),
         };
         keymap.add_file(file, &text).map_err(wrong)?;

@@ -6,6 +6,8 @@ use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::files::Chain;
+
 macro_rules! scopes {
     ($($variant:ident $name:literal,)*) => {
         /// What is drawn.
@@ -87,7 +89,7 @@ const BUILT_IN: &[(&str, &str)] = &[
 #[serde(deny_unknown_fields)]
 struct File {
     /// The theme that this one changes.
-    inherits: Option<String>,
+    inherits: Option<Spanned<String>>,
     /// Names for colours.
     #[serde(default)]
     palette: BTreeMap<String, Color>,
@@ -120,7 +122,8 @@ impl Theme {
     /// that names file and line, and what is wrong.
     pub fn load(name: &str, dir: &Path) -> Result<Self, String> {
         let mut styles = BTreeMap::new();
-        let place = layered(name, dir, &mut Vec::new(), &mut BTreeMap::new(), &mut styles)?;
+        let mut chain = Chain::new("theme", dir, BUILT_IN);
+        let place = layered(name, &mut chain, &mut BTreeMap::new(), &mut styles)?;
         let style = |scope: &Scope| {
             styles.get(scope.name()).copied().ok_or_else(|| {
                 format!(
@@ -149,29 +152,20 @@ impl Theme {
     }
 }
 
-/// Reads a theme's styles over those of the one that it inherits, with the names of both palettes. `above`
-/// are the files that led to it: one that inherits its own name means the built-in one. Returns the file.
+/// Reads a theme's styles over those of the one that it inherits, with the names of both palettes. Returns where
+/// the file is.
 fn layered(
     name: &str,
-    dir: &Path,
-    above: &mut Vec<String>,
+    chain: &mut Chain,
     palette: &mut BTreeMap<String, Color>,
     styles: &mut BTreeMap<&'static str, Style>,
 ) -> Result<String, String> {
-    let dir = if above.iter().any(|one| one == name) {
-        Path::new("")
-    } else {
-        dir
-    };
-    let (place, text) = super::files::bundled(name, dir, BUILT_IN, "theme")?;
-    if above.len() > 8 {
-        return Err(format!("{place}, inherits: the files go round in a circle"));
-    }
-    above.push(name.to_owned());
+    let (place, text) = chain.read(name)?;
     let file: File = toml::from_str(&text)
         .map_err(|error| format!("{place}, {}", super::files::toml_error(&error, &text)))?;
     if let Some(parent) = &file.inherits {
-        layered(parent, dir, above, palette, styles)?;
+        chain.inherits(&place, &text, parent);
+        layered(parent.get_ref(), chain, palette, styles)?;
     }
     palette.extend(file.palette);
     for (name, written) in &file.scopes {
@@ -318,7 +312,10 @@ mod tests {
             ),
             ("[scopes]\ntext = {}", "is missing"),
             ("[scopes]\ntext = { foreground = \"red\" }", "line 2"),
-            ("inherits = \"nrod\"", "there is no theme nrod"),
+            (
+                "\ninherits = \"nrod\"",
+                "own.toml, line 2: there is no theme nrod",
+            ),
             ("inherits = \"own\"", "there is no theme own"),
         ];
         for (text, expected) in table {

@@ -197,12 +197,17 @@ impl Scene {
         assert!(left.is_empty(), "{left:#?}");
     }
 
-    /// The agent's program waits for the thread's next mention, and nothing else of it runs; its process.
+    /// The agent's program waits for the thread's next mention, and nothing else of it runs; its process. Such a program
+    /// may look after something of its own for a moment (Claude Code asks git how the folder stands).
     #[track_caller]
     pub fn waiting(&self) -> u32 {
-        match &*self.processes() {
-            [one] => one.pid,
-            all => panic!("{all:#?}"),
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match &*self.processes() {
+                [one] => return one.pid,
+                all => assert!(Instant::now() < until, "{all:#?}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

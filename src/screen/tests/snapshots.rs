@@ -10,6 +10,10 @@ use crate::{
 const SIZES: [(u16, u16); 5] = [(120, 36), (80, 24), (60, 20), (50, 15), (20, 6)];
 
 fn snapshot(name: &str, mut world: World) {
+    snapshots(name, &mut world);
+}
+
+fn snapshots(name: &str, world: &mut World) {
     for (width, height) in SIZES {
         let (screen, _) = world.screen(width, height);
         insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen);
@@ -231,7 +235,7 @@ fn papers() {
         lines,
         scroll: 0,
     });
-    insta::assert_snapshot!("help_80x24", world.screen(80, 24).0);
+    snapshots("help", &mut world);
     for (name, reply) in [
         ("who", Reply::Who),
         ("status", Reply::Status),
@@ -243,7 +247,7 @@ fn papers() {
             lines,
             scroll: 0,
         });
-        insta::assert_snapshot!(format!("{name}_80x24"), world.screen(80, 24).0);
+        snapshots(name, &mut world);
     }
 }
 
@@ -404,7 +408,7 @@ fn what_was_decided() {
         lines,
         scroll: 0,
     });
-    insta::assert_snapshot!("decided_80x24", world.screen(80, 24).0);
+    snapshot("decided", world);
 }
 
 #[test]
