@@ -144,11 +144,12 @@ fn raw_words(home: &Home) -> BTreeMap<String, String> {
         ("before_stop", json!({})),
         ("update", json!({})),
         ("cancel", json!({"id": "f1"})),
+        ("cancel", json!({"id": "f2"})),
         ("cancel", json!({"id": "m1"})),
         ("accept", json!({"id": "t1"})),
-        ("accept", json!({"id": "m1"})),
+        ("accept", json!({"id": "m5"})),
         ("accept", json!({"id": "f2"})),
-        ("reject", json!({"id": "m4"})),
+        ("reject", json!({"id": "m5"})),
         ("retry", json!({"id": "f1"})),
         ("ask", json!({"words": "what?"})),
         (
@@ -189,8 +190,8 @@ fn places(alice: &Alice) -> BTreeMap<String, String> {
         &["update"],
         &["mode"],
         &["before-stop"],
-        &["accept", "m1"],
-        &["reject", "m4"],
+        &["accept", "m5"],
+        &["reject", "m5"],
         &["cancel", "f1"],
         &["wait", "--timeout", "1"],
     ] {
@@ -207,8 +208,8 @@ fn places(alice: &Alice) -> BTreeMap<String, String> {
     for tool in tools["tools"].as_array().unwrap() {
         let tool = tool["name"].as_str().unwrap();
         let arguments = match tool {
-            "nexscope_accept" => json!({"threadId": "m1"}),
-            "nexscope_reject" => json!({"threadId": "m4", "reason": "x"}),
+            "nexscope_accept" => json!({"threadId": "m5"}),
+            "nexscope_reject" => json!({"threadId": "m5", "reason": "x"}),
             "nexscope_say" => json!({"to": ["mallory"], "text": "from a model"}),
             "nexscope_append" => json!({"threadId": "t1", "text": "more"}),
             "nexscope_watch" => json!({"timeoutSeconds": 1}),
@@ -301,6 +302,8 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
         mallory.say(&json!({"type": "signal", "thread": planted.mark("signal-thread"), "body": body}));
     }
 
+    screen.wait_for(&planted.mark("waiting-text"));
+
     // Reasons: of a rejected and a failed message, of a file that nobody wants, of a transfer that is given up.
     fs::write(alice.home.work().join("ours.txt"), "ours").unwrap();
     screen.say("/say @mallory --file ours.txt look");
@@ -389,7 +392,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     );
 
     // The one that waits is accepted: its words are in one prompt, once, and no other string of its sender's is.
-    screen.say("/accept m6");
+    screen.say("/accept m5");
     mallory.until(|frame| frame["body"]["text"] == "An answer.");
     let mut all = places(&alice);
     let text = planted.mark("pending-text");

@@ -108,6 +108,13 @@ fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
         let output = shell(&alice, &arguments);
         told.push(format!("{arguments:?} {output:?}"));
     }
+    // To end what nobody has accepted would be to reject it.
+    let (code, said) = fails(&alice, &["cancel", "f1"]);
+    assert!(
+        code == 1 && said.contains("only a person at the screen declines it"),
+        "{said}"
+    );
+    told.push(said);
     let mut mcp = Mcp::start(&alice);
     told.push(mcp.request("tools/list", json!({})).to_string());
     for (tool, arguments) in [

@@ -244,11 +244,13 @@ impl Room {
     fn cancel_the_only_one(&mut self, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
         let runs = self.runs.all().map(|run| ItemId::Mention(run.post));
         let files = self.offers.all().filter(|offer| offer.is_moving());
+        // What a member of version 1 pushes waits for a decision while it comes.
+        let files = files.filter(|offer| !self.is_undecided(offer.number));
         let jobs: Vec<ItemId> = runs
             .chain(files.map(|offer| ItemId::File(offer.number)))
             .collect();
         match jobs.as_slice() {
-            [] => Err("No agent of yours is working, and no file moves.".into()),
+            [] => Err("No agent of yours is working, and no file of yours moves.".into()),
             [ItemId::File(number)] => self.cancel_file(*number, effects).map(|()| Reply::Nothing),
             [ItemId::Mention(number)] => self.cancel(*number, now, effects),
             several => {

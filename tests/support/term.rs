@@ -399,6 +399,12 @@ impl Ended {
 
 impl Drop for Term {
     fn drop(&mut self) {
+        // What a failed test saw last says more than its line.
+        if std::thread::panicking()
+            && let Ok(state) = self.shared.state.lock()
+        {
+            eprintln!("The screen at the end:\n{}", state.parser.screen().contents());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

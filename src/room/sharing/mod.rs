@@ -73,6 +73,14 @@ impl Room {
         self.start_next(now, effects);
     }
 
+    /// Whether a file is offered to us, and our person has not said yet whether they want it.
+    pub fn is_undecided(&self, number: u32) -> bool {
+        self.fetch(number).is_some_and(|fetch| {
+            let open = matches!(fetch.stage, Stage::Offered | Stage::Aside | Stage::Moving(_));
+            open && !fetch.accepted
+        })
+    }
+
     /// Ends a transfer, or takes an offer of ours back.
     pub(in crate::room) fn cancel_file(
         &mut self,

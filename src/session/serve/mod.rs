@@ -16,7 +16,7 @@ use super::{Session, now};
 use crate::{
     config::agents::Kind,
     control::{Call, Caller, Line, Problem, Request, Response},
-    room::{Command, Connection, Millis, Reply, Unasked, What},
+    room::{Command, Connection, ItemId, Millis, Reply, Unasked, What},
 };
 use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
 use waiting::{Waiting, Wish};
@@ -87,7 +87,7 @@ impl Session {
                     "Only a person at the screen asks their agent: /ask there.",
                 ));
             }
-            "cancel" => self.cancel(read(args)?)?,
+            "cancel" => self.cancel(read(args)?, remote)?,
             "poll" => {
                 let watch: Watch = read(args)?;
                 let client = client(watch.client)?;
@@ -212,11 +212,20 @@ impl Session {
         })))
     }
 
-    fn cancel(&mut self, args: Id) -> Answer {
+    fn cancel(&mut self, args: Id, remote: bool) -> Answer {
         let id = match args.id {
             Some(id) => Some(id.parse().map_err(|()| usage("id is m12 or f3"))?),
             None => None,
         };
+        if let Some(ItemId::File(number)) = id
+            && !remote
+            && self.room.is_undecided(number)
+        {
+            // To end what nobody has accepted is to reject it.
+            return Err(refused(format!(
+                "f{number} was not accepted yet: only a person at the screen declines it."
+            )));
+        }
         self.perform(Command::Cancel(id)).map_err(refused)?;
         Ok(json!({ "cancelled": true }))
     }
