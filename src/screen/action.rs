@@ -45,6 +45,7 @@ actions! {
     Retry "retry" "try again",
     Fold "fold" "fold the thread, or open it",
     FirstNew "first-new" "to the first new message",
+    KeepNew "keep-new" "keep as new from here on",
     Copy "copy" "copy the message",
     CopyCode "copy-code" "copy its code block",
     Mark "mark" "mark several messages",

@@ -186,8 +186,19 @@ impl Screen {
         if first > self.session.room.timeline.newest() {
             return self.state.say("There is nothing new.", Tone::Good);
         }
+        self.state.reading.unread.came_back();
         self.state.go(Pane::Timeline);
         self.select(first, now);
+    }
+
+    /// The selected message and all behind it stay new, to be come back to, also after a restart.
+    pub(super) fn keep_new(&mut self) {
+        let Some(number) = self.state.selected_post else {
+            return self.state.say("Select a message first.", Tone::Good);
+        };
+        self.state.reading.unread.keep_from(number);
+        self.state
+            .say("New from here on, until you come back to it.", Tone::Good);
     }
 
     /// Looks for what is written, and shows the newest message that has it.

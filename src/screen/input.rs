@@ -125,6 +125,7 @@ impl Screen {
             Action::Retry => self.retry(now),
             Action::Fold => self.fold(),
             Action::FirstNew => self.first_new(now),
+            Action::KeepNew => self.keep_new(),
             Action::Copy if context == Context::Files => self.copy_place(),
             Action::Copy => self.copy(),
             Action::CopyCode => self.copy_code(),

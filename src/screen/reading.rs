@@ -135,6 +135,8 @@ pub struct Unread {
     line: Option<u32>,
     /// The newest message that there was.
     known: u32,
+    /// What stands below the line stays new, however often it is looked at.
+    kept: bool,
 }
 
 impl Unread {
@@ -148,11 +150,31 @@ impl Unread {
 
     /// All messages up to this one were on the screen, and the person looked at it.
     pub fn seen(&mut self, newest: u32) {
-        self.read = self.read.max(newest);
+        if !self.kept {
+            self.read = self.read.max(newest);
+        }
+    }
+
+    /// From this message on all is new, until the person comes back to it, or writes.
+    pub fn keep_from(&mut self, number: u32) {
+        self.read = number.saturating_sub(1);
+        self.line = Some(self.read);
+        self.kept = true;
+    }
+
+    /// How many messages are kept as new, where some are.
+    pub fn kept(&self) -> Option<u32> {
+        self.kept.then(|| self.known.saturating_sub(self.read))
+    }
+
+    /// The person came back to what they kept as new.
+    pub fn came_back(&mut self) {
+        self.kept = false;
     }
 
     /// The person wrote: they know what is there.
     pub fn wrote(&mut self) {
+        self.kept = false;
         self.line = None;
         self.read = self.read.max(self.known);
     }
@@ -309,6 +331,24 @@ mod tests {
         // One's own words are not new.
         unread.arrived(8, false, false);
         assert_eq!(unread.line(), None);
+    }
+
+    #[test]
+    fn what_is_kept_as_new_stays_so_until_one_comes_back_or_writes() {
+        let mut unread = Unread::default();
+        unread.arrived(5, true, true);
+        unread.seen(5);
+        unread.keep_from(4);
+        unread.seen(5);
+        unread.arrived(6, true, true);
+        unread.seen(6);
+        assert_eq!((unread.line(), unread.read, unread.kept()), (Some(3), 3, Some(3)));
+        unread.came_back();
+        unread.seen(6);
+        assert_eq!((unread.line(), unread.read, unread.kept()), (Some(3), 6, None));
+        unread.keep_from(6);
+        unread.wrote();
+        assert_eq!((unread.line(), unread.read, unread.kept()), (None, 6, None));
     }
 
     #[test]

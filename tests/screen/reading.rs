@@ -81,6 +81,41 @@ fn what_is_new_and_what_is_unsent_is_there_again_after_a_restart() {
 }
 
 #[test]
+fn what_is_kept_as_new_stays_so_while_one_looks_and_over_a_restart() {
+    let two = Two::at((80, 24), (80, 24));
+    let (a, b) = (two.a, &two.b);
+    a.send(FOCUS);
+    for text in ["first", "second", "third"] {
+        b.say(text);
+        a.wait_for(text);
+    }
+    a.send(TAB);
+    a.send(UP);
+    a.wait_for("m3");
+    a.send(UP);
+    a.wait_for("m2");
+    a.send("U");
+    a.wait_for("─ new ─");
+    a.wait_for("2 kept as new");
+    b.say("fourth");
+    a.wait_for("3 kept as new");
+    a.send(ESC);
+    a.wait_for("Enter send");
+    leave(a);
+
+    let a = two.alice.screen(80, 24);
+    let screen = a.wait_for("─ new ─");
+    let line = |text: &str| screen.lines().position(|line| line.contains(text));
+    assert!(
+        line("first") < line("─ new ─") && line("─ new ─") < line("second"),
+        "{screen}"
+    );
+    a.send(TAB);
+    a.send("u");
+    a.wait_for("m2");
+}
+
+#[test]
 fn searching_marks_and_goes_through_what_it_finds() {
     let two = Two::at((80, 24), (80, 24));
     let (a, b) = (&two.a, &two.b);

@@ -68,8 +68,12 @@ fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     line.render(plan.rule, frame.buffer_mut());
 }
 
-/// What is below the bottom of the messages: how many new ones, or that there are any.
+/// What is below the bottom of the messages: how many new ones, or that there are any; or how many are kept
+/// as new further up.
 fn below(look: &Look, state: &State, plan: &Plan) -> String {
+    if let Some(kept) = state.reading.unread.kept() {
+        return format!(" {kept} kept as new ");
+    }
     let bottom = plan.rows.iter().find_map(|(_, number)| *number);
     let (Some(bottom), false) = (bottom, state.reading.scroll.follows()) else {
         return String::new();
