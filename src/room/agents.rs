@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::body::{Chat, Origin};
 
-use super::{Audience, Effect, Enclosed, ItemId, Millis, Mode, Room, Target, flag, inbox::Draft};
+use super::{Audience, Draft, Effect, Enclosed, ItemId, Millis, Mode, Room, Target, flag};
 
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,25 +1,17 @@
 //! What our agents' runs report, and their answers on the way out.
 
-use nexscope_relay::protocol::{
-    body::{Activity, Chat, Origin, SignalBody, Usage},
-    same_name,
-};
+use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
 
 use super::{
-    Attention, Audience, Effect, Enclosed, ItemId, MentionFate, Millis, Record, Review, Room, Run, Words,
-    ask::Speaker,
-    audit::{self, By, Decided, Edited, Verdict},
+    Attention, Audience, Draft, Effect, Enclosed, MentionFate, Millis, Record, Review, Room, Run, Words,
+    audit::{self, By, Decided, Verdict},
     budget::Used,
     flag,
     growing::Shown,
-    inbox::{Draft, Matter, Permission},
     run::Session,
     shared,
 };
-use crate::agent::{Answer, Ending, Event, Outcome, Outside, Request, Totals};
-
-/// What is left free of a frame for what is around an answer, in bytes.
-const ENVELOPE: usize = 8 * 1024;
+use crate::agent::{Ending, Event, Outcome, Outside, Totals};
 
 impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
@@ -193,77 +185,6 @@ impl Room {
             .set_session(run.thread.clone(), run.ask.agent.clone(), None);
     }
 
-    /// An agent asks for a permission: what was granted for the thread is answered at once, all else waits
-    /// for our person.
-    fn wants_permission(&mut self, id: &str, request: Request, now: Millis, effects: &mut Vec<Effect>) {
-        let Some(run) = self.runs.get_mut(id) else { return };
-        if self.grants.covers(&run.whose(), &request, now) {
-            let by = By::Setting("granted for the thread".to_owned());
-            let entry = self.permission_entry(None, id, &request, "allowed", by);
-            Self::note_audit(entry, effects);
-            let answer = Answer::Allow;
-            return effects.push(Effect::Answer {
-                run: id.to_owned(),
-                request: request.id,
-                answer,
-            });
-        }
-        run.activity = Activity::Waiting;
-        let run = run.clone();
-        let from = Speaker {
-            member: self.settings.me.clone(),
-            agent: Some(run.ask.agent.clone()),
-        };
-        let permission = Permission {
-            run: id.to_owned(),
-            asker: run.ask.from.member.clone(),
-            request,
-        };
-        let number = self.inbox.next_permission();
-        effects.push(Effect::Keep(Box::new(Record::Asked { number })));
-        self.inbox
-            .add_permission(permission, from, run.thread.clone(), now);
-        self.say_activity(&run, effects);
-        effects.push(Effect::Attention(Attention::Item));
-    }
-
-    /// What the audit log has of an answered request.
-    pub(super) fn permission_entry(
-        &self,
-        item: Option<String>,
-        run: &str,
-        request: &Request,
-        answer: &str,
-        by: By,
-    ) -> audit::Entry {
-        audit::Entry::Permission {
-            run: run.to_owned(),
-            request: request.id.clone(),
-            item,
-            tool: crate::text::clean_line(&request.tool, 64),
-            what: self.redacted(&crate::text::clean(&request.what).text),
-            answer: answer.to_owned(),
-            by,
-        }
-    }
-
-    /// A run no longer waits for our person, unless for something else.
-    pub(super) fn works_again(&mut self, id: &str, effects: &mut Vec<Effect>) {
-        let waits = self
-            .inbox
-            .waiting()
-            .any(|item| matches!(&item.matter, Matter::Permission(permission) if permission.run == id));
-        if let Some(run) = self
-            .runs
-            .get_mut(id)
-            .filter(|run| !waits && run.activity == Activity::Waiting)
-        {
-            run.activity = Activity::Thinking;
-            let run = run.clone();
-            self.say_activity(&run, effects);
-        }
-    }
-
     /// An answer leaves, or waits as a draft where a person is to see it first. An empty one ends the exchange.
     /// Returns what became of the question, where that is settled.
     fn answered(
@@ -375,119 +296,6 @@ impl Room {
             Audience::Everyone => (vec![run.ask.from.member.clone()], false),
             audience @ Audience::Only(_) => audience.addresses(&self.settings.me),
         }
-    }
-
-    /// A draft waits for our person. `brought` is what its agent has got from outside of its folder.
-    pub(super) fn draft_waits(
-        &mut self,
-        draft: Draft,
-        brought: String,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> ItemId {
-        let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
-        let number = self.inbox.next_draft();
-        let id = ItemId::Draft(number);
-        let entry = audit::Entry::Draft {
-            item: id.to_string(),
-            run: draft.run.clone(),
-            agent: draft.chat.agent.clone(),
-            answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
-            to: draft.to.clone(),
-            only: draft.only,
-            text,
-            flags,
-        };
-        Self::note_audit(entry, effects);
-        effects.push(Effect::Keep(Box::new(Record::Draft {
-            number,
-            at: now,
-            draft: Box::new(draft.clone()),
-        })));
-        self.inbox.add_draft(number, draft, &self.settings.me, now);
-        self.look_through(number, brought, effects);
-        effects.push(Effect::Attention(Attention::Item));
-        id
-    }
-
-    /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
-    pub(super) fn asks_others(&self, text: &str, to: &[String]) -> Vec<String> {
-        let first = text.lines().next().unwrap_or_default();
-        let Ok((names, _)) = crate::command::leading_names(first) else {
-            return Vec::new();
-        };
-        let others = names.into_iter().filter(|name| !self.is_me(name));
-        let others = others.filter(|name| !to.iter().any(|known| same_name(known, name)));
-        others
-            .map(|name| self.members.get(&name).map_or(name, |member| member.name.clone()))
-            .collect()
-    }
-
-    /// Our person lets a draft leave, perhaps in other words.
-    pub(super) fn post_draft(
-        &mut self,
-        number: u32,
-        draft: &Draft,
-        text: Option<String>,
-        by: &By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let edited = text.filter(|text| draft.is_edited(text));
-        let id = draft.message.clone().unwrap_or_else(|| self.fresh_id());
-        Self::note_decided(
-            Decided {
-                item: Some(ItemId::Draft(number).to_string()),
-                // One that answers nothing is joined to what it becomes.
-                message: draft
-                    .question
-                    .as_ref()
-                    .map_or(Some(id.clone()), |(_, key)| Some(key.1.clone())),
-                run: draft.run.clone(),
-                edited: edited.as_ref().map(|after| Edited {
-                    // What was taken out because it is a secret stays out.
-                    before: audit::without(&draft.chat.text, &draft.flags).0,
-                    after: after.clone(),
-                }),
-                ..Decided::new(by.clone(), Verdict::Posted)
-            },
-            effects,
-        );
-        let edited_by = edited.as_ref().map(|_| self.settings.me.clone());
-        let text = self.fit(edited.unwrap_or_else(|| draft.chat.text.clone()));
-        let chat = Chat {
-            text,
-            edited_by,
-            ..draft.chat.clone()
-        };
-        let words = Words {
-            to: draft.to.clone(),
-            only: draft.only,
-            thread: draft.thread.clone(),
-            chat,
-            files: draft.files.iter().map(Enclosed::source).collect(),
-            id: Some(id),
-            draft: Some(number),
-        };
-        self.say(words, now, effects);
-        if let Some((from, key)) = draft.question.clone() {
-            self.settle(key, &from, MentionFate::Answered, now, effects);
-        }
-    }
-
-    /// Cuts an answer that no frame could carry, and says so in it.
-    pub(super) fn fit(&self, mut text: String) -> String {
-        let room = self.message_bytes.saturating_sub(ENVELOPE);
-        // JSON writes some characters longer than they are; the cut is repeated until it fits.
-        while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {
-            let mut end = text.len() * 3 / 4;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-            text.push_str("\n\n[cut: the answer was longer than the relay carries]");
-        }
-        text
     }
 
     /// What the session of a run has touched outside, with this run. Where there are places and no results, not

@@ -3,12 +3,12 @@
 use nexscope_relay::protocol::body::Activity;
 
 use super::{
-    Audience, Effect, Item, ItemId, MentionFate, Millis, Post, Record, Room, Run,
+    Audience, Effect, Item, ItemId, Matter, MentionFate, Millis, Post, Record, Room, Run,
     ask::{Approved, Ask, Said},
     audit::{By, Decided, Edited, Verdict},
     decide::How,
     growing::Shown,
-    inbox::{Matter, key},
+    inbox::key,
 };
 use crate::agent::Totals;
 

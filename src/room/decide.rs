@@ -1,12 +1,12 @@
 //! What only a person at the keyboard may do.
 
-use nexscope_relay::protocol::{Mode, body::Chat};
+use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Effect, Item, ItemId, Mention, MentionFate, Millis, Record, Reply, Room, Run, Words,
+    Effect, ItemId, Matter, Mention, MentionFate, Millis, Record, Reply, Room,
     audit::{self, By, Decided, Verdict},
-    inbox::{Key, Matter, Permission, key},
+    inbox::Key,
     outbox::Outgoing,
 };
 use crate::agent::Answer;
@@ -283,164 +283,6 @@ impl Room {
         Ok(Reply::Nothing)
     }
 
-    fn grant(&mut self, id: ItemId, by: By, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
-        let item = self.inbox.get(id).ok_or_else(|| not_waiting(id))?;
-        let Matter::Permission(permission) = item.matter.clone() else {
-            return Err(format!(
-                "{id} is no permission; only those are granted for a thread."
-            ));
-        };
-        let Some(rule) = permission.request.rule.clone() else {
-            return Err(format!("{id} can only be allowed once: accept it."));
-        };
-        if let Some(whose) = self.runs.get(&permission.run).map(Run::whose) {
-            self.grants.add(whose, rule, now);
-        }
-        if let Some(item) = self.inbox.take(id) {
-            let answer = "allowed for the thread";
-            self.note_permission(&item, &permission, answer, by, now, effects);
-        }
-        self.answer_request(&permission, Answer::Allow, effects);
-        Ok(Reply::Nothing)
-    }
-
-    pub(super) fn note_permission(
-        &mut self,
-        item: &Item,
-        permission: &Permission,
-        what: &str,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let id = Some(item.id.to_string());
-        let entry = self.permission_entry(id, &permission.run, &permission.request, what, by);
-        Self::note_audit(entry, effects);
-        let tool = crate::text::clean_line(&permission.request.tool, 40);
-        let (asker, what) = (permission.asker.clone(), format!("{tool} {what}"));
-        self.inbox.remember(key(&asker, ""), what.clone(), now);
-        effects.push(Effect::Keep(Box::new(Record::Permitted { asker, what, at: now })));
-    }
-
-    /// Tells an agent what our person says to its request.
-    pub(super) fn answer_request(
-        &mut self,
-        permission: &Permission,
-        answer: Answer,
-        effects: &mut Vec<Effect>,
-    ) {
-        effects.push(Effect::Answer {
-            run: permission.run.clone(),
-            request: permission.request.id.clone(),
-            answer,
-        });
-        self.works_again(&permission.run, effects);
-    }
-
-    fn hand_over(
-        &mut self,
-        number: u32,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let post = self.timeline.post_numbered(number).cloned();
-        let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-        // Our person's own question may be tried again.
-        if post.mine && self.inbox.fate(&post).is_none() {
-            return Err("That is your own message; write to your agent instead.".into());
-        }
-        if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
-            return Err(format!("An agent of yours has m{number} already."));
-        }
-        // What failed is tried again as it was accepted: with the words, and under the eyes, that it was then.
-        let how = match self.inbox.fate(&post) {
-            Some(MentionFate::Failed(_)) => self.inbox.accepted_with(&key(&post.from, &post.id)).clone(),
-            _ => How::default(),
-        };
-        let chosen = self.agent_named(how.agent.clone());
-        let agent = chosen.or_else(|_| self.agent_named(None))?;
-        let id = ItemId::Mention(number);
-        if self.inbox.get(id).is_none() {
-            self.inbox.add(&post, false, None, now);
-        }
-        let Some(item) = self.inbox.take(id) else {
-            return Err(not_waiting(id));
-        };
-        self.person_spoke(&item.thread, &by, effects);
-        let decided = Decided::new(by, Verdict::HandedOver);
-        self.run(&item, &agent, how, decided, now, effects);
-        self.start_next(now, effects);
-        Ok(Reply::Nothing)
-    }
-
-    /// Our person asks their own agent: everybody sees the question, and the answer.
-    fn ask_own(
-        &mut self,
-        words: &str,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
-        let named = self
-            .agent_named(Some(first.to_owned()))
-            .ok()
-            .filter(|_| !rest.trim().is_empty());
-        let (agent, text) = match named {
-            Some(agent) => (agent, rest.trim()),
-            None => (self.agent_named(None)?, words.trim()),
-        };
-        if text.is_empty() {
-            return Err("There is nothing to ask yet: write a text behind /ask.".into());
-        }
-        let chat = Chat {
-            text: text.to_owned(),
-            ..Chat::default()
-        };
-        self.fits(&chat, 0)?;
-        let words = Words {
-            chat,
-            ..Words::default()
-        };
-        let number = self.say(words, now, effects);
-        if let Some(post) = self.timeline.post_numbered(number).cloned() {
-            self.inbox.add(&post, false, None, now);
-        }
-        if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
-            let decided = Decided::new(by, Verdict::Asked);
-            self.run(&item, &agent, How::default(), decided, now, effects);
-            self.start_next(now, effects);
-        }
-        Ok(Reply::Said(number))
-    }
-
-    fn agent_named(&self, name: Option<String>) -> Result<String, String> {
-        let agent = self.agent_called(name)?;
-        match self.settings.unconfirmed.get(&agent) {
-            Some(reach) => Err(format!(
-                "{agent} {reach}: /trust {agent} allows that, once and for all."
-            )),
-            None => Ok(agent),
-        }
-    }
-
-    fn agent_called(&self, name: Option<String>) -> Result<String, String> {
-        let known = &self.settings.agents;
-        match name {
-            Some(name) => known
-                .iter()
-                .find(|one| one.eq_ignore_ascii_case(&name))
-                .cloned()
-                .ok_or_else(|| format!("There is no agent {name}; there is {}.", list(known))),
-            None => self.settings.default_agent().ok_or_else(|| {
-                "No agent is configured: add an [agents.NAME] table to config.toml, for example \
-                 kind = \"claude\"."
-                    .to_owned()
-            }),
-        }
-    }
-
     pub(super) fn note_decided(decided: Decided, effects: &mut Vec<Effect>) {
         Self::note_audit(audit::Entry::Decided(Box::new(decided)), effects);
     }
@@ -479,7 +321,7 @@ impl Room {
     }
 
     /// Somebody decided or wrote in a thread; where it was our own person, it is counted anew.
-    fn person_spoke(&mut self, thread: &str, by: &By, effects: &mut Vec<Effect>) {
+    pub(super) fn person_spoke(&mut self, thread: &str, by: &By, effects: &mut Vec<Effect>) {
         if *by != By::Person {
             return;
         }
@@ -501,14 +343,6 @@ impl Room {
     }
 }
 
-fn not_waiting(id: ItemId) -> String {
+pub(super) fn not_waiting(id: ItemId) -> String {
     format!("{id} does not wait for you; /inbox lists what does.")
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
 }

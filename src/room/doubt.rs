@@ -1,9 +1,8 @@
 //! What is asked once more before it is done, since it cannot be undone.
 
 use super::{
-    Decision, Item, Room,
+    Decision, Item, Matter, Room,
     flag::{self, OUTSIDE},
-    inbox::Matter,
 };
 
 impl Room {

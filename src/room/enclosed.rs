@@ -5,10 +5,9 @@ use std::{borrow::Cow, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decision, Effect, ItemId, Room,
+    Decision, Effect, ItemId, Matter, Room,
     audit::{self, Enclosure},
     flag::{self, OUTSIDE},
-    inbox::Matter,
     shared,
 };
 use crate::{

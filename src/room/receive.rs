@@ -7,10 +7,10 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Connection, Effect, Event, Growing, Kept, MentionFate, Millis, Outbound, Outgoing, Post,
-    Record, Room,
+    Attention, Connection, Effect, Event, Growing, Kept, Matter, MentionFate, Millis, Outbound, Outgoing,
+    Post, Record, Room,
     audit::{self, By, Decided, Verdict},
-    inbox::{Key, Matter, key},
+    inbox::{Key, key},
 };
 use crate::agent::Answer;
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{
     AGENT_EVENTS, Clients, Entry, HISTORY, Hall, Host, Server, Session, Standing, StartError, fresh_token,
-    now, settings,
+    now,
 };
 use crate::{
     config::{Config, Paths, Token},
@@ -210,7 +210,7 @@ impl Opening {
 /// An empty room for a member.
 fn fresh_room(config: &Config, name: &str) -> Room {
     Room::new(
-        settings(config, name),
+        super::settings::settings(config, name),
         Box::new(|| uuid::Uuid::now_v7().to_string()),
     )
 }

@@ -9,11 +9,10 @@ use nexscope_relay::protocol::{
 use super::{offer, order};
 use crate::{
     room::{
-        Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Millis, Offer, Outgoing, Progress,
-        Room, Side, Stage,
+        Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Matter, Millis, Offer, Outgoing,
+        Progress, Room, Side, Stage,
         audit::{By, Verdict},
         files::{ASIDE, MOST},
-        inbox::Matter,
     },
     transfer::{Event, Order, Wanted},
 };
