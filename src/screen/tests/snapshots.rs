@@ -430,3 +430,13 @@ fn a_file_is_offered() {
     );
     snapshot("file", world);
 }
+
+#[test]
+fn a_sentence_that_needs_more_than_a_row() {
+    let mut world = World::morning();
+    world.asks("bob", "what broke the build?");
+    let words =
+        "No agent is configured: add an [agents.NAME] table to config.toml, for example kind = \"claude\".";
+    world.state.say(words, crate::screen::state::Tone::Bad);
+    snapshots("long_sentence", &mut world);
+}

@@ -1,20 +1,13 @@
-//! What is at the bottom of the screen: who will see what is written, where it is written, and the keys that
-//! matter now.
+//! Where one writes, and who will see it.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-    widgets::Widget,
-};
+use ratatui::{Frame, layout::Rect, text::Line, widgets::Widget};
 
-use super::{Look, Plan, Scope, timeline, words};
+use super::{Look, Plan, Scope, words};
 use crate::{
     room::{Audience, Command},
     screen::{
-        action::Action,
         keymap::Context,
-        state::{Asked, Pane, State, Tone, What},
+        state::{Asked, Pane, State, What},
     },
     text,
 };
@@ -25,7 +18,6 @@ pub(super) fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
         draw_rule(look, state, plan, frame);
     }
     draw_composer(look, state, plan, frame);
-    draw_bottom(look, state, plan, frame);
 }
 
 /// The line above the composer, which says who will see what is written.
@@ -102,7 +94,7 @@ fn searching(state: &State) -> Option<String> {
 }
 
 /// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
-fn audience(look: &Look, state: &State) -> String {
+pub(super) fn audience(look: &Look, state: &State) -> String {
     let others = look.room.members.list().len().saturating_sub(1);
     let everyone = format!("everyone, {others}");
     let thread = state.reading.thread.as_ref();
@@ -191,89 +183,4 @@ fn draw_composer(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     } else {
         field.draw(frame, area, focused);
     }
-}
-
-/// A message for the person, or the keys that matter now.
-fn draw_bottom(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
-    if plan.bottom.height == 0 {
-        return;
-    }
-    let width = plan.bottom.width as usize;
-    let line = match &state.message {
-        Some((words, tone)) => {
-            let scope = match tone {
-                Tone::Good => Scope::Text,
-                Tone::Bad => Scope::Error,
-            };
-            look.line(text::cut(&format!(" {words}"), width), scope)
-        }
-        None => {
-            let mut spans = hints(look, state);
-            // Where there is no rule, who will see what is written stands here.
-            if plan.rule.height == 0 && !state.composer.is_empty() {
-                spans.insert(
-                    0,
-                    look.span(format!(" {} ·", audience(look, state)), Scope::Prompt),
-                );
-            }
-            timeline::cut_line(spans, width)
-        }
-    };
-    line.render(plan.bottom, frame.buffer_mut());
-}
-
-fn hints(look: &Look, state: &State) -> Vec<Span<'static>> {
-    let context = state.context();
-    let waiting = !look.room.inbox.is_empty();
-    let actions: &[Action] = match context {
-        Context::Reason => &[Action::Send, Action::Back],
-        Context::Palette => &[Action::Send, Action::Up, Action::Down, Action::Back],
-        Context::Search => &[Action::Up, Action::Down, Action::Send, Action::Back],
-        Context::Help => &[Action::Back, Action::PageDown],
-        Context::Timeline if state.reading.search.is_some() => &[
-            Action::NextFound,
-            Action::PreviousFound,
-            Action::Open,
-            Action::Copy,
-            Action::Back,
-        ],
-        Context::Timeline => &[
-            Action::Open,
-            Action::Copy,
-            Action::HandOver,
-            Action::Retry,
-            Action::NextPane,
-            Action::Help,
-        ],
-        Context::Inbox | Context::Item => &[
-            Action::Accept,
-            Action::Reject,
-            Action::Later,
-            Action::Open,
-            Action::Back,
-        ],
-        _ if state.reading.thread.is_some() && !waiting => {
-            &[Action::Send, Action::Back, Action::NextPane, Action::Help]
-        }
-        _ if waiting => &[Action::Accept, Action::Reject, Action::NextPane, Action::Help],
-        _ if !look.room.runs.is_empty() => &[Action::EndRun, Action::NextPane, Action::Help],
-        _ => &[
-            Action::Send,
-            Action::NextPane,
-            Action::Inbox,
-            Action::Help,
-            Action::Leave,
-        ],
-    };
-    let mut spans = vec![Span::raw(" ")];
-    for action in actions {
-        if let Some(key) = look.keymap.hint(context, *action) {
-            if spans.len() > 1 {
-                spans.push(look.span(" · ", Scope::Hint));
-            }
-            spans.push(look.span(key, Scope::Key));
-            spans.push(look.span(format!(" {}", action.does()), Scope::Hint));
-        }
-    }
-    spans
 }

@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use super::{Look, Plan, Scope, bar, composer, panes, paper, timeline, top};
+use super::{Look, Plan, Scope, bar, bottom, composer, panes, paper, timeline, top};
 use crate::{
     room::Connection,
     screen::{
@@ -41,6 +41,7 @@ pub fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     draw_lines(&plan.banner_lines, plan.banner, frame);
     draw_lines(&plan.strip_lines, plan.strip, frame);
     composer::draw(look, state, plan, frame);
+    bottom::draw(look, state, plan, frame);
 }
 
 fn draw_lines(lines: &[Line<'static>], area: Rect, frame: &mut Frame) {

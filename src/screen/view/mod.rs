@@ -1,6 +1,7 @@
 //! What is drawn. First everything is laid out ([`Plan`]), then drawn from `&State`: drawing changes nothing.
 
 mod bar;
+mod bottom;
 mod choices;
 mod composer;
 mod files;

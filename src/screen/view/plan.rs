@@ -3,7 +3,7 @@
 use ratatui::{layout::Rect, text::Line};
 
 use super::{
-    Look, bar, choices, files, frame, item, list, panes,
+    Look, bar, bottom, choices, files, frame, item, list, panes,
     row::Row,
     spots::{Shown, Spot},
     strip,
@@ -43,6 +43,9 @@ pub struct Plan {
     pub(super) rule: Rect,
     pub(super) composer: Rect,
     pub(super) bottom: Rect,
+    /// A sentence for the person that the bottom row cannot hold, and where it stands.
+    pub(super) said: Vec<String>,
+    pub(super) below: Rect,
     pub(super) tabs: Vec<top::Tab>,
     pub(super) side_list: list::Laid,
     pub(super) main_list: list::Laid,
@@ -99,6 +102,8 @@ impl Plan {
             None => state.composer.rows(columns),
         };
         let most = (area.height / 3).max(1);
+        plan.said = bottom::said(state, plan.bottom, width, most);
+        plan.below = free.take(plan.said.len() as u16);
         plan.composer = free.take(rows.min(most));
         if area.height >= 12 {
             plan.rule = free.take(1);
