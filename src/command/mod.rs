@@ -389,6 +389,7 @@ mod tests {
             ("@bob", "/say"),
             ("@all hi", "everyone"),
             ("@ hi", "A name follows"),
+            ("@bob,carol hi", "@bob @NAME"),
             ("/accpet m1", "/accept"),
             ("/xyzzyxyz", "/help"),
             ("/accept", "/accept ID"),

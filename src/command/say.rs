@@ -115,6 +115,12 @@ pub(crate) fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
             || behind_mark.starts_with(char::is_whitespace)
             || behind_mark.starts_with('@'))
         {
+            // `@alice,bob`: meant for two, and not for everybody to read.
+            if behind.starts_with(',') && is_name(name) {
+                return Err(format!(
+                    "Write @{name} @NAME for several, or a space behind the comma."
+                ));
+            }
             // An address of another kind, such as a package name: just text.
             break;
         }

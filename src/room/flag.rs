@@ -26,6 +26,10 @@ impl Flag {
 pub(super) fn what_in_words(what: &str) -> String {
     match what {
         OUTSIDE => "holds text from outside its folder".to_owned(),
+        // As they are spoken: an AWS key, an npm token.
+        what if what.starts_with(['A', 'a', 'O']) || what.starts_with("npm") => {
+            format!("looks like an {what}")
+        }
         what => format!("looks like a {what}"),
     }
 }

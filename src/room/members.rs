@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use nexscope_relay::protocol::{Member, Mode, Status, body::Activity, is_name, same_name};
 
-use super::{keys::KeyNews, timeline::LINE_MAX};
+use super::{Millis, keys::KeyNews, timeline::LINE_MAX};
 use crate::text;
 
 /// Everybody in the room.
@@ -13,7 +13,13 @@ pub struct Members {
     list: Vec<Seen>,
     /// The key of each name that had one, in lower case.
     known: HashMap<String, String>,
+    /// Who was here before the connection broke and is not yet again; and when it was made again.
+    returning: (Vec<String>, Millis),
 }
+
+/// For how long after our own return those who were here before are taken to return too: a relay that was
+/// started again sees everybody come.
+const RETURNING: Millis = 120_000;
 
 /// Names whose keys are remembered: more than a person can know, and less than a disk can hold.
 const NAMES: usize = 10_000;
@@ -76,7 +82,10 @@ impl Members {
         self.list.iter().find(|member| same_name(&member.name, name))
     }
 
-    pub(super) fn replace_all(&mut self, members: Vec<Member>, me: &str) -> Vec<KeyNews> {
+    pub(super) fn replace_all(&mut self, members: Vec<Member>, me: &str, now: Millis) -> Vec<KeyNews> {
+        let here = |name: &str| members.iter().any(|member| same_name(&member.name, name));
+        let names = self.list.iter().map(|member| member.name.clone());
+        self.returning = (names.filter(|name| !here(name)).collect(), now);
         let doubtful: Vec<String> = self
             .list
             .drain(..)
@@ -171,6 +180,14 @@ impl Members {
                 text::clean_line(name, 32)
             )),
         }
+    }
+
+    /// Whether who comes now was here before the connection broke, a moment ago; that is told once.
+    pub(super) fn returns(&mut self, name: &str, now: Millis) -> bool {
+        let (names, since) = &mut self.returning;
+        let before = names.len();
+        names.retain(|one| !same_name(one, name));
+        names.len() < before && now.saturating_sub(*since) < RETURNING
     }
 
     pub(super) fn remove(&mut self, name: &str) {

@@ -19,7 +19,7 @@ impl Room {
         self.connection = Connection::Online;
         self.message_bytes = welcome.limits.message_bytes;
         self.relay = crate::text::clean_line(&welcome.server, 64);
-        let news = self.members.replace_all(welcome.members, &self.settings.me);
+        let news = self.members.replace_all(welcome.members, &self.settings.me, now);
         self.keys_seen(news, now, effects);
         match welcome.resumed {
             // What the welcome counts up to is still to come: only what was kept counts for us.
@@ -116,8 +116,10 @@ impl Room {
                 self.keys_seen(news.into_iter().collect(), now, effects);
             }
         }
-        // Who is cut and comes back is seen among the people; the timeline tells who comes and goes.
-        if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) {
+        // Who is cut and comes back is seen among the people; the timeline tells who comes and goes. Those who come
+        // back with us, to a relay that was started again, were not gone for anybody.
+        let returns = presence.event == PresenceEvent::Join && self.members.returns(&name, now);
+        if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) && !returns {
             self.timeline.presence(&name, presence.event, now);
         }
         if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Back) {

@@ -121,6 +121,39 @@ fn an_absent_addressee_is_named_and_gets_it_when_it_comes() {
 }
 
 #[test]
+fn who_returns_to_a_relay_that_was_started_again_is_not_told_to_come() {
+    let mut world = World::new();
+    let told = |world: &World| -> Vec<String> {
+        let entries = world.room.timeline.entries().iter();
+        let names = entries.filter_map(|entry| match &entry.what {
+            What::Presence { name, .. } => Some(name.clone()),
+            _ => None,
+        });
+        names.collect()
+    };
+    let joins = |world: &mut World, name: &str| {
+        let presence = Presence {
+            event: PresenceEvent::Join,
+            member: member(name),
+        };
+        world.event(Event::Frame(Box::new(Frame::Presence(presence))));
+    };
+    let alone = Welcome {
+        members: vec![member("alice")],
+        ..welcome(Resumed::Lost, "epoch-2", 0)
+    };
+    world.event(Event::Welcome(Box::new(alone)));
+    assert_eq!(world.room.members.list().len(), 1);
+    joins(&mut world, "bob");
+    joins(&mut world, "dan");
+    assert_eq!(told(&world), ["dan"]);
+    // Who comes after a while has been away.
+    world.now += 600_000;
+    joins(&mut world, "carol");
+    assert_eq!(told(&world), ["dan", "carol"]);
+}
+
+#[test]
 fn after_a_cut_all_that_is_open_goes_out_again_in_order() {
     let mut world = World::new();
     world.perform("one").unwrap();
