@@ -326,6 +326,25 @@ async fn files_of_version_1_are_pushed() {
     assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
 }
 
+/// A stream that was read to its end counts no more, though its receiver says nothing to that.
+#[tokio::test]
+async fn more_files_than_there_may_be_streams_are_pushed_one_by_one() {
+    let relay = relay(|_| {}).await;
+    let mut ann = V1::join(&relay, "ann").await;
+    let mut cat = Client::join(&relay, "cat").await;
+    ann.until_users(&["ann", "cat"]).await;
+    for number in 0..20 {
+        let one = async {
+            let open = cat.next_of("stream_open").await;
+            receive(&mut cat, &open, 1000).await
+        };
+        let id = format!("f{number}");
+        let ((), (file, close)) = tokio::join!(ann.send_file(&id, &["cat"], b"abc"), one);
+        assert_eq!((&file[..], &close["reason"]), (&b"abc"[..], &json!("done")));
+        assert_eq!(ann.next_said().await["delivered"], json!(["cat"]), "{number}");
+    }
+}
+
 #[tokio::test]
 async fn a_version_2_receiver_that_gives_no_credit_leaves() {
     let relay = relay(|config| config.v1.stall = Duration::from_millis(200)).await;

@@ -83,9 +83,10 @@ pub(super) struct OpenFrame<'a> {
 }
 
 impl Stream {
+    /// For whom it is open: for its sender until that has said `done`.
     fn side(&self, ticket: &Ticket) -> Option<Side> {
         if self.from == *ticket {
-            Some(Side::Sender)
+            (!self.done).then_some(Side::Sender)
         } else {
             (self.to == *ticket).then_some(Side::Receiver)
         }
@@ -98,12 +99,10 @@ impl<O: Outbox> Room<O> {
         let Some(sender) = self.seat_of(ticket) else {
             return Ok(());
         };
-        // One that is done and written is open no more; until now, frames for it were nobody's fault.
-        self.streams
-            .retain(|_, stream| !(stream.done && stream.flow.finished()));
         let bad = |message| about(&open.stream, ErrorFrame::new(Code::BadFrame, message));
         let id = stream_id(&open.stream)
             .ok_or_else(|| bad("A stream's id is a UUID, lower case, with hyphens."))?;
+        self.forget_written();
         if self.streams.contains_key(&id) {
             return Err(bad("That stream's id is in use; choose another.").into());
         }
@@ -118,7 +117,7 @@ impl<O: Outbox> Room<O> {
         let count = self
             .streams
             .values()
-            .filter(|stream| stream.from == *ticket)
+            .filter(|stream| stream.from == *ticket && !stream.done)
             .count();
         if count >= MAX_STREAMS {
             let error = ErrorFrame::new(
@@ -150,7 +149,7 @@ impl<O: Outbox> Room<O> {
             key: self.seats[receiver].key.clone(),
             connection: link.connection,
         };
-        if self.streams.values().filter(|stream| stream.to == to).count() >= MAX_STREAMS {
+        if self.receives_enough(&to) {
             let message = "The receiver has too many streams; try again when one has ended.";
             self.push_to(ticket, close_frame(id, StreamReason::Failed, message));
             return Ok(());
@@ -237,13 +236,11 @@ impl<O: Outbox> Room<O> {
         };
         let message = if side == Side::Receiver {
             "Chunks come from a stream's sender."
-        } else if stream.done {
-            "A stream ends with `done`; open a new one."
         } else if offset != stream.sent {
             "Chunks are contiguous; this is not the next."
-        } else if stream.sent.saturating_add(length) > stream.credit {
+        } else if length > stream.credit.saturating_sub(stream.sent) {
             "Wait for credit before you send more."
-        } else if stream.sent + length > stream.size {
+        } else if length > stream.size.saturating_sub(stream.sent) {
             "The chunk goes beyond the file's size."
         } else {
             stream.sent += length;
@@ -281,12 +278,10 @@ impl<O: Outbox> Room<O> {
         let frame = close_frame(id, close.reason, &message);
         match side {
             Side::Sender if done => {
-                if !stream.done {
-                    stream.done = true;
-                    let last = stream.outgoing.as_ref().map_or(frame, |outgoing| outgoing.end());
-                    if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-                        outbox.push_lane(&stream.flow, Piece::Last(last));
-                    }
+                stream.done = true;
+                let last = stream.outgoing.as_ref().map_or(frame, |outgoing| outgoing.end());
+                if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
+                    outbox.push_lane(&stream.flow, Piece::Last(last));
                 }
             }
             Side::Sender => {
@@ -305,6 +300,22 @@ impl<O: Outbox> Room<O> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a connection receives as many streams as it may. Those that their senders are done with, and that it
+    /// has not read yet, cost memory still, but no sender can know of them: as many again are let be.
+    pub(super) fn receives_enough(&self, to: &Ticket) -> bool {
+        let (mut open, mut done) = (0, 0);
+        for stream in self.streams.values().filter(|stream| stream.to == *to) {
+            *(if stream.done { &mut done } else { &mut open }) += 1;
+        }
+        open >= MAX_STREAMS || open + done >= 2 * MAX_STREAMS
+    }
+
+    /// What is done and written is open no more; until now, frames for it were nobody's fault.
+    pub(super) fn forget_written(&mut self) {
+        self.streams
+            .retain(|_, stream| !(stream.done && stream.flow.finished()));
     }
 
     /// A connection has ended: so have its streams.

@@ -21,7 +21,7 @@ use crate::{
     room::{
         Flow, Outbox, Piece, Room,
         seat::Ticket,
-        stream::{MAX_STREAMS, OpenFrame, Stream, close_frame, outbox},
+        stream::{OpenFrame, Stream, close_frame, outbox},
     },
     wire,
 };
@@ -91,6 +91,7 @@ impl<O: Outbox> Room<O> {
         if limit > 0 && attachment.size > limit {
             return Err(FileFault::TooLarge);
         }
+        self.forget_written();
         let start = wire::text(&msg.stamped(self.now));
         let from_name = self.seats[sender].member.name.clone();
         let file = File {
@@ -124,7 +125,7 @@ impl<O: Outbox> Room<O> {
             let flow = Flow::new(ids(), 0, moved.clone());
             let stream = seat.v1.is_none();
             if stream {
-                if self.streams.values().filter(|stream| stream.to == to).count() >= MAX_STREAMS {
+                if self.receives_enough(&to) {
                     transfer.offline.push(name);
                     continue;
                 }

@@ -30,7 +30,7 @@ fn open(n: u128, to: &str, size: u64, offset: u64) -> StreamOpen {
 fn chunk(n: u128, offset: u64, length: usize) -> Bytes {
     let stream = Uuid::from_u128(n);
     let mut frame = ChunkHead { stream, offset }.to_bytes().to_vec();
-    frame.extend((0..length as u64).map(|i| (offset + i) as u8));
+    frame.extend((0..length as u64).map(|i| offset.wrapping_add(i) as u8));
     frame.into()
 }
 

@@ -345,24 +345,91 @@ fn streams_are_few() {
         None,
         "the other direction"
     );
-    // One that is done and not read yet costs memory still.
-    assert!(bench.room.stream_credit(&bob.ticket, &credit(0, 9)).is_ok());
-    assert!(bench.room.stream_chunk(&ann.ticket, chunk(0, 0, 9)).is_ok());
-    assert!(
-        bench
-            .room
-            .stream_close(&ann.ticket, &close(0, StreamReason::Done))
-            .is_ok()
-    );
+    waiting(&mut bench, &mut ann);
+    // Its sender is done with one, though nobody has read it yet: the next may begin.
+    for n in 0..16 {
+        send_all(&mut bench, &ann, &bob, n);
+        assert_eq!(
+            told(bench.room.stream_open(&ann.ticket, &open(100 + n, "bob", 9, 0))),
+            None
+        );
+        assert_eq!(waiting(&mut bench, &mut ann), ["stream_credit 9"], "{n}");
+    }
+    // Those cost memory still: there is an end to them too.
+    send_all(&mut bench, &ann, &bob, 100);
+    waiting(&mut bench, &mut ann);
     assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(50, "cat", 9, 0))),
-        Some(Code::StreamViolation)
-    );
-    while bob.take().is_some() {}
-    assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(51, "cat", 9, 0))),
+        told(bench.room.stream_open(&ann.ticket, &open(200, "bob", 9, 0))),
         None
     );
+    assert_eq!(waiting(&mut bench, &mut ann), ["stream_close failed"]);
+    while bob.take().is_some() {}
+    assert_eq!(
+        told(bench.room.stream_open(&ann.ticket, &open(201, "bob", 9, 0))),
+        None
+    );
+    assert_eq!(waiting(&mut bench, &mut ann), [""; 0]);
+}
+
+/// All nine bytes of a stream, and its end.
+fn send_all(bench: &mut Bench, from: &Client, to: &Client, n: u128) {
+    assert!(bench.room.stream_credit(&to.ticket, &credit(n, 9)).is_ok());
+    assert!(bench.room.stream_chunk(&from.ticket, chunk(n, 0, 9)).is_ok());
+    let done = close(n, StreamReason::Done);
+    assert!(bench.room.stream_close(&from.ticket, &done).is_ok());
+}
+
+#[test]
+fn who_is_done_has_no_stream_any_more() {
+    for read in [false, true] {
+        let (mut bench, [mut ann, mut bob, _]) = bench();
+        assert!(bench.room.stream_open(&ann.ticket, &open(1, "bob", 9, 0)).is_ok());
+        send_all(&mut bench, &ann, &bob, 1);
+        while read && bob.take().is_some() {}
+        waiting(&mut bench, &mut ann);
+        waiting(&mut bench, &mut bob);
+        let room = &mut bench.room;
+        for result in [
+            room.stream_close(&ann.ticket, &close(1, StreamReason::Done)),
+            room.stream_close(&ann.ticket, &close(1, StreamReason::Cancelled)),
+            room.stream_chunk(&ann.ticket, chunk(1, 9, 1)),
+            room.stream_credit(&ann.ticket, &credit(1, 9)),
+        ] {
+            assert_eq!(told(result), Some(Code::NoSuchStream));
+        }
+        assert_eq!(
+            waiting(&mut bench, &mut bob),
+            [""; 0],
+            "its receiver has the file"
+        );
+        assert_eq!(bob.take().is_some(), !read);
+    }
+}
+
+#[test]
+fn the_largest_numbers_are_no_way_round_a_rule() {
+    let (mut bench, [mut ann, mut bob, _]) = bench();
+    for (n, offset, bytes) in [(1, u64::MAX, u64::MAX), (2, u64::MAX - 1, u64::MAX)] {
+        let opened = bench
+            .room
+            .stream_open(&ann.ticket, &open(n, "bob", u64::MAX, offset));
+        assert_eq!(told(opened), None);
+        assert_eq!(
+            told(bench.room.stream_credit(&bob.ticket, &credit(n, bytes))),
+            None
+        );
+        waiting(&mut bench, &mut ann);
+        waiting(&mut bench, &mut bob);
+        assert_eq!(
+            told(bench.room.stream_chunk(&ann.ticket, chunk(n, offset, 2))),
+            Some(Code::StreamViolation)
+        );
+        assert_eq!(
+            waiting(&mut bench, &mut ann),
+            ["error stream_violation", "stream_close failed"]
+        );
+        assert_eq!(waiting(&mut bench, &mut bob), ["stream_close failed"]);
+    }
 }
 
 #[test]
