@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::StreamExt;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     sync::Notify,
     task::JoinHandle,
     time::{sleep, sleep_until, timeout},
@@ -42,6 +42,7 @@ use crate::{
     session::Session,
     tap::Tap,
     v1::Query,
+    wire,
     writer::Writing,
 };
 
@@ -150,7 +151,7 @@ impl Drop for Stop {
 }
 
 impl Connection {
-    async fn run<S>(self, mut socket: Socket<S>, write: WriteHalf<S>, v1: Option<Query>)
+    async fn run<S>(self, mut socket: Socket<S>, mut write: WriteHalf<S>, v1: Option<Query>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -161,7 +162,7 @@ impl Connection {
                 () = self.shared.shutdown.cancelled() => { self.shut_down(); None }
                 place = self.enter_v1(query, &moved) => place,
             },
-            None => self.greet(&mut socket).await,
+            None => self.greet(&mut socket, &mut write).await,
         };
         let guard = Guard {
             queue: Arc::clone(&self.queue),
@@ -196,12 +197,20 @@ impl Connection {
     }
 
     /// Waits for the hello and lets the peer in; otherwise ends the queue with the reason.
-    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: &mut Socket<S>) -> Option<Place> {
+    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: &mut Socket<S>,
+        write: &mut WriteHalf<S>,
+    ) -> Option<Place> {
         let first = async {
             loop {
                 match socket.next().await {
                     Some(Ok(Message::Text(text))) => break Some(text),
-                    Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
+                    Some(Ok(Message::Ping(payload))) => {
+                        // Nobody drains the queue yet. Where this cannot be written, reading will tell.
+                        let _ = write.write_all(&wire::pong(&payload)).await;
+                        let _ = write.flush().await;
+                    }
                     Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Ok(Message::Binary(_))) => {
                         self.refuse(ErrorFrame::new(

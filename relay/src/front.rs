@@ -71,12 +71,13 @@ where
     let config = &shared.config;
     let get = head.method == "GET";
     let read = get || head.method == "HEAD";
-    if let Some(origin) = head.header("origin")
-        && !config
+    let allowed = |origin: &&str| {
+        config
             .allow_origin
             .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(origin))
-    {
+            .any(|one| one.eq_ignore_ascii_case(origin))
+    };
+    if !head.headers("origin").iter().all(allowed) {
         info!(%peer, "refused an origin");
         reply(
             shared,

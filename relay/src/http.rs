@@ -9,17 +9,6 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 const MAX_HEAD: usize = 8 * 1024;
 /// The most header lines.
 const MAX_HEADERS: usize = 64;
-/// Headers that a proxy adds: a request with one did not begin on this machine.
-const FORWARDING: [&str; 7] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "via",
-    "cf-connecting-ip",
-];
-
 /// A request's head, and what has been read behind it.
 pub struct Head {
     /// The method, as sent.
@@ -101,9 +90,15 @@ impl Head {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Whether a proxy has passed this request on.
+    /// Whether a proxy has passed this request on: one with such a header did not begin on this machine.
     pub fn is_forwarded(&self) -> bool {
-        FORWARDING.iter().any(|name| self.header(name).is_some())
+        let from_a_proxy = |name: &str| {
+            matches!(name, "forwarded" | "via" | "x-real-ip")
+                || name.starts_with("x-forwarded-")
+                || name.ends_with("client-ip")
+                || name.ends_with("connecting-ip")
+        };
+        self.headers.iter().any(|(name, _)| from_a_proxy(name))
     }
 
     /// The answer that accepts this request for a WebSocket (RFC 6455, section 4.2.2), or `None` where it
@@ -185,6 +180,26 @@ mod tests {
         assert!(matches!(Head::parse(b"\x16\x03\x01"), Err(Fault::Malformed)));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
         assert!(matches!(Head::parse(many.as_bytes()), Err(Fault::Malformed)));
-        assert!(head("GET / HTTP/1.1\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n").is_forwarded());
+    }
+
+    #[test]
+    fn proxies_are_known_by_their_headers() {
+        for name in [
+            "Forwarded",
+            "X-Forwarded-For",
+            "X-Forwarded-Port",
+            "X-Real-IP",
+            "Via",
+            "CF-Connecting-IP",
+            "Fly-Client-IP",
+            "True-Client-IP",
+            "X-Client-IP",
+        ] {
+            assert!(
+                head(&format!("GET / HTTP/1.1\r\n{name}: 1\r\n\r\n")).is_forwarded(),
+                "{name}"
+            );
+        }
+        assert!(!head("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: via\r\n\r\n").is_forwarded());
     }
 }

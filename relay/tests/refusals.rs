@@ -162,6 +162,19 @@ async fn hellos_have_their_time() {
 }
 
 #[tokio::test]
+async fn a_ping_before_the_hello_is_answered() {
+    let relay = relay(|_| {}).await;
+    let mut client = Client::connect(&relay).await;
+    let payload = [7u8; 125];
+    let ping = Message::Ping(payload.to_vec().into());
+    client.socket.send(ping).await.expect("sent");
+    let pong = timeout(PATIENCE, client.socket.next()).await.expect("in time");
+    assert!(matches!(pong, Some(Ok(Message::Pong(echo))) if echo[..] == payload));
+    client.send(hello("alice")).await;
+    assert_eq!(client.next().await["type"], "welcome");
+}
+
+#[tokio::test]
 async fn the_silent_are_closed_and_others_not() {
     let relay = relay(|config| config.heartbeat = Duration::from_millis(200)).await;
     // A raw client that answers no ping.
@@ -399,6 +412,8 @@ async fn plain_http() {
         let answer = get(path, &format!("{upgrade}Origin: https://evil.example\r\n")).await;
         assert_eq!(status(answer), "403", "{path}");
     }
+    let two = format!("{upgrade}Origin: https://good.example\r\nOrigin: https://evil.example\r\n");
+    assert_eq!(status(get("/ws", &two).await), "403", "each of them is named");
     let mut stream = TcpStream::connect(relay.address()).await.expect("a connection");
     let head = format!("GET /ws HTTP/1.1\r\n{upgrade}Origin: https://good.example\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("sent");
