@@ -101,8 +101,9 @@ impl Default for Version1 {
         Version1 {
             enabled: true,
             room: "lobby".into(),
-            max_payload: 10 * 1000 * 1000,
-            max_file: 100 * 1000 * 1000,
+            // What the plugin's clients have as their own limits.
+            max_payload: 10 * 1024 * 1024,
+            max_file: 100 * 1024 * 1024,
             max_users: 50,
             heartbeat: Duration::from_secs(30),
             file_time: Duration::from_secs(60),

@@ -209,6 +209,21 @@ async fn frames_over_the_payload_limit_end_it() {
     assert_eq!(ann.end().await, end(4011, "too_large"));
 }
 
+/// What a client of nexscope-plugin may send by its own defaults (10485760 and 104857600) is taken.
+#[tokio::test]
+async fn the_largest_that_clients_send_is_taken() {
+    let relay = relay(|_| {}).await;
+    let mut ann = V1::join(&relay, "ann").await;
+    ann.send_bytes(vec![0; 10_485_760]).await;
+    ann.send(ann.file_start("f1", &[], 104_857_600)).await;
+    ann.send(ann.file_end("f1")).await;
+    assert_eq!(ann.next().await["type"], "ack");
+    ann.send(ann.file_start("f2", &[], 104_857_601)).await;
+    assert_eq!(ann.next().await["code"], "too_large");
+    ann.send_bytes(vec![0; 10_485_761]).await;
+    assert_eq!(ann.end().await, end(4011, "too_large"));
+}
+
 #[tokio::test]
 async fn who_answers_no_ping_is_closed() {
     let relay = relay(|config| config.v1.heartbeat = Duration::from_millis(100)).await;

@@ -186,12 +186,12 @@ pub struct Flags {
     v1_room: String,
 
     /// Longest frame of version 1
-    #[arg(long, env = "NEXSCOPE_MAX_PAYLOAD", value_name = "SIZE", default_value = "10000000", value_parser = size,
+    #[arg(long, env = "NEXSCOPE_MAX_PAYLOAD", value_name = "SIZE", default_value = "10MiB", value_parser = size,
         help_heading = "Version 1")]
     max_payload: usize,
 
     /// Longest file of version 1; 0 is no limit
-    #[arg(long, env = "NEXSCOPE_MAX_FILE", value_name = "SIZE", default_value = "100000000", value_parser = size64,
+    #[arg(long, env = "NEXSCOPE_MAX_FILE", value_name = "SIZE", default_value = "100MiB", value_parser = size64,
         help_heading = "Version 1")]
     max_file: u64,
 
