@@ -10,6 +10,7 @@ mod send;
 mod source;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{
     collections::HashMap,
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::link::{Files, Piece};
+use turns::Turns;
 
 pub use name::safe_name;
 pub use source::{Source, contents, inspect, inspect_below};
@@ -135,6 +137,7 @@ pub struct Transfers {
     dir: PathBuf,
     link: Files,
     running: HashMap<Handle, Task>,
+    turns: Turns,
     /// What they tell.
     pub events: mpsc::Receiver<(Handle, Event)>,
     events_in: mpsc::Sender<(Handle, Event)>,
@@ -155,13 +158,14 @@ struct Ways {
 }
 
 impl Transfers {
-    /// No transfer yet; files that come go to `dir`.
+    /// No transfer yet; files that come go to `dir`. To be called on a runtime.
     pub fn new(dir: PathBuf, link: Files) -> Self {
         let (events_in, events) = mpsc::channel(EVENTS);
         Self {
             dir,
             link,
             running: HashMap::new(),
+            turns: Turns::new(),
             events,
             events_in,
         }
@@ -195,12 +199,13 @@ impl Transfers {
                     let _ = task.pieces.try_send(Piece::Replaced);
                     task.thread
                 });
+                let turns = self.turns.clone();
                 let thread = spawn(ways, move |ways| {
                     if let Some(before) = before {
                         // One that panicked has ended, too.
                         let _ = before.join();
                     }
-                    send::run(&giving, stream, &ways, pieces);
+                    send::run(&giving, stream, &turns, &ways, pieces);
                 });
                 let task = Task {
                     pieces: pieces_in,

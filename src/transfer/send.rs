@@ -9,7 +9,7 @@ use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Event, Giving, Pulse, Ways};
+use super::{Event, Giving, Pulse, Ways, turns::Turns};
 use crate::link::{FileFrame, Life, Piece, REPLACED};
 
 /// How a stream of ours ended.
@@ -26,8 +26,25 @@ enum End {
     Broken(String),
 }
 
-/// Sends the file, and tells how it ended.
-pub(super) fn run(giving: &Giving, stream: Uuid, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+/// Sends the file when its turn has come, and tells how it ended.
+pub(super) fn run(
+    giving: &Giving,
+    stream: Uuid,
+    turns: &Turns,
+    ways: &Ways,
+    mut pieces: mpsc::Receiver<Piece>,
+) {
+    // That of now: what connections come while it waits know nothing of its stream.
+    let life = ways.link.life();
+    match turns.wait(&mut pieces) {
+        Ok(_turn) => on_stream(giving, (life, stream), ways, &mut pieces),
+        Err(Some(Piece::Stop | Piece::Replaced)) => {}
+        Err(_) => ways.tell(Event::Cut { have: giving.offset }),
+    }
+    ways.link.streams.remove(stream);
+}
+
+fn on_stream(giving: &Giving, (life, stream): (Life, Uuid), ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
     let open = StreamOpen {
         stream: stream.to_string(),
         to: Some(giving.to.clone()),
@@ -37,10 +54,9 @@ pub(super) fn run(giving: &Giving, stream: Uuid, ways: &Ways, mut pieces: mpsc::
         offset: giving.offset,
         pushed: false,
     };
-    let life = ways.link.life();
     ways.link.send(life, FileFrame::Open(open));
     let end = match giving.source.open() {
-        Ok(file) => give(giving, file, (life, stream), ways, &mut pieces),
+        Ok(file) => give(giving, file, (life, stream), ways, pieces),
         Err(why) => End::Broken(why),
     };
     match end {
@@ -61,7 +77,6 @@ pub(super) fn run(giving: &Giving, stream: Uuid, ways: &Ways, mut pieces: mpsc::
             ways.tell(Event::Failed(why));
         }
     }
-    ways.link.streams.remove(stream);
 }
 
 fn give(

@@ -253,6 +253,31 @@ async fn a_broadcast_is_fetched_by_each_who_wants_it() {
     assert_eq!(names(&world.got("carol")), ["all.bin"]);
 }
 
+/// More than a connection may have streams: they take turns.
+#[tokio::test]
+async fn many_files_that_are_wanted_at_once_all_arrive() {
+    const MANY: u32 = 40;
+    let world = World::new().await;
+    let mut alice = world.join("alice", "").await;
+    let mut bob = world.join("bob", "").await;
+    let path = world.file("one.bin", 2_000_000);
+    for _ in 0..MANY {
+        offer(&mut alice, &["bob"], &path);
+    }
+    until(&mut [&mut alice, &mut bob], |all| waits(all[1], MANY)).await;
+    for number in 1..=MANY {
+        accept(&mut bob, number);
+    }
+    until(&mut [&mut alice, &mut bob], |all| {
+        (1..=MANY).all(|number| is_done(all[1], number))
+    })
+    .await;
+    until(&mut [&mut alice, &mut bob], |all| {
+        (1..=MANY).all(|number| all[0].room.offers.get(number).unwrap().in_words() == "bob has it")
+    })
+    .await;
+}
+
 /// Other bytes, as many as before, under the time of before: as by somebody who would not have it noticed.
 fn rewrite_unseen(path: &Path) {
     let before = fs::metadata(path).unwrap();

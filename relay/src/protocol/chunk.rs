@@ -5,6 +5,9 @@ use uuid::Uuid;
 /// Bytes in front of a chunk's payload: the stream's id and an offset.
 pub const CHUNK_HEAD: usize = 24;
 
+/// The most streams that a connection sends at a time, and the most that it receives.
+pub const MAX_STREAMS: usize = 16;
+
 /// What a chunk has in front of its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkHead {

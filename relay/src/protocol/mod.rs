@@ -12,7 +12,7 @@ mod name;
 mod request;
 pub mod v1;
 
-pub use chunk::{CHUNK_HEAD, ChunkHead, stream_id};
+pub use chunk::{CHUNK_HEAD, ChunkHead, MAX_STREAMS, stream_id};
 pub use code::Code;
 pub use frame::{
     Ack, Bye, ErrorFrame, Frame, FrameError, Hello, Limits, Member, Message, Mode, Presence, PresenceEvent,

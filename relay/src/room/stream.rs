@@ -16,14 +16,12 @@ use super::{
 };
 use crate::{
     protocol::{
-        CHUNK_HEAD, ChunkHead, Code, ErrorFrame, StreamClose, StreamCredit, StreamOpen, StreamReason,
-        is_name, stream_id,
+        CHUNK_HEAD, ChunkHead, Code, ErrorFrame, MAX_STREAMS, StreamClose, StreamCredit, StreamOpen,
+        StreamReason, is_name, stream_id,
     },
     wire,
 };
 
-/// The most streams that a connection sends, and the most that it receives.
-pub(super) const MAX_STREAMS: usize = 16;
 /// A credit that raises the limit by less counts for the rate.
 const SMALL_CREDIT: u64 = 16 * 1024;
 /// The longest id of a file, in bytes.

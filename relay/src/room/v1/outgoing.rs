@@ -8,14 +8,14 @@ use std::{borrow::Cow, sync::Arc};
 use super::{Reply, V1Face};
 use crate::{
     protocol::{
-        Post, StreamCredit, StreamOpen,
+        MAX_STREAMS, Post, StreamCredit, StreamOpen,
         body::{Body, File},
         v1::{Attachment, Code, role},
     },
     room::{
         Flow, Outbox, Piece, Room,
         seat::{Key, Ticket},
-        stream::{MAX_STREAMS, Stream},
+        stream::Stream,
     },
     wire,
 };
