@@ -92,15 +92,15 @@ pub struct Flags {
     metrics_public: bool,
 
     /// Longest text frame
-    #[arg(long, env = "NEXSCOPE_MESSAGE_BYTES", value_name = "SIZE", default_value = "256KiB", value_parser = size)]
+    #[arg(long, env = "NEXSCOPE_MESSAGE_BYTES", value_name = "SIZE", default_value = "256KiB", value_parser = some_size)]
     message_bytes: usize,
 
     /// Longest payload of a file's chunk
-    #[arg(long, env = "NEXSCOPE_CHUNK_BYTES", value_name = "SIZE", default_value = "64KiB", value_parser = size)]
+    #[arg(long, env = "NEXSCOPE_CHUNK_BYTES", value_name = "SIZE", default_value = "64KiB", value_parser = some_size)]
     chunk_bytes: usize,
 
     /// Most credit outstanding on a file's stream
-    #[arg(long, env = "NEXSCOPE_WINDOW_BYTES", value_name = "SIZE", default_value = "1MiB", value_parser = size)]
+    #[arg(long, env = "NEXSCOPE_WINDOW_BYTES", value_name = "SIZE", default_value = "1MiB", value_parser = some_size)]
     window_bytes: usize,
 
     /// Frames a second per connection; 0 is no limit
@@ -112,11 +112,11 @@ pub struct Flags {
     burst: u32,
 
     /// Outgoing queue per connection, in bytes
-    #[arg(long, env = "NEXSCOPE_QUEUE_BYTES", value_name = "SIZE", default_value = "4MiB", value_parser = size)]
+    #[arg(long, env = "NEXSCOPE_QUEUE_BYTES", value_name = "SIZE", default_value = "4MiB", value_parser = some_size)]
     queue_bytes: usize,
 
     /// Outgoing queue per connection, in frames
-    #[arg(long, env = "NEXSCOPE_QUEUE_FRAMES", value_name = "N", default_value_t = 4096)]
+    #[arg(long, env = "NEXSCOPE_QUEUE_FRAMES", value_name = "N", default_value = "4096", value_parser = some)]
     queue_frames: usize,
 
     /// Messages that a room remembers; receipts have as many of their own
@@ -284,7 +284,26 @@ fn size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "that is more than any machine has".into())
 }
 
-/// The same, for what may be more than memory holds.
+/// The same, where nothing could be said with none at all.
+fn some_size(text: &str) -> Result<usize, String> {
+    size(text).and_then(not_none)
+}
+
+/// Reads a number of things of which there has to be one at least.
+fn some(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| "this is a whole number".to_owned());
+    number.and_then(not_none)
+}
+
+fn not_none(number: usize) -> Result<usize, String> {
+    let none = || {
+        "it is 1 or more; 0 means no limit for --rate, --burst, --per-address and every --max-... alone"
+            .to_owned()
+    };
+    (number > 0).then_some(number).ok_or_else(none)
+}
+
+/// Reads a size that may be more than memory holds.
 fn size64(text: &str) -> Result<u64, String> {
     size(text).map(|size| size as u64)
 }
@@ -321,6 +340,9 @@ mod tests {
         );
         assert!(size("").is_err() && size("MiB").is_err() && size("1.5M").is_err() && size("-1").is_err());
         assert!(size("99999999999999999999").is_err() && size("99999999999GiB").is_err());
+        assert!(
+            some_size("0").is_err() && some_size("1").is_ok() && some("0").is_err() && some("7") == Ok(7)
+        );
         assert_eq!(seconds("0.2"), Ok(Duration::from_millis(200)));
         assert!(seconds("0").is_err() && seconds("NaN").is_err() && seconds("-1").is_err());
     }
