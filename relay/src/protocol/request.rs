@@ -86,6 +86,31 @@ struct Envelope<'a> {
     stream: Option<&'a RawValue>,
 }
 
+/// What a client says of a stream; who opens it and why is the relay's to say.
+#[derive(Deserialize)]
+struct Open {
+    stream: String,
+    to: Option<String>,
+    size: u64,
+    of: String,
+    #[serde(default)]
+    offset: u64,
+}
+
+impl From<Open> for StreamOpen {
+    fn from(open: Open) -> StreamOpen {
+        StreamOpen {
+            stream: open.stream,
+            to: open.to,
+            from: None,
+            size: open.size,
+            of: open.of,
+            offset: open.offset,
+            pushed: false,
+        }
+    }
+}
+
 /// Reads a field that is there, `null` included, where `Option` alone would take `null` for absent.
 pub(super) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
@@ -159,7 +184,7 @@ impl<'a> Envelope<'a> {
             "update" => Ok(Request::Update(self.update()?)),
             "bye" => Ok(Request::Bye),
             "hello" => Err(bad("You have been welcomed already; leave out the second hello.")),
-            "stream_open" => Ok(Request::StreamOpen(stream(text)?)),
+            "stream_open" => Ok(Request::StreamOpen(stream::<Open>(text)?.into())),
             "stream_credit" => Ok(Request::StreamCredit(stream(text)?)),
             "stream_close" => Ok(Request::StreamClose(stream(text)?)),
             _ => Err(ErrorFrame::new(
@@ -272,6 +297,20 @@ mod tests {
             message(r#"{"type":"message","id":"a","thread":null,"body":{}}"#).thread,
             None
         );
+    }
+
+    #[test]
+    fn fields_that_a_frame_does_not_have_are_passed_over() {
+        for text in [
+            r#"{"type":"stream_open","stream":"s","to":"bob","size":1,"of":"f","from":5,"pushed":"x","id":[]}"#,
+            r#"{"type":"stream_credit","stream":"s","bytes":1,"to":5,"size":"x"}"#,
+            r#"{"type":"stream_close","stream":"s","reason":"done","body":5,"offset":-1}"#,
+            r#"{"type":"message","id":"a","body":{},"agents":5,"note":7,"from":1,"seq":"x"}"#,
+            r#"{"type":"update","to":5,"only":"x","body":1}"#,
+            r#"{"type":"bye","id":5,"stream":{}}"#,
+        ] {
+            assert!(Request::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
