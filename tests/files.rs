@@ -181,18 +181,43 @@ fn lies(liar: &mut V2, id: &str, size: usize, sha256: &str, bytes: &[u8], seat: 
     liar.say(&json!({"type": "stream_close", "stream": stream, "reason": "done", "message": ""}));
 }
 
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// A sender who begins anew when all has come is told that nobody waits for it, or goes on; it never waits in vain.
+#[test]
+fn a_stream_that_comes_too_late_is_answered() {
+    let relay = Relay::start();
+    let seat = Seat::new("bob", &relay);
+    let mut sender = V2::join(&relay, &json!({"name": "sender"}));
+    let bytes = vec![b'x'; 1000];
+    for nth in 1..=8 {
+        let id = format!("late-{nth}");
+        lies(&mut sender, &id, 1000, &hash(&bytes), &bytes, &seat, nth);
+        let stream = Uuid::new_v4();
+        sender.say(
+            &json!({"type": "stream_open", "stream": stream, "to": "bob", "size": 1000, "of": id, "offset": 0}),
+        );
+        let answer = sender.until(|frame| frame["stream"] == json!(stream));
+        if answer["type"] == "stream_credit" {
+            let mut chunk = ChunkHead { stream, offset: 0 }.to_bytes().to_vec();
+            chunk.extend(&bytes);
+            sender.send_bytes(chunk);
+            sender.say(&json!({"type": "stream_close", "stream": stream, "reason": "done", "message": ""}));
+        }
+        seat.until(&format!("f{nth}"), "done");
+    }
+}
+
 #[test]
 fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
     let relay = Relay::start();
     let seat = Seat::new("bob", &relay);
     let mut liar = V2::join(&relay, &json!({"name": "liar"}));
-    let hash = |bytes: &[u8]| {
-        let digest = Sha256::digest(bytes);
-        digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
     let bytes = vec![b'x'; 1000];
     // A wrong hash; too few bytes, called all; more than were announced, which the relay does not carry.
     lies(&mut liar, "hash", 1000, &hash(b"other"), &bytes, &seat, 1);

@@ -33,6 +33,8 @@ const STEP: usize = 256 * 1024;
 /// What waits for a thread: at most a window of chunks and a few words. One that gets more, since its sender
 /// cuts the file into crumbs, is ended.
 const PIECES: usize = 1024;
+/// Said to who sends what is not waited for any more.
+const OVER: &str = "it is not waited for any more";
 /// What the threads tell, on its way to the room. Full: they wait.
 const EVENTS: usize = 256;
 /// How often progress is told.
@@ -215,10 +217,13 @@ impl Transfers {
             }
             Order::Take { stream, offset } => {
                 let Some(task) = self.running.get(&handle) else {
-                    return;
+                    return self.link.refuse(stream, OVER);
                 };
                 self.link.streams.insert(stream, task.pieces.clone());
-                self.tell(&handle, Piece::Opened { stream, offset });
+                if task.pieces.try_send(Piece::Opened { stream, offset }).is_err() {
+                    self.link.streams.remove(stream);
+                    self.link.refuse(stream, OVER);
+                }
             }
             Order::Keep => self.tell(&handle, Piece::Keep),
             Order::Stop => {

@@ -164,6 +164,13 @@ impl Part {
         Err(format!("{} is there {NUMBERS} times; remove some", wanted.name))
     }
 
+    /// Deletes it where nothing has come: there is nothing to go on from.
+    pub fn tidy(&mut self) {
+        if self.have == 0 && self.path.exists() {
+            self.delete();
+        }
+    }
+
     /// Deletes it.
     pub fn delete(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {

@@ -6,7 +6,7 @@ use nexscope_relay::protocol::StreamReason;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Event, Pulse, Wanted, Ways, disk, part::Part};
+use super::{Event, OVER, Pulse, Wanted, Ways, disk, part::Part};
 use crate::link::{Life, Piece, REPLACED};
 
 /// Where one stream stands.
@@ -40,6 +40,19 @@ enum Next {
 
 /// Takes the file until it is whole, is stopped, or cannot be taken.
 pub(super) fn run(dir: &Path, wanted: Wanted, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+    take(dir, wanted, ways, &mut pieces);
+    // Whoever has begun to send it once more is told, and does not wait for credit for ever.
+    pieces.close();
+    while let Ok(piece) = pieces.try_recv() {
+        if let Piece::Opened { stream, .. } = piece {
+            ways.link.streams.remove(stream);
+            let life = ways.link.life();
+            ways.link.close_now(life, stream, StreamReason::Failed, OVER);
+        }
+    }
+}
+
+fn take(dir: &Path, wanted: Wanted, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
     if wanted.again
         && let Some(path) = Part::finished(dir, &wanted)
     {
@@ -47,10 +60,7 @@ pub(super) fn run(dir: &Path, wanted: Wanted, ways: &Ways, mut pieces: mpsc::Rec
     }
     let part = match Part::open(dir, &wanted) {
         Ok(part) => part,
-        Err(why) => {
-            refuse_what_came(ways, &mut pieces, &why);
-            return ways.tell(Event::Failed(why));
-        }
+        Err(why) => return ways.tell(Event::Failed(why)),
     };
     let whole = wanted.whole && part.have == wanted.size;
     let ready = Event::Ready { have: part.have };
@@ -76,17 +86,6 @@ pub(super) fn run(dir: &Path, wanted: Wanted, ways: &Ways, mut pieces: mpsc::Rec
         }
     }
     receiving.leave_stream();
-}
-
-/// A stream that is open already has to be told as well.
-fn refuse_what_came(ways: &Ways, pieces: &mut mpsc::Receiver<Piece>, why: &str) {
-    while let Ok(piece) = pieces.try_recv() {
-        if let Piece::Opened { stream, .. } = piece {
-            ways.link.streams.remove(stream);
-            let life = ways.link.life();
-            ways.link.close_now(life, stream, StreamReason::Failed, why);
-        }
-    }
 }
 
 impl Receiving<'_> {
@@ -184,11 +183,11 @@ impl Receiving<'_> {
             StreamReason::Done if self.part.have == self.wanted.size => return self.whole(),
             StreamReason::Done => {
                 let (have, size) = (self.part.have, self.wanted.size);
-                self.ways.tell(Event::Failed(format!(
+                self.failed(format!(
                     "the sender says that it is done after {} of {}",
                     crate::text::bytes(have),
                     crate::text::bytes(size)
-                )));
+                ));
             }
             // The sender goes on on a stream that it has opened, or is about to.
             StreamReason::Cancelled if message == REPLACED => return Next::Go,
@@ -205,10 +204,10 @@ impl Receiving<'_> {
             }
             StreamReason::Failed => {
                 let why = crate::text::clean_line(message, 200);
-                self.ways.tell(Event::Failed(match why.is_empty() {
+                self.failed(match why.is_empty() {
                     true => "the sender could not go on".to_owned(),
                     false => why,
-                }));
+                });
             }
         }
         Next::Over
@@ -245,7 +244,13 @@ impl Receiving<'_> {
 
     fn fail(&mut self, why: &str) {
         self.end_stream(StreamReason::Failed, why);
-        self.ways.tell(Event::Failed(why.to_owned()));
+        self.failed(why.to_owned());
+    }
+
+    /// It may be asked for again, and goes on from what is here.
+    fn failed(&mut self, why: String) {
+        self.part.tidy();
+        self.ways.tell(Event::Failed(why));
     }
 
     fn end_stream(&mut self, reason: StreamReason, message: &str) {
