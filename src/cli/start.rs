@@ -230,7 +230,12 @@ fn user_name() -> String {
 /// is waited for: before, such a signal kills, and leaves the terminal as it is.
 pub(super) fn stopped() -> impl Future<Output = ()> {
     let asked = Arc::new(tokio::sync::Notify::new());
-    for kind in [SignalKind::terminate(), SignalKind::hangup()] {
+    // An agent is in a session of its own: Ctrl-c at lines reaches this program alone, which ends it.
+    for kind in [
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+        SignalKind::interrupt(),
+    ] {
         let asked = asked.clone();
         match signal(kind) {
             Ok(mut signal) => {
