@@ -190,7 +190,10 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
     }
     let session = Session::start(config, paths).await?;
     if session.is_host() {
-        println!("{}", plain::invite_line(&session.room, &session.invite));
+        super::print(&format!(
+            "{}\n",
+            plain::invite_line(&session.room, &session.invite)
+        ))?;
     }
     print(session, start.stay, stop).await
 }

@@ -1,7 +1,7 @@
 //! The words of the room in a shell: each asks the session that runs, and prints its answer.
 
 use std::{
-    io::{IsTerminal, Read, Write, stdin, stdout},
+    io::{IsTerminal, Read, stdin},
     path::PathBuf,
     process::ExitCode,
 };
@@ -313,15 +313,12 @@ impl Word {
 pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
     let (word, args, reach) = word.request()?;
     let answer = open(paths, reach.member.as_deref())?.ask(word, args)?;
-    let mut out = stdout();
-    let printed = match reach.json {
-        true => writeln!(out, "{answer}"),
-        false => in_words(word, &answer)
-            .iter()
-            .try_for_each(|line| writeln!(out, "{line}")),
+    let lines = match reach.json {
+        true => vec![answer.to_string()],
+        false => in_words(word, &answer),
     };
-    // Who reads no further, as `head`, has enough.
-    let _ = printed;
+    let each: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    super::print(&each)?;
     if word == "update" && !reach.json {
         super::plugin::refresh(paths)?;
     }
@@ -486,8 +483,38 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
         "accept" | "reject" | "retry" | "ask" => vec!["done".to_owned()],
         "cancel" => vec!["stopped".to_owned()],
         "stop" => vec!["left the room".to_owned()],
+        "status" => status(answer),
         _ => fields(answer),
     }
+}
+
+/// Where one is, what each agent may still do today, and what waits.
+fn status(answer: &Value) -> Vec<String> {
+    let text = |key: &str| plain(&answer[key]);
+    let agents = answer["agents"].as_array().into_iter().flatten().map(|agent| {
+        let (name, runs, most) = (&agent["name"], &agent["runsToday"], &agent["runsADay"]);
+        format!("agent {}: {runs} of {most} runs today", plain(name))
+    });
+    let running = answer["running"].as_array().into_iter().flatten();
+    let running: Vec<String> = running.map(plain).collect();
+    let work = (!running.is_empty()).then(|| format!("at work on {}", running.join(", ")));
+    let here = format!("{} in #{}: {}", text("name"), text("room"), text("connection"));
+    let mode = format!(
+        "{} mode, at most {} answers in a row",
+        text("mode"),
+        text("hopLimit")
+    );
+    let waits = format!(
+        "{} in the inbox, {} in the outbox",
+        text("waiting"),
+        text("outbox")
+    );
+    [here, mode]
+        .into_iter()
+        .chain(agents)
+        .chain(work)
+        .chain([waits])
+        .collect()
 }
 
 /// One line a field.
