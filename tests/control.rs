@@ -395,6 +395,21 @@ fn doctor_names_what_is_wrong() {
 }
 
 #[test]
+fn status_tells_what_each_agent_may_still_use_today() {
+    let relay = Relay::start();
+    let agent = "[agents.claude]\nkind = \"claude\"\nbudget_usd_per_day = 2.5\n";
+    let home = Home::new("alice", &relay, agent);
+    let _seat = Running::headless(&home);
+    let budget = "0 of 50 automatic runs today, $0.00 of $2.50 (list price)";
+    assert_eq!(ask(&home, &["status"])["agents"][0]["budget"], budget);
+    let said = String::from_utf8(shell(&home, &["status"]).stdout).unwrap();
+    assert!(
+        said.starts_with("alice in #lobby: online\n") && said.contains(&format!("agent claude: {budget}\n")),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_invite_to_a_room_for_the_network_has_an_address_that_others_can_dial() {
     let home = Home::empty("alice");
     home.configure("host = \"0.0.0.0:4567\"\ntoken = \"0123456789abcdef\"\n");

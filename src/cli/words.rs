@@ -491,10 +491,11 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
 /// Where one is, what each agent may still do today, and what waits.
 fn status(answer: &Value) -> Vec<String> {
     let text = |key: &str| plain(&answer[key]);
-    let agents = answer["agents"].as_array().into_iter().flatten().map(|agent| {
-        let (name, runs, most) = (&agent["name"], &agent["runsToday"], &agent["runsADay"]);
-        format!("agent {}: {runs} of {most} runs today", plain(name))
-    });
+    let agents = answer["agents"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|agent| format!("agent {}: {}", plain(&agent["name"]), plain(&agent["budget"])));
     let running = answer["running"].as_array().into_iter().flatten();
     let running: Vec<String> = running.map(plain).collect();
     let work = (!running.is_empty()).then(|| format!("at work on {}", running.join(", ")));

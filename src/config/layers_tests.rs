@@ -139,6 +139,11 @@ fn wrong_values_are_named() {
             ", line 1: ",
             "the agent's name",
         ),
+        (
+            "[agents.x]\nkind = \"claude\"\nbudget_usd_per_day = nan",
+            ", line 3: ",
+            "is no amount",
+        ),
         ("token = \"a\"\ntoken_file = \"b\"", ": ", "one of token"),
         ("token_command = [\"false\"]", ": ", "token_command failed"),
     ];
