@@ -59,7 +59,15 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
         let (code, said) = fails(&alice, &arguments);
         assert!(code == 1 && said.contains(says), "{arguments:?}: {said}");
     }
-    assert_eq!(fails(&alice, &["accept", "nonsense"]).0, 2);
+    for wrong in [
+        vec!["accept", "nonsense"],
+        vec!["say"],
+        vec!["say", "@bob"],
+        vec!["say", "@all", "hi"],
+    ] {
+        let (code, said) = fails(&alice, &wrong);
+        assert_eq!(code, 2, "{wrong:?}: {said}");
+    }
     let inbox = ask(&alice, &["inbox"]);
     assert_eq!(
         (&inbox["pending"][0]["id"], &inbox["pending"][0]["askedFor"]),

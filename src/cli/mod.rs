@@ -104,6 +104,9 @@ enum Failure {
     Client(#[from] ClientError),
     #[error("{0}")]
     Words(String),
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
     #[error("the input cannot be read: {0}")]
     Input(#[source] std::io::Error),
     #[error("the answer cannot be printed: {0}")]
@@ -125,6 +128,7 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             eprintln!("nexscope-tui: {failure}");
             match failure {
+                Failure::Usage(_) => ExitCode::from(2),
                 // What is said wrongly is wrong on the command line.
                 Failure::Client(ClientError::Problem(problem)) if problem.code == "usage" => {
                     ExitCode::from(2)

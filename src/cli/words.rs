@@ -246,7 +246,11 @@ impl Word {
                 } = say.read_behind_names();
                 reach.read_last(&mut words);
                 let text = text_of(words, !files.is_empty())?;
-                let (to, text) = crate::command::leading_names(&text).map_err(Failure::Words)?;
+                let (to, text) = crate::command::leading_names(&text).map_err(Failure::Usage)?;
+                if text.trim().is_empty() && files.is_empty() {
+                    let how = "There is nothing to say: nexscope-tui say [@NAME…] TEXT, or a text on standard input.";
+                    return Err(Failure::Usage(how.to_owned()));
+                }
                 let files = files.into_iter().map(std::path::absolute);
                 let files: Vec<PathBuf> = files.collect::<Result<_, _>>().map_err(Failure::Input)?;
                 let args = json!({
