@@ -59,7 +59,15 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
         let (code, said) = fails(&alice, &arguments);
         assert!(code == 1 && said.contains(says), "{arguments:?}: {said}");
     }
-    assert_eq!(fails(&alice, &["accept", "nonsense"]).0, 2);
+    for wrong in [
+        vec!["accept", "nonsense"],
+        vec!["say"],
+        vec!["say", "@bob"],
+        vec!["say", "@all", "hi"],
+    ] {
+        let (code, said) = fails(&alice, &wrong);
+        assert_eq!(code, 2, "{wrong:?}: {said}");
+    }
     let inbox = ask(&alice, &["inbox"]);
     assert_eq!(
         (&inbox["pending"][0]["id"], &inbox["pending"][0]["askedFor"]),
@@ -379,11 +387,69 @@ fn doctor_names_what_is_wrong() {
     );
     let (code, said) = looks(&script);
     assert!(code == 1 && said.contains("is not logged in"), "{said}");
+    let all = shell(&script, &["doctor", "--json"]);
+    let all: Value = serde_json::from_slice(&all.stdout).unwrap();
+    assert_eq!(all["well"], json!(false));
+    let of = |what: &str| {
+        let mut checks = all["checks"].as_array().unwrap().iter();
+        checks.find(|check| check["what"] == what).unwrap()["state"].clone()
+    };
+    assert_eq!((of("token"), of("claude")), (json!("ok"), json!("wrong")));
     let dumb = program(&script, &["doctor"])
         .env("TERM", "dumb")
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&dumb.stdout).contains("terminal"));
+}
+
+#[test]
+fn status_tells_what_each_agent_may_still_use_today() {
+    let relay = Relay::start();
+    let agent = "[agents.claude]\nkind = \"claude\"\nbudget_usd_per_day = 2.5\n";
+    let home = Home::new("alice", &relay, agent);
+    let _seat = Running::headless(&home);
+    let budget = "0 of 50 automatic runs today, $0.00 of $2.50 (list price)";
+    assert_eq!(ask(&home, &["status"])["agents"][0]["budget"], budget);
+    let said = String::from_utf8(shell(&home, &["status"]).stdout).unwrap();
+    assert!(
+        said.starts_with("alice in #lobby: online\n") && said.contains(&format!("agent claude: {budget}\n")),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_invite_to_a_room_for_the_network_has_an_address_that_others_can_dial() {
+    let home = Home::empty("alice");
+    home.configure("host = \"0.0.0.0:4567\"\ntoken = \"0123456789abcdef\"\n");
+    let said = ask(&home, &["invite"]);
+    let invite = said["invite"].as_str().unwrap();
+    assert!(
+        !invite.contains("0.0.0.0") && invite.contains(":4567/lobby?tls=0#0123456789abcdef"),
+        "{invite}"
+    );
+    let printed = shell(&home, &["invite"]).stdout;
+    assert_eq!(String::from_utf8(printed).unwrap().trim_end(), invite);
+}
+
+#[test]
+fn an_answer_that_cannot_be_printed_is_told_and_one_that_nobody_reads_is_not() {
+    let home = Home::empty("alice");
+    let to = |out: Stdio| {
+        let output = program(&home, &["completions", "bash"])
+            .stdout(out)
+            .output()
+            .unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, said) = to(full.into());
+    assert!(code == 1 && said.contains("cannot be printed"), "{said}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(to(writer.into()), (0, String::new()));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::{path::Path, process::Command};
+
 use support::{
     Home, Relay, TOKEN, Term, command_agent,
     shell::{Running, ask},
@@ -28,6 +30,33 @@ fn lines_are_sent_and_the_room_is_printed() {
     b.wait_for("alice → bob: a note");
     b.wait_for("alice left");
     assert_eq!(b.end().0, 0);
+}
+
+#[test]
+fn an_interrupt_ends_what_the_agent_does_as_well() {
+    let relay = Relay::start();
+    let bob = Home::empty("bob");
+    let started = bob.path().join("started");
+    let made = Command::new("mkfifo").arg(&started).status().unwrap();
+    assert!(made.success());
+    let script = bob.script("agent", "echo $$ > \"$HOME/started\"; exec sleep 600");
+    bob.join(&relay, &command_agent("helper", &script));
+    let b = Running::start(&bob, &["start", "--plain", "--mode", "auto"]);
+    b.wait_for("-- in #lobby as bob");
+    let alice = Home::new("alice", &relay, "");
+    let mut a = Running::start(&alice, &["--stay"]);
+    a.wait_for("-- in #lobby as alice");
+    a.say("@bob deploy?");
+    let agent = std::fs::read_to_string(&started).unwrap();
+    let interrupt = Command::new("kill")
+        .args(["-INT", &b.child.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success());
+    assert_eq!(b.end().0, 0);
+    assert!(
+        !Path::new("/proc").join(agent.trim()).exists(),
+        "the agent goes on"
+    );
 }
 
 #[test]

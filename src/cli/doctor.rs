@@ -5,6 +5,8 @@ use std::{
     process::{Command, ExitCode, Stdio},
 };
 
+use serde_json::{Value, json};
+
 use super::{Failure, words::halls};
 use crate::{
     agent,
@@ -22,8 +24,9 @@ enum Found {
 }
 
 /// Prints what is found. Exit 1 where something is wrong.
-pub(super) fn run(paths: &Paths) -> Result<ExitCode, Failure> {
+pub(super) fn run(json: bool, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut report = Report {
+        checks: json.then(Vec::new),
         colour: stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         wrong: 0,
     };
@@ -51,6 +54,10 @@ pub(super) fn run(paths: &Paths) -> Result<ExitCode, Failure> {
     }
     session(&mut report, paths);
     terminal(&mut report);
+    if let Some(checks) = &report.checks {
+        let all = json!({ "well": report.wrong == 0, "checks": checks });
+        super::print(&format!("{all}\n"))?;
+    }
     Ok(match report.wrong {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
@@ -58,20 +65,26 @@ pub(super) fn run(paths: &Paths) -> Result<ExitCode, Failure> {
 }
 
 struct Report {
+    /// What was found, where it is printed as JSON in the end.
+    checks: Option<Vec<Value>>,
     colour: bool,
     wrong: usize,
 }
 
 impl Report {
     fn say(&mut self, what: &str, found: Found) {
-        let (mark, colour, words) = match found {
-            Found::Well(words) => ("ok ", "32", words),
-            Found::Beware(words) => ("!  ", "33", words),
+        let (mark, colour, state, words) = match found {
+            Found::Well(words) => ("ok ", "32", "ok", words),
+            Found::Beware(words) => ("!  ", "33", "beware", words),
             Found::Wrong(words) => {
                 self.wrong += 1;
-                ("no ", "31", words)
+                ("no ", "31", "wrong", words)
             }
         };
+        if let Some(checks) = &mut self.checks {
+            checks.push(json!({ "what": what, "state": state, "message": words }));
+            return;
+        }
         let mark = match self.colour {
             true => format!("\u{1b}[{colour}m{mark}\u{1b}[0m"),
             false => mark.to_owned(),

@@ -1,24 +1,20 @@
 //! The invite to the relay that is configured.
 
-use std::io::Write;
+use serde_json::json;
 
 use super::Failure;
 use crate::{
     config::{self, Flags, Paths},
-    link::{Invite, Target},
+    link::Invite,
+    session::reachable,
 };
 
 /// Prints it to standard output.
-pub(super) fn print(paths: &Paths) -> Result<(), Failure> {
+pub(super) fn run(json: bool, paths: &Paths) -> Result<(), Failure> {
     let config = config::load(paths, |name| std::env::var(name).ok(), &Flags::default())?;
     let target = match (&config.relay, config.host) {
         (Some(relay), _) => relay.clone(),
-        (None, Some(host)) => Target {
-            tls: false,
-            host: host.ip().to_string(),
-            port: host.port(),
-            path: "/ws".into(),
-        },
+        (None, Some(host)) => reachable(host),
         (None, None) => {
             return Err(Failure::Words(
                 "no relay is configured: start nexscope-tui once, and host a room or join one".into(),
@@ -35,7 +31,8 @@ pub(super) fn print(paths: &Paths) -> Result<(), Failure> {
         room: config.room,
         token: token.0,
     };
-    // Who reads no further has enough.
-    let _ = writeln!(std::io::stdout(), "{invite}");
-    Ok(())
+    super::print(&match json {
+        true => format!("{}\n", json!({ "invite": invite.to_string() })),
+        false => format!("{invite}\n"),
+    })
 }

@@ -13,7 +13,11 @@ mod plugin;
 mod start;
 mod words;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write, stdout},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -47,7 +51,11 @@ enum Word {
     /// Opens the screen on a session that runs headless; it goes on when you leave the screen.
     Attach(attach::Attach),
     /// Prints the invite with which others join your relay; it holds the relay's token.
-    Invite,
+    Invite {
+        /// Print it as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs a relay here: as nexscope-relay, with its flags (`nexscope-tui relay --help`).
     #[command(disable_help_flag = true)]
     Relay {
@@ -60,7 +68,11 @@ enum Word {
     /// Registers Nexscope with Claude Code or Codex; shows what it changes.
     Setup(plugin::Setup),
     /// Checks configuration, relay, token, terminal and agents, and says how to mend each.
-    Doctor,
+    Doctor {
+        /// Print what is found as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks the audit logs, or prints how something came to be.
     Audit(audit::Audit),
     /// Opens a room with two teammates who are played: everything can be tried in a minute.
@@ -92,8 +104,13 @@ enum Failure {
     Client(#[from] ClientError),
     #[error("{0}")]
     Words(String),
+    /// The command line is wrong.
+    #[error("{0}")]
+    Usage(String),
     #[error("the input cannot be read: {0}")]
     Input(#[source] std::io::Error),
+    #[error("the answer cannot be printed: {0}")]
+    Output(#[source] std::io::Error),
     #[error("the terminal cannot be used: {0}; try --plain")]
     Terminal(#[source] std::io::Error),
     #[error("cannot save {0}: {1}")]
@@ -111,6 +128,7 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             eprintln!("nexscope-tui: {failure}");
             match failure {
+                Failure::Usage(_) => ExitCode::from(2),
                 // What is said wrongly is wrong on the command line.
                 Failure::Client(ClientError::Problem(problem)) if problem.code == "usage" => {
                     ExitCode::from(2)
@@ -126,7 +144,7 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
         Word::Start(start) => return start::run(&start),
         Word::Room(word) => return words::run(word, &Paths::usual()?),
         Word::Attach(attach) => return attach::run(&attach, &Paths::usual()?),
-        Word::Invite => invite::print(&Paths::usual()?)?,
+        Word::Invite { json } => invite::run(json, &Paths::usual()?)?,
         Word::Relay { flags } => {
             let name = "nexscope-tui relay";
             let arguments = std::iter::once(name.to_owned()).chain(flags);
@@ -140,16 +158,27 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
             served.map_err(Failure::Words)?;
         }
         Word::Setup(setup) => plugin::run(&setup, &Paths::usual()?)?,
-        Word::Doctor => return doctor::run(&Paths::usual()?),
+        Word::Doctor { json } => return doctor::run(json, &Paths::usual()?),
         Word::Audit(audit) => return audit::run(&audit, &Paths::usual()?),
         Word::Demo => return demo::run(),
         Word::DemoAgent => demo::answer(),
         Word::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "nexscope-tui", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "nexscope-tui", &mut script);
+            print(&String::from_utf8_lossy(&script))?;
         }
         Word::Hook { hook } => return hook::run(hook, &Paths::usual()?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to standard output. Who reads no further, as `head`, has enough; fails where it cannot be written.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -190,7 +190,10 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
     }
     let session = Session::start(config, paths).await?;
     if session.is_host() {
-        println!("{}", plain::invite_line(&session.room, &session.invite));
+        super::print(&format!(
+            "{}\n",
+            plain::invite_line(&session.room, &session.invite)
+        ))?;
     }
     print(session, start.stay, stop).await
 }
@@ -230,7 +233,12 @@ fn user_name() -> String {
 /// is waited for: before, such a signal kills, and leaves the terminal as it is.
 pub(super) fn stopped() -> impl Future<Output = ()> {
     let asked = Arc::new(tokio::sync::Notify::new());
-    for kind in [SignalKind::terminate(), SignalKind::hangup()] {
+    // An agent is in a session of its own: Ctrl-c at lines reaches this program alone, which ends it.
+    for kind in [
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+        SignalKind::interrupt(),
+    ] {
         let asked = asked.clone();
         match signal(kind) {
             Ok(mut signal) => {

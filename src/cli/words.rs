@@ -1,12 +1,12 @@
 //! The words of the room in a shell: each asks the session that runs, and prints its answer.
 
 use std::{
-    io::{IsTerminal, Read, Write, stdin, stdout},
+    io::{IsTerminal, Read, stdin},
     path::PathBuf,
     process::ExitCode,
 };
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -30,25 +30,7 @@ pub(super) struct Reach {
 #[derive(Debug, Subcommand)]
 pub(super) enum Word {
     /// Says something: to everyone, or to those whose @NAME it begins with, whose agents are asked.
-    Say {
-        /// `@NAME…` and the text; without a text it is read from standard input.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<String>,
-        /// A file that is offered with it; may be given several times.
-        #[arg(long = "file", value_name = "PATH")]
-        files: Vec<PathBuf>,
-        /// The thread that it belongs to, as t3.
-        #[arg(long, value_name = "ID")]
-        thread: Option<String>,
-        /// Everyone sees it, although somebody is named.
-        #[arg(long)]
-        public: bool,
-        /// For the person; no agent is asked.
-        #[arg(long)]
-        note: bool,
-        #[command(flatten)]
-        reach: Reach,
-    },
+    Say(Say),
     /// Who is here.
     Who(Reach),
     /// What waits for review, without its text: that is on the screen.
@@ -120,6 +102,7 @@ pub(super) enum Word {
         reach: Reach,
     },
     /// Whether something that was handed to an agent's session still waits for an answer.
+    #[command(name = "before_stop", alias = "before-stop")]
     BeforeStop(Reach),
     /// Ends a run (m12) or a file's way (f3); without an id the only one.
     Cancel {
@@ -144,6 +127,74 @@ pub(super) enum Word {
     Retry(Item),
     /// Leaves the room and ends the session.
     Stop(Reach),
+}
+
+/// What is said. Options stand before the text or behind the names; `--json` may stand last as well.
+#[derive(Debug, Args)]
+pub(super) struct Say {
+    /// `@NAME…` and the text; without a text it is read from standard input.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+    /// A file that is offered with it; may be given several times.
+    #[arg(long = "file", value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// The thread that it belongs to, as t3.
+    #[arg(long, value_name = "ID")]
+    thread: Option<String>,
+    /// Everyone sees it, although somebody is named.
+    #[arg(long)]
+    public: bool,
+    /// For the person; no agent is asked.
+    #[arg(long)]
+    note: bool,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// What stands behind the names of `say`: its options, and the text.
+#[derive(Debug, Parser)]
+#[command(name = "nexscope-tui say", no_binary_name = true)]
+struct BehindNames {
+    #[command(flatten)]
+    say: Say,
+}
+
+impl Say {
+    /// Takes the options that stand behind the names, as in the room. The text begins with the first word that is
+    /// neither, and stays as it is, whatever it says.
+    fn read_behind_names(mut self) -> Self {
+        let is_name = |word: &String| {
+            crate::command::leading_names(word).is_ok_and(|(to, text)| !to.is_empty() && text.is_empty())
+        };
+        let names = self.words.iter().take_while(|word| is_name(word)).count();
+        if names == 0 || !self.words.get(names).is_some_and(|word| word.starts_with("--")) {
+            return self;
+        }
+        let behind = BehindNames::parse_from(self.words.split_off(names)).say;
+        self.words.extend(behind.words);
+        self.files.extend(behind.files);
+        Self {
+            thread: behind.thread.or(self.thread),
+            public: self.public || behind.public,
+            note: self.note || behind.note,
+            reach: Reach {
+                json: self.reach.json || behind.reach.json,
+                member: behind.reach.member.or(self.reach.member),
+            },
+            ..self
+        }
+    }
+}
+
+impl Reach {
+    /// `--json` as the last of several words is how the answer is printed, not what is said: it may stand behind
+    /// the words of every other command, too.
+    fn read_last(&mut self, words: &mut Vec<String>) {
+        if words.len() > 1 && words.last().is_some_and(|word| word == "--json") {
+            words.pop();
+            self.json = true;
+        }
+    }
 }
 
 /// Something that waits for the person.
@@ -184,16 +235,22 @@ impl Word {
     fn request(self) -> Result<(&'static str, Value, Reach), Failure> {
         let said = |value: Value, word, reach| Ok((word, value, reach));
         match self {
-            Word::Say {
-                words,
-                files,
-                thread,
-                public,
-                note,
-                reach,
-            } => {
+            Word::Say(say) => {
+                let Say {
+                    mut words,
+                    files,
+                    thread,
+                    public,
+                    note,
+                    mut reach,
+                } = say.read_behind_names();
+                reach.read_last(&mut words);
                 let text = text_of(words, !files.is_empty())?;
-                let (to, text) = crate::command::leading_names(&text).map_err(Failure::Words)?;
+                let (to, text) = crate::command::leading_names(&text).map_err(Failure::Usage)?;
+                if text.trim().is_empty() && files.is_empty() {
+                    let how = "There is nothing to say: nexscope-tui say [@NAME…] TEXT, or a text on standard input.";
+                    return Err(Failure::Usage(how.to_owned()));
+                }
                 let files = files.into_iter().map(std::path::absolute);
                 let files: Vec<PathBuf> = files.collect::<Result<_, _>>().map_err(Failure::Input)?;
                 let args = json!({
@@ -201,11 +258,18 @@ impl Word {
                 });
                 said(args, "say", reach)
             }
-            Word::Append { thread, words, reach } => said(
-                json!({ "thread": thread, "text": words.join(" ") }),
-                "append",
-                reach,
-            ),
+            Word::Append {
+                thread,
+                mut words,
+                mut reach,
+            } => {
+                reach.read_last(&mut words);
+                said(
+                    json!({ "thread": thread, "text": words.join(" ") }),
+                    "append",
+                    reach,
+                )
+            }
             Word::Accept { item, agent, review } => {
                 let mut args = item.args();
                 (args["agent"], args["review"]) = (json!(agent), json!(review));
@@ -233,7 +297,10 @@ impl Word {
                 said(json!({ "for": what, "timeout": timeout }), "wait", reach)
             }
             Word::Cancel { id, reach } => said(json!({ "id": id }), "cancel", reach),
-            Word::Ask { words, reach } => said(json!({ "words": words.join(" ") }), "ask", reach),
+            Word::Ask { mut words, mut reach } => {
+                reach.read_last(&mut words);
+                said(json!({ "words": words.join(" ") }), "ask", reach)
+            }
             Word::Who(reach) => said(json!({}), "who", reach),
             Word::Inbox(reach) => said(json!({}), "inbox", reach),
             Word::Update(reach) => said(json!({}), "update", reach),
@@ -250,15 +317,12 @@ impl Word {
 pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
     let (word, args, reach) = word.request()?;
     let answer = open(paths, reach.member.as_deref())?.ask(word, args)?;
-    let mut out = stdout();
-    let printed = match reach.json {
-        true => writeln!(out, "{answer}"),
-        false => in_words(word, &answer)
-            .iter()
-            .try_for_each(|line| writeln!(out, "{line}")),
+    let lines = match reach.json {
+        true => vec![answer.to_string()],
+        false => in_words(word, &answer),
     };
-    // Who reads no further, as `head`, has enough.
-    let _ = printed;
+    let each: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    super::print(&each)?;
     if word == "update" && !reach.json {
         super::plugin::refresh(paths)?;
     }
@@ -423,8 +487,39 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
         "accept" | "reject" | "retry" | "ask" => vec!["done".to_owned()],
         "cancel" => vec!["stopped".to_owned()],
         "stop" => vec!["left the room".to_owned()],
+        "status" => status(answer),
         _ => fields(answer),
     }
+}
+
+/// Where one is, what each agent may still do today, and what waits.
+fn status(answer: &Value) -> Vec<String> {
+    let text = |key: &str| plain(&answer[key]);
+    let agents = answer["agents"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|agent| format!("agent {}: {}", plain(&agent["name"]), plain(&agent["budget"])));
+    let running = answer["running"].as_array().into_iter().flatten();
+    let running: Vec<String> = running.map(plain).collect();
+    let work = (!running.is_empty()).then(|| format!("at work on {}", running.join(", ")));
+    let here = format!("{} in #{}: {}", text("name"), text("room"), text("connection"));
+    let mode = format!(
+        "{} mode, at most {} answers in a row",
+        text("mode"),
+        text("hopLimit")
+    );
+    let waits = format!(
+        "{} in the inbox, {} in the outbox",
+        text("waiting"),
+        text("outbox")
+    );
+    [here, mode]
+        .into_iter()
+        .chain(agents)
+        .chain(work)
+        .chain([waits])
+        .collect()
 }
 
 /// One line a field.
@@ -439,4 +534,78 @@ fn fields(answer: &Value) -> Vec<String> {
 /// A string without its quotes; anything else as it is.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Shell {
+        #[command(subcommand)]
+        word: Word,
+    }
+
+    fn request(arguments: &[&str]) -> (&'static str, Value, bool) {
+        let line = std::iter::once(&"nexscope-tui").chain(arguments);
+        let (word, args, reach) = Shell::parse_from(line).word.request().unwrap();
+        (word, args, reach.json)
+    }
+
+    #[test]
+    fn options_of_say_stand_before_or_behind_the_names_and_never_in_the_text() {
+        // (arguments, names, text, options that hold)
+        let table: [(&[&str], &[&str], &str, &str); 9] = [
+            (&["say", "hi", "all"], &[], "hi all", ""),
+            (&["say", "--public", "@bob", "hi"], &["bob"], "hi", "public"),
+            (&["say", "@bob", "--public", "hi"], &["bob"], "hi", "public"),
+            (
+                &["say", "@bob", "@eve", "--note", "--thread", "t3", "--json", "hi"],
+                &["bob", "eve"],
+                "hi",
+                "note t3 json",
+            ),
+            // What a text speaks of widens nothing.
+            (
+                &["say", "@bob", "why", "--public", "?"],
+                &["bob"],
+                "why --public ?",
+                "",
+            ),
+            (&["say", "@bob why", "--public"], &["bob"], "why --public", ""),
+            (&["say", "- one"], &[], "- one", ""),
+            (&["say", "hi", "--json"], &[], "hi", "json"),
+            (&["say", "what does --json"], &[], "what does --json", ""),
+        ];
+        for (arguments, to, text, options) in table {
+            let (word, args, json) = request(arguments);
+            let has = |option: &str| options.split(' ').any(|one| one == option);
+            let thread = has("t3").then_some("t3");
+            let expected = json!({
+                "to": to, "text": text, "files": [], "thread": thread,
+                "public": has("public"), "note": has("note"),
+            });
+            assert_eq!(
+                (word, args, json),
+                ("say", expected, has("json")),
+                "{arguments:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_word_is_written_as_everywhere_and_takes_json_behind_its_words() {
+        let table: [(&[&str], &str); 5] = [
+            (&["append", "t1", "and more", "--json"], "append"),
+            (&["ask", "what", "now", "--json"], "ask"),
+            (&["reject", "m1", "too", "busy", "--json"], "reject"),
+            (&["before_stop", "--json"], "before_stop"),
+            (&["before-stop", "--json"], "before_stop"),
+        ];
+        for (arguments, expected) in table {
+            let (word, args, json) = request(arguments);
+            assert_eq!((word, json), (expected, true), "{arguments:?}");
+            assert!(!args.to_string().contains("--json"), "{args}");
+        }
+    }
 }

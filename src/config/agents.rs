@@ -35,7 +35,7 @@ pub struct Agent {
     #[serde(default)]
     pub permissions: Permissions,
     /// What auto mode may spend on a `claude` in a day, in US dollars at list price.
-    #[serde(default = "default_usd")]
+    #[serde(default = "default_usd", deserialize_with = "dollars")]
     pub budget_usd_per_day: f64,
     /// How many tokens auto mode may spend on a `codex` or an `acp` in a day.
     #[serde(default = "default_tokens")]
@@ -183,6 +183,17 @@ fn default_stall() -> Duration {
 
 fn default_idle() -> Duration {
     Duration::from_secs(300)
+}
+
+/// An amount that can be used up: `nan` never is.
+fn dollars<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let amount = f64::deserialize(from)?;
+    match amount.is_finite() && amount >= 0.0 {
+        true => Ok(amount),
+        false => Err(serde::de::Error::custom(format!(
+            "{amount} is no amount; write for example 5.0"
+        ))),
+    }
 }
 
 /// Reads `"90s"`, `"10m"` or `"24h"`.

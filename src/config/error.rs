@@ -1,6 +1,9 @@
 //! Why settings cannot be used.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,4 +29,14 @@ pub enum ConfigError {
     /// A value is wrong, wherever it stands.
     #[error("{0}")]
     Value(String),
+}
+
+impl ConfigError {
+    /// Says which file a wrong value stands in, where that is not said yet.
+    pub(super) fn in_file(self, path: &Path) -> Self {
+        match self {
+            Self::Value(what) => Self::Value(format!("{}: {what}", path.display())),
+            other => other,
+        }
+    }
 }

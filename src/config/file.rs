@@ -1,8 +1,9 @@
 //! `config.toml` as it is written, and errors that name file, line and the nearest known key.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
+use toml::Spanned;
 
 use super::{
     ConfigError,
@@ -10,17 +11,24 @@ use super::{
 };
 use crate::room::{Attention, Mentions, Review};
 use crate::screen::colors::Colors;
-use nexscope_relay::protocol::Mode;
+use crate::{link::Target, text};
+use nexscope_relay::protocol::{Mode, is_name};
+
+/// What may be a name: of a member, a room, an agent.
+pub(super) const NAMES: &str = "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system";
 
 /// One layer's settings; what is absent is left to the layers below.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The member's name.
+    #[serde(default, deserialize_with = "name")]
     pub name: Option<String>,
     /// The relay, `ws://HOST:PORT/ws`.
-    pub relay: Option<String>,
+    #[serde(default, deserialize_with = "relay")]
+    pub relay: Option<Target>,
     /// The room.
+    #[serde(default, deserialize_with = "name")]
     pub room: Option<String>,
     /// The relay's secret.
     pub token: Option<String>,
@@ -29,7 +37,8 @@ pub struct File {
     /// A command that prints it.
     pub token_command: Option<Vec<String>>,
     /// The room is hosted here: the relay inside this program listens on this address.
-    pub host: Option<String>,
+    #[serde(default, deserialize_with = "address")]
+    pub host: Option<SocketAddr>,
     /// Whether mentions wait.
     pub mode: Option<Mode>,
     /// Auto mode's limit on answers in a row.
@@ -52,9 +61,9 @@ pub struct File {
     #[serde(default, deserialize_with = "agents::some_duration")]
     pub give_up: Option<Duration>,
     /// The agent that answers where none is named.
-    pub agent: Option<String>,
+    pub agent: Option<Spanned<String>>,
     /// The agents.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "named_agents")]
     pub agents: BTreeMap<String, Agent>,
     /// Files.
     #[serde(default)]
@@ -71,9 +80,11 @@ pub struct FilesTable {
     /// The folder.
     pub dir: Option<String>,
     /// Files below this size come without asking.
-    pub auto_accept_below: Option<String>,
+    #[serde(default, deserialize_with = "size")]
+    pub auto_accept_below: Option<u64>,
     /// The largest file that is taken.
-    pub max: Option<String>,
+    #[serde(default, deserialize_with = "size")]
+    pub max: Option<u64>,
 }
 
 /// The look and the keys.
@@ -115,15 +126,70 @@ pub enum Notify {
 /// Reads a file's text. Fails with file, line, and what is wrong.
 pub(super) fn parse(text: &str, path: &Path) -> Result<File, ConfigError> {
     toml::from_str(text).map_err(|error| {
-        let line = error
-            .span()
-            .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        ConfigError::Wrong {
-            path: path.to_owned(),
-            line: line.unwrap_or(1),
-            what: with_nearest(error.message()),
-        }
+        let at = error.span().map_or(0, |span| span.start);
+        wrong(text, path, at, with_nearest(error.message()))
     })
+}
+
+/// What is wrong at a byte of a file's text.
+pub(super) fn wrong(text: &str, path: &Path, at: usize, what: String) -> ConfigError {
+    ConfigError::Wrong {
+        path: path.to_owned(),
+        line: text.as_bytes()[..at.min(text.len())]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1,
+        what,
+    }
+}
+
+/// Checks a name. Fails with what may be one.
+pub(super) fn valid_name(what: &str, name: &str) -> Result<(), String> {
+    match is_name(name) {
+        true => Ok(()),
+        false => Err(format!(
+            "{what} \"{}\" cannot be used: {NAMES}",
+            text::clean_line(name, 40)
+        )),
+    }
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(from)?;
+    valid_name("the name", &name).map_err(Error::custom)?;
+    Ok(Some(name))
+}
+
+fn named_agents<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Agent>, D::Error> {
+    let agents = BTreeMap::<String, Agent>::deserialize(from)?;
+    for name in agents.keys() {
+        valid_name("the agent's name", name).map_err(Error::custom)?;
+    }
+    Ok(agents)
+}
+
+fn relay<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Target>, D::Error> {
+    let text = String::deserialize(from)?;
+    target(&text).map(Some).map_err(Error::custom)
+}
+
+/// Reads a relay's address. Fails with what was written, and how it is.
+pub(super) fn target(relay: &str) -> Result<Target, String> {
+    relay
+        .parse()
+        .map_err(|error| format!("relay \"{}\": {error}", text::clean_line(relay, 100)))
+}
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    let wrong = || format!("host = {text:?} is no address; write for example \"127.0.0.1:8080\"");
+    text.parse().map(Some).map_err(|_| Error::custom(wrong()))
+}
+
+fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(from)?;
+    text::parse_bytes(&text).map(Some).map_err(Error::custom)
 }
 
 /// An unknown key is named together with the nearest known one.

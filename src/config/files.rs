@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, file::FilesTable, paths::in_home};
+use super::{file::FilesTable, paths::in_home};
 
 /// What is taken of files that others offer, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,35 +26,19 @@ impl Default for Files {
 }
 
 impl Files {
-    pub(super) fn set(&mut self, table: &FilesTable) -> Result<(), ConfigError> {
+    pub(super) fn set(&mut self, table: &FilesTable) {
         if let Some(dir) = &table.dir {
             self.dir = in_home(Path::new(dir));
         }
-        let (below, max) = sizes(table)?;
-        self.auto_accept_below = below.unwrap_or(self.auto_accept_below);
-        self.max = max.unwrap_or(self.max);
-        Ok(())
+        self.auto_accept_below = table.auto_accept_below.unwrap_or(self.auto_accept_below);
+        self.max = table.max.unwrap_or(self.max);
     }
 
     /// A project's file may only ask more, and take less.
-    pub(super) fn tighten(&mut self, table: &FilesTable) -> Result<(), ConfigError> {
-        let (below, max) = sizes(table)?;
-        self.auto_accept_below = self.auto_accept_below.min(below.unwrap_or(u64::MAX));
-        self.max = self.max.min(max.unwrap_or(u64::MAX));
-        Ok(())
+    pub(super) fn tighten(&mut self, table: &FilesTable) {
+        self.auto_accept_below = self
+            .auto_accept_below
+            .min(table.auto_accept_below.unwrap_or(u64::MAX));
+        self.max = self.max.min(table.max.unwrap_or(u64::MAX));
     }
-}
-
-/// `auto_accept_below` and `max`, in bytes.
-fn sizes(table: &FilesTable) -> Result<(Option<u64>, Option<u64>), ConfigError> {
-    let read = |key: &str, text: &Option<String>| match text {
-        Some(text) => crate::text::parse_bytes(text)
-            .map(Some)
-            .map_err(|why| ConfigError::Value(format!("files.{key}: {why}"))),
-        None => Ok(None),
-    };
-    Ok((
-        read("auto_accept_below", &table.auto_accept_below)?,
-        read("max", &table.max)?,
-    ))
 }

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use nexscope_relay::protocol::{Mode, is_name};
+use nexscope_relay::protocol::Mode;
 
 use super::{
     ConfigError, Paths, Token,
     agents::Agent,
-    file::{File, Notify, Ui, parse},
+    file::{File, Notify, Ui, parse, target, valid_name, wrong},
     files::Files,
+    paths::in_home,
     token::token,
     trust::{self, Untrusted},
     wide::Confirmed,
@@ -143,14 +144,14 @@ pub fn load(
         untrusted: None,
         warnings: Vec::new(),
     };
-    if let Some((file, _)) = read(&paths.user_file())? {
-        config.whole(file, &paths.user_file())?;
+    if let Some((file, text)) = read(&paths.user_file())? {
+        config.whole(file, &text, &paths.user_file())?;
     }
     if let Some((file, text)) = read(&paths.project_file())? {
         if trust::is_trusted(paths, &text) {
-            config.whole(file, &paths.project_file())?;
+            config.whole(file, &text, &paths.project_file())?;
         } else {
-            let ignored = config.project(file)?;
+            let ignored = config.project(file);
             if !ignored.is_empty() {
                 config.warnings.push(format!(
                     "This folder's .nexscope/config.toml sets {}: ignored until you read and trust it at the screen.",
@@ -178,26 +179,30 @@ fn read(path: &Path) -> Result<Option<(File, String)>, ConfigError> {
     }
 }
 
+fn relay_of(text: &str) -> Result<Target, ConfigError> {
+    target(text).map_err(ConfigError::Value)
+}
+
+fn others_read(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+}
+
 impl Config {
     /// The user's own file, or one that they trust.
-    fn whole(&mut self, file: File, path: &Path) -> Result<(), ConfigError> {
-        let holds_secret = file.token.is_some();
-        let readable = fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
-        if holds_secret && readable {
+    fn whole(&mut self, file: File, text: &str, path: &Path) -> Result<(), ConfigError> {
+        let token = token(&file).map_err(|error| error.in_file(path))?;
+        let secret = match &file.token_file {
+            Some(file) => Some(in_home(Path::new(file))),
+            None => file.token.is_some().then(|| path.to_owned()),
+        };
+        if let Some(secret) = secret.filter(|path| others_read(path)) {
             self.warnings.push(format!(
                 "{} holds a token and others can read it: chmod 600 it.",
-                path.display()
+                secret.display()
             ));
         }
-        let token = token(&file)?;
-        self.connect(file.relay.as_deref(), token)?;
-        if let Some(host) = &file.host {
-            self.host = Some(host.parse().map_err(|_| {
-                ConfigError::Value(format!(
-                    "host = \"{host}\" is no address; write for example \"127.0.0.1:8080\""
-                ))
-            })?);
-        }
+        self.connect(file.relay, token);
+        self.host = file.host.or(self.host);
         self.name = file.name.or(self.name.take());
         self.room = file.room.unwrap_or_else(|| self.room.clone());
         self.mode = file.mode.unwrap_or(self.mode);
@@ -211,17 +216,28 @@ impl Config {
             permission_expire: file.permission_expire.or(self.times.permission_expire),
             give_up: file.give_up.or(self.times.give_up),
         };
-        self.agent = file.agent.or(self.agent.take());
         self.agents.extend(file.agents);
-        self.files.set(&file.files)?;
+        if let Some(agent) = file.agent {
+            if !self.agents.contains_key(agent.get_ref()) {
+                let name = crate::text::clean_line(agent.get_ref(), 40);
+                let what = format!("agent = \"{name}\" names no [agents.NAME] table");
+                return Err(wrong(text, path, agent.span().start, what));
+            }
+            self.agent = Some(agent.into_inner());
+        }
+        self.files.set(&file.files);
         self.ui(file.ui);
         Ok(())
     }
 
     /// A project's file comes with whatever was checked out: it may say who and where, and may only make
     /// things safer. Returns what is ignored.
-    fn project(&mut self, file: File) -> Result<Vec<String>, ConfigError> {
-        self.files.tighten(&file.files)?;
+    fn project(&mut self, file: File) -> Vec<String> {
+        let looser_limit = file.hop_limit > Some(self.hop_limit);
+        let looser_review = file.review == Some(Review::Flagged) && self.review == Review::Always;
+        let takes_more = file.files.auto_accept_below > Some(self.files.auto_accept_below);
+        let takes_larger = file.files.max > Some(self.files.max);
+        self.files.tighten(&file.files);
         self.name = file.name.or(self.name.take());
         self.room = file.room.unwrap_or_else(|| self.room.clone());
         if file.mode == Some(Mode::Manual) {
@@ -245,7 +261,9 @@ impl Config {
             ("token_command", file.token_command.is_some()),
             ("host", file.host.is_some()),
             ("mode", file.mode == Some(Mode::Auto)),
+            ("hop_limit", looser_limit),
             ("mentions", file.mentions == Some(Mentions::Room)),
+            ("review", looser_review),
             ("share_partial", file.share_partial == Some(true)),
             ("auto_tools", file.auto_tools == Some(true)),
             ("expire", file.expire.is_some()),
@@ -255,6 +273,8 @@ impl Config {
             ("agents", !file.agents.is_empty()),
             ("ui.notify_command", file.ui.notify_command.is_some()),
             ("files.dir", file.files.dir.is_some()),
+            ("files.auto_accept_below", takes_more),
+            ("files.max", takes_larger),
         ]
         .into_iter()
         .filter(|(_, set)| *set)
@@ -265,7 +285,7 @@ impl Config {
             notify_command: None,
             ..file.ui
         });
-        Ok(ignored)
+        ignored
     }
 
     fn ui(&mut self, ui: Ui) {
@@ -290,7 +310,7 @@ impl Config {
         let token = variable("NEXSCOPE_TOKEN").map(Token);
         let relay = variable("NEXSCOPE_RELAY_URL");
         let unbound = token.clone().filter(|_| relay.is_none());
-        self.connect(relay.as_deref(), token)?;
+        self.connect(relay.as_deref().map(relay_of).transpose()?, token);
         self.name = variable("NEXSCOPE_DEFAULT_NAME").or(self.name.take());
         self.room = variable("NEXSCOPE_ROOM").unwrap_or_else(|| self.room.clone());
         match variable("NEXSCOPE_MODE").as_deref() {
@@ -311,7 +331,8 @@ impl Config {
         if let Some(invite) = &flags.invite {
             self.invite(invite, "--invite")?;
         }
-        self.connect(flags.relay.as_deref(), unbound.filter(|_| flags.relay.is_some()))?;
+        let relay = flags.relay.as_deref().map(relay_of).transpose()?;
+        self.connect(relay, unbound.filter(|_| flags.relay.is_some()));
         self.name = flags.name.clone().or(self.name.take());
         self.room = flags.room.clone().unwrap_or_else(|| self.room.clone());
         self.mode = flags.mode.unwrap_or(self.mode);
@@ -334,14 +355,8 @@ impl Config {
     /// A layer's relay and token. A token goes only to the relay that it was configured with, in the same
     /// layer; a layer that names another relay and no token has none, and a token alone is for the relay
     /// that stands.
-    fn connect(&mut self, relay: Option<&str>, token: Option<Token>) -> Result<(), ConfigError> {
-        if let Some(relay) = relay {
-            let target: Target = relay.parse().map_err(|error| {
-                ConfigError::Value(format!(
-                    "relay \"{}\": {error}",
-                    crate::text::clean_line(relay, 100)
-                ))
-            })?;
+    fn connect(&mut self, relay: Option<Target>, token: Option<Token>) {
+        if let Some(target) = relay {
             if self.relay.as_ref() != Some(&target) {
                 self.token = None;
             }
@@ -349,36 +364,16 @@ impl Config {
             self.host = None;
         }
         self.token = token.or(self.token.take());
-        Ok(())
     }
 
+    /// Names that come from no file: those of files are checked as they are read.
     fn check(&self) -> Result<(), ConfigError> {
-        let rule = "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system";
-        if let Some(name) = self.name.as_ref().filter(|name| !is_name(name)) {
-            let name = crate::text::clean_line(name, 40);
-            return Err(ConfigError::Value(format!(
-                "the name \"{name}\" cannot be used: {rule}"
-            )));
-        }
-        if !is_name(&self.room) {
-            let room = crate::text::clean_line(&self.room, 40);
-            return Err(ConfigError::Value(format!(
-                "the room \"{room}\" cannot be used: {rule}"
-            )));
-        }
-        if let Some(name) = self.agents.keys().find(|name| !is_name(name)) {
-            let name = crate::text::clean_line(name, 40);
-            return Err(ConfigError::Value(format!(
-                "the agent's name \"{name}\" cannot be used: {rule}"
-            )));
-        }
-        match &self.agent {
-            Some(agent) if !self.agents.contains_key(agent) => Err(ConfigError::Value(format!(
-                "agent = \"{}\" names no [agents.NAME] table",
-                crate::text::clean_line(agent, 40)
-            ))),
-            _ => Ok(()),
-        }
+        let name = self
+            .name
+            .as_ref()
+            .map_or(Ok(()), |name| valid_name("the name", name));
+        name.and_then(|()| valid_name("the room", &self.room))
+            .map_err(ConfigError::Value)
     }
 
     /// Whether it says where to go: a relay, or that the room is hosted here.

@@ -86,7 +86,7 @@ fn a_project_may_only_tighten() {
         config
             .warnings
             .iter()
-            .any(|warning| warning.contains("relay, token, mode, share_partial, agents")),
+            .any(|warning| warning.contains("relay, token, mode, hop_limit, share_partial, agents")),
         "{:?}",
         config.warnings
     );
@@ -124,15 +124,39 @@ fn a_token_stays_with_its_relay() {
 #[test]
 fn wrong_values_are_named() {
     let table = [
-        ("name = \"a b\"", "\"a b\" cannot be used"),
-        ("room = \"all\"", "\"all\" cannot be used"),
-        ("agent = \"x\"", "names no [agents.NAME]"),
-        ("relay = \"http://x\"", "ws://HOST:PORT/ws"),
-        ("token = \"a\"\ntoken_file = \"b\"", "one of token"),
+        ("\nname = \"a b\"", ", line 2: ", "\"a b\" cannot be used"),
+        ("room = \"all\"", ", line 1: ", "\"all\" cannot be used"),
+        ("\n\nagent = \"x\"", ", line 3: ", "names no [agents.NAME]"),
+        (
+            "name = \"a\"\nrelay = \"http://x\"",
+            ", line 2: ",
+            "ws://HOST:PORT/ws",
+        ),
+        ("name = \"a\"\nhost = \"here\"", ", line 2: ", "is no address"),
+        ("[files]\n\nmax = \"much\"", ", line 3: ", "is no size"),
+        (
+            "[agents.\"a b\"]\nkind = \"codex\"",
+            ", line 1: ",
+            "the agent's name",
+        ),
+        (
+            "[agents.x]\nkind = \"claude\"\nbudget_usd_per_day = nan",
+            ", line 3: ",
+            "is no amount",
+        ),
+        ("token = \"a\"\ntoken_file = \"b\"", ": ", "one of token"),
+        ("token_command = [\"false\"]", ": ", "token_command failed"),
     ];
-    for (user, expected) in table {
+    for (user, line, expected) in table {
         let error = loaded(user, "", &[], Flags::default()).unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
+        assert!(
+            error.contains(&format!("config.toml{line}")) && error.contains(expected),
+            "{error}"
+        );
+    }
+    for (name, value) in [("NEXSCOPE_ROOM", "a b"), ("NEXSCOPE_RELAY_URL", "http://x")] {
+        let error = loaded("", "", &[(name, value)], Flags::default()).unwrap_err();
+        assert!(error.to_string().contains(value), "{error}");
     }
 }
 
@@ -241,4 +265,37 @@ fn tools_in_auto_mode_and_times_are_the_users_own_to_set() {
     let config = loaded("", project, &[], Flags::default()).unwrap();
     assert_eq!((config.auto_tools, config.times), (false, Times::default()));
     assert_eq!(config.untrusted.unwrap().keys, ["auto_tools", "expire"]);
+}
+
+#[test]
+fn what_is_looser_in_a_project_is_named_in_the_warning() {
+    let user = "hop_limit = 3\nreview = \"always\"\n[files]\nmax = \"1 MB\"\nauto_accept_below = \"1 KB\"";
+    let looser = "hop_limit = 9\nreview = \"flagged\"\n[files]\nmax = \"2 MB\"\nauto_accept_below = \"2 KB\"";
+    let config = loaded(user, looser, &[], Flags::default()).unwrap();
+    let ignored = config.untrusted.unwrap().keys;
+    assert_eq!(
+        ignored,
+        ["hop_limit", "review", "files.auto_accept_below", "files.max"]
+    );
+    assert_eq!((config.hop_limit, config.review), (3, Review::Always));
+    let same = loaded(user, user, &[], Flags::default()).unwrap();
+    assert!(same.untrusted.is_none() && same.warnings.is_empty());
+}
+
+#[test]
+fn a_token_file_that_others_can_read_is_a_warning_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    fs::write(&file, "secret\n").unwrap();
+    let user = format!("token_file = {file:?}");
+    for (mode, warns) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let config = loaded(&user, "", &[], Flags::default()).unwrap();
+        assert_eq!(config.token, Some(Token("secret".into())));
+        let warned = config
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("chmod 600"));
+        assert_eq!(warned, warns, "{mode:o}");
+    }
 }

@@ -26,8 +26,11 @@ pub enum ClientError {
     /// None runs.
     #[error("no session runs for this folder; open one with nexscope-tui, or nexscope-tui start --headless")]
     None,
+    /// None of that member's runs.
+    #[error("no session of {0} runs here; leave --member out, or start one with -n {0}")]
+    NoneOf(String),
     /// Which one is meant cannot be told.
-    #[error("several sessions run ({0}); go into the folder of the one that you mean, or give --name NAME")]
+    #[error("several sessions run ({0}); go into the folder of the one that you mean, or give --member NAME")]
     Several(String),
     /// The socket failed.
     #[error("the session does not answer ({0}); look whether it still runs")]
@@ -62,7 +65,9 @@ pub fn find(halls: &[Hall], here: &Path, name: Option<&str>) -> Result<Client, C
         }
     }
     match all.len() {
-        0 => Err(ClientError::None),
+        0 => Err(name.map_or(ClientError::None, |name| {
+            ClientError::NoneOf(crate::text::clean_line(name, 40))
+        })),
         1 => Ok(Client::new(all.swap_remove(0))),
         _ => Err(ClientError::Several(names(&all))),
     }

@@ -47,20 +47,22 @@ impl Host {
 
     /// Where others join it: this machine's address, where it listens on all.
     pub fn reachable(&self) -> Target {
-        let address = self.relay.address();
-        match address.ip().is_unspecified() {
-            true => target(
-                own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-                address.port(),
-            ),
-            false => self.target(),
-        }
+        reachable(self.relay.address())
     }
 
     /// Tells everybody and ends.
     pub async fn stop(self) {
         self.relay.stop().await;
     }
+}
+
+/// Where others join a relay that listens on `address`: this machine's address, where that is all of them.
+pub fn reachable(address: SocketAddr) -> Target {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        ip => ip,
+    };
+    target(ip, address.port())
 }
 
 /// A secret for a new relay: 24 random bytes, base64url.

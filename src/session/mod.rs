@@ -38,7 +38,7 @@ use looking::Looking;
 use serve::Clients;
 use staying::Staying;
 
-pub use host::{Host, HostError, fresh_token};
+pub use host::{Host, HostError, fresh_token, reachable};
 pub use opening::Opening;
 
 /// Milliseconds since the Unix epoch, by the system's clock.

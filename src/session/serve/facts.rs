@@ -121,10 +121,12 @@ impl Session {
             .agents
             .iter()
             .map(|agent| {
+                let budget = room.settings.budget(agent);
                 json!({
                     "name": agent,
+                    "budget": budget.in_words(&room.guard.standing(agent, at)),
                     "runsToday": room.guard.runs_today(agent, at),
-                    "runsADay": room.settings.budget(agent).runs,
+                    "runsADay": budget.runs,
                 })
             })
             .collect();
