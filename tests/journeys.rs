@@ -443,3 +443,33 @@ fn leaving_ends_the_agents_and_tells_who_asked() {
     a.wait_for("bob left");
     assert!(!bob.path().join("started").exists());
 }
+
+/// `kill -TSTP`, as a shell's `suspend` does: the shell has its terminal back, and all is there again after `fg`.
+#[test]
+fn who_stops_the_program_has_the_shell_and_comes_back_to_the_screen() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    a.send("half a thought");
+    a.wait_for("› half a thought");
+    let signal = |name: &str| {
+        let pid = a.pid().to_string();
+        let status = std::process::Command::new("kill").args([name, &pid]).status();
+        assert!(status.unwrap().success());
+    };
+    for said in ["while it was stopped", "and once more"] {
+        signal("-TSTP");
+        a.wait_for_full_screen(false);
+        a.wait_until_stopped();
+        b.say(said);
+        b.wait_for(said);
+        signal("-CONT");
+        a.wait_for_full_screen(true);
+        a.wait_for(said);
+        a.wait_for("› half a thought");
+    }
+    a.send("!");
+    a.wait_for("› half a thought!");
+}

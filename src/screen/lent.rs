@@ -16,6 +16,8 @@ pub enum Errand {
     Write(String),
     /// Look at a file, in their pager.
     Look(PathBuf),
+    /// Have the shell back: the program stops until the shell goes on with it.
+    Stop,
 }
 
 /// Does it, and gives what is written then; nothing where it is looked at. A text lies in `folder` meanwhile. Nothing
@@ -32,6 +34,10 @@ pub(super) async fn run(errand: &Errand, folder: &Path) -> io::Result<String> {
             Ok(crate::text::clean(written?.trim_end_matches('\n')).text)
         }
         Errand::Look(path) => start(&["PAGER"], "less", path).await.map(|()| String::new()),
+        Errand::Stop => {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
+            Ok(String::new())
+        }
     }
 }
 

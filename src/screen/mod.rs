@@ -46,7 +46,7 @@ use std::{
 use crossterm::event::Event;
 use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
-use tokio::{task::JoinHandle, time::sleep_until};
+use tokio::{signal::unix::Signal, task::JoinHandle, time::sleep_until};
 
 use crate::{
     config::{self, Config, ConfigError, Watch},
@@ -213,6 +213,7 @@ impl Screen {
     ) -> io::Result<()> {
         let mut stop = std::pin::pin!(stop);
         let mut events = open();
+        let mut stops = surface.stops();
         let mut next_draw = Instant::now();
         let mut typed_draw = Instant::now();
         let (mut dirty, mut typed) = (true, false);
@@ -251,6 +252,7 @@ impl Screen {
                     _ => return Ok(()),
                 },
                 () = &mut stop => return Ok(()),
+                () = stopped(&mut stops) => self.errand = Some(Errand::Stop),
                 () = time_to_draw(surface, if typed { typed_draw } else { next_draw }), if dirty => {}
                 () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
                 () = until(reload_at) => {
@@ -406,6 +408,15 @@ impl Screen {
 async fn time_to_draw<S: Surface>(surface: &S, time: Instant) {
     sleep_until(time.into()).await;
     surface.ready().await;
+}
+
+/// The next signal; never where there is none.
+async fn stopped(signals: &mut Option<Signal>) {
+    match signals {
+        // Their end is the runtime's.
+        Some(signals) => _ = signals.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until a file of the configuration was saved; for ever where none is watched.

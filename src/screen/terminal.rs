@@ -12,6 +12,7 @@ use crossterm::{
     terminal::{self, EndSynchronizedUpdate},
 };
 use ratatui::Terminal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     Errand,
@@ -38,6 +39,10 @@ pub trait Surface {
     /// Waits until it takes the next picture.
     fn ready(&self) -> impl Future<Output = ()> {
         std::future::ready(())
+    }
+    /// What asks this program to stop and give the terminal to the shell (SIGTSTP), where it is this program's own.
+    fn stops(&self) -> Option<Signal> {
+        None
     }
     /// Lends the terminal to another program of the person's, and gives what they have written there. `folder` is
     /// private. Fails where the program cannot be started or did not end well.
@@ -166,6 +171,10 @@ impl Surface for Guard {
 
     fn raw(&mut self) -> &mut dyn Write {
         &mut self.out
+    }
+
+    fn stops(&self) -> Option<Signal> {
+        signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())).ok()
     }
 
     async fn lend(&mut self, errand: &Errand, folder: &Path) -> io::Result<String> {

@@ -195,6 +195,14 @@ impl Term {
         });
     }
 
+    /// Waits until the whole screen is the program's, or the shell's again.
+    #[track_caller]
+    pub fn wait_for_full_screen(&self, full: bool) {
+        self.wait_for_screen(&format!("a full screen: {full}"), |screen| {
+            screen.alternate_screen() == full && screen.bracketed_paste() == full
+        });
+    }
+
     #[track_caller]
     fn wait_for_screen(&self, what: &str, expected: impl Fn(&vt100::Screen) -> bool) -> String {
         let until = Instant::now() + PATIENCE;
@@ -344,6 +352,17 @@ impl Term {
 
     pub fn pid(&self) -> u32 {
         self.child.process_id().unwrap()
+    }
+
+    /// Waits until the program has been stopped, which its terminal does not show.
+    #[track_caller]
+    pub fn wait_until_stopped(&self) {
+        let until = Instant::now() + PATIENCE;
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        while !stat().rsplit(')').next().unwrap().starts_with(" T") {
+            assert!(Instant::now() < until, "it goes on: {}", stat());
+            std::thread::yield_now();
+        }
     }
 
     /// Processor time that the program has used, in ticks of 10 ms.
