@@ -124,7 +124,7 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
             .unwrap_or_else(user_name);
         let agents = agent::find_on_path();
         let choice = tokio::select! {
-            choice = setup::run(&mut guard, &mut events, &name, agents, plugin) => choice.map_err(Failure::Terminal)?,
+            choice = setup::run(&mut guard, &mut events, (&name, &config.room), agents, plugin) => choice.map_err(Failure::Terminal)?,
             () = &mut stop => None,
         };
         let Some(choice) = choice else {

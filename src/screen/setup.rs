@@ -77,6 +77,8 @@ enum Step {
 struct Setup {
     step: Step,
     name: Composer,
+    /// What a room that is hosted here is called.
+    room: String,
     place: usize,
     invite: Composer,
     joined: Option<Invite>,
@@ -86,11 +88,12 @@ struct Setup {
     error: Option<String>,
 }
 
-/// Asks for what is needed to be in a room; what `plugin` was set to is offered. `None`: the person left.
+/// Asks for what is needed to be in a room; `name` and what `plugin` was set to are offered, and a room that is
+/// hosted here is called `room`. `None`: the person left.
 pub async fn run<S: Surface>(
     surface: &mut S,
     mut events: impl Stream<Item = io::Result<Event>> + Unpin,
-    name: &str,
+    (name, room): (&str, &str),
     agents: Vec<Agent>,
     plugin: Option<Plugin>,
 ) -> io::Result<Option<Choice>> {
@@ -98,6 +101,7 @@ pub async fn run<S: Surface>(
     let mut setup = Setup {
         step: Step::Name,
         name: Composer::default(),
+        room: room.to_owned(),
         place: 0,
         invite: Composer::default(),
         joined: None,
@@ -268,7 +272,7 @@ impl Setup {
                 };
                 Choice {
                     name,
-                    room: "lobby".into(),
+                    room: self.room.clone(),
                     relay: None,
                     host: Some(free_address(ip.into())),
                     token: fresh_token(),
@@ -455,6 +459,7 @@ mod tests {
         let mut setup = Setup {
             step: Step::Name,
             name: Composer::default(),
+            room: "den".into(),
             place: 0,
             invite: Composer::default(),
             joined: None,
@@ -469,5 +474,6 @@ mod tests {
         let choice = setup.next().unwrap();
         assert!(choice.host.unwrap().ip().is_loopback() && choice.relay.is_none());
         assert!(choice.token.len() >= 16);
+        assert_eq!(choice.room, "den");
     }
 }
