@@ -485,9 +485,19 @@ fn the_plugin_is_written_once_and_taken_away() {
         "{update}"
     );
     assert_eq!(std::fs::read_to_string(&say).unwrap(), text);
+    // So it is where the answer is for a program, which reads JSON and nothing else.
+    std::fs::write(&say, "older").unwrap();
+    assert!(ask(&alice, &["update"]).is_object());
+    assert_eq!(std::fs::read_to_string(&say).unwrap(), text);
     drop(seat);
     shell(&alice, &["setup", "claude", "--remove"]);
     assert!(!plugin.exists());
+    // Who reads no further ends nothing half way.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unread = program(&alice, &["setup", "claude"]);
+    assert!(unread.stdout(writer).status().unwrap().success());
+    assert_eq!(std::fs::read_dir(plugin.join("commands")).unwrap().count(), 11);
     let codex = alice.path().join(".codex/config.toml");
     std::fs::create_dir_all(codex.parent().unwrap()).unwrap();
     let mine = "# mine\nmodel = \"x\"\n";

@@ -67,7 +67,7 @@ pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
         }
     })?;
     runtime.shutdown_background();
-    println!("{why}");
+    super::say(&why)?;
     Ok(ExitCode::SUCCESS)
 }
 

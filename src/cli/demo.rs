@@ -34,16 +34,16 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
 }
 
 /// What the demo's agent answers.
-pub(super) fn answer() {
+pub(super) fn answer() -> Result<(), Failure> {
     let mut prompt = String::new();
     // An answer comes also where the prompt cannot be read.
     let _ = stdin().take(1 << 20).read_to_string(&mut prompt);
-    println!(
+    super::say(
         "I had a look (this is the demo's agent, so I only say so).\n\n\
          - `refresh()` is called by two requests at once, and **both** ask for a new token.\n\
          - A lock around it mends that:\n\n\
-         ```rust\nlet _held = self.refreshing.lock().await;\n```"
-    );
+         ```rust\nlet _held = self.refreshing.lock().await;\n```",
+    )
 }
 
 fn paths(dir: &Path, name: &str) -> Result<Paths, Failure> {

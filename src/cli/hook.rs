@@ -50,7 +50,7 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
                 let output = json!({
                     "hookSpecificOutput": { "hookEventName": "UserPromptSubmit", "additionalContext": context },
                 });
-                println!("{output}");
+                super::say(&output.to_string())?;
             }
         }
         Hook::Stop => {
@@ -62,7 +62,7 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
                     open["reason"].as_str().unwrap_or_default(),
                     open["instruction"].as_str().unwrap_or_default()
                 );
-                println!("{}", json!({ "decision": "block", "reason": reason }));
+                super::say(&json!({ "decision": "block", "reason": reason }).to_string())?;
             }
         }
         // Where no session is handed anything, there is nothing to wake for; and one that runs without a person

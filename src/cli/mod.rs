@@ -161,7 +161,7 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
         Word::Doctor { json } => return doctor::run(json, &Paths::usual()?),
         Word::Audit(audit) => return audit::run(&audit, &Paths::usual()?),
         Word::Demo => return demo::run(),
-        Word::DemoAgent => demo::answer(),
+        Word::DemoAgent => demo::answer()?,
         Word::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "nexscope-tui", &mut script);
@@ -179,6 +179,11 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
         _ => Ok(()),
     }
+}
+
+/// The same, a line.
+fn say(line: &str) -> Result<(), Failure> {
+    print(&format!("{line}\n"))
 }
 
 #[cfg(test)]

@@ -96,28 +96,30 @@ pub(super) fn run(setup: &Setup, paths: &Paths) -> Result<(), Failure> {
     }
 }
 
-/// Rewrites the plugin where it was written before, to what this version writes.
-pub(super) fn refresh(paths: &Paths) -> Result<(), Failure> {
+/// Rewrites the plugin where it was written before, to what this version writes; `tells` what it does.
+pub(super) fn refresh(paths: &Paths, tells: bool) -> Result<(), Failure> {
     let market = paths.config.join("claude");
     if !market.exists() {
         return Ok(());
     }
     let program = std::env::current_exe().map_err(Failure::Input)?;
-    if write(&market, &program, false)? {
-        println!("The plugin is of this version now; start Claude Code anew.");
+    if write(&market, &program, false, tells)? && tells {
+        super::say("The plugin is of this version now; start Claude Code anew.")?;
     }
     Ok(())
 }
 
 /// Writes what of the plugin is not there as it should be; whether there was anything.
-fn write(market: &Path, program: &Path, dry_run: bool) -> Result<bool, Failure> {
+fn write(market: &Path, program: &Path, dry_run: bool, tells: bool) -> Result<bool, Failure> {
     let mut changed = false;
     for (path, text) in plugin_files(market, program) {
         if fs::read_to_string(&path).is_ok_and(|old| old == text) {
             continue;
         }
         changed = true;
-        println!("Writes {}", path.display());
+        if tells {
+            super::say(&format!("Writes {}", path.display()))?;
+        }
         if !dry_run {
             write_private(&path, text.as_bytes()).map_err(|error| Failure::Save(path, error))?;
         }
@@ -129,26 +131,26 @@ fn claude(setup: &Setup, paths: &Paths, program: &Path) -> Result<(), Failure> {
     let market = paths.config.join("claude");
     if setup.remove {
         if !market.exists() {
-            println!("Nothing to remove: {} is not there.", market.display());
+            super::say(&format!("Nothing to remove: {} is not there.", market.display()))?;
             return Ok(());
         }
-        println!("Removes {}", market.display());
-        println!("Take it out of Claude Code too: /plugin uninstall nexscope@nexscope");
+        super::say(&format!("Removes {}", market.display()))?;
+        super::say("Take it out of Claude Code too: /plugin uninstall nexscope@nexscope")?;
         return match setup.dry_run {
             true => Ok(()),
             false => fs::remove_dir_all(&market).map_err(|error| Failure::Save(market, error)),
         };
     }
-    if !write(&market, program, setup.dry_run)? {
-        println!("The plugin is there already: {}", market.display());
+    if !write(&market, program, setup.dry_run, true)? {
+        super::say(&format!("The plugin is there already: {}", market.display()))?;
     }
-    println!("Then, once, in Claude Code:");
-    println!("  /plugin marketplace add {}", market.display());
-    println!("  /plugin install nexscope@nexscope");
-    println!(
+    super::say("Then, once, in Claude Code:")?;
+    super::say(&format!("  /plugin marketplace add {}", market.display()))?;
+    super::say("  /plugin install nexscope@nexscope")?;
+    super::say(&format!(
         "or for one session: claude --plugin-dir {}",
         market.join("nexscope").display()
-    );
+    ))?;
     Ok(())
 }
 
@@ -291,7 +293,7 @@ fn codex(setup: &Setup, program: &Path) -> Result<(), Failure> {
         } else {
             "registered already"
         };
-        println!("Nexscope is {what} in {}", path.display());
+        super::say(&format!("Nexscope is {what} in {}", path.display()))?;
         return Ok(());
     }
     let what = if setup.remove {
@@ -299,7 +301,7 @@ fn codex(setup: &Setup, program: &Path) -> Result<(), Failure> {
     } else {
         "Writes [mcp_servers.nexscope] to"
     };
-    println!("{what} {}", path.display());
+    super::say(&format!("{what} {}", path.display()))?;
     if setup.dry_run {
         return Ok(());
     }

@@ -323,8 +323,8 @@ pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
     };
     let each: String = lines.iter().map(|line| format!("{line}\n")).collect();
     super::print(&each)?;
-    if word == "update" && !reach.json {
-        super::plugin::refresh(paths)?;
+    if word == "update" {
+        super::plugin::refresh(paths, !reach.json)?;
     }
     Ok(match word == "wait" && answer["timed_out"] == json!(true) {
         true => ExitCode::FAILURE,
