@@ -1,5 +1,6 @@
 //! The command line: the words and their flags, and how each ends.
 
+mod answers;
 mod attach;
 mod audit;
 mod chain;
