@@ -11,6 +11,8 @@ pub mod control;
 pub mod headless;
 pub mod link;
 pub mod plain;
+mod plain_item;
+pub mod policy;
 pub mod room;
 pub mod screen;
 pub mod session;

@@ -1,22 +1,41 @@
 //! The same session as lines: for pipes, screen readers, and terminals that cannot draw.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     time::{Duration, Instant},
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use nexscope_relay::protocol::{PresenceEvent, body::Origin};
+use nexscope_relay::protocol::{Code, PresenceEvent, body::Origin};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::{
     command::{self, Front, Line, WORDS},
-    room::{Connection, Decision, Entry, Fate, ItemId, Offer, Person, Post, Reply, Room, Settings, What},
+    plain_item,
+    room::{
+        Command, Connection, Decision, Doubt, Entry, Fate, Intent, ItemId, Offer, Person, Post, Reply, Room,
+        Settings, Shown, Side, Target, What,
+    },
     session::Session,
 };
 
-/// How long, at the end of input, a connection or an ack is waited for.
+/// How long, at the end of input, the next connection or ack is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a question at a terminal is about.
+#[derive(Debug)]
+enum Asked {
+    /// A decision.
+    Decides(Decision),
+    /// A message to a name that nobody here has or had.
+    Sends(Command),
+}
+
+/// Lines that are closer together have come in one piece.
+const BURST: Duration = Duration::from_millis(50);
+/// How long a question must stand there before it can be answered.
+const WHOLE: Duration = Duration::from_millis(250);
 
 /// How plain mode goes.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +50,16 @@ pub struct Options {
 enum Did {
     Go,
     Leave,
+}
+
+/// What is left to be done at the end of input: as long as it changes, there is progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Left {
+    joined: bool,
+    /// Messages that are not with the relay.
+    open: usize,
+    /// Bytes that were read of files that are still being read.
+    read: u64,
 }
 
 /// A plain face on a session.
@@ -49,10 +78,16 @@ pub struct Plain<O, E> {
     connection: Connection,
     /// The relay has let us in.
     joined: bool,
-    /// A decision that is carried out when it is written once more.
-    asked: Option<Decision>,
+    /// A decision that waits for a yes, and since when its question stands there.
+    asked: Option<(Asked, Instant)>,
+    /// When the last line came.
+    last_line: Option<Instant>,
     /// Messages that were sent here.
     sent: Vec<u32>,
+    /// Lines of input so far.
+    lines: u64,
+    /// At the end of input, what was left when it was last looked at.
+    left: Option<Left>,
     failed: bool,
 }
 
@@ -73,7 +108,10 @@ impl<O: Write, E: Write> Plain<O, E> {
             connection: Connection::Connecting,
             joined: false,
             asked: None,
+            last_line: None,
             sent: Vec::new(),
+            lines: 0,
+            left: None,
             failed: false,
         }
     }
@@ -86,9 +124,18 @@ impl<O: Write, E: Write> Plain<O, E> {
         stop: impl Future<Output = ()>,
     ) -> (Session, bool) {
         let mut stop = std::pin::pin!(stop);
-        let mut lines = input.lines();
+        // Bytes, since one bad line must not take the next one with it.
+        let mut lines = input.split(b'\n');
         let mut ended: Option<Instant> = None;
         loop {
+            if self.is_turned_away() {
+                let me = &self.session.room.settings.me;
+                let _ = writeln!(
+                    self.err,
+                    "nexscope-tui: someone has that name ({me}). Choose another name with -n NAME."
+                );
+                return (self.session, false);
+            }
             if self.print().is_err() {
                 // Nobody reads any more.
                 return (self.session, !self.failed);
@@ -100,18 +147,22 @@ impl<O: Write, E: Write> Plain<O, E> {
                 let _ = writeln!(self.err, "nexscope-tui: {why}");
                 return (self.session, false);
             }
-            if let Some(since) = ended.filter(|_| !self.options.stay)
-                && let Some(well) = self.is_done(since)
-            {
-                return (self.session, well);
+            if let Some(since) = ended.filter(|_| !self.options.stay) {
+                let since = self.last_progress(since);
+                ended = Some(since);
+                if let Some(well) = self.is_done(since) {
+                    return (self.session, well);
+                }
             }
             let patience = ended.map(|since| since + PATIENCE);
             let patience = patience.filter(|until| !self.options.stay && *until > Instant::now());
             tokio::select! {
                 biased;
                 () = &mut stop => return (self.session, !self.failed),
-                line = lines.next_line(), if ended.is_none() => match line {
-                    Ok(Some(line)) => if let Did::Leave = self.line(&line) {
+                // What comes through a pipe waits until it is known who is here.
+                line = lines.next_segment(), if ended.is_none()
+                    && (self.options.person || self.session.room.connection != Connection::Connecting) => match line {
+                    Ok(Some(line)) => if let Did::Leave = self.bytes(&line) {
                         ended = Some(Instant::now());
                         self.options.stay = false;
                     },
@@ -131,6 +182,32 @@ impl<O: Write, E: Write> Plain<O, E> {
         }
     }
 
+    /// Since when, at the end of input, nothing has moved: no message, no file that is read.
+    fn last_progress(&mut self, since: Instant) -> Instant {
+        let room = &self.session.room;
+        let posts = self
+            .sent
+            .iter()
+            .filter_map(|number| room.timeline.post_numbered(*number));
+        let open = posts
+            .filter_map(|post| room.fate_of(post))
+            .filter(Fate::is_on_its_way)
+            .count();
+        let read = room.offers.all().filter_map(|offer| match &offer.side {
+            Side::Mine(mine) => mine.reading,
+            _ => None,
+        });
+        let left = Left {
+            joined: self.joined,
+            open,
+            read: read.sum(),
+        };
+        match self.left.replace(left) {
+            Some(before) if before != left => Instant::now(),
+            _ => since,
+        }
+    }
+
     /// At the end of input: whether everything is with the relay, or it takes too long.
     fn is_done(&mut self, since: Instant) -> Option<bool> {
         let room = &self.session.room;
@@ -139,10 +216,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             .iter()
             .filter_map(|number| room.timeline.post_numbered(*number));
         let fates: Vec<Fate> = fates.filter_map(|post| room.fate_of(post)).collect();
-        let open = fates
-            .iter()
-            .filter(|fate| matches!(fate, Fate::Preparing | Fate::Sending | Fate::Held))
-            .count();
+        let open = fates.iter().filter(|fate| fate.is_on_its_way()).count();
         let offered = || room.offers.all().filter(|offer| self.sent.contains(&offer.post));
         let moving = offered().any(Offer::is_moving);
         let waits: Vec<&Offer> = offered().filter(|offer| offer.waits_for_takers()).collect();
@@ -186,21 +260,62 @@ impl<O: Write, E: Write> Plain<O, E> {
         Some(false)
     }
 
+    /// Whether the name is taken, and nobody is here to choose another one. Who was in the room already waits until
+    /// the name is free again.
+    fn is_turned_away(&self) -> bool {
+        let taken = matches!(
+            self.session.room.connection,
+            Connection::Waiting {
+                code: Some(Code::NameTaken),
+                ..
+            }
+        );
+        taken && !self.joined && !self.options.person
+    }
+
+    /// A line as it came. What is not UTF-8 in it is replaced, and said.
+    fn bytes(&mut self, line: &[u8]) -> Did {
+        self.lines += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let text = String::from_utf8_lossy(line);
+        if let Cow::Owned(_) = text {
+            let _ = writeln!(
+                self.err,
+                "nexscope-tui: line {} is not UTF-8. Its invalid bytes are sent as \u{fffd}.",
+                self.lines
+            );
+        }
+        self.line(&text)
+    }
+
     fn line(&mut self, line: &str) -> Did {
+        let now = Instant::now();
+        let last = self.last_line.replace(now);
+        let in_burst = last.is_some_and(|last| now.duration_since(last) < BURST);
         if line.trim().is_empty() {
             return Did::Go;
         }
+        if let Some((asked, since)) = self.asked.take()
+            && matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+        {
+            self.answered(asked, since, in_burst, now);
+            return Did::Go;
+        }
         let result = match command::parse(line) {
-            Ok(Line::Command(command)) if self.options.person => {
-                self.session.perform_as_person(command, &Person::at_keyboard())
-            }
+            Ok(Line::Command(command)) if self.options.person => match self.asks_about_name(&command, now) {
+                true => return Did::Go,
+                false => self.session.perform_as_person(command, &Person::at_keyboard()),
+            },
             Ok(Line::Command(command)) => self.session.perform(command),
-            Ok(Line::Decision(decision)) => self.decide(decision),
+            Ok(Line::Intent(intent)) => self.decide(intent, in_burst, now),
             Ok(Line::Front(Front::Quit)) => return Did::Leave,
             Ok(Line::Front(Front::Start)) => {
                 self.session.dial_now();
                 Ok(Reply::Nothing)
             }
+            Ok(Line::Front(Front::StartAs(name))) => Err(format!(
+                "Lines cannot join under another name: leave with /quit, then run nexscope-tui -n {name}."
+            )),
             Ok(Line::Front(Front::Help)) => {
                 for word in WORDS {
                     let _ = writeln!(self.out, "/{} {} - {}", word.name, word.arguments, word.does);
@@ -219,20 +334,85 @@ impl<O: Write, E: Write> Plain<O, E> {
         Did::Go
     }
 
-    /// Lines that come through a pipe decide nothing: a program may have written them.
-    fn decide(&mut self, decision: Decision) -> Result<Reply, String> {
+    /// Prints whole what a decision is about, and asks. Lines that come through a pipe decide nothing: a program may
+    /// have written them.
+    fn decide(&mut self, intent: Intent, in_burst: bool, now: Instant) -> Result<Reply, String> {
         if !self.options.person {
             return Err("Only a person at a terminal decides; open the screen there.".into());
         }
-        let asked = self.asked.take();
-        self.session.look_again(&decision)?;
-        if let Some(question) = self.session.room.doubt(&decision)
-            && asked.as_ref() != Some(&decision)
-        {
-            self.asked = Some(decision);
-            return Err(question);
+        self.session.look_again(&intent)?;
+        let shown = match &intent {
+            Intent::Accept { target, .. } | Intent::Reject { target, .. } => self.print_whole(*target)?,
+            _ if !in_burst && self.session.room.doubt(&intent).is_none() => {
+                let shown = Shown::written(&intent);
+                return self
+                    .session
+                    .decide(Decision::new(intent, shown), Person::at_keyboard());
+            }
+            _ => Shown::written(&intent),
+        };
+        let doubt = self.session.room.doubt(&intent);
+        for words in doubt.into_iter().chain([plain_item::question(&intent)]) {
+            writeln!(self.out, "{words}").map_err(|error| error.to_string())?;
         }
-        self.session.decide(decision, Person::at_keyboard())
+        self.asked = Some((Asked::Decides(Decision::new(intent, shown)), now));
+        Ok(Reply::Nothing)
+    }
+
+    /// Prints items whole. Fails where there are none, or where they cannot be printed.
+    fn print_whole(&mut self, target: Target) -> Result<Shown, String> {
+        let room = &self.session.room;
+        let ids = room.items(target)?;
+        for item in ids.iter().filter_map(|id| room.inbox.get(*id)) {
+            for line in plain_item::lines(room, item) {
+                writeln!(self.out, "{line}").map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(room.shown(&ids))
+    }
+
+    /// Asks about a message to a name that nobody here has or had. Whether it did.
+    fn asks_about_name(&mut self, command: &Command, now: Instant) -> bool {
+        let Command::Say { to, force: false, .. } = command else {
+            return false;
+        };
+        let Some(unknown) = self.session.room.unknown_name(to) else {
+            return false;
+        };
+        let _ = writeln!(
+            self.out,
+            "{}\nSend it to {} anyway? Type y, or write it again.",
+            unknown.in_words(),
+            unknown.name
+        );
+        let mut command = command.clone();
+        if let Command::Say { force, .. } = &mut command {
+            *force = true;
+        }
+        self.asked = Some((Asked::Sends(command), now));
+        true
+    }
+
+    /// A yes to the question. One that was on its way when the question came is none.
+    fn answered(&mut self, asked: Asked, since: Instant, in_burst: bool, now: Instant) {
+        if in_burst || now.duration_since(since) < WHOLE {
+            let _ = writeln!(
+                self.err,
+                "nexscope-tui: that came too fast to be an answer. Read it, then type y."
+            );
+            self.asked = Some((asked, now));
+            return;
+        }
+        let result = match asked {
+            Asked::Decides(decision) => self.session.decide(decision, Person::at_keyboard()),
+            Asked::Sends(command) => self.session.perform_as_person(command, &Person::at_keyboard()),
+        };
+        match result {
+            Ok(reply) => self.reply(&reply),
+            Err(error) => {
+                let _ = writeln!(self.err, "nexscope-tui: {error}");
+            }
+        }
     }
 
     fn reply(&mut self, reply: &Reply) {
@@ -351,7 +531,7 @@ fn status(session: &Session) -> Vec<String> {
         Connection::Left => "left".to_owned(),
     };
     let budgets = room.settings.agents.iter().map(|agent| {
-        let standing = room.guard.standing(agent, crate::session::now());
+        let standing = room.budget_standing(agent);
         format!("{agent}: {}", room.settings.budget(agent).in_words(&standing))
     });
     let mut lines = vec![
@@ -366,6 +546,11 @@ fn status(session: &Session) -> Vec<String> {
 
 /// `bob·codex → alice: text`, further lines indented.
 fn said(post: &Post) -> String {
+    let mark = match post.doubt {
+        Some(Doubt::Stranger) => "[not you: somebody else used your name] ",
+        Some(Doubt::OtherKey) => "[from another key than before] ",
+        None => "",
+    };
     let who = post.speaker();
     let agent = who.agent.map_or_else(String::new, |agent| format!("·{agent}"));
     let to = if post.to.is_empty() {
@@ -373,7 +558,11 @@ fn said(post: &Post) -> String {
     } else {
         format!(" → {}", post.to.join(", "))
     };
-    format!("{}{agent}{to}: {}", who.member, post.text.replace('\n', "\n    "))
+    format!(
+        "{mark}{}{agent}{to}: {}",
+        who.member,
+        post.text.replace('\n', "\n    ")
+    )
 }
 
 fn clock(at: u64, zone: &TimeZone) -> String {

@@ -67,7 +67,12 @@ fn a_name_reaches_that_member_alone_and_no_name_all_others() {
     let alone = Home::new("dave", &relay, "");
     let seat = Term::spawn(&alone, &["start", "--headless"], 80, 24);
     seat.wait_for("in #lobby as dave");
-    let said = Term::spawn(&alone, &["say", "@bob", "@zoe", "are you there?"], 80, 24);
+    let said = Term::spawn(
+        &alone,
+        &["say", "--force", "@bob", "@zoe", "are you there?"],
+        80,
+        24,
+    );
     said.wait_for("bob has it, zoe gets it later");
     b.wait_for("dave → bob, zoe: are you there?");
     a.say("for all");
@@ -82,16 +87,18 @@ fn manual_waits_auto_answers_and_after_three_in_a_row_it_is_the_persons() {
     let bob = with_agent("bob", &relay, "mode = \"auto\"\n");
     let carol = with_agent("carol", &relay, "");
     let alice = Home::new("alice", &relay, "");
+    let mut v1 = V1::join(&relay, "plugin");
+    bob.trusts("plugin");
     let (seat, other) = (Running::headless(&bob), Running::headless(&carol));
     let mut a = Running::lines(&alice);
 
     a.say("for everybody, and for no agent");
+    assert_eq!(v1.next("msg")["text"], "for everybody, and for no agent");
     a.say("@carol are you there?");
     other.wait_for("m2 from alice");
     assert_eq!(ask(&carol, &["inbox"])["pending"][0]["kind"], "mention");
 
     // An agent's questions are answered on their thread, one hop further, and no more than three in a row.
-    let mut v1 = V1::join(&relay, "plugin");
     for number in 1..=3 {
         v1.say(&["bob"], &format!("question {number}"), json!({}));
         let answer = v1.next("msg");

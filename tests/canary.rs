@@ -5,7 +5,7 @@
 //! (one that expired, one rejected, a broadcast, a note, two that wait, one with files) id, thread, text, agent,
 //! editor and what it answers; of files name, id, hash and bytes; the reasons of a receipt, a declined file and a
 //! closed stream; agent, text and id in signals; a body of a kind that nobody knows. Of a member of version 1, id,
-//! thread, text, and a pushed file's name and bytes.
+//! thread, text, and a pushed file's name and bytes. In a test of its own: what a stranger has said under one's own name.
 //!
 //! Looked for in: each prompt, its program's arguments and environment, every file in the agent's folder, by name and
 //! content; what each word answers on the socket, raw and in a shell, from outside and from within a run; each
@@ -22,7 +22,13 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Home, Relay, Term, mcp::Mcp, shell::shell, v1::V1, v2::V2};
+use support::{
+    Home, Relay, Term,
+    mcp::Mcp,
+    shell::{agents_shell, shell},
+    v1::V1,
+    v2::V2,
+};
 use uuid::Uuid;
 
 /// What all marks begin with.
@@ -203,6 +209,37 @@ fn places(alice: &Alice) -> BTreeMap<String, String> {
             );
         }
     }
+    // Every command, for a caller with an agent's mark.
+    for arguments in [
+        &["who"][..],
+        &["inbox"],
+        &["history"],
+        &["poll"],
+        &["watch", "--timeout", "1"],
+        &["status"],
+        &["files"],
+        &["update"],
+        &["mode"],
+        &["before-stop"],
+        &["accept", "m5"],
+        &["reject", "m5"],
+        &["retry", "m5"],
+        &["ask", "what", "waits?"],
+        &["wait", "--timeout", "1"],
+        &["audit", "show", "m5"],
+        &["audit", "show", "m2"],
+        &["audit", "verify"],
+        &["invite"],
+        &["doctor"],
+        &["attach"],
+        &["start", "--plain", "-n", "other"],
+        &["-n", "other", "--plain"],
+    ] {
+        places.insert(
+            format!("shell of an agent: {arguments:?}"),
+            format!("{:?}", agents_shell(&alice.home, arguments)),
+        );
+    }
     let mut mcp = Mcp::start(&alice.home);
     let tools = mcp.request("tools/list", json!({}));
     for tool in tools["tools"].as_array().unwrap() {
@@ -283,7 +320,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     let screen = alice.open(&relay, "1d");
     mallory.say(&message(planted, "rejected", &["alice"], json!({})));
     screen.wait_for("▸ m2 ");
-    screen.say("/reject m2 not now");
+    screen.command("/reject m2 not now");
     mallory.until(|frame| frame["body"]["state"] == "rejected");
     mallory.say(&message(planted, "broadcast", &[], json!({"asks": false})));
     mallory.say(&message(planted, "note", &["alice"], json!({"asks": false})));
@@ -335,7 +372,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
         json!({"asks": false, "files": given_up}),
     ));
     screen.wait_for("f3 ");
-    screen.say("/accept f3");
+    screen.decide("/accept f3");
     mallory.next("file_accept");
     let stream = Uuid::new_v4();
     let of = &given_up[0]["id"];
@@ -367,9 +404,9 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     let id = planted.mark("plain-id");
     mallory.say(&json!({"type": "message", "id": id, "to": ["alice"], "thread": thread, "body": plain}));
     screen.wait_for("and now?");
-    screen.say("/accept m14");
+    screen.decide("/accept m14");
     mallory.until(|frame| frame["body"]["text"] == "An answer.");
-    screen.say("/ask what is new?");
+    screen.command("/ask what is new?");
     mallory.until(|frame| frame["body"]["text"] == "An answer.");
 
     let mut all = places(&alice);
@@ -392,7 +429,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     );
 
     // The one that waits is accepted: its words are in one prompt, once, and no other string of its sender's is.
-    screen.say("/accept m5");
+    screen.decide("/accept m5");
     mallory.until(|frame| frame["body"]["text"] == "An answer.");
     let mut all = places(&alice);
     let text = planted.mark("pending-text");
@@ -407,10 +444,54 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
         "words of ",
         "socket: history",
         "shell: [\"history",
+        "shell of an agent: [\"history",
         "MCP: nexscope_history",
     ];
     let allowed: Vec<(&str, &str)> = told.into_iter().map(|place| (text.as_str(), place)).collect();
     look(planted, &all, &[&allowed[..], &[(&agent, "prompt of ")]].concat());
+}
+
+/// Issue 14, 13: what a stranger has said under one's own name was told as one's own, and quoted in prompts.
+#[test]
+fn words_of_a_stranger_under_ones_own_name_are_in_no_place_of_an_agents() {
+    let (relay, alice) = (Relay::start(), Alice::new());
+    let planted = &mut Planted::default();
+    let mut stranger = V2::join(&relay, &json!({"name": "alice"}));
+    let more = json!({"asks": false});
+    let public = message(planted, "own", &[], more.clone());
+    let thread = public["thread"].clone();
+    stranger.say(&public);
+    let mut second = message(
+        planted,
+        "own-agent",
+        &[],
+        json!({"origin": "agent", "asks": false}),
+    );
+    second["thread"] = thread.clone();
+    stranger.say(&second);
+    stranger.say(&message(planted, "own-direct", &["mallory"], more));
+    for _ in 0..3 {
+        stranger.next("ack");
+    }
+    stranger.say(&json!({"type": "bye"}));
+
+    let screen = alice.open(&relay, "1d");
+    screen.wait_for(&planted.mark("own-text"));
+    screen.wait_for("not you: somebody else used your name");
+    let mut mallory = V2::join(&relay, &json!({"name": "mallory"}));
+    let body = json!({"kind": "chat", "origin": "human", "asks": true, "text": "and now?"});
+    mallory.say(&json!({"type": "message", "id": "plain", "to": ["alice"], "thread": thread, "body": body}));
+    screen.wait_for("and now?");
+    // Neither by hand nor with what is accepted in its thread does an agent get it.
+    screen.decide("/accept m3");
+    mallory.until(|frame| frame["body"]["text"] == "An answer.");
+    let mut all = places(&alice);
+    assert_eq!(alice.runs(&mut all).len(), 1);
+    look(planted, &all, &[]);
+    assert!(
+        all.values().any(|text| text.contains("and now?")),
+        "what was accepted is told"
+    );
 }
 
 /// What no disk has: it passes, or is seen on the screen alone, which the test waits for where it is seen.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::{
     Home, Relay,
     mcp::Mcp,
-    shell::{Running, ask, fails, program, shell},
+    shell::{Running, agents_shell, ask, fails, program, shell},
 };
 
 /// What nobody but its person may see before it is accepted.
@@ -228,9 +228,10 @@ fn what_is_handed_to_a_session_is_answered_by_what_it_says() {
         "mode = \"auto\"\n[agents.claude]\nkind = \"session\"\n",
     );
     let bob = Home::new("bob", &relay, "");
-    let _seat = Running::headless(&alice);
     let mut lines = Running::start(&bob, &[]);
     lines.wait_for("-- in #lobby as bob");
+    alice.trusts("bob");
+    let _seat = Running::headless(&alice);
     let mut mcp = Mcp::start(&alice);
     let (_, first) = mcp.call("nexscope_poll", json!({}));
     assert!(first.contains("\"auto_tasks\":[]"), "{first}");
@@ -549,4 +550,54 @@ fn the_demo_shows_a_mention_a_file_and_an_answer_and_leaves_nothing() {
     let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     assert!(!home.path().join("state").exists() && !home.path().join("config").exists());
+}
+
+/// What an agent's shell asks of this computer passes the same table as what it asks of a session.
+#[test]
+fn an_agents_shell_reads_nothing_that_is_not_for_it_and_turns_nothing_on() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let seat = Running::start(&alice, &["start", "--headless", "--allow-remote-decisions"]);
+    seat.wait_for("in #lobby as");
+    let refused = |arguments: &[&str], why: &str| {
+        let output = agents_shell(&alice, arguments);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains(why), "{arguments:?}: {said}");
+        assert!(
+            !said.contains(support::TOKEN) && !said.contains("in #lobby"),
+            "{arguments:?}: {said}"
+        );
+    };
+    refused(&["invite"], "not for an agent");
+    refused(&["audit", "show", "m1"], "not for an agent");
+    refused(&["-n", "alice2", "--plain"], "An agent joins without a screen");
+    refused(&["start", "--plain"], "An agent joins without a screen");
+    refused(
+        &["start", "-n", "alice2", "--headless", "--mode", "auto"],
+        "does not turn auto mode on",
+    );
+    refused(
+        &["start", "-n", "alice2", "--headless", "--allow-remote-decisions"],
+        "does not let programs decide",
+    );
+    assert!(agents_shell(&alice, &["audit", "verify"]).status.success());
+    // For a person's own program it is as it was.
+    assert!(shell(&alice, &["invite"]).status.success());
+
+    // A model that starts a session, or finds one, turns no auto mode on by the way.
+    let mut mcp = Mcp::start(&alice);
+    let (_, text) = mcp.call("nexscope_start", json!({"mode": "auto"}));
+    assert!(
+        text.contains("already running: alice") && text.contains("Only a person"),
+        "{text}"
+    );
+    assert_eq!(ask(&alice, &["mode"])["mode"], "manual");
+
+    // Nor by its environment.
+    let bob = Home::new("bob", &relay, "");
+    let marked = [("CLAUDECODE", "1"), ("NEXSCOPE_MODE", "auto")];
+    let seat = Running::start_with(&bob, &["start", "--headless"], &marked);
+    seat.wait_for("in #lobby as");
+    assert_eq!(ask(&bob, &["mode"])["mode"], "manual");
 }

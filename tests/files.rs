@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 use nexscope_relay::protocol::ChunkHead;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::{
     Home, Relay,
-    shell::{Running, ask, fails},
+    shell::{Running, agents_shell, ask, decide, fails},
     v1::V1,
     v2::V2,
 };
@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// A seat whose person's programs may decide, and its files' folder.
 struct Seat {
     home: Home,
-    _running: Running,
+    running: Option<Running>,
 }
 
 impl Seat {
@@ -30,8 +30,18 @@ impl Seat {
         running.wait_for("in #lobby as");
         Self {
             home,
-            _running: running,
+            running: Some(running),
         }
+    }
+
+    /// The program ends, and starts again.
+    fn again(&mut self) {
+        let running = self.running.take().expect("it runs");
+        ask(&self.home, &["stop"]);
+        assert_eq!(running.end().0, 0);
+        let running = Running::start(&self.home, &["start", "--headless", "--allow-remote-decisions"]);
+        running.wait_for("in #lobby as");
+        self.running = Some(running);
     }
 
     fn got(&self) -> PathBuf {
@@ -86,13 +96,13 @@ fn files_go_both_ways_with_a_member_of_version_1() {
     plugin.send_file(&["bob"], "../report one.txt", &bytes);
     seat.until("f1", "waits");
     assert!(!seat.got().join("report one.txt").exists());
-    assert_eq!(ask(&seat.home, &["accept", "f1"])["decided"], json!(true));
+    assert_eq!(decide(&seat.home, &["accept", "f1"])["decided"], json!(true));
     seat.until("f1", "done");
     assert_eq!(fs::read(seat.got().join("report one.txt")).unwrap(), bytes);
 
     plugin.send_file(&["bob"], "unwanted.txt", b"no");
     seat.until("f2", "waits");
-    ask(&seat.home, &["reject", "f2", "not", "now"]);
+    decide(&seat.home, &["reject", "f2", "not", "now"]);
     seat.until("f2", "declined");
     assert_eq!(plugin.next("ack")["delivered"], json!(["bob"]));
 
@@ -102,7 +112,8 @@ fn files_go_both_ways_with_a_member_of_version_1() {
         &seat.home,
         &["say", "--file", "back.bin", "@plugin", "here it is"],
     );
-    ask(&seat.home, &["accept", said["draft"].as_str().unwrap()]);
+    until_looked_through(&seat.home, 1, 1);
+    decide(&seat.home, &["accept", said["draft"].as_str().unwrap()]);
     let (start, got) = plugin.receive_file();
     assert_eq!(
         (
@@ -113,6 +124,33 @@ fn files_go_both_ways_with_a_member_of_version_1() {
         (&json!("back.bin"), &json!(bytes.len()), &json!("bob"))
     );
     assert!(got == bytes);
+}
+
+/// The sender of a file sees what each receiver did with it, also after a restart.
+#[test]
+fn the_sender_sees_what_became_of_each_offer() {
+    let relay = Relay::start();
+    let mut alice = Seat::new("alice", &relay);
+    let bob = Seat::new("bob", &relay);
+    let wants = [
+        ("wanted.txt", "accept", "done"),
+        ("unwanted.txt", "reject", "declined"),
+    ];
+    for (nth, (name, decision, state)) in wants.into_iter().enumerate() {
+        let id = format!("f{}", nth + 1);
+        fs::write(alice.home.work().join(name), name).unwrap();
+        let said = ask(&alice.home, &["say", "--file", name, "@bob", "look"]);
+        decide(&alice.home, &["accept", said["draft"].as_str().unwrap()]);
+        bob.until(&id, "waits");
+        assert_eq!(alice.until(&id, "offered")["to"], json!([]));
+        decide(&bob.home, &[decision, &id]);
+        let to = alice.until(&id, state)["to"].clone();
+        assert_eq!(to, json!([{ "name": "bob", "state": state }]));
+    }
+    alice.again();
+    for (nth, (_, _, state)) in wants.into_iter().enumerate() {
+        alice.until(&format!("f{}", nth + 1), state);
+    }
 }
 
 /// Names that would lie elsewhere, hide, or be run, by a real sender; each stays in the folder.
@@ -142,7 +180,7 @@ fn hostile_names_stay_in_the_folder() {
         plugin.send_file(&["bob"], name, format!("{nth}").as_bytes());
         plugin.next("ack");
         seat.until(&id, "waits");
-        ask(&seat.home, &["accept", &id]);
+        decide(&seat.home, &["accept", &id]);
         seat.until(&id, "done");
     }
     let all = seat.everything();
@@ -168,7 +206,7 @@ fn lies(liar: &mut V2, id: &str, size: usize, sha256: &str, bytes: &[u8], seat: 
                 "files": [{"id": id, "name": format!("{id}.bin"), "size": size, "sha256": sha256}]}}),
     );
     seat.until(&format!("f{number}"), "waits");
-    ask(&seat.home, &["accept", &format!("f{number}")]);
+    decide(&seat.home, &["accept", &format!("f{number}")]);
     liar.next("file_accept");
     let stream = Uuid::new_v4();
     liar.say(
@@ -273,12 +311,13 @@ fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
     let mut person = Running::lines(&carol);
     person.say("@bob what did you find?");
     seat.wait_for("m1 from carol");
-    ask(&bob, &["accept", "m1"]);
+    decide(&bob, &["accept", "m1"]);
+    until_looked_through(&bob, 1, 1);
     let draft = draft(&bob);
     let text = draft["text"].as_str().unwrap();
     assert!(text.starts_with("See the report.\n(Not attached: "), "{text}");
     assert!(!person.has_seen("See the report"));
-    ask(&bob, &["accept", "d1"]);
+    decide(&bob, &["accept", "d1"]);
     person.wait_for("See the report.");
     person.wait_for("report.md from bob is here");
     assert_eq!(
@@ -311,40 +350,44 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     let carol = Seat::new("carol", &relay);
     let person = |text: &str| {
         let said = ask(&carol.home, &["say", text]);
-        ask(&carol.home, &["accept", said["draft"].as_str().unwrap()]);
+        decide(&carol.home, &["accept", said["draft"].as_str().unwrap()]);
     };
     person("@bob something secret, please");
     seat.wait_for("m1 from carol");
-    ask(&bob, &["accept", "m1"]);
+    decide(&bob, &["accept", "m1"]);
     draft(&bob);
+    until_looked_through(&bob, 1, 1);
+    ask(&bob, &["inbox"]);
     let (code, why) = fails(&bob, &["accept", "d1"]);
     assert_eq!(code, 1);
     assert!(why.contains("a.txt line 2 looks like a GitHub token"), "{why}");
-    ask(&bob, &["reject", "d1", "not that"]);
+    decide(&bob, &["reject", "d1", "not that"]);
 
     person("@bob something harmless, please");
     seat.wait_for("m2 from carol");
-    ask(&bob, &["accept", "m2"]);
+    decide(&bob, &["accept", "m2"]);
     draft(&bob);
     let file = bob.work().join("a.txt");
     // Once it is looked through, it is put in the place of what was.
-    let why = loop {
-        if draft(&bob)["warnings"] == json!([]) {
-            fs::write(&file, format!("as long as it was\n{secret}\n")).unwrap();
-            break fails(&bob, &["accept", "d2"]).1;
-        }
-    };
+    until_looked_through(&bob, 2, 1);
+    fs::write(&file, format!("as long as it was\n{secret}\n")).unwrap();
+    ask(&bob, &["inbox"]);
+    let (_, why) = fails(&bob, &["accept", "d2"]);
     assert!(
-        why.contains("a.txt of d2 has changed since it was looked through"),
+        why.contains("a.txt of d2 has changed since it was checked"),
         "{why}"
     );
+    until_looked_through(&bob, 2, 2);
+    ask(&bob, &["inbox"]);
     let (_, why) = fails(&bob, &["accept", "d2"]);
     assert!(why.contains("a.txt line 2 looks like a GitHub token"), "{why}");
     fs::write(&file, "what was found\n").unwrap();
+    ask(&bob, &["inbox"]);
     fails(&bob, &["accept", "d2"]);
-    ask(&bob, &["accept", "d2"]);
+    until_looked_through(&bob, 2, 3);
+    decide(&bob, &["accept", "d2"]);
     carol.until("f1", "waits");
-    ask(&carol.home, &["accept", "f1"]);
+    decide(&carol.home, &["accept", "f1"]);
     carol.until("f1", "done");
     assert_eq!(
         fs::read_to_string(carol.got().join("a.txt")).unwrap(),
@@ -361,17 +404,132 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     );
 }
 
+/// What stands in a file's place after it was looked through.
+type Change = fn(&std::path::Path);
+
+/// A file that is another one by the time of the accept stays here, whoever drafted it, also after a restart.
+#[test]
+fn what_took_the_place_of_a_checked_file_does_not_leave() {
+    const SIZE: usize = 9 << 20;
+    let changes: &[(&str, Change)] = &[
+        ("it is a link", |work| {
+            fs::remove_file(work.join("out/a.bin")).unwrap();
+            symlink("../../secret", work.join("out/a.bin")).unwrap();
+        }),
+        ("a folder on the way to it is one", |work| {
+            fs::rename(work.join("out"), work.join("before")).unwrap();
+            symlink("..", work.join("out")).unwrap();
+        }),
+        ("it is not a regular file", |work| {
+            fs::remove_file(work.join("out/a.bin")).unwrap();
+            let made = std::process::Command::new("mkfifo")
+                .arg(work.join("out/a.bin"))
+                .status();
+            assert!(made.unwrap().success());
+        }),
+        ("there is no such file", |work| {
+            fs::remove_file(work.join("out/a.bin")).unwrap()
+        }),
+        ("", |work| {
+            fs::write(work.join("new"), vec![7; SIZE]).unwrap();
+            fs::rename(work.join("new"), work.join("out/a.bin")).unwrap();
+        }),
+    ];
+    let relay = Relay::start();
+    let carol = Seat::new("carol", &relay);
+    let bob = Home::empty("bob");
+    bob.join(&relay, "");
+    let start = || {
+        let seat = Running::start(&bob, &["start", "--headless", "--allow-remote-decisions"]);
+        seat.wait_for("in #lobby as");
+        seat
+    };
+    let work = bob.work();
+    for name in ["secret", "a.bin"] {
+        fs::write(bob.path().join(name), vec![7; SIZE]).unwrap();
+    }
+    for (nth, (then, change)) in changes.iter().enumerate() {
+        let mut seat = start();
+        for left in ["out", "before"] {
+            let _ = fs::remove_file(work.join(left));
+            let _ = fs::remove_dir_all(work.join(left));
+        }
+        fs::create_dir(work.join("out")).unwrap();
+        fs::write(work.join("out/a.bin"), vec![0; SIZE]).unwrap();
+        let said = agents_shell(&bob, &["say", "--file", "out/a.bin", "@carol", "see"]);
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let number = nth as u32 + 1;
+        let id = format!("d{number}");
+        until_looked_through(&bob, number, 1);
+        if nth % 2 == 0 {
+            drop(seat);
+            seat = start();
+        }
+        change(&work);
+        ask(&bob, &["inbox"]);
+        let (_, why) = fails(&bob, &["accept", &id]);
+        assert!(
+            why.contains(&format!("a.bin of {id} has changed since it was checked")),
+            "{why}"
+        );
+        until_looked_through(&bob, number, 2);
+        ask(&bob, &["inbox"]);
+        if !then.is_empty() {
+            let (_, why) = fails(&bob, &["accept", &id]);
+            assert!(
+                why.contains(&format!("a.bin of {id} cannot be sent: ")) && why.contains(then),
+                "{why}"
+            );
+            until_looked_through(&bob, number, 3);
+        }
+        decide(&bob, &["reject", &id, "no"]);
+        drop(seat);
+    }
+    let _seat = start();
+    // Nothing came of all that; what comes next is the first.
+    fs::write(work.join("last.txt"), "fine").unwrap();
+    agents_shell(&bob, &["say", "--file", "last.txt", "@carol", "see"]);
+    let last = changes.len() as u32 + 1;
+    until_looked_through(&bob, last, 1);
+    decide(&bob, &["accept", &format!("d{last}")]);
+    assert_eq!(carol.until("f1", "waits")["bytes"], json!(4));
+    // What is offered is the file that was checked, also when it is asked for.
+    fs::remove_file(work.join("last.txt")).unwrap();
+    symlink("../secret", work.join("last.txt")).unwrap();
+    decide(&carol.home, &["accept", "f1"]);
+    carol.until("f1", "failed");
+    assert!(carol.everything().iter().all(|path| !path.ends_with("last.txt")));
+}
+
+/// Waits until the files of a draft were looked through so many times, and that is on disk.
+fn until_looked_through(home: &Home, draft: u32, times: usize) {
+    let looked = format!("{{\"looked\":{{\"number\":{draft},");
+    loop {
+        // A command to the session and back.
+        ask(home, &["inbox"]);
+        let journal = fs::read_to_string(below(&home.path().join("state"), "journal.jsonl")).unwrap();
+        if journal.matches(&looked).count() >= times {
+            return;
+        }
+    }
+}
+
 /// The audit log below a folder.
 fn audit_log(folder: &std::path::Path) -> PathBuf {
+    below(folder, "audit.jsonl")
+}
+
+/// The file of that name below a folder.
+fn below(folder: &std::path::Path, name: &str) -> PathBuf {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             match path.is_dir() {
                 true => folders.push(path),
-                false if path.ends_with("audit.jsonl") => return path,
+                false if path.ends_with(name) => return path,
                 false => {}
             }
         }
     }
-    panic!("there is no audit log")
+    panic!("there is no {name}")
 }

@@ -103,8 +103,8 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
     b.wait_for("▸ m1 alice asks helper");
 
     for (keys, typed) in [
-        ("some text\x1ba", "› some text"),
-        ("more\x1br", "› some textmore"),
+        ("some text\x1ba", "unsent: some text"),
+        ("more\x1br", "unsent: some textmore"),
     ] {
         b.send(keys);
         // The item is opened, and what was typed stays where it was typed.
@@ -181,10 +181,10 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
     b.press_until("\x1bOQ", "again posts it all the same");
     b.send("\x1bOS");
     b.wait_for("[Inbox 1]");
-    b.press_until("e", "d1 is accepted with these words");
+    b.press_until("e", "Accept d1 with these words");
     b.send("\x15ask me in person");
     b.wait_for("ask me in person");
-    b.press_until("\r", "nothing waits");
+    b.press_until("\r", "edited by you");
     b.send("\x1b");
     b.wait_for("edited by you");
     a.wait_for("ask me in person");
@@ -227,14 +227,14 @@ fn files_are_taken_anew(save: impl Fn(&Path, &str)) {
         &keymap,
         "inherits = \"default\"\n[anywhere]\nF1 = \"none\"\nF9 = \"help\"",
     );
-    a.wait_for("as they were saved");
+    a.wait_for("Reloaded config.");
     // What was said goes with the next key.
     a.send(" ");
     a.wait_for("F9 help");
     save(&theme, "inherits = \"light\"");
     a.wait_for_background(vt100::Color::Rgb(0xff, 0xff, 0xff));
     a.send(" ");
-    a.wait_gone("as they were saved");
+    a.wait_gone("Reloaded config.");
     let settings = fs::read_to_string(&config).unwrap();
     save(&config, &settings.replace("theme = \"own\"", "theme = \"dark\""));
     a.wait_for_background(vt100::Color::Rgb(0x1b, 0x1f, 0x27));
@@ -277,7 +277,7 @@ fn files_are_taken_anew(save: impl Fn(&Path, &str)) {
         a.send("\x1b");
         a.wait_gone("Help · Esc goes back");
         save(path, &right);
-        a.wait_for("as they were saved");
+        a.wait_for("Reloaded config.");
     }
 }
 
@@ -438,10 +438,32 @@ fn leaving_ends_the_agents_and_tells_who_asked() {
     b.wait_for("Again to leave");
     b.send("\x03");
     a.wait_until("both failures", |screen| {
-        screen.matches("failed at bob: stopped by bob").count() == 2
+        screen.matches("failed at bob: stopped by its owner").count() == 2
     });
     a.wait_for("bob left");
     assert!(!bob.path().join("started").exists());
+}
+
+/// An error is no way around the review of answers: who asked is told that it failed, and its person has the words.
+#[test]
+fn what_an_agent_wrote_before_it_failed_stays_with_its_person() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
+    let script = bob.script("agent", "cat > /dev/null; echo the unreleased plan; exit 3");
+    let settings = format!("review = \"always\"\n{}", command_agent("helper", &script));
+    bob.join(&relay, &settings);
+    let (a, b) = (alice.screen(100, 30), bob.screen(100, 30));
+    a.wait_for("People 2");
+    b.wait_for("People 2");
+    a.say("@bob what is planned?");
+    b.wait_for("▸ m1 alice asks helper");
+    b.press_until(
+        "\x1bOQ",
+        "helper failed on m1: it ended with exit code 3: the unreleased plan",
+    );
+    b.wait_for("⚠ unfinished: its program ended");
+    let told = a.wait_for("failed at bob: its program ended with an error");
+    assert!(!told.contains("unreleased"), "{told}");
 }
 
 /// `kill -TSTP`, as a shell's `suspend` does: the shell has its terminal back, and all is there again after `fg`.

@@ -4,9 +4,11 @@ mod support;
 
 use std::{path::Path, process::Command};
 
+use std::time::Duration;
+
 use support::{
     Home, Relay, TOKEN, Term, command_agent,
-    shell::{Running, ask},
+    shell::{Running, ask, fails},
 };
 
 #[test]
@@ -20,7 +22,7 @@ fn lines_are_sent_and_the_room_is_printed() {
     b.wait_for("alice joined");
     a.say("hello");
     a.say("/tell @bob a note");
-    a.say("/tell @dan are you there");
+    a.say("/tell --force @dan are you there");
     let (code, errors) = a.end();
     assert_eq!(
         (code, errors.as_str()),
@@ -41,11 +43,12 @@ fn an_interrupt_ends_what_the_agent_does_as_well() {
     assert!(made.success());
     let script = bob.script("agent", "echo $$ > \"$HOME/started\"; exec sleep 600");
     bob.join(&relay, &command_agent("helper", &script));
-    let b = Running::start(&bob, &["start", "--plain", "--mode", "auto"]);
-    b.wait_for("-- in #lobby as bob");
     let alice = Home::new("alice", &relay, "");
     let mut a = Running::start(&alice, &["--stay"]);
     a.wait_for("-- in #lobby as alice");
+    bob.trusts("alice");
+    let b = Running::start(&bob, &["start", "--plain", "--mode", "auto"]);
+    b.wait_for("-- in #lobby as bob");
     a.say("@bob deploy?");
     let agent = std::fs::read_to_string(&started).unwrap();
     let interrupt = Command::new("kill")
@@ -102,19 +105,29 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     let mut a = Running::lines(&alice);
     a.say("@bob which key?");
     b.wait_for("-- m1 from alice waits for you");
-    b.say("/accept m1");
+    // Both in one piece decide nothing.
+    b.say("/accept m1\ry");
+    b.wait_for("that came too fast to be an answer");
+    b.settle(Duration::from_millis(300));
+    b.say("y");
     b.wait_for("-- d1 from bob waits for you");
     b.say("/accept d1");
     b.wait_for("d1 looks like a GitHub token: again posts it all the same.");
-    // Something else between them is no second time.
+    b.wait_for("| It is ghp_");
+    b.wait_for("Accept? Type y.");
+    // Something else between them is no yes.
+    b.settle(Duration::from_millis(300));
     b.say("/accept m9");
     b.wait_for("m9 does not wait for you");
-    b.say("/accept d1");
-    b.wait_until("it asks again", |text| {
-        text.matches("again posts it").count() == 2
-    });
+    b.say("y");
+    a.wait_for("bob: y");
     assert!(!a.has_seen("ghp_"));
     b.say("/accept d1");
+    b.wait_until("it asks again", |text| {
+        text.matches("Accept? Type y.").count() == 3
+    });
+    b.settle(Duration::from_millis(300));
+    b.say("y");
     a.wait_for("bob·helper → alice: It is ghp_");
 }
 
@@ -283,7 +296,69 @@ fn the_end_of_the_input_waits_for_files() {
     assert!(std::fs::read(files.join("lobby/large.bin")).unwrap() == bytes);
 
     let mut a = Running::lines(&alice);
-    a.say("/say @carol --note --file large.bin look");
+    a.say("/say @carol --force --note --file large.bin look");
     let (code, said) = a.end();
     assert!(code == 0 && said.contains("nobody has taken large.bin"), "{said}");
+}
+
+/// Issue 14, 24: a long pipe was cut off after 10 s, although the relay took line after line.
+#[test]
+fn a_long_pipe_goes_on_as_long_as_there_is_progress() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let mut a = Running::lines(&alice);
+    let lines: String = (0..900).map(|line| format!("line {line}\n")).collect();
+    a.write(lines.as_bytes());
+    // The relay takes 50 a second after the first 200, so this takes longer than any single wait may.
+    assert_eq!(a.end(), (0, String::new()));
+}
+
+/// Issue 14, 24: such a line was lost, and the next one with it.
+#[test]
+fn a_line_that_is_not_utf8_is_sent_with_replacements() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let b = Running::lines(&bob);
+    let mut a = Running::lines(&alice);
+    a.write(b"before\r\ncaf\xe9 au lait\nafter\n");
+    let (code, errors) = a.end();
+    assert_eq!(
+        (code, errors.as_str()),
+        (
+            0,
+            "nexscope-tui: line 2 is not UTF-8. Its invalid bytes are sent as \u{fffd}.\n"
+        )
+    );
+    b.wait_for("alice: before");
+    b.wait_for("alice: caf\u{fffd} au lait");
+    b.wait_for("alice: after");
+}
+
+/// Issue 14, 28: a mistyped name was sent to nobody, and waited for seven days.
+#[test]
+fn a_name_that_nobody_has_is_not_sent_to_by_lines_or_a_shell() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let b = Running::lines(&bob);
+    let mut a = Running::lines(&alice);
+    a.say("@bbo look");
+    a.say("@bob hello");
+    let (code, errors) = a.end();
+    assert_eq!(code, 1, "{errors}");
+    assert!(
+        errors.contains("No one called bbo has been here. Did you mean bob? /say --force sends it anyway."),
+        "{errors}"
+    );
+    b.wait_for("hello");
+
+    let session = Running::start(&alice, &["start", "--headless"]);
+    session.wait_for("in #lobby as");
+    let (code, errors) = fails(&alice, &["say", "@bbo", "look"]);
+    assert_eq!(code, 1, "{errors}");
+    assert!(
+        errors.contains("Did you mean bob?") && errors.contains("--force"),
+        "{errors}"
+    );
+    ask(&alice, &["say", "--force", "@bbo", "look"]);
+    drop(session);
 }

@@ -2,12 +2,16 @@
 //! in a pseudo-terminal.
 mod support;
 
+#[path = "screen/first.rs"]
+mod first;
 #[path = "screen/hostile.rs"]
 mod hostile;
 #[path = "screen/keys.rs"]
 mod keys;
 #[path = "screen/mouse.rs"]
 mod mouse;
+#[path = "screen/names.rs"]
+mod names;
 #[path = "screen/reading.rs"]
 mod reading;
 #[path = "screen/trusting.rs"]

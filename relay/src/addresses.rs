@@ -159,7 +159,7 @@ fn over(limit: usize, count: usize) -> bool {
 }
 
 /// Whoever has an IPv6 address has the /64 around it.
-fn group(address: IpAddr) -> IpAddr {
+pub(crate) fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,

@@ -29,7 +29,7 @@ use tokio_tungstenite::{
 use tracing::{debug, info};
 
 use crate::{
-    addresses::Permit,
+    addresses::{Permit, group},
     burst,
     front::{self, Accepted},
     hub::Place,
@@ -270,6 +270,7 @@ impl Connection {
             greeting,
             version: crate::protocol::VERSION,
             connection: shared.next_connection(),
+            address: group(self.peer),
             session: random::secret().map_err(full)?,
             v1: None,
             crowded: self.permit.crowded(),

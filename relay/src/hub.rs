@@ -18,7 +18,7 @@ use crate::{
     },
     queue::Queue,
     random,
-    room::{Entry, Feed, FileFault, Room, Rules, StreamFault, Ticket, Walked},
+    room::{Entry, Feed, FileFault, Owners, Room, Rules, StreamFault, Ticket, Walked},
 };
 
 /// How long an empty room is kept where nothing waits in it; then it is looked at again and again.
@@ -36,6 +36,8 @@ pub struct Hub {
     shutdown: CancellationToken,
     /// By name in lower case.
     rooms: Mutex<HashMap<String, Arc<Cell>>>,
+    /// Whose the names of all rooms are; outlives the rooms.
+    owners: Arc<Mutex<Owners>>,
 }
 
 /// A room and its lock. Nothing is awaited under it.
@@ -67,6 +69,7 @@ impl Hub {
             seat,
             shutdown,
             rooms: Mutex::default(),
+            owners: Arc::default(),
         }
     }
 
@@ -140,7 +143,12 @@ impl Hub {
             rooms.remove(&empty.key);
         }
         let epoch = random::id().map_err(|_| full())?;
-        let room = Room::new(&entry.greeting.room, epoch, Arc::clone(&self.rules));
+        let room = Room::new(
+            &entry.greeting.room,
+            epoch,
+            Arc::clone(&self.rules),
+            Arc::clone(&self.owners),
+        );
         let cell = Arc::new(Cell {
             key: key.clone(),
             room: Mutex::new(Kept { room, gone: false }),

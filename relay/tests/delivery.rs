@@ -95,7 +95,7 @@ async fn messages_go_to_whom_they_are_for() {
     let got = bob.next_of("message").await;
     assert_eq!(
         got,
-        json!({"type": "message", "id": "b", "from": "alice", "to": ["Bob", "dan"], "only": true, "seq": 2,
+        json!({"type": "message", "id": "b", "from": "alice", "from_key": null, "to": ["Bob", "dan"], "only": true, "seq": 2,
                "at": got["at"], "body": {"kind": "chat", "text": "b"}})
     );
     assert_eq!(bob.next_of("message").await["id"], "c");
@@ -377,38 +377,59 @@ async fn seats_are_taken_over() {
 }
 
 #[tokio::test]
-async fn a_name_is_its_owner_s_while_something_waits() {
+async fn a_name_stays_its_owners() {
     let relay = relay(|_| {}).await;
     let mut alice = Client::join(&relay, "alice").await;
-    Client::enter(&relay, owned("bob", 'A')).await.bye().await;
-    Client::enter(&relay, owned("bob", 'B')).await.bye().await;
-    alice.presence("leave", "bob").await;
-    alice.presence("leave", "bob").await;
     alice.post("for-anybody", &["bob"], true).await;
-    let mut bob = Client::enter(&relay, owned("bob", 'C')).await;
-    assert_eq!(bob.messages().await, ["for-anybody"]);
-    alice.post("for-c", &["bob"], true).await;
-    assert_eq!(bob.messages().await, ["for-c"]);
-    bob.bye().await;
-    alice.presence("leave", "bob").await;
-    // All had, so the name is free; but not what was meant for another.
-    let mut with_history = owned("bob", 'D');
-    with_history["history"] = 100.into();
-    let mut bob = Client::enter(&relay, with_history).await;
+    let mut bob = Client::enter(&relay, owned("bob", 'A')).await;
+    assert_eq!(bob.welcome["bound"], true);
     assert_eq!(bob.messages().await, ["for-anybody"]);
     bob.bye().await;
     alice.presence("leave", "bob").await;
-    let bob = Client::enter(&relay, owned("bob", 'D')).await;
-    bob.cut();
-    alice.presence("away", "bob").await;
-    alice.post("for-d", &["bob"], true).await;
-    for hello in [hello("bob"), owned("bob", 'C')] {
+    // Whether or not something waits for it, and while nobody is in the room.
+    let others = || [hello("bob"), owned("BOB", 'B')];
+    for waits in [false, true] {
+        for hello in others() {
+            let mut client = Client::connect(&relay).await;
+            client.send(hello).await;
+            assert_eq!(client.end().await, end(4009, "name_taken"), "{waits}");
+        }
+        alice.post(if waits { "b" } else { "a" }, &["bob"], true).await;
+    }
+    alice.bye().await;
+    for hello in others() {
         let mut client = Client::connect(&relay).await;
         client.send(hello).await;
         assert_eq!(client.end().await, end(4009, "name_taken"));
     }
-    let mut bob = Client::enter(&relay, owned("bob", 'D')).await;
-    assert_eq!(bob.messages().await, ["for-d"]);
+    let mut bob = Client::enter(&relay, owned("bob", 'A')).await;
+    assert_eq!(bob.messages().await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_message_for_a_key_reaches_no_other() {
+    let relay = relay(|_| {}).await;
+    let mut alice = Client::enter(&relay, owned("alice", 'A')).await;
+    let mut bob = Client::enter(&relay, owned("bob", 'B')).await;
+    let key = bob.welcome["members"][1]["key"].clone();
+    let mut send = async |id: &str, key: &Value| {
+        let frame = json!({"type": "message", "id": id, "to": ["bob"], "only": true,
+            "to_keys": {"bob": key}, "body": {"kind": "chat", "text": id}});
+        alice.send(frame).await;
+        alice.next_of("ack").await
+    };
+    let ack = send("wrong", &json!("0123456789abcdef")).await;
+    assert_eq!((&ack["reached"], &ack["absent"]), (&json!([]), &json!(["bob"])));
+    let ack = send("right", &key).await;
+    assert_eq!((&ack["reached"], &ack["absent"]), (&json!(["bob"]), &json!([])));
+    let got = bob.next_of("message").await;
+    assert_eq!((&got["id"], got.get("to_keys")), (&json!("right"), None));
+    assert_eq!(got["from_key"], bob.welcome["members"][0]["key"]);
+    bob.bye().await;
+    let mut with_history = owned("bob", 'B');
+    with_history["history"] = 100.into();
+    let mut bob = Client::enter(&relay, with_history).await;
+    assert_eq!(bob.messages().await, ["right"]);
 }
 
 #[tokio::test]

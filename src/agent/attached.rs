@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Ending, Outcome};
+use crate::transfer::AgentFile;
 
 /// What such a line begins with, as the prompt tells it.
 const BEGIN: &str = "[[attach:";
@@ -17,7 +18,7 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
     if !answer.contains(BEGIN) {
         return ending;
     }
-    let (mut lines, mut files): (Vec<String>, Vec<PathBuf>) = (Vec::new(), Vec::new());
+    let (mut lines, mut files): (Vec<String>, Vec<AgentFile>) = (Vec::new(), Vec::new());
     let mut fenced = false;
     for line in answer.lines() {
         fenced ^= line.trim_start().starts_with("```");
@@ -25,16 +26,17 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
             lines.push(line.to_owned());
             continue;
         };
-        match crate::transfer::inspect_below(&folder.join(named), folder) {
+        match AgentFile::find(&folder.join(named), folder) {
             Ok(_) if files.len() == MOST => lines.push(format!("(Not attached, more than {MOST}: {named})")),
-            Ok(path) if files.contains(&path) => {}
-            Ok(path) => files.push(path),
+            Ok(file) if files.contains(&file) => {}
+            Ok(file) => files.push(file),
             Err(why) => lines.push(format!("(Not attached: {why})")),
         }
     }
     let mut text = lines.join("\n").trim().to_owned();
     if text.is_empty() && !files.is_empty() {
-        let names = files.iter().filter_map(|path| path.file_name());
+        let paths: Vec<PathBuf> = files.iter().map(AgentFile::path).collect();
+        let names = paths.iter().filter_map(|path| path.file_name());
         let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
         text = super::text::one_line(&names.join(", "), 600);
     }
@@ -43,6 +45,14 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
         files,
         ..ending
     }
+}
+
+/// The whole of an answer that ends an exchange, as the prompt tells it.
+const END: &str = "[[end]]";
+
+/// Whether an answer says that there is nothing more to say.
+pub fn ends_exchange(answer: &str) -> bool {
+    answer.trim() == END
 }
 
 /// Whether an answer may bring files, so that its person is to see it first.
@@ -97,13 +107,14 @@ mod tests {
         let taken = |answer: &str| {
             let ending = Ending {
                 outcome: Outcome::Answer(answer.to_owned()),
-                ..Ending::failed("")
+                ..Ending::failed(crate::agent::Failed::new(crate::room::Failure::Other, ""))
             };
             let ending = take(ending, &dir);
             let Outcome::Answer(text) = ending.outcome else {
                 panic!()
             };
-            (text, ending.files)
+            let files: Vec<PathBuf> = ending.files.iter().map(AgentFile::path).collect();
+            (text, files)
         };
         for (answer, text, files) in table {
             let real = dir.canonicalize().unwrap();

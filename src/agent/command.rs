@@ -39,12 +39,15 @@ impl Reader for CommandReader {
 
     fn conclude(&mut self, exit: &Exit) -> Conclusion {
         self.answer.push(&self.utf8.finish());
-        let outcome = if exit.ok {
-            Outcome::Answer(self.answer.finished().trim().to_owned())
+        let answer = self.answer.finished().trim().to_owned();
+        let outcome = if exit.ok && answer.is_empty() {
+            Outcome::Failed(exit.no_answer())
+        } else if exit.ok {
+            Outcome::Answer(answer)
         } else {
             // `claude -p` prints its API errors on standard output: with a bad exit code that is
             // no answer, but it may be the reason.
-            Outcome::Failed(exit.reason(self.answer.as_str()))
+            Outcome::Failed(exit.failed(self.answer.as_str()))
         };
         Conclusion {
             outcome,

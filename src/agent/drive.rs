@@ -6,14 +6,16 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, EVENTS, Ending, Event, Handle, Run, acp, attached, claude, codex, command,
+    Answer, EVENTS, Ending, Event, Failed, Handle, Run, acp, attached, claude, codex, command,
     environment::Variable,
     kept::{Kept, Said},
     program::Program,
-    running::Running,
+    running::{DETAILS, Running},
+    settling::Waits,
     step::{Invocation, Reader},
+    text,
 };
-use crate::config::agents::Kind;
+use crate::{config::agents::Kind, room::Failure};
 
 /// What a run takes from the program around it.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(super) struct Surroundings {
     /// How long each step towards an end is given before the next, harder one; and twice that, how long
     /// a program that has answered may take to go.
     pub grace: Duration,
+    /// How long a turn that is over may still say more.
+    pub waits: Waits,
 }
 
 impl Surroundings {
@@ -30,6 +34,7 @@ impl Surroundings {
         Self {
             env: std::env::vars_os().collect(),
             grace: Duration::from_secs(2),
+            waits: Waits::default(),
         }
     }
 }
@@ -49,8 +54,9 @@ pub(super) fn start(run: Run, around: Surroundings, kept: Arc<Kept>) -> Handle {
             && error.is_panic()
         {
             tracing::error!(%error, "a run has panicked");
-            let reason = "Nexscope itself failed; its log says where".to_owned();
-            let _ = sender.send(Event::Ended(failed(reason, Duration::ZERO))).await;
+            let details = "Nexscope itself failed; its log says where";
+            let failed = Failed::new(Failure::Internal, details);
+            let _ = sender.send(Event::Ended(Ending::failed(failed))).await;
         }
     });
     Handle {
@@ -85,7 +91,13 @@ async fn drive(
                 ..ending
             }
         }
-        Err(reason) => failed(reason, started.elapsed()),
+        Err(details) => Ending {
+            took: started.elapsed(),
+            ..Ending::failed(Failed::new(
+                Failure::NotStarted,
+                text::one_line(&details, DETAILS),
+            ))
+        },
     };
     let ending = attached::take(ending, &folder);
     // The reader may be gone; then the run was stopped for that.
@@ -112,13 +124,6 @@ async fn settle(
             }
             false
         }
-    }
-}
-
-fn failed(reason: String, took: Duration) -> Ending {
-    Ending {
-        took,
-        ..Ending::failed(reason)
     }
 }
 

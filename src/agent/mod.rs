@@ -19,7 +19,11 @@ mod pipes;
 mod process;
 mod program;
 mod prompt;
+mod requests;
 mod running;
+mod settling;
+mod shell;
+mod shown;
 mod step;
 mod talk;
 mod text;
@@ -36,10 +40,10 @@ use nexscope_relay::protocol::body::Activity;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::agents::Agent;
+use crate::{config::agents::Agent, room::Failure, transfer::AgentFile};
 use kept::Kept;
 
-pub use attached::may_bring_files;
+pub use attached::{ends_exchange, may_bring_files};
 pub use find::{Found, find_on_path, is_on_path};
 pub use outside::Outside;
 pub use process::end_leftovers;
@@ -92,8 +96,8 @@ pub enum Event {
     },
     /// The answer so far, whole.
     Partial(String),
-    /// A tool names a place outside of the run's folder; told once, and before what is written then.
-    Outside,
+    /// A tool names a place outside of the run's folder: the first one; told once, and before what is written then.
+    Outside(String),
     /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
     Notice(String),
     /// It wants to use a tool and waits for an [`Answer`] on [`Handle::answers`].
@@ -111,21 +115,31 @@ pub struct Request {
     pub id: String,
     /// The tool's name.
     pub tool: String,
-    /// What it would do, whole, in as many lines as it takes: the command, the difference to a file.
+    /// What it would do, whole, in as many lines as it takes: the command, the difference to a file. Control and
+    /// invisible characters are escaped, so that no two requests that differ look the same.
     pub what: String,
+    /// How many characters of it are escaped.
+    pub hidden: usize,
+    /// Places that it names outside of the run's folder. A driver lists every place that is named; the run leaves
+    /// those that are outside.
+    pub outside: Vec<String>,
     /// What a person may allow for the rest of the thread besides this once; none where only once.
     pub rule: Option<Rule>,
 }
 
-/// What is allowed without asking again. Never a whole shell.
+/// What is allowed without asking again. Never a whole tool: it binds every argument of a call, but for the text
+/// that is written to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// This very command.
-    Command(String),
+    /// This very call.
+    Call {
+        /// The tool.
+        tool: String,
+        /// All of what it is called with, as it is shown.
+        input: String,
+    },
     /// Writing files below this folder.
     Below(PathBuf),
-    /// This tool of a server, which is neither a shell nor a writer of files.
-    Tool(String),
 }
 
 /// A person's answer to a [`Request`].
@@ -142,8 +156,10 @@ pub enum Answer {
 pub struct Ending {
     /// With what.
     pub outcome: Outcome,
+    /// What it had written where that is no answer: it failed, was stopped, or never said that it was done.
+    pub unfinished: String,
     /// Files below its folder that go with its answer, if its person lets them.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<AgentFile>,
     /// The agent's own session id, to go on from.
     pub session: Option<String>,
     /// Wall time.
@@ -168,9 +184,10 @@ pub struct Ending {
 
 impl Ending {
     /// A run that could not even begin.
-    pub fn failed(why: impl Into<String>) -> Self {
+    pub fn failed(failed: Failed) -> Self {
         Self {
-            outcome: Outcome::Failed(why.into()),
+            outcome: Outcome::Failed(failed),
+            unfinished: String::new(),
             files: Vec::new(),
             session: None,
             took: Duration::ZERO,
@@ -188,12 +205,29 @@ impl Ending {
 /// With what a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The agent's answer; may be empty.
+    /// The agent's answer; never empty.
     Answer(String),
-    /// No answer, and why, in one sentence that a person understands.
-    Failed(String),
+    /// No answer, and why.
+    Failed(Failed),
     /// It was stopped.
     Cancelled,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failed {
+    /// For everybody.
+    pub why: Failure,
+    /// For its person alone, in one sentence: it may be made of the agent's own words.
+    pub details: String,
+}
+
+impl Failed {
+    /// A failure with its details.
+    pub fn new(why: Failure, details: impl Into<String>) -> Self {
+        let details = details.into();
+        Self { why, details }
+    }
 }
 
 /// How many events wait for a slow reader. When they are full, the run goes on: of states and partial

@@ -91,7 +91,7 @@ impl Border {
                 if self.calls.len() < CALLS {
                     self.calls.insert(call.to_owned());
                 }
-                let place = text::one_line(place, 200);
+                let place = text::escaped_line(place, 200);
                 if self.found.paths.len() < PATHS && !self.found.paths.contains(&place) {
                     self.found.paths.push(place);
                 }
@@ -110,9 +110,21 @@ impl Border {
         }
     }
 
-    /// Whether any place outside was named.
-    pub fn is_crossed(&self) -> bool {
-        !self.found.paths.is_empty()
+    /// The first place outside that was named.
+    pub fn crossed(&self) -> Option<&String> {
+        self.found.paths.first()
+    }
+
+    /// Those of `places` that are outside, for a person who decides.
+    pub fn beyond(&self, places: &[String]) -> Vec<String> {
+        let mut beyond: Vec<String> = Vec::new();
+        for place in places.iter().filter(|place| self.is_outside(place)) {
+            let place = crate::text::escape_line(text::cut(place, 1024)).text;
+            if beyond.len() < PATHS && !beyond.contains(&place) {
+                beyond.push(place);
+            }
+        }
+        beyond
     }
 
     /// What was seen.

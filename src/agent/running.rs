@@ -11,26 +11,35 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, Ending, Event, Outcome, Request, Run, Totals,
+    Answer, Ending, Event, Failed, Outcome, Request, Run, Totals,
     drive::Surroundings,
     kept::Kept,
     outbox::Outbox,
     outside::Border,
     pipes::read,
     program::Program,
+    requests::{Requests, Verdict as Wish},
+    settling::{Settling, Waits},
     step::{Conclusion, Exit, Step},
     text,
     watch::{Verdict, Watch},
 };
+use crate::{config::agents::Kind, room::Failure};
 
 /// How often a growing answer is reported.
 const PARTIAL_EVERY: Duration = Duration::from_millis(50);
+
+/// No run has this as its deadline: it is only looked at again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most characters of a failure's details.
+pub(super) const DETAILS: usize = 600;
 
 /// Why a run is being ended by us.
 #[derive(Debug, Clone, PartialEq)]
 enum Why {
     Cancelled,
-    Failed(String),
+    Failed(Failed),
     /// It has said its last and does not go.
     Lingers,
 }
@@ -54,7 +63,15 @@ pub(super) struct Running {
     /// A person's answers to its requests, by the request's id.
     answers: mpsc::Receiver<(String, Answer)>,
     border: Border,
+    told_outside: bool,
     watch: Watch,
+    requests: Requests,
+    /// What it may still say after its turn, where its kind says more.
+    settling: Option<Settling>,
+    waits: Waits,
+    /// It was still writing when it was waited for no longer.
+    cut: bool,
+    kind: Kind,
     /// How it is being ended, once it is.
     end: Option<End>,
     /// Its program may stay when it has answered.
@@ -110,6 +127,12 @@ impl Running {
             program,
             answers,
             border: Border::new(&run.dir, &run.files),
+            told_outside: false,
+            requests: Requests::default(),
+            settling: None,
+            waits: around.waits,
+            cut: false,
+            kind: run.agent.kind,
             end: None,
             rests: false,
             partial_due: None,
@@ -159,6 +182,8 @@ impl Running {
                 }
                 Some((request, answer)) = self.answers.recv() => self.answered(&request, &answer),
                 read = read(&mut self.program.stdout, &mut buffer) => self.take(read.map(|n| &buffer[..n])),
+                // Only where nothing is there to read.
+                () = silence(self.settling.as_ref()) => self.settled(),
             }
         };
         let left = self.program.process.sweep(self.grace).await;
@@ -192,7 +217,7 @@ impl Running {
     /// stopped it.
     async fn rest(&mut self, stop: &CancellationToken) -> Option<Conclusion> {
         let still = self.watch.is_still() && self.program.stdout.is_some() && self.session.is_some();
-        let wanted = self.end.is_none() && !stop.is_cancelled();
+        let wanted = self.end.is_none() && !self.cut && !stop.is_cancelled();
         match still && wanted && self.program.process.is_alone().await {
             true => self.program.reader.rest(),
             false => None,
@@ -201,10 +226,12 @@ impl Running {
 
     /// The moment at which [`Running::due`] has something to do.
     fn next_deadline(&self) -> Instant {
-        let end = self
-            .end
-            .as_ref()
-            .map_or_else(|| self.watch.deadline(), |end| end.next);
+        let end = match (&self.end, &self.settling) {
+            (Some(end), _) => end.next,
+            // Its work is done: no limit of it is reached any more, and what there is to read comes first.
+            (None, Some(_)) => Instant::now() + PATIENCE,
+            (None, None) => self.watch.deadline(),
+        };
         self.partial_due.map_or(end, |partial| partial.min(end))
     }
 
@@ -217,8 +244,10 @@ impl Running {
         match &self.end {
             Some(end) if end.next <= now => self.harder(),
             Some(_) => {}
+            // Silence or its limit ends it, where it is read.
+            None if self.settling.is_some() => {}
             None => match self.watch.verdict(now) {
-                Some(Verdict::Failed(reason)) => self.end(Why::Failed(reason)),
+                Some(Verdict::Failed(failed)) => self.end(Why::Failed(failed)),
                 Some(Verdict::Lingers) => self.end(Why::Lingers),
                 None => {}
             },
@@ -228,13 +257,17 @@ impl Running {
     /// A person has answered a request: the agent is told.
     fn answered(&mut self, request: &str, answer: &Answer) {
         self.watch.told(request, Instant::now());
+        if self.end.is_some() || !self.requests.close(request) {
+            return;
+        }
         if let (Some(reply), Some(input)) = (self.program.reader.reply(request, answer), &self.program.input)
             && input.try_send(reply).is_err()
         {
             // It asks faster than it reads what it is told; without an answer it would wait for ever.
-            self.end(Why::Failed(
-                "it does not read the answers to its requests".to_owned(),
-            ));
+            self.end(Why::Failed(Failed::new(
+                Failure::Protocol,
+                "it does not read the answers to its requests",
+            )));
         }
     }
 
@@ -248,23 +281,32 @@ impl Running {
     fn take(&mut self, read: std::io::Result<&[u8]>) {
         let Ok(bytes @ [_, ..]) = read else {
             self.program.stdout = None;
-            return;
+            return self.settled();
         };
+        if let Some(settling) = &mut self.settling {
+            settling.heard(Instant::now());
+        }
         let mut steps = Vec::new();
         self.program.reader.feed(bytes, &mut steps);
         for step in steps {
             self.step(step);
         }
+        let waited = |settling: &Settling| settling.at_most <= Instant::now();
+        if self.settling.as_ref().is_some_and(waited) {
+            self.settled();
+        }
     }
 
     fn step(&mut self, step: Step) {
-        self.watch.saw(&step, Instant::now());
+        // That a turn is over is believed once nothing more comes of it.
+        if step != Step::TurnOver {
+            self.watch.saw(&step, Instant::now());
+        }
         match step {
             Step::Touches { id, places } => {
-                let before = self.border.is_crossed();
                 self.border.touches(&id, &places);
-                if self.border.is_crossed() && !before {
-                    self.outbox.push(Event::Outside);
+                if let Some(place) = self.border.crossed() {
+                    self.outside(place.clone());
                 }
             }
             Step::Gave { id, text } => self.border.gave(&id, &text),
@@ -279,12 +321,15 @@ impl Running {
             Step::Tool { name, detail, .. } => {
                 self.tools += 1;
                 self.outbox.push(Event::Tool {
-                    name: text::one_line(&name, 64),
-                    detail: text::one_line(&detail, 300),
+                    name: text::escaped_line(&name, 64),
+                    detail: text::escaped_line(&detail, 300),
                 });
                 self.show(Activity::Tool);
             }
             Step::Grew => {
+                if let Some(settling) = &mut self.settling {
+                    settling.grew(Instant::now());
+                }
                 self.partial_due
                     .get_or_insert_with(|| Instant::now() + PARTIAL_EVERY);
             }
@@ -295,22 +340,99 @@ impl Running {
                 )));
             }
             Step::Notice(notice) => self.outbox.push(Event::Notice(text::one_line(&notice, 400))),
-            Step::Ask(request) => {
-                self.outbox.push(Event::Permission(Request {
-                    tool: text::one_line(&request.tool, 64),
-                    what: text::clean(&request.what),
-                    ..request
-                }));
-                self.show(Activity::Waiting);
+            Step::Ask(request) => self.asks(request),
+            Step::AskGone(id) => {
+                if self.requests.close(&id) {
+                    self.outbox.push(Event::PermissionGone(id));
+                }
             }
-            Step::AskGone(id) => self.outbox.push(Event::PermissionGone(id)),
             Step::Reply(line) => {
                 if let Some(input) = &self.program.input {
                     let _ = input.try_send(line);
                 }
             }
-            Step::TurnOver if self.may_stay && self.end.is_none() => self.rests = true,
-            Step::TurnOver => self.let_go(),
+            Step::TurnOver => self.turn_over(),
+        }
+    }
+
+    /// The first place outside is told at once.
+    fn outside(&mut self, place: String) {
+        if !std::mem::replace(&mut self.told_outside, true) {
+            self.outbox.push(Event::Outside(place));
+        }
+    }
+
+    /// It wants to use a tool. One request id is one request, also after its answer: who decides on the first one
+    /// must not answer the second, and every known program counts its ids up.
+    fn asks(&mut self, request: Request) {
+        // With its turn it waits for nothing any more.
+        let over = self.end.is_some() || self.settling.is_some() || self.watch.is_over();
+        match self.requests.ask(&request.id, over) {
+            Wish::New => {
+                let outside = self.border.beyond(&request.outside);
+                self.outbox.push(Event::Permission(Request {
+                    tool: crate::text::escape_line(text::cut(&request.tool, 256)).text,
+                    outside,
+                    ..request
+                }));
+                self.show(Activity::Waiting);
+            }
+            Wish::Refused => {
+                self.watch.told(&request.id, Instant::now());
+                let answer = Answer::Deny("nobody can be asked now".to_owned());
+                if let (Some(reply), Some(input)) = (
+                    self.program.reader.reply(&request.id, &answer),
+                    &self.program.input,
+                ) {
+                    let _ = input.try_send(reply);
+                }
+            }
+            Wish::Twice => {
+                self.close_requests();
+                self.end(Why::Failed(Failed::new(
+                    Failure::Protocol,
+                    "it used the id of one request for another one, and was ended",
+                )));
+            }
+        }
+    }
+
+    /// Nobody answers what it has asked for any more.
+    fn close_requests(&mut self) {
+        for id in self.requests.close_all() {
+            self.watch.told(&id, Instant::now());
+            self.outbox.push(Event::PermissionGone(id));
+        }
+    }
+
+    /// It says that its turn is over. Some kinds say more all the same, and are given a moment.
+    fn turn_over(&mut self) {
+        // What waits for an answer does not end well: such a program does not stay.
+        self.may_stay &= self.requests.is_empty();
+        self.close_requests();
+        let more = matches!(self.kind, Kind::Codex | Kind::Acp);
+        if more && self.end.is_none() && !self.watch.is_over() && self.program.stdout.is_some() {
+            self.settling
+                .get_or_insert_with(|| Settling::since(Instant::now(), self.waits));
+        } else {
+            self.over();
+        }
+    }
+
+    /// It has said all that it is waited for.
+    fn settled(&mut self) {
+        let Some(settling) = self.settling.take() else {
+            return;
+        };
+        self.cut = settling.is_cut(Instant::now());
+        self.over();
+    }
+
+    fn over(&mut self) {
+        self.watch.saw(&Step::TurnOver, Instant::now());
+        match self.may_stay && self.end.is_none() {
+            true => self.rests = true,
+            false => self.let_go(),
         }
     }
 
@@ -386,15 +508,33 @@ impl Running {
     fn ending(self, conclusion: Conclusion) -> (Ending, Program) {
         let outcome = match self.end.map(|end| end.why) {
             Some(Why::Cancelled) => Outcome::Cancelled,
-            Some(Why::Failed(reason)) => Outcome::Failed(reason),
+            Some(Why::Failed(failed)) => Outcome::Failed(failed),
             Some(Why::Lingers) | None => conclusion.outcome,
         };
-        let ending = Ending {
-            outcome: match outcome {
-                Outcome::Answer(answer) => Outcome::Answer(text::clean(&answer).trim().to_owned()),
-                Outcome::Failed(reason) => Outcome::Failed(text::one_line(&reason, 600)),
-                Outcome::Cancelled => Outcome::Cancelled,
+        let outcome = match outcome {
+            Outcome::Answer(_) if self.cut => Outcome::Failed(Failed::new(
+                Failure::Unfinished,
+                "it went on writing after it had said that its turn was over",
+            )),
+            Outcome::Answer(answer) => match text::clean(&answer).trim() {
+                "" => Outcome::Failed(Failed::new(Failure::NoAnswer, Failure::NoAnswer.in_words())),
+                answer => Outcome::Answer(answer.to_owned()),
             },
+            Outcome::Failed(failed) => Outcome::Failed(Failed {
+                details: text::one_line(&failed.details, DETAILS),
+                ..failed
+            }),
+            Outcome::Cancelled => Outcome::Cancelled,
+        };
+        let unfinished = match &outcome {
+            Outcome::Answer(_) => String::new(),
+            _ => text::clean(&self.program.reader.written()).trim().to_owned(),
+        };
+        let ending = Ending {
+            outcome,
+            // What was written is not lost where the same ask begins again.
+            session_lost: conclusion.session_lost && unfinished.is_empty(),
+            unfinished,
             files: Vec::new(),
             session: self.session,
             took: self.started.elapsed(),
@@ -402,11 +542,18 @@ impl Running {
             usd: conclusion.usd,
             tokens: conclusion.tokens,
             totals: conclusion.totals,
-            session_lost: conclusion.session_lost,
             outside: self.border.found(),
             stays: false,
         };
         (ending, self.program)
+    }
+}
+
+/// Until it is silent after its turn; for ever where its turn is not over.
+async fn silence(settling: Option<&Settling>) {
+    match settling {
+        Some(settling) => sleep_until(settling.silent_at()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -427,7 +574,10 @@ async fn gone_on(run: &Run, kept: &Kept, around: &Surroundings) -> Option<Progra
 /// The end of a process that the system would not tell about.
 fn unknown_end(error: &std::io::Error) -> Conclusion {
     Conclusion {
-        outcome: Outcome::Failed(format!("its end could not be learnt: {error}")),
+        outcome: Outcome::Failed(Failed::new(
+            Failure::Internal,
+            format!("its end could not be learned: {error}"),
+        )),
         usd: None,
         tokens: None,
         totals: Totals::default(),

@@ -9,7 +9,8 @@ use std::{
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 
-use super::{Answer, Outcome, Request, Run, Totals, text};
+use super::{Answer, Failed, Outcome, Request, Run, Totals, text};
+use crate::room::Failure;
 
 /// The longest answer, in bytes; what is beyond is cut off, and said so.
 pub(super) const MAX_ANSWER: usize = 1 << 20;
@@ -141,6 +142,11 @@ pub(super) trait Reader: std::fmt::Debug + Send {
     /// The answer so far; not cleaned.
     fn answer(&self) -> &str;
 
+    /// All that it has written of an answer until now; not cleaned. Kept where there is no answer at its end.
+    fn written(&self) -> String {
+        self.answer().to_owned()
+    }
+
     /// The program is gone and its output read to the end: what came of it.
     fn conclude(&mut self, exit: &Exit) -> Conclusion;
 
@@ -185,16 +191,81 @@ impl Exit {
     }
 
     /// The best that can be said about an end without an answer.
-    pub fn reason(&self, stdout: &str) -> String {
+    pub fn failed(&self, stdout: &str) -> Failed {
+        let why = match self.ok {
+            true => Failure::NoAnswer,
+            false => Failure::Exited,
+        };
         let said = [&*self.stderr, stdout]
             .into_iter()
             .find(|text| !text.trim().is_empty());
-        match said {
+        let details = match said {
             Some(said) => format!("it ended with {}: {}", self.how, tail(said)),
-            None if self.ok => "it ended without an answer".to_owned(),
+            None if self.ok => why.in_words().to_owned(),
             None => format!("it ended with {} and said nothing", self.how),
+        };
+        Failed { why, details }
+    }
+
+    /// It ended well, and there is no answer: what it wrote to standard error may tell why.
+    pub fn no_answer(&self) -> Failed {
+        let why = Failure::NoAnswer;
+        let details = match self.stderr.trim() {
+            "" => why.in_words().to_owned(),
+            _ => self.failed("").details,
+        };
+        Failed { why, details }
+    }
+}
+
+/// The messages of one turn: the last one is the answer, the others lead to it.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    earlier: Growing,
+    last: Growing,
+}
+
+impl Messages {
+    /// What comes now is another message.
+    pub fn begin(&mut self) {
+        let last = std::mem::take(&mut self.last);
+        if !last.as_str().trim().is_empty() {
+            if !self.earlier.as_str().is_empty() {
+                self.earlier.push("\n\n");
+            }
+            self.earlier.push(last.as_str());
         }
     }
+
+    /// More of the last message.
+    pub fn push(&mut self, more: &str) {
+        self.last.push(more);
+    }
+
+    /// The last message, whole.
+    pub fn set(&mut self, text: &str) {
+        self.last.set(text);
+    }
+
+    /// The last message.
+    pub fn last(&self) -> &Growing {
+        &self.last
+    }
+
+    /// All of them: kept where the last one is no answer.
+    pub fn all(&self) -> String {
+        joined(&[&self.earlier.finished(), &self.last.finished()])
+    }
+}
+
+/// Those of `parts` that have any text, an empty line between them.
+pub(super) fn joined(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts
+        .iter()
+        .copied()
+        .filter(|part| !part.trim().is_empty())
+        .collect();
+    parts.join("\n\n")
 }
 
 /// The last lines of `text` in one, short enough for a sentence.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::{
-    Answer, Outcome, Run,
+    Answer, Failed, Outcome, Run,
     lines::Lines,
     step::{Conclusion, Exit, Reader, Step},
     text,
@@ -29,8 +29,12 @@ pub(super) trait Talk: Debug + Send {
 
     fn answer(&self) -> &str;
 
-    /// How the turn ended, once it has: with an answer, or why it failed.
-    fn end(&self) -> Option<Result<String, String>>;
+    fn written(&self) -> String {
+        self.answer().to_owned()
+    }
+
+    /// How the turn ended, once it has: with an answer, which may be empty, or why it failed.
+    fn end(&self) -> Option<Result<String, Failed>>;
 
     /// What came of the run, with this outcome.
     fn conclusion(&self, outcome: Outcome) -> Conclusion;
@@ -83,19 +87,25 @@ impl<T: Talk> Reader for JsonLines<T> {
         self.talk.answer()
     }
 
+    fn written(&self) -> String {
+        self.talk.written()
+    }
+
     fn conclude(&mut self, exit: &Exit) -> Conclusion {
         let (Self { lines, talk }, mut steps) = (self, Vec::new());
         lines.finish(|one| line(talk, one, &mut steps));
         let outcome = match talk.end() {
+            // It says that it is done and has said nothing: what it wrote to standard error may tell why.
+            Some(Ok(answer)) if answer.trim().is_empty() => Outcome::Failed(exit.no_answer()),
             Some(Ok(answer)) => Outcome::Answer(answer),
-            Some(Err(reason)) => Outcome::Failed(reason),
-            None => Outcome::Failed(exit.reason(talk.complaint())),
+            Some(Err(failed)) => Outcome::Failed(failed),
+            None => Outcome::Failed(exit.failed(talk.complaint())),
         };
         talk.conclusion(outcome)
     }
 
     fn rest(&mut self) -> Option<Conclusion> {
-        let answer = self.talk.end()?.ok()?;
+        let answer = self.talk.end()?.ok().filter(|answer| !answer.trim().is_empty())?;
         Some(self.talk.conclusion(Outcome::Answer(answer)))
     }
 

@@ -20,6 +20,17 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
     line
 }
 
+/// `text` with its control and invisible characters written out, in one line of at most `max` characters.
+pub(super) fn escaped_line(text: &str, max: usize) -> String {
+    let whole = crate::text::escape_line(cut(text, max.saturating_mul(16))).text;
+    let mut line = whole.trim().to_owned();
+    if line.chars().count() > max {
+        line = line.chars().take(max.saturating_sub(1)).collect();
+        line.push('…');
+    }
+    line
+}
+
 /// The longest beginning of `text` that has at most `max` bytes.
 pub(super) fn cut(text: &str, max: usize) -> &str {
     // `str::floor_char_boundary` is younger than the oldest compiler that this is built with.
@@ -47,6 +58,8 @@ mod tests {
     fn lines_and_cuts() {
         assert_eq!(one_line("  a\n b\t c ", 10), "a b c");
         assert_eq!(one_line("abcdef", 4), "abc…");
+        assert_eq!(escaped_line(" ls\x1b]0;x\x07\n", 20), "ls\\e]0;x\\x07\\n");
+        assert_eq!(escaped_line("abcdef", 4), "abc…");
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(cut("aé", 3), "aé");
         assert_eq!(cut_start("éa", 2), "a");

@@ -7,8 +7,8 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
-use super::step::Step;
-use crate::config::agents::Kind;
+use super::{Failed, step::Step};
+use crate::{config::agents::Kind, room::Failure};
 
 /// Longer than any person is waited for; who asks for them sets the limit.
 const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
@@ -17,7 +17,7 @@ const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
     /// It took too long, and how.
-    Failed(String),
+    Failed(Failed),
     /// It has said its last and is still there.
     Lingers,
 }
@@ -99,7 +99,12 @@ impl Watch {
                 self.told(id, now);
                 return;
             }
-            Step::TurnOver => self.over = true,
+            Step::TurnOver => {
+                // Its result waits for nobody who is asked.
+                self.asking.clear();
+                self.asking_since = None;
+                self.over = true;
+            }
             Step::Life | Step::State(_) | Step::Grew => {}
         }
         self.alive = now;
@@ -148,15 +153,17 @@ impl Watch {
         Some(if self.over {
             Verdict::Lingers
         } else if now >= self.started + self.timeout {
-            Verdict::Failed(format!(
-                "it worked for {}, its limit, and was ended",
-                in_words(self.timeout)
-            ))
+            let limit = in_words(self.timeout);
+            let details = format!("it worked for {limit}, its limit, and was ended");
+            Verdict::Failed(Failed::new(Failure::TimedOut, details))
         } else {
             let stall = in_words(self.stall);
             Verdict::Failed(match &self.retry {
-                Some(reason) => format!("nothing but retries for {stall}; the last one: {reason}"),
-                None => format!("it has shown nothing for {stall}"),
+                Some(reason) => Failed::new(
+                    Failure::Unreachable,
+                    format!("nothing but retries for {stall}; the last one: {reason}"),
+                ),
+                None => Failed::new(Failure::Stalled, format!("it has shown nothing for {stall}")),
             })
         })
     }
@@ -269,7 +276,10 @@ mod tests {
             }
             let end = start + Duration::from_secs(second);
             assert_eq!(watch.deadline(), end, "{kind:?} {steps:?}");
-            assert_eq!(watch.verdict(end), Some(Verdict::Failed(reason.to_owned())));
+            let Some(Verdict::Failed(failed)) = watch.verdict(end) else {
+                panic!("{kind:?} {steps:?}")
+            };
+            assert_eq!(failed.details, reason);
         }
     }
 

@@ -98,8 +98,16 @@ pub(super) fn in_words(word: &str, answer: &Value) -> Vec<String> {
                     .as_u64()
                     .map_or_else(String::new, |far| format!(" {far} %"));
                 let size = crate::text::bytes(file["bytes"].as_u64().unwrap_or(0));
+                let each = file["to"].as_array().into_iter().flatten();
+                let each: Vec<String> = each
+                    .map(|one| format!("{} {}", plain(&one["name"]), plain(&one["state"])))
+                    .collect();
+                let each = match each.is_empty() {
+                    true => String::new(),
+                    false => format!(" ({})", each.join(", ")),
+                };
                 format!(
-                    "{}  from {}, {size}: {}{far}",
+                    "{}  from {}, {size}: {}{far}{each}",
                     plain(&file["id"]),
                     plain(&file["from"]),
                     plain(&file["state"])

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::{Failure, chain};
 use crate::{
     config::Paths,
+    policy::Asks,
     store::{self, Line, Verified},
 };
 
@@ -49,6 +50,16 @@ struct Which {
     /// Print JSON, one line each.
     #[arg(long)]
     json: bool,
+}
+
+impl Audit {
+    /// What is asked for.
+    pub(super) fn asks(&self) -> Asks {
+        match self.word {
+            Word::Verify(_) => Asks::AuditVerify,
+            Word::Show { .. } => Asks::AuditShow,
+        }
+    }
 }
 
 /// Checks, or prints.

@@ -22,6 +22,7 @@ pub(super) fn in_words(line: &Line) -> String {
 fn told(entry: &Entry) -> String {
     match entry {
         Entry::Opened { program, .. } => format!("{} opened the room", short(program)),
+        Entry::Gap { what } => format!("gap in this log: {}", short(what)),
         Entry::In { number, message } => {
             let body = serde_json::from_str(message.body.get()).unwrap_or(Body::Unknown);
             said(&message.from, *number, &message.to, message.only, &body)

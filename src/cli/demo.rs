@@ -17,7 +17,7 @@ use crate::{
         self, Config, Flags, Paths, Token,
         agents::{Agent, Kind, Permissions},
     },
-    room::{Command, Connection},
+    room::{Command, Connection, Decision, Intent, Person, Shown},
     session::{Session, fresh_token},
 };
 
@@ -79,7 +79,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
     let mine = paths(dir, "you")?;
     let mut config = member(&mine, "you", "claude")?;
     config.host = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
-    config.token = Some(token.clone());
+    config.token = Some(token.clone().into());
     let mut session = Session::start(config.clone(), &mine).await?;
     let relay = session.invite.target.clone();
     session.room.tell_person(
@@ -92,7 +92,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
         async move {
             let paths = paths(dir, name)?;
             let mut config = member(&paths, name, "codex")?;
-            (config.relay, config.token, config.mode) = (Some(relay), Some(token), mode);
+            (config.relay, config.token, config.mode) = (Some(relay), Some(token.into()), mode);
             Ok::<_, Failure>(Session::start(config, &paths).await?)
         }
     };
@@ -116,6 +116,17 @@ const SAMPLE: &str = "pub async fn refresh(&self) -> Token {\n    if self.token(
 async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
     online(&mut bob).await;
     online(&mut carol).await;
+    // His person has let auto mode answer both.
+    for name in ["you", "carol"] {
+        while bob.room.members.get(name).is_none() {
+            bob.step().await;
+        }
+        let intent = Intent::Trust(name.to_owned());
+        let shown = Shown::written(&intent);
+        if let Err(error) = bob.decide(Decision::new(intent, shown), Person::through_program()) {
+            tracing::warn!(%error, "the demo");
+        }
+    }
     let lines: [(bool, &str, Vec<PathBuf>); 3] = [
         // bob's agent answers by itself: he is in auto mode.
         (false, "@bob why do people get logged out at night?", vec![]),
@@ -139,6 +150,7 @@ async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
             public: files.is_empty(),
             note: !files.is_empty(),
             files,
+            force: false,
         });
         if let Err(error) = said {
             tracing::warn!(%error, "the demo");

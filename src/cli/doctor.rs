@@ -104,7 +104,7 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
         }
         return Ok(());
     };
-    let Some(token) = config.token.clone() else {
+    let Some(token) = &config.token else {
         report.say(
             "token",
             Found::Wrong(format!(
@@ -112,6 +112,13 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
             )),
         );
         return Ok(());
+    };
+    let token = match token.get() {
+        Ok(token) => token,
+        Err(error) => {
+            report.say("token", Found::Wrong(error.to_string()));
+            return Ok(());
+        }
     };
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
     let found = runtime.block_on(link::check(&target, &token.0));

@@ -29,7 +29,7 @@ pub(super) fn run(json: bool, paths: &Paths) -> Result<(), Failure> {
     let invite = Invite {
         target,
         room: config.room,
-        token: token.0,
+        token: token.get()?.0,
     };
     super::print(&match json {
         true => format!("{}\n", json!({ "invite": invite.to_string() })),

@@ -1,19 +1,24 @@
 //! The program's own log: a file a day in the state folder, old ones removed.
 
 use std::{
-    fs,
-    os::unix::fs::DirBuilderExt,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use tracing_appender::{
-    non_blocking::WorkerGuard,
-    rolling::{Builder, Rotation},
-};
+use jiff::Zoned;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use crate::store::open_private;
 
 /// Days that are kept.
 const DAYS: usize = 7;
+/// How the name of a file of the log begins, before its day.
+const BEGIN: &str = "nexscope-tui.";
+/// How it ends.
+const END: &str = ".log";
 
 /// Where the log is.
 pub(super) fn folder(state: &Path) -> PathBuf {
@@ -29,14 +34,7 @@ pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
         .mode(0o700)
         .create(&folder)
         .ok()?;
-    let file = Builder::new()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("nexscope-tui")
-        .filename_suffix("log")
-        .max_log_files(DAYS)
-        .build(folder)
-        .ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(file);
+    let (writer, guard) = tracing_appender::non_blocking(Daily::open(folder, &today()).ok()?);
     let level = std::env::var("NEXSCOPE_LOG")
         .ok()
         .and_then(|level| level.parse::<LevelFilter>().ok());
@@ -50,4 +48,95 @@ pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
         .try_init()
         .ok()?;
     Some(guard)
+}
+
+fn today() -> String {
+    Zoned::now().strftime("%Y-%m-%d").to_string()
+}
+
+/// A file a day, each 0600: `tracing_appender` makes its files readable by others.
+struct Daily {
+    folder: PathBuf,
+    day: String,
+    file: File,
+}
+
+impl Daily {
+    /// Opens the file of a day, and removes those that are too old.
+    fn open(folder: PathBuf, day: &str) -> io::Result<Self> {
+        let path = folder.join(format!("{BEGIN}{day}{END}"));
+        let file = open_private(OpenOptions::new().append(true).create(true), &path)?;
+        // An older version made it readable by others.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        let mut days: Vec<PathBuf> = fs::read_dir(&folder)?
+            .flatten()
+            .filter(|entry| {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                name.starts_with(BEGIN) && name.ends_with(END)
+            })
+            .map(|entry| entry.path())
+            .collect();
+        days.sort();
+        days.truncate(days.len().saturating_sub(DAYS));
+        for old in days {
+            // One that stays is tried again tomorrow.
+            let _ = fs::remove_file(old);
+        }
+        Ok(Self {
+            folder,
+            day: day.to_owned(),
+            file,
+        })
+    }
+}
+
+impl Write for Daily {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let today = today();
+        if today != self.day {
+            *self = Self::open(self.folder.clone(), &today)?;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Issue 14, 23: the log's files could be read by others.
+    #[test]
+    fn each_file_is_private_and_old_ones_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_owned();
+        fs::write(folder.join("other.log"), "x").unwrap();
+        for day in 1..=9 {
+            Daily::open(folder.clone(), &format!("2026-01-0{day}")).unwrap();
+        }
+        let mut names: Vec<String> = fs::read_dir(&folder)
+            .unwrap()
+            .flatten()
+            .map(|entry| {
+                let private = entry.metadata().unwrap().permissions().mode() & 0o777 == 0o600;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                assert!(private || name == "other.log", "{name}");
+                name
+            })
+            .collect();
+        names.sort();
+        assert_eq!(
+            (names.len(), names[0].as_str()),
+            (8, "nexscope-tui.2026-01-03.log")
+        );
+        // A new day begins a new file.
+        let mut log = Daily::open(folder.clone(), "2026-01-09").unwrap();
+        log.write_all(b"now\n").unwrap();
+        let file = folder.join(format!("nexscope-tui.{}.log", today()));
+        assert_eq!(fs::read_to_string(file).unwrap(), "now\n");
+    }
 }

@@ -1,5 +1,6 @@
 //! The command line: the words and their flags, and how each ends.
 
+mod admitted;
 mod answers;
 mod attach;
 mod audit;
@@ -22,6 +23,8 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use admitted::Admitted;
 
 use crate::{
     config::{ConfigError, Paths},
@@ -124,7 +127,7 @@ enum Failure {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let word = cli.command.unwrap_or_else(|| Word::Start(Box::new(cli.start)));
-    match carry_out(word) {
+    match Admitted::new(word).and_then(carry_out) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("nexscope-tui: {failure}");
@@ -140,9 +143,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn carry_out(word: Word) -> Result<ExitCode, Failure> {
+/// Carries out what has passed the table.
+fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
+    let (word, who) = admitted.into_parts();
     match word {
-        Word::Start(start) => return start::run(&start),
+        Word::Start(start) => return start::run(&start, who),
         Word::Room(word) => return words::run(word, &Paths::usual()?),
         Word::Attach(attach) => return attach::run(&attach, &Paths::usual()?),
         Word::Invite { json } => invite::run(json, &Paths::usual()?)?,
@@ -171,6 +176,16 @@ fn carry_out(word: Word) -> Result<ExitCode, Failure> {
         Word::Hook { hook } => return hook::run(hook, &Paths::usual()?),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// JSON on one line, with no control character in it, also where a terminal would take one for its own (C1).
+fn json_line(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    let plain = |c: char| match c.is_control() {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    text.chars().map(plain).collect()
 }
 
 /// Prints to standard output. Who reads no further, as `head`, has enough; fails where it cannot be written.

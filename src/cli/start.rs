@@ -20,6 +20,7 @@ use crate::{
     agent,
     config::{self, Config, Flags, Paths, Token},
     plain::{self, Options, Plain},
+    policy::{Asks, Who},
     screen::{Events, Guard, Screen, glimpse, setup},
     session::{Opening, Session, fresh_token},
 };
@@ -70,16 +71,16 @@ pub(super) enum ModeFlag {
 }
 
 /// Joins the room with the face that was asked for.
-pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
+pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
     let paths = Paths::usual()?;
     // The environment is read once, before there are threads.
-    let config = config::load(&paths, |name| std::env::var(name).ok(), &start.flags())?;
+    let config = config::load(&paths, |name| variable(name, who), &start.flags())?;
     let _log = log::start(&paths.state);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
     let code = runtime.block_on(async {
         let terminal = stdin().is_terminal() && stdout().is_terminal();
         if start.headless {
-            headless(start, config, &paths).await
+            headless(start, config, &paths, who).await
         } else if start.plain || !terminal {
             lines(start, config, &paths).await
         } else {
@@ -91,7 +92,13 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Failure> {
     code
 }
 
-async fn headless(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
+/// A variable of the environment. An agent's cannot loosen what holds for its person.
+fn variable(name: &str, who: Who) -> Option<String> {
+    let loosens = matches!(name, "NEXSCOPE_MODE" | "NEXSCOPE_HOP_LIMIT");
+    std::env::var(name).ok().filter(|_| who != Who::Agent || !loosens)
+}
+
+async fn headless(start: &Start, config: Config, paths: &Paths, who: Who) -> Result<ExitCode, Failure> {
     let stop = stopped();
     let config = Config {
         headless: true,
@@ -100,7 +107,7 @@ async fn headless(start: &Start, config: Config, paths: &Paths) -> Result<ExitCo
     };
     let session = Session::start(config, paths).await?;
     let (places, flags) = (paths.clone(), start.flags());
-    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
+    let reload = move || config::load(&places, |name| variable(name, who), &flags);
     let (session, well) = crate::headless::run(session, &paths.config, reload, stop).await;
     session.leave().await;
     Ok(if well {
@@ -162,22 +169,33 @@ pub(super) async fn show(session: Session, config: &Config, paths: &Paths) -> Re
 }
 
 async fn on_screen(
-    session: Session,
+    mut session: Session,
     config: &Config,
     paths: &Paths,
-    flags: Flags,
+    mut flags: Flags,
     mut guard: Guard,
     stop: impl Future<Output = ()>,
 ) -> Result<ExitCode, Failure> {
-    let places = paths.clone();
-    let reload = move || config::load(&places, |name| std::env::var(name).ok(), &flags);
-    let mut screen = Screen::new(session, config, &paths.config, reload);
-    screen.set_abilities(&guard.abilities);
-    let (session, result) = screen.run(&mut guard, Events::new, stop).await;
-    drop(guard);
-    session.leave().await;
-    result.map_err(Failure::Terminal)?;
-    Ok(ExitCode::SUCCESS)
+    let mut stop = std::pin::pin!(stop);
+    let mut config = config.clone();
+    loop {
+        let (places, given) = (paths.clone(), flags.clone());
+        let reload = move || config::load(&places, |name| std::env::var(name).ok(), &given);
+        let mut screen = Screen::new(session, &config, &paths.config, reload);
+        screen.set_abilities(&guard.abilities);
+        let (mut ended, result) = screen.run(&mut guard, Events::new, &mut stop).await;
+        let Some(name) = ended.take_next_name().filter(|_| result.is_ok()) else {
+            drop(guard);
+            ended.leave().await;
+            result.map_err(Failure::Terminal)?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        ended.leave().await;
+        // What was kept under the old name stays in its own folder.
+        config.name = Some(name.clone());
+        flags.name = Some(name);
+        session = Session::start(config.clone(), paths).await?;
+    }
 }
 
 async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
@@ -186,7 +204,7 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
     let hosts = !config.is_configured();
     if hosts {
         config.host = Some(setup::free_address(Ipv4Addr::LOCALHOST.into()));
-        config.token = Some(Token(fresh_token()));
+        config.token = Some(Token(fresh_token()).into());
     }
     let session = Session::start(config, paths).await?;
     if session.is_host() {
@@ -254,6 +272,20 @@ pub(super) fn stopped() -> impl Future<Output = ()> {
 }
 
 impl Start {
+    /// What is asked for.
+    pub(super) fn asks(&self) -> Vec<Asks> {
+        let mut asks = vec![match self.headless {
+            true => Asks::JoinHeadless,
+            false => Asks::Join,
+        }];
+        asks.extend(matches!(self.mode, Some(ModeFlag::Auto)).then_some(Asks::JoinInAuto));
+        asks.extend(
+            self.allow_remote_decisions
+                .then_some(Asks::JoinWithRemoteDecisions),
+        );
+        asks
+    }
+
     fn flags(&self) -> Flags {
         Flags {
             name: self.name.clone(),

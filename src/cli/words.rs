@@ -55,7 +55,7 @@ pub(super) enum Word {
         /// The thread, as t3.
         thread: String,
         /// The words.
-        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(required = true, trailing_var_arg = true)]
         words: Vec<String>,
         #[command(flatten)]
         reach: Reach,
@@ -129,11 +129,12 @@ pub(super) enum Word {
     Stop(Reach),
 }
 
-/// What is said. Options stand before the text or behind the names; `--json` may stand last as well.
+/// What is said. Options stand before the text or behind the names; `--json` may stand last as well. `--` before the
+/// text says that all of it is text.
 #[derive(Debug, Args)]
 pub(super) struct Say {
     /// `@NAME…` and the text; without a text it is read from standard input.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true)]
     words: Vec<String>,
     /// A file that is offered with it; may be given several times.
     #[arg(long = "file", value_name = "PATH")]
@@ -147,6 +148,9 @@ pub(super) struct Say {
     /// For the person; no agent is asked.
     #[arg(long)]
     note: bool,
+    /// Also to a name that nobody here has or had.
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -170,13 +174,20 @@ impl Say {
         if names == 0 || !self.words.get(names).is_some_and(|word| word.starts_with("--")) {
             return self;
         }
-        let behind = BehindNames::parse_from(self.words.split_off(names)).say;
+        let mut rest = self.words.split_off(names);
+        let text = rest
+            .iter()
+            .position(|word| word == "--")
+            .map(|at| rest.split_off(at));
+        let behind = BehindNames::parse_from(rest).say;
         self.words.extend(behind.words);
+        self.words.extend(text.into_iter().flatten());
         self.files.extend(behind.files);
         Self {
             thread: behind.thread.or(self.thread),
             public: self.public || behind.public,
             note: self.note || behind.note,
+            force: self.force || behind.force,
             reach: Reach {
                 json: self.reach.json || behind.reach.json,
                 member: behind.reach.member.or(self.reach.member),
@@ -195,6 +206,32 @@ impl Reach {
             self.json = true;
         }
     }
+}
+
+/// The words of a text. One that looks like an option is none, and no text either: it may be mistyped, or stand in the
+/// wrong place. Behind `--` all is text; so it is where the first word looks like an option, which only `--` lets
+/// through.
+fn as_text(words: Vec<String>) -> Result<Vec<String>, Failure> {
+    let is_option = |word: &String| {
+        word.len() > 1
+            && word.starts_with('-')
+            && !word.contains(char::is_whitespace)
+            && word.parse::<f64>().is_err()
+    };
+    let end = words.iter().position(|word| word == "--");
+    let before = &words[..end.unwrap_or(words.len())];
+    let found = before.iter().find(|word| is_option(word)).cloned();
+    let let_through = before.first().is_some_and(is_option);
+    if let Some(option) = found.filter(|_| !let_through) {
+        return Err(Failure::Usage(format!(
+            "{option} is no option here: options stand before the text. Where it is text, write -- before the text."
+        )));
+    }
+    let mut words = words;
+    if let Some(at) = end.filter(|_| !let_through) {
+        words.remove(at);
+    }
+    Ok(words)
 }
 
 /// Something that waits for the person.
@@ -242,10 +279,11 @@ impl Word {
                     thread,
                     public,
                     note,
+                    force,
                     mut reach,
                 } = say.read_behind_names();
                 reach.read_last(&mut words);
-                let text = text_of(words, !files.is_empty())?;
+                let text = text_of(as_text(words)?, !files.is_empty())?;
                 let (to, text) = crate::command::leading_names(&text).map_err(Failure::Usage)?;
                 if text.trim().is_empty() && files.is_empty() {
                     let how = "There is nothing to say: nexscope-tui say [@NAME…] TEXT, or a text on standard input.";
@@ -255,6 +293,7 @@ impl Word {
                 let files: Vec<PathBuf> = files.collect::<Result<_, _>>().map_err(Failure::Input)?;
                 let args = json!({
                     "to": to, "text": text.trim_end(), "files": files, "thread": thread, "public": public, "note": note,
+                    "force": force,
                 });
                 said(args, "say", reach)
             }
@@ -265,7 +304,7 @@ impl Word {
             } => {
                 reach.read_last(&mut words);
                 said(
-                    json!({ "thread": thread, "text": words.join(" ") }),
+                    json!({ "thread": thread, "text": as_text(words)?.join(" ") }),
                     "append",
                     reach,
                 )
@@ -299,7 +338,7 @@ impl Word {
             Word::Cancel { id, reach } => said(json!({ "id": id }), "cancel", reach),
             Word::Ask { mut words, mut reach } => {
                 reach.read_last(&mut words);
-                said(json!({ "words": words.join(" ") }), "ask", reach)
+                said(json!({ "words": as_text(words)?.join(" ") }), "ask", reach)
             }
             Word::Who(reach) => said(json!({}), "who", reach),
             Word::Inbox(reach) => said(json!({}), "inbox", reach),
@@ -318,8 +357,11 @@ pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
     let (word, args, reach) = word.request()?;
     let answer = open(paths, reach.member.as_deref())?.ask(word, args)?;
     let lines = match reach.json {
-        true => vec![answer.to_string()],
-        false => answers::in_words(word, &answer),
+        true => vec![super::json_line(&answer)],
+        false => answers::in_words(word, &answer)
+            .iter()
+            .map(|line| crate::text::clean(line).text)
+            .collect(),
     };
     let each: String = lines.iter().map(|line| format!("{line}\n")).collect();
     super::print(&each)?;
@@ -382,7 +424,7 @@ mod tests {
     #[test]
     fn options_of_say_stand_before_or_behind_the_names_and_never_in_the_text() {
         // (arguments, names, text, options that hold)
-        let table: [(&[&str], &[&str], &str, &str); 9] = [
+        let table: [(&[&str], &[&str], &str, &str); 13] = [
             (&["say", "hi", "all"], &[], "hi all", ""),
             (&["say", "--public", "@bob", "hi"], &["bob"], "hi", "public"),
             (&["say", "@bob", "--public", "hi"], &["bob"], "hi", "public"),
@@ -394,13 +436,17 @@ mod tests {
             ),
             // What a text speaks of widens nothing.
             (
-                &["say", "@bob", "why", "--public", "?"],
+                &["say", "@bob", "--", "why", "--public", "?"],
                 &["bob"],
                 "why --public ?",
                 "",
             ),
-            (&["say", "@bob why", "--public"], &["bob"], "why --public", ""),
-            (&["say", "- one"], &[], "- one", ""),
+            (&["say", "--", "--room", "dev", "-x"], &[], "--room dev -x", ""),
+            (&["say", "@bob", "--note", "--", "--x"], &["bob"], "--x", "note"),
+            (&["say", "see", "--", "--room"], &[], "see --room", ""),
+            (&["say", "@bob why --public"], &["bob"], "why --public", ""),
+            (&["say", "--force", "--", "- one"], &[], "- one", "force"),
+            (&["say", "it", "is", "-5", "and", "-"], &[], "it is -5 and -", ""),
             (&["say", "hi", "--json"], &[], "hi", "json"),
             (&["say", "what does --json"], &[], "what does --json", ""),
         ];
@@ -410,13 +456,35 @@ mod tests {
             let thread = has("t3").then_some("t3");
             let expected = json!({
                 "to": to, "text": text, "files": [], "thread": thread,
-                "public": has("public"), "note": has("note"),
+                "public": has("public"), "note": has("note"), "force": has("force"),
             });
             assert_eq!(
                 (word, args, json),
                 ("say", expected, has("json")),
                 "{arguments:?}"
             );
+        }
+    }
+
+    /// Issue 14, 28: `say --room dev hello` posted the flag as text.
+    #[test]
+    fn an_unknown_option_is_an_error_and_never_text() {
+        let table: [&[&str]; 7] = [
+            &["say", "--room", "dev", "hello"],
+            &["say", "hello", "--room", "dev"],
+            &["say", "@bob", "hello", "--public"],
+            &["say", "-v", "hello"],
+            &["append", "t1", "--public", "hello"],
+            &["append", "t1", "hello", "--public"],
+            &["ask", "what", "--now"],
+        ];
+        for arguments in table {
+            let line = std::iter::once(&"nexscope-tui").chain(arguments);
+            let refused = match Shell::try_parse_from(line) {
+                Ok(shell) => matches!(shell.word.request(), Err(Failure::Usage(_))),
+                Err(error) => error.exit_code() == 2,
+            };
+            assert!(refused, "{arguments:?}");
         }
     }
 

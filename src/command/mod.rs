@@ -5,7 +5,7 @@ mod say;
 
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::room::{Command, Decision, How};
+use crate::room::{Command, How, Intent};
 use parts::{job, split_word, target, thread_number};
 pub(crate) use say::leading_names;
 use say::{say, say_with_options, some_text, tell};
@@ -16,13 +16,13 @@ pub enum Line {
     /// For the room.
     Command(Command),
     /// For the room, and only a person at a screen may.
-    Decision(Decision),
+    Intent(Intent),
     /// For the front end.
     Front(Front),
 }
 
 /// What a front end does by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Front {
     /// Leave the room and end.
     Quit,
@@ -30,6 +30,8 @@ pub enum Front {
     Help,
     /// Dial the relay again now.
     Start,
+    /// Join under another name, where the name is taken.
+    StartAs(String),
 }
 
 /// A word of the composer: how it is written, and what it does.
@@ -47,10 +49,14 @@ pub struct Word {
 pub const WORDS: &[Word] = &[
     word(
         "say",
-        "[@NAME…] [--file PATH] [--thread tN] [--public] [--note] TEXT",
+        "[@NAME…] [--file PATH] [--thread tN] [--public] [--note] [--force] TEXT",
         "asks the agents of those named, or tells everyone; offers files",
     ),
-    word("tell", "@NAME… TEXT", "a note for a person; asks no agent"),
+    word(
+        "tell",
+        "[--force] @NAME… TEXT",
+        "a note for a person; asks no agent",
+    ),
     word("who", "", "who is here, with agents and modes"),
     word("inbox", "", "what waits for you"),
     word(
@@ -83,7 +89,7 @@ pub const WORDS: &[Word] = &[
     word(
         "trust",
         "NAME",
-        "takes the new key of a name as the same person's",
+        "takes the key that a name has now as its own; auto mode answers it",
     ),
     word("append", "tN TEXT", "your own words into a thread"),
     word(
@@ -92,7 +98,11 @@ pub const WORDS: &[Word] = &[
         "what was said, from this computer's log",
     ),
     word("status", "", "connection, agents, what is waiting"),
-    word("start", "", "dials the relay again now"),
+    word(
+        "start",
+        "[-n NAME]",
+        "dials the relay again now; -n joins as NAME if yours is taken",
+    ),
     word("help", "", "the words and the keys"),
     word("update", "", "which versions run, and how to update"),
     word("stop", "", "leaves the room; so does /quit"),
@@ -131,7 +141,7 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
         "accept" => accept(arguments),
         "reject" => {
             let (target, reason) = target("reject", arguments)?;
-            Ok(Line::Decision(Decision::Reject {
+            Ok(Line::Intent(Intent::Reject {
                 target,
                 reason: reason.to_owned(),
             }))
@@ -151,14 +161,14 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
         "mode" => match arguments.trim().to_ascii_lowercase().as_str() {
             "" => Ok(Line::Command(Command::Mode(None))),
             "manual" => Ok(Line::Command(Command::Mode(Some(Mode::Manual)))),
-            "auto" => Ok(Line::Decision(Decision::Auto)),
+            "auto" => Ok(Line::Intent(Intent::Auto)),
             _ => Err(usage("mode")),
         },
-        "ask" => Ok(Line::Decision(Decision::Ask {
+        "ask" => Ok(Line::Intent(Intent::Ask {
             words: some_text(arguments, "ask")?,
         })),
         "trust" => match arguments.trim().trim_start_matches('@') {
-            name if is_name(name) => Ok(Line::Decision(Decision::Trust(name.to_owned()))),
+            name if is_name(name) => Ok(Line::Intent(Intent::Trust(name.to_owned()))),
             _ => Err(usage("trust")),
         },
         "append" => {
@@ -172,12 +182,17 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
                 public: false,
                 note: true,
                 files: vec![],
+                force: false,
             }))
         }
         "history" => history(arguments),
         "status" => Ok(Line::Command(Command::Status)),
         "files" => Ok(Line::Command(Command::Files)),
-        "start" => Ok(Line::Front(Front::Start)),
+        "start" => match arguments.split_whitespace().collect::<Vec<_>>()[..] {
+            [] => Ok(Line::Front(Front::Start)),
+            ["-n", name] if is_name(name) => Ok(Line::Front(Front::StartAs(name.to_owned()))),
+            _ => Err(usage("start")),
+        },
         "help" => Ok(Line::Front(Front::Help)),
         "quit" | "stop" => Ok(Line::Front(Front::Quit)),
         _ => Err(unknown(&name)),
@@ -209,7 +224,7 @@ fn accept(arguments: &str) -> Result<Line, String> {
         review,
         text: None,
     };
-    Ok(Line::Decision(Decision::Accept { target, how }))
+    Ok(Line::Intent(Intent::Accept { target, how }))
 }
 
 fn history(arguments: &str) -> Result<Line, String> {
@@ -257,7 +272,7 @@ mod tests {
     use crate::room::{ItemId, Target};
 
     fn accepted(target: Target, how: How) -> Line {
-        Line::Decision(Decision::Accept { target, how })
+        Line::Intent(Intent::Accept { target, how })
     }
 
     fn said(to: &[&str], text: &str) -> Line {
@@ -273,6 +288,7 @@ mod tests {
             public,
             note,
             files: vec![],
+            force: false,
         })
     }
 
@@ -284,6 +300,7 @@ mod tests {
             public: false,
             note: false,
             files: paths.iter().map(PathBuf::from).collect(),
+            force: false,
         })
     }
 
@@ -333,7 +350,7 @@ mod tests {
             ),
             ("/retry 4", Line::Command(Command::Retry(ItemId::Mention(4)))),
             ("/mode", Line::Command(Command::Mode(None))),
-            ("/mode auto", Line::Decision(Decision::Auto)),
+            ("/mode auto", Line::Intent(Intent::Auto)),
             ("/MODE manual", Line::Command(Command::Mode(Some(Mode::Manual)))),
             (
                 "/history --limit 5",
@@ -372,7 +389,7 @@ mod tests {
             ("/accept t3", accepted(Target::Thread(3), How::default())),
             (
                 "/reject P4 too busy",
-                Line::Decision(Decision::Reject {
+                Line::Intent(Intent::Reject {
                     target: Target::Item(ItemId::Permission(4)),
                     reason: "too busy".into(),
                 }),
@@ -395,7 +412,7 @@ mod tests {
             ("/accept", "/accept ID"),
             ("/accept mx", "/accept ID"),
             ("/accept mm1", "/accept ID"),
-            ("/tell hi", "/tell @NAME"),
+            ("/tell hi", "/tell [--force] @NAME"),
             ("/mode fast", "manual|auto"),
             ("/append m3 x", "/append tN"),
             ("/say --loud x", "--loud"),

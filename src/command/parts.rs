@@ -5,11 +5,7 @@ use crate::room::{ItemId, Target};
 
 pub(super) fn target<'a>(name: &str, arguments: &'a str) -> Result<(Target, &'a str), String> {
     let (id, rest) = split_word(arguments);
-    let target = match thread_number(id) {
-        Some(thread) => Target::Thread(thread),
-        None => Target::Item(id.parse().map_err(|()| usage(name))?),
-    };
-    Ok((target, rest))
+    Ok((id.parse().map_err(|()| usage(name))?, rest))
 }
 
 /// `m12` or `12`: a message's run; `f3`: a file.

@@ -22,6 +22,7 @@ pub(super) fn say(text: &str) -> Result<Line, String> {
         public: false,
         note: false,
         files: vec![],
+        force: false,
     }))
 }
 
@@ -32,6 +33,7 @@ struct SayOptions {
     public: bool,
     note: bool,
     files: Vec<PathBuf>,
+    force: bool,
 }
 
 impl SayOptions {
@@ -42,6 +44,7 @@ impl SayOptions {
             match first {
                 "--public" => self.public = true,
                 "--note" => self.note = true,
+                "--force" => self.force = true,
                 "--thread" => {
                     let (id, behind) = split_word(after);
                     self.thread = Some(thread_number(id).ok_or_else(|| usage("say"))?);
@@ -85,11 +88,14 @@ pub(super) fn say_with_options(arguments: &str) -> Result<Line, String> {
         public: options.public,
         note: options.note,
         files: options.files,
+        force: options.force,
     }))
 }
 
 pub(super) fn tell(arguments: &str) -> Result<Line, String> {
-    let (to, text) = leading_names(arguments)?;
+    let (first, behind) = split_word(arguments.trim_start());
+    let force = first == "--force";
+    let (to, text) = leading_names(if force { behind } else { arguments })?;
     if to.is_empty() {
         return Err(usage("tell"));
     }
@@ -101,6 +107,7 @@ pub(super) fn tell(arguments: &str) -> Result<Line, String> {
         public: false,
         note: true,
         files: vec![],
+        force,
     }))
 }
 

@@ -70,6 +70,43 @@ impl Agent {
 }
 
 impl Agent {
+    /// Each of its settings and its value, as a file would have them.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            kind,
+            command,
+            dir,
+            project,
+            timeout,
+            stall,
+            idle,
+            permissions,
+            budget_usd_per_day,
+            budget_tokens_per_day,
+            budget_runs_per_day,
+            env,
+        } = self;
+        let word = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+        vec![
+            ("kind", word(kind)),
+            ("command", format!("{command:?}")),
+            (
+                "dir",
+                dir.as_ref()
+                    .map_or_else(|| "the folder of the start".to_owned(), |dir| format!("{dir:?}")),
+            ),
+            ("project", word(project)),
+            ("timeout", format!("{timeout:?}")),
+            ("stall", format!("{stall:?}")),
+            ("idle", format!("{idle:?}")),
+            ("permissions", word(permissions)),
+            ("budget_usd_per_day", budget_usd_per_day.to_string()),
+            ("budget_tokens_per_day", budget_tokens_per_day.to_string()),
+            ("budget_runs_per_day", budget_runs_per_day.to_string()),
+            ("env", format!("{env:?}")),
+        ]
+    }
+
     /// What it may use up in a day, in the best unit that its kind reports.
     pub fn budget(&self) -> Budget {
         let unit = match self.kind {

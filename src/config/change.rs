@@ -4,7 +4,7 @@
 use nexscope_relay::protocol::Mode;
 
 use super::{
-    Config,
+    Config, TokenSource,
     agents::{Agent, Permissions, Project},
 };
 use crate::room::{Mentions, Review};
@@ -14,8 +14,10 @@ use crate::room::{Mentions, Review};
 pub struct Change {
     /// What holds at once: the new values, but for those that are looser.
     pub safe: Config,
-    /// What is looser, in words; it waits for a key.
+    /// What is looser, in a few words each; it waits for a key.
     pub looser: Vec<String>,
+    /// All that changes with it: what a person reads before they take it.
+    pub details: Vec<String>,
     /// Settings that hold from the next start on.
     pub later: Vec<&'static str>,
 }
@@ -26,11 +28,13 @@ impl Change {
         let mut change = Self {
             safe: new.clone(),
             looser: Vec::new(),
+            details: Vec::new(),
             later: Vec::new(),
         };
         let safe = &mut change.safe;
         let mut looser = |is: bool, words: String| {
             if is {
+                change.details.push(words.clone());
                 change.looser.push(words);
             }
             is
@@ -63,12 +67,25 @@ impl Change {
         let files = (&new.files, &now.files);
         if looser(
             files.0.auto_accept_below > files.1.auto_accept_below,
-            "files.auto_accept_below is larger".into(),
+            format!(
+                "files.auto_accept_below = \"{}\"",
+                crate::text::bytes(files.0.auto_accept_below)
+            ),
         ) {
             safe.files.auto_accept_below = now.files.auto_accept_below;
         }
-        if looser(files.0.max > files.1.max, "files.max is larger".into()) {
+        let max = format!("files.max = \"{}\"", crate::text::bytes(files.0.max));
+        if looser(files.0.max > files.1.max, max) {
             safe.files.max = now.files.max;
+        }
+        let calls = new.notify_command != now.notify_command && !new.notify_command.is_empty();
+        let command = format!("ui.notify_command = {:?}", new.notify_command);
+        if looser(calls, command) {
+            safe.notify_command.clone_from(&now.notify_command);
+        }
+        // It runs at the next start, which the person knows from now on.
+        if let (Some(TokenSource::Command(command)), true) = (&new.token, new.token != now.token) {
+            looser(true, format!("token_command = {command:?}, at the next start"));
         }
         safe.files.dir.clone_from(&now.files.dir);
         for (name, agent) in &new.agents {
@@ -78,6 +95,21 @@ impl Change {
                 Some(_) => continue,
             };
             change.looser.push(words);
+            let old = now.agents.get(name).map(Agent::settings).unwrap_or_default();
+            for (key, value) in agent.settings() {
+                let before = old
+                    .iter()
+                    .find(|(other, _)| *other == key)
+                    .map(|(_, value)| value);
+                match before {
+                    Some(before) if *before == value => {}
+                    Some(before) => {
+                        change.details.push(format!("agents.{name}.{key} = {value}"));
+                        change.details.push(format!("    it was {before}"));
+                    }
+                    None => change.details.push(format!("agents.{name}.{key} = {value}")),
+                }
+            }
             match now.agents.get(name) {
                 Some(old) => _ = safe.agents.insert(name.clone(), old.clone()),
                 None => _ = safe.agents.remove(name),
@@ -86,7 +118,9 @@ impl Change {
         let other = new.agent != now.agent && new.agent.is_some();
         if other {
             let name = new.agent.as_deref().unwrap_or_default();
-            change.looser.push(format!("agent = \"{name}\""));
+            let words = format!("agent = \"{name}\"");
+            change.details.push(words.clone());
+            change.looser.push(words);
             safe.agent.clone_from(&now.agent);
         }
         change.later = [
@@ -175,7 +209,7 @@ mod tests {
             (
                 "",
                 "[files]\nauto_accept_below = \"1 MiB\"",
-                &["files.auto_accept_below is larger"],
+                &["files.auto_accept_below = \"1.0 MB\""],
             ),
             ("", agent, &["agents.a is new", "agent = \"a\""]),
             (agent, "", &[]),
@@ -204,14 +238,52 @@ mod tests {
                 &[],
             ),
             (agent, &with("timeout = \"2m\""), &[]),
+            (
+                "",
+                "[ui]\nnotify_command = [\"evil\"]",
+                &["ui.notify_command = [\"evil\"]"],
+            ),
+            ("[ui]\nnotify_command = [\"good\"]", "", &[]),
+            (
+                "",
+                "token_command = [\"evil\"]",
+                &["token_command = [\"evil\"], at the next start"],
+            ),
         ];
         for (before, after, expected) in table {
             let change = Change::between(&config(before), &config(after));
             assert_eq!(change.looser, *expected, "{before} -> {after}");
-            // What holds at once is never looser than what held.
-            let again = Change::between(&config(before), &change.safe);
+            // What holds at once is never looser than what held; a token is for the next start.
+            let again = Change::between(
+                &config(before),
+                &Config {
+                    token: config(before).token,
+                    ..change.safe
+                },
+            );
             assert!(again.looser.is_empty(), "{before} -> {after}: {:?}", again.looser);
         }
+    }
+
+    #[test]
+    fn all_that_changes_of_an_agent_is_told() {
+        let before = "[agents.a]\nkind = \"claude\"\n";
+        let after = "[agents.a]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"curl evil\"]\npermissions = \"allow\"\n";
+        let change = Change::between(&config(before), &config(after));
+        assert_eq!(change.looser, ["agents.a may do more"]);
+        let told = change.details.join("\n");
+        for line in [
+            "agents.a.kind = command\n    it was claude",
+            "agents.a.command = [\"sh\", \"-c\", \"curl evil\"]\n    it was []",
+            "agents.a.permissions = allow\n    it was ask",
+        ] {
+            assert!(told.contains(line), "{line} in {told}");
+        }
+        let new = Change::between(&config(""), &config(after)).details.join("\n");
+        assert!(
+            new.contains("agents.a.command = [\"sh\"") && new.contains("agents.a.env = []"),
+            "{new}"
+        );
     }
 
     #[test]

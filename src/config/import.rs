@@ -1,11 +1,12 @@
 //! What a folder's nexscope-plugin was set to, for who comes from there.
 
-use std::fs;
-
 use nexscope_relay::protocol::is_name;
 use serde::Deserialize;
 
-use super::{Paths, Token};
+use super::{
+    Paths, Token,
+    plain_file::{self, Links},
+};
 use crate::link::Target;
 
 /// The plugin's settings that hold here as well; `mode = auto` does not.
@@ -33,7 +34,7 @@ struct File {
 /// The settings of the plugin in the folder that the program was started in, where they are whole.
 pub fn plugin(paths: &Paths) -> Option<Plugin> {
     let path = paths.here.join(".claude/plugin-data/nexscope/config.json");
-    let file: File = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let file: File = serde_json::from_str(&plain_file::read(&path, Links::Refused).ok()?).ok()?;
     // What the plugin writes where nothing was set yet.
     if file.token.is_empty()
         || [&file.relay_url, &file.token]

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt, path::Pat
 use nexscope_relay::protocol::Mode;
 
 use super::{
-    ConfigError, Paths, Token,
+    ConfigError, Paths, Token, TokenSource,
     agents::Agent,
     file::{File, Notify, Ui, parse, target, valid_name, wrong},
     files::Files,
     paths::in_home,
+    plain_file::{self, Links},
     token::token,
     trust::{self, Untrusted},
     wide::Confirmed,
@@ -47,7 +48,7 @@ pub struct Config {
     /// The relay, where one is set.
     pub relay: Option<Target>,
     /// The relay's secret, from the layer that the relay is from.
-    pub token: Option<Token>,
+    pub token: Option<TokenSource>,
     /// The room is hosted here, on this address.
     pub host: Option<std::net::SocketAddr>,
     /// The room.
@@ -144,10 +145,10 @@ pub fn load(
         untrusted: None,
         warnings: Vec::new(),
     };
-    if let Some((file, text)) = read(&paths.user_file())? {
+    if let Some((file, text)) = read(&paths.user_file(), Links::Followed)? {
         config.whole(file, &text, &paths.user_file())?;
     }
-    if let Some((file, text)) = read(&paths.project_file())? {
+    if let Some((file, text)) = read(&paths.project_file(), Links::Refused)? {
         if trust::is_trusted(paths, &text) {
             config.whole(file, &text, &paths.project_file())?;
         } else {
@@ -168,8 +169,8 @@ pub fn load(
 }
 
 /// A file's settings, and its text.
-fn read(path: &Path) -> Result<Option<(File, String)>, ConfigError> {
-    match fs::read_to_string(path) {
+fn read(path: &Path, links: Links) -> Result<Option<(File, String)>, ConfigError> {
+    match plain_file::read(path, links) {
         Ok(text) => parse(&text, path).map(|file| Some((file, text))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ConfigError::Unreadable {
@@ -272,6 +273,9 @@ impl Config {
             ("agent", file.agent.is_some()),
             ("agents", !file.agents.is_empty()),
             ("ui.notify_command", file.ui.notify_command.is_some()),
+            // Which key decides, and when it may, is not for a folder to say.
+            ("ui.keymap", file.ui.keymap.is_some()),
+            ("ui.keyboard", file.ui.keyboard == Some(true)),
             ("files.dir", file.files.dir.is_some()),
             ("files.auto_accept_below", takes_more),
             ("files.max", takes_larger),
@@ -283,6 +287,8 @@ impl Config {
         self.ui(Ui {
             // A program that comes with what was checked out is not run.
             notify_command: None,
+            keymap: None,
+            keyboard: file.ui.keyboard.filter(|speaks| !speaks),
             ..file.ui
         });
         ignored
@@ -302,12 +308,15 @@ impl Config {
 
     /// Takes the variables in. Returns a token that came without a relay of its own: who gives it with this
     /// start may name its relay by a flag.
-    fn variables(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Token>, ConfigError> {
+    fn variables(
+        &mut self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<TokenSource>, ConfigError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         if let Some(invite) = variable("NEXSCOPE_INVITE") {
             self.invite(&invite, "NEXSCOPE_INVITE")?;
         }
-        let token = variable("NEXSCOPE_TOKEN").map(Token);
+        let token = variable("NEXSCOPE_TOKEN").map(|token| TokenSource::from(Token(token)));
         let relay = variable("NEXSCOPE_RELAY_URL");
         let unbound = token.clone().filter(|_| relay.is_none());
         self.connect(relay.as_deref().map(relay_of).transpose()?, token);
@@ -327,7 +336,7 @@ impl Config {
         Ok(unbound)
     }
 
-    fn flags(&mut self, flags: &Flags, unbound: Option<Token>) -> Result<(), ConfigError> {
+    fn flags(&mut self, flags: &Flags, unbound: Option<TokenSource>) -> Result<(), ConfigError> {
         if let Some(invite) = &flags.invite {
             self.invite(invite, "--invite")?;
         }
@@ -347,7 +356,7 @@ impl Config {
             .map_err(|error| ConfigError::Value(format!("{place}: {error}")))?;
         self.room = invite.room;
         self.relay = Some(invite.target);
-        self.token = Some(Token(invite.token));
+        self.token = Some(Token(invite.token).into());
         self.host = None;
         Ok(())
     }
@@ -355,7 +364,7 @@ impl Config {
     /// A layer's relay and token. A token goes only to the relay that it was configured with, in the same
     /// layer; a layer that names another relay and no token has none, and a token alone is for the relay
     /// that stands.
-    fn connect(&mut self, relay: Option<Target>, token: Option<Token>) {
+    fn connect(&mut self, relay: Option<Target>, token: Option<TokenSource>) {
         if let Some(target) = relay {
             if self.relay.as_ref() != Some(&target) {
                 self.token = None;

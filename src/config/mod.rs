@@ -8,6 +8,7 @@ mod files;
 mod import;
 mod layers;
 mod paths;
+mod plain_file;
 mod save;
 mod token;
 mod trust;
@@ -21,8 +22,12 @@ pub use import::{Plugin, plugin};
 pub use layers::{Config, Flags, Times, load};
 pub use paths::Paths;
 pub use save::{Choice, save};
-pub use token::Token;
+pub use token::{Token, TokenSource};
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};
 pub use wide::Confirmed;
-pub(crate) use {file::with_nearest, paths::in_home};
+pub(crate) use {
+    file::with_nearest,
+    paths::in_home,
+    plain_file::{Links, read as read_plain},
+};

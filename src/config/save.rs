@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let config = load(&paths, |_| None, &Flags::default()).unwrap();
         assert_eq!(config.host, choice.host);
-        assert_eq!(config.token, Some(Token("with\"quote".into())));
+        assert_eq!(config.token, Some(Token("with\"quote".into()).into()));
         assert_eq!(config.agent.as_deref(), Some("claude"));
         assert_eq!(config.hop_limit, 2);
         assert!(config.warnings.is_empty());

@@ -1,8 +1,13 @@
 //! The token: as it stands in a layer, from a file, or from a command.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
-use super::{ConfigError, file::File, paths::in_home};
+use super::{
+    ConfigError,
+    file::File,
+    paths::in_home,
+    plain_file::{self, Links},
+};
 
 /// A secret that does not show itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,32 +19,65 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A layer's token: as it stands, from a file, or from a command.
-pub(super) fn token(file: &File) -> Result<Option<Token>, ConfigError> {
-    let trimmed = |text: String| Some(Token(text.trim().to_owned()));
+/// Where a token comes from.
+///
+/// A command runs when the token is needed and at no other time: reading settings runs nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// It is here.
+    Known(Token),
+    /// A program prints it.
+    Command(Vec<String>),
+}
+
+impl TokenSource {
+    /// The token.
+    ///
+    /// # Errors
+    ///
+    /// Where its command cannot be run, or fails.
+    pub fn get(&self) -> Result<Token, ConfigError> {
+        let command = match self {
+            TokenSource::Known(token) => return Ok(token.clone()),
+            TokenSource::Command(command) => command,
+        };
+        let failed = |why: String| ConfigError::Value(format!("token_command failed: {why}"));
+        let (program, arguments) = command
+            .split_first()
+            .ok_or_else(|| failed("it is empty".into()))?;
+        let output = std::process::Command::new(program)
+            .args(arguments)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(output.status.to_string()));
+        }
+        Ok(trimmed(&String::from_utf8_lossy(&output.stdout)))
+    }
+}
+
+impl From<Token> for TokenSource {
+    fn from(token: Token) -> Self {
+        TokenSource::Known(token)
+    }
+}
+
+fn trimmed(text: &str) -> Token {
+    Token(text.trim().to_owned())
+}
+
+/// A layer's token: as it stands, from a file, or the command that prints it.
+pub(super) fn token(file: &File) -> Result<Option<TokenSource>, ConfigError> {
     match (&file.token, &file.token_file, &file.token_command) {
-        (Some(token), None, None) => Ok(trimmed(token.clone())),
+        (Some(token), None, None) => Ok(Some(trimmed(token).into())),
         (None, Some(path), None) => {
             let path = in_home(Path::new(path));
-            fs::read_to_string(&path)
-                .map(trimmed)
+            plain_file::read(&path, Links::Followed)
+                .map(|text| Some(trimmed(&text).into()))
                 .map_err(|error| ConfigError::Unreadable { path, error })
         }
-        (None, None, Some(command)) => {
-            let failed = |why: String| ConfigError::Value(format!("token_command failed: {why}"));
-            let (program, arguments) = command
-                .split_first()
-                .ok_or_else(|| failed("it is empty".into()))?;
-            let output = std::process::Command::new(program)
-                .args(arguments)
-                .stdin(std::process::Stdio::null())
-                .output()
-                .map_err(|error| failed(error.to_string()))?;
-            if !output.status.success() {
-                return Err(failed(output.status.to_string()));
-            }
-            Ok(trimmed(String::from_utf8_lossy(&output.stdout).into_owned()))
-        }
+        (None, None, Some(command)) => Ok(Some(TokenSource::Command(command.clone()))),
         (None, None, None) => Ok(None),
         _ => Err(ConfigError::Value(
             "set one of token, token_file and token_command, not several".into(),

@@ -1,24 +1,21 @@
 //! Which project files a person has trusted: by their content, so that a change asks again.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
 
 use super::Paths;
-use crate::{store::write_private, text};
-
-/// Lines of a file that are shown at most.
-const SHOWN: usize = 200;
+use crate::{store, text};
 
 /// A project's file with settings that only a trusted one may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untrusted {
     /// The settings that are ignored until then.
     pub keys: Vec<String>,
-    /// The file as a person reads it before they trust it, without secrets.
+    /// The file as a person reads it before they trust it: all of it, with what would not be seen made visible.
     pub text: Vec<String>,
     line: String,
     ledger: PathBuf,
@@ -28,7 +25,10 @@ impl Untrusted {
     pub(super) fn new(paths: &Paths, text: &str, keys: Vec<String>) -> Self {
         Self {
             keys,
-            text: readable(text),
+            text: text
+                .split('\n')
+                .map(|line| text::escape_line(line).text)
+                .collect(),
             line: line(&paths.project_file(), text),
             ledger: ledger(paths),
         }
@@ -37,21 +37,21 @@ impl Untrusted {
     /// Trusts the file as it was read. Fails where that cannot be written down.
     pub fn trust(&self) -> io::Result<()> {
         let (_, path) = self.line.split_once(' ').unwrap_or_default();
-        let known = fs::read_to_string(&self.ledger).unwrap_or_default();
+        let known = store::read_private_text(&self.ledger).unwrap_or_default();
         let others = known
             .lines()
             .filter(|line| line.split_once(' ').is_some_and(|(_, known)| known != path));
         let mut all: String = others.map(|line| format!("{line}\n")).collect();
         all.push_str(&self.line);
         all.push('\n');
-        write_private(&self.ledger, all.as_bytes())
+        store::write_private(&self.ledger, all.as_bytes())
     }
 }
 
 /// Whether a person has trusted the project's file with this content.
 pub(super) fn is_trusted(paths: &Paths, text: &str) -> bool {
     let line = line(&paths.project_file(), text);
-    fs::read_to_string(ledger(paths)).is_ok_and(|known| known.lines().any(|one| one == line))
+    store::read_private_text(&ledger(paths)).is_ok_and(|known| known.lines().any(|one| one == line))
 }
 
 fn ledger(paths: &Paths) -> PathBuf {
@@ -67,19 +67,4 @@ fn line(file: &Path, text: &str) -> String {
         .collect();
     // A line break in a path would begin another line.
     format!("{hash} {}", path.display().to_string().escape_debug())
-}
-
-fn readable(file: &str) -> Vec<String> {
-    let mut lines: Vec<String> = file
-        .lines()
-        .take(SHOWN)
-        .map(|line| match line.split_once('=') {
-            Some((key, _)) if key.trim() == "token" => format!("{key}= …"),
-            _ => text::clean_line(line, 400),
-        })
-        .collect();
-    if file.lines().nth(SHOWN).is_some() {
-        lines.push("… and more".to_owned());
-    }
-    lines
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -29,7 +29,7 @@ struct Reach {
 impl Confirmed {
     pub(super) fn read(paths: &Paths) -> Self {
         let ledger = paths.state.join("nexscope").join("confirmed");
-        let lines = fs::read_to_string(&ledger).unwrap_or_default();
+        let lines = crate::store::read_private_text(&ledger).unwrap_or_default();
         Self {
             ledger,
             here: paths.here.clone(),

@@ -45,7 +45,20 @@ fn alive(halls: &[Hall]) -> Vec<(Entry, UnixStream)> {
     let entries = halls.iter().flat_map(Hall::entries);
     entries
         .filter_map(|(socket, entry)| Some((entry, UnixStream::connect(socket).ok()?)))
+        .filter(|(_, stream)| is_ours(stream))
         .collect()
+}
+
+/// Whether the program at the other end is this user's own: before it is, it is told nothing.
+#[cfg(target_os = "linux")]
+fn is_ours(stream: &UnixStream) -> bool {
+    rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
+}
+
+/// Here the system does not tell in a way that a safe call asks for: the folder and the socket are this user's.
+#[cfg(not(target_os = "linux"))]
+fn is_ours(_: &UnixStream) -> bool {
+    true
 }
 
 /// Finds the session that is meant: the one with that name where one is given, else the one of `here` or of a

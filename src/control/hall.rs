@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -50,12 +50,19 @@ impl Hall {
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)?;
-        let meta = fs::symlink_metadata(&self.dir)?;
-        let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
-        match ours && meta.permissions().mode() & 0o022 == 0 {
+        match self.is_ours() {
             true => Ok(()),
             false => Err(io::Error::other("it is not this user's alone")),
         }
+    }
+
+    /// Whether the folder is this user's, and nobody else may write to it: only then what lies there is ours.
+    fn is_ours(&self) -> bool {
+        let meta = fs::symlink_metadata(&self.dir);
+        meta.is_ok_and(|meta| {
+            let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
+            ours && meta.permissions().mode() & 0o022 == 0
+        })
     }
 
     /// The socket of the session whose state lies in `place`.
@@ -73,7 +80,11 @@ impl Hall {
     }
 
     /// All that are written down, whether they still run or not.
+    /// What lies in a folder that others may write to is nobody's that we know, and left alone.
     pub fn entries(&self) -> Vec<(PathBuf, Entry)> {
+        if !self.is_ours() {
+            return Vec::new();
+        }
         let Ok(files) = fs::read_dir(&self.dir) else {
             return Vec::new();
         };
@@ -83,11 +94,56 @@ impl Hall {
                 if path.extension()? != "json" {
                     return None;
                 }
-                let entry = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-                Some((path.with_extension("sock"), entry))
+                let text = crate::config::read_plain(&path, crate::config::Links::Refused).ok()?;
+                let socket = path.with_extension("sock");
+                let meta = fs::symlink_metadata(&socket).ok()?;
+                let ours = meta.file_type().is_socket() && meta.uid() == rustix::process::geteuid().as_raw();
+                ours.then_some((socket, serde_json::from_str(&text).ok()?))
             })
             .collect();
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            pid: 1,
+            folder: "/".into(),
+            name: "alice".into(),
+            room: "lobby".into(),
+            relay: "ws://h/ws".into(),
+            headless: true,
+        }
+    }
+
+    /// In a folder that others may write to, or that is a link, no session is found; nor by what is no socket.
+    #[test]
+    fn what_another_user_may_have_put_there_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let hall = |name: &str| Hall {
+            dir: dir.path().join(name),
+        };
+        let ours = hall("ours");
+        ours.make().unwrap();
+        let socket = ours.socket(Path::new("/state"));
+        ours.enter(&socket, &entry()).unwrap();
+        assert!(ours.entries().is_empty(), "there is no socket");
+        symlink("/dev/null", &socket).unwrap();
+        assert!(ours.entries().is_empty(), "a link is no socket");
+        fs::remove_file(&socket).unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert_eq!(ours.entries().len(), 1);
+
+        symlink(&ours.dir, dir.path().join("link")).unwrap();
+        assert!(hall("link").entries().is_empty());
+        fs::set_permissions(&ours.dir, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(ours.entries().is_empty());
     }
 }

@@ -299,14 +299,21 @@ fn agent_name(client: &str) -> &'static str {
 impl Server {
     fn call(&self, agent: &str, tool: &str, args: JsonObject) -> Result<Value, Problem> {
         if tool == "nexscope_start" {
-            return self.start(&args);
+            return self.start(agent, &args);
         }
         let (word, args) = word_of(tool, args, &self.client).map_err(|why| Problem::new("usage", why))?;
-        let client = self.door.open().map_err(problem)?;
-        client.as_agent(agent).ask(word, args).map_err(problem)
+        self.open(agent)?.ask(word, args).map_err(problem)
     }
 
-    fn start(&self, args: &JsonObject) -> Result<Value, Problem> {
+    /// A connection on which an agent speaks: whatever is asked through this server, an agent asks.
+    fn open(&self, agent: &str) -> Result<Client, Problem> {
+        self.door
+            .open()
+            .map(|client| client.as_agent(agent))
+            .map_err(problem)
+    }
+
+    fn start(&self, agent: &str, args: &JsonObject) -> Result<Value, Problem> {
         let wants_auto = args.get("mode").and_then(Value::as_str) == Some("auto");
         let name = args.get("name").and_then(Value::as_str);
         let mut message = match self.door.open() {
@@ -315,7 +322,7 @@ impl Server {
             Err(error) => return Err(problem(error)),
         };
         if wants_auto {
-            let mut client = self.door.open().map_err(problem)?;
+            let mut client = self.open(agent)?;
             if let Err(error) = client.ask("mode", json!({"mode": "auto"})) {
                 message.push_str(&format!("; {error}"));
             }
@@ -395,7 +402,8 @@ impl ServerHandler for Server {
                 let (door, client) = (door.clone(), client[..client.len().min(60)].to_owned());
                 let waits = tokio::task::spawn_blocking(move || {
                     let args = json!({ "timeout": LOOK.as_secs(), "for": "mention", "client": client });
-                    door.open().and_then(|mut session| session.ask("wait", args))
+                    door.open()
+                        .and_then(|session| session.as_agent("agent").ask("wait", args))
                 });
                 match waits.await {
                     Ok(Ok(happened)) if happened["timed_out"] == json!(false) => {

@@ -8,9 +8,11 @@ use tokio::net::{UnixStream, unix::UCred};
 const GENERATIONS: usize = 64;
 
 /// Variables that a coding agent's tools have in their environment.
-const MARKS: [&str; 4] = [
+const MARKS: [&str; 6] = [
     "NEXSCOPE_RUN_ID=",
     "CLAUDECODE=",
+    "GEMINI_CLI=",
+    "OPENCODE=",
     "CODEX_SANDBOX=",
     "CODEX_SANDBOX_NETWORK_DISABLED=",
 ];
@@ -30,6 +32,18 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who runs this very program.
+    pub fn here() -> Self {
+        let pid = std::process::id();
+        let of_agent = is_marked(pid);
+        Self {
+            person: !of_agent && has_terminal(pid),
+            of_agent,
+            pid: Some(pid),
+            process: format!("process {pid}"),
+        }
+    }
+
     /// Who has connected. `None` where it is another user.
     pub(super) fn of(stream: &UnixStream) -> Option<Self> {
         let credentials: UCred = stream.peer_cred().ok()?;

@@ -74,7 +74,8 @@ impl Task {
             end.refused()
         } else {
             Connection::Waiting {
-                why: end.why,
+                code: end.code,
+                why: end.waiting(&self.login.name),
                 until: crate::session::now() + pause.as_millis() as u64,
             }
         };
@@ -125,7 +126,7 @@ impl Task {
             token: self.login.token.clone(),
             owner: Some(self.login.owner.clone()),
             client: concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).into(),
-            agents: self.login.agents.clone(),
+            agents: standing.agents,
             mode: standing.mode,
             history: if standing.resume.is_none() {
                 self.login.history

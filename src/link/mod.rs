@@ -39,8 +39,6 @@ pub struct Login {
     pub token: String,
     /// Proof that the name is still the same person's.
     pub owner: String,
-    /// Names of the agents behind this member.
-    pub agents: Vec<String>,
     /// How many messages of before a newcomer wants to see.
     pub history: u32,
 }
@@ -52,6 +50,8 @@ pub struct Standing {
     pub resume: Option<Resume>,
     /// How this member's agents answer.
     pub mode: Mode,
+    /// Names of the agents behind this member.
+    pub agents: Vec<String>,
 }
 
 /// The way to the connection's task.
@@ -129,6 +129,20 @@ impl Link {
     }
 }
 
+/// The name that is offered instead of one that is taken: the next one that nobody here was refused.
+fn next_name(name: &str) -> String {
+    let numbered = name
+        .rsplit_once('-')
+        .and_then(|(stem, number)| Some((stem, number.parse::<u32>().ok()?)));
+    let (stem, number) = numbered
+        .filter(|(stem, number)| !stem.is_empty() && (1..u32::MAX).contains(number))
+        .map_or((name, 2), |(stem, number)| (stem, number + 1));
+    let number = number.to_string();
+    // Names are ASCII and at most 32 characters.
+    let stem: String = stem.chars().take(31 - number.len()).collect();
+    format!("{stem}-{number}")
+}
+
 /// How a connection ended.
 #[derive(Debug)]
 struct End {
@@ -150,15 +164,19 @@ impl End {
     fn is_final(&self) -> bool {
         matches!(
             self.code,
-            Some(
-                Code::BadToken
-                    | Code::NameTaken
-                    | Code::BadName
-                    | Code::BadHello
-                    | Code::BadVersion
-                    | Code::Replaced
-            )
+            Some(Code::BadToken | Code::BadName | Code::BadHello | Code::BadVersion | Code::Replaced)
         )
+    }
+
+    /// Why it is dialled again, for a person: a taken name may be free later, and another one is free now.
+    fn waiting(self, name: &str) -> String {
+        match self.code {
+            Some(Code::NameTaken) => {
+                let next = next_name(name);
+                format!("someone has that name ({name}); /start -n {next} joins as {next}")
+            }
+            _ => self.why,
+        }
     }
 
     /// What the person is shown, with what to do.
@@ -166,7 +184,6 @@ impl End {
         let code = self.code.unwrap_or(Code::Other);
         let todo = match code {
             Code::BadToken => "Check the token in your config or invite, then /start.",
-            Code::NameTaken => "Choose another name with -n NAME, or /start to try again.",
             Code::BadName => "Names are 1 to 32 of a-z, 0-9, _ and -: choose another with -n NAME.",
             Code::BadVersion | Code::BadHello => {
                 "This program and the relay do not fit together: update one."
@@ -179,5 +196,41 @@ impl End {
             code,
             why: format!("{why}. {todo}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_name() {
+        let longest = "x".repeat(32);
+        for (name, next) in [
+            ("bob", "bob-2"),
+            ("bob-2", "bob-3"),
+            ("bob-9", "bob-10"),
+            ("web-team", "web-team-2"),
+            ("-7", "-7-2"),
+            ("bob-4294967295", "bob-4294967295-2"),
+            (longest.as_str(), &format!("{}-2", "x".repeat(30))),
+        ] {
+            assert_eq!(next_name(name), *next);
+            assert!(nexscope_relay::protocol::is_name(&next_name(name)), "{name}");
+        }
+    }
+
+    /// Issue 14, 16: one refusal stopped the client for good.
+    #[test]
+    fn a_taken_name_is_tried_again() {
+        let end = || End {
+            code: Some(Code::NameTaken),
+            why: "Someone has that name.".into(),
+        };
+        assert!(!end().is_final());
+        assert_eq!(
+            end().waiting("alice"),
+            "someone has that name (alice); /start -n alice-2 joins as alice-2"
+        );
     }
 }

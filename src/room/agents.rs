@@ -1,11 +1,10 @@
 //! What our agents and programs want of the room by themselves, through the socket: words wait as drafts, and
 //! a decision that they ask for is only marked.
 
-use std::path::PathBuf;
-
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use super::{Audience, Draft, Effect, Enclosed, ItemId, Millis, Mode, Room, Target, flag};
+use crate::transfer::AgentFile;
 
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub struct Unasked {
     /// The person, and not the agent, of those named is meant.
     pub note: bool,
     /// Files that go with it.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<AgentFile>,
 }
 
 impl Room {
@@ -66,6 +65,7 @@ impl Room {
             chat,
             files: words.files.into_iter().map(Enclosed::new).collect(),
             message: None,
+            unfinished: None,
         };
         Ok(self.draft_waits(draft, String::new(), now, effects))
     }

@@ -16,9 +16,9 @@ impl Room {
     /// `effects` it comes from the journal, and nothing follows.
     pub(super) fn mention(&mut self, post: &Post, now: Millis, effects: Option<&mut Vec<Effect>>) {
         let is_reply = post.reply_to.is_some() && post.agent.is_some();
-        self.inbox.add(post, is_reply, None, now);
+        self.inbox.add(post, is_reply, None, self.moment(now));
         let Some(effects) = effects else { return };
-        match self.may_run_alone(post, now) {
+        match self.may_run_alone(post) {
             Ok(agent) => self.run_automatically(post, agent, now, effects),
             Err(held) => {
                 let turn = held.as_deref() == Some(TURN);
@@ -44,7 +44,7 @@ impl Room {
             let Some(post) = self.timeline.post_numbered(number).cloned() else {
                 continue;
             };
-            match self.may_run_alone(&post, now) {
+            match self.may_run_alone(&post) {
                 Ok(agent) => self.run_automatically(&post, agent, now, effects),
                 Err(Some(held)) if held == TURN => {}
                 Err(held) => {
@@ -71,7 +71,7 @@ impl Room {
     }
 
     /// Which agent may answer a mention without our person. Else why it may not, where auto mode is on.
-    fn may_run_alone(&self, post: &Post, now: Millis) -> Result<String, Option<String>> {
+    fn may_run_alone(&self, post: &Post) -> Result<String, Option<String>> {
         if self.settings.mode != Mode::Auto {
             return Err(None);
         }
@@ -82,11 +82,11 @@ impl Room {
         if let Some(reach) = self.settings.unconfirmed.get(&agent) {
             return Err(Some(format!("{agent} {reach}, which was not allowed yet")));
         }
-        self.members.vouched_for(&post.from).map_err(Some)?;
+        self.vouched_for(post).map_err(Some)?;
         let candidate = self.candidate(post, &agent);
         let budget = self.settings.budget(&agent);
         self.guard
-            .check(candidate, &self.settings.limits, &budget, now)
+            .check(candidate, &self.settings.limits, &budget, self.steady)
             .map_err(Some)?;
         if !self.files_come_alone(&post.files) {
             return Err(Some("it brings files".to_owned()));
@@ -110,7 +110,7 @@ impl Room {
     }
 
     /// The how manieth automatic answer in a row one to this message is.
-    pub(super) fn row_of(&self, post: &Post, agent: &str, now: Millis) -> u32 {
-        self.guard.in_a_row(self.candidate(post, agent), now) + 1
+    pub(super) fn row_of(&self, post: &Post, agent: &str) -> u32 {
+        self.guard.in_a_row(self.candidate(post, agent), self.steady) + 1
     }
 }

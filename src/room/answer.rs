@@ -3,7 +3,8 @@
 use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
 
 use super::{
-    Attention, Audience, Draft, Effect, Enclosed, MentionFate, Millis, Record, Review, Room, Run, Words,
+    Attention, Audience, Draft, Effect, Enclosed, Failure, MentionFate, Millis, Record, Review, Room, Run,
+    Words,
     audit::{self, By, Decided, Verdict},
     budget::Used,
     flag,
@@ -11,13 +12,17 @@ use super::{
     run::Session,
     shared,
 };
-use crate::agent::{Ending, Event, Outcome, Outside, Totals};
+use crate::agent::{Ending, Event, Failed, Outcome, Outside, Totals};
 
 impl Room {
     pub(super) fn run_event(&mut self, id: &str, event: Event, now: Millis, effects: &mut Vec<Effect>) {
-        if let Event::Ended(ending) = event {
+        if let Event::Ended(mut ending) = event {
+            if matches!(&ending.outcome, Outcome::Answer(text) if text.trim().is_empty()) {
+                let why = Failure::NoAnswer;
+                ending.outcome = Outcome::Failed(Failed::new(why, why.in_words()));
+            }
             let why = match &ending.outcome {
-                Outcome::Failed(why) => Some(self.redacted(why)),
+                Outcome::Failed(failed) => Some(self.redacted(&failed.details)),
                 _ => None,
             };
             Self::note_audit(audit::Entry::ended(id, &ending, why), effects);
@@ -32,7 +37,7 @@ impl Room {
                     usd: ending.usd,
                     tokens: ending.tokens,
                 };
-                self.used(&run.ask.agent, used, now, effects);
+                self.used(&run.ask.agent, used, effects);
                 self.ended(run, ending, now, effects);
             }
             self.start_next(now, effects);
@@ -44,7 +49,7 @@ impl Room {
         }
         let Some(run) = self.runs.get_mut(id) else { return };
         let before = run.activity;
-        let grows = matches!(event, Event::Partial(_) | Event::Outside);
+        let grows = matches!(event, Event::Partial(_) | Event::Outside(_));
         match event {
             // The ending tells it again, together with what was used.
             Event::Session(_) | Event::Ended(_) => {}
@@ -57,7 +62,11 @@ impl Room {
                 run.activity = Activity::Writing;
                 run.partial = crate::text::clean(&text).text;
             }
-            Event::Outside => run.growing.stopped = true,
+            Event::Outside(place) => {
+                run.growing.stopped = true;
+                let run = run.clone();
+                self.taint_session(&run, place, effects);
+            }
             Event::Notice(notice) => run.notice = Some(notice),
             Event::Permission(request) => return self.wants_permission(id, request, now, effects),
             Event::PermissionGone(request) => {
@@ -65,8 +74,7 @@ impl Room {
                 return self.works_again(id, effects);
             }
         }
-        if run.activity != before {
-            let run = run.clone();
+        if let Some(run) = self.runs.get(id).filter(|run| run.activity != before).cloned() {
             self.say_activity(&run, effects);
         }
         if grows {
@@ -75,10 +83,10 @@ impl Room {
     }
 
     /// A run is over, and counts in its agent's budget.
-    pub(super) fn used(&mut self, agent: &str, used: Used, now: Millis, effects: &mut Vec<Effect>) {
-        self.guard.used(now, agent, used);
+    pub(super) fn used(&mut self, agent: &str, used: Used, effects: &mut Vec<Effect>) {
+        self.guard.used(self.steady, agent, used);
         effects.push(Effect::Keep(Box::new(Record::Used {
-            at: now,
+            at: self.steady,
             agent: agent.to_owned(),
             usd: used.usd,
             tokens: used.tokens,
@@ -124,27 +132,31 @@ impl Room {
                 Some(fate) => fate,
                 None => return,
             },
-            Outcome::Failed(why) => {
-                let why = crate::text::clean_line(&why, super::timeline::LINE_MAX);
-                self.timeline.note(
-                    format!(
-                        "{0} failed on m{1}: {2}. /retry m{1} lets it try again.",
-                        run.ask.agent,
-                        run.post,
-                        // Some reasons are whole sentences of the agent's.
-                        why.trim_end_matches('.')
-                    ),
-                    now,
-                );
+            Outcome::Failed(Failed {
+                why: failure,
+                details,
+            }) => {
+                let why = crate::text::clean_line(&details, super::timeline::LINE_MAX);
+                // Some reasons are whole sentences of the agent's.
+                let why = why.trim_end_matches('.');
+                let drafted = self.keep_unfinished(&run, &ending, failure, &outside, now, effects);
+                let (agent, post) = (&run.ask.agent, run.post);
+                if drafted && failure == Failure::NoAnswer {
+                    // What it wrote is the draft, as any that waits for its person.
+                    let note =
+                        format!("{agent} gave no answer to m{post}: {why}. What it wrote waits as a draft.");
+                    return self.timeline.note(note, now);
+                }
+                let note = format!("{agent} failed on m{post}: {why}. /retry m{post} lets it try again.");
+                self.timeline.note(note, now);
                 effects.push(Effect::Attention(Attention::Failure));
-                // The asker is told no more than an answer could tell unseen; the reason is an agent's words, too.
-                let flags = self.found_in(&why, &outside);
-                MentionFate::Failed(audit::without(&why, &flags).0)
+                MentionFate::Failed(failure)
             }
             Outcome::Cancelled => {
                 self.timeline
                     .note(format!("{} was stopped on m{}.", run.ask.agent, run.post), now);
-                MentionFate::Failed(format!("stopped by {}", self.settings.me))
+                self.keep_unfinished(&run, &ending, Failure::Stopped, &outside, now, effects);
+                MentionFate::Failed(Failure::Stopped)
             }
         };
         if fate != MentionFate::Answered {
@@ -185,7 +197,7 @@ impl Room {
             .set_session(run.thread.clone(), run.ask.agent.clone(), None);
     }
 
-    /// An answer leaves, or waits as a draft where a person is to see it first. An empty one ends the exchange.
+    /// An answer leaves, or waits as a draft where a person is to see it first.
     /// Returns what became of the question, where that is settled.
     fn answered(
         &mut self,
@@ -196,15 +208,89 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Option<MentionFate> {
-        let text = self.fit(text);
-        if text.trim().is_empty() {
+        if crate::agent::ends_exchange(&text) {
             self.timeline.note(
-                format!("{} had nothing to answer to m{}.", run.ask.agent, run.post),
+                format!("{} had nothing more to say to m{}.", run.ask.agent, run.post),
                 now,
             );
             self.withdraw(run, effects);
             return Some(MentionFate::Answered);
         }
+        let draft = self.draft_of_answer(run, text, ending, outside);
+        // A file that goes along is seen by a person first.
+        let always = self.settings.review == Review::Always || run.review || !ending.files.is_empty();
+        let flagged = !draft.flags.is_empty() || !draft.outside.is_empty() || !draft.asks_others.is_empty();
+        if always || flagged {
+            self.answer_waits(run, draft, outside, now, effects);
+            return None;
+        }
+        let rule = "review = flagged: nothing was found in it".to_owned();
+        self.note_decided(
+            Decided {
+                message: Some(run.key.1.clone()),
+                run: Some(run.id.clone()),
+                ..Decided::new(By::Setting(rule), Verdict::Posted)
+            },
+            effects,
+        );
+        self.say(
+            Words {
+                to: draft.to,
+                only: draft.only,
+                thread: Some(run.thread.clone()),
+                chat: draft.chat,
+                id: run.growing.id.clone(),
+                ..Words::default()
+            },
+            now,
+            effects,
+        );
+        Some(MentionFate::Answered)
+    }
+
+    /// What a run had written that is no answer waits for its person, who may post it all the same. Whether there is
+    /// anything.
+    fn keep_unfinished(
+        &mut self,
+        run: &Run,
+        ending: &Ending,
+        why: Failure,
+        outside: &Outside,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if ending.unfinished.trim().is_empty() {
+            return false;
+        }
+        let draft = Draft {
+            unfinished: Some(why),
+            ..self.draft_of_answer(run, ending.unfinished.clone(), ending, outside)
+        };
+        self.answer_waits(run, draft, outside, now, effects);
+        true
+    }
+
+    /// An answer waits for its person.
+    fn answer_waits(
+        &mut self,
+        run: &Run,
+        draft: Draft,
+        outside: &Outside,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.draft_waits(draft, outside.results.clone(), now, effects);
+        let waiting = Run {
+            activity: Activity::Waiting,
+            ..run.clone()
+        };
+        self.say_activity(&waiting, effects);
+        self.withdraw(run, effects);
+    }
+
+    /// What a run has written, as it would be posted.
+    fn draft_of_answer(&self, run: &Run, text: String, ending: &Ending, outside: &Outside) -> Draft {
+        let text = self.fit(text);
         let (mut to, only) = self.answers_to(run);
         let asks_others = self.asks_others(&text, &to);
         to.extend(asks_others.iter().cloned());
@@ -224,61 +310,22 @@ impl Room {
             }),
             ..Chat::default()
         };
-        let flags = self.found_in(&chat.text, outside);
-        // What an earlier run of the session brought is gone with a restart: then nothing is known of it.
-        let lost = outside.results.is_empty();
-        let touched = match ending.outside.paths.is_empty() && !lost {
-            true => Vec::new(),
-            false => outside.paths.clone(),
-        };
-        // A file that goes along is seen by a person first.
-        let always = self.settings.review == Review::Always || run.review || !ending.files.is_empty();
-        if always || !flags.is_empty() || !touched.is_empty() || !asks_others.is_empty() {
-            let draft = Draft {
-                to,
-                only,
-                flags,
-                outside: touched,
-                asks_others,
-                post: Some(run.post),
-                run: Some(run.id.clone()),
-                thread: Some(run.thread.clone()),
-                question: Some((run.ask.from.member.clone(), run.key.clone())),
-                chat,
-                files: ending.files.iter().cloned().map(Enclosed::new).collect(),
-                message: run.growing.id.clone(),
-            };
-            self.draft_waits(draft, outside.results.clone(), now, effects);
-            let waiting = Run {
-                activity: Activity::Waiting,
-                ..run.clone()
-            };
-            self.say_activity(&waiting, effects);
-            self.withdraw(run, effects);
-            return None;
+        Draft {
+            to,
+            only,
+            flags: self.found_in(&chat.text, outside),
+            // Also what an earlier turn of the session has read: the agent knows it still.
+            outside: outside.paths.clone(),
+            asks_others,
+            post: Some(run.post),
+            run: Some(run.id.clone()),
+            thread: Some(run.thread.clone()),
+            question: Some((run.ask.from.member.clone(), run.key.clone())),
+            chat,
+            files: ending.files.iter().cloned().map(Enclosed::new).collect(),
+            message: run.growing.id.clone(),
+            unfinished: None,
         }
-        let rule = "review = flagged: nothing was found in it".to_owned();
-        Self::note_decided(
-            Decided {
-                message: Some(run.key.1.clone()),
-                run: Some(run.id.clone()),
-                ..Decided::new(By::Setting(rule), Verdict::Posted)
-            },
-            effects,
-        );
-        self.say(
-            Words {
-                to,
-                only,
-                thread: Some(run.thread.clone()),
-                chat,
-                id: run.growing.id.clone(),
-                ..Words::default()
-            },
-            now,
-            effects,
-        );
-        Some(MentionFate::Answered)
     }
 
     /// What in an agent's words must not leave without a person.
@@ -317,6 +364,33 @@ impl Room {
         all
     }
 
+    /// A run that goes on in a session has looked outside: that holds for the session from now on, also where the
+    /// program ends before the run does.
+    fn taint_session(&mut self, run: &Run, place: String, effects: &mut Vec<Effect>) {
+        let session = self.runs.session(&run.thread, &run.ask.agent);
+        let Some(session) = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id)) else {
+            return;
+        };
+        let mut session = session.clone();
+        if session.outside.paths.is_empty() {
+            session.outside.paths.push(place);
+            self.keep_session(run, session, effects);
+        }
+    }
+
+    fn keep_session(&mut self, run: &Run, session: Session, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Keep(Box::new(Record::Session {
+            thread: run.thread.clone(),
+            agent: run.ask.agent.clone(),
+            session: Some(session.id.clone()),
+            audience: session.audience.clone(),
+            totals: session.totals,
+            outside: session.outside.paths.clone(),
+        })));
+        self.runs
+            .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
+    }
+
     /// The thread's next accepted mention goes on from this session.
     fn remember_session(&mut self, run: &Run, ending: &Ending, outside: &Outside, effects: &mut Vec<Effect>) {
         let Some(id) = ending.session.clone() else { return };
@@ -328,21 +402,12 @@ impl Room {
             None => run.audience.clone(),
         };
         let totals = ending.totals;
-        effects.push(Effect::Keep(Box::new(Record::Session {
-            thread: run.thread.clone(),
-            agent: run.ask.agent.clone(),
-            session: Some(id.clone()),
-            audience: audience.clone(),
-            totals,
-            outside: outside.paths.clone(),
-        })));
         let session = Session {
             id,
             audience,
             totals,
             outside: outside.clone(),
         };
-        self.runs
-            .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
+        self.keep_session(run, session, effects);
     }
 }

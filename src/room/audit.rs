@@ -3,6 +3,8 @@
 //! The room makes the entries where the things happen, so that none can happen without one; `store/audit.rs`
 //! chains and writes them.
 
+use std::ops::Range;
+
 use nexscope_relay::protocol::{
     Message,
     body::{Body, Origin, Receipt},
@@ -24,6 +26,12 @@ pub enum Entry {
         /// What of this log had to be mended first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         repairs: Vec<String>,
+    },
+    /// Lines of this log are missing, or are others than were written: noticed at a start, and a problem of the log
+    /// from then on.
+    Gap {
+        /// What was noticed.
+        what: String,
     },
     /// A message came.
     In {
@@ -47,8 +55,11 @@ pub enum Entry {
         /// Its thread.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<String>,
-        /// What is said.
+        /// What is said. What looks like a secret in the words of an agent is left out.
         body: Body,
+        /// The SHA-256 of the whole body as JSON, in hex, where something was left out of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// A message of ours was given up.
     GaveUp {
@@ -316,26 +327,63 @@ impl Decided {
     }
 }
 
-/// `text` without what was found in it, and the findings.
+/// `text` without what was found in it, and the findings. Where several meet, all that they cover is left out.
 pub(super) fn without(text: &str, flags: &[Flag]) -> (String, Vec<Finding>) {
+    // From an old journal they may come in any order, and meet.
+    let mut flags: Vec<(Range<usize>, &str)> = flags
+        .iter()
+        .map(|flag| (on_characters(text, &flag.at), &*flag.what))
+        .filter(|(at, _)| at.start < at.end)
+        .collect();
+    flags.sort_by_key(|(at, _)| at.start);
     let (mut out, mut end, mut findings) = (String::with_capacity(text.len()), 0, Vec::new());
-    for flag in flags {
-        // In the order of the text, and never one in the other.
-        let (Some(before), Some(secret)) = (text.get(end..flag.at.start), text.get(flag.at.clone())) else {
-            continue;
-        };
-        out.push_str(before);
-        out.push_str(&format!("[left out: {}]", flag.what));
-        end = flag.at.end;
+    for (at, what) in flags {
+        if at.start >= end {
+            out.push_str(&text[end..at.start]);
+            out.push_str(&format!("[left out: {what}]"));
+        }
+        end = end.max(at.end);
         findings.push(Finding {
-            rule: flag.what.clone().into_owned(),
-            at: flag.at.start,
-            bytes: secret.len(),
-            sha256: sha256(secret.as_bytes()),
+            rule: what.to_owned(),
+            at: at.start,
+            bytes: at.len(),
+            sha256: sha256(&text.as_bytes()[at]),
         });
     }
-    out.push_str(text.get(end..).unwrap_or_default());
+    out.push_str(&text[end..]);
     (out, findings)
+}
+
+/// A place in a text, with the whole of the characters that it touches.
+fn on_characters(text: &str, at: &Range<usize>) -> Range<usize> {
+    let (mut start, mut end) = (at.start.min(text.len()), at.end.min(text.len()));
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// A body without what looks like a secret in it. What a person wrote in a chat stays as it is: nobody has flagged it.
+fn without_secrets(body: &Body, own: &[&str]) -> Body {
+    let clear = |text: &mut String| *text = without(text, &flag::secrets(text, own)).0;
+    let mut body = body.clone();
+    match &mut body {
+        Body::Chat(chat) if chat.origin == Origin::Agent => {
+            clear(&mut chat.text);
+            chat.files.iter_mut().for_each(|file| clear(&mut file.name));
+        }
+        Body::Receipt(Receipt { reason, .. }) | Body::FileDecline { reason, .. } => clear(reason),
+        Body::Chat(_) | Body::FileAccept { .. } | Body::Unknown => {}
+    }
+    body
+}
+
+fn sha256_of_body(body: &Body) -> String {
+    // A body that could not be written as JSON could not be sent either.
+    sha256(&serde_json::to_vec(body).unwrap_or_default())
 }
 
 /// The SHA-256 of some bytes, in hex.
@@ -344,16 +392,32 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Entry {
-    /// A message of ours on its way.
-    pub(super) fn out(number: Option<u32>, outgoing: &Outgoing) -> Self {
+    /// A message of ours on its way. `own` are secrets of this session.
+    pub(super) fn out(number: Option<u32>, outgoing: &Outgoing, own: &[&str]) -> Self {
+        let body = without_secrets(&outgoing.body, own);
+        let sha256 = (body != outgoing.body).then(|| sha256_of_body(&outgoing.body));
         Entry::Out {
             number,
             id: outgoing.id.clone(),
             to: outgoing.to.clone(),
             only: outgoing.only,
             thread: outgoing.thread.clone(),
-            body: outgoing.body.clone(),
+            body,
+            sha256,
         }
+    }
+
+    /// Whether this says that a message of ours went out, just as it stands there.
+    pub fn is_of(&self, outgoing: &Outgoing) -> bool {
+        matches!(self, Entry::Out { id, to, only, thread, body, sha256, .. }
+        if *id == outgoing.id
+            && *to == outgoing.to
+            && *only == outgoing.only
+            && *thread == outgoing.thread
+            && match sha256 {
+                Some(sha256) => *sha256 == sha256_of_body(&outgoing.body),
+                None => *body == outgoing.body,
+            })
     }
 
     /// A run that begins.
@@ -405,7 +469,7 @@ impl Entry {
     pub fn ids(&self) -> Vec<String> {
         let some = |ids: &[&Option<String>]| ids.iter().filter_map(|id| (*id).clone()).collect();
         match self {
-            Entry::Opened { .. } | Entry::Mode { .. } => Vec::new(),
+            Entry::Opened { .. } | Entry::Gap { .. } | Entry::Mode { .. } => Vec::new(),
             Entry::In { message, .. } => match serde_json::from_str(message.body.get()) {
                 Ok(body @ (Body::Receipt(_) | Body::FileAccept { .. } | Body::FileDecline { .. })) => {
                     of_body(&body)

@@ -24,10 +24,11 @@ impl Room {
         let Some(item) = self.inbox.take(ItemId::Mention(post.number)) else {
             return;
         };
-        let row = self.row_of(post, &agent, now);
-        self.guard.answered(now, &post.thread, &post.from, &agent, row);
+        let row = self.row_of(post, &agent);
+        self.guard
+            .answered(self.steady, &post.thread, &post.from, &agent, row);
         effects.push(Effect::Keep(Box::new(Record::Auto {
-            at: now,
+            at: self.steady,
             thread: post.thread.clone(),
             member: post.from.clone(),
             agent: agent.clone(),
@@ -73,7 +74,7 @@ impl Room {
         let alone = decided.by == By::Auto;
         let id = self.fresh_id();
         let edited = how.text.as_ref().filter(|text| **text != item.text);
-        Self::note_decided(
+        self.note_decided(
             Decided {
                 item: Some(item.id.to_string()),
                 message: Some(mention.key.1.clone()),
@@ -175,7 +176,7 @@ impl Room {
         let thread = self.timeline.posts().rev().map(|(_, other)| other);
         let mut said: Vec<Said> = thread
             .filter(|other| other.thread == post.thread && other.number < post.number)
-            .filter(|other| other.mine || accepted(other))
+            .filter(|other| !other.is_strangers() && (other.mine || accepted(other)))
             .filter(|other| audience.is_within(&Audience::of(other, &self.settings.me)))
             .take(MOST)
             .map(|other| Said {

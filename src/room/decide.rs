@@ -4,7 +4,7 @@ use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Effect, ItemId, Matter, Mention, MentionFate, Millis, Record, Reply, Room,
+    Decision, Effect, Intent, ItemId, Matter, Mention, MentionFate, Millis, Record, Reply, Room, Target,
     audit::{self, By, Decided, Verdict},
     inbox::Key,
     outbox::Outgoing,
@@ -31,42 +31,6 @@ impl Person {
     }
 }
 
-/// A decision about what waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Let an agent work on it, let it leave, let it be done.
-    Accept {
-        /// Which item, or all of a thread.
-        target: Target,
-        /// With what.
-        how: How,
-    },
-    /// Do not; who waits for it is told.
-    Reject {
-        /// Which item, or all of a thread.
-        target: Target,
-        /// Why; may be empty.
-        reason: String,
-    },
-    /// Allow it, and its like, for the rest of the thread.
-    Grant(ItemId),
-    /// Put it off.
-    Later(ItemId),
-    /// Another agent is to work on it when it is accepted: the next one.
-    NextAgent(ItemId),
-    /// Give a message of the timeline to the agent, as if it had asked; also again, after a failure.
-    HandOver(u32),
-    /// Ask one's own agent, in the room's sight.
-    Ask {
-        /// The words; an agent's name may stand before them.
-        words: String,
-    },
-    /// Take the key that a member's name has now as that member's.
-    Trust(String),
-    /// Turn auto mode on.
-    Auto,
-}
-
 /// With what something is accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -84,17 +48,9 @@ pub struct How {
     pub text: Option<String>,
 }
 
-/// What a decision is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// One item (`m12`, `d3`, `p4`).
-    Item(ItemId),
-    /// All that waits in a thread (`t3`).
-    Thread(u32),
-}
-
 impl Room {
-    /// Carries out a person's decision. Fails, with a sentence, where there is nothing to decide.
+    /// Carries out a person's decision on what they were shown. Fails, with a sentence, where there is nothing to
+    /// decide, or where it is not any more what they were shown.
     pub fn decide(
         &mut self,
         decision: Decision,
@@ -102,35 +58,74 @@ impl Room {
         now: Millis,
     ) -> (Vec<Effect>, Result<Reply, String>) {
         let mut effects = Vec::new();
-        let by = by.0;
-        let result = match decision {
-            Decision::Accept { target, how } => self.accept(target, how, &by, now, &mut effects),
-            Decision::Reject { target, reason } => self.reject(target, &reason, &by, now, &mut effects),
-            Decision::Grant(id) => self.grant(id, by, now, &mut effects),
-            Decision::Later(id) => match self.inbox.put_off(id) {
+        let result = self.carry_out(decision, by.0, now, &mut effects);
+        (effects, result)
+    }
+
+    fn carry_out(
+        &mut self,
+        decision: Decision,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
+        let (intent, shown) = decision.into_parts();
+        if !intent.wants_it_whole() {
+            Self::is_as_written(&intent, &shown)?;
+        }
+        match intent {
+            Intent::Accept { target, how } => {
+                let ids = self.decided_on(target, &shown)?;
+                self.accept(ids, how, &by, now, effects)
+            }
+            Intent::Reject { target, reason } => {
+                let ids = self.decided_on(target, &shown)?;
+                self.reject(ids, &reason, &by, now, effects)
+            }
+            Intent::Grant(id) => {
+                self.decided_on(Target::Item(id), &shown)?;
+                self.grant(id, by, now, effects)
+            }
+            Intent::HandOver(number) => {
+                self.may_hand_over(number)?;
+                self.is_as_shown(ItemId::Mention(number), &shown)?;
+                self.hand_over(number, by, now, effects)
+            }
+            Intent::RunAgain(number) => self.run_again(number, by, now, effects),
+            Intent::Later(id) => match self.inbox.put_off(id) {
                 true => {
                     effects.push(Effect::Keep(Box::new(Record::PutOff { item: id.to_string() })));
                     Ok(Reply::Nothing)
                 }
                 false => Err(not_waiting(id)),
             },
-            Decision::NextAgent(id) => self.next_agent(id),
-            Decision::HandOver(number) => self.hand_over(number, by, now, &mut effects),
-            Decision::Ask { words } => self.ask_own(&words, by, now, &mut effects),
-            Decision::Trust(name) => self.trust(&name, &mut effects),
-            Decision::Auto => {
-                self.set_mode(Mode::Auto, by, &mut effects);
+            Intent::NextAgent(id) => self.next_agent(id),
+            Intent::Ask { words } => self.ask_own(&words, by, now, effects),
+            Intent::Trust(name) => self.trust(&name, effects),
+            Intent::Auto => {
+                self.set_mode(Mode::Auto, by, effects);
                 Ok(Reply::Text(
                     "Auto mode: mentions of you are answered at once, within limits.".into(),
                 ))
             }
-        };
-        (effects, result)
+        }
     }
 
-    pub(super) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
+    /// The items that wait and that a target names. Fails, with a sentence, where there are none, or where a version
+    /// is not the newest.
+    pub(crate) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
         let ids: Vec<ItemId> = match target {
             Target::Item(id) => self.inbox.get(id).map(|item| item.id).into_iter().collect(),
+            Target::Version(id, version) => match self.inbox.get(id) {
+                Some(item) if item.version == version => vec![id],
+                Some(item) => {
+                    return Err(format!(
+                        "{id}.{version} has changed: it is {} now. Read it again.",
+                        item.label()
+                    ));
+                }
+                None => vec![],
+            },
             Target::Thread(number) => {
                 let thread = self.threads.numbered(number).map(|thread| thread.id.clone());
                 let in_thread = self
@@ -142,7 +137,7 @@ impl Room {
         };
         match (ids.is_empty(), target) {
             (false, _) => Ok(ids),
-            (true, Target::Item(id)) => Err(not_waiting(id)),
+            (true, Target::Item(id) | Target::Version(id, _)) => Err(not_waiting(id)),
             (true, Target::Thread(number)) => {
                 Err(format!("Nothing waits in t{number}; /inbox lists what does."))
             }
@@ -151,13 +146,12 @@ impl Room {
 
     fn accept(
         &mut self,
-        target: Target,
+        ids: Vec<ItemId>,
         how: How,
         by: &By,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
-        let ids = self.items(target)?;
         // Nothing is taken where one of them has no agent, or is not yet looked through.
         let mut agents = Vec::new();
         for id in &ids {
@@ -177,6 +171,9 @@ impl Room {
             match &item.matter {
                 Matter::Mention(_) => {
                     let decided = Decided::new(by.clone(), Verdict::Accepted);
+                    if let ItemId::Mention(number) = id {
+                        self.accepted_from(number, effects);
+                    }
                     self.run(&item, &agent, how.clone(), decided, now, effects);
                 }
                 Matter::Draft(draft) => {
@@ -218,19 +215,21 @@ impl Room {
         if let Some((_, mention)) = mentions.find(|(other, _)| *other == id) {
             mention.agent = Some(next);
         }
+        drop(mentions);
+        self.inbox.changed(id);
         Ok(Reply::Nothing)
     }
 
     fn reject(
         &mut self,
-        target: Target,
+        ids: Vec<ItemId>,
         reason: &str,
         by: &By,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
         let reason = crate::text::clean_line(reason.trim(), super::timeline::LINE_MAX);
-        for id in self.items(target)? {
+        for id in ids {
             let Some(item) = self.inbox.take(id) else { continue };
             let decided = Decided {
                 item: Some(id.to_string()),
@@ -240,7 +239,7 @@ impl Room {
             match &item.matter {
                 Matter::Mention(mention) => {
                     let message = Some(mention.key.1.clone());
-                    Self::note_decided(Decided { message, ..decided }, effects);
+                    self.note_decided(Decided { message, ..decided }, effects);
                     let fate = MentionFate::Rejected(reason.clone());
                     self.decline_all(&mention.key, &reason, effects);
                     self.settle(mention.key.clone(), &item.from.member, fate, now, effects);
@@ -248,7 +247,7 @@ impl Room {
                 Matter::Draft(draft) => {
                     let message = draft.question.as_ref().map(|(_, key)| key.1.clone());
                     let run = draft.run.clone();
-                    Self::note_decided(
+                    self.note_decided(
                         Decided {
                             message,
                             run,
@@ -260,7 +259,7 @@ impl Room {
                         effects.push(Effect::Keep(Box::new(Record::Dropped { number })));
                     }
                     let fate = MentionFate::Rejected(reason.clone());
-                    if let Some((from, key)) = draft.question.clone() {
+                    if let Some((from, key)) = draft.question.clone().filter(|_| draft.settles()) {
                         self.settle(key, &from, fate, now, effects);
                     }
                 }
@@ -283,7 +282,13 @@ impl Room {
         Ok(Reply::Nothing)
     }
 
-    pub(super) fn note_decided(decided: Decided, effects: &mut Vec<Effect>) {
+    pub(super) fn note_decided(&self, mut decided: Decided, effects: &mut Vec<Effect>) {
+        // What a person writes may hold what an agent's words did.
+        let after = decided.edited.as_mut().map(|edited| &mut edited.after);
+        let words = [decided.reason.as_mut(), decided.instructions.as_mut(), after];
+        for words in words.into_iter().flatten() {
+            *words = self.redacted(words);
+        }
         Self::note_audit(audit::Entry::Decided(Box::new(decided)), effects);
     }
 

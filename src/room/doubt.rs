@@ -1,19 +1,19 @@
 //! What is asked once more before it is done, since it cannot be undone.
 
 use super::{
-    Decision, Item, Matter, Room,
+    Intent, Item, Matter, Room,
     flag::{self, OUTSIDE},
 };
 
 impl Room {
     /// What a person is asked before that decision is carried out; none where once is enough.
-    pub fn doubt(&self, decision: &Decision) -> Option<String> {
-        match decision {
-            Decision::Grant(id) => {
+    pub fn doubt(&self, intent: &Intent) -> Option<String> {
+        match intent {
+            Intent::Grant(id) => {
                 let rule = self.inbox.get(*id)?.grant_in_words()?;
                 Some(format!("Again allows {rule} for this thread."))
             }
-            Decision::Accept { target, how } => {
+            Intent::Accept { target, how } => {
                 let ids = self.items(*target).ok()?;
                 let items = ids.iter().filter_map(|id| self.inbox.get(*id));
                 let doubts: Vec<String> = items
@@ -24,8 +24,21 @@ impl Room {
                     .collect();
                 (!doubts.is_empty()).then(|| format!("{}: again posts it all the same.", doubts.join("; ")))
             }
+            Intent::Reject { reason, .. } => self.doubt_own_words("The reason", reason, "sends"),
+            Intent::Ask { words } => self.doubt_own_words("The question", words, "posts"),
             _ => None,
         }
+    }
+
+    /// A question about words that leave as they were written, where something in them looks like a secret.
+    fn doubt_own_words(&self, what: &str, words: &str, does: &str) -> Option<String> {
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        let mut found: Vec<String> = flag::secrets(words, own.as_slice())
+            .iter()
+            .map(flag::Flag::in_words)
+            .collect();
+        found.dedup();
+        (!found.is_empty()).then(|| format!("{what} {}: again {does} it all the same.", found.join(", ")))
     }
 
     /// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.

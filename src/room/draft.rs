@@ -38,7 +38,8 @@ impl Room {
             at: now,
             draft: Box::new(draft.clone()),
         })));
-        self.inbox.add_draft(number, draft, &self.settings.me, now);
+        self.inbox
+            .add_draft(number, draft, &self.settings.me, self.moment(now));
         self.look_through(number, brought, effects);
         effects.push(Effect::Attention(Attention::Item));
         id
@@ -69,7 +70,7 @@ impl Room {
     ) {
         let edited = text.filter(|text| draft.is_edited(text));
         let id = draft.message.clone().unwrap_or_else(|| self.fresh_id());
-        Self::note_decided(
+        self.note_decided(
             Decided {
                 item: Some(ItemId::Draft(number).to_string()),
                 // One that answers nothing is joined to what it becomes.
@@ -99,7 +100,8 @@ impl Room {
             only: draft.only,
             thread: draft.thread.clone(),
             chat,
-            files: draft.files.iter().map(Enclosed::source).collect(),
+            // All were read whole: `is_looked_through` stands before this.
+            files: draft.files.iter().filter_map(Enclosed::source).collect(),
             id: Some(id),
             draft: Some(number),
         };

@@ -1,18 +1,18 @@
 //! Files that go with a draft: what their names tell, and what was found when they were looked through.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decision, Effect, ItemId, Matter, Room,
+    Effect, Intent, ItemId, Matter, Record, Room,
     audit::{self, Enclosure},
     flag::{self, OUTSIDE},
     shared,
 };
 use crate::{
-    text::{clean, clean_line, lossless},
-    transfer::Source,
+    text::{bytes, clean, clean_line},
+    transfer::{AgentFile, CheckedFile, Source},
 };
 
 /// Files up to this size, in bytes, are looked through.
@@ -24,29 +24,47 @@ const WARNED: usize = 3;
 
 /// A file that goes with a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Written")]
 pub struct Enclosed {
     /// Where it lies.
-    #[serde(with = "lossless")]
-    pub path: PathBuf,
-    /// What it turned out to be; none while it is still looked through, which each start does anew.
-    #[serde(skip)]
+    pub file: AgentFile,
+    /// What it turned out to be; none while it is still looked through.
     pub looked: Option<Looked>,
 }
 
+/// An [`Enclosed`] in the journal; earlier versions kept its path alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Whole { file: AgentFile, looked: Option<Looked> },
+    Path(AgentFile),
+}
+
+impl From<Written> for Enclosed {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Whole { file, looked } => Self { file, looked },
+            Written::Path(file) => Self::new(file),
+        }
+    }
+}
+
 /// A file that was looked through, or why it was not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Looked {
-    /// The file as it was then, where all of it was read: this one is sent, or none.
-    pub source: Option<Source>,
+    /// The file that was read whole: this one is sent, or none. Without it the draft cannot be accepted.
+    pub checked: Option<CheckedFile>,
     /// What was found, by its place.
     pub found: Vec<Found>,
     /// Why nothing was looked for in it.
     pub not_through: Option<String>,
+    /// It has a second name (a hard link), which may lie outside of the agent's folder.
+    #[serde(default)]
+    pub has_hard_links: bool,
 }
 
 /// Something in a file that must not leave without a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// What it looks like; as a [`super::Flag`] says it.
     pub what: Cow<'static, str>,
@@ -57,13 +75,13 @@ pub struct Found {
 impl Looked {
     /// Looks a file through: `bytes` are all that it holds. `own` are secrets of this very session, `brought` is what
     /// came from outside of the agent's folder.
-    pub fn through(source: Source, bytes: &[u8], own: &[&str], brought: &str) -> Self {
-        let source = Some(source);
+    pub fn through(checked: CheckedFile, bytes: &[u8], own: &[&str], brought: &str) -> Self {
+        let checked = Some(checked);
         // No text has a NUL; one that is not UTF-8 may still hold what its issuer wrote in ASCII.
         if bytes.contains(&0) {
             let not_through = Some("it is no text".to_owned());
             return Self {
-                source,
+                checked,
                 not_through,
                 ..Self::default()
             };
@@ -84,13 +102,22 @@ impl Looked {
         found.dedup();
         found.truncate(PLACES);
         Self {
-            source,
+            checked,
             found,
-            not_through: None,
+            ..Self::default()
         }
     }
 
-    /// One that was not looked through, and why.
+    /// One that is too large to be looked through; all of it was read all the same.
+    pub fn too_large(checked: CheckedFile) -> Self {
+        Self {
+            checked: Some(checked),
+            not_through: Some(format!("it is larger than {}", bytes(LOOKED_THROUGH))),
+            ..Self::default()
+        }
+    }
+
+    /// One that could not be read, and why: it cannot be sent.
     pub fn not(why: impl Into<String>) -> Self {
         Self {
             not_through: Some(why.into()),
@@ -101,24 +128,35 @@ impl Looked {
 
 impl Enclosed {
     /// A file that is still to be looked through.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, looked: None }
+    pub(super) fn new(file: AgentFile) -> Self {
+        Self { file, looked: None }
     }
 
     /// Its name alone, for a person.
     fn name(&self) -> String {
-        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        let path = self.file.path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
         clean_line(&name.to_string_lossy(), 200)
     }
 
     /// Which it is, and whether it was looked through, in words.
     pub fn in_words(&self) -> String {
-        let path = clean_line(&self.path.to_string_lossy(), 200);
-        let not = self.looked.as_ref().map(|looked| looked.not_through.as_ref());
-        match not {
+        let path = clean_line(&self.file.path().to_string_lossy(), 200);
+        match &self.looked {
             None => format!("{path} (being looked through)"),
-            Some(Some(why)) => format!("{path} (not looked through: {why})"),
-            Some(None) => path,
+            Some(Looked {
+                checked: None,
+                not_through: why,
+                ..
+            }) => format!(
+                "{path} (cannot be sent: {})",
+                why.as_deref().unwrap_or("it was not read")
+            ),
+            Some(Looked {
+                not_through: Some(why),
+                ..
+            }) => format!("{path} (not looked through: {why})"),
+            Some(_) => path,
         }
     }
 
@@ -126,6 +164,12 @@ impl Enclosed {
     pub(super) fn warnings(&self) -> Vec<String> {
         let name = self.name();
         let named = flag::secret_name(&name).map(|what| format!("{name} is named like {what}"));
+        let in_name = flag::secrets(&name, &[])
+            .into_iter()
+            .map(|flag| format!("the name of a file {}", flag.in_words()));
+        let linked = self.looked.as_ref().is_some_and(|looked| looked.has_hard_links);
+        let linked = linked
+            .then(|| format!("{name} is a hard link: the same file may lie outside the agent's folder"));
         let found = self.looked.as_ref().map_or(&[][..], |looked| &looked.found);
         let places = found
             .iter()
@@ -133,21 +177,34 @@ impl Enclosed {
             .map(|one| format!("{name} line {} {}", one.line, flag::what_in_words(&one.what)));
         let more = found.len().checked_sub(WARNED + 1);
         let more = more.map(|_| format!("{name} has more such places"));
-        named.into_iter().chain(places).chain(more).collect()
+        named
+            .into_iter()
+            .chain(in_name)
+            .chain(linked)
+            .chain(places)
+            .chain(more)
+            .collect()
     }
 
-    /// The file as it is to be sent: where it was looked through, as it was then.
-    pub(super) fn source(&self) -> Source {
-        let looked = self.looked.as_ref().and_then(|looked| looked.source.clone());
-        looked.unwrap_or_else(|| Source::unread(self.path.clone()))
+    /// The file as it is to be sent; none before it was read whole.
+    pub(super) fn source(&self) -> Option<Source> {
+        let checked = self.looked.as_ref()?.checked.as_ref()?;
+        Some(checked.source().clone())
+    }
+
+    /// Why it cannot be sent, where it was looked at and could not be read.
+    fn is_unreadable(&self) -> Option<&str> {
+        let looked = self.looked.as_ref().filter(|looked| looked.checked.is_none())?;
+        Some(looked.not_through.as_deref().unwrap_or("it was not read"))
     }
 
     fn noted(&self) -> Enclosure {
         let looked = self.looked.clone().unwrap_or_default();
+        let source = self.source();
         Enclosure {
-            name: self.name(),
-            size: looked.source.as_ref().map(|source| source.size),
-            sha256: looked.source.map(|source| source.sha256),
+            name: audit::without(&self.name(), &flag::secrets(&self.name(), &[])).0,
+            size: source.as_ref().map(|source| source.size),
+            sha256: source.map(|source| source.sha256),
             found: looked
                 .found
                 .iter()
@@ -165,7 +222,7 @@ impl Room {
         else {
             return;
         };
-        let files: Vec<PathBuf> = draft.files.iter().map(|file| file.path.clone()).collect();
+        let files: Vec<AgentFile> = draft.files.iter().map(|one| one.file.clone()).collect();
         if !files.is_empty() {
             effects.push(Effect::Look {
                 draft: number,
@@ -181,7 +238,7 @@ impl Room {
         let Some(draft) = self.inbox.draft_mut(id) else {
             return;
         };
-        for (file, looked) in draft.files.iter_mut().zip(looked) {
+        for (file, looked) in draft.files.iter_mut().zip(looked.iter().cloned()) {
             file.looked = Some(looked);
         }
         let entry = audit::Entry::Looked {
@@ -191,6 +248,33 @@ impl Room {
             files: draft.files.iter().map(Enclosed::noted).collect(),
         };
         Self::note_audit(entry, effects);
+        effects.push(Effect::Keep(Box::new(Record::Looked {
+            number,
+            files: looked,
+        })));
+        self.inbox.changed(id);
+    }
+
+    /// What the files of a draft had turned out to be before a restart.
+    pub(super) fn restore_looked(&mut self, number: u32, looked: Vec<Looked>) {
+        let Some(draft) = self.inbox.draft_mut(ItemId::Draft(number)) else {
+            return;
+        };
+        for (file, looked) in draft.files.iter_mut().zip(looked) {
+            file.looked = Some(looked);
+        }
+    }
+
+    /// Looks through what was not, before a restart. What was stays as it was, so that a change is noticed.
+    pub(super) fn look_through_the_rest(&mut self, effects: &mut Vec<Effect>) {
+        let ids = self.inbox.waiting().map(|item| item.id);
+        for id in ids.collect::<Vec<_>>() {
+            if let ItemId::Draft(number) = id
+                && self.not_yet(id).is_some()
+            {
+                self.look_through(number, String::new(), effects);
+            }
+        }
     }
 
     /// The first file of a draft that is not yet looked through.
@@ -201,21 +285,30 @@ impl Room {
         }
     }
 
-    /// A draft may leave when its files were looked through. Fails, with a sentence, while they are not.
+    /// A draft may leave when its files were looked through, and could be read. Fails, with a sentence, before.
     pub(super) fn is_looked_through(&self, id: ItemId) -> Result<(), String> {
-        match self.not_yet(id) {
-            Some(file) => Err(format!(
+        if let Some(file) = self.not_yet(id) {
+            return Err(format!(
                 "{} of {id} is still being looked through: wait a moment, and accept it then.",
                 file.name()
-            )),
-            None => Ok(()),
+            ));
         }
+        let Some(Matter::Draft(draft)) = self.inbox.get(id).map(|item| &item.matter) else {
+            return Ok(());
+        };
+        let unreadable = draft
+            .files
+            .iter()
+            .find_map(|file| Some((file.name(), file.is_unreadable()?)));
+        unreadable.map_or(Ok(()), |(name, why)| {
+            Err(format!("{name} of {id} cannot be sent: {why}. Restore the file and accept {id} again, or reject {id}."))
+        })
     }
 
     /// Whether a decision has not to wait for files to be looked through.
-    pub fn may_leave(&self, decision: &Decision) -> bool {
-        match decision {
-            Decision::Accept { target, .. } => {
+    pub fn may_leave(&self, intent: &Intent) -> bool {
+        match intent {
+            Intent::Accept { target, .. } => {
                 let ids = self.items(*target).unwrap_or_default();
                 ids.iter().all(|id| self.not_yet(*id).is_none())
             }
@@ -235,16 +328,22 @@ impl Room {
                 continue;
             };
             let changed = |file: &&mut Enclosed| {
-                let source = file.looked.as_ref().and_then(|looked| looked.source.as_ref());
-                source.is_some_and(|source| !is_there(source))
+                file.looked.is_some() && !file.source().is_some_and(|source| is_there(&source))
             };
             let Some(file) = draft.files.iter_mut().find(changed) else {
                 continue;
             };
-            told = Some(format!(
-                "{} of {id} has changed since it was looked through, and is looked through anew: accept it then.",
-                file.name()
-            ));
+            let name = file.name();
+            told = Some(match file.is_unreadable() {
+                None => format!(
+                    "{name} of {id} has changed since it was checked. Nothing was sent. It is being checked again: \
+                     read it, then accept {id} again, or reject it."
+                ),
+                Some(why) => format!(
+                    "{name} of {id} cannot be sent: {why}. It is being checked again: restore the file and accept {id} \
+                     again, or reject it."
+                ),
+            });
             draft.files.iter_mut().for_each(|file| file.looked = None);
             self.look_through(number, String::new(), &mut effects);
         }
@@ -258,7 +357,7 @@ mod tests {
 
     fn through(bytes: &[u8]) -> Looked {
         Looked::through(
-            Source::unread("/x".into()),
+            CheckedFile::test("/x"),
             bytes,
             &["plain-room-word"],
             &"brought from far away ".repeat(5),
@@ -313,7 +412,7 @@ mod tests {
         let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
         assert_eq!(through(picture).not_through.as_deref(), Some("it is no text"));
         let file = Enclosed {
-            path: "/w/a.png".into(),
+            file: "/w/a.png".into(),
             looked: Some(through(picture)),
         };
         assert_eq!(file.in_words(), "/w/a.png (not looked through: it is no text)");
@@ -322,9 +421,9 @@ mod tests {
 
     #[test]
     fn a_few_places_are_warned_of() {
-        let text = "ghp_abcdefghijklmnopqrstuvwxyz0123456789\n".repeat(5);
+        let text = "KEY=ghp_abcdefghijklmnopqrstuvwxyz0123456789\n".repeat(5);
         let file = Enclosed {
-            path: "/w/.env".into(),
+            file: "/w/.env".into(),
             looked: Some(through(text.as_bytes())),
         };
         let expected = [

@@ -249,7 +249,34 @@ impl Offer {
     }
 }
 
+impl Given {
+    /// How far it is, in a word of the control socket's.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Given::Moving(_) | Given::Cut(_) => "goes",
+            Given::Done => "done",
+            Given::Declined(_) => "declined",
+            Given::Failed(_) => "failed",
+        }
+    }
+}
+
 impl Mine {
+    /// What has become of it, in a word of the control socket's: where its receivers differ, what is still going on
+    /// first, then that somebody has it. It is `offered` as long as nobody has answered.
+    pub fn state(&self) -> &'static str {
+        if self.withdrawn {
+            return "withdrawn";
+        }
+        if self.reading.is_some() {
+            return "reading";
+        }
+        ["goes", "done", "failed", "declined"]
+            .into_iter()
+            .find(|state| self.receivers.iter().any(|one| one.stage.state() == *state))
+            .unwrap_or("offered")
+    }
+
     /// The receiver of that name, as it is now.
     pub(super) fn receiver(&mut self, name: &str, stage: Given) {
         match self.receivers.iter_mut().find(|one| same_name(&one.name, name)) {

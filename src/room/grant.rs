@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::Millis;
+use super::{Millis, Steady};
 use crate::agent::{Request, Rule};
 
 /// The longest that a grant holds.
@@ -14,7 +14,7 @@ const LONGEST: Millis = 86_400_000;
 struct Grant {
     whose: Whose,
     rule: Rule,
-    until: Millis,
+    until: Steady,
 }
 
 /// For whom a grant holds.
@@ -33,17 +33,17 @@ pub struct Grants {
 }
 
 impl Grants {
-    pub(super) fn add(&mut self, whose: Whose, rule: Rule, now: Millis) {
+    pub(super) fn add(&mut self, whose: Whose, rule: Rule, now: Steady) {
         self.list.retain(|grant| grant.until > now);
         self.list.push(Grant {
             whose,
             rule,
-            until: now + LONGEST,
+            until: now.plus(LONGEST),
         });
     }
 
     /// Whether a request is allowed already.
-    pub(super) fn covers(&self, whose: &Whose, request: &Request, now: Millis) -> bool {
+    pub(super) fn covers(&self, whose: &Whose, request: &Request, now: Steady) -> bool {
         let Some(asked) = &request.rule else { return false };
         self.list
             .iter()
@@ -59,8 +59,7 @@ impl Grants {
 
 fn within(asked: &Rule, granted: &Rule) -> bool {
     match (asked, granted) {
-        (Rule::Command(asked), Rule::Command(granted)) => asked == granted,
-        (Rule::Tool(asked), Rule::Tool(granted)) => asked == granted,
+        (Rule::Call { .. }, Rule::Call { .. }) => asked == granted,
         (Rule::Below(asked), Rule::Below(granted)) => is_plain(asked) && asked.starts_with(granted),
         _ => false,
     }
@@ -76,14 +75,17 @@ fn is_plain(path: &Path) -> bool {
 /// What a rule allows, in words.
 pub(super) fn in_words(rule: &Rule) -> String {
     match rule {
-        Rule::Command(command) => format!("running `{}`", crate::text::clean_line(command, 200)),
+        Rule::Call { tool, input } => format!(
+            "{} with exactly `{}`",
+            crate::text::clean_line(tool, 100),
+            crate::text::clean_line(input, 200)
+        ),
         Rule::Below(folder) => {
             format!(
                 "writing below {}",
                 crate::text::clean_line(&folder.display().to_string(), 200)
             )
         }
-        Rule::Tool(tool) => format!("the tool {}", crate::text::clean_line(tool, 100)),
     }
 }
 
@@ -104,17 +106,23 @@ mod tests {
             id: "1".into(),
             tool: "Bash".into(),
             what: String::new(),
+            hidden: 0,
+            outside: Vec::new(),
             rule,
         }
     }
 
     #[test]
     fn a_grant_holds_for_what_it_says_and_no_more() {
-        let command = |text: &str| Some(Rule::Command(text.into()));
+        let call = |tool: &str, text: &str| Rule::Call {
+            tool: tool.into(),
+            input: text.into(),
+        };
+        let command = |text: &str| Some(call("Bash", text));
         let below = |path: &str| Some(Rule::Below(path.into()));
         let mut grants = Grants::default();
-        grants.add(whose("t", "bob"), Rule::Command("ls".into()), 0);
-        grants.add(whose("t", "bob"), Rule::Below("/app/src".into()), 0);
+        grants.add(whose("t", "bob"), call("Bash", "ls"), Steady::new(0));
+        grants.add(whose("t", "bob"), Rule::Below("/app/src".into()), Steady::new(0));
         let table = [
             (whose("t", "bob"), command("ls"), 1, true),
             (whose("t", "bob"), command("ls; rm x"), 1, false),
@@ -123,18 +131,18 @@ mod tests {
             (whose("t", "bob"), below("/app/src/a.rs"), 1, true),
             (whose("t", "bob"), below("/app/srcs/a.rs"), 1, false),
             (whose("t", "bob"), below("/app/src/../x"), 1, false),
-            (whose("t", "bob"), Some(Rule::Tool("Bash".into())), 1, false),
+            (whose("t", "bob"), Some(call("ssh", "ls")), 1, false),
             (whose("t", "bob"), None, 1, false),
             (whose("t", "bob"), command("ls"), LONGEST, false),
         ];
         for (whose, rule, now, expected) in table {
             assert_eq!(
-                grants.covers(&whose, &request(rule.clone()), now),
+                grants.covers(&whose, &request(rule.clone()), Steady::new(now)),
                 expected,
                 "{whose:?} {rule:?}"
             );
         }
         grants.forget("claude", "t");
-        assert!(!grants.covers(&whose("t", "bob"), &request(command("ls")), 1));
+        assert!(!grants.covers(&whose("t", "bob"), &request(command("ls")), Steady::new(1)));
     }
 }

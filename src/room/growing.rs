@@ -74,7 +74,11 @@ impl Room {
     /// More of another member's answer is there; without words it is taken back.
     pub(super) fn grows(&mut self, signal: &Signal, of: &str, words: &str) {
         let said = self.known.contains(&key(&signal.from, of));
-        let Some(member) = self.members.get(&signal.from).filter(|_| is_id(of) && !said) else {
+        let Some(member) = self
+            .members
+            .get(&signal.from)
+            .filter(|member| is_id(of) && !said && !member.doubtful)
+        else {
             return;
         };
         // Which of its agents it is, is not told: the one that writes, or the only one.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use nexscope_relay::protocol::same_name;
 
 use super::{
-    Millis,
+    Millis, Steady,
     budget::{Budget, Standing, Used},
 };
 
@@ -41,14 +41,14 @@ pub struct Guard {
     in_a_row: HashMap<String, u32>,
     answers: VecDeque<Answer>,
     /// What runs have used, of a day.
-    used: VecDeque<(Millis, String, Used)>,
+    used: VecDeque<(Steady, String, Used)>,
     /// What the last run of each agent used, whenever that was.
     last: HashMap<String, Used>,
 }
 
 #[derive(Debug)]
 struct Answer {
-    at: Millis,
+    at: Steady,
     thread: String,
     member: String,
     agent: String,
@@ -78,10 +78,14 @@ impl Guard {
         one: Candidate,
         limits: &Limits,
         budget: &Budget,
-        now: Millis,
+        now: Steady,
     ) -> Result<(), String> {
         let in_a_row = self.in_a_row(one, now);
-        let since = |span: Millis| self.answers.iter().filter(move |answer| answer.at + span > now);
+        let since = |span: Millis| {
+            self.answers
+                .iter()
+                .filter(move |answer| now.since(answer.at) < span)
+        };
         let to_member = since(TEN_MINUTES)
             .filter(|answer| same_name(&answer.member, one.member))
             .count();
@@ -103,13 +107,13 @@ impl Guard {
     /// How many answers of ours in a row came before this message, our own person not having spoken. Threads are
     /// chosen by senders: a message counts where it says that it answers us, too; and one of an agent's goes on
     /// with whatever was answered to that member last, whatever it says.
-    pub(super) fn in_a_row(&self, one: Candidate, now: Millis) -> u32 {
+    pub(super) fn in_a_row(&self, one: Candidate, now: Steady) -> u32 {
         let recent = self
             .answers
             .iter()
             .rev()
             .find(|answer| same_name(&answer.member, one.member));
-        let recent = recent.filter(|answer| one.by_agent && answer.at + TEN_MINUTES > now);
+        let recent = recent.filter(|answer| one.by_agent && now.since(answer.at) < TEN_MINUTES);
         let threads = [
             Some(one.thread),
             one.answers,
@@ -123,22 +127,22 @@ impl Guard {
     }
 
     /// Automatic runs of `agent` in the last day.
-    pub fn runs_today(&self, agent: &str, now: Millis) -> usize {
+    pub fn runs_today(&self, agent: &str, now: Steady) -> usize {
         self.answers
             .iter()
-            .filter(|answer| answer.agent == agent && answer.at + DAY > now)
+            .filter(|answer| answer.agent == agent && now.since(answer.at) < DAY)
             .count()
     }
 
     /// How `agent` stands with its budget.
-    pub fn standing(&self, agent: &str, now: Millis) -> Standing {
+    pub fn standing(&self, agent: &str, now: Steady) -> Standing {
         let mut standing = Standing {
             runs: self.runs_today(agent, now),
             last: self.last.get(agent).copied(),
             ..Standing::default()
         };
         for (at, of, used) in &self.used {
-            if of == agent && at + DAY > now {
+            if of == agent && now.since(*at) < DAY {
                 standing.usd += used.usd.unwrap_or(0.0);
                 standing.tokens = standing.tokens.saturating_add(used.tokens.unwrap_or(0));
             }
@@ -147,8 +151,8 @@ impl Guard {
     }
 
     /// A run is over, whoever let it begin.
-    pub(super) fn used(&mut self, at: Millis, agent: &str, used: Used) {
-        while self.used.front().is_some_and(|(then, ..)| then + DAY <= at) {
+    pub(super) fn used(&mut self, at: Steady, agent: &str, used: Used) {
+        while self.used.front().is_some_and(|(then, ..)| at.since(*then) >= DAY) {
             self.used.pop_front();
         }
         self.used.push_back((at, agent.to_owned(), used));
@@ -156,8 +160,12 @@ impl Guard {
     }
 
     /// An automatic answer begins, which is the `row`th in a row.
-    pub(super) fn answered(&mut self, at: Millis, thread: &str, member: &str, agent: &str, row: u32) {
-        while self.answers.front().is_some_and(|answer| answer.at + DAY <= at) {
+    pub(super) fn answered(&mut self, at: Steady, thread: &str, member: &str, agent: &str, row: u32) {
+        while self
+            .answers
+            .front()
+            .is_some_and(|answer| at.since(answer.at) >= DAY)
+        {
             self.answers.pop_front();
         }
         self.in_a_row.insert(thread.to_owned(), row);
@@ -201,14 +209,34 @@ mod tests {
     fn hop_limit_counts_our_own_answers_and_their_hop() {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..3 {
-            assert!(guard.check(one("t", "bob", 0), &limits, &ALL, at).is_ok());
-            guard.answered(at, "t", "bob", "claude", at as u32 + 1);
+            assert!(
+                guard
+                    .check(one("t", "bob", 0), &limits, &ALL, Steady::new(at))
+                    .is_ok()
+            );
+            guard.answered(Steady::new(at), "t", "bob", "claude", at as u32 + 1);
         }
-        assert!(guard.check(one("t", "bob", 0), &limits, &ALL, 3).is_err());
-        assert!(guard.check(one("fresh", "bob", 3), &limits, &ALL, 3).is_err());
-        assert!(guard.check(one("fresh", "bob", 2), &limits, &ALL, 3).is_ok());
+        assert!(
+            guard
+                .check(one("t", "bob", 0), &limits, &ALL, Steady::new(3))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("fresh", "bob", 3), &limits, &ALL, Steady::new(3))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("fresh", "bob", 2), &limits, &ALL, Steady::new(3))
+                .is_ok()
+        );
         assert!(guard.person_spoke("t"));
-        assert!(guard.check(one("t", "bob", 0), &limits, &ALL, 3).is_ok());
+        assert!(
+            guard
+                .check(one("t", "bob", 0), &limits, &ALL, Steady::new(3))
+                .is_ok()
+        );
     }
 
     #[test]
@@ -216,15 +244,27 @@ mod tests {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..10 {
             let thread = format!("t{at}");
-            assert!(guard.check(one(&thread, "bob", 0), &limits, &ALL, at).is_ok());
-            guard.answered(at, &thread, "bob", "claude", 1);
+            assert!(
+                guard
+                    .check(one(&thread, "bob", 0), &limits, &ALL, Steady::new(at))
+                    .is_ok()
+            );
+            guard.answered(Steady::new(at), &thread, "bob", "claude", 1);
             guard.person_spoke(&thread);
         }
-        assert!(guard.check(one("new", "BOB", 0), &limits, &ALL, 10).is_err());
-        assert!(guard.check(one("new", "carol", 0), &limits, &ALL, 10).is_ok());
         assert!(
             guard
-                .check(one("new", "bob", 0), &limits, &ALL, 10 + TEN_MINUTES)
+                .check(one("new", "BOB", 0), &limits, &ALL, Steady::new(10))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("new", "carol", 0), &limits, &ALL, Steady::new(10))
+                .is_ok()
+        );
+        assert!(
+            guard
+                .check(one("new", "bob", 0), &limits, &ALL, Steady::new(10 + TEN_MINUTES))
                 .is_ok()
         );
     }
@@ -233,22 +273,32 @@ mod tests {
     fn an_agent_has_an_hour_and_a_day() {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..20 {
-            guard.answered(at, "t", &format!("m{at}"), "claude", 1);
+            guard.answered(Steady::new(at), "t", &format!("m{at}"), "claude", 1);
         }
-        assert!(guard.check(one("new", "zoe", 0), &limits, &ALL, 20).is_err());
         assert!(
             guard
-                .check(one("new", "zoe", 0), &limits, &ALL, 20 + HOUR)
+                .check(one("new", "zoe", 0), &limits, &ALL, Steady::new(20))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("new", "zoe", 0), &limits, &ALL, Steady::new(20 + HOUR))
                 .is_ok()
         );
         for at in 0..30 {
-            guard.answered(HOUR + at * TEN_MINUTES, "t", &format!("n{at}"), "claude", 1);
+            guard.answered(
+                Steady::new(HOUR + at * TEN_MINUTES),
+                "t",
+                &format!("n{at}"),
+                "claude",
+                1,
+            );
         }
         assert!(
             guard
-                .check(one("new", "zoe", 0), &limits, &ALL, 7 * HOUR)
+                .check(one("new", "zoe", 0), &limits, &ALL, Steady::new(7 * HOUR))
                 .is_err()
         );
-        assert_eq!(guard.runs_today("claude", 7 * HOUR), 50);
+        assert_eq!(guard.runs_today("claude", Steady::new(7 * HOUR)), 50);
     }
 }

@@ -5,7 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use nexscope_relay::protocol::body::ReceiptState;
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, How, Item, ItemId, Matter, Mention, Millis, Permission, Post, ask::Speaker, risk};
+use super::{
+    Draft, Failure, How, Item, ItemId, Matter, Mention, Millis, Moment, Permission, Post, Steady,
+    ask::Speaker,
+};
 
 /// A message's identity: the sender's name in lower case, and the id.
 pub(super) type Key = (String, String);
@@ -25,8 +28,8 @@ pub enum Fate {
     Rejected(String),
     /// The agent has answered.
     Answered,
-    /// The agent could not: why.
-    Failed(String),
+    /// The agent could not: why, as its sender is told.
+    Failed(Failure),
     /// Nobody decided in time.
     Expired,
 }
@@ -38,7 +41,7 @@ impl Fate {
             Fate::Accepted(_) => (ReceiptState::Accepted, String::new()),
             Fate::Rejected(why) => (ReceiptState::Rejected, why.clone()),
             Fate::Answered => (ReceiptState::Answered, String::new()),
-            Fate::Failed(why) => (ReceiptState::Failed, why.clone()),
+            Fate::Failed(why) => (ReceiptState::Failed, why.in_words().to_owned()),
             Fate::Expired => (ReceiptState::Expired, String::new()),
         }
     }
@@ -147,45 +150,34 @@ impl Inbox {
         }
     }
 
-    /// The oldest mention.
-    pub(super) fn oldest_mention(&self) -> Option<Millis> {
+    /// Since when the oldest mention waits.
+    pub(super) fn oldest_mention(&self) -> Option<Steady> {
         self.waiting
             .iter()
             .filter(|item| item.mention_key().is_some())
-            .map(|item| item.arrived)
+            .map(|item| item.arrived.steady)
             .min()
     }
 
-    /// The oldest permission.
-    pub(super) fn oldest_permission(&self) -> Option<Millis> {
+    /// Since when the oldest permission waits.
+    pub(super) fn oldest_permission(&self) -> Option<Steady> {
         let permissions = self
             .waiting
             .iter()
             .filter(|item| matches!(item.matter, Matter::Permission(_)));
-        permissions.map(|item| item.arrived).min()
+        permissions.map(|item| item.arrived.steady).min()
     }
 
     /// A mention waits.
-    pub(super) fn add(&mut self, post: &Post, is_reply: bool, held: Option<String>, arrived: Millis) {
-        let risks = risk::of(&post.text, post.hidden);
-        self.push(Item {
-            id: ItemId::Mention(post.number),
-            from: post.speaker(),
-            text: post.text.clone(),
-            thread: post.thread.clone(),
-            arrived,
-            later: false,
-            asked_for: None,
-            matter: Matter::Mention(Mention {
-                is_reply,
-                held,
-                tells: false,
-                risks,
-                files: post.files.clone(),
-                agent: None,
-                key: key(&post.from, &post.id),
-            }),
-        });
+    pub(super) fn add(&mut self, post: &Post, is_reply: bool, held: Option<String>, arrived: Moment) {
+        self.push(Item::of_mention(post, is_reply, held, arrived));
+    }
+
+    /// What accepting an item does has changed: it is another version now.
+    pub(super) fn changed(&mut self, id: ItemId) {
+        if let Some(item) = self.waiting.iter_mut().find(|item| item.id == id) {
+            item.version += 1;
+        }
     }
 
     /// The number that the next draft gets. None comes twice, over restarts too.
@@ -204,7 +196,7 @@ impl Inbox {
     }
 
     /// An answer waits before it leaves, under that number.
-    pub(super) fn add_draft(&mut self, number: u32, draft: Draft, me: &str, arrived: Millis) {
+    pub(super) fn add_draft(&mut self, number: u32, draft: Draft, me: &str, arrived: Moment) {
         self.drafts = self.drafts.max(number);
         self.push(Item {
             id: ItemId::Draft(number),
@@ -216,7 +208,9 @@ impl Inbox {
             thread: draft.thread.clone().unwrap_or_default(),
             arrived,
             later: false,
+            version: 1,
             asked_for: None,
+            other_key: false,
             matter: Matter::Draft(Box::new(draft)),
         });
     }
@@ -227,17 +221,20 @@ impl Inbox {
         permission: Permission,
         from: Speaker,
         thread: String,
-        arrived: Millis,
+        arrived: Moment,
     ) {
         self.permissions += 1;
         self.push(Item {
             id: ItemId::Permission(self.permissions),
             from,
-            text: crate::text::clean(&permission.request.what).text,
+            // Nothing is left to clean: it is escaped.
+            text: permission.request.what.clone(),
             thread,
             arrived,
             later: false,
+            version: 1,
             asked_for: None,
+            other_key: false,
             matter: Matter::Permission(permission),
         });
     }
@@ -275,6 +272,12 @@ impl Inbox {
         found
     }
 
+    /// These items come from the key that their sender's name is known by, after all.
+    pub(super) fn clear_other_key(&mut self, of: impl Fn(ItemId) -> bool) {
+        let items = self.waiting.iter_mut().filter(|item| of(item.id));
+        items.for_each(|item| item.other_key = false);
+    }
+
     /// The draft that waits under that id.
     pub(super) fn draft_mut(&mut self, id: ItemId) -> Option<&mut Draft> {
         let item = self.waiting.iter_mut().find(|item| item.id == id)?;
@@ -289,14 +292,16 @@ impl Inbox {
         self.take_where(|item| item.id == id).pop()
     }
 
-    /// Takes out all mentions that came at or before a time.
-    pub(super) fn take_old_mentions(&mut self, arrived: Millis) -> Vec<Item> {
-        self.take_where(|item| item.mention_key().is_some() && item.arrived <= arrived)
+    /// Takes out all mentions that have waited so long.
+    pub(super) fn take_old_mentions(&mut self, now: Steady, waited: Millis) -> Vec<Item> {
+        self.take_where(|item| item.mention_key().is_some() && now.since(item.arrived.steady) >= waited)
     }
 
-    /// Takes out all permissions that came at or before a time.
-    pub(super) fn take_old_permissions(&mut self, arrived: Millis) -> Vec<Item> {
-        self.take_where(|item| matches!(item.matter, Matter::Permission(_)) && item.arrived <= arrived)
+    /// Takes out all permissions that have waited so long.
+    pub(super) fn take_old_permissions(&mut self, now: Steady, waited: Millis) -> Vec<Item> {
+        self.take_where(|item| {
+            matches!(item.matter, Matter::Permission(_)) && now.since(item.arrived.steady) >= waited
+        })
     }
 
     /// Takes out what a run has asked for: one request, or all.
@@ -338,7 +343,7 @@ impl Inbox {
             Fate::Rejected(why) => format!("rejected: {why}"),
             Fate::Expired => "expired".to_owned(),
             Fate::Answered => "answered".to_owned(),
-            Fate::Failed(why) => format!("failed: {why}"),
+            Fate::Failed(why) => format!("failed: {}", why.in_words()),
         };
         self.remember(key.clone(), what, at);
         self.decided.insert(key, fate);
@@ -349,7 +354,9 @@ impl Inbox {
     pub(super) fn interrupted(&self) -> Vec<Key> {
         let drafted = |key: &Key| {
             self.waiting.iter().any(|item| match &item.matter {
-                Matter::Draft(draft) => draft.question.as_ref().is_some_and(|(_, asked)| asked == key),
+                Matter::Draft(draft) if draft.settles() => {
+                    draft.question.as_ref().is_some_and(|(_, asked)| asked == key)
+                }
                 _ => false,
             })
         };

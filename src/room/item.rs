@@ -5,7 +5,13 @@ use std::{fmt, str::FromStr};
 use nexscope_relay::protocol::body::Chat;
 use serde::{Deserialize, Serialize};
 
-use super::{Enclosed, Millis, Risk, ask::Speaker, flag::Flag, inbox::Key, risk};
+use super::{
+    Enclosed, Failure, Moment, Post, Risk,
+    ask::Speaker,
+    flag::Flag,
+    inbox::{self, Key},
+    risk,
+};
 use crate::agent::Request;
 
 /// An item's id, as people type it.
@@ -61,11 +67,15 @@ pub struct Item {
     /// The thread that it belongs to.
     pub thread: String,
     /// When it came.
-    pub arrived: Millis,
+    pub arrived: Moment,
     /// Put off by our person.
     pub later: bool,
+    /// Which version it is; the first one is 1. Another one is to be read anew before it is decided.
+    pub version: u32,
     /// A program or an agent has asked for it to be decided: which.
     pub asked_for: Option<String>,
+    /// It does not come from the key that its sender's name is known by.
+    pub other_key: bool,
     /// What it is about.
     pub matter: Matter,
 }
@@ -127,9 +137,18 @@ pub struct Draft {
     pub files: Vec<Enclosed>,
     /// The id that its message will have, where others were told one.
     pub(super) message: Option<String>,
+    /// It is not a whole answer, and why: its run ended before it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Failure>,
 }
 
 impl Draft {
+    /// Whether what it answers waits for it. Who asked is told of a run that failed at once, without what it had
+    /// written.
+    pub(super) fn settles(&self) -> bool {
+        self.unfinished.is_none_or(|why| why == Failure::NoAnswer)
+    }
+
     /// Whether these are other words than its own, as a person has them before them: without tabs, say.
     pub(super) fn is_edited(&self, text: &str) -> bool {
         text != self.chat.text && text != crate::text::clean(&self.chat.text).text
@@ -148,8 +167,49 @@ pub struct Permission {
 }
 
 impl Item {
+    /// A message that asks an agent.
+    pub(super) fn of_mention(post: &Post, is_reply: bool, held: Option<String>, arrived: Moment) -> Self {
+        Self {
+            id: ItemId::Mention(post.number),
+            from: post.speaker(),
+            text: post.text.clone(),
+            thread: post.thread.clone(),
+            arrived,
+            later: false,
+            version: 1,
+            asked_for: None,
+            other_key: post.doubt.is_some(),
+            matter: Matter::Mention(Mention {
+                is_reply,
+                held,
+                tells: false,
+                risks: risk::of(&post.text, post.hidden),
+                files: post.files.clone(),
+                agent: None,
+                key: inbox::key(&post.from, &post.id),
+            }),
+        }
+    }
+
+    /// Its id with its version, where that is not the first: `m12`, `m12.2`.
+    pub fn label(&self) -> String {
+        match self.version {
+            1 => self.id.to_string(),
+            version => format!("{}.{version}", self.id),
+        }
+    }
+
     /// What a person should look at before deciding, in a few words each.
     pub fn warnings(&self) -> Vec<String> {
+        let other_key = "from another key than before, perhaps somebody else";
+        let mut warnings = self.matter_warnings();
+        if self.other_key {
+            warnings.insert(0, other_key.to_owned());
+        }
+        warnings
+    }
+
+    fn matter_warnings(&self) -> Vec<String> {
         match &self.matter {
             Matter::Mention(mention) => mention
                 .risks
@@ -158,8 +218,11 @@ impl Item {
                 .collect(),
             Matter::Draft(draft) => {
                 let mut words: Vec<String> = Vec::new();
+                if let Some(why) = draft.unfinished {
+                    words.push(format!("unfinished: {}", why.in_words()));
+                }
                 for place in draft.outside.iter().take(3) {
-                    words.push(format!("its agent used {place}, outside its folder"));
+                    words.push(format!("its session has used {place}, outside its folder"));
                 }
                 for flag in &draft.flags {
                     let word = flag.in_words();
@@ -175,11 +238,16 @@ impl Item {
             }
             Matter::File(_) => Vec::new(),
             Matter::Permission(permission) => {
-                let found = risk::of(&permission.request.what, 0);
-                found
+                let request = &permission.request;
+                let outside = request
+                    .outside
                     .iter()
-                    .filter(|risk| **risk != Risk::Long)
-                    .map(|risk| risk.in_words().to_owned())
+                    .map(|place| format!("{place} is outside its folder"));
+                let found = risk::of(&request.what, request.hidden);
+                let named = |risk: &Risk| *risk == Risk::Outside && !request.outside.is_empty();
+                let found = found.iter().filter(|risk| **risk != Risk::Long && !named(risk));
+                outside
+                    .chain(found.map(|risk| risk.in_words().to_owned()))
                     .collect()
             }
         }
@@ -191,7 +259,7 @@ impl Item {
             return false;
         };
         let in_files = draft.files.iter().any(|file| !file.warnings().is_empty());
-        in_files || !draft.flags.is_empty() || !draft.outside.is_empty()
+        in_files || !draft.flags.is_empty() || !draft.outside.is_empty() || draft.unfinished.is_some()
     }
 
     /// What in its text is to be marked.

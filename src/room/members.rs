@@ -1,28 +1,32 @@
 //! Everybody in the room, as shown: cleaned, sorted, with what their agents are doing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
 use nexscope_relay::protocol::{Member, Mode, Status, body::Activity, is_name, same_name};
 
-use super::{Millis, keys::KeyNews, timeline::LINE_MAX};
+use super::{
+    Millis,
+    keys::KeyNews,
+    pins::{Look, NAMES, Pins},
+    timeline::LINE_MAX,
+};
 use crate::text;
 
 /// Everybody in the room.
 #[derive(Debug, Default)]
 pub struct Members {
     list: Vec<Seen>,
-    /// The key of each name that had one, in lower case.
-    known: HashMap<String, String>,
+    /// The key that each name is known by.
+    pub(super) pins: Pins,
     /// Who was here before the connection broke and is not yet again; and when it was made again.
     returning: (Vec<String>, Millis),
+    /// Names, in lower case, of those who have left since this program began; so many, and no more.
+    left: HashSet<String>,
 }
 
 /// For how long after our own return those who were here before are taken to return too: a relay that was
 /// started again sees everybody come.
 const RETURNING: Millis = 120_000;
-
-/// Names whose keys are remembered: more than a person can know, and less than a disk can hold.
-const NAMES: usize = 10_000;
 
 /// A member, cleaned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +89,9 @@ impl Members {
     pub(super) fn replace_all(&mut self, members: Vec<Member>, me: &str, now: Millis) -> Vec<KeyNews> {
         let here = |name: &str| members.iter().any(|member| same_name(&member.name, name));
         let names = self.list.iter().map(|member| member.name.clone());
-        self.returning = (names.filter(|name| !here(name)).collect(), now);
+        let gone: Vec<String> = names.filter(|name| !here(name)).collect();
+        gone.iter().for_each(|name| self.has_left(name));
+        self.returning = (gone, now);
         let doubtful: Vec<String> = self
             .list
             .drain(..)
@@ -123,16 +129,13 @@ impl Members {
     }
 
     fn look_at_key(&mut self, seen: &mut Seen, looked_at: bool) -> Option<KeyNews> {
+        if !looked_at {
+            return None;
+        }
         let name = seen.name.clone();
-        let known = self.known.get(&name.to_ascii_lowercase());
-        match (known, &seen.key) {
-            _ if !looked_at => None,
-            (None, Some(key)) if self.known.len() < NAMES => {
-                let key = key.clone();
-                self.know(&name, key.clone());
-                Some(KeyNews::First { name, key })
-            }
-            (Some(known), key) if key.as_ref() != Some(known) => {
+        match (self.pins.see(&name, seen.key.as_deref()), seen.key.clone()) {
+            (Look::First, Some(key)) => Some(KeyNews::First { name, key }),
+            (Look::Other, _) => {
                 let before = self.get(&name).is_some_and(|member| member.doubtful);
                 seen.doubtful = true;
                 (!before).then_some(KeyNews::Changed { name })
@@ -141,45 +144,26 @@ impl Members {
         }
     }
 
-    /// The key of a name, as it is known from before.
-    pub(super) fn know(&mut self, name: &str, key: String) {
-        self.known.insert(name.to_ascii_lowercase(), key);
-    }
-
-    /// Our person takes the key that `name` has now as its own. Gives its spelling, and the key where it has one.
-    pub(super) fn trust(&mut self, name: &str) -> Result<(String, Option<String>), String> {
-        let member = self.list.iter_mut().find(|member| same_name(&member.name, name));
-        let member = member.ok_or_else(|| format!("{name} is not here."))?;
-        if !member.doubtful {
-            return Err(format!("There is no doubt about {}.", member.name));
-        }
-        member.doubtful = false;
-        let (name, key) = (member.name.clone(), member.key.clone());
+    /// Our person trusts a name with this key, or without one: it is known by that from now on. Returns whether it
+    /// was known by another key before.
+    pub(super) fn trust(&mut self, name: &str, key: Option<String>) -> bool {
+        let changed = self.pins.is_other(name, key.as_deref());
         match key.clone() {
-            Some(key) => self.know(&name, key),
+            Some(key) => _ = self.pins.pin(name, key),
             // Until it has one again, for which it is asked again.
-            None => _ = self.known.remove(&name.to_ascii_lowercase()),
+            None => self.pins.unpin(name),
         }
-        Ok((name, key))
+        self.pins.spoke_with(name);
+        if let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) {
+            member.doubtful = self.pins.is_other(name, member.key.as_deref());
+        }
+        self.pins.trust(name, key);
+        changed
     }
 
     /// Whether a name has come with another key than it is known by.
     pub fn is_doubtful(&self, name: &str) -> bool {
         self.get(name).is_some_and(|member| member.doubtful)
-    }
-
-    /// Whether a message of `name`'s is that member's, as far as can be known; else why that is not sure.
-    pub(super) fn vouched_for(&self, name: &str) -> Result<(), String> {
-        match self.get(name) {
-            Some(member) if member.doubtful => {
-                Err(format!("{} has come with another key than before", member.name))
-            }
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "{} has left, so nothing shows that it was the member who is known",
-                text::clean_line(name, 32)
-            )),
-        }
     }
 
     /// Whether who comes now was here before the connection broke, a moment ago; that is told once.
@@ -190,7 +174,21 @@ impl Members {
         names.len() < before && now.saturating_sub(*since) < RETURNING
     }
 
+    /// Whether somebody of that name is in the room, or was, as far as that is known.
+    pub(super) fn was_here(&self, name: &str) -> bool {
+        self.get(name).is_some()
+            || self.pins.key(name).is_some()
+            || self.left.contains(&name.to_ascii_lowercase())
+    }
+
+    fn has_left(&mut self, name: &str) {
+        if self.left.len() < NAMES {
+            self.left.insert(name.to_ascii_lowercase());
+        }
+    }
+
     pub(super) fn remove(&mut self, name: &str) {
+        self.has_left(name);
         self.list.retain(|member| !same_name(&member.name, name));
     }
 

@@ -15,6 +15,7 @@ mod decide;
 mod doubt;
 mod draft;
 mod enclosed;
+mod failure;
 mod files;
 mod flag;
 mod gathered;
@@ -30,6 +31,7 @@ mod outbox;
 mod own;
 mod perform;
 mod permission;
+mod pins;
 mod receive;
 pub mod record;
 mod restore;
@@ -38,25 +40,26 @@ mod run;
 mod settings;
 mod shared;
 mod sharing;
+mod shown;
+mod steady;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod timeline;
+mod unknown;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-};
+use std::collections::{HashMap, HashSet};
 
 use nexscope_relay::protocol::{
-    Code, Frame, Mode, Resume, Welcome,
+    Code, Frame, Mode, Resume, Status, Welcome,
     body::{Body, Chat, ReceiptState, SignalBody},
 };
 
 pub use agents::Unasked;
 pub use budget::{Budget, Standing, Unit};
-pub use decide::{Decision, How, Person, Target};
+pub use decide::{How, Person};
 pub use enclosed::{Enclosed, LOOKED_THROUGH, Looked};
+pub use failure::Failure;
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
 pub use flag::{Flag, secrets};
 pub use gathered::One;
@@ -72,15 +75,21 @@ pub use record::{Kept, Record};
 pub use risk::Risk;
 pub use run::{Run, Runs};
 pub use settings::{FileRules, Mentions, Review, Settings};
+pub use shown::{Decision, Intent, Shown, Target};
+pub use steady::{ClockReading, Moment, Steady};
 pub use thread::{Audience, Thread, Threads};
-pub use timeline::{Entry, Post, Timeline, What};
+pub use timeline::{Doubt, Entry, Post, Timeline, What};
+pub use unknown::Unknown;
 
 use ask::Ask;
 use gathered::Gathered;
 use inbox::Key;
 use known::Known;
 
-use crate::{agent::Totals, transfer::Source};
+use crate::{
+    agent::Totals,
+    transfer::{AgentFile, Source},
+};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
@@ -94,6 +103,8 @@ pub enum Connection {
     Online,
     /// Cut or not reachable; dialled again by itself.
     Waiting {
+        /// The relay's code, where it said no.
+        code: Option<Code>,
         /// Why, in one sentence.
         why: String,
         /// When it is dialled next.
@@ -203,7 +214,7 @@ pub enum Effect {
         /// The draft's number.
         draft: u32,
         /// Where they lie.
-        files: Vec<PathBuf>,
+        files: Vec<AgentFile>,
         /// What the draft's agent has got from outside of its folder.
         brought: String,
     },
@@ -272,6 +283,14 @@ pub struct Room {
     pub growing: Growing,
     gathered: Gathered,
     place: Place,
+    /// How late it is, for what waits.
+    steady: Steady,
+    /// What the steady clock said when a session began last.
+    reading: Option<ClockReading>,
+    /// Before this nothing expires: how long it has waited is a guess.
+    nothing_expires_before: Steady,
+    /// What the relay does for names.
+    features: keys::Features,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
@@ -312,6 +331,10 @@ impl Room {
             growing: Growing::default(),
             gathered: Gathered::default(),
             place: Place::default(),
+            steady: Steady::default(),
+            reading: None,
+            nothing_expires_before: Steady::default(),
+            features: keys::Features::default(),
             message_bytes: 262_144,
             known: Known::default(),
             unkept: HashSet::new(),
@@ -354,6 +377,7 @@ impl Room {
         self.settings = Settings {
             token: self.settings.token.take(),
             hosting: self.settings.hosting,
+            own_key: self.settings.own_key.take(),
             mode: self.settings.mode,
             ..settings
         };
@@ -366,23 +390,60 @@ impl Room {
         self.timeline.note(words, now);
     }
 
-    /// When [`Event::Tick`] is due next, if anything waits for time to pass.
-    pub fn next_deadline(&self) -> Option<Millis> {
-        let expiry = self
-            .inbox
-            .oldest_mention()
-            .map(|at| at + self.settings.expire_after);
+    /// How late it is by the steady clock. It comes before everything that happens then.
+    pub fn time_passes(&mut self, steady: Steady) {
+        self.steady = self.steady.max(steady);
+    }
+
+    /// What the steady clock said when the session before began, and the latest that is known of it.
+    pub fn last_reading(&self) -> (Option<&ClockReading>, Steady) {
+        (self.reading.as_ref(), self.steady)
+    }
+
+    /// A session begins, and the steady clock goes on from that reading. Where the time since the session before is
+    /// a guess, nothing expires until a 24th of its time has gone by in this one.
+    pub fn clock_read(&mut self, reading: ClockReading) -> Vec<Effect> {
+        self.time_passes(reading.steady);
+        if self
+            .reading
+            .as_ref()
+            .is_some_and(|earlier| reading.is_guess(earlier))
+        {
+            self.nothing_expires_before = reading.steady.plus(self.settings.expire_after / 24);
+        }
+        self.reading = Some(reading.clone());
+        vec![Effect::Keep(Box::new(Record::Clock(reading)))]
+    }
+
+    /// Now: for people, and for how long something waits from now on.
+    fn moment(&self, now: Millis) -> Moment {
+        Moment {
+            at: now,
+            steady: self.steady,
+        }
+    }
+
+    /// How an agent of ours stands with its budget.
+    pub fn budget_standing(&self, agent: &str) -> Standing {
+        self.guard.standing(agent, self.steady)
+    }
+
+    /// When [`Event::Tick`] is due next, by the steady clock, if anything waits for time to pass.
+    pub fn next_deadline(&self) -> Option<Steady> {
+        let expire_after = self.settings.expire_after;
+        let mention = self.inbox.oldest_mention().map(|came| came.plus(expire_after));
+        let aside = self.oldest_aside().map(|came| came.plus(expire_after));
+        let expiry = mention.into_iter().chain(aside);
+        let expiry = expiry.map(|due| due.max(self.nothing_expires_before));
         let refusal = self
             .inbox
             .oldest_permission()
-            .map(|at| at + self.settings.permission_after);
+            .map(|came| came.plus(self.settings.permission_after));
         let lost = self
             .outbox
             .oldest_unreceived()
-            .map(|at| at + self.settings.give_up_after);
-        let aside = self.oldest_aside().map(|at| at + self.settings.expire_after);
-        let all = expiry.into_iter().chain(refusal).chain(lost).chain(aside);
-        all.min()
+            .map(|written| written.plus(self.settings.give_up_after));
+        expiry.chain(refusal).chain(lost).min()
     }
 
     /// Where a new connection goes on from.
@@ -397,10 +458,13 @@ impl Room {
 
     /// What became of one of our own messages.
     pub fn fate_of(&self, post: &Post) -> Option<Fate> {
-        self.outbox
-            .get(&post.id)
-            .filter(|_| post.mine)
-            .map(|outgoing| outgoing.fate(&self.connection))
+        let outgoing = self.outbox.get(&post.id).filter(|_| post.mine)?;
+        let fate = outgoing.fate(&self.connection);
+        let held = || self.held_for(&outgoing.to, outgoing.only);
+        Some(match fate {
+            Fate::Sending if !held().is_empty() => Fate::Absent(held()),
+            fate => fate,
+        })
     }
 
     /// The message that a decision was about.
@@ -418,16 +482,19 @@ impl Room {
     }
 
     /// Writes a message of ours: kept on disk first, sent when it is safe there.
-    fn send(&mut self, outgoing: Outgoing, effects: &mut Vec<Effect>) {
-        // One whose files are still being read is noted when it can go.
-        if !outgoing.is_preparing() {
-            // Only what is said has a number; nothing else is looked for among all messages.
-            let said = outgoing.is_chat();
-            let post = said.then(|| self.timeline.find(&self.settings.me, &outgoing.id));
-            let number = post.flatten().map(|post| post.number);
-            Self::note_audit(audit::Entry::out(number, &outgoing), effects);
+    fn send(&mut self, mut outgoing: Outgoing, effects: &mut Vec<Effect>) {
+        if outgoing.since == Steady::default() {
+            outgoing.since = self.steady;
         }
+        // One whose files are still being read is noted once more when it can go. Only what is said has a number;
+        // nothing else is looked for among all messages.
+        let said = outgoing.is_chat();
+        let post = said.then(|| self.timeline.find(&self.settings.me, &outgoing.id));
+        let number = post.flatten().map(|post| post.number);
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        Self::note_audit(audit::Entry::out(number, &outgoing, own.as_slice()), effects);
         effects.push(Effect::Keep(Box::new(Record::Out(Box::new(outgoing.clone())))));
+        self.speaks_with(&outgoing);
         self.outbox.insert(outgoing);
     }
 
@@ -437,9 +504,13 @@ impl Room {
             return;
         };
         let (to, only) = audience.addresses(&self.settings.me);
-        if self.connection == Connection::Online && (!only || !to.is_empty()) {
+        if self.connection == Connection::Online
+            && (!only || !to.is_empty())
+            && self.held_for(&to, only).is_empty()
+        {
             effects.push(Effect::Send(Outbound::Signal(
                 nexscope_relay::protocol::SendSignal {
+                    to_keys: self.keys_of(&to),
                     to,
                     only,
                     thread: Some(thread.to_owned()),
@@ -468,7 +539,7 @@ impl Room {
             ..Outgoing::new(id.clone(), to, only, Some(thread), Body::Chat(chat), now)
         };
         self.send(outgoing, effects);
-        self.read_files(&id, effects);
+        self.read_files(&id, now, effects);
         number
     }
 

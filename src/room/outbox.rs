@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use nexscope_relay::protocol::{
     Ack, Send,
-    body::{Body, Receipt, ReceiptState},
+    body::{Body, Origin, Receipt, ReceiptState},
     same_name,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Millis};
+use super::{Connection, Millis, Steady};
 use crate::{text, transfer::Source};
 
 /// A message of ours.
@@ -27,6 +27,9 @@ pub struct Outgoing {
     pub body: Body,
     /// When it was written.
     pub written: Millis,
+    /// The same by the steady clock.
+    #[serde(default)]
+    pub since: Steady,
     /// Its files here, in the order in which it offers them; those not yet read have no hash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
@@ -71,6 +74,13 @@ pub enum Fate {
     Failed(String),
 }
 
+impl Fate {
+    /// Whether it is not yet with the relay, and still may get there.
+    pub fn is_on_its_way(&self) -> bool {
+        matches!(self, Fate::Preparing | Fate::Sending | Fate::Held)
+    }
+}
+
 impl Outgoing {
     pub(super) fn new(
         id: String,
@@ -87,6 +97,7 @@ impl Outgoing {
             thread,
             body,
             written,
+            since: Steady::default(),
             sources: Vec::new(),
             draft: None,
             kept: false,
@@ -97,12 +108,13 @@ impl Outgoing {
         }
     }
 
-    /// The frame that carries it.
-    pub(super) fn frame(&self) -> Option<Send> {
+    /// The frame that carries it, for addressees with these keys.
+    pub(super) fn frame(&self, to_keys: BTreeMap<String, String>) -> Option<Send> {
         Some(Send {
             id: self.id.clone(),
             to: self.to.clone(),
             only: self.only,
+            to_keys,
             thread: self.thread.clone(),
             body: serde_json::value::to_raw_value(&self.body).ok()?,
         })
@@ -111,6 +123,12 @@ impl Outgoing {
     /// Whether it is a chat message; receipts and the like are kept until acked, and never receipted.
     pub fn is_chat(&self) -> bool {
         matches!(self.body, Body::Chat(_))
+    }
+
+    /// Whether an agent has named files in it of which is not known which files were checked.
+    pub(super) fn has_unchecked_files(&self) -> bool {
+        let is_agents = matches!(&self.body, Body::Chat(chat) if chat.origin == Origin::Agent);
+        is_agents && self.sources.iter().any(|source| source.identity.is_none())
     }
 
     /// Whether its files are still being read.
@@ -207,15 +225,24 @@ impl Outbox {
         self.by_id.values().filter(|one| one.is_open())
     }
 
-    /// Those of the open ones that `name` has not yet received.
-    pub(super) fn open_for<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Outgoing> {
-        self.open().filter(move |one| one.acked && one.waits_for(name))
+    /// Those that may still leave, or whose files may.
+    pub(super) fn may_leave(&self) -> impl Iterator<Item = &Outgoing> {
+        let lasting = |one: &&Outgoing| one.failed.is_none() && (one.is_open() || !one.sources.is_empty());
+        self.by_id.values().filter(lasting)
     }
 
-    pub(super) fn oldest_unreceived(&self) -> Option<Millis> {
+    /// Those of the open ones that `name` has not yet received, and those for it that may have been held back.
+    pub(super) fn open_for<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Outgoing> {
+        self.open().filter(move |one| match one.acked {
+            true => one.waits_for(name),
+            false => one.to.iter().any(|to| same_name(to, name)),
+        })
+    }
+
+    pub(super) fn oldest_unreceived(&self) -> Option<Steady> {
         self.open()
             .filter(|one| one.is_chat() && !one.to.is_empty())
-            .map(|one| one.written)
+            .map(|one| one.since)
             .next()
     }
 
@@ -276,9 +303,9 @@ impl Outbox {
     }
 
     /// Those that an addressee never received although they were written so long ago.
-    pub(super) fn stale(&self, written_before: Millis) -> Vec<String> {
+    pub(super) fn stale(&self, now: Steady, waited: Millis) -> Vec<String> {
         let open = self.open().filter(|one| one.is_chat() && !one.to.is_empty());
-        open.filter(|one| one.written <= written_before)
+        open.filter(|one| now.since(one.since) >= waited)
             .map(|one| one.id.clone())
             .collect()
     }

@@ -3,13 +3,39 @@
 use nexscope_relay::protocol::body::Chat;
 
 use super::{
-    Effect, How, ItemId, MentionFate, Millis, Reply, Room, Words,
+    Effect, How, Item, ItemId, MentionFate, Millis, Moment, Reply, Room, Words,
     audit::{By, Decided, Verdict},
     decide::not_waiting,
     inbox::key,
 };
 
 impl Room {
+    /// A message of the timeline as the item that it is once it is handed to an agent; none where it cannot be.
+    pub fn to_hand_over(&self, number: u32) -> Option<Item> {
+        let post = self.timeline.post_numbered(number)?;
+        self.may_hand_over(number).ok()?;
+        // How long it has been there is not told.
+        Some(Item::of_mention(post, false, None, Moment::default()))
+    }
+
+    /// Fails, with a sentence, where a message cannot be handed to an agent.
+    pub fn may_hand_over(&self, number: u32) -> Result<(), String> {
+        let post = self.timeline.post_numbered(number);
+        let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
+        if post.is_strangers() {
+            return Err(format!(
+                "Somebody else wrote m{number} under your name, so no agent gets it."
+            ));
+        }
+        if post.mine {
+            return Err("That is your own message. Write to your agent with /ask instead.".into());
+        }
+        if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
+            return Err(format!("An agent of yours is already working on m{number}."));
+        }
+        Ok(())
+    }
+
     /// A message is handed to an agent, as if it had asked.
     pub(super) fn hand_over(
         &mut self,
@@ -18,25 +44,42 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
+        self.begin(number, How::default(), by, now, effects)
+    }
+
+    /// What was accepted and failed runs again as it was accepted: with the words, and the instructions, of then.
+    pub(super) fn run_again(
+        &mut self,
+        number: u32,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
+        let post = self.timeline.post_numbered(number);
+        let failed = post.filter(|post| matches!(self.inbox.fate(post), Some(MentionFate::Failed(_))));
+        let post = failed.ok_or_else(|| format!("m{number} has not failed. Only what failed runs again."))?;
+        let how = self.inbox.accepted_with(&key(&post.from, &post.id)).clone();
+        self.begin(number, how, by, now, effects)
+    }
+
+    fn begin(
+        &mut self,
+        number: u32,
+        how: How,
+        by: By,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, String> {
         let post = self.timeline.post_numbered(number).cloned();
         let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-        // Our person's own question may be tried again.
-        if post.mine && self.inbox.fate(&post).is_none() {
-            return Err("That is your own message; write to your agent instead.".into());
-        }
         if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
-            return Err(format!("An agent of yours has m{number} already."));
+            return Err(format!("An agent of yours is already working on m{number}."));
         }
-        // What failed is tried again as it was accepted: with the words, and under the eyes, that it was then.
-        let how = match self.inbox.fate(&post) {
-            Some(MentionFate::Failed(_)) => self.inbox.accepted_with(&key(&post.from, &post.id)).clone(),
-            _ => How::default(),
-        };
         let chosen = self.agent_named(how.agent.clone());
         let agent = chosen.or_else(|_| self.agent_named(None))?;
         let id = ItemId::Mention(number);
         if self.inbox.get(id).is_none() {
-            self.inbox.add(&post, false, None, now);
+            self.inbox.add(&post, false, None, self.moment(now));
         }
         let Some(item) = self.inbox.take(id) else {
             return Err(not_waiting(id));
@@ -79,7 +122,7 @@ impl Room {
         };
         let number = self.say(words, now, effects);
         if let Some(post) = self.timeline.post_numbered(number).cloned() {
-            self.inbox.add(&post, false, None, now);
+            self.inbox.add(&post, false, None, self.moment(now));
         }
         if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
             let decided = Decided::new(by, Verdict::Asked);

@@ -28,6 +28,8 @@ pub enum Command {
         note: bool,
         /// Files that are offered with it.
         files: Vec<PathBuf>,
+        /// Also to a name that nobody here has or had.
+        force: bool,
     },
     /// Who is here.
     Who,
@@ -90,7 +92,14 @@ impl Room {
                 public,
                 note,
                 files,
-            } => self.say_as_person(to, text, thread, public, note, files, now, &mut effects),
+                force,
+            } => match self.unknown_name(&to).filter(|_| !force) {
+                Some(unknown) => {
+                    let word = if note { "tell" } else { "say" };
+                    Err(format!("{} /{word} --force sends it anyway.", unknown.in_words()))
+                }
+                None => self.say_as_person(to, text, thread, public, note, files, now, &mut effects),
+            },
             Command::Who => Ok(Reply::Who),
             Command::Inbox => Ok(Reply::Inbox),
             Command::Status => Ok(Reply::Status),
@@ -182,7 +191,7 @@ impl Room {
 
     /// Whether a message to so many fits into a frame; else says so.
     pub(super) fn fits(&self, chat: &Chat, to: usize) -> Result<(), String> {
-        let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 64 * to + 1024;
+        let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 128 * to + 1024;
         if size <= self.message_bytes {
             return Ok(());
         }
@@ -272,9 +281,14 @@ impl Room {
             effects.push(Effect::Stop { run: id });
         } else if let Some(run) = self.runs.remove(&id) {
             // It never started: nothing is to be stopped, and the asker is told.
-            let why = format!("stopped by {}", self.settings.me);
             let from = run.ask.from.member.clone();
-            self.settle(run.key, &from, super::MentionFate::Failed(why), now, effects);
+            self.settle(
+                run.key,
+                &from,
+                super::MentionFate::Failed(super::Failure::Stopped),
+                now,
+                effects,
+            );
         }
         Ok(Reply::Nothing)
     }
@@ -290,7 +304,7 @@ impl Room {
         debug_assert!(matches!(again.body, Body::Chat(_)));
         self.send(again, effects);
         // Where they could not be read, they are read again.
-        self.read_files(&id, effects);
+        self.read_files(&id, now, effects);
         Ok(Reply::Nothing)
     }
 }

@@ -22,7 +22,7 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) {
         let Some(run) = self.runs.get_mut(id) else { return };
-        if self.grants.covers(&run.whose(), &request, now) {
+        if self.grants.covers(&run.whose(), &request, self.steady) {
             let by = By::Setting("granted for the thread".to_owned());
             let entry = self.permission_entry(None, id, &request, "allowed", by);
             Self::note_audit(entry, effects);
@@ -47,7 +47,7 @@ impl Room {
         let number = self.inbox.next_permission();
         effects.push(Effect::Keep(Box::new(Record::Asked { number })));
         self.inbox
-            .add_permission(permission, from, run.thread.clone(), now);
+            .add_permission(permission, from, run.thread.clone(), self.moment(now));
         self.say_activity(&run, effects);
         effects.push(Effect::Attention(Attention::Item));
     }
@@ -66,7 +66,7 @@ impl Room {
             request: request.id.clone(),
             item,
             tool: crate::text::clean_line(&request.tool, 64),
-            what: self.redacted(&crate::text::clean(&request.what).text),
+            what: self.redacted(&request.what),
             answer: answer.to_owned(),
             by,
         }
@@ -107,7 +107,7 @@ impl Room {
             return Err(format!("{id} can only be allowed once: accept it."));
         };
         if let Some(whose) = self.runs.get(&permission.run).map(Run::whose) {
-            self.grants.add(whose, rule, now);
+            self.grants.add(whose, rule, self.steady);
         }
         if let Some(item) = self.inbox.take(id) {
             let answer = "allowed for the thread";

@@ -7,10 +7,11 @@ use nexscope_relay::protocol::{
 };
 
 use super::{
-    Attention, Connection, Effect, Event, Growing, Kept, Matter, MentionFate, Millis, Outbound, Outgoing,
-    Post, Record, Room,
+    Attention, Connection, Doubt, Effect, Event, Failure, Growing, Kept, Matter, MentionFate, Millis,
+    Outbound, Outgoing, Post, Record, Room,
     audit::{self, By, Decided, Verdict},
     inbox::{Key, key},
+    keys::Features,
 };
 use crate::agent::Answer;
 
@@ -19,6 +20,15 @@ impl Room {
         self.connection = Connection::Online;
         self.message_bytes = welcome.limits.message_bytes;
         self.relay = crate::text::clean_line(&welcome.server, 64);
+        self.features = Features {
+            from_key: welcome.has("from_key"),
+            to_keys: welcome.has("to_keys"),
+        };
+        if welcome.bound == Some(false) && welcome.has("names") {
+            let note =
+                "The relay could not bind your name: it is full. After you leave, somebody else can take it.";
+            self.timeline.note(note, now);
+        }
         let news = self.members.replace_all(welcome.members, &self.settings.me, now);
         self.keys_seen(news, now, effects);
         match welcome.resumed {
@@ -61,6 +71,21 @@ impl Room {
         if let Connection::Refused { why, .. } = &connection {
             self.timeline.note(why.clone(), now);
         }
+        // It is tried again and again; what can be done about it is told once.
+        if let Connection::Waiting {
+            code: Some(Code::NameTaken),
+            why,
+            ..
+        } = &connection
+            && !matches!(&self.connection, Connection::Waiting { why: before, .. } if before == why)
+        {
+            let mut sentence = why.clone();
+            if let Some(first) = sentence.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            self.timeline
+                .note(format!("{sentence}. The old name is tried again by itself."), now);
+        }
         self.connection = connection;
         self.growing = Growing::default();
     }
@@ -94,9 +119,8 @@ impl Room {
             .outbox
             .get(id)
             .filter(|one| one.kept && one.failed.is_none() && !one.is_preparing())
-            // What waits for a name that is perhaps somebody else's by now is held back.
-            .filter(|one| !one.to.iter().any(|to| self.members.is_doubtful(to)));
-        if let Some(frame) = ready.and_then(Outgoing::frame)
+            .filter(|one| self.held_for(&one.to, one.only).is_empty());
+        if let Some(frame) = ready.and_then(|one| one.frame(self.keys_of(&one.to)))
             && self.connection == Connection::Online
         {
             effects.push(Effect::Send(Outbound::Message(frame)));
@@ -165,11 +189,12 @@ impl Room {
         }
     }
 
-    fn message(&mut self, message: Message, now: Millis, effects: &mut Vec<Effect>) {
+    fn message(&mut self, mut message: Message, now: Millis, effects: &mut Vec<Effect>) {
         // A relay that does not keep to its own rule for ids gets nothing into the journal.
         if !is_id(&message.id) {
             return;
         }
+        self.sign(&mut message);
         let key = key(&message.from, &message.id);
         if !self.known.insert(&key) {
             if !self.inbox_pending(&key) {
@@ -182,6 +207,7 @@ impl Room {
         effects.push(Effect::Keep(Box::new(Record::In {
             epoch: self.place.epoch.clone(),
             message: message.clone(),
+            came: self.steady,
         })));
         self.take_in(&message, now, Some(effects));
         // Its number is known by now; what follows from it comes after it all the same.
@@ -199,8 +225,14 @@ impl Room {
 
     /// Takes a message into the state. Without `effects` it comes from the journal, and nothing follows.
     pub(super) fn take_in(&mut self, message: &Message, now: Millis, effects: Option<&mut Vec<Effect>>) {
+        let doubt = match self.is_me(&message.from) {
+            true => (!self.is_ours(message)).then_some(Doubt::Stranger),
+            false => self.is_from_another_key(message).then_some(Doubt::OtherKey),
+        };
         match serde_json::from_str::<Body>(message.body.get()) {
-            Ok(Body::Chat(chat)) => self.chat(message, &chat, now, effects),
+            Ok(Body::Chat(chat)) => self.chat(message, &chat, doubt, now, effects),
+            // Only those whom we have addressed tell what became of our words and files.
+            Ok(_) if doubt.is_some() => {}
             Ok(Body::Receipt(receipt)) => {
                 if receipt.state > ReceiptState::Accepted {
                     self.members.idle(&message.from);
@@ -222,17 +254,34 @@ impl Room {
         }
     }
 
-    fn chat(&mut self, message: &Message, chat: &Chat, now: Millis, mut effects: Option<&mut Vec<Effect>>) {
+    fn chat(
+        &mut self,
+        message: &Message,
+        chat: &Chat,
+        doubt: Option<Doubt>,
+        now: Millis,
+        mut effects: Option<&mut Vec<Effect>>,
+    ) {
+        let post = Post {
+            doubt,
+            ..Post::received(message, chat)
+        };
         if self.is_me(&message.from) {
-            // Our own, from the relay's memory: written by this person at another place.
-            if self.outbox.get(&message.id).is_none() {
-                let mut post = Post::received(message, chat);
-                post.mine = true;
-                self.add_our_post(post, chat, &[], message.at);
+            // What we have written here is here already.
+            if self.outbox.get(&message.id).is_some() {
+                return;
+            }
+            match doubt {
+                // Written by this person at another place.
+                None => {
+                    let post = Post { mine: true, ..post };
+                    self.add_our_post(post, chat, &[], message.at);
+                }
+                // Shown, and nothing else follows from it.
+                Some(_) => _ = self.add_post(post, message.at),
             }
             return;
         }
-        let post = Post::received(message, chat);
         if let Some(agent) = &post.agent {
             self.members.doing(&post.from, agent, None);
         }
@@ -323,6 +372,11 @@ impl Room {
         if self.is_me(to) {
             return;
         }
+        // The one place where a failure leaves: for no reason but one of the list.
+        let reason = match state {
+            ReceiptState::Failed => Failure::checked(reason),
+            _ => reason,
+        };
         self.told.insert(key.clone(), (state, reason.clone()));
         let id = self.fresh_id();
         let body = Body::Receipt(Receipt {
@@ -335,12 +389,15 @@ impl Room {
     }
 
     pub(super) fn deadlines(&mut self, now: Millis, effects: &mut Vec<Effect>) {
-        for item in self
-            .inbox
-            .take_old_mentions(now.saturating_sub(self.settings.expire_after))
-        {
+        let expires = self.steady >= self.nothing_expires_before;
+        let expire_after = if expires {
+            self.settings.expire_after
+        } else {
+            Millis::MAX
+        };
+        for item in self.inbox.take_old_mentions(self.steady, expire_after) {
             if let Matter::Mention(mention) = item.matter {
-                Self::note_decided(
+                self.note_decided(
                     Decided {
                         item: Some(item.id.to_string()),
                         message: Some(mention.key.1.clone()),
@@ -352,11 +409,11 @@ impl Room {
                 self.settle(mention.key, &item.from.member, MentionFate::Expired, now, effects);
             }
         }
-        self.expire_files(now.saturating_sub(self.settings.expire_after), effects);
+        self.expire_files(expire_after, effects);
         // Nobody answers: it is refused, and said so; never allowed.
         for item in self
             .inbox
-            .take_old_permissions(now.saturating_sub(self.settings.permission_after))
+            .take_old_permissions(self.steady, self.settings.permission_after)
         {
             if let Matter::Permission(permission) = &item.matter {
                 let minutes = self.settings.permission_after / 60_000;
@@ -371,7 +428,7 @@ impl Room {
                 self.answer_request(permission, Answer::Deny(why), effects);
             }
         }
-        for id in self.outbox.stale(now.saturating_sub(self.settings.give_up_after)) {
+        for id in self.outbox.stale(self.steady, self.settings.give_up_after) {
             self.give_up(&id, "never arrived", now, effects);
         }
     }

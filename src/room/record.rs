@@ -3,7 +3,9 @@
 use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, FileFate, How, MentionFate, Millis, Outgoing, thread::Audience};
+use super::{
+    ClockReading, Draft, FileFate, How, Looked, MentionFate, Millis, Outgoing, Steady, thread::Audience,
+};
 use crate::agent::Totals;
 
 /// One line of the journal.
@@ -25,7 +27,11 @@ pub enum Record {
         epoch: String,
         /// The message, its body byte for byte.
         message: Message,
+        /// When it came, by the steady clock. The message itself says only what the relay's clock said.
+        came: Steady,
     },
+    /// A session begins: what the steady clock says.
+    Clock(ClockReading),
     /// A message of ours was written.
     Out(Box<Outgoing>),
     /// The relay has a message of ours.
@@ -95,7 +101,7 @@ pub enum Record {
     /// A run has used something, as far as that is known.
     Used {
         /// When it ended.
-        at: Millis,
+        at: Steady,
         /// Which agent.
         agent: String,
         /// US dollars at list price.
@@ -112,6 +118,13 @@ pub enum Record {
         /// Its key.
         key: String,
     },
+    /// Our person trusts a name with this key, or without one.
+    Trusted {
+        /// The name.
+        name: String,
+        /// Its key.
+        key: Option<String>,
+    },
     /// A run ended, with everything that it started.
     Ended {
         /// The run's id.
@@ -126,7 +139,7 @@ pub enum Record {
     /// Auto mode let an agent answer.
     Auto {
         /// When.
-        at: Millis,
+        at: Steady,
         /// In which thread.
         thread: String,
         /// Whom.
@@ -156,6 +169,13 @@ pub enum Record {
         at: Millis,
         /// All of it.
         draft: Box<Draft>,
+    },
+    /// The files of a draft were looked through: these very files are sent, or none.
+    Looked {
+        /// The draft's number.
+        number: u32,
+        /// What each turned out to be, in the draft's order.
+        files: Vec<Looked>,
     },
     /// A draft was thrown away.
     Dropped {
@@ -220,7 +240,7 @@ impl Record {
     /// What the room has to hear once this record is safe.
     pub fn kept(&self) -> Option<Kept> {
         match self {
-            Record::In { epoch, message } => Some(Kept::In {
+            Record::In { epoch, message, .. } => Some(Kept::In {
                 from: message.from.clone(),
                 id: message.id.clone(),
                 epoch: epoch.clone(),

@@ -1,20 +1,28 @@
 //! The same room again after a restart, from the journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use nexscope_relay::protocol::body::{Body, Chat, ReceiptState};
 
 use crate::agent::Outside;
 
 use super::{
-    Effect, ItemId, Matter, MentionFate, Millis, Outgoing, Post, Record, Room, audit, budget::Used,
-    inbox::key, run::Session,
+    Attention, Doubt, Effect, Failure, ItemId, Matter, MentionFate, Millis, Offer, Outgoing, Post, Record,
+    Room, audit, budget::Used, inbox::key, run::Session,
 };
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
     /// interrupted: runs that ended with the program are told as failed, and can be tried again.
-    pub fn restore(&mut self, records: impl IntoIterator<Item = Record>, now: Millis) -> Vec<Effect> {
+    ///
+    /// `not_audited` is given our messages that may still leave, or whose files may, and returns the ids of those that
+    /// the audit log does not have. They were written into the journal by something else, and are not sent.
+    pub fn restore(
+        &mut self,
+        records: impl IntoIterator<Item = Record>,
+        not_audited: impl FnOnce(&[&Outgoing]) -> HashSet<String>,
+        now: Millis,
+    ) -> Vec<Effect> {
         let mut open_runs = BTreeMap::new();
         // Programs of runs that are over.
         let mut staying = BTreeSet::new();
@@ -48,9 +56,13 @@ impl Room {
             self.restore_one(record);
         }
         let mut effects: Vec<Effect> = Vec::new();
+        let open: Vec<&Outgoing> = self.outbox.may_leave().collect();
+        for id in not_audited(&open) {
+            self.refuse_planted(&id, now, &mut effects);
+        }
         for (run, agent) in open_runs {
             // What it used nobody knows any more.
-            self.used(&agent, Used::default(), now, &mut effects);
+            self.used(&agent, Used::default(), &mut effects);
             Self::note_audit(audit::Entry::interrupted(&run), &mut effects);
             effects.push(Effect::SweepUp { run });
         }
@@ -59,16 +71,9 @@ impl Room {
             // Of what is not addressed to us there is nothing to tell.
             self.tell_latest(&key, &key.0, &mut effects);
         }
-        self.resume_files(&mut effects);
-        let drafts = self.inbox.waiting().filter_map(|item| match item.id {
-            ItemId::Draft(number) => Some(number),
-            _ => None,
-        });
-        for number in drafts.collect::<Vec<_>>() {
-            self.look_through(number, String::new(), &mut effects);
-        }
+        self.resume_files(now, &mut effects);
+        self.look_through_the_rest(&mut effects);
         for interrupted in self.inbox.interrupted() {
-            let why = "interrupted: the program ended while the agent worked".to_owned();
             let from = interrupted.0.clone();
             if let Some(post) = self.timeline.find(&interrupted.0, &interrupted.1) {
                 self.timeline.note(
@@ -79,9 +84,50 @@ impl Room {
                     now,
                 );
             }
-            self.settle(interrupted, &from, MentionFate::Failed(why), now, &mut effects);
+            self.settle(
+                interrupted,
+                &from,
+                MentionFate::Failed(Failure::Interrupted),
+                now,
+                &mut effects,
+            );
         }
         effects
+    }
+
+    /// A message of ours is in the journal, and the audit log knows nothing of it: it stays here.
+    fn refuse_planted(&mut self, id: &str, now: Millis, effects: &mut Vec<Effect>) {
+        let post = self.timeline.find(&self.settings.me, id);
+        let what = post.map_or_else(|| "A message".to_owned(), |post| format!("m{}", post.number));
+        let why = "not in the audit log".to_owned();
+        if let Some(one) = self.outbox.get_mut(id) {
+            one.failed = Some(why.clone());
+        }
+        let id = id.to_owned();
+        let gave_up = audit::Entry::GaveUp {
+            id: id.clone(),
+            why: why.clone(),
+        };
+        Self::note_audit(gave_up, effects);
+        effects.push(Effect::Keep(Box::new(Record::GaveUp { id: id.clone(), why })));
+        effects.push(Effect::Attention(Attention::Failure));
+        self.timeline.note(
+            format!(
+                "{what} was not sent: it is in the journal but not in the audit log, so another program may have \
+                 written it. Check it, then write it again."
+            ),
+            now,
+        );
+        for number in self
+            .offers
+            .of_message(&key(&self.settings.me, &id))
+            .map(|offer| offer.number)
+            .collect::<Vec<_>>()
+        {
+            if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
+                mine.withdrawn = true;
+            }
+        }
     }
 
     /// Takes the messages among some records into an empty room, to be looked at and nothing else: nothing
@@ -93,7 +139,10 @@ impl Room {
                     if let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(message.body.get()) {
                         let chat = Chat { asks: false, ..chat };
                         let mut post = Post::received(&message, &chat);
-                        post.mine = self.is_me(&message.from);
+                        if self.is_me(&message.from) {
+                            post.mine = self.is_ours(&message);
+                            post.doubt = (!post.mine).then_some(Doubt::Stranger);
+                        }
                         self.add_post(post, message.at);
                     }
                 }
@@ -120,7 +169,8 @@ impl Room {
                 }
                 self.place.epoch = epoch;
             }
-            Record::In { epoch, message } => {
+            Record::In { epoch, message, came } => {
+                self.time_passes(came);
                 if self.place.epoch == epoch {
                     self.place.seq = self.place.seq.max(message.seq);
                 }
@@ -128,9 +178,15 @@ impl Room {
                     self.take_in(&message, message.at, None);
                 }
             }
+            Record::Clock(reading) => {
+                self.time_passes(reading.steady);
+                self.reading = Some(reading);
+            }
             Record::Out(mut outgoing) => {
+                self.time_passes(outgoing.since);
                 outgoing.kept = true;
                 self.restore_posted(&outgoing);
+                self.speaks_with(&outgoing);
                 if let Body::Receipt(receipt) = &outgoing.body
                     && let Some(to) = outgoing.to.first()
                 {
@@ -212,6 +268,7 @@ impl Room {
                 agent,
                 row,
             } => {
+                self.time_passes(at);
                 self.guard.answered(at, &thread, &member, &agent, row.max(1));
             }
             Record::Used {
@@ -219,13 +276,19 @@ impl Room {
                 agent,
                 usd,
                 tokens,
-            } => self.guard.used(at, &agent, Used { usd, tokens }),
-            Record::Known { name, key } => self.members.know(&name, key),
+            } => {
+                self.time_passes(at);
+                self.guard.used(at, &agent, Used { usd, tokens });
+            }
+            Record::Known { name, key } => _ = self.members.pins.pin(&name, key),
+            Record::Trusted { name, key } => self.take_trust(&name, key),
             Record::File { from, id, file, fate } => self.restore_file(&key(&from, &id), &file, fate),
             Record::Draft { number, at, draft } => {
                 let me = self.settings.me.clone();
-                self.inbox.add_draft(number, *draft, &me, at);
+                let arrived = self.moment(at);
+                self.inbox.add_draft(number, *draft, &me, arrived);
             }
+            Record::Looked { number, files } => self.restore_looked(number, files),
             Record::Dropped { number } => _ = self.inbox.take(ItemId::Draft(number)),
             // One that is decided by now is not there.
             Record::PutOff { item } => _ = item.parse().map(|id| self.inbox.put_off(id)),

@@ -33,6 +33,8 @@ pub struct Settings {
     pub review: Review,
     /// Whether others see an answer while it is written.
     pub share_partial: bool,
+    /// The key that members are shown of our own name; what carries it is our own.
+    pub own_key: Option<String>,
     /// The relay's secret, which must not leave in an answer.
     pub token: Option<crate::config::Token>,
     /// Whether a message that begins with `@name` goes to those named alone.
@@ -68,6 +70,7 @@ impl Settings {
             auto_tools: false,
             review: Review::Flagged,
             share_partial: false,
+            own_key: None,
             token: None,
             mentions: Mentions::Direct,
             hosting: false,

@@ -83,6 +83,19 @@ pub struct Post {
     pub files: Vec<u32>,
     /// We sent it.
     pub mine: bool,
+    /// The sender's key, where it has one and the relay tells it.
+    pub from_key: Option<String>,
+    /// Why it may not be from whom its name says.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a message may not be from whom its name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is under our own name, and not ours.
+    Stranger,
+    /// It does not come from the key that the name is known by.
+    OtherKey,
 }
 
 /// What stands around a message's words.
@@ -94,18 +107,27 @@ struct Address<'a> {
     thread: Option<&'a str>,
 }
 
+/// The name of an agent of somebody's. Any text may stand there: one that is no name could imitate what is around it.
+pub(super) fn agent_name(name: &str) -> String {
+    match nexscope_relay::protocol::is_name(name) {
+        true => name.to_owned(),
+        false => "agent".to_owned(),
+    }
+}
+
 impl Post {
     /// A message from the relay.
     pub(super) fn received(message: &Message, chat: &Chat) -> Self {
         let Message {
             id,
             from,
+            from_key,
             to,
             only,
             thread,
             ..
         } = message;
-        Self::cleaned(
+        let post = Self::cleaned(
             &Address {
                 id,
                 from,
@@ -114,7 +136,11 @@ impl Post {
                 thread: thread.as_deref(),
             },
             chat,
-        )
+        );
+        Self {
+            from_key: from_key.clone(),
+            ..post
+        }
     }
 
     /// A message of our own, which nobody has to be kept from.
@@ -144,7 +170,7 @@ impl Post {
                 .agent
                 .as_ref()
                 .filter(|_| chat.origin == Origin::Agent)
-                .map(name),
+                .map(|agent| agent_name(agent)),
             to: address.to.iter().map(name).collect(),
             only: address.only,
             thread: address.thread.unwrap_or(address.id).to_owned(),
@@ -154,9 +180,16 @@ impl Post {
             hop: chat.hop,
             reply_to: chat.reply_to.clone(),
             usage: chat.usage.clone(),
-            edited_by: chat.edited_by.as_ref().map(name),
+            // It is edited by who sends it: their own person.
+            edited_by: chat
+                .edited_by
+                .as_ref()
+                .filter(|by| by.eq_ignore_ascii_case(address.from))
+                .map(name),
             files: Vec::new(),
             mine: false,
+            from_key: None,
+            doubt: None,
         }
     }
 
@@ -215,6 +248,23 @@ impl Timeline {
             .rev()
             .map(|(_, post)| post)
             .find(|post| post.id == id && nexscope_relay::protocol::same_name(&post.from, from))
+    }
+
+    /// Takes what a name said with this key for that name's own. Returns the numbers of those messages.
+    pub(super) fn clear_doubt(&mut self, name: &str, key: Option<&str>) -> Vec<u32> {
+        let mut cleared = Vec::new();
+        for entry in &mut self.entries {
+            if let What::Post(post) = &mut entry.what
+                && post.doubt == Some(Doubt::OtherKey)
+                && post.from_key.as_deref() == key
+                && nexscope_relay::protocol::same_name(&post.from, name)
+            {
+                post.doubt = None;
+                cleared.push(post.number);
+            }
+        }
+        self.revision += 1;
+        cleared
     }
 
     /// Changes with every change.

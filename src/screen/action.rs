@@ -102,6 +102,7 @@ impl Action {
                 | Action::Instruct
                 | Action::Grant
                 | Action::Later
+                | Action::Retry
         )
     }
 

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{
     Screen,
+    gate::Gate,
     input::Next,
+    pressed::Deed,
     state::{Overlay, Pane, Paper, Tone},
     view,
 };
@@ -28,13 +30,13 @@ impl Screen {
             return;
         }
         if !matches!(state.overlay, Overlay::None) {
-            state.overlay = Overlay::None;
+            state.close_item();
         } else if state.pane == Pane::Timeline
             && (state.marked.take().is_some() || state.reading.search.take().is_some())
         {
             // Only what was marked or looked for goes.
         } else if state.pane != Pane::Composer {
-            state.pane = Pane::Composer;
+            state.go(Pane::Composer);
         } else if state.reading.search.take().is_none() {
             state.reading.open(None);
         }
@@ -90,13 +92,19 @@ impl Screen {
         };
         let result = match line {
             Line::Command(Command::Retry(ItemId::Mention(number))) => {
-                self.state.composer.take();
-                self.retry_number(number);
+                self.press(Deed::Retry(number), None, now);
                 return Next::Go;
             }
-            Line::Command(command) => self.session.perform_as_person(command, &Person::at_keyboard()),
-            Line::Decision(decision) if !self.is_sure(&decision, now) => return Next::Go,
-            Line::Decision(decision) => self.session.decide(decision, Person::at_keyboard()),
+            Line::Command(mut command) => {
+                if !self.may_be_sent(&mut command, &text, now) {
+                    return Next::Go;
+                }
+                self.session.perform_as_person(command, &Person::at_keyboard())
+            }
+            Line::Intent(intent) => {
+                self.press(Deed::Written(intent), None, now);
+                return Next::Go;
+            }
             Line::Front(front) => {
                 self.state.composer.take();
                 return self.front(front);
@@ -116,6 +124,29 @@ impl Screen {
         Next::Go
     }
 
+    /// Whether a message goes. One to a name that nobody here has or had goes with a second Enter, pressed once the
+    /// question has been there to be read.
+    fn may_be_sent(&mut self, command: &mut Command, text: &str, now: Instant) -> bool {
+        let Command::Say { to, force, .. } = command else {
+            return true;
+        };
+        let Some(unknown) = self.session.room.unknown_name(to).filter(|_| !*force) else {
+            return true;
+        };
+        let asked = self.state.asked_name.take();
+        *force = asked.is_some_and(|(asked, at)| asked == text && Gate::settled(at, now));
+        if !*force {
+            let words = format!(
+                "{} Enter sends it to {} anyway.",
+                unknown.in_words(),
+                unknown.name
+            );
+            self.state.asked_name = Some((text.to_owned(), now));
+            self.state.say(words, Tone::Bad);
+        }
+        *force
+    }
+
     /// While a thread is open, words without a `/` before them belong into it.
     fn in_thread(&self, line: Line, text: &str) -> Line {
         let open = self.state.reading.thread.as_ref();
@@ -128,6 +159,7 @@ impl Screen {
                 public,
                 note,
                 files,
+                force,
             }) if number.is_some() && (!text.starts_with('/') || text.starts_with("//")) => {
                 Line::Command(Command::Say {
                     to,
@@ -136,6 +168,7 @@ impl Screen {
                     public,
                     note,
                     files,
+                    force,
                 })
             }
             line => line,
@@ -146,6 +179,14 @@ impl Screen {
         match front {
             Front::Help => self.help(),
             Front::Start => self.session.dial_now(),
+            Front::StartAs(_) if self.state.attached => {
+                let words = "Only the session's own screen can join under another name.";
+                self.state.say(words, Tone::Bad);
+            }
+            Front::StartAs(name) => match self.session.start_as(name) {
+                Ok(()) => return Next::Leave,
+                Err(why) => self.state.say(why, Tone::Bad),
+            },
             Front::Quit
                 if self.state.attached
                     || self.session.room.runs.is_empty()
@@ -164,11 +205,7 @@ impl Screen {
 
     pub(super) fn help(&mut self) {
         let lines = view::help_lines(&self.look());
-        self.state.overlay = Overlay::Paper(Paper {
-            title: "Help",
-            lines,
-            scroll: 0,
-        });
+        self.state.overlay = Overlay::Paper(Paper::new("Help", lines));
     }
 
     /// Shows what a command answered.
@@ -179,11 +216,7 @@ impl Screen {
             Ok(reply) => {
                 let invite = self.session.invite.to_string();
                 if let Some((title, lines)) = view::reply_lines(&self.look(), &reply, Some(invite)) {
-                    self.state.overlay = Overlay::Paper(Paper {
-                        title,
-                        lines,
-                        scroll: 0,
-                    });
+                    self.state.overlay = Overlay::Paper(Paper::new(title, lines));
                 }
             }
             Err(error) => self.state.say(error, Tone::Bad),

@@ -8,19 +8,21 @@ use std::{
 use super::{
     Errand, Screen,
     gate::Gate,
+    key::Key,
     keymap::Context,
+    pressed::Deed,
     reading::{OpenThread, Search},
     state::{Overlay, Pane, Paper, Tone},
     view::{self, Pages},
 };
-use crate::room::{Decision, ItemId, MentionFate};
+use crate::room::{Decision, Intent, ItemId, MentionFate, Shown};
 
 impl Screen {
     pub(super) fn open(&mut self, context: Context) {
         match context {
             Context::Inbox => {
                 if let Some(item) = self.state.selected_item(&self.session.room) {
-                    self.state.open(item);
+                    self.state.open(&[item]);
                 }
             }
             Context::Timeline => {
@@ -29,7 +31,7 @@ impl Screen {
                     return;
                 };
                 if self.session.room.inbox.has_mention(number) {
-                    return self.state.open(ItemId::Mention(number));
+                    return self.state.open(&[ItemId::Mention(number)]);
                 }
                 if let Some(post) = self.session.room.timeline.post_numbered(number) {
                     let thread = OpenThread::new(&post.thread, &self.session.room);
@@ -63,33 +65,60 @@ impl Screen {
         }
     }
 
-    /// Gives the selected message to the agent, once it has been selected for a moment.
-    pub(super) fn hand_over(&mut self, now: Instant) {
-        match self.settled_selection(now) {
-            Some(number) => self.decide(Decision::HandOver(number)),
-            None => self.state.say("Select a message first.", Tone::Good),
+    /// Opens the selected message as what an agent would be given; accepting it there hands it over.
+    pub(super) fn hand_over(&mut self) {
+        let room = &self.session.room;
+        let Some(number) = self.state.selected_post else {
+            return self.state.say("Select a message first.", Tone::Good);
+        };
+        if room.inbox.has_mention(number) {
+            return self.state.open(&[ItemId::Mention(number)]);
+        }
+        match room.may_hand_over(number) {
+            Ok(()) => self.state.open_to_hand_over(number),
+            Err(why) => self.state.say(why, Tone::Good),
         }
     }
 
-    pub(super) fn retry(&mut self, now: Instant) {
+    pub(super) fn retry(&mut self, key: Option<Key>, now: Instant) {
         let Some(number) = self.settled_selection(now) else {
             return self.state.say("Select a message first.", Tone::Good);
         };
-        self.retry_number(number);
+        if !self.is_on_screen(number) {
+            self.select(number, now);
+            return self.state.say(
+                "That message had scrolled away. Press again to retry it.",
+                Tone::Good,
+            );
+        }
+        self.press(Deed::Retry(number), key, now);
+    }
+
+    /// Whether the message was on the screen when it was drawn last.
+    fn is_on_screen(&self, number: u32) -> bool {
+        let shown = self.shown.as_ref().filter(|shown| shown.messages.is_some());
+        shown.is_some_and(|shown| shown.rows.iter().any(|(_, one)| *one == Some(number)))
     }
 
     /// Sends a message of ours again that failed, or lets an agent try again that failed.
-    pub(super) fn retry_number(&mut self, number: u32) {
+    pub(super) fn retry_number(&mut self, number: u32, shown: Shown) {
         let room = &self.session.room;
         let post = room.timeline.post_numbered(number);
         let failed = post.and_then(|post| room.inbox.fate(post));
-        if matches!(failed, Some(MentionFate::Failed(_))) {
-            return self.decide(Decision::HandOver(number));
+        let done = if matches!(failed, Some(MentionFate::Failed(_))) {
+            self.decide(Decision::new(Intent::RunAgain(number), shown))
+        } else {
+            let result = self
+                .session
+                .perform(crate::room::Command::Retry(ItemId::Mention(number)));
+            let done = result.is_ok();
+            self.show(result);
+            done
+        };
+        // Where it was written, it is done.
+        if done && self.state.pane == Pane::Composer && self.state.composer.text().starts_with("/retry") {
+            self.state.composer.take();
         }
-        let result = self
-            .session
-            .perform(crate::room::Command::Retry(ItemId::Mention(number)));
-        self.show(result);
     }
 
     pub(super) fn settled_selection(&self, now: Instant) -> Option<u32> {
@@ -121,10 +150,8 @@ impl Screen {
     /// Moves what is on the screen: the sheet, the item, or else the messages, wherever the focus is.
     pub(super) fn scroll(&mut self, lines: isize) {
         match &mut self.state.overlay {
-            Overlay::Paper(paper) => {
-                let most = paper.lines.len().saturating_sub(1);
-                paper.scroll = paper.scroll.saturating_add_signed(lines).min(most);
-            }
+            // Its plan keeps it within the text.
+            Overlay::Paper(paper) => paper.scroll = paper.scroll.saturating_add_signed(lines),
             // Its plan keeps it within the text.
             Overlay::Item(view) => view.scroll = view.scroll.saturating_add_signed(lines),
             Overlay::None => {
@@ -235,16 +262,13 @@ impl Screen {
     pub(super) fn filter(&mut self) {
         self.state.filter = self.state.filter.next();
         self.state.go(Pane::Inbox);
+        self.state.tidy(&self.session.room);
     }
 
     /// Shows what was decided today.
     pub(super) fn decided(&mut self) {
         let lines = view::decided_lines(&self.look());
-        self.state.overlay = Overlay::Paper(Paper {
-            title: "Decided today",
-            lines,
-            scroll: 0,
-        });
+        self.state.overlay = Overlay::Paper(Paper::new("Decided today", lines));
     }
 
     /// Something with the selected file.
@@ -278,7 +302,7 @@ impl Screen {
         let at = selected
             .and_then(|id| ids.iter().position(|one| *one == id))
             .unwrap_or(0);
-        self.state.selected = Some(ids[at.saturating_add_signed(by).min(last)]);
-        self.state.lists.held = false;
+        self.state
+            .select_item(ids[at.saturating_add_signed(by).min(last)]);
     }
 }

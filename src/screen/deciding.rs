@@ -5,53 +5,215 @@ use std::time::Instant;
 use super::{
     Screen,
     composer::Composer,
-    gate::Gate,
+    gate::{Gate, Press, Refusal},
+    key::Key,
+    pressed::{Deed, Pressed},
     state::{Asked, ItemView, Overlay, Tone, What},
 };
-use crate::room::{Decision, How, ItemId, Matter, Person, Target};
+use crate::room::{Decision, How, Intent, ItemId, Matter, Person, Shown, Target};
 
 impl Screen {
-    /// The item at hand, if all of it has been seen; else it is opened.
-    pub(super) fn seen_item(&mut self, alt: bool, now: Instant) -> Option<ItemId> {
-        let Some(item) = self.state.target(&self.session.room) else {
-            self.state.say("Nothing waits for you.", Tone::Good);
-            return None;
+    /// A key that decides was pressed: about the items at hand.
+    pub(super) fn press(&mut self, deed: Deed, key: Option<Key>, now: Instant) {
+        let ids = match &deed {
+            Deed::Retry(_) => Vec::new(),
+            Deed::Written(intent) => self.items_of(intent),
+            _ => self.state.target(&self.session.room),
         };
-        if self.state.gate.permits(item, alt, now) {
-            return Some(item);
+        let about_items = match &deed {
+            Deed::Retry(_) => false,
+            Deed::Written(intent) => intent.wants_it_whole(),
+            _ => true,
+        };
+        if about_items && ids.is_empty() {
+            let words = match &deed {
+                Deed::Written(_) => "Nothing like that is pending. /inbox lists what is.",
+                _ => "No requests.",
+            };
+            return self.state.say(words, Tone::Good);
         }
-        self.state.open(item);
-        None
+        let press = match key {
+            Some(key) if key.typed().is_some() => Press::Letter,
+            Some(key) if key.has_alt() => Press::Alt,
+            _ => Press::Other,
+        };
+        let gate = &self.state.gate;
+        let seen = match &deed {
+            // Snoozing settles nothing, so it need not be whole; but no typed text snoozes anything.
+            Deed::Later if gate.is_typing(now) && press == Press::Letter => Err(Refusal::Typing),
+            Deed::Later => Ok(Shown::written(&Intent::Later(ids[0]))),
+            Deed::Retry(number)
+                if !gate.is_in_burst(now) && (press != Press::Letter || !gate.is_typing(now)) =>
+            {
+                Ok(Shown::written(&Intent::RunAgain(*number)))
+            }
+            Deed::Written(intent) if !intent.wants_it_whole() && !gate.is_in_burst(now) => {
+                Ok(Shown::written(intent))
+            }
+            Deed::Retry(_) => Err(Refusal::Typing),
+            Deed::Written(intent) if !intent.wants_it_whole() => Err(Refusal::Burst),
+            _ => gate.permits(&ids, press, now),
+        };
+        let asked = self.asked_before.take().filter(|(_, at)| Gate::settled(*at, now));
+        let pressed = Pressed {
+            deed,
+            ids,
+            seen,
+            confirms: asked.map(|(decision, _)| decision),
+            press,
+            at: now,
+        };
+        match (&pressed.seen, press) {
+            // A letter may still turn out to be text.
+            (Ok(_), _) | (Err(_), Press::Letter) => self.state.pressed = Some(pressed),
+            (Err(_), _) => self.take_effect(pressed, now),
+        }
     }
 
-    pub(super) fn accept(&mut self, review: bool, alt: bool, now: Instant) {
-        let Some(item) = self.seen_item(alt, now) else {
-            return;
+    /// The items that a written intent is about.
+    fn items_of(&self, intent: &Intent) -> Vec<ItemId> {
+        let (Intent::Accept { target, .. } | Intent::Reject { target, .. }) = intent else {
+            return Vec::new();
         };
-        let how = How {
-            review,
-            ..How::default()
+        self.session.room.items(*target).unwrap_or_default()
+    }
+
+    /// Lets take effect what was pressed long enough ago.
+    pub(super) fn settle_pressed(&mut self, now: Instant) {
+        if let Some(pressed) = self.state.pressed.take_if(|pressed| pressed.due() <= now) {
+            self.take_effect(pressed, now);
+        }
+    }
+
+    /// Something has come while a decision was pending: it is text, or part of a burst, and decides nothing.
+    /// Returns whether it was a letter that is text now.
+    pub(super) fn undo_pressed(&mut self, letter: bool, now: Instant) -> bool {
+        let undone = |pressed: &mut Pressed| pressed.is_undone_by(letter, now);
+        let Some(pressed) = self.state.pressed.take_if(undone) else {
+            return false;
         };
-        self.decide_if_sure(
-            Decision::Accept {
-                target: Target::Item(item),
-                how,
+        if pressed.press == Press::Letter {
+            return true;
+        }
+        self.take_effect(
+            Pressed {
+                seen: Err(Refusal::Burst),
+                ..pressed
             },
             now,
         );
+        false
     }
 
-    /// What cannot be undone asks once more. Returns whether it was asked, and answered by another press.
-    pub(super) fn is_sure(&mut self, decision: &Decision, now: Instant) -> bool {
-        if let Err(why) = self.session.look_again(decision) {
+    fn take_effect(&mut self, pressed: Pressed, now: Instant) {
+        let Pressed {
+            deed,
+            ids,
+            seen,
+            confirms,
+            ..
+        } = pressed;
+        let shown = match seen {
+            Ok(shown) => shown,
+            Err(why) => return self.refuse(deed, &ids, why, now),
+        };
+        match deed {
+            Deed::Accept { review } => {
+                let how = How {
+                    review,
+                    ..self.wished()
+                };
+                let intent = self.accepting(&ids, how);
+                self.decide_if_sure(Decision::new(intent, shown), confirms, now);
+            }
+            Deed::Grant => {
+                self.decide_if_sure(Decision::new(Intent::Grant(ids[0]), shown), confirms, now);
+            }
+            Deed::Reject => self.ask(What::Reason, &ids, shown, now),
+            Deed::Edit => self.ask(What::Words, &ids, shown, now),
+            Deed::Instruct => self.ask(What::Instructions, &ids, shown, now),
+            Deed::Later => {
+                self.decide(Decision::new(Intent::Later(ids[0]), shown));
+                self.state.close_item();
+                self.state.tidy(&self.session.room);
+            }
+            Deed::Retry(number) => self.retry_number(number, shown),
+            Deed::Written(intent) => self.do_written(Decision::new(intent, shown), confirms, now),
+        }
+    }
+
+    /// It decides nothing. What it is about is opened, so that another key decides.
+    fn refuse(&mut self, deed: Deed, ids: &[ItemId], why: Refusal, now: Instant) {
+        self.state.flash = Some(now);
+        match why {
+            Refusal::Typing | Refusal::CameLater if ids.is_empty() => {}
+            Refusal::Typing => {}
+            Refusal::UnclearAlt => {
+                let words = "An Alt key right behind another key decides nothing. Press it again.";
+                self.state.say(words, Tone::Good);
+                self.state.open(ids);
+            }
+            Refusal::Burst if ids.is_empty() => {
+                self.state.say(
+                    "That came in one piece with other input. Press Enter to do it.",
+                    Tone::Good,
+                );
+            }
+            Refusal::NotWhole | Refusal::Burst | Refusal::CameLater => {
+                self.state.open(ids);
+                if let (Deed::Written(intent), Overlay::Item(view)) = (deed, &mut self.state.overlay) {
+                    view.wish = Some(intent);
+                    self.state.composer.take();
+                    self.state.popup = None;
+                }
+            }
+        }
+    }
+
+    /// With what the open item is to be accepted, where that was written before it was opened.
+    fn wished(&self) -> How {
+        match &self.state.overlay {
+            Overlay::Item(ItemView {
+                wish: Some(Intent::Accept { how, .. }),
+                ..
+            }) => how.clone(),
+            _ => How::default(),
+        }
+    }
+
+    /// What accepting these items is.
+    fn accepting(&self, ids: &[ItemId], how: How) -> Intent {
+        match (&self.state.overlay, ids) {
+            (Overlay::Item(view), [ItemId::Mention(number)]) if view.hand_over => Intent::HandOver(*number),
+            (_, [id]) => Intent::Accept {
+                target: Target::Item(*id),
+                how,
+            },
+            _ => Intent::Accept {
+                target: self.thread_of(ids),
+                how,
+            },
+        }
+    }
+
+    /// The thread of items of which several are open.
+    fn thread_of(&self, ids: &[ItemId]) -> Target {
+        let room = &self.session.room;
+        let item = ids.first().and_then(|id| room.inbox.get(*id));
+        let thread = item.and_then(|item| room.threads.get(&item.thread));
+        Target::Thread(thread.map_or(0, |thread| thread.number))
+    }
+
+    /// What cannot be undone asks once more. Returns whether it was asked, and confirmed by another press.
+    fn is_sure(&mut self, decision: &Decision, confirms: Option<Decision>, now: Instant) -> bool {
+        if let Err(why) = self.session.look_again(decision.intent()) {
             self.state.say(why, Tone::Bad);
             return false;
         }
-        let Some(question) = self.session.room.doubt(decision) else {
+        let Some(question) = self.session.room.doubt(decision.intent()) else {
             return true;
         };
-        let asked = self.asked_before.take();
-        if asked.is_some_and(|(asked, at)| asked == *decision && Gate::settled(at, now)) {
+        if confirms.as_ref() == Some(decision) {
             return true;
         }
         self.state.unsure = Some((decision.clone(), now));
@@ -59,106 +221,135 @@ impl Screen {
         false
     }
 
-    fn decide_if_sure(&mut self, decision: Decision, now: Instant) {
-        if self.is_sure(&decision, now) {
+    fn decide_if_sure(&mut self, decision: Decision, confirms: Option<Decision>, now: Instant) {
+        if self.is_sure(&decision, confirms, now) {
             self.decide(decision);
         }
     }
 
-    pub(super) fn grant(&mut self, alt: bool, now: Instant) {
-        if let Some(item) = self.seen_item(alt, now) {
-            self.decide_if_sure(Decision::Grant(item), now);
+    /// Does what was written as a command; what is not done stays written.
+    fn do_written(&mut self, decision: Decision, confirms: Option<Decision>, now: Instant) {
+        if !self.is_sure(&decision, confirms, now) {
+            return;
+        }
+        if self.decide(decision) {
+            self.state.composer.take();
+            self.state.popup = None;
+            self.state.reading.scroll.go_to_end();
         }
     }
 
     /// Asks why the item at hand is rejected, or for other words to accept it with.
-    pub(super) fn ask(&mut self, what: What, alt: bool, now: Instant) {
-        let Some(item) = self.seen_item(alt, now) else {
+    fn ask(&mut self, what: What, ids: &[ItemId], shown: Shown, now: Instant) {
+        let Some(first) = ids.first().and_then(|id| self.session.room.at_hand(*id)) else {
             return;
         };
+        let hands_over = matches!(&self.state.overlay, Overlay::Item(view) if view.hand_over);
         let mut field = Composer::default();
-        let matter = self.session.room.inbox.get(item).map(|item| &item.matter);
-        match (what, matter) {
-            (What::Words, Some(Matter::Permission(_) | Matter::File(_))) => {
+        match (what, &first.matter) {
+            (What::Reason, _) if hands_over => return self.state.say("Press Esc to leave it.", Tone::Good),
+            (What::Words | What::Instructions, _) if ids.len() > 1 => {
+                return self.state.say("Open one of them to edit it.", Tone::Bad);
+            }
+            (What::Words | What::Instructions, _) if hands_over => {
+                return self.state.say("A message is handed over as it is.", Tone::Bad);
+            }
+            (What::Words, Matter::Permission(_) | Matter::File(_)) => {
                 let words = "Only words can be edited; reject it with a reason.";
                 return self.state.say(words, Tone::Bad);
             }
-            (What::Instructions, Some(Matter::Permission(_) | Matter::Draft(_) | Matter::File(_))) => {
+            (What::Instructions, Matter::Permission(_) | Matter::Draft(_) | Matter::File(_)) => {
                 let words = "Only a mention is accepted with instructions; a draft can be edited.";
                 return self.state.say(words, Tone::Bad);
             }
-            (What::Words, _) => {
-                let text = self.session.room.inbox.get(item).map(|item| item.text.as_str());
-                field.set(text.unwrap_or_default());
+            (What::Words, _) => field.set(&first.text),
+            (What::Reason, _) => {
+                if let Overlay::Item(ItemView {
+                    wish: Some(Intent::Reject { reason, .. }),
+                    ..
+                }) = &self.state.overlay
+                {
+                    field.set(reason);
+                }
             }
-            _ => {}
+            (What::Instructions, _) => {}
         }
         self.state.asked = Some(Asked {
-            item,
+            ids: ids.to_vec(),
+            shown,
             what,
             field,
             since: now,
         });
     }
 
-    pub(super) fn later(&mut self) {
-        if let Some(item) = self.state.target(&self.session.room) {
-            self.decide(Decision::Later(item));
-            self.state.overlay = Overlay::None;
-        }
-    }
-
-    /// Takes another agent for the item at hand, and opens it: all of it is to be seen anew before it is decided.
+    /// Takes another agent for the item at hand, and opens it: all of it is to be read again before it is decided.
     pub(super) fn next_agent(&mut self) {
-        let Some(item) = self.state.target(&self.session.room) else {
+        let [item] = self.state.target(&self.session.room)[..] else {
             return;
         };
-        self.decide(Decision::NextAgent(item));
-        self.state.overlay = Overlay::Item(ItemView::of(item));
-        self.state.gate.forget();
+        let intent = Intent::NextAgent(item);
+        let shown = Shown::written(&intent);
+        self.decide(Decision::new(intent, shown));
+        self.state.overlay = Overlay::None;
+        self.state.open(&[item]);
     }
 
-    pub(super) fn decide(&mut self, decision: Decision) {
+    /// Carries out a decision. Returns whether it was done.
+    pub(super) fn decide(&mut self, decision: Decision) -> bool {
         let result = self.session.decide(decision, Person::at_keyboard());
+        let done = result.is_ok();
         self.show(result);
         self.state.tidy(&self.session.room);
+        done
     }
 
     /// Carries out the decision that something was written for.
     pub(super) fn send_asked(&mut self, now: Instant) {
-        // A key that was on its way when the question appeared does not answer it.
-        if !self
-            .state
-            .asked
-            .as_ref()
-            .is_some_and(|asked| Gate::settled(asked.since, now))
-        {
-            return;
+        // A key that was on its way when the question appeared, or that came with other input, does not answer it.
+        let gate = &self.state.gate;
+        let asked = self.state.asked.as_ref();
+        if !asked.is_some_and(|asked| Gate::settled(asked.since, now)) || gate.is_in_burst(now) {
+            self.state.flash = Some(now);
+            return self.state.say("Press Enter again to send it.", Tone::Good);
         }
         let Some(asked) = self.state.asked.take() else {
             return;
         };
-        let (target, text) = (Target::Item(asked.item), asked.field.text());
-        let decision = match asked.what {
-            What::Reason => Decision::Reject { target, reason: text },
-            What::Words => Decision::Accept {
-                target,
-                how: How {
+        let text = asked.field.text();
+        let intent = match asked.what {
+            What::Reason => Intent::Reject {
+                target: match asked.ids[..] {
+                    [id] => Target::Item(id),
+                    _ => self.thread_of(&asked.ids),
+                },
+                reason: text,
+            },
+            What::Words => self.accepting(
+                &asked.ids,
+                How {
                     text: Some(text),
                     ..How::default()
                 },
-            },
-            What::Instructions => Decision::Accept {
-                target,
-                how: How {
+            ),
+            What::Instructions => self.accepting(
+                &asked.ids,
+                How {
                     instructions: Some(text),
                     ..How::default()
                 },
-            },
+            ),
         };
-        match self.is_sure(&decision, now) {
-            true => self.decide(decision),
-            // What is written stays until it is said again.
+        let decision = Decision::new(intent, asked.shown.clone());
+        let confirms = self.asked_before.take().filter(|(_, at)| Gate::settled(*at, now));
+        match self.is_sure(&decision, confirms.map(|(decision, _)| decision), now) {
+            true => {
+                if !self.decide(decision) {
+                    self.state.asked = Some(asked);
+                    self.state.tidy(&self.session.room);
+                }
+            }
+            // What is written stays until it is confirmed.
             false => self.state.asked = Some(asked),
         }
     }

@@ -12,12 +12,23 @@ use super::{
     theme::Theme,
     view,
 };
-use crate::config::{Change, Config};
+use crate::config::{self, Change, Config};
+
+/// The title of what shows looser settings.
+const LOOSER: &str = "Looser settings";
 
 impl Screen {
-    /// Takes the keys and colours that `config` names. Of what is wrong, the last good one stays, and the
-    /// person is told. Returns whether all was right.
-    pub(super) fn take_looks(&mut self, config: &Config) -> bool {
+    /// Takes the keys and colours that `config` names, as they are at the start. Of what is wrong, the default holds,
+    /// and the person is told.
+    pub(super) fn take_looks(&mut self, config: &Config) {
+        if let Some(keymap) = self.load_looks(config) {
+            self.take_keymap(keymap);
+        }
+    }
+
+    /// Loads the keys and takes the colours that `config` names. Of what is wrong, the last good one stays, and the
+    /// person is told.
+    fn load_looks(&mut self, config: &Config) -> Option<Keymap> {
         let keymap = Keymap::load(&config.keymap, &self.folder.join("keymaps"));
         let theme = Theme::load(&config.theme, &self.folder.join("themes"));
         let wrong: Vec<String> = [keymap.as_ref().err(), theme.as_ref().err()]
@@ -25,10 +36,6 @@ impl Screen {
             .flatten()
             .cloned()
             .collect();
-        if let Ok(keymap) = keymap {
-            self.state.commands &= keymap.is_modal();
-            self.keymap = keymap;
-        }
         if let Ok(theme) = theme {
             self.theme = theme;
             self.state.reading.bodies.forget();
@@ -36,32 +43,58 @@ impl Screen {
         if !wrong.is_empty() {
             self.state.say(wrong.join("; "), Tone::Bad);
         }
-        wrong.is_empty()
+        keymap.ok()
     }
 
-    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key.
+    fn take_keymap(&mut self, keymap: Keymap) {
+        self.state.commands &= keymap.is_modal();
+        self.keymap = keymap;
+    }
+
+    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key; so do keys that
+    /// would decide from now on.
     pub(super) fn reload(&mut self) {
         let config = match (self.reload)() {
             Ok(config) => config,
             Err(error) => return self.state.say(error.to_string(), Tone::Bad),
         };
-        self.attention.set(attention::Wishes::of(&config));
-        if self.take_looks(&config) {
-            self.state
-                .say("Keys and colours are as they were saved.", Tone::Good);
+        let mut change = Change::between(self.session.config(), &config);
+        self.state.message = None;
+        let keymap = self.load_looks(&config);
+        let well = self.state.message.is_none();
+        let old = self.keymap.deciding();
+        let mut keys: Vec<String> = keymap.as_ref().map(Keymap::deciding).unwrap_or_default();
+        keys.retain(|key| !old.contains(key));
+        let waits = match (keymap, keys.is_empty()) {
+            (Some(keymap), true) => {
+                self.take_keymap(keymap);
+                if well {
+                    self.state.say("Reloaded config.", Tone::Good);
+                }
+                None
+            }
+            (keymap, _) => keymap,
+        };
+        if !keys.is_empty() {
+            change.looser.push("keys that decide".to_owned());
+            change.details.extend(keys);
         }
-        let change = Change::between(self.session.config(), &config);
         if !change.later.is_empty() {
-            let words = format!("Saved; {} holds from the next start on.", change.later.join(", "));
+            let words = format!("Saved. Restart to use: {}.", change.later.join(", "));
             self.state.say(words, Tone::Good);
         }
+        self.attention.set(attention::Wishes::of(&change.safe));
         self.session.set_config(change.safe);
+        // What is on the screen of the last change is not what waits now.
+        self.close_looser();
         if change.looser.is_empty() {
             return self.ask_for_trust(&config);
         }
         self.state.looser = Some(Looser {
             wants: Wants::Saved(Box::new(config)),
             words: change.looser,
+            details: change.details,
+            keymap: waits.map(Box::new),
             shown: None,
         });
     }
@@ -70,46 +103,79 @@ impl Screen {
     pub(super) fn ask_for_trust(&mut self, config: &Config) {
         self.state.looser = config.untrusted.clone().map(|untrusted| Looser {
             words: vec![format!("this folder's {}", untrusted.keys.join(", "))],
+            details: untrusted.text.clone(),
+            keymap: None,
             wants: Wants::Trust(untrusted),
             shown: None,
         });
     }
 
-    /// The first press shows all that is looser, the second takes it.
+    fn close_looser(&mut self) {
+        if matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER) {
+            self.state.overlay = Overlay::None;
+        }
+    }
+
+    /// All of what is looser has been on the screen, or not.
+    pub(super) fn looser_drawn(&mut self, whole: bool, now: Instant) {
+        let open = matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER);
+        if let Some(looser) = &mut self.state.looser {
+            match open && whole {
+                true => _ = looser.shown.get_or_insert(now),
+                false => looser.shown = None,
+            }
+        }
+    }
+
+    /// The first press shows all that is looser, the second takes it: once all of it has been on the screen.
     pub(super) fn take_settings(&mut self, now: Instant) {
-        let Some(looser) = &mut self.state.looser else {
+        let Some(looser) = &self.state.looser else {
             return self.state.say("No settings wait for you.", Tone::Good);
         };
-        if !looser.shown.is_some_and(|shown| Gate::settled(shown, now)) {
-            looser.shown.get_or_insert(now);
-            let words = match &looser.wants {
-                Wants::Saved(_) => looser.words.clone(),
-                Wants::Trust(untrusted) => untrusted.text.clone(),
-            };
-            let lines = view::looser_lines(&self.look(), &words);
-            self.state.overlay = Overlay::Paper(Paper {
-                title: "Looser settings",
-                lines,
-                scroll: 0,
-            });
+        let seen = looser.shown.is_some_and(|shown| Gate::settled(shown, now));
+        if !seen || self.state.gate.is_in_burst(now) {
+            let open = matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER);
+            match &mut self.state.overlay {
+                Overlay::Paper(paper) if open => {
+                    paper.scroll = paper.seen.saturating_sub(1);
+                    self.state.say("Read it to the end first.", Tone::Good);
+                }
+                _ => {
+                    let lines = view::looser_lines(&self.look(), &looser.details);
+                    self.state.overlay = Overlay::Paper(Paper::new(LOOSER, lines));
+                }
+            }
             return;
         }
-        let taken = match self.state.looser.take().map(|looser| looser.wants) {
-            Some(Wants::Saved(config)) => Ok(*config),
-            Some(Wants::Trust(untrusted)) => untrusted
+        let Some(Looser { wants, keymap, .. }) = self.state.looser.take() else {
+            return;
+        };
+        let trusted = matches!(wants, Wants::Trust(_));
+        let taken = match wants {
+            Wants::Saved(config) => Ok(*config),
+            Wants::Trust(untrusted) => untrusted
                 .trust()
                 .map_err(|error| format!("That cannot be written down: {error}."))
                 .and_then(|()| (self.reload)().map_err(|error| error.to_string())),
-            None => return,
         };
         self.state.overlay = Overlay::None;
         match taken {
             Ok(config) => {
                 let later = Change::between(self.session.config(), &config).later;
                 let words = match later.is_empty() {
-                    true => "The settings are as they were saved.".to_owned(),
-                    false => format!("Taken; {} holds from the next start on.", later.join(", ")),
+                    true => "Settings applied.".to_owned(),
+                    false => format!("Settings applied. Restart to use: {}.", later.join(", ")),
                 };
+                // With a folder's file its keymap is taken, which the file names.
+                let keymap = match trusted {
+                    true => self.load_looks(&config),
+                    false => keymap.map(|keymap| *keymap),
+                };
+                if let Some(keymap) = keymap {
+                    self.take_keymap(keymap);
+                }
+                self.ask_for_trust(&config);
+                self.attention.set(attention::Wishes::of(&config));
                 self.session.set_config(config);
                 self.state.say(words, Tone::Good);
             }
@@ -177,7 +243,7 @@ fn bundled(
         ));
     }
     let path = dir.join(format!("{name}.toml"));
-    match std::fs::read_to_string(&path) {
+    match config::read_plain(&path, config::Links::Followed) {
         Ok(text) => return Ok((format!("{what}s/{name}.toml"), text)),
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(format!("{}: {error}", path.display()));

@@ -12,7 +12,8 @@ use super::{
     keymap::{Context, Found},
     palette::{Choice, Palette},
     popup::{self, Popup},
-    state::{Pane, Tone, What},
+    pressed::Deed,
+    state::{Pane, Tone},
 };
 use crate::{command::WORDS, room::Command};
 
@@ -31,7 +32,12 @@ impl Screen {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => return self.key(key, now),
             Event::Paste(text) => self.paste(text, now),
-            Event::Mouse(mouse) => self.mouse(*mouse, now),
+            Event::Mouse(mouse) => {
+                self.settle_pressed(now);
+                self.state.gate.input(false, now);
+                self.undo_pressed(false, now);
+                self.mouse(*mouse, now);
+            }
             Event::FocusGained => self.attention.focus(true),
             Event::FocusLost => self.attention.focus(false),
             // What was marked stands elsewhere now.
@@ -42,10 +48,16 @@ impl Screen {
     }
 
     fn key(&mut self, event: &KeyEvent, now: Instant) -> Next {
-        self.state.gate.key(now);
+        self.settle_pressed(now);
+        let key = Key::of(event);
+        let letter = key.typed();
+        match self.state.pending.is_empty() {
+            true => self.state.gate.input(letter.is_some(), now),
+            false => self.state.gate.continues(now),
+        }
         self.attention.key(now);
         self.state.drag = None;
-        let key = Key::of(event);
+        let undone = self.undo_pressed(letter.is_some(), now);
         let context = self.state.context();
         self.state.pending.push(key);
         let found = self.keymap.find(context, &self.state.pending);
@@ -55,8 +67,22 @@ impl Screen {
         let sequence = std::mem::take(&mut self.state.pending);
         self.state.message = None;
         self.asked_before = self.state.unsure.take();
+        match letter.filter(|_| context.is_a_list()) {
+            Some(c) => {
+                let decides = matches!(found, Found::Action(action) if action.decides());
+                let useful = match found {
+                    Found::Action(_) => !(decides && self.state.gate.is_typing(now)),
+                    _ => sequence.len() > 1,
+                };
+                if let Some(text) = self.state.stray.letter(c, useful, undone, now) {
+                    self.write_on(&text);
+                    return Next::Go;
+                }
+            }
+            None => self.state.stray.end(),
+        }
         match found {
-            Found::Action(action) => return self.act(action, context, key.has_alt(), now),
+            Found::Action(action) => return self.act(action, context, Some(key), now),
             // A sequence that leads nowhere does nothing; a single key may type a character.
             _ if sequence.len() > 1 => {}
             _ => {
@@ -69,8 +95,25 @@ impl Screen {
         Next::Go
     }
 
+    /// Somebody writes where nothing is written: it goes to the composer.
+    fn write_on(&mut self, text: &str) {
+        self.state.pressed = None;
+        self.state.go(Pane::Composer);
+        self.state.commands = false;
+        text.chars().for_each(|c| self.state.composer.insert(c));
+        self.written(Context::Composer);
+    }
+
     fn paste(&mut self, text: &str, now: Instant) {
-        self.state.gate.key(now);
+        self.settle_pressed(now);
+        self.state.gate.input(false, now);
+        self.state.gate.pasted(now);
+        self.undo_pressed(false, now);
+        self.state.stray.end();
+        if self.state.context().is_a_list() {
+            self.state.go(Pane::Composer);
+            self.state.commands = false;
+        }
         let context = self.state.context();
         if context == Context::Composer
             && let Some(offer) = popup::dropped(text, &self.state.composer.whole(), self.session.folder())
@@ -97,7 +140,7 @@ impl Screen {
         }
     }
 
-    pub(super) fn act(&mut self, action: Action, context: Context, alt: bool, now: Instant) -> Next {
+    pub(super) fn act(&mut self, action: Action, context: Context, key: Option<Key>, now: Instant) -> Next {
         if action != Action::Leave {
             self.state.leave_asked = None;
         }
@@ -108,21 +151,21 @@ impl Screen {
         }
         let up = if action == Action::Up { -1 } else { 1 };
         match action {
-            Action::Accept => self.accept(false, alt, now),
-            Action::AcceptReview => self.accept(true, alt, now),
-            Action::Reject => self.ask(What::Reason, alt, now),
-            Action::Edit => self.ask(What::Words, alt, now),
-            Action::Instruct => self.ask(What::Instructions, alt, now),
-            Action::Grant => self.grant(alt, now),
-            Action::Later => self.later(),
+            Action::Accept => self.press(Deed::Accept { review: false }, key, now),
+            Action::AcceptReview => self.press(Deed::Accept { review: true }, key, now),
+            Action::Reject => self.press(Deed::Reject, key, now),
+            Action::Edit => self.press(Deed::Edit, key, now),
+            Action::Instruct => self.press(Deed::Instruct, key, now),
+            Action::Grant => self.press(Deed::Grant, key, now),
+            Action::Later => self.press(Deed::Later, key, now),
             Action::NextAgent => self.next_agent(),
             Action::Open => self.open(context),
-            Action::Inbox => self.state.go(Pane::Inbox),
+            Action::Inbox => self.go_to_inbox(),
             Action::Filter => self.filter(),
             Action::Decided => self.decided(),
-            Action::HandOver => self.hand_over(now),
+            Action::HandOver => self.hand_over(),
             Action::Retry if context == Context::Files => self.file_command(Command::Retry),
-            Action::Retry => self.retry(now),
+            Action::Retry => self.retry(key, now),
             Action::Fold => self.fold(),
             Action::FirstNew => self.first_new(now),
             Action::KeepNew => self.keep_new(),
@@ -136,6 +179,8 @@ impl Screen {
                 self.show(result);
             }
             Action::NextPane if context == Context::Composer && self.complete() => {}
+            // What covers the screen is left by going back.
+            Action::NextPane | Action::PreviousPane if context == Context::Item => {}
             Action::NextPane => self.state.turn(1),
             Action::PreviousPane => self.state.turn(-1),
             Action::Back => self.back(),
@@ -158,6 +203,10 @@ impl Screen {
             Action::Redraw => self.redraw = true,
             Action::Editor => self.errand = Some(Errand::Write(self.state.composer.whole())),
             Action::Leave => return self.leave(now),
+            // A paste of several lines never sends anything.
+            Action::Send if context == Context::Composer && self.state.gate.is_in_paste(now) => {
+                self.edit(Action::NewLine, context);
+            }
             Action::Send => return self.send(now),
             Action::PageUp => self.scroll(-(self.page() - 1)),
             Action::PageDown => self.scroll(self.page() - 1),
@@ -215,13 +264,14 @@ impl Screen {
         };
         match palette.chosen() {
             Some(Choice::Action(action)) if action.decides() => {
-                match self.state.target(&self.session.room) {
-                    Some(item) => self.state.open(item),
-                    None => self.state.say("Nothing waits for you.", Tone::Good),
+                let ids = self.state.target(&self.session.room);
+                match ids.is_empty() {
+                    true => self.state.say("No requests.", Tone::Good),
+                    false => self.state.open(&ids),
                 }
                 Next::Go
             }
-            Some(Choice::Action(action)) => self.act(action, palette.context, false, now),
+            Some(Choice::Action(action)) => self.act(action, palette.context, None, now),
             Some(Choice::Word(at)) => {
                 self.state.go(Pane::Composer);
                 self.state.commands = false;
@@ -230,6 +280,15 @@ impl Screen {
             }
             None => Next::Go,
         }
+    }
+
+    /// To the inbox, where there is something to decide.
+    fn go_to_inbox(&mut self) {
+        self.state.go(Pane::Inbox);
+        if self.session.room.inbox.is_empty() {
+            self.state.say("No requests.", Tone::Good);
+        }
+        self.state.tidy(&self.session.room);
     }
 
     fn toggle_mouse(&mut self) {

@@ -42,6 +42,19 @@ pub enum Context {
 }
 
 impl Context {
+    /// Whether letters do something here instead of being written.
+    pub fn is_a_list(self) -> bool {
+        matches!(
+            self,
+            Context::Timeline
+                | Context::Inbox
+                | Context::Files
+                | Context::People
+                | Context::Item
+                | Context::Help
+        )
+    }
+
     /// Its heading in help.
     pub fn heading(self) -> &'static str {
         match self {
@@ -230,8 +243,32 @@ impl Keymap {
         Ok(())
     }
 
+    /// The bindings that decide, as a file would have them: which key does what, and where.
+    pub fn deciding(&self) -> Vec<String> {
+        let decides = |action: Action| {
+            action.decides() || matches!(action, Action::Send | Action::HandOver | Action::TakeSettings)
+        };
+        let deciding = self.bindings.iter().filter(|binding| decides(binding.action));
+        let mut lines: Vec<String> = deciding
+            .map(|binding| {
+                let place = format!("{:?}", binding.context).to_lowercase();
+                format!("[{place}] {} = {}", shown(&binding.keys), binding.action.name())
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
     /// Adds a binding. Two collide where one's keys are the beginning of the other's.
     fn add(&mut self, new: Binding) -> Result<(), String> {
+        let types = new.keys.first().is_some_and(|key| key.typed().is_some());
+        if types && new.action.decides() && !new.context.is_a_list() {
+            return Err(format!(
+                "{} ({}): a key that types a character decides nothing where one writes",
+                shown(&new.keys),
+                new.action.name()
+            ));
+        }
         let here = |old: &&Binding| old.context == new.context && collide(&old.keys, &new.keys);
         if let Some(old) = self.bindings.iter().find(here) {
             return Err(format!(
@@ -532,6 +569,11 @@ mod tests {
                 "collide",
             ),
             ("[composer]\n\"f2\" = \"send\"\n\"F2\" = \"accept\"", "collide"),
+            ("[composer]\ne = \"accept\"", "decides nothing where one writes"),
+            (
+                "[anywhere]\n\"g a\" = \"accept\"",
+                "decides nothing where one writes",
+            ),
         ];
         for (text, expected) in table {
             let error = parse(text).unwrap_err();

@@ -26,10 +26,12 @@ mod mouse;
 mod paint;
 mod palette;
 mod popup;
+mod pressed;
 mod reading;
 pub mod remote;
 pub mod setup;
 mod state;
+mod stray;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -75,6 +77,8 @@ const NEWS: Duration = Duration::from_millis(33);
 const SAVED: Duration = Duration::from_millis(150);
 /// How long after something has changed it is kept what the person has read and not sent.
 const KEPT: Duration = Duration::from_secs(1);
+/// How long it is shown that a key was ignored.
+const FLASH: Duration = Duration::from_millis(300);
 /// How often what counts seconds is drawn anew.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -234,7 +238,8 @@ impl Screen {
                 events = open();
                 dirty = true;
             }
-            self.news();
+            self.settle_pressed(Instant::now());
+            self.news(Instant::now());
             dirty |= typed;
             let now = Instant::now();
             if now >= if typed { typed_draw } else { next_draw } && dirty && surface.is_ready() {
@@ -245,6 +250,7 @@ impl Screen {
                 keep_at.get_or_insert(Instant::now() + KEPT);
             }
             let moving = self.is_moving();
+            let change = self.next_change();
             tokio::select! {
                 biased;
                 event = events.next() => match event.transpose()? {
@@ -271,6 +277,7 @@ impl Screen {
                     }
                     dirty = true;
                 }
+                () = until(change) => dirty = true,
                 () = tokio::time::sleep(SECOND), if moving && !dirty => dirty = true,
             }
         }
@@ -296,17 +303,29 @@ impl Screen {
     }
 
     /// Takes over what the session has for the person.
-    fn news(&mut self) {
+    fn news(&mut self, now: Instant) {
         for warning in self.session.take_warnings() {
             self.state.say(warning, Tone::Bad);
         }
-        let now = Instant::now();
         self.session
             .take_attention()
             .into_iter()
             .for_each(|call| self.attention.call(call, now));
         self.state.tidy(&self.session.room);
+        let waiting = self.session.room.inbox.waiting().map(|item| item.id);
+        self.state.gate.waiting(waiting, now);
         self.arrivals(now);
+    }
+
+    /// When something on the screen changes by itself: a key takes effect, or a mark goes.
+    fn next_change(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        self.state
+            .flash
+            .take_if(|since| now.saturating_duration_since(*since) >= FLASH);
+        let pressed = self.state.pressed.as_ref().map(pressed::Pressed::due);
+        let flash = self.state.flash.map(|since| since + FLASH);
+        pressed.into_iter().chain(flash).min()
     }
 
     /// Messages that have come are new, unless the person looks.
@@ -369,11 +388,18 @@ impl Screen {
             surface.copy(text)?;
         }
         // Only now is it on the screen.
-        let now = Instant::now();
-        self.state
-            .gate
-            .drawn(plan.as_ref().and_then(|plan| plan.whole), now);
-        self.shown = plan.map(|plan| plan.shown(&self.state));
+        if let Some(plan) = plan {
+            self.drawn(plan, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// The person has this before them from now on.
+    fn drawn(&mut self, plan: Plan, now: Instant) {
+        self.looser_drawn(plan.paper_is_whole(), now);
+        let whole = self.session.room.shown(&plan.whole);
+        self.state.gate.drawn(whole, now);
+        self.shown = Some(plan.shown(&self.state));
         let read = self.shown.as_ref().filter(|shown| shown.messages.is_some());
         if let Some(shown) = read.filter(|_| self.attention.looks(now)) {
             let bottom = shown.rows.iter().find_map(|(_, number)| *number);
@@ -382,7 +408,6 @@ impl Screen {
             let seen = if all { newest } else { bottom.unwrap_or_default() };
             self.state.reading.unread.seen(seen);
         }
-        Ok(())
     }
 
     fn look(&self) -> Look<'_> {

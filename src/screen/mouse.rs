@@ -121,7 +121,7 @@ impl Screen {
             Spot::Item(item) => {
                 let again = state.pane == Pane::Inbox && state.selected == Some(item);
                 state.go(Pane::Inbox);
-                state.selected = Some(item);
+                state.select_item(item);
                 if again {
                     self.open(Context::Inbox);
                 }
@@ -134,7 +134,7 @@ impl Screen {
                     self.open(Context::Files);
                 }
             }
-            Spot::Strip(item) => state.open(item),
+            Spot::Strip(item) => state.open(&[item]),
             Spot::Choice(_) | Spot::Bar | Spot::Cover => {}
         }
     }

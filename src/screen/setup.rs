@@ -27,7 +27,7 @@ use super::{
 use crate::{
     agent::Found as Agent,
     config::{Choice, Plugin},
-    link::{Invite, TargetError},
+    link::{self, Check, Invite, Target},
     session::fresh_token,
     text,
 };
@@ -85,6 +85,8 @@ struct Setup {
     agents: Vec<(Agent, bool)>,
     agent: usize,
     plugin: Option<Plugin>,
+    /// The relay that is being dialled, and its token.
+    dialling: Option<(Target, String)>,
     error: Option<String>,
 }
 
@@ -108,6 +110,7 @@ pub async fn run<S: Surface>(
         agents: agents.into_iter().map(|agent| (agent, true)).collect(),
         agent: 0,
         plugin,
+        dialling: None,
         error: None,
     };
     setup.name.set(name);
@@ -117,6 +120,14 @@ pub async fn run<S: Surface>(
             .draw(|frame| setup.draw(&theme, &keymap, frame));
         drawn.map_err(|error| io::Error::other(error.to_string()))?;
         surface.terminal().backend_mut().show()?;
+        if let Some((target, token)) = setup.dialling.clone() {
+            match dial(&target, &token, &mut events, &keymap).await? {
+                Dialled::Answered(check) => setup.dialled(check),
+                Dialled::Stopped => setup.dialling = None,
+                Dialled::Left => return Ok(None),
+            }
+            continue;
+        }
         let Some(event) = events.next().await.transpose()? else {
             return Ok(None);
         };
@@ -146,6 +157,41 @@ pub async fn run<S: Surface>(
                     field.paste(text.trim());
                 }
             }
+            _ => {}
+        }
+    }
+}
+
+/// What came of dialling a relay.
+enum Dialled {
+    Answered(Check),
+    /// The person went back meanwhile.
+    Stopped,
+    /// The person left.
+    Left,
+}
+
+/// Dials a relay before anything about it is saved; Back stops it.
+async fn dial(
+    target: &Target,
+    token: &str,
+    events: &mut (impl Stream<Item = io::Result<Event>> + Unpin),
+    keymap: &Keymap,
+) -> io::Result<Dialled> {
+    let mut check = std::pin::pin!(link::check(target, token));
+    loop {
+        let event = tokio::select! {
+            check = &mut check => return Ok(Dialled::Answered(check)),
+            event = events.next() => event.transpose()?,
+        };
+        let key = match event {
+            None => return Ok(Dialled::Left),
+            Some(Event::Key(key)) if key.kind != KeyEventKind::Release => Key::of(&key),
+            Some(_) => continue,
+        };
+        match keymap.find(Context::Setup, &[key]) {
+            Found::Action(Action::Leave) => return Ok(Dialled::Left),
+            Found::Action(Action::Back) => return Ok(Dialled::Stopped),
             _ => {}
         }
     }
@@ -224,18 +270,45 @@ impl Setup {
             Step::Place if PLACES[self.place].0 == Place::Join => self.step = Step::Invite,
             Step::Place => {
                 self.joined = None;
-                self.step = Step::Agents;
+                match (PLACES[self.place].0, &self.plugin) {
+                    (Place::Plugin, Some(plugin)) => {
+                        self.dialling = Some((plugin.relay.clone(), plugin.token.0.clone()));
+                    }
+                    _ => self.step = Step::Agents,
+                }
             }
             Step::Invite => match self.invite.text().parse::<Invite>() {
                 Ok(invite) => {
+                    self.dialling = Some((invite.target.clone(), invite.token.clone()));
                     self.joined = Some(invite);
-                    self.step = Step::Agents;
                 }
-                Err(error) => self.error = Some(sentence(&error)),
+                Err(error) => self.error = Some(sentence(&error.to_string())),
             },
             Step::Agents => return Some(self.choice()),
         }
         None
+    }
+
+    /// Goes on where the relay takes the token; else everything stays as it was entered, and why is said.
+    fn dialled(&mut self, check: Check) {
+        let (what, this) = match self.joined {
+            Some(_) => ("the invite", "this one"),
+            None => ("the plugin's settings", "the plugin's settings"),
+        };
+        self.dialling = None;
+        self.error = match check {
+            Check::Well => {
+                self.step = Step::Agents;
+                None
+            }
+            Check::WrongToken => Some(format!(
+                "Wrong token. Ask for a new invite, or check {this}. Nothing was saved."
+            )),
+            Check::Unreachable(why) => Some(format!(
+                "{} Check {what} and whether the relay is running, then press Enter. Nothing was saved.",
+                sentence(&why)
+            )),
+        };
     }
 
     fn choice(&self) -> Choice {
@@ -347,6 +420,12 @@ impl Setup {
             }
         }
         lines.push(Line::default());
+        if let Some((target, _)) = &self.dialling {
+            lines.push(Line::from(span(
+                &format!("Connecting to {} …", target.authority()),
+                Scope::Dim,
+            )));
+        }
         if let Some(error) = &self.error {
             lines.extend(
                 text::wrap(error, width)
@@ -409,8 +488,8 @@ fn choice_line(selected: bool, mark: &str, words: &str, theme: &Theme) -> Line<'
     ))
 }
 
-fn sentence(error: &TargetError) -> String {
-    let words = error.to_string();
+fn sentence(words: &str) -> String {
+    let words = words.trim_end_matches('.');
     let mut characters = words.chars();
     characters.next().map_or_else(String::new, |first| {
         format!("{}{}.", first.to_uppercase(), characters.as_str())
@@ -466,6 +545,7 @@ mod tests {
             agents: vec![],
             agent: 0,
             plugin: None,
+            dialling: None,
             error: None,
         };
         assert!(setup.next().is_none() && setup.error.is_some());

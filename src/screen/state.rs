@@ -5,12 +5,20 @@ use std::time::Instant;
 use ratatui::text::Line;
 
 use super::{
-    composer::Composer, drag::Drag, gate::Gate, key::Key, keymap::Context, palette::Palette, popup::Popup,
+    composer::Composer,
+    drag::Drag,
+    gate::Gate,
+    key::Key,
+    keymap::{Context, Keymap},
+    palette::Palette,
+    popup::Popup,
+    pressed::Pressed,
     reading::Reading,
+    stray::Stray,
 };
 use crate::{
     config::{Config, Untrusted},
-    room::{Decision, Item, ItemId, Room},
+    room::{Decision, Intent, Item, ItemId, Room, Shown},
 };
 
 /// Where one is.
@@ -50,27 +58,43 @@ pub enum Overlay {
     Paper(Paper),
 }
 
-/// An item that is open.
+/// Items that are open: one, or all that one key is about.
 #[derive(Debug, Clone)]
 pub struct ItemView {
     /// Which.
-    pub id: ItemId,
+    pub ids: Vec<ItemId>,
+    /// It is a message that is handed to the agent when it is accepted; it does not wait.
+    pub hand_over: bool,
+    /// What was written about it before it was opened.
+    pub wish: Option<Intent>,
     /// Lines above the screen.
     pub scroll: usize,
     /// Lines that have been on the screen, from the first on.
     pub seen: usize,
-    /// The size at which they were.
-    pub seen_at: (u16, u16),
+    /// The columns in which they were laid out, and the version of the items.
+    pub seen_at: Option<(u16, Shown)>,
 }
 
 impl ItemView {
     /// An item that is opened now.
-    pub fn of(id: ItemId) -> Self {
+    pub fn of(ids: &[ItemId]) -> Self {
         Self {
-            id,
+            ids: ids.to_vec(),
+            hand_over: false,
+            wish: None,
             scroll: 0,
             seen: 0,
-            seen_at: (0, 0),
+            seen_at: None,
+        }
+    }
+}
+
+impl ItemView {
+    /// One of its items, if it is still there.
+    pub fn item(&self, id: ItemId, room: &Room) -> Option<Item> {
+        match self.hand_over {
+            true => room.at_hand(id),
+            false => room.inbox.get(id).cloned(),
         }
     }
 }
@@ -81,14 +105,33 @@ pub struct Paper {
     pub title: &'static str,
     /// The lines.
     pub lines: Vec<Line<'static>>,
-    /// Lines above the screen.
+    /// Rows above the screen.
     pub scroll: usize,
+    /// Rows that have been on the screen, from the first on.
+    pub seen: usize,
+    /// The columns in which they were laid out.
+    pub seen_at: u16,
+}
+
+impl Paper {
+    /// Lines that are opened now.
+    pub fn new(title: &'static str, lines: Vec<Line<'static>>) -> Self {
+        Self {
+            title,
+            lines,
+            scroll: 0,
+            seen: 0,
+            seen_at: 0,
+        }
+    }
 }
 
 /// Something that is being written for a decision, in the composer's place.
 pub struct Asked {
     /// What is decided.
-    pub item: ItemId,
+    pub ids: Vec<ItemId>,
+    /// What the person saw of it.
+    pub shown: Shown,
     /// What is asked for.
     pub what: What,
     /// What is written.
@@ -182,9 +225,13 @@ pub struct Lists {
 pub struct Looser {
     /// What taking them does.
     pub wants: Wants,
-    /// What of it is looser.
+    /// What of it is looser, in a few words each.
     pub words: Vec<String>,
-    /// Since when all of it is shown.
+    /// All that changes: what a person reads before they take it.
+    pub details: Vec<String>,
+    /// The keys that come with it, where it changes which key decides.
+    pub keymap: Option<Box<Keymap>>,
+    /// Since when all of it has been on the screen.
     pub shown: Option<Instant>,
 }
 
@@ -244,8 +291,16 @@ pub struct State {
     pub pending: Vec<Key>,
     /// When a key may decide.
     pub gate: Gate,
+    /// A key that decides and has not taken effect yet.
+    pub pressed: Option<Pressed>,
+    /// Letters that were typed where nothing takes them.
+    pub stray: Stray,
+    /// When a key that decides was ignored.
+    pub flash: Option<Instant>,
     /// When leaving was asked for first.
     pub leave_asked: Option<Instant>,
+    /// A text that names somebody unknown, and when it was asked about.
+    pub asked_name: Option<(String, Instant)>,
     /// Leaving ends this screen alone, not the session.
     pub attached: bool,
     /// Settings that were saved and are looser than those that hold.
@@ -268,14 +323,16 @@ impl State {
         if self.asked.is_some() {
             return Context::Reason;
         }
-        if matches!(self.overlay, Overlay::Paper(_)) {
-            return Context::Help;
+        // What covers the screen owns the keys, however it was opened.
+        match self.overlay {
+            Overlay::Paper(_) => return Context::Help,
+            Overlay::Item(_) => return Context::Item,
+            Overlay::None => {}
         }
         match self.pane {
             Pane::Composer if self.commands => Context::Normal,
             Pane::Composer => Context::Composer,
             Pane::Timeline => Context::Timeline,
-            Pane::Inbox if matches!(self.overlay, Overlay::Item(_)) => Context::Item,
             Pane::Inbox => Context::Inbox,
             Pane::Files => Context::Files,
             Pane::People => Context::People,
@@ -293,11 +350,11 @@ impl State {
         }
     }
 
-    /// The item that is open, if it still waits.
-    pub fn opened_item<'a>(&self, room: &'a Room) -> Option<&'a Item> {
+    /// The items that are open.
+    pub fn opened(&self, room: &Room) -> Vec<Item> {
         match &self.overlay {
-            Overlay::Item(view) => room.inbox.get(view.id),
-            _ => None,
+            Overlay::Item(view) => view.ids.iter().filter_map(|id| view.item(*id, room)).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -309,15 +366,16 @@ impl State {
         shown.or_else(first).map(|item| item.id)
     }
 
-    /// The item that a deciding key is about now: the open one, the selected one, or the strip's.
-    pub fn target(&self, room: &Room) -> Option<ItemId> {
-        if let Some(item) = self.opened_item(room) {
-            return Some(item.id);
+    /// The items that a deciding key is about now: the open ones, the selected one, or the strip's.
+    pub fn target(&self, room: &Room) -> Vec<ItemId> {
+        if let Overlay::Item(view) = &self.overlay {
+            return view.ids.clone();
         }
-        match self.pane {
+        let one = match self.pane {
             Pane::Inbox => self.selected_item(room),
             _ => room.inbox.next().map(|item| item.id),
-        }
+        };
+        one.into_iter().collect()
     }
 
     /// The file that is selected; the newest one where none is.
@@ -335,17 +393,41 @@ impl State {
     /// Goes to a pane.
     pub fn go(&mut self, pane: Pane) {
         self.overlay = Overlay::None;
+        self.gate.focused();
         if self.pane != pane {
             (self.lists.main, self.lists.held) = (0, false);
         }
         self.pane = pane;
     }
 
-    /// Opens an item, without moving the focus: what one types goes on to where it went.
-    pub fn open(&mut self, id: ItemId) {
-        if !matches!(&self.overlay, Overlay::Item(view) if view.id == id) {
-            self.overlay = Overlay::Item(ItemView::of(id));
+    /// Opens items; they have the keys until they are closed.
+    pub fn open(&mut self, ids: &[ItemId]) {
+        self.gate.focused();
+        if !matches!(&self.overlay, Overlay::Item(view) if view.ids == ids) {
+            self.overlay = Overlay::Item(ItemView::of(ids));
         }
+    }
+
+    /// Opens a message as what it is when it is handed to the agent.
+    pub fn open_to_hand_over(&mut self, number: u32) {
+        self.gate.focused();
+        self.overlay = Overlay::Item(ItemView {
+            hand_over: true,
+            ..ItemView::of(&[ItemId::Mention(number)])
+        });
+    }
+
+    /// Closes what is open.
+    pub fn close_item(&mut self) {
+        self.overlay = Overlay::None;
+        self.gate.focused();
+    }
+
+    /// Something else is selected, so that one is at it from now on.
+    pub fn select_item(&mut self, id: ItemId) {
+        self.selected = Some(id);
+        self.lists.held = false;
+        self.gate.focused();
     }
 
     /// Takes note of what the person should read.
@@ -355,17 +437,24 @@ impl State {
 
     /// What was decided is no longer open.
     pub fn tidy(&mut self, room: &Room) {
-        if let Overlay::Item(view) = &self.overlay
-            && room.inbox.get(view.id).is_none()
-        {
-            self.overlay = Overlay::None;
+        if let Overlay::Item(view) = &mut self.overlay {
+            let ids = std::mem::take(&mut view.ids);
+            view.ids = ids
+                .into_iter()
+                .filter(|id| view.item(*id, room).is_some())
+                .collect();
+            if view.ids.is_empty() {
+                self.overlay = Overlay::None;
+            }
         }
-        if self
-            .asked
-            .as_ref()
-            .is_some_and(|asked| room.inbox.get(asked.item).is_none())
-        {
-            self.asked = None;
+        let gone = |asked: &Asked| asked.ids.iter().any(|id| room.at_hand(*id).is_none());
+        self.asked.take_if(|asked| gone(asked));
+        // An empty inbox has nothing for letters to decide, so they are written again.
+        if self.pane == Pane::Inbox && self.selected_item(room).is_none() {
+            self.filter = Filter::All;
+            if room.inbox.is_empty() {
+                self.pane = Pane::Composer;
+            }
         }
     }
 }

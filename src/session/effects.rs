@@ -5,8 +5,7 @@ use tokio::sync::mpsc;
 use super::{Session, Steering, now};
 use crate::{
     agent,
-    link::Standing,
-    room::{Effect, ask::Ask},
+    room::{Effect, Failure, ask::Ask},
     store::ToWrite,
 };
 
@@ -74,10 +73,7 @@ impl Session {
         if self.room.settings.mode != self.staying.mode() {
             self.staying.hold_to(self.room.settings.mode, &self.config);
         }
-        self.link.set_standing(Standing {
-            resume: self.room.resume(),
-            mode: self.room.settings.mode,
-        });
+        self.link.set_standing(super::standing(&self.room));
     }
 
     /// Hands something to the disk, behind what waits for it already.
@@ -100,7 +96,10 @@ impl Session {
         }
         let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
             // Asks name configured agents only; a reload may have taken one away.
-            let ending = agent::Ending::failed(format!("there is no agent {} any more", ask.agent));
+            let ending = agent::Ending::failed(agent::Failed::new(
+                Failure::NotStarted,
+                format!("there is no agent {} any more", ask.agent),
+            ));
             tokio::spawn(async move { events.send((id, agent::Event::Ended(ending))).await });
             return;
         };

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Session, Steering};
 use crate::{
-    agent::{self, Ending, Outcome, Prompt, Totals},
+    agent::{self, Ending, Failed, Outcome, Prompt, Totals},
     config::agents::Kind,
-    room::ask::Ask,
+    room::{Failure, ask::Ask},
 };
 
 /// A mention that was handed over and is not yet answered.
@@ -104,12 +104,16 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         },
         () = tokio::time::sleep(limit) => {
             let minutes = limit.as_secs().div_ceil(60);
-            Outcome::Failed(format!("the session that joined through MCP gave no answer within {minutes} min"))
+            Outcome::Failed(Failed::new(
+                Failure::TimedOut,
+                format!("the session that joined through MCP gave no answer within {minutes} min"),
+            ))
         }
     };
     Ending {
         stays: false,
         outcome,
+        unfinished: String::new(),
         files: Vec::new(),
         session: None,
         took: since.elapsed(),

@@ -4,6 +4,7 @@
 //! A front end owns the session and drives it: it awaits [`Session::step`] beside its own input, and draws
 //! the room that it finds in [`Session::room`]. So there are no locks, and drawing sees one state.
 
+mod clock;
 mod effects;
 mod handed;
 mod host;
@@ -28,11 +29,15 @@ use crate::{
     config::{Change, Config, ConfigError, Paths},
     control::{Attach, Call, Entry, Hall, Line, Server},
     link::{Invite, Link, Standing, Target},
-    room::{Attention, Command, Connection, Decision, Event, ItemId, Millis, Outbound, Person, Reply, Room},
+    room::{
+        Attention, Command, Connection, Decision, Event, Intent, ItemId, Millis, Outbound, Person, Reply,
+        Room, Shown,
+    },
     store::{Journal, Lock, PlaceError, Report, ToWrite},
     transfer::{self, Transfers},
 };
 
+use clock::Clock;
 use handed::Handed;
 use looking::Looking;
 use serve::Clients;
@@ -45,6 +50,15 @@ pub use opening::Opening;
 pub fn now() -> Millis {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
+}
+
+/// What the next hello says: always what the room has now, so that nothing changed since the start is lost.
+fn standing(room: &Room) -> Standing {
+    Standing {
+        resume: room.resume(),
+        mode: room.settings.mode,
+        agents: room.settings.agents.clone(),
+    }
 }
 
 /// Messages of before that a newcomer asks for.
@@ -70,6 +84,7 @@ pub struct Session {
     here: PathBuf,
     state: PathBuf,
     link: Link,
+    clock: Clock,
     journal: Journal,
     // Frames that the link has no place for; all messages among them are in the room's outbox as well.
     to_link: VecDeque<Outbound>,
@@ -85,10 +100,14 @@ pub struct Session {
     handed: HashMap<String, Handed>,
     control: Option<Server>,
     clients: Clients,
+    /// What was returned, whole, to programs that may decide.
+    returned: Option<Shown>,
     /// Entries of the timeline that were there at the start.
     began: usize,
     /// Somebody with a say wants the session to end.
     end_asked: bool,
+    /// The person wants to join under this name instead.
+    next_name: Option<String>,
     /// A terminal that wants to show the session.
     attach: Option<(Attach, Line)>,
     swept: mpsc::Receiver<String>,
@@ -141,6 +160,7 @@ impl Session {
     /// Waits until something happens, and takes it into the room. May be dropped while it waits: nothing
     /// is lost.
     pub async fn step(&mut self) {
+        self.room.time_passes(self.clock.now());
         let deadline = self.room.next_deadline();
         let came = tokio::select! {
             event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
@@ -181,7 +201,7 @@ impl Session {
             Some(event) = self.looking.looked.recv() => Came::Event(event),
             Some(run) = self.swept.recv() => Came::Event(Event::SweptUp { run }),
             Some(call) = next_call(&mut self.control) => Came::Call(call),
-            () = at(self.clients.next_deadline()) => Came::Event(Event::Tick),
+            () = self.clock.sleep_until(self.clients.next_deadline()) => Came::Event(Event::Tick),
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {
                     permit.send(frame);
@@ -194,7 +214,7 @@ impl Session {
                 }
                 return;
             }
-            () = at(deadline) => Came::Event(Event::Tick),
+            () = self.clock.sleep_until(deadline) => Came::Event(Event::Tick),
         };
         match came {
             Came::Event(event) => self.take(event),
@@ -217,6 +237,7 @@ impl Session {
                 transfer::inspect(path)?;
             }
         }
+        self.room.time_passes(self.clock.now());
         let (effects, result) = self.room.perform(command, now());
         self.carry_out(effects);
         result
@@ -234,9 +255,13 @@ impl Session {
 
     /// Carries out what a person decided.
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
-        self.look_again(&decision)?;
+        self.look_again(decision.intent())?;
+        self.room.time_passes(self.clock.now());
         let (effects, result) = self.room.decide(decision, by, now());
         self.carry_out(effects);
+        let inbox = &self.room.inbox;
+        self.looking
+            .keep_only(|number| inbox.get(ItemId::Draft(number)).is_some());
         self.clients.decided();
         self.answer_waiting();
         result
@@ -244,8 +269,8 @@ impl Session {
 
     /// Looks whether files that would leave by a decision are still what was looked through. Fails, with a sentence,
     /// where one is not, and has it looked through anew.
-    pub fn look_again(&mut self, decision: &Decision) -> Result<(), String> {
-        let Decision::Accept { target, .. } = decision else {
+    pub fn look_again(&mut self, intent: &Intent) -> Result<(), String> {
+        let Intent::Accept { target, .. } = intent else {
             return Ok(());
         };
         let (effects, changed) = self.room.look_again(*target, transfer::Source::is_there);
@@ -275,6 +300,32 @@ impl Session {
     /// Dials the relay now.
     pub fn dial_now(&self) {
         self.link.dial_now();
+    }
+
+    /// The person wants to join under another name, since this one is taken: the session is to be left, and another
+    /// one opened. Fails, with a sentence, where that would cut something off.
+    pub fn start_as(&mut self, name: String) -> Result<(), String> {
+        let me = &self.room.settings.me;
+        if self.room.connection == Connection::Online {
+            return Err(format!(
+                "You are in the room as {me}. To join as {name}, leave with /quit, then run nexscope-tui -n {name}."
+            ));
+        }
+        if self.is_host() {
+            return Err(
+                "You host this room, so your name cannot be taken. Type /start to dial again.".into(),
+            );
+        }
+        if !self.room.runs.is_empty() {
+            return Err("An agent is running. Stop it with /cancel, then try again.".into());
+        }
+        self.next_name = Some(name);
+        Ok(())
+    }
+
+    /// The name under which the person wants to join instead, told once.
+    pub fn take_next_name(&mut self) -> Option<String> {
+        self.next_name.take()
     }
 
     /// The folder that the program was started in.
@@ -386,6 +437,7 @@ impl Session {
             // The room sends again what has to be sent; what waited here is part of that.
             self.to_link.clear();
         }
+        self.room.time_passes(self.clock.now());
         let effects = self.room.update(event, now());
         self.carry_out(effects);
         if let Some(run) = swept {
@@ -398,14 +450,6 @@ impl Session {
 async fn next_call(control: &mut Option<Server>) -> Option<Call> {
     match control {
         Some(server) => server.calls.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Sleeps until a time of the system's clock; for ever where there is none.
-async fn at(time: Option<Millis>) {
-    match time {
-        Some(time) => tokio::time::sleep(Duration::from_millis(time.saturating_sub(now()))).await,
         None => std::future::pending().await,
     }
 }

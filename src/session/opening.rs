@@ -1,19 +1,23 @@
 //! How a session begins: its place is taken, the newest messages can be seen, and then all of the journal is
 //! read, before anything is confirmed to anybody.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    path::Path,
+};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use nexscope_relay::room::Owner;
 use tokio::sync::mpsc;
 
 use super::{
-    AGENT_EVENTS, Clients, Entry, HISTORY, Hall, Host, Server, Session, Standing, StartError, fresh_token,
-    now,
+    AGENT_EVENTS, Clients, Clock, Entry, HISTORY, Hall, Host, Server, Session, StartError, fresh_token, now,
 };
 use crate::{
-    config::{Config, Paths, Token},
+    config::{Config, Paths, Token, TokenSource},
     link::{Invite, Link, Login, Target},
-    room::{Effect, Room, audit},
-    store::{Journal, Lock, Place, Reading},
+    room::{Effect, Outgoing, Room, Settings, audit},
+    store::{self, Journal, Lock, Place, Reading},
     transfer::Transfers,
 };
 
@@ -43,7 +47,8 @@ impl Opening {
         let mut warnings = config.warnings.clone();
         let (host, target, token) = match config.host {
             Some(address) => {
-                let token = config.token.clone().map_or_else(fresh_token, |token| token.0);
+                let token = config.token.as_ref().map(TokenSource::get).transpose()?;
+                let token = token.map_or_else(fresh_token, |token| token.0);
                 let host = Host::start(address, &token).await?;
                 let target = host.target();
                 (Some(host), target, token)
@@ -52,8 +57,9 @@ impl Opening {
                 let target = config.relay.clone().ok_or(StartError::NoRelay)?;
                 let token = config
                     .token
-                    .clone()
+                    .as_ref()
                     .ok_or_else(|| StartError::NoToken(target.clone()))?
+                    .get()?
                     .0;
                 (None, target, token)
             }
@@ -85,7 +91,7 @@ impl Opening {
     /// The newest messages alone, to be looked at while all of the journal is read: a room in which nothing
     /// waits, and with which nothing can be done.
     pub fn glimpse(&mut self) -> Room {
-        let mut room = fresh_room(&self.config, &self.name);
+        let mut room = fresh_room(&self.config, &self.name, &self.owner);
         room.glimpse(self.journal.newest(GLIMPSE));
         room
     }
@@ -106,10 +112,11 @@ impl Opening {
             mut warnings,
         } = self;
         let path = place.dir().join("journal.jsonl");
-        let mut room = fresh_room(&config, &name);
+        let log = store::log_path(place.dir());
+        let mut room = fresh_room(&config, &name, &owner);
         // A long journal takes a moment, in which a signal to end must be heard.
         let read = tokio::task::spawn_blocking(move || {
-            let effects = room.restore(&mut journal, now());
+            let effects = room.restore(&mut journal, |open| not_audited(&log, open), now());
             journal.finish().map(|opened| (room, effects, opened))
         });
         let read = read
@@ -124,6 +131,8 @@ impl Opening {
         let repairs = opened.repairs;
         let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
         effects.extend(restored);
+        let (clock, read) = Clock::start(&mut room);
+        effects.extend(read);
         room.settings.hosting = host.is_some();
         room.settings.token = Some(Token(token.clone()));
         let login = Login {
@@ -132,14 +141,10 @@ impl Opening {
             name,
             token: token.clone(),
             owner,
-            agents: room.settings.agents.clone(),
             history: if opened.is_new { HISTORY } else { 0 },
         };
         let mode = room.settings.mode;
-        let standing = Standing {
-            resume: room.resume(),
-            mode,
-        };
+        let standing = super::standing(&room);
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
         // Few, and each sender waits for its place.
         let (swept_in, swept) = mpsc::channel(8);
@@ -174,8 +179,10 @@ impl Opening {
             handed: HashMap::new(),
             control,
             clients: Clients::default(),
+            returned: None,
             began,
             end_asked: false,
+            next_name: None,
             attach: None,
             invite: Invite {
                 target: shown,
@@ -187,6 +194,7 @@ impl Opening {
             here: paths.here.clone(),
             state: place.dir().to_owned(),
             link,
+            clock,
             journal: opened.journal,
             to_link: VecDeque::new(),
             to_journal: VecDeque::new(),
@@ -207,10 +215,34 @@ impl Opening {
     }
 }
 
+/// The ids of those of our messages that the audit log does not have as they stand in the journal.
+fn not_audited(log: &Path, open: &[&Outgoing]) -> HashSet<String> {
+    let mut missing: HashMap<&str, &Outgoing> = open.iter().map(|one| (one.id.as_str(), *one)).collect();
+    // Without messages there is nothing to look for, and the log may be long.
+    if !missing.is_empty() {
+        // A log that cannot be opened vouches for nothing.
+        for line in store::lines(log).into_iter().flatten() {
+            if let audit::Entry::Out { id, .. } = &line.entry
+                && missing.get(id.as_str()).is_some_and(|one| line.entry.is_of(one))
+            {
+                missing.remove(id.as_str());
+            }
+        }
+    }
+    missing.into_keys().map(str::to_owned).collect()
+}
+
+/// The key that members are shown of an owner's secret.
+fn own_key(owner: &str) -> Option<String> {
+    let secret = BASE64_URL_SAFE_NO_PAD.decode(owner).ok()?.try_into().ok()?;
+    Some(Owner::of(&secret).key().to_string())
+}
+
 /// An empty room for a member.
-fn fresh_room(config: &Config, name: &str) -> Room {
-    Room::new(
-        super::settings::settings(config, name),
-        Box::new(|| uuid::Uuid::now_v7().to_string()),
-    )
+fn fresh_room(config: &Config, name: &str, owner: &str) -> Room {
+    let settings = Settings {
+        own_key: own_key(owner),
+        ..super::settings::settings(config, name)
+    };
+    Room::new(settings, Box::new(|| uuid::Uuid::now_v7().to_string()))
 }

@@ -8,7 +8,7 @@
 //! nothing on the same disk helps: what must be proof against the person themselves is copied elsewhere.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, Write},
     path::{Path, PathBuf},
 };
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     journal::{append, line},
-    place::{private, write_private},
+    place::{open_private, read_private, write_private},
 };
 use crate::room::{
     Millis,
@@ -61,6 +61,11 @@ impl Default for Head {
     }
 }
 
+/// Where the log of a state folder lies.
+pub fn log_path(state: &Path) -> PathBuf {
+    state.join("audit.jsonl")
+}
+
 /// The log of one room, open for writing.
 #[derive(Debug)]
 pub(super) struct Audit {
@@ -70,25 +75,36 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    /// Opens the log at `path`, or makes it (0600), and cuts off what a crash tore. The chain goes on from the
-    /// last line that is known, so that a hole stays visible for ever. Also says what had to be mended. Fails
-    /// where the files cannot be read or written.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<String>)> {
-        let mut repairs = Vec::new();
-        let mut file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
+    /// Opens the log at `path`, or makes it (0600), and cuts off what a crash tore. What cannot come from a crash is
+    /// a gap: an entry of the chain says so before anything else is written, and [`verify`] reports it from then on.
+    /// `is_new` says that the room has no journal yet, so that there may be no log. Also returns what was repaired.
+    ///
+    /// # Errors
+    ///
+    /// Where the files cannot be read or written.
+    pub(super) fn open(path: &Path, is_new: bool) -> io::Result<(Self, Vec<String>)> {
+        let (mut repairs, mut gaps) = (Vec::new(), Vec::new());
+        let mut file = open_private(OpenOptions::new().read(true).append(true).create(true), path)?;
         let head_path = head_path(path);
         let length = file.metadata()?.len();
         let known = read_head(&head_path)?;
         if known.is_none() && length > 0 {
-            repairs.push("audit.head was missing: whether the end was cut off is not known".to_owned());
+            gaps.push("audit.head was missing, so lines at the end may be missing too".to_owned());
+        } else if known.is_none() && !is_new {
+            gaps.push("the log was missing, although the room has a journal".to_owned());
         }
+        let is_first = known.is_none() && length == 0;
         let mut head = known.unwrap_or_default();
         if length < head.bytes {
-            repairs.push(format!(
-                "the end is missing: {length} of {} bytes are there",
+            gaps.push(format!(
+                "the end was missing: {length} of {} bytes were there",
                 head.bytes
             ));
             // What comes goes on from the line that is missing, on a line of its own.
+            end_line(&mut file)?;
+            head.bytes = file.metadata()?.len();
+        } else if !is_last_line(&mut file, &head)? {
+            gaps.push(format!("line {} was not the one that was written", head.count));
             end_line(&mut file)?;
             head.bytes = file.metadata()?.len();
         } else {
@@ -100,11 +116,21 @@ impl Audit {
                 file.set_len(head.bytes)?;
             }
         }
-        let audit = Self {
+        let mut audit = Self {
             file,
             head_path,
             head,
         };
+        let noticed: Vec<_> = gaps
+            .iter()
+            .map(|what| (now(), Entry::Gap { what: what.clone() }))
+            .collect();
+        audit.append(&noticed)?;
+        // A log without a head is a gap, so there is a head before there is a line.
+        if is_first || !noticed.is_empty() {
+            audit.write_head()?;
+        }
+        repairs.extend(gaps);
         Ok((audit, repairs))
     }
 
@@ -138,13 +164,19 @@ impl Audit {
     }
 }
 
+fn now() -> Millis {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as Millis)
+}
+
 fn head_path(log: &Path) -> PathBuf {
     log.with_extension("head")
 }
 
 /// The head; `None` where there is none that can be read.
 fn read_head(path: &Path) -> io::Result<Option<Head>> {
-    match fs::read(path) {
+    match read_private(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -164,6 +196,33 @@ fn read_on(file: &mut File, head: &mut Head) -> io::Result<usize> {
         head.hash = sha256(&line);
         head.bytes += length as u64;
     }
+}
+
+/// Bytes that are read at once on the way back to the beginning of a line.
+const BACK: u64 = 1 << 16;
+
+/// Whether the line that ends where `head` says is the one that it knows.
+fn is_last_line(file: &mut File, head: &Head) -> io::Result<bool> {
+    let (mut line, mut from) = (Vec::new(), head.bytes);
+    while from > 0 {
+        let length = from.min(BACK);
+        let mut before = vec![0; length as usize];
+        from -= length;
+        file.seek(io::SeekFrom::Start(from))?;
+        file.read_exact(&mut before)?;
+        before.append(&mut line);
+        line = before;
+        // The last byte is the end of the line itself.
+        let earlier = &line[..line.len() - 1];
+        if let Some(at) = earlier.iter().rposition(|byte| *byte == b'\n') {
+            line.drain(..=at);
+            break;
+        }
+    }
+    Ok(match line.pop() {
+        None => head.count == 0,
+        Some(last) => last == b'\n' && sha256(&line) == head.hash,
+    })
 }
 
 /// Ends the last line, where it is torn.
@@ -196,11 +255,24 @@ const TOLD: usize = 10;
 struct Link {
     seq: u64,
     prev: String,
+    entry: Noticed,
+}
+
+/// What of an entry is a problem by itself.
+#[derive(Deserialize)]
+struct Noticed {
+    #[serde(default)]
+    gap: Option<Gap>,
+}
+
+#[derive(Deserialize)]
+struct Gap {
+    what: String,
 }
 
 /// Checks the chain of the log at `path`, to the end that `audit.head` knows of. Fails where it cannot be read.
 pub fn verify(path: &Path) -> io::Result<Verified> {
-    let file = File::open(path)?;
+    let file = open_private(OpenOptions::new().read(true), path)?;
     // Read after the log was opened, and before it is read: what is written meanwhile is longer, never shorter.
     let known = read_head(&head_path(path))?;
     let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, file), Vec::new());
@@ -229,6 +301,10 @@ pub fn verify(path: &Path) -> io::Result<Verified> {
                         link.seq,
                         seq + 1
                     ));
+                }
+                if let Some(Gap { what }) = link.entry.gap {
+                    let what = crate::text::clean_line(&what, 200);
+                    problems.push(format!("before line {count}: {what} (noticed at the next start)"));
                 }
                 seq = link.seq;
             }
@@ -260,7 +336,7 @@ pub fn verify(path: &Path) -> io::Result<Verified> {
 
 /// All lines that can be read of the log at `path`, oldest first, one at a time. Fails where it cannot be opened.
 pub fn lines(path: &Path) -> io::Result<impl Iterator<Item = Line>> {
-    let lines = BufReader::new(File::open(path)?).split(b'\n');
+    let lines = BufReader::new(open_private(OpenOptions::new().read(true), path)?).split(b'\n');
     Ok(lines
         .map_while(Result::ok)
         .filter_map(|line| serde_json::from_slice(&line).ok()))

@@ -1,3 +1,5 @@
+use std::fs;
+
 use nexscope_relay::protocol::{Message, Mode};
 
 use super::*;
@@ -14,7 +16,7 @@ fn entry() -> Entry {
 fn log(lines: u64) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
-    let (mut audit, repairs) = Audit::open(&path).unwrap();
+    let (mut audit, repairs) = Audit::open(&path, true).unwrap();
     assert!(repairs.is_empty());
     let entries: Vec<_> = (0..lines).map(|at| (at, entry())).collect();
     audit.append(&entries).unwrap();
@@ -108,14 +110,14 @@ fn every_byte_counts() {
 fn the_chain_goes_on_after_a_crash_and_the_head_may_lag() {
     let (_dir, path) = log(3);
     // More was written, and a last line torn, before the head could be.
-    let (mut audit, _) = Audit::open(&path).unwrap();
+    let (mut audit, _) = Audit::open(&path, true).unwrap();
     audit.append(&[(9, entry())]).unwrap();
     drop(audit);
     assert!(problems(&path).is_empty());
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(b"{\"seq\":5,\"at\"").unwrap();
     assert_eq!(problems(&path), ["line 5 is torn"]);
-    let (mut audit, repairs) = Audit::open(&path).unwrap();
+    let (mut audit, repairs) = Audit::open(&path, true).unwrap();
     assert_eq!(repairs, ["a torn last line was cut off (13 bytes)"]);
     audit.append(&[(10, entry())]).unwrap();
     audit.write_head().unwrap();
@@ -135,13 +137,13 @@ fn an_end_that_was_cut_off_stays_visible_after_a_restart() {
         let text = fs::read_to_string(&path).unwrap();
         let four: usize = text.lines().take(4).map(|line| line.len() + 1).sum();
         fs::write(&path, &text[..four - torn]).unwrap();
-        let (mut audit, repairs) = Audit::open(&path).unwrap();
-        assert!(repairs[0].starts_with("the end is missing"), "{repairs:?}");
+        let (mut audit, repairs) = Audit::open(&path, true).unwrap();
+        assert!(repairs[0].starts_with("the end was missing"), "{repairs:?}");
         audit.append(&[(10, entry()), (11, entry())]).unwrap();
         audit.write_head().unwrap();
         assert!(!problems(&path).is_empty());
         // And again, without anything being found anew.
-        assert!(Audit::open(&path).unwrap().1.is_empty());
+        assert!(Audit::open(&path, true).unwrap().1.is_empty());
     }
 }
 
@@ -150,17 +152,18 @@ fn without_its_head_the_end_is_not_known() {
     let (_dir, path) = log(2);
     fs::remove_file(head_path(&path)).unwrap();
     assert!(problems(&path)[0].contains("audit.head is missing"));
-    assert!(Audit::open(&path).unwrap().1[0].contains("audit.head was missing"));
+    assert!(Audit::open(&path, true).unwrap().1[0].contains("audit.head was missing"));
 }
 
 #[test]
 fn what_others_wrote_over_several_lines_is_one_line() {
     let (_dir, path) = log(0);
-    let (mut audit, _) = Audit::open(&path).unwrap();
+    let (mut audit, _) = Audit::open(&path, true).unwrap();
     let body = "{\n  \"kind\": \"chat\",\r\n  \"text\": \"a\\nb\"\n}";
     let message = Message {
         id: "m-1".into(),
         from: "bob".into(),
+        from_key: None,
         to: vec![],
         only: false,
         thread: None,
@@ -197,7 +200,7 @@ fn it_is_private() {
 #[test]
 fn a_hundred_thousand_lines_are_verified() {
     let (_dir, path) = log(0);
-    let (mut audit, _) = Audit::open(&path).unwrap();
+    let (mut audit, _) = Audit::open(&path, true).unwrap();
     let entries: Vec<_> = (0..100_000_u64)
         .map(|at| {
             let text = "x".repeat(300);
@@ -221,4 +224,60 @@ fn a_hundred_thousand_lines_are_verified() {
             problems: vec![]
         }
     );
+}
+
+/// Issue 14, 23: the lines and the head were removed, and after one start all was well.
+#[test]
+fn what_was_noticed_once_is_reported_from_then_on() {
+    type Change = fn(&Path);
+    fn cut(path: &Path, lines: usize) {
+        let text = fs::read_to_string(path).unwrap();
+        let left: String = text.lines().take(lines).map(|line| format!("{line}\n")).collect();
+        fs::write(path, left).unwrap();
+    }
+    let table: [(&str, Change); 5] = [
+        ("the end and the head", |path| {
+            cut(path, 3);
+            fs::remove_file(head_path(path)).unwrap();
+        }),
+        ("the head alone", |path| fs::remove_file(head_path(path)).unwrap()),
+        ("a head that is none", |path| {
+            fs::write(head_path(path), "{").unwrap()
+        }),
+        ("all of it", |path| {
+            fs::remove_file(path).unwrap();
+            fs::remove_file(head_path(path)).unwrap();
+        }),
+        ("another end, with one line more that follows", |path| {
+            // As long as what was there, so that the head still points at the end of a line.
+            let text = fs::read_to_string(path).unwrap();
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines[5] = lines[5].replace("\"at\":5", "\"at\":7");
+            let next = lines[5].replace("\"seq\":6", "\"seq\":7");
+            let before = lines[5].split("\"prev\":\"").nth(1).unwrap()[..64].to_owned();
+            lines.push(next.replace(&before, &sha256(lines[5].as_bytes())));
+            fs::write(path, lines.join("\n") + "\n").unwrap();
+        }),
+    ];
+    for (what, change) in table {
+        let (_dir, path) = log(6);
+        change(&path);
+        for _ in 0..3 {
+            let (mut audit, _) = Audit::open(&path, false).unwrap();
+            audit.append(&[(9, entry())]).unwrap();
+            audit.write_head().unwrap();
+            assert!(!problems(&path).is_empty(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_crash_before_the_first_head_is_no_gap() {
+    let (dir, path) = log(0);
+    let (mut audit, _) = Audit::open(&path, true).unwrap();
+    audit.append(&[(1, entry())]).unwrap();
+    drop(audit);
+    assert!(Audit::open(&path, false).unwrap().1.is_empty());
+    assert!(problems(&path).is_empty());
+    drop(dir);
 }

@@ -1,13 +1,13 @@
 //! What a person left on the screen: what they had read, what they had not sent yet, what they wrote before.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::place::write_private;
+use super::place::{read_private, write_private};
 
 /// What is kept of a screen over a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Desk {
     /// convenience, and nothing depends on it.
     pub fn open(folder: &Path) -> Self {
         let path = folder.join("screen.json");
-        let kept = fs::read(&path).ok();
+        let kept = read_private(&path).ok();
         let kept = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self {
             kept: kept.unwrap_or_default(),
@@ -79,7 +79,7 @@ impl Writing {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 

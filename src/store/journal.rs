@@ -16,7 +16,10 @@ use std::{
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{audit::Audit, place::private};
+use super::{
+    audit::{Audit, log_path},
+    place::open_private,
+};
 use crate::room::{Kept, Millis, Record, audit};
 
 /// Records that may wait for the disk. When they are that many, the session takes no more from the relay.
@@ -87,9 +90,9 @@ impl Journal {
     /// Opens the journal at `path`, or makes it (0600). Fails where the file cannot be read or written. The audit log
     /// lies beside it.
     pub fn open(path: &Path) -> io::Result<Reading> {
-        let file = private(OpenOptions::new().read(true).append(true).create(true)).open(path)?;
+        let file = open_private(OpenOptions::new().read(true).append(true).create(true), path)?;
         Ok(Reading {
-            audit: path.with_file_name("audit.jsonl"),
+            audit: log_path(path.parent().unwrap_or(Path::new(""))),
             lines: BufReader::with_capacity(BUFFER, file),
             line: Vec::new(),
             number: 0,
@@ -137,7 +140,7 @@ impl Reading {
             .iter()
             .map(|repair| format!("journal: {repair}"))
             .collect();
-        let (log, mended) = Audit::open(&self.audit)?;
+        let (log, mended) = Audit::open(&self.audit, self.good == 0)?;
         repairs.extend(mended.iter().map(|repair| format!("audit: {repair}")));
         let (records_in, waiting) = mpsc::channel(QUEUE);
         // Reports are small and taken at once; a full channel makes the writer wait, nothing is lost.
@@ -343,7 +346,9 @@ mod tests {
         let _runtime = tokio::runtime::Runtime::new().unwrap();
         let mut reading = Journal::open(&path).unwrap();
         assert_eq!(threads(&reading.by_ref().collect::<Vec<_>>()), ["a", "b"]);
-        assert_eq!(reading.finish().unwrap().repairs.len(), 1);
+        let repairs = reading.finish().unwrap().repairs;
+        // That this journal has no audit log is noticed too.
+        assert!(repairs.len() == 2 && repairs[0].contains("line 2"), "{repairs:?}");
     }
 
     #[test]

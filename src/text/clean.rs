@@ -19,7 +19,7 @@ pub struct Cleaned {
 const TAB: usize = 4;
 
 /// Most code points kept in one grapheme. The longest emoji family has 11; stacks of accents go on for ever.
-const GRAPHEME_MAX: usize = 12;
+pub(super) const GRAPHEME_MAX: usize = 12;
 
 /// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`, tabs become spaces.
 pub fn clean(text: &str) -> Cleaned {
@@ -106,7 +106,7 @@ fn is_pictograph(c: char) -> bool {
 }
 
 /// Characters that draw nothing or change how others are drawn.
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     matches!(c as u32,
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
         | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0x2800 | 0x3164 | 0xfeff | 0xffa0

@@ -3,7 +3,9 @@
 //! The room decides what is offered, wanted and stopped; the threads tell it how far they are. Bytes never
 //! come near the room or the screen: they go from the connection to the thread, and from the thread to it.
 
+mod agent_file;
 mod name;
+mod outflow;
 mod part;
 mod receive;
 mod send;
@@ -25,8 +27,9 @@ use uuid::Uuid;
 use crate::link::{Files, Piece};
 use turns::Turns;
 
+pub use agent_file::{AgentFile, CheckedFile, Contents, Identity, contents};
 pub use name::safe_name;
-pub use source::{Source, contents, inspect, inspect_below};
+pub use source::{Source, inspect};
 
 /// The bytes of one reading or writing step where no chunk says its size.
 const STEP: usize = 256 * 1024;

@@ -1,15 +1,10 @@
 //! Sends a file of ours on one stream.
 
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-};
-
 use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
 use uuid::Uuid;
 
-use super::{Event, Giving, Pulse, Ways, turns::Turns};
+use super::{Event, Giving, Pulse, Ways, outflow::Outflow, turns::Turns};
 use crate::link::{FileFrame, Life, Piece, REPLACED};
 
 /// How a stream of ours ended.
@@ -54,9 +49,30 @@ fn on_stream(giving: &Giving, (life, stream): (Life, Uuid), ways: &Ways, pieces:
         offset: giving.offset,
         pushed: false,
     };
+    // Before the stream opens: a file of an agent's is compared whole, which may take a while.
+    let mut is_cut = false;
+    let opened = Outflow::open(&giving.source, || match pieces.try_recv() {
+        Ok(Piece::Stop | Piece::Replaced) => true,
+        Ok(Piece::Cut) | Err(TryRecvError::Disconnected) => {
+            is_cut = true;
+            true
+        }
+        // What else comes is about a stream, which there is not yet.
+        Ok(_) | Err(TryRecvError::Empty) => false,
+    });
+    let outflow = match opened {
+        Ok(Some(outflow)) => Ok(outflow),
+        Ok(None) => {
+            if is_cut {
+                ways.tell(Event::Cut { have: giving.offset });
+            }
+            return;
+        }
+        Err(why) => Err(why),
+    };
     ways.link.send(life, FileFrame::Open(open));
-    let end = match giving.source.open() {
-        Ok(file) => give(giving, file, (life, stream), ways, pieces),
+    let end = match outflow {
+        Ok(outflow) => give(giving, outflow, (life, stream), ways, pieces),
         Err(why) => End::Broken(why),
     };
     match end {
@@ -81,15 +97,14 @@ fn on_stream(giving: &Giving, (life, stream): (Life, Uuid), ways: &Ways, pieces:
 
 fn give(
     giving: &Giving,
-    mut file: File,
+    mut file: Outflow,
     (life, stream): (Life, Uuid),
     ways: &Ways,
     pieces: &mut mpsc::Receiver<Piece>,
 ) -> End {
     let source = &giving.source;
-    let unread = |error: std::io::Error| End::Broken(format!("it cannot be read: {}", super::disk(&error)));
-    if let Err(error) = file.seek(SeekFrom::Start(giving.offset)) {
-        return unread(error);
+    if let Err(why) = file.seek(giving.offset) {
+        return End::Broken(why);
     }
     let (mut at, mut credit) = (giving.offset, giving.offset);
     let mut pulse = Pulse::new();
@@ -116,18 +131,14 @@ fn give(
         let length = (credit - at).min(ways.link.chunk_bytes() as u64) as usize;
         let mut frame = Vec::with_capacity(nexscope_relay::protocol::CHUNK_HEAD + length);
         frame.extend(ChunkHead { stream, offset: at }.to_bytes());
-        match Read::by_ref(&mut file)
-            .take(length as u64)
-            .read_to_end(&mut frame)
-        {
-            Ok(0) => return End::Broken("it became shorter while it was sent".to_owned()),
+        match file.read(at, length, &mut frame) {
             Ok(read) => at += read as u64,
-            Err(error) => return unread(error),
+            Err(why) => return End::Broken(why),
         }
         ways.link.send(life, FileFrame::Chunk(frame.into()));
         pulse.beat(ways, at);
     }
-    match source.is_unchanged(&file) {
+    match file.is_as_offered(source) {
         true => End::Done,
         false => End::Broken("it has changed while it was sent; it has to be offered again".to_owned()),
     }

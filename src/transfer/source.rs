@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Event, Pulse, STEP, Ways, disk};
+use super::{Event, Identity, Pulse, STEP, Ways, disk};
 use crate::{link::Piece, text::lossless};
 
 /// A file of ours, as it was when it was offered: who changes it later does not send something else.
@@ -28,16 +28,23 @@ pub struct Source {
     pub modified: u64,
     /// The SHA-256 of its bytes, in hex; empty until they were read.
     pub sha256: String,
+    /// Which file it is, where an agent named it: it is opened beneath that agent's folder alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
+/// Why a file is not sent that is not what it was.
+pub(super) const CHANGED: &str = "it has changed since it was offered; it has to be offered again";
+
 impl Source {
-    /// A file that is still to be read.
+    /// A file that our person named, and that is still to be read.
     pub fn unread(path: PathBuf) -> Self {
         Self {
             path,
             size: 0,
             modified: 0,
             sha256: String::new(),
+            identity: None,
         }
     }
 
@@ -47,16 +54,20 @@ impl Source {
             size: meta.len(),
             modified: modified(meta),
             sha256,
+            identity: None,
         }
     }
 
     /// Opens it. Fails, in words, where it is gone or no longer what was offered.
     pub(super) fn open(&self) -> Result<File, String> {
         // Told to the receiver too, who need not know where it lies.
-        let file = open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?;
+        let file = match &self.identity {
+            Some(identity) => identity.open()?,
+            None => open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?,
+        };
         match self.is_unchanged(&file) {
             true => Ok(file),
-            false => Err("it has changed since it was offered; it has to be offered again".to_owned()),
+            false => Err(CHANGED.to_owned()),
         }
     }
 
@@ -87,44 +98,42 @@ fn open(path: &Path) -> std::io::Result<File> {
 
 /// Whether `path` is a file that can be offered. Fails with a sentence that says what to do.
 pub fn inspect(path: &Path) -> Result<(), String> {
+    open_regular(path).map(drop)
+}
+
+/// Opens a file that our person named, once, and looks at what was opened.
+fn open_regular(path: &Path) -> Result<File, String> {
     let name = crate::text::clean_line(&path.to_string_lossy(), 200);
-    let meta = std::fs::metadata(path).map_err(|error| format!("{name}: {}", disk(&error)))?;
+    let failed = |error: std::io::Error| match error.raw_os_error() {
+        // A socket.
+        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
+            format!("{name} is no ordinary file, and cannot be sent.")
+        }
+        _ => format!("{name}: {}", disk(&error)),
+    };
+    let file = open(path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
     if meta.is_dir() {
         return Err(format!("{name} is a folder: pack it into one file first."));
     }
-    if !meta.is_file() {
-        return Err(format!("{name} is no ordinary file, and cannot be sent."));
-    }
-    // Opening tells whether it may be read.
-    open(path)
-        .map(drop)
-        .map_err(|error| format!("{name}: {}", disk(&error)))
-}
-
-/// Looks whether an agent may attach a file: one below `folder`, links resolved. Returns its real place. Fails, in
-/// words for a person and the agent.
-pub fn inspect_below(path: &Path, folder: &Path) -> Result<PathBuf, String> {
-    let name = crate::text::clean_line(&path.to_string_lossy(), 200);
-    let real = path
-        .canonicalize()
-        .map_err(|_| format!("there is no file {name}"))?;
-    let below = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    match real.starts_with(&below) {
-        true => inspect(&real).map(|()| real),
-        false => Err(format!("{name} is not below {}", folder.display())),
+    match meta.is_file() {
+        true => Ok(file),
+        false => Err(format!("{name} is no ordinary file, and cannot be sent.")),
     }
 }
 
 /// Reads a file whole and tells what it is.
 pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
     let (mut have, mut pulse) = (0, Pulse::new());
-    let read = read(path, |bytes| {
-        have += bytes.len() as u64;
-        pulse.beat(ways, have);
-        match pieces.try_recv() {
-            Ok(Piece::Stop) => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
+    let read = open_regular(path).and_then(|file| {
+        read(file, path, |bytes| {
+            have += bytes.len() as u64;
+            pulse.beat(ways, have);
+            match pieces.try_recv() {
+                Ok(Piece::Stop) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })
     });
     match read {
         Ok(Some(source)) => ways.tell(Event::Hashed(source)),
@@ -133,25 +142,13 @@ pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) 
     }
 }
 
-/// A file's bytes and what it is, where it has at most so many; none where it has more. Fails, in words, where it
-/// cannot be read or changes meanwhile.
-pub fn contents(path: &Path, most: u64) -> Result<Option<(Source, Vec<u8>)>, String> {
-    let mut all = Vec::new();
-    let source = read(path, |bytes| {
-        all.extend_from_slice(bytes);
-        match all.len() as u64 > most {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    })?;
-    Ok(source.map(|source| (source, all)))
-}
-
-/// Reads a file whole, and shows each part of it as it comes; none where that has ended it.
-fn read(path: &Path, mut part: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<Option<Source>, String> {
-    inspect(path)?;
+/// Reads an opened file whole, and shows each part of it as it comes; none where that has ended it.
+pub(super) fn read(
+    mut file: File,
+    path: &Path,
+    mut part: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<Option<Source>, String> {
     let unread = |error: std::io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
-    let mut file = open(path).map_err(unread)?;
     let before = Source::of(path, &file.metadata().map_err(unread)?, String::new());
     let (mut hash, mut buffer, mut have) = (Sha256::new(), vec![0; STEP], 0);
     loop {

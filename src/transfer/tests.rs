@@ -11,7 +11,7 @@ use nexscope_relay::Relay;
 
 use crate::{
     config::{self, Flags, Paths},
-    room::{Command, Connection, Decision, Fate, How, ItemId, Person, Side, Stage, Target},
+    room::{Command, Connection, Decision, Fate, How, Intent, ItemId, Person, Side, Stage, Target},
     session::Session,
 };
 
@@ -130,6 +130,7 @@ fn offer(session: &mut Session, to: &[&str], path: &Path) -> u32 {
         public: false,
         note: true,
         files: vec![path.to_owned()],
+        force: true,
     };
     match session.perform(say) {
         Ok(crate::room::Reply::Said(number)) => number,
@@ -138,11 +139,19 @@ fn offer(session: &mut Session, to: &[&str], path: &Path) -> u32 {
 }
 
 fn accept(session: &mut Session, number: u32) {
-    let accept = Decision::Accept {
+    let accept = Intent::Accept {
         target: Target::Item(ItemId::File(number)),
         how: How::default(),
     };
-    session.decide(accept, Person::at_keyboard()).unwrap();
+    decide(session, accept, number);
+}
+
+/// A person who has just read what is offered decides.
+fn decide(session: &mut Session, intent: Intent, number: u32) {
+    let shown = session.room.shown(&[ItemId::File(number)]);
+    session
+        .decide(Decision::new(intent, shown), Person::at_keyboard())
+        .unwrap();
 }
 
 fn stage(session: &Session, number: u32) -> Option<Stage> {
@@ -239,11 +248,11 @@ async fn a_broadcast_is_fetched_by_each_who_wants_it() {
         waits(all[1], 1) && is_done(all[2], 1)
     })
     .await;
-    let reject = Decision::Reject {
+    let reject = Intent::Reject {
         target: Target::Item(ItemId::File(1)),
         reason: "no room".into(),
     };
-    bob.decide(reject, Person::at_keyboard()).unwrap();
+    decide(&mut bob, reject, 1);
     until(&mut [&mut alice, &mut bob, &mut carol], |all| {
         let words = all[0].room.offers.get(1).unwrap().in_words();
         words.contains("carol has it") && words.contains("bob declined: no room")
@@ -488,10 +497,17 @@ async fn a_file_that_is_stopped_leaves_nothing() {
 async fn what_cannot_be_offered_says_why_at_once() {
     let world = World::new().await;
     let mut alice = world.join("alice", "").await;
+    let _socket = std::os::unix::net::UnixListener::bind(world.path("socket")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(world.path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
     for (path, why) in [
         (world.path("nothing"), "no such file"),
         (world.dir.path().to_owned(), "is a folder"),
         (PathBuf::from("/dev/null"), "no ordinary file"),
+        (world.path("socket"), "no ordinary file"),
+        (world.path("pipe"), "no ordinary file"),
     ] {
         let say = Command::Say {
             to: vec![],
@@ -500,6 +516,7 @@ async fn what_cannot_be_offered_says_why_at_once() {
             public: false,
             note: false,
             files: vec![path],
+            force: false,
         };
         let error = alice.perform(say).unwrap_err();
         assert!(error.contains(why), "{error}");

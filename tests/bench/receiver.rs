@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::support::{
     Home, Relay, TOKEN,
     proxy::Proxy,
-    shell::{Running, ask},
+    shell::{Running, ask, decide},
 };
 
 /// Somebody who takes files, from a folder of their own, and their way to the relay.
@@ -52,7 +52,7 @@ impl Receiver {
         {
             std::thread::sleep(Duration::from_millis(20));
         }
-        ask(&self.home, &["accept", id]);
+        decide(&self.home, &["accept", id]);
     }
 
     pub fn file(&self, id: &str) -> Value {

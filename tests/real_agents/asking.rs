@@ -82,7 +82,7 @@ fn an_adapter_asks_its_person_and_what_they_say_happens() {
     // The thread's next mention goes on in it.
     scene.alice.say("/say --thread t1 @bob do you know?");
     scene.bob.wait_for("▸ m3 alice asks codex");
-    scene.bob.say("/accept m3");
+    scene.bob.decide("/accept m3");
     scene.alice.wait_for("And I know it.");
     assert_eq!(scene.waiting(), program);
     assert!(scene.told().contains("> do you know?"));

@@ -26,7 +26,7 @@ fn stopped_by_key(scene: &Scene) {
         .bob
         .wait_for(&format!("{} was stopped on m1", scene.real.name()));
     scene.assert_nothing_runs();
-    let alice = scene.alice.wait_for("failed at bob: stopped by bob");
+    let alice = scene.alice.wait_for("failed at bob: stopped by its owner");
     assert!(!alice.contains(&format!("bob·{}", scene.real.name())), "{alice}");
 }
 
@@ -85,7 +85,7 @@ fn leaving_ends_what_runs_and_tells_the_asker() {
     scene.bob.wait_for("Again to leave");
     scene.bob.send("\x03");
     scene.alice.wait_until("both failures", |screen| {
-        screen.matches("failed at bob: stopped by bob").count() == 2
+        screen.matches("failed at bob: stopped by its owner").count() == 2
     });
     scene.alice.wait_for("bob left");
     scene.assert_nothing_runs();
@@ -116,7 +116,7 @@ fn what_waits_ends_with_what_it_was_started_for() {
         scene.ask(1, "@bob is it safe?");
         scene.bob.wait_for("It is.");
         scene.waiting();
-        scene.bob.say("/mode auto");
+        scene.bob.command("/mode auto");
         gone("an end with the mode");
 
         scene.alice.say("@bob is that safe?");

@@ -39,7 +39,7 @@ fn goes_on(real: Real) {
     scene.bob.wait_for("▸ m3 alice asks");
     scene.alice.say("/say --thread t1 @bob and is beta safe?");
     scene.bob.wait_for("1 more");
-    scene.bob.say("/accept m4");
+    scene.bob.decide("/accept m4");
     scene.alice.wait_for("The second answer.");
     assert_eq!(scene.waiting(), program, "it was started anew");
     let (asked, answered) = newest(&scene, 2);
@@ -58,7 +58,7 @@ fn goes_on(real: Real) {
     scene.open_bob();
     scene.alice.say("/say --thread t1 @bob and is gamma safe?");
     scene.bob.wait_for("and is gamma safe?");
-    scene.bob.say("/accept m6");
+    scene.bob.decide("/accept m6");
     scene.alice.wait_for("The third answer.");
     let (asked, answered) = newest(&scene, 3);
     assert!(asked.contains("> is alpha safe?"), "{asked}");

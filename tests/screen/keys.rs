@@ -158,14 +158,19 @@ fn a_mention_is_accepted_with_instructions() {
     b.wait_for("▸ m1 alice asks");
     b.send("\x1bOS");
     b.wait_for("[Inbox 1]");
-    b.press_until("i", "what your agent should mind");
+    b.press_until("i", "Accept m1 with instructions");
     b.send("look at the lock first");
     b.wait_for("✎ look at the lock first");
-    b.press_until("\r", "nothing waits");
+    b.press_until_is("\r", "it is accepted", |screen| !screen.contains("✎ look at"));
     a.wait_for("done");
     let prompt = std::fs::read_to_string(bob.path().join("prompt")).unwrap();
     assert!(prompt.contains("look at the lock first"), "{prompt}");
-    b.send("d");
+    // The inbox is empty, and the focus back where one writes: the palette has what was decided.
+    b.send("\x10");
+    b.wait_for("what do you want to do?");
+    b.send("decided today");
+    b.wait_for("▸ what was decided today");
+    b.send(ENTER);
     b.wait_for("Decided today");
     b.wait_for("accepted for helper");
 }

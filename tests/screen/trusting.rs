@@ -1,5 +1,7 @@
 //! Settings that loosen something, from a file or another program, wait for the person.
 
+use std::time::Duration;
+
 use super::{
     ENTER, leave,
     support::{self, Home, Relay},
@@ -36,7 +38,7 @@ fn a_looser_setting_waits_for_a_key_and_a_safer_one_holds_at_once() {
     a.send("hello auto mode");
     a.wait_for("› hello auto mode");
     a.send("\x18\x12");
-    a.wait_for("Ctrl-x Ctrl-r again takes them");
+    a.wait_for("then Ctrl-x Ctrl-r takes them");
     assert!(a.screen().contains("alice · manual"), "{}", a.screen());
     a.press_until("\x18\x12", "alice · auto");
     // A mistake changes nothing and names its place; what is safer holds without being asked for.
@@ -57,18 +59,18 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::write(&file, support::command_agent("theirs", &agent)).unwrap();
     let a = alice.screen(80, 24);
     a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
-    a.say("/ask are you there?");
+    a.command("/ask are you there?");
     a.wait_for("No agent is configured");
     a.send("\x15\x18\x12");
     a.wait_for("command = [");
-    a.press_until("\x18\x12", "The settings are as they were saved.");
-    a.say("/ask are you there?");
+    a.press_until("\x18\x12", "Settings applied.");
+    a.command("/ask are you there?");
     a.wait_for("from the project");
     leave(a);
 
     let a = alice.screen(80, 24);
     a.wait_for("from the project");
-    a.say("/ask and now?");
+    a.command("/ask and now?");
     a.wait_until("a second answer", |screen| {
         screen.matches("from the project").count() == 2
     });
@@ -122,19 +124,115 @@ fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
     );
     let b = bob.screen(120, 24);
     b.wait_for("People 1");
-    b.say("/ask where are you?");
+    b.command("/ask where are you?");
     b.wait_for("helper works in your whole home folder: /trust helper allows that");
     b.send("\x15");
-    b.say("/trust helper");
+    b.command("/trust helper");
     b.wait_for("Allowed: helper works in your whole home folder.");
     let home = bob.path().canonicalize().unwrap();
-    b.say("/ask where are you?");
+    b.command("/ask where are you?");
     b.wait_for(&format!("from {}", home.display()));
     leave(b);
     let b = bob.screen(120, 24);
     b.wait_for("People 1");
-    b.say("/ask and now?");
+    b.command("/ask and now?");
     b.wait_until("a second answer", |screen| {
         screen.matches(&format!("from {}", home.display())).count() == 2
     });
+}
+
+/// What a saved file would run, and which keys would decide, waits until its person has read it and pressed a key.
+#[test]
+fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let ran = alice.path().join("ran");
+    let program = alice.script(
+        "program",
+        "echo \"$0 $1\" >> \"$HOME/ran\"; echo a-token-of-sixteen-characters",
+    );
+    let config = alice.path().join("config/nexscope");
+    let file = config.join("config.toml");
+    let a = alice.screen(100, 30);
+    a.wait_for("People 1");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let token = before.lines().find(|line| line.starts_with("token = ")).unwrap();
+    let saved = before.replace(token, &format!("token_command = [{program:?}, \"token\"]"));
+    let saved = format!("{saved}[ui]\nkeymap = \"own\"\nnotify_command = [{program:?}, \"notify\"]\n");
+    std::fs::create_dir_all(config.join("keymaps")).unwrap();
+    let own = "inherits = \"default\"\n[anywhere]\nF9 = \"accept\"\n";
+    std::fs::write(config.join("keymaps/own.toml"), own).unwrap();
+    std::fs::write(&file, saved).unwrap();
+    a.wait_for("takes looser settings");
+    // Somebody writes, which would call a person who is called by a program.
+    let bob = Home::new("bob", &relay, "");
+    let b = bob.screen(80, 24);
+    b.wait_for("People 2");
+    b.say("@alice are you there?");
+    a.wait_for("are you there?");
+    a.settle(Duration::from_millis(300));
+    assert!(!ran.exists(), "{}", std::fs::read_to_string(&ran).unwrap());
+    // All of it is read before it is taken.
+    a.send("\x18\x12");
+    for what in ["token_command = ", "notify_command = ", "[anywhere] F9 = accept"] {
+        a.wait_for(what);
+    }
+    a.press_until("\x18\x12", "Settings applied.");
+    assert!(!ran.exists());
+}
+
+/// Of what a folder brings all is read before it is trusted, however long it is, and nothing of it is hidden.
+#[test]
+fn a_long_file_is_read_to_its_end_before_it_is_trusted() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let file = alice.work().join(".nexscope/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let filler: String = (0..300).map(|nth| format!("# {nth}\n")).collect();
+    let wide = "#".repeat(500);
+    let text = format!(
+        "agent = \"zz\"\n{filler}# {wide}\n# \u{9d}hidden\u{9c}\n[agents.zz]\nkind = \"command\"\ncommand = [\"{}\"]\n# the end\n",
+        "evil".repeat(120)
+    );
+    std::fs::write(&file, text).unwrap();
+    let a = alice.screen(80, 24);
+    a.wait_for("takes looser settings");
+    a.send("\x18\x12");
+    a.wait_for("Looser settings");
+    a.settle(Duration::from_millis(300));
+    a.send("\x18\x12");
+    a.wait_for("Read it to the end first.");
+    let mut seen = a.screen();
+    while !seen.contains("# the end") {
+        let before = a.screen();
+        a.send("\x1b[6~");
+        seen.push_str(&a.wait_until("the next page", |screen| *screen != before));
+    }
+    for what in ["\\u{9d}hidden\\u{9c}", "[agents.zz]"] {
+        assert!(seen.contains(what), "{what}");
+    }
+    a.press_until("\x18\x12", "Settings applied.");
+}
+
+/// A folder's file that is no plain file is told, and nothing waits for it.
+#[test]
+fn a_folders_settings_are_a_plain_file_or_nothing() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let file = alice.work().join(".nexscope/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(alice.path().join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink(alice.path().join("pipe"), &file).unwrap();
+    for word in ["invite", "doctor"] {
+        let output = support::shell::shell(&alice, &[word]);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(
+            said.contains("it is a link; only a plain file is read"),
+            "{word}: {said}"
+        );
+    }
 }

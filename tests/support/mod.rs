@@ -111,6 +111,16 @@ impl Home {
         Term::spawn(self, &[], columns, rows)
     }
 
+    /// At the screen, the person lets auto mode answer a member who is here.
+    pub fn trusts(&self, name: &str) {
+        let screen = self.screen(120, 30);
+        screen.wait_for(&format!("● {name}"));
+        screen.command(&format!("/trust {name}"));
+        screen.wait_for(&format!("{name} is trusted"));
+        screen.say("/quit");
+        screen.end();
+    }
+
     /// A folder that the person's programs are started in.
     pub fn work(&self) -> PathBuf {
         self.path().join("work")

@@ -27,6 +27,11 @@ pub fn shell(home: &Home, arguments: &[&str]) -> Output {
     program(home, arguments).output().unwrap()
 }
 
+/// A shell command of an agent's: with the mark that Claude Code's tools have in their environment.
+pub fn agents_shell(home: &Home, arguments: &[&str]) -> Output {
+    program(home, arguments).env("CLAUDECODE", "1").output().unwrap()
+}
+
 /// A shell command that succeeds, as JSON.
 #[track_caller]
 pub fn ask(home: &Home, arguments: &[&str]) -> Value {
@@ -40,6 +45,13 @@ pub fn ask(home: &Home, arguments: &[&str]) -> Value {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text}"))
+}
+
+/// A decision by a program that may decide: it reads all that waits, then decides.
+#[track_caller]
+pub fn decide(home: &Home, arguments: &[&str]) -> Value {
+    ask(home, &["inbox"]);
+    ask(home, arguments)
 }
 
 /// A shell command that fails: its exit code, and what it says.
@@ -127,6 +139,11 @@ impl Running {
 
     pub fn say(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Writes bytes that need not be text.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.input.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
     /// Ends the input and waits for the end. Returns exit code, and what was printed as errors.

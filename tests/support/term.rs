@@ -245,6 +245,37 @@ impl Term {
         self.send("\r");
     }
 
+    /// Types a command that decides, and sends it alone: what comes in one piece decides nothing.
+    #[track_caller]
+    pub fn command(&self, line: &str) {
+        self.settle(std::time::Duration::from_millis(300));
+        self.send(line);
+        let end: String = line
+            .chars()
+            .rev()
+            .take(12)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect();
+        self.wait_for(&end);
+        self.settle(std::time::Duration::from_millis(100));
+        self.send("\r");
+    }
+
+    /// Types a command that decides on an item. One that is not whole on the screen is opened, and another key decides.
+    #[track_caller]
+    pub fn decide(&self, line: &str) {
+        self.command(line);
+        let opened = |screen: &str| screen.contains("─ end ─");
+        let seen = self.wait_until("it is opened or decided", |screen| {
+            opened(screen) || !screen.contains(line)
+        });
+        if opened(&seen) {
+            self.press_until_is("\x1bOQ", "it is decided", |screen| !opened(screen));
+        }
+    }
+
     /// Presses a deciding key, again and again until what it decides is seen: the first press may come
     /// before the item was on the screen for long enough.
     #[track_caller]
@@ -259,7 +290,7 @@ impl Term {
         loop {
             self.send(key);
             let mut state = self.shared.state.lock().unwrap();
-            let again = Instant::now() + std::time::Duration::from_millis(300);
+            let again = Instant::now() + std::time::Duration::from_millis(800);
             loop {
                 let screen = state.parser.screen().contents();
                 if expected(&screen) {

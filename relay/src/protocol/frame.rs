@@ -1,5 +1,7 @@
 //! The frames themselves. Each struct serialises with its `type`; [`Frame::parse`] reads what a relay sends.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -85,7 +87,24 @@ pub struct Welcome {
     pub server: String,
     /// What the relay takes.
     pub limits: Limits,
+    /// What this relay has beyond version 2's first edition; see [`FEATURES`].
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// Whether the name is bound to this member's `owner`; older relays do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<bool>,
 }
+
+impl Welcome {
+    /// Whether the relay has a feature.
+    pub fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|one| one == feature)
+    }
+}
+
+/// What this relay announces in `welcome.features`: names stay bound to their owner after it has left; messages
+/// carry `from_key`; `to_keys` is heeded.
+pub const FEATURES: [&str; 3] = ["names", "from_key", "to_keys"];
 
 /// What became of a resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +226,9 @@ pub struct Send {
     /// Deliver to the addressed alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
+    /// The keys of addressed members: an `only` message goes to these keys alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub to_keys: BTreeMap<String, String>,
     /// The id of the thread's first message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
@@ -222,6 +244,9 @@ pub struct Message {
     pub id: String,
     /// Who sent it.
     pub from: String,
+    /// The sender's key, set by the relay; none without an owner, or where the relay is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_key: Option<String>,
     /// Who is addressed.
     #[serde(default)]
     pub to: Vec<String>,
@@ -270,6 +295,9 @@ pub struct SendSignal {
     /// Deliver to the addressed alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
+    /// The keys of addressed members: an `only` signal goes to these keys alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub to_keys: BTreeMap<String, String>,
     /// The thread that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,

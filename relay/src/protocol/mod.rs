@@ -8,6 +8,7 @@ mod chunk;
 mod code;
 mod frame;
 mod hello;
+mod key;
 mod name;
 mod request;
 pub mod v1;
@@ -15,11 +16,12 @@ pub mod v1;
 pub use chunk::{CHUNK_HEAD, ChunkHead, MAX_STREAMS, stream_id};
 pub use code::Code;
 pub use frame::{
-    Ack, Bye, ErrorFrame, Frame, FrameError, Hello, Limits, Member, Message, Mode, Presence, PresenceEvent,
-    Resume, Resumed, Send, SendSignal, Signal, Status, StreamClose, StreamCredit, StreamOpen, StreamReason,
-    Update, Welcome,
+    Ack, Bye, ErrorFrame, FEATURES, Frame, FrameError, Hello, Limits, Member, Message, Mode, Presence,
+    PresenceEvent, Resume, Resumed, Send, SendSignal, Signal, Status, StreamClose, StreamCredit, StreamOpen,
+    StreamReason, Update, Welcome,
 };
 pub use hello::{Greeting, MAX_CLIENT};
+pub use key::{KeyError, MemberKey};
 pub use name::{is_id, is_name, is_thread, same_name};
 pub use request::{MAX_AGENTS, MAX_NOTE, MAX_TO, Post, Request};
 

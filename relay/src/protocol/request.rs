@@ -3,13 +3,14 @@
 //! A text frame is read in one pass into its raw fields, then each field is checked on its own. That way
 //! a frame with a fault still tells its `id`, and `body` stays the very bytes that the client wrote.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Code, ErrorFrame, Mode, StreamClose, StreamCredit, StreamOpen, Update, is_id, is_name, is_thread,
+    Code, ErrorFrame, MemberKey, Mode, StreamClose, StreamCredit, StreamOpen, Update, is_id, is_name,
+    is_thread, same_name,
 };
 
 /// The most names that a message may address.
@@ -47,6 +48,8 @@ pub struct Post<'a> {
     pub to: Vec<String>,
     /// Deliver to the addressed alone.
     pub only: bool,
+    /// The keys that addressed members are expected to have, by name as written; at most [`MAX_TO`].
+    pub to_keys: Vec<(String, MemberKey)>,
     /// The thread that it belongs to.
     pub thread: Option<Cow<'a, str>>,
     /// A JSON object, byte for byte.
@@ -57,6 +60,12 @@ impl Post<'_> {
     /// Whether it is for all, and addresses nobody.
     pub fn is_broadcast(&self) -> bool {
         self.to.is_empty() && !self.only
+    }
+
+    /// The key that an addressed member is expected to have.
+    pub fn key_of(&self, name: &str) -> Option<MemberKey> {
+        let (_, key) = self.to_keys.iter().find(|(one, _)| same_name(one, name))?;
+        Some(*key)
     }
 }
 
@@ -72,6 +81,8 @@ struct Envelope<'a> {
     to: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "present")]
     only: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "present")]
+    to_keys: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "present")]
     thread: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "present")]
@@ -136,6 +147,17 @@ pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 pub(super) fn names(raw: &RawValue, most: usize) -> Option<Vec<String>> {
     let names: Vec<String> = read(raw)?;
     (names.len() <= most && names.iter().all(|name| is_name(name))).then_some(names)
+}
+
+/// Reads an object of at most [`MAX_TO`] member names with a key each.
+fn keys(raw: &RawValue) -> Option<Vec<(String, MemberKey)>> {
+    let keys: BTreeMap<String, String> = object(raw.get())?;
+    if keys.len() > MAX_TO {
+        return None;
+    }
+    keys.into_iter()
+        .map(|(name, key)| Some((is_name(&name).then_some(name)?, key.parse().ok()?)))
+        .collect()
 }
 
 /// Reads any other field.
@@ -205,6 +227,11 @@ impl<'a> Envelope<'a> {
             None => false,
             Some(raw) => read(raw).ok_or_else(|| bad("`only` is true or false."))?,
         };
+        let to_keys = match self.to_keys {
+            None => Vec::new(),
+            Some(raw) => keys(raw)
+                .ok_or_else(|| bad("`to_keys` gives at most 64 member names a key of 16 hex digits each."))?,
+        };
         let thread = match self.thread.filter(|raw| raw.get() != "null") {
             None => None,
             Some(raw) => Some(
@@ -219,6 +246,7 @@ impl<'a> Envelope<'a> {
             id,
             to,
             only,
+            to_keys,
             thread,
             body,
         })
@@ -358,6 +386,16 @@ mod tests {
                 Some("a"),
             ),
             (&many, Code::BadFrame, Some("a")),
+            (
+                r#"{"type":"message","id":"a","body":{},"to_keys":["bob"]}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
+            (
+                r#"{"type":"message","id":"a","body":{},"to_keys":{"bob":"2b32"}}"#,
+                Code::BadFrame,
+                Some("a"),
+            ),
             (
                 r#"{"type":"message","id":"a","body":{},"only":1}"#,
                 Code::BadFrame,

@@ -2,11 +2,18 @@
 //!
 //! Receipts have a part of their own, so that a busy exchange of them pushes nobody's words out.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt::Write,
+};
 
 use bytes::Bytes;
 
-use super::seat::{Key, Owner};
+use super::{
+    seat::{Holder, Key},
+    waiting::Recipient,
+};
+use crate::protocol::MemberKey;
 
 /// A message that the room remembers.
 pub(super) struct Stored {
@@ -14,8 +21,8 @@ pub(super) struct Stored {
     pub(super) at: u64,
     pub(super) id: Box<str>,
     pub(super) from: Key,
-    /// Whose the sender's name was.
-    pub(super) from_owner: Option<Owner>,
+    /// Who had the sender's name.
+    pub(super) from_holder: Holder,
     pub(super) to: Box<[Addressee]>,
     pub(super) only: bool,
     /// Connections that it was queued for when it came.
@@ -30,32 +37,41 @@ pub(super) struct Addressee {
     pub(super) key: Key,
     /// As the message's frame spells it.
     pub(super) name: Box<str>,
-    /// Whose the name was, so that a later holder of it does not read what was meant for another.
-    pub(super) owner: Option<Owner>,
+    /// Who it is meant for: a later holder of the name does not read it.
+    pub(super) holder: Holder,
 }
 
 /// Somebody who asks what it may see.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) key: &'a Key,
-    pub(super) owner: Option<Owner>,
+    pub(super) holder: Holder,
 }
 
 impl Stored {
-    /// Whether this reader sent it.
+    /// Whether this reader sent it, for all that can be told: without a key, names are all there is.
     pub(super) fn is_from(&self, reader: Reader) -> bool {
-        self.from == *reader.key && (self.from_owner.is_none() || self.from_owner == reader.owner)
+        self.from == *reader.key && self.from_holder.key == reader.holder.key
     }
 
     /// Whether this reader may see it.
     pub(super) fn is_for(&self, reader: Reader) -> bool {
-        !self.only || self.is_from(reader) || self.to.iter().any(|to| to.is(reader))
+        let sent = || self.from == *reader.key && self.from_holder.is(reader.holder);
+        !self.only || sent() || self.to.iter().any(|to| to.is(reader))
     }
 }
 
 impl Addressee {
     fn is(&self, reader: Reader) -> bool {
-        self.key == *reader.key && (self.owner.is_none() || self.owner == reader.owner)
+        self.key == *reader.key && self.holder.is(reader.holder)
+    }
+
+    /// Whom it waits for.
+    pub(super) fn recipient(&self) -> Recipient {
+        Recipient {
+            name: self.key.clone(),
+            key: self.holder.key,
+        }
     }
 }
 
@@ -63,7 +79,7 @@ impl Addressee {
 pub(super) struct Memory {
     messages: Part,
     receipts: Part,
-    /// The sequence number of each (sender, id).
+    /// The sequence number of each (sender, its key, id).
     ids: HashMap<Box<str>, u64>,
     max_messages: usize,
     max_bytes: usize,
@@ -89,8 +105,7 @@ impl Memory {
 
     /// Keeps the newest message. The caller then takes out what is too much, with [`Memory::evict`].
     pub(super) fn push(&mut self, message: Stored) {
-        self.ids
-            .insert(id_key(message.from.as_str(), &message.id).into(), message.seq);
+        self.ids.insert(message.id_key(), message.seq);
         let part = if message.receipt {
             &mut self.receipts
         } else {
@@ -107,13 +122,27 @@ impl Memory {
         let part = [&mut self.messages, &mut self.receipts].into_iter().find(over)?;
         let oldest = part.ring.pop_front()?;
         part.bytes -= oldest.frame.len();
-        self.ids.remove(id_key(oldest.from.as_str(), &oldest.id).as_str());
+        self.ids.remove(&oldest.id_key());
         Some(oldest)
     }
 
-    /// The message that `from` sent with this id.
-    pub(super) fn find(&self, from: &Key, id: &str) -> Option<&Stored> {
-        self.get(*self.ids.get(id_key(from.as_str(), id).as_str())?)
+    /// The message that `from`, with this key, sent with this id.
+    pub(super) fn find(&self, from: &Key, key: Option<MemberKey>, id: &str) -> Option<&Stored> {
+        self.get(*self.ids.get(&id_key(from, key, id))?)
+    }
+
+    /// Gives a message that waited for whoever takes a name to its first holder.
+    pub(super) fn claim(&mut self, seq: u64, name: &Key, holder: Holder) {
+        let parts = [&mut self.messages, &mut self.receipts];
+        let found = parts.into_iter().find_map(|part| {
+            let index = part.ring.binary_search_by_key(&seq, |m| m.seq).ok()?;
+            part.ring.get_mut(index)
+        });
+        let Some(message) = found else { return };
+        let mut to = message.to.iter_mut();
+        if let Some(addressee) = to.find(|to| to.key == *name && to.holder.key.is_none()) {
+            addressee.holder = holder;
+        }
     }
 
     fn get(&self, seq: u64) -> Option<&Stored> {
@@ -164,11 +193,22 @@ impl Part {
     }
 }
 
+impl Stored {
+    fn id_key(&self) -> Box<str> {
+        id_key(&self.from, self.from_holder.key, &self.id)
+    }
+}
+
 /// Neither names nor ids hold a space.
-fn id_key(from: &str, id: &str) -> String {
-    let mut key = String::with_capacity(from.len() + 1 + id.len());
+fn id_key(from: &Key, member: Option<MemberKey>, id: &str) -> Box<str> {
+    let from = from.as_str();
+    let mut key = String::with_capacity(from.len() + 18 + id.len());
     key.push_str(from);
     key.push(' ');
+    if let Some(member) = member {
+        // Writing to a string does not fail.
+        let _ = write!(key, "{member} ");
+    }
     key.push_str(id);
-    key
+    key.into()
 }

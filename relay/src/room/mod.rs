@@ -14,6 +14,7 @@
 
 mod memory;
 mod outbox;
+mod owners;
 mod post;
 mod presence;
 mod run;
@@ -22,18 +23,24 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod waiting;
 mod walk;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use memory::Memory;
 pub use outbox::{Class, Flow, Outbox, Piece, Run};
+pub use owners::Owners;
 pub use presence::{Absence, Entry};
-use seat::{Key, Name, Seat};
+use seat::{Key, Seat};
 pub use seat::{Owner, Ticket};
 pub use stream::StreamFault;
 use stream::Streams;
 pub use v1::{Feed, FileFault};
+use waiting::Waiting;
 pub use walk::Walked;
 
 use crate::protocol::Limits;
@@ -74,8 +81,13 @@ pub struct Room<O> {
     at: u64,
     /// Who is here, in no order; dense, so that a broadcast is one pass.
     seats: Vec<Seat<O>>,
-    /// Every name that has a seat, or that something waits for.
-    names: HashMap<Key, Name>,
+    /// The place among the seats of every name that has one.
+    names: HashMap<Key, usize>,
+    waiting: Waiting,
+    /// Whose the names are; shared by all rooms, and locked after the room, never before it.
+    owners: Arc<Mutex<Owners>>,
+    /// The name as it compares.
+    key: Key,
     memory: Memory,
     /// The newest message to all that has left the memory.
     forgotten_public: u64,
@@ -94,8 +106,8 @@ pub struct Room<O> {
 }
 
 impl<O: Outbox> Room<O> {
-    /// An empty room. `epoch` is a random id of this life of it.
-    pub fn new(name: &str, epoch: String, rules: Arc<Rules>) -> Room<O> {
+    /// An empty room. `epoch` is a random id of this life of it; `owners` outlives it.
+    pub fn new(name: &str, epoch: String, rules: Arc<Rules>, owners: Arc<Mutex<Owners>>) -> Room<O> {
         let memory = Memory::new(rules.memory_messages, rules.memory_bytes);
         Room {
             name: name.to_owned(),
@@ -105,6 +117,9 @@ impl<O: Outbox> Room<O> {
             at: 0,
             seats: Vec::new(),
             names: HashMap::new(),
+            waiting: Waiting::default(),
+            owners,
+            key: Key::new(name),
             memory,
             forgotten_public: 0,
             forgotten_private: 0,
@@ -128,7 +143,7 @@ impl<O: Outbox> Room<O> {
 
     /// Whether a message waits for somebody.
     pub fn waits(&self) -> bool {
-        self.names.values().any(|name| !name.pending.is_empty())
+        !self.waiting.is_empty()
     }
 
     /// How often somebody took a seat so far.
@@ -138,8 +153,12 @@ impl<O: Outbox> Room<O> {
 
     /// The place of a connection's seat, unless another connection has taken it over.
     fn seat_of(&self, ticket: &Ticket) -> Option<usize> {
-        let index = self.names.get(&ticket.key)?.seat?;
+        let index = *self.names.get(&ticket.key)?;
         let link = self.seats[index].link.as_ref()?;
         (link.connection == ticket.connection).then_some(index)
+    }
+
+    fn owners(&self) -> MutexGuard<'_, Owners> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

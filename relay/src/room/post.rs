@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{
     Class, Outbox, Room, Run,
     memory::{Addressee, Stored},
-    seat::{Key, Seat, Ticket},
+    seat::{Holder, Key, Seat, Ticket},
     v1::{Faces, Parts, V1Face},
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 pub(super) struct MessageFrame<'a> {
     pub(super) id: &'a str,
     pub(super) from: &'a str,
+    pub(super) from_key: Option<&'a str>,
     pub(super) to: Vec<&'a str>,
     pub(super) only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,8 +52,10 @@ struct Frames {
 pub(super) struct Target {
     pub(super) key: Key,
     pub(super) name: Box<str>,
-    /// Its place among the seats, where it has one.
+    /// Its place among the seats, where whom it is meant for has one.
     pub(super) seat: Option<usize>,
+    /// Whom it is meant for.
+    holder: Holder,
     pub(super) reached: bool,
 }
 
@@ -78,7 +81,7 @@ impl<O: Outbox> Room<O> {
             return Ok(0);
         };
         let targets = self.targets(sender, post)?;
-        if let Some(first) = self.memory.find(&ticket.key, &post.id) {
+        if let Some(first) = self.known(sender, &post.id) {
             let ack = self.ack_again(first);
             let seq = ack.seq;
             self.push_acks(sender, seq, &Run::of([ack].iter()));
@@ -115,10 +118,13 @@ impl<O: Outbox> Room<O> {
         self.tell_time(now);
         self.seq += 1;
         self.at = self.at.max(now);
-        let from = &self.seats[sender].member.name;
+        self.has_spoken(sender);
+        let member = &self.seats[sender].member;
+        let from = &*member.name;
         let frame = wire::text(&MessageFrame {
             id: &post.id,
             from,
+            from_key: member.key.as_deref(),
             to: targets.iter().map(|target| &*target.name).collect(),
             only: post.only,
             thread: post.thread.as_deref(),
@@ -217,18 +223,56 @@ impl<O: Outbox> Room<O> {
             if key == self.seats[sender].key || targets.iter().any(|target| target.key == key) {
                 continue;
             }
-            let seat = self.names.get(&key).and_then(|name| name.seat);
+            let seat = self.names.get(&key).copied();
             let name = seat
                 .map_or(written.as_str(), |seat| &self.seats[seat].member.name)
                 .into();
+            let there = seat.map(|seat| self.seats[seat].holder());
+            let holder = match post.key_of(written) {
+                // Whom the sender means, whoever has the name now.
+                Some(key) => Holder {
+                    key: Some(key),
+                    seat: 0,
+                },
+                None => there.unwrap_or_else(|| Holder {
+                    key: self
+                        .owners()
+                        .owner(&self.key, &key, self.now)
+                        .map(|owner| owner.key()),
+                    seat: 0,
+                }),
+            };
             targets.push(Target {
                 key,
                 name,
-                seat,
+                seat: seat.filter(|_| there.is_some_and(|there| holder.is(there))),
+                holder,
                 reached: false,
             });
         }
         targets
+    }
+
+    /// The message that a member sent with this id.
+    fn known(&self, sender: usize, id: &str) -> Option<&Stored> {
+        let sender = &self.seats[sender];
+        self.memory.find(&sender.key, sender.holder().key, id)
+    }
+
+    /// Whether a member sent a message with this id.
+    pub(super) fn is_known(&self, sender: usize, id: &str) -> bool {
+        self.known(sender, id).is_some()
+    }
+
+    /// Notes a member's first message: names that never spoke are the first that make way for others.
+    pub(super) fn has_spoken(&mut self, sender: usize) {
+        let seat = &mut self.seats[sender];
+        if !std::mem::replace(&mut seat.spoke, true)
+            && let Some(owner) = seat.owner
+        {
+            let name = seat.key.clone();
+            self.owners().spoke(&self.key, &name, owner);
+        }
     }
 
     /// Queues a frame for all but the sender, or for the addressed alone; marks who was reached.
@@ -261,23 +305,22 @@ impl<O: Outbox> Room<O> {
         frame: Bytes,
         count: usize,
     ) {
-        let to = targets.into_iter().map(|Target { key, name, .. }| {
-            let known = self.names.entry(key.clone()).or_default();
-            known.pending.insert(seq);
-            Addressee {
-                key,
-                name,
-                owner: known.owner,
-            }
+        let to = targets.into_iter().map(|target| {
+            let addressee = Addressee {
+                key: target.key,
+                name: target.name,
+                holder: target.holder,
+            };
+            self.waiting.add(&addressee, seq);
+            addressee
         });
         let to = to.collect();
-        let from = self.seats[sender].key.clone();
         self.memory.push(Stored {
             seq,
             at: self.at,
             id: (*post.id).into(),
-            from_owner: self.names.get(&from).and_then(|name| name.owner),
-            from,
+            from_holder: self.seats[sender].holder(),
+            from: self.seats[sender].key.clone(),
             to,
             only: post.only,
             count,
@@ -290,12 +333,14 @@ impl<O: Outbox> Room<O> {
     /// The ack of a message that is known already: the same, but for who is here now.
     fn ack_again(&self, first: &Stored) -> Ack {
         let here = |to: &&Addressee| {
-            let seat = self.names.get(&to.key).and_then(|name| name.seat);
-            seat.is_some_and(|seat| self.seats[seat].member.status == Status::Online)
+            let seat = self.names.get(&to.key).map(|seat| &self.seats[*seat]);
+            seat.is_some_and(|seat| {
+                seat.member.status == Status::Online && seat.recipient() == to.recipient()
+            })
         };
         let (reached, absent) = first.to.iter().partition::<Vec<_>, _>(here);
-        let spell = |to: &Addressee| match self.names.get(&to.key).and_then(|name| name.seat) {
-            Some(seat) => self.seats[seat].member.name.clone(),
+        let spell = |to: &Addressee| match self.names.get(&to.key) {
+            Some(seat) => self.seats[*seat].member.name.clone(),
             None => to.name.to_string(),
         };
         Ack {

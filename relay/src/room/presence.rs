@@ -1,6 +1,6 @@
 //! Who is here: joining, taking over, being away, leaving.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -11,12 +11,15 @@ use tokio::sync::Notify;
 use super::{
     Class, Outbox, Room,
     memory::Reader,
-    seat::{Key, Link, Name, Owner, Seat, Ticket},
+    seat::{Holder, Key, Link, Owner, Seat, Ticket},
     v1::V1Seat,
+    waiting::Recipient,
     walk::Walk,
 };
 use crate::{
-    protocol::{Code, ErrorFrame, Greeting, Limits, Member, PresenceEvent, Resume, Resumed, Status},
+    protocol::{
+        Code, ErrorFrame, FEATURES, Greeting, Limits, Member, PresenceEvent, Resume, Resumed, Status,
+    },
     wire,
 };
 
@@ -28,6 +31,8 @@ pub struct Entry {
     pub version: u32,
     /// A number that no other connection of this relay has.
     pub connection: u64,
+    /// Where it is connected from; an IPv6 address stands for its network.
+    pub address: IpAddr,
     /// An unguessable secret, for a new seat.
     pub session: String,
     /// Where it speaks version 1: told when something has moved that its connection may wait for.
@@ -57,6 +62,8 @@ struct WelcomeFrame<'a> {
     heartbeat: u64,
     server: &'a str,
     limits: Limits,
+    features: [&'static str; FEATURES.len()],
+    bound: bool,
 }
 
 #[derive(Serialize)]
@@ -74,6 +81,7 @@ impl<O: Outbox> Room<O> {
             greeting,
             version,
             connection,
+            address,
             session,
             v1,
             crowded,
@@ -94,13 +102,27 @@ impl<O: Outbox> Room<O> {
             let message = "This seat was taken over by a newer connection of yours.";
             replaced.outbox.close(ErrorFrame::new(Code::Replaced, message));
         }
-        let name = self.names.entry(key.clone()).or_default();
-        name.owner = owner.or(name.owner);
-        let member_key = name.owner.map(|owner| owner.key());
-        let resumed = self.settle(&key, greeting.resume.as_ref());
+        let owner = owner.or_else(|| self.seats[seat?].owner);
+        let bound =
+            owner.is_some_and(|owner| self.owners().arrive(&self.key, &key, owner, address, self.now));
+        let member_key = owner.map(|owner| owner.key());
+        let recipient = Recipient {
+            name: key.clone(),
+            key: member_key,
+        };
+        if let Some(index) = seat {
+            // Where it has an owner only now: what waits for the seat is the owner's.
+            let before = self.seats[index].recipient();
+            if before != recipient {
+                self.waiting.rename(&before, &recipient);
+            }
+        }
+        let resumed = self.settle(&recipient, seat, greeting.resume.as_ref());
+        let member_key = member_key.map(|key| key.to_string());
         let (index, event) = match seat {
             Some(index) => {
                 let seat = &mut self.seats[index];
+                seat.owner = owner;
                 let was_away = seat.member.status == Status::Away;
                 let changed = seat.change(|member| {
                     member.key = member_key;
@@ -125,7 +147,8 @@ impl<O: Outbox> Room<O> {
                     joined_at: now,
                     v: version,
                 };
-                let mut seat = Seat::new(key.clone(), session, member);
+                let mut seat = Seat::new(key.clone(), self.joins + 1, session, member);
+                seat.owner = owner;
                 // What was forgotten before may have been for it; its resume may come with a later join.
                 seat.forgotten = self.forgotten_private;
                 self.v1.members += usize::from(v1.is_some());
@@ -135,6 +158,7 @@ impl<O: Outbox> Room<O> {
                         offers: VecDeque::new(),
                     })
                 });
+                self.names.insert(key.clone(), self.seats.len());
                 self.seats.push(seat);
                 (self.seats.len() - 1, Some(PresenceEvent::Join))
             }
@@ -144,7 +168,7 @@ impl<O: Outbox> Room<O> {
         let welcome = if self.seats[index].v1.is_some() {
             self.v1_presence(None)
         } else {
-            self.welcome(index, resumed)
+            self.welcome(index, resumed, bound)
         };
         outbox.push(welcome, Class::Welcome);
         let missed = match (resumed, &greeting.resume) {
@@ -152,17 +176,13 @@ impl<O: Outbox> Room<O> {
             (Resumed::Lost, _) => Some(0),
             _ => None,
         };
-        // The entry was made above.
-        let name = self.names.entry(key.clone()).or_default();
-        name.seat = Some(index);
-        let reader = Reader {
-            key: &key,
-            owner: name.owner,
-        };
+        let holder = self.seats[index].holder();
+        self.claim(&recipient, holder);
+        let reader = Reader { key: &key, holder };
         let walk = Walk::plan(
             &self.memory,
             reader,
-            &name.pending,
+            self.waiting.seqs(&recipient),
             self.seq,
             missed,
             greeting.history,
@@ -202,7 +222,7 @@ impl<O: Outbox> Room<O> {
 
     /// The time of a held seat is over: lets it go, unless its member has come back.
     pub fn expire(&mut self, absence: &Absence) {
-        let Some(index) = self.names.get(&absence.ticket.key).and_then(|name| name.seat) else {
+        let Some(&index) = self.names.get(&absence.ticket.key) else {
             return;
         };
         let seat = &self.seats[index];
@@ -219,9 +239,8 @@ impl<O: Outbox> Room<O> {
             .as_ref()
             .and_then(|link| link.walk.as_deref());
         let had = walk.map_or(u64::MAX, |walk| walk.at);
-        if let Some(name) = self.names.get_mut(&ticket.key) {
-            name.pending.retain(|seq| *seq > had);
-        }
+        let recipient = self.seats[index].recipient();
+        self.waiting.of(&recipient).seqs.retain(|seq| *seq > had);
         self.unlink(index);
         self.leave(index);
     }
@@ -253,22 +272,20 @@ impl<O: Outbox> Room<O> {
         owner: Option<Owner>,
         resume: Option<&Resume>,
     ) -> Result<Option<usize>, ErrorFrame> {
-        let Some(name) = self.names.get(key) else {
-            return Ok(None);
-        };
-        let owns = name.owner.is_some() && name.owner == owner;
-        let Some(index) = name.seat else {
-            // Something waits for the name; it is for its owner alone, where it has one.
-            return if owns || name.owner.is_none() {
+        let Some(&index) = self.names.get(key) else {
+            let bound = self.owners().owner(&self.key, key, self.now);
+            return if bound.is_none() || bound == owner {
                 Ok(None)
             } else {
                 Err(name_taken())
             };
         };
-        let secret = &self.seats[index].session;
+        let seat = &self.seats[index];
+        let owns = seat.owner.is_some() && seat.owner == owner;
+        let secret = &seat.session;
         let holds = resume.is_some_and(|resume| resume.session.as_bytes().ct_eq(secret.as_bytes()).into());
         // The session alone is enough, but not together with a proof of being somebody else.
-        let disowned = owner.is_some() && name.owner.is_some() && !owns;
+        let disowned = owner.is_some() && seat.owner.is_some() && !owns;
         if owns || (holds && !disowned) {
             Ok(Some(index))
         } else {
@@ -278,18 +295,16 @@ impl<O: Outbox> Room<O> {
 
     /// What a resume finds; and what its member has had by its own word does not wait for it any more. That
     /// word counts for what was sent alone, so that one who remembers too much loses nothing.
-    fn settle(&mut self, key: &Key, resume: Option<&Resume>) -> Resumed {
+    fn settle(&mut self, recipient: &Recipient, seat: Option<usize>, resume: Option<&Resume>) -> Resumed {
         let Some(resume) = resume else { return Resumed::New };
         if resume.epoch != self.epoch {
             return Resumed::Lost;
         }
-        let name: &mut Name = self.names.entry(key.clone()).or_default();
-        name.pending = name
-            .pending
-            .split_off(&resume.seq.min(name.sent).saturating_add(1));
-        let private = name
-            .seat
-            .map_or(self.forgotten_private, |seat| self.seats[seat].forgotten);
+        let pending = self.waiting.of(recipient);
+        pending.seqs = pending
+            .seqs
+            .split_off(&resume.seq.min(pending.sent).saturating_add(1));
+        let private = seat.map_or(self.forgotten_private, |seat| self.seats[seat].forgotten);
         if self.forgotten_public.max(private) > resume.seq {
             Resumed::Gap
         } else {
@@ -297,7 +312,22 @@ impl<O: Outbox> Room<O> {
         }
     }
 
-    fn welcome(&self, index: usize, resumed: Resumed) -> Bytes {
+    /// What waited for whoever takes the name is from now on for who has taken it.
+    fn claim(&mut self, recipient: &Recipient, holder: Holder) {
+        let unclaimed = Recipient {
+            name: recipient.name.clone(),
+            key: None,
+        };
+        for seq in self.waiting.seqs(&unclaimed) {
+            self.memory.claim(*seq, &recipient.name, holder);
+        }
+        if *recipient != unclaimed {
+            let seqs = self.waiting.take(&unclaimed);
+            self.waiting.of(recipient).seqs.extend(seqs);
+        }
+    }
+
+    fn welcome(&self, index: usize, resumed: Resumed, bound: bool) -> Bytes {
         let mut members: Vec<&Seat<O>> = self.seats.iter().collect();
         members.sort_by_key(|seat| (seat.member.joined_at, &seat.key));
         let seat = &self.seats[index];
@@ -313,6 +343,8 @@ impl<O: Outbox> Room<O> {
             heartbeat: self.rules.heartbeat,
             server: &self.rules.server,
             limits: self.rules.limits,
+            features: FEATURES,
+            bound,
         })
     }
 
@@ -328,8 +360,10 @@ impl<O: Outbox> Room<O> {
         let seat = &mut self.seats[index];
         let link = seat.link.take()?;
         self.walkers -= usize::from(link.walk.is_some());
-        if let Some(name) = self.names.get_mut(&seat.key) {
-            name.sent = link.walk.as_ref().map_or(self.seq, |walk| walk.at);
+        let recipient = seat.recipient();
+        self.waiting.of(&recipient).sent = link.walk.as_ref().map_or(self.seq, |walk| walk.at);
+        if let Some(owner) = self.seats[index].owner {
+            self.owners().depart(&self.key, &recipient.name, owner, self.now);
         }
         Some(link)
     }
@@ -340,17 +374,11 @@ impl<O: Outbox> Room<O> {
         let seat = self.seats.swap_remove(index);
         self.v1.members -= usize::from(seat.v1.is_some());
         self.forgotten_private = self.forgotten_private.max(seat.forgotten);
-        if let Some(moved) = self.seats.get(index)
-            && let Some(name) = self.names.get_mut(&moved.key)
-        {
-            name.seat = Some(index);
+        self.names.remove(&seat.key);
+        if let Some(moved) = self.seats.get(index) {
+            self.names.insert(moved.key.clone(), index);
         }
-        if let Some(name) = self.names.get_mut(&seat.key) {
-            name.seat = None;
-            if name.pending.is_empty() {
-                self.names.remove(&seat.key);
-            }
-        }
+        self.waiting.forget(&seat.recipient());
     }
 }
 

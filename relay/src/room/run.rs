@@ -25,7 +25,7 @@ impl<O: Outbox> Room<O> {
             let run = rest.iter().take_while(|post| {
                 self.v1.members == 0
                     && !is_receipt(post.body)
-                    && self.memory.find(&ticket.key, &post.id).is_none()
+                    && !self.is_known(sender, &post.id)
                     && ids.insert(&*post.id)
             });
             let (run, behind) = rest.split_at(run.count());
@@ -47,10 +47,12 @@ impl<O: Outbox> Room<O> {
         self.at = self.at.max(now);
         let (at, first) = (self.at, self.seq + 1);
         self.seq += posts.len() as u64;
-        let from = &self.seats[sender].member.name;
+        self.has_spoken(sender);
+        let member = &self.seats[sender].member;
         let frames = Run::of((first..).zip(posts).map(|(seq, post)| MessageFrame {
             id: &post.id,
-            from,
+            from: &member.name,
+            from_key: member.key.as_deref(),
             to: Vec::new(),
             only: false,
             thread: post.thread.as_deref(),

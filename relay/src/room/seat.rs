@@ -1,12 +1,12 @@
 //! Seats, and what a room knows about a name.
 
-use std::{borrow::Borrow, collections::BTreeSet, fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{v1::V1Seat, walk::Walk};
-use crate::protocol::Member;
+use super::{v1::V1Seat, waiting::Recipient, walk::Walk};
+use crate::protocol::{Member, MemberKey};
 
 /// A name as it compares: in lower case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,12 +39,29 @@ impl Owner {
     }
 
     /// What members are shown: the first 16 hex digits of the SHA-256 of the hash that is kept.
-    pub fn key(&self) -> String {
-        Sha256::digest(self.0)
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+    pub fn key(&self) -> MemberKey {
+        let hash: [u8; 32] = Sha256::digest(self.0).into();
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        MemberKey::new([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Who holds a name, or held it when a message came: by its key. Without one the name is all there is, but for
+/// version 1, whose members do not come back: each of them is another one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) key: Option<MemberKey>,
+    /// The number of a version 1 member's seat; 0 for all others.
+    pub(super) seat: u64,
+}
+
+impl Holder {
+    /// Whether somebody who asks now is the one that this was.
+    pub(super) fn is(self, now: Holder) -> bool {
+        match self.key {
+            Some(key) => now.key == Some(key),
+            None => now.key.is_none() && self.seat == now.seat,
+        }
     }
 }
 
@@ -61,23 +78,15 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// What a room knows about a name: kept while it has a seat, or something waits for it.
-#[derive(Default)]
-pub(super) struct Name {
-    /// Its place among the seats.
-    pub(super) seat: Option<usize>,
-    /// Whom it belongs to.
-    pub(super) owner: Option<Owner>,
-    /// Messages in memory that are addressed to it, and that it is not known to have: those that were
-    /// not sent, and those that were sent on the present or last connection, which may be lost yet.
-    pub(super) pending: BTreeSet<u64>,
-    /// How far its last connection came: nothing above this was sent to it.
-    pub(super) sent: u64,
-}
-
 /// A member's place, held for a while when its connection ends.
 pub(super) struct Seat<O> {
     pub(super) key: Key,
+    /// Whose the name is, where its holder has said so.
+    pub(super) owner: Option<Owner>,
+    /// A number that no other seat of the room has.
+    pub(super) number: u64,
+    /// Whether its holder has said anything yet.
+    pub(super) spoke: bool,
     /// The secret that takes the seat over.
     pub(super) session: String,
     /// The member as others see it. Changed with [`Seat::change`] alone.
@@ -103,10 +112,13 @@ pub(super) struct Link<O> {
 }
 
 impl<O> Seat<O> {
-    pub(super) fn new(key: Key, session: String, member: Member) -> Seat<O> {
+    pub(super) fn new(key: Key, number: u64, session: String, member: Member) -> Seat<O> {
         let json = to_json(&member);
         Seat {
             key,
+            owner: None,
+            number,
+            spoke: false,
             session,
             member,
             json,
@@ -114,6 +126,22 @@ impl<O> Seat<O> {
             v1: None,
             absences: 0,
             forgotten: 0,
+        }
+    }
+
+    /// Who has it.
+    pub(super) fn holder(&self) -> Holder {
+        Holder {
+            key: self.owner.map(|owner| owner.key()),
+            seat: if self.v1.is_some() { self.number } else { 0 },
+        }
+    }
+
+    /// Whom messages wait for that are meant for it.
+    pub(super) fn recipient(&self) -> Recipient {
+        Recipient {
+            name: self.key.clone(),
+            key: self.holder().key,
         }
     }
 
@@ -141,7 +169,7 @@ mod tests {
     #[test]
     fn keys_are_the_hash_of_the_hash() {
         // printf 32 zero bytes | sha256sum | xxd -r -p | sha256sum
-        assert_eq!(Owner::of(&[0; 32]).key(), "2b32db6c2c0a6235");
+        assert_eq!(Owner::of(&[0; 32]).key().to_string(), "2b32db6c2c0a6235");
         assert!(Owner::of(&[0; 32]) != Owner::of(&[1; 32]));
     }
 }

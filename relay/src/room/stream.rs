@@ -397,17 +397,17 @@ impl<O: Outbox> Room<O> {
 
     /// A name's place among the seats.
     pub(super) fn seat_at(&self, name: &str) -> Option<usize> {
-        self.names.get(&Key::new(name))?.seat
+        self.names.get(&Key::new(name)).copied()
     }
 }
 
 /// A connection's outbox. Not a method, so that a stream can be borrowed beside it.
 pub(super) fn outbox<'a, O>(
     seats: &'a [super::Seat<O>],
-    names: &HashMap<Key, super::Name>,
+    names: &HashMap<Key, usize>,
     ticket: &Ticket,
 ) -> Option<&'a O> {
-    let link = seats[names.get(&ticket.key)?.seat?].link.as_ref()?;
+    let link = seats[*names.get(&ticket.key)?].link.as_ref()?;
     (link.connection == ticket.connection).then_some(&link.outbox)
 }
 

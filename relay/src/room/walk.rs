@@ -107,12 +107,10 @@ impl<O: Outbox> Room<O> {
             return Walked::Live;
         };
         let seat = &mut self.seats[index];
-        let Some(name) = self.names.get(&seat.key) else {
-            return Walked::Live;
-        };
+        let pending = self.waiting.seqs(&seat.recipient());
         let reader = Reader {
             key: &seat.key,
-            owner: name.owner,
+            holder: seat.holder(),
         };
         let Some(link) = &mut seat.link else {
             return Walked::Live;
@@ -126,7 +124,7 @@ impl<O: Outbox> Room<O> {
                 return Walked::More;
             }
             walk.at = message.seq;
-            if walk.takes(message, reader, &name.pending) {
+            if walk.takes(message, reader, pending) {
                 walk.release_acks(message.seq - 1, out);
                 taken += message.frame.len();
                 if seat.v1.is_some() {
@@ -152,18 +150,13 @@ impl<O: Outbox> Room<O> {
                 self.overrun(&message);
             }
             for addressee in &message.to {
-                let Some(name) = self.names.get_mut(&addressee.key) else {
-                    self.forgotten_private = self.forgotten_private.max(message.seq);
-                    continue;
-                };
-                name.pending.remove(&message.seq);
-                match name.seat {
-                    Some(seat) => self.seats[seat].forgotten = self.seats[seat].forgotten.max(message.seq),
+                self.waiting.remove(addressee, message.seq);
+                let seat = self.names.get(&addressee.key).map(|seat| &mut self.seats[*seat]);
+                match seat.filter(|seat| seat.recipient() == addressee.recipient()) {
+                    Some(seat) => seat.forgotten = seat.forgotten.max(message.seq),
                     None => {
                         self.forgotten_private = self.forgotten_private.max(message.seq);
-                        if name.pending.is_empty() {
-                            self.names.remove(&addressee.key);
-                        }
+                        self.waiting.forget(&addressee.recipient());
                     }
                 }
             }
@@ -175,14 +168,12 @@ impl<O: Outbox> Room<O> {
         for seat in &self.seats {
             let Some(link) = &seat.link else { continue };
             let Some(walk) = &link.walk else { continue };
-            let Some(name) = self.names.get(&seat.key) else {
-                continue;
-            };
+            let pending = self.waiting.seqs(&seat.recipient());
             let reader = Reader {
                 key: &seat.key,
-                owner: name.owner,
+                holder: seat.holder(),
             };
-            if message.seq > walk.at && walk.takes(message, reader, &name.pending) {
+            if message.seq > walk.at && walk.takes(message, reader, pending) {
                 link.outbox.close(ErrorFrame::new(
                     Code::SlowConsumer,
                     "The room's memory moved past your replay; connect again, and read faster.",

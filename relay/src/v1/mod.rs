@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tracing::info;
 
 use crate::{
+    addresses::group,
     connection::{Connection, Socket},
     hub::Place,
     protocol::{
@@ -75,6 +76,7 @@ impl Connection {
                     greeting,
                     version: 1,
                     connection: self.shared.next_connection(),
+                    address: group(self.peer),
                     session,
                     v1: Some(Arc::clone(moved)),
                     crowded: self.permit.crowded(),

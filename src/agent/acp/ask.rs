@@ -12,7 +12,7 @@ use agent_client_protocol_schema::v1::{
 use serde_json::Value;
 
 use super::super::{
-    Answer, Request,
+    Answer,
     prompt::{defuse, without_skills},
     step::Step,
     text,
@@ -71,12 +71,7 @@ impl Asking {
         self.pending.insert(key.clone(), pending);
         let answer = match self.permissions {
             Permissions::Ask => {
-                return Step::Ask(Request {
-                    id: key,
-                    tool: tool::name(call),
-                    what: tool::what(call, &self.dir),
-                    rule: tool::rule(call, &self.dir),
-                });
+                return Step::Ask(tool::asked(key, call, &self.dir));
             }
             Permissions::Allow => Answer::Allow,
             Permissions::ReadOnly => {

@@ -2,6 +2,7 @@
 //! line. It is offered neither files nor terminals of ours: so it uses tools of its own, and asks before it does.
 
 mod ask;
+mod changes;
 mod reader;
 mod tool;
 

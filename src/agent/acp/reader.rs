@@ -15,12 +15,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::{
-    Answer, Outcome, Run, Totals,
-    step::{Conclusion, Growing, Step, is_session_id},
+    Answer, Failed, Outcome, Run, Totals,
+    step::{Conclusion, Messages, Step, is_session_id},
     talk::{JsonLines, Talk},
 };
 use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
-use crate::config::agents::Permissions;
+use crate::{config::agents::Permissions, room::Failure};
 
 /// The modes, by the ids that known agents give them, in which one asks before it changes anything.
 const ASKING_MODES: [&str; 4] = ["read-only", "default", "manual", "ask"];
@@ -62,13 +62,13 @@ pub(in super::super) struct Events {
     prompts: u64,
     /// Tool calls that go on, and whether they were reported.
     calls: HashMap<String, (ToolCall, bool)>,
-    /// The last message: of several, that is the answer; and its id, where it has one.
-    message: Growing,
+    /// Of several messages the last is the answer; and its id, where it has one.
+    messages: Messages,
     message_id: Option<MessageId>,
     /// The next text begins a new message.
     fresh: bool,
     /// How the turn ended, once it has.
-    end: Option<Result<(), String>>,
+    end: Option<Result<(), Failed>>,
     session_lost: bool,
     /// The last thing that it said which is no message.
     complaint: String,
@@ -107,12 +107,16 @@ impl Talk for Events {
     }
 
     fn answer(&self) -> &str {
-        self.message.as_str()
+        self.messages.last().as_str()
     }
 
-    fn end(&self) -> Option<Result<String, String>> {
+    fn written(&self) -> String {
+        self.messages.all()
+    }
+
+    fn end(&self) -> Option<Result<String, Failed>> {
         let end = self.end.clone()?;
-        Some(end.map(|()| self.message.finished()))
+        Some(end.map(|()| self.messages.last().finished()))
     }
 
     fn conclusion(&self, outcome: Outcome) -> Conclusion {
@@ -174,13 +178,21 @@ impl Events {
                     self.can = hello.agent_capabilities;
                     self.open(steps);
                 }
-                None => self.over(Err("it does not speak version 1 of the protocol"), steps),
+                None => self.failed_by(
+                    Failure::Protocol,
+                    "it does not speak version 1 of the protocol",
+                    steps,
+                ),
             },
             Some(SESSION) => self.opened(result, steps),
             Some(MODE) => self.prompt(steps),
             id if known && id == newest => match read::<PromptResponse>(result) {
                 Some(done) => self.turn_over(&done, steps),
-                None => self.over(Err("it ended its turn in a way that is not known"), steps),
+                None => self.failed_by(
+                    Failure::Protocol,
+                    "it ended its turn in a way that is not known",
+                    steps,
+                ),
             },
             _ => {}
         }
@@ -202,7 +214,11 @@ impl Events {
             reason = format!("it is not logged in ({reason}): log in with its own program, or set its key");
         }
         self.session_lost = id == Some(SESSION) && self.resume.is_some() && !login;
-        self.over(Err(&reason), steps);
+        let why = match login {
+            true => Failure::LoggedOut,
+            false => Failure::Reported,
+        };
+        self.failed_by(why, &reason, steps);
     }
 
     /// Opens the session: the one to go on from, or a new one.
@@ -220,7 +236,7 @@ impl Events {
             }
             Some(_) => {
                 self.session_lost = true;
-                return self.over(Err("it cannot go on from an earlier session"), steps);
+                return self.failed_by(Failure::Other, "it cannot go on from an earlier session", steps);
             }
             None => {
                 let new = NewSessionRequest::new(dir).meta(meta);
@@ -237,7 +253,10 @@ impl Events {
             Some(resume) => resume.clone(),
             None => match read::<NewSessionResponse>(result) {
                 Some(new) => new.session_id.0.to_string(),
-                None => return self.over(Err("it did not say which session it began"), steps),
+                None => {
+                    let details = "it did not say which session it began";
+                    return self.failed_by(Failure::Protocol, details, steps);
+                }
             },
         };
         if is_session_id(&self.session) {
@@ -280,6 +299,8 @@ impl Events {
         let prompt = PromptRequest::new(self.session.clone(), vec![text.into()]);
         let id = FIRST_PROMPT + self.prompts;
         self.prompts += 1;
+        // What it said before is no answer to this.
+        self.messages.begin();
         self.fresh = true;
         request(id, AGENT_METHOD_NAMES.session_prompt, &prompt)
     }
@@ -337,10 +358,10 @@ impl Events {
             return;
         }
         if std::mem::take(&mut self.fresh) || other {
-            self.message.set("");
+            self.messages.begin();
             self.message_id = chunk.message_id;
         }
-        self.message.push(&text.text);
+        self.messages.push(&text.text);
         steps.extend([Step::State(Activity::Writing), Step::Grew]);
     }
 
@@ -409,23 +430,33 @@ impl Events {
         }
         match done.stop_reason {
             StopReason::EndTurn => self.over(Ok(()), steps),
-            StopReason::Cancelled => self.over(Err("its turn was cancelled"), steps),
-            StopReason::Refusal => self.over(Err("it refused to answer"), steps),
+            StopReason::Cancelled => self.failed_by(Failure::Stopped, "its turn was cancelled", steps),
+            StopReason::Refusal => self.failed_by(Failure::Refused, "it refused to answer", steps),
             StopReason::MaxTokens => {
-                self.over(Err("its answer reached the most tokens that it may have"), steps)
+                let details = "its answer reached the most tokens that it may have";
+                self.failed_by(Failure::Unfinished, details, steps);
             }
             StopReason::MaxTurnRequests => {
-                self.over(Err("it reached the most requests that a turn may have"), steps);
+                let details = "it reached the most requests that a turn may have";
+                self.failed_by(Failure::Unfinished, details, steps);
             }
-            _ => self.over(Err("it ended its turn for a reason that is not known"), steps),
+            _ => {
+                let details = "it ended its turn for a reason that is not known";
+                self.failed_by(Failure::Unfinished, details, steps);
+            }
         }
     }
 
-    fn over(&mut self, end: Result<(), &str>, steps: &mut Vec<Step>) {
-        self.end = Some(end.map_err(|reason| match reason.trim() {
-            "" => "it failed and did not say why".to_owned(),
-            reason => reason.to_owned(),
-        }));
+    fn failed_by(&mut self, why: Failure, details: &str, steps: &mut Vec<Step>) {
+        let details = match details.trim() {
+            "" => "it failed and did not say why",
+            details => details,
+        };
+        self.over(Err(Failed::new(why, details)), steps);
+    }
+
+    fn over(&mut self, end: Result<(), Failed>, steps: &mut Vec<Step>) {
+        self.end = Some(end);
         steps.extend(self.asking.over());
         steps.push(Step::TurnOver);
     }

@@ -1,38 +1,30 @@
 //! A tool call, as the protocol tells of it: its name, what it would do, and what could be granted.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use agent_client_protocol_schema::v1::{ContentBlock, Diff, ToolCall, ToolCallContent, ToolKind};
 use serde_json::{Map, Value};
 
-use super::super::{Rule, outside, step::common_folder};
+use super::super::{Request, Rule, outside, shell, shown::Shown, step::common_folder};
+use super::changes;
 
-/// Of a call's input what says nothing of what is done: the agents' own bookkeeping.
-const BOOKKEEPING: [&str; 12] = [
+/// Of a command's or a change's input what Codex's adapter notes about it, and what changes nothing of it.
+const CODEX_NOTES: [&str; 10] = [
     "auto_approved",
     "available_decisions",
     "call_id",
     "completed_at_ms",
-    "description",
     "parsed_cmd",
     "process_id",
     "proposed_execpolicy_amendment",
-    "reason",
     "source",
     "started_at_ms",
     "turn_id",
 ];
-/// Of a command's input what is shown in words of our own.
-const OF_COMMAND: [&str; 2] = ["command", "cwd"];
-/// Of a change's input what its differences show.
-const OF_CHANGE: [&str; 6] = [
-    "changes",
-    "content",
-    "file_path",
-    "new_string",
-    "old_string",
-    "path",
-];
+/// So many lines that stay are shown around a change.
+const AROUND: usize = 3;
+/// The largest file that is compared with what a change says of it.
+const COMPARED: u64 = 4 << 20;
 
 /// The tool's name: its own, where it is told; else what kind it is.
 pub(super) fn name(call: &ToolCall) -> String {
@@ -77,95 +69,106 @@ pub(super) fn gave(call: &ToolCall) -> String {
 }
 
 /// What it would do, for a person who decides: the whole of it.
-pub(super) fn what(call: &ToolCall, dir: &Path) -> String {
-    let mut what = Vec::new();
+pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> Request {
+    let tool = name(call);
+    let mut shown = Shown::new(call.raw_input.as_ref().unwrap_or(&Value::Null));
+    let is_command = shown.command("command");
     let changes: Vec<&Diff> = diffs(call).collect();
-    match (command(call), &*changes) {
-        (Some(command), _) => what.push(command),
-        (None, []) => {
-            what.push(call.title.clone());
-            what.extend(texts(call));
+    if is_command || !changes.is_empty() {
+        if shown.peek("call_id").is_string() && shown.peek("turn_id").is_string() {
+            shown.skip_all(&CODEX_NOTES);
         }
-        (None, changes) => what.extend(changes.iter().map(|change| difference(change))),
+        shown.says("reason");
+        shown.says("description");
     }
-    if let Some(cwd) = elsewhere(call, dir) {
-        what.push(format!("in {cwd}"));
+    if is_command && is_here(shown.peek("cwd"), dir) {
+        shown.skip("cwd");
     }
-    let more = more(call);
-    if !more.is_empty() {
-        what.push(serde_json::to_string_pretty(&more).unwrap_or_default());
+    for change in &changes {
+        difference(&mut shown, change, dir);
     }
-    let said = ["reason", "description"].iter();
-    let said = said.filter_map(|key| input(call)?.get(*key)?.as_str());
-    what.extend(said.map(|said| format!("(it says: {said})")));
-    what.retain(|part| !part.trim().is_empty());
-    match what.is_empty() {
-        true => "(it does not say what)".to_owned(),
-        false => what.join("\n\n"),
+    if let [change] = changes[..] {
+        skip_what_it_shows(&mut shown, change);
     }
-}
-
-/// What could be allowed for the rest of the thread: this very command, writing below the folder of these files
-/// inside the run's own, or a tool of a server. Nothing where it wants more than that.
-pub(super) fn rule(call: &ToolCall, dir: &Path) -> Option<Rule> {
-    let name = name(call);
-    if name.starts_with("mcp__") {
-        return Some(Rule::Tool(name));
+    if changes::are_shown_by(shown.peek("changes"), &changes) {
+        shown.skip("changes");
     }
-    if !more(call).is_empty() || elsewhere(call, dir).is_some() {
-        return None;
+    let mut bare = true;
+    for content in &call.content {
+        match content {
+            ToolCallContent::Diff(_) => {}
+            ToolCallContent::Content(content) if is_text(&content.content) => {
+                if let ContentBlock::Text(text) = &content.content {
+                    shown.note(&text.text);
+                }
+            }
+            other => {
+                bare = false;
+                shown.json(&serde_json::to_value(other).unwrap_or_default());
+            }
+        }
     }
-    if let Some(command) = command(call) {
-        return Some(Rule::Command(command));
+    let mut told: Vec<&Path> = changes.iter().map(|change| change.path.as_path()).collect();
+    for location in &call.locations {
+        if !told.contains(&location.path.as_path()) {
+            told.push(&location.path);
+            shown.labelled("at: ", &location.path.display().to_string());
+        }
     }
-    diffs(call).next()?;
+    if !is_command {
+        shown.note(&call.title);
+    }
+    let is_edit = bare && call.kind == ToolKind::Edit && !shown.has_more_than(&[]);
+    let whole = shown.finish();
     let files: Vec<String> = files(call).collect();
-    common_folder(dir, files.iter().map(String::as_str)).map(Rule::Below)
+    let rule = match (is_command, &changes[..]) {
+        (true, _) => Some(whole.rule(&tool)),
+        (false, [_, ..]) if is_edit => common_folder(dir, files.iter().map(String::as_str)).map(Rule::Below),
+        (false, []) if tool.starts_with("mcp__") && input(call).is_some() => Some(whole.rule(&tool)),
+        _ => None,
+    };
+    whole.request(id, tool, places(call), rule)
 }
 
 fn input(call: &ToolCall) -> Option<&Map<String, Value>> {
     call.raw_input.as_ref()?.as_object()
 }
 
-/// The command that it runs. One that is given to a shell is told as the shell reads it.
+/// The command that it runs, as it is executed.
 fn command(call: &ToolCall) -> Option<String> {
     let command = input(call)?.get("command")?;
     if let Some(command) = command.as_str() {
         return Some(command.to_owned());
     }
-    let words: Vec<&str> = command.as_array()?.iter().filter_map(Value::as_str).collect();
-    match words[..] {
-        [shell, "-c" | "-lc", line] if shell.ends_with("sh") => Some(line.to_owned()),
-        _ => Some(command.to_string()),
+    let words: Option<Vec<&str>> = command.as_array()?.iter().map(Value::as_str).collect();
+    words.map(|words| shell::quoted(&words))
+}
+
+/// Whether a folder is the run's own.
+fn is_here(cwd: &Value, dir: &Path) -> bool {
+    let real = cwd.as_str().and_then(|cwd| Path::new(cwd).canonicalize().ok());
+    real.is_some_and(|real| dir.canonicalize().is_ok_and(|dir| dir == real))
+}
+
+/// Of an input what the one change that it makes shows just so.
+fn skip_what_it_shows(shown: &mut Shown, change: &Diff) {
+    let path = change.path.to_str();
+    for (key, told) in [
+        ("file_path", path),
+        ("path", path),
+        ("content", Some(&*change.new_text)),
+        ("new_string", Some(&*change.new_text)),
+        ("old_string", change.old_text.as_deref()),
+    ] {
+        if told.is_some() && shown.peek(key).as_str() == told {
+            shown.skip(key);
+        }
     }
+    shown.skip_unset(&["replace_all"]);
 }
 
-/// The folder that it works in, where that is not the run's.
-fn elsewhere<'a>(call: &'a ToolCall, dir: &Path) -> Option<&'a str> {
-    let cwd = input(call)?.get("cwd")?.as_str()?;
-    (Path::new(cwd).canonicalize().ok() != dir.canonicalize().ok()).then_some(cwd)
-}
-
-/// What of its input is not told in other words.
-fn more(call: &ToolCall) -> Map<String, Value> {
-    let told: &[&str] = match (command(call), diffs(call).next()) {
-        (Some(_), _) => &OF_COMMAND,
-        (None, Some(_)) => &OF_CHANGE,
-        (None, None) => &[],
-    };
-    let says_nothing = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
-    };
-    let fields = input(call).into_iter().flatten();
-    fields
-        .filter(|(key, value)| {
-            !told.contains(&key.as_str()) && !BOOKKEEPING.contains(&key.as_str()) && !says_nothing(value)
-        })
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+fn is_text(content: &ContentBlock) -> bool {
+    matches!(content, ContentBlock::Text(_))
 }
 
 fn diffs(call: &ToolCall) -> impl Iterator<Item = &Diff> {
@@ -204,20 +207,51 @@ fn strings(value: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// A change of one file: the lines that go and those that come, without those at either end that stay.
-fn difference(diff: &Diff) -> String {
-    let old: Vec<&str> = diff.old_text.as_deref().unwrap_or_default().lines().collect();
-    let new: Vec<&str> = diff.new_text.lines().collect();
+/// A change of one file: the lines that go and those that come. Lines that stay are left out where they are known to
+/// stay: where the file is now as the agent says that it is.
+fn difference(shown: &mut Shown, diff: &Diff, dir: &Path) {
+    let kind = match diff.old_text {
+        None => "new: ",
+        Some(_) => "changed: ",
+    };
+    shown.labelled(kind, &diff.path.to_string_lossy());
+    let old: Vec<&str> = diff.old_text.iter().flat_map(|text| text.split('\n')).collect();
+    let new: Vec<&str> = diff.new_text.split('\n').collect();
     let same = |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
     let head = same(&mut old.iter().zip(&new));
     let tail = same(&mut old[head..].iter().rev().zip(new[head..].iter().rev()));
-    let marked = |mark: &str, lines: &[&str]| -> Vec<String> {
-        let lines = lines[head..lines.len() - tail].iter();
-        lines.map(|line| format!("{mark} {line}")).collect()
+    let around = match is_there(diff, dir) {
+        true => AROUND,
+        false => usize::MAX,
     };
-    let kind = if diff.old_text.is_none() { " (new)" } else { "" };
-    let change = [marked("-", &old), marked("+", &new)].concat().join("\n");
-    format!("{}{kind}\n\n{change}", diff.path.display())
+    let first = head.saturating_sub(around);
+    let line = format!("line {}", first + 1);
+    let begin = (first > 0).then_some(("@", line.as_str()));
+    let before = old[first..head].iter().map(|line| ("", *line));
+    let goes = old[head..old.len() - tail].iter().map(|line| ("-", *line));
+    let comes = new[head..new.len() - tail].iter().map(|line| ("+", *line));
+    let after = old[old.len() - tail..]
+        .iter()
+        .take(around)
+        .map(|line| ("", *line));
+    shown.lines(
+        begin
+            .into_iter()
+            .chain(before)
+            .chain(goes)
+            .chain(comes)
+            .chain(after),
+    );
+}
+
+/// Whether the file is now what a change says that it was.
+fn is_there(diff: &Diff, dir: &Path) -> bool {
+    let path = dir.join(&diff.path);
+    let Some(old) = &diff.old_text else { return false };
+    let small = path
+        .metadata()
+        .is_ok_and(|file| file.is_file() && file.len() <= COMPARED);
+    small && fs::read(&path).is_ok_and(|bytes| bytes == old.as_bytes())
 }
 
 #[cfg(test)]
@@ -234,49 +268,111 @@ mod tests {
         serde_json::from_value(call).unwrap()
     }
 
+    fn of(fields: Value, dir: &Path) -> Request {
+        asked("q".to_owned(), &call(fields), dir)
+    }
+
     #[test]
     fn what_is_shown_is_the_whole_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let here = dir.path().display().to_string();
         let diff = |old: Value, new: &str| json!({ "content": [{ "type": "diff", "path": "/w/a", "oldText": old, "newText": new }] });
+        let mut both = diff("x".into(), "y");
+        both["rawInput"] = json!({ "path": "/etc/b", "new_string": "y", "edits": [1] });
+        let mut one = diff("x".into(), "y");
+        one["rawInput"] =
+            json!({ "file_path": "/w/a", "old_string": "x", "new_string": "y", "replace_all": false });
+        let list = "(given as a list of arguments)";
         let table = [
             // As the adapters for Codex and for Claude Code tell of them.
             (
-                json!({ "rawInput": { "command": ["/bin/bash", "-lc", "make all"], "cwd": here, "call_id": "x", "reason": "it builds" } }),
-                "make all\n\n(it says: it builds)",
-                Some(Rule::Command("make all".into())),
+                json!({ "rawInput": { "command": ["/bin/bash", "-lc", "make all"], "cwd": here, "call_id": "x",
+                    "turn_id": "t", "parsed_cmd": [{}], "reason": "it builds" } }),
+                format!("/bin/bash -lc 'make all'\n\n{list}\n\n(it says: it builds)"),
             ),
-            (
-                json!({ "rawInput": { "command": "make", "description": "" } }),
-                "make\n\n(it says: )",
-                Some(Rule::Command("make".into())),
-            ),
+            (json!({ "rawInput": { "command": "make", "description": "" } }), "make".to_owned()),
             (
                 json!({ "rawInput": { "command": "make", "run_in_background": true } }),
-                "make\n\n{\n  \"run_in_background\": true\n}",
-                None,
+                "make\n\n{\n  \"run_in_background\": true\n}".to_owned(),
             ),
             (
-                json!({ "rawInput": { "command": ["rm", "a b"], "cwd": "/" } }),
-                "[\"rm\",\"a b\"]\n\nin /",
-                None,
+                json!({ "rawInput": { "command": ["./evil.sh", "-c", "ls src"] } }),
+                format!("./evil.sh -c 'ls src'\n\n{list}"),
             ),
-            (diff(Value::Null, "x\ny\n"), "/w/a (new)\n\n+ x\n+ y", None),
-            (diff("a\nb\nc\nd".into(), "a\nB\nc\nd"), "/w/a\n\n- b\n+ B", None),
-            (diff("a\na".into(), "a"), "/w/a\n\n- a", None),
             (
-                json!({ "name": "mcp__x__poke", "rawInput": { "who": "bob" } }),
-                "a title\n\n{\n  \"who\": \"bob\"\n}",
-                Some(Rule::Tool("mcp__x__poke".into())),
+                json!({ "rawInput": { "command": ["rm", "a b"], "cwd": "/", "source": "x" } }),
+                format!("rm 'a b'\n\n{list}\n\n{{\n  \"cwd\": \"/\",\n  \"source\": \"x\"\n}}"),
             ),
-            (json!({}), "a title", None),
-            (json!({ "title": "" }), "(it does not say what)", None),
+            (
+                json!({ "rawInput": { "command": "ls \u{1b}]0;x\u{7}" } }),
+                "ls \\e]0;x\\x07".to_owned(),
+            ),
+            (diff(Value::Null, "x\ny\n"), "new: /w/a\n\n+ x\n+ y\n+ \n\n(it says: a title)".to_owned()),
+            (
+                diff("a\nb\nc\nd".into(), "a\nB\nc\nd"),
+                "changed: /w/a\n\n a\n- b\n+ B\n c\n d\n\n(it says: a title)".to_owned(),
+            ),
+            (one, "changed: /w/a\n\n- x\n+ y\n\n(it says: a title)".to_owned()),
+            (
+                both,
+                "changed: /w/a\n\n- x\n+ y\n\n{\n  \"edits\": [\n    1\n  ],\n  \"path\": \"/etc/b\"\n}\n\n(it says: a title)"
+                    .to_owned(),
+            ),
+            (
+                json!({ "name": "mcp__x__poke", "rawInput": { "who": "bob", "description": "d" } }),
+                "{\n  \"description\": \"d\",\n  \"who\": \"bob\"\n}\n\n(it says: a title)".to_owned(),
+            ),
+            (
+                json!({ "locations": [{ "path": "/etc/x" }] }),
+                "at: /etc/x\n\n(it says: a title)".to_owned(),
+            ),
+            (json!({}), "{\n}\n\n(it says: a title)".to_owned()),
+            (json!({ "title": "" }), "{\n}".to_owned()),
         ];
-        for (fields, want, granted) in table {
-            let call = call(fields.clone());
-            assert_eq!(what(&call, dir.path()), want, "{fields}");
-            assert_eq!(rule(&call, dir.path()), granted, "{fields}");
+        for (fields, want) in table {
+            assert_eq!(of(fields.clone(), dir.path()).what, want, "{fields}");
         }
+    }
+
+    /// Where the file is what the agent says that it is, the lines far from the change are known to stay.
+    #[test]
+    fn a_change_of_a_large_file_is_shown_with_what_is_around_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = (1..=20).map(|n| n.to_string()).collect();
+        let (old, new) = (lines.join("\n"), lines.join("\n").replace("\n10\n", "\nten\n"));
+        let fields = json!({ "content": [{ "type": "diff", "path": "a", "oldText": old, "newText": new }] });
+        let whole = of(fields.clone(), dir.path()).what;
+        assert!(whole.contains("\n 1\n") && whole.contains("\n 20\n"), "{whole}");
+        fs::write(dir.path().join("a"), &old).unwrap();
+        assert_eq!(
+            of(fields, dir.path()).what,
+            "changed: a\n\n@ line 7\n 7\n 8\n 9\n- 10\n+ ten\n 11\n 12\n 13\n\n(it says: a title)"
+        );
+    }
+
+    #[test]
+    fn a_grant_binds_the_whole_call() {
+        let dir = tempfile::tempdir().unwrap();
+        let rule = |fields: Value| of(fields, dir.path()).rule;
+        let input = |input: Value| rule(json!({ "rawInput": input }));
+        let plain = input(json!({ "command": "ls" }));
+        assert!(plain.is_some());
+        assert_eq!(input(json!({ "command": "ls", "description": "lists" })), plain);
+        for other in [
+            json!({ "command": ["bash", "-lc", "ls"] }),
+            json!({ "command": ["./evil.sh", "-c", "ls"] }),
+            json!({ "command": "ls", "cwd": "/" }),
+            json!({ "command": "ls", "env": { "PATH": "." } }),
+            json!({}),
+        ] {
+            assert_ne!(input(other.clone()), plain, "{other}");
+        }
+        let ssh = json!({ "name": "ssh", "rawInput": { "command": "ls" } });
+        assert_ne!(rule(ssh), plain);
+        let poke = |who: &str| rule(json!({ "name": "mcp__x__poke", "rawInput": { "who": who } }));
+        assert!(poke("bob").is_some());
+        assert_ne!(poke("bob"), poke("eve"));
+        assert_eq!(rule(json!({ "name": "mcp__x__poke" })), None);
     }
 
     #[test]
@@ -284,23 +380,26 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let dir = outer.path().join("app");
         std::fs::create_dir_all(dir.join("src")).unwrap();
-        let of = |path: &str, also: &str, more: Value| {
+        let of = |path: &str, also: &str, more: Value, kind: &str| {
             let diff = json!({ "type": "diff", "path": path, "newText": "x" });
-            let fields = json!({ "content": [diff], "locations": [{ "path": also }], "rawInput": more });
-            rule(&call(fields), &dir)
+            let fields =
+                json!({ "content": [diff], "locations": [{ "path": also }], "rawInput": more, "kind": kind });
+            of(fields, &dir).rule
         };
         let inside = dir.canonicalize().unwrap();
         assert_eq!(
-            of("src/a", "src/b", json!({})),
+            of("src/a", "src/b", json!({}), "edit"),
             Some(Rule::Below(inside.join("src")))
         );
-        assert_eq!(of("src/a", "b", json!({})), Some(Rule::Below(inside)));
-        for (path, also, more) in [
-            ("../a", "src/a", json!({})),
-            ("src/a", "/etc/a", json!({})),
-            ("src/a", "src/a", json!({ "grant_root": "/" })),
+        assert_eq!(of("src/a", "b", json!({}), "edit"), Some(Rule::Below(inside)));
+        for (path, also, more, kind) in [
+            ("../a", "src/a", json!({}), "edit"),
+            ("src/a", "/etc/a", json!({}), "edit"),
+            ("src/a", "src/a", json!({ "grant_root": "/" }), "edit"),
+            ("src/a", "src/a", json!({ "path": "/etc/a" }), "edit"),
+            ("src/a", "src/a", json!({}), "delete"),
         ] {
-            assert_eq!(of(path, also, more), None, "{path} {also}");
+            assert_eq!(of(path, also, more, kind), None, "{path} {also}");
         }
     }
 
@@ -317,7 +416,7 @@ mod tests {
         assert_eq!(gave(&call), "root:x\ny");
         assert_eq!(
             (name(&call).as_str(), detail(&call).as_str()),
-            ("Bash", "cat /etc/passwd")
+            ("Bash", "sh -c 'cat /etc/passwd'")
         );
     }
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Answer, Request, Rule,
+        Answer, Request, Rule, outside,
+        shown::Shown,
         step::{Step, folder_inside},
     },
     reader::str_at,
@@ -53,12 +54,7 @@ impl Asking {
         match (&self.dir, str_at(request, "subtype")) {
             (Some(dir), "can_use_tool") if !id.is_empty() => {
                 let input = &request["input"];
-                let asked = Request {
-                    id: id.to_owned(),
-                    tool: tool.to_owned(),
-                    what: what(tool, input),
-                    rule: rule(tool, input, dir),
-                };
+                let asked = asked(id, tool, input, dir);
                 self.pending
                     .insert(id.to_owned(), (tool.to_owned(), input.clone()));
                 Step::Ask(asked)
@@ -109,59 +105,87 @@ fn line(response: Value) -> String {
     )
 }
 
-/// What it would do, for a person who decides: the whole of it.
-fn what(tool: &str, input: &Value) -> String {
-    let text = |key: &str| str_at(input, key).to_owned();
-    match tool {
-        "Bash" => text("command"),
-        "Write" => format!("{}\n\n{}", text("file_path"), text("content")),
-        "Edit" => {
-            let lines = |mark: &str, key: &str| -> Vec<String> {
-                str_at(input, key)
-                    .lines()
-                    .map(|line| format!("{mark} {line}"))
-                    .collect()
-            };
-            let all = if input["replace_all"] == true {
-                " (everywhere in it)"
-            } else {
-                ""
-            };
-            let change = [lines("-", "old_string"), lines("+", "new_string")]
-                .concat()
-                .join("\n");
-            format!("{}{all}\n\n{change}", text("file_path"))
+/// A call of `tool`, for a person who decides: the whole of it.
+fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> Request {
+    let mut shown = Shown::new(input);
+    let rule = match tool {
+        "Bash" => {
+            let told = shown.command("command");
+            shown.says("description");
+            told.then_some(Wanted::Call)
         }
-        QUESTION => {
-            let questions = input["questions"].as_array().into_iter().flatten();
-            let asked = questions.map(|question| {
-                let options = question["options"].as_array().into_iter().flatten();
-                let options: Vec<String> = options.map(|one| format!("- {}", str_at(one, "label"))).collect();
-                format!("{}\n{}", str_at(question, "question"), options.join("\n"))
-            });
-            format!(
-                "{}\n\n(Reject, and write your answer as the reason.)",
-                asked.collect::<Vec<_>>().join("\n")
-            )
-        }
-        _ => serde_json::to_string_pretty(input).unwrap_or_default(),
-    }
-}
-
-/// What could be allowed for the rest of the thread: this very command, writing below this file's folder
-/// inside the run's own, or a tool of a server.
-fn rule(tool: &str, input: &Value, dir: &Path) -> Option<Rule> {
-    match tool {
-        "Bash" => Some(Rule::Command(str_at(input, "command").to_owned())),
         "Write" | "Edit" | "NotebookEdit" => {
             let file = ["file_path", "notebook_path"]
                 .iter()
-                .find_map(|key| input[*key].as_str())?;
-            folder_inside(dir, file).map(Rule::Below)
+                .find_map(|key| input[*key].as_str());
+            if tool != "NotebookEdit" {
+                change(&mut shown, input);
+            }
+            // More than the text and its place cannot be granted with the folder.
+            let known = tool == "NotebookEdit" || !shown.has_more_than(&["replace_all"]);
+            file.filter(|_| known).map(|file| Wanted::Folder(file.to_owned()))
         }
-        tool if tool.starts_with("mcp__") => Some(Rule::Tool(tool.to_owned())),
-        _ => None,
+        QUESTION => {
+            questions(&mut shown, input);
+            None
+        }
+        _ => tool.starts_with("mcp__").then_some(Wanted::Call),
+    };
+    let whole = shown.finish();
+    let rule = rule.and_then(|rule| match rule {
+        Wanted::Call => Some(whole.rule(tool)),
+        Wanted::Folder(file) => folder_inside(dir, &file).map(Rule::Below),
+    });
+    whole.request(id.to_owned(), tool.to_owned(), outside::places(input), rule)
+}
+
+/// What could be allowed for the rest of the thread: this very call, or writing below the folder of this file inside
+/// the run's own.
+enum Wanted {
+    Call,
+    Folder(String),
+}
+
+/// A file that is written, or a part of it that is replaced.
+fn change(shown: &mut Shown, input: &Value) {
+    let path = input["file_path"].as_str();
+    let (content, old, new) = (&input["content"], &input["old_string"], &input["new_string"]);
+    // Without any of them there is nothing to show it by: it is shown as it came.
+    let Some(path) = path.filter(|path| !path.trim().is_empty()) else {
+        return;
+    };
+    match (content.as_str(), old.as_str(), new.as_str()) {
+        (Some(content), None, None) => {
+            shown.labelled("", path);
+            shown.lines(content.split('\n').map(|line| ("+", line)));
+        }
+        (None, Some(old), Some(new)) => {
+            shown.labelled("", path);
+            let (old, new) = (old.split('\n'), new.split('\n'));
+            shown.lines(old.map(|line| ("-", line)).chain(new.map(|line| ("+", line))));
+        }
+        _ => return,
     }
+    shown.skip_all(&["file_path", "content", "old_string", "new_string"]);
+    shown.skip_unset(&["replace_all"]);
+}
+
+/// Questions to a person. What they are asked about is answered in words, whatever it is.
+fn questions(shown: &mut Shown, input: &Value) {
+    for question in input["questions"].as_array().into_iter().flatten() {
+        shown.block(str_at(question, "question"));
+        let options = question["options"].as_array().into_iter().flatten();
+        let options: Vec<String> = options
+            .map(|one| match str_at(one, "description") {
+                "" => str_at(one, "label").to_owned(),
+                description => format!("{}: {description}", str_at(one, "label")),
+            })
+            .collect();
+        let lines = options.iter().flat_map(|one| one.split('\n'));
+        shown.lines(lines.map(|line| ("-", line)));
+    }
+    shown.skip("questions");
+    shown.labelled("(Reject, and write your answer as the reason.)", "");
 }
 
 #[cfg(test)]
@@ -183,9 +207,15 @@ mod tests {
         };
         assert_eq!(
             (request.tool.as_str(), request.what.as_str()),
-            ("Bash", "echo hi > x")
+            ("Bash", "echo hi > x\n\n(it says: writes)")
         );
-        assert_eq!(request.rule, Some(Rule::Command("echo hi > x".into())));
+        assert_eq!(
+            request.rule,
+            Some(Rule::Call {
+                tool: "Bash".into(),
+                input: "echo hi > x".into()
+            })
+        );
         let reply: Value = serde_json::from_str(&asking.reply("r1", &Answer::Allow).unwrap()).unwrap();
         let response = json!({ "behavior": "allow", "updatedInput": input });
         assert_eq!(reply["response"]["response"], response);
@@ -220,26 +250,87 @@ mod tests {
         assert!(no.contains("not supported"));
     }
 
+    fn of(tool: &str, input: Value) -> Request {
+        asked("r", tool, &input, Path::new("/nowhere"))
+    }
+
     #[test]
     fn what_is_shown_is_the_whole_of_it() {
         let table = [
+            ("Bash", json!({ "command": "ls src" }), "ls src"),
+            (
+                "Bash",
+                json!({ "command": "ls src \u{1b}]0; touch X; echo #\u{7}" }),
+                "ls src \\e]0; touch X; echo #\\x07",
+            ),
+            (
+                "Bash",
+                json!({ "command": "ls", "run_in_background": true, "dangerouslyDisableSandbox": true }),
+                "ls\n\n{\n  \"dangerouslyDisableSandbox\": true,\n  \"run_in_background\": true\n}",
+            ),
+            ("Bash", json!({ "command": "a\n\nb" }), "| a\n| \n| b"),
+            (
+                "Bash",
+                json!({ "command": ["./evil.sh", "-c", "ls src"] }),
+                "./evil.sh -c 'ls src'\n\n(given as a list of arguments)",
+            ),
+            (
+                "Bash",
+                json!({ "command": [1] }),
+                "{\n  \"command\": [\n    1\n  ]\n}",
+            ),
+            ("Bash", json!({}), "{\n}"),
+            ("Bash", json!("ls"), "input:\n\"ls\""),
             (
                 "Write",
                 json!({ "file_path": "/a/b", "content": "x\ny" }),
-                "/a/b\n\nx\ny",
+                "/a/b\n\n+ x\n+ y",
+            ),
+            (
+                "Write",
+                json!({ "file_path": "/a", "content": "x\r\n", "mode": "0777" }),
+                "/a\n\n+ x\\r\n+ \n\n{\n  \"mode\": \"0777\"\n}",
             ),
             (
                 "Edit",
                 json!({ "file_path": "/a", "old_string": "one", "new_string": "two\nthree", "replace_all": true }),
-                "/a (everywhere in it)\n\n- one\n+ two\n+ three",
+                "/a\n\n- one\n+ two\n+ three\n\n{\n  \"replace_all\": true\n}",
+            ),
+            (
+                "Edit",
+                json!({ "file_path": "/a", "edits": [] }),
+                "{\n  \"edits\": [],\n  \"file_path\": \"/a\"\n}",
             ),
             ("Odd", json!({ "k": 1 }), "{\n  \"k\": 1\n}"),
         ];
         for (tool, input, expected) in table {
-            assert_eq!(what(tool, &input), expected);
+            assert_eq!(of(tool, input.clone()).what, expected, "{input}");
         }
         let input = json!({ "questions": [{ "question": "Which?", "options": [{ "label": "A" }] }] });
-        assert!(what(QUESTION, &input).starts_with("Which?\n- A\n"));
+        assert!(of(QUESTION, input).what.starts_with("Which?\n\n- A\n\n(Reject"));
+        assert_eq!(of("Bash", json!({ "command": "a\u{9d}b" })).hidden, 1);
+    }
+
+    /// A grant of a command is of that command and all that is said along with it.
+    #[test]
+    fn a_grant_binds_every_argument() {
+        let plain = of("Bash", json!({ "command": "ls" })).rule;
+        assert!(plain.is_some());
+        for more in [
+            json!({ "command": "ls", "dangerouslyDisableSandbox": true }),
+            json!({ "command": "ls", "run_in_background": true }),
+            json!({ "command": "ls", "timeout": 1 }),
+            json!({ "command": ["ls"] }),
+            json!({ "command": "ls\u{200b}" }),
+            json!({}),
+        ] {
+            assert_ne!(of("Bash", more.clone()).rule, plain, "{more}");
+        }
+        let said = json!({ "command": "ls", "description": "lists" });
+        assert_eq!(of("Bash", said).rule, plain);
+        let poke = |who: &str| of("mcp__x__poke", json!({ "who": who })).rule;
+        assert_ne!(poke("bob"), poke("eve"));
+        assert_eq!(of("WebFetch", json!({ "url": "x" })).rule, None);
     }
 
     #[test]
@@ -248,7 +339,7 @@ mod tests {
         let dir = outer.path().join("app");
         std::fs::create_dir_all(dir.join("src")).unwrap();
         std::os::unix::fs::symlink(outer.path(), dir.join("out")).unwrap();
-        let of = |path: &str| rule("Write", &json!({ "file_path": path }), &dir);
+        let of = |path: &str| asked("r", "Write", &json!({ "file_path": path, "content": "x" }), &dir).rule;
         let inside = dir.canonicalize().unwrap();
         assert_eq!(of("src/new.rs"), Some(Rule::Below(inside.join("src"))));
         assert_eq!(

@@ -7,12 +7,13 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::{
-    Outcome, Run, Totals, outside,
-    step::{BEGAN_ANEW, Conclusion, Growing, LATE, Step, is_session_id},
+    Failed, Outcome, Run, Totals, outside,
+    step::{BEGAN_ANEW, Conclusion, Growing, LATE, Messages, Step, is_session_id, joined},
     talk::{JsonLines, Talk},
     text,
 };
 use super::{ask::Asking, message};
+use crate::room::Failure;
 
 /// Reads one run.
 pub(in super::super) type ClaudeReader = JsonLines<Events>;
@@ -39,8 +40,10 @@ pub(in super::super) struct Events {
     /// The id of our message, until it is taken up: what is said until then belongs to an earlier one.
     taken_up: Option<String>,
     session: Option<String>,
-    /// The text of the message that grows now.
-    message: Growing,
+    /// The messages since the last result with a text.
+    messages: Messages,
+    /// Some of them have words, which no result has repeated.
+    unsaid: bool,
     /// The next text begins a new message.
     fresh: bool,
     /// The message that grows now has come in pieces: its whole blocks, which follow, say nothing new.
@@ -48,7 +51,7 @@ pub(in super::super) struct Events {
     /// The texts of all results; there may be several, when something went on in the background.
     answer: Growing,
     /// What the last result says: nothing, or why it failed.
-    last: Option<Result<(), String>>,
+    last: Option<Result<(), Failed>>,
     /// Its own words about an error, outside any result.
     complaint: String,
     usd: Option<f64>,
@@ -99,17 +102,31 @@ impl Talk for Events {
     }
 
     fn answer(&self) -> &str {
-        self.message.as_str()
+        self.messages.last().as_str()
     }
 
-    fn end(&self) -> Option<Result<String, String>> {
+    fn written(&self) -> String {
+        match self.unsaid {
+            true => joined(&[&self.answer.finished(), &self.messages.all()]),
+            false => self.answer.finished(),
+        }
+    }
+
+    fn end(&self) -> Option<Result<String, Failed>> {
         let end = self.last.clone()?;
-        Some(end.map(|()| self.answer.finished()))
+        Some(end.and_then(|()| match self.unsaid {
+            // Which of what it wrote was meant as the answer, nobody knows.
+            true => Err(Failed::new(
+                Failure::NoAnswer,
+                "it ended without an answer; its result does not hold what it wrote",
+            )),
+            false => Ok(self.answer.finished()),
+        }))
     }
 
     fn conclusion(&self, outcome: Outcome) -> Conclusion {
         let session_lost = self.resume.is_some()
-            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("No conversation found"));
+            && matches!(&outcome, Outcome::Failed(failed) if failed.details.contains("No conversation found"));
         Conclusion {
             outcome,
             usd: self.usd,
@@ -210,9 +227,10 @@ impl Events {
 
     fn grow(&mut self, text: &str, steps: &mut Vec<Step>) {
         if std::mem::take(&mut self.fresh) {
-            self.message.set("");
+            self.messages.begin();
         }
-        self.message.push(text);
+        self.messages.push(text);
+        self.unsaid |= !text.trim().is_empty();
         steps.extend([Step::State(Activity::Writing), Step::Grew]);
     }
 
@@ -268,24 +286,38 @@ impl Events {
 
     fn result(&mut self, event: &Value, steps: &mut Vec<Step>) {
         let said = str_at(event, "result");
-        // Not the subtype: API errors come as "success".
-        let is_error = event["is_error"]
-            .as_bool()
-            .unwrap_or(str_at(event, "subtype") != "success");
-        self.last = Some(if is_error {
+        let subtype = str_at(event, "subtype");
+        // Not the subtype alone: API errors come as "success", and some errors say that they are none.
+        let is_error = event["is_error"].as_bool().unwrap_or(subtype != "success");
+        self.last = Some(if is_error || subtype.starts_with("error") {
             let errors: Vec<&str> = array(&event["errors"])
                 .filter_map(|error| error.as_str())
                 .collect();
-            Err(match (said.trim(), &*errors) {
-                ("", []) => format!("it stopped: {}", str_at(event, "subtype").replace('_', " ")),
+            let stopped = || format!("it stopped: {}", subtype.replace('_', " "));
+            let details = match (said.trim(), &*errors) {
+                ("", []) => stopped(),
                 ("", errors) => errors.join("; "),
-                (said, _) => said.to_owned(),
-            })
+                (said, _) if is_error => said.to_owned(),
+                // Words of its own, and not about the error.
+                (said, _) => {
+                    if !self.unsaid {
+                        self.messages.begin();
+                        self.messages.push(said);
+                        self.unsaid = true;
+                    }
+                    stopped()
+                }
+            };
+            Err(Failed::new(why(event, &details), details))
         } else {
-            if !self.answer.as_str().is_empty() && !said.trim().is_empty() {
-                self.answer.push("\n\n");
+            if !said.trim().is_empty() {
+                if !self.answer.as_str().is_empty() {
+                    self.answer.push("\n\n");
+                }
+                self.answer.push(said);
+                self.messages = Messages::default();
+                self.unsaid = false;
             }
-            self.answer.push(said);
             Ok(())
         });
         self.usage(event);
@@ -326,6 +358,16 @@ impl Events {
                 ],
             );
         }
+    }
+}
+
+/// What kind of failure a result is.
+fn why(event: &Value, details: &str) -> Failure {
+    match event["api_error_status"].as_u64() {
+        Some(401 | 403) => Failure::LoggedOut,
+        Some(_) => Failure::Unreachable,
+        None if details.contains("/login") => Failure::LoggedOut,
+        None => Failure::Reported,
     }
 }
 

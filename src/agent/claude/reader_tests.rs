@@ -20,7 +20,7 @@ fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)
         how: "exit code 1".to_owned(),
         stderr: exit.1.to_owned(),
     };
-    (steps, reader.conclude(&exit))
+    (steps, for_the_owner(reader.conclude(&exit)))
 }
 
 fn outcome(lines: &[&str]) -> Outcome {
@@ -31,8 +31,17 @@ fn answer(text: &str) -> Outcome {
     Outcome::Answer(text.to_owned())
 }
 
-fn failed(reason: &str) -> Outcome {
-    Outcome::Failed(reason.to_owned())
+/// A failure with these details; why it is one has tests of its own.
+fn failed(details: &str) -> Outcome {
+    Outcome::Failed(Failed::new(Failure::Other, details))
+}
+
+fn for_the_owner(end: Conclusion) -> Conclusion {
+    let outcome = match end.outcome {
+        Outcome::Failed(by) => failed(&by.details),
+        other => other,
+    };
+    Conclusion { outcome, ..end }
 }
 
 const INIT: &str =
@@ -120,11 +129,19 @@ fn is_error_decides() {
         ),
         (
             r#"{"type":"result","subtype":"success","is_error":false,"result":""}"#,
-            answer(""),
+            failed("it ended without an answer"),
         ),
         (
             r#"{"type":"result","subtype":"success","is_error":false}"#,
-            answer(""),
+            failed("it ended without an answer"),
+        ),
+        (
+            r#"{"type":"result","subtype":"success","is_error":false,"result":{"a":1}}"#,
+            failed("it ended without an answer"),
+        ),
+        (
+            r#"{"type":"result","subtype":"error_max_turns","is_error":false,"result":"so far"}"#,
+            failed("it stopped: error max turns"),
         ),
     ] {
         assert_eq!(outcome(&[INIT, line]), want, "{line}");

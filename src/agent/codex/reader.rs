@@ -4,10 +4,11 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
 
 use super::super::{
-    Outcome, Totals, outside,
-    step::{BEGAN_ANEW, Conclusion, Growing, Step, is_session_id},
+    Failed, Outcome, Totals, outside,
+    step::{BEGAN_ANEW, Conclusion, Messages, Step, is_session_id},
     talk::{JsonLines, Talk},
 };
+use crate::room::Failure;
 
 /// Reads one run.
 pub(in super::super) type CodexReader = JsonLines<Events>;
@@ -27,10 +28,11 @@ impl CodexReader {
 pub(in super::super) struct Events {
     resume: Option<String>,
     before: Totals,
-    /// The last message: of several, that is the answer.
-    message: Growing,
+    /// Of several messages the last is the answer; and its item.
+    messages: Messages,
+    item: String,
     /// How the turn ended, once it has.
-    turn: Option<Result<(), String>>,
+    turn: Option<Result<(), Failed>>,
     /// The last thing that it said went wrong.
     complaint: String,
     /// Tokens of the whole session, as its last turn counts them.
@@ -58,11 +60,7 @@ impl Talk for Events {
             }
             "turn.failed" => {
                 let message = str_at(&event["error"], "message");
-                self.turn = Some(Err(if message.trim().is_empty() {
-                    "it failed and did not say why".to_owned()
-                } else {
-                    unwrapped(message)
-                }));
+                self.turn = Some(Err(failed(message)));
                 steps.push(Step::TurnOver);
             }
             // Not final: each retry says so too.
@@ -79,17 +77,21 @@ impl Talk for Events {
     }
 
     fn answer(&self) -> &str {
-        self.message.as_str()
+        self.messages.last().as_str()
     }
 
-    fn end(&self) -> Option<Result<String, String>> {
+    fn written(&self) -> String {
+        self.messages.all()
+    }
+
+    fn end(&self) -> Option<Result<String, Failed>> {
         let end = self.turn.clone()?;
-        Some(end.map(|()| self.message.finished()))
+        Some(end.map(|()| self.messages.last().finished()))
     }
 
     fn conclusion(&self, outcome: Outcome) -> Conclusion {
         let session_lost = self.resume.is_some()
-            && matches!(&outcome, Outcome::Failed(reason) if reason.contains("no rollout found"));
+            && matches!(&outcome, Outcome::Failed(failed) if failed.details.contains("no rollout found"));
         Conclusion {
             outcome,
             usd: None,
@@ -119,7 +121,11 @@ impl Events {
     fn item(&mut self, item: &Value, completed: bool, steps: &mut Vec<Step>) {
         match str_at(item, "type") {
             "agent_message" => {
-                self.message.set(str_at(item, "text"));
+                if self.item != str_at(item, "id") {
+                    str_at(item, "id").clone_into(&mut self.item);
+                    self.messages.begin();
+                }
+                self.messages.set(str_at(item, "text"));
                 steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
             }
             "reasoning" => steps.push(Step::State(Activity::Thinking)),
@@ -212,6 +218,19 @@ pub(super) fn gave(id: &str, results: &[&Value]) -> Option<Step> {
     };
     let id = id.to_owned();
     (!text.is_empty()).then_some(Step::Gave { id, text })
+}
+
+/// A turn that failed, as the program says so: perhaps in the raw words of a server.
+pub(super) fn failed(message: &str) -> Failed {
+    let details = match message.trim() {
+        "" => "it failed and did not say why".to_owned(),
+        message => unwrapped(message),
+    };
+    let why = match details.contains("401 Unauthorized") || details.contains("Missing environment variable") {
+        true => Failure::LoggedOut,
+        false => Failure::Reported,
+    };
+    Failed { why, details }
 }
 
 /// The words of a message that is a server's raw JSON answer.

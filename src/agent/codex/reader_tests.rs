@@ -22,7 +22,7 @@ fn read(resume: Option<&str>, before: u64, lines: &[&str], exit: (bool, &str)) -
         how: "exit code 1".to_owned(),
         stderr: exit.1.to_owned(),
     };
-    (steps, reader.conclude(&exit))
+    (steps, for_the_owner(reader.conclude(&exit)))
 }
 
 const THREAD: &str = r#"{"type":"thread.started","thread_id":"01a2023a-1"}"#;
@@ -38,8 +38,17 @@ fn answer(text: &str) -> Outcome {
     Outcome::Answer(text.to_owned())
 }
 
-fn failed(reason: &str) -> Outcome {
-    Outcome::Failed(reason.to_owned())
+/// A failure with these details; why it is one has tests of its own.
+fn failed(details: &str) -> Outcome {
+    Outcome::Failed(Failed::new(Failure::Other, details))
+}
+
+fn for_the_owner(end: Conclusion) -> Conclusion {
+    let outcome = match end.outcome {
+        Outcome::Failed(by) => failed(&by.details),
+        other => other,
+    };
+    Conclusion { outcome, ..end }
 }
 
 #[test]
@@ -60,7 +69,7 @@ fn the_last_message_is_the_answer() {
     assert_eq!(end.outcome, answer("Found it."));
     assert_eq!(
         read(None, 0, &[THREAD, TURN, OVER], (true, "")).1.outcome,
-        answer("")
+        failed("it ended without an answer")
     );
 }
 

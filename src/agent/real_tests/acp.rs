@@ -102,12 +102,16 @@ async fn a_person_is_asked_and_what_they_say_happens() {
             let request = permission(&mut handle).await;
             assert!(request.what.contains(name), "{inside:?} {request:?}");
             match request.rule {
-                Some(Rule::Command(command)) => {
-                    assert!(command.starts_with("echo ") && command.ends_with(name))
+                Some(Rule::Call { input, .. }) => {
+                    assert!(input.contains("echo ") && input.contains(name), "{input}")
                 }
                 Some(Rule::Below(folder)) => {
                     assert_eq!(folder, work);
-                    assert!(request.what.ends_with("(new)\n\n+ made"), "{}", request.what);
+                    assert!(
+                        request.what.starts_with("new: ") && request.what.contains("\n\n+ made"),
+                        "{}",
+                        request.what
+                    );
                 }
                 other => panic!("{inside:?} {other:?} {}", request.what),
             }

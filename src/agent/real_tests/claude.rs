@@ -258,10 +258,10 @@ async fn read_only_is() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_is_one() {
+async fn an_empty_answer_is_none() {
     let model = model([Turn::text(&[""]), Turn::text(&[""]), Turn::text(&[""])]);
     let stage = claude(&model, "hello");
-    assert_eq!(stage.outcome().await, answer(""));
+    assert_eq!(failure(&stage.outcome().await), "it ended without an answer");
 }
 
 /// A person is asked before anything is changed; a yes does it, a no is told to the model with its reason.
@@ -280,13 +280,19 @@ async fn a_person_is_asked_and_what_they_say_happens() {
     let request = permission(&mut handle).await;
     assert_eq!(
         (request.tool.as_str(), request.what.as_str()),
-        ("Bash", "echo one > one.txt")
+        ("Bash", "echo one > one.txt\n\n(it says: writes)")
     );
     assert!(!stage.path("work/one.txt").exists());
     handle.answers.send((request.id, Answer::Allow)).await.unwrap();
 
     let request = permission(&mut handle).await;
-    assert_eq!(request.rule, Some(Rule::Command("echo two > two.txt".into())));
+    assert_eq!(
+        request.rule,
+        Some(Rule::Call {
+            tool: "Bash".into(),
+            input: "echo two > two.txt".into()
+        })
+    );
     let no = Answer::Deny("two is one too many".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
 

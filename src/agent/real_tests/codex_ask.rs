@@ -62,10 +62,14 @@ async fn a_person_is_asked_and_what_they_say_happens() {
         let request = permission(&mut handle).await;
         assert!(request.what.contains(name), "{request:?}");
         match request.rule {
-            Some(Rule::Command(command)) => assert!(command.contains("> ") && command.contains(name)),
+            Some(Rule::Call { input, .. }) => assert!(input.contains("> ") && input.contains(name)),
             Some(Rule::Below(folder)) => {
                 assert_eq!(folder, work);
-                assert!(request.what.ends_with("(new)\n\n+ made"), "{}", request.what);
+                assert!(
+                    request.what.starts_with("new: ") && request.what.contains("\n\n+ made"),
+                    "{}",
+                    request.what
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -165,7 +169,10 @@ async fn a_servers_tool_asks() {
     let mut handle = stage.start();
     for said in [Answer::Allow, Answer::Deny("one poke will do".to_owned())] {
         let request = permission(&mut handle).await;
-        assert_eq!(request.rule, Some(Rule::Tool("x.poke".to_owned())));
+        assert!(
+            matches!(&request.rule, Some(Rule::Call { tool, .. }) if tool == "x.poke"),
+            "{request:?}"
+        );
         assert!(request.what.contains("\"who\": \"bob\""), "{}", request.what);
         handle.answers.send((request.id, said)).await.unwrap();
     }

@@ -109,7 +109,8 @@ async fn it_is_prompted_and_its_answer_grows() {
 #[tokio::test]
 async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
     let stage = acp(&format!(
-        "echo '{ASKS}'; keep yes; echo '{ASKS}'; keep no; echo '{}'; echo '{}'; keep why; echo '{}'; echo '{}'",
+        "echo '{ASKS}'; keep yes; echo '{}'; keep no; echo '{}'; echo '{}'; keep why; echo '{}'; echo '{}'",
+        ASKS.replace(r#""id":"q""#, r#""id":"q2""#),
         says("I stop."),
         done(0, "cancelled"),
         says("then without"),
@@ -118,7 +119,13 @@ async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
     let mut handle = stage.start();
     let request = permission(&mut handle).await;
     assert_eq!((&*request.tool, &*request.what), ("shell", "make"));
-    assert_eq!(request.rule, Some(Rule::Command("make".to_owned())));
+    assert_eq!(
+        request.rule,
+        Some(Rule::Call {
+            tool: "shell".to_owned(),
+            input: "make".to_owned()
+        })
+    );
     handle.answers.send((request.id, Answer::Allow)).await.unwrap();
     let request = permission(&mut handle).await;
     let no = Answer::Deny("not on a Friday".to_owned());
@@ -138,9 +145,10 @@ async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
 async fn where_nobody_is_asked_it_is_answered_at_once() {
     for (permissions, want) in [(Permissions::ReadOnly, "no"), (Permissions::Allow, "once")] {
         let mut stage = acp(&format!(
-            "echo '{ASKS}'; keep said; echo '{}'; echo '{}'; [ {want} = once ] || {{ keep why; echo '{}'; }}",
+            "echo '{ASKS}'; keep said; echo '{}'; echo '{}'; [ {want} = once ] || {{ keep why; echo '{}'; echo '{}'; }}",
             says("fine"),
             done(0, "end_turn"),
+            says("fine"),
             done(1, "end_turn"),
         ));
         stage.run.agent.permissions = permissions;

@@ -43,7 +43,13 @@ async fn it_is_told_what_it_may_and_asks_for_the_rest() {
     stage.run.resume = Some("t-1".to_owned());
     let mut handle = stage.start();
     let request = permission(&mut handle).await;
-    assert_eq!(request.rule, Some(Rule::Command("make".to_owned())));
+    assert_eq!(
+        request.rule,
+        Some(Rule::Call {
+            tool: "shell".to_owned(),
+            input: "make".to_owned()
+        })
+    );
     let no = Answer::Deny("not now".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
     let events = to_the_end(&mut handle).await;

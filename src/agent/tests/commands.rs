@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::support::*;
 use crate::agent::{Agents, Event, Outcome};
 use crate::config::agents::{Kind, Permissions};
+use crate::room::Failure;
 
 fn stage(script: &str) -> Stage {
     Stage::new(Kind::Command, script)
@@ -88,10 +89,36 @@ async fn the_end_of_a_long_complaint_is_kept() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_is_one() {
-    for script in ["true", "echo", "cat >/dev/null; printf ' \\n\\n'"] {
-        assert_eq!(stage(script).outcome().await, Outcome::Answer(String::new()));
+async fn an_empty_answer_is_none() {
+    for (script, details) in [
+        ("true", "it ended without an answer"),
+        ("echo", "it ended without an answer"),
+        ("cat >/dev/null; printf ' \\n\\n'", "it ended without an answer"),
+        // Nothing of it is left where it is made text.
+        ("printf '\\033[2J'", "it ended without an answer"),
+        ("echo no model >&2", "it ended with exit code 0: no model"),
+    ] {
+        let Outcome::Failed(failed) = stage(script).outcome().await else {
+            panic!("{script}")
+        };
+        assert_eq!(
+            (failed.why, &*failed.details),
+            (Failure::NoAnswer, details),
+            "{script}"
+        );
     }
+}
+
+/// Its words stay with its person: who asked is told that it failed, and no more.
+#[tokio::test]
+async fn what_a_failed_run_wrote_is_kept_and_is_no_reason() {
+    let ending = stage("echo the unreleased plan; exit 3").ending().await;
+    let Outcome::Failed(failed) = &ending.outcome else {
+        panic!("{ending:?}")
+    };
+    assert_eq!(failed.why, Failure::Exited);
+    assert!(failed.details.contains("the unreleased plan"));
+    assert_eq!(ending.unfinished, "the unreleased plan");
 }
 
 #[tokio::test]

@@ -262,7 +262,7 @@ async fn a_place_outside_is_told_before_what_is_written_behind_it() {
         let places: Vec<usize> = events
             .iter()
             .enumerate()
-            .filter_map(|(at, event)| (*event == Event::Outside).then_some(at))
+            .filter_map(|(at, event)| matches!(event, Event::Outside(_)).then_some(at))
             .collect();
         assert_eq!(places.len(), told, "{events:?}");
         let written = events.iter().position(|event| matches!(event, Event::Partial(_)));

@@ -7,4 +7,6 @@ mod codex_app;
 mod commands;
 mod drivers;
 mod kept;
+mod orders;
 mod stopping;
+mod turns;

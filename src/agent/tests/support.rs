@@ -5,7 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Dur
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::{Agents, Ending, Event, Handle, Outcome, Prompt, Request, Run, Totals, drive};
+use super::super::{
+    Agents, Ending, Event, Handle, Outcome, Prompt, Request, Run, Totals, drive, settling::Waits,
+};
 use crate::config::agents::{Agent, Kind};
 use crate::room::ask::{Approved, Ask, Speaker};
 
@@ -38,6 +40,7 @@ pub(in super::super) struct Stage {
     pub dir: TempDir,
     pub run: Run,
     pub env: Vec<(String, String)>,
+    pub waits: Waits,
 }
 
 impl Stage {
@@ -69,7 +72,12 @@ impl Stage {
             before: Totals::default(),
         };
         let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];
-        Self { dir, run, env }
+        Self {
+            dir,
+            run,
+            env,
+            waits: Waits::default(),
+        }
     }
 
     /// The next run of the same stage, on `text`.
@@ -93,6 +101,7 @@ impl Stage {
         Agents::within(drive::Surroundings {
             env,
             grace: Duration::from_millis(200),
+            waits: self.waits,
         })
     }
 
@@ -174,7 +183,7 @@ pub(in super::super) fn notices(events: &[Event]) -> Vec<&str> {
 
 pub(in super::super) fn failure(outcome: &Outcome) -> &str {
     match outcome {
-        Outcome::Failed(reason) => reason,
+        Outcome::Failed(failed) => &failed.details,
         other => panic!("{other:?}"),
     }
 }

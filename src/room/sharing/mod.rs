@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use nexscope_relay::protocol::body::File;
 
 use super::{
-    Effect, FileFate, ItemId, MentionFate, Millis, Record, Room,
+    Effect, Failure, FileFate, ItemId, MentionFate, Millis, Record, Room,
     audit::{self, By, Decided, Verdict},
     files::{Fetch, Given, Offer, Side, Stage},
     inbox::{Key, key},
@@ -61,7 +61,7 @@ impl Room {
                         format!("m{0} has to wait: {why}. /retry m{0} tries again.", run.post),
                         now,
                     );
-                    self.settle(run.key, &from, MentionFate::Failed(why), now, effects);
+                    self.settle(run.key, &from, MentionFate::Failed(Failure::NoFile), now, effects);
                 }
             } else if places.len() == files.len()
                 && let Some(run) = self.runs.get_mut(&id)
@@ -206,7 +206,7 @@ impl Room {
     ) {
         let message = self.offers.get(number).map(|offer| offer.key.1.clone());
         let item = Some(ItemId::File(number).to_string());
-        Self::note_decided(
+        self.note_decided(
             Decided {
                 item,
                 message,

@@ -15,6 +15,9 @@ use crate::{
     transfer::{Event, Giving, Order, Source, safe_name},
 };
 
+/// Why a file of an agent's stays here that an earlier version offered without remembering which file it was.
+const UNCHECKED: &str = "a file in it was never checked; ask the agent to send it again";
+
 impl Room {
     /// Files of ours that go with a message: as they are written in it, and their sources.
     pub(in crate::room) fn attach(&mut self, sources: Vec<Source>) -> (Vec<File>, Vec<Source>) {
@@ -63,7 +66,14 @@ impl Room {
     }
 
     /// Reads the files of a message that could not be sent without.
-    pub(in crate::room) fn read_files(&self, message: &str, effects: &mut Vec<Effect>) {
+    pub(in crate::room) fn read_files(&mut self, message: &str, now: Millis, effects: &mut Vec<Effect>) {
+        if self
+            .outbox
+            .get(message)
+            .is_some_and(|one| one.failed.is_none() && one.has_unchecked_files())
+        {
+            return self.give_up(message, UNCHECKED, now, effects);
+        }
         let key = key(&self.settings.me, message);
         for offer in self.offers.of_message(&key) {
             if let Side::Mine(mine) = &offer.side
@@ -130,6 +140,7 @@ impl Room {
         let may = self.outbox.get(of).is_some_and(|outgoing| {
             outgoing.failed.is_none() && (!outgoing.only || outgoing.to.iter().any(|to| same_name(to, &from)))
         });
+        let unchecked = self.outbox.get(of).is_some_and(Outgoing::has_unchecked_files);
         let ours = key(&self.settings.me, of);
         let Some(offer) = self.offers.find(&ours, file).filter(|_| may) else {
             return;
@@ -140,6 +151,9 @@ impl Room {
         };
         if mine.withdrawn || mine.reading.is_some() {
             return self.say_decline(&from, of, file, "taken back", effects);
+        }
+        if unchecked {
+            return self.say_decline(&from, of, file, UNCHECKED, effects);
         }
         if offset > size {
             return;

@@ -4,7 +4,7 @@ use nexscope_relay::protocol::body::Chat;
 
 use super::theirs::Since;
 use crate::room::{
-    Effect, Fetch, FileFate, Given, ItemId, Offer, Outgoing, Room, Side, Stage,
+    Effect, Fetch, FileFate, Given, ItemId, Millis, Offer, Outgoing, Room, Side, Stage,
     inbox::{Key, key},
 };
 
@@ -64,7 +64,7 @@ impl Room {
     }
 
     /// What was on its way when the program ended goes on.
-    pub(in crate::room) fn resume_files(&mut self, effects: &mut Vec<Effect>) {
+    pub(in crate::room) fn resume_files(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         let open: Vec<(u32, Since)> = self
             .offers
             .all()
@@ -89,7 +89,7 @@ impl Room {
         }
         let unread: Vec<String> = self.outbox.preparing().map(|one| one.id.clone()).collect();
         for id in unread {
-            self.read_files(&id, effects);
+            self.read_files(&id, now, effects);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{offer, order};
 use crate::{
     room::{
         Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Matter, Millis, Offer, Outgoing,
-        Progress, Room, Side, Stage,
+        Progress, Room, Side, Stage, Steady,
         audit::{By, Verdict},
         files::{ASIDE, MOST},
     },
@@ -233,6 +233,9 @@ impl Room {
             .of_stream(from, &open.of)
             .map(|offer| (offer.number, offer.size));
         let answer = match found {
+            Some(_) if self.members.is_doubtful(from) => {
+                Err("Your name has another key here than the one that offered that file.".to_owned())
+            }
             Some((number, size)) => self.may_come(number, size, open).map(|()| number),
             None => Err("Nobody here has asked for that file.".to_owned()),
         };
@@ -363,15 +366,15 @@ impl Room {
     }
 
     /// Since when the oldest file is kept aside that came without being asked for.
-    pub(in crate::room) fn oldest_aside(&self) -> Option<Millis> {
+    pub(in crate::room) fn oldest_aside(&self) -> Option<Steady> {
         self.items_aside().map(|(_, arrived)| arrived).min()
     }
 
     /// Declines files that came without being asked for and that nobody wanted in time.
-    pub(in crate::room) fn expire_files(&mut self, arrived: Millis, effects: &mut Vec<Effect>) {
+    pub(in crate::room) fn expire_files(&mut self, waited: Millis, effects: &mut Vec<Effect>) {
         let old: Vec<u32> = self
             .items_aside()
-            .filter(|(_, at)| *at <= arrived)
+            .filter(|(_, came)| self.steady.since(*came) >= waited)
             .map(|(number, _)| number)
             .collect();
         for number in old {
@@ -380,11 +383,11 @@ impl Room {
         }
     }
 
-    fn items_aside(&self) -> impl Iterator<Item = (u32, Millis)> {
+    fn items_aside(&self) -> impl Iterator<Item = (u32, Steady)> {
         self.inbox.waiting().filter_map(|item| match item.matter {
             Matter::File(number) => {
                 let pushed = self.fetch(number).is_some_and(|fetch| fetch.pushed);
-                pushed.then_some((number, item.arrived))
+                pushed.then_some((number, item.arrived.steady))
             }
             _ => None,
         })
@@ -399,17 +402,22 @@ impl Room {
             });
             let Some(offer) = waiting else { continue };
             let post = self.timeline.post_numbered(offer.post);
-            let Some((speaker, thread)) = post.map(|post| (post.speaker(), post.thread.clone())) else {
+            let Some((speaker, thread, other_key)) =
+                post.map(|post| (post.speaker(), post.thread.clone(), post.doubt.is_some()))
+            else {
                 continue;
             };
+            let arrived = self.moment(now);
             self.inbox.push(Item {
                 id: ItemId::File(*number),
                 from: speaker,
                 text: format!("{} · {}", offer.name, crate::text::bytes(offer.size)),
                 thread,
-                arrived: now,
+                arrived,
                 later: false,
+                version: 1,
                 asked_for: None,
+                other_key,
                 matter: Matter::File(*number),
             });
             any = true;

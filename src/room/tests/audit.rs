@@ -28,6 +28,7 @@ fn decisions(world: &World) -> Vec<Decided> {
 fn chain(world: &World, id: &str) -> Vec<&'static str> {
     let name = |entry: &Entry| match entry {
         Entry::Opened { .. } => "opened",
+        Entry::Gap { .. } => "gap",
         Entry::In { .. } => "in",
         Entry::Out { .. } => "out",
         Entry::GaveUp { .. } => "gave up",
@@ -67,6 +68,8 @@ fn a_mention_is_followed_to_what_was_sent() {
         tool: "Bash".into(),
         what: format!("login {SECRET}"),
         rule: None,
+        hidden: 0,
+        outside: Vec::new(),
     };
     for event in [tool, AgentEvent::Permission(request)] {
         let run = ask.run.clone();
@@ -122,14 +125,14 @@ fn a_secret_that_was_rejected_or_edited_out_is_not_written() {
         world.ends(&run, Outcome::Answer(format!("Take {SECRET} and go.")));
         let target = Target::Item(ItemId::Draft(1));
         let decision = match edited {
-            true => Decision::Accept {
+            true => Intent::Accept {
                 target,
                 how: How {
                     text: Some("Ask me.".into()),
                     ..How::default()
                 },
             },
-            false => Decision::Reject {
+            false => Intent::Reject {
                 target,
                 reason: "no".into(),
             },
@@ -161,7 +164,8 @@ fn a_secret_that_was_rejected_or_edited_out_is_not_written() {
 fn who_has_decided_is_told() {
     // Auto mode.
     let mut world = World::new();
-    world.decide(Decision::Auto).unwrap();
+    world.decide(Intent::Auto).unwrap();
+    world.trusts("bob");
     let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
     world.receives(message);
     assert_eq!(decisions(&world)[0].by, By::Auto);
@@ -185,7 +189,7 @@ fn who_has_decided_is_told() {
         ..How::default()
     };
     let target = Target::Item(item);
-    world.decide(Decision::Accept { target, how }).unwrap();
+    world.decide(Intent::Accept { target, how }).unwrap();
     let decided = decisions(&world).pop().unwrap();
     let edited = decided.edited.unwrap();
     assert_eq!(
@@ -207,4 +211,76 @@ fn a_run_that_the_program_took_with_it_is_told() {
         matches!(entry, Entry::Ended { run: of, outcome, .. } if of == run && outcome == "interrupted")
     });
     assert!(told);
+}
+
+/// Issue 14, 23: a record that another program put into the journal was sent at the next start.
+#[test]
+fn a_planted_message_is_not_sent() {
+    let mut world = World::offline();
+    world.perform("mine").unwrap();
+    let ours = world
+        .records
+        .iter()
+        .find_map(|record| match record {
+            Record::Out(outgoing) => Some((**outgoing).clone()),
+            _ => None,
+        })
+        .unwrap();
+    let plant = |id: &str, change: &dyn Fn(&mut Outgoing)| {
+        let mut planted = Outgoing {
+            id: id.into(),
+            thread: Some(id.into()),
+            ..ours.clone()
+        };
+        change(&mut planted);
+        Record::Out(Box::new(planted))
+    };
+    let planted = [
+        plant("p-1", &|_| {}),
+        plant("p-2", &|one| one.to = vec!["bob".into()]),
+        // One whose file is still to be read.
+        plant("p-3", &|one| {
+            one.sources = vec![crate::transfer::Source {
+                path: "/etc/passwd".into(),
+                size: 1,
+                modified: 0,
+                sha256: String::new(),
+                identity: None,
+            }];
+        }),
+    ];
+    world.records.extend(planted);
+    world.restart();
+    world.event(Event::Welcome(Box::new(welcome(Resumed::New, "e1", 0))));
+    let sent: Vec<String> = world
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Send(Outbound::Message(send)) => Some(send.id.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, std::slice::from_ref(&ours.id));
+    let said = |world: &World| {
+        let notes = world.room.timeline.entries().iter();
+        notes
+            .filter(|entry| format!("{entry:?}").contains("not in the audit log"))
+            .count()
+    };
+    assert_eq!(said(&world), 3);
+    // The same id with other words, behind what is audited.
+    let changed = Outgoing {
+        only: true,
+        to: vec!["bob".into()],
+        ..ours.clone()
+    };
+    world.records.push(Record::Out(Box::new(changed)));
+    world.restart();
+    assert!(
+        world
+            .room
+            .outbox
+            .get(&ours.id)
+            .is_some_and(|one| one.failed.is_some())
+    );
 }

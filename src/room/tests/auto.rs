@@ -6,7 +6,8 @@ use super::*;
 pub(super) fn auto(dollars: f64) -> World {
     let mut world = World::new();
     limit(&mut world, dollars);
-    world.decide(Decision::Auto).unwrap();
+    world.decide(Intent::Auto).unwrap();
+    world.trusts("bob");
     world.effects.clear();
     world
 }
@@ -31,7 +32,7 @@ fn ends_with(world: &mut World, usd: Option<f64>) {
     let ending = Ending {
         outcome: Outcome::Answer("done".into()),
         usd,
-        ..Ending::failed("")
+        ..Ending::failed(failed(""))
     };
     let event = AgentEvent::Ended(ending);
     world.event(Event::Run { run, event });
@@ -80,7 +81,7 @@ fn a_budget_that_is_reached_while_a_run_goes_holds_the_next_one() {
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 4))));
     asks(&mut world, "m-5", "t5");
     assert_eq!(world.starts(), 0);
-    let standing = world.room.guard.standing("claude", world.now);
+    let standing = world.room.budget_standing("claude");
     assert_eq!((standing.runs, standing.usd), (2, 0.02));
     world.now += 86_400_000;
     world.event(Event::Tick);
@@ -127,14 +128,14 @@ fn bob(world: &mut World, event: PresenceEvent, key: Option<&str>) {
 
 #[test]
 fn a_known_name_with_another_key_is_held_back_until_the_person_agrees() {
-    for other in [Some("ffff"), None] {
+    for other in [Some("ffffffffffffffff"), None] {
         let mut world = auto(5.0);
-        bob(&mut world, PresenceEvent::Join, Some("aaaa"));
+        bob(&mut world, PresenceEvent::Join, Some("aaaaaaaaaaaaaaaa"));
         assert!(!world.room.members.is_doubtful("bob"));
         world.restart();
         world.room.settings.mode = wire::Mode::Auto;
         world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 0))));
-        bob(&mut world, PresenceEvent::Leave, Some("aaaa"));
+        bob(&mut world, PresenceEvent::Leave, Some("aaaaaaaaaaaaaaaa"));
         bob(&mut world, PresenceEvent::Join, other);
         assert!(world.room.members.is_doubtful("BOB"));
 
@@ -145,12 +146,12 @@ fn a_known_name_with_another_key_is_held_back_until_the_person_agrees() {
         world.perform("@bob are you bob?").unwrap();
         assert_eq!(world.sent().count(), before, "it is held back");
 
-        world.decide(Decision::Trust("Bob".into())).unwrap();
+        world.decide(Intent::Trust("Bob".into())).unwrap();
         assert!(world.chats().iter().any(|(_, chat)| chat.text == "are you bob?"));
         assert!(!world.receipts().is_empty());
         asks(&mut world, "m-2", "t2");
         assert_eq!(world.starts(), 1);
-        assert!(world.decide(Decision::Trust("bob".into())).is_err());
+        assert!(world.decide(Intent::Trust("bob".into())).is_err());
     }
 }
 
@@ -234,13 +235,13 @@ fn an_exchange_of_agents_ends_whatever_the_other_side_pretends() {
             most: 10,
         },
         Forgery {
-            what: "under new names: the rate of the agent holds",
+            what: "under new names: nobody has accepted anything from those",
             forge: |nth, thread, chat, from| {
                 *thread = format!("fresh-{nth}");
                 (chat.hop, chat.reply_to, chat.origin) = (0, None, Origin::Human);
                 *from = format!("bob{nth}");
             },
-            most: 20,
+            most: 0,
         },
     ];
     for Forgery { what, forge, most } in table {
@@ -321,7 +322,7 @@ fn our_person_asks_their_own_agent_in_the_rooms_sight() {
         ("codex", "claude", "codex"),
     ] {
         world.effects.clear();
-        world.decide(Decision::Ask { words: words.into() }).unwrap();
+        world.decide(Intent::Ask { words: words.into() }).unwrap();
         let asked = world.started();
         assert_eq!((asked.agent.as_str(), asked.text.as_str()), (agent, text));
         assert_eq!(
@@ -340,14 +341,14 @@ fn our_person_asks_their_own_agent_in_the_rooms_sight() {
     }
     // One that failed can be tried again.
     world
-        .decide(Decision::Ask {
+        .decide(Intent::Ask {
             words: "again?".into(),
         })
         .unwrap();
     let asked = world.started();
-    world.ends(&asked.run, Outcome::Failed("broke".into()));
+    world.ends(&asked.run, Outcome::Failed(failed("broke")));
     let number = world.room.timeline.newest();
-    world.decide(Decision::HandOver(number)).unwrap();
+    world.decide(Intent::RunAgain(number)).unwrap();
     assert_eq!(world.started().text.as_str(), "again?");
-    assert!(world.decide(Decision::Ask { words: " ".into() }).is_err());
+    assert!(world.decide(Intent::Ask { words: " ".into() }).is_err());
 }

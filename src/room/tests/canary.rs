@@ -69,7 +69,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     world.receives(rejected);
     let target = Target::Item(world.room.inbox.next().unwrap().id);
     let reason = "no".into();
-    world.decide(Decision::Reject { target, reason }).unwrap();
+    world.decide(Intent::Reject { target, reason }).unwrap();
     for (from, id, to, agent) in [
         ("bob", "broadcast", vec![], false),
         ("mallory", "plain", vec!["alice"], false),
@@ -110,9 +110,9 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     let item = world.room.inbox.waiting().last().unwrap().id;
     world.accept(item);
     let run = world.started().run;
-    world.ends(&run, Outcome::Failed("broke".into()));
+    world.ends(&run, Outcome::Failed(failed("broke")));
     world
-        .decide(Decision::Ask {
+        .decide(Intent::Ask {
             words: "what is new?".into(),
         })
         .unwrap();

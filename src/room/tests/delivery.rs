@@ -37,6 +37,7 @@ fn a_message_goes_out_only_when_it_is_safe_on_disk() {
             public: false,
             note: false,
             files: vec![],
+            force: false,
         },
         NOW,
     );
@@ -105,7 +106,7 @@ fn an_agent_that_is_done_is_shown_idle() {
 #[test]
 fn an_absent_addressee_is_named_and_gets_it_when_it_comes() {
     let mut world = World::new();
-    world.perform("@dan hello").unwrap();
+    world.perform("/say --force @dan hello").unwrap();
     let id = world.chats()[0].0.id.clone();
     world.event(acked(&id, 1, &[], &["dan"]));
     assert_eq!(world.fate(1), Fate::Absent(vec!["dan".into()]));
@@ -162,6 +163,7 @@ fn after_a_cut_all_that_is_open_goes_out_again_in_order() {
     world.event(acked(&ids[0], 1, &[], &[]));
     world.event(acked(&ids[1], 2, &["bob"], &[]));
     world.event(Event::Connection(Connection::Waiting {
+        code: None,
         why: "cut".into(),
         until: NOW,
     }));
@@ -181,7 +183,7 @@ fn a_message_that_comes_twice_is_shown_once_and_told_again() {
     let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("once")));
     world.receives(message.clone());
     world
-        .decide(Decision::Reject {
+        .decide(Intent::Reject {
             target: Target::Item(ItemId::Mention(1)),
             reason: "no".into(),
         })
@@ -253,7 +255,7 @@ fn a_receipt_that_a_crash_kept_from_being_written_is_sent_after_it() {
 
     // As well behind a decision.
     world
-        .decide(Decision::Reject {
+        .decide(Intent::Reject {
             target: Target::Item(ItemId::Mention(1)),
             reason: "no".into(),
         })
@@ -268,7 +270,7 @@ fn a_receipt_that_a_crash_kept_from_being_written_is_sent_after_it() {
 fn the_same_room_after_a_restart() {
     let mut world = World::new();
     world.perform("hello").unwrap();
-    world.perform("@dan hello").unwrap();
+    world.perform("/say --force @dan hello").unwrap();
     let ids: Vec<String> = world.chats().iter().map(|(frame, _)| frame.id.clone()).collect();
     world.event(acked(&ids[0], 1, &[], &[]));
     world.seq = 1;
@@ -293,7 +295,7 @@ fn the_same_room_after_a_restart() {
 #[test]
 fn what_nobody_receives_fails_and_can_be_sent_again() {
     let mut world = World::new();
-    world.perform("@dan hello").unwrap();
+    world.perform("/say --force @dan hello").unwrap();
     world.now += 7 * 86_400_000;
     world.event(Event::Tick);
     assert_eq!(world.fate(1), Fate::Failed("never arrived".into()));
@@ -310,10 +312,10 @@ fn who_sees_what_is_said() {
         ("hello", vec![], false, false),
         ("@bob look", vec!["bob"], true, true),
         ("@BOB look", vec!["bob"], true, true),
-        ("@bob @carol look", vec!["bob", "carol"], true, true),
+        ("/say --force @bob @carol look", vec!["bob", "carol"], true, true),
         ("/say --public @bob look", vec!["bob"], false, true),
         ("/tell @bob lunch?", vec!["bob"], true, false),
-        ("@dan are you there", vec!["dan"], true, true),
+        ("/say --force @dan are you there", vec!["dan"], true, true),
     ];
     for (line, to, only, asks) in table {
         let mut world = World::new();

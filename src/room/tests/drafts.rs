@@ -30,7 +30,8 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
     for auto in [false, true] {
         let mut world = World::new();
         if auto {
-            world.decide(Decision::Auto).unwrap();
+            world.decide(Intent::Auto).unwrap();
+            world.trusts("bob");
             let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
             world.receives(message);
             let run = world.started().run;
@@ -85,7 +86,7 @@ fn a_draft_is_posted_as_it_is_or_edited_or_thrown_away() {
         ..How::default()
     };
     world
-        .decide(Decision::Accept {
+        .decide(Intent::Accept {
             target: Target::Item(ItemId::Draft(1)),
             how,
         })
@@ -100,7 +101,7 @@ fn a_draft_is_posted_as_it_is_or_edited_or_thrown_away() {
     answered(&mut world, SECRET);
     let target = Target::Item(ItemId::Draft(1));
     world
-        .decide(Decision::Reject {
+        .decide(Intent::Reject {
             target,
             reason: "not that".into(),
         })
@@ -144,8 +145,11 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     let (frame, chat) = world.chats().pop().unwrap();
     assert_eq!(frame.to, ["bob", "carol"]);
     assert!(chat.text.contains(SECRET) && chat.reply_to.as_deref() == Some("m-1"));
-    world.looked(2, vec![Looked::not("it is large")]);
+    let large = Looked::too_large(crate::transfer::CheckedFile::test("/tmp/picture.png"));
+    world.looked(2, vec![large]);
     world.accept(ItemId::Draft(2));
+    assert_eq!(world.chats().pop().unwrap().1.files[0].size, 41);
+    // It is never read by its path alone.
     let file = |world: &World| {
         let reads = world.effects.iter().filter(|effect| {
             matches!(effect, Effect::File { order: crate::transfer::Order::Hash(path), .. }
@@ -153,7 +157,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         });
         reads.count()
     };
-    assert_eq!(file(&world), 1);
+    assert_eq!(file(&world), 0);
     world.restart();
     assert!(world.room.inbox.is_empty());
     let post = world.room.timeline.post_numbered(1).unwrap();
@@ -166,7 +170,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     world.ends(&run, Outcome::Answer(SECRET.into()));
     let target = Target::Item(ItemId::Draft(3));
     world
-        .decide(Decision::Reject {
+        .decide(Intent::Reject {
             target,
             reason: String::new(),
         })
@@ -227,7 +231,7 @@ fn which_answers_wait() {
             ..How::default()
         };
         world
-            .decide(Decision::Accept {
+            .decide(Intent::Accept {
                 target: Target::Item(item),
                 how,
             })
@@ -263,7 +267,7 @@ fn a_mention_can_be_edited_before_it_is_accepted() {
         ..How::default()
     };
     world
-        .decide(Decision::Accept {
+        .decide(Intent::Accept {
             target: Target::Item(item),
             how,
         })
@@ -281,7 +285,12 @@ fn wants(world: &mut World, id: &str, command: &str) {
         id: id.into(),
         tool: "Bash".into(),
         what: command.into(),
-        rule: Some(Rule::Command(command.into())),
+        hidden: 0,
+        outside: Vec::new(),
+        rule: Some(Rule::Call {
+            tool: "Bash".into(),
+            input: command.into(),
+        }),
     };
     world.event(Event::Run {
         run,
@@ -317,7 +326,7 @@ fn a_permission_waits_for_a_person_and_the_agent_hears_what_they_say() {
     wants(&mut world, "r2", "rm -rf /");
     let target = Target::Item(ItemId::Permission(2));
     world
-        .decide(Decision::Reject {
+        .decide(Intent::Reject {
             target,
             reason: "no".into(),
         })
@@ -339,7 +348,7 @@ fn a_grant_holds_for_the_thread_and_no_other() {
     let item = world.bob_asks("m-1", "how?");
     world.accept(item);
     wants(&mut world, "r1", "ls");
-    world.decide(Decision::Grant(ItemId::Permission(1))).unwrap();
+    world.decide(Intent::Grant(ItemId::Permission(1))).unwrap();
     wants(&mut world, "r2", "ls");
     assert_eq!(answers(&world).len(), 2);
     wants(&mut world, "r3", "ls -a");
@@ -367,7 +376,7 @@ fn permissions_that_were_decided_are_remembered_and_no_number_comes_twice() {
     assert!(told.contains(&"Bash allowed once".to_owned()), "{told:?}");
     // The second one ended with its run.
     assert!(world.room.inbox.is_empty());
-    world.decide(Decision::HandOver(1)).unwrap();
+    world.decide(Intent::HandOver(1)).unwrap();
     wants(&mut world, "r1", "ls");
     assert_eq!(
         world.room.inbox.next().map(|item| item.id),
@@ -381,7 +390,7 @@ fn nobody_answers_a_permission() {
     let item = world.bob_asks("m-1", "how?");
     world.accept(item);
     wants(&mut world, "r1", "ls");
-    assert_eq!(world.room.next_deadline(), Some(NOW + 1_800_000));
+    assert_eq!(world.room.next_deadline(), Some(Steady::new(NOW + 1_800_000)));
     world.now += 1_800_000;
     world.event(Event::Tick);
     let (request, answer) = answers(&world).pop().unwrap();
@@ -398,7 +407,7 @@ fn a_permission_goes_first_but_takes_nothing_from_the_screen() {
     let after = world.bob_asks("m-3", "and then?");
     wants(&mut world, "r1", "ls");
     assert_eq!(world.room.inbox.next().unwrap().id, shown);
-    world.decide(Decision::Later(shown)).unwrap();
+    world.decide(Intent::Later(shown)).unwrap();
     assert_eq!(world.room.inbox.next().unwrap().id, ItemId::Permission(1));
     let run = world.room.runs.working().next().unwrap().id.clone();
     world.event(Event::Run {
@@ -422,11 +431,12 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
     // how many drafts there are at the end)
     let table = [
         (inside(), "fine", inside(), "fine", false, 0),
-        (outside(), "fine", inside(), "fine", false, 1),
+        // What it has read it knows in its later turns, too, in however few characters it tells it.
+        (outside(), "fine", inside(), "fine", false, 2),
         (inside(), "fine", outside(), "fine", false, 1),
         (outside(), "fine", outside(), "fine", false, 2),
         (outside(), "fine", inside(), secret, false, 2),
-        (outside(), "fine", inside(), &secret[..79], false, 1),
+        (outside(), "fine", inside(), &secret[..40], false, 2),
         // What came back is not on disk: nothing is known of it any more.
         (outside(), "fine", inside(), "fine", true, 2),
         (inside(), "fine", inside(), secret, true, 0),
@@ -468,7 +478,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                     outcome: Outcome::Answer(text.into()),
                     session: Some("s".into()),
                     outside,
-                    ..Ending::failed("")
+                    ..Ending::failed(failed(""))
                 };
                 let (run, event) = (world.started().run, AgentEvent::Ended(ending));
                 world.event(Event::Run { run, event });
@@ -511,7 +521,7 @@ fn the_words_that_came_from_outside_are_marked() {
             paths: vec!["../plan".into()],
             results: brought.clone(),
         },
-        ..Ending::failed("")
+        ..Ending::failed(failed(""))
     };
     let (run, event) = (world.started().run, AgentEvent::Ended(ending));
     world.event(Event::Run { run, event });
@@ -520,7 +530,7 @@ fn the_words_that_came_from_outside_are_marked() {
     // The space before it stands before each of its parts as well.
     assert_eq!(marks, [&format!(" {brought}")[..], &SECRET[6..]]);
     let expected = [
-        "its agent used ../plan, outside its folder",
+        "its session has used ../plan, outside its folder",
         "holds text from outside its folder",
         "looks like a GitHub token",
     ];

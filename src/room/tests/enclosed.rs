@@ -5,23 +5,18 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 use super::*;
 use crate::{
     room::audit::Entry as AuditEntry,
-    transfer::{Order, Source},
+    transfer::{AgentFile, CheckedFile, Order, Source},
 };
 
 const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
 
 fn source(path: &str) -> Source {
-    Source {
-        path: path.into(),
-        size: 41,
-        modified: 7,
-        sha256: "ab".repeat(32),
-    }
+    CheckedFile::test(path).into()
 }
 
 /// What somebody who looks finds where a file holds `text`.
 fn looked(path: &str, text: &str) -> Looked {
-    Looked::through(source(path), text.as_bytes(), &[], "")
+    Looked::through(CheckedFile::test(path), text.as_bytes(), &[], "")
 }
 
 impl World {
@@ -38,7 +33,11 @@ impl World {
                 draft,
                 files,
                 brought,
-            } => Some((*draft, files.clone(), brought.clone())),
+            } => Some((
+                *draft,
+                files.iter().map(AgentFile::path).collect(),
+                brought.clone(),
+            )),
             _ => None,
         });
         looks.collect()
@@ -59,7 +58,7 @@ impl World {
         let ending = Ending {
             outcome: Outcome::Answer("See it.".into()),
             files: vec![path.into()],
-            ..Ending::failed("")
+            ..Ending::failed(failed(""))
         };
         let run = self.started().run;
         let event = AgentEvent::Ended(ending);
@@ -77,8 +76,8 @@ fn orders(world: &World) -> usize {
     orders.count()
 }
 
-fn accepting(id: ItemId) -> Decision {
-    Decision::Accept {
+fn accepting(id: ItemId) -> Intent {
+    Intent::Accept {
         target: Target::Item(id),
         how: How::default(),
     }
@@ -152,7 +151,7 @@ fn an_answer_with_a_file_waits_in_every_mode_and_can_be_thrown_away() {
         assert_eq!(world.doubt(DRAFT), None, "{mode:?}");
         let reason = String::new();
         let target = Target::Item(DRAFT);
-        world.decide(Decision::Reject { target, reason }).unwrap();
+        world.decide(Intent::Reject { target, reason }).unwrap();
         assert_eq!((orders(&world), world.chats().len()), (0, 0), "{mode:?}");
         assert!(world.room.offers.all().next().is_none());
     }
@@ -177,9 +176,24 @@ fn what_a_person_is_told_of_a_file() {
         ),
         (
             "/w/a.pem",
-            Looked::not("it is larger than 8 MiB"),
-            "/w/a.pem (not looked through: it is larger than 8 MiB)",
+            Looked::too_large(CheckedFile::test("/w/a.pem")),
+            "/w/a.pem (not looked through: it is larger than 8.4 MB)",
             Some("a.pem is named like a private key"),
+        ),
+        (
+            "/w/a.bin",
+            Looked::not("it is not a regular file"),
+            "/w/a.bin (cannot be sent: it is not a regular file)",
+            None,
+        ),
+        (
+            "/w/b.md",
+            Looked {
+                has_hard_links: true,
+                ..looked("/w/b.md", "fine")
+            },
+            "/w/b.md",
+            Some("b.md is a hard link: the same file may lie outside the agent's folder"),
         ),
     ];
     for (path, found, words, warned) in table {
@@ -210,7 +224,7 @@ fn what_came_from_outside_is_looked_for_in_files_too() {
             paths: vec!["/etc/plan".into()],
             results: "the plan".into(),
         },
-        ..Ending::failed("")
+        ..Ending::failed(failed(""))
     };
     let (run, event) = (world.started().run, AgentEvent::Ended(ending));
     world.event(Event::Run { run, event });
@@ -232,7 +246,7 @@ fn a_file_that_changed_is_looked_through_anew_before_it_leaves() {
     world.follow(effects);
     assert!(
         told.unwrap()
-            .starts_with("a.md of d1 has changed since it was looked through")
+            .starts_with("a.md of d1 has changed since it was checked. Nothing was sent.")
     );
     assert_eq!(world.looks().len(), 2);
     world.decide(accepting(DRAFT)).unwrap_err();
@@ -241,31 +255,107 @@ fn a_file_that_changed_is_looked_through_anew_before_it_leaves() {
 }
 
 #[test]
-fn after_a_restart_they_are_there_whatever_their_names_and_are_looked_through_anew() {
+fn a_file_that_could_not_be_read_never_leaves() {
+    let mut world = World::new();
+    world.answers_with("/w/a.md");
+    let why = "it is a link, or a folder on the way to it is one";
+    world.looked(1, vec![Looked::not(why)]);
+    let refused = world.decide(accepting(DRAFT)).unwrap_err();
+    assert!(
+        refused.starts_with(&format!("a.md of d1 cannot be sent: {why}.")),
+        "{refused}"
+    );
+    let all = Intent::Accept {
+        target: Target::Thread(1),
+        how: How::default(),
+    };
+    world.decide(all).unwrap_err();
+    assert!(world.room.inbox.get(DRAFT).is_some());
+    assert_eq!((orders(&world), world.chats().len()), (0, 0));
+    // Restored, it is looked through again and can leave.
+    let (effects, told) = world.room.look_again(Target::Item(DRAFT), |_| true);
+    world.follow(effects);
+    assert!(told.unwrap().contains("cannot be sent"));
+    assert_eq!(world.looks().len(), 2);
+    world.looked(1, vec![looked("/w/a.md", "fine")]);
+    world.accept(DRAFT);
+    assert_eq!(world.chats().pop().unwrap().1.files.len(), 1);
+}
+
+#[test]
+fn a_file_of_which_is_not_known_what_was_checked_is_given_to_nobody() {
+    let mut world = World::new();
+    world.answers_with("/w/a.md");
+    world.looked(1, vec![looked("/w/a.md", "fine")]);
+    world.accept(DRAFT);
+    let (frame, chat) = world.chats().pop().unwrap();
+    // As an earlier version wrote it.
+    for record in &mut world.records {
+        if let Record::Out(outgoing) = record {
+            outgoing
+                .sources
+                .iter_mut()
+                .for_each(|source| source.identity = None);
+        }
+    }
+    world.restart();
+    world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
+    let body = Body::FileAccept {
+        of: frame.id,
+        file: chat.files[0].id.clone(),
+        offset: 0,
+    };
+    let wanted = world.message("bob", "m-want", &["alice"], true, &body);
+    world.receives(wanted);
+    assert_eq!(orders(&world), 0);
+}
+
+#[test]
+fn drafts_of_earlier_versions_are_read() {
+    for path in [r#""/w/a.md""#, r#"{"bytes":[47,119,47,97,46,109,100]}"#] {
+        let earlier: Enclosed = serde_json::from_str(path).unwrap();
+        let expected = Enclosed {
+            file: "/w/a.md".into(),
+            looked: None,
+        };
+        assert_eq!(earlier, expected);
+    }
+    // What was never checked is no checked file, whatever the journal says.
+    let mut source = serde_json::to_value(source("/w/a.md")).unwrap();
+    assert!(serde_json::from_value::<CheckedFile>(source.clone()).is_ok());
+    source.as_object_mut().unwrap().remove("identity");
+    assert!(serde_json::from_value::<CheckedFile>(source).is_err());
+}
+
+#[test]
+fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_checked() {
     let path = PathBuf::from(OsString::from_vec(b"/w/a\xff.md".to_vec()));
     let mut world = World::new();
     let unasked = Unasked {
         agent: "claude".into(),
         to: vec!["bob".into()],
         text: "see".into(),
-        files: vec![path.clone()],
+        files: vec![path.clone().into()],
         ..Unasked::default()
     };
     world.drafted(unasked).unwrap();
-    world.looked(1, vec![looked("/w/a.md", SECRET)]);
+    // What was not looked through before is looked through now.
     world.restart();
     assert_eq!(world.looks(), [(1, vec![path.clone()], String::new())]);
-    world.decide(accepting(DRAFT)).unwrap_err();
-    let found = Looked::through(
-        Source {
-            path: path.clone(),
-            ..source("")
-        },
-        b"fine",
-        &[],
-        "",
+    world.looked(
+        1,
+        vec![Looked::through(
+            CheckedFile::test(path.clone()),
+            SECRET.as_bytes(),
+            &[],
+            "",
+        )],
     );
-    world.looked(1, vec![found]);
+    let matter = world.room.inbox.get(DRAFT).unwrap().matter.clone();
+    world.restart();
+    // It is not looked through again, which would take what lies there now for what the person has read.
+    assert_eq!(world.looks(), []);
+    assert_eq!(world.room.inbox.get(DRAFT).unwrap().matter, matter);
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     world.accept(DRAFT);
     // So is the message that it became.
@@ -310,7 +400,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
     let run = world.started().run;
     world.ends(&run, Outcome::Answer(format!("It is {SECRET}.")));
     let doubt = |text: &str| {
-        world.room.doubt(&Decision::Accept {
+        world.room.doubt(&Intent::Accept {
             target: Target::Item(DRAFT),
             how: How {
                 text: Some(text.into()),
@@ -327,7 +417,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
         assert!(doubt(&text).is_some(), "{text}");
     }
     // All of a thread is no way around it.
-    let all = Decision::Accept {
+    let all = Intent::Accept {
         target: Target::Thread(1),
         how: How::default(),
     };
@@ -344,7 +434,7 @@ fn what_was_put_off_stays_so_over_a_restart() {
     let second = world.bob_asks("m-2", "two");
     let third = world.bob_asks("m-3", "three");
     for id in [DRAFT, second] {
-        world.decide(Decision::Later(id)).unwrap();
+        world.decide(Intent::Later(id)).unwrap();
     }
     let order = |world: &World| -> Vec<(ItemId, bool)> {
         let items = world.room.inbox.waiting();
@@ -376,7 +466,7 @@ fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
         ..How::default()
     };
     let target = Target::Item(DRAFT);
-    world.decide(Decision::Accept { target, how }).unwrap();
+    world.decide(Intent::Accept { target, how }).unwrap();
     let (_, chat) = world.chats().pop().unwrap();
     assert_eq!((chat.text, chat.edited_by), (format!("\tIt is {SECRET}."), None));
 }

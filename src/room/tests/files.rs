@@ -141,9 +141,9 @@ fn a_mention_whose_file_does_not_come_fails_and_can_be_tried_again() {
     let last = world.receipts().pop().unwrap();
     assert_eq!(
         (last.1, last.2.as_str()),
-        (ReceiptState::Failed, "a.rs did not come: the disk is full")
+        (ReceiptState::Failed, Failure::NoFile.in_words())
     );
-    world.decide(Decision::HandOver(1)).unwrap();
+    world.decide(Intent::HandOver(1)).unwrap();
     world.transfer(1, FileEvent::Ready { have: 0 });
     world.done(1, "/got/a.rs");
     assert_eq!(world.starts(), 1);
@@ -166,7 +166,7 @@ fn who_has_no_room_for_a_file_tells_its_sender_and_may_try_again() {
 fn what_is_rejected_is_declined() {
     let mut world = World::new();
     world.bob_offers(ask("review"), vec![file("x", "a.rs", 10)]);
-    let reject = |id| Decision::Reject {
+    let reject = |id| Intent::Reject {
         target: Target::Item(id),
         reason: "busy".into(),
     };
@@ -206,7 +206,8 @@ fn limits_and_settings_decide_by_themselves() {
 #[test]
 fn auto_mode_holds_a_mention_that_brings_files() {
     let mut world = World::new();
-    world.decide(Decision::Auto).unwrap();
+    world.decide(Intent::Auto).unwrap();
+    world.trusts("bob");
     world.bob_offers(ask("review"), vec![file("x", "a.rs", 10)]);
     assert_eq!(world.starts(), 0);
     let Matter::Mention(mention) = &world.room.inbox.get(ItemId::Mention(1)).unwrap().matter else {
@@ -281,6 +282,7 @@ fn only_those_who_were_offered_a_file_get_it() {
         size: 10,
         modified: 1,
         sha256: "1".repeat(64),
+        identity: None,
     };
     assert!(world.chats().is_empty(), "not before the file was read");
     world.transfer(1, FileEvent::Hashed(source.clone()));
@@ -318,7 +320,7 @@ fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
     );
     world.accept(ItemId::File(1));
     world
-        .decide(Decision::Reject {
+        .decide(Intent::Reject {
             target: Target::Item(ItemId::File(2)),
             reason: String::new(),
         })

@@ -99,6 +99,7 @@ fn where_a_person_is_to_see_the_answer_first_nothing_is_shown() {
             "offline",
             |world| {
                 world.event(Event::Connection(Connection::Waiting {
+                    code: None,
                     why: "cut".into(),
                     until: NOW,
                 }));
@@ -116,7 +117,7 @@ fn where_a_person_is_to_see_the_answer_first_nothing_is_shown() {
             ..How::default()
         };
         let target = Target::Item(item);
-        world.decide(Decision::Accept { target, how }).unwrap();
+        world.decide(Intent::Accept { target, how }).unwrap();
         let run = world.started().run;
         for end in 0..=answer.len() {
             writes(&mut world, &run, &answer[..end]);
@@ -131,7 +132,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
     let mut world = sharing();
     let run = works(&mut world);
     writes(&mut world, &run, long);
-    let event = AgentEvent::Outside;
+    let event = AgentEvent::Outside("/etc/x".into());
     world.event(Event::Run {
         run: run.clone(),
         event,
@@ -145,7 +146,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
             paths: vec!["/etc/plan".into()],
             results: "x".into(),
         },
-        ..Ending::failed("")
+        ..Ending::failed(failed(""))
     };
     world.event(Event::Run {
         run,
@@ -202,7 +203,7 @@ fn nothing_of_a_secret_leaves_however_it_is_cut() {
 #[test]
 fn a_run_that_fails_takes_back_what_it_showed() {
     for outcome in [
-        Outcome::Failed("broke".into()),
+        Outcome::Failed(failed("broke")),
         Outcome::Cancelled,
         Outcome::Answer(String::new()),
     ] {
@@ -262,6 +263,7 @@ fn what_others_agents_write_is_seen_until_it_is_said_or_can_not_be() {
         &|world| gone(world, PresenceEvent::Away),
         &|world| {
             world.event(Event::Connection(Connection::Waiting {
+                code: None,
                 why: "cut".into(),
                 until: NOW,
             }));

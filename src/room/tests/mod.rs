@@ -7,11 +7,16 @@ mod canary;
 mod delivery;
 mod drafts;
 mod enclosed;
+mod failures;
 mod files;
 mod gathered;
 mod growing;
+mod identity;
 mod pair;
 mod review;
+mod secrets;
+mod unknown;
+mod waited;
 
 use nexscope_relay::protocol::{
     self as wire, Ack, Frame, Limits, Member, Message, Presence, PresenceEvent, Resumed, Status, Welcome,
@@ -31,6 +36,8 @@ struct World {
     seq: u64,
     now: Millis,
     lives: usize,
+    /// What the audit log holds.
+    audited: Vec<super::audit::Entry>,
 }
 
 fn settings() -> Settings {
@@ -81,6 +88,8 @@ fn welcome(resumed: Resumed, epoch: &str, seq: u64) -> Welcome {
             rate: 50,
             burst: 200,
         },
+        features: Vec::new(),
+        bound: None,
     }
 }
 
@@ -90,6 +99,11 @@ fn ask(text: &str) -> Chat {
         asks: true,
         ..Chat::default()
     }
+}
+
+/// A failure with these details, which are for its owner alone.
+fn failed(details: &str) -> crate::agent::Failed {
+    crate::agent::Failed::new(Failure::Reported, details)
 }
 
 impl World {
@@ -109,23 +123,34 @@ impl World {
             seq: 0,
             now: NOW,
             lives: 0,
+            audited: vec![],
         }
     }
 
     /// Something happens; what is to be kept is kept at once.
     fn event(&mut self, event: Event) {
+        self.room.time_passes(Steady::new(self.now));
         let effects = self.room.update(event, self.now);
         self.follow(effects);
     }
 
     /// As [`World::event`], but the disk has not answered yet.
     fn event_without_disk(&mut self, event: Event) {
+        self.room.time_passes(Steady::new(self.now));
         let effects = self.room.update(event, self.now);
+        effects.iter().for_each(|effect| self.audit(effect));
         self.effects.extend(effects);
+    }
+
+    fn audit(&mut self, effect: &Effect) {
+        if let Effect::Audit(entry) = effect {
+            self.audited.push((**entry).clone());
+        }
     }
 
     fn follow(&mut self, effects: Vec<Effect>) {
         for effect in effects {
+            self.audit(&effect);
             if let Effect::Keep(record) = &effect {
                 self.records.push((**record).clone());
                 if let Some(kept) = record.kept() {
@@ -137,14 +162,42 @@ impl World {
         }
     }
 
-    fn decide(&mut self, decision: Decision) -> Result<Reply, String> {
+    fn decide(&mut self, intent: Intent) -> Result<Reply, String> {
+        let decision = self.saw(intent);
+        self.carry_out(decision)
+    }
+
+    /// A decision by a person who has just read all that it is about.
+    fn saw(&self, intent: Intent) -> Decision {
+        let ids = match &intent {
+            Intent::Accept { target, .. } | Intent::Reject { target, .. } => {
+                self.room.items(*target).unwrap_or_default()
+            }
+            Intent::Grant(id) => vec![*id],
+            Intent::HandOver(number) => vec![ItemId::Mention(*number)],
+            _ => Vec::new(),
+        };
+        let shown = match intent.wants_it_whole() {
+            true => self.room.shown(&ids),
+            false => Shown::written(&intent),
+        };
+        Decision::new(intent, shown)
+    }
+
+    fn carry_out(&mut self, decision: Decision) -> Result<Reply, String> {
+        self.room.time_passes(Steady::new(self.now));
         let (effects, result) = self.room.decide(decision, Person::at_keyboard(), self.now);
         self.follow(effects);
         result
     }
 
+    /// Auto mode may answer that name.
+    fn trusts(&mut self, name: &str) {
+        self.decide(Intent::Trust(name.into())).unwrap();
+    }
+
     fn accept(&mut self, id: ItemId) {
-        self.decide(Decision::Accept {
+        self.decide(Intent::Accept {
             target: Target::Item(id),
             how: How::default(),
         })
@@ -155,6 +208,7 @@ impl World {
         let Ok(crate::command::Line::Command(command)) = crate::command::parse(line) else {
             panic!("{line}")
         };
+        self.room.time_passes(Steady::new(self.now));
         let (effects, result) = self.room.perform(command, self.now);
         self.follow(effects);
         result
@@ -166,6 +220,7 @@ impl World {
         Message {
             id: id.into(),
             from: from.into(),
+            from_key: None,
             to: to.iter().map(|name| (*name).to_owned()).collect(),
             only,
             thread: None,
@@ -207,6 +262,7 @@ impl World {
             files: Vec::new(),
             stays: false,
             outcome,
+            unfinished: String::new(),
             session: Some("agent-session".into()),
             took: std::time::Duration::from_secs(1),
             tools: 0,
@@ -259,6 +315,12 @@ impl World {
 
     /// The program ends, and starts again from what it kept.
     fn restart(&mut self) {
+        self.restart_without_clock();
+        self.room.time_passes(Steady::new(self.now));
+    }
+
+    /// As [`World::restart`], and what time it is by the steady clock is yet to be read.
+    fn restart_without_clock(&mut self) {
         let records = std::mem::take(&mut self.records);
         let lines: Vec<String> = records
             .iter()
@@ -278,7 +340,13 @@ impl World {
         let me = self.room.settings.me.clone();
         self.room = Room::new(Settings { me, ..settings() }, ids);
         self.effects.clear();
-        let effects = self.room.restore(read, self.now);
+        let not_audited = |open: &[&Outgoing]| {
+            let missing = open
+                .iter()
+                .filter(|one| !self.audited.iter().any(|entry| entry.is_of(one)));
+            missing.map(|one| one.id.clone()).collect()
+        };
+        let effects = self.room.restore(read, not_audited, self.now);
         self.follow(effects);
     }
 }

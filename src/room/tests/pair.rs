@@ -58,7 +58,7 @@ fn work(world: &mut World, other: &str) -> usize {
         let ending = Ending {
             outcome: Outcome::Answer(format!("@{other} and what do you say?")),
             usd: Some(0.01),
-            ..Ending::failed("")
+            ..Ending::failed(failed(""))
         };
         let event = AgentEvent::Ended(ending);
         world.event(Event::Run { run, event });
@@ -71,6 +71,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
     let (mut alice, mut bob) = (side("alice"), side("bob"));
     sees(&mut alice, "bob", v);
     sees(&mut bob, "alice", v);
+    bob.trusts("alice");
     let begins = Unasked {
         agent: "claude".into(),
         to: vec!["alice".into()],

@@ -1,5 +1,6 @@
 //! Screens as a person sees them: every size, and snapshots of each view.
 
+mod focus;
 mod mouse;
 mod sizes;
 mod snapshots;
@@ -17,7 +18,7 @@ use super::{
     theme::Theme,
     view::{self, Look, Plan, Shown},
 };
-use crate::room::{Decision, Event, How, ItemId, Person, Record, Room, Settings, Target};
+use crate::room::{Decision, Event, How, Intent, ItemId, Person, Record, Room, Settings, Target};
 
 /// 3 March 2025, 09:14 UTC.
 pub(super) const NOW: u64 = 1_740_993_240_000;
@@ -66,6 +67,9 @@ impl World {
             zone: TimeZone::UTC,
             seq: 0,
         };
+        // Nothing expires by the clock of a session that takes the room over.
+        let tomorrow = crate::session::now() + 86_400_000;
+        world.room.time_passes(crate::room::Steady::new(tomorrow));
         world.event(Event::Welcome(Box::new(Welcome {
             v: 2,
             room: "lobby".into(),
@@ -88,6 +92,8 @@ impl World {
                 rate: 50,
                 burst: 200,
             },
+            features: Vec::new(),
+            bound: None,
         })));
         world
     }
@@ -172,6 +178,7 @@ impl World {
         let message = Message {
             id: format!("m-{}", self.seq),
             from: from.into(),
+            from_key: None,
             to: to.iter().map(|name| (*name).to_owned()).collect(),
             only: !to.is_empty(),
             thread: thread.map(str::to_owned),
@@ -204,10 +211,11 @@ impl World {
     }
 
     pub fn accept(&mut self, id: ItemId) {
-        let decision = Decision::Accept {
+        let intent = Intent::Accept {
             target: Target::Item(id),
             how: How::default(),
         };
+        let decision = Decision::new(intent, self.room.shown(&[id]));
         let (effects, result) = self.room.decide(decision, Person::at_keyboard(), NOW);
         result.unwrap();
         self.follow(effects);
@@ -226,6 +234,8 @@ impl World {
         self.state.looser = Some(super::state::Looser {
             wants: super::state::Wants::Saved(Box::new(config.unwrap())),
             words: vec![words.to_owned()],
+            details: vec![words.to_owned()],
+            keymap: None,
             shown: None,
         });
     }
@@ -295,6 +305,6 @@ impl World {
         } else {
             terminal.backend().to_string()
         };
-        (screen, plan.whole, plan.shown(state))
+        (screen, plan.whole.first().copied(), plan.shown(state))
     }
 }

@@ -57,7 +57,7 @@ fn views() -> Vec<(&'static str, World)> {
             with(&|world| {
                 world.state.overlay = Overlay::Item(ItemView {
                     scroll: 3,
-                    ..ItemView::of(item)
+                    ..ItemView::of(&[item])
                 });
             }),
         ),
@@ -66,9 +66,8 @@ fn views() -> Vec<(&'static str, World)> {
             with(&|world| {
                 let lines = view::help_lines(&world.look());
                 world.state.overlay = Overlay::Paper(Paper {
-                    title: "Help",
-                    lines,
                     scroll: 2,
+                    ..Paper::new("Help", lines)
                 });
             }),
         ),
@@ -79,7 +78,8 @@ fn views() -> Vec<(&'static str, World)> {
                 field.paste(HOSTILE);
                 world.state.asked = Some(Asked {
                     what: What::Reason,
-                    item,
+                    ids: vec![item],
+                    shown: world.room.shown(&[item]),
                     field,
                     since: Instant::now(),
                 });
@@ -109,6 +109,7 @@ fn views() -> Vec<(&'static str, World)> {
             "cut",
             with(&|world| {
                 world.event(Event::Connection(Connection::Waiting {
+                    code: None,
                     why: "cut".into(),
                     until: NOW + 5_000,
                 }));
@@ -241,7 +242,7 @@ fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
     // Opened, it is whole when its end has been reached without a gap.
     let mut world = World::new();
     world.asks("bob", &"line\n".repeat(60));
-    world.state.open(ItemId::Mention(1));
+    world.state.open(&[ItemId::Mention(1)]);
     assert_eq!(world.screen(60, 20).1, None);
     let scroll_to = |world: &mut World, line: usize| {
         let Overlay::Item(view) = &mut world.state.overlay else {

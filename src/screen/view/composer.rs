@@ -2,7 +2,7 @@
 
 use ratatui::{Frame, layout::Rect, text::Line, widgets::Widget};
 
-use super::{Look, Plan, Scope, words};
+use super::{Look, Plan, Scope, keys, words};
 use crate::{
     room::{Audience, Command},
     screen::{
@@ -17,32 +17,32 @@ pub(super) fn draw(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     if plan.rule.height > 0 {
         draw_rule(look, state, plan, frame);
     }
-    draw_composer(look, state, plan, frame);
+    match state.context().is_a_list() {
+        true => keys::draw(look, state, plan, frame),
+        false => draw_composer(look, state, plan, frame),
+    }
 }
 
 /// The line above the composer, which says who will see what is written.
 fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
     let width = plan.rule.width as usize;
     let words = match &state.asked {
-        Some(Asked {
-            item,
-            what: What::Reason,
-            ..
-        }) => {
-            format!(" why? {item} is rejected when you send this ")
-        }
-        Some(Asked {
-            item,
-            what: What::Words,
-            ..
-        }) => {
-            format!(" {item} is accepted with these words when you send them ")
-        }
-        Some(Asked { item, .. }) => {
-            format!(" {item} is accepted when you send what your agent should mind ")
+        Some(Asked { ids, what, .. }) => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let ids = ids.join(", ");
+            match what {
+                What::Reason => format!(" Reject {ids}: why? "),
+                What::Words => format!(" Accept {ids} with these words "),
+                What::Instructions => format!(" Accept {ids} with instructions "),
+            }
         }
         None => match searching(state) {
             Some(words) => words,
+            // What is not sent yet stays in sight while something else has the keys.
+            None if state.context().is_a_list() => match state.composer.text().lines().next() {
+                Some(first) => format!(" unsent: {first} "),
+                None => String::new(),
+            },
             // In an empty composer it is said there.
             None if state.composer.is_empty() => String::new(),
             None => format!(" {} ", audience(look, state)),

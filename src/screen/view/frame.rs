@@ -51,9 +51,9 @@ fn draw_lines(lines: &[Line<'static>], area: Rect, frame: &mut Frame) {
 }
 
 fn draw_main(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
-    match (&state.overlay, &plan.item) {
-        (Overlay::Paper(sheet), _) => paper::draw(look, sheet, plan.main, frame.buffer_mut()),
-        (Overlay::Item(_), Some(item)) => {
+    match (&state.overlay, &plan.item, &plan.paper) {
+        (Overlay::Paper(_), _, Some(paper)) => paper::draw(look, paper, plan.main, frame.buffer_mut()),
+        (Overlay::Item(_), Some(item), _) => {
             Clear.render(plan.main, frame.buffer_mut());
             frame.buffer_mut().set_style(plan.main, look.style(Scope::Text));
             draw_lines(&item.lines, plan.main, frame);

@@ -1,13 +1,10 @@
 //! An item, whole: who asks, what accepting does, its risks, and all of its text.
 
-use ratatui::{
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{layout::Rect, text::Line};
 
 use super::{Look, Scope, files, strip};
 use crate::{
-    room::{Item, ItemId, Matter},
+    room::{Intent, Item, ItemId, Matter},
     screen::{action::Action, keymap::Context, state::ItemView},
     text,
 };
@@ -23,21 +20,31 @@ pub(super) struct Laid {
     pub whole: bool,
 }
 
-/// Lays an item out for `area`, and keeps its scroll within what there is.
-pub(super) fn lay(look: &Look, item: &Item, view: &mut ItemView, area: Rect) -> Laid {
-    let mut lines = lines(look, item, area.width as usize);
+/// Lays items out for `area`, one below the other, and keeps the view's scroll within what there is.
+pub(super) fn lay(look: &Look, items: &[Item], view: &mut ItemView, area: Rect) -> Laid {
+    let width = area.width as usize;
+    let mut lines = wish(look, view, items, width);
+    for (nth, item) in items.iter().enumerate() {
+        if nth > 0 {
+            lines.push(look.line("─".repeat(width), Scope::Border));
+        }
+        lines.extend(item_lines(look, item, view.hand_over, width));
+    }
+    lines.push(end(look, width));
     // What is to be decided ends here; what was said before is for who wants to know more.
     let deciding = lines.len();
-    lines.extend(thread_so_far(look, item, area.width as usize));
+    if let [item] = items {
+        lines.extend(thread_so_far(look, item, width));
+    }
     let height = area.height as usize;
-    view.scroll = view.scroll.min(lines.len().saturating_sub(height));
-    // It counts as seen line by line from the first on; a change of size begins anew.
-    if view.seen_at != (area.width, area.height) {
-        (view.seen_at, view.seen) = ((area.width, area.height), 0);
+    // It counts as seen line by line from the first on; other lines, or another version, begin at the first.
+    let seen_at = (area.width, look.room.shown(&view.ids));
+    if view.seen_at.as_ref() != Some(&seen_at) {
+        (view.seen_at, view.seen) = (Some(seen_at), 0);
     }
-    if view.scroll <= view.seen {
-        view.seen = view.seen.max(view.scroll + height);
-    }
+    // Nothing is jumped over: the end is reached page by page.
+    view.scroll = view.scroll.min(view.seen).min(lines.len().saturating_sub(height));
+    view.seen = view.seen.max(view.scroll + height);
     let whole = view.seen >= deciding && height > 0;
     Laid {
         lines: lines.into_iter().skip(view.scroll).take(height).collect(),
@@ -45,7 +52,32 @@ pub(super) fn lay(look: &Look, item: &Item, view: &mut ItemView, area: Rect) -> 
     }
 }
 
-fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
+/// What was written about the items before they were opened, and how many there are.
+fn wish(look: &Look, view: &ItemView, items: &[Item], width: usize) -> Vec<Line<'static>> {
+    let mut words = Vec::new();
+    if items.len() > 1 {
+        words.push(format!("{} requests, decided together.", items.len()));
+    }
+    match &view.wish {
+        Some(Intent::Accept { how, .. }) => {
+            words.extend(how.instructions.iter().map(|with| format!("Accept with: {with}")));
+            words.extend(how.agent.iter().map(|agent| format!("Accept for {agent}.")));
+            words.extend(how.review.then(|| "Accept, and review the answer.".to_owned()));
+        }
+        Some(Intent::Reject { reason, .. }) if !reason.is_empty() => words.push(format!("Reject: {reason}")),
+        _ => {}
+    }
+    let wrapped = words.iter().flat_map(|words| text::wrap(words, width));
+    wrapped.map(|line| look.line(line, Scope::Waiting)).collect()
+}
+
+/// The row that closes what is to be read.
+fn end(look: &Look, width: usize) -> Line<'static> {
+    let dashes = "─".repeat(width.saturating_sub(6));
+    look.line(format!("─ end {dashes}"), Scope::Border)
+}
+
+fn item_lines(look: &Look, item: &Item, hand_over: bool, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let kind = if item.from.agent.is_some() {
         "an agent"
@@ -53,6 +85,7 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
         "a person"
     };
     let wish = match &item.matter {
+        Matter::Mention(_) if hand_over => format!(" ({kind}) wrote this. Hand it to your agent?"),
         Matter::Mention(_) => format!(" ({kind}) asks"),
         Matter::Draft(draft) => super::words::would(draft),
         Matter::Permission(permission) => format!(" wants to use {}", permission.request.tool),
@@ -85,19 +118,12 @@ fn lines(look: &Look, item: &Item, width: usize) -> Vec<Line<'static>> {
     }
     lines.push(Line::default());
     lines.extend(words(look, &item.text, &item.marks(), width));
-    lines.push(Line::default());
-    let mut foot: Vec<Span> = Vec::new();
-    for (key, does) in strip::keys(look) {
-        foot.push(look.span(key, Scope::Key));
-        foot.push(look.span(format!(" {does}   "), Scope::Hint));
-    }
-    lines.push(super::timeline::cut_line(foot, width));
     lines
 }
 
 /// Whose it is and what it would do: all of it, in as many lines as it takes.
 fn head(look: &Look, item: &Item, wish: &str, width: usize) -> Vec<Line<'static>> {
-    let (id, speaker) = (format!("{} ", item.id), look.speaker(&item.from));
+    let (id, speaker) = (format!("{} ", item.label()), look.speaker(&item.from));
     let begins = format!("{id}{}", speaker.content);
     let whole = format!("{begins}{wish}");
     let mut lines = text::wrap(&whole, width).into_iter();

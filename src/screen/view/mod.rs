@@ -8,6 +8,7 @@ mod files;
 mod frame;
 mod gathered;
 mod item;
+mod keys;
 mod list;
 mod markdown;
 mod panes;

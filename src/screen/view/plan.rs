@@ -3,7 +3,7 @@
 use ratatui::{layout::Rect, text::Line};
 
 use super::{
-    Look, bar, bottom, choices, files, frame, item, list, panes,
+    Look, bar, bottom, choices, files, frame, item, list, panes, paper,
     row::Row,
     spots::{Shown, Spot},
     strip,
@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     room::{Connection, ItemId},
-    screen::state::{Overlay, Pane, State},
+    screen::{
+        keymap::Context,
+        state::{Overlay, Pane, State},
+    },
 };
 
 /// Columns from which the side panes stand beside the messages.
@@ -58,8 +61,9 @@ pub struct Plan {
     /// Which part of all messages they are.
     pub(super) part: Option<bar::Part>,
     pub(super) item: Option<item::Laid>,
-    /// The item of which all that is to be decided is on the screen.
-    pub whole: Option<ItemId>,
+    pub(super) paper: Option<paper::Laid>,
+    /// The items of which all that is to be decided is on the screen.
+    pub whole: Vec<ItemId>,
 }
 
 /// Rows that are not given away yet, in the columns of the messages.
@@ -94,12 +98,15 @@ impl Plan {
             return plan;
         }
         plan.wide = area.width >= WIDE && area.height >= 10;
-        let mut free = plan.edges(area);
+        // Where letters do something, the last row is that of their keys.
+        let mut free = plan.edges(area, state.context().is_a_list());
         let width = free.area.width;
         let columns = width.saturating_sub(words::PROMPT_COLUMNS);
-        let rows = match state.field() {
-            Some(field) => field.rows(columns),
-            None => state.composer.rows(columns),
+        // Where nothing is written, the keys that work stand in the composer's place.
+        let rows = match (state.context(), state.field()) {
+            (Context::Normal, _) => state.composer.rows(columns),
+            (_, Some(field)) => field.rows(columns),
+            (_, None) => 1,
         };
         let most = (area.height / 3).max(1);
         plan.said = bottom::said(state, plan.bottom, width, most);
@@ -108,8 +115,8 @@ impl Plan {
         if area.height >= 12 {
             plan.rule = free.take(1);
         }
-        let opened = state.opened_item(look.room);
-        if opened.is_none() {
+        let opened = state.opened(look.room);
+        if opened.is_empty() {
             plan.lay_strip(look, &mut free);
         }
         let tells = look.room.connection != Connection::Online || state.looser.is_some();
@@ -126,11 +133,18 @@ impl Plan {
             plan.messages.width -= 1;
             plan.bar = column(plan.main, plan.messages.right());
         }
-        if let (Overlay::Item(view), Some(item)) = (&mut state.overlay, opened) {
-            let laid = item::lay(look, item, view, plan.main);
-            let covered = state.palette.is_some() || state.popup.is_some() || !state.pending.is_empty();
-            plan.whole = laid.whole.then_some(item.id).filter(|_| !covered);
+        let covered = state.palette.is_some() || state.popup.is_some() || !state.pending.is_empty();
+        if let Overlay::Item(view) = &mut state.overlay
+            && !opened.is_empty()
+        {
+            let laid = item::lay(look, &opened, view, plan.main);
+            if laid.whole && !covered {
+                plan.whole = opened.iter().map(|item| item.id).collect();
+            }
             plan.item = Some(laid);
+        }
+        if let Overlay::Paper(paper) = &mut state.overlay {
+            plan.paper = Some(paper::lay(look, paper, plan.main));
         }
         plan.choices = choices::lay(look, state, plan.main);
         plan.lay_lists(look, state);
@@ -150,13 +164,13 @@ impl Plan {
     }
 
     /// Gives away what is at the edges, and tells what is left in the middle.
-    fn edges(&mut self, area: Rect) -> Free {
+    fn edges(&mut self, area: Rect, letters_act: bool) -> Free {
         let inner = if self.wide { shrink(area) } else { area };
         self.top = row(area, area.y);
         let (mut first, mut last) = (inner.y + u16::from(!self.wide), inner.bottom());
         if self.wide {
             self.bottom = row(shrink_sides(area), area.bottom() - 1);
-        } else if area.height >= 7 {
+        } else if area.height >= 7 && !letters_act {
             last -= 1;
             self.bottom = row(inner, last);
         }
@@ -195,7 +209,7 @@ impl Plan {
         let laid = strip::lay(look, next, free.area.width, rows);
         self.strip = free.take(laid.lines.len() as u16);
         let all_of_it = self.strip.height as usize == laid.lines.len();
-        self.whole = (laid.whole && all_of_it).then_some(next.id);
+        self.whole = Vec::from_iter((laid.whole && all_of_it).then_some(next.id));
         self.strip_lines = laid.lines;
         self.strip_item = Some(next.id);
     }
@@ -241,6 +255,11 @@ impl Plan {
         !self.too_small && matches!(state.overlay, Overlay::None) && self.middle(state) == Pane::Timeline
     }
 
+    /// Whether all of the lines that cover the messages have been on the screen.
+    pub fn paper_is_whole(&self) -> bool {
+        self.paper.as_ref().is_some_and(|paper| paper.whole)
+    }
+
     /// Columns and rows of messages.
     pub fn page(&self) -> (u16, u16) {
         (self.messages.width, self.messages.height)
@@ -263,7 +282,9 @@ impl Plan {
                 .filter(|_| messages.is_some())
                 .map(|_| (self.bar, Spot::Bar)),
         );
-        for area in [self.rule, self.composer] {
+        // Of what covers the messages nothing can be clicked, least of all the keys that decide it.
+        let covered = !matches!(state.overlay, Overlay::None);
+        for area in [self.rule, self.composer].into_iter().filter(|_| !covered) {
             spots.push((area, Spot::Pane(Pane::Composer)));
         }
         Shown {

@@ -12,7 +12,7 @@ use super::{
     words,
 };
 use crate::{
-    room::{Fate, One, Outgoing, Post},
+    room::{Doubt, Fate, One, Outgoing, Post},
     text,
 };
 
@@ -62,7 +62,11 @@ pub(super) fn lay(
 ) -> Vec<Row> {
     let indent = if width >= 49 { 6 } else { 2 };
     let margin = " ".repeat(indent);
-    let name = look.speaker(&post.speaker());
+    let name = match post.is_strangers() {
+        // Nothing about it looks like one's own.
+        true => look.span(post.speaker().in_words(), Scope::NamePerson),
+        false => look.speaker(&post.speaker()),
+    };
     let name = if stand.selected {
         name.patch_style(look.style(Scope::Selected))
     } else {
@@ -114,6 +118,13 @@ fn details(
     selected: bool,
 ) -> Option<Row> {
     let mut parts: Vec<Span> = Vec::new();
+    match post.doubt {
+        Some(Doubt::Stranger) => {
+            parts.push(look.span("⚠ not you: somebody else used your name", Scope::Risk))
+        }
+        Some(Doubt::OtherKey) => parts.push(look.span("⚠ from another key than before", Scope::Risk)),
+        None => {}
+    }
     if selected || post.asks && !post.mine {
         let thread = look.room.threads.get(&post.thread);
         let thread = thread
@@ -134,7 +145,7 @@ fn details(
         parts.push(look.mention_fate(fate));
     }
     if let Some(outgoing) = look.room.outbox.get(&post.id).filter(|_| post.mine) {
-        let fate = outgoing.fate(&look.room.connection);
+        let fate = look.room.fate_of(post).unwrap_or(Fate::Sent);
         match selected
             .then(|| receipts(look, outgoing))
             .filter(|each| each.len() > 1)

@@ -121,7 +121,7 @@ fn status(look: &Look, invite: Option<String>) -> Vec<Line<'static>> {
         ]),
     ];
     for agent in agents {
-        let standing = room.guard.standing(agent, look.now);
+        let standing = room.budget_standing(agent);
         let words = room.settings.budget(agent).in_words(&standing);
         lines.push(Line::from(vec![label(""), plain(format!("{agent}: {words}"))]));
     }
@@ -165,9 +165,11 @@ fn history(look: &Look, numbers: &[u32]) -> Vec<Line<'static>> {
 /// Settings that were saved and are looser than those that hold, and how they are taken.
 pub(in crate::screen) fn looser_lines(look: &Look, words: &[String]) -> Vec<Line<'static>> {
     let key = look.keymap.hint(Context::Help, Action::TakeSettings);
-    let how = key.map_or_else(String::new, |key| format!("{key} again takes them. "));
+    let how = key.map_or_else(String::new, |key| {
+        format!("Read to the end, then {key} takes them. ")
+    });
     let mut lines = vec![look.line(
-        format!("{how}Until then, and after a mistake, the safer ones hold."),
+        format!("{how}Until then the settings that hold now stay."),
         Scope::Text,
     )];
     lines.extend(

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Look, Scope, files, timeline::cut_line};
 use crate::{
-    room::{Audience, Item, ItemId, Matter, Mention},
+    room::{Item, Matter, Mention},
     screen::{action::Action, keymap::Context},
     text,
 };
@@ -19,7 +19,6 @@ pub(super) struct Laid {
 /// Lays the strip out in at most `rows` rows of `width` columns.
 pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
     let (width, rows) = (width as usize, rows as usize);
-    let keys = keys(look);
     let mut head = head(look, item);
     let head_width: usize = head.iter().map(|span| text::width(&span.content)).sum();
     let more = look.room.inbox.len().saturating_sub(1);
@@ -31,7 +30,7 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
     if rows < 2 {
         // One row: who, the words, and the keys, if they fit.
         let mut spans = vec![
-            look.span(format!("▸ {} ", item.id), Scope::Strip),
+            look.span(format!("▸ {} ", item.label()), Scope::Strip),
             look.speaker(&item.from),
         ];
         spans.push(look.span(format!(": {words}"), Scope::Text));
@@ -42,7 +41,6 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
     }
 
     let wrapped = text::wrap(&item.text, width.saturating_sub(2));
-    let foot = foot(look, item, &keys);
     // The head, the words, and the foot where there is a row for it.
     let has_foot = rows > 2;
     let for_words = rows - 1 - usize::from(has_foot);
@@ -55,13 +53,11 @@ pub(super) fn lay(look: &Look, item: &Item, width: u16, rows: u16) -> Laid {
         let folded = text::wrap_at_most(&words, width.saturating_sub(2), for_words);
         lines.extend(folded.iter().map(|line| words_line(look, line)));
     }
+    let whole = fits && item.warnings().is_empty();
     if has_foot {
-        lines.push(cut_line(foot, width));
+        lines.push(cut_line(foot(look, item, whole), width));
     }
-    Laid {
-        lines,
-        whole: fits && item.warnings().is_empty(),
-    }
+    Laid { lines, whole }
 }
 
 fn words_line(look: &Look, words: &str) -> Line<'static> {
@@ -72,7 +68,7 @@ fn words_line(look: &Look, words: &str) -> Line<'static> {
 pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
     let who = |words: String| {
         vec![
-            look.span(format!("▸ {} ", item.id), Scope::Strip),
+            look.span(format!("▸ {} ", item.label()), Scope::Strip),
             look.speaker(&item.from),
             look.span(words, Scope::Strip),
         ]
@@ -112,29 +108,20 @@ pub(super) fn head(look: &Look, item: &Item) -> Vec<Span<'static>> {
 
 /// Who will see the answer, in words.
 pub(super) fn audience(look: &Look, item: &Item) -> String {
-    let audience = match &item.matter {
-        Matter::Draft(draft) if draft.only => Audience::Only(draft.to.clone()),
-        Matter::Draft(_) | Matter::Permission(_) | Matter::File(_) => Audience::Everyone,
-        Matter::Mention(_) => match item.id {
-            ItemId::Mention(number) => look.room.timeline.post_numbered(number),
-            _ => None,
-        }
-        .map_or(Audience::Everyone, |post| {
-            Audience::of(post, &look.room.settings.me)
-        }),
-    };
-    audience.in_words()
+    look.room.audience_of(item).in_words()
 }
 
-/// The keys that decide, as they are bound now.
-pub(super) fn keys(look: &Look) -> Vec<(String, &'static str)> {
-    [Action::Accept, Action::Reject]
+/// The keys that decide, as they are bound now; where it is not whole, they open it.
+fn keys(look: &Look, whole: bool) -> Vec<(String, &'static str)> {
+    let accept = if whole { "accept" } else { "open" };
+    [(Action::Accept, accept), (Action::Reject, "reject")]
         .into_iter()
-        .filter_map(|action| Some((look.keymap.hint(Context::Composer, action)?, action.does())))
+        .filter_map(|(action, does)| Some((look.keymap.hint(Context::Composer, action)?, does)))
         .collect()
 }
 
-fn foot(look: &Look, item: &Item, keys: &[(String, &'static str)]) -> Vec<Span<'static>> {
+fn foot(look: &Look, item: &Item, whole: bool) -> Vec<Span<'static>> {
+    let keys = keys(look, whole);
     let mut spans = vec![Span::raw("  ")];
     for (nth, (key, does)) in keys.iter().enumerate() {
         let between = if nth > 0 { " · " } else { "" };

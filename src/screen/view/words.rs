@@ -102,7 +102,7 @@ impl Look<'_> {
             MentionFate::Failed(why) => {
                 let retry = self.keymap.hint(Context::Timeline, Action::Retry);
                 let retry = retry.map_or_else(String::new, |key| format!(" · {key} tries again"));
-                self.span(format!("failed: {why}{retry}"), Scope::Error)
+                self.span(format!("failed: {}{retry}", why.in_words()), Scope::Error)
             }
             MentionFate::Expired => self.span("expired", Scope::Dim),
         }
@@ -137,7 +137,7 @@ impl Look<'_> {
         match &self.room.connection {
             Connection::Online => ("●", "connected".into(), Scope::Good),
             Connection::Connecting => ("◐", "connecting".into(), Scope::Waiting),
-            Connection::Waiting { why, until } => {
+            Connection::Waiting { why, until, .. } => {
                 let seconds = until.saturating_sub(self.now).div_ceil(1000);
                 ("○", format!("reconnecting in {seconds} s: {why}"), Scope::Warning)
             }

@@ -4,7 +4,7 @@ use nexscope_relay::protocol::{Mode, is_id, is_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{control::Problem, room::Millis};
+use crate::{control::Problem, room::Steady};
 
 /// The longest that `watch` and `wait` wait, in seconds.
 pub(super) const LONGEST: u64 = 120;
@@ -49,6 +49,8 @@ pub(super) struct Say {
     pub public: bool,
     pub note: bool,
     pub files: OneOrMany<std::path::PathBuf>,
+    /// Also to a name that nobody here has or had.
+    pub force: bool,
 }
 
 #[derive(Deserialize)]
@@ -150,9 +152,9 @@ pub(super) fn client(given: Option<String>) -> Result<String, Problem> {
     }
 }
 
-pub(super) fn until(seconds: u64, now: Millis) -> Result<Millis, Problem> {
+pub(super) fn until(seconds: u64, now: Steady) -> Result<Steady, Problem> {
     match seconds {
-        1..=LONGEST => Ok(now + seconds * 1000),
+        1..=LONGEST => Ok(now.plus(seconds * 1000)),
         _ => Err(usage(format!("timeout is 1 to {LONGEST} seconds"))),
     }
 }

@@ -6,28 +6,22 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Done, LOOKING, Session,
-    args::{ModeArgs, Ref, Which, Words, read, refused, thread, usage},
+    args::{ModeArgs, Ref, Which, Words, read, refused, usage},
     facts::mode,
     waiting::Wish,
 };
 use crate::{
     control::{Caller, Problem},
-    room::{Command, Decision, How, ItemId, MentionFate, Person, Target},
-    session::now,
+    policy::{Asks, Permit},
+    room::{Command, Decision, How, Intent, ItemId, MentionFate, Person, Shown, Target},
 };
 
 impl Session {
-    /// Whether a caller decides for the person.
-    pub(super) fn lets_decide(&self, agent: Option<&str>, caller: &Caller) -> bool {
-        self.config.headless && self.config.remote_decisions && agent.is_none() && !caller.of_agent
-    }
-
-    pub(super) fn serve_mode(&mut self, args: &ModeArgs, remote: bool, caller: &Caller) -> Answer {
+    pub(super) fn serve_mode(&mut self, permit: Permit, args: &ModeArgs, caller: &Caller) -> Answer {
         match args.mode {
             Some(Mode::Auto) if self.room.settings.mode == Mode::Auto => {}
-            Some(Mode::Auto) if remote => {
-                self.decide(Decision::Auto, Person::through_program())
-                    .map_err(refused)?;
+            Some(Mode::Auto) if permit.decides() => {
+                self.decide_written(Intent::Auto)?;
             }
             Some(Mode::Auto) => {
                 self.tell_once(format!(
@@ -47,10 +41,10 @@ impl Session {
     }
 
     /// What a word is about is marked, and nothing else happens.
-    pub(super) fn guarded(&mut self, word: &str, which: Which, caller: &Caller) -> Answer {
+    pub(super) fn guarded(&mut self, permit: Permit, which: Which, caller: &Caller) -> Answer {
         let me = self.room.settings.me.clone();
         let target = target(which.id)?;
-        if word == "retry" {
+        if permit.asks() == Asks::Retry {
             self.tell_once(format!(
                 "{} has asked for something to be tried again.",
                 caller.process
@@ -69,16 +63,16 @@ impl Session {
     }
 
     /// Decides, as the person allowed when they started the session.
-    pub(super) fn decide_remotely(&mut self, word: &str, args: Value) -> Result<Done, Problem> {
-        let decision = match word {
-            "ask" => {
+    pub(super) fn decide_remotely(&mut self, permit: Permit, args: Value) -> Result<Done, Problem> {
+        let intent = match permit.asks() {
+            Asks::Ask => {
                 let Words { words } = read(args)?;
-                Decision::Ask { words }
+                Intent::Ask { words }
             }
-            "retry" => return self.retry_remotely(read(args)?).map(Done::Now),
-            "reject" => {
+            Asks::Retry => return self.retry_remotely(read(args)?).map(Done::Now),
+            Asks::Reject => {
                 let which: Which = read(args)?;
-                Decision::Reject {
+                Intent::Reject {
                     target: target(which.id)?,
                     reason: which.words.unwrap_or_default(),
                 }
@@ -92,24 +86,43 @@ impl Session {
                     review: which.review,
                     text: None,
                 };
-                Decision::Accept { target, how }
+                Intent::Accept { target, how }
             }
         };
-        match self.room.may_leave(&decision) {
-            true => self.decide_now(decision).map(Done::Now),
-            false => Ok(Done::Later(Wish::Decide(decision), now() + LOOKING)),
+        match self.room.may_leave(&intent) {
+            true => self.decide_now(intent).map(Done::Now),
+            false => Ok(Done::Later(Wish::Decide(intent), self.clock.now().plus(LOOKING))),
         }
     }
 
     /// Decides, where that needs no second yes.
-    pub(super) fn decide_now(&mut self, decision: Decision) -> Answer {
-        self.look_again(&decision).map_err(refused)?;
-        if let Some(doubt) = self.room.doubt(&decision) {
+    pub(super) fn decide_now(&mut self, intent: Intent) -> Answer {
+        if !intent.wants_it_whole() {
+            return self.decide_written(intent);
+        }
+        self.look_again(&intent).map_err(refused)?;
+        if let Some(doubt) = self.room.doubt(&intent) {
             return Err(refused(format!(
                 "{doubt} Only a key says that; nexscope-tui attach shows it."
             )));
         }
-        self.decide(decision, Person::through_program())
+        let shown = self.returned.clone().ok_or_else(|| {
+            refused("Nothing was shown to you yet. Run nexscope-tui inbox, read it, then decide.")
+        })?;
+        self.decide(Decision::new(intent, shown), Person::through_program())
+            .map_err(refused)?;
+        Ok(json!({ "decided": true }))
+    }
+
+    /// Carries out what the person's program has written in their name.
+    fn decide_written(&mut self, intent: Intent) -> Answer {
+        if let Some(doubt) = self.room.doubt(&intent) {
+            return Err(refused(format!(
+                "{doubt} Only a key says that; nexscope-tui attach shows it."
+            )));
+        }
+        let shown = Shown::written(&intent);
+        self.decide(Decision::new(intent, shown), Person::through_program())
             .map_err(refused)?;
         Ok(json!({ "decided": true }))
     }
@@ -127,12 +140,9 @@ impl Session {
             _ => false,
         };
         match id {
-            ItemId::Mention(number) if failed => {
-                self.decide(Decision::HandOver(number), Person::through_program())
-            }
-            id => self.perform(Command::Retry(id)),
-        }
-        .map_err(refused)?;
+            ItemId::Mention(number) if failed => return self.decide_written(Intent::RunAgain(number)),
+            id => self.perform(Command::Retry(id)).map_err(refused)?,
+        };
         Ok(json!({ "decided": true }))
     }
 }
@@ -140,12 +150,8 @@ impl Session {
 fn target(id: Ref) -> Result<Target, Problem> {
     match id {
         Ref::Number(number) => Ok(Target::Item(ItemId::Mention(number))),
-        Ref::Name(name) => match thread(Ref::Name(name.clone())) {
-            Ok(number) => Ok(Target::Thread(number)),
-            Err(_) => name
-                .parse()
-                .map(Target::Item)
-                .map_err(|()| usage("id is m12, d3, p4, f5 or t6")),
-        },
+        Ref::Name(name) => name
+            .parse()
+            .map_err(|()| usage("id is m12, d3, p4, f5, t6, or a version: m12.2")),
     }
 }

@@ -8,8 +8,8 @@ use super::{
     args::{Limits, refused, thread, usage},
 };
 use crate::{
-    room::{Command, Connection, Matter, MentionFate, Post, Reply, Side, Stage, UPDATE},
-    session::{Session, now},
+    room::{Command, Connection, ItemId, Matter, MentionFate, Post, Reply, Side, Stage, UPDATE},
+    session::Session,
 };
 
 impl Session {
@@ -48,6 +48,12 @@ impl Session {
             .collect()
     }
 
+    /// Notes that all that waits is returned, whole, to a program that may decide.
+    pub(super) fn returns_all(&mut self) {
+        let ids: Vec<ItemId> = self.room.inbox.waiting().map(|item| item.id).collect();
+        self.returned = Some(self.room.shown(&ids));
+    }
+
     /// What waits; with its text for who decides.
     pub(super) fn inbox(&self, with_text: bool) -> Value {
         let pending: Vec<Value> = self
@@ -77,13 +83,25 @@ impl Session {
                     "by": if item.from.agent.is_some() { "agent" } else { "person" },
                     "threadId": thread,
                     "bytes": item.text.len(),
-                    "time": item.arrived,
+                    "time": item.arrived.at,
                     "why": why,
                     "askedFor": item.asked_for.is_some(),
                 });
                 if with_text {
+                    let agent = match &item.matter {
+                        Matter::Mention(mention) => self.room.agent_for(mention),
+                        _ => None,
+                    };
+                    told["id"] = json!(item.label());
                     told["text"] = json!(item.text);
                     told["warnings"] = json!(item.warnings());
+                    told["permissions"] = json!(
+                        agent
+                            .as_ref()
+                            .and_then(|agent| self.room.settings.permissions.get(agent))
+                    );
+                    told["agent"] = json!(agent);
+                    told["audience"] = json!(self.room.audience_of(item).in_words());
                 }
                 told
             })
@@ -93,6 +111,7 @@ impl Session {
             .timeline
             .posts()
             .rev()
+            .filter(|(_, post)| !post.is_strangers())
             .filter_map(|(_, post)| Some((post, self.room.inbox.fate(post)?)))
             .take(10)
             .map(|(post, fate)| {
@@ -115,17 +134,17 @@ impl Session {
 
     pub(super) fn status(&self) -> Value {
         let room = &self.room;
-        let at = now();
         let agents: Vec<Value> = room
             .settings
             .agents
             .iter()
             .map(|agent| {
                 let budget = room.settings.budget(agent);
+                let standing = room.budget_standing(agent);
                 json!({
                     "name": agent,
-                    "budget": budget.in_words(&room.guard.standing(agent, at)),
-                    "runsToday": room.guard.runs_today(agent, at),
+                    "budget": budget.in_words(&standing),
+                    "runsToday": standing.runs,
                     "runsADay": budget.runs,
                 })
             })
@@ -163,18 +182,25 @@ impl Session {
                         Stage::Declined => "declined",
                         Stage::Failed(_) => "failed",
                     },
-                    Side::Mine(mine) if mine.withdrawn => "withdrawn",
-                    Side::Mine(_) if offer.is_moving() => "goes",
-                    Side::Mine(_) => "offered",
+                    Side::Mine(mine) => mine.state(),
                     Side::Others => "others",
                 };
-                json!({
+                let mut told = json!({
                     "id": format!("f{}", offer.number),
                     "from": valid(&offer.from),
                     "bytes": offer.size,
                     "state": state,
                     "percent": offer.fraction().map(|far| (far * 100.0) as u32),
-                })
+                });
+                if let Side::Mine(mine) = &offer.side {
+                    // Why somebody declined is in their words, which are for people.
+                    let each = mine
+                        .receivers
+                        .iter()
+                        .map(|one| json!({ "name": valid(&one.name), "state": one.stage.state() }));
+                    told["to"] = each.collect();
+                }
+                told
             })
             .collect();
         json!({ "files": files })
@@ -194,7 +220,9 @@ impl Session {
         };
         let posts = numbers
             .iter()
-            .filter_map(|number| self.room.timeline.post_numbered(*number));
+            .filter_map(|number| self.room.timeline.post_numbered(*number))
+            // What somebody else wrote under our name is told to no program.
+            .filter(|post| !post.is_strangers());
         let lines: Vec<Value> = posts.map(|post| self.line(post)).collect();
         Ok(json!({ "lines": lines }))
     }

@@ -16,7 +16,8 @@ use super::{Session, now};
 use crate::{
     config::agents::Kind,
     control::{Call, Caller, Line, Problem, Request, Response},
-    room::{Command, Connection, ItemId, Millis, Reply, Unasked, What},
+    policy::{self, Asks, How, Permit, Who},
+    room::{Command, Connection, ItemId, Millis, Reply, Steady, Unasked, What},
 };
 use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
 use waiting::{Waiting, Wish};
@@ -60,40 +61,64 @@ impl Session {
         }
     }
 
+    /// Judges a request by the policy's table, and carries it out as that says.
     fn answer(&mut self, request: Request, caller: &Caller) -> Result<Done, Problem> {
-        let Request {
-            word, args, agent, ..
-        } = request;
-        let now = now();
-        let remote = self.lets_decide(agent.as_deref(), caller);
-        Ok(Done::Now(match word.as_str() {
-            "hello" => self.hello(),
-            "say" => return self.serve_say(read(args)?, agent, caller),
-            "append" => {
+        let asks = asked(&request.word, &request.args).ok_or_else(|| {
+            Problem::new(
+                "unknown_word",
+                format!(
+                    "There is no command {}. nexscope-tui --help lists them.",
+                    short(&request.word)
+                ),
+            )
+        })?;
+        let permit = self.permit(asks, &request, caller)?;
+        self.handle(permit, request, caller)
+    }
+
+    /// The one place where it is judged who asks, and whether they may.
+    fn permit(&self, asks: Asks, request: &Request, caller: &Caller) -> Result<Permit, Problem> {
+        let who = Who::new(request.agent.is_some() || caller.of_agent, caller.person);
+        let session = policy::Session {
+            headless: self.config.headless,
+            remote_decisions: self.config.remote_decisions,
+        };
+        policy::admit(asks, who, session).map_err(refused)
+    }
+
+    fn handle(&mut self, permit: Permit, request: Request, caller: &Caller) -> Result<Done, Problem> {
+        let Request { args, agent, .. } = request;
+        let now = self.clock.now();
+        Ok(Done::Now(match permit.asks() {
+            Asks::Hello => self.hello(),
+            Asks::Say => return self.serve_say(permit, read(args)?, agent),
+            Asks::Append => {
                 let say: Say = read(args)?;
                 let say = Say { note: true, ..say };
-                return self.serve_say(say, agent, caller);
+                return self.serve_say(permit, say, agent);
             }
-            "who" => self.who(),
-            "inbox" => self.inbox(remote),
-            "status" => self.status(),
-            "files" => self.files(),
-            "history" => self.history(read(args)?)?,
-            "mode" => self.serve_mode(&read(args)?, remote, caller)?,
-            "accept" | "reject" | "retry" | "ask" if remote => return self.decide_remotely(&word, args),
-            "accept" | "reject" | "retry" => self.guarded(&word, read(args)?, caller)?,
-            "ask" => {
-                return Err(refused(
-                    "Only a person at the screen asks their agent: /ask there.",
-                ));
+            Asks::Who => self.who(),
+            Asks::Inbox => {
+                if permit.decides() {
+                    self.returns_all();
+                }
+                self.inbox(permit.decides())
             }
-            "cancel" => self.cancel(read(args)?, remote)?,
-            "poll" => {
+            Asks::Status => self.status(),
+            Asks::Files => self.files(),
+            Asks::History => self.history(read(args)?)?,
+            Asks::Mode | Asks::AutoMode => self.serve_mode(permit, &read(args)?, caller)?,
+            Asks::Accept | Asks::Reject | Asks::Retry | Asks::Ask if permit.decides() => {
+                return self.decide_remotely(permit, args);
+            }
+            Asks::Accept | Asks::Reject | Asks::Retry => self.guarded(permit, read(args)?, caller)?,
+            Asks::Cancel => self.cancel(read(args)?, permit.decides())?,
+            Asks::Poll => {
                 let watch: Watch = read(args)?;
                 let client = client(watch.client)?;
                 self.happened(&client)
             }
-            "watch" => {
+            Asks::Watch => {
                 let watch: Watch = read(args)?;
                 let until = until(watch.timeout.unwrap_or(30), now)?;
                 let client = client(watch.client)?;
@@ -103,38 +128,37 @@ impl Session {
                     return Ok(Done::Later(Wish::Anything(client), until));
                 }
             }
-            "wait" => {
+            Asks::Wait => {
                 let watch: Watch = read(args)?;
                 let until = until(watch.timeout.unwrap_or(LONGEST), now)?;
                 return Ok(Done::Later(self.wish(watch.r#for.as_deref())?, until));
             }
-            "before_stop" => self.before_stop(),
-            "stop" => self.stop(caller),
-            "update" => self.versions(),
-            _ => {
-                return Err(Problem::new(
-                    "unknown_word",
-                    format!(
-                        "There is no word {}; nexscope-tui --help lists them.",
-                        short(&word)
-                    ),
-                ));
-            }
+            Asks::BeforeStop => self.before_stop(),
+            Asks::Stop => self.stop(permit, caller),
+            Asks::Update => self.versions(),
+            // What is not asked of a session has no word on the socket; attach has a line of its own.
+            Asks::Ask
+            | Asks::Attach
+            | Asks::Join
+            | Asks::JoinHeadless
+            | Asks::JoinInAuto
+            | Asks::JoinWithRemoteDecisions
+            | Asks::Invite
+            | Asks::AuditVerify
+            | Asks::AuditShow
+            | Asks::Relay
+            | Asks::Mcp
+            | Asks::Setup
+            | Asks::Doctor
+            | Asks::Demo
+            | Asks::Completions
+            | Asks::Hook => return Err(usage("that is not asked of a session")),
         }))
     }
 
     /// A person's terminal shows a session without a face from now on, in the place of one that does already.
     fn attach(&mut self, request: Request, caller: &Caller, line: Line) -> Answer {
-        if !self.config.headless {
-            return Err(refused(
-                "This session has a screen or lines of its own; use it there.",
-            ));
-        }
-        if !caller.person || request.agent.is_some() {
-            return Err(refused(
-                "Only a person attaches, from a terminal that no agent has started.",
-            ));
-        }
+        self.permit(Asks::Attach, &request, caller)?;
         self.attach = Some((read(request.args)?, line));
         Ok(self.hello())
     }
@@ -152,10 +176,16 @@ impl Session {
         })
     }
 
-    fn serve_say(&mut self, say: Say, agent: Option<String>, caller: &Caller) -> Result<Done, Problem> {
+    fn serve_say(&mut self, permit: Permit, say: Say, agent: Option<String>) -> Result<Done, Problem> {
         let thread = say.thread.map(thread).transpose()?;
         let (to, files) = (names(say.to.all())?, say.files.all());
-        if caller.person && agent.is_none() {
+        if let Some(unknown) = self.room.unknown_name(&to).filter(|_| !say.force) {
+            return Err(refused(format!(
+                "Nothing was sent: {} --force sends it anyway.",
+                unknown.in_words()
+            )));
+        }
+        if permit.how() == How::Done {
             let command = Command::Say {
                 to,
                 text: say.text,
@@ -163,9 +193,10 @@ impl Session {
                 public: say.public,
                 note: say.note,
                 files,
+                force: say.force,
             };
             return match self.perform(command).map_err(refused)? {
-                Reply::Said(number) => Ok(Done::Later(Wish::Sent(number), now() + ACK)),
+                Reply::Said(number) => Ok(Done::Later(Wish::Sent(number), self.clock.now().plus(ACK))),
                 _ => Ok(Done::Now(Value::Null)),
             };
         }
@@ -186,7 +217,7 @@ impl Session {
         let dir = dir.map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
         let files = files
             .iter()
-            .map(|path| crate::transfer::inspect_below(path, &dir));
+            .map(|path| crate::transfer::AgentFile::find(&dir.join(path), &dir));
         let files = files
             .collect::<Result<Vec<_>, _>>()
             .map_err(|why| refused(format!("Nothing was sent: {why}.")))?;
@@ -230,8 +261,8 @@ impl Session {
         Ok(json!({ "cancelled": true }))
     }
 
-    fn stop(&mut self, caller: &Caller) -> Value {
-        if caller.person || self.config.headless {
+    fn stop(&mut self, permit: Permit, caller: &Caller) -> Value {
+        if permit.how() == How::Done {
             self.end_asked = true;
             return json!({ "stopped": true });
         }
@@ -248,8 +279,36 @@ impl Session {
     }
 }
 
+/// What a word of the socket asks for; none where there is no such word.
+fn asked(word: &str, args: &Value) -> Option<Asks> {
+    Some(match word {
+        "hello" => Asks::Hello,
+        "say" => Asks::Say,
+        "append" => Asks::Append,
+        "who" => Asks::Who,
+        "inbox" => Asks::Inbox,
+        "status" => Asks::Status,
+        "files" => Asks::Files,
+        "history" => Asks::History,
+        "mode" if args["mode"] == "auto" => Asks::AutoMode,
+        "mode" => Asks::Mode,
+        "accept" => Asks::Accept,
+        "reject" => Asks::Reject,
+        "retry" => Asks::Retry,
+        "ask" => Asks::Ask,
+        "cancel" => Asks::Cancel,
+        "poll" => Asks::Poll,
+        "watch" => Asks::Watch,
+        "wait" => Asks::Wait,
+        "before_stop" => Asks::BeforeStop,
+        "stop" => Asks::Stop,
+        "update" => Asks::Update,
+        _ => return None,
+    })
+}
+
 /// An answer that is there, or one that waits for something.
 enum Done {
     Now(Value),
-    Later(Wish, Millis),
+    Later(Wish, Steady),
 }

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     control::{Problem, Response},
-    room::{Decision, ItemId, Millis, What},
-    session::{Session, now},
+    room::{Intent, ItemId, Steady, What},
+    session::Session,
 };
 
 /// How long an auto-mode task keeps a session of an agent's from stopping, in seconds.
@@ -35,7 +35,7 @@ pub(in crate::session) struct Clients {
 pub(super) struct Waiting {
     pub id: u64,
     pub reply: oneshot::Sender<Response>,
-    pub until: Millis,
+    pub until: Steady,
     pub what: Wish,
 }
 
@@ -52,11 +52,11 @@ pub(super) enum Wish {
     /// That a person decides: beyond so many.
     Decision(u64),
     /// That the files of what it accepts are looked through; then it is decided.
-    Decide(Decision),
+    Decide(Intent),
 }
 
 impl Clients {
-    pub fn next_deadline(&self) -> Option<Millis> {
+    pub fn next_deadline(&self) -> Option<Steady> {
         self.waiting.iter().map(|waiting| waiting.until).min()
     }
 
@@ -155,7 +155,7 @@ impl Session {
     /// Something that happened, in words that another member had no part in.
     pub(super) fn event(&self, what: &What) -> Option<String> {
         Some(match what {
-            What::Post(post) if post.mine => return None,
+            What::Post(post) if post.mine || post.is_strangers() => return None,
             What::Post(post) => {
                 let by = if post.origin == Origin::Agent {
                     "'s agent"
@@ -200,7 +200,7 @@ impl Session {
         if self.clients.waiting.is_empty() {
             return;
         }
-        let now = now();
+        let now = self.clock.now();
         let (ready, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.clients.waiting)
             .into_iter()
             // Who has gone is forgotten.
@@ -210,8 +210,8 @@ impl Session {
         for Waiting { id, reply, what, .. } in ready {
             let came = self.has_come_true(&what);
             let result = Ok(match what {
-                Wish::Decide(decision) => {
-                    let decided = self.decide_now(decision);
+                Wish::Decide(intent) => {
+                    let decided = self.decide_now(intent);
                     // Who has gone is told nothing.
                     let _ = reply.send(Response::new(id, decided));
                     continue;
@@ -249,9 +249,11 @@ impl Session {
                     .posts()
                     .rev()
                     .take_while(|(_, post)| post.number > *known);
-                newer.into_iter().any(|(_, post)| !post.mine)
+                newer
+                    .into_iter()
+                    .any(|(_, post)| !post.mine && !post.is_strangers())
             }
-            Wish::Decide(decision) => self.room.may_leave(decision),
+            Wish::Decide(intent) => self.room.may_leave(intent),
             Wish::Decision(known) => self.clients.decisions > *known,
         }
     }

@@ -1,12 +1,19 @@
 //! Rooms without sockets: tables for the rules, and a property over any sequence of frames.
 
+mod owners;
 mod property;
 mod rules;
 mod runs;
 mod streams;
 mod version1;
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -67,6 +74,10 @@ impl Outbox for Box_ {
 struct Bench {
     room: Room<Box_>,
     connections: u64,
+    /// Where the next connection comes from.
+    address: IpAddr,
+    /// Given to every room of the same relay.
+    owners: Arc<Mutex<Owners>>,
 }
 
 /// A connection to it.
@@ -97,9 +108,12 @@ impl Bench {
             },
         };
         change(&mut rules);
+        let owners = Arc::<Mutex<Owners>>::default();
         Bench {
-            room: Room::new("lobby", "epoch".into(), Arc::new(rules)),
+            room: Room::new("lobby", "epoch".into(), Arc::new(rules), Arc::clone(&owners)),
             connections: 0,
+            address: Ipv4Addr::LOCALHOST.into(),
+            owners,
         }
     }
 
@@ -124,6 +138,7 @@ impl Bench {
             greeting: Greeting::parse(&hello.to_string()).expect("a hello"),
             version: if v1.is_some() { 1 } else { 2 },
             connection: self.connections,
+            address: self.address,
             session: format!("session{}", self.connections),
             v1,
             crowded: false,

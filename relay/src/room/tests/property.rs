@@ -183,16 +183,17 @@ impl World {
             .filter_map(|seat| seat.link.as_ref()?.walk.as_ref())
             .count();
         assert_eq!(walkers, self.bench.room.walkers);
-        for (key, name) in &self.bench.room.names {
+        let room = &self.bench.room;
+        for (recipient, pending) in room.waiting.recipients() {
+            let seat = room.names.get(&recipient.name).map(|seat| &room.seats[*seat]);
             assert!(
-                name.seat.is_some() || !name.pending.is_empty(),
+                !pending.seqs.is_empty() || seat.is_some_and(|seat| seat.recipient() == *recipient),
                 "{} is remembered for nothing",
-                key.as_str()
+                recipient.name.as_str()
             );
-            assert!(
-                name.seat
-                    .is_none_or(|seat| self.bench.room.seats[seat].key == *key)
-            );
+        }
+        for (key, seat) in &room.names {
+            assert!(room.seats[*seat].key == *key);
         }
     }
 

@@ -47,9 +47,7 @@ impl<O: Outbox> Room<O> {
     ) -> (usize, Reach) {
         let named = msg.to.as_deref().unwrap_or_default();
         let only = !named.is_empty();
-        let from = self.seats[sender].key.clone();
-        let known = |room: &Room<O>| room.memory.find(&from, &msg.msg_id).is_some();
-        let id = if is_id(&msg.msg_id) && !known(self) {
+        let id = if is_id(&msg.msg_id) && !self.is_known(sender, &msg.msg_id) {
             msg.msg_id.clone()
         } else {
             // Version 1 does not say that an id is used once: the same again is another message.
@@ -77,6 +75,7 @@ impl<O: Outbox> Room<O> {
             id: Cow::Owned(id),
             to: named.iter().filter(|name| is_name(name)).cloned().collect(),
             only,
+            to_keys: Vec::new(),
             thread: thread.map(Cow::Owned),
             body: &body,
         };

@@ -98,6 +98,7 @@ impl<O: Outbox> Room<O> {
             id: Cow::Owned(self.v1.ids.fresh(&self.epoch)),
             to: vec![to.as_str().to_owned()],
             only: true,
+            to_keys: Vec::new(),
             thread: None,
             body: &body,
         };

@@ -5,7 +5,12 @@ use std::{collections::HashMap, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::super::{Answer, Request, Rule, prompt::without_skills, step::Step};
+use super::super::super::{
+    Answer, Rule, outside,
+    prompt::without_skills,
+    shown::{Shown, Whole},
+    step::Step,
+};
 use super::super::reader::str_at;
 use super::{STEER, items, line, steer, unsupported};
 
@@ -55,77 +60,89 @@ impl Asking {
     /// refused at once so that it does not wait. `changes` are the changes of files that go on, by item.
     pub fn request(&mut self, message: &Value, changes: &HashMap<String, Value>) -> Step {
         let (id, params) = (&message["id"], &message["params"]);
+        let mut shown = Shown::new(params);
+        shown.skip_all(&BOOKKEEPING);
         let asked = match str_at(message, "method") {
-            "item/commandExecution/requestApproval" => self.command(params),
-            "item/fileChange/requestApproval" => self.change(params, changes),
-            "item/permissions/requestApproval" => permissions(params),
-            "mcpServer/elicitation/request" => match elicitation(params) {
+            "item/commandExecution/requestApproval" => self.command(shown, params),
+            "item/fileChange/requestApproval" => match changes.get(str_at(params, "itemId")) {
+                Some(item) => self.change(shown, params, item),
+                // Nobody can say yes to what is not shown.
+                None => return Step::Reply(result(id, &json!({ "decision": "decline" }))),
+            },
+            "item/permissions/requestApproval" => permissions(shown, params),
+            "mcpServer/elicitation/request" => match elicitation(shown, params) {
                 Some(asked) => asked,
                 // A form or a page to visit: nothing that a yes or a no would answer.
                 None => return Step::Reply(result(id, &json!({ "action": "decline", "content": null }))),
             },
-            "item/tool/requestUserInput" => questions(params),
+            "item/tool/requestUserInput" => questions(shown, params),
             _ => return Step::Reply(unsupported(id)),
         };
-        let (about, tool, what, rule) = asked;
         self.pending.insert(
             id.to_string(),
             Pending {
                 id: id.clone(),
                 thread: str_at(params, "threadId").to_owned(),
                 turn: str_at(params, "turnId").to_owned(),
-                about,
+                about: asked.about,
             },
         );
-        Step::Ask(Request {
-            id: id.to_string(),
+        Step::Ask(
+            asked
+                .whole
+                .request(id.to_string(), asked.tool, asked.places, asked.rule),
+        )
+    }
+
+    fn command(&self, mut shown: Shown, params: &Value) -> Asked {
+        let told = shown.command("command");
+        if told {
+            // The same command, taken apart.
+            shown.skip("commandActions");
+        }
+        if str_at(params, "kind") == "command" {
+            shown.skip("kind");
+        }
+        shown.skip_unset(&["networkApprovalContext", "additionalPermissions"]);
+        let cwd = params["cwd"].as_str();
+        let here = |cwd: &str| {
+            let real = PathBuf::from(cwd).canonicalize();
+            real.is_ok_and(|real| self.dir.canonicalize().is_ok_and(|dir| dir == real))
+        };
+        if cwd.is_some_and(here) {
+            shown.skip("cwd");
+        }
+        shown.says("reason");
+        // What would be allowed along with it is no part of the command: so it is allowed once only.
+        let plain = told && !shown.has_more_than(&[]);
+        let whole = shown.finish();
+        let (tool, words) = (
+            "shell".to_owned(),
+            outside::places(&json!({ "command": params["command"] })),
+        );
+        Asked {
+            about: About::Approval,
+            rule: plain.then(|| whole.rule(&tool)),
             tool,
-            what,
+            places: words.into_iter().chain(cwd.map(str::to_owned)).collect(),
+            whole,
+        }
+    }
+
+    fn change(&self, mut shown: Shown, params: &Value, item: &Value) -> Asked {
+        items::change(&mut shown, item);
+        let root = params["grantRoot"].as_str();
+        shown.skip_unset(&["grantRoot"]);
+        shown.says("reason");
+        let plain = !shown.has_more_than(&[]);
+        let rule = items::folder(item, &self.dir).filter(|_| plain).map(Rule::Below);
+        Asked {
+            about: About::Approval,
+            tool: "edit".to_owned(),
+            places: items::paths(item).chain(root).map(str::to_owned).collect(),
+            whole: shown.finish(),
             rule,
-        })
-    }
-
-    fn command(&self, params: &Value) -> Asked {
-        let command = str_at(params, "command");
-        let mut what = vec![command.to_owned()];
-        let mut rule = (!command.is_empty()).then(|| Rule::Command(command.to_owned()));
-        // Text for a program that runs already is no command of its own.
-        if !matches!(str_at(params, "kind"), "" | "command") {
-            rule = None;
-            what.push("(input for a program that runs)".to_owned());
         }
-        if let Some(cwd) = params["cwd"].as_str()
-            && self.dir.canonicalize().ok() != PathBuf::from(cwd).canonicalize().ok()
-        {
-            rule = None;
-            what.push(format!("in {cwd}"));
-        }
-        // Both would be allowed along with it, so a grant of the bare command must not do.
-        for (key, title) in [
-            ("networkApprovalContext", "it wants to reach"),
-            ("additionalPermissions", "it wants besides"),
-        ] {
-            if !params[key].is_null() {
-                rule = None;
-                what.push(format!("{title} {}", params[key]));
-            }
-        }
-        what.extend(reason(params));
-        (About::Approval, "shell".to_owned(), what.join("\n\n"), rule)
-    }
-
-    fn change(&self, params: &Value, changes: &HashMap<String, Value>) -> Asked {
-        let item = changes.get(str_at(params, "itemId"));
-        let mut rule = item
-            .and_then(|item| items::folder(item, &self.dir))
-            .map(Rule::Below);
-        let mut what = vec![item.map_or_else(|| "(it does not say what)".to_owned(), items::change)];
-        if let Some(root) = params["grantRoot"].as_str() {
-            rule = None;
-            what.push(format!("and from then on to write below {root}"));
-        }
-        what.extend(reason(params));
-        (About::Approval, "edit".to_owned(), what.join("\n\n"), rule)
     }
 
     /// It does not wait for an answer to that request any more.
@@ -190,73 +207,111 @@ impl Asking {
     }
 }
 
-/// What it is about, the tool, what it would do, and what could be granted.
-type Asked = (About, String, String, Option<Rule>);
+/// Of a request what changes nothing of what is allowed: which one it is, when it came, how it may be answered.
+/// An amendment that is proposed is never taken up: a yes is for once.
+const BOOKKEEPING: [&str; 9] = [
+    "approvalId",
+    "availableDecisions",
+    "environmentId",
+    "itemId",
+    "proposedExecpolicyAmendment",
+    "proposedNetworkPolicyAmendments",
+    "startedAtMs",
+    "threadId",
+    "turnId",
+];
 
-fn permissions(params: &Value) -> Asked {
+/// A request, as it is shown to a person.
+struct Asked {
+    about: About,
+    tool: String,
+    whole: Whole,
+    /// All places that it names.
+    places: Vec<String>,
+    rule: Option<Rule>,
+}
+
+fn permissions(mut shown: Shown, params: &Value) -> Asked {
     let mut wanted = params["permissions"].clone();
     if let Some(wanted) = wanted.as_object_mut() {
         wanted.retain(|_, one| !one.is_null());
     }
-    let mut what = vec![serde_json::to_string_pretty(&wanted).unwrap_or_default()];
-    what.push("until the end of this turn".to_owned());
-    what.extend(reason(params));
-    (
-        About::Permissions(wanted),
-        "permissions".to_owned(),
-        what.join("\n\n"),
-        None,
-    )
+    shown.skip("permissions");
+    shown.json(&wanted);
+    shown.labelled("until the end of this turn", "");
+    shown.says("reason");
+    Asked {
+        places: outside::places(&json!({ "permissions": wanted })),
+        about: About::Permissions(wanted),
+        tool: "permissions".to_owned(),
+        whole: shown.finish(),
+        rule: None,
+    }
 }
 
 /// `None` where a yes would not be enough.
-fn elicitation(params: &Value) -> Option<Asked> {
+fn elicitation(mut shown: Shown, params: &Value) -> Option<Asked> {
     let fields = params["requestedSchema"]["properties"].as_object();
     if str_at(params, "mode") == "url" || fields.is_some_and(|fields| !fields.is_empty()) {
         return None;
     }
     let (server, meta) = (str_at(params, "serverName"), &params["_meta"]);
-    let message = str_at(params, "message").to_owned();
-    Some(match meta["tool_name"].as_str() {
-        Some(tool) if meta["codex_approval_kind"] == "mcp_tool_call" => {
-            let name = format!("{server}.{tool}");
-            let input = serde_json::to_string_pretty(&meta["tool_params"]).unwrap_or_default();
-            let rule = Rule::Tool(name.clone());
-            (
-                About::Elicitation,
-                name,
-                format!("{message}\n\n{input}"),
-                Some(rule),
-            )
+    // There is nothing to fill in.
+    shown.skip_all(&["requestedSchema", "mode", "serverName"]);
+    let message = shown.take_text("message");
+    let tool = match meta["tool_name"].as_str() {
+        Some(tool) if meta["codex_approval_kind"] == "mcp_tool_call" => Some(format!("{server}.{tool}")),
+        _ => None,
+    };
+    if let Some(message) = &message {
+        shown.block(message);
+    }
+    if tool.is_some() {
+        // Only its name and what it is called with are told here; whatever else there is stays to be shown.
+        let mut meta = meta.clone();
+        if let Some(meta) = meta.as_object_mut() {
+            meta.remove("codex_approval_kind");
+            meta.remove("tool_name");
+            if let Some(params) = meta.remove("tool_params") {
+                shown.json(&params);
+            }
+            shown.skip("_meta");
+            if !meta.is_empty() {
+                shown.json(&Value::Object(meta.clone()));
+            }
         }
-        _ => (About::Elicitation, server.to_owned(), message, None),
+    }
+    let whole = shown.finish();
+    Some(Asked {
+        about: About::Elicitation,
+        rule: tool.as_ref().map(|tool| whole.rule(tool)),
+        tool: tool.unwrap_or_else(|| server.to_owned()),
+        places: outside::places(&meta["tool_params"]),
+        whole,
     })
 }
 
-fn questions(params: &Value) -> Asked {
-    let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let asked = array(&params["questions"]);
+fn questions(mut shown: Shown, params: &Value) -> Asked {
+    let asked = params["questions"].as_array().cloned().unwrap_or_default();
     let ids = asked
         .iter()
         .map(|question| str_at(question, "id").to_owned())
         .collect();
-    let mut what: Vec<String> = asked
-        .iter()
-        .map(|question| {
-            let options = array(&question["options"]);
-            let options = options.iter().map(|one| format!("\n- {}", str_at(one, "label")));
-            format!("{}{}", str_at(question, "question"), options.collect::<String>())
-        })
-        .collect();
-    what.push("(Reject, and write your answer as the reason.)".to_owned());
-    let tool = "question".to_owned();
-    (About::Questions(ids), tool, what.join("\n\n"), None)
-}
-
-/// The model's own words on why it asks.
-fn reason(params: &Value) -> Option<String> {
-    let reason = str_at(params, "reason").trim();
-    (!reason.is_empty()).then(|| format!("(it says: {reason})"))
+    for question in &asked {
+        shown.block(str_at(question, "question"));
+        let options = question["options"].as_array().into_iter().flatten();
+        let lines = options.flat_map(|one| str_at(one, "label").split('\n'));
+        shown.lines(lines.map(|line| ("-", line)));
+    }
+    shown.skip("questions");
+    shown.labelled("(Reject, and write your answer as the reason.)", "");
+    Asked {
+        about: About::Questions(ids),
+        tool: "question".to_owned(),
+        whole: shown.finish(),
+        places: Vec::new(),
+        rule: None,
+    }
 }
 
 fn result(id: &Value, result: &Value) -> String {

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::super::super::step::common_folder;
+use super::super::super::{shown::Shown, step::common_folder};
 use super::super::reader::str_at;
 
 /// The name of a tool call, and what it is used on; `None` for what is none.
@@ -27,34 +27,60 @@ pub(super) fn tool(item: &Value) -> Option<(String, String)> {
     })
 }
 
-/// A change to files, for a person who decides: the whole of it.
-pub(super) fn change(item: &Value) -> String {
-    let all: Vec<String> = changes(item).map(one_change).collect();
-    all.join("\n\n")
+/// Shows a change to files to a person who decides: the whole of it.
+pub(super) fn change(shown: &mut Shown, item: &Value) {
+    let changes = &item["changes"];
+    let Some(all) = changes
+        .as_array()
+        .filter(|all| !all.is_empty() && all.iter().all(is_known))
+    else {
+        return shown.json(&json!({ "changes": changes }));
+    };
+    for one in all {
+        one_change(shown, one);
+    }
 }
 
-fn one_change(change: &Value) -> String {
-    let (path, diff) = (str_at(change, "path"), str_at(change, "diff"));
-    let kind = &change["kind"];
-    let marked = |mark: &str| -> String {
-        let lines: Vec<String> = diff.lines().map(|line| format!("{mark} {line}")).collect();
-        lines.join("\n")
+/// Whether a change has what is shown of one, and nothing else.
+fn is_known(change: &Value) -> bool {
+    let known = |value: &Value, keys: &[&str]| {
+        let fields = value.as_object();
+        fields.is_some_and(|fields| fields.keys().all(|key| keys.contains(&key.as_str())))
     };
-    match (str_at(kind, "type"), kind["move_path"].as_str()) {
-        // Of these two the difference is the bare text.
-        ("add", _) => format!("{path} (new)\n\n{}", marked("+")),
-        ("delete", _) => format!("{path} (deleted)\n\n{}", marked("-")),
-        (_, Some(to)) => format!("{path} (becomes {to})\n\n{diff}"),
-        (_, None) => format!("{path}\n\n{diff}"),
+    let (kind, moved) = (&change["kind"], &change["kind"]["move_path"]);
+    let kinds = matches!(str_at(kind, "type"), "add" | "delete" | "update");
+    let moves = moved.is_null() || moved.is_string() && str_at(kind, "type") == "update";
+    known(change, &["path", "kind", "diff"])
+        && known(kind, &["type", "move_path"])
+        && (kinds && moves)
+        && (change["path"].is_string() && change["diff"].is_string())
+}
+
+fn one_change(shown: &mut Shown, change: &Value) {
+    let (path, diff, kind) = (str_at(change, "path"), str_at(change, "diff"), &change["kind"]);
+    // Of two of these the difference is the bare text.
+    let (does, mark) = match str_at(kind, "type") {
+        "add" => ("new: ", "+"),
+        "delete" => ("deleted: ", "-"),
+        _ => ("changed: ", ""),
+    };
+    shown.labelled(does, path);
+    if let Some(to) = kind["move_path"].as_str() {
+        shown.labelled("becomes: ", to);
     }
+    shown.lines(diff.split('\n').map(|line| (mark, line)));
 }
 
 /// The folder that holds all that a change touches, where that lies inside of `dir`.
 pub(super) fn folder(item: &Value, dir: &Path) -> Option<PathBuf> {
-    let paths = changes(item)
+    common_folder(dir, paths(item))
+}
+
+/// All that a change touches.
+pub(super) fn paths(item: &Value) -> impl Iterator<Item = &str> {
+    changes(item)
         .flat_map(|change| [change["path"].as_str(), change["kind"]["move_path"].as_str()])
-        .flatten();
-    common_folder(dir, paths)
+        .flatten()
 }
 
 fn changes(item: &Value) -> impl Iterator<Item = &Value> {
@@ -63,8 +89,6 @@ fn changes(item: &Value) -> impl Iterator<Item = &Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn item(changes: Value) -> Value {
@@ -79,11 +103,20 @@ mod tests {
             { "path": "/w/a", "kind": { "type": "update", "move_path": null }, "diff": "@@ -1 +1 @@\n-x\n+y\n" },
             { "path": "/w/b", "kind": { "type": "update", "move_path": "/w/c" }, "diff": "" },
         ]));
+        let shown = |item: &Value| {
+            let mut shown = Shown::new(&Value::Null);
+            change(&mut shown, item);
+            shown.finish().what
+        };
         assert_eq!(
-            change(&changed),
-            "/w/new (new)\n\n+ one\n+ two\n\n/w/old (deleted)\n\n- gone\n\n\
-             /w/a\n\n@@ -1 +1 @@\n-x\n+y\n\n\n/w/b (becomes /w/c)\n\n"
+            shown(&changed),
+            "new: /w/new\n\n+ one\n+ two\n+ \n\ndeleted: /w/old\n\n- gone\n- \n\n\
+             changed: /w/a\n\n @@ -1 +1 @@\n -x\n +y\n \n\nchanged: /w/b\n\nbecomes: /w/c\n\n "
         );
+        // What is not known is shown as it came.
+        let odd = item(json!([{ "path": "/w/a", "kind": { "type": "add" }, "diff": "", "mode": "0777" }]));
+        assert!(shown(&odd).contains("\"mode\": \"0777\""));
+        assert_eq!(shown(&item(json!([]))), "{\n  \"changes\": []\n}");
         assert_eq!(
             tool(&changed),
             Some(("edit".to_owned(), "/w/new /w/old /w/a /w/b".to_owned()))

@@ -11,11 +11,13 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::super::{
-    Answer, Outcome, Run, Totals,
-    step::{BEGAN_ANEW, Conclusion, Growing, LATE, Step, is_session_id},
+    Answer, Failed, Outcome, Run, Totals,
+    step::{BEGAN_ANEW, Conclusion, LATE, Messages, Step, is_session_id},
     talk::{JsonLines, Talk},
 };
-use super::super::reader::{gave, str_at, touches, unwrapped};
+use super::super::reader::{failed, gave, str_at, touches, unwrapped};
+use crate::room::Failure;
+
 use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input, unsupported};
 
 /// Reads one run.
@@ -46,13 +48,14 @@ pub(in super::super::super) struct Events {
     turn: Option<String>,
     /// The thread has had turns before ours in this program: what is said of those is not of ours.
     goes_on: bool,
-    /// The last message: of several, that is the answer; and its item.
-    message: Growing,
+    /// Of several messages the last is the answer; its item, and whether that is complete.
+    messages: Messages,
     item: String,
+    complete: bool,
     /// Changes of files that go on: what is asked about them names only the item.
     changes: HashMap<String, Value>,
     /// How the turn ended, once it has.
-    end: Option<Result<(), String>>,
+    end: Option<Result<(), Failed>>,
     session_lost: bool,
     /// The last thing that it said went wrong.
     complaint: String,
@@ -87,12 +90,25 @@ impl Talk for Events {
     }
 
     fn answer(&self) -> &str {
-        self.message.as_str()
+        self.messages.last().as_str()
     }
 
-    fn end(&self) -> Option<Result<String, String>> {
+    fn written(&self) -> String {
+        self.messages.all()
+    }
+
+    fn end(&self) -> Option<Result<String, Failed>> {
         let end = self.end.clone()?;
-        Some(end.map(|()| self.message.finished()))
+        let answer = self.messages.last();
+        Some(
+            end.and_then(|()| match self.complete || answer.as_str().trim().is_empty() {
+                true => Ok(answer.finished()),
+                false => Err(Failed::new(
+                    Failure::Unfinished,
+                    "its last message was never completed",
+                )),
+            }),
+        )
     }
 
     fn conclusion(&self, outcome: Outcome) -> Conclusion {
@@ -133,7 +149,7 @@ impl Events {
                 && ["no rollout found", "invalid session id"]
                     .iter()
                     .any(|gone| reason.contains(gone));
-            self.over(Err(reason), steps);
+            self.over(Err(failed(reason)), steps);
             return;
         }
         let result = &message["result"];
@@ -229,7 +245,8 @@ impl Events {
             "item/completed" => self.item(method, &params["item"], steps),
             "item/agentMessage/delta" => {
                 self.message_of(str_at(params, "itemId"));
-                self.message.push(str_at(params, "delta"));
+                self.messages.push(str_at(params, "delta"));
+                self.complete = false;
                 steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
             }
             "thread/tokenUsage/updated" => self.usage(params),
@@ -251,7 +268,8 @@ impl Events {
             ("agentMessage", _) => {
                 self.message_of(str_at(item, "id"));
                 if completed {
-                    self.message.set(str_at(item, "text"));
+                    self.messages.set(str_at(item, "text"));
+                    self.complete = true;
                     steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
                 }
             }
@@ -290,7 +308,8 @@ impl Events {
     fn message_of(&mut self, item: &str) {
         if self.item != item {
             item.clone_into(&mut self.item);
-            self.message.set("");
+            self.messages.begin();
+            self.complete = false;
         }
     }
 
@@ -329,16 +348,16 @@ impl Events {
     fn completed(&mut self, turn: &Value, steps: &mut Vec<Step>) {
         match str_at(turn, "status") {
             "completed" => self.over(Ok(()), steps),
-            "interrupted" => self.over(Err("its turn was interrupted"), steps),
-            _ => self.over(Err(str_at(&turn["error"], "message")), steps),
+            "interrupted" => self.over(
+                Err(Failed::new(Failure::Stopped, "its turn was interrupted")),
+                steps,
+            ),
+            _ => self.over(Err(failed(str_at(&turn["error"], "message"))), steps),
         }
     }
 
-    fn over(&mut self, end: Result<(), &str>, steps: &mut Vec<Step>) {
-        self.end = Some(end.map_err(|reason| match reason.trim() {
-            "" => "it failed and did not say why".to_owned(),
-            reason => unwrapped(reason),
-        }));
+    fn over(&mut self, end: Result<(), Failed>, steps: &mut Vec<Step>) {
+        self.end = Some(end);
         steps.extend(self.asking.over());
         steps.push(Step::TurnOver);
     }

@@ -137,7 +137,11 @@ fn tools_and_what_they_ask() {
     let [Step::Ask(request)] = &steps[..] else {
         panic!("{steps:?}")
     };
-    assert_eq!(request.what, "/w/n.txt (new)\n\n+ hi");
+    assert!(
+        request.what.starts_with("new: /w/n.txt\n\n+ hi"),
+        "{}",
+        request.what
+    );
     assert!(reader.reply("1", &Answer::Allow).unwrap().contains("accept"));
     assert_eq!(feed(&mut reader, &[RESOLVED]), [Step::State(Activity::Tool)]);
     // Asked once more, and withdrawn.
@@ -153,7 +157,7 @@ fn failures() {
     let failed = |lines: &[&str]| {
         let mut reader = reader(None);
         let steps = feed(&mut reader, lines);
-        let Outcome::Failed(reason) = end(&mut reader).outcome else {
+        let Outcome::Failed(Failed { details: reason, .. }) = end(&mut reader).outcome else {
             panic!("{lines:?}")
         };
         (steps, reason)

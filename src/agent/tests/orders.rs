@@ -1,0 +1,301 @@
+//! Whatever a program says, in whatever order: no word of its answer is lost, what is no whole answer is none, and
+//! what it asks is shown as it is.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::agent::{
+    Answer, Failed, Outcome, Rule, drive,
+    step::{Exit, Reader, Step},
+    tests::support::Stage,
+};
+use crate::config::agents::{Kind, Permissions};
+
+/// Something that a program says.
+#[derive(Debug, Clone)]
+enum Said {
+    Text(u16),
+    Tool,
+    Ask(u8),
+    Empty,
+    Done,
+    Failed,
+    Garbage(Vec<u8>),
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    prop_oneof![
+        4 => (0..1000u16).prop_map(Said::Text),
+        1 => Just(Said::Tool),
+        1 => (0..3u8).prop_map(Said::Ask),
+        1 => Just(Said::Empty),
+        2 => Just(Said::Done),
+        1 => Just(Said::Failed),
+        1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Said::Garbage),
+    ]
+}
+
+fn reader(kind: Kind) -> Box<dyn Reader> {
+    let mut stage = Stage::new(kind, "");
+    stage.run.agent.permissions = match kind {
+        Kind::Command => Permissions::ReadOnly,
+        _ => Permissions::Ask,
+    };
+    let (_, mut reader) = drive::driver(&stage.run).unwrap();
+    let hello: &[Value] = match kind {
+        Kind::Codex => &[
+            json!({ "id": 2, "result": { "thread": { "id": "s" } } }),
+            json!({ "id": 3, "result": { "turn": { "id": "u" } } }),
+        ],
+        Kind::Acp => &[
+            json!({ "id": 1, "result": { "protocolVersion": 1 } }),
+            json!({ "id": 2, "result": { "sessionId": "s" } }),
+        ],
+        _ => &[],
+    };
+    for line in hello {
+        reader.feed(format!("{line}\n").as_bytes(), &mut Vec::new());
+    }
+    reader
+}
+
+/// How `kind` says it, with a number for what needs one.
+fn line(kind: Kind, said: &Said, nth: usize) -> Vec<u8> {
+    let object = match (kind, said) {
+        (_, Said::Garbage(bytes)) => return [bytes, &b"\n"[..]].concat(),
+        (Kind::Command, Said::Text(n)) => return format!("word-{n}\n").into_bytes(),
+        (Kind::Claude, Said::Text(n)) => json!({ "type": "assistant",
+            "message": { "content": [{ "type": "text", "text": format!("word-{n}\n") }] } }),
+        (Kind::Claude, Said::Tool) => json!({ "type": "assistant",
+            "message": { "content": [{ "type": "tool_use", "id": nth, "name": "Bash", "input": {} }] } }),
+        (Kind::Claude, Said::Ask(n)) => json!({ "type": "control_request", "request_id": n.to_string(),
+            "request": { "subtype": "can_use_tool", "tool_name": "Bash", "input": { "command": "ls" } } }),
+        (Kind::Claude, Said::Done) => {
+            json!({ "type": "result", "subtype": "success", "is_error": false, "result": "so it is" })
+        }
+        (Kind::Claude, Said::Empty) => {
+            json!({ "type": "result", "subtype": "success", "is_error": false, "result": "" })
+        }
+        (Kind::Claude, Said::Failed) => {
+            json!({ "type": "result", "subtype": "error_max_turns", "is_error": false })
+        }
+        (Kind::Codex, Said::Text(n)) => {
+            json!({ "method": "item/completed", "params": { "threadId": "s", "turnId": "u",
+            "item": { "type": "agentMessage", "id": nth.to_string(), "text": format!("word-{n}\n") } } })
+        }
+        (Kind::Codex, Said::Tool) => {
+            json!({ "method": "item/started", "params": { "threadId": "s", "turnId": "u",
+            "item": { "type": "commandExecution", "id": nth.to_string(), "command": "ls" } } })
+        }
+        (Kind::Codex, Said::Ask(n)) => json!({ "id": n, "method": "item/commandExecution/requestApproval",
+            "params": { "threadId": "s", "turnId": "u", "command": "ls" } }),
+        (Kind::Codex, Said::Done | Said::Empty) => json!({ "method": "turn/completed",
+            "params": { "threadId": "s", "turn": { "id": "u", "status": "completed" } } }),
+        (Kind::Codex, Said::Failed) => json!({ "method": "turn/completed",
+            "params": { "threadId": "s", "turn": { "id": "u", "status": "failed" } } }),
+        (Kind::Acp, Said::Text(n)) => update(json!({ "sessionUpdate": "agent_message_chunk",
+            "content": { "type": "text", "text": format!("word-{n}\n") } })),
+        (Kind::Acp, Said::Tool) => {
+            update(json!({ "sessionUpdate": "tool_call", "toolCallId": nth.to_string(), "title": "t" }))
+        }
+        (Kind::Acp, Said::Ask(n)) => {
+            json!({ "id": n, "method": "session/request_permission", "params": { "sessionId": "s",
+            "toolCall": { "toolCallId": nth.to_string(), "rawInput": { "command": "ls" } }, "options": [] } })
+        }
+        (Kind::Acp, Said::Done | Said::Empty) => json!({ "id": 10, "result": { "stopReason": "end_turn" } }),
+        (Kind::Acp, Said::Failed) => json!({ "id": 10, "result": { "stopReason": "max_tokens" } }),
+        _ => json!({ "type": "nothing" }),
+    };
+    match kind {
+        Kind::Command => Vec::new(),
+        _ => format!("{object}\n").into_bytes(),
+    }
+}
+
+fn update(update: Value) -> Value {
+    json!({ "method": "session/update", "params": { "sessionId": "s", "update": update } })
+}
+
+const KINDS: [Kind; 4] = [Kind::Claude, Kind::Codex, Kind::Acp, Kind::Command];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_word_is_lost_and_nothing_is_called_an_answer_that_is_none(
+        all in prop::collection::vec(said(), 0..16), ok: bool, kind in 0..4usize, cut in 0..64usize,
+    ) {
+        let kind = KINDS[kind];
+        let mut reader = reader(kind);
+        let mut steps = Vec::new();
+        for (nth, said) in all.iter().enumerate() {
+            let bytes = line(kind, said, nth);
+            let (a, b) = bytes.split_at(cut.min(bytes.len()));
+            reader.feed(a, &mut steps);
+            reader.feed(b, &mut steps);
+        }
+        // An answer to what it asked, and to what it did not, does no harm.
+        for id in ["0", "1", "\"0\"", "x"] {
+            reader.reply(id, &Answer::Allow);
+        }
+        let exit = Exit { ok, how: "exit code 1".to_owned(), stderr: String::new() };
+        let conclusion = reader.conclude(&exit);
+        let written = reader.written();
+        let last = all.iter().rev().find_map(|said| match said {
+            Said::Text(n) => Some(format!("word-{n}")),
+            _ => None,
+        });
+        match conclusion.outcome {
+            Outcome::Answer(answer) => {
+                prop_assert!(!answer.trim().is_empty());
+                // It said that it was done, and that it was done well.
+                let ends = all.iter().rev().find(|said| matches!(said, Said::Done | Said::Empty | Said::Failed));
+                if kind == Kind::Command {
+                    prop_assert!(ok);
+                } else {
+                    prop_assert!(matches!(ends, Some(Said::Done | Said::Empty)), "{ends:?}");
+                }
+                if kind != Kind::Claude && let Some(last) = last {
+                    prop_assert!(answer.contains(&last), "{answer} has no {last}");
+                }
+            }
+            Outcome::Failed(Failed { details, .. }) => {
+                prop_assert!(!details.is_empty());
+                // All that it wrote since the last answer is kept.
+                let since = all.iter().rposition(|said| kind == Kind::Claude && matches!(said, Said::Done));
+                for said in &all[since.map_or(0, |at| at + 1)..] {
+                    if let Said::Text(n) = said {
+                        prop_assert!(written.contains(&format!("word-{n}\n")) || written.ends_with(&format!("word-{n}")), "{written:?}");
+                    }
+                }
+            }
+            Outcome::Cancelled => prop_assert!(false),
+        }
+        for step in steps {
+            if let Step::Ask(request) = step {
+                prop_assert_eq!(request.what, "ls");
+            }
+        }
+    }
+}
+
+/// Any JSON, and often a tool's input.
+fn input() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        2 => Just("ls".to_owned()),
+        1 => Just("ls\n\n{}".to_owned()),
+        1 => Just("/x".to_owned()),
+        3 => "([a-eltu\\\\n(){}|+ -]|\\PC|[\\x00-\\x1f\\x7f-\\x9f]|\u{202e}|\u{200d}|\u{301}){0,12}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    let json = leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::hash_map("[a-c]{1,2}", inner, 0..3).prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    let key = prop::sample::select(vec![
+        "command",
+        "file_path",
+        "path",
+        "content",
+        "old_string",
+        "new_string",
+        "replace_all",
+        "timeout",
+        "cwd",
+        "run_in_background",
+        "dangerouslyDisableSandbox",
+        "env",
+        "edits",
+        "grantRoot",
+        "kind",
+        "odd",
+    ]);
+    let object = prop::collection::hash_map(key, json.clone(), 0..4).prop_map(|map| {
+        map.into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    });
+    prop_oneof![4 => object, 1 => json]
+}
+
+/// What a person is shown of that input, and what they could grant.
+fn shown(kind: Kind, tool: &str, input: &Value) -> Option<(String, String, Option<Rule>)> {
+    let line = match kind {
+        Kind::Claude => json!({ "type": "control_request", "request_id": "1",
+            "request": { "subtype": "can_use_tool", "tool_name": tool, "input": input } }),
+        Kind::Codex => {
+            let mut params = input.as_object()?.clone();
+            params.insert("threadId".into(), "s".into());
+            json!({ "id": 1, "method": "item/commandExecution/requestApproval", "params": params })
+        }
+        _ => json!({ "id": 1, "method": "session/request_permission", "params": { "sessionId": "s",
+            "toolCall": { "toolCallId": "c", "name": tool, "title": "t", "rawInput": input }, "options": [] } }),
+    };
+    let (mut reader, mut steps) = (reader(kind), Vec::new());
+    reader.feed(format!("{line}\n").as_bytes(), &mut steps);
+    steps.into_iter().find_map(|step| match step {
+        Step::Ask(request) => Some((request.tool, request.what, request.rule)),
+        _ => None,
+    })
+}
+
+/// The same without what changes nothing: what is not set, and the order of fields.
+fn effect(input: &Value) -> Value {
+    let mut input = input.clone();
+    if let Some(fields) = input.as_object_mut() {
+        let unset = |value: &Value| {
+            value.is_null() || *value == json!(false) || *value == json!([]) || *value == json!({})
+        };
+        fields.retain(|_, value| !unset(value));
+        // As it is where nothing is said: a command.
+        if fields.get("kind").is_some_and(|kind| kind == "command") {
+            fields.remove("kind");
+        }
+        if fields.is_empty() {
+            return Value::Null;
+        }
+    }
+    input.sort_all_objects();
+    input
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn two_calls_that_differ_never_look_the_same(
+        one in input(), other in input(), kind in 0..3usize,
+        tool in prop::sample::select(vec!["Bash", "Write", "Edit", "mcp__x__poke", "Odd"]),
+    ) {
+        let kind = KINDS[kind];
+        let Some((_, what, _)) = shown(kind, tool, &one) else { return Ok(()) };
+        prop_assert!(what.chars().all(|c| c == '\n' || !c.is_control()), "{what:?}");
+        prop_assert_eq!(&crate::text::clean(&what).text, &what);
+        if let Some((_, same, _)) = shown(kind, tool, &other) && effect(&one) != effect(&other) {
+            prop_assert_ne!(what, same, "{} {}", one, other);
+        }
+    }
+
+    /// One argument more or less is another call.
+    #[test]
+    fn a_grant_is_of_one_call(more in input(), kind in 0..3usize) {
+        let kind = KINDS[kind];
+        let plain = json!({ "command": "ls" });
+        let mut with = plain.clone();
+        if let Some(more) = more.as_object() {
+            with.as_object_mut().unwrap().extend(more.clone());
+        }
+        let granted = shown(kind, "Bash", &plain).and_then(|shown| shown.2);
+        prop_assert!(granted.is_some());
+        if let Some((_, _, asked)) = shown(kind, "Bash", &with) && effect(&with) != effect(&plain) {
+            prop_assert_ne!(granted, asked, "{}", with);
+        }
+    }
+}

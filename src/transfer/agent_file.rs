@@ -1,0 +1,289 @@
+//! Files of an agent's: opened beneath its folder and never through a link, and remembered as they were checked.
+
+use std::{
+    ffi::OsStr,
+    fs::{File, Metadata},
+    io,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
+    path::{Component, Path, PathBuf},
+};
+
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use super::{Source, disk, source};
+use crate::text::lossless;
+
+/// Opens a folder only to open something beneath it, which needs no permission to list it.
+#[cfg(target_os = "linux")]
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+#[cfg(not(target_os = "linux"))]
+const FOLDER: OFlags = OFlags::DIRECTORY;
+
+/// Does not wait for a writer, as opening a pipe does, and does not become the owner of a terminal.
+const READ: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+
+/// Where a file of an agent's lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct AgentFile {
+    /// The agent's folder, absolute and without links when the file was named.
+    #[serde(with = "lossless")]
+    folder: PathBuf,
+    /// The path beneath it.
+    #[serde(with = "lossless")]
+    name: PathBuf,
+}
+
+/// An [`AgentFile`] in the journal; earlier versions kept its path alone, which was below the folder.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Beneath {
+        #[serde(with = "lossless")]
+        folder: PathBuf,
+        #[serde(with = "lossless")]
+        name: PathBuf,
+    },
+    Path(#[serde(with = "lossless")] PathBuf),
+}
+
+impl From<Written> for AgentFile {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Beneath { folder, name } => Self { folder, name },
+            Written::Path(path) => Self {
+                folder: path.parent().unwrap_or(Path::new("/")).to_owned(),
+                name: path.file_name().unwrap_or_default().into(),
+            },
+        }
+    }
+}
+
+impl AgentFile {
+    /// Finds a file that an agent names: one below `folder`. Links are resolved here, once; from then on none is
+    /// followed. Fails, in words for a person and the agent.
+    pub fn find(path: &Path, folder: &Path) -> Result<Self, String> {
+        let name = crate::text::clean_line(&path.to_string_lossy(), 200);
+        let real = path
+            .canonicalize()
+            .map_err(|_| format!("there is no file {name}"))?;
+        let below = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let Ok(inside) = real.strip_prefix(&below) else {
+            return Err(format!("{name} is not below {}", folder.display()));
+        };
+        let found = Self {
+            name: inside.to_owned(),
+            folder: below,
+        };
+        if real.is_dir() {
+            return Err(format!("{name} is a folder: pack it into one file first."));
+        }
+        found
+            .open()
+            .map(|_| found)
+            .map_err(|why| format!("{name}: {why}"))
+    }
+
+    /// The whole path, for people.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Opens it, and looks at what was opened. Fails, in words.
+    pub(super) fn open(&self) -> Result<(File, Metadata), String> {
+        let opened = open_folder(&self.folder).and_then(|folder| open_beneath(&folder, &self.name, READ));
+        let file = File::from(opened.map_err(|error| in_words(&error))?);
+        let meta = file.metadata().map_err(|error| disk(&error))?;
+        match meta.is_file() {
+            true => Ok((file, meta)),
+            false => Err("it is not a regular file".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for AgentFile {
+    fn from(path: &str) -> Self {
+        Written::Path(path.into()).into()
+    }
+}
+
+#[cfg(test)]
+impl From<PathBuf> for AgentFile {
+    fn from(path: PathBuf) -> Self {
+        Written::Path(path).into()
+    }
+}
+
+/// Which file of an agent's a [`Source`] is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    file: AgentFile,
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Opens the file, where it is still this one. Fails, in words.
+    pub(super) fn open(&self) -> Result<File, String> {
+        let (file, meta) = self.file.open()?;
+        match (meta.dev(), meta.ino()) == (self.device, self.inode) {
+            true => Ok(file),
+            false => Err(source::CHANGED.to_owned()),
+        }
+    }
+}
+
+/// A file of an agent's that was read whole: this very file is sent, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Source", into = "Source")]
+pub struct CheckedFile(Source);
+
+impl CheckedFile {
+    /// What is sent.
+    pub fn source(&self) -> &Source {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn test(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let identity = Identity {
+            file: path.clone().into(),
+            device: 1,
+            inode: 2,
+        };
+        Self(Source {
+            path,
+            size: 41,
+            modified: 7,
+            sha256: "ab".repeat(32),
+            identity: Some(identity),
+        })
+    }
+}
+
+impl TryFrom<Source> for CheckedFile {
+    type Error = &'static str;
+
+    fn try_from(source: Source) -> Result<Self, Self::Error> {
+        match source.identity.is_some() && !source.sha256.is_empty() {
+            true => Ok(Self(source)),
+            false => Err("a file that was never checked"),
+        }
+    }
+}
+
+impl From<CheckedFile> for Source {
+    fn from(checked: CheckedFile) -> Self {
+        checked.0
+    }
+}
+
+/// A file of an agent's that was read whole from one handle.
+pub struct Contents {
+    /// Which file it is.
+    pub checked: CheckedFile,
+    /// All of it, where it has at most as many bytes as were wanted.
+    pub bytes: Option<Vec<u8>>,
+    /// It has a second name (a hard link), which may lie outside of the folder.
+    pub has_hard_links: bool,
+}
+
+/// Reads a file of an agent's whole, of any size, and keeps at most `most` bytes of it; none where `is_over` ends
+/// that. Fails, in words, where it cannot be read or changes meanwhile.
+pub fn contents(file: &AgentFile, most: u64, is_over: impl Fn() -> bool) -> Result<Option<Contents>, String> {
+    let (handle, meta) = file.open()?;
+    let mut bytes = (meta.len() <= most).then(Vec::new);
+    let source = source::read(handle, &file.path(), |part| {
+        // It may have grown since it was opened.
+        match &mut bytes {
+            Some(all) if (all.len() + part.len()) as u64 <= most => all.extend_from_slice(part),
+            _ => bytes = None,
+        }
+        match is_over() {
+            true => std::ops::ControlFlow::Break(()),
+            false => std::ops::ControlFlow::Continue(()),
+        }
+    })?;
+    Ok(source.map(|source| Contents {
+        checked: CheckedFile(Source {
+            identity: Some(Identity {
+                file: file.clone(),
+                device: meta.dev(),
+                inode: meta.ino(),
+            }),
+            ..source
+        }),
+        bytes,
+        has_hard_links: meta.nlink() > 1,
+    }))
+}
+
+/// Opens an absolute folder without following a link.
+fn open_folder(folder: &Path) -> io::Result<OwnedFd> {
+    let root = rustix::fs::open("/", FOLDER | OFlags::CLOEXEC, Mode::empty())?;
+    let inside = folder
+        .strip_prefix("/")
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    match inside.as_os_str().is_empty() {
+        true => Ok(root),
+        false => open_beneath(&root, inside, FOLDER),
+    }
+}
+
+/// Opens a path beneath a folder without following a link in any component.
+fn open_beneath(folder: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::{fs::ResolveFlags, io::Errno};
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            // An old kernel, a sandbox that does not know the call, or a rename at the same moment.
+            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
+            opened => return Ok(opened?),
+        }
+    }
+    open_by_component(folder, path, flags)
+}
+
+/// As [`open_beneath`], where the system has no single call for it.
+fn open_by_component(folder: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let names = path.components().map(|component| match component {
+        Component::Normal(name) => Ok(name),
+        _ => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+    });
+    let names = names.collect::<io::Result<Vec<&OsStr>>>()?;
+    let Some((last, folders)) = names.split_last() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let open = |at: &OwnedFd, name: &OsStr, flags: OFlags| {
+        rustix::fs::openat(
+            at,
+            name,
+            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+    };
+    let mut inner: Option<OwnedFd> = None;
+    for name in folders {
+        inner = Some(open(inner.as_ref().unwrap_or(folder), name, FOLDER)?);
+    }
+    Ok(open(inner.as_ref().unwrap_or(folder), last, flags)?)
+}
+
+fn in_words(error: &io::Error) -> String {
+    use rustix::io::Errno;
+    match Errno::from_io_error(error) {
+        Some(Errno::LOOP | Errno::MLINK | Errno::XDEV) => {
+            "it is a link, or a folder on the way to it is one".to_owned()
+        }
+        Some(Errno::NXIO) => "it is not a regular file".to_owned(),
+        _ => disk(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "agent_file_tests.rs"]
+mod tests;

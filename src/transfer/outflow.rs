@@ -1,0 +1,138 @@
+//! A file of ours that is open to be sent: what is read from it is what was offered.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{STEP, Source, disk, source::CHANGED};
+
+/// An open file, of which each part is read before it is sent.
+pub(super) enum Outflow {
+    /// One that our person named.
+    Named(File),
+    /// One that an agent named: compared whole with what was checked.
+    Checked(Compared),
+}
+
+/// A file whose whole content was compared through this handle.
+///
+/// It may be written to while it is sent, so each block is compared once more, in memory: no byte leaves that was
+/// not in what was compared. It holds 32 bytes per block of 256 KiB.
+pub(super) struct Compared {
+    file: File,
+    size: u64,
+    blocks: Vec<[u8; 32]>,
+    /// The last block that was read and compared, with its number.
+    block: Option<(usize, Vec<u8>)>,
+}
+
+impl Outflow {
+    /// Opens a file to be sent; none where `is_over` ended that. Fails, in words, where it is gone or no longer what
+    /// was offered.
+    pub fn open(source: &Source, is_over: impl FnMut() -> bool) -> Result<Option<Self>, String> {
+        let file = source.open()?;
+        match source.identity {
+            None => Ok(Some(Outflow::Named(file))),
+            Some(_) => Ok(Compared::new(file, source, is_over)?.map(Outflow::Checked)),
+        }
+    }
+
+    /// Goes to the byte where sending begins.
+    pub fn seek(&mut self, offset: u64) -> Result<(), String> {
+        match self {
+            Outflow::Named(file) => file
+                .seek(SeekFrom::Start(offset))
+                .map(drop)
+                .map_err(|error| unread(&error)),
+            Outflow::Checked(_) => Ok(()),
+        }
+    }
+
+    /// Appends at most `length` bytes, from byte `at` on, and returns how many. Fails, in words.
+    pub fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, String> {
+        let read = match self {
+            Outflow::Named(file) => Read::by_ref(file)
+                .take(length as u64)
+                .read_to_end(into)
+                .map_err(|error| unread(&error))?,
+            Outflow::Checked(compared) => compared.read(at, length, into)?,
+        };
+        match read {
+            0 => Err("it became shorter while it was sent".to_owned()),
+            read => Ok(read),
+        }
+    }
+
+    /// Whether all that was read was what was offered.
+    pub fn is_as_offered(&self, source: &Source) -> bool {
+        match self {
+            Outflow::Named(file) => source.is_unchanged(file),
+            // Each block was.
+            Outflow::Checked(_) => true,
+        }
+    }
+}
+
+impl Compared {
+    fn new(file: File, source: &Source, mut is_over: impl FnMut() -> bool) -> Result<Option<Self>, String> {
+        let mut compared = Self {
+            file,
+            size: source.size,
+            blocks: Vec::new(),
+            block: None,
+        };
+        let mut whole = Sha256::new();
+        for number in 0..source.size.div_ceil(STEP as u64) as usize {
+            if is_over() {
+                return Ok(None);
+            }
+            let bytes = compared.load(number)?;
+            whole.update(&bytes);
+            compared.blocks.push(Sha256::digest(&bytes).into());
+        }
+        match crate::text::hex(&whole.finalize()) == source.sha256 {
+            true => Ok(Some(compared)),
+            false => Err(CHANGED.to_owned()),
+        }
+    }
+
+    fn load(&self, number: usize) -> Result<Vec<u8>, String> {
+        let start = number as u64 * STEP as u64;
+        let mut bytes = vec![0; (self.size - start).min(STEP as u64) as usize];
+        match self.file.read_exact_at(&mut bytes, start) {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(CHANGED.to_owned()),
+            Err(error) => Err(unread(&error)),
+        }
+    }
+
+    fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, String> {
+        let end = (at + length as u64).min(self.size);
+        let mut next = at;
+        while next < end {
+            let number = (next / STEP as u64) as usize;
+            if self.block.as_ref().is_none_or(|(loaded, _)| *loaded != number) {
+                let bytes = self.load(number)?;
+                let digest: [u8; 32] = Sha256::digest(&bytes).into();
+                if self.blocks.get(number) != Some(&digest) {
+                    return Err(CHANGED.to_owned());
+                }
+                self.block = Some((number, bytes));
+            }
+            let Some((_, bytes)) = &self.block else { break };
+            let start = number as u64 * STEP as u64;
+            let part = (next - start) as usize..((end - start) as usize).min(bytes.len());
+            next += part.len() as u64;
+            into.extend_from_slice(&bytes[part]);
+        }
+        Ok((next - at) as usize)
+    }
+}
+
+fn unread(error: &std::io::Error) -> String {
+    format!("it cannot be read: {}", disk(error))
+}

@@ -1,0 +1,62 @@
+//! The first screen, and what others know of one after the connection was lost.
+
+use super::*;
+use crate::support::{TOKEN, command_agent};
+
+const DOWN: &str = "\x1b[B";
+
+/// Issue 14, 28: a wrong invite was saved, and each later start met it again.
+#[test]
+fn a_refused_invite_is_not_saved_and_can_be_mended() {
+    let relay = Relay::start();
+    let ann = Home::empty("ann");
+    let port = relay.address().port();
+    let invite = format!("nexscope://127.0.0.1:{port}/lobby?tls=0#");
+    let a = ann.screen(90, 24);
+    a.wait_for("› ann");
+    a.send(ENTER);
+    a.press_until(DOWN, "Paste what you were given");
+    a.send(ENTER);
+    a.wait_for("Paste the invite.");
+    a.send(&format!("{invite}wrong"));
+    a.send(ENTER);
+    let screen = a.wait_for("Wrong token. Ask for a new invite, or check this one. Nothing was saved.");
+    assert!(screen.contains("#wrong"), "{screen}");
+    let saved = ann.path().join("config/nexscope/config.toml");
+    assert!(!saved.exists());
+    // The field is as it was, and can be mended.
+    a.send("\x7f\x7f\x7f\x7f\x7f");
+    a.send(TOKEN);
+    a.send(ENTER);
+    a.wait_until("the agents of this computer, if any", |screen| {
+        screen.contains("No agent was found") || screen.contains("Which agents")
+    });
+    assert!(!saved.exists());
+    a.send(ENTER);
+    a.wait_for("● ws://");
+    assert!(saved.exists());
+}
+
+/// Issue 14, 27: the hello of the next connection had the agents of the start.
+#[test]
+fn agents_that_were_added_are_still_known_after_a_reconnect() {
+    let relay = Relay::start();
+    let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
+    let a = alice.screen(120, 24);
+    let b = bob.screen(120, 24);
+    a.wait_for("● bob");
+    let agent = bob.script("agent", "cat");
+    bob.join(&relay, &command_agent("helper", &agent));
+    b.send("\x18\x12");
+    b.press_until("\x18\x12", "Settings applied.");
+    a.wait_for("helper");
+    let dead = relay.kill();
+    a.wait_gone("● ws://");
+    b.wait_gone("● ws://");
+    let _relay = dead.revive();
+    a.wait_for("● ws://");
+    b.wait_for("● ws://");
+    a.wait_for("● bob");
+    a.say("/who bob");
+    a.wait_for("helper");
+}
