@@ -316,6 +316,11 @@ impl<O: Write, E: Write> Plain<O, E> {
             Ok(Line::Front(Front::StartAs(name))) => Err(format!(
                 "Lines cannot join under another name: leave with /quit, then run nexscope-tui -n {name}."
             )),
+            Ok(Line::Front(Front::Join(_))) => Err(
+                "Lines cannot join another room: leave with /quit, then run nexscope-tui with the invite in \
+                 NEXSCOPE_INVITE."
+                    .into(),
+            ),
             Ok(Line::Front(Front::Help)) => {
                 for word in WORDS {
                     let _ = writeln!(self.out, "/{} {} - {}", word.name, word.arguments, word.does);

@@ -19,10 +19,11 @@ use super::{Failure, log};
 use crate::{
     agent,
     config::{self, Config, Flags, Paths, Token},
+    link::Invite,
     plain::{self, Options, Plain},
     policy::{Asks, Who},
     screen::{Events, Guard, Screen, glimpse, setup},
-    session::{Opening, Session, fresh_token},
+    session::{Onward, Opening, Session, fresh_token},
 };
 
 #[derive(Debug, Args)]
@@ -184,17 +185,54 @@ async fn on_screen(
         let mut screen = Screen::new(session, &config, &paths.config, reload);
         screen.set_abilities(&guard.abilities);
         let (mut ended, result) = screen.run(&mut guard, Events::new, &mut stop).await;
-        let Some(name) = ended.take_next_name().filter(|_| result.is_ok()) else {
+        let Some(onward) = ended.take_onward().filter(|_| result.is_ok()) else {
             drop(guard);
             ended.leave().await;
             result.map_err(Failure::Terminal)?;
             return Ok(ExitCode::SUCCESS);
         };
         ended.leave().await;
-        // What was kept under the old name stays in its own folder.
-        config.name = Some(name.clone());
-        flags.name = Some(name);
+        // What was kept of the room that is left stays in its own folder.
+        let told = match onward {
+            Onward::As(name) => {
+                config.name = Some(name.clone());
+                flags.name = Some(name);
+                None
+            }
+            Onward::To(invite) => {
+                let told = keep_invite(&invite, paths, &flags);
+                config.relay = Some(invite.target.clone());
+                config.token = Some(Token(invite.token.clone()).into());
+                config.room.clone_from(&invite.room);
+                config.host = None;
+                flags.invite = Some(invite.to_string());
+                (flags.relay, flags.room) = (None, None);
+                Some(told)
+            }
+        };
         session = Session::start(config.clone(), paths).await?;
+        if let Some(told) = told {
+            session.room.tell_person(told, crate::session::now());
+        }
+    }
+}
+
+/// Saves the room of an invite as the one to join, and says where the next start goes. `flags` are those of this one.
+fn keep_invite(invite: &Invite, paths: &Paths, flags: &Flags) -> String {
+    let (room, relay) = (&invite.room, invite.target.authority());
+    if let Err(error) = config::keep_invite(invite, paths) {
+        tracing::warn!(%error, "an invite is not saved");
+        return format!("This is #{room} on {relay}. It is not saved for the next start: {error}.");
+    }
+    let next = config::load(paths, |name| std::env::var(name).ok(), flags);
+    match next {
+        Ok(next) if next.relay.as_ref() == Some(&invite.target) && next.room == *room => {
+            format!("This is #{room} on {relay}. The next start joins it, too.")
+        }
+        _ => format!(
+            "This is #{room} on {relay}. The next start joins another room, if its flags, variables or folder say so as \
+             those of this one do."
+        ),
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Front {
     Start,
     /// Join under another name, where the name is taken.
     StartAs(String),
+    /// Go on in another room: its invite.
+    Join(String),
 }
 
 /// A word of the composer: how it is written, and what it does.
@@ -103,6 +105,7 @@ pub const WORDS: &[Word] = &[
         "[-n NAME]",
         "dials the relay again now; -n joins as NAME if yours is taken",
     ),
+    word("join", "INVITE", "leaves this room for another one"),
     word("help", "", "the words and the keys"),
     word("update", "", "which versions run, and how to update"),
     word("stop", "", "leaves the room; so does /quit"),
@@ -192,6 +195,10 @@ pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
             [] => Ok(Line::Front(Front::Start)),
             ["-n", name] if is_name(name) => Ok(Line::Front(Front::StartAs(name.to_owned()))),
             _ => Err(usage("start")),
+        },
+        "join" => match arguments.trim() {
+            "" => Err(usage("join")),
+            invite => Ok(Line::Front(Front::Join(invite.to_owned()))),
         },
         "help" => Ok(Line::Front(Front::Help)),
         "quit" | "stop" => Ok(Line::Front(Front::Quit)),

@@ -21,7 +21,7 @@ pub use file::{File, Notify, Ui};
 pub use import::{Plugin, plugin};
 pub use layers::{Config, Flags, Times, load};
 pub use paths::Paths;
-pub use save::{Choice, save};
+pub use save::{Choice, keep_invite, save};
 pub use token::{Token, TokenSource};
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};

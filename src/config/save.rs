@@ -1,9 +1,11 @@
 //! Writes what was chosen on the first screen.
 
-use std::{fmt::Write, io, net::SocketAddr, path::PathBuf};
+use std::{fmt::Write, fs, io, net::SocketAddr, path::PathBuf};
+
+use toml_edit::{DocumentMut, value};
 
 use super::{Paths, agents::Kind};
-use crate::link::Target;
+use crate::link::{Invite, Target};
 
 /// What a person chose on the first screen.
 #[derive(Debug, Clone)]
@@ -32,6 +34,32 @@ pub fn save(choice: &Choice, paths: &Paths) -> io::Result<PathBuf> {
     }
     crate::store::write_private(&path, toml(choice).as_bytes())?;
     Ok(path)
+}
+
+/// Makes the room of an invite the one that the user's `config.toml` joins, 0600. All else in it stays as it is; the
+/// file as it was is kept as `config.toml.old`. A link to it stays one.
+///
+/// # Errors
+///
+/// Where the file is no TOML, or cannot be read or written.
+pub fn keep_invite(invite: &Invite, paths: &Paths) -> io::Result<()> {
+    let path = paths.user_file();
+    let path = fs::canonicalize(&path).unwrap_or(path);
+    let old = match super::read_plain(&path, super::Links::Refused) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        old => old?,
+    };
+    let mut document = old.parse::<DocumentMut>().map_err(io::Error::other)?;
+    for key in ["host", "token_file", "token_command"] {
+        document.remove(key);
+    }
+    document["relay"] = value(invite.target.to_string());
+    document["room"] = value(&invite.room);
+    document["token"] = value(&invite.token);
+    if !old.is_empty() {
+        crate::store::write_private(&path.with_extension("toml.old"), old.as_bytes())?;
+    }
+    crate::store::write_private(&path, document.to_string().as_bytes())
 }
 
 fn toml(choice: &Choice) -> String {
@@ -65,15 +93,49 @@ mod tests {
     use crate::config::{Flags, Token, load};
     use std::os::unix::fs::PermissionsExt;
 
-    #[test]
-    fn what_is_saved_is_loaded_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let paths = Paths {
+    fn paths(dir: &tempfile::TempDir) -> Paths {
+        Paths {
             config: dir.path().join("c"),
             state: dir.path().join("s"),
             here: dir.path().to_owned(),
             runtime: None,
-        };
+        }
+    }
+
+    #[test]
+    fn an_invite_takes_the_place_of_the_room_and_of_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = paths(&dir);
+        let invite: Invite = "nexscope://127.0.0.1:9/dev?tls=0#s\"cret".parse().unwrap();
+        // Where nothing is written yet, too.
+        keep_invite(&invite, &paths).unwrap();
+        let old = "# mine\nhost = \"127.0.0.1:8080\"\nname = \"alice\" # me\ntoken_command = [\"pass\"]\n\n[ui]\ntheme = \"dark\"\n";
+        fs::write(paths.user_file(), old).unwrap();
+        keep_invite(&invite, &paths).unwrap();
+        let text = fs::read_to_string(paths.user_file()).unwrap();
+        assert!(text.starts_with("name = \"alice\" # me\n"), "{text}");
+        assert!(text.ends_with("[ui]\ntheme = \"dark\"\n"), "{text}");
+        let mode = paths.user_file().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let config = load(&paths, |_| None, &Flags::default()).unwrap();
+        assert_eq!((config.host, &config.relay), (None, &Some(invite.target.clone())));
+        assert_eq!(config.token, Some(Token("s\"cret".into()).into()));
+        assert_eq!(
+            (config.room.as_str(), config.name.as_deref()),
+            ("dev", Some("alice"))
+        );
+        let kept = paths.user_file().with_extension("toml.old");
+        assert_eq!(fs::read_to_string(kept).unwrap(), old);
+        // A file that is no TOML is nobody's to mend.
+        fs::write(paths.user_file(), "name = ").unwrap();
+        assert!(keep_invite(&invite, &paths).is_err());
+        assert_eq!(fs::read_to_string(paths.user_file()).unwrap(), "name = ");
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = paths(&dir);
         let choice = Choice {
             name: "alice".into(),
             room: "lobby".into(),

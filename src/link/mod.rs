@@ -183,7 +183,12 @@ impl End {
     fn refused(self) -> Connection {
         let code = self.code.unwrap_or(Code::Other);
         let todo = match code {
-            Code::BadToken => "Check the token in your config or invite, then /start.",
+            Code::BadToken => {
+                return Connection::Refused {
+                    code,
+                    why: "Wrong token. Ask for a new invite, then /join it.".into(),
+                };
+            }
             Code::BadName => "Names are 1 to 32 of a-z, 0-9, _ and -: choose another with -n NAME.",
             Code::BadVersion | Code::BadHello => {
                 "This program and the relay do not fit together: update one."

@@ -105,6 +105,15 @@ impl Screen {
                 self.press(Deed::Written(intent), None, now);
                 return Next::Go;
             }
+            Line::Front(Front::Join(_)) if self.state.gate.is_in_burst(now) => {
+                let words = "That came in one piece with other input. Enter joins.";
+                self.state.say(words, Tone::Good);
+                return Next::Go;
+            }
+            Line::Front(Front::Join(invite)) => {
+                self.dial_invite(&invite, text);
+                return Next::Go;
+            }
             Line::Front(front) => {
                 self.state.composer.take();
                 return self.front(front);
@@ -179,6 +188,7 @@ impl Screen {
         match front {
             Front::Help => self.help(),
             Front::Start => self.session.dial_now(),
+            Front::Join(invite) => self.dial_invite(&invite, String::new()),
             Front::StartAs(_) if self.state.attached => {
                 let words = "Only the session's own screen can join under another name.";
                 self.state.say(words, Tone::Bad);

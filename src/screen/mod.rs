@@ -19,6 +19,7 @@ mod files;
 mod gate;
 mod glimpse;
 mod input;
+mod joining;
 mod key;
 mod keymap;
 mod lent;
@@ -61,6 +62,7 @@ use attention::Attention;
 pub use events::Events;
 pub use glimpse::glimpse;
 use input::Next;
+use joining::Joining;
 use keymap::Keymap;
 pub use lent::Errand;
 use state::{State, Tone};
@@ -110,6 +112,8 @@ pub struct Screen {
     shown: Option<Shown>,
     /// What is kept over a restart.
     desk: Desk,
+    /// Another room that the person wants to go on in.
+    joining: Option<Joining>,
 }
 
 impl Screen {
@@ -154,6 +158,7 @@ impl Screen {
             clipboard: None,
             shown: None,
             desk,
+            joining: None,
         };
         screen.take_looks(config);
         screen.ask_for_trust(config);
@@ -273,6 +278,12 @@ impl Screen {
                 () = written(keeping), if keeping.is_some() => {}
                 () = self.session.step() => {
                     if self.session.end_asked() || self.session.attach_asked() {
+                        return Ok(());
+                    }
+                    dirty = true;
+                }
+                check = joining::answered(&mut self.joining) => {
+                    if self.joined(check) {
                         return Ok(());
                     }
                     dirty = true;

@@ -29,7 +29,7 @@ use crate::{
     config::{Choice, Plugin},
     link::{self, Check, Invite, Target},
     session::fresh_token,
-    text,
+    text::{self, sentence},
 };
 
 /// The port of a room that is hosted here, if it is free.
@@ -486,14 +486,6 @@ fn choice_line(selected: bool, mark: &str, words: &str, theme: &Theme) -> Line<'
         format!("{pointer}{mark}{words}"),
         theme.style(scope),
     ))
-}
-
-fn sentence(words: &str) -> String {
-    let words = words.trim_end_matches('.');
-    let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| {
-        format!("{}{}.", first.to_uppercase(), characters.as_str())
-    })
 }
 
 /// An address to host on: the usual port, or one of the next that is free, or any.

@@ -9,6 +9,7 @@ mod effects;
 mod handed;
 mod host;
 mod looking;
+mod onward;
 mod opening;
 mod serve;
 mod settings;
@@ -44,6 +45,7 @@ use serve::Clients;
 use staying::Staying;
 
 pub use host::{Host, HostError, fresh_token, reachable};
+pub use onward::Onward;
 pub use opening::Opening;
 
 /// Milliseconds since the Unix epoch, by the system's clock.
@@ -106,8 +108,8 @@ pub struct Session {
     began: usize,
     /// Somebody with a say wants the session to end.
     end_asked: bool,
-    /// The person wants to join under this name instead.
-    next_name: Option<String>,
+    /// Where the person goes on after this session.
+    onward: Option<Onward>,
     /// A terminal that wants to show the session.
     attach: Option<(Attach, Line)>,
     swept: mpsc::Receiver<String>,
@@ -300,32 +302,6 @@ impl Session {
     /// Dials the relay now.
     pub fn dial_now(&self) {
         self.link.dial_now();
-    }
-
-    /// The person wants to join under another name, since this one is taken: the session is to be left, and another
-    /// one opened. Fails, with a sentence, where that would cut something off.
-    pub fn start_as(&mut self, name: String) -> Result<(), String> {
-        let me = &self.room.settings.me;
-        if self.room.connection == Connection::Online {
-            return Err(format!(
-                "You are in the room as {me}. To join as {name}, leave with /quit, then run nexscope-tui -n {name}."
-            ));
-        }
-        if self.is_host() {
-            return Err(
-                "You host this room, so your name cannot be taken. Type /start to dial again.".into(),
-            );
-        }
-        if !self.room.runs.is_empty() {
-            return Err("An agent is running. Stop it with /cancel, then try again.".into());
-        }
-        self.next_name = Some(name);
-        Ok(())
-    }
-
-    /// The name under which the person wants to join instead, told once.
-    pub fn take_next_name(&mut self) -> Option<String> {
-        self.next_name.take()
     }
 
     /// The folder that the program was started in.

@@ -182,7 +182,7 @@ impl Opening {
             returned: None,
             began,
             end_asked: false,
-            next_name: None,
+            onward: None,
             attach: None,
             invite: Invite {
                 target: shown,

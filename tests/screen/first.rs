@@ -60,3 +60,40 @@ fn agents_that_were_added_are_still_known_after_a_reconnect() {
     a.say("/who bob");
     a.wait_for("helper");
 }
+
+/// Issue 14, 28: a session that was refused had no way to another invite.
+#[test]
+fn a_refused_session_goes_on_with_another_invite() {
+    let relay = Relay::start();
+    let ann = Home::new("ann", &relay, "");
+    let config = ann.path().join("config/nexscope/config.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    let comment = "# what I wrote\n";
+    std::fs::write(&config, comment.to_owned() + &written.replace(TOKEN, "wrong")).unwrap();
+    let a = ann.screen(100, 24);
+    a.wait_for("Wrong token. Ask for a new invite, then /join it.");
+    let port = relay.address().port();
+    let invite = format!("nexscope://127.0.0.1:{port}/dev?tls=0#");
+    // Another wrong one changes nothing, and stays where it can be mended.
+    a.send(&format!("/join {invite}wrong"));
+    a.press_until(ENTER, "You are still in this room.");
+    let screen = a.screen();
+    assert!(screen.contains("#wrong"), "{screen}");
+    assert!(std::fs::read_to_string(&config).unwrap().contains("\"wrong\""));
+    for _ in 0.."wrong".len() {
+        a.send("\x7f");
+    }
+    a.send(TOKEN);
+    a.press_until(ENTER, "This is #dev on");
+    a.wait_for("The next start joins it, too.");
+    a.wait_for("● ws://");
+    let saved = std::fs::read_to_string(&config).unwrap();
+    assert!(
+        saved.starts_with(comment) && saved.contains(TOKEN) && !saved.contains("\"wrong\""),
+        "{saved}"
+    );
+    drop(a);
+    let again = ann.screen(100, 24);
+    again.wait_for("#dev");
+    again.wait_for("● ws://");
+}
