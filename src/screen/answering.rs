@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::{
     Screen,
-    gate::Gate,
     input::Next,
     pressed::Deed,
     state::{Overlay, Pane, Paper, Tone},
@@ -131,29 +130,6 @@ impl Screen {
         self.show(result);
         self.state.tidy(&self.session.room);
         Next::Go
-    }
-
-    /// Whether a message goes. One to a name that nobody here has or had goes with a second Enter, pressed once the
-    /// question has been there to be read.
-    fn may_be_sent(&mut self, command: &mut Command, text: &str, now: Instant) -> bool {
-        let Command::Say { to, force, .. } = command else {
-            return true;
-        };
-        let Some(unknown) = self.session.room.unknown_name(to).filter(|_| !*force) else {
-            return true;
-        };
-        let asked = self.state.asked_name.take();
-        *force = asked.is_some_and(|(asked, at)| asked == text && Gate::settled(at, now));
-        if !*force {
-            let words = format!(
-                "{} Enter sends it to {} anyway.",
-                unknown.in_words(),
-                unknown.name
-            );
-            self.state.asked_name = Some((text.to_owned(), now));
-            self.state.say(words, Tone::Bad);
-        }
-        *force
     }
 
     /// While a thread is open, words without a `/` before them belong into it.

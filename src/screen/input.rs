@@ -242,6 +242,9 @@ impl Screen {
 
     /// Completes the word at the cursor, or shows what it could become. Returns whether there was anything.
     fn complete(&mut self) -> bool {
+        if self.mend_name() {
+            return true;
+        }
         let popup = self.state.popup.take();
         let asked = popup.is_some();
         let Some(popup) = popup.or_else(|| Popup::of_files(&self.state.composer, self.session.folder()))

@@ -37,6 +37,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod unknown_name;
 mod view;
 
 use std::{

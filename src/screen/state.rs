@@ -15,6 +15,7 @@ use super::{
     pressed::Pressed,
     reading::Reading,
     stray::Stray,
+    unknown_name::AskedName,
 };
 use crate::{
     config::{Config, Untrusted},
@@ -299,8 +300,8 @@ pub struct State {
     pub flash: Option<Instant>,
     /// When leaving was asked for first.
     pub leave_asked: Option<Instant>,
-    /// A text that names somebody unknown, and when it was asked about.
-    pub asked_name: Option<(String, Instant)>,
+    /// What names somebody unknown, where that was asked about.
+    pub asked_name: Option<AskedName>,
     /// Leaving ends this screen alone, not the session.
     pub attached: bool,
     /// Settings that were saved and are looser than those that hold.

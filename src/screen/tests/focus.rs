@@ -639,4 +639,14 @@ fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
     desk.settle(400);
     desk.press(KeyCode::Enter);
     assert_eq!(sent(&desk), before + 1);
+    // Or the name that was meant is put in its place, and it goes there.
+    desk.types("@bbo look, @bbo-x", 90);
+    desk.settle(400);
+    desk.press(KeyCode::Enter);
+    desk.settle(400);
+    desk.press(KeyCode::Tab);
+    assert_eq!(desk.written(), "@bob look, @bbo-x");
+    desk.settle(400);
+    desk.press(KeyCode::Enter);
+    assert_eq!(sent(&desk), before + 2);
 }
