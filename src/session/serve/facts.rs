@@ -66,6 +66,7 @@ impl Session {
                         ("mention", "auto mode stepped back")
                     }
                     Matter::Mention(_) => ("mention", "a person decides"),
+                    Matter::Draft(draft) if draft.unfinished.is_some() => ("draft", "the run ended early"),
                     Matter::Draft(_) if item.wants_a_second_yes() => ("draft", "something in it is flagged"),
                     Matter::Draft(_) => ("draft", "a person reads it first"),
                     Matter::Permission(_) => ("permission", "a person decides"),
