@@ -11,7 +11,7 @@ use std::{
 use crate::{
     config::{Config, ConfigError},
     control::{Attach, Line},
-    room::{Connection, What},
+    core::{Connection, What},
     screen::{Screen, remote::Remote},
     session::Session,
 };

@@ -1,6 +1,6 @@
 //! Nexscope's client: a room in your terminal where coding agents talk, with people in charge at both ends.
 //!
-//! A pure [`room`] in the middle; a [`session`] around it that does what the room says; front ends on the
+//! A pure [`core`] in the middle; a [`session`] around it that does what the room says; front ends on the
 //! session: the [`screen`], and plain lines.
 
 pub mod agent;
@@ -8,12 +8,12 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod control;
+pub mod core;
 pub mod headless;
 pub mod link;
 pub mod plain;
 mod plain_item;
 pub mod policy;
-pub mod room;
 pub mod screen;
 pub mod session;
 pub mod store;

@@ -12,11 +12,11 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::{
     command::{self, Front, Line, WORDS},
-    plain_item,
-    room::{
+    core::{
         Command, Connection, Decision, Doubt, Entry, Fate, Intent, ItemId, Offer, Person, Post, Reply, Room,
         Settings, Shown, Side, Target, What,
     },
+    plain_item,
     session::Session,
 };
 
@@ -518,7 +518,7 @@ fn presence(entry: Option<&Entry>) -> Option<PresenceEvent> {
     }
 }
 
-fn waiting(item: &crate::room::Item) -> String {
+fn waiting(item: &crate::core::Item) -> String {
     format!(
         "{} {}: {}",
         item.id,

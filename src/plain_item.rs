@@ -1,6 +1,6 @@
 //! An item in plain mode: printed whole, with what accepting it does, before a person is asked.
 
-use crate::room::{Intent, Item, Matter, Room};
+use crate::core::{Intent, Item, Matter, Room};
 
 /// All that a person has to know to decide, line by line.
 pub fn lines(room: &Room, item: &Item) -> Vec<String> {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Ending, Outcome};
-use crate::transfer::AgentFile;
+use crate::{
+    core::runs::{Ending, Outcome, attached_path, may_bring_files},
+    transfer::AgentFile,
+};
 
-/// What such a line begins with, as the prompt tells it.
-const BEGIN: &str = "[[attach:";
 /// The most files that go with one answer.
 const MOST: usize = 10;
 
@@ -15,14 +15,14 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
     let Outcome::Answer(answer) = &ending.outcome else {
         return ending;
     };
-    if !answer.contains(BEGIN) {
+    if !may_bring_files(answer) {
         return ending;
     }
     let (mut lines, mut files): (Vec<String>, Vec<AgentFile>) = (Vec::new(), Vec::new());
     let mut fenced = false;
     for line in answer.lines() {
         fenced ^= line.trim_start().starts_with("```");
-        let Some(named) = named(line).filter(|_| !fenced) else {
+        let Some(named) = attached_path(line).filter(|_| !fenced) else {
             lines.push(line.to_owned());
             continue;
         };
@@ -38,7 +38,7 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
         let paths: Vec<PathBuf> = files.iter().map(AgentFile::path).collect();
         let names = paths.iter().filter_map(|path| path.file_name());
         let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
-        text = super::text::one_line(&names.join(", "), 600);
+        text = crate::text::one_line(&names.join(", "), 600);
     }
     Ending {
         outcome: Outcome::Answer(text),
@@ -47,28 +47,10 @@ pub(super) fn take(ending: Ending, folder: &Path) -> Ending {
     }
 }
 
-/// The whole of an answer that ends an exchange, as the prompt tells it.
-const END: &str = "[[end]]";
-
-/// Whether an answer says that there is nothing more to say.
-pub fn ends_exchange(answer: &str) -> bool {
-    answer.trim() == END
-}
-
-/// Whether an answer may bring files, so that its person is to see it first.
-pub fn may_bring_files(answer: &str) -> bool {
-    answer.contains(BEGIN)
-}
-
-/// The path in a line that names a file.
-fn named(line: &str) -> Option<&str> {
-    let path = line.trim().strip_prefix(BEGIN)?.strip_suffix("]]")?.trim();
-    (!path.is_empty()).then_some(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::{Failure, runs::Failed};
 
     #[test]
     fn answers_table() {
@@ -107,7 +89,7 @@ mod tests {
         let taken = |answer: &str| {
             let ending = Ending {
                 outcome: Outcome::Answer(answer.to_owned()),
-                ..Ending::failed(crate::agent::Failed::new(crate::room::Failure::Other, ""))
+                ..Ending::failed(Failed::new(Failure::Other, ""))
             };
             let ending = take(ending, &dir);
             let Outcome::Answer(text) = ending.outcome else {

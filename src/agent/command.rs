@@ -1,10 +1,11 @@
 //! Any program: the prompt on its standard input, its answer on its standard output.
 
 use super::{
-    Outcome, Run, Totals,
+    Run,
     lines::Utf8,
     step::{Conclusion, Exit, Growing, Invocation, Reader, Signals, Step},
 };
+use crate::core::runs::{Outcome, Totals};
 use nexscope_relay::protocol::body::Activity;
 
 /// How to start it; says why where it cannot be.

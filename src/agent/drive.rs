@@ -6,16 +6,22 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, EVENTS, Ending, Event, Failed, Handle, Run, acp, attached, claude, codex, command,
+    EVENTS, Handle, Run, acp, attached, claude, codex, command,
     environment::Variable,
     kept::{Kept, Said},
     program::Program,
     running::{DETAILS, Running},
     settling::Waits,
     step::{Invocation, Reader},
+};
+use crate::{
+    config::agents::Kind,
+    core::{
+        Failure,
+        runs::{Ending, Failed, RunEvent, ToolAnswer},
+    },
     text,
 };
-use crate::{config::agents::Kind, room::Failure};
 
 /// What a run takes from the program around it.
 #[derive(Debug, Clone)]
@@ -56,7 +62,7 @@ pub(super) fn start(run: Run, around: Surroundings, kept: Arc<Kept>) -> Handle {
             tracing::error!(%error, "a run has panicked");
             let details = "Nexscope itself failed; its log says where";
             let failed = Failed::new(Failure::Internal, details);
-            let _ = sender.send(Event::Ended(Ending::failed(failed))).await;
+            let _ = sender.send(RunEvent::Ended(Ending::failed(failed))).await;
         }
     });
     Handle {
@@ -70,8 +76,8 @@ async fn drive(
     run: Run,
     around: Surroundings,
     kept: Arc<Kept>,
-    events: mpsc::Sender<Event>,
-    answers: mpsc::Receiver<(String, Answer)>,
+    events: mpsc::Sender<RunEvent>,
+    answers: mpsc::Receiver<(String, ToolAnswer)>,
     stop: CancellationToken,
 ) {
     let started = Instant::now();
@@ -101,7 +107,7 @@ async fn drive(
     };
     let ending = attached::take(ending, &folder);
     // The reader may be gone; then the run was stopped for that.
-    let _ = events.send(Event::Ended(ending)).await;
+    let _ = events.send(RunEvent::Ended(ending)).await;
 }
 
 /// Lets a program that may stay do so; whether it does.

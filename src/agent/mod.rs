@@ -1,7 +1,7 @@
 //! The agents: one driver per kind, the prompt, and child processes that really end.
 //!
-//! [`Agents::start`] runs an agent once on one [`Prompt`] and reports what it does as [`Event`]s. A run always
-//! ends with exactly one [`Event::Ended`], after every process that it started is gone.
+//! [`Agents::start`] runs an agent once on one [`Prompt`] and reports what it does as [`RunEvent`]s. A run always
+//! ends with exactly one [`RunEvent::Ended`], after every process that it started is gone.
 
 mod acp;
 mod attached;
@@ -18,7 +18,6 @@ mod outside;
 mod pipes;
 mod process;
 mod program;
-mod prompt;
 mod requests;
 mod running;
 mod settling;
@@ -26,7 +25,6 @@ mod shell;
 mod shown;
 mod step;
 mod talk;
-mod text;
 mod watch;
 
 #[cfg(all(test, feature = "real-agents"))]
@@ -34,20 +32,19 @@ mod real_tests;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
-use nexscope_relay::protocol::body::Activity;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::agents::Agent, room::Failure, transfer::AgentFile};
+use crate::{
+    config::agents::Agent,
+    core::runs::{Prompt, RunEvent, ToolAnswer, Totals},
+};
 use kept::Kept;
 
-pub use attached::{ends_exchange, may_bring_files};
 pub use find::{Found, find_on_path, is_on_path};
-pub use outside::Outside;
 pub use process::end_leftovers;
-pub use prompt::Prompt;
 
 /// One run to start.
 #[derive(Debug, Clone)]
@@ -70,166 +67,6 @@ pub struct Run {
     pub before: Totals,
 }
 
-/// What a session of an agent has used in its whole life, as far as the kind counts so. Kept with the
-/// session's id, and given back as [`Run::before`] when the session goes on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Totals {
-    /// List price in US dollars.
-    pub usd: f64,
-    /// Input and output tokens.
-    pub tokens: u64,
-}
-
-/// What a run reports. Every text in it is cleaned for the screen.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// The agent's own session id, as soon as it is known.
-    Session(String),
-    /// What the agent is doing now.
-    State(Activity),
-    /// A tool call began: the tool's name, and what it is used on, in one line.
-    Tool {
-        /// The tool's name.
-        name: String,
-        /// What it is used on: a path, a command.
-        detail: String,
-    },
-    /// The answer so far, whole.
-    Partial(String),
-    /// A tool names a place outside of the run's folder: the first one; told once, and before what is written then.
-    Outside(String),
-    /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
-    Notice(String),
-    /// It wants to use a tool and waits for an [`Answer`] on [`Handle::answers`].
-    Permission(Request),
-    /// A request is answered or withdrawn: an answer to it would come too late.
-    PermissionGone(String),
-    /// The run is over; the last event.
-    Ended(Ending),
-}
-
-/// An agent's wish to use a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Which; unique in its run.
-    pub id: String,
-    /// The tool's name.
-    pub tool: String,
-    /// What it would do, whole, in as many lines as it takes: the command, the difference to a file. Control and
-    /// invisible characters are escaped, so that no two requests that differ look the same.
-    pub what: String,
-    /// How many characters of it are escaped.
-    pub hidden: usize,
-    /// Places that it names outside of the run's folder. A driver lists every place that is named; the run leaves
-    /// those that are outside.
-    pub outside: Vec<String>,
-    /// What a person may allow for the rest of the thread besides this once; none where only once.
-    pub rule: Option<Rule>,
-}
-
-/// What is allowed without asking again. Never a whole tool: it binds every argument of a call, but for the text
-/// that is written to a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
-    /// This very call.
-    Call {
-        /// The tool.
-        tool: String,
-        /// All of what it is called with, as it is shown.
-        input: String,
-    },
-    /// Writing files below this folder.
-    Below(PathBuf),
-}
-
-/// A person's answer to a [`Request`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Do it.
-    Allow,
-    /// Do not; the agent is told why.
-    Deny(String),
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ending {
-    /// With what.
-    pub outcome: Outcome,
-    /// What it had written where that is no answer: it failed, was stopped, or never said that it was done.
-    pub unfinished: String,
-    /// Files below its folder that go with its answer, if its person lets them.
-    pub files: Vec<AgentFile>,
-    /// The agent's own session id, to go on from.
-    pub session: Option<String>,
-    /// Wall time.
-    pub took: Duration,
-    /// Tool calls.
-    pub tools: u32,
-    /// What this run alone cost at list price, in US dollars, where the kind reports it.
-    pub usd: Option<f64>,
-    /// Input and output tokens of this run alone, where the kind reports them.
-    pub tokens: Option<u64>,
-    /// What the session has used with this run; belongs to `session`.
-    pub totals: Totals,
-    /// It failed because the session to resume is not there any more: the same ask can be tried
-    /// anew, with the earlier messages and without `resume`.
-    pub session_lost: bool,
-    /// What its tools touched outside of its folder, as far as its events show it.
-    pub outside: Outside,
-    /// Its program was started for it and stays, for the next run of its session. Its end is told through
-    /// [`Agents::told`].
-    pub stays: bool,
-}
-
-impl Ending {
-    /// A run that could not even begin.
-    pub fn failed(failed: Failed) -> Self {
-        Self {
-            outcome: Outcome::Failed(failed),
-            unfinished: String::new(),
-            files: Vec::new(),
-            session: None,
-            took: Duration::ZERO,
-            tools: 0,
-            usd: None,
-            tokens: None,
-            totals: Totals::default(),
-            session_lost: false,
-            outside: Outside::default(),
-            stays: false,
-        }
-    }
-}
-
-/// With what a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The agent's answer; never empty.
-    Answer(String),
-    /// No answer, and why.
-    Failed(Failed),
-    /// It was stopped.
-    Cancelled,
-}
-
-/// Why a run failed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Failed {
-    /// For everybody.
-    pub why: Failure,
-    /// For its person alone, in one sentence: it may be made of the agent's own words.
-    pub details: String,
-}
-
-impl Failed {
-    /// A failure with its details.
-    pub fn new(why: Failure, details: impl Into<String>) -> Self {
-        let details = details.into();
-        Self { why, details }
-    }
-}
-
 /// How many events wait for a slow reader. When they are full, the run goes on: of states and partial
 /// answers only the newest is kept, of tools and notices the newest few hundred, and the end is never lost.
 pub const EVENTS: usize = 64;
@@ -237,11 +74,11 @@ pub const EVENTS: usize = 64;
 /// A run that goes on.
 #[derive(Debug)]
 pub struct Handle {
-    /// What it reports; ends after [`Event::Ended`]. A reader that is slow loses no answer and holds no
+    /// What it reports; ends after [`RunEvent::Ended`]. A reader that is slow loses no answer and holds no
     /// agent up: see [`EVENTS`].
-    pub events: mpsc::Receiver<Event>,
+    pub events: mpsc::Receiver<RunEvent>,
     /// Takes answers to the agent's requests, by the request's id. Bounded: an agent waits for few at a time.
-    pub answers: mpsc::Sender<(String, Answer)>,
+    pub answers: mpsc::Sender<(String, ToolAnswer)>,
     /// Stops it, with everything that it started. Dropping the handle does so too.
     pub stop: CancellationToken,
 }
@@ -284,7 +121,7 @@ impl Agents {
     /// Starts `run` and says at once how to follow and how to stop it.
     ///
     /// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
-    /// [`Outcome::Failed`].
+    /// [`Outcome::Failed`](crate::core::runs::Outcome::Failed).
     pub fn start(&self, run: Run) -> Handle {
         drive::start(run, self.around.clone(), Arc::clone(&self.kept))
     }

@@ -7,21 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::text;
-
-/// What was touched outside.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outside {
-    /// The places, as the events named them; the first few.
-    pub paths: Vec<String>,
-    /// What the tools that named them gave back, as far as it is kept.
-    pub results: String,
-}
-
-impl Outside {
-    /// Of what came back so much is kept of a run, in bytes.
-    pub const MOST: usize = 256 << 10;
-}
+use crate::{core::runs::ExternalAccess, text};
 
 /// Places that are told.
 const PATHS: usize = 16;
@@ -68,7 +54,7 @@ pub(super) struct Border {
     home: Option<PathBuf>,
     /// Calls that named a place outside, until their result is there.
     calls: HashSet<String>,
-    found: Outside,
+    found: ExternalAccess,
 }
 
 impl Border {
@@ -80,7 +66,7 @@ impl Border {
             files: files.iter().map(|file| real(file)).collect(),
             home: std::env::var_os("HOME").map(PathBuf::from),
             calls: HashSet::new(),
-            found: Outside::default(),
+            found: ExternalAccess::default(),
         }
     }
 
@@ -102,8 +88,8 @@ impl Border {
     /// A tool call gave something back.
     pub fn gave(&mut self, call: &str, result: &str) {
         if self.calls.contains(call) {
-            let room = Outside::MOST.saturating_sub(self.found.results.len());
-            for line in text::cut(result, room).lines() {
+            let room = ExternalAccess::MOST.saturating_sub(self.found.results.len());
+            for line in text::first_bytes(result, room).lines() {
                 self.found.results.push_str(without_number(line));
                 self.found.results.push('\n');
             }
@@ -119,7 +105,7 @@ impl Border {
     pub fn beyond(&self, places: &[String]) -> Vec<String> {
         let mut beyond: Vec<String> = Vec::new();
         for place in places.iter().filter(|place| self.is_outside(place)) {
-            let place = crate::text::escape_line(text::cut(place, 1024)).text;
+            let place = crate::text::escape_line(text::first_bytes(place, 1024)).text;
             if beyond.len() < PATHS && !beyond.contains(&place) {
                 beyond.push(place);
             }
@@ -128,7 +114,7 @@ impl Border {
     }
 
     /// What was seen.
-    pub fn found(self) -> Outside {
+    pub fn found(self) -> ExternalAccess {
         self.found
     }
 
@@ -306,7 +292,7 @@ mod tests {
         }
         assert!(border.calls.len() <= CALLS);
         let found = border.found();
-        assert!(found.paths.len() <= PATHS && found.results.len() <= Outside::MOST + 1000);
+        assert!(found.paths.len() <= PATHS && found.results.len() <= ExternalAccess::MOST + 1000);
         assert!(words(&"a ".repeat(10_000)).len() <= WORDS);
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, Ending, Event, Failed, Outcome, Request, Run, Totals,
+    Run,
     drive::Surroundings,
     kept::Kept,
     outbox::Outbox,
@@ -21,10 +21,16 @@ use super::{
     requests::{Requests, Verdict as Wish},
     settling::{Settling, Waits},
     step::{Conclusion, Exit, Step},
-    text,
     watch::{Verdict, Watch},
 };
-use crate::{config::agents::Kind, room::Failure};
+use crate::{
+    config::agents::Kind,
+    core::{
+        Failure,
+        runs::{Ending, Failed, Outcome, RunEvent, ToolAnswer, ToolRequest, Totals},
+    },
+    text,
+};
 
 /// How often a growing answer is reported.
 const PARTIAL_EVERY: Duration = Duration::from_millis(50);
@@ -57,11 +63,11 @@ struct End {
 pub(super) struct Running {
     started: Instant,
     grace: Duration,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<RunEvent>,
     outbox: Outbox,
     program: Program,
     /// A person's answers to its requests, by the request's id.
-    answers: mpsc::Receiver<(String, Answer)>,
+    answers: mpsc::Receiver<(String, ToolAnswer)>,
     border: Border,
     told_outside: bool,
     watch: Watch,
@@ -91,22 +97,22 @@ impl Running {
         run: Run,
         around: &Surroundings,
         kept: &Kept,
-        events: mpsc::Sender<Event>,
-        answers: mpsc::Receiver<(String, Answer)>,
+        events: mpsc::Sender<RunEvent>,
+        answers: mpsc::Receiver<(String, ToolAnswer)>,
     ) -> Result<Self, String> {
         let started = Instant::now();
         let mut outbox = Outbox::default();
-        outbox.push(Event::State(Activity::Thinking));
+        outbox.push(RunEvent::State(Activity::Thinking));
         let (program, session) = match gone_on(&run, kept, around).await {
             Some(program) => {
-                outbox.push(Event::Session(run.resume.clone().unwrap_or_default()));
+                outbox.push(RunEvent::Session(run.resume.clone().unwrap_or_default()));
                 (program, run.resume.clone())
             }
             None => {
                 let (program, notices) = Program::start(&run, around).await?;
                 notices
                     .into_iter()
-                    .map(Event::Notice)
+                    .map(RunEvent::Notice)
                     .for_each(|notice| outbox.push(notice));
                 (program, None)
             }
@@ -188,7 +194,7 @@ impl Running {
         };
         let left = self.program.process.sweep(self.grace).await;
         if left > 0 {
-            self.outbox.push(Event::Notice(format!(
+            self.outbox.push(RunEvent::Notice(format!(
                 "{left} processes that it started could not be ended"
             )));
         }
@@ -255,7 +261,7 @@ impl Running {
     }
 
     /// A person has answered a request: the agent is told.
-    fn answered(&mut self, request: &str, answer: &Answer) {
+    fn answered(&mut self, request: &str, answer: &ToolAnswer) {
         self.watch.told(request, Instant::now());
         if self.end.is_some() || !self.requests.close(request) {
             return;
@@ -273,8 +279,9 @@ impl Running {
 
     fn report_answer(&mut self) {
         self.partial_due = None;
-        self.outbox
-            .push(Event::Partial(text::clean(self.program.reader.answer())));
+        self.outbox.push(RunEvent::Partial(text::clean_with_tabs(
+            self.program.reader.answer(),
+        )));
     }
 
     /// Reads output; an error or nothing is its end.
@@ -313,14 +320,14 @@ impl Running {
             Step::Life | Step::ToolDone(_) | Step::ToolsDone => {}
             Step::Session(id) => {
                 if self.session.as_ref() != Some(&id) {
-                    self.outbox.push(Event::Session(id.clone()));
+                    self.outbox.push(RunEvent::Session(id.clone()));
                     self.session = Some(id);
                 }
             }
             Step::State(state) => self.show(state),
             Step::Tool { name, detail, .. } => {
                 self.tools += 1;
-                self.outbox.push(Event::Tool {
+                self.outbox.push(RunEvent::Tool {
                     name: text::escaped_line(&name, 64),
                     detail: text::escaped_line(&detail, 300),
                 });
@@ -334,16 +341,16 @@ impl Running {
                     .get_or_insert_with(|| Instant::now() + PARTIAL_EVERY);
             }
             Step::Retry(reason) => {
-                self.outbox.push(Event::Notice(format!(
+                self.outbox.push(RunEvent::Notice(format!(
                     "it tries again: {}",
                     text::one_line(&reason, 300)
                 )));
             }
-            Step::Notice(notice) => self.outbox.push(Event::Notice(text::one_line(&notice, 400))),
+            Step::Notice(notice) => self.outbox.push(RunEvent::Notice(text::one_line(&notice, 400))),
             Step::Ask(request) => self.asks(request),
             Step::AskGone(id) => {
                 if self.requests.close(&id) {
-                    self.outbox.push(Event::PermissionGone(id));
+                    self.outbox.push(RunEvent::PermissionGone(id));
                 }
             }
             Step::Reply(line) => {
@@ -358,20 +365,20 @@ impl Running {
     /// The first place outside is told at once.
     fn outside(&mut self, place: String) {
         if !std::mem::replace(&mut self.told_outside, true) {
-            self.outbox.push(Event::Outside(place));
+            self.outbox.push(RunEvent::Outside(place));
         }
     }
 
     /// It wants to use a tool. One request id is one request, also after its answer: who decides on the first one
     /// must not answer the second, and every known program counts its ids up.
-    fn asks(&mut self, request: Request) {
+    fn asks(&mut self, request: ToolRequest) {
         // With its turn it waits for nothing any more.
         let over = self.end.is_some() || self.settling.is_some() || self.watch.is_over();
         match self.requests.ask(&request.id, over) {
             Wish::New => {
                 let outside = self.border.beyond(&request.outside);
-                self.outbox.push(Event::Permission(Request {
-                    tool: crate::text::escape_line(text::cut(&request.tool, 256)).text,
+                self.outbox.push(RunEvent::Permission(ToolRequest {
+                    tool: crate::text::escape_line(text::first_bytes(&request.tool, 256)).text,
                     outside,
                     ..request
                 }));
@@ -379,7 +386,7 @@ impl Running {
             }
             Wish::Refused => {
                 self.watch.told(&request.id, Instant::now());
-                let answer = Answer::Deny("nobody can be asked now".to_owned());
+                let answer = ToolAnswer::Deny("nobody can be asked now".to_owned());
                 if let (Some(reply), Some(input)) = (
                     self.program.reader.reply(&request.id, &answer),
                     &self.program.input,
@@ -401,7 +408,7 @@ impl Running {
     fn close_requests(&mut self) {
         for id in self.requests.close_all() {
             self.watch.told(&id, Instant::now());
-            self.outbox.push(Event::PermissionGone(id));
+            self.outbox.push(RunEvent::PermissionGone(id));
         }
     }
 
@@ -450,7 +457,7 @@ impl Running {
     fn show(&mut self, state: Activity) {
         if self.state != Some(state) {
             self.state = Some(state);
-            self.outbox.push(Event::State(state));
+            self.outbox.push(RunEvent::State(state));
         }
     }
 
@@ -516,7 +523,7 @@ impl Running {
                 Failure::Unfinished,
                 "it went on writing after it had said that its turn was over",
             )),
-            Outcome::Answer(answer) => match text::clean(&answer).trim() {
+            Outcome::Answer(answer) => match text::clean_with_tabs(&answer).trim() {
                 "" => Outcome::Failed(Failed::new(Failure::NoAnswer, Failure::NoAnswer.in_words())),
                 answer => Outcome::Answer(answer.to_owned()),
             },
@@ -528,7 +535,9 @@ impl Running {
         };
         let unfinished = match &outcome {
             Outcome::Answer(_) => String::new(),
-            _ => text::clean(&self.program.reader.written()).trim().to_owned(),
+            _ => text::clean_with_tabs(&self.program.reader.written())
+                .trim()
+                .to_owned(),
         };
         let ending = Ending {
             outcome,

@@ -6,8 +6,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Request, Rule, shell};
-use crate::text::{Escaped, escape, escape_json, escape_line};
+use super::shell;
+use crate::{
+    core::runs::{GrantRule, ToolRequest},
+    text::{Escaped, escape, escape_json, escape_line},
+};
 
 /// A call that is being written down.
 #[derive(Debug, Default)]
@@ -218,16 +221,22 @@ pub(super) struct Whole {
 
 impl Whole {
     /// A rule for this very call of `tool`.
-    pub fn rule(&self, tool: &str) -> Rule {
-        Rule::Call {
+    pub fn rule(&self, tool: &str) -> GrantRule {
+        GrantRule::Call {
             tool: tool.to_owned(),
             input: self.input.clone(),
         }
     }
 
     /// The request that it is. `places` are all that it names.
-    pub fn request(self, id: String, tool: String, places: Vec<String>, rule: Option<Rule>) -> Request {
-        Request {
+    pub fn request(
+        self,
+        id: String,
+        tool: String,
+        places: Vec<String>,
+        rule: Option<GrantRule>,
+    ) -> ToolRequest {
+        ToolRequest {
             id,
             tool,
             what: self.what,

@@ -9,8 +9,14 @@ use std::{
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 
-use super::{Answer, Failed, Outcome, Request, Run, Totals, text};
-use crate::room::Failure;
+use super::Run;
+use crate::{
+    core::{
+        Failure,
+        runs::{Failed, Outcome, ToolAnswer, ToolRequest, Totals},
+    },
+    text,
+};
 
 /// The longest answer, in bytes; what is beyond is cut off, and said so.
 pub(super) const MAX_ANSWER: usize = 1 << 20;
@@ -113,7 +119,7 @@ pub(super) enum Step {
     /// Something for its person; not a sign of life.
     Notice(String),
     /// It asks whether it may use a tool, and waits.
-    Ask(Request),
+    Ask(ToolRequest),
     /// It no longer waits for an answer to that request.
     AskGone(String),
     /// Something to write to its standard input.
@@ -129,7 +135,7 @@ pub(super) trait Reader: std::fmt::Debug + Send {
     fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>);
 
     /// How a person's answer to a request is written to its standard input; `None` where it did not ask.
-    fn reply(&mut self, _request: &str, _answer: &Answer) -> Option<String> {
+    fn reply(&mut self, _request: &str, _answer: &ToolAnswer) -> Option<String> {
         None
     }
 
@@ -274,7 +280,7 @@ fn tail(text: &str) -> String {
     const CHARS: usize = 400;
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines[lines.len().saturating_sub(LINES)..].join(" ");
-    text::one_line(text::cut_start(&last, 4 * CHARS), CHARS)
+    text::one_line(text::last_bytes(&last, 4 * CHARS), CHARS)
 }
 
 /// What came of a run. The texts are not cleaned yet.
@@ -305,7 +311,7 @@ impl Growing {
         if self.cut {
             return;
         }
-        let fits = text::cut(more, MAX_ANSWER - self.text.len());
+        let fits = text::first_bytes(more, MAX_ANSWER - self.text.len());
         self.text.push_str(fits);
         self.cut = fits.len() < more.len();
     }

@@ -5,9 +5,12 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::{
-    Answer, Failed, Outcome, Run,
+    Run,
     lines::Lines,
     step::{Conclusion, Exit, Reader, Step},
+};
+use crate::{
+    core::runs::{Failed, Outcome, ToolAnswer},
     text,
 };
 
@@ -19,7 +22,7 @@ pub(super) trait Talk: Debug + Send {
     /// The last thing that it said went wrong; what it says that is no object is taken for such.
     fn complaint(&mut self) -> &mut String;
 
-    fn reply(&mut self, _request: &str, _answer: &Answer) -> Option<String> {
+    fn reply(&mut self, _request: &str, _answer: &ToolAnswer) -> Option<String> {
         None
     }
 
@@ -65,7 +68,7 @@ fn line(talk: &mut impl Talk, line: &str, steps: &mut Vec<Step>) {
     match serde_json::from_str::<Value>(line) {
         Ok(message @ Value::Object(_)) => talk.object(&message, steps),
         _ if line.trim().is_empty() => {}
-        _ => text::cut(line, 1024).clone_into(talk.complaint()),
+        _ => text::first_bytes(line, 1024).clone_into(talk.complaint()),
     }
 }
 
@@ -75,7 +78,7 @@ impl<T: Talk> Reader for JsonLines<T> {
         lines.feed(bytes, |one| line(talk, one, steps));
     }
 
-    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+    fn reply(&mut self, request: &str, answer: &ToolAnswer) -> Option<String> {
         self.talk.reply(request, answer)
     }
 

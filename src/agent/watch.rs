@@ -7,8 +7,11 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Failed, step::Step};
-use crate::{config::agents::Kind, room::Failure};
+use super::step::Step;
+use crate::{
+    config::agents::Kind,
+    core::{Failure, runs::Failed},
+};
 
 /// Longer than any person is waited for; who asks for them sets the limit.
 const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);

@@ -4,7 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use nexscope_relay::protocol::body::{Body, Chat, Origin};
 
 use crate::{
-    room::{
+    core::{
         FileFate,
         audit::{By, Decided, Enclosure, Entry, Verdict},
     },

@@ -17,7 +17,7 @@ use crate::{
         self, Config, Flags, Paths, Token,
         agents::{Agent, Kind, Permissions},
     },
-    room::{Command, Connection, Decision, Intent, Person, Shown},
+    core::{Command, Connection, Decision, Intent, Person, Shown},
     session::{Session, fresh_token},
 };
 

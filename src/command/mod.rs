@@ -5,7 +5,7 @@ mod say;
 
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::room::{Command, How, Intent};
+use crate::core::{Command, How, Intent};
 use parts::{job, split_word, target, thread_number};
 pub(crate) use say::leading_names;
 use say::{say, say_with_options, some_text, tell};
@@ -276,7 +276,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::room::{ItemId, Target};
+    use crate::core::{ItemId, Target};
 
     fn accepted(target: Target, how: How) -> Line {
         Line::Intent(Intent::Accept { target, how })

@@ -1,7 +1,7 @@
 //! What words are made of.
 
 use super::usage;
-use crate::room::{ItemId, Target};
+use crate::core::{ItemId, Target};
 
 pub(super) fn target<'a>(name: &str, arguments: &'a str) -> Result<(Target, &'a str), String> {
     let (id, rest) = split_word(arguments);

@@ -9,7 +9,7 @@ use super::{
     parts::{quoted_word, split_word, thread_number},
     usage,
 };
-use crate::room::Command;
+use crate::core::Command;
 
 /// Plain words: whom they name at their beginning, they ask.
 pub(super) fn say(text: &str) -> Result<Line, String> {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::room::{Budget, Unit};
+use crate::core::{Budget, Unit};
 
 /// One agent of this member.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

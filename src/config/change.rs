@@ -7,7 +7,7 @@ use super::{
     Config, TokenSource,
     agents::{Agent, Permissions, Project},
 };
-use crate::room::{Mentions, Review};
+use crate::core::{Mentions, Review};
 
 /// A change, taken apart.
 #[derive(Debug, Clone)]

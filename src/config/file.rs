@@ -9,7 +9,7 @@ use super::{
     ConfigError,
     agents::{self, Agent},
 };
-use crate::room::{Attention, Mentions, Review};
+use crate::core::{Attention, Mentions, Review};
 use crate::screen::colors::Colors;
 use crate::{link::Target, text};
 use nexscope_relay::protocol::{Mode, is_name};

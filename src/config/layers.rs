@@ -16,8 +16,8 @@ use super::{
     wide::Confirmed,
 };
 use crate::{
+    core::{Attention, Mentions, Review},
     link::{Invite, Target},
-    room::{Attention, Mentions, Review},
     screen::abilities::Wishes,
 };
 

@@ -23,7 +23,7 @@ use super::{
     files::{FileFrame, FileLanes, Piece, Streams},
     pace::Pace,
 };
-use crate::room::{Event, Outbound};
+use crate::core::{Event, Outbound};
 
 /// How carrying frames ended.
 pub(super) enum Ended {

@@ -22,7 +22,7 @@ use super::{
     files::FileLanes,
     pace::Pace,
 };
-use crate::room::{Connection, Event, Outbound};
+use crate::core::{Connection, Event, Outbound};
 
 /// A connection that lasted so long was sound: the next pause is short.
 const SOUND: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ mod target;
 use nexscope_relay::protocol::{Code, Mode, Resume};
 use tokio::sync::{mpsc, watch};
 
-use crate::room::{Connection, Event, Outbound};
+use crate::core::{Connection, Event, Outbound};
 
 pub use dial::{Check, check};
 pub use files::{FileFrame, Files, Life, Piece, REPLACED};

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     command::{self, Front, Line},
-    room::{Command, ItemId, Person, Reply},
+    core::{Command, ItemId, Person, Reply},
 };
 
 /// How long a first press of the leaving key counts.

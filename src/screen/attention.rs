@@ -11,7 +11,7 @@ use crossterm::{Command, terminal::SetTitle};
 
 use crate::{
     config::{Config, Notify},
-    room::{Attention as Call, Room},
+    core::{Attention as Call, Room},
 };
 
 /// At most one call in so long.
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_call_is_a_bell_and_words_of_our_own() {
         let room = Room::new(
-            crate::room::Settings::new("alice", "lobby"),
+            crate::core::Settings::new("alice", "lobby"),
             Box::new(String::new),
         );
         let mut attention = Attention::new(wishes(&[Call::Failure]));

@@ -15,7 +15,7 @@ use super::{
     state::{Overlay, Pane, Paper, Tone},
     view::{self, Pages},
 };
-use crate::room::{Decision, Intent, ItemId, MentionFate, Shown};
+use crate::core::{Decision, Intent, ItemId, MentionFate, Shown};
 
 impl Screen {
     pub(super) fn open(&mut self, context: Context) {
@@ -110,7 +110,7 @@ impl Screen {
         } else {
             let result = self
                 .session
-                .perform(crate::room::Command::Retry(ItemId::Mention(number)));
+                .perform(crate::core::Command::Retry(ItemId::Mention(number)));
             let done = result.is_ok();
             self.show(result);
             done
@@ -272,7 +272,7 @@ impl Screen {
     }
 
     /// Something with the selected file.
-    pub(super) fn file_command(&mut self, command: impl Fn(ItemId) -> crate::room::Command) {
+    pub(super) fn file_command(&mut self, command: impl Fn(ItemId) -> crate::core::Command) {
         match self.state.selected_file(&self.session.room) {
             Some(number) => {
                 let result = self.session.perform(command(ItemId::File(number)));

@@ -10,7 +10,7 @@ use super::{
     pressed::{Deed, Pressed},
     state::{Asked, ItemView, Overlay, Tone, What},
 };
-use crate::room::{Decision, How, Intent, ItemId, Matter, Person, Shown, Target};
+use crate::core::{Decision, How, Intent, ItemId, Matter, Person, Shown, Target};
 
 impl Screen {
     /// A key that decides was pressed: about the items at hand.

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::room::{ItemId, Shown};
+use crate::core::{ItemId, Shown};
 
 /// How long an item must have been on the screen, whole.
 const WHOLE: Duration = Duration::from_millis(250);
@@ -180,7 +180,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::Intent;
+    use crate::core::Intent;
 
     fn ms(start: Instant, millis: u64) -> Instant {
         start + Duration::from_millis(millis)

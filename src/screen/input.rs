@@ -15,7 +15,7 @@ use super::{
     pressed::Deed,
     state::{Pane, Tone},
 };
-use crate::{command::WORDS, room::Command};
+use crate::{command::WORDS, core::Command};
 
 /// What a front end does after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,7 +54,7 @@ use tokio::{signal::unix::Signal, task::JoinHandle, time::sleep_until};
 
 use crate::{
     config::{self, Config, ConfigError, Watch},
-    room::{Connection, Decision},
+    core::{Connection, Decision},
     session::{Session, now},
     store::{Desk, Left},
 };

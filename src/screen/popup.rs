@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::composer::Composer;
-use crate::{command::WORDS, room::Room, text};
+use crate::{command::WORDS, core::Room, text};
 
 /// Most choices that are offered.
 const MOST: usize = 50;

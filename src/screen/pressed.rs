@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::gate::{Press, Refusal};
-use crate::room::{Decision, Intent, ItemId, Shown};
+use crate::core::{Decision, Intent, ItemId, Shown};
 
 /// What a key does once it has taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]

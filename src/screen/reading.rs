@@ -5,7 +5,7 @@ use std::{collections::HashSet, ops::Range};
 use regex::{Regex, RegexBuilder};
 
 use super::view::{Bodies, Scroll};
-use crate::room::{Post, Room, What};
+use crate::core::{Post, Room, What};
 
 /// How the messages are being read.
 #[derive(Default)]

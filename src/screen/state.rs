@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{Config, Untrusted},
-    room::{Decision, Intent, Item, ItemId, Room, Shown},
+    core::{Decision, Intent, Item, ItemId, Room, Shown},
 };
 
 /// Where one is.

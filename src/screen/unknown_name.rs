@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Screen, gate::Gate, state::Tone};
-use crate::room::{Command, Unknown};
+use crate::core::{Command, Unknown};
 
 /// A message that names somebody unknown, and was asked about.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::now;
-use crate::room::{ClockReading, Effect, Millis, Room, Steady};
+use crate::core::{ClockReading, Effect, Millis, Room, Steady};
 
 /// The longest sleep: the timers of the runtime may stand still while the machine sleeps, the steady clock does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

@@ -5,7 +5,11 @@ use tokio::sync::mpsc;
 use super::{Session, Steering, now};
 use crate::{
     agent,
-    room::{Effect, Failure, ask::Ask},
+    core::{
+        Effect, Failure,
+        ask::Ask,
+        runs::{Ending, Failed, Prompt, RunEvent, Totals},
+    },
     store::ToWrite,
 };
 
@@ -88,7 +92,7 @@ impl Session {
         }
     }
 
-    fn start_run(&mut self, ask: &Ask, before: agent::Totals) {
+    fn start_run(&mut self, ask: &Ask, before: Totals) {
         let events = self.agent_events_in.clone();
         let id = ask.run.clone();
         if self.hand_over(ask) {
@@ -96,11 +100,11 @@ impl Session {
         }
         let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
             // Asks name configured agents only; a reload may have taken one away.
-            let ending = agent::Ending::failed(agent::Failed::new(
+            let ending = Ending::failed(Failed::new(
                 Failure::NotStarted,
                 format!("there is no agent {} any more", ask.agent),
             ));
-            tokio::spawn(async move { events.send((id, agent::Event::Ended(ending))).await });
+            tokio::spawn(async move { events.send((id, RunEvent::Ended(ending))).await });
             return;
         };
         let settings = match ask.alone {
@@ -116,7 +120,7 @@ impl Session {
             name: ask.agent.clone(),
             agent: settings,
             dir,
-            prompt: agent::Prompt::new(ask),
+            prompt: Prompt::new(ask),
             files: ask.files.clone(),
             resume: ask.resume.clone(),
             before,

@@ -9,9 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Session, Steering};
 use crate::{
-    agent::{self, Ending, Failed, Outcome, Prompt, Totals},
     config::agents::Kind,
-    room::{Failure, ask::Ask},
+    core::{
+        Failure,
+        ask::Ask,
+        runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals},
+    },
 };
 
 /// A mention that was handed over and is not yet answered.
@@ -66,7 +69,7 @@ impl Session {
         tokio::spawn(async move {
             let outcome = outcome(answered, stop, limit).await;
             // The session may have ended meanwhile.
-            let _ = events.send((id, agent::Event::Ended(outcome))).await;
+            let _ = events.send((id, RunEvent::Ended(outcome))).await;
         });
         true
     }
@@ -88,8 +91,8 @@ impl Session {
     pub(super) fn fetched(&mut self) {
         let runs: Vec<String> = self.handed.keys().cloned().collect();
         for run in runs {
-            let event = agent::Event::State(Activity::Thinking);
-            self.take(crate::room::Event::Run { run, event });
+            let event = RunEvent::State(Activity::Thinking);
+            self.take(crate::core::Event::Run { run, event });
         }
     }
 }
@@ -123,6 +126,6 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         totals: Totals::default(),
         session_lost: false,
         // It works under its own rules, and shows nothing of them.
-        outside: agent::Outside::default(),
+        outside: ExternalAccess::default(),
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     config::Token,
-    room::{Event, LOOKED_THROUGH, Looked},
+    core::{Event, LOOKED_THROUGH, Looked},
     transfer::{self, AgentFile},
 };
 

@@ -26,14 +26,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    agent,
     config::{Change, Config, ConfigError, Paths},
     control::{Attach, Call, Entry, Hall, Line, Server},
-    link::{Invite, Link, Standing, Target},
-    room::{
+    core::{
         Attention, Command, Connection, Decision, Event, Intent, ItemId, Millis, Outbound, Person, Reply,
         Room, Shown,
+        runs::{RunEvent, ToolAnswer},
     },
+    link::{Invite, Link, Standing, Target},
     store::{Journal, Lock, PlaceError, Report, ToWrite},
     transfer::{self, Transfers},
 };
@@ -94,8 +94,8 @@ pub struct Session {
     to_journal: VecDeque<ToWrite>,
     runs: HashMap<String, Steering>,
     staying: Staying,
-    agent_events: mpsc::Receiver<(String, agent::Event)>,
-    agent_events_in: mpsc::Sender<(String, agent::Event)>,
+    agent_events: mpsc::Receiver<(String, RunEvent)>,
+    agent_events_in: mpsc::Sender<(String, RunEvent)>,
     transfers: Transfers,
     looking: Looking,
     /// What was accepted for a session that has joined through MCP, by run.
@@ -130,7 +130,7 @@ enum Came {
 /// How a run is told something.
 struct Steering {
     stop: CancellationToken,
-    answers: mpsc::Sender<(String, agent::Answer)>,
+    answers: mpsc::Sender<(String, ToolAnswer)>,
 }
 
 /// A session cannot begin.
@@ -394,7 +394,7 @@ impl Session {
         let mut swept = None;
         if let Event::Run {
             run,
-            event: agent::Event::Ended(ending),
+            event: RunEvent::Ended(ending),
         } = &event
         {
             self.runs.remove(run);

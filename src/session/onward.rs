@@ -1,7 +1,7 @@
 //! Where a person goes on after this session: the screen leaves it and opens the next one.
 
 use super::Session;
-use crate::{link::Invite, room::Connection};
+use crate::{core::Connection, link::Invite};
 
 /// What the next session has that this one has not.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     config::{Config, Paths, Token, TokenSource},
+    core::{Effect, Outgoing, Room, Settings, audit},
     link::{Invite, Link, Login, Target},
-    room::{Effect, Outgoing, Room, Settings, audit},
     store::{self, Journal, Lock, Place, Reading},
     transfer::Transfers,
 };

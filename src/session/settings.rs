@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::{Config, agents::Permissions},
-    room::{FileRules, Limits, Millis, Settings},
+    core::{FileRules, Limits, Millis, Settings},
 };
 
 /// The settings of a room for a member of this name.

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use nexscope_relay::protocol::Mode;
 
 use crate::{
-    agent::{Agents, Ending, Handle, Run, Told},
+    agent::{Agents, Handle, Run, Told},
     config::Config,
+    core::runs::Ending,
 };
 
 /// Starts runs, and knows which programs stay.

@@ -19,7 +19,7 @@ use super::{
     journal::{append, line},
     place::{open_private, read_private, write_private},
 };
-use crate::room::{
+use crate::core::{
     Millis,
     audit::{Entry, sha256},
 };

@@ -5,10 +5,12 @@ mod clean;
 mod escape;
 pub mod lossless;
 mod sentence;
+mod shorten;
 mod wrap;
 
 pub use bytes::{bytes, hex, parse_bytes};
 pub use clean::{Cleaned, clean, clean_line, clean_with_tabs, is_hidden};
 pub use escape::{Escaped, escape, escape_json, escape_line};
 pub use sentence::sentence;
+pub use shorten::{escaped_line, first_bytes, last_bytes, one_line};
 pub use wrap::{cut, split_at_width, width, wrap, wrap_at_most};

@@ -11,7 +11,7 @@ use nexscope_relay::Relay;
 
 use crate::{
     config::{self, Flags, Paths},
-    room::{Command, Connection, Decision, Fate, How, Intent, ItemId, Person, Side, Stage, Target},
+    core::{Command, Connection, Decision, Fate, How, Intent, ItemId, Person, Side, Stage, Target},
     session::Session,
 };
 
@@ -133,7 +133,7 @@ fn offer(session: &mut Session, to: &[&str], path: &Path) -> u32 {
         force: true,
     };
     match session.perform(say) {
-        Ok(crate::room::Reply::Said(number)) => number,
+        Ok(crate::core::Reply::Said(number)) => number,
         other => panic!("{other:?}"),
     }
 }

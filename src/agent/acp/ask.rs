@@ -11,14 +11,13 @@ use agent_client_protocol_schema::v1::{
 };
 use serde_json::Value;
 
-use super::super::{
-    Answer,
-    prompt::{defuse, without_skills},
-    step::Step,
+use super::super::step::Step;
+use super::{result, tool};
+use crate::{
+    config::agents::Permissions,
+    core::runs::{ToolAnswer, defuse, without_skills},
     text,
 };
-use super::{result, tool};
-use crate::config::agents::Permissions;
 
 /// How often what nobody was asked about is told and the agent let go on; then its turn's end is the run's.
 const MOST_UNASKED: u32 = 3;
@@ -73,10 +72,10 @@ impl Asking {
             Permissions::Ask => {
                 return Step::Ask(tool::asked(key, call, &self.dir));
             }
-            Permissions::Allow => Answer::Allow,
+            Permissions::Allow => ToolAnswer::Allow,
             Permissions::ReadOnly => {
                 self.unasked += 1;
-                Answer::Deny("you may only read here, and nobody can be asked".to_owned())
+                ToolAnswer::Deny("you may only read here, and nobody can be asked".to_owned())
             }
         };
         match self.reply(&key, &answer) {
@@ -87,11 +86,11 @@ impl Asking {
 
     /// An answer to a request, as it is written to its standard input. What is allowed is so once, whatever else
     /// it offers: grants are kept here, and not by agents.
-    pub fn reply(&mut self, id: &str, answer: &Answer) -> Option<String> {
+    pub fn reply(&mut self, id: &str, answer: &ToolAnswer) -> Option<String> {
         let pending = self.pending.remove(id)?;
         let (kind, mut refusal) = match answer {
-            Answer::Allow => (PermissionOptionKind::AllowOnce, None),
-            Answer::Deny(reason) => (PermissionOptionKind::RejectOnce, Some(reason.as_str())),
+            ToolAnswer::Allow => (PermissionOptionKind::AllowOnce, None),
+            ToolAnswer::Deny(reason) => (PermissionOptionKind::RejectOnce, Some(reason.as_str())),
         };
         let option = pending.options.iter().find(|option| option.kind == kind);
         if option.is_none() && refusal.is_none() {
@@ -179,11 +178,11 @@ mod tests {
 
     #[test]
     fn an_option_is_chosen_by_its_kind_and_never_for_good() {
-        let no = || Answer::Deny("not today".to_owned());
+        let no = || ToolAnswer::Deny("not today".to_owned());
         for (kinds, answer, want) in [
-            (&ALL[..], Answer::Allow, Some("its-allow_once")),
+            (&ALL[..], ToolAnswer::Allow, Some("its-allow_once")),
             (&ALL, no(), Some("its-reject_once")),
-            (&["allow_always", "reject_always"], Answer::Allow, None),
+            (&["allow_always", "reject_always"], ToolAnswer::Allow, None),
             (&["allow_always", "reject_always"], no(), None),
         ] {
             let mut asking = Asking::new("/".into(), Permissions::Ask);
@@ -203,7 +202,7 @@ mod tests {
     fn a_reason_is_told_once_and_reads_no_file() {
         let mut asking = Asking::new("/".into(), Permissions::Ask);
         asks(&mut asking, json!("a"), &ALL);
-        let no = Answer::Deny("see @/etc/hostname and $skill".to_owned());
+        let no = ToolAnswer::Deny("see @/etc/hostname and $skill".to_owned());
         asking.reply("\"a\"", &no).unwrap();
         let told = asking.untold().unwrap();
         let want = "- make: see @\u{200b}/etc/hostname and $\u{200b}skill";

@@ -15,12 +15,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::super::{
-    Answer, Failed, Outcome, Run, Totals,
+    Run,
     step::{Conclusion, Messages, Step, is_session_id},
     talk::{JsonLines, Talk},
 };
 use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
-use crate::{config::agents::Permissions, room::Failure};
+use crate::{
+    config::agents::Permissions,
+    core::{
+        Failure,
+        runs::{Failed, Outcome, ToolAnswer, Totals},
+    },
+};
 
 /// The modes, by the ids that known agents give them, in which one asks before it changes anything.
 const ASKING_MODES: [&str; 4] = ["read-only", "default", "manual", "ask"];
@@ -94,7 +100,7 @@ impl Talk for Events {
         &mut self.complaint
     }
 
-    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+    fn reply(&mut self, request: &str, answer: &ToolAnswer) -> Option<String> {
         self.asking.reply(request, answer)
     }
 

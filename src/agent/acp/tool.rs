@@ -5,8 +5,9 @@ use std::{fs, path::Path};
 use agent_client_protocol_schema::v1::{ContentBlock, Diff, ToolCall, ToolCallContent, ToolKind};
 use serde_json::{Map, Value};
 
-use super::super::{Request, Rule, outside, shell, shown::Shown, step::common_folder};
+use super::super::{outside, shell, shown::Shown, step::common_folder};
 use super::changes;
+use crate::core::runs::{GrantRule, ToolRequest};
 
 /// Of a command's or a change's input what Codex's adapter notes about it, and what changes nothing of it.
 const CODEX_NOTES: [&str; 10] = [
@@ -69,7 +70,7 @@ pub(super) fn gave(call: &ToolCall) -> String {
 }
 
 /// What it would do, for a person who decides: the whole of it.
-pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> Request {
+pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> ToolRequest {
     let tool = name(call);
     let mut shown = Shown::new(call.raw_input.as_ref().unwrap_or(&Value::Null));
     let is_command = shown.command("command");
@@ -123,7 +124,9 @@ pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> Request {
     let files: Vec<String> = files(call).collect();
     let rule = match (is_command, &changes[..]) {
         (true, _) => Some(whole.rule(&tool)),
-        (false, [_, ..]) if is_edit => common_folder(dir, files.iter().map(String::as_str)).map(Rule::Below),
+        (false, [_, ..]) if is_edit => {
+            common_folder(dir, files.iter().map(String::as_str)).map(GrantRule::Below)
+        }
         (false, []) if tool.starts_with("mcp__") && input(call).is_some() => Some(whole.rule(&tool)),
         _ => None,
     };
@@ -268,7 +271,7 @@ mod tests {
         serde_json::from_value(call).unwrap()
     }
 
-    fn of(fields: Value, dir: &Path) -> Request {
+    fn of(fields: Value, dir: &Path) -> ToolRequest {
         asked("q".to_owned(), &call(fields), dir)
     }
 
@@ -389,9 +392,12 @@ mod tests {
         let inside = dir.canonicalize().unwrap();
         assert_eq!(
             of("src/a", "src/b", json!({}), "edit"),
-            Some(Rule::Below(inside.join("src")))
+            Some(GrantRule::Below(inside.join("src")))
         );
-        assert_eq!(of("src/a", "b", json!({}), "edit"), Some(Rule::Below(inside)));
+        assert_eq!(
+            of("src/a", "b", json!({}), "edit"),
+            Some(GrantRule::Below(inside))
+        );
         for (path, also, more, kind) in [
             ("../a", "src/a", json!({}), "edit"),
             ("src/a", "/etc/a", json!({}), "edit"),

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        Answer, Request, Rule, outside,
+        outside,
         shown::Shown,
         step::{Step, folder_inside},
     },
     reader::str_at,
 };
+use crate::core::runs::{GrantRule, ToolAnswer, ToolRequest};
 
 /// Its tool for questions to a person.
 const QUESTION: &str = "AskUserQuestion";
@@ -73,19 +74,21 @@ impl Asking {
     }
 
     /// A person's answer, as it is written to its standard input.
-    pub fn reply(&mut self, id: &str, answer: &Answer) -> Option<String> {
+    pub fn reply(&mut self, id: &str, answer: &ToolAnswer) -> Option<String> {
         let (tool, input) = self.pending.remove(id)?;
         Some(match answer {
             // A yes is no answer to a question.
-            Answer::Allow if tool == QUESTION => denial(id, "Decide that yourself, as you think best."),
-            Answer::Allow => line(json!({
+            ToolAnswer::Allow if tool == QUESTION => denial(id, "Decide that yourself, as you think best."),
+            ToolAnswer::Allow => line(json!({
                 "subtype": "success",
                 "request_id": id,
                 // Older versions want the input back.
                 "response": { "behavior": "allow", "updatedInput": input },
             })),
-            Answer::Deny(reason) if tool == QUESTION => denial(id, &format!("The person answers: {reason}")),
-            Answer::Deny(reason) => denial(id, &format!("The person said no: {reason}")),
+            ToolAnswer::Deny(reason) if tool == QUESTION => {
+                denial(id, &format!("The person answers: {reason}"))
+            }
+            ToolAnswer::Deny(reason) => denial(id, &format!("The person said no: {reason}")),
         })
     }
 }
@@ -106,7 +109,7 @@ fn line(response: Value) -> String {
 }
 
 /// A call of `tool`, for a person who decides: the whole of it.
-fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> Request {
+fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
     let mut shown = Shown::new(input);
     let rule = match tool {
         "Bash" => {
@@ -134,7 +137,7 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> Request {
     let whole = shown.finish();
     let rule = rule.and_then(|rule| match rule {
         Wanted::Call => Some(whole.rule(tool)),
-        Wanted::Folder(file) => folder_inside(dir, &file).map(Rule::Below),
+        Wanted::Folder(file) => folder_inside(dir, &file).map(GrantRule::Below),
     });
     whole.request(id.to_owned(), tool.to_owned(), outside::places(input), rule)
 }
@@ -211,22 +214,22 @@ mod tests {
         );
         assert_eq!(
             request.rule,
-            Some(Rule::Call {
+            Some(GrantRule::Call {
                 tool: "Bash".into(),
                 input: "echo hi > x".into()
             })
         );
-        let reply: Value = serde_json::from_str(&asking.reply("r1", &Answer::Allow).unwrap()).unwrap();
+        let reply: Value = serde_json::from_str(&asking.reply("r1", &ToolAnswer::Allow).unwrap()).unwrap();
         let response = json!({ "behavior": "allow", "updatedInput": input });
         assert_eq!(reply["response"]["response"], response);
-        assert_eq!(asking.reply("r1", &Answer::Allow), None);
+        assert_eq!(asking.reply("r1", &ToolAnswer::Allow), None);
     }
 
     #[test]
     fn a_no_says_why_and_what_is_withdrawn_is_gone() {
         let mut asking = Asking::new(Some("/".into()));
         asking.request(&asks("Bash", json!({ "command": "ls" })));
-        let no = asking.reply("r1", &Answer::Deny("not today".into())).unwrap();
+        let no = asking.reply("r1", &ToolAnswer::Deny("not today".into())).unwrap();
         assert!(no.contains("\"deny\"") && no.contains("not today"), "{no}");
         asking.request(&asks("Bash", json!({ "command": "ls" })));
         assert_eq!(
@@ -250,7 +253,7 @@ mod tests {
         assert!(no.contains("not supported"));
     }
 
-    fn of(tool: &str, input: Value) -> Request {
+    fn of(tool: &str, input: Value) -> ToolRequest {
         asked("r", tool, &input, Path::new("/nowhere"))
     }
 
@@ -341,10 +344,10 @@ mod tests {
         std::os::unix::fs::symlink(outer.path(), dir.join("out")).unwrap();
         let of = |path: &str| asked("r", "Write", &json!({ "file_path": path, "content": "x" }), &dir).rule;
         let inside = dir.canonicalize().unwrap();
-        assert_eq!(of("src/new.rs"), Some(Rule::Below(inside.join("src"))));
+        assert_eq!(of("src/new.rs"), Some(GrantRule::Below(inside.join("src"))));
         assert_eq!(
             of(&dir.join("new.rs").display().to_string()),
-            Some(Rule::Below(inside))
+            Some(GrantRule::Below(inside))
         );
         for outside in ["../x", "out/x", "/etc/x", "src/../../x", "missing/x"] {
             assert_eq!(of(outside), None, "{outside}");

@@ -7,13 +7,18 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::{
-    Failed, Outcome, Run, Totals, outside,
+    Run, outside,
     step::{BEGAN_ANEW, Conclusion, Growing, LATE, Messages, Step, is_session_id, joined},
     talk::{JsonLines, Talk},
-    text,
 };
 use super::{ask::Asking, message};
-use crate::room::Failure;
+use crate::{
+    core::{
+        Failure,
+        runs::{Failed, Outcome, ToolAnswer, Totals},
+    },
+    text,
+};
 
 /// Reads one run.
 pub(in super::super) type ClaudeReader = JsonLines<Events>;
@@ -88,7 +93,7 @@ impl Talk for Events {
         &mut self.complaint
     }
 
-    fn reply(&mut self, request: &str, answer: &super::super::Answer) -> Option<String> {
+    fn reply(&mut self, request: &str, answer: &ToolAnswer) -> Option<String> {
         self.asking.reply(request, answer)
     }
 
@@ -241,7 +246,7 @@ impl Events {
         // Its own words about a failed request, in the model's place.
         if event["error"].is_string() || str_at(message, "model") == "<synthetic>" {
             for block in texts {
-                self.complaint = text::cut(str_at(block, "text"), 1024).to_owned();
+                self.complaint = text::first_bytes(str_at(block, "text"), 1024).to_owned();
             }
             return;
         }

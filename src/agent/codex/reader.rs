@@ -4,11 +4,14 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
 
 use super::super::{
-    Failed, Outcome, Totals, outside,
+    outside,
     step::{BEGAN_ANEW, Conclusion, Messages, Step, is_session_id},
     talk::{JsonLines, Talk},
 };
-use crate::room::Failure;
+use crate::core::{
+    Failure,
+    runs::{Failed, Outcome, Totals},
+};
 
 /// Reads one run.
 pub(in super::super) type CodexReader = JsonLines<Events>;

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::models::{Api, Model, Turn};
 use super::*;
-use crate::agent::{
-    Answer, Event, Outcome, Rule,
-    tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
+use crate::{
+    agent::tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
+    config::agents::Project,
+    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer},
 };
-use crate::config::agents::Project;
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,10 +102,10 @@ async fn a_person_is_asked_and_what_they_say_happens() {
             let request = permission(&mut handle).await;
             assert!(request.what.contains(name), "{inside:?} {request:?}");
             match request.rule {
-                Some(Rule::Call { input, .. }) => {
+                Some(GrantRule::Call { input, .. }) => {
                     assert!(input.contains("echo ") && input.contains(name), "{input}")
                 }
-                Some(Rule::Below(folder)) => {
+                Some(GrantRule::Below(folder)) => {
                     assert_eq!(folder, work);
                     assert!(
                         request.what.starts_with("new: ") && request.what.contains("\n\n+ made"),
@@ -117,9 +117,9 @@ async fn a_person_is_asked_and_what_they_say_happens() {
             }
             assert!(!work.join(name).exists());
             let said = if yes {
-                Answer::Allow
+                ToolAnswer::Allow
             } else {
-                Answer::Deny(format!("no {name} because of the moon"))
+                ToolAnswer::Deny(format!("no {name} because of the moon"))
             };
             handle.answers.send((request.id, said)).await.unwrap();
         }
@@ -189,7 +189,10 @@ async fn the_answer_grows_and_the_session_goes_on() {
         ]);
         let mut stage = inside.stage(&model, "how are you?");
         let mut handle = stage.start();
-        until(&mut handle, |event| *event == Event::Partial("first".to_owned())).await;
+        until(&mut handle, |event| {
+            *event == RunEvent::Partial("first".to_owned())
+        })
+        .await;
         let asked = Instant::now();
         handle.stop.cancel();
         assert_eq!(ended(&to_the_end(&mut handle).await).outcome, Outcome::Cancelled);
@@ -232,7 +235,11 @@ async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
             let mut handle = stage.start();
             let request = permission(&mut handle).await;
             if runs {
-                handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+                handle
+                    .answers
+                    .send((request.id, ToolAnswer::Allow))
+                    .await
+                    .unwrap();
                 eventually(|| {
                     let all = carriers(&stage.run.id);
                     all.iter().any(|line| line.starts_with("tail "))

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::models::{Api, Model, Turn};
 use super::*;
-use crate::agent::{
-    Answer, Event, Outcome, Rule,
-    tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
+use crate::{
+    agent::tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
+    config::agents::Project,
+    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer},
 };
-use crate::config::agents::Project;
 
 fn model(turns: impl IntoIterator<Item = Turn>) -> Model {
     Model::start(Api::Anthropic, turns)
@@ -34,7 +34,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     let mut stage = claude(&model, "how are you?");
     let mut handle = stage.start();
     until(&mut handle, |event| {
-        *event == Event::Partial("one two".to_owned())
+        *event == RunEvent::Partial("one two".to_owned())
     })
     .await;
     handle.stop.cancel();
@@ -45,7 +45,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     let first = ended(&events).clone();
     assert_eq!(first.outcome, answer("first"));
     let session = first.session.expect("it has a session");
-    assert!(events.contains(&Event::Session(session.clone())));
+    assert!(events.contains(&RunEvent::Session(session.clone())));
 
     stage.again("and now?");
     stage.run.resume = Some(session.clone());
@@ -191,7 +191,7 @@ async fn a_stop_ends_it_at_once_with_its_tools() {
     let mut handle = stage.start();
     until(
         &mut handle,
-        |event| matches!(event, Event::Tool { name, .. } if name == "Bash"),
+        |event| matches!(event, RunEvent::Tool { name, .. } if name == "Bash"),
     )
     .await;
     eventually(|| {
@@ -283,17 +283,21 @@ async fn a_person_is_asked_and_what_they_say_happens() {
         ("Bash", "echo one > one.txt\n\n(it says: writes)")
     );
     assert!(!stage.path("work/one.txt").exists());
-    handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+    handle
+        .answers
+        .send((request.id, ToolAnswer::Allow))
+        .await
+        .unwrap();
 
     let request = permission(&mut handle).await;
     assert_eq!(
         request.rule,
-        Some(Rule::Call {
+        Some(GrantRule::Call {
             tool: "Bash".into(),
             input: "echo two > two.txt".into()
         })
     );
-    let no = Answer::Deny("two is one too many".to_owned());
+    let no = ToolAnswer::Deny("two is one too many".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
 
     let events = to_the_end(&mut handle).await;

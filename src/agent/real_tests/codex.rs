@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::models::{Api, Model, Turn};
 use super::*;
-use crate::agent::{
-    Event, Outcome,
-    tests::support::{carriers, ended, eventually, failure, notices, to_the_end, until},
+use crate::{
+    agent::tests::support::{carriers, ended, eventually, failure, notices, to_the_end, until},
+    core::runs::{Outcome, RunEvent},
 };
 
 fn model(turns: impl IntoIterator<Item = Turn>) -> Model {
@@ -34,7 +34,10 @@ async fn it_answers_and_the_session_goes_on() {
     let events = stage.events().await;
     let first = ended(&events).clone();
     assert_eq!(first.outcome, answer("first"));
-    assert!(events.contains(&Event::Partial("first".to_owned())), "{events:?}");
+    assert!(
+        events.contains(&RunEvent::Partial("first".to_owned())),
+        "{events:?}"
+    );
     let session = first.session.expect("it has a session");
 
     stage.again("and now?");
@@ -156,10 +159,13 @@ async fn a_stop_ends_it_while_it_streams_and_while_a_tool_runs() {
         let mut handle = stage.start();
         match command {
             None => {
-                until(&mut handle, |event| *event == Event::Partial("begun".to_owned())).await;
+                until(&mut handle, |event| {
+                    *event == RunEvent::Partial("begun".to_owned())
+                })
+                .await;
             }
             Some(command) => {
-                until(&mut handle, |event| matches!(event, Event::Tool { .. })).await;
+                until(&mut handle, |event| matches!(event, RunEvent::Tool { .. })).await;
                 eventually(|| {
                     carriers(&stage.run.id)
                         .iter()

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::models::{Api, Model, Turn};
 use super::*;
-use crate::agent::{
-    Answer, Event, Outcome, Rule,
-    tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
+use crate::{
+    agent::tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
+    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer},
 };
 
 fn model(turns: impl IntoIterator<Item = Turn>) -> Model {
@@ -62,8 +62,8 @@ async fn a_person_is_asked_and_what_they_say_happens() {
         let request = permission(&mut handle).await;
         assert!(request.what.contains(name), "{request:?}");
         match request.rule {
-            Some(Rule::Call { input, .. }) => assert!(input.contains("> ") && input.contains(name)),
-            Some(Rule::Below(folder)) => {
+            Some(GrantRule::Call { input, .. }) => assert!(input.contains("> ") && input.contains(name)),
+            Some(GrantRule::Below(folder)) => {
                 assert_eq!(folder, work);
                 assert!(
                     request.what.starts_with("new: ") && request.what.contains("\n\n+ made"),
@@ -75,9 +75,9 @@ async fn a_person_is_asked_and_what_they_say_happens() {
         }
         assert!(!work.join(name).exists());
         let said = if yes {
-            Answer::Allow
+            ToolAnswer::Allow
         } else {
-            Answer::Deny(format!("no {name} because of the moon"))
+            ToolAnswer::Deny(format!("no {name} because of the moon"))
         };
         handle.answers.send((request.id, said)).await.unwrap();
     }
@@ -167,10 +167,10 @@ async fn a_servers_tool_asks() {
     );
     fs::write(stage.path("codex/config.toml"), config).unwrap();
     let mut handle = stage.start();
-    for said in [Answer::Allow, Answer::Deny("one poke will do".to_owned())] {
+    for said in [ToolAnswer::Allow, ToolAnswer::Deny("one poke will do".to_owned())] {
         let request = permission(&mut handle).await;
         assert!(
-            matches!(&request.rule, Some(Rule::Call { tool, .. }) if tool == "x.poke"),
+            matches!(&request.rule, Some(GrantRule::Call { tool, .. }) if tool == "x.poke"),
             "{request:?}"
         );
         assert!(request.what.contains("\"who\": \"bob\""), "{}", request.what);
@@ -191,7 +191,10 @@ async fn the_answer_grows_and_the_session_goes_on() {
     ]);
     let mut stage = codex(&model, "how are you?");
     let mut handle = stage.start();
-    until(&mut handle, |event| *event == Event::Partial("first".to_owned())).await;
+    until(&mut handle, |event| {
+        *event == RunEvent::Partial("first".to_owned())
+    })
+    .await;
     handle.stop.cancel();
     to_the_end(&mut handle).await;
 
@@ -252,7 +255,11 @@ async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
         if asks {
             let request = permission(&mut handle).await;
             if runs {
-                handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+                handle
+                    .answers
+                    .send((request.id, ToolAnswer::Allow))
+                    .await
+                    .unwrap();
             }
         }
         if runs {

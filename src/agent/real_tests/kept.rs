@@ -5,9 +5,12 @@ use std::time::Instant;
 use super::acp::{Inside, OF_ACP};
 use super::models::{Api, Turn};
 use super::*;
-use crate::agent::{
-    Agents, Answer, Ending, Outcome, Told,
-    tests::support::{PATIENCE, carriers, ended, eventually, failure, notices, permission, to_the_end},
+use crate::{
+    agent::{
+        Agents, Told,
+        tests::support::{PATIENCE, carriers, ended, eventually, failure, notices, permission, to_the_end},
+    },
+    core::runs::{Ending, Outcome, ToolAnswer},
 };
 
 /// A program that can be kept.
@@ -92,7 +95,11 @@ async fn runs_of_one_session_go_on_in_one_program() {
         let mut agents = stage.agents();
         let mut handle = agents.start(stage.run.clone());
         let request = permission(&mut handle).await;
-        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        handle
+            .answers
+            .send((request.id, ToolAnswer::Allow))
+            .await
+            .unwrap();
         let first = ended(&to_the_end(&mut handle).await).clone();
         assert_eq!(
             (&first.outcome, first.stays),
@@ -120,7 +127,7 @@ async fn runs_of_one_session_go_on_in_one_program() {
         next(&mut stage, &second, "the third question");
         let mut handle = agents.start(stage.run.clone());
         let request = permission(&mut handle).await;
-        let no = Answer::Deny("the moon is wrong".to_owned());
+        let no = ToolAnswer::Deny("the moon is wrong".to_owned());
         handle.answers.send((request.id, no)).await.unwrap();
         let third = ended(&to_the_end(&mut handle).await).clone();
         assert_eq!(third.outcome, answer("third"), "{real:?}");
@@ -184,7 +191,11 @@ async fn a_stop_in_a_later_run_leaves_nothing() {
         next(&mut stage, &first, "second");
         let mut handle = agents.start(stage.run.clone());
         let request = permission(&mut handle).await;
-        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        handle
+            .answers
+            .send((request.id, ToolAnswer::Allow))
+            .await
+            .unwrap();
         eventually(|| carriers(&mark).iter().any(|line| line.starts_with("tail "))).await;
         handle.stop.cancel();
         let events = to_the_end(&mut handle).await;
@@ -224,7 +235,11 @@ async fn what_a_tool_leaves_running_ends_with_the_answer() {
         let agents = stage.agents();
         let mut handle = agents.start(stage.run.clone());
         let request = permission(&mut handle).await;
-        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        handle
+            .answers
+            .send((request.id, ToolAnswer::Allow))
+            .await
+            .unwrap();
         let first = ended(&to_the_end(&mut handle).await).clone();
         assert_eq!(
             (&first.outcome, first.stays),

@@ -5,8 +5,10 @@ use std::{fs, time::Duration};
 use serde_json::{Value, json};
 
 use super::support::*;
-use crate::agent::{Answer, Event, Outcome, Rule, Totals};
-use crate::config::agents::{Kind, Permissions};
+use crate::{
+    config::agents::{Kind, Permissions},
+    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer, Totals},
+};
 
 const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true,"sessionCapabilities":{}}}}"#;
 const NEW: &str = r#"{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s-1"}}"#;
@@ -71,7 +73,7 @@ async fn it_is_prompted_and_its_answer_grows() {
     assert_eq!((end.usd, end.tokens, end.tools), (Some(0.25), Some(7), 1));
     let totals = Totals { usd: 0.25, tokens: 7 };
     assert_eq!(end.totals, totals);
-    let tool = Event::Tool {
+    let tool = RunEvent::Tool {
         name: "shell".to_owned(),
         detail: "make".to_owned(),
     };
@@ -121,14 +123,18 @@ async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
     assert_eq!((&*request.tool, &*request.what), ("shell", "make"));
     assert_eq!(
         request.rule,
-        Some(Rule::Call {
+        Some(GrantRule::Call {
             tool: "shell".to_owned(),
             input: "make".to_owned()
         })
     );
-    handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+    handle
+        .answers
+        .send((request.id, ToolAnswer::Allow))
+        .await
+        .unwrap();
     let request = permission(&mut handle).await;
-    let no = Answer::Deny("not on a Friday".to_owned());
+    let no = ToolAnswer::Deny("not on a Friday".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("then without".to_owned()));
@@ -154,7 +160,11 @@ async fn where_nobody_is_asked_it_is_answered_at_once() {
         stage.run.agent.permissions = permissions;
         let events = stage.events().await;
         assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
-        assert!(!events.iter().any(|event| matches!(event, Event::Permission(_))));
+        assert!(
+            !events
+                .iter()
+                .any(|event| matches!(event, RunEvent::Permission(_)))
+        );
         assert_eq!(written(&stage, "said")["result"]["outcome"]["optionId"], want);
     }
 }

@@ -5,8 +5,10 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 
 use super::support::*;
-use crate::agent::{Answer, Outcome, Rule};
-use crate::config::agents::{Kind, Permissions};
+use crate::{
+    config::agents::{Kind, Permissions},
+    core::runs::{GrantRule, Outcome, ToolAnswer},
+};
 
 const THREAD: &str = r#"{"id":2,"result":{"thread":{"id":"t-1"}}}"#;
 const TURN: &str = r#"{"method":"turn/started","params":{"threadId":"t-1","turn":{"id":"u-1"}}}"#;
@@ -45,12 +47,12 @@ async fn it_is_told_what_it_may_and_asks_for_the_rest() {
     let request = permission(&mut handle).await;
     assert_eq!(
         request.rule,
-        Some(Rule::Call {
+        Some(GrantRule::Call {
             tool: "shell".to_owned(),
             input: "make".to_owned()
         })
     );
-    let no = Answer::Deny("not now".to_owned());
+    let no = ToolAnswer::Deny("not now".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
@@ -129,7 +131,7 @@ async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
     tokio::time::sleep(Duration::from_millis(900)).await;
     handle
         .answers
-        .send(("0".to_owned(), Answer::Allow))
+        .send(("0".to_owned(), ToolAnswer::Allow))
         .await
         .unwrap();
     let events = to_the_end(&mut handle).await;

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::support::*;
-use crate::agent::{Agents, Event, Outcome};
-use crate::config::agents::{Kind, Permissions};
-use crate::room::Failure;
+use crate::{
+    agent::Agents,
+    config::agents::{Kind, Permissions},
+    core::{
+        Failure,
+        runs::{Outcome, RunEvent},
+    },
+};
 
 fn stage(script: &str) -> Stage {
     Stage::new(Kind::Command, script)
@@ -49,8 +54,8 @@ async fn the_answer_grows_as_it_comes() {
             .success()
     );
     let mut handle = stage.start();
-    let partial = until(&mut handle, |event| matches!(event, Event::Partial(_))).await;
-    assert_eq!(partial, Event::Partial("one\n".to_owned()));
+    let partial = until(&mut handle, |event| matches!(event, RunEvent::Partial(_))).await;
+    assert_eq!(partial, RunEvent::Partial("one\n".to_owned()));
     std::fs::write(&fifo, "go\n").unwrap();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("one\ntwo".to_owned()));

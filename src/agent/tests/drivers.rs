@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::support::*;
-use crate::agent::{Event, Outcome, Totals};
-use crate::config::agents::{Kind, Permissions, Project};
+use crate::{
+    config::agents::{Kind, Permissions, Project},
+    core::runs::{Outcome, RunEvent, Totals},
+};
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"s-1"}"#;
 const DONE: &str = r#"{"type":"result","subtype":"success","is_error":false,"result":"fine","model_usage_since_last_result":{"m":{"inputTokens":5,"outputTokens":2,"costUSD":0.25}}}"#;
@@ -26,7 +28,7 @@ async fn claude_is_told_in_json_and_its_input_stays_open() {
     stage.run.resume = Some("s-1".to_owned());
     stage.run.before = Totals { usd: 1.0, tokens: 10 };
     let events = stage.events().await;
-    assert!(events.contains(&Event::Session("s-1".to_owned())));
+    assert!(events.contains(&RunEvent::Session("s-1".to_owned())));
     let end = ended(&events);
     assert_eq!(end.outcome, Outcome::Answer("fine".to_owned()));
     assert_eq!((end.usd, end.tokens), (Some(0.25), Some(7)));
@@ -139,7 +141,7 @@ async fn a_long_tool_is_no_stall() {
     let events = stage.events().await;
     assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
     assert_eq!(ended(&events).tools, 1);
-    let want = Event::Tool {
+    let want = RunEvent::Tool {
         name: "Bash".to_owned(),
         detail: "make".to_owned(),
     };
@@ -165,7 +167,10 @@ async fn claude_is_interrupted_in_its_own_words_first() {
          read interrupt; printf '%s\\n' \"$interrupt\" > interrupt; echo '{aborted}'"
     ));
     let mut handle = stage.start();
-    until(&mut handle, |event| *event == Event::Partial("begun".to_owned())).await;
+    until(&mut handle, |event| {
+        *event == RunEvent::Partial("begun".to_owned())
+    })
+    .await;
     handle.stop.cancel();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Cancelled);
@@ -238,7 +243,7 @@ async fn a_huge_line_and_a_flood_are_survived() {
     assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
     assert!(events.len() < 3_000, "{}", events.len());
     let longest = events.iter().map(|event| match event {
-        Event::Partial(text) => text.len(),
+        RunEvent::Partial(text) => text.len(),
         _ => 0,
     });
     assert!(longest.max().unwrap() <= 1 << 20);
@@ -262,10 +267,12 @@ async fn a_place_outside_is_told_before_what_is_written_behind_it() {
         let places: Vec<usize> = events
             .iter()
             .enumerate()
-            .filter_map(|(at, event)| matches!(event, Event::Outside(_)).then_some(at))
+            .filter_map(|(at, event)| matches!(event, RunEvent::Outside(_)).then_some(at))
             .collect();
         assert_eq!(places.len(), told, "{events:?}");
-        let written = events.iter().position(|event| matches!(event, Event::Partial(_)));
+        let written = events
+            .iter()
+            .position(|event| matches!(event, RunEvent::Partial(_)));
         assert!(
             places
                 .iter()

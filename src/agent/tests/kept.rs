@@ -5,8 +5,11 @@ use std::{fs, time::Duration};
 use tokio::time::timeout;
 
 use super::support::*;
-use crate::agent::{Agents, Ending, Event, Outcome, Told};
-use crate::config::agents::{Kind, Permissions};
+use crate::{
+    agent::{Agents, Told},
+    config::agents::{Kind, Permissions},
+    core::runs::{Ending, Outcome, RunEvent},
+};
 
 const KINDS: [Kind; 3] = [Kind::Claude, Kind::Codex, Kind::Acp];
 /// Longer than any test.
@@ -98,7 +101,7 @@ async fn the_next_run_of_the_session_goes_on_in_it() {
             stage.run.before = first.totals;
             let mut handle = agents.start(stage.run.clone());
             let events = to_the_end(&mut handle).await;
-            assert!(events.contains(&Event::Session("s-1".to_owned())), "{kind:?}");
+            assert!(events.contains(&RunEvent::Session("s-1".to_owned())), "{kind:?}");
             let later = ended(&events);
             assert_eq!((&later.outcome, later.stays), (&answer(n), false), "{kind:?}");
             assert_eq!(later.session.as_deref(), Some("s-1"));

@@ -4,12 +4,15 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::agent::{
-    Answer, Failed, Outcome, Rule, drive,
-    step::{Exit, Reader, Step},
-    tests::support::Stage,
+use crate::{
+    agent::{
+        drive,
+        step::{Exit, Reader, Step},
+        tests::support::Stage,
+    },
+    config::agents::{Kind, Permissions},
+    core::runs::{Failed, GrantRule, Outcome, ToolAnswer},
 };
-use crate::config::agents::{Kind, Permissions};
 
 /// Something that a program says.
 #[derive(Debug, Clone)]
@@ -136,7 +139,7 @@ proptest! {
         }
         // An answer to what it asked, and to what it did not, does no harm.
         for id in ["0", "1", "\"0\"", "x"] {
-            reader.reply(id, &Answer::Allow);
+            reader.reply(id, &ToolAnswer::Allow);
         }
         let exit = Exit { ok, how: "exit code 1".to_owned(), stderr: String::new() };
         let conclusion = reader.conclude(&exit);
@@ -226,7 +229,7 @@ fn input() -> impl Strategy<Value = Value> {
 }
 
 /// What a person is shown of that input, and what they could grant.
-fn shown(kind: Kind, tool: &str, input: &Value) -> Option<(String, String, Option<Rule>)> {
+fn shown(kind: Kind, tool: &str, input: &Value) -> Option<(String, String, Option<GrantRule>)> {
     let line = match kind {
         Kind::Claude => json!({ "type": "control_request", "request_id": "1",
             "request": { "subtype": "can_use_tool", "tool_name": tool, "input": input } }),

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use super::support::*;
-use crate::agent::{Event, Outcome, end_leftovers};
-use crate::config::agents::Kind;
+use crate::{
+    agent::end_leftovers,
+    config::agents::Kind,
+    core::runs::{Outcome, RunEvent},
+};
 
 /// Starts `script` and waits until it says `ready`.
 async fn ready(stage: &Stage) -> crate::agent::Handle {
     let mut handle = stage.start();
     until(
         &mut handle,
-        |event| matches!(event, Event::Partial(text) if text.contains("ready")),
+        |event| matches!(event, RunEvent::Partial(text) if text.contains("ready")),
     )
     .await;
     handle

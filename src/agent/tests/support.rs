@@ -5,11 +5,14 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Dur
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::{
-    Agents, Ending, Event, Handle, Outcome, Prompt, Request, Run, Totals, drive, settling::Waits,
+use super::super::{Agents, Handle, Run, drive, settling::Waits};
+use crate::{
+    config::agents::{Agent, Kind},
+    core::{
+        ask::{Approved, Ask, Speaker},
+        runs::{Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals},
+    },
 };
-use crate::config::agents::{Agent, Kind};
-use crate::room::ask::{Approved, Ask, Speaker};
 
 /// Far longer than anything takes; a test that waits for so long has failed.
 pub(in super::super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,7 +113,7 @@ impl Stage {
     }
 
     /// Runs it to its end.
-    pub async fn events(&self) -> Vec<Event> {
+    pub async fn events(&self) -> Vec<RunEvent> {
         let mut handle = self.start();
         to_the_end(&mut handle).await
     }
@@ -125,7 +128,7 @@ impl Stage {
 }
 
 /// Every event until the channel closes, the last of which must be the only end.
-pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<Event> {
+pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<RunEvent> {
     let mut events = Vec::new();
     let all = async {
         while let Some(event) = handle.events.recv().await {
@@ -135,15 +138,15 @@ pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<Event> {
     timeout(PATIENCE, all).await.expect("it does not end");
     let ends = events
         .iter()
-        .filter(|event| matches!(event, Event::Ended(_)))
+        .filter(|event| matches!(event, RunEvent::Ended(_)))
         .count();
     assert_eq!(ends, 1, "{events:#?}");
-    assert!(matches!(events.last(), Some(Event::Ended(_))), "{events:#?}");
+    assert!(matches!(events.last(), Some(RunEvent::Ended(_))), "{events:#?}");
     events
 }
 
 /// Waits for an event that `wanted` knows; gives it.
-pub(in super::super) async fn until(handle: &mut Handle, wanted: impl Fn(&Event) -> bool) -> Event {
+pub(in super::super) async fn until(handle: &mut Handle, wanted: impl Fn(&RunEvent) -> bool) -> RunEvent {
     loop {
         let event = timeout(PATIENCE, handle.events.recv())
             .await
@@ -152,30 +155,30 @@ pub(in super::super) async fn until(handle: &mut Handle, wanted: impl Fn(&Event)
         if wanted(&event) {
             return event;
         }
-        assert!(!matches!(event, Event::Ended(_)), "{event:?}");
+        assert!(!matches!(event, RunEvent::Ended(_)), "{event:?}");
     }
 }
 
 /// The next request of the run.
-pub(in super::super) async fn permission(handle: &mut Handle) -> Request {
-    match until(handle, |event| matches!(event, Event::Permission(_))).await {
-        Event::Permission(request) => request,
+pub(in super::super) async fn permission(handle: &mut Handle) -> ToolRequest {
+    match until(handle, |event| matches!(event, RunEvent::Permission(_))).await {
+        RunEvent::Permission(request) => request,
         other => panic!("{other:?}"),
     }
 }
 
-pub(in super::super) fn ended(events: &[Event]) -> &Ending {
+pub(in super::super) fn ended(events: &[RunEvent]) -> &Ending {
     match events.last() {
-        Some(Event::Ended(ending)) => ending,
+        Some(RunEvent::Ended(ending)) => ending,
         other => panic!("{other:?}"),
     }
 }
 
-pub(in super::super) fn notices(events: &[Event]) -> Vec<&str> {
+pub(in super::super) fn notices(events: &[RunEvent]) -> Vec<&str> {
     events
         .iter()
         .filter_map(|event| match event {
-            Event::Notice(text) => Some(&**text),
+            RunEvent::Notice(text) => Some(&**text),
             _ => None,
         })
         .collect()

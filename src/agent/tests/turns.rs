@@ -4,9 +4,11 @@ use std::{fs, time::Duration};
 
 use super::support::*;
 use crate::{
-    agent::{Answer, Event, Outcome, Request},
     config::agents::{Kind, Permissions},
-    room::Failure,
+    core::{
+        Failure,
+        runs::{Outcome, RunEvent, ToolAnswer, ToolRequest},
+    },
 };
 
 /// A script that plays `kind` up to the point where its turn has begun; then `turn`.
@@ -73,9 +75,9 @@ fn asks(kind: Kind, id: u32, command: &str) -> String {
     }
 }
 
-fn requests(events: &[Event]) -> Vec<&Request> {
+fn requests(events: &[RunEvent]) -> Vec<&ToolRequest> {
     let asked = events.iter().filter_map(|event| match event {
-        Event::Permission(request) => Some(request),
+        RunEvent::Permission(request) => Some(request),
         _ => None,
     });
     asked.collect()
@@ -150,7 +152,7 @@ async fn what_is_written_before_a_failure_or_a_stop_is_kept() {
 
         let stage = play(kind, &begins);
         let mut handle = stage.start();
-        until(&mut handle, |event| matches!(event, Event::Partial(_))).await;
+        until(&mut handle, |event| matches!(event, RunEvent::Partial(_))).await;
         handle.stop.cancel();
         let events = to_the_end(&mut handle).await;
         assert_eq!(ended(&events).outcome, Outcome::Cancelled);
@@ -212,11 +214,11 @@ async fn one_request_id_is_one_request() {
             let stage = play(kind, &turn);
             let mut handle = stage.start();
             // Even where its person has decided on the first one by now.
-            let _ = handle.answers.send(("1".to_owned(), Answer::Allow)).await;
+            let _ = handle.answers.send(("1".to_owned(), ToolAnswer::Allow)).await;
             let events = to_the_end(&mut handle).await;
             let ending = ended(&events);
             assert_eq!(why(&ending.outcome), Failure::Protocol, "{kind:?}");
-            let gone = Event::PermissionGone("1".to_owned());
+            let gone = RunEvent::PermissionGone("1".to_owned());
             let asked = requests(&events).len();
             assert!(
                 asked == 0 || asked == 1 && events.contains(&gone),
@@ -238,7 +240,11 @@ async fn a_request_id_is_not_used_again_after_its_answer() {
         let stage = play(kind, &turn);
         let mut handle = stage.start();
         let request = permission(&mut handle).await;
-        handle.answers.send((request.id, Answer::Allow)).await.unwrap();
+        handle
+            .answers
+            .send((request.id, ToolAnswer::Allow))
+            .await
+            .unwrap();
         let events = to_the_end(&mut handle).await;
         assert_eq!(why(&ended(&events).outcome), Failure::Protocol, "{kind:?}");
         assert!(requests(&events).is_empty(), "{kind:?}");
@@ -272,7 +278,7 @@ async fn a_request_does_not_hold_a_result() {
                 "{kind:?} {late}"
             );
             let open: Vec<&str> = requests(&events).iter().map(|request| &*request.id).collect();
-            let gone = |id: &&&str| events.contains(&Event::PermissionGone((**id).to_owned()));
+            let gone = |id: &&&str| events.contains(&RunEvent::PermissionGone((**id).to_owned()));
             assert!(open.iter().all(|id| gone(&id)), "{kind:?}: {events:?}");
             if !late {
                 assert!(!ending.stays || kind != Kind::Claude);

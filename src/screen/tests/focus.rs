@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use super::*;
 use crate::{
     config::{self, Flags, Paths},
-    room::{MentionFate, Post},
+    core::{MentionFate, Post},
     screen::{Screen, keymap::Context, state::Overlay},
     session::Session,
 };

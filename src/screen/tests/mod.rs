@@ -18,7 +18,7 @@ use super::{
     theme::Theme,
     view::{self, Look, Plan, Shown},
 };
-use crate::room::{Decision, Event, How, Intent, ItemId, Person, Record, Room, Settings, Target};
+use crate::core::{Decision, Event, How, Intent, ItemId, Person, Record, Room, Settings, Target};
 
 /// 3 March 2025, 09:14 UTC.
 pub(super) const NOW: u64 = 1_740_993_240_000;
@@ -69,7 +69,7 @@ impl World {
         };
         // Nothing expires by the clock of a session that takes the room over.
         let tomorrow = crate::session::now() + 86_400_000;
-        world.room.time_passes(crate::room::Steady::new(tomorrow));
+        world.room.time_passes(crate::core::Steady::new(tomorrow));
         world.event(Event::Welcome(Box::new(Welcome {
             v: 2,
             room: "lobby".into(),
@@ -135,9 +135,9 @@ impl World {
         self.follow(effects);
     }
 
-    fn follow(&mut self, effects: Vec<crate::room::Effect>) {
+    fn follow(&mut self, effects: Vec<crate::core::Effect>) {
         for effect in effects {
-            if let crate::room::Effect::Keep(record) = effect
+            if let crate::core::Effect::Keep(record) = effect
                 && let Some(kept) = Record::kept(&record)
             {
                 self.event(Event::Kept(kept));

@@ -6,8 +6,8 @@ use nexscope_relay::protocol::{Code, body::Chat};
 
 use super::*;
 use crate::{
-    agent::Event as AgentEvent,
-    room::Connection,
+    core::Connection,
+    core::runs::RunEvent as AgentEvent,
     screen::{
         composer::Composer,
         state::{Asked, ItemView, Overlay, Pane, Paper, Tone, What},

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::{
-    agent::{Ending, Event as AgentEvent, Outcome, Request, Rule},
-    room::{Connection, Reply},
+    core::{
+        Connection, Reply,
+        runs::{Ending, Failed, GrantRule, Outcome, RunEvent as AgentEvent, ToolRequest},
+    },
     screen::state::{Overlay, Pane, Paper},
 };
 
@@ -63,8 +65,8 @@ fn item_open_for_another_agent() {
         .insert("helper".into(), "asks before it acts");
     world.asks("bob", "can you review src/auth.rs?");
     let item = world.room.inbox.next().unwrap().id;
-    let intent = crate::room::Intent::NextAgent(item);
-    let shown = crate::room::Shown::written(&intent);
+    let intent = crate::core::Intent::NextAgent(item);
+    let shown = crate::core::Shown::written(&intent);
     let (_, chosen) = world
         .room
         .decide(Decision::new(intent, shown), Person::at_keyboard(), NOW);
@@ -168,7 +170,7 @@ fn draft_waits() {
         "The refresh reads it from the environment:\n\n    TOKEN=ghp_abcdefghijklmnopqrstuvwxyz0123456789";
     let ending = Ending {
         outcome: Outcome::Answer(text.into()),
-        ..Ending::failed(crate::agent::Failed::new(crate::room::Failure::Other, ""))
+        ..Ending::failed(Failed::new(crate::core::Failure::Other, ""))
     };
     world.event(Event::Run {
         run,
@@ -179,7 +181,7 @@ fn draft_waits() {
     let run = working(&mut world);
     let ending = Ending {
         outcome: Outcome::Answer(text.into()),
-        ..Ending::failed(crate::agent::Failed::new(crate::room::Failure::Other, ""))
+        ..Ending::failed(Failed::new(crate::core::Failure::Other, ""))
     };
     world.event(Event::Run {
         run,
@@ -194,13 +196,13 @@ fn draft_waits() {
 fn permission_waits() {
     let mut world = World::morning();
     let run = working(&mut world);
-    let request = Request {
+    let request = ToolRequest {
         id: "r1".into(),
         tool: "Bash".into(),
         what: "cargo test -p auth".into(),
         hidden: 0,
         outside: Vec::new(),
-        rule: Some(Rule::Call {
+        rule: Some(GrantRule::Call {
             tool: "Bash".into(),
             input: "cargo test -p auth".into(),
         }),

@@ -4,7 +4,7 @@ use ratatui::{Frame, layout::Rect, text::Line, widgets::Widget};
 
 use super::{Look, Plan, Scope, keys, words};
 use crate::{
-    room::{Audience, Command},
+    core::{Audience, Command},
     screen::{
         keymap::Context,
         state::{Asked, Pane, State, What},
@@ -99,7 +99,7 @@ pub(super) fn audience(look: &Look, state: &State) -> String {
     let everyone = format!("everyone, {others}");
     let thread = state.reading.thread.as_ref();
     let thread = thread.and_then(|open| look.room.threads.get(&open.id));
-    let in_thread = |thread: &crate::room::Thread| match &thread.audience {
+    let in_thread = |thread: &crate::core::Thread| match &thread.audience {
         Audience::Everyone => format!("t{}, {everyone}", thread.number),
         only => format!("t{}, {}", thread.number, only.in_words()),
     };
@@ -111,7 +111,7 @@ pub(super) fn audience(look: &Look, state: &State) -> String {
             note,
             ..
         })) => {
-            let direct = look.room.settings.mentions == crate::room::Mentions::Direct || note;
+            let direct = look.room.settings.mentions == crate::core::Mentions::Direct || note;
             let number = number.and_then(|number| look.room.threads.numbered(number));
             match number.or(thread) {
                 Some(thread) => in_thread(thread),

@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::{Look, Scope, list::List, spots::Spot, timeline::cut_line};
 use crate::{
-    room::{Given, Offer, Post, Side, Stage},
+    core::{Given, Offer, Post, Side, Stage},
     screen::state::State,
     text,
 };

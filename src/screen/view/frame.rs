@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::{Look, Plan, Scope, bar, bottom, composer, panes, paper, timeline, top};
 use crate::{
-    room::Connection,
+    core::Connection,
     screen::{
         action::Action,
         state::{Overlay, State},

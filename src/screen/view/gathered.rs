@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Look, Scope, timeline::cut_line, words};
 use crate::{
-    room::{One, ask::Speaker},
+    core::{One, ask::Speaker},
     text,
 };
 

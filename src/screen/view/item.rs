@@ -4,7 +4,7 @@ use ratatui::{layout::Rect, text::Line};
 
 use super::{Look, Scope, files, strip};
 use crate::{
-    room::{Intent, Item, ItemId, Matter},
+    core::{Intent, Item, ItemId, Matter},
     screen::{action::Action, keymap::Context, state::ItemView},
     text,
 };
@@ -243,7 +243,7 @@ fn explanations(look: &Look, item: &Item) -> Vec<(String, Scope)> {
 }
 
 /// The words of an item, with what was found in it marked.
-fn words(look: &Look, all: &str, flags: &[crate::room::Flag], width: usize) -> Vec<Line<'static>> {
+fn words(look: &Look, all: &str, flags: &[crate::core::Flag], width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for line in text::wrap(all, width.saturating_sub(2)) {
         // Each line is a part of the whole text.

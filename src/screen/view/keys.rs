@@ -4,7 +4,7 @@ use ratatui::{Frame, layout::Rect, style::Modifier, text::Line, text::Span, widg
 
 use super::{Look, Plan, Scope};
 use crate::{
-    room::{Item, Matter},
+    core::{Item, Matter},
     screen::{
         action::Action,
         keymap::Context,

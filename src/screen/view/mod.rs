@@ -33,7 +33,7 @@ use super::{
     keymap::Keymap,
     theme::{Scope, Theme},
 };
-use crate::room::{Millis, Room};
+use crate::core::{Millis, Room};
 
 pub use frame::draw;
 pub(super) use markdown::code_blocks;

@@ -11,7 +11,7 @@ use super::{
     top, words,
 };
 use crate::{
-    room::{Connection, ItemId},
+    core::{Connection, ItemId},
     screen::{
         keymap::Context,
         state::{Overlay, Pane, State},

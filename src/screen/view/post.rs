@@ -12,7 +12,7 @@ use super::{
     words,
 };
 use crate::{
-    room::{Doubt, Fate, One, Outgoing, Post},
+    core::{Doubt, Fate, One, Outgoing, Post},
     text,
 };
 
@@ -176,8 +176,8 @@ fn details(
 /// How far a message of ours has come with each of those whom it addresses.
 fn receipts(look: &Look, outgoing: &Outgoing) -> Vec<Span<'static>> {
     let one = |name: &String| match outgoing.receipts.get(&name.to_ascii_lowercase()) {
-        Some((state, why)) => look.fate(&crate::room::Fate::Told(name.clone(), *state, why.clone())),
-        None if outgoing.absent.contains(name) => look.fate(&crate::room::Fate::Absent(vec![name.clone()])),
+        Some((state, why)) => look.fate(&crate::core::Fate::Told(name.clone(), *state, why.clone())),
+        None if outgoing.absent.contains(name) => look.fate(&crate::core::Fate::Absent(vec![name.clone()])),
         None => look.span(format!("{name} has not told"), Scope::Dim),
     };
     outgoing.to.iter().map(one).collect()

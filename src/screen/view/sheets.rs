@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use super::{Look, Scope, words::activity};
 use crate::{
     command::WORDS,
-    room::{Reply, ask::Speaker},
+    core::{Reply, ask::Speaker},
     screen::{action::Action, keymap::Context},
     text,
 };
@@ -27,7 +27,7 @@ pub(in crate::screen) fn reply_lines(
 }
 
 fn who(look: &Look) -> Vec<Line<'static>> {
-    let line = |member: &crate::room::Seen| {
+    let line = |member: &crate::core::Seen| {
         let away = if member.status == Status::Away {
             ", away"
         } else {

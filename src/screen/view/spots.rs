@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::row::Row;
-use crate::{room::ItemId, screen::state::Pane};
+use crate::{core::ItemId, screen::state::Pane};
 
 /// What the mouse can be on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Look, Scope, files, timeline::cut_line};
 use crate::{
-    room::{Item, Matter, Mention},
+    core::{Item, Matter, Mention},
     screen::{action::Action, keymap::Context},
     text,
 };

@@ -10,7 +10,7 @@ use ratatui::text::Span;
 
 use super::{Look, Scope};
 use crate::{
-    room::{Connection, Enclosed, Fate, MentionFate, Millis, Post, Run, ask::Speaker},
+    core::{Connection, Enclosed, Fate, MentionFate, Millis, Post, Run, ask::Speaker},
     screen::{action::Action, keymap::Context},
 };
 
@@ -183,7 +183,7 @@ pub(super) fn usage(usage: &Usage) -> String {
 }
 
 /// What a draft would do.
-pub(super) fn would(draft: &crate::room::Draft) -> String {
+pub(super) fn would(draft: &crate::core::Draft) -> String {
     let what = match draft.post {
         Some(post) => format!(" would answer m{post}"),
         None => " would say".to_owned(),

@@ -4,7 +4,7 @@ use nexscope_relay::protocol::{Mode, is_id, is_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{control::Problem, room::Steady};
+use crate::{control::Problem, core::Steady};
 
 /// The longest that `watch` and `wait` wait, in seconds.
 pub(super) const LONGEST: u64 = 120;

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     control::{Caller, Problem},
+    core::{Command, Decision, How, Intent, ItemId, MentionFate, Person, Shown, Target},
     policy::{Asks, Permit},
-    room::{Command, Decision, How, Intent, ItemId, MentionFate, Person, Shown, Target},
 };
 
 impl Session {

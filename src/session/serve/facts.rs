@@ -8,7 +8,7 @@ use super::{
     args::{Limits, refused, thread, usage},
 };
 use crate::{
-    room::{Command, Connection, ItemId, Matter, MentionFate, Post, Reply, Side, Stage, UPDATE},
+    core::{Command, Connection, ItemId, Matter, MentionFate, Post, Reply, Side, Stage, UPDATE},
     session::Session,
 };
 

@@ -16,8 +16,8 @@ use super::{Session, now};
 use crate::{
     config::agents::Kind,
     control::{Call, Caller, Line, Problem, Request, Response},
+    core::{Command, Connection, ItemId, Millis, Reply, Steady, Unasked, What},
     policy::{self, Asks, How, Permit, Who},
-    room::{Command, Connection, ItemId, Millis, Reply, Steady, Unasked, What},
 };
 use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
 use waiting::{Waiting, Wish};

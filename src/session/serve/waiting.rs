@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     control::{Problem, Response},
-    room::{Intent, ItemId, Steady, What},
+    core::{Intent, ItemId, Steady, What},
     session::Session,
 };
 

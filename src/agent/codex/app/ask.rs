@@ -6,13 +6,13 @@ use std::{collections::HashMap, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::super::super::{
-    Answer, Rule, outside,
-    prompt::without_skills,
+    outside,
     shown::{Shown, Whole},
     step::Step,
 };
 use super::super::reader::str_at;
 use super::{STEER, items, line, steer, unsupported};
+use crate::core::runs::{GrantRule, ToolAnswer, without_skills};
 
 /// Requests that wait for an answer.
 #[derive(Debug, Default)]
@@ -135,7 +135,9 @@ impl Asking {
         shown.skip_unset(&["grantRoot"]);
         shown.says("reason");
         let plain = !shown.has_more_than(&[]);
-        let rule = items::folder(item, &self.dir).filter(|_| plain).map(Rule::Below);
+        let rule = items::folder(item, &self.dir)
+            .filter(|_| plain)
+            .map(GrantRule::Below);
         Asked {
             about: About::Approval,
             tool: "edit".to_owned(),
@@ -162,9 +164,9 @@ impl Asking {
     }
 
     /// A person's answer, as it is written to its standard input.
-    pub fn reply(&mut self, id: &str, answer: &Answer) -> Option<String> {
+    pub fn reply(&mut self, id: &str, answer: &ToolAnswer) -> Option<String> {
         let pending = self.pending.remove(id)?;
-        let yes = *answer == Answer::Allow;
+        let yes = *answer == ToolAnswer::Allow;
         let answered = match &pending.about {
             About::Approval => json!({ "decision": if yes { "accept" } else { "decline" } }),
             About::Permissions(wanted) => {
@@ -176,8 +178,8 @@ impl Asking {
             About::Questions(ids) => {
                 let said = match answer {
                     // A yes is no answer to a question.
-                    Answer::Allow => "Decide that yourself, as you think best.",
-                    Answer::Deny(reason) => reason,
+                    ToolAnswer::Allow => "Decide that yourself, as you think best.",
+                    ToolAnswer::Deny(reason) => reason,
                 };
                 let answers: serde_json::Map<String, Value> = ids
                     .iter()
@@ -190,7 +192,7 @@ impl Asking {
         // A refusal has no room for its reason, so that is said in the turn besides. Only when it is
         // taken in does the refusal follow: else the model might read on before it is there.
         match answer {
-            Answer::Deny(reason) if !reason.trim().is_empty() => {
+            ToolAnswer::Deny(reason) if !reason.trim().is_empty() => {
                 let text = without_skills(&format!("The person said no: {reason}"));
                 let id = STEER + self.reasons;
                 self.reasons += 1;
@@ -228,7 +230,7 @@ struct Asked {
     whole: Whole,
     /// All places that it names.
     places: Vec<String>,
-    rule: Option<Rule>,
+    rule: Option<GrantRule>,
 }
 
 fn permissions(mut shown: Shown, params: &Value) -> Asked {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::agent::Request;
+use crate::core::runs::ToolRequest;
 
 /// Params as the real one sends them.
 fn request(method: &str, id: Value, params: Value) -> Value {
@@ -14,7 +14,7 @@ fn command(params: Value) -> Value {
     request("item/commandExecution/requestApproval", json!(0), params)
 }
 
-fn asked(step: Step) -> Request {
+fn asked(step: Step) -> ToolRequest {
     match step {
         Step::Ask(request) => request,
         other => panic!("{other:?}"),
@@ -28,13 +28,13 @@ fn lines(text: Option<String>) -> Vec<Value> {
         .collect()
 }
 
-fn call(tool: &str, input: &str) -> Option<Rule> {
+fn call(tool: &str, input: &str) -> Option<GrantRule> {
     let (tool, input) = (tool.to_owned(), input.to_owned());
-    Some(Rule::Call { tool, input })
+    Some(GrantRule::Call { tool, input })
 }
 
-fn no(reason: &str) -> Answer {
-    Answer::Deny(reason.to_owned())
+fn no(reason: &str) -> ToolAnswer {
+    ToolAnswer::Deny(reason.to_owned())
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn a_command_waits_and_is_answered_once() {
     assert_eq!(request.what, "/bin/bash -lc 'echo hi > x'\n\n(it says: needs it)");
     assert_eq!(request.rule, call("shell", "/bin/bash -lc 'echo hi > x'"));
     assert_eq!(
-        lines(asking.reply("0", &Answer::Allow)),
+        lines(asking.reply("0", &ToolAnswer::Allow)),
         [json!({ "id": 0, "result": { "decision": "accept" } })]
     );
-    assert_eq!(asking.reply("0", &Answer::Allow), None);
+    assert_eq!(asking.reply("0", &ToolAnswer::Allow), None);
 }
 
 /// A grant of a command is of nothing else along with it.
@@ -144,7 +144,7 @@ fn a_change_of_files_shows_what_its_item_said() {
     let first = asked(asking.request(&of(json!({ "reason": null, "grantRoot": null })), &known));
     assert_eq!(first.tool, "edit");
     assert_eq!(first.what, format!("new: {}/n.txt\n\n+ hi\n+ ", inside.display()));
-    assert_eq!(first.rule, Some(Rule::Below(inside)));
+    assert_eq!(first.rule, Some(GrantRule::Below(inside)));
     let more = asked(asking.request(&of(json!({ "grantRoot": "/srv" })), &known));
     assert!(more.what.contains("\"grantRoot\": \"/srv\"") && more.rule.is_none());
     assert!(more.outside.contains(&"/srv".to_owned()));
@@ -167,7 +167,7 @@ fn more_room_is_for_one_turn() {
     let request = asked(asking.request(&ask, &HashMap::new()));
     assert!(request.what.contains("\"enabled\": true") && request.rule.is_none());
     let granted = json!({ "permissions": { "network": { "enabled": true } }, "scope": "turn" });
-    assert_eq!(lines(asking.reply("2", &Answer::Allow))[0]["result"], granted);
+    assert_eq!(lines(asking.reply("2", &ToolAnswer::Allow))[0]["result"], granted);
     asking.request(&ask, &HashMap::new());
     let refused = json!({ "permissions": {}, "scope": "turn" });
     assert_eq!(lines(asking.reply("2", &no("")))[0]["result"], refused);
@@ -190,7 +190,7 @@ fn a_servers_tool_can_be_granted_and_a_form_is_declined() {
     );
     assert_eq!(request.rule, call("x.poke", &request.what));
     let accept = json!({ "action": "accept", "content": {} });
-    assert_eq!(lines(asking.reply("3", &Answer::Allow))[0]["result"], accept);
+    assert_eq!(lines(asking.reply("3", &ToolAnswer::Allow))[0]["result"], accept);
     let plain = of(json!({ "serverName": "x", "mode": "form", "message": "Sure?" }));
     let request = asked(asking.request(&plain, &HashMap::new()));
     assert_eq!((request.what.as_str(), request.rule), ("Sure?", None));

@@ -11,12 +11,15 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::super::{
-    Answer, Failed, Outcome, Run, Totals,
+    Run,
     step::{BEGAN_ANEW, Conclusion, LATE, Messages, Step, is_session_id},
     talk::{JsonLines, Talk},
 };
 use super::super::reader::{failed, gave, str_at, touches, unwrapped};
-use crate::room::Failure;
+use crate::core::{
+    Failure,
+    runs::{Failed, Outcome, ToolAnswer, Totals},
+};
 
 use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input, unsupported};
 
@@ -79,7 +82,7 @@ impl Talk for Events {
         &mut self.complaint
     }
 
-    fn reply(&mut self, request: &str, answer: &Answer) -> Option<String> {
+    fn reply(&mut self, request: &str, answer: &ToolAnswer) -> Option<String> {
         self.asking.reply(request, answer)
     }
 

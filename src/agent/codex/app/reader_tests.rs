@@ -142,7 +142,7 @@ fn tools_and_what_they_ask() {
         "{}",
         request.what
     );
-    assert!(reader.reply("1", &Answer::Allow).unwrap().contains("accept"));
+    assert!(reader.reply("1", &ToolAnswer::Allow).unwrap().contains("accept"));
     assert_eq!(feed(&mut reader, &[RESOLVED]), [Step::State(Activity::Tool)]);
     // Asked once more, and withdrawn.
     let steps = feed(&mut reader, &[PATCH_ASKS, RESOLVED]);

@@ -15,7 +15,7 @@ use super::{
     words,
 };
 use crate::{
-    room::{Entry, Others, Run, What},
+    core::{Entry, Others, Run, What},
     screen::{action::Action, keymap::Context, reading::Reading},
     text,
 };

@@ -1,7 +1,7 @@
 //! Moving through the messages: by lines, to an end, to a message.
 
 use super::{At, Pages};
-use crate::room::What;
+use crate::core::What;
 
 impl Pages<'_, '_> {
     /// Moves by some lines; to what is older where negative.
