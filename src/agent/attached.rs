@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    core::runs::{Ending, Outcome, attached_path, may_bring_files},
-    transfer::AgentFile,
+use crate::core::{
+    files::AgentFile,
+    runs::{Ending, Outcome, attached_path, may_bring_files},
 };
 
 /// The most files that go with one answer.

@@ -15,10 +15,9 @@ use super::{
     step::{Invocation, Reader},
 };
 use crate::{
-    config::agents::Kind,
     core::{
         Failure,
-        runs::{Ending, Failed, RunEvent, ToolAnswer},
+        runs::{Ending, Failed, RunEvent, ToolAnswer, settings::Kind},
     },
     text,
 };

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::config::agents::Kind;
+use crate::core::runs::settings::Kind;
 
 /// One variable: name and value.
 pub(super) type Variable = (OsString, OsString);

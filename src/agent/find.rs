@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::config::agents::Kind;
+use crate::core::runs::settings::Kind;
 
 /// An agent program that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, Told, drive::Surroundings, pipes::read, program::Program, step::Step};
-use crate::config::agents::Agent;
+use crate::core::runs::settings::Agent;
 
 /// So many programs stay at once; the one that has waited longest makes room. Each holds 150 to 250 MB.
 const MOST: usize = 4;

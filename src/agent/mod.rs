@@ -37,10 +37,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    config::agents::Agent,
-    core::runs::{Prompt, RunEvent, ToolAnswer, Totals},
-};
+use crate::core::runs::{Prompt, RunEvent, ToolAnswer, Totals, settings::Agent};
 use kept::Kept;
 
 pub use find::{Found, find_on_path, is_on_path};

@@ -18,7 +18,7 @@ use super::{
     process::{Pipes, Process, Start},
     step::{Reader, Signals},
 };
-use crate::config::agents::Agent;
+use crate::core::runs::settings::Agent;
 
 /// An agent's program, with what it was started for.
 #[derive(Debug)]

@@ -24,10 +24,9 @@ use super::{
     watch::{Verdict, Watch},
 };
 use crate::{
-    config::agents::Kind,
     core::{
         Failure,
-        runs::{Ending, Failed, Outcome, RunEvent, ToolAnswer, ToolRequest, Totals},
+        runs::{Ending, Failed, Outcome, RunEvent, ToolAnswer, ToolRequest, Totals, settings::Kind},
     },
     text,
 };

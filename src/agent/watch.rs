@@ -8,9 +8,9 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::Instant;
 
 use super::step::Step;
-use crate::{
-    config::agents::Kind,
-    core::{Failure, runs::Failed},
+use crate::core::{
+    Failure,
+    runs::{Failed, settings::Kind},
 };
 
 /// Longer than any person is waited for; who asks for them sets the limit.

@@ -13,11 +13,11 @@ use nexscope_relay::protocol::Mode;
 
 use super::{Failure, start};
 use crate::{
-    config::{
-        self, Config, Flags, Paths, Token,
-        agents::{Agent, Kind, Permissions},
+    config::{self, Config, Flags, Paths},
+    core::{
+        Command, Connection, Decision, Intent, Person, Shown, Token, leading_names,
+        runs::settings::{Agent, Kind, Permissions},
     },
-    core::{Command, Connection, Decision, Intent, Person, Shown},
     session::{Session, fresh_token},
 };
 
@@ -85,7 +85,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
     session.room.tell_person(
         "This is a demo: bob and carol are played, and nothing leaves this computer. What asks your agent waits above \
          the line you write in: accept it or reject it. F1 helps, Ctrl-c twice leaves.",
-        crate::session::now(),
+        crate::clock::now(),
     );
     let join = |name: &'static str, mode: Mode| {
         let (relay, token) = (relay.clone(), token.clone());
@@ -139,7 +139,7 @@ async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
     ];
     for (by_bob, line, files) in lines {
         let who = if by_bob { &mut bob } else { &mut carol };
-        let (to, text) = match crate::command::leading_names(line) {
+        let (to, text) = match leading_names(line) {
             Ok((to, text)) => (to, text.to_owned()),
             Err(_) => (Vec::new(), line.to_owned()),
         };

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::{Failure, words::halls};
 use crate::{
     agent,
-    config::{self, Config, Flags, Paths, agents::Kind},
+    config::{self, Config, Flags, Paths},
     control::find,
+    core::runs::settings::Kind,
     link::{self, Check},
 };
 

@@ -18,7 +18,8 @@ use tokio::{
 use super::{Failure, log};
 use crate::{
     agent,
-    config::{self, Config, Flags, Paths, Token},
+    config::{self, Config, Flags, Paths},
+    core::Token,
     link::Invite,
     plain::{self, Options, Plain},
     policy::{Asks, Who},
@@ -156,7 +157,7 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
             "You host this room. Others join with this invite: {}",
             session.invite
         );
-        session.room.tell_person(invite, crate::session::now());
+        session.room.tell_person(invite, crate::clock::now());
     }
     drop(events);
     on_screen(session, &config, paths, start.flags(), guard, stop).await
@@ -212,7 +213,7 @@ async fn on_screen(
         };
         session = Session::start(config.clone(), paths).await?;
         if let Some(told) = told {
-            session.room.tell_person(told, crate::session::now());
+            session.room.tell_person(told, crate::clock::now());
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{Failure, answers};
 use crate::{
     config::Paths,
     control::{Client, Hall, find},
+    core::leading_names,
 };
 
 /// How a session is reached, and how its answer is printed.
@@ -167,9 +168,8 @@ impl Say {
     /// Takes the options that stand behind the names, as in the room. The text begins with the first word that is
     /// neither, and stays as it is, whatever it says.
     fn read_behind_names(mut self) -> Self {
-        let is_name = |word: &String| {
-            crate::command::leading_names(word).is_ok_and(|(to, text)| !to.is_empty() && text.is_empty())
-        };
+        let is_name =
+            |word: &String| leading_names(word).is_ok_and(|(to, text)| !to.is_empty() && text.is_empty());
         let names = self.words.iter().take_while(|word| is_name(word)).count();
         if names == 0 || !self.words.get(names).is_some_and(|word| word.starts_with("--")) {
             return self;
@@ -284,7 +284,7 @@ impl Word {
                 } = say.read_behind_names();
                 reach.read_last(&mut words);
                 let text = text_of(as_text(words)?, !files.is_empty())?;
-                let (to, text) = crate::command::leading_names(&text).map_err(Failure::Usage)?;
+                let (to, text) = leading_names(&text).map_err(Failure::Usage)?;
                 if text.trim().is_empty() && files.is_empty() {
                     let how = "There is nothing to say: nexscope-tui say [@NAME…] TEXT, or a text on standard input.";
                     return Err(Failure::Usage(how.to_owned()));

@@ -7,7 +7,6 @@ use nexscope_relay::protocol::{Mode, is_name};
 
 use crate::core::{Command, How, Intent};
 use parts::{job, split_word, target, thread_number};
-pub(crate) use say::leading_names;
 use say::{say, say_with_options, some_text, tell};
 
 /// What a line of a person's means.

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use nexscope_relay::protocol::is_name;
-
 use super::{
     Line,
     parts::{quoted_word, split_word, thread_number},
     usage,
 };
-use crate::core::Command;
+use crate::core::{Command, leading_names};
 
 /// Plain words: whom they name at their beginning, they ask.
 pub(super) fn say(text: &str) -> Result<Line, String> {
@@ -109,41 +107,6 @@ pub(super) fn tell(arguments: &str) -> Result<Line, String> {
         files: vec![],
         force,
     }))
-}
-
-/// The `@names` at the beginning of a text, and what stands behind them. A comma or a colon may follow each.
-pub(crate) fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
-    let (mut names, mut rest) = (Vec::new(), text.trim_start());
-    while let Some(after) = rest.strip_prefix('@') {
-        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        let (name, behind) = after.split_at(end.unwrap_or(after.len()));
-        let behind_mark = behind.strip_prefix([',', ':']).unwrap_or(behind);
-        if !(behind_mark.is_empty()
-            || behind_mark.starts_with(char::is_whitespace)
-            || behind_mark.starts_with('@'))
-        {
-            // `@alice,bob`: meant for two, and not for everybody to read.
-            if behind.starts_with(',') && is_name(name) {
-                return Err(format!(
-                    "Write @{name} @NAME for several, or a space behind the comma."
-                ));
-            }
-            // An address of another kind, such as a package name: just text.
-            break;
-        }
-        if !is_name(name) {
-            return Err(match name {
-                "" => "A name follows the @, as in @bob.".to_owned(),
-                "all" | "everyone" | "here" => {
-                    format!("@{name} is nobody: write without a name to tell everyone.")
-                }
-                _ => format!("@{name} is no name: 1 to 32 of a-z, 0-9, _ and -."),
-            });
-        }
-        names.push(name.to_owned());
-        rest = behind_mark.trim_start();
-    }
-    Ok((names, rest))
 }
 
 pub(super) fn some_text(text: &str, name: &str) -> Result<String, String> {

@@ -3,11 +3,11 @@
 
 use nexscope_relay::protocol::Mode;
 
-use super::{
-    Config, TokenSource,
-    agents::{Agent, Permissions, Project},
+use super::{Config, TokenSource};
+use crate::core::{
+    Mentions, Review,
+    runs::settings::{Agent, Permissions, Project},
 };
-use crate::core::{Mentions, Review};
 
 /// A change, taken apart.
 #[derive(Debug, Clone)]

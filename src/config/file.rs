@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::Spanned;
 
-use super::{
-    ConfigError,
-    agents::{self, Agent},
+use super::ConfigError;
+use crate::{
+    config::Colors,
+    core::{Attention, Mentions, Review, runs::settings::Agent},
+    link::Target,
+    text,
 };
-use crate::core::{Attention, Mentions, Review};
-use crate::screen::colors::Colors;
-use crate::{link::Target, text};
 use nexscope_relay::protocol::{Mode, is_name};
 
 /// What may be a name: of a member, a room, an agent.
@@ -52,13 +52,13 @@ pub struct File {
     /// Whether an agent with `permissions = "allow"` may do so unasked in auto mode too.
     pub auto_tools: Option<bool>,
     /// After how long a mention, or a file that is kept aside, expires that nobody decided.
-    #[serde(default, deserialize_with = "agents::some_duration")]
+    #[serde(default, deserialize_with = "crate::core::runs::settings::some_duration")]
     pub expire: Option<Duration>,
     /// After how long a permission is refused that nobody answered.
-    #[serde(default, deserialize_with = "agents::some_duration")]
+    #[serde(default, deserialize_with = "crate::core::runs::settings::some_duration")]
     pub permission_expire: Option<Duration>,
     /// After how long a message counts as failed that an addressee never received.
-    #[serde(default, deserialize_with = "agents::some_duration")]
+    #[serde(default, deserialize_with = "crate::core::runs::settings::some_duration")]
     pub give_up: Option<Duration>,
     /// The agent that answers where none is named.
     pub agent: Option<Spanned<String>>,

@@ -4,10 +4,10 @@ use nexscope_relay::protocol::is_name;
 use serde::Deserialize;
 
 use super::{
-    Paths, Token,
+    Paths,
     plain_file::{self, Links},
 };
-use crate::link::Target;
+use crate::{core::Token, link::Target};
 
 /// The plugin's settings that hold here as well; `mode = auto` does not.
 #[derive(Debug, Clone)]

@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt, path::Pat
 use nexscope_relay::protocol::Mode;
 
 use super::{
-    ConfigError, Paths, Token, TokenSource,
-    agents::Agent,
+    ConfigError, Paths, TokenSource,
     file::{File, Notify, Ui, parse, target, valid_name, wrong},
     files::Files,
     paths::in_home,
@@ -16,9 +15,9 @@ use super::{
     wide::Confirmed,
 };
 use crate::{
-    core::{Attention, Mentions, Review},
+    config::TerminalOverrides,
+    core::{Attention, Mentions, Review, Token, runs::settings::Agent},
     link::{Invite, Target},
-    screen::abilities::Wishes,
 };
 
 /// What flags set.
@@ -86,7 +85,7 @@ pub struct Config {
     /// Whether the mouse is the screen's from the start.
     pub mouse: bool,
     /// What the person knows of the terminal.
-    pub terminal: Wishes,
+    pub terminal: TerminalOverrides,
     /// The session has no face.
     pub headless: bool,
     /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
@@ -138,7 +137,7 @@ pub fn load(
         notify_for: vec![Attention::Item, Attention::Message, Attention::Failure],
         notify_command: Vec::new(),
         mouse: true,
-        terminal: Wishes::default(),
+        terminal: TerminalOverrides::default(),
         headless: false,
         remote_decisions: false,
         confirmed: Confirmed::read(paths),

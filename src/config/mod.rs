@@ -1,6 +1,5 @@
 //! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
 
-pub mod agents;
 mod change;
 mod error;
 mod file;
@@ -10,6 +9,7 @@ mod layers;
 mod paths;
 mod plain_file;
 mod save;
+mod terminal;
 mod token;
 mod trust;
 mod watch;
@@ -22,7 +22,8 @@ pub use import::{Plugin, plugin};
 pub use layers::{Config, Flags, Times, load};
 pub use paths::Paths;
 pub use save::{Choice, keep_invite, save};
-pub use token::{Token, TokenSource};
+pub use terminal::{Colors, TerminalOverrides};
+pub use token::TokenSource;
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};
 pub use wide::Confirmed;

@@ -4,8 +4,11 @@ use std::{fmt::Write, fs, io, net::SocketAddr, path::PathBuf};
 
 use toml_edit::{DocumentMut, value};
 
-use super::{Paths, agents::Kind};
-use crate::link::{Invite, Target};
+use super::Paths;
+use crate::{
+    core::runs::settings::Kind,
+    link::{Invite, Target},
+};
 
 /// What a person chose on the first screen.
 #[derive(Debug, Clone)]
@@ -90,7 +93,10 @@ fn toml(choice: &Choice) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Flags, Token, load};
+    use crate::{
+        config::{Flags, load},
+        core::Token,
+    };
     use std::os::unix::fs::PermissionsExt;
 
     fn paths(dir: &tempfile::TempDir) -> Paths {

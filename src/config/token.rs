@@ -1,6 +1,6 @@
 //! The token: as it stands in a layer, from a file, or from a command.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
 use super::{
     ConfigError,
@@ -8,16 +8,7 @@ use super::{
     paths::in_home,
     plain_file::{self, Links},
 };
-
-/// A secret that does not show itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(pub String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
+use crate::core::Token;
 
 /// Where a token comes from.
 ///

@@ -6,11 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Paths,
-    agents::{Agent, Project},
-    in_home,
-};
+use super::{Paths, in_home};
+use crate::core::runs::settings::{Agent, Project};
 
 /// What the person has said yes to, on this computer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A terminal that has attached to a session without a face: the socket carries its events one way, and what is
 //! drawn the other.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use crossterm::event::Event;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -10,7 +10,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::screen::{Errand, abilities::Abilities};
+use crate::config::Colors;
 
 /// The longest line, in bytes: what a person pastes is an event.
 const LINE_MAX: u64 = 16 << 20;
@@ -18,6 +18,31 @@ const LINE_MAX: u64 = 16 << 20;
 const WAY: usize = 16;
 /// How long a terminal that reads nothing may take to be told that it is over.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the terminal can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// How many colours there are.
+    pub colors: Colors,
+    /// It opens links (OSC 8).
+    pub links: bool,
+    /// It tells Alt from Esc (the kitty keyboard protocol).
+    pub keyboard: bool,
+    /// It shows italics as such. GNU screen shows them reversed, as what is selected is.
+    pub italics: bool,
+}
+
+/// Another program that has the terminal for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExternalProgram {
+    /// Write on at this, in their editor.
+    Write(String),
+    /// Look at a file, in their pager.
+    Look(PathBuf),
+    /// Have the shell back: the program stops until the shell goes on with it.
+    Stop,
+}
 
 /// What a terminal is, when it attaches.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -28,7 +53,7 @@ pub struct Attach {
     /// Its height, in rows.
     pub rows: u16,
     /// What it can do.
-    pub abilities: Abilities,
+    pub abilities: Capabilities,
 }
 
 /// What comes from an attached terminal.
@@ -48,7 +73,7 @@ pub enum ToTerminal {
     /// Write these bytes.
     Draw(String),
     /// Lend yourself to another program of the person's.
-    Lend(Errand),
+    Lend(ExternalProgram),
     /// Put this on the clipboard.
     Copy(String),
     /// It is over, and why.

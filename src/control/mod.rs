@@ -13,7 +13,9 @@ mod server;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use attach::{Attach, FromTerminal, Line, ToTerminal, read_line, write_line};
+pub use attach::{
+    Attach, Capabilities, ExternalProgram, FromTerminal, Line, ToTerminal, read_line, write_line,
+};
 pub use client::{Client, ClientError, find};
 pub use hall::{Entry, Hall};
 pub use peer::Caller;

@@ -4,7 +4,7 @@
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use super::{Audience, Draft, Effect, Enclosed, ItemId, Millis, Mode, Room, Target, flag};
-use crate::transfer::AgentFile;
+use crate::core::files::AgentFile;
 
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::{
     Attention, Draft, Effect, Enclosed, ItemId, MentionFate, Millis, Record, Room, Words,
     audit::{self, By, Decided, Edited, Verdict},
 };
+use crate::core::leading_names;
 
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
@@ -48,7 +49,7 @@ impl Room {
     /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
     pub(super) fn asks_others(&self, text: &str, to: &[String]) -> Vec<String> {
         let first = text.lines().next().unwrap_or_default();
-        let Ok((names, _)) = crate::command::leading_names(first) else {
+        let Ok((names, _)) = leading_names(first) else {
             return Vec::new();
         };
         let others = names.into_iter().filter(|name| !self.is_me(name));

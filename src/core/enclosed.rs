@@ -11,8 +11,8 @@ use super::{
     shared,
 };
 use crate::{
+    core::files::{AgentFile, CheckedFile, Source},
     text::{bytes, clean, clean_line},
-    transfer::{AgentFile, CheckedFile, Source},
 };
 
 /// Files up to this size, in bytes, are looked through.

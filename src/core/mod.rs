@@ -16,7 +16,7 @@ mod doubt;
 mod draft;
 mod enclosed;
 mod failure;
-mod files;
+pub mod files;
 mod flag;
 mod gathered;
 mod grant;
@@ -26,6 +26,7 @@ mod inbox;
 mod item;
 mod keys;
 mod known;
+mod leading_names;
 mod members;
 mod outbox;
 mod own;
@@ -47,6 +48,7 @@ mod steady;
 mod tests;
 mod thread;
 mod timeline;
+mod token;
 mod unknown;
 
 use std::collections::{HashMap, HashSet};
@@ -69,6 +71,7 @@ pub use growing::{Growing, Others};
 pub use guard::{Guard, Limits};
 pub use inbox::{Decided, Fate as MentionFate, Inbox};
 pub use item::{Draft, Item, ItemId, Matter, Mention, Permission};
+pub use leading_names::leading_names;
 pub use members::{Members, Seen};
 pub use outbox::{Fate, Outbox, Outgoing};
 pub use perform::{Command, Reply, UPDATE};
@@ -80,6 +83,7 @@ pub use shown::{Decision, Intent, Shown, Target};
 pub use steady::{ClockReading, Moment, Steady};
 pub use thread::{Audience, Thread, Threads};
 pub use timeline::{Doubt, Entry, Post, Timeline, What};
+pub use token::Token;
 pub use unknown::Unknown;
 
 use ask::Ask;
@@ -87,9 +91,9 @@ use gathered::Gathered;
 use inbox::Key;
 use known::Known;
 
-use crate::{
-    core::runs::{RunEvent, ToolAnswer, Totals},
-    transfer::{AgentFile, Source},
+use crate::core::{
+    files::{AgentFile, Source, TransferEvent, TransferId, TransferOrder},
+    runs::{RunEvent, ToolAnswer, Totals},
 };
 
 /// Milliseconds since the Unix epoch.
@@ -143,9 +147,9 @@ pub enum Event {
     /// A file's transfer tells something.
     File {
         /// Which.
-        handle: crate::transfer::Handle,
+        handle: TransferId,
         /// What.
-        event: crate::transfer::Event,
+        event: TransferEvent,
     },
     /// The files of a draft were looked through.
     Looked {
@@ -206,9 +210,9 @@ pub enum Effect {
     /// Do something with a file.
     File {
         /// Which.
-        handle: crate::transfer::Handle,
+        handle: TransferId,
         /// What.
-        order: crate::transfer::Order,
+        order: TransferOrder,
     },
     /// Look the files of a draft through; answered with [`Event::Looked`].
     Look {

@@ -10,7 +10,7 @@ use nexscope_relay::protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, Millis, Steady};
-use crate::{text, transfer::Source};
+use crate::{core::files::Source, text};
 
 /// A message of ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use super::{
     agents::Addressed,
     audit::{self, By},
 };
-use crate::transfer::Source;
+use crate::core::files::Source;
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]

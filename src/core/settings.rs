@@ -36,7 +36,7 @@ pub struct Settings {
     /// The key that members are shown of our own name; what carries it is our own.
     pub own_key: Option<String>,
     /// The relay's secret, which must not leave in an answer.
-    pub token: Option<crate::config::Token>,
+    pub token: Option<crate::core::Token>,
     /// Whether a message that begins with `@name` goes to those named alone.
     pub mentions: Mentions,
     /// The relay is inside this program: while we are away, so is the room.

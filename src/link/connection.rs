@@ -76,7 +76,7 @@ impl Task {
             Connection::Waiting {
                 code: end.code,
                 why: end.waiting(&self.login.name),
-                until: crate::session::now() + pause.as_millis() as u64,
+                until: crate::clock::now() + pause.as_millis() as u64,
             }
         };
         if self.events.send(Event::Connection(connection)).await.is_err() {

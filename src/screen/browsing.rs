@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Errand, Screen,
+    Screen,
     gate::Gate,
     key::Key,
     keymap::Context,
@@ -15,7 +15,10 @@ use super::{
     state::{Overlay, Pane, Paper, Tone},
     view::{self, Pages},
 };
-use crate::core::{Decision, Intent, ItemId, MentionFate, Shown};
+use crate::{
+    control::ExternalProgram,
+    core::{Decision, Intent, ItemId, MentionFate, Shown},
+};
 
 impl Screen {
     pub(super) fn open(&mut self, context: Context) {
@@ -40,7 +43,7 @@ impl Screen {
                 }
             }
             Context::Files => match self.selected_place() {
-                Some(path) => self.errand = Some(Errand::Look(path)),
+                Some(path) => self.errand = Some(ExternalProgram::Look(path)),
                 None => self
                     .state
                     .say("It is not here, so it cannot be opened.", Tone::Good),

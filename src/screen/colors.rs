@@ -1,25 +1,8 @@
 //! Colours as a terminal has them: none, 16, 256, or all.
 
 use ratatui::style::Color;
-use serde::{Deserialize, Serialize};
 
-/// How many colours a terminal has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Colors {
-    /// None, or none wanted (`NO_COLOR`).
-    #[serde(rename = "none")]
-    None,
-    /// The terminal's own 16.
-    #[serde(rename = "16")]
-    Sixteen,
-    /// The palette of 256.
-    #[serde(rename = "256")]
-    Palette,
-    /// 24 bits.
-    #[default]
-    #[serde(rename = "24bit")]
-    Full,
-}
+use crate::config::Colors;
 
 /// The code of a colour (ECMA-48, and ISO 8613-6 for more than eight): `base` is 0 for text, 10 for what is
 /// behind it.

@@ -11,7 +11,7 @@ use super::{
     theme::Theme,
     view::{self, Look, Plan},
 };
-use crate::{config::Config, core::Room, session::now};
+use crate::{clock::now, config::Config, core::Room};
 
 /// Draws the newest messages while the rest is being read: nothing can be done yet, and keys wait.
 pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
-    Errand, Screen,
+    Screen,
     action::Action,
     key::Key,
     keymap::{Context, Found},
@@ -15,7 +15,7 @@ use super::{
     pressed::Deed,
     state::{Pane, Tone},
 };
-use crate::{command::WORDS, core::Command};
+use crate::{command::WORDS, control::ExternalProgram, core::Command};
 
 /// What a front end does after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl Screen {
             Action::Mouse => self.toggle_mouse(),
             Action::TakeSettings => self.take_settings(now),
             Action::Redraw => self.redraw = true,
-            Action::Editor => self.errand = Some(Errand::Write(self.state.composer.whole())),
+            Action::Editor => self.errand = Some(ExternalProgram::Write(self.state.composer.whole())),
             Action::Leave => return self.leave(now),
             // A paste of several lines never sends anything.
             Action::Send if context == Context::Composer && self.state.gate.is_in_paste(now) => {

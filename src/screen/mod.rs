@@ -4,17 +4,18 @@
 //! a change is drawn at once, or, while changes come fast, at most 60 times a second what is typed, and 30
 //! times what has come.
 
-pub(crate) mod abilities;
 mod action;
 mod answering;
 mod attention;
 mod browsing;
+pub(crate) mod capabilities;
 pub(crate) mod colors;
 mod composer;
 mod copying;
 mod deciding;
 mod drag;
 mod events;
+mod external;
 mod files;
 mod gate;
 mod glimpse;
@@ -22,7 +23,6 @@ mod input;
 mod joining;
 mod key;
 mod keymap;
-mod lent;
 mod mouse;
 mod paint;
 mod palette;
@@ -53,19 +53,19 @@ use jiff::tz::TimeZone;
 use tokio::{signal::unix::Signal, task::JoinHandle, time::sleep_until};
 
 use crate::{
+    clock::now,
     config::{self, Config, ConfigError, Watch},
+    control::{Capabilities, ExternalProgram},
     core::{Connection, Decision},
-    session::{Session, now},
+    session::Session,
     store::{Desk, Left},
 };
-use abilities::Abilities;
 use attention::Attention;
 pub use events::Events;
 pub use glimpse::glimpse;
 use input::Next;
 use joining::Joining;
 use keymap::Keymap;
-pub use lent::Errand;
 use state::{State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
@@ -106,7 +106,7 @@ pub struct Screen {
     /// Whether the terminal gives us the mouse.
     mouse_was: bool,
     /// What the person wants to do in another program.
-    errand: Option<Errand>,
+    errand: Option<ExternalProgram>,
     /// What is to be put on the clipboard.
     clipboard: Option<String>,
     /// The screen as it was drawn last.
@@ -168,7 +168,7 @@ impl Screen {
     }
 
     /// What the terminal can do.
-    pub fn set_abilities(&mut self, abilities: &Abilities) {
+    pub fn set_abilities(&mut self, abilities: &Capabilities) {
         self.state.gate.alt_is_certain = abilities.keyboard;
         self.links = abilities.links;
     }
@@ -264,7 +264,7 @@ impl Screen {
                     _ => return Ok(()),
                 },
                 () = &mut stop => return Ok(()),
-                () = stopped(&mut stops) => self.errand = Some(Errand::Stop),
+                () = stopped(&mut stops) => self.errand = Some(ExternalProgram::Stop),
                 () = time_to_draw(surface, if typed { typed_draw } else { next_draw }), if dirty => {}
                 () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
                 () = until(reload_at) => {
@@ -296,7 +296,7 @@ impl Screen {
     }
 
     /// Another program of the person's has the terminal until it ends.
-    async fn lend<S: Surface>(&mut self, surface: &mut S, errand: Errand) {
+    async fn lend<S: Surface>(&mut self, surface: &mut S, errand: ExternalProgram) {
         let folder = self.session.state_folder().to_owned();
         let mut written = std::pin::pin!(surface.lend(&errand, &folder));
         // The room goes on meanwhile.
@@ -308,7 +308,7 @@ impl Screen {
         };
         self.redraw = true;
         match written {
-            Ok(text) if matches!(errand, Errand::Write(_)) => self.state.composer.set(&text),
+            Ok(text) if matches!(errand, ExternalProgram::Write(_)) => self.state.composer.set(&text),
             Ok(_) => {}
             Err(error) => self.state.say(format!("That did not work: {error}."), Tone::Bad),
         }

@@ -12,10 +12,8 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use super::{
-    abilities::Abilities,
-    colors::{Colors, code, fit},
-};
+use super::colors::{code, fit};
+use crate::{config::Colors, control::Capabilities};
 
 /// A frame of more bytes than this is shown at once, with the cursor away until it is whole.
 const LARGE: usize = 256;
@@ -51,7 +49,7 @@ pub struct Paint<W: Sheet> {
 
 impl<W: Sheet> Paint<W> {
     /// Draws by writing to `out`, which is a terminal that can do so much.
-    pub fn on(out: W, abilities: &Abilities) -> Self {
+    pub fn on(out: W, abilities: &Capabilities) -> Self {
         Self {
             italics: abilities.italics,
             ..Self::new(out, abilities.colors)

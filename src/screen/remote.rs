@@ -16,10 +16,10 @@ use ratatui::{Terminal, layout::Size};
 use tokio::sync::mpsc;
 
 use super::{
-    Errand, Surface,
+    Surface,
     paint::{Paint, Sheet},
 };
-use crate::control::{Attach, FromTerminal, Line, ToTerminal};
+use crate::control::{Attach, ExternalProgram, FromTerminal, Line, ToTerminal};
 
 /// An attached terminal.
 pub struct Remote {
@@ -105,7 +105,7 @@ impl Surface for Remote {
         let _ = self.wire.to.reserve_many(self.wire.to.max_capacity()).await;
     }
 
-    async fn lend(&mut self, errand: &Errand, _folder: &Path) -> io::Result<String> {
+    async fn lend(&mut self, errand: &ExternalProgram, _folder: &Path) -> io::Result<String> {
         let gone = || io::Error::other("the terminal is gone");
         let told = ToTerminal::Lend(errand.clone());
         self.wire.to.send(told).await.map_err(|_| gone())?;

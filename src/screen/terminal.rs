@@ -15,10 +15,12 @@ use ratatui::Terminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    Errand,
-    abilities::{Abilities, Wishes},
-    copying, lent,
+    copying, external,
     paint::{Paint, Sheet},
+};
+use crate::{
+    config::TerminalOverrides,
+    control::{Capabilities, ExternalProgram},
 };
 
 /// The real terminal.
@@ -46,7 +48,7 @@ pub trait Surface {
     }
     /// Lends the terminal to another program of the person's, and gives what they have written there. `folder` is
     /// private. Fails where the program cannot be started or did not end well.
-    fn lend(&mut self, errand: &Errand, folder: &Path) -> impl Future<Output = io::Result<String>>;
+    fn lend(&mut self, errand: &ExternalProgram, folder: &Path) -> impl Future<Output = io::Result<String>>;
     /// Puts a text on the person's clipboard.
     fn copy(&mut self, text: String) -> io::Result<()>;
 }
@@ -72,23 +74,23 @@ pub struct Guard {
     terminal: Real,
     out: Stdout,
     /// What the terminal can do.
-    pub abilities: Abilities,
+    pub abilities: Capabilities,
 }
 
 impl Guard {
     /// Takes the terminal. After a panic of the screen it is given back, and the place of the log is told.
-    pub fn take(log: &Path, wishes: &Wishes) -> io::Result<Self> {
+    pub fn take(log: &Path, wishes: &TerminalOverrides) -> io::Result<Self> {
         restore_on_panic(log);
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         Self::enter(wishes).inspect_err(|_| _ = restore())
     }
 
-    fn enter(wishes: &Wishes) -> io::Result<Self> {
+    fn enter(wishes: &TerminalOverrides) -> io::Result<Self> {
         let mut out = stdout();
         // Asked before anything else reads the terminal's answers; one that does not answer has two seconds.
         let asks = || terminal::supports_keyboard_enhancement().unwrap_or(false);
-        let abilities = Abilities::find(wishes, |name| std::env::var(name).ok(), asks);
+        let abilities = Capabilities::find(wishes, |name| std::env::var(name).ok(), asks);
         set_up(&mut out, abilities.keyboard)?;
         let terminal = Terminal::new(Paint::on(stdout(), &abilities))?;
         Ok(Self {
@@ -177,9 +179,9 @@ impl Surface for Guard {
         signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())).ok()
     }
 
-    async fn lend(&mut self, errand: &Errand, folder: &Path) -> io::Result<String> {
+    async fn lend(&mut self, errand: &ExternalProgram, folder: &Path) -> io::Result<String> {
         restore();
-        let written = lent::run(errand, folder).await;
+        let written = external::run(errand, folder).await;
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         self.terminal.backend_mut().forget();

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::now;
-use crate::core::{ClockReading, Effect, Millis, Room, Steady};
+use crate::{
+    clock::now,
+    core::{ClockReading, Effect, Millis, Room, Steady},
+};
 
 /// The longest sleep: the timers of the runtime may stand still while the machine sleeps, the steady clock does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

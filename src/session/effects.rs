@@ -2,9 +2,10 @@
 
 use tokio::sync::mpsc;
 
-use super::{Session, Steering, now};
+use super::{Session, Steering};
 use crate::{
     agent,
+    clock::now,
     core::{
         Effect, Failure,
         ask::Ask,

@@ -8,13 +8,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Session, Steering};
-use crate::{
-    config::agents::Kind,
-    core::{
-        Failure,
-        ask::Ask,
-        runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals},
-    },
+use crate::core::{
+    Failure,
+    ask::Ask,
+    runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, settings::Kind},
 };
 
 /// A mention that was handed over and is not yet answered.

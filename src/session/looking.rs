@@ -6,9 +6,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    config::Token,
-    core::{Event, LOOKED_THROUGH, Looked},
-    transfer::{self, AgentFile},
+    core::{Event, LOOKED_THROUGH, Looked, Token, files::AgentFile},
+    transfer,
 };
 
 /// What looks files through for a session.

@@ -26,11 +26,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::now,
     config::{Change, Config, ConfigError, Paths},
     control::{Attach, Call, Entry, Hall, Line, Server},
     core::{
-        Attention, Command, Connection, Decision, Event, Intent, ItemId, Millis, Outbound, Person, Reply,
-        Room, Shown,
+        Attention, Command, Connection, Decision, Event, Intent, ItemId, Outbound, Person, Reply, Room,
+        Shown,
+        files::Source,
         runs::{RunEvent, ToolAnswer},
     },
     link::{Invite, Link, Standing, Target},
@@ -47,12 +49,6 @@ use staying::Staying;
 pub use host::{Host, HostError, fresh_token, reachable};
 pub use onward::Onward;
 pub use opening::Opening;
-
-/// Milliseconds since the Unix epoch, by the system's clock.
-pub fn now() -> Millis {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
-}
 
 /// What the next hello says: always what the room has now, so that nothing changed since the start is lost.
 fn standing(room: &Room) -> Standing {
@@ -275,7 +271,7 @@ impl Session {
         let Intent::Accept { target, .. } = intent else {
             return Ok(());
         };
-        let (effects, changed) = self.room.look_again(*target, transfer::Source::is_there);
+        let (effects, changed) = self.room.look_again(*target, Source::is_there);
         self.carry_out(effects);
         changed.map_or(Ok(()), Err)
     }

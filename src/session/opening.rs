@@ -11,11 +11,12 @@ use nexscope_relay::room::Owner;
 use tokio::sync::mpsc;
 
 use super::{
-    AGENT_EVENTS, Clients, Clock, Entry, HISTORY, Hall, Host, Server, Session, StartError, fresh_token, now,
+    AGENT_EVENTS, Clients, Clock, Entry, HISTORY, Hall, Host, Server, Session, StartError, fresh_token,
 };
 use crate::{
-    config::{Config, Paths, Token, TokenSource},
-    core::{Effect, Outgoing, Room, Settings, audit},
+    clock::now,
+    config::{Config, Paths, TokenSource},
+    core::{Effect, Outgoing, Room, Settings, Token, audit},
     link::{Invite, Link, Login, Target},
     store::{self, Journal, Lock, Place, Reading},
     transfer::Transfers,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Config, agents::Permissions},
-    core::{FileRules, Limits, Millis, Settings},
+    config::Config,
+    core::{FileRules, Limits, Millis, Settings, runs::settings::Permissions},
 };
 
 /// The settings of a room for a member of this name.

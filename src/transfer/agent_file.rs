@@ -5,14 +5,13 @@ use std::{
     fs::{File, Metadata},
     io,
     os::{fd::OwnedFd, unix::fs::MetadataExt},
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 use rustix::fs::{Mode, OFlags};
-use serde::{Deserialize, Serialize};
 
-use super::{Source, disk, source};
-use crate::text::lossless;
+use super::{disk, source};
+use crate::core::files::{AgentFile, CheckedFile, Identity, Source};
 
 /// Opens a folder only to open something beneath it, which needs no permission to list it.
 #[cfg(target_os = "linux")]
@@ -22,43 +21,6 @@ const FOLDER: OFlags = OFlags::DIRECTORY;
 
 /// Does not wait for a writer, as opening a pipe does, and does not become the owner of a terminal.
 const READ: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
-
-/// Where a file of an agent's lies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Written")]
-pub struct AgentFile {
-    /// The agent's folder, absolute and without links when the file was named.
-    #[serde(with = "lossless")]
-    folder: PathBuf,
-    /// The path beneath it.
-    #[serde(with = "lossless")]
-    name: PathBuf,
-}
-
-/// An [`AgentFile`] in the journal; earlier versions kept its path alone, which was below the folder.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Beneath {
-        #[serde(with = "lossless")]
-        folder: PathBuf,
-        #[serde(with = "lossless")]
-        name: PathBuf,
-    },
-    Path(#[serde(with = "lossless")] PathBuf),
-}
-
-impl From<Written> for AgentFile {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Beneath { folder, name } => Self { folder, name },
-            Written::Path(path) => Self {
-                folder: path.parent().unwrap_or(Path::new("/")).to_owned(),
-                name: path.file_name().unwrap_or_default().into(),
-            },
-        }
-    }
-}
 
 impl AgentFile {
     /// Finds a file that an agent names: one below `folder`. Links are resolved here, once; from then on none is
@@ -85,11 +47,6 @@ impl AgentFile {
             .map_err(|why| format!("{name}: {why}"))
     }
 
-    /// The whole path, for people.
-    pub fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
-    }
-
     /// Opens it, and looks at what was opened. Fails, in words.
     pub(super) fn open(&self) -> Result<(File, Metadata), String> {
         let opened = open_folder(&self.folder).and_then(|folder| open_beneath(&folder, &self.name, READ));
@@ -102,28 +59,6 @@ impl AgentFile {
     }
 }
 
-#[cfg(test)]
-impl From<&str> for AgentFile {
-    fn from(path: &str) -> Self {
-        Written::Path(path.into()).into()
-    }
-}
-
-#[cfg(test)]
-impl From<PathBuf> for AgentFile {
-    fn from(path: PathBuf) -> Self {
-        Written::Path(path).into()
-    }
-}
-
-/// Which file of an agent's a [`Source`] is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    file: AgentFile,
-    device: u64,
-    inode: u64,
-}
-
 impl Identity {
     /// Opens the file, where it is still this one. Fails, in words.
     pub(super) fn open(&self) -> Result<File, String> {
@@ -132,52 +67,6 @@ impl Identity {
             true => Ok(file),
             false => Err(source::CHANGED.to_owned()),
         }
-    }
-}
-
-/// A file of an agent's that was read whole: this very file is sent, or none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Source", into = "Source")]
-pub struct CheckedFile(Source);
-
-impl CheckedFile {
-    /// What is sent.
-    pub fn source(&self) -> &Source {
-        &self.0
-    }
-
-    #[cfg(test)]
-    pub(crate) fn test(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
-        let identity = Identity {
-            file: path.clone().into(),
-            device: 1,
-            inode: 2,
-        };
-        Self(Source {
-            path,
-            size: 41,
-            modified: 7,
-            sha256: "ab".repeat(32),
-            identity: Some(identity),
-        })
-    }
-}
-
-impl TryFrom<Source> for CheckedFile {
-    type Error = &'static str;
-
-    fn try_from(source: Source) -> Result<Self, Self::Error> {
-        match source.identity.is_some() && !source.sha256.is_empty() {
-            true => Ok(Self(source)),
-            false => Err("a file that was never checked"),
-        }
-    }
-}
-
-impl From<CheckedFile> for Source {
-    fn from(checked: CheckedFile) -> Self {
-        checked.0
     }
 }
 

@@ -3,6 +3,8 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::transfer::{STEP, outflow::Outflow};
 

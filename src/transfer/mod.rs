@@ -4,7 +4,6 @@
 //! come near the room or the screen: they go from the connection to the thread, and from the thread to it.
 
 mod agent_file;
-mod name;
 mod outflow;
 mod part;
 mod receive;
@@ -24,12 +23,14 @@ use std::{
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::link::{Files, Piece};
+use crate::{
+    core::files::{TransferEvent, TransferId, TransferOrder},
+    link::{Files, Piece},
+};
 use turns::Turns;
 
-pub use agent_file::{AgentFile, CheckedFile, Contents, Identity, contents};
-pub use name::safe_name;
-pub use source::{Source, inspect};
+pub use agent_file::{Contents, contents};
+pub use source::inspect;
 
 /// The bytes of one reading or writing step where no chunk says its size.
 const STEP: usize = 256 * 1024;
@@ -43,109 +44,15 @@ const EVENTS: usize = 256;
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(100);
 
-/// Which transfer: the file's number in the room, and to whom it goes where it is one of ours.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Handle {
-    /// The file's number: `f12`.
-    pub number: u32,
-    /// The receiver of one of our files; `None` for a file that comes.
-    pub to: Option<String>,
-}
-
-/// What a transfer tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A file of ours is read: it can be offered.
-    Hashed(Source),
-    /// It can come: so many bytes of it are here already.
-    Ready {
-        /// Bytes that are here and checked.
-        have: u64,
-    },
-    /// So many bytes have gone or come, counted from the file's beginning.
-    Progress {
-        /// Bytes.
-        have: u64,
-    },
-    /// A file that nobody has accepted yet is here, whole, and kept aside.
-    Aside,
-    /// It is over, and well.
-    Done {
-        /// Where a file that came lies; the source of one of ours.
-        path: PathBuf,
-    },
-    /// The stream was cut; it can go on from here.
-    Cut {
-        /// Bytes.
-        have: u64,
-    },
-    /// It cannot go on.
-    Failed(String),
-}
-
-/// A file to be fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its safe name.
-    pub name: String,
-    /// Its size in bytes, as announced.
-    pub size: u64,
-    /// Its SHA-256 in hex, where it was announced.
-    pub sha256: Option<String>,
-    /// What tells its `.part` from others: 16 hex digits.
-    pub tag: String,
-    /// Our person has accepted it: it gets its final name when it is whole.
-    pub accepted: bool,
-    /// All of it was here already, kept aside, when the program ended.
-    pub whole: bool,
-    /// It was wanted before the program ended: it may have got its name just then.
-    pub again: bool,
-}
-
-/// A file of ours to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Giving {
-    /// The file as it was when it was offered.
-    pub source: Source,
-    /// The file's id in the message that offered it.
-    pub file: String,
-    /// The receiver.
-    pub to: String,
-    /// Where in the file to begin.
-    pub offset: u64,
-}
-
-/// What the room wants of the transfers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// Read a file that is to be offered; answered with [`Event::Hashed`].
-    Hash(PathBuf),
-    /// Make ready for a file; answered with [`Event::Ready`].
-    Fetch(Wanted),
-    /// Take what comes on a stream for a file that was made ready.
-    Take {
-        /// The stream.
-        stream: Uuid,
-        /// Where in the file it begins.
-        offset: u64,
-    },
-    /// Our person has accepted a file that is kept aside, or is coming to be.
-    Keep,
-    /// Send a file of ours.
-    Give(Giving),
-    /// End it; what has come of a file is deleted.
-    Stop,
-}
-
 /// All transfers of a session.
 pub struct Transfers {
     dir: PathBuf,
     link: Files,
-    running: HashMap<Handle, Task>,
+    running: HashMap<TransferId, Task>,
     turns: Turns,
     /// What they tell.
-    pub events: mpsc::Receiver<(Handle, Event)>,
-    events_in: mpsc::Sender<(Handle, Event)>,
+    pub events: mpsc::Receiver<(TransferId, TransferEvent)>,
+    events_in: mpsc::Sender<(TransferId, TransferEvent)>,
 }
 
 /// A transfer's thread, and the way to it.
@@ -157,9 +64,9 @@ struct Task {
 /// How a thread reaches the others.
 #[derive(Clone)]
 struct Ways {
-    handle: Handle,
+    handle: TransferId,
     link: Files,
-    events: mpsc::Sender<(Handle, Event)>,
+    events: mpsc::Sender<(TransferId, TransferEvent)>,
 }
 
 impl Transfers {
@@ -177,7 +84,7 @@ impl Transfers {
     }
 
     /// Carries an order out.
-    pub fn carry_out(&mut self, handle: Handle, order: Order) {
+    pub fn carry_out(&mut self, handle: TransferId, order: TransferOrder) {
         // Those that are over have let go of their end.
         self.running.retain(|_, task| !task.pieces.is_closed());
         let ways = Ways {
@@ -186,16 +93,16 @@ impl Transfers {
             events: self.events_in.clone(),
         };
         match order {
-            Order::Hash(path) => self.start(handle, ways, move |ways, pieces| {
+            TransferOrder::Hash(path) => self.start(handle, ways, move |ways, pieces| {
                 source::hash(&path, &ways, pieces);
             }),
-            Order::Fetch(wanted) => {
+            TransferOrder::Fetch(wanted) => {
                 let dir = self.dir.clone();
                 self.start(handle, ways, move |ways, pieces| {
                     receive::run(&dir, wanted, &ways, pieces);
                 });
             }
-            Order::Give(giving) => {
+            TransferOrder::Give(giving) => {
                 let stream = Uuid::new_v4();
                 let (pieces_in, pieces) = mpsc::channel(PIECES);
                 self.link.streams.insert(stream, pieces_in.clone());
@@ -218,7 +125,7 @@ impl Transfers {
                 };
                 self.running.insert(handle, task);
             }
-            Order::Take { stream, offset } => {
+            TransferOrder::Take { stream, offset } => {
                 let Some(task) = self.running.get(&handle) else {
                     return self.link.refuse(stream, OVER);
                 };
@@ -228,8 +135,8 @@ impl Transfers {
                     self.link.refuse(stream, OVER);
                 }
             }
-            Order::Keep => self.tell(&handle, Piece::Keep),
-            Order::Stop => {
+            TransferOrder::Keep => self.tell(&handle, Piece::Keep),
+            TransferOrder::Stop => {
                 self.tell(&handle, Piece::Stop);
                 self.running.remove(&handle);
             }
@@ -239,7 +146,7 @@ impl Transfers {
     /// Stops what a handle does and starts something new for it.
     fn start(
         &mut self,
-        handle: Handle,
+        handle: TransferId,
         ways: Ways,
         work: impl FnOnce(Ways, mpsc::Receiver<Piece>) + Send + 'static,
     ) {
@@ -252,7 +159,7 @@ impl Transfers {
         self.running.insert(handle, task);
     }
 
-    fn tell(&self, handle: &Handle, piece: Piece) {
+    fn tell(&self, handle: &TransferId, piece: Piece) {
         if let Some(task) = self.running.get(handle) {
             // Full: it is about to be ended for that.
             let _ = task.pieces.try_send(piece);
@@ -271,7 +178,7 @@ fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) -> Option<JoinHan
             tracing::error!(%error, "no thread for a file");
             let why = format!("this computer has no thread left for it ({error})");
             // Nobody reads only where the session ends.
-            let _ = events.try_send((handle, Event::Failed(why)));
+            let _ = events.try_send((handle, TransferEvent::Failed(why)));
             None
         }
     }
@@ -279,7 +186,7 @@ fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) -> Option<JoinHan
 
 impl Ways {
     /// Tells the room. Waits where it has much to do.
-    fn tell(&self, event: Event) {
+    fn tell(&self, event: TransferEvent) {
         // The session may be gone; then nobody is to be told.
         let _ = self.events.blocking_send((self.handle.clone(), event));
     }
@@ -298,7 +205,7 @@ impl Pulse {
     fn beat(&mut self, ways: &Ways, have: u64) {
         if self.last.elapsed() >= PROGRESS {
             self.last = Instant::now();
-            ways.tell(Event::Progress { have });
+            ways.tell(TransferEvent::Progress { have });
         }
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{STEP, Source, disk, source::CHANGED};
+use super::{STEP, disk, source::CHANGED};
+use crate::core::files::Source;
 
 /// An open file, of which each part is read before it is sent.
 pub(super) enum Outflow {

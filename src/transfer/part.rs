@@ -10,7 +10,9 @@ use std::{
 use rustix::fs::{OFlags, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{STEP, Wanted, disk, name};
+use super::{STEP, disk};
+use crate::core::files::Download;
+use crate::core::files::numbered;
 
 /// What stays free on the disk, in bytes, whatever comes.
 const FLOOR: u64 = 64 << 20;
@@ -34,7 +36,7 @@ pub(super) struct Part {
 impl Part {
     /// Opens the `.part` of a file in `dir`, or makes it (0600), and reads what is in it. Fails, in words, where
     /// there is not enough room, or the disk or a link stands in the way.
-    pub fn open(dir: &Path, wanted: &Wanted) -> Result<Self, String> {
+    pub fn open(dir: &Path, wanted: &Download) -> Result<Self, String> {
         let said = |error: io::Error| format!("{} cannot be used: {}", dir.display(), disk(&error));
         fs::DirBuilder::new()
             .recursive(true)
@@ -87,14 +89,14 @@ impl Part {
 
     /// Where the file lies, if it got its name just before the program ended: nothing is left of its `.part`, and a
     /// file of that name is what was announced.
-    pub fn finished(dir: &Path, wanted: &Wanted) -> Option<PathBuf> {
+    pub fn finished(dir: &Path, wanted: &Download) -> Option<PathBuf> {
         if dir.join(part_name(wanted)).exists() {
             return None;
         }
         let announced = wanted.sha256.as_ref()?;
         let names = (1..NUMBERS).map(|number| match number {
             1 => wanted.name.clone(),
-            number => name::numbered(&wanted.name, number),
+            number => numbered(&wanted.name, number),
         });
         names
             .map(|name| dir.join(name))
@@ -124,7 +126,7 @@ impl Part {
     }
 
     /// Checks the whole. Fails, in words, where it is not what was announced; then it is deleted.
-    pub fn check(&mut self, wanted: &Wanted) -> Result<(), String> {
+    pub fn check(&mut self, wanted: &Download) -> Result<(), String> {
         let found = crate::text::hex(&self.hash.clone().finalize());
         let well = wanted
             .sha256
@@ -142,11 +144,11 @@ impl Part {
     }
 
     /// Gives it its name; one that is taken gets a number. Returns where it lies.
-    pub fn finish(&self, dir: &Path, wanted: &Wanted) -> Result<PathBuf, String> {
+    pub fn finish(&self, dir: &Path, wanted: &Download) -> Result<PathBuf, String> {
         for number in 1..NUMBERS {
             let name = match number {
                 1 => wanted.name.clone(),
-                number => name::numbered(&wanted.name, number),
+                number => numbered(&wanted.name, number),
             };
             let path = dir.join(name);
             match rename_new(&self.path, &path) {
@@ -179,7 +181,7 @@ impl Part {
     }
 }
 
-fn part_name(wanted: &Wanted) -> String {
+fn part_name(wanted: &Download) -> String {
     format!("{}.{}.part", wanted.name, wanted.tag)
 }
 

@@ -6,8 +6,11 @@ use nexscope_relay::protocol::StreamReason;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Event, OVER, Pulse, Wanted, Ways, disk, part::Part};
-use crate::link::{Life, Piece, REPLACED};
+use super::{OVER, Pulse, Ways, disk, part::Part};
+use crate::{
+    core::files::{Download, TransferEvent},
+    link::{Life, Piece, REPLACED},
+};
 
 /// Where one stream stands.
 struct Stream {
@@ -23,7 +26,7 @@ struct Stream {
 /// A transfer's own state.
 struct Receiving<'a> {
     dir: &'a Path,
-    wanted: Wanted,
+    wanted: Download,
     ways: &'a Ways,
     part: Part,
     stream: Option<Stream>,
@@ -39,7 +42,7 @@ enum Next {
 }
 
 /// Takes the file until it is whole, is stopped, or cannot be taken.
-pub(super) fn run(dir: &Path, wanted: Wanted, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+pub(super) fn run(dir: &Path, wanted: Download, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
     take(dir, wanted, ways, &mut pieces);
     // Whoever has begun to send it once more is told, and does not wait for credit for ever.
     pieces.close();
@@ -52,18 +55,18 @@ pub(super) fn run(dir: &Path, wanted: Wanted, ways: &Ways, mut pieces: mpsc::Rec
     }
 }
 
-fn take(dir: &Path, wanted: Wanted, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
+fn take(dir: &Path, wanted: Download, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
     if wanted.again
         && let Some(path) = Part::finished(dir, &wanted)
     {
-        return ways.tell(Event::Done { path });
+        return ways.tell(TransferEvent::Done { path });
     }
     let part = match Part::open(dir, &wanted) {
         Ok(part) => part,
-        Err(why) => return ways.tell(Event::Failed(why)),
+        Err(why) => return ways.tell(TransferEvent::Failed(why)),
     };
     let whole = wanted.whole && part.have == wanted.size;
-    let ready = Event::Ready { have: part.have };
+    let ready = TransferEvent::Ready { have: part.have };
     let mut receiving = Receiving {
         dir,
         wanted,
@@ -193,14 +196,14 @@ impl Receiving<'_> {
             StreamReason::Cancelled if message == REPLACED => return Next::Go,
             StreamReason::PeerGone => {
                 let have = self.part.have;
-                self.ways.tell(Event::Cut { have });
+                self.ways.tell(TransferEvent::Cut { have });
                 return Next::Go;
             }
             StreamReason::Cancelled => {
                 // It is not offered any more, so the rest will never come.
                 self.part.delete();
                 self.ways
-                    .tell(Event::Failed("the sender has stopped it".to_owned()));
+                    .tell(TransferEvent::Failed("the sender has stopped it".to_owned()));
             }
             StreamReason::Failed => {
                 let why = crate::text::clean_line(message, 200);
@@ -216,28 +219,28 @@ impl Receiving<'_> {
     fn cut(&mut self) {
         if self.stream.take().is_some() {
             let have = self.part.have;
-            self.ways.tell(Event::Cut { have });
+            self.ways.tell(TransferEvent::Cut { have });
         }
     }
 
     /// All bytes are here.
     fn whole(&mut self) -> Next {
         if let Err(why) = self.part.check(&self.wanted) {
-            self.ways.tell(Event::Failed(why));
+            self.ways.tell(TransferEvent::Failed(why));
             return Next::Over;
         }
         if self.wanted.accepted {
             return self.finish();
         }
         self.aside = true;
-        self.ways.tell(Event::Aside);
+        self.ways.tell(TransferEvent::Aside);
         Next::Go
     }
 
     fn finish(&mut self) -> Next {
         self.ways.tell(match self.part.finish(self.dir, &self.wanted) {
-            Ok(path) => Event::Done { path },
-            Err(why) => Event::Failed(why),
+            Ok(path) => TransferEvent::Done { path },
+            Err(why) => TransferEvent::Failed(why),
         });
         Next::Over
     }
@@ -250,7 +253,7 @@ impl Receiving<'_> {
     /// It may be asked for again, and goes on from what is here.
     fn failed(&mut self, why: String) {
         self.part.tidy();
-        self.ways.tell(Event::Failed(why));
+        self.ways.tell(TransferEvent::Failed(why));
     }
 
     fn end_stream(&mut self, reason: StreamReason, message: &str) {

@@ -4,8 +4,11 @@ use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use uuid::Uuid;
 
-use super::{Event, Giving, Pulse, Ways, outflow::Outflow, turns::Turns};
-use crate::link::{FileFrame, Life, Piece, REPLACED};
+use super::{Pulse, Ways, outflow::Outflow, turns::Turns};
+use crate::{
+    core::files::{TransferEvent, Upload},
+    link::{FileFrame, Life, Piece, REPLACED},
+};
 
 /// How a stream of ours ended.
 enum End {
@@ -23,7 +26,7 @@ enum End {
 
 /// Sends the file when its turn has come, and tells how it ended.
 pub(super) fn run(
-    giving: &Giving,
+    giving: &Upload,
     stream: Uuid,
     turns: &Turns,
     ways: &Ways,
@@ -34,12 +37,12 @@ pub(super) fn run(
     match turns.wait(&mut pieces) {
         Ok(_turn) => on_stream(giving, (life, stream), ways, &mut pieces),
         Err(Some(Piece::Stop | Piece::Replaced)) => {}
-        Err(_) => ways.tell(Event::Cut { have: giving.offset }),
+        Err(_) => ways.tell(TransferEvent::Cut { have: giving.offset }),
     }
     ways.link.streams.remove(stream);
 }
 
-fn on_stream(giving: &Giving, (life, stream): (Life, Uuid), ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
+fn on_stream(giving: &Upload, (life, stream): (Life, Uuid), ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
     let open = StreamOpen {
         stream: stream.to_string(),
         to: Some(giving.to.clone()),
@@ -64,7 +67,7 @@ fn on_stream(giving: &Giving, (life, stream): (Life, Uuid), ways: &Ways, pieces:
         Ok(Some(outflow)) => Ok(outflow),
         Ok(None) => {
             if is_cut {
-                ways.tell(Event::Cut { have: giving.offset });
+                ways.tell(TransferEvent::Cut { have: giving.offset });
             }
             return;
         }
@@ -78,25 +81,25 @@ fn on_stream(giving: &Giving, (life, stream): (Life, Uuid), ways: &Ways, pieces:
     match end {
         End::Done => {
             ways.link.send_close(life, stream, StreamReason::Done, "");
-            ways.tell(Event::Done {
+            ways.tell(TransferEvent::Done {
                 path: giving.source.path.clone(),
             });
         }
-        End::Cut(have) => ways.tell(Event::Cut { have }),
-        End::Stopped(Some(why)) => ways.tell(Event::Failed(why)),
+        End::Cut(have) => ways.tell(TransferEvent::Cut { have }),
+        End::Stopped(Some(why)) => ways.tell(TransferEvent::Failed(why)),
         End::Replaced => ways
             .link
             .send_close(life, stream, StreamReason::Cancelled, REPLACED),
         End::Stopped(None) => ways.link.send_close(life, stream, StreamReason::Cancelled, ""),
         End::Broken(why) => {
             ways.link.send_close(life, stream, StreamReason::Failed, &why);
-            ways.tell(Event::Failed(why));
+            ways.tell(TransferEvent::Failed(why));
         }
     }
 }
 
 fn give(
-    giving: &Giving,
+    giving: &Upload,
     mut file: Outflow,
     (life, stream): (Life, Uuid),
     ways: &Ways,

@@ -5,49 +5,22 @@ use std::{
     io::Read,
     ops::ControlFlow,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Event, Identity, Pulse, STEP, Ways, disk};
-use crate::{link::Piece, text::lossless};
-
-/// A file of ours, as it was when it was offered: who changes it later does not send something else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// Where it lies.
-    #[serde(with = "lossless")]
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was changed last, in nanoseconds since the Unix epoch: by the clock of the system that a program
-    /// cannot set back as it can the file's own time.
-    pub modified: u64,
-    /// The SHA-256 of its bytes, in hex; empty until they were read.
-    pub sha256: String,
-    /// Which file it is, where an agent named it: it is opened beneath that agent's folder alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Identity>,
-}
+use super::{Pulse, STEP, Ways, disk};
+use crate::{
+    core::files::{Source, TransferEvent},
+    link::Piece,
+};
 
 /// Why a file is not sent that is not what it was.
 pub(super) const CHANGED: &str = "it has changed since it was offered; it has to be offered again";
 
 impl Source {
-    /// A file that our person named, and that is still to be read.
-    pub fn unread(path: PathBuf) -> Self {
-        Self {
-            path,
-            size: 0,
-            modified: 0,
-            sha256: String::new(),
-            identity: None,
-        }
-    }
-
     fn of(path: &Path, meta: &Metadata, sha256: String) -> Self {
         Self {
             path: path.to_owned(),
@@ -136,9 +109,9 @@ pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) 
         })
     });
     match read {
-        Ok(Some(source)) => ways.tell(Event::Hashed(source)),
+        Ok(Some(source)) => ways.tell(TransferEvent::Hashed(source)),
         Ok(None) => {}
-        Err(why) => ways.tell(Event::Failed(why)),
+        Err(why) => ways.tell(TransferEvent::Failed(why)),
     }
 }
 

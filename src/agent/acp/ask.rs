@@ -14,8 +14,7 @@ use serde_json::Value;
 use super::super::step::Step;
 use super::{result, tool};
 use crate::{
-    config::agents::Permissions,
-    core::runs::{ToolAnswer, defuse, without_skills},
+    core::runs::{ToolAnswer, defuse, settings::Permissions, without_skills},
     text,
 };
 

@@ -19,7 +19,7 @@ use super::{
     Run, claude,
     step::{Invocation, Signals, is_session_id},
 };
-use crate::config::agents::Project;
+use crate::core::runs::settings::Project;
 use reader::AcpReader;
 
 /// The ids of our own requests; a prompt's is its number, from the first one on.

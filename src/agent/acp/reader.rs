@@ -20,12 +20,9 @@ use super::super::{
     talk::{JsonLines, Talk},
 };
 use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
-use crate::{
-    config::agents::Permissions,
-    core::{
-        Failure,
-        runs::{Failed, Outcome, ToolAnswer, Totals},
-    },
+use crate::core::{
+    Failure,
+    runs::{Failed, Outcome, ToolAnswer, Totals, settings::Permissions},
 };
 
 /// The modes, by the ids that known agents give them, in which one asks before it changes anything.

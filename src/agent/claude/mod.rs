@@ -11,7 +11,7 @@ use super::{
     Run,
     step::{Invocation, is_session_id},
 };
-use crate::config::agents::{Permissions, Project};
+use crate::core::runs::settings::{Permissions, Project};
 
 use reader::ClaudeReader;
 

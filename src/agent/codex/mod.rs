@@ -9,7 +9,7 @@ use super::{
     Run,
     step::{Invocation, Reader, is_session_id},
 };
-use crate::config::agents::{Permissions, Project};
+use crate::core::runs::settings::{Permissions, Project};
 
 use reader::CodexReader;
 

@@ -8,8 +8,7 @@ use super::models::{Api, Model, Turn};
 use super::*;
 use crate::{
     agent::tests::support::{carriers, ended, eventually, failure, notices, permission, to_the_end, until},
-    config::agents::Project,
-    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer},
+    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer, settings::Project},
 };
 
 fn model(turns: impl IntoIterator<Item = Turn>) -> Model {

@@ -16,7 +16,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use models::{KEY, Model};
 
 use super::tests::support::Stage;
-use crate::config::agents::{Kind, Permissions};
+use crate::core::runs::settings::{Kind, Permissions};
 
 /// Short, so that failures are quick; a good start takes a second, on a busy machine a few.
 const STALL: Duration = Duration::from_secs(8);

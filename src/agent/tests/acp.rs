@@ -5,9 +5,9 @@ use std::{fs, time::Duration};
 use serde_json::{Value, json};
 
 use super::support::*;
-use crate::{
-    config::agents::{Kind, Permissions},
-    core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer, Totals},
+use crate::core::runs::{
+    GrantRule, Outcome, RunEvent, ToolAnswer, Totals,
+    settings::{Kind, Permissions},
 };
 
 const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"agentCapabilities":{"loadSession":true,"sessionCapabilities":{}}}}"#;

@@ -5,9 +5,9 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 
 use super::support::*;
-use crate::{
-    config::agents::{Kind, Permissions},
-    core::runs::{GrantRule, Outcome, ToolAnswer},
+use crate::core::runs::{
+    GrantRule, Outcome, ToolAnswer,
+    settings::{Kind, Permissions},
 };
 
 const THREAD: &str = r#"{"id":2,"result":{"thread":{"id":"t-1"}}}"#;

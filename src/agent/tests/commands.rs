@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::support::*;
 use crate::{
     agent::Agents,
-    config::agents::{Kind, Permissions},
     core::{
         Failure,
-        runs::{Outcome, RunEvent},
+        runs::{
+            Outcome, RunEvent,
+            settings::{Kind, Permissions},
+        },
     },
 };
 

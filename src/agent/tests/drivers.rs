@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::support::*;
-use crate::{
-    config::agents::{Kind, Permissions, Project},
-    core::runs::{Outcome, RunEvent, Totals},
+use crate::core::runs::{
+    Outcome, RunEvent, Totals,
+    settings::{Kind, Permissions, Project},
 };
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"s-1"}"#;

@@ -7,8 +7,10 @@ use tokio::time::timeout;
 use super::support::*;
 use crate::{
     agent::{Agents, Told},
-    config::agents::{Kind, Permissions},
-    core::runs::{Ending, Outcome, RunEvent},
+    core::runs::{
+        Ending, Outcome, RunEvent,
+        settings::{Kind, Permissions},
+    },
 };
 
 const KINDS: [Kind; 3] = [Kind::Claude, Kind::Codex, Kind::Acp];

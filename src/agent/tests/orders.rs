@@ -10,8 +10,10 @@ use crate::{
         step::{Exit, Reader, Step},
         tests::support::Stage,
     },
-    config::agents::{Kind, Permissions},
-    core::runs::{Failed, GrantRule, Outcome, ToolAnswer},
+    core::runs::{
+        Failed, GrantRule, Outcome, ToolAnswer,
+        settings::{Kind, Permissions},
+    },
 };
 
 /// Something that a program says.

@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::support::*;
 use crate::{
     agent::end_leftovers,
-    config::agents::Kind,
-    core::runs::{Outcome, RunEvent},
+    core::runs::{Outcome, RunEvent, settings::Kind},
 };
 
 /// Starts `script` and waits until it says `ready`.

@@ -6,11 +6,11 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::super::{Agents, Handle, Run, drive, settling::Waits};
-use crate::{
-    config::agents::{Agent, Kind},
-    core::{
-        ask::{Approved, Ask, Speaker},
-        runs::{Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals},
+use crate::core::{
+    ask::{Approved, Ask, Speaker},
+    runs::{
+        Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
+        settings::{Agent, Kind},
     },
 };
 

@@ -3,11 +3,11 @@
 use std::{fs, time::Duration};
 
 use super::support::*;
-use crate::{
-    config::agents::{Kind, Permissions},
-    core::{
-        Failure,
-        runs::{Outcome, RunEvent, ToolAnswer, ToolRequest},
+use crate::core::{
+    Failure,
+    runs::{
+        Outcome, RunEvent, ToolAnswer, ToolRequest,
+        settings::{Kind, Permissions},
     },
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nexscope_relay::protocol::body::Activity;
 
 use super::ToolRequest;
-use crate::{core::Failure, transfer::AgentFile};
+use crate::core::{Failure, files::AgentFile};
 
 /// What a session of an agent has used in its whole life, as far as the kind counts so. Kept with the
 /// session's id, and given back as [`Run::before`] when the session goes on.

@@ -4,6 +4,7 @@ mod event;
 mod markers;
 mod prompt;
 mod request;
+pub mod settings;
 
 pub use event::{Ending, ExternalAccess, Failed, Outcome, RunEvent, Totals};
 pub use markers::{attached_path, ends_exchange, may_bring_files};

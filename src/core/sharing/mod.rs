@@ -14,14 +14,14 @@ use super::{
     files::{Fetch, Given, Offer, Side, Stage},
     inbox::{Key, key},
 };
-use crate::transfer::{Event, Handle, Order, safe_name};
+use crate::core::files::{TransferEvent, TransferId, TransferOrder, safe_name};
 
 impl Room {
     /// A transfer tells something.
     pub(in crate::core) fn file_event(
         &mut self,
-        handle: &Handle,
-        event: Event,
+        handle: &TransferId,
+        event: TransferEvent,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
@@ -103,9 +103,9 @@ impl Room {
             Side::Mine(mine) => {
                 let receivers: Vec<String> = mine.receivers.iter().map(|one| one.name.clone()).collect();
                 for to in receivers {
-                    effects.push(order(number, Some(to), Order::Stop));
+                    effects.push(order(number, Some(to), TransferOrder::Stop));
                 }
-                effects.push(order(number, None, Order::Stop));
+                effects.push(order(number, None, TransferOrder::Stop));
                 if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
                     mine.withdrawn = true;
                     for one in &mut mine.receivers {
@@ -248,9 +248,9 @@ fn offer(from: &str, message: &str, file: &File, post: u32, side: Side) -> Offer
     }
 }
 
-fn order(number: u32, to: Option<String>, order: Order) -> Effect {
+fn order(number: u32, to: Option<String>, order: TransferOrder) -> Effect {
     Effect::File {
-        handle: Handle { number, to },
+        handle: TransferId { number, to },
         order,
     }
 }

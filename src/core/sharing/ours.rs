@@ -7,12 +7,10 @@ use nexscope_relay::protocol::{
 };
 
 use super::{offer, order};
-use crate::{
-    core::{
-        Attention, Effect, FileFate, Given, ItemId, Millis, Mine, Offer, Outgoing, Progress, Room, Side,
-        Stage, files::MOST, inbox::key,
-    },
-    transfer::{Event, Giving, Order, Source, safe_name},
+use crate::core::{
+    Attention, Effect, FileFate, Given, ItemId, Millis, Mine, Offer, Outgoing, Progress, Room, Side, Stage,
+    files::{MOST, Source, TransferEvent, TransferOrder, Upload, safe_name},
+    inbox::key,
 };
 
 /// Why a file of an agent's stays here that an earlier version offered without remembering which file it was.
@@ -79,7 +77,11 @@ impl Room {
             if let Side::Mine(mine) = &offer.side
                 && mine.source.sha256.is_empty()
             {
-                effects.push(order(offer.number, None, Order::Hash(mine.source.path.clone())));
+                effects.push(order(
+                    offer.number,
+                    None,
+                    TransferOrder::Hash(mine.source.path.clone()),
+                ));
             }
         }
     }
@@ -159,13 +161,13 @@ impl Room {
             return;
         }
         mine.receiver(&from, Given::Moving(Progress::new(offset, now)));
-        let giving = Giving {
+        let giving = Upload {
             source: mine.source.clone(),
             file: file.to_owned(),
             to: from.clone(),
             offset,
         };
-        effects.push(order(number, Some(from), Order::Give(giving)));
+        effects.push(order(number, Some(from), TransferOrder::Give(giving)));
     }
 
     /// Somebody does not want a file of ours, or takes one of theirs back.
@@ -184,7 +186,7 @@ impl Room {
                 mine.receiver(&crate::text::clean_line(from, 32), Given::Declined(reason));
             }
             if let Some(effects) = effects {
-                effects.push(order(number, Some(from.to_owned()), Order::Stop));
+                effects.push(order(number, Some(from.to_owned()), TransferOrder::Stop));
             }
             return;
         }
@@ -205,7 +207,7 @@ impl Room {
         self.inbox.take(ItemId::File(number));
         self.set_stage(number, Stage::Failed(why.clone()));
         if let Some(effects) = effects {
-            effects.push(order(number, None, Order::Stop));
+            effects.push(order(number, None, TransferOrder::Stop));
             self.keep_fate(number, FileFate::Failed(why), effects);
         }
     }
@@ -213,18 +215,18 @@ impl Room {
     pub(in crate::core) fn reading_event(
         &mut self,
         number: u32,
-        event: Event,
+        event: TransferEvent,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
         match event {
-            Event::Hashed(source) => self.hashed(number, source, effects),
-            Event::Progress { have } => {
+            TransferEvent::Hashed(source) => self.hashed(number, source, effects),
+            TransferEvent::Progress { have } => {
                 if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
                     mine.reading = Some(have);
                 }
             }
-            Event::Failed(why) => {
+            TransferEvent::Failed(why) => {
                 if let Some(id) = self.offers.get(number).map(|offer| offer.key.1.clone()) {
                     self.give_up(&id, &why, now, effects);
                 }
@@ -237,7 +239,7 @@ impl Room {
         &mut self,
         number: u32,
         to: &str,
-        event: Event,
+        event: TransferEvent,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
@@ -249,25 +251,25 @@ impl Room {
         let before = mine.receivers.iter_mut().find(|one| same_name(&one.name, to));
         let Some(receiver) = before else { return };
         match event {
-            Event::Progress { have } => match &mut receiver.stage {
+            TransferEvent::Progress { have } => match &mut receiver.stage {
                 Given::Moving(progress) => progress.moved(have, now),
                 _ => receiver.stage = Given::Moving(Progress::new(have, now)),
             },
-            Event::Cut { have } => receiver.stage = Given::Cut(have),
-            Event::Done { .. } => {
+            TransferEvent::Cut { have } => receiver.stage = Given::Cut(have),
+            TransferEvent::Done { .. } => {
                 receiver.stage = Given::Done;
                 receiver.has_it = true;
                 self.keep_fate(number, FileFate::Given(to.to_owned()), effects);
             }
             // An old wish was answered, and nobody wants it any more.
-            Event::Failed(_) if receiver.has_it => receiver.stage = Given::Done,
-            Event::Failed(why) => {
+            TransferEvent::Failed(_) if receiver.has_it => receiver.stage = Given::Done,
+            TransferEvent::Failed(why) => {
                 receiver.stage = Given::Failed(why.clone());
                 self.timeline
                     .note(format!("f{number} {name} did not go to {to}: {why}."), now);
                 effects.push(Effect::Attention(Attention::Failure));
             }
-            Event::Hashed(_) | Event::Ready { .. } | Event::Aside => {}
+            TransferEvent::Hashed(_) | TransferEvent::Ready { .. } | TransferEvent::Aside => {}
         }
     }
 }

@@ -7,14 +7,11 @@ use nexscope_relay::protocol::{
 };
 
 use super::{offer, order};
-use crate::{
-    core::{
-        Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Matter, Millis, Offer, Outgoing,
-        Progress, Room, Side, Stage, Steady,
-        audit::{By, Verdict},
-        files::{ASIDE, MOST},
-    },
-    transfer::{Event, Order, Wanted},
+use crate::core::{
+    Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Matter, Millis, Offer, Outgoing, Progress,
+    Room, Side, Stage, Steady,
+    audit::{By, Verdict},
+    files::{ASIDE, Download, MOST, TransferEvent, TransferOrder},
 };
 
 /// The longest id of a file that is taken, in bytes; the relay's own limit.
@@ -109,7 +106,7 @@ impl Room {
         self.keep_fate(number, FileFate::Accepted, effects);
         match stage {
             // It is here, or comes already.
-            Stage::Aside | Stage::Moving(_) => effects.push(order(number, None, Order::Keep)),
+            Stage::Aside | Stage::Moving(_) => effects.push(order(number, None, TransferOrder::Keep)),
             _ => self.prepare(number, Since::Now, effects),
         }
     }
@@ -121,7 +118,7 @@ impl Room {
         let (name, size, sha256, tag) = (offer.name.clone(), offer.size, offer.sha256.clone(), offer.tag());
         let Some(fetch) = offer.fetch_mut() else { return };
         fetch.stage = Stage::Preparing;
-        let wanted = Wanted {
+        let wanted = Download {
             name,
             size,
             sha256,
@@ -130,7 +127,7 @@ impl Room {
             whole: since == Since::Whole,
             again: since != Since::Now,
         };
-        effects.push(order(number, None, Order::Fetch(wanted)));
+        effects.push(order(number, None, TransferOrder::Fetch(wanted)));
     }
 
     /// Our person does not want a file; who offers it is told.
@@ -147,7 +144,7 @@ impl Room {
             return;
         }
         self.set_stage(number, Stage::Declined);
-        effects.push(order(number, None, Order::Stop));
+        effects.push(order(number, None, TransferOrder::Stop));
         self.keep_fate(number, FileFate::Declined, effects);
         self.say_decline(&from, &of, &file, reason, effects);
     }
@@ -249,7 +246,7 @@ impl Room {
                 }
                 self.set_stage(number, Stage::Moving(Progress::new(open.offset, now)));
                 let offset = open.offset;
-                effects.push(order(number, None, Order::Take { stream, offset }));
+                effects.push(order(number, None, TransferOrder::Take { stream, offset }));
             }
             Err(why) => effects.push(Effect::RefuseStream { stream, why }),
         }
@@ -282,7 +279,7 @@ impl Room {
     pub(in crate::core) fn fetching_event(
         &mut self,
         number: u32,
-        event: Event,
+        event: TransferEvent,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
@@ -294,21 +291,21 @@ impl Room {
             return;
         };
         match event {
-            Event::Ready { have } => {
+            TransferEvent::Ready { have } => {
                 if fetch.stage == Stage::Preparing {
                     fetch.stage = Stage::Asked(have);
                     self.ask_for(number, effects);
                 }
             }
-            Event::Progress { have } => match &mut fetch.stage {
+            TransferEvent::Progress { have } => match &mut fetch.stage {
                 Stage::Moving(progress) => progress.moved(have, now),
                 Stage::Asked(_) => fetch.stage = Stage::Moving(Progress::new(have, now)),
                 _ => {}
             },
-            Event::Cut { .. } if fetch.pushed => {
+            TransferEvent::Cut { .. } if fetch.pushed => {
                 self.fetch_failed(number, "it was cut, and its sender cannot go on", now, effects);
             }
-            Event::Cut { have } => {
+            TransferEvent::Cut { have } => {
                 if matches!(fetch.stage, Stage::Moving(_)) {
                     fetch.stage = Stage::Asked(have);
                     // Whose connection was taken over is here all the same.
@@ -317,11 +314,11 @@ impl Room {
                     }
                 }
             }
-            Event::Aside => {
+            TransferEvent::Aside => {
                 fetch.stage = Stage::Aside;
                 self.keep_fate(number, FileFate::Aside, effects);
             }
-            Event::Done { path } => {
+            TransferEvent::Done { path } => {
                 fetch.stage = Stage::Done(path.clone());
                 self.keep_fate(number, FileFate::Done(path.clone()), effects);
                 let place = crate::text::clean_line(&path.to_string_lossy(), 500);
@@ -330,8 +327,8 @@ impl Room {
                 effects.push(Effect::Attention(Attention::Message));
                 self.files_moved_on(now, effects);
             }
-            Event::Failed(why) => self.fetch_failed(number, &why, now, effects),
-            Event::Hashed(_) => {}
+            TransferEvent::Failed(why) => self.fetch_failed(number, &why, now, effects),
+            TransferEvent::Hashed(_) => {}
         }
     }
 

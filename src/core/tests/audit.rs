@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::{
     audit::{By, Decided, Entry, Verdict, sha256},
+    files::Source,
     runs::{Prompt, ToolRequest},
 };
 
@@ -240,7 +241,7 @@ fn a_planted_message_is_not_sent() {
         plant("p-2", &|one| one.to = vec!["bob".into()]),
         // One whose file is still to be read.
         plant("p-3", &|one| {
-            one.sources = vec![crate::transfer::Source {
+            one.sources = vec![Source {
                 path: "/etc/passwd".into(),
                 size: 1,
                 modified: 0,

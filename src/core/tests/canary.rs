@@ -2,7 +2,10 @@
 //! write something, and looked for in all that an agent would read.
 
 use super::*;
-use crate::core::runs::Prompt;
+use crate::core::{
+    files::{TransferEvent, TransferId},
+    runs::Prompt,
+};
 
 const CANARY: &str = "canary-7f3a";
 
@@ -155,10 +158,10 @@ fn the_name_of_a_file_comes_with_its_accepted_mention_alone() {
     asks_more(&mut world, "m-2");
     assert_eq!(prompts(&world), (1, 0));
     world.accept(ItemId::Mention(1));
-    let handle = crate::transfer::Handle { number: 1, to: None };
+    let handle = TransferId { number: 1, to: None };
     for event in [
-        crate::transfer::Event::Ready { have: 0 },
-        crate::transfer::Event::Done {
+        TransferEvent::Ready { have: 0 },
+        TransferEvent::Done {
             path: format!("/got/{CANARY}.txt").into(),
         },
     ] {

@@ -1,7 +1,10 @@
 //! What leaves and what is done only when a person has said so.
 
 use super::*;
-use crate::core::runs::{ExternalAccess, GrantRule, ToolAnswer, ToolRequest};
+use crate::core::{
+    files::{CheckedFile, TransferOrder},
+    runs::{ExternalAccess, GrantRule, ToolAnswer, ToolRequest},
+};
 
 const SECRET: &str = "Here: ghp_abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -62,7 +65,7 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
 #[test]
 fn the_rooms_own_token_is_a_secret_too() {
     let mut world = World::new();
-    world.room.settings.token = Some(crate::config::Token("plain-room-word".into()));
+    world.room.settings.token = Some(crate::core::Token("plain-room-word".into()));
     answered(&mut world, "the token is plain-room-word.");
     assert!(world.chats().is_empty() && world.room.inbox.len() == 1);
 }
@@ -145,14 +148,14 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     let (frame, chat) = world.chats().pop().unwrap();
     assert_eq!(frame.to, ["bob", "carol"]);
     assert!(chat.text.contains(SECRET) && chat.reply_to.as_deref() == Some("m-1"));
-    let large = Looked::too_large(crate::transfer::CheckedFile::test("/tmp/picture.png"));
+    let large = Looked::too_large(CheckedFile::test("/tmp/picture.png"));
     world.looked(2, vec![large]);
     world.accept(ItemId::Draft(2));
     assert_eq!(world.chats().pop().unwrap().1.files[0].size, 41);
     // It is never read by its path alone.
     let file = |world: &World| {
         let reads = world.effects.iter().filter(|effect| {
-            matches!(effect, Effect::File { order: crate::transfer::Order::Hash(path), .. }
+            matches!(effect, Effect::File { order: TransferOrder::Hash(path), .. }
                 if path.ends_with("picture.png"))
         });
         reads.count()

@@ -3,9 +3,10 @@
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use super::*;
-use crate::{
-    core::{audit::Entry as AuditEntry, runs::ExternalAccess},
-    transfer::{AgentFile, CheckedFile, Order, Source},
+use crate::core::{
+    audit::Entry as AuditEntry,
+    files::{AgentFile, CheckedFile, Source, TransferOrder},
+    runs::ExternalAccess,
 };
 
 const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
@@ -132,7 +133,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         world.receives(wanted);
         let given = world.effects.iter().find_map(|effect| match effect {
             Effect::File {
-                order: Order::Give(giving),
+                order: TransferOrder::Give(giving),
                 ..
             } => Some(giving.source.clone()),
             _ => None,

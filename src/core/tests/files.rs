@@ -3,9 +3,9 @@
 use nexscope_relay::protocol::{StreamOpen, body::File};
 
 use super::*;
-use crate::{
-    core::runs::Prompt,
-    transfer::{Event as FileEvent, Handle, Order, Source},
+use crate::core::{
+    files::{Source, TransferEvent as FileEvent, TransferId, TransferOrder},
+    runs::Prompt,
 };
 
 const STREAM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -42,7 +42,7 @@ impl World {
     }
 
     /// What the transfers were told, newest last.
-    fn orders(&self) -> Vec<(Handle, Order)> {
+    fn orders(&self) -> Vec<(TransferId, TransferOrder)> {
         let orders = self.effects.iter().filter_map(|effect| match effect {
             Effect::File { handle, order } => Some((handle.clone(), order.clone())),
             _ => None,
@@ -51,7 +51,7 @@ impl World {
     }
 
     fn transfer(&mut self, number: u32, event: FileEvent) {
-        let handle = Handle { number, to: None };
+        let handle = TransferId { number, to: None };
         self.event(Event::File { handle, event });
     }
 
@@ -100,13 +100,16 @@ fn an_offered_file_waits_and_is_asked_for_when_the_disk_is_ready() {
     );
     world.accept(ItemId::File(1));
     assert!(
-        matches!(&world.orders()[..], [(_, Order::Fetch(wanted))] if wanted.accepted && wanted.name == "a.pdf")
+        matches!(&world.orders()[..], [(_, TransferOrder::Fetch(wanted))] if wanted.accepted && wanted.name == "a.pdf")
     );
     assert!(world.asked().is_empty(), "the disk comes first");
     world.transfer(1, FileEvent::Ready { have: 4 });
     assert_eq!(world.asked(), [("m-file".into(), "x".into(), "4".into())]);
     world.stream(open("bob", "x", 10, false));
-    assert!(matches!(world.orders().last(), Some((_, Order::Take { .. }))));
+    assert!(matches!(
+        world.orders().last(),
+        Some((_, TransferOrder::Take { .. }))
+    ));
 }
 
 #[test]
@@ -199,8 +202,8 @@ fn limits_and_settings_decide_by_themselves() {
     assert!(matches!(
         &world.orders()[..],
         [
-            (Handle { number: 1, .. }, Order::Fetch(_)),
-            (Handle { number: 3, .. }, Order::Stop)
+            (TransferId { number: 1, .. }, TransferOrder::Fetch(_)),
+            (TransferId { number: 3, .. }, TransferOrder::Stop)
         ]
     ));
     assert!(world.asked()[0].2.contains("larger than 1.0 KB"));
@@ -246,7 +249,7 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
     world.bob_offers(note(), vec![file("x", "a", 10), file("big", "b", 300 << 20)]);
     world.stream(open("bob", "x", 10, true));
     assert!(
-        matches!(&world.orders()[..], [(_, Order::Fetch(wanted)), (_, Order::Take { .. })] if !wanted.accepted)
+        matches!(&world.orders()[..], [(_, TransferOrder::Fetch(wanted)), (_, TransferOrder::Take { .. })] if !wanted.accepted)
     );
     world.transfer(1, FileEvent::Aside);
     world.stream(open("bob", "big", 300 << 20, true));
@@ -256,7 +259,7 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
         "it still waits for a person"
     );
     world.accept(ItemId::File(1));
-    assert!(matches!(world.orders().last(), Some((_, Order::Keep))));
+    assert!(matches!(world.orders().last(), Some((_, TransferOrder::Keep))));
     // Another one is not decided in time.
     let message = world.message(
         "bob",
@@ -272,7 +275,7 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
     world.event(Event::Tick);
     assert!(matches!(
         world.orders().last(),
-        Some((Handle { number: 3, .. }, Order::Stop))
+        Some((TransferId { number: 3, .. }, TransferOrder::Stop))
     ));
 }
 
@@ -303,7 +306,7 @@ fn only_those_who_were_offered_a_file_get_it() {
         let message = world.message(from, &id, &["alice"], true, &accept(offset));
         world.receives(message);
         let given = world.orders().into_iter().any(|(handle, order)| {
-            matches!(order, Order::Give(giving) if giving.offset == offset && giving.source == source && handle.to.as_deref() == Some(from))
+            matches!(order, TransferOrder::Give(giving) if giving.offset == offset && giving.source == source && handle.to.as_deref() == Some(from))
         });
         assert_eq!(given, gets, "{from} {offset}");
     }
@@ -335,8 +338,8 @@ fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
         matches!(
             &orders[..],
             [
-                (Handle { number: 1, .. }, Order::Fetch(_)),
-                (Handle { number: 4, .. }, Order::Hash(_))
+                (TransferId { number: 1, .. }, TransferOrder::Fetch(_)),
+                (TransferId { number: 4, .. }, TransferOrder::Hash(_))
             ]
         ),
         "{orders:?}"

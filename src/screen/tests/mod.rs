@@ -68,7 +68,7 @@ impl World {
             seq: 0,
         };
         // Nothing expires by the clock of a session that takes the room over.
-        let tomorrow = crate::session::now() + 86_400_000;
+        let tomorrow = crate::clock::now() + 86_400_000;
         world.room.time_passes(crate::core::Steady::new(tomorrow));
         world.event(Event::Welcome(Box::new(Welcome {
             v: 2,

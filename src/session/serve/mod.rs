@@ -12,11 +12,14 @@ mod waiting;
 use nexscope_relay::protocol::is_name;
 use serde_json::{Value, json};
 
-use super::{Session, now};
+use super::Session;
 use crate::{
-    config::agents::Kind,
+    clock::now,
     control::{Call, Caller, Line, Problem, Request, Response},
-    core::{Command, Connection, ItemId, Millis, Reply, Steady, Unasked, What},
+    core::{
+        Command, Connection, ItemId, Millis, Reply, Steady, Unasked, What, files::AgentFile,
+        runs::settings::Kind,
+    },
     policy::{self, Asks, How, Permit, Who},
 };
 use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
@@ -215,9 +218,7 @@ impl Session {
             .as_ref()
             .and_then(|name| self.config.agents.get(name)?.dir.as_ref());
         let dir = dir.map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
-        let files = files
-            .iter()
-            .map(|path| crate::transfer::AgentFile::find(&dir.join(path), &dir));
+        let files = files.iter().map(|path| AgentFile::find(&dir.join(path), &dir));
         let files = files
             .collect::<Result<Vec<_>, _>>()
             .map_err(|why| refused(format!("Nothing was sent: {why}.")))?;

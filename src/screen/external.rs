@@ -1,30 +1,16 @@
 //! Other programs of the person's, which have the terminal for a while: their editor, their pager.
 
-use std::{
-    env, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, io, path::Path};
 
-use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-/// What the person wants to do in another program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Errand {
-    /// Write on at this, in their editor.
-    Write(String),
-    /// Look at a file, in their pager.
-    Look(PathBuf),
-    /// Have the shell back: the program stops until the shell goes on with it.
-    Stop,
-}
+use crate::control::ExternalProgram;
 
 /// Does it, and gives what is written then; nothing where it is looked at. A text lies in `folder` meanwhile. Nothing
 /// else may read the terminal until it returns. Fails where the program cannot be started or does not end well.
-pub(super) async fn run(errand: &Errand, folder: &Path) -> io::Result<String> {
+pub(super) async fn run(errand: &ExternalProgram, folder: &Path) -> io::Result<String> {
     match errand {
-        Errand::Write(text) => {
+        ExternalProgram::Write(text) => {
             let path = folder.join("unsent.md");
             crate::store::write_private(&path, text.as_bytes())?;
             let ended = start(&["VISUAL", "EDITOR"], "vi", &path).await;
@@ -33,8 +19,8 @@ pub(super) async fn run(errand: &Errand, folder: &Path) -> io::Result<String> {
             ended?;
             Ok(crate::text::clean(written?.trim_end_matches('\n')).text)
         }
-        Errand::Look(path) => start(&["PAGER"], "less", path).await.map(|()| String::new()),
-        Errand::Stop => {
+        ExternalProgram::Look(path) => start(&["PAGER"], "less", path).await.map(|()| String::new()),
+        ExternalProgram::Stop => {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
             Ok(String::new())
         }

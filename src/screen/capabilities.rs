@@ -1,39 +1,16 @@
 //! What the terminal can do: as it says itself, as its environment says, and as the person's settings say,
 //! which win.
 
-use serde::{Deserialize, Serialize};
+use crate::{
+    config::{Colors, TerminalOverrides},
+    control::Capabilities,
+};
 
-use super::colors::Colors;
-
-/// What the person knows better than the program; what is absent is found out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub struct Wishes {
-    /// How many colours there are.
-    pub colors: Option<Colors>,
-    /// The terminal opens links.
-    pub links: Option<bool>,
-    /// The terminal speaks the kitty keyboard protocol, which tells Alt from Esc.
-    pub keyboard: Option<bool>,
-}
-
-/// What the terminal can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Abilities {
-    /// How many colours there are.
-    pub colors: Colors,
-    /// It opens links (OSC 8).
-    pub links: bool,
-    /// It tells Alt from Esc (the kitty keyboard protocol).
-    pub keyboard: bool,
-    /// It shows italics as such. GNU screen shows them reversed, as what is selected is.
-    pub italics: bool,
-}
-
-impl Abilities {
+impl Capabilities {
     /// What is known. `variable` looks a variable of the environment up; `asks` asks the terminal whether it
     /// speaks the keyboard protocol, within a time limit, and is called only where nobody said so.
     pub fn find(
-        wishes: &Wishes,
+        wishes: &TerminalOverrides,
         variable: impl Fn(&str) -> Option<String>,
         asks: impl FnOnce() -> bool,
     ) -> Self {
@@ -100,18 +77,18 @@ fn opens_links(variable: &impl Fn(&str) -> Option<String>) -> bool {
 mod tests {
     use super::*;
 
-    fn found(variables: &[(&str, &str)], wishes: Wishes) -> (Colors, bool) {
+    fn found(variables: &[(&str, &str)], wishes: TerminalOverrides) -> (Colors, bool) {
         let variable = |name: &str| {
             let set = variables.iter().find(|(known, _)| *known == name);
             set.map(|(_, value)| (*value).to_owned())
         };
-        let abilities = Abilities::find(&wishes, variable, || false);
+        let abilities = Capabilities::find(&wishes, variable, || false);
         (abilities.colors, abilities.links)
     }
 
     #[test]
     fn environments_table() {
-        let none = Wishes::default();
+        let none = TerminalOverrides::default();
         type Row = (&'static [(&'static str, &'static str)], Colors, bool);
         let table: &[Row] = &[
             (&[], Colors::Sixteen, false),
@@ -152,7 +129,7 @@ mod tests {
         for (variables, colors, links) in table {
             assert_eq!(found(variables, none), (*colors, *links), "{variables:?}");
         }
-        let wishes = Wishes {
+        let wishes = TerminalOverrides {
             colors: Some(Colors::Palette),
             links: Some(true),
             keyboard: Some(true),
@@ -160,10 +137,10 @@ mod tests {
         assert_eq!(found(&[("NO_COLOR", "1")], wishes), (Colors::Palette, true));
         let in_screen = |sty: &str| {
             let variable = |name: &str| (name == "STY").then(|| sty.to_owned());
-            Abilities::find(&none, variable, || false)
+            Capabilities::find(&none, variable, || false)
         };
         assert!(!in_screen("1.x").italics && in_screen("").italics);
         let asked = || panic!("the person has said so");
-        assert!(Abilities::find(&wishes, |_| None, asked).keyboard);
+        assert!(Capabilities::find(&wishes, |_| None, asked).keyboard);
     }
 }

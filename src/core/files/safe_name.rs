@@ -57,7 +57,7 @@ pub fn safe_name(name: &str) -> String {
 }
 
 /// The name with a number behind it, before its extension: `name (2).pdf`.
-pub(super) fn numbered(name: &str, number: u32) -> String {
+pub fn numbered(name: &str, number: u32) -> String {
     let (stem, extension) = split(name);
     format!("{stem} ({number}){extension}")
 }

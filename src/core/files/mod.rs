@@ -1,11 +1,18 @@
 //! Files that are offered: what each is, whom it is from, and how far it has come. Their bytes are elsewhere
 //! (`crate::transfer`).
 
+mod safe_name;
+mod source;
+mod transfer;
+
+pub use safe_name::{numbered, safe_name};
+pub use source::{AgentFile, CheckedFile, Identity, Source};
+pub use transfer::{Download, TransferEvent, TransferId, TransferOrder, Upload};
+
 use nexscope_relay::protocol::same_name;
 use serde::{Deserialize, Serialize};
 
 use super::{Millis, inbox::Key};
-use crate::transfer::Source;
 
 /// Files of one message that are looked at; further ones are passed over.
 pub(super) const MOST: usize = 64;

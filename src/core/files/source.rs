@@ -1,0 +1,152 @@
+//! Files of ours: what was offered, and which file it was.
+//!
+//! They are opened in `transfer`.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::lossless;
+
+/// A file of ours, as it was when it was offered: who changes it later does not send something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where it lies.
+    #[serde(with = "lossless")]
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed last, in nanoseconds since the Unix epoch: by the clock of the system that a program
+    /// cannot set back as it can the file's own time.
+    pub modified: u64,
+    /// The SHA-256 of its bytes, in hex; empty until they were read.
+    pub sha256: String,
+    /// Which file it is, where an agent named it: it is opened beneath that agent's folder alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+impl Source {
+    /// A file that our person named, and that is still to be read.
+    pub fn unread(path: PathBuf) -> Self {
+        Self {
+            path,
+            size: 0,
+            modified: 0,
+            sha256: String::new(),
+            identity: None,
+        }
+    }
+}
+
+/// Where a file of an agent's lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct AgentFile {
+    /// The agent's folder, absolute and without links when the file was named.
+    #[serde(with = "lossless")]
+    pub(crate) folder: PathBuf,
+    /// The path beneath it.
+    #[serde(with = "lossless")]
+    pub(crate) name: PathBuf,
+}
+
+/// An [`AgentFile`] in the journal; earlier versions kept its path alone, which was below the folder.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Beneath {
+        #[serde(with = "lossless")]
+        folder: PathBuf,
+        #[serde(with = "lossless")]
+        name: PathBuf,
+    },
+    Path(#[serde(with = "lossless")] PathBuf),
+}
+
+impl From<Written> for AgentFile {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Beneath { folder, name } => Self { folder, name },
+            Written::Path(path) => Self {
+                folder: path.parent().unwrap_or(Path::new("/")).to_owned(),
+                name: path.file_name().unwrap_or_default().into(),
+            },
+        }
+    }
+}
+
+impl AgentFile {
+    /// The whole path, for people.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for AgentFile {
+    fn from(path: &str) -> Self {
+        Written::Path(path.into()).into()
+    }
+}
+
+#[cfg(test)]
+impl From<PathBuf> for AgentFile {
+    fn from(path: PathBuf) -> Self {
+        Written::Path(path).into()
+    }
+}
+
+/// Which file of an agent's a [`Source`] is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub(crate) file: AgentFile,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+}
+
+/// A file of an agent's that was read whole: this very file is sent, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Source", into = "Source")]
+pub struct CheckedFile(pub(crate) Source);
+
+impl CheckedFile {
+    /// What is sent.
+    pub fn source(&self) -> &Source {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn test(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let identity = Identity {
+            file: path.clone().into(),
+            device: 1,
+            inode: 2,
+        };
+        Self(Source {
+            path,
+            size: 41,
+            modified: 7,
+            sha256: "ab".repeat(32),
+            identity: Some(identity),
+        })
+    }
+}
+
+impl TryFrom<Source> for CheckedFile {
+    type Error = &'static str;
+
+    fn try_from(source: Source) -> Result<Self, Self::Error> {
+        match source.identity.is_some() && !source.sha256.is_empty() {
+            true => Ok(Self(source)),
+            false => Err("a file that was never checked"),
+        }
+    }
+}
+
+impl From<CheckedFile> for Source {
+    fn from(checked: CheckedFile) -> Self {
+        checked.0
+    }
+}
