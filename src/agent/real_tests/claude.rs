@@ -167,7 +167,7 @@ async fn a_wrong_key_or_none_or_no_server_says_so() {
 async fn a_server_that_falls_silent_is_a_stall() {
     let model = model([Turn::text(&["begun"]).then_hangs()]);
     let stage = claude(&model, "hello");
-    assert_eq!(failure(&stage.outcome().await), "it has shown nothing for 8 s");
+    assert_eq!(failure(&stage.outcome().await), "it has shown nothing for 20 s");
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }
 

@@ -144,7 +144,7 @@ async fn a_wrong_key_or_none_or_no_server_says_so() {
     fs::write(stage.path("codex/config.toml"), models::codex_config(&dead())).unwrap();
     let outcome = stage.outcome().await;
     assert!(
-        failure(&outcome).starts_with("nothing but retries for 8 s; the last one: Reconnecting"),
+        failure(&outcome).starts_with("nothing but retries for 20 s; the last one: Reconnecting"),
         "{outcome:?}"
     );
     assert_eq!(carriers(&stage.run.id), [""; 0]);

@@ -290,7 +290,7 @@ async fn what_fails_says_why_and_soon() {
         (
             Some(KEY),
             Some(models::codex_config(&dead())),
-            "nothing but retries for 8 s; the last one: Reconnecting",
+            "nothing but retries for 20 s; the last one: Reconnecting",
         ),
     ] {
         stage.again("hello");

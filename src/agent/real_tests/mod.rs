@@ -19,7 +19,7 @@ use super::tests::support::Stage;
 use crate::core::runs::settings::{Kind, Permissions};
 
 /// Short, so that failures are quick; a good start takes a second, on a busy machine a few.
-const STALL: Duration = Duration::from_secs(8);
+const STALL: Duration = Duration::from_secs(20);
 
 fn installed(program: &str) -> String {
     let root = std::env::var_os("NEXSCOPE_TEST_AGENTS").expect(
