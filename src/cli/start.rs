@@ -179,6 +179,7 @@ async fn on_screen(
     stop: impl Future<Output = ()>,
 ) -> Result<ExitCode, Failure> {
     let mut stop = std::pin::pin!(stop);
+    let of_start = flags.clone();
     let mut config = config.clone();
     loop {
         let (places, given) = (paths.clone(), flags.clone());
@@ -192,30 +193,61 @@ async fn on_screen(
             result.map_err(Failure::Terminal)?;
             return Ok(ExitCode::SUCCESS);
         };
-        ended.leave().await;
+        let next = goes_on_with(&ended, &onward);
+        // A room that cannot be opened is none to leave this one for; the place of this one is free once it is left.
+        let opening = match ended.is_place_of(&next) {
+            true => None,
+            false => match Opening::new(next.clone(), paths).await {
+                Ok(opening) => Some(opening),
+                Err(error) => {
+                    let words = format!("You are still in this room: {error}.");
+                    ended.room.tell_person(words, crate::clock::now());
+                    session = ended;
+                    continue;
+                }
+            },
+        };
         // What was kept of the room that is left stays in its own folder.
+        ended.leave().await;
         let told = match onward {
             Onward::As(name) => {
-                config.name = Some(name.clone());
                 flags.name = Some(name);
                 None
             }
             Onward::To(invite) => {
-                let told = keep_invite(&invite, paths, &flags);
-                config.relay = Some(invite.target.clone());
-                config.token = Some(Token(invite.token.clone()).into());
-                config.room.clone_from(&invite.room);
-                config.host = None;
+                let told = keep_invite(&invite, paths, &of_start);
                 flags.invite = Some(invite.to_string());
                 (flags.relay, flags.room) = (None, None);
                 Some(told)
             }
         };
-        session = Session::start(config.clone(), paths).await?;
+        config = next;
+        session = match opening {
+            Some(opening) => opening.join().await?,
+            None => Session::start(config.clone(), paths).await?,
+        };
         if let Some(told) = told {
             session.room.tell_person(told, crate::clock::now());
         }
     }
+}
+
+/// The configuration of the session that follows: what holds now, elsewhere.
+fn goes_on_with(ended: &Session, onward: &Onward) -> Config {
+    let mut config = Config {
+        mode: ended.room.settings.mode,
+        ..ended.config().clone()
+    };
+    match onward {
+        Onward::As(name) => config.name = Some(name.clone()),
+        Onward::To(invite) => {
+            config.relay = Some(invite.target.clone());
+            config.token = Some(Token(invite.token.clone()).into());
+            config.room.clone_from(&invite.room);
+            config.host = None;
+        }
+    }
+    config
 }
 
 /// Saves the room of an invite as the one to join, and says where the next start goes. `flags` are those of this one.

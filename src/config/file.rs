@@ -15,7 +15,8 @@ use crate::{
 use nexscope_relay::protocol::{Mode, is_name};
 
 /// What may be a name: of a member, a room, an agent.
-pub(super) const NAMES: &str = "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system";
+pub(super) const NAMES: &str =
+    "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me, you or system";
 
 /// One layer's settings; what is absent is left to the layers below.
 #[derive(Debug, Clone, Default, Deserialize)]

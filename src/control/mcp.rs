@@ -93,6 +93,7 @@ const TOOLS: &[Spec] = &[
                 "text": {"type": "string"},
                 "threadId": {"type": "string", "description": "t3: the thread that it belongs to"},
                 "filePath": {"type": "string", "description": "A file below the session's folder that goes with it"},
+                "force": {"type": "boolean", "description": "Also to a name that nobody here has or had"},
                 "role": {"type": "string", "enum": ["user", "userAgent"], "description": "Taken as userAgent always"},
             })
         },
@@ -241,6 +242,7 @@ fn word_of(tool: &str, mut args: JsonObject, client: &str) -> Result<(&'static s
             put("text", take("text"));
             put("thread", take("threadId"));
             put("files", take("filePath"));
+            put("force", take("force"));
             "say"
         }
         "nexscope_append" => {

@@ -144,10 +144,12 @@ impl Room {
         if !doubtful && self.members.pins.is_trusted(&name, key.as_deref()) {
             return Err(format!("{name} is trusted already."));
         }
+        let keyless = key.is_none();
         self.keep_trust(&name, key, effects);
         let open: Vec<String> = self.outbox.open().map(|one| one.id.clone()).collect();
         open.iter().for_each(|id| self.transmit(id, effects));
         Ok(Reply::Text(match doubtful {
+            _ if keyless => format!("{name} is trusted until it leaves: it has no key."),
             true => format!("{name} is trusted with the new key."),
             false => format!("{name} is trusted: auto mode answers {name} until the key changes."),
         }))

@@ -91,6 +91,8 @@ impl Members {
         let names = self.list.iter().map(|member| member.name.clone());
         let gone: Vec<String> = names.filter(|name| !here(name)).collect();
         gone.iter().for_each(|name| self.has_left(name));
+        // Nobody saw who came and went meanwhile.
+        self.pins.distrust_all_keyless();
         self.returning = (gone, now);
         let doubtful: Vec<String> = self
             .list
@@ -114,6 +116,9 @@ impl Members {
     /// Takes a member in. Says what is new about its key, where that is looked at.
     pub(super) fn put(&mut self, member: Member, looked_at: bool) -> Option<KeyNews> {
         let mut seen = Seen::new(member);
+        if seen.status != Status::Online {
+            self.pins.distrust_keyless(&seen.name);
+        }
         let news = self.look_at_key(&mut seen, looked_at);
         match self.list.iter_mut().find(|old| same_name(&old.name, &seen.name)) {
             Some(old) => {
@@ -189,6 +194,7 @@ impl Members {
 
     pub(super) fn remove(&mut self, name: &str) {
         self.has_left(name);
+        self.pins.distrust_keyless(name);
         self.list.retain(|member| !same_name(&member.name, name));
     }
 

@@ -19,7 +19,8 @@ pub(super) struct Pins {
     by_age: BTreeMap<u64, String>,
     /// Counts what is seen.
     clock: u64,
-    /// The key, or that there was none, with which a name is trusted; only our person adds to it.
+    /// The key with which a name is trusted; only our person adds to it. A name without a key is trusted as long as it
+    /// is seen to stay.
     trusted: HashMap<String, Option<String>>,
 }
 
@@ -120,6 +121,19 @@ impl Pins {
     pub fn is_trusted(&self, name: &str, key: Option<&str>) -> bool {
         let trusted = self.trusted.get(&name.to_ascii_lowercase());
         trusted.is_some_and(|trusted| trusted.as_deref() == key)
+    }
+
+    /// A name without a key may be somebody else's from now on.
+    pub fn distrust_keyless(&mut self, name: &str) {
+        let name = name.to_ascii_lowercase();
+        if self.trusted.get(&name).is_some_and(Option::is_none) {
+            self.trusted.remove(&name);
+        }
+    }
+
+    /// Every name without a key may be somebody else's from now on.
+    pub fn distrust_all_keyless(&mut self) {
+        self.trusted.retain(|_, key| key.is_some());
     }
 
     /// How many keys are kept, for tests of the bound.

@@ -146,6 +146,11 @@ impl Room {
         if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) && !returns {
             self.timeline.presence(&name, presence.event, now);
         }
+        if presence.event == PresenceEvent::Leave {
+            // What was held while somebody else had the name waits at the relay for whom it is for.
+            let open: Vec<String> = self.outbox.open_for(&name).map(|one| one.id.clone()).collect();
+            open.iter().for_each(|id| self.transmit(id, effects));
+        }
         if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Back) {
             let open: Vec<String> = self.outbox.open_for(&name).map(|one| one.id.clone()).collect();
             open.iter().for_each(|id| self.transmit(id, effects));

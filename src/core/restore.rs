@@ -281,7 +281,11 @@ impl Room {
                 self.guard.used(at, &agent, Used { usd, tokens });
             }
             Record::Known { name, key } => _ = self.members.pins.pin(&name, key),
-            Record::Trusted { name, key } => self.take_trust(&name, key),
+            Record::Trusted { name, key } => {
+                self.take_trust(&name, key);
+                // Who had it without a key may have left since.
+                self.members.pins.distrust_keyless(&name);
+            }
             Record::File { from, id, file, fate } => self.restore_file(&key(&from, &id), &file, fate),
             Record::Draft { number, at, draft } => {
                 let me = self.settings.me.clone();

@@ -263,7 +263,7 @@ impl Setup {
             Step::Name if is_name(self.name.text().trim()) => self.step = Step::Place,
             Step::Name => {
                 self.error = Some(
-                    "A name is 1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me or system."
+                    "A name is 1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me, you or system."
                         .into(),
                 );
             }

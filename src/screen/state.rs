@@ -436,6 +436,11 @@ impl State {
         self.message = Some((words.into(), tone));
     }
 
+    /// Whether the person writes a message.
+    pub fn is_written_in(&self) -> bool {
+        self.search.is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
+    }
+
     /// What was decided is no longer open.
     pub fn tidy(&mut self, room: &Room) {
         if let Overlay::Item(view) = &mut self.overlay {

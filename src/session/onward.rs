@@ -1,7 +1,13 @@
 //! Where a person goes on after this session: the screen leaves it and opens the next one.
 
+use nexscope_relay::protocol::same_name;
+
 use super::Session;
-use crate::{core::Connection, link::Invite};
+use crate::{
+    config::Config,
+    core::{Connection, Offer},
+    link::Invite,
+};
 
 /// What the next session has that this one has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +55,20 @@ impl Session {
                     .into(),
             );
         }
-        self.no_run()
+        self.no_run()?;
+        if self.room.offers.open().any(Offer::is_moving) {
+            return Err("A file is on its way. Wait for it, or end it with /cancel, then try again.".into());
+        }
+        Ok(())
+    }
+
+    /// Whether a configuration means this place: the same member in the same room of the same relay.
+    pub fn is_place_of(&self, config: &Config) -> bool {
+        let name = config.name.as_deref().unwrap_or_default();
+        config.relay == self.config.relay
+            && config.host == self.config.host
+            && same_name(&config.room, &self.room.settings.room)
+            && same_name(name, &self.room.settings.me)
     }
 
     /// The person goes on in another room.

@@ -97,3 +97,45 @@ fn a_refused_session_goes_on_with_another_invite() {
     again.wait_for("#dev");
     again.wait_for("● ws://");
 }
+
+/// The usual case: the token of one's own room has changed.
+#[test]
+fn a_new_invite_to_the_same_room_is_joined() {
+    let relay = Relay::start();
+    let ann = Home::new("ann", &relay, "");
+    let config = ann.path().join("config/nexscope/config.toml");
+    let written = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, written.replace(TOKEN, "wrong")).unwrap();
+    let a = ann.screen(100, 24);
+    a.wait_for("Wrong token. Ask for a new invite, then /join it.");
+    let port = relay.address().port();
+    a.send(&format!("/join nexscope://127.0.0.1:{port}/lobby?tls=0#{TOKEN}"));
+    a.press_until(ENTER, "The next start joins it, too.");
+    a.wait_for("● ws://");
+}
+
+/// What holds in a room holds in the next one: nothing goes back to what the start said.
+#[test]
+fn what_was_made_safer_stays_so_in_the_next_room() {
+    let relay = Relay::start();
+    let ann = Home::new("ann", &relay, "mode = \"auto\"\n");
+    let config = ann.path().join("config/nexscope/config.toml");
+    let a = ann.screen(100, 24);
+    a.wait_for("ann · auto");
+    a.say("/mode manual");
+    a.wait_for("Manual mode");
+    let port = relay.address().port();
+    // A room that another session of one's own has is not joined, and this one is not left.
+    let b = Term::spawn(&ann, &["--room", "two"], 100, 24);
+    b.wait_for("● ws://");
+    a.send(&format!("/join nexscope://127.0.0.1:{port}/two?tls=0#{TOKEN}"));
+    a.press_until(ENTER, "You are still in this room");
+    assert!(!std::fs::read_to_string(&config).unwrap().contains("two"));
+    for _ in 0..200 {
+        a.send("\x7f");
+    }
+    a.send(&format!("/join nexscope://127.0.0.1:{port}/three?tls=0#{TOKEN}"));
+    a.press_until(ENTER, "This is #three on");
+    let screen = a.wait_for("● ws://");
+    assert!(!screen.contains("ann · auto"), "{screen}");
+}

@@ -1,7 +1,7 @@
 //! What names, ids and thread ids may be made of.
 
 /// Words that no member or room may be called, in any case.
-const RESERVED: [&str; 5] = ["all", "here", "everyone", "me", "system"];
+const RESERVED: [&str; 6] = ["all", "here", "everyone", "me", "you", "system"];
 
 /// Whether `name` may name a member, a room or an agent: 1 to 32 of `A-Z a-z 0-9 _ -`, and not a
 /// reserved word. ASCII on purpose: no look-alike of a colleague's name can join.

@@ -433,7 +433,8 @@ impl Events {
         }
         match done.stop_reason {
             StopReason::EndTurn => self.over(Ok(()), steps),
-            StopReason::Cancelled => self.failed_by(Failure::Stopped, "its turn was cancelled", steps),
+            // A stop of its person's ends the run before this is heard.
+            StopReason::Cancelled => self.failed_by(Failure::Unfinished, "it cancelled its own turn", steps),
             StopReason::Refusal => self.failed_by(Failure::Refused, "it refused to answer", steps),
             StopReason::MaxTokens => {
                 let details = "its answer reached the most tokens that it may have";

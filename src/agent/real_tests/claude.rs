@@ -1,6 +1,10 @@
 //! Claude Code.
 
-use std::{fs, os::unix::fs::symlink, time::Instant};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -166,8 +170,9 @@ async fn a_wrong_key_or_none_or_no_server_says_so() {
 #[tokio::test]
 async fn a_server_that_falls_silent_is_a_stall() {
     let model = model([Turn::text(&["begun"]).then_hangs()]);
-    let stage = claude(&model, "hello");
-    assert_eq!(failure(&stage.outcome().await), "it has shown nothing for 20 s");
+    let mut stage = claude(&model, "hello");
+    stage.run.agent.stall = Duration::from_secs(8);
+    assert_eq!(failure(&stage.outcome().await), "it has shown nothing for 8 s");
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }
 

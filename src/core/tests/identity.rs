@@ -335,6 +335,61 @@ fn auto_mode_answers_whom_its_person_trusts() {
     }
 }
 
+/// Who is trusted without a key is so until they may be somebody else: they leave, are cut off, or we are.
+#[test]
+fn a_name_without_a_key_is_trusted_only_while_it_stays() {
+    for away in [0, 1, 2, 3] {
+        let mut world = World::modern();
+        world.decide(Intent::Auto).unwrap();
+        world.comes(PresenceEvent::Join, "carol", None);
+        world.says("carol", None, "m-1", &["alice"], "go");
+        let item = world.room.inbox.waiting().next().unwrap().id;
+        world.accept(item);
+        done(&mut world);
+        world.says("carol", None, "m-2", &["alice"], "go");
+        assert_eq!(world.starts(), 2, "it is trusted while it stays");
+        done(&mut world);
+        match away {
+            0 => world.comes(PresenceEvent::Leave, "carol", None),
+            1 => {
+                let mut carol = with_key("carol", None);
+                carol.status = Status::Away;
+                world.event(Event::Frame(Box::new(Frame::Presence(Presence {
+                    event: PresenceEvent::Away,
+                    member: carol,
+                }))));
+            }
+            2 => world.event(Event::Welcome(Box::new(modern(Resumed::Ok, Some(BOB))))),
+            _ => {
+                world.again(Some(BOB));
+                world.room.settings.mode = wire::Mode::Auto;
+            }
+        }
+        let before = world.starts();
+        world.comes(PresenceEvent::Join, "carol", None);
+        world.says("carol", None, "m-3", &["alice"], "go");
+        assert_eq!(world.starts(), before, "{away}: it may be somebody else");
+    }
+}
+
+/// What was held while somebody else had the name is given to the relay when they leave.
+#[test]
+fn a_private_message_that_was_held_goes_once_the_other_has_left() {
+    let mut world = World::modern();
+    world.comes(PresenceEvent::Leave, "bob", Some(BOB));
+    world.comes(PresenceEvent::Join, "bob", None);
+    world.effects.clear();
+    world.perform("/tell @bob psst").unwrap();
+    assert_eq!(world.sent().count(), 0);
+    world.comes(PresenceEvent::Leave, "bob", None);
+    let sent: Vec<_> = world.sent().collect();
+    assert_eq!(sent.len(), 1);
+    assert!(
+        format!("{:?}", sent[0].0).contains(BOB),
+        "it is for bob's key: {sent:?}"
+    );
+}
+
 /// A rejected mention, and one that ran by itself, trust nobody.
 #[test]
 fn only_an_accept_trusts() {

@@ -36,7 +36,7 @@ fn draw_rule(look: &Look, state: &State, plan: &Plan, frame: &mut Frame) {
                 What::Instructions => format!(" Accept {ids} with instructions "),
             }
         }
-        None => match searching(state) {
+        None => match searching(state).filter(|_| !state.is_written_in()) {
             Some(words) => words,
             // What is not sent yet stays in sight while something else has the keys.
             None if state.context().is_a_list() => match state.composer.text().lines().next() {

@@ -184,7 +184,7 @@ impl Session {
         let (to, files) = (names(say.to.all())?, say.files.all());
         if let Some(unknown) = self.room.unknown_name(&to).filter(|_| !say.force) {
             return Err(refused(format!(
-                "Nothing was sent: {} --force sends it anyway.",
+                "Nothing was sent: {} --force (for a tool: force) sends it anyway.",
                 unknown.in_words()
             )));
         }
