@@ -41,8 +41,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "core", "text", "clock", "policy", "command", "agent", "link", "store", "config", "control",
-            "session", "screen", "plain", "headless",
+            "core", "text", "clock", "policy", "agent", "link", "store", "config", "control", "session",
+            "screen", "plain", "headless",
         ],
     ),
 ];
