@@ -6,7 +6,7 @@ use nexscope_relay::protocol::{
     body::{Origin, ReceiptState},
 };
 
-use super::{Attention, Effect, ItemId, Millis, Post, Room, guard::Candidate, inbox::key};
+use super::{Attention, Effect, ItemId, Millis, Post, Risk, Room, guard::Candidate, inbox::key, risk};
 
 /// Why a mention waits that will run by itself. One at a time is started: what the run before uses up counts.
 const TURN: &str = "its agent is at work; this one is next";
@@ -83,6 +83,16 @@ impl Room {
             return Err(Some(format!("{agent} {reach}, which was not allowed yet")));
         }
         self.vouched_for(post).map_err(Some)?;
+        let risks = risk::of(&post.text, post.hidden);
+        // A long text is only slower to read.
+        let marked: Vec<&str> = risks
+            .into_iter()
+            .filter(|risk| *risk != Risk::Long)
+            .map(Risk::in_words)
+            .collect();
+        if !marked.is_empty() {
+            return Err(Some(format!("a person reads it first: {}", marked.join(", "))));
+        }
         let candidate = self.candidate(post, &agent);
         let budget = self.settings.budget(&agent);
         self.guard

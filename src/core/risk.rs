@@ -1,7 +1,7 @@
-//! What a person should beware of before an agent reads a text, in plain words. A help to look at the
-//! right place; nothing is decided by it.
+//! What a person should look at before an agent reads a text, in plain words. A help to look at the right place; in
+//! auto mode a mention with such a mark waits for its person.
 
-/// One thing to beware of.
+/// One thing to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Risk {
     /// Characters that draw nothing were in it.
@@ -127,7 +127,7 @@ const SECRET: &[&str] = &[
 ];
 const LINKS: &[&str] = &["http://", "https://", "ftp://", "file://", "www."];
 
-/// What to beware of in `text`, from which `hidden` invisible characters were taken out.
+/// What to look at in `text`, from which `hidden` invisible characters were taken out.
 pub(super) fn of(text: &str, hidden: usize) -> Vec<Risk> {
     let folded = text
         .to_lowercase()
