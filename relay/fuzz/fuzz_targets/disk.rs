@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use nexscope_tui::{
-    room::{Outgoing, Record, Room, Settings},
+    core::{Outgoing, Record, Room, Settings},
     store,
 };
 
