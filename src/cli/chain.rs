@@ -6,7 +6,7 @@ use nexscope_relay::protocol::body::{Body, Chat, Origin};
 use crate::{
     core::{
         FileFate,
-        audit::{By, Decided, Enclosure, Entry, Verdict},
+        persist::audit::{By, Decided, Enclosure, Entry, Verdict},
     },
     store::Line,
     text,

@@ -4,52 +4,19 @@
 //! something ([`Command`]), a person decides ([`Decision`]); the room changes and says what is to be done
 //! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
 
-mod agents;
-mod alone;
-mod answer;
-pub mod ask;
-pub mod audit;
-mod begin;
-mod budget;
-mod decide;
-mod doubt;
-mod draft;
-mod enclosed;
-mod failure;
+mod auto;
+mod chat;
 pub mod files;
-mod flag;
-mod gathered;
-mod grant;
-mod growing;
-mod guard;
-mod inbox;
-mod item;
-mod keys;
-mod known;
-mod leading_names;
-mod members;
-mod outbox;
-mod own;
+mod leak;
 mod perform;
-mod permission;
-mod pins;
-mod receive;
-pub mod record;
-mod restore;
-mod risk;
-mod run;
+pub mod persist;
+mod review;
 pub mod runs;
 mod settings;
-mod shared;
-mod sharing;
-mod shown;
 mod steady;
 #[cfg(test)]
 mod tests;
-mod thread;
-mod timeline;
 mod token;
-mod unknown;
 
 use std::collections::{HashMap, HashSet};
 
@@ -58,38 +25,39 @@ use nexscope_relay::protocol::{
     body::{Body, Chat, ReceiptState, SignalBody},
 };
 
-pub use agents::Unasked;
-pub use budget::{Budget, Standing, Unit};
-pub use decide::{How, Person};
-pub use enclosed::{Enclosed, LOOKED_THROUGH, Looked};
-pub use failure::Failure;
+pub use auto::budget::{Budget, Standing, Unit};
+pub use auto::guard::{Guard, Limits};
+pub use chat::address::leading_names;
+pub use chat::gathered::One;
+pub use chat::members::{Members, Seen};
+pub use chat::outbox::{Fate, Outbox, Outgoing};
+pub use chat::thread::{Audience, Thread, Threads};
+pub use chat::timeline::{Doubt, Entry, Post, Timeline, What};
+pub use chat::unknown::Unknown;
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
-pub use flag::{Flag, secrets};
-pub use gathered::One;
-pub use grant::Grants;
-pub use growing::{Growing, Others};
-pub use guard::{Guard, Limits};
-pub use inbox::{Decided, Fate as MentionFate, Inbox};
-pub use item::{Draft, Item, ItemId, Matter, Mention, Permission};
-pub use leading_names::leading_names;
-pub use members::{Members, Seen};
-pub use outbox::{Fate, Outbox, Outgoing};
+pub use leak::enclosed::{Enclosed, LOOKED_THROUGH, Looked};
+pub use leak::flag::{Flag, secrets};
 pub use perform::{Command, Reply, UPDATE};
-pub use record::{Kept, Record};
-pub use risk::Risk;
-pub use run::{Run, Runs};
+pub use persist::record::{Kept, Record};
+pub use review::decide::{How, Person};
+pub use review::grant::Grants;
+pub use review::inbox::{Decided, Fate as MentionFate, Inbox};
+pub use review::item::{Draft, Item, ItemId, Matter, Mention, Permission};
+pub use review::risk::Risk;
+pub use review::shown::{Decision, Intent, Shown, Target};
+pub use runs::agents::Unasked;
+pub use runs::failure::Failure;
+pub use runs::growing::{Growing, Others};
+pub use runs::run::{Run, Runs};
 pub use settings::{FileRules, Mentions, Review, Settings};
-pub use shown::{Decision, Intent, Shown, Target};
 pub use steady::{ClockReading, Moment, Steady};
-pub use thread::{Audience, Thread, Threads};
-pub use timeline::{Doubt, Entry, Post, Timeline, What};
 pub use token::Token;
-pub use unknown::Unknown;
 
-use ask::Ask;
-use gathered::Gathered;
-use inbox::Key;
-use known::Known;
+use chat::gathered::Gathered;
+use chat::known::Known;
+use persist::audit;
+use review::inbox::Key;
+use runs::ask::Ask;
 
 use crate::core::{
     files::{AgentFile, Source, TransferEvent, TransferId, TransferOrder},
@@ -295,7 +263,7 @@ pub struct Room {
     /// Before this nothing expires: how long it has waited is a guess.
     nothing_expires_before: Steady,
     /// What the relay does for names.
-    features: keys::Features,
+    features: chat::keys::Features,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
@@ -339,7 +307,7 @@ impl Room {
             steady: Steady::default(),
             reading: None,
             nothing_expires_before: Steady::default(),
-            features: keys::Features::default(),
+            features: chat::keys::Features::default(),
             message_bytes: 262_144,
             known: Known::default(),
             unkept: HashSet::new(),

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{
-    Effect, ItemId, Millis, Outbound, Outgoing, Room, Words,
-    agents::Addressed,
-    audit::{self, By},
+use super::{Effect, ItemId, Millis, Outbound, Outgoing, Room, Words};
+use crate::core::{
+    files::Source,
+    persist::audit::{self, By},
+    runs::agents::Addressed,
 };
-use crate::core::files::Source;
 
 /// Something that is wanted of the room.
 #[derive(Debug, Clone, PartialEq, Eq)]

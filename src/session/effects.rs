@@ -8,8 +8,7 @@ use crate::{
     clock::now,
     core::{
         Effect, Failure,
-        ask::Ask,
-        runs::{Ending, Failed, Prompt, RunEvent, Totals},
+        runs::{Ending, Failed, Prompt, RunEvent, Totals, ask::Ask},
     },
     store::ToWrite,
 };

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Session, Steering};
 use crate::core::{
     Failure,
-    ask::Ask,
-    runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, settings::Kind},
+    runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, ask::Ask, settings::Kind},
 };
 
 /// A mention that was handed over and is not yet answered.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::now,
     config::{Config, Paths, TokenSource},
-    core::{Effect, Outgoing, Room, Settings, Token, audit},
+    core::{Effect, Outgoing, Room, Settings, Token, persist::audit},
     link::{Invite, Link, Login, Target},
     store::{self, Journal, Lock, Place, Reading},
     transfer::Transfers,

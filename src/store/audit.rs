@@ -21,7 +21,7 @@ use super::{
 };
 use crate::core::{
     Millis,
-    audit::{Entry, sha256},
+    persist::audit::{Entry, sha256},
 };
 
 /// What stands in the first line in the place of the hash of the line before.

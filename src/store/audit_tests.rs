@@ -3,7 +3,7 @@ use std::fs;
 use nexscope_relay::protocol::{Message, Mode};
 
 use super::*;
-use crate::core::audit::By;
+use crate::core::persist::audit::By;
 
 fn entry() -> Entry {
     Entry::Mode {

@@ -20,7 +20,7 @@ use super::{
     audit::{Audit, log_path},
     place::open_private,
 };
-use crate::core::{Kept, Millis, Record, audit};
+use crate::core::{Kept, Millis, Record, persist::audit};
 
 /// Records that may wait for the disk. When they are that many, the session takes no more from the relay.
 const QUEUE: usize = 1024;

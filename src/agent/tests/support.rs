@@ -6,12 +6,10 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::super::{Agents, Handle, Run, drive, settling::Waits};
-use crate::core::{
+use crate::core::runs::{
+    Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
     ask::{Approved, Ask, Speaker},
-    runs::{
-        Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
-        settings::{Agent, Kind},
-    },
+    settings::{Agent, Kind},
 };
 
 /// Far longer than anything takes; a test that waits for so long has failed.

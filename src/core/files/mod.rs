@@ -2,6 +2,7 @@
 //! (`crate::transfer`).
 
 mod safe_name;
+pub(super) mod sharing;
 mod source;
 mod transfer;
 
@@ -12,7 +13,8 @@ pub use transfer::{Download, TransferEvent, TransferId, TransferOrder, Upload};
 use nexscope_relay::protocol::same_name;
 use serde::{Deserialize, Serialize};
 
-use super::{Millis, inbox::Key};
+use super::Millis;
+use crate::core::review::inbox::Key;
 
 /// Files of one message that are looked at; further ones are passed over.
 pub(super) const MOST: usize = 64;

@@ -6,7 +6,7 @@ use nexscope_relay::protocol::{is_name, same_name};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    core::ask::{Ask, Said, Speaker},
+    core::runs::ask::{Ask, Said, Speaker},
     text,
 };
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::core::ask::Approved;
+use crate::core::runs::ask::Approved;
 
 fn person(member: &str) -> Speaker {
     Speaker {

@@ -11,7 +11,7 @@ fn asks_in(world: &mut World, from: &str, id: &str, thread: &str, to: &[&str], o
     world.room.inbox.waiting().last().unwrap().id
 }
 
-fn answer(world: &mut World, item: ItemId) -> ask::Ask {
+fn answer(world: &mut World, item: ItemId) -> crate::core::runs::ask::Ask {
     world.accept(item);
     let ask = world.started();
     world.ends(&ask.run, Outcome::Answer("ok".into()));

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::core::{
-    audit::{By, Decided, Entry, Verdict, sha256},
     files::Source,
+    persist::audit::{By, Decided, Entry, Verdict, sha256},
     runs::{Prompt, ToolRequest},
 };
 

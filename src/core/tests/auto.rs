@@ -79,7 +79,6 @@ fn a_budget_that_is_reached_while_a_run_goes_holds_the_next_one() {
     limit(&mut world, 0.015);
     world.room.settings.mode = wire::Mode::Auto;
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 4))));
-    world.trusts("bob");
     asks(&mut world, "m-5", "t5");
     assert_eq!(world.starts(), 0);
     let standing = world.room.budget_standing("claude");
@@ -279,7 +278,6 @@ fn an_exchange_of_agents_ends_whatever_the_other_side_pretends() {
                     limit(&mut world, 500.0);
                     world.room.settings.mode = wire::Mode::Auto;
                     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 2))));
-                    world.trusts("bob");
                 }
             }
             assert_eq!(answers, most, "{what}, restarts: {restarts}");

@@ -4,8 +4,8 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use super::*;
 use crate::core::{
-    audit::Entry as AuditEntry,
     files::{AgentFile, CheckedFile, Source, TransferOrder},
+    persist::audit::Entry as AuditEntry,
     runs::ExternalAccess,
 };
 

@@ -60,7 +60,9 @@ fn whole_paragraphs_leave_one_behind_and_the_answer_has_their_id() {
     // Each piece is in the audit log, once.
     let entries = world.effects.iter().filter_map(|effect| match effect {
         Effect::Audit(entry) => match &**entry {
-            super::super::audit::Entry::Shown { text, message, .. } => Some((text.as_str(), message.clone())),
+            crate::core::persist::audit::Entry::Shown { text, message, .. } => {
+                Some((text.as_str(), message.clone()))
+            }
             _ => None,
         },
         _ => None,

@@ -410,7 +410,7 @@ fn only_an_accept_trusts() {
 fn a_flood_of_names_does_not_end_pinning() {
     let mut world = World::modern();
     world.perform("@bob hello").unwrap();
-    for nth in 0..crate::core::pins::NAMES + 10 {
+    for nth in 0..crate::core::chat::pins::NAMES + 10 {
         let member = with_key(&format!("n{nth}"), Some("0000000000000000"));
         let news = world.room.members.put(member, true);
         let mut effects = Vec::new();

@@ -37,7 +37,7 @@ struct World {
     now: Millis,
     lives: usize,
     /// What the audit log holds.
-    audited: Vec<super::audit::Entry>,
+    audited: Vec<crate::core::persist::audit::Entry>,
 }
 
 fn settings() -> Settings {
@@ -242,7 +242,7 @@ impl World {
     }
 
     /// The run that started last.
-    fn started(&self) -> ask::Ask {
+    fn started(&self) -> crate::core::runs::ask::Ask {
         let mut starts = self.effects.iter().filter_map(|effect| match effect {
             Effect::Start { ask, .. } => Some((**ask).clone()),
             _ => None,

@@ -98,8 +98,6 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
                 };
                 world.event(Event::Welcome(Box::new(welcome)));
                 sees(world, other, v);
-                // Without a key it may be somebody else after the cut; its person accepts it once more.
-                world.trusts(other);
             }
         }
         if moved == 0 && restart.is_none_or(|restart| nth > restart) {

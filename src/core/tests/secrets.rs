@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::{
-    flag::tests::samples::{all, made_up},
+    leak::flag::tests::samples::{all, made_up},
     runs::Failed,
 };
 

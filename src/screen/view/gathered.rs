@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Look, Scope, timeline::cut_line, words};
 use crate::{
-    core::{One, ask::Speaker},
+    core::{One, runs::ask::Speaker},
     text,
 };
 

@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
 use super::{Look, Scope, files, list::List, spots::Spot, timeline::cut_line, words};
 use crate::{
-    core::{Item, Matter, Seen, ask::Speaker},
+    core::{Item, Matter, Seen, runs::ask::Speaker},
     screen::state::{Pane, State},
 };
 

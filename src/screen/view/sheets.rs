@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use super::{Look, Scope, words::activity};
 use crate::{
     command::WORDS,
-    core::{Reply, ask::Speaker},
+    core::{Reply, runs::ask::Speaker},
     screen::{action::Action, keymap::Context},
     text,
 };

@@ -10,7 +10,7 @@ use ratatui::text::Span;
 
 use super::{Look, Scope};
 use crate::{
-    core::{Connection, Enclosed, Fate, MentionFate, Millis, Post, Run, ask::Speaker},
+    core::{Connection, Enclosed, Fate, MentionFate, Millis, Post, Run, runs::ask::Speaker},
     screen::{action::Action, keymap::Context},
 };
 

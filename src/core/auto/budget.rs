@@ -1,0 +1,141 @@
+//! What an agent may use up in a day before auto mode steps back, in the best unit that its kind reports.
+
+/// An agent's budget of a day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// In the unit that its kind reports.
+    pub unit: Unit,
+    /// Automatic runs, for all kinds.
+    pub runs: usize,
+}
+
+/// What a kind reports of a run, and how much of that may be used up in a day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Unit {
+    /// US dollars, at list price.
+    Dollars(f64),
+    /// Input and output tokens.
+    Tokens(u64),
+    /// Nothing: its runs are counted, and that is all.
+    Runs,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            unit: Unit::Runs,
+            runs: 50,
+        }
+    }
+}
+
+/// What a run has used, as far as its kind reported it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Used {
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+}
+
+/// How an agent stands with its budget.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Standing {
+    /// Automatic runs that began today.
+    pub runs: usize,
+    /// US dollars that all its runs of today have cost.
+    pub usd: f64,
+    /// Tokens that they have used.
+    pub tokens: u64,
+    /// What the last run used, where there was one.
+    pub last: Option<Used>,
+}
+
+impl Budget {
+    /// Whether an agent that stands so may run by itself; else why not.
+    pub(in crate::core) fn check(&self, agent: &str, standing: &Standing) -> Result<(), String> {
+        let (reached, missing) = match self.unit {
+            Unit::Dollars(most) => (
+                standing.usd >= most,
+                standing.last.is_some_and(|last| last.usd.is_none()),
+            ),
+            Unit::Tokens(most) => (
+                standing.tokens >= most,
+                standing.last.is_some_and(|last| last.tokens.is_none()),
+            ),
+            Unit::Runs => (false, false),
+        };
+        if standing.runs >= self.runs {
+            Err(format!("{agent} has used its {} runs of today", self.runs))
+        } else if reached {
+            Err(format!("{agent} has used up its budget of today"))
+        } else if missing {
+            Err(format!(
+                "the last run of {agent} did not say what it used, so its budget counts as used up"
+            ))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// For a person: `3 of 50 automatic runs today, $1.20 of $5.00 (list price)`.
+    pub fn in_words(&self, standing: &Standing) -> String {
+        let runs = format!("{} of {} automatic runs today", standing.runs, self.runs);
+        let unit = match self.unit {
+            Unit::Dollars(most) => format!(", ${:.2} of ${most:.2} (list price)", standing.usd),
+            Unit::Tokens(most) => format!(", {} of {most} tokens", standing.tokens),
+            Unit::Runs => String::new(),
+        };
+        let why = match self.check("it", standing) {
+            Ok(()) => "",
+            Err(_) => "; auto mode waits for you",
+        };
+        format!("{runs}{unit}{why}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_kept_in_their_unit_and_fail_closed() {
+        let dollars = Budget {
+            unit: Unit::Dollars(5.0),
+            runs: 50,
+        };
+        let tokens = Budget {
+            unit: Unit::Tokens(1000),
+            runs: 50,
+        };
+        let used = |usd, tokens| Some(Used { usd, tokens });
+        // (budget, runs, dollars, tokens, what the last run told, whether it may run)
+        let table = [
+            (dollars, 0, 0.0, 0, None, true),
+            (dollars, 1, 4.99, 9_000_000, used(Some(4.99), None), true),
+            (dollars, 1, 5.0, 0, used(Some(5.0), None), false),
+            (dollars, 1, 0.0, 10, used(None, Some(10)), false),
+            (dollars, 50, 1.0, 0, used(Some(1.0), None), false),
+            (tokens, 1, 99.0, 999, used(None, Some(999)), true),
+            (tokens, 1, 0.0, 1000, used(None, Some(1000)), false),
+            (tokens, 1, 1.0, 0, used(Some(1.0), None), false),
+            (Budget::default(), 49, 99.0, 9_000_000, used(None, None), true),
+            (Budget::default(), 50, 0.0, 0, used(None, None), false),
+        ];
+        for (budget, runs, usd, tokens, last, may) in table {
+            let standing = Standing {
+                runs,
+                usd,
+                tokens,
+                last,
+            };
+            assert_eq!(
+                budget.check("claude", &standing).is_ok(),
+                may,
+                "{budget:?} {standing:?}"
+            );
+            let words = budget.in_words(&standing);
+            assert_eq!(words.ends_with("waits for you"), !may, "{words}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! When auto mode steps back and lets a person decide. Nothing of it depends on what the other side
+//! chooses: counts are of our own agents' answers.
+
+use std::collections::{HashMap, VecDeque};
+
+use nexscope_relay::protocol::same_name;
+
+use crate::core::{
+    Millis, Steady,
+    auto::budget::{Budget, Standing, Used},
+};
+
+/// Auto mode's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Answers of ours in a row in one thread, and the highest `hop` of a message that is answered.
+    pub hop_limit: u32,
+    /// Answers to one member in ten minutes, whatever the threads.
+    pub per_member: usize,
+    /// Answers of one agent in an hour, over all members.
+    pub per_agent: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            hop_limit: 3,
+            per_member: 10,
+            per_agent: 20,
+        }
+    }
+}
+
+const TEN_MINUTES: Millis = 600_000;
+const HOUR: Millis = 3_600_000;
+const DAY: Millis = 86_400_000;
+
+/// What auto mode has used up.
+#[derive(Debug, Default)]
+pub struct Guard {
+    in_a_row: HashMap<String, u32>,
+    answers: VecDeque<Answer>,
+    /// What runs have used, of a day.
+    used: VecDeque<(Steady, String, Used)>,
+    /// What the last run of each agent used, whenever that was.
+    last: HashMap<String, Used>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    at: Steady,
+    thread: String,
+    member: String,
+    agent: String,
+}
+
+/// A message that auto mode could answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// Its thread.
+    pub thread: &'a str,
+    /// Who sent it.
+    pub member: &'a str,
+    /// The agent that would answer.
+    pub agent: &'a str,
+    /// Its own `hop`.
+    pub hop: u32,
+    /// The thread of the message of ours that it says it answers.
+    pub answers: Option<&'a str>,
+    /// An agent wrote it, or says so.
+    pub by_agent: bool,
+}
+
+impl Guard {
+    /// Whether it may be answered without a person; else why not, in one sentence.
+    pub(in crate::core) fn check(
+        &self,
+        one: Candidate,
+        limits: &Limits,
+        budget: &Budget,
+        now: Steady,
+    ) -> Result<(), String> {
+        let in_a_row = self.in_a_row(one, now);
+        let since = |span: Millis| {
+            self.answers
+                .iter()
+                .filter(move |answer| now.since(answer.at) < span)
+        };
+        let to_member = since(TEN_MINUTES)
+            .filter(|answer| same_name(&answer.member, one.member))
+            .count();
+        let in_hour = since(HOUR).filter(|answer| answer.agent == one.agent).count();
+        let (agent, member) = (one.agent, one.member);
+        if in_a_row >= limits.hop_limit || one.hop >= limits.hop_limit {
+            Err(format!("hop limit {} reached in this thread", limits.hop_limit))
+        } else if to_member >= limits.per_member {
+            Err(format!(
+                "{agent} has answered {member} {to_member} times in ten minutes"
+            ))
+        } else if in_hour >= limits.per_agent {
+            Err(format!("{agent} has answered {in_hour} times in an hour"))
+        } else {
+            budget.check(agent, &self.standing(agent, now))
+        }
+    }
+
+    /// How many answers of ours in a row came before this message, our own person not having spoken. Threads are
+    /// chosen by senders: a message counts where it says that it answers us, too; and one of an agent's goes on
+    /// with whatever was answered to that member last, whatever it says.
+    pub(in crate::core) fn in_a_row(&self, one: Candidate, now: Steady) -> u32 {
+        let recent = self
+            .answers
+            .iter()
+            .rev()
+            .find(|answer| same_name(&answer.member, one.member));
+        let recent = recent.filter(|answer| one.by_agent && now.since(answer.at) < TEN_MINUTES);
+        let threads = [
+            Some(one.thread),
+            one.answers,
+            recent.map(|answer| answer.thread.as_str()),
+        ];
+        let counts = threads
+            .into_iter()
+            .flatten()
+            .filter_map(|thread| self.in_a_row.get(thread));
+        counts.copied().max().unwrap_or(0)
+    }
+
+    /// Automatic runs of `agent` in the last day.
+    pub fn runs_today(&self, agent: &str, now: Steady) -> usize {
+        self.answers
+            .iter()
+            .filter(|answer| answer.agent == agent && now.since(answer.at) < DAY)
+            .count()
+    }
+
+    /// How `agent` stands with its budget.
+    pub fn standing(&self, agent: &str, now: Steady) -> Standing {
+        let mut standing = Standing {
+            runs: self.runs_today(agent, now),
+            last: self.last.get(agent).copied(),
+            ..Standing::default()
+        };
+        for (at, of, used) in &self.used {
+            if of == agent && now.since(*at) < DAY {
+                standing.usd += used.usd.unwrap_or(0.0);
+                standing.tokens = standing.tokens.saturating_add(used.tokens.unwrap_or(0));
+            }
+        }
+        standing
+    }
+
+    /// A run is over, whoever let it begin.
+    pub(in crate::core) fn used(&mut self, at: Steady, agent: &str, used: Used) {
+        while self.used.front().is_some_and(|(then, ..)| at.since(*then) >= DAY) {
+            self.used.pop_front();
+        }
+        self.used.push_back((at, agent.to_owned(), used));
+        self.last.insert(agent.to_owned(), used);
+    }
+
+    /// An automatic answer begins, which is the `row`th in a row.
+    pub(in crate::core) fn answered(
+        &mut self,
+        at: Steady,
+        thread: &str,
+        member: &str,
+        agent: &str,
+        row: u32,
+    ) {
+        while self
+            .answers
+            .front()
+            .is_some_and(|answer| at.since(answer.at) >= DAY)
+        {
+            self.answers.pop_front();
+        }
+        self.in_a_row.insert(thread.to_owned(), row);
+        self.answers.push_back(Answer {
+            at,
+            thread: thread.to_owned(),
+            member: member.to_owned(),
+            agent: agent.to_owned(),
+        });
+    }
+
+    /// Our own person spoke or decided in a thread: its count begins anew. Rates and budgets do not.
+    /// Returns whether there was a count.
+    pub(in crate::core) fn person_spoke(&mut self, thread: &str) -> bool {
+        self.in_a_row.remove(thread).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever has no unit has its runs.
+    const ALL: Budget = Budget {
+        unit: crate::core::auto::budget::Unit::Runs,
+        runs: 50,
+    };
+
+    fn one<'a>(thread: &'a str, member: &'a str, hop: u32) -> Candidate<'a> {
+        Candidate {
+            thread,
+            member,
+            agent: "claude",
+            hop,
+            answers: None,
+            by_agent: false,
+        }
+    }
+
+    #[test]
+    fn hop_limit_counts_our_own_answers_and_their_hop() {
+        let (mut guard, limits) = (Guard::default(), Limits::default());
+        for at in 0..3 {
+            assert!(
+                guard
+                    .check(one("t", "bob", 0), &limits, &ALL, Steady::new(at))
+                    .is_ok()
+            );
+            guard.answered(Steady::new(at), "t", "bob", "claude", at as u32 + 1);
+        }
+        assert!(
+            guard
+                .check(one("t", "bob", 0), &limits, &ALL, Steady::new(3))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("fresh", "bob", 3), &limits, &ALL, Steady::new(3))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("fresh", "bob", 2), &limits, &ALL, Steady::new(3))
+                .is_ok()
+        );
+        assert!(guard.person_spoke("t"));
+        assert!(
+            guard
+                .check(one("t", "bob", 0), &limits, &ALL, Steady::new(3))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn fresh_threads_and_changed_case_do_not_get_round_the_rates() {
+        let (mut guard, limits) = (Guard::default(), Limits::default());
+        for at in 0..10 {
+            let thread = format!("t{at}");
+            assert!(
+                guard
+                    .check(one(&thread, "bob", 0), &limits, &ALL, Steady::new(at))
+                    .is_ok()
+            );
+            guard.answered(Steady::new(at), &thread, "bob", "claude", 1);
+            guard.person_spoke(&thread);
+        }
+        assert!(
+            guard
+                .check(one("new", "BOB", 0), &limits, &ALL, Steady::new(10))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("new", "carol", 0), &limits, &ALL, Steady::new(10))
+                .is_ok()
+        );
+        assert!(
+            guard
+                .check(one("new", "bob", 0), &limits, &ALL, Steady::new(10 + TEN_MINUTES))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn an_agent_has_an_hour_and_a_day() {
+        let (mut guard, limits) = (Guard::default(), Limits::default());
+        for at in 0..20 {
+            guard.answered(Steady::new(at), "t", &format!("m{at}"), "claude", 1);
+        }
+        assert!(
+            guard
+                .check(one("new", "zoe", 0), &limits, &ALL, Steady::new(20))
+                .is_err()
+        );
+        assert!(
+            guard
+                .check(one("new", "zoe", 0), &limits, &ALL, Steady::new(20 + HOUR))
+                .is_ok()
+        );
+        for at in 0..30 {
+            guard.answered(
+                Steady::new(HOUR + at * TEN_MINUTES),
+                "t",
+                &format!("n{at}"),
+                "claude",
+                1,
+            );
+        }
+        assert!(
+            guard
+                .check(one("new", "zoe", 0), &limits, &ALL, Steady::new(7 * HOUR))
+                .is_err()
+        );
+        assert_eq!(guard.runs_today("claude", Steady::new(7 * HOUR)), 50);
+    }
+}

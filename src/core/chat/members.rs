@@ -1,0 +1,232 @@
+//! Everybody in the room, as shown: cleaned, sorted, with what their agents are doing.
+
+use std::collections::{BTreeMap, HashSet};
+
+use nexscope_relay::protocol::{Member, Mode, Status, body::Activity, is_name, same_name};
+
+use crate::{
+    core::{
+        Millis,
+        chat::{
+            keys::KeyNews,
+            pins::{Look, NAMES, Pins},
+            timeline::LINE_MAX,
+        },
+    },
+    text,
+};
+
+/// Everybody in the room.
+#[derive(Debug, Default)]
+pub struct Members {
+    list: Vec<Seen>,
+    /// The key that each name is known by.
+    pub(in crate::core) pins: Pins,
+    /// Who was here before the connection broke and is not yet again; and when it was made again.
+    returning: (Vec<String>, Millis),
+    /// Names, in lower case, of those who have left since this program began; so many, and no more.
+    left: HashSet<String>,
+}
+
+/// For how long after our own return those who were here before are taken to return too: a relay that was
+/// started again sees everybody come.
+const RETURNING: Millis = 120_000;
+
+/// A member, cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The name.
+    pub name: String,
+    /// Proof of who it is, where there is one.
+    pub key: Option<String>,
+    /// It came with another key than the name is known by, or with none, and our person has not agreed.
+    pub doubtful: bool,
+    /// Connected or away.
+    pub status: Status,
+    /// Names of its agents.
+    pub agents: Vec<String>,
+    /// How they answer.
+    pub mode: Mode,
+    /// Program and version.
+    pub client: String,
+    /// A word about itself.
+    pub note: String,
+    /// The protocol version that it speaks.
+    pub v: u32,
+    /// What its agents are doing, by agent.
+    pub doing: BTreeMap<String, Activity>,
+}
+
+impl Seen {
+    fn new(member: Member) -> Self {
+        Self {
+            name: text::clean_line(&member.name, 32),
+            key: member.key.map(|key| text::clean_line(&key, 64)),
+            doubtful: false,
+            status: member.status,
+            agents: member
+                .agents
+                .into_iter()
+                .filter(|name| is_name(name))
+                .take(16)
+                .collect(),
+            mode: member.mode,
+            client: text::clean_line(&member.client, 64),
+            note: text::clean_line(&member.note, LINE_MAX),
+            v: member.v,
+            doing: BTreeMap::new(),
+        }
+    }
+}
+
+impl Members {
+    /// Everybody, sorted by name.
+    pub fn list(&self) -> &[Seen] {
+        &self.list
+    }
+
+    /// The member with that name.
+    pub fn get(&self, name: &str) -> Option<&Seen> {
+        self.list.iter().find(|member| same_name(&member.name, name))
+    }
+
+    pub(in crate::core) fn replace_all(
+        &mut self,
+        members: Vec<Member>,
+        me: &str,
+        now: Millis,
+    ) -> Vec<KeyNews> {
+        let here = |name: &str| members.iter().any(|member| same_name(&member.name, name));
+        let names = self.list.iter().map(|member| member.name.clone());
+        let gone: Vec<String> = names.filter(|name| !here(name)).collect();
+        gone.iter().for_each(|name| self.has_left(name));
+        // Nobody saw who came and went meanwhile.
+        self.pins.all_may_be_others();
+        self.returning = (gone, now);
+        let doubtful: Vec<String> = self
+            .list
+            .drain(..)
+            .filter(|member| member.doubtful)
+            .map(|member| member.name)
+            .collect();
+        let mut news = Vec::new();
+        for member in members {
+            let others = !same_name(&member.name, me);
+            news.extend(self.put(member, others));
+        }
+        // What was told before is not told again.
+        news.retain(|one| match one {
+            KeyNews::Changed { name } => !doubtful.iter().any(|known| same_name(known, name)),
+            KeyNews::First { .. } => true,
+        });
+        news
+    }
+
+    /// Takes a member in. Says what is new about its key, where that is looked at.
+    pub(in crate::core) fn put(&mut self, member: Member, looked_at: bool) -> Option<KeyNews> {
+        let mut seen = Seen::new(member);
+        if seen.status != Status::Online {
+            self.pins.may_be_another(&seen.name);
+        }
+        let news = self.look_at_key(&mut seen, looked_at);
+        match self.list.iter_mut().find(|old| same_name(&old.name, &seen.name)) {
+            Some(old) => {
+                if seen.status == Status::Online {
+                    seen.doing = std::mem::take(&mut old.doing);
+                }
+                *old = seen;
+            }
+            None => self.list.push(seen),
+        }
+        self.list.sort_by_key(|member| member.name.to_ascii_lowercase());
+        news
+    }
+
+    fn look_at_key(&mut self, seen: &mut Seen, looked_at: bool) -> Option<KeyNews> {
+        if !looked_at {
+            return None;
+        }
+        let name = seen.name.clone();
+        match (self.pins.see(&name, seen.key.as_deref()), seen.key.clone()) {
+            (Look::First, Some(key)) => Some(KeyNews::First { name, key }),
+            (Look::Other, _) => {
+                let before = self.get(&name).is_some_and(|member| member.doubtful);
+                seen.doubtful = true;
+                (!before).then_some(KeyNews::Changed { name })
+            }
+            _ => None,
+        }
+    }
+
+    /// Our person trusts a name with this key, or without one: it is known by that from now on. Returns whether it
+    /// was known by another key before.
+    pub(in crate::core) fn trust(&mut self, name: &str, key: Option<String>) -> bool {
+        let changed = self.pins.is_other(name, key.as_deref());
+        match key.clone() {
+            Some(key) => _ = self.pins.pin(name, key),
+            // Until it has one again, for which it is asked again.
+            None => self.pins.unpin(name),
+        }
+        self.pins.spoke_with(name);
+        if let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) {
+            member.doubtful = self.pins.is_other(name, member.key.as_deref());
+        }
+        self.pins.trust(name, key);
+        changed
+    }
+
+    /// Whether a name has come with another key than it is known by.
+    pub fn is_doubtful(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|member| member.doubtful)
+    }
+
+    /// Whether who comes now was here before the connection broke, a moment ago; that is told once.
+    pub(in crate::core) fn returns(&mut self, name: &str, now: Millis) -> bool {
+        let (names, since) = &mut self.returning;
+        let before = names.len();
+        names.retain(|one| !same_name(one, name));
+        names.len() < before && now.saturating_sub(*since) < RETURNING
+    }
+
+    /// Whether somebody of that name is in the room, or was, as far as that is known.
+    pub(in crate::core) fn was_here(&self, name: &str) -> bool {
+        self.get(name).is_some()
+            || self.pins.key(name).is_some()
+            || self.left.contains(&name.to_ascii_lowercase())
+    }
+
+    fn has_left(&mut self, name: &str) {
+        if self.left.len() < NAMES {
+            self.left.insert(name.to_ascii_lowercase());
+        }
+    }
+
+    pub(in crate::core) fn remove(&mut self, name: &str) {
+        self.has_left(name);
+        self.pins.may_be_another(name);
+        self.list.retain(|member| !same_name(&member.name, name));
+    }
+
+    /// No agent of `name` does anything any more.
+    pub(in crate::core) fn idle(&mut self, name: &str) {
+        if let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) {
+            member.doing.clear();
+        }
+    }
+
+    /// An agent of `name` does something; `None` when it is done.
+    pub(in crate::core) fn doing(&mut self, name: &str, agent: &str, activity: Option<Activity>) {
+        let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) else {
+            return;
+        };
+        match activity {
+            // What is signalled is bounded by the agents that the member has.
+            Some(activity) if member.agents.iter().any(|known| known == agent) => {
+                member.doing.insert(agent.to_owned(), activity);
+            }
+            _ => {
+                member.doing.remove(agent);
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Our own messages: what still has to be sent again, and what became of each.
+
+use std::collections::BTreeMap;
+
+use nexscope_relay::protocol::{
+    Ack, Send,
+    body::{Body, Origin, Receipt, ReceiptState},
+    same_name,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::{Connection, Millis, Steady, files::Source},
+    text,
+};
+
+/// A message of ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Its id.
+    pub id: String,
+    /// Who is addressed.
+    pub to: Vec<String>,
+    /// Only they see it.
+    pub only: bool,
+    /// The thread that it belongs to.
+    pub thread: Option<String>,
+    /// What is said.
+    pub body: Body,
+    /// When it was written.
+    pub written: Millis,
+    /// The same by the steady clock.
+    #[serde(default)]
+    pub since: Steady,
+    /// Its files here, in the order in which it offers them; those not yet read have no hash.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// The number of the draft that it was, which so ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<u32>,
+    /// It is safely on disk.
+    #[serde(skip)]
+    pub kept: bool,
+    /// The relay has it.
+    #[serde(skip)]
+    pub acked: bool,
+    /// Of the addressed, who was not there.
+    #[serde(skip)]
+    pub absent: Vec<String>,
+    /// How far it has come with each addressee that told, and why.
+    #[serde(skip)]
+    pub receipts: BTreeMap<String, (ReceiptState, String)>,
+    /// It was given up.
+    #[serde(skip)]
+    pub failed: Option<String>,
+}
+
+/// What became of a message of ours, in the order in which it gets better known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Its files are being read; it goes out when that is done.
+    Preparing,
+    /// Not yet with the relay.
+    Sending,
+    /// There is no connection; it goes out when there is one.
+    Held,
+    /// The relay has it, and nobody in particular is addressed.
+    Sent,
+    /// It waits for members who are not there.
+    Absent(Vec<String>),
+    /// With all addressees.
+    Delivered,
+    /// An addressee told how it goes: with the name, and the reason where there is one.
+    Told(String, ReceiptState, String),
+    /// It was given up.
+    Failed(String),
+}
+
+impl Fate {
+    /// Whether it is not yet with the relay, and still may get there.
+    pub fn is_on_its_way(&self) -> bool {
+        matches!(self, Fate::Preparing | Fate::Sending | Fate::Held)
+    }
+}
+
+impl Outgoing {
+    pub(in crate::core) fn new(
+        id: String,
+        to: Vec<String>,
+        only: bool,
+        thread: Option<String>,
+        body: Body,
+        written: Millis,
+    ) -> Self {
+        Self {
+            id,
+            to,
+            only,
+            thread,
+            body,
+            written,
+            since: Steady::default(),
+            sources: Vec::new(),
+            draft: None,
+            kept: false,
+            acked: false,
+            absent: Vec::new(),
+            receipts: BTreeMap::new(),
+            failed: None,
+        }
+    }
+
+    /// The frame that carries it, for addressees with these keys.
+    pub(in crate::core) fn frame(&self, to_keys: BTreeMap<String, String>) -> Option<Send> {
+        Some(Send {
+            id: self.id.clone(),
+            to: self.to.clone(),
+            only: self.only,
+            to_keys,
+            thread: self.thread.clone(),
+            body: serde_json::value::to_raw_value(&self.body).ok()?,
+        })
+    }
+
+    /// Whether it is a chat message; receipts and the like are kept until acked, and never receipted.
+    pub fn is_chat(&self) -> bool {
+        matches!(self.body, Body::Chat(_))
+    }
+
+    /// Whether an agent has named files in it of which is not known which files were checked.
+    pub(in crate::core) fn has_unchecked_files(&self) -> bool {
+        let is_agents = matches!(&self.body, Body::Chat(chat) if chat.origin == Origin::Agent);
+        is_agents && self.sources.iter().any(|source| source.identity.is_none())
+    }
+
+    /// Whether its files are still being read.
+    pub fn is_preparing(&self) -> bool {
+        self.sources.iter().any(|source| source.sha256.is_empty())
+    }
+
+    /// Whether `name` is addressed and has not yet said that it is safe there.
+    pub(in crate::core) fn waits_for(&self, name: &str) -> bool {
+        self.is_chat()
+            && self.to.iter().any(|to| same_name(to, name))
+            && !self.receipts.contains_key(&name.to_ascii_lowercase())
+    }
+
+    /// Whether it has to be sent again after a new connection.
+    pub(in crate::core) fn is_open(&self) -> bool {
+        self.failed.is_none() && (!self.acked || self.to.iter().any(|name| self.waits_for(name)))
+    }
+
+    /// What became of it.
+    pub fn fate(&self, connection: &Connection) -> Fate {
+        if let Some(why) = &self.failed {
+            return Fate::Failed(why.clone());
+        }
+        if self.is_preparing() {
+            return Fate::Preparing;
+        }
+        // The furthest of what addressees told is the news.
+        if let Some((name, (state, why))) = self.receipts.iter().max_by_key(|(_, (state, _))| *state)
+            && *state > ReceiptState::Received
+        {
+            let shown = self.to.iter().find(|to| same_name(to, name)).unwrap_or(name);
+            return Fate::Told(shown.clone(), *state, why.clone());
+        }
+        if !self.acked {
+            return if *connection == Connection::Online {
+                Fate::Sending
+            } else {
+                Fate::Held
+            };
+        }
+        if self.to.is_empty() {
+            return Fate::Sent;
+        }
+        let open: Vec<String> = self
+            .to
+            .iter()
+            .filter(|name| self.waits_for(name))
+            .cloned()
+            .collect();
+        let absent: Vec<String> = open
+            .iter()
+            .filter(|name| self.absent.iter().any(|gone| same_name(gone, name)))
+            .cloned()
+            .collect();
+        match (absent.is_empty(), open.is_empty()) {
+            (false, _) => Fate::Absent(absent),
+            (true, true) => Fate::Delivered,
+            (true, false) => Fate::Sent,
+        }
+    }
+}
+
+/// All our messages of which something is still to be known or shown.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    // In id order, which is the order of writing (UUIDv7).
+    by_id: BTreeMap<String, Outgoing>,
+}
+
+impl Outbox {
+    /// One message.
+    pub fn get(&self, id: &str) -> Option<&Outgoing> {
+        self.by_id.get(id)
+    }
+
+    /// How many are not yet with the relay.
+    pub fn unacked(&self) -> usize {
+        self.by_id
+            .values()
+            .filter(|one| !one.acked && one.failed.is_none())
+            .count()
+    }
+
+    /// Those whose files are still being read.
+    pub(in crate::core) fn preparing(&self) -> impl Iterator<Item = &Outgoing> {
+        self.by_id
+            .values()
+            .filter(|one| one.failed.is_none() && one.is_preparing())
+    }
+
+    /// All that have to be sent again after a new connection, in order.
+    pub(in crate::core) fn open(&self) -> impl Iterator<Item = &Outgoing> {
+        self.by_id.values().filter(|one| one.is_open())
+    }
+
+    /// Those that may still leave, or whose files may.
+    pub(in crate::core) fn may_leave(&self) -> impl Iterator<Item = &Outgoing> {
+        let lasting = |one: &&Outgoing| one.failed.is_none() && (one.is_open() || !one.sources.is_empty());
+        self.by_id.values().filter(lasting)
+    }
+
+    /// Those of the open ones that `name` has not yet received, and those for it that may have been held back.
+    pub(in crate::core) fn open_for<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Outgoing> {
+        self.open().filter(move |one| match one.acked {
+            true => one.waits_for(name),
+            false => one.to.iter().any(|to| same_name(to, name)),
+        })
+    }
+
+    pub(in crate::core) fn oldest_unreceived(&self) -> Option<Steady> {
+        self.open()
+            .filter(|one| one.is_chat() && !one.to.is_empty())
+            .map(|one| one.since)
+            .next()
+    }
+
+    pub(in crate::core) fn insert(&mut self, outgoing: Outgoing) {
+        self.by_id.insert(outgoing.id.clone(), outgoing);
+    }
+
+    pub(in crate::core) fn get_mut(&mut self, id: &str) -> Option<&mut Outgoing> {
+        self.by_id.get_mut(id)
+    }
+
+    /// Forgets what asked for a file from an earlier place on.
+    pub(in crate::core) fn forget_accepts(&mut self, message: &str, wanted: &str) {
+        self.by_id.retain(|_, one| {
+            !matches!(&one.body, Body::FileAccept { of, file, .. } if of == message && file == wanted)
+        });
+    }
+
+    /// The relay has it. `received` are reached members who say no more than that (version 1). Returns
+    /// whether it was news.
+    pub(in crate::core) fn ack(&mut self, ack: &Ack, received: &[String]) -> bool {
+        let Some(one) = self.by_id.get_mut(&ack.id) else {
+            return false;
+        };
+        let news = !one.acked || one.absent != ack.absent;
+        one.acked = true;
+        one.absent.clone_from(&ack.absent);
+        for name in received {
+            one.receipts
+                .entry(name.to_ascii_lowercase())
+                .or_insert_with(|| (ReceiptState::Received, String::new()));
+        }
+        // What nobody answers is done with its ack.
+        if !one.is_chat() {
+            self.by_id.remove(&ack.id);
+        }
+        news
+    }
+
+    /// An addressee tells. Only those count who were addressed by the message; a state never goes back,
+    /// but for a retry after a failure.
+    pub(in crate::core) fn receipt(&mut self, from: &str, receipt: &Receipt) -> Option<&Outgoing> {
+        let one = self.by_id.get_mut(&receipt.of)?;
+        if !one.is_chat() || !one.to.iter().any(|to| same_name(to, from)) {
+            return None;
+        }
+        let why = text::clean_line(&receipt.reason, crate::core::chat::timeline::LINE_MAX);
+        let now = one
+            .receipts
+            .entry(from.to_ascii_lowercase())
+            .or_insert((receipt.state, String::new()));
+        let retried = matches!(now.0, ReceiptState::Failed | ReceiptState::Expired)
+            && receipt.state == ReceiptState::Accepted;
+        if receipt.state >= now.0 || retried {
+            *now = (receipt.state, why);
+        }
+        Some(one)
+    }
+
+    /// Those that an addressee never received although they were written so long ago.
+    pub(in crate::core) fn stale(&self, now: Steady, waited: Millis) -> Vec<String> {
+        let open = self.open().filter(|one| one.is_chat() && !one.to.is_empty());
+        open.filter(|one| now.since(one.since) >= waited)
+            .map(|one| one.id.clone())
+            .collect()
+    }
+}

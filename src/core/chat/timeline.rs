@@ -1,0 +1,338 @@
+//! What was said and what happened, in order.
+
+use nexscope_relay::protocol::{
+    Message, PresenceEvent,
+    body::{Chat, Origin, Usage},
+};
+
+use crate::{
+    core::{Millis, runs::ask::Speaker},
+    text,
+};
+
+/// Longest reason, note or client name that is shown, in characters.
+pub(in crate::core) const LINE_MAX: usize = 200;
+
+/// Everything that the room shows, oldest first.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    entries: Vec<Entry>,
+    /// Where each message stands among the entries: m1 first.
+    posts: Vec<u32>,
+    /// Changes whenever an entry is added or altered, so that a view knows when to lay out anew.
+    revision: u64,
+}
+
+/// One thing in the timeline.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: Millis,
+    /// What.
+    pub what: What,
+}
+
+/// What an entry tells.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A message.
+    Post(Box<Post>),
+    /// Somebody came or went.
+    Presence {
+        /// Who.
+        name: String,
+        /// What happened.
+        event: PresenceEvent,
+    },
+    /// Something that only this program says, to its own person.
+    Note(String),
+}
+
+/// A message, cleaned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    /// Its number here: `m12` is what people type.
+    pub number: u32,
+    /// Its id, unique only together with `from`.
+    pub id: String,
+    /// The member who sent it.
+    pub from: String,
+    /// A person or an agent.
+    pub origin: Origin,
+    /// The agent's name, where one speaks.
+    pub agent: Option<String>,
+    /// Who is addressed.
+    pub to: Vec<String>,
+    /// Only they see it.
+    pub only: bool,
+    /// The thread that it belongs to; its own id where it begins one.
+    pub thread: String,
+    /// The words.
+    pub text: String,
+    /// Invisible characters that were taken out.
+    pub hidden: usize,
+    /// The addressed members' agents are asked.
+    pub asks: bool,
+    /// How many answers of agents led to it.
+    pub hop: u32,
+    /// The message that it answers.
+    pub reply_to: Option<String>,
+    /// What the answer took.
+    pub usage: Option<Usage>,
+    /// The person who changed an agent's words.
+    pub edited_by: Option<String>,
+    /// The numbers of the files that it offers.
+    pub files: Vec<u32>,
+    /// We sent it.
+    pub mine: bool,
+    /// The sender's key, where it has one and the relay tells it.
+    pub from_key: Option<String>,
+    /// Why it may not be from whom its name says.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a message may not be from whom its name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is under our own name, and not ours.
+    Stranger,
+    /// It does not come from the key that the name is known by.
+    OtherKey,
+}
+
+/// What stands around a message's words.
+struct Address<'a> {
+    id: &'a str,
+    from: &'a str,
+    to: &'a [String],
+    only: bool,
+    thread: Option<&'a str>,
+}
+
+/// The name of an agent of somebody's. Any text may stand there: one that is no name could imitate what is around it.
+pub(in crate::core) fn agent_name(name: &str) -> String {
+    match nexscope_relay::protocol::is_name(name) {
+        true => name.to_owned(),
+        false => "agent".to_owned(),
+    }
+}
+
+impl Post {
+    /// A message from the relay.
+    pub(in crate::core) fn received(message: &Message, chat: &Chat) -> Self {
+        let Message {
+            id,
+            from,
+            from_key,
+            to,
+            only,
+            thread,
+            ..
+        } = message;
+        let post = Self::cleaned(
+            &Address {
+                id,
+                from,
+                to,
+                only: *only,
+                thread: thread.as_deref(),
+            },
+            chat,
+        );
+        Self {
+            from_key: from_key.clone(),
+            ..post
+        }
+    }
+
+    /// A message of our own, which nobody has to be kept from.
+    pub(in crate::core) fn mine(
+        me: &str,
+        id: &str,
+        thread: &str,
+        to: Vec<String>,
+        only: bool,
+        chat: &Chat,
+    ) -> Self {
+        let address = Address {
+            id,
+            from: me,
+            to: &to,
+            only,
+            thread: Some(thread),
+        };
+        Self {
+            mine: true,
+            ..Self::cleaned(&address, chat)
+        }
+    }
+
+    fn cleaned(address: &Address, chat: &Chat) -> Self {
+        let cleaned = text::clean(&chat.text);
+        let name = |name: &String| text::clean_line(name, 32);
+        Self {
+            number: 0,
+            id: address.id.to_owned(),
+            from: text::clean_line(address.from, 32),
+            origin: chat.origin,
+            agent: chat
+                .agent
+                .as_ref()
+                .filter(|_| chat.origin == Origin::Agent)
+                .map(|agent| agent_name(agent)),
+            to: address.to.iter().map(name).collect(),
+            only: address.only,
+            thread: address.thread.unwrap_or(address.id).to_owned(),
+            text: cleaned.text,
+            hidden: cleaned.hidden,
+            asks: chat.asks,
+            hop: chat.hop,
+            reply_to: chat.reply_to.clone(),
+            usage: chat.usage.clone(),
+            // It is edited by who sends it: their own person.
+            edited_by: chat
+                .edited_by
+                .as_ref()
+                .filter(|by| by.eq_ignore_ascii_case(address.from))
+                .map(name),
+            files: Vec::new(),
+            mine: false,
+            from_key: None,
+            doubt: None,
+        }
+    }
+
+    /// Who said it.
+    pub fn speaker(&self) -> Speaker {
+        let agent = match self.origin {
+            Origin::Human => None,
+            Origin::Agent => Some(self.agent.clone().unwrap_or_else(|| "agent".into())),
+        };
+        Speaker {
+            member: self.from.clone(),
+            agent,
+        }
+    }
+}
+
+impl Timeline {
+    /// All entries, oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// All messages, oldest first, with the place of each among the entries.
+    pub fn posts(&self) -> impl DoubleEndedIterator<Item = (usize, &Post)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| match &entry.what {
+                What::Post(post) => Some((at, &**post)),
+                _ => None,
+            })
+    }
+
+    /// The message with that number.
+    pub fn post_numbered(&self, number: u32) -> Option<&Post> {
+        match &self.entries.get(self.place_of(number)?)?.what {
+            What::Post(post) => Some(post),
+            _ => None,
+        }
+    }
+
+    /// Where the message with that number stands among the entries.
+    pub fn place_of(&self, number: u32) -> Option<usize> {
+        let at = (number as usize).checked_sub(1)?;
+        self.posts.get(at).map(|place| *place as usize)
+    }
+
+    /// The newest message's number; 0 where there is none.
+    pub fn newest(&self) -> u32 {
+        self.posts.len() as u32
+    }
+
+    /// The message with that sender and id.
+    pub fn find(&self, from: &str, id: &str) -> Option<&Post> {
+        self.posts()
+            .rev()
+            .map(|(_, post)| post)
+            .find(|post| post.id == id && nexscope_relay::protocol::same_name(&post.from, from))
+    }
+
+    /// Takes what a name said with this key for that name's own. Returns the numbers of those messages.
+    pub(in crate::core) fn clear_doubt(&mut self, name: &str, key: Option<&str>) -> Vec<u32> {
+        let mut cleared = Vec::new();
+        for entry in &mut self.entries {
+            if let What::Post(post) = &mut entry.what
+                && post.doubt == Some(Doubt::OtherKey)
+                && post.from_key.as_deref() == key
+                && nexscope_relay::protocol::same_name(&post.from, name)
+            {
+                post.doubt = None;
+                cleared.push(post.number);
+            }
+        }
+        self.revision += 1;
+        cleared
+    }
+
+    /// Changes with every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The number that the next message gets.
+    pub(in crate::core) fn next_number(&self) -> u32 {
+        self.newest() + 1
+    }
+
+    /// Adds a message, and gives it its number.
+    pub(in crate::core) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
+        let number = self.next_number();
+        post.number = number;
+        self.posts.push(self.entries.len() as u32);
+        self.push(Entry {
+            at,
+            what: What::Post(Box::new(post)),
+        });
+        number
+    }
+
+    /// Says something to our own person.
+    pub(in crate::core) fn note(&mut self, text: impl Into<String>, at: Millis) {
+        self.push(Entry {
+            at,
+            what: What::Note(text.into()),
+        });
+    }
+
+    /// Tells that somebody came or went. Who flaps is told once: the last such line is replaced.
+    pub(in crate::core) fn presence(&mut self, name: &str, event: PresenceEvent, at: Millis) {
+        if let Some(Entry {
+            at: last_at,
+            what:
+                What::Presence {
+                    name: last,
+                    event: last_event,
+                },
+        }) = self.entries.last_mut()
+            && nexscope_relay::protocol::same_name(last, name)
+        {
+            (*last_event, *last_at) = (event, at);
+            self.revision += 1;
+            return;
+        }
+        self.push(Entry {
+            at,
+            what: What::Presence {
+                name: name.to_owned(),
+                event,
+            },
+        });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        self.revision += 1;
+    }
+}

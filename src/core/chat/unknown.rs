@@ -1,0 +1,74 @@
+//! Names that nobody in the room has or had: most are mistyped, and what is sent to them waits for nobody.
+
+use std::fmt::Write;
+
+use nexscope_relay::protocol::same_name;
+
+use crate::core::Room;
+
+/// Names that are offered in place of an unknown one.
+const OFFERED: usize = 3;
+/// Changes of one letter by which a name may be away from what was written.
+const NEAR: usize = 2;
+
+/// A name that nobody here has or had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The name.
+    pub name: String,
+    /// Those that it may have been meant for, the nearest first.
+    pub near: Vec<String>,
+}
+
+impl Unknown {
+    /// What is wrong, in a sentence or two.
+    pub fn in_words(&self) -> String {
+        let mut words = format!("No one called {} has been here.", self.name);
+        if let Some((last, others)) = self.near.split_last() {
+            let others = match others.is_empty() {
+                true => String::new(),
+                false => format!("{} or ", others.join(", ")),
+            };
+            // Writing to a string does not fail.
+            let _ = write!(words, " Did you mean {others}{last}?");
+        }
+        words
+    }
+}
+
+impl Room {
+    /// The first of these names that nobody here has or had, as far as that is known: before the relay has first told
+    /// who is here, none is unknown.
+    pub fn unknown_name(&self, names: &[String]) -> Option<Unknown> {
+        if self.members.list().is_empty() {
+            return None;
+        }
+        let name = names.iter().find(|name| !self.is_known_name(name))?;
+        let lower = name.to_ascii_lowercase();
+        let mut near: Vec<(usize, &str)> = self
+            .members
+            .list()
+            .iter()
+            .map(|member| member.name.as_str())
+            .filter(|known| !self.is_me(known))
+            .map(|known| {
+                let away = strsim::damerau_levenshtein(&known.to_ascii_lowercase(), &lower);
+                (away, known)
+            })
+            .filter(|(away, _)| *away <= NEAR)
+            .collect();
+        near.sort_unstable();
+        near.truncate(OFFERED);
+        Some(Unknown {
+            name: name.clone(),
+            near: near.into_iter().map(|(_, known)| known.to_owned()).collect(),
+        })
+    }
+
+    fn is_known_name(&self, name: &str) -> bool {
+        self.is_me(name)
+            || self.members.was_here(name)
+            // Of before this program was started, who spoke is known.
+            || self.timeline.posts().any(|(_, post)| same_name(&post.from, name))
+    }
+}

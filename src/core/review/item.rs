@@ -1,0 +1,297 @@
+//! What waits for our person, one by one: mentions, drafts, permissions and files.
+
+use std::{fmt, str::FromStr};
+
+use nexscope_relay::protocol::body::Chat;
+use serde::{Deserialize, Serialize};
+
+use crate::core::{
+    Enclosed, Failure, Moment, Post, Risk,
+    leak::flag::Flag,
+    review::{
+        inbox::{self, Key},
+        risk,
+    },
+    runs::{ToolRequest, ask::Speaker},
+};
+
+/// An item's id, as people type it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemId {
+    /// `m12`: a mention, by the number of its message.
+    Mention(u32),
+    /// `d3`: a draft.
+    Draft(u32),
+    /// `p4`: a permission that an agent asks for.
+    Permission(u32),
+    /// `f5`: a file that is offered.
+    File(u32),
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            ItemId::Mention(number) => write!(f, "m{number}"),
+            ItemId::Draft(number) => write!(f, "d{number}"),
+            ItemId::Permission(number) => write!(f, "p{number}"),
+            ItemId::File(number) => write!(f, "f{number}"),
+        }
+    }
+}
+
+impl FromStr for ItemId {
+    type Err = ();
+
+    /// `m12`, `d3`, `p4`, `f5`; a bare number is a message's.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let kind: fn(u32) -> Self = match text.chars().next().map(|c| c.to_ascii_lowercase()) {
+            Some('d') => ItemId::Draft,
+            Some('p') => ItemId::Permission,
+            Some('f') => ItemId::File,
+            _ => ItemId::Mention,
+        };
+        let number = text.trim_start_matches(|c: char| "mdpfMDPF".contains(c));
+        (text.len() <= number.len() + 1).then_some(()).ok_or(())?;
+        number.parse().map(kind).map_err(|_| ())
+    }
+}
+
+/// Something that waits for our person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Its id.
+    pub id: ItemId,
+    /// Whose words or wish it is.
+    pub from: Speaker,
+    /// The words, whole: what another member wrote, what our agent would say, what it would do.
+    pub text: String,
+    /// The thread that it belongs to.
+    pub thread: String,
+    /// When it came.
+    pub arrived: Moment,
+    /// Put off by our person.
+    pub later: bool,
+    /// Which version it is; the first one is 1. Another one is to be read anew before it is decided.
+    pub version: u32,
+    /// A program or an agent has asked for it to be decided: which.
+    pub asked_for: Option<String>,
+    /// It does not come from the key that its sender's name is known by.
+    pub other_key: bool,
+    /// What it is about.
+    pub matter: Matter,
+}
+
+/// What an item is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Matter {
+    /// A message that asks our agent.
+    Mention(Mention),
+    /// An answer of our agent's that waits before it leaves.
+    Draft(Box<Draft>),
+    /// Our agent wants to use a tool.
+    Permission(Permission),
+    /// A file is offered: its number.
+    File(u32),
+}
+
+/// A message that asks our agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mention {
+    /// It answers our own agent, so it is one agent asking another.
+    pub is_reply: bool,
+    /// Why it waits although auto mode is on.
+    pub held: Option<String>,
+    /// Its sender is told that.
+    pub(in crate::core) tells: bool,
+    /// What to beware of.
+    pub risks: Vec<Risk>,
+    /// The numbers of the files that come with it.
+    pub files: Vec<u32>,
+    /// The agent that our person has chosen for it, where it is not the one that answers by default.
+    pub agent: Option<String>,
+    pub(in crate::core) key: Key,
+}
+
+/// An answer of our agent's that waits before it leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Draft {
+    /// Who will see it.
+    pub to: Vec<String>,
+    /// Only they.
+    pub only: bool,
+    /// What in it looks like a secret.
+    pub flags: Vec<Flag>,
+    /// Places outside of the agent's folder that it touched on the way.
+    pub outside: Vec<String>,
+    /// Members whom it would ask who have not asked.
+    pub asks_others: Vec<String>,
+    /// The number of the message that it answers; `None` for words that an agent sends unasked.
+    pub post: Option<u32>,
+    /// The run that made it.
+    pub(in crate::core) run: Option<String>,
+    /// The thread that it belongs to; `None` begins one.
+    pub(in crate::core) thread: Option<String>,
+    /// What is settled when it is decided: the question's sender and key.
+    pub(in crate::core) question: Option<(String, Key)>,
+    pub(in crate::core) chat: Chat,
+    /// Files that go with it.
+    pub files: Vec<Enclosed>,
+    /// The id that its message will have, where others were told one.
+    pub(in crate::core) message: Option<String>,
+    /// It is not a whole answer, and why: its run ended before it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Failure>,
+}
+
+impl Draft {
+    /// Whether what it answers waits for it. Who asked is told of a run that failed at once, without what it had
+    /// written.
+    pub(in crate::core) fn settles(&self) -> bool {
+        self.unfinished.is_none_or(|why| why == Failure::NoAnswer)
+    }
+
+    /// Whether these are other words than its own, as a person has them before them: without tabs, say.
+    pub(in crate::core) fn is_edited(&self, text: &str) -> bool {
+        text != self.chat.text && text != crate::text::clean(&self.chat.text).text
+    }
+}
+
+/// Our agent wants to use a tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permission {
+    /// The run that waits for it.
+    pub run: String,
+    /// Who asked for that run.
+    pub asker: String,
+    /// What it wants.
+    pub request: ToolRequest,
+}
+
+impl Item {
+    /// A message that asks an agent.
+    pub(in crate::core) fn of_mention(
+        post: &Post,
+        is_reply: bool,
+        held: Option<String>,
+        arrived: Moment,
+    ) -> Self {
+        Self {
+            id: ItemId::Mention(post.number),
+            from: post.speaker(),
+            text: post.text.clone(),
+            thread: post.thread.clone(),
+            arrived,
+            later: false,
+            version: 1,
+            asked_for: None,
+            other_key: post.doubt.is_some(),
+            matter: Matter::Mention(Mention {
+                is_reply,
+                held,
+                tells: false,
+                risks: risk::of(&post.text, post.hidden),
+                files: post.files.clone(),
+                agent: None,
+                key: inbox::key(&post.from, &post.id),
+            }),
+        }
+    }
+
+    /// Its id with its version, where that is not the first: `m12`, `m12.2`.
+    pub fn label(&self) -> String {
+        match self.version {
+            1 => self.id.to_string(),
+            version => format!("{}.{version}", self.id),
+        }
+    }
+
+    /// What a person should look at before deciding, in a few words each.
+    pub fn warnings(&self) -> Vec<String> {
+        let other_key = "from another key than before, perhaps somebody else";
+        let mut warnings = self.matter_warnings();
+        if self.other_key {
+            warnings.insert(0, other_key.to_owned());
+        }
+        warnings
+    }
+
+    fn matter_warnings(&self) -> Vec<String> {
+        match &self.matter {
+            Matter::Mention(mention) => mention
+                .risks
+                .iter()
+                .map(|risk| risk.in_words().to_owned())
+                .collect(),
+            Matter::Draft(draft) => {
+                let mut words: Vec<String> = Vec::new();
+                if let Some(why) = draft.unfinished {
+                    words.push(format!("unfinished: {}", why.in_words()));
+                }
+                for place in draft.outside.iter().take(3) {
+                    words.push(format!("its session has used {place}, outside its folder"));
+                }
+                for flag in &draft.flags {
+                    let word = flag.in_words();
+                    if !words.contains(&word) {
+                        words.push(word);
+                    }
+                }
+                words.extend(draft.files.iter().flat_map(Enclosed::warnings));
+                if !draft.asks_others.is_empty() {
+                    words.push(format!("asks {}", draft.asks_others.join(", ")));
+                }
+                words
+            }
+            Matter::File(_) => Vec::new(),
+            Matter::Permission(permission) => {
+                let request = &permission.request;
+                let outside = request
+                    .outside
+                    .iter()
+                    .map(|place| format!("{place} is outside its folder"));
+                let found = risk::of(&request.what, request.hidden);
+                let named = |risk: &Risk| *risk == Risk::Outside && !request.outside.is_empty();
+                let found = found.iter().filter(|risk| **risk != Risk::Long && !named(risk));
+                outside
+                    .chain(found.map(|risk| risk.in_words().to_owned()))
+                    .collect()
+            }
+        }
+    }
+
+    /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
+    pub fn wants_a_second_yes(&self) -> bool {
+        let Matter::Draft(draft) = &self.matter else {
+            return false;
+        };
+        let in_files = draft.files.iter().any(|file| !file.warnings().is_empty());
+        in_files || !draft.flags.is_empty() || !draft.outside.is_empty() || draft.unfinished.is_some()
+    }
+
+    /// What in its text is to be marked.
+    pub fn marks(&self) -> Vec<Flag> {
+        match &self.matter {
+            Matter::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
+            _ => crate::core::leak::flag::secrets(&self.text, &[]),
+        }
+    }
+
+    /// What may be allowed for the rest of the thread, in words; none where there is nothing.
+    pub fn grant_in_words(&self) -> Option<String> {
+        match &self.matter {
+            Matter::Permission(permission) => permission
+                .request
+                .rule
+                .as_ref()
+                .map(crate::core::review::grant::in_words),
+            _ => None,
+        }
+    }
+
+    pub(in crate::core) fn mention_key(&self) -> Option<&Key> {
+        match &self.matter {
+            Matter::Mention(mention) => Some(&mention.key),
+            _ => None,
+        }
+    }
+}

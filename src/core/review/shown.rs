@@ -1,0 +1,311 @@
+//! What a person decides on: what was put whole before them, and nothing else.
+//!
+//! A decision is an [`Intent`] with a [`Shown`]: the digest of what was drawn, printed or returned to whoever
+//! decides. What has changed since then has another digest, so that the decision is void.
+
+use std::{fmt::Debug, str::FromStr};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::core::{Audience, How, Item, ItemId, Matter, Room};
+
+/// What a person wants to be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// Let an agent work on it, let it leave, let it be done.
+    Accept {
+        /// Which item, or all of a thread that was shown.
+        target: Target,
+        /// With what.
+        how: How,
+    },
+    /// Refuse it; its sender is told.
+    Reject {
+        /// Which item, or all of a thread that was shown.
+        target: Target,
+        /// Why; may be empty.
+        reason: String,
+    },
+    /// Allow it, and its like, for the rest of the thread.
+    Grant(ItemId),
+    /// Snooze it.
+    Later(ItemId),
+    /// Choose the next agent to work on it when it is accepted.
+    NextAgent(ItemId),
+    /// Give a message of the timeline to the agent, as if it had asked.
+    HandOver(u32),
+    /// Run an agent again on a message that was accepted and failed, as it was accepted.
+    RunAgain(u32),
+    /// Ask one's own agent, in the room's sight.
+    Ask {
+        /// The words; an agent's name may stand before them.
+        words: String,
+    },
+    /// Take the key that a member's name has now as that member's.
+    Trust(String),
+    /// Turn auto mode on.
+    Auto,
+}
+
+/// What an intent is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// One item (`m12`, `d3`, `p4`).
+    Item(ItemId),
+    /// One item in a version (`m12.2`).
+    Version(ItemId, u32),
+    /// All that waits in a thread (`t3`).
+    Thread(u32),
+}
+
+impl FromStr for Target {
+    type Err = ();
+
+    /// `t3`, `m12`, `m12.2`; a bare number is a message's.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if let Some(thread) = text.strip_prefix(['t', 'T']) {
+            return thread.parse().map(Target::Thread).map_err(|_| ());
+        }
+        match text.split_once('.') {
+            Some((id, version)) => Ok(Target::Version(id.parse()?, version.parse().map_err(|_| ())?)),
+            None => text.parse().map(Target::Item),
+        }
+    }
+}
+
+impl Intent {
+    /// Whether it is about something that must have been whole before the person; all else is about their own
+    /// words.
+    pub fn wants_it_whole(&self) -> bool {
+        matches!(
+            self,
+            Intent::Accept { .. } | Intent::Reject { .. } | Intent::Grant(_) | Intent::HandOver(_)
+        )
+    }
+}
+
+/// The hash of all that a decision depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Digest([u8; 32]);
+
+impl Digest {
+    /// `Debug` names every field, so that a new one cannot be forgotten, and escapes what is in a text, so that
+    /// no two things are written alike. A digest never leaves the program.
+    fn of(facts: &impl Debug) -> Self {
+        Self(Sha256::digest(format!("{facts:?}")).into())
+    }
+}
+
+impl Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Proof of what was before a person, whole: items, or the words that they wrote themselves.
+///
+/// Made only where something is put before a person: by the screen after it has drawn it, by plain mode after it
+/// has printed it, and for a remote client that may decide after it was returned to it. Nobody else can make one:
+///
+/// ```compile_fail
+/// let shown = nexscope_tui::core::Shown::default();
+/// ```
+/// ```compile_fail
+/// let shown = nexscope_tui::core::Shown { items: vec![], words: None };
+/// ```
+/// ```compile_fail
+/// fn decide(room: &nexscope_tui::core::Room, id: nexscope_tui::core::ItemId) {
+///     let shown = room.shown(&[id]);
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    items: Vec<(ItemId, Digest)>,
+    words: Option<Digest>,
+}
+
+impl Shown {
+    /// A person has written a command whole, and sees it.
+    pub(crate) fn written(intent: &Intent) -> Self {
+        Self {
+            items: Vec::new(),
+            words: Some(Digest::of(intent)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn test(id: ItemId, facts: &str) -> Self {
+        Self {
+            items: vec![(id, Digest::of(&facts))],
+            words: None,
+        }
+    }
+
+    /// The items that were shown.
+    pub fn items(&self) -> impl Iterator<Item = ItemId> {
+        self.items.iter().map(|(id, _)| *id)
+    }
+
+    /// Whether these items were shown, and no others.
+    pub fn is_of(&self, ids: &[ItemId]) -> bool {
+        self.items().eq(ids.iter().copied())
+    }
+}
+
+/// What a person decided: what they want, and what they saw.
+///
+/// There is none without a [`Shown`]:
+///
+/// ```compile_fail
+/// use nexscope_tui::core::{Decision, Intent};
+/// let decision = Decision::new(Intent::Auto);
+/// ```
+/// ```compile_fail
+/// use nexscope_tui::core::{Decision, Intent};
+/// let decision = Decision { intent: Intent::Auto };
+/// ```
+///
+/// and an intent alone is no decision:
+///
+/// ```compile_fail
+/// use nexscope_tui::core::{Intent, Person, Room};
+/// fn decide(room: &mut Room, person: Person) {
+///     let _ = room.decide(Intent::Auto, person, 0);
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    intent: Intent,
+    shown: Shown,
+}
+
+impl Decision {
+    /// What a person wants, with what they had before them.
+    pub fn new(intent: Intent, shown: Shown) -> Self {
+        Self { intent, shown }
+    }
+
+    /// What they want.
+    pub fn intent(&self) -> &Intent {
+        &self.intent
+    }
+
+    /// What they want, and what they saw.
+    pub(in crate::core) fn into_parts(self) -> (Intent, Shown) {
+        (self.intent, self.shown)
+    }
+}
+
+impl Room {
+    /// Notes that items were put whole before a person, as they are now. One that does not wait is left out.
+    pub(crate) fn shown(&self, ids: &[ItemId]) -> Shown {
+        let digest = |id: &ItemId| Some((*id, self.digest(*id)?));
+        Shown {
+            items: ids.iter().filter_map(digest).collect(),
+            words: None,
+        }
+    }
+
+    /// What accepting an item depends on: its words, who wrote it, and what would be done with it now.
+    fn digest(&self, id: ItemId) -> Option<Digest> {
+        let item = self.at_hand(id)?;
+        let Item {
+            id,
+            from,
+            text,
+            thread,
+            matter,
+            other_key,
+            // These tell how it waits, not what it is.
+            arrived: _,
+            later: _,
+            version: _,
+            asked_for: _,
+        } = &item;
+        let agent = match matter {
+            Matter::Mention(mention) => self.agent_for(mention),
+            _ => None,
+        };
+        let permissions = agent
+            .as_ref()
+            .and_then(|agent| self.settings.permissions.get(agent));
+        let audience = self.audience_of(&item);
+        Some(Digest::of(&(
+            id,
+            from,
+            text,
+            thread,
+            matter,
+            other_key,
+            agent,
+            permissions,
+            audience,
+        )))
+    }
+
+    /// Who will see what accepting an item brings.
+    pub fn audience_of(&self, item: &Item) -> Audience {
+        match (&item.matter, item.id) {
+            (Matter::Draft(draft), _) if draft.only => Audience::Only(draft.to.clone()),
+            (Matter::Mention(_), ItemId::Mention(number)) => {
+                let post = self.timeline.post_numbered(number);
+                post.map_or(Audience::Everyone, |post| Audience::of(post, &self.settings.me))
+            }
+            _ => Audience::Everyone,
+        }
+    }
+
+    /// The item with that id: one that waits, or a message that can be handed to an agent.
+    pub fn at_hand(&self, id: ItemId) -> Option<Item> {
+        match (self.inbox.get(id), id) {
+            (Some(item), _) => Some(item.clone()),
+            (None, ItemId::Mention(number)) => self.to_hand_over(number),
+            (None, _) => None,
+        }
+    }
+
+    /// The items that a decision is about: those that are as they were shown. Fails where the person would decide
+    /// on something that they have not seen.
+    pub(in crate::core) fn decided_on(&self, target: Target, shown: &Shown) -> Result<Vec<ItemId>, String> {
+        let waiting = self.items(target)?;
+        let seen: Vec<ItemId> = waiting
+            .iter()
+            .copied()
+            .filter(|id| shown.items().any(|one| one == *id))
+            .collect();
+        for id in &seen {
+            self.is_as_shown(*id, shown)?;
+        }
+        match (seen.is_empty(), target) {
+            (false, _) => Ok(seen),
+            (true, Target::Item(id) | Target::Version(id, _)) => Err(not_shown(id)),
+            (true, Target::Thread(number)) => Err(format!(
+                "Nothing in t{number} has been shown to you whole yet. Open it first."
+            )),
+        }
+    }
+
+    /// Fails where an item is not as it was shown.
+    pub(in crate::core) fn is_as_shown(&self, id: ItemId, shown: &Shown) -> Result<(), String> {
+        let then = shown.items.iter().find(|(one, _)| *one == id);
+        let then = then.ok_or_else(|| not_shown(id))?.1;
+        match self.digest(id) == Some(then) {
+            true => Ok(()),
+            false => Err(format!(
+                "{id} has changed since it was shown. Read it again, then decide."
+            )),
+        }
+    }
+
+    /// Fails where the words of a decision are not those that the person wrote.
+    pub(in crate::core) fn is_as_written(intent: &Intent, shown: &Shown) -> Result<(), String> {
+        match shown.words == Some(Digest::of(intent)) {
+            true => Ok(()),
+            false => Err("That was not written by you. Nothing was decided.".into()),
+        }
+    }
+}
+
+fn not_shown(id: ItemId) -> String {
+    format!("{id} has not been shown to you whole yet. Open it, then decide.")
+}
