@@ -2,6 +2,8 @@
 //! in a pseudo-terminal.
 mod support;
 
+#[path = "screen/closed.rs"]
+mod closed;
 #[path = "screen/first.rs"]
 mod first;
 #[path = "screen/hostile.rs"]

@@ -7,24 +7,45 @@ use std::{
 };
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{Stream, StreamExt};
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::{BoxFuture, Fuse},
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     termios::{OptionalActions, tcgetattr, tcsetattr},
 };
 
+use super::hangup;
+
 /// The events of the terminal.
 ///
 /// crossterm waits for the terminal edge-triggered, and forgets that there is more where it has read a part, or where
 /// the terminal's size changes at the same moment: such keys would be seen with the next one only.
-#[derive(Debug)]
-pub struct Events(EventStream);
+///
+/// They end when the terminal is gone.
+pub struct Events {
+    stream: EventStream,
+    gone: Fuse<BoxFuture<'static, ()>>,
+    over: bool,
+}
 
 impl Events {
     /// From now on.
     #[expect(clippy::new_without_default, reason = "it takes hold of the terminal")]
     pub fn new() -> Self {
-        Self(EventStream::new())
+        let mut gone = hangup::gone();
+        let gone = async move {
+            if gone.wait_for(|gone| *gone).await.is_err() {
+                // Nobody watches it.
+                std::future::pending().await
+            }
+        };
+        Self {
+            stream: EventStream::new(),
+            gone: gone.boxed().fuse(),
+            over: false,
+        }
     }
 }
 
@@ -32,7 +53,11 @@ impl Stream for Events {
     type Item = io::Result<Event>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = self.0.poll_next_unpin(context);
+        self.over |= self.gone.poll_unpin(context).is_ready();
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let polled = self.stream.poll_next_unpin(context);
         if polled.is_pending() && there_is_more() {
             wake_readers();
         }

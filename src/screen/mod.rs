@@ -19,6 +19,7 @@ mod external;
 mod files;
 mod gate;
 mod glimpse;
+mod hangup;
 mod input;
 mod joining;
 mod key;

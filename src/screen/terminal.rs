@@ -15,7 +15,7 @@ use ratatui::Terminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    copying, external,
+    copying, external, hangup,
     paint::{Paint, Sheet},
 };
 use crate::{
@@ -81,6 +81,8 @@ impl Guard {
     /// Takes the terminal. After a panic of the screen it is given back, and the place of the log is told.
     pub fn take(log: &Path, wishes: &TerminalOverrides) -> io::Result<Self> {
         restore_on_panic(log);
+        // Before anything waits for the terminal.
+        hangup::gone();
         terminal::enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         Self::enter(wishes).inspect_err(|_| _ = restore())
