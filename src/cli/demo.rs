@@ -76,8 +76,8 @@ fn member(paths: &Paths, name: &str, agent: &str) -> Result<Config, Failure> {
 
 async fn play(dir: &Path) -> Result<ExitCode, Failure> {
     let token = Token(fresh_token());
-    let mine = paths(dir, "you")?;
-    let mut config = member(&mine, "you", "claude")?;
+    let mine = paths(dir, "alice")?;
+    let mut config = member(&mine, "alice", "claude")?;
     config.host = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
     config.token = Some(token.clone().into());
     let mut session = Session::start(config.clone(), &mine).await?;
@@ -117,7 +117,7 @@ async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
     online(&mut bob).await;
     online(&mut carol).await;
     // His person has let auto mode answer both.
-    for name in ["you", "carol"] {
+    for name in ["alice", "carol"] {
         while bob.room.members.get(name).is_none() {
             bob.step().await;
         }
@@ -132,10 +132,10 @@ async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
         (false, "@bob why do people get logged out at night?", vec![]),
         (
             true,
-            "@you can you review this? I think that the refresh races.",
+            "@alice can you review this? I think that the refresh races.",
             vec![],
         ),
-        (true, "@you and this is the file", vec![sample]),
+        (true, "@alice and this is the file", vec![sample]),
     ];
     for (by_bob, line, files) in lines {
         let who = if by_bob { &mut bob } else { &mut carol };
