@@ -8,7 +8,10 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 use nexscope_relay::protocol::{Code, PresenceEvent, body::Origin};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt},
+    sync::mpsc,
+};
 
 use crate::{
     command::{self, Front, Line, WORDS},
@@ -44,6 +47,27 @@ pub struct Options {
     pub stay: bool,
     /// A person types the input at a terminal, so it may decide.
     pub person: bool,
+}
+
+/// Lines that were read and not taken yet. Full: the rest waits where it comes from.
+const READ_AHEAD: usize = 64;
+
+/// Reads lines, each with the time at which it came: not that at which somebody has time for it. As bytes, since one
+/// bad line must not take the next one with it.
+fn read_lines(
+    input: impl AsyncBufRead + Unpin + Send + 'static,
+) -> mpsc::Receiver<(io::Result<Vec<u8>>, Instant)> {
+    let (tell, lines) = mpsc::channel(READ_AHEAD);
+    tokio::spawn(async move {
+        let mut segments = input.split(b'\n');
+        while let Some(line) = segments.next_segment().await.transpose() {
+            let is_over = line.is_err();
+            if tell.send((line, Instant::now())).await.is_err() || is_over {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 /// What a line of input brought.
@@ -120,12 +144,11 @@ impl<O: Write, E: Write> Plain<O, E> {
     /// session back, to be left, and whether all went well.
     pub async fn run(
         mut self,
-        input: impl AsyncBufRead + Unpin,
+        input: impl AsyncBufRead + Unpin + Send + 'static,
         stop: impl Future<Output = ()>,
     ) -> (Session, bool) {
         let mut stop = std::pin::pin!(stop);
-        // Bytes, since one bad line must not take the next one with it.
-        let mut lines = input.split(b'\n');
+        let mut lines = read_lines(input);
         let mut ended: Option<Instant> = None;
         loop {
             if self.is_turned_away() {
@@ -160,14 +183,14 @@ impl<O: Write, E: Write> Plain<O, E> {
                 biased;
                 () = &mut stop => return (self.session, !self.failed),
                 // What comes through a pipe waits until it is known who is here.
-                line = lines.next_segment(), if ended.is_none()
+                line = lines.recv(), if ended.is_none()
                     && (self.options.person || self.session.room.connection != Connection::Connecting) => match line {
-                    Ok(Some(line)) => if let Did::Leave = self.bytes(&line) {
+                    Some((Ok(line), came)) => if let Did::Leave = self.bytes(&line, came) {
                         ended = Some(Instant::now());
                         self.options.stay = false;
                     },
-                    Ok(None) => ended = Some(Instant::now()),
-                    Err(error) => {
+                    None => ended = Some(Instant::now()),
+                    Some((Err(error), _)) => {
                         let _ = writeln!(self.err, "nexscope-tui: cannot read the input: {error}");
                         self.failed = true;
                         ended = Some(Instant::now());
@@ -274,7 +297,7 @@ impl<O: Write, E: Write> Plain<O, E> {
     }
 
     /// A line as it came. What is not UTF-8 in it is replaced, and said.
-    fn bytes(&mut self, line: &[u8]) -> Did {
+    fn bytes(&mut self, line: &[u8], came: Instant) -> Did {
         self.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = String::from_utf8_lossy(line);
@@ -285,11 +308,11 @@ impl<O: Write, E: Write> Plain<O, E> {
                 self.lines
             );
         }
-        self.line(&text)
+        self.line(&text, came)
     }
 
-    fn line(&mut self, line: &str) -> Did {
-        let now = Instant::now();
+    /// A line, which came `now`: that was before what is on its way to be printed.
+    fn line(&mut self, line: &str, now: Instant) -> Did {
         let last = self.last_line.replace(now);
         let in_burst = last.is_some_and(|last| now.duration_since(last) < BURST);
         if line.trim().is_empty() {
@@ -302,12 +325,12 @@ impl<O: Write, E: Write> Plain<O, E> {
             return Did::Go;
         }
         let result = match command::parse(line) {
-            Ok(Line::Command(command)) if self.options.person => match self.asks_about_name(&command, now) {
+            Ok(Line::Command(command)) if self.options.person => match self.asks_about_name(&command) {
                 true => return Did::Go,
                 false => self.session.perform_as_person(command, &Person::at_keyboard()),
             },
             Ok(Line::Command(command)) => self.session.perform(command),
-            Ok(Line::Intent(intent)) => self.decide(intent, in_burst, now),
+            Ok(Line::Intent(intent)) => self.decide(intent, in_burst),
             Ok(Line::Front(Front::Quit)) => return Did::Leave,
             Ok(Line::Front(Front::Start)) => {
                 self.session.dial_now();
@@ -341,7 +364,7 @@ impl<O: Write, E: Write> Plain<O, E> {
 
     /// Prints whole what a decision is about, and asks. Lines that come through a pipe decide nothing: a program may
     /// have written them.
-    fn decide(&mut self, intent: Intent, in_burst: bool, now: Instant) -> Result<Reply, String> {
+    fn decide(&mut self, intent: Intent, in_burst: bool) -> Result<Reply, String> {
         if !self.options.person {
             return Err("Only a person at a terminal decides; open the screen there.".into());
         }
@@ -360,7 +383,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         for words in doubt.into_iter().chain([plain_item::question(&intent)]) {
             writeln!(self.out, "{words}").map_err(|error| error.to_string())?;
         }
-        self.asked = Some((Asked::Decides(Decision::new(intent, shown)), now));
+        self.asked = Some((Asked::Decides(Decision::new(intent, shown)), Instant::now()));
         Ok(Reply::Nothing)
     }
 
@@ -377,7 +400,7 @@ impl<O: Write, E: Write> Plain<O, E> {
     }
 
     /// Asks about a message to a name that nobody here has or had. Whether it did.
-    fn asks_about_name(&mut self, command: &Command, now: Instant) -> bool {
+    fn asks_about_name(&mut self, command: &Command) -> bool {
         let Command::Say { to, force: false, .. } = command else {
             return false;
         };
@@ -394,7 +417,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         if let Command::Say { force, .. } = &mut command {
             *force = true;
         }
-        self.asked = Some((Asked::Sends(command), now));
+        self.asked = Some((Asked::Sends(command), Instant::now()));
         true
     }
 
@@ -405,7 +428,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 self.err,
                 "nexscope-tui: that came too fast to be an answer. Read it, then type y."
             );
-            self.asked = Some((asked, now));
+            self.asked = Some((asked, Instant::now()));
             return;
         }
         let result = match asked {

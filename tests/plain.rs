@@ -191,7 +191,7 @@ fn refusals_say_what_to_do_and_never_the_token() {
             &["--relay", &url],
             &[("NEXSCOPE_TOKEN", secret)],
             1,
-            "Check the token",
+            "Wrong token",
         ),
         (
             &["--relay", &url],

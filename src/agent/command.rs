@@ -2,8 +2,8 @@
 
 use super::{
     Run,
+    driver::{Conclusion, Exit, Growing, Invocation, Reader, Signals, Step},
     lines::Utf8,
-    step::{Conclusion, Exit, Growing, Invocation, Reader, Signals, Step},
 };
 use crate::core::runs::{Outcome, Totals};
 use nexscope_relay::protocol::body::Activity;

@@ -4,28 +4,28 @@
 //! ends with exactly one [`RunEvent::Ended`], after every process that it started is gone.
 
 mod acp;
-mod attached;
+mod attachments;
 mod claude;
 mod codex;
 mod command;
-mod drive;
+mod driver;
 mod environment;
 mod find;
-mod kept;
+mod json_lines;
 mod lines;
 mod outbox;
-mod outside;
 mod pipes;
 mod process;
+mod process_pool;
 mod program;
 mod requests;
-mod running;
-mod settling;
+mod run_loop;
+mod runner;
 mod shell;
 mod shown;
-mod step;
-mod talk;
+mod tail;
 mod watch;
+mod workspace_guard;
 
 #[cfg(all(test, feature = "real-agents"))]
 mod real_tests;
@@ -38,7 +38,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::runs::{Prompt, RunEvent, ToolAnswer, Totals, settings::Agent};
-use kept::Kept;
+use process_pool::Kept;
 
 pub use find::{Found, find_on_path, is_on_path};
 pub use process::end_leftovers;
@@ -94,7 +94,7 @@ pub struct Told {
 /// Starts runs, and keeps the programs of those that have answered for the next run of their session.
 #[derive(Debug)]
 pub struct Agents {
-    around: drive::Surroundings,
+    around: runner::Surroundings,
     kept: Arc<Kept>,
     /// What became of programs that stayed. Full: they end all the same, and their tasks wait to tell it.
     pub told: mpsc::Receiver<Told>,
@@ -103,10 +103,10 @@ pub struct Agents {
 impl Agents {
     /// With this process's environment, of which they get what is allowed.
     pub fn new() -> Self {
-        Self::within(drive::Surroundings::of_this_process())
+        Self::within(runner::Surroundings::of_this_process())
     }
 
-    fn within(around: drive::Surroundings) -> Self {
+    fn within(around: runner::Surroundings) -> Self {
         let (told_in, told) = mpsc::channel(8);
         Self {
             around,
@@ -120,7 +120,7 @@ impl Agents {
     /// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
     /// [`Outcome::Failed`](crate::core::runs::Outcome::Failed).
     pub fn start(&self, run: Run) -> Handle {
-        drive::start(run, self.around.clone(), Arc::clone(&self.kept))
+        runner::start(run, self.around.clone(), Arc::clone(&self.kept))
     }
 
     /// Ends the programs that stay and whose agent, by its name and its settings, is not `good` any more. Those

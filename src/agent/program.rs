@@ -12,11 +12,11 @@ use tokio::{
 
 use super::{
     Run,
-    drive::{Surroundings, driver},
+    driver::{Reader, Signals},
     environment,
     pipes::{read, tail, write},
     process::{Pipes, Process, Start},
-    step::{Reader, Signals},
+    runner::{Surroundings, driver},
 };
 use crate::core::runs::settings::Agent;
 

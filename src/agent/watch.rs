@@ -7,7 +7,7 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
-use super::step::Step;
+use super::driver::Step;
 use crate::core::{
     Failure,
     runs::{Failed, settings::Kind},

@@ -16,7 +16,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Failure, log, start::stopped, words};
+use super::{Failure, client, log, start::stopped};
 use crate::{
     config::{self, Flags, Paths},
     control::{Attach as Terminal, FromTerminal, ToTerminal, read_line, write_line},
@@ -38,7 +38,7 @@ pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
             "attach shows a screen: run it in a terminal.".into(),
         ));
     }
-    let mut client = words::open(paths, attach.member.as_deref())?;
+    let mut client = client::open(paths, attach.member.as_deref())?;
     if !client.entry.headless {
         let words = format!(
             "{}'s session has a screen or lines of its own; use it there.",

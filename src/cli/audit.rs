@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Failure, chain};
+use super::{Failure, audit_format};
 use crate::{
     config::Paths,
     policy::Asks,
@@ -134,7 +134,7 @@ fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
             // Who reads no further has enough.
             let _ = match json {
                 true => writeln!(out, "{}", serde_json::to_string(line).unwrap_or_default()),
-                false => writeln!(out, "{}", chain::in_words(line)),
+                false => writeln!(out, "{}", audit_format::in_words(line)),
             };
         }
         return Ok(ExitCode::SUCCESS);

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Failure, words::halls};
+use super::{Failure, client::halls};
 use crate::{
     agent,
     config::{self, Config, Flags, Paths},

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::{Failure, words::open};
+use super::{Failure, client::open};
 use crate::config::Paths;
 
 /// A moment at which Claude Code asks.

@@ -1,19 +1,19 @@
 //! The command line: the words and their flags, and how each ends.
 
 mod admitted;
-mod answers;
 mod attach;
 mod audit;
-mod chain;
+mod audit_format;
+mod client;
+mod connector;
 mod demo;
 mod doctor;
-mod door;
 mod hook;
 mod invite;
 mod log;
-mod plugin;
+mod render;
+mod setup;
 mod start;
-mod words;
 
 use std::{
     io::{ErrorKind, Write, stdout},
@@ -51,7 +51,7 @@ enum Word {
     /// Joins the room and opens the screen (so does no command at all), lines, or no face.
     Start(Box<start::Start>),
     #[command(flatten)]
-    Room(words::Word),
+    Room(client::Word),
     /// Opens the screen on a session that runs headless; it goes on when you leave the screen.
     Attach(attach::Attach),
     /// Prints the invite with which others join your relay; it holds the relay's token.
@@ -70,7 +70,7 @@ enum Word {
     /// Speaks the Model Context Protocol on standard input and output: for Claude Code and Codex.
     Mcp,
     /// Registers Nexscope with Claude Code or Codex; shows what it changes.
-    Setup(plugin::Setup),
+    Setup(setup::Setup),
     /// Checks configuration, relay, token, terminal and agents, and says how to mend each.
     Doctor {
         /// Print what is found as one line of JSON.
@@ -148,7 +148,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
     let (word, who) = admitted.into_parts();
     match word {
         Word::Start(start) => return start::run(&start, who),
-        Word::Room(word) => return words::run(word, &Paths::usual()?),
+        Word::Room(word) => return client::run(word, &Paths::usual()?),
         Word::Attach(attach) => return attach::run(&attach, &Paths::usual()?),
         Word::Invite { json } => invite::run(json, &Paths::usual()?)?,
         Word::Relay { flags } => {
@@ -157,13 +157,13 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
             return Ok(nexscope_relay::program::main(name, arguments));
         }
         Word::Mcp => {
-            let door = door::Usual::new(Paths::usual()?);
+            let door = connector::Usual::new(Paths::usual()?);
             let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
             let served = runtime.block_on(mcp::serve(std::sync::Arc::new(door)));
             runtime.shutdown_background();
             served.map_err(Failure::Words)?;
         }
-        Word::Setup(setup) => plugin::run(&setup, &Paths::usual()?)?,
+        Word::Setup(setup) => setup::run(&setup, &Paths::usual()?)?,
         Word::Doctor { json } => return doctor::run(json, &Paths::usual()?),
         Word::Audit(audit) => return audit::run(&audit, &Paths::usual()?),
         Word::Demo => return demo::run(),

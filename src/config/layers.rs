@@ -6,13 +6,13 @@ use nexscope_relay::protocol::Mode;
 
 use super::{
     ConfigError, Paths, TokenSource,
+    approvals::Confirmed,
     file::{File, Notify, Ui, parse, target, valid_name, wrong},
     files::Files,
     paths::in_home,
     plain_file::{self, Links},
     token::token,
     trust::{self, Untrusted},
-    wide::Confirmed,
 };
 use crate::{
     config::TerminalOverrides,

@@ -1,6 +1,7 @@
 //! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
 
-mod change;
+mod approvals;
+mod diff;
 mod error;
 mod file;
 mod files;
@@ -13,9 +14,9 @@ mod terminal;
 mod token;
 mod trust;
 mod watch;
-mod wide;
 
-pub use change::Change;
+pub use approvals::Confirmed;
+pub use diff::Change;
 pub use error::ConfigError;
 pub use file::{File, Notify, Ui};
 pub use import::{Plugin, plugin};
@@ -26,7 +27,6 @@ pub use terminal::{Colors, TerminalOverrides};
 pub use token::TokenSource;
 pub use trust::Untrusted;
 pub use watch::{Watch, watch};
-pub use wide::Confirmed;
 pub(crate) use {
     file::with_nearest,
     paths::in_home,

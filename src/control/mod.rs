@@ -5,9 +5,9 @@
 
 mod attach;
 mod client;
-mod hall;
 pub mod mcp;
 mod peer;
+mod registry;
 mod server;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ pub use attach::{
     Attach, Capabilities, ExternalProgram, FromTerminal, Line, ToTerminal, read_line, write_line,
 };
 pub use client::{Client, ClientError, find};
-pub use hall::{Entry, Hall};
 pub use peer::Caller;
+pub use registry::{Entry, Hall};
 pub use server::{Call, Server};
 
 /// The version of what is said on the socket.

@@ -26,17 +26,17 @@ use nexscope_relay::protocol::{
 };
 
 pub use auto::budget::{Budget, Standing, Unit};
-pub use auto::guard::{Guard, Limits};
+pub use auto::limits::{Guard, Limits};
 pub use chat::address::leading_names;
-pub use chat::gathered::One;
+pub use chat::group_answers::One;
 pub use chat::members::{Members, Seen};
 pub use chat::outbox::{Fate, Outbox, Outgoing};
-pub use chat::thread::{Audience, Thread, Threads};
+pub use chat::threads::{Audience, Thread, Threads};
 pub use chat::timeline::{Doubt, Entry, Post, Timeline, What};
-pub use chat::unknown::Unknown;
+pub use chat::unknown_name::Unknown;
 pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
-pub use leak::enclosed::{Enclosed, LOOKED_THROUGH, Looked};
-pub use leak::flag::{Flag, secrets};
+pub use leak::attachment::{Enclosed, LOOKED_THROUGH, Looked};
+pub use leak::secrets::{Flag, secrets};
 pub use perform::{Command, Reply, UPDATE};
 pub use persist::record::{Kept, Record};
 pub use review::decide::{How, Person};
@@ -45,16 +45,16 @@ pub use review::inbox::{Decided, Fate as MentionFate, Inbox};
 pub use review::item::{Draft, Item, ItemId, Matter, Mention, Permission};
 pub use review::risk::Risk;
 pub use review::shown::{Decision, Intent, Shown, Target};
-pub use runs::agents::Unasked;
 pub use runs::failure::Failure;
-pub use runs::growing::{Growing, Others};
-pub use runs::run::{Run, Runs};
+pub use runs::partial::{Growing, Others};
+pub use runs::queue::{Run, Runs};
+pub use runs::unprompted::Unasked;
 pub use settings::{FileRules, Mentions, Review, Settings};
 pub use steady::{ClockReading, Moment, Steady};
 pub use token::Token;
 
-use chat::gathered::Gathered;
-use chat::known::Known;
+use chat::group_answers::Gathered;
+use chat::seen_ids::Known;
 use persist::audit;
 use review::inbox::Key;
 use runs::ask::Ask;
@@ -263,7 +263,7 @@ pub struct Room {
     /// Before this nothing expires: how long it has waited is a guess.
     nothing_expires_before: Steady,
     /// What the relay does for names.
-    features: chat::keys::Features,
+    features: chat::identity::Features,
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
@@ -307,7 +307,7 @@ impl Room {
             steady: Steady::default(),
             reading: None,
             nothing_expires_before: Steady::default(),
-            features: chat::keys::Features::default(),
+            features: chat::identity::Features::default(),
             message_bytes: 262_144,
             known: Known::default(),
             unkept: HashSet::new(),

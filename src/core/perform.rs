@@ -8,7 +8,7 @@ use super::{Effect, ItemId, Millis, Outbound, Outgoing, Room, Words};
 use crate::core::{
     files::Source,
     persist::audit::{self, By},
-    runs::agents::Addressed,
+    runs::unprompted::Addressed,
 };
 
 /// Something that is wanted of the room.

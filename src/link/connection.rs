@@ -16,11 +16,11 @@ use tokio_tungstenite::tungstenite::Message;
 use super::{
     End, Login, Order, Standing,
     backoff::Backoff,
-    carry::{Ended, Reader, Writer},
     dial::{DIAL, Socket, await_welcome, dial},
     ending::{lost, said},
     files::FileLanes,
-    pace::Pace,
+    io::{Ended, Reader, Writer},
+    rate_limit::Pace,
 };
 use crate::core::{Connection, Event, Outbound};
 

@@ -4,12 +4,12 @@
 //! sent comes through a bounded channel, and is paced below the relay's limits.
 
 mod backoff;
-mod carry;
 mod connection;
 mod dial;
 mod ending;
 mod files;
-mod pace;
+mod io;
+mod rate_limit;
 mod target;
 
 use nexscope_relay::protocol::{Code, Mode, Resume};

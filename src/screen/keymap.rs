@@ -8,7 +8,7 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::{action::Action, files::Chain, key::Key};
+use super::{action::Action, key::Key, reload::Chain};
 
 /// Where a key is pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl Keymap {
         let (place, text) = chain.read(name)?;
         let wrong = |what: String| format!("{place}, {what}");
         let file: File =
-            toml::from_str(&text).map_err(|error| wrong(super::files::toml_error(&error, &text)))?;
+            toml::from_str(&text).map_err(|error| wrong(super::reload::toml_error(&error, &text)))?;
         let mut keymap = match &file.inherits {
             Some(parent) => {
                 chain.inherits(&place, &text, parent);
@@ -218,7 +218,7 @@ impl Keymap {
         let mut own = Self::default();
         for (context, lines) in file.contexts() {
             for (written, name) in lines.0 {
-                let line = super::files::line_at(text, name.span().start);
+                let line = super::reload::line_at(text, name.span().start);
                 let wrong = |what: String| format!("line {line}: {what}");
                 let keys = written.get_ref().split_whitespace().map(str::parse);
                 let keys: Vec<Key> = keys.collect::<Result<_, String>>().map_err(wrong)?;

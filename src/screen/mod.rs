@@ -5,39 +5,39 @@
 //! times what has come.
 
 mod action;
-mod answering;
-mod attention;
-mod browsing;
+mod backend;
 pub(crate) mod capabilities;
+mod clipboard;
 pub(crate) mod colors;
 mod composer;
-mod copying;
-mod deciding;
-mod drag;
 mod events;
 mod external;
-mod files;
 mod gate;
-mod glimpse;
 mod hangup;
 mod input;
 mod joining;
 mod key;
 mod keymap;
 mod mouse;
-mod paint;
+mod navigation;
+mod notify;
 mod palette;
 mod popup;
 mod pressed;
-mod reading;
+mod reload;
 pub mod remote;
+mod review;
+mod selection;
 pub mod setup;
+mod startup;
 mod state;
 mod stray;
+mod submit;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod timeline_state;
 mod unknown_name;
 mod view;
 
@@ -61,12 +61,12 @@ use crate::{
     session::Session,
     store::{Desk, Left},
 };
-use attention::Attention;
 pub use events::Events;
-pub use glimpse::glimpse;
 use input::Next;
 use joining::Joining;
 use keymap::Keymap;
+use notify::Attention;
+pub use startup::glimpse;
 use state::{State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
@@ -149,7 +149,7 @@ impl Screen {
             theme: Theme::built_in(),
             keymap: Keymap::built_in(),
             zone: TimeZone::system(),
-            attention: Attention::new(attention::Wishes::of(config)),
+            attention: Attention::new(notify::Wishes::of(config)),
             folder: folder.to_owned(),
             reload: Box::new(reload),
             watch: watch.ok(),

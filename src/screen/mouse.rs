@@ -7,8 +7,8 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::{
     Screen,
-    drag::Drag,
     keymap::Context,
+    selection::Drag,
     state::Pane,
     view::{Spot, Under},
 };

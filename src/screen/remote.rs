@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Surface,
-    paint::{Paint, Sheet},
+    backend::{Paint, Sheet},
 };
 use crate::control::{Attach, ExternalProgram, FromTerminal, Line, ToTerminal};
 

@@ -6,15 +6,15 @@ use ratatui::text::Line;
 
 use super::{
     composer::Composer,
-    drag::Drag,
     gate::Gate,
     key::Key,
     keymap::{Context, Keymap},
     palette::Palette,
     popup::Popup,
     pressed::Pressed,
-    reading::Reading,
+    selection::Drag,
     stray::Stray,
+    timeline_state::Reading,
     unknown_name::AskedName,
 };
 use crate::{

@@ -15,8 +15,8 @@ use ratatui::Terminal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    copying, external, hangup,
-    paint::{Paint, Sheet},
+    backend::{Paint, Sheet},
+    clipboard, external, hangup,
 };
 use crate::{
     config::TerminalOverrides,
@@ -192,6 +192,6 @@ impl Surface for Guard {
     }
 
     fn copy(&mut self, text: String) -> io::Result<()> {
-        copying::put(&text, std::env::var_os("TMUX").is_some(), &mut self.out)
+        clipboard::put(&text, std::env::var_os("TMUX").is_some(), &mut self.out)
     }
 }

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::files::Chain;
+use super::reload::Chain;
 
 macro_rules! scopes {
     ($($variant:ident $name:literal,)*) => {
@@ -162,7 +162,7 @@ fn layered(
 ) -> Result<String, String> {
     let (place, text) = chain.read(name)?;
     let file: File = toml::from_str(&text)
-        .map_err(|error| format!("{place}, {}", super::files::toml_error(&error, &text)))?;
+        .map_err(|error| format!("{place}, {}", super::reload::toml_error(&error, &text)))?;
     if let Some(parent) = &file.inherits {
         chain.inherits(&place, &text, parent);
         layered(parent.get_ref(), chain, palette, styles)?;
@@ -172,7 +172,7 @@ fn layered(
         let wrong = |what: String| {
             format!(
                 "{place}, line {}: {what}",
-                super::files::line_at(&text, written.span().start)
+                super::reload::line_at(&text, written.span().start)
             )
         };
         let scope = Scope::ALL

@@ -5,15 +5,15 @@
 //! the room that it finds in [`Session::room`]. So there are no locks, and drawing sees one state.
 
 mod clock;
+mod delegated;
 mod effects;
-mod handed;
 mod host;
-mod looking;
 mod onward;
-mod opening;
+mod scanner;
 mod serve;
 mod settings;
-mod staying;
+mod startup;
+mod warm_agents;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -41,14 +41,14 @@ use crate::{
 };
 
 use clock::Clock;
-use handed::Handed;
-use looking::Looking;
+use delegated::Handed;
+use scanner::Looking;
 use serve::Clients;
-use staying::Staying;
+use warm_agents::Staying;
 
 pub use host::{Host, HostError, fresh_token, reachable};
 pub use onward::Onward;
-pub use opening::Opening;
+pub use startup::Opening;
 
 /// What the next hello says: always what the room has now, so that nothing changed since the start is lost.
 fn standing(room: &Room) -> Standing {

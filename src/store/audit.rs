@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     journal::{append, line},
-    place::{open_private, read_private, write_private},
+    state_dir::{open_private, read_private, write_private},
 };
 use crate::core::{
     Millis,

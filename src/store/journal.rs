@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::{
     audit::{Audit, log_path},
-    place::open_private,
+    state_dir::open_private,
 };
 use crate::core::{Kept, Millis, Record, persist::audit};
 

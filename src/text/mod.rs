@@ -3,7 +3,7 @@
 mod bytes;
 mod clean;
 mod escape;
-pub mod lossless;
+pub mod path_serde;
 mod sentence;
 mod shorten;
 mod wrap;

@@ -4,14 +4,14 @@
 //! come near the room or the screen: they go from the connection to the thread, and from the thread to it.
 
 mod agent_file;
+mod download;
 mod outflow;
-mod part;
-mod receive;
-mod send;
+mod partial_file;
+mod slots;
 mod source;
 #[cfg(test)]
 mod tests;
-mod turns;
+mod upload;
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use crate::{
     core::files::{TransferEvent, TransferId, TransferOrder},
     link::{Files, Piece},
 };
-use turns::Turns;
+use slots::Turns;
 
 pub use agent_file::{Contents, contents};
 pub use source::inspect;
@@ -99,7 +99,7 @@ impl Transfers {
             TransferOrder::Fetch(wanted) => {
                 let dir = self.dir.clone();
                 self.start(handle, ways, move |ways, pieces| {
-                    receive::run(&dir, wanted, &ways, pieces);
+                    download::run(&dir, wanted, &ways, pieces);
                 });
             }
             TransferOrder::Give(giving) => {
@@ -117,7 +117,7 @@ impl Transfers {
                         // One that panicked has ended, too.
                         let _ = before.join();
                     }
-                    send::run(&giving, stream, &turns, &ways, pieces);
+                    upload::run(&giving, stream, &turns, &ways, pieces);
                 });
                 let task = Task {
                     pieces: pieces_in,

@@ -11,7 +11,7 @@ use agent_client_protocol_schema::v1::{
 };
 use serde_json::Value;
 
-use super::super::step::Step;
+use super::super::driver::Step;
 use super::{result, tool};
 use crate::{
     core::runs::{ToolAnswer, defuse, settings::Permissions, without_skills},

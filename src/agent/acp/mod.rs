@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Run, claude,
-    step::{Invocation, Signals, is_session_id},
+    driver::{Invocation, Signals, is_session_id},
 };
 use crate::core::runs::settings::Project;
 use reader::AcpReader;

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::super::{
     Run,
-    step::{Conclusion, Messages, Step, is_session_id},
-    talk::{JsonLines, Talk},
+    driver::{Conclusion, Messages, Step, is_session_id},
+    json_lines::{JsonLines, Talk},
 };
 use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
 use crate::core::{

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use agent_client_protocol_schema::v1::{ContentBlock, Diff, ToolCall, ToolCallContent, ToolKind};
 use serde_json::{Map, Value};
 
-use super::super::{outside, shell, shown::Shown, step::common_folder};
+use super::super::{driver::common_folder, shell, shown::Shown, workspace_guard};
 use super::changes;
 use crate::core::runs::{GrantRule, ToolRequest};
 
@@ -56,7 +56,7 @@ pub(super) fn is_told(call: &ToolCall) -> bool {
 
 /// The places that it names.
 pub(super) fn places(call: &ToolCall) -> Vec<String> {
-    let input = call.raw_input.as_ref().map(outside::places);
+    let input = call.raw_input.as_ref().map(workspace_guard::places);
     files(call).chain(input.into_iter().flatten()).collect()
 }
 

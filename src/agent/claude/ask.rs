@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        outside,
+        driver::{Step, folder_inside},
         shown::Shown,
-        step::{Step, folder_inside},
+        workspace_guard,
     },
     reader::str_at,
 };
@@ -139,7 +139,12 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
         Wanted::Call => Some(whole.rule(tool)),
         Wanted::Folder(file) => folder_inside(dir, &file).map(GrantRule::Below),
     });
-    whole.request(id.to_owned(), tool.to_owned(), outside::places(input), rule)
+    whole.request(
+        id.to_owned(),
+        tool.to_owned(),
+        workspace_guard::places(input),
+        rule,
+    )
 }
 
 /// What could be allowed for the rest of the thread: this very call, or writing below the folder of this file inside

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Run,
-    step::{Invocation, is_session_id},
+    driver::{Invocation, is_session_id},
 };
 use crate::core::runs::settings::{Permissions, Project};
 

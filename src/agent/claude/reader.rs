@@ -7,9 +7,10 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::{Value, json};
 
 use super::super::{
-    Run, outside,
-    step::{BEGAN_ANEW, Conclusion, Growing, LATE, Messages, Step, is_session_id, joined},
-    talk::{JsonLines, Talk},
+    Run,
+    driver::{BEGAN_ANEW, Conclusion, Growing, LATE, Messages, Step, is_session_id, joined},
+    json_lines::{JsonLines, Talk},
+    workspace_guard,
 };
 use super::{ask::Asking, message};
 use crate::{
@@ -270,7 +271,7 @@ impl Events {
                         name: str_at(block, "name").to_owned(),
                         detail: detail(&block["input"]),
                     });
-                    let places = outside::places(&block["input"]);
+                    let places = workspace_guard::places(&block["input"]);
                     if !places.is_empty() {
                         steps.push(Step::Touches { id, places });
                     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::agent::step::{Exit, Reader};
+use crate::agent::driver::{Exit, Reader};
 
 /// What a run's lines come to: the steps but for signs of life, and the end.
 fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)) -> (Vec<Step>, Conclusion) {

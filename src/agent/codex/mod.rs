@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use super::{
     Run,
-    step::{Invocation, Reader, is_session_id},
+    driver::{Invocation, Reader, is_session_id},
 };
 use crate::core::runs::settings::{Permissions, Project};
 

@@ -4,9 +4,9 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
 
 use super::super::{
-    outside,
-    step::{BEGAN_ANEW, Conclusion, Messages, Step, is_session_id},
-    talk::{JsonLines, Talk},
+    driver::{BEGAN_ANEW, Conclusion, Messages, Step, is_session_id},
+    json_lines::{JsonLines, Talk},
+    workspace_guard,
 };
 use crate::core::{
     Failure,
@@ -192,8 +192,8 @@ pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<Ste
         .iter()
         .filter(|value| !value.is_null())
         .flat_map(|value| match value.as_str() {
-            Some(command) => outside::words(command),
-            None => outside::words(&value.to_string()),
+            Some(command) => workspace_guard::words(command),
+            None => workspace_guard::words(&value.to_string()),
         });
     let changed = changes.as_array().into_iter().flatten();
     let changed = changed

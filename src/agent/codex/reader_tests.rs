@@ -1,5 +1,5 @@
 use super::*;
-use crate::agent::step::{Exit, Reader};
+use crate::agent::driver::{Exit, Reader};
 
 fn read(resume: Option<&str>, before: u64, lines: &[&str], exit: (bool, &str)) -> (Vec<Step>, Conclusion) {
     let mut reader = CodexReader::new(

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{
-        drive,
-        step::{Exit, Reader, Step},
+        driver::{Exit, Reader, Step},
+        runner,
         tests::support::Stage,
     },
     core::runs::{
@@ -46,7 +46,7 @@ fn reader(kind: Kind) -> Box<dyn Reader> {
         Kind::Command => Permissions::ReadOnly,
         _ => Permissions::Ask,
     };
-    let (_, mut reader) = drive::driver(&stage.run).unwrap();
+    let (_, mut reader) = runner::driver(&stage.run).unwrap();
     let hello: &[Value] = match kind {
         Kind::Codex => &[
             json!({ "id": 2, "result": { "thread": { "id": "s" } } }),

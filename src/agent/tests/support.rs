@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Dur
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::{Agents, Handle, Run, drive, settling::Waits};
+use super::super::{Agents, Handle, Run, runner, tail::Waits};
 use crate::core::runs::{
     Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
     ask::{Approved, Ask, Speaker},
@@ -99,7 +99,7 @@ impl Stage {
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        Agents::within(drive::Surroundings {
+        Agents::within(runner::Surroundings {
             env,
             grace: Duration::from_millis(200),
             waits: self.waits,

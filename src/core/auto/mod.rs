@@ -1,5 +1,5 @@
 //! What runs without a person, and its limits.
 
-pub(super) mod alone;
 pub(super) mod budget;
-pub(super) mod guard;
+pub(super) mod dispatch;
+pub(super) mod limits;

@@ -8,7 +8,7 @@ use crate::{
     core::{
         Millis,
         chat::{
-            keys::KeyNews,
+            identity::KeyNews,
             pins::{Look, NAMES, Pins},
             timeline::LINE_MAX,
         },

@@ -9,7 +9,7 @@ use nexscope_relay::protocol::{
 use crate::core::{
     Attention, Connection, Doubt, Effect, Event, Failure, Growing, Kept, Matter, MentionFate, Millis,
     Outbound, Outgoing, Post, Record, Room,
-    chat::keys::Features,
+    chat::identity::Features,
     persist::audit::{self, By, Decided, Verdict},
     review::inbox::{Key, key},
     runs::ToolAnswer,

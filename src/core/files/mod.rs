@@ -154,7 +154,7 @@ pub enum FileFate {
     /// Our person does not want it.
     Declined,
     /// It is here, and lies there.
-    Done(#[serde(with = "crate::text::lossless")] std::path::PathBuf),
+    Done(#[serde(with = "crate::text::path_serde")] std::path::PathBuf),
     /// It will not come: why.
     Failed(String),
     /// One of ours is with this member.

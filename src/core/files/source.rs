@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::lossless;
+use crate::text::path_serde;
 
 /// A file of ours, as it was when it was offered: who changes it later does not send something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Where it lies.
-    #[serde(with = "lossless")]
+    #[serde(with = "path_serde")]
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
@@ -44,10 +44,10 @@ impl Source {
 #[serde(from = "Written")]
 pub struct AgentFile {
     /// The agent's folder, absolute and without links when the file was named.
-    #[serde(with = "lossless")]
+    #[serde(with = "path_serde")]
     pub(crate) folder: PathBuf,
     /// The path beneath it.
-    #[serde(with = "lossless")]
+    #[serde(with = "path_serde")]
     pub(crate) name: PathBuf,
 }
 
@@ -56,12 +56,12 @@ pub struct AgentFile {
 #[serde(untagged)]
 enum Written {
     Beneath {
-        #[serde(with = "lossless")]
+        #[serde(with = "path_serde")]
         folder: PathBuf,
-        #[serde(with = "lossless")]
+        #[serde(with = "path_serde")]
         name: PathBuf,
     },
-    Path(#[serde(with = "lossless")] PathBuf),
+    Path(#[serde(with = "path_serde")] PathBuf),
 }
 
 impl From<Written> for AgentFile {

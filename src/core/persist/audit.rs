@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::core::{
     Effect, Flag, Millis, Outgoing, Room, Run,
-    leak::flag,
+    leak::secrets,
     runs::{Ending, Outcome, Prompt},
 };
 
@@ -371,7 +371,7 @@ fn on_characters(text: &str, at: &Range<usize>) -> Range<usize> {
 
 /// A body without what looks like a secret in it. What a person wrote in a chat stays as it is: nobody has flagged it.
 fn without_secrets(body: &Body, own: &[&str]) -> Body {
-    let clear = |text: &mut String| *text = without(text, &flag::secrets(text, own)).0;
+    let clear = |text: &mut String| *text = without(text, &secrets::secrets(text, own)).0;
     let mut body = body.clone();
     match &mut body {
         Body::Chat(chat) if chat.origin == Origin::Agent => {
@@ -543,6 +543,6 @@ impl Room {
     /// `text` without what looks like a secret in it.
     pub(in crate::core) fn redacted(&self, text: &str) -> String {
         let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        without(text, &flag::secrets(text, own.as_slice())).0
+        without(text, &secrets::secrets(text, own.as_slice())).0
     }
 }

@@ -2,4 +2,4 @@
 
 pub mod audit;
 pub mod record;
-pub(super) mod restore;
+pub(super) mod replay;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     ClockReading, Draft, FileFate, How, Looked, MentionFate, Millis, Outgoing, Steady,
-    chat::thread::Audience, runs::Totals,
+    chat::threads::Audience, runs::Totals,
 };
 
 /// One line of the journal.

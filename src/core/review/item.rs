@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     Enclosed, Failure, Moment, Post, Risk,
-    leak::flag::Flag,
+    leak::secrets::Flag,
     review::{
         inbox::{self, Key},
         risk,
@@ -272,7 +272,7 @@ impl Item {
     pub fn marks(&self) -> Vec<Flag> {
         match &self.matter {
             Matter::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
-            _ => crate::core::leak::flag::secrets(&self.text, &[]),
+            _ => crate::core::leak::secrets::secrets(&self.text, &[]),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What waits for a person, and how it is decided.
 
+pub(super) mod confirm;
 pub(super) mod decide;
-pub(super) mod doubt;
 pub(super) mod draft;
 pub(super) mod grant;
 pub(super) mod inbox;

@@ -6,11 +6,11 @@ use crate::core::{
     Attention, Audience, Draft, Effect, Enclosed, Failure, MentionFate, Millis, Record, Review, Room, Run,
     Words,
     auto::budget::Used,
-    leak::{flag, shared},
+    leak::{overlap, secrets},
     persist::audit::{self, By, Decided, Verdict},
     runs::{
-        Ending, ExternalAccess, Failed, Outcome, RunEvent, Totals, ends_exchange, growing::Shown,
-        run::Session,
+        Ending, ExternalAccess, Failed, Outcome, RunEvent, Totals, ends_exchange, partial::Shown,
+        queue::Session,
     },
 };
 
@@ -335,10 +335,10 @@ impl Room {
     }
 
     /// What in an agent's words must not leave without a person.
-    fn found_in(&self, text: &str, outside: &ExternalAccess) -> Vec<flag::Flag> {
+    fn found_in(&self, text: &str, outside: &ExternalAccess) -> Vec<secrets::Flag> {
         let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let secrets = flag::secrets(text, own.as_slice());
-        flag::with(secrets, flag::OUTSIDE, shared::with(text, &outside.results))
+        let secrets = secrets::secrets(text, own.as_slice());
+        secrets::with(secrets, secrets::OUTSIDE, overlap::with(text, &outside.results))
     }
 
     /// `to` and `only` of a run's answer.

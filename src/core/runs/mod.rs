@@ -1,18 +1,18 @@
 //! Runs of agents: what one is given, what it reports, and how it ends.
 
-pub(super) mod agents;
 pub(super) mod answer;
 pub mod ask;
-pub(super) mod begin;
+pub(super) mod direct;
 mod event;
 pub(super) mod failure;
-pub(super) mod growing;
 mod markers;
-pub(super) mod own;
+pub(super) mod partial;
 mod prompt;
+pub(super) mod queue;
 mod request;
-pub(super) mod run;
 pub mod settings;
+pub(super) mod start;
+pub(super) mod unprompted;
 
 pub use event::{Ending, ExternalAccess, Failed, Outcome, RunEvent, Totals};
 pub use markers::{attached_path, ends_exchange, may_bring_files};

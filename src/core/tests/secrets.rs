@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::{
-    leak::flag::tests::samples::{all, made_up},
+    leak::secrets::tests::samples::{all, made_up},
     runs::Failed,
 };
 

@@ -338,7 +338,7 @@ fn hostile_text_moves_nothing() {
 fn a_thread_is_open() {
     let mut world = World::morning();
     let post = world.room.timeline.post_numbered(2).unwrap().thread.clone();
-    let thread = crate::screen::reading::OpenThread::new(&post, &world.room);
+    let thread = crate::screen::timeline_state::OpenThread::new(&post, &world.room);
     world.state.reading.open(Some(thread));
     world.state.composer.set("and why there?");
     snapshot("thread", world);
@@ -358,7 +358,7 @@ fn searching() {
     let mut world = World::morning();
     let mut field = crate::screen::composer::Composer::default();
     field.set("refresh");
-    world.state.reading.search = Some(crate::screen::reading::Search::new(
+    world.state.reading.search = Some(crate::screen::timeline_state::Search::new(
         "refresh",
         None,
         &world.room,

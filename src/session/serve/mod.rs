@@ -5,9 +5,9 @@
 //! leaves a mark on the item for the person.
 
 mod args;
-mod deciding;
-mod facts;
-mod waiting;
+mod decisions;
+mod long_poll;
+mod queries;
 
 use nexscope_relay::protocol::is_name;
 use serde_json::{Value, json};
@@ -23,9 +23,9 @@ use crate::{
     policy::{self, Asks, How, Permit, Who},
 };
 use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
-use waiting::{Waiting, Wish};
+use long_poll::{Waiting, Wish};
 
-pub(super) use waiting::Clients;
+pub(super) use long_poll::Clients;
 
 /// How long `say` waits to learn who got it, in milliseconds.
 const ACK: Millis = 3_000;

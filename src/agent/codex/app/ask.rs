@@ -6,9 +6,9 @@ use std::{collections::HashMap, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::super::super::{
-    outside,
+    driver::Step,
     shown::{Shown, Whole},
-    step::Step,
+    workspace_guard,
 };
 use super::super::reader::str_at;
 use super::{STEER, items, line, steer, unsupported};
@@ -118,7 +118,7 @@ impl Asking {
         let whole = shown.finish();
         let (tool, words) = (
             "shell".to_owned(),
-            outside::places(&json!({ "command": params["command"] })),
+            workspace_guard::places(&json!({ "command": params["command"] })),
         );
         Asked {
             about: About::Approval,
@@ -243,7 +243,7 @@ fn permissions(mut shown: Shown, params: &Value) -> Asked {
     shown.labelled("until the end of this turn", "");
     shown.says("reason");
     Asked {
-        places: outside::places(&json!({ "permissions": wanted })),
+        places: workspace_guard::places(&json!({ "permissions": wanted })),
         about: About::Permissions(wanted),
         tool: "permissions".to_owned(),
         whole: shown.finish(),
@@ -288,7 +288,7 @@ fn elicitation(mut shown: Shown, params: &Value) -> Option<Asked> {
         about: About::Elicitation,
         rule: tool.as_ref().map(|tool| whole.rule(tool)),
         tool: tool.unwrap_or_else(|| server.to_owned()),
-        places: outside::places(&meta["tool_params"]),
+        places: workspace_guard::places(&meta["tool_params"]),
         whole,
     })
 }

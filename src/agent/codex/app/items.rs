@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::super::{shown::Shown, step::common_folder};
+use super::super::super::{driver::common_folder, shown::Shown};
 use super::super::reader::str_at;
 
 /// The name of a tool call, and what it is used on; `None` for what is none.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     Run,
-    step::{Invocation, Signals, is_session_id},
+    driver::{Invocation, Signals, is_session_id},
 };
 use reader::AppReader;
 

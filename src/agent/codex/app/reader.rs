@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::super::super::{
     Run,
-    step::{BEGAN_ANEW, Conclusion, LATE, Messages, Step, is_session_id},
-    talk::{JsonLines, Talk},
+    driver::{BEGAN_ANEW, Conclusion, LATE, Messages, Step, is_session_id},
+    json_lines::{JsonLines, Talk},
 };
 use super::super::reader::{failed, gave, str_at, touches, unwrapped};
 use crate::core::{

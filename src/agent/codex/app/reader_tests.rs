@@ -1,5 +1,5 @@
 use super::*;
-use crate::agent::step::{Exit, Reader};
+use crate::agent::driver::{Exit, Reader};
 
 const INIT: &str = r#"{"id":1,"result":{"userAgent":"nexscope/0.169.0 (Debian 12.0.0; x86_64)","codexHome":"/h/.codex","platformFamily":"unix","platformOs":"linux"}}"#;
 const WARNED: &str = r#"{"method":"configWarning","params":{"summary":"Codex could not find bubblewrap on PATH.","details":null},"emittedAtMs":1}"#;

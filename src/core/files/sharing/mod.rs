@@ -1,8 +1,8 @@
 //! Offering, wanting and stopping files: what a person decides, what others say, and what the transfers tell.
 
-mod ours;
-mod restore;
-mod theirs;
+mod download;
+mod replay;
+mod upload;
 
 use std::path::PathBuf;
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     core::{Entry, Others, Run, What},
-    screen::{action::Action, keymap::Context, reading::Reading},
+    screen::{action::Action, keymap::Context, timeline_state::Reading},
     text,
 };
 

@@ -1,0 +1,118 @@
+//! Programs that say one JSON object a line: what is the same of all of them, around what each kind makes of it.
+
+use std::fmt::Debug;
+
+use serde_json::Value;
+
+use super::{
+    Run,
+    driver::{Conclusion, Exit, Reader, Step},
+    lines::Lines,
+};
+use crate::{
+    core::runs::{Failed, Outcome, ToolAnswer},
+    text,
+};
+
+/// What one kind makes of what its program says. What has no comment is as in [`Reader`].
+pub(super) trait Talk: Debug + Send {
+    /// It says an object.
+    fn object(&mut self, message: &Value, steps: &mut Vec<Step>);
+
+    /// The last thing that it said went wrong; what it says that is no object is taken for such.
+    fn complaint(&mut self) -> &mut String;
+
+    fn reply(&mut self, _request: &str, _answer: &ToolAnswer) -> Option<String> {
+        None
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        None
+    }
+
+    fn answer(&self) -> &str;
+
+    fn written(&self) -> String {
+        self.answer().to_owned()
+    }
+
+    /// How the turn ended, once it has: with an answer, which may be empty, or why it failed.
+    fn end(&self) -> Option<Result<String, Failed>>;
+
+    /// What came of the run, with this outcome.
+    fn conclusion(&self, outcome: Outcome) -> Conclusion;
+
+    fn go_on(&mut self, _run: &Run) -> Option<String> {
+        None
+    }
+}
+
+/// Reads one run of a program that says one JSON object a line.
+#[derive(Debug, Default)]
+pub(super) struct JsonLines<T> {
+    lines: Lines,
+    talk: T,
+}
+
+impl<T: Talk> JsonLines<T> {
+    /// A reader of what `talk` makes sense of.
+    pub fn around(talk: T) -> Self {
+        Self {
+            lines: Lines::default(),
+            talk,
+        }
+    }
+}
+
+fn line(talk: &mut impl Talk, line: &str, steps: &mut Vec<Step>) {
+    match serde_json::from_str::<Value>(line) {
+        Ok(message @ Value::Object(_)) => talk.object(&message, steps),
+        _ if line.trim().is_empty() => {}
+        _ => text::first_bytes(line, 1024).clone_into(talk.complaint()),
+    }
+}
+
+impl<T: Talk> Reader for JsonLines<T> {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+        let Self { lines, talk } = self;
+        lines.feed(bytes, |one| line(talk, one, steps));
+    }
+
+    fn reply(&mut self, request: &str, answer: &ToolAnswer) -> Option<String> {
+        self.talk.reply(request, answer)
+    }
+
+    fn interrupt(&self) -> Option<String> {
+        self.talk.interrupt()
+    }
+
+    fn answer(&self) -> &str {
+        self.talk.answer()
+    }
+
+    fn written(&self) -> String {
+        self.talk.written()
+    }
+
+    fn conclude(&mut self, exit: &Exit) -> Conclusion {
+        let (Self { lines, talk }, mut steps) = (self, Vec::new());
+        lines.finish(|one| line(talk, one, &mut steps));
+        let outcome = match talk.end() {
+            // It says that it is done and has said nothing: what it wrote to standard error may tell why.
+            Some(Ok(answer)) if answer.trim().is_empty() => Outcome::Failed(exit.no_answer()),
+            Some(Ok(answer)) => Outcome::Answer(answer),
+            Some(Err(failed)) => Outcome::Failed(failed),
+            None => Outcome::Failed(exit.failed(talk.complaint())),
+        };
+        talk.conclusion(outcome)
+    }
+
+    fn rest(&mut self) -> Option<Conclusion> {
+        let answer = self.talk.end()?.ok().filter(|answer| !answer.trim().is_empty())?;
+        Some(self.talk.conclusion(Outcome::Answer(answer)))
+    }
+
+    fn go_on(&mut self, run: &Run) -> Option<String> {
+        self.talk.go_on(run)
+    }
+}

@@ -1,0 +1,270 @@
+//! Programs that stay after an answer, each for the next run of its session: that saves their start.
+//!
+//! Kept is only what has answered well and left nothing running. It may say nothing while nobody asks it: what a
+//! task in the background would say then belongs to no run, so the program is ended and its person told.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Run, Told, driver::Step, pipes::read, program::Program, runner::Surroundings};
+use crate::core::runs::settings::Agent;
+
+/// So many programs stay at once; the one that has waited longest makes room. Each holds 150 to 250 MB.
+const MOST: usize = 4;
+/// So much may a program say that means nothing, in bytes, while nobody asks it.
+const MOST_SAID: usize = 1 << 20;
+
+/// The programs that stay.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// `None` once no more are kept.
+    state: Mutex<Option<State>>,
+    told: mpsc::Sender<Told>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Those that wait, the longest waiting first.
+    waiting: Vec<Waiting>,
+    /// How often it was said what may stay: a program that worked meanwhile may not.
+    said: Said,
+}
+
+/// A moment between two times at which it was said what may stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Said(u64);
+
+/// A program that waits; its task has it.
+#[derive(Debug)]
+struct Waiting {
+    name: String,
+    agent: Agent,
+    /// The session that it has open.
+    session: String,
+    /// Somebody asks it.
+    wanted: CancellationToken,
+    /// Nobody will.
+    end: CancellationToken,
+    /// Gives it back where it is wanted and still well.
+    task: JoinHandle<Option<Program>>,
+}
+
+impl Kept {
+    /// None yet. What becomes of them is told to `told`.
+    pub fn new(told: mpsc::Sender<Told>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(Some(State::default())),
+            told,
+        })
+    }
+
+    /// The program that waits in the session that `run` goes on with, where it suits; else one that holds that
+    /// session is ended first, since no two may.
+    pub async fn take(&self, run: &Run, around: &Surroundings) -> Option<Program> {
+        let session = run.resume.as_ref()?;
+        let found = {
+            let mut state = self.lock();
+            let all = &mut state.as_mut()?.waiting;
+            let at = all
+                .iter()
+                .position(|one| one.session == *session && one.name == run.name)?;
+            all.remove(at)
+        };
+        found.wanted.cancel();
+        let program = found.task.await.ok()??;
+        if program.suits(run) {
+            return Some(program);
+        }
+        self.finish(program, around.grace).await;
+        None
+    }
+
+    /// The moment that it is.
+    pub fn said(&self) -> Said {
+        self.lock()
+            .as_ref()
+            .map_or_else(Said::default, |state| state.said)
+    }
+
+    /// Lets `program`, whose run began at the moment `since`, wait in `session` for at most its agent's idling time.
+    /// Gives it back where it may not.
+    pub fn keep(
+        &self,
+        program: Program,
+        session: &str,
+        since: Said,
+        around: &Surroundings,
+    ) -> Option<Program> {
+        let mut state = self.lock();
+        let Some(state) = state.as_mut().filter(|state| state.said == since) else {
+            return Some(program);
+        };
+        let all = &mut state.waiting;
+        if all.len() == MOST {
+            all.remove(0).end.cancel();
+        }
+        let (wanted, end) = (CancellationToken::new(), CancellationToken::new());
+        let (name, agent) = (program.name().to_owned(), program.agent().clone());
+        let waits = wait(
+            program,
+            wanted.clone(),
+            end.clone(),
+            around.grace,
+            self.told.clone(),
+        );
+        all.push(Waiting {
+            name,
+            agent,
+            session: session.to_owned(),
+            wanted,
+            end,
+            task: tokio::spawn(waits),
+        });
+        None
+    }
+
+    /// Ends a program that was kept before, and tells so.
+    pub async fn finish(&self, program: Program, grace: Duration) {
+        finish(program, grace, None, &self.told).await;
+    }
+
+    /// A program that was kept before has ended with its run, as everything that it started.
+    pub async fn gone(&self, began_with: &str) {
+        let told = Told {
+            began_with: began_with.to_owned(),
+            gone: true,
+            why: None,
+        };
+        let _ = self.told.send(told).await;
+    }
+
+    /// Ends those that wait and are not `good` any more. What works now will not stay.
+    pub fn end_all_but(&self, good: impl Fn(&str, &Agent) -> bool) {
+        if let Some(state) = self.lock().as_mut() {
+            state.said.0 += 1;
+            let all = &mut state.waiting;
+            let (stay, go) = std::mem::take(all)
+                .into_iter()
+                .partition(|one| !one.task.is_finished() && good(&one.name, &one.agent));
+            *all = stay;
+            go.iter().for_each(|one: &Waiting| one.end.cancel());
+        }
+    }
+
+    /// Ends those that wait, and keeps no more.
+    pub fn close(&self) {
+        let state = self.lock().take();
+        let all = state.into_iter().flat_map(|state| state.waiting);
+        all.for_each(|one| one.end.cancel());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
+        // Nothing that could panic is done under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+async fn finish(program: Program, grace: Duration, why: Option<String>, told: &mpsc::Sender<Told>) {
+    let began_with = program.began_with.clone();
+    let name = program.name().to_owned();
+    let left = program.finish(grace).await;
+    let why = match left {
+        0 => why,
+        left => Some(format!(
+            "{left} processes that {name} started could not be ended; the next start tries again"
+        )),
+    };
+    let gone = left == 0;
+    // Where nobody is left to hear of it, the next start looks once more.
+    let _ = told
+        .send(Told {
+            began_with,
+            gone,
+            why,
+        })
+        .await;
+}
+
+/// Why a program waits no longer.
+enum Over {
+    Wanted,
+    /// Its time is over, or nobody will ask it.
+    Done,
+    /// It has ended by itself.
+    Gone,
+    /// It does something unasked.
+    Acts,
+}
+
+async fn wait(
+    mut program: Program,
+    wanted: CancellationToken,
+    end: CancellationToken,
+    grace: Duration,
+    told: mpsc::Sender<Told>,
+) -> Option<Program> {
+    let until = Instant::now() + program.agent().idle;
+    let mut buffer = vec![0; 16 << 10];
+    let mut said = 0;
+    let over = loop {
+        tokio::select! {
+            biased;
+            () = end.cancelled() => break Over::Done,
+            // Before it is asked again: what it has said until now belongs to nobody.
+            read = read(&mut program.stdout, &mut buffer) => match read {
+                Ok(count @ 1..) => {
+                    said += count;
+                    let mut steps = Vec::new();
+                    program.reader.feed(&buffer[..count], &mut steps);
+                    if said > MOST_SAID || steps.iter().any(acts) {
+                        break Over::Acts;
+                    }
+                }
+                _ => break Over::Gone,
+            },
+            _ = program.process.wait() => break Over::Gone,
+            () = wanted.cancelled() => break Over::Wanted,
+            () = sleep_until(until) => break Over::Done,
+        }
+    };
+    let why = match over {
+        Over::Wanted => return Some(program),
+        Over::Done => None,
+        Over::Gone => {
+            tracing::info!(
+                agent = program.name(),
+                "an agent that was kept has ended by itself"
+            );
+            None
+        }
+        Over::Acts => Some(format!(
+            "{} went on after its answer, with nobody asking; it was ended, and what it said is left out",
+            program.name()
+        )),
+    };
+    finish(program, grace, why, &told).await;
+    None
+}
+
+/// Whether that is more than bookkeeping.
+fn acts(step: &Step) -> bool {
+    !matches!(
+        step,
+        Step::Session(_) | Step::Notice(_) | Step::Reply(_) | Step::ToolsDone
+    )
+}

@@ -1,0 +1,82 @@
+//! How the MCP server reaches the session of its folder, and starts one where none runs.
+
+use std::{
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::client::halls;
+use crate::{
+    config::{self, Flags, Paths},
+    control::{Client, ClientError, find, mcp::Door},
+};
+
+/// How long a session may take to answer after its start.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The session of the folder that the program was started in.
+pub(super) struct Usual {
+    paths: Paths,
+}
+
+impl Usual {
+    pub(super) fn new(paths: Paths) -> Self {
+        Self { paths }
+    }
+}
+
+impl Door for Usual {
+    fn open(&self) -> Result<Client, ClientError> {
+        find(&halls(&self.paths), &self.paths.here, None)
+    }
+
+    fn start(&self, name: Option<&str>) -> Result<String, String> {
+        let flags = Flags {
+            name: name.map(str::to_owned),
+            ..Flags::default()
+        };
+        // What would fail there is said here.
+        let config = config::load(&self.paths, |name| std::env::var(name).ok(), &flags)
+            .map_err(|error| error.to_string())?;
+        if !config.is_configured() {
+            return Err(
+                "nothing is configured yet: the person starts nexscope-tui once in a terminal".to_owned(),
+            );
+        }
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = Command::new(program);
+        command.args(["start", "--headless"]);
+        if let Some(name) = name {
+            command.args(["--name", name]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // It stays when the one who speaks MCP goes.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("the session cannot be started: {error}"))?;
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            if let Ok(mut client) = self.open()
+                && let Ok(hello) = client.ask("hello", serde_json::Value::Null)
+                && hello["online"] == true
+            {
+                let who = client.ask("who", serde_json::Value::Null).unwrap_or_default();
+                let mode = client.ask("mode", serde_json::Value::Null).unwrap_or_default();
+                return Ok(format!(
+                    "joined as {} (mode={}), online: {}",
+                    client.entry.name,
+                    mode["mode"].as_str().unwrap_or("manual"),
+                    who["online"]
+                ));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Err("the session was started and does not answer; its log is in the state folder".to_owned())
+    }
+}

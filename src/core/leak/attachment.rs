@@ -1,0 +1,444 @@
+//! Files that go with a draft: what their names tell, and what was found when they were looked through.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    core::{
+        Effect, Intent, ItemId, Matter, Record, Room,
+        files::{AgentFile, CheckedFile, Source},
+        leak::{
+            overlap,
+            secrets::{self, OUTSIDE},
+        },
+        persist::audit::{self, Enclosure},
+    },
+    text::{bytes, clean, clean_line},
+};
+
+/// Files up to this size, in bytes, are looked through.
+pub const LOOKED_THROUGH: u64 = 8 << 20;
+/// So many places of one file are told; who has seen those needs no more.
+const PLACES: usize = 20;
+/// So many of them stand in a warning.
+const WARNED: usize = 3;
+
+/// A file that goes with a draft.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct Enclosed {
+    /// Where it lies.
+    pub file: AgentFile,
+    /// What it turned out to be; none while it is still looked through.
+    pub looked: Option<Looked>,
+}
+
+/// An [`Enclosed`] in the journal; earlier versions kept its path alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Whole { file: AgentFile, looked: Option<Looked> },
+    Path(AgentFile),
+}
+
+impl From<Written> for Enclosed {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Whole { file, looked } => Self { file, looked },
+            Written::Path(file) => Self::new(file),
+        }
+    }
+}
+
+/// A file that was looked through, or why it was not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Looked {
+    /// The file that was read whole: this one is sent, or none. Without it the draft cannot be accepted.
+    pub checked: Option<CheckedFile>,
+    /// What was found, by its place.
+    pub found: Vec<Found>,
+    /// Why nothing was looked for in it.
+    pub not_through: Option<String>,
+    /// It has a second name (a hard link), which may lie outside of the agent's folder.
+    #[serde(default)]
+    pub has_hard_links: bool,
+}
+
+/// Something in a file that must not leave without a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// What it looks like; as a [`crate::core::Flag`] says it.
+    pub what: Cow<'static, str>,
+    /// In which line; the first one is 1.
+    pub line: usize,
+}
+
+impl Looked {
+    /// Looks a file through: `bytes` are all that it holds. `own` are secrets of this very session, `brought` is what
+    /// came from outside of the agent's folder.
+    pub fn through(checked: CheckedFile, bytes: &[u8], own: &[&str], brought: &str) -> Self {
+        let checked = Some(checked);
+        // No text has a NUL; one that is not UTF-8 may still hold what its issuer wrote in ASCII.
+        if bytes.contains(&0) {
+            let not_through = Some("it is no text".to_owned());
+            return Self {
+                checked,
+                not_through,
+                ..Self::default()
+            };
+        }
+        let text = clean(&String::from_utf8_lossy(bytes)).text;
+        let found = secrets::with(
+            secrets::secrets(&text, own),
+            OUTSIDE,
+            overlap::with(&text, brought),
+        );
+        let (mut line, mut end) = (1, 0);
+        let found = found.into_iter().map(|flag| {
+            // It may begin with the white space before its first word.
+            let words = text[flag.at.clone()].trim_start().len();
+            let start = flag.at.end - words;
+            line += text[end..start].matches('\n').count();
+            end = start;
+            let what = flag.what;
+            Found { what, line }
+        });
+        let mut found: Vec<Found> = found.collect();
+        found.dedup();
+        found.truncate(PLACES);
+        Self {
+            checked,
+            found,
+            ..Self::default()
+        }
+    }
+
+    /// One that is too large to be looked through; all of it was read all the same.
+    pub fn too_large(checked: CheckedFile) -> Self {
+        Self {
+            checked: Some(checked),
+            not_through: Some(format!("it is larger than {}", bytes(LOOKED_THROUGH))),
+            ..Self::default()
+        }
+    }
+
+    /// One that could not be read, and why: it cannot be sent.
+    pub fn not(why: impl Into<String>) -> Self {
+        Self {
+            not_through: Some(why.into()),
+            ..Self::default()
+        }
+    }
+}
+
+impl Enclosed {
+    /// A file that is still to be looked through.
+    pub(in crate::core) fn new(file: AgentFile) -> Self {
+        Self { file, looked: None }
+    }
+
+    /// Its name alone, for a person.
+    fn name(&self) -> String {
+        let path = self.file.path();
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        clean_line(&name.to_string_lossy(), 200)
+    }
+
+    /// Which it is, and whether it was looked through, in words.
+    pub fn in_words(&self) -> String {
+        let path = clean_line(&self.file.path().to_string_lossy(), 200);
+        match &self.looked {
+            None => format!("{path} (being looked through)"),
+            Some(Looked {
+                checked: None,
+                not_through: why,
+                ..
+            }) => format!(
+                "{path} (cannot be sent: {})",
+                why.as_deref().unwrap_or("it was not read")
+            ),
+            Some(Looked {
+                not_through: Some(why),
+                ..
+            }) => format!("{path} (not looked through: {why})"),
+            Some(_) => path,
+        }
+    }
+
+    /// What a person should look at before it leaves, in a few words each.
+    pub(in crate::core) fn warnings(&self) -> Vec<String> {
+        let name = self.name();
+        let named = secrets::secret_name(&name).map(|what| format!("{name} is named like {what}"));
+        let in_name = secrets::secrets(&name, &[])
+            .into_iter()
+            .map(|flag| format!("the name of a file {}", flag.in_words()));
+        let linked = self.looked.as_ref().is_some_and(|looked| looked.has_hard_links);
+        let linked = linked
+            .then(|| format!("{name} is a hard link: the same file may lie outside the agent's folder"));
+        let found = self.looked.as_ref().map_or(&[][..], |looked| &looked.found);
+        let places = found
+            .iter()
+            .take(WARNED)
+            .map(|one| format!("{name} line {} {}", one.line, secrets::what_in_words(&one.what)));
+        let more = found.len().checked_sub(WARNED + 1);
+        let more = more.map(|_| format!("{name} has more such places"));
+        named
+            .into_iter()
+            .chain(in_name)
+            .chain(linked)
+            .chain(places)
+            .chain(more)
+            .collect()
+    }
+
+    /// The file as it is to be sent; none before it was read whole.
+    pub(in crate::core) fn source(&self) -> Option<Source> {
+        let checked = self.looked.as_ref()?.checked.as_ref()?;
+        Some(checked.source().clone())
+    }
+
+    /// Why it cannot be sent, where it was looked at and could not be read.
+    fn is_unreadable(&self) -> Option<&str> {
+        let looked = self.looked.as_ref().filter(|looked| looked.checked.is_none())?;
+        Some(looked.not_through.as_deref().unwrap_or("it was not read"))
+    }
+
+    fn noted(&self) -> Enclosure {
+        let looked = self.looked.clone().unwrap_or_default();
+        let source = self.source();
+        Enclosure {
+            name: audit::without(&self.name(), &secrets::secrets(&self.name(), &[])).0,
+            size: source.as_ref().map(|source| source.size),
+            sha256: source.map(|source| source.sha256),
+            found: looked
+                .found
+                .iter()
+                .map(|one| format!("line {}: {}", one.line, one.what))
+                .collect(),
+            not_through: looked.not_through,
+        }
+    }
+}
+
+impl Room {
+    /// Has the files of a draft looked through. `brought` is what its agent has got from outside of its folder.
+    pub(in crate::core) fn look_through(&self, number: u32, brought: String, effects: &mut Vec<Effect>) {
+        let Some(Matter::Draft(draft)) = self.inbox.get(ItemId::Draft(number)).map(|item| &item.matter)
+        else {
+            return;
+        };
+        let files: Vec<AgentFile> = draft.files.iter().map(|one| one.file.clone()).collect();
+        if !files.is_empty() {
+            effects.push(Effect::Look {
+                draft: number,
+                files,
+                brought,
+            });
+        }
+    }
+
+    /// The files of a draft were looked through, in its order.
+    pub(in crate::core) fn looked(&mut self, number: u32, looked: Vec<Looked>, effects: &mut Vec<Effect>) {
+        let id = ItemId::Draft(number);
+        let Some(draft) = self.inbox.draft_mut(id) else {
+            return;
+        };
+        for (file, looked) in draft.files.iter_mut().zip(looked.iter().cloned()) {
+            file.looked = Some(looked);
+        }
+        let entry = audit::Entry::Looked {
+            item: id.to_string(),
+            run: draft.run.clone(),
+            answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+            files: draft.files.iter().map(Enclosed::noted).collect(),
+        };
+        Self::note_audit(entry, effects);
+        effects.push(Effect::Keep(Box::new(Record::Looked {
+            number,
+            files: looked,
+        })));
+        self.inbox.changed(id);
+    }
+
+    /// What the files of a draft had turned out to be before a restart.
+    pub(in crate::core) fn restore_looked(&mut self, number: u32, looked: Vec<Looked>) {
+        let Some(draft) = self.inbox.draft_mut(ItemId::Draft(number)) else {
+            return;
+        };
+        for (file, looked) in draft.files.iter_mut().zip(looked) {
+            file.looked = Some(looked);
+        }
+    }
+
+    /// Looks through what was not, before a restart. What was stays as it was, so that a change is noticed.
+    pub(in crate::core) fn look_through_the_rest(&mut self, effects: &mut Vec<Effect>) {
+        let ids = self.inbox.waiting().map(|item| item.id);
+        for id in ids.collect::<Vec<_>>() {
+            if let ItemId::Draft(number) = id
+                && self.not_yet(id).is_some()
+            {
+                self.look_through(number, String::new(), effects);
+            }
+        }
+    }
+
+    /// The first file of a draft that is not yet looked through.
+    fn not_yet(&self, id: ItemId) -> Option<&Enclosed> {
+        match self.inbox.get(id).map(|item| &item.matter) {
+            Some(Matter::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
+            _ => None,
+        }
+    }
+
+    /// A draft may leave when its files were looked through, and could be read. Fails, with a sentence, before.
+    pub(in crate::core) fn is_looked_through(&self, id: ItemId) -> Result<(), String> {
+        if let Some(file) = self.not_yet(id) {
+            return Err(format!(
+                "{} of {id} is still being looked through: wait a moment, and accept it then.",
+                file.name()
+            ));
+        }
+        let Some(Matter::Draft(draft)) = self.inbox.get(id).map(|item| &item.matter) else {
+            return Ok(());
+        };
+        let unreadable = draft
+            .files
+            .iter()
+            .find_map(|file| Some((file.name(), file.is_unreadable()?)));
+        unreadable.map_or(Ok(()), |(name, why)| {
+            Err(format!("{name} of {id} cannot be sent: {why}. Restore the file and accept {id} again, or reject {id}."))
+        })
+    }
+
+    /// Whether a decision has not to wait for files to be looked through.
+    pub fn may_leave(&self, intent: &Intent) -> bool {
+        match intent {
+            Intent::Accept { target, .. } => {
+                let ids = self.items(*target).unwrap_or_default();
+                ids.iter().all(|id| self.not_yet(*id).is_none())
+            }
+            _ => true,
+        }
+    }
+
+    /// Files of drafts that are not any more what was looked through are looked through anew: whose, in words.
+    pub fn look_again(
+        &mut self,
+        target: crate::core::Target,
+        is_there: impl Fn(&Source) -> bool,
+    ) -> (Vec<Effect>, Option<String>) {
+        let (mut effects, mut told) = (Vec::new(), None);
+        for id in self.items(target).unwrap_or_default() {
+            let (ItemId::Draft(number), Some(draft)) = (id, self.inbox.draft_mut(id)) else {
+                continue;
+            };
+            let changed = |file: &&mut Enclosed| {
+                file.looked.is_some() && !file.source().is_some_and(|source| is_there(&source))
+            };
+            let Some(file) = draft.files.iter_mut().find(changed) else {
+                continue;
+            };
+            let name = file.name();
+            told = Some(match file.is_unreadable() {
+                None => format!(
+                    "{name} of {id} has changed since it was checked. Nothing was sent. It is being checked again: \
+                     read it, then accept {id} again, or reject it."
+                ),
+                Some(why) => format!(
+                    "{name} of {id} cannot be sent: {why}. It is being checked again: restore the file and accept {id} \
+                     again, or reject it."
+                ),
+            });
+            draft.files.iter_mut().for_each(|file| file.looked = None);
+            self.look_through(number, String::new(), &mut effects);
+        }
+        (effects, told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(bytes: &[u8]) -> Looked {
+        Looked::through(
+            CheckedFile::test("/x"),
+            bytes,
+            &["plain-room-word"],
+            &"brought from far away ".repeat(5),
+        )
+    }
+
+    #[test]
+    fn what_is_found_and_in_which_line() {
+        let token = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
+        let github = "GitHub token";
+        let table: &[(String, &[(&str, usize)])] = &[
+            (String::new(), &[]),
+            ("nothing in it\n".into(), &[]),
+            (token.to_owned(), &[(github, 1)]),
+            (
+                format!("a\nb {token}\nc\n\n{token} {token}"),
+                &[(github, 2), (github, 5)],
+            ),
+            (format!("a\r\nb\r\n{token}"), &[(github, 3)]),
+            // Nothing is hidden by what nobody sees.
+            (
+                format!("a\n{}\u{200b}{}", &token[..9], &token[9..]),
+                &[(github, 2)],
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nMII".into(), &[("private key", 1)]),
+            (
+                "\n\nthe word is plain-room-word".into(),
+                &[("this room's token", 3)],
+            ),
+            (
+                format!("x\n{}", "brought  from far\taway ".repeat(5)),
+                &[(OUTSIDE, 2)],
+            ),
+        ];
+        for (text, expected) in table {
+            let looked = through(text.as_bytes());
+            let found: Vec<(&str, usize)> = looked.found.iter().map(|one| (&*one.what, one.line)).collect();
+            assert_eq!(
+                (found.as_slice(), looked.not_through),
+                (*expected, None),
+                "{text}"
+            );
+        }
+        let latin1 = [b"caf\xe9\n", token.as_bytes()].concat();
+        assert_eq!(through(&latin1).found.len(), 1);
+        let many = format!("{token}\n").repeat(100);
+        assert_eq!(through(many.as_bytes()).found.len(), PLACES);
+    }
+
+    #[test]
+    fn what_is_no_text_is_said_to_be_none() {
+        let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+        assert_eq!(through(picture).not_through.as_deref(), Some("it is no text"));
+        let file = Enclosed {
+            file: "/w/a.png".into(),
+            looked: Some(through(picture)),
+        };
+        assert_eq!(file.in_words(), "/w/a.png (not looked through: it is no text)");
+        assert!(file.warnings().is_empty());
+    }
+
+    #[test]
+    fn a_few_places_are_warned_of() {
+        let text = "KEY=ghp_abcdefghijklmnopqrstuvwxyz0123456789\n".repeat(5);
+        let file = Enclosed {
+            file: "/w/.env".into(),
+            looked: Some(through(text.as_bytes())),
+        };
+        let expected = [
+            ".env is named like a file of secret settings",
+            ".env line 1 looks like a GitHub token",
+            ".env line 2 looks like a GitHub token",
+            ".env line 3 looks like a GitHub token",
+            ".env has more such places",
+        ];
+        assert_eq!(file.warnings(), expected);
+    }
+}

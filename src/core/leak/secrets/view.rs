@@ -1,0 +1,300 @@
+//! A text in other ways: without what is drawn and not read, with its lines joined, and decoded. What is found there
+//! is told by its place in the text itself.
+
+use std::ops::Range;
+
+use crate::{core::leak::secrets::check::decode_base64, text::is_hidden};
+
+/// A text made of another one.
+pub(super) struct View {
+    pub text: String,
+    /// Whether lines were joined.
+    pub joined: bool,
+    /// Whether it was decoded from lines that were joined: it may begin with what another line has left.
+    pub from_joined: bool,
+    pieces: Vec<Piece>,
+    /// The pieces of the view that this one was made of, where it was not made of the text itself.
+    under: Option<Vec<Piece>>,
+}
+
+/// A part of a view, and where it comes from.
+#[derive(Clone)]
+struct Piece {
+    at: Range<usize>,
+    from: Range<usize>,
+    /// Byte for byte, or decoded as a whole.
+    copied: bool,
+}
+
+/// The views of a text in which something else could be read.
+pub(super) fn views(text: &str) -> Vec<View> {
+    let mut views = Vec::new();
+    let plain = View::unmarked(text, false);
+    let joined = View::unmarked(text, true);
+    let decoded_from = [View::copy(text)].into_iter().chain(plain).chain(joined);
+    for view in decoded_from {
+        views.extend(View::from_base64(&view));
+        if !view.joined {
+            views.extend(View::from_url(&view));
+        }
+        views.push(view);
+    }
+    // The text itself is looked at anyway.
+    views.retain(|view| view.text != text);
+    views
+}
+
+/// Less base64 holds no secret that anybody could tell.
+const LEAST_BASE64: usize = 16;
+/// So much of what was decoded must be text, in percent.
+const TEXT: usize = 90;
+/// An HTML comment that is longer is taken for text.
+const COMMENT: usize = 2_000;
+
+impl View {
+    fn new(joined: bool) -> Self {
+        Self {
+            text: String::new(),
+            joined,
+            from_joined: false,
+            pieces: Vec::new(),
+            under: None,
+        }
+    }
+
+    fn over(view: &View) -> Self {
+        Self {
+            under: Some(view.pieces.clone()),
+            from_joined: view.joined,
+            ..Self::new(false)
+        }
+    }
+
+    /// Adds what stands at `from` in the original.
+    fn push(&mut self, text: &str, from: Range<usize>, copied: bool) {
+        let at = self.text.len()..self.text.len() + text.len();
+        self.text.push_str(text);
+        match self.pieces.last_mut() {
+            Some(last) if copied && last.copied && last.from.end == from.start && last.at.end == at.start => {
+                last.at.end = at.end;
+                last.from.end = from.end;
+            }
+            _ if at.is_empty() => {}
+            _ => self.pieces.push(Piece { at, from, copied }),
+        }
+    }
+
+    fn copy(text: &str) -> Self {
+        let mut view = Self::new(false);
+        view.push(text, 0..text.len(), true);
+        view
+    }
+
+    /// Where in the original a place of this view is.
+    pub(super) fn original(&self, at: Range<usize>) -> Option<Range<usize>> {
+        let at = original(&self.pieces, at)?;
+        match &self.under {
+            Some(under) => original(under, at),
+            None => Some(at),
+        }
+    }
+
+    /// Without marks of Markdown and HTML and without what draws nothing. With `join`, lines become one, whatever is
+    /// between them. None where that changes nothing.
+    fn unmarked(text: &str, join: bool) -> Option<Self> {
+        let mut view = Self::new(join);
+        let (mut kept, mut at) = (0, 0);
+        while let Some(c) = text[at..].chars().next() {
+            let rest = &text[at..];
+            let (skip, instead) = match c {
+                '*' | '`' => (1, None),
+                '~' if rest.starts_with("~~") => (2, None),
+                // A mark that stands for itself.
+                '\\' if rest[1..].starts_with(is_mark) => (1, None),
+                '\\' if join && rest[1..].starts_with(['\n', '\r']) => (1, None),
+                '<' => (tag(rest), None),
+                '&' => entity(rest),
+                c if is_hidden(c) => (c.len_utf8(), None),
+                '\n' | '\r' if join => (between_lines(rest), None),
+                _ => (0, None),
+            };
+            if skip == 0 {
+                at += c.len_utf8();
+                continue;
+            }
+            // Spaces at the end of a line go with its end.
+            let end = match c {
+                '\n' | '\r' => kept + text[kept..at].trim_end_matches([' ', '\t']).len(),
+                _ => at,
+            };
+            view.push(&text[kept..end], kept..end, true);
+            if let Some(instead) = instead {
+                let mut bytes = [0; 4];
+                view.push(char::encode_utf8(instead, &mut bytes), at..at + skip, false);
+            }
+            at += skip;
+            // What a mark stood before is taken as it is.
+            kept = at;
+            if c == '\\' {
+                at += text[at..]
+                    .chars()
+                    .next()
+                    .filter(|c| is_mark(*c))
+                    .map_or(0, char::len_utf8);
+            }
+        }
+        if kept == 0 {
+            return None;
+        }
+        view.push(&text[kept..], kept..text.len(), true);
+        Some(view)
+    }
+
+    /// What in `of` is base64 of text, decoded, each on a line of its own.
+    fn from_base64(of: &View) -> Option<Self> {
+        let mut view = Self::over(of);
+        for at in base64_runs(&of.text) {
+            if let Some(decoded) = decoded_text(&of.text[at.clone()]) {
+                view.push(&decoded, at, false);
+                view.text.push('\n');
+            }
+        }
+        (!view.text.is_empty()).then_some(view)
+    }
+
+    /// `of` with its percent signs decoded as in addresses. None where there are none.
+    fn from_url(of: &View) -> Option<Self> {
+        let mut view = Self::over(of);
+        let mut kept = 0;
+        for (at, _) in of.text.match_indices('%') {
+            let digits = of.text.get(at + 1..at + 3);
+            let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            // What is no ASCII is in no secret.
+            if let Some(byte) = byte.filter(u8::is_ascii) {
+                view.push(&of.text[kept..at], kept..at, true);
+                view.push(char::from(byte).encode_utf8(&mut [0; 4]), at..at + 3, false);
+                kept = at + 3;
+            }
+        }
+        if kept == 0 {
+            return None;
+        }
+        view.push(&of.text[kept..], kept..of.text.len(), true);
+        Some(view)
+    }
+}
+
+/// Where what pieces were made of is.
+fn original(pieces: &[Piece], at: Range<usize>) -> Option<Range<usize>> {
+    let first = pieces.partition_point(|piece| piece.at.end <= at.start);
+    let after = pieces.partition_point(|piece| piece.at.start < at.end);
+    let touched = pieces.get(first..after)?;
+    let (first, last) = (touched.first()?, touched.last()?);
+    let start = match first.copied {
+        true => first.from.start + at.start.saturating_sub(first.at.start),
+        false => first.from.start,
+    };
+    let end = match last.copied {
+        true => last.from.start + (at.end.min(last.at.end) - last.at.start),
+        false => last.from.end,
+    };
+    (start < end).then_some(start..end)
+}
+
+/// Where something stands that could be base64 of either alphabet, with its padding.
+fn base64_runs(text: &str) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    for marks in [[b'+', b'/'], [b'-', b'_']] {
+        let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || marks.contains(byte);
+        let mut start = 0;
+        for run in text.as_bytes().chunk_by(|a, b| is_base64(a) == is_base64(b)) {
+            let end = start + run.len();
+            // The second alphabet has another result only where its marks are.
+            let differs = marks[0] == b'+' || run.iter().any(|byte| marks.contains(byte));
+            if is_base64(&run[0]) && run.len() >= LEAST_BASE64 && differs {
+                let padding = text[end..]
+                    .bytes()
+                    .take(2)
+                    .take_while(|byte| *byte == b'=')
+                    .count();
+                runs.push(start..end + padding);
+            }
+            start = end;
+        }
+    }
+    runs.sort_by_key(|run| run.start);
+    runs
+}
+
+/// What Markdown lets stand for itself behind a backslash.
+fn is_mark(c: char) -> bool {
+    c.is_ascii_punctuation()
+}
+
+/// Length of the tag that a text begins with, where it marks words of a line; 0 where it does not.
+fn tag(text: &str) -> usize {
+    const TAGS: &[&str] = &[
+        "a", "b", "big", "br", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "s", "small", "span",
+        "strong", "sub", "sup", "tt", "u", "var", "wbr",
+    ];
+    if text.starts_with("<!--") {
+        let comment = &text.as_bytes()[..text.len().min(COMMENT)];
+        let end = comment.windows(3).position(|end| end == b"-->");
+        return end.map_or(0, |at| at + 3);
+    }
+    let inner = text[1..].strip_prefix('/').unwrap_or(&text[1..]);
+    let name = inner
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(inner.len());
+    let known = TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(&inner[..name]));
+    let ends = inner[name..].starts_with(['>', ' ', '/']);
+    let end = text.bytes().take(200).position(|byte| byte == b'>');
+    match end {
+        Some(end) if known && ends => end + 1,
+        _ => 0,
+    }
+}
+
+/// Length of the character reference that a text begins with, and what it stands for.
+fn entity(text: &str) -> (usize, Option<char>) {
+    const NAMED: &[(&str, char)] = &[
+        ("&amp;", '&'),
+        ("&lt;", '<'),
+        ("&gt;", '>'),
+        ("&quot;", '"'),
+        ("&apos;", '\''),
+        ("&lowbar;", '_'),
+        ("&colon;", ':'),
+        ("&equals;", '='),
+    ];
+    if let Some((name, c)) = NAMED.iter().find(|(name, _)| text.starts_with(name)) {
+        return (name.len(), Some(*c));
+    }
+    let number = text.strip_prefix("&#").and_then(|rest| {
+        let end = rest.bytes().take(9).position(|byte| byte == b';')?;
+        let digits = &rest[..end];
+        let number = match digits.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => digits.parse(),
+        };
+        Some((end + 3, char::from_u32(number.ok()?)?))
+    });
+    number.map_or((0, None), |(length, c)| (length, Some(c)))
+}
+
+/// Length of what is between the words of two lines, from the end of the first on: empty lines, spaces, and the
+/// marks of quotations.
+fn between_lines(text: &str) -> usize {
+    text.len() - text.trim_start_matches(['\n', '\r', ' ', '\t', '>']).len()
+}
+
+/// What base64 of text stands for. It may begin in the middle of what looks like it: where lines were joined, the
+/// word before belongs to the run as well.
+fn decoded_text(run: &str) -> Option<String> {
+    (0..4).find_map(|skip| {
+        let bytes = decode_base64(run.get(skip..)?)?;
+        let is_text = |byte: &&u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+        let is_letters = bytes.iter().filter(is_text).count() * 100 >= bytes.len() * TEXT;
+        (!bytes.is_empty() && is_letters).then(|| String::from_utf8_lossy(&bytes).into_owned())
+    })
+}

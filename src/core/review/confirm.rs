@@ -1,0 +1,69 @@
+//! What is asked once more before it is done, since it cannot be undone.
+
+use crate::core::{
+    Intent, Item, Matter, Room,
+    leak::secrets::{self, OUTSIDE},
+};
+
+impl Room {
+    /// What a person is asked before that decision is carried out; none where once is enough.
+    pub fn doubt(&self, intent: &Intent) -> Option<String> {
+        match intent {
+            Intent::Grant(id) => {
+                let rule = self.inbox.get(*id)?.grant_in_words()?;
+                Some(format!("Again allows {rule} for this thread."))
+            }
+            Intent::Accept { target, how } => {
+                let ids = self.items(*target).ok()?;
+                let items = ids.iter().filter_map(|id| self.inbox.get(*id));
+                let doubts: Vec<String> = items
+                    .filter_map(|item| {
+                        let words = self.why_flagged(item, how.text.as_deref());
+                        (!words.is_empty()).then(|| format!("{} {}", item.id, words.join(", ")))
+                    })
+                    .collect();
+                (!doubts.is_empty()).then(|| format!("{}: again posts it all the same.", doubts.join("; ")))
+            }
+            Intent::Reject { reason, .. } => self.doubt_own_words("The reason", reason, "sends"),
+            Intent::Ask { words } => self.doubt_own_words("The question", words, "posts"),
+            _ => None,
+        }
+    }
+
+    /// A question about words that leave as they were written, where something in them looks like a secret.
+    fn doubt_own_words(&self, what: &str, words: &str, does: &str) -> Option<String> {
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        let mut found: Vec<String> = secrets::secrets(words, own.as_slice())
+            .iter()
+            .map(secrets::Flag::in_words)
+            .collect();
+        found.dedup();
+        (!found.is_empty()).then(|| format!("{what} {}: again {does} it all the same.", found.join(", ")))
+    }
+
+    /// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.
+    fn why_flagged(&self, item: &Item, text: Option<&str>) -> Vec<String> {
+        let Matter::Draft(draft) = &item.matter else {
+            return Vec::new();
+        };
+        let Some(text) = text.filter(|text| draft.is_edited(text)) else {
+            return match item.wants_a_second_yes() {
+                true => item.warnings(),
+                false => Vec::new(),
+            };
+        };
+        // What was taken out is no doubt any more. Of text from outside it is not known how much is left.
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        let brought = draft.flags.iter().filter(|flag| flag.what == OUTSIDE).cloned();
+        let mut draft = draft.clone();
+        draft.flags = secrets::secrets(text, own.as_slice())
+            .into_iter()
+            .chain(brought)
+            .collect();
+        let edited = Item {
+            matter: Matter::Draft(draft),
+            ..item.clone()
+        };
+        self.why_flagged(&edited, None)
+    }
+}

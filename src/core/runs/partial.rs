@@ -1,0 +1,229 @@
+//! Answers that others see while they are written, where a setting lets them: ours, of which only whole
+//! paragraphs leave, scanned and one behind; and those of others' agents.
+
+use nexscope_relay::protocol::{Signal, body::SignalBody, is_id, same_name};
+
+use crate::{
+    core::{
+        Connection, Effect, Review, Room, Run,
+        leak::secrets,
+        persist::audit,
+        review::inbox::key,
+        runs::{ask::Speaker, may_bring_files},
+    },
+    text,
+};
+
+/// What others see of an answer of ours.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::core) struct Shown {
+    /// No more of it leaves: something was found in it, or its run has looked outside.
+    pub stopped: bool,
+    /// The id that its message will have, once anything of it was shown.
+    pub id: Option<String>,
+    /// What was shown.
+    text: String,
+}
+
+/// Answers of others' agents that are kept at once; a hostile room must not fill the screen.
+const MOST: usize = 8;
+/// And of one member.
+const OF_ONE: usize = 2;
+/// What is kept of each, from its end, in characters: more than is drawn.
+const KEPT: usize = 4_000;
+
+/// An answer of another member's agent that is being written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Others {
+    /// Whose.
+    pub from: Speaker,
+    /// The thread that it belongs to, where it was told.
+    pub thread: Option<String>,
+    /// The end of what is written, cleaned.
+    pub text: String,
+    /// The id that the message will have.
+    of: String,
+}
+
+/// Answers of others' agents that are being written.
+#[derive(Debug, Default)]
+pub struct Growing(Vec<Others>);
+
+impl Growing {
+    /// All of them, in the order in which they began.
+    pub fn all(&self) -> impl Iterator<Item = &Others> {
+        self.0.iter()
+    }
+
+    /// Forgets what a member's agents were writing: they have said it, or say no more.
+    pub(in crate::core) fn drop_of(&mut self, member: &str) {
+        self.0.retain(|one| !same_name(&one.from.member, member));
+    }
+
+    fn put(&mut self, new: Others) {
+        let same = |one: &&mut Others| one.of == new.of && same_name(&one.from.member, &new.from.member);
+        if let Some(old) = self.0.iter_mut().find(same) {
+            old.text = new.text;
+            return;
+        }
+        let of_one = |one: &&Others| same_name(&one.from.member, &new.from.member);
+        if self.0.iter().filter(of_one).count() >= OF_ONE
+            && let Some(oldest) = self.0.iter().position(|one| of_one(&one))
+        {
+            self.0.remove(oldest);
+        }
+        if self.0.len() < MOST {
+            self.0.push(new);
+        }
+    }
+}
+
+impl Room {
+    /// More of another member's answer is there; without words it is taken back.
+    pub(in crate::core) fn grows(&mut self, signal: &Signal, of: &str, words: &str) {
+        let said = self.known.contains(&key(&signal.from, of));
+        let Some(member) = self
+            .members
+            .get(&signal.from)
+            .filter(|member| is_id(of) && !said && !member.doubtful)
+        else {
+            return;
+        };
+        // Which of its agents it is, is not told: the one that writes, or the only one.
+        let writes = member
+            .doing
+            .iter()
+            .find(|(_, activity)| **activity == nexscope_relay::protocol::body::Activity::Writing);
+        let agent = writes.map(|(agent, _)| agent).or(member.agents.first());
+        let text = text::clean(words).text;
+        let new = Others {
+            from: Speaker {
+                member: member.name.clone(),
+                agent: Some(agent.cloned().unwrap_or_else(|| "agent".into())),
+            },
+            thread: signal.thread.clone(),
+            text: the_end(&text).to_owned(),
+            of: of.to_owned(),
+        };
+        if new.text.trim().is_empty() {
+            let other = |one: &Others| one.of != of || !same_name(&one.from.member, &new.from.member);
+            return self.growing.0.retain(other);
+        }
+        self.growing.put(new);
+    }
+
+    /// Shows others more of a run's answer, as far as it may be shown by now.
+    pub(in crate::core) fn show_growing(&mut self, id: &str, effects: &mut Vec<Effect>) {
+        let Some(run) = self.runs.get(id).filter(|run| self.may_be_shown(run)).cloned() else {
+            return;
+        };
+        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
+        let (to, _) = self.answers_to(&run);
+        // The whole of it is looked at, with what stays behind: that may begin in what would leave.
+        let found = run.growing.stopped
+            || may_bring_files(&run.partial)
+            || !secrets::secrets(&run.partial, own.as_slice()).is_empty()
+            || !self.asks_others(&run.partial, &to).is_empty();
+        if found {
+            if let Some(run) = self.runs.get_mut(id) {
+                run.growing.stopped = true;
+            }
+            return self.withdraw(&run, effects);
+        }
+        let whole = settled(&run.partial);
+        // What no frame could carry is seen when it is said.
+        if whole.is_empty() || whole == run.growing.text || whole.len() > self.message_bytes / 4 {
+            return;
+        }
+        let message = run.growing.id.clone().unwrap_or_else(|| self.fresh_id());
+        let new = whole.strip_prefix(run.growing.text.as_str()).unwrap_or(whole);
+        Self::note_audit(
+            audit::Entry::Shown {
+                run: run.id.clone(),
+                message: message.clone(),
+                text: new.to_owned(),
+            },
+            effects,
+        );
+        self.signal_partial(&run, &message, whole, effects);
+        if let Some(run) = self.runs.get_mut(id) {
+            run.growing.id = Some(message);
+            whole.clone_into(&mut run.growing.text);
+        }
+    }
+
+    /// Whether anything of a run's answer may be shown before its end, or was and is to be taken back: not
+    /// where a person is to see it first, nor to a name that may be somebody else's by now.
+    fn may_be_shown(&self, run: &Run) -> bool {
+        let session = self.runs.session(&run.thread, &run.ask.agent);
+        let outside = session.is_some_and(|session| {
+            run.ask.resume.as_ref() == Some(&session.id) && !session.outside.paths.is_empty()
+        });
+        let (to, _) = self.answers_to(run);
+        let doubtful = to.iter().any(|name| self.members.is_doubtful(name));
+        let drafted = run.review || self.settings.review == Review::Always || outside;
+        let is_new = !run.growing.stopped || !run.growing.text.is_empty();
+        self.settings.share_partial
+            && self.connection == Connection::Online
+            && is_new
+            && !(drafted || doubtful || run.stopping)
+    }
+
+    /// What was shown of an answer is taken back: it is not said, or not yet.
+    pub(in crate::core) fn withdraw(&mut self, run: &Run, effects: &mut Vec<Effect>) {
+        if let Some(id) = run.growing.id.as_ref().filter(|_| !run.growing.text.is_empty()) {
+            self.signal_partial(run, id, "", effects);
+        }
+        if let Some(run) = self.runs.get_mut(&run.id) {
+            run.growing.text.clear();
+        }
+    }
+
+    fn signal_partial(&self, run: &Run, of: &str, text: &str, effects: &mut Vec<Effect>) {
+        let body = SignalBody::Partial {
+            of: of.to_owned(),
+            text: text.to_owned(),
+        };
+        self.signal(&run.audience, &run.thread, &body, effects);
+    }
+}
+
+/// The paragraphs that are whole, but for the last of them: what begins in one and ends in the next is still
+/// seen together. A paragraph ends with an empty line.
+fn settled(text: &str) -> &str {
+    let mut ends = text.rmatch_indices("\n\n").map(|(at, _)| at);
+    // Of several empty lines in a row each would count.
+    let Some(last) = ends.next() else { return "" };
+    let before = ends.find(|at| !text[at + 2..last].trim().is_empty());
+    before.map_or("", |at| text[..at].trim_end())
+}
+
+/// The last characters of a text.
+fn the_end(text: &str) -> &str {
+    let start = text.char_indices().rev().nth(KEPT - 1);
+    start.map_or(text, |(at, _)| &text[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_settled() {
+        let table = [
+            ("", ""),
+            ("one", ""),
+            ("one\n\n", ""),
+            ("one\n\ntwo", ""),
+            ("one\n\ntwo\n\n", "one"),
+            ("one\n\ntwo\n\nthree", "one"),
+            ("one\n\n\n\ntwo", ""),
+            ("one\n\n\n\n\ntwo\n\n\n", "one"),
+            ("a\nb\n\nc\n\nd\n\ne", "a\nb\n\nc"),
+            ("é\n\nü\n\n", "é"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(settled(text), expected, "{text:?}");
+        }
+    }
+}

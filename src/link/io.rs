@@ -1,0 +1,219 @@
+//! What comes and what goes on a connection, side by side.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use nexscope_relay::protocol::{ChunkHead, ErrorFrame, Frame, stream_id};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, interval_at, sleep_until, timeout},
+};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
+
+use super::{
+    End,
+    dial::Socket,
+    ending::ended,
+    files::{FileFrame, FileLanes, Piece, Streams},
+    rate_limit::Pace,
+};
+use crate::core::{Event, Outbound};
+
+/// How carrying frames ended.
+pub(super) enum Ended {
+    /// As the relay, or its silence, said.
+    Because(End),
+    /// Nothing can be written any more.
+    Broken(tungstenite::Error),
+    /// On purpose, or nobody listens any more.
+    Gone,
+}
+
+/// What comes.
+pub(super) struct Reader<'a> {
+    pub stream: SplitStream<Socket>,
+    pub events: mpsc::Sender<Event>,
+    pub streams: Streams,
+    pub pace: &'a Mutex<Pace>,
+    /// After so long without a sound the connection counts as gone.
+    pub silent: Duration,
+    /// The relay's last word before it closes.
+    pub last_error: Option<ErrorFrame>,
+}
+
+impl Reader<'_> {
+    pub async fn run(&mut self) -> Ended {
+        loop {
+            let incoming = match timeout(self.silent, self.stream.next()).await {
+                Ok(incoming) => incoming,
+                Err(_) => return Ended::Because(End::because("the relay has gone silent")),
+            };
+            let text = match incoming {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Binary(chunk))) => {
+                    self.chunk(chunk);
+                    continue;
+                }
+                Some(Ok(Message::Close(close))) => {
+                    return Ended::Because(ended(close, self.last_error.take()));
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Ended::Broken(error),
+                None => return Ended::Because(ended(None, self.last_error.take())),
+            };
+            match Frame::parse(&text) {
+                Ok(frame) => {
+                    if !self.frame(frame).await {
+                        return Ended::Gone;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "a frame that cannot be read was passed over"),
+            }
+        }
+    }
+
+    /// Passes a frame on; `false` where nobody listens any more.
+    async fn frame(&mut self, frame: Frame) -> bool {
+        match &frame {
+            Frame::Error(error) => {
+                tracing::warn!(code = ?error.code, "the relay refused a frame");
+                if let Some(retry) = error.retry_ms {
+                    locked(self.pace).pause(Duration::from_millis(retry), Instant::now());
+                }
+                if error.code.close().is_some() {
+                    self.last_error = Some(error.clone());
+                    return true;
+                }
+            }
+            Frame::StreamCredit(credit) => {
+                if let Some(stream) = stream_id(&credit.stream) {
+                    // A stream that is over takes none.
+                    self.streams.deliver(stream, Piece::Credit(credit.bytes));
+                }
+                return true;
+            }
+            // One that was opened just now may not be known yet: then the session, which has its opening
+            // before it, hands this over too.
+            Frame::StreamClose(close) if self.streams.closed(close) => return true,
+            _ => {}
+        }
+        self.events.send(frame.into()).await.is_ok()
+    }
+
+    fn chunk(&self, frame: Bytes) {
+        let Some((head, bytes)) = ChunkHead::parse(&frame) else {
+            return;
+        };
+        let piece = Piece::Chunk {
+            stream: head.stream,
+            offset: head.offset,
+            bytes: frame.slice_ref(bytes),
+        };
+        // Of a stream that was ended a few may still come.
+        self.streams.deliver(head.stream, piece);
+    }
+}
+
+/// What goes.
+pub(super) struct Writer<'a> {
+    pub sink: SplitSink<Socket, Message>,
+    pub outgoing: &'a mut mpsc::Receiver<Outbound>,
+    pub files: &'a mut FileLanes,
+    pub pace: &'a Mutex<Pace>,
+    pub heartbeat: Duration,
+}
+
+impl Writer<'_> {
+    /// Writes until nothing can be written, or nobody writes any more (`None`).
+    pub async fn run(&mut self) -> Option<tungstenite::Error> {
+        let mut ping = interval_at(Instant::now() + self.heartbeat, self.heartbeat);
+        // One that counts for the relay's limits, and waits for its turn.
+        let mut file_waits: Option<FileFrame> = None;
+        loop {
+            let now = Instant::now();
+            let ready = locked(self.pace).ready_at(now);
+            let may = ready <= now;
+            if may && let Some(frame) = file_waits.take() {
+                locked(self.pace).take();
+                if let Err(error) = self.sink.send(encode_file(frame)).await {
+                    return Some(error);
+                }
+                continue;
+            }
+            let written = tokio::select! {
+                biased;
+                // Also where nothing waits yet: what comes meanwhile would wake nobody.
+                () = sleep_until(ready), if !may => Ok(()),
+                frame = self.outgoing.recv(), if may => self.text(frame?).await,
+                _ = ping.tick() => self.sink.send(Message::Ping(Bytes::new())).await,
+                frame = self.files.next(), if file_waits.is_none() => self.file(frame?, &mut file_waits).await,
+            };
+            if let Err(error) = written {
+                return Some(error);
+            }
+        }
+    }
+
+    /// Writes a text frame and what else waits, as far as the pace allows, and flushes once.
+    async fn text(&mut self, first: Outbound) -> Result<(), tungstenite::Error> {
+        let mut next = Some(first);
+        while let Some(frame) = next {
+            locked(self.pace).take();
+            self.sink.feed(Message::Text(encode(&frame))).await?;
+            let now = Instant::now();
+            next = if locked(self.pace).ready_at(now) <= now {
+                self.outgoing.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        self.sink.flush().await
+    }
+
+    /// Writes a frame of a file's. Chunks and credits are free; others keep to the pace.
+    async fn file(
+        &mut self,
+        frame: FileFrame,
+        waits: &mut Option<FileFrame>,
+    ) -> Result<(), tungstenite::Error> {
+        match frame {
+            FileFrame::Open(_) | FileFrame::Close(_) => {
+                *waits = Some(frame);
+                Ok(())
+            }
+            FileFrame::Chunk(_) | FileFrame::Credit(_) => self.sink.send(encode_file(frame)).await,
+        }
+    }
+}
+
+pub(super) fn locked(pace: &Mutex<Pace>) -> std::sync::MutexGuard<'_, Pace> {
+    // Nothing panics while it holds the lock.
+    pace.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn encode(frame: &Outbound) -> Utf8Bytes {
+    // Frames are made of strings, numbers and JSON that was written before: this cannot fail.
+    let json = match frame {
+        Outbound::Message(message) => serde_json::to_string(message),
+        Outbound::Signal(signal) => serde_json::to_string(signal),
+        Outbound::Update(update) => serde_json::to_string(update),
+    };
+    json.unwrap_or_default().into()
+}
+
+pub(super) fn encode_file(frame: FileFrame) -> Message {
+    // As above.
+    let json = match &frame {
+        FileFrame::Open(open) => serde_json::to_string(open),
+        FileFrame::Credit(credit) => serde_json::to_string(credit),
+        FileFrame::Close(close) => serde_json::to_string(close),
+        FileFrame::Chunk(chunk) => return Message::Binary(chunk.clone()),
+    };
+    Message::text(json.unwrap_or_default())
+}

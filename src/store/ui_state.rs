@@ -1,0 +1,107 @@
+//! What a person left on the screen: what they had read, what they had not sent yet, what they wrote before.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::state_dir::{read_private, write_private};
+
+/// What is kept of a screen over a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Left {
+    /// The newest message that was read, by its number.
+    pub read: u32,
+    /// What was written and not sent.
+    pub unsent: String,
+    /// What was written before, oldest first.
+    pub history: Vec<String>,
+}
+
+/// Where it is kept.
+#[derive(Debug)]
+pub struct Desk {
+    path: PathBuf,
+    kept: Left,
+}
+
+impl Desk {
+    /// Looks at what was left in a room's folder. Nothing, where nothing was or it cannot be read: it is a
+    /// convenience, and nothing depends on it.
+    pub fn open(folder: &Path) -> Self {
+        let path = folder.join("screen.json");
+        let kept = read_private(&path).ok();
+        let kept = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self {
+            kept: kept.unwrap_or_default(),
+            path,
+        }
+    }
+
+    /// What was left.
+    pub fn left(&self) -> &Left {
+        &self.kept
+    }
+
+    /// Takes what is left now, and gives what writes it if it is something else: the disk may take its time, and
+    /// nobody who types waits for it. A crash leaves the old or the new, never a half (0600).
+    pub fn keep(&mut self, left: Left) -> Option<Writing> {
+        if left == self.kept {
+            return None;
+        }
+        self.kept = left.clone();
+        Some(Writing {
+            path: self.path.clone(),
+            left,
+        })
+    }
+}
+
+/// What is still to be written.
+#[derive(Debug)]
+pub struct Writing {
+    path: PathBuf,
+    left: Left,
+}
+
+impl Writing {
+    /// Writes it. That it could not be is told in the log: it is a convenience.
+    pub fn write(self) {
+        let bytes = serde_json::to_vec(&self.left).map_err(io::Error::from);
+        if let Err(error) = bytes.and_then(|bytes| write_private(&self.path, &bytes)) {
+            tracing::warn!(%error, "what was left on the screen cannot be kept");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_there_again_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(dir.path());
+        assert_eq!(*desk.left(), Left::default());
+        let left = Left {
+            read: 7,
+            unsent: "half a\nthought".into(),
+            history: vec!["one".into()],
+        };
+        desk.keep(left.clone()).unwrap().write();
+        assert!(desk.keep(left.clone()).is_none());
+        assert_eq!(*Desk::open(dir.path()).left(), left);
+        let mode = fs::metadata(dir.path().join("screen.json"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(dir.path().join("screen.json"), "{").unwrap();
+        assert_eq!(*Desk::open(dir.path()).left(), Left::default());
+    }
+}

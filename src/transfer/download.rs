@@ -1,0 +1,271 @@
+//! Takes a file that comes: over as many streams as it needs, until it is whole.
+
+use std::path::Path;
+
+use nexscope_relay::protocol::StreamReason;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{OVER, Pulse, Ways, disk, partial_file::Part};
+use crate::{
+    core::files::{Download, TransferEvent},
+    link::{Life, Piece, REPLACED},
+};
+
+/// Where one stream stands.
+struct Stream {
+    id: Uuid,
+    /// The connection that it is on.
+    life: Life,
+    /// Where the next chunk begins.
+    at: u64,
+    /// Up to where the sender may send.
+    credit: u64,
+}
+
+/// A transfer's own state.
+struct Receiving<'a> {
+    dir: &'a Path,
+    wanted: Download,
+    ways: &'a Ways,
+    part: Part,
+    stream: Option<Stream>,
+    pulse: Pulse,
+    /// All of it is here, and waits for our person.
+    aside: bool,
+}
+
+/// Whether there is more to do.
+enum Next {
+    Go,
+    Over,
+}
+
+/// Takes the file until it is whole, is stopped, or cannot be taken.
+pub(super) fn run(dir: &Path, wanted: Download, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+    take(dir, wanted, ways, &mut pieces);
+    // Whoever has begun to send it once more is told, and does not wait for credit for ever.
+    pieces.close();
+    while let Ok(piece) = pieces.try_recv() {
+        if let Piece::Opened { stream, .. } = piece {
+            ways.link.streams.remove(stream);
+            let life = ways.link.life();
+            ways.link.close_now(life, stream, StreamReason::Failed, OVER);
+        }
+    }
+}
+
+fn take(dir: &Path, wanted: Download, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
+    if wanted.again
+        && let Some(path) = Part::finished(dir, &wanted)
+    {
+        return ways.tell(TransferEvent::Done { path });
+    }
+    let part = match Part::open(dir, &wanted) {
+        Ok(part) => part,
+        Err(why) => return ways.tell(TransferEvent::Failed(why)),
+    };
+    let whole = wanted.whole && part.have == wanted.size;
+    let ready = TransferEvent::Ready { have: part.have };
+    let mut receiving = Receiving {
+        dir,
+        wanted,
+        ways,
+        part,
+        stream: None,
+        pulse: Pulse::new(),
+        aside: false,
+    };
+    if whole {
+        if let Next::Over = receiving.whole() {
+            return;
+        }
+    } else {
+        ways.tell(ready);
+    }
+    while let Some(piece) = pieces.blocking_recv() {
+        if let Next::Over = receiving.take(piece) {
+            break;
+        }
+    }
+    receiving.leave_stream();
+}
+
+impl Receiving<'_> {
+    fn take(&mut self, piece: Piece) -> Next {
+        match piece {
+            Piece::Opened { stream, offset } => {
+                self.end_stream(StreamReason::Cancelled, REPLACED);
+                self.stream = Some(Stream {
+                    id: stream,
+                    life: self.ways.link.life(),
+                    at: offset,
+                    credit: offset,
+                });
+                if offset > self.part.have {
+                    self.fail("it begins behind what is here already");
+                    return Next::Over;
+                }
+                self.give_credit();
+            }
+            Piece::Chunk {
+                stream,
+                offset,
+                bytes,
+            } => {
+                if self.stream.as_ref().is_some_and(|current| current.id == stream) {
+                    return self.chunk(offset, &bytes);
+                }
+            }
+            Piece::Closed {
+                stream,
+                reason,
+                message,
+            } => {
+                if self.stream.as_ref().is_some_and(|current| current.id == stream) {
+                    return self.closed(reason, &message);
+                }
+            }
+            Piece::Cut => self.cut(),
+            Piece::Keep => {
+                self.wanted.accepted = true;
+                if self.aside {
+                    return self.finish();
+                }
+            }
+            Piece::Stop => {
+                self.end_stream(StreamReason::Cancelled, "");
+                self.part.delete();
+                return Next::Over;
+            }
+            Piece::Credit(_) | Piece::Replaced => {}
+        }
+        Next::Go
+    }
+
+    fn chunk(&mut self, offset: u64, bytes: &[u8]) -> Next {
+        let Some(stream) = &mut self.stream else {
+            return Next::Go;
+        };
+        if self.ways.link.streams.overran(stream.id) {
+            self.fail("it comes in too many small pieces");
+            return Next::Over;
+        }
+        let end = offset.saturating_add(bytes.len() as u64);
+        if offset != stream.at || end > stream.credit || end > self.wanted.size {
+            self.fail("the sender does not keep to the file's size and order");
+            return Next::Over;
+        }
+        stream.at = end;
+        // What is here already may come again, where the sender began earlier.
+        let known = self.part.have.saturating_sub(offset).min(bytes.len() as u64);
+        if let Err(error) = self.part.write(&bytes[known as usize..]) {
+            self.fail(&format!("it cannot be written: {}", disk(&error)));
+            return Next::Over;
+        }
+        self.pulse.beat(self.ways, self.part.have);
+        self.give_credit();
+        Next::Go
+    }
+
+    /// Lets the sender go on, a window ahead of what is here; in steps of half a window.
+    fn give_credit(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let window = self.ways.link.window_bytes() as u64;
+        let up_to = (stream.at + window).min(self.wanted.size);
+        let step = (window / 2).max(1);
+        if up_to > stream.credit && (up_to - stream.credit >= step || up_to == self.wanted.size) {
+            stream.credit = up_to;
+            self.ways.link.credit(stream.life, stream.id, up_to);
+        }
+    }
+
+    fn closed(&mut self, reason: StreamReason, message: &str) -> Next {
+        self.leave_stream();
+        match reason {
+            StreamReason::Done if self.part.have == self.wanted.size => return self.whole(),
+            StreamReason::Done => {
+                let (have, size) = (self.part.have, self.wanted.size);
+                self.failed(format!(
+                    "the sender says that it is done after {} of {}",
+                    crate::text::bytes(have),
+                    crate::text::bytes(size)
+                ));
+            }
+            // The sender goes on on a stream that it has opened, or is about to.
+            StreamReason::Cancelled if message == REPLACED => return Next::Go,
+            StreamReason::PeerGone => {
+                let have = self.part.have;
+                self.ways.tell(TransferEvent::Cut { have });
+                return Next::Go;
+            }
+            StreamReason::Cancelled => {
+                // It is not offered any more, so the rest will never come.
+                self.part.delete();
+                self.ways
+                    .tell(TransferEvent::Failed("the sender has stopped it".to_owned()));
+            }
+            StreamReason::Failed => {
+                let why = crate::text::clean_line(message, 200);
+                self.failed(match why.is_empty() {
+                    true => "the sender could not go on".to_owned(),
+                    false => why,
+                });
+            }
+        }
+        Next::Over
+    }
+
+    fn cut(&mut self) {
+        if self.stream.take().is_some() {
+            let have = self.part.have;
+            self.ways.tell(TransferEvent::Cut { have });
+        }
+    }
+
+    /// All bytes are here.
+    fn whole(&mut self) -> Next {
+        if let Err(why) = self.part.check(&self.wanted) {
+            self.ways.tell(TransferEvent::Failed(why));
+            return Next::Over;
+        }
+        if self.wanted.accepted {
+            return self.finish();
+        }
+        self.aside = true;
+        self.ways.tell(TransferEvent::Aside);
+        Next::Go
+    }
+
+    fn finish(&mut self) -> Next {
+        self.ways.tell(match self.part.finish(self.dir, &self.wanted) {
+            Ok(path) => TransferEvent::Done { path },
+            Err(why) => TransferEvent::Failed(why),
+        });
+        Next::Over
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.end_stream(StreamReason::Failed, why);
+        self.failed(why.to_owned());
+    }
+
+    /// It may be asked for again, and goes on from what is here.
+    fn failed(&mut self, why: String) {
+        self.part.tidy();
+        self.ways.tell(TransferEvent::Failed(why));
+    }
+
+    fn end_stream(&mut self, reason: StreamReason, message: &str) {
+        if let Some(stream) = self.stream.take() {
+            self.ways.link.streams.remove(stream.id);
+            self.ways.link.close_now(stream.life, stream.id, reason, message);
+        }
+    }
+
+    fn leave_stream(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.ways.link.streams.remove(stream.id);
+        }
+    }
+}

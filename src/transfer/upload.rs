@@ -1,0 +1,161 @@
+//! Sends a file of ours on one stream.
+
+use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use uuid::Uuid;
+
+use super::{Pulse, Ways, outflow::Outflow, slots::Turns};
+use crate::{
+    core::files::{TransferEvent, Upload},
+    link::{FileFrame, Life, Piece, REPLACED},
+};
+
+/// How a stream of ours ended.
+enum End {
+    /// All of it has gone.
+    Done,
+    /// The connection is gone, or the receiver's.
+    Cut(u64),
+    /// Somebody wants no more of it; the other side knows.
+    Stopped(Option<String>),
+    /// The receiver has asked for it anew: another thread goes on.
+    Replaced,
+    /// It cannot go on, and the receiver has to be told why.
+    Broken(String),
+}
+
+/// Sends the file when its turn has come, and tells how it ended.
+pub(super) fn run(
+    giving: &Upload,
+    stream: Uuid,
+    turns: &Turns,
+    ways: &Ways,
+    mut pieces: mpsc::Receiver<Piece>,
+) {
+    // That of now: what connections come while it waits know nothing of its stream.
+    let life = ways.link.life();
+    match turns.wait(&mut pieces) {
+        Ok(_turn) => on_stream(giving, (life, stream), ways, &mut pieces),
+        Err(Some(Piece::Stop | Piece::Replaced)) => {}
+        Err(_) => ways.tell(TransferEvent::Cut { have: giving.offset }),
+    }
+    ways.link.streams.remove(stream);
+}
+
+fn on_stream(giving: &Upload, (life, stream): (Life, Uuid), ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
+    let open = StreamOpen {
+        stream: stream.to_string(),
+        to: Some(giving.to.clone()),
+        from: None,
+        size: giving.source.size,
+        of: giving.file.clone(),
+        offset: giving.offset,
+        pushed: false,
+    };
+    // Before the stream opens: a file of an agent's is compared whole, which may take a while.
+    let mut is_cut = false;
+    let opened = Outflow::open(&giving.source, || match pieces.try_recv() {
+        Ok(Piece::Stop | Piece::Replaced) => true,
+        Ok(Piece::Cut) | Err(TryRecvError::Disconnected) => {
+            is_cut = true;
+            true
+        }
+        // What else comes is about a stream, which there is not yet.
+        Ok(_) | Err(TryRecvError::Empty) => false,
+    });
+    let outflow = match opened {
+        Ok(Some(outflow)) => Ok(outflow),
+        Ok(None) => {
+            if is_cut {
+                ways.tell(TransferEvent::Cut { have: giving.offset });
+            }
+            return;
+        }
+        Err(why) => Err(why),
+    };
+    ways.link.send(life, FileFrame::Open(open));
+    let end = match outflow {
+        Ok(outflow) => give(giving, outflow, (life, stream), ways, pieces),
+        Err(why) => End::Broken(why),
+    };
+    match end {
+        End::Done => {
+            ways.link.send_close(life, stream, StreamReason::Done, "");
+            ways.tell(TransferEvent::Done {
+                path: giving.source.path.clone(),
+            });
+        }
+        End::Cut(have) => ways.tell(TransferEvent::Cut { have }),
+        End::Stopped(Some(why)) => ways.tell(TransferEvent::Failed(why)),
+        End::Replaced => ways
+            .link
+            .send_close(life, stream, StreamReason::Cancelled, REPLACED),
+        End::Stopped(None) => ways.link.send_close(life, stream, StreamReason::Cancelled, ""),
+        End::Broken(why) => {
+            ways.link.send_close(life, stream, StreamReason::Failed, &why);
+            ways.tell(TransferEvent::Failed(why));
+        }
+    }
+}
+
+fn give(
+    giving: &Upload,
+    mut file: Outflow,
+    (life, stream): (Life, Uuid),
+    ways: &Ways,
+    pieces: &mut mpsc::Receiver<Piece>,
+) -> End {
+    let source = &giving.source;
+    if let Err(why) = file.seek(giving.offset) {
+        return End::Broken(why);
+    }
+    let (mut at, mut credit) = (giving.offset, giving.offset);
+    let mut pulse = Pulse::new();
+    while at < source.size {
+        // Without credit there is nothing to do but wait; with credit, what came meanwhile is only looked at.
+        let piece = match at < credit {
+            true => pieces.try_recv().ok(),
+            false => match pieces.blocking_recv() {
+                None => return End::Cut(at),
+                piece => piece,
+            },
+        };
+        match piece {
+            Some(Piece::Credit(up_to)) => credit = credit.max(up_to.min(source.size)),
+            Some(Piece::Closed { reason, message, .. }) => return closed(reason, &message, &giving.to, at),
+            Some(Piece::Cut) => return End::Cut(at),
+            Some(Piece::Stop) => return End::Stopped(None),
+            Some(Piece::Replaced) => return End::Replaced,
+            Some(Piece::Opened { .. } | Piece::Chunk { .. } | Piece::Keep) | None => {}
+        }
+        if at >= credit {
+            continue;
+        }
+        let length = (credit - at).min(ways.link.chunk_bytes() as u64) as usize;
+        let mut frame = Vec::with_capacity(nexscope_relay::protocol::CHUNK_HEAD + length);
+        frame.extend(ChunkHead { stream, offset: at }.to_bytes());
+        match file.read(at, length, &mut frame) {
+            Ok(read) => at += read as u64,
+            Err(why) => return End::Broken(why),
+        }
+        ways.link.send(life, FileFrame::Chunk(frame.into()));
+        pulse.beat(ways, at);
+    }
+    match file.is_as_offered(source) {
+        true => End::Done,
+        false => End::Broken("it has changed while it was sent; it has to be offered again".to_owned()),
+    }
+}
+
+fn closed(reason: StreamReason, message: &str, to: &str, at: u64) -> End {
+    match reason {
+        StreamReason::PeerGone => End::Cut(at),
+        // The receiver goes on on a newer stream of ours.
+        StreamReason::Cancelled if message == REPLACED => End::Cut(at),
+        StreamReason::Cancelled => End::Stopped(Some(format!("{to} has stopped it"))),
+        StreamReason::Failed | StreamReason::Done => End::Stopped(Some(match message.is_empty() {
+            true => format!("{to} could not take it"),
+            false => crate::text::clean_line(&format!("{to} could not take it: {message}"), 200),
+        })),
+    }
+}
