@@ -49,6 +49,7 @@ mod tests {
             "ALL",
             "Here",
             "me",
+            "You",
             "system",
             "everyone",
             "a\n",

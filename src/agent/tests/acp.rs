@@ -313,6 +313,14 @@ async fn what_goes_wrong_says_so() {
             "it refused to answer",
         ),
         (
+            // Nobody has stopped it.
+            format!(
+                "read a; echo '{HELLO}'; read b; echo '{NEW}'; read c; echo '{}'; sleep 1000",
+                done(0, "cancelled")
+            ),
+            "it cancelled its own turn",
+        ),
+        (
             format!("read a; echo '{HELLO}'; read b; echo '{NEW}'; sleep 1000"),
             "it has shown nothing for 300 ms",
         ),

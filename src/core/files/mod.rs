@@ -1,5 +1,5 @@
-//! Files that are offered: what each is, whom it is from, and how far it has come. Their bytes are elsewhere
-//! (`crate::transfer`).
+//! Files that are offered: what each is, whom it is from, and how far it has come. Their bytes never
+//! come here.
 
 mod safe_name;
 pub(super) mod sharing;

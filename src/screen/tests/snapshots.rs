@@ -370,6 +370,20 @@ fn searching() {
     snapshot("search", world);
 }
 
+/// A search that was left hid to whom one writes.
+#[test]
+fn who_will_read_it_is_said_after_a_search() {
+    let mut world = World::morning();
+    let search = crate::screen::timeline_state::Search::new("refresh", None, &world.room, None);
+    world.state.reading.search = Some(search);
+    world.state.composer.set("@bob a word");
+    let (screen, _) = world.screen(60, 20);
+    assert!(
+        screen.contains("bob only") && !screen.contains("found"),
+        "{screen}"
+    );
+}
+
 #[test]
 fn lists_to_choose_from() {
     let keymap = Keymap::built_in();
