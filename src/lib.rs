@@ -5,18 +5,15 @@
 
 pub mod agent;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
 pub mod control;
 pub mod core;
-pub mod headless;
+pub mod frontends;
 pub mod link;
-pub mod plain;
-mod plain_item;
-pub mod policy;
-pub mod screen;
-pub mod session;
 pub mod store;
 pub mod text;
 pub mod transfer;
+pub mod tui;

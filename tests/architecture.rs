@@ -11,7 +11,6 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("clock", &[]),
-    ("policy", &[]),
     ("core", &["text"]),
     ("command", &["core"]),
     ("agent", &["core", "text"]),
@@ -21,28 +20,37 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["core", "text", "link", "store"]),
     ("control", &["text", "store", "config"]),
     (
-        "session",
+        "client",
         &[
-            "core", "text", "clock", "policy", "agent", "link", "transfer", "store", "config", "control",
+            "core", "text", "clock", "agent", "link", "transfer", "store", "config", "control",
         ],
     ),
     (
-        "screen",
+        "tui",
         &[
-            "core", "text", "clock", "command", "session", "control", "config", "store", "link", "agent",
+            "core", "text", "clock", "command", "client", "control", "config", "store", "link", "agent",
         ],
     ),
-    ("plain_item", &["core", "text"]),
     (
-        "plain",
-        &["core", "text", "command", "session", "link", "plain_item"],
+        "frontends",
+        &[
+            "core", "text", "command", "client", "control", "config", "link", "tui",
+        ],
     ),
-    ("headless", &["core", "session", "control", "config", "screen"]),
     (
         "cli",
         &[
-            "core", "text", "clock", "policy", "agent", "link", "store", "config", "control", "session",
-            "screen", "plain", "headless",
+            "core",
+            "text",
+            "clock",
+            "agent",
+            "link",
+            "store",
+            "config",
+            "control",
+            "client",
+            "tui",
+            "frontends",
         ],
     ),
 ];

@@ -405,13 +405,13 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
 }
 
 /// What stands in a file's place after it was looked through.
-type Change = fn(&std::path::Path);
+type ConfigDiff = fn(&std::path::Path);
 
 /// A file that is another one by the time of the accept stays here, whoever drafted it, also after a restart.
 #[test]
 fn what_took_the_place_of_a_checked_file_does_not_leave() {
     const SIZE: usize = 9 << 20;
-    let changes: &[(&str, Change)] = &[
+    let changes: &[(&str, ConfigDiff)] = &[
         ("it is a link", |work| {
             fs::remove_file(work.join("out/a.bin")).unwrap();
             symlink("../../secret", work.join("out/a.bin")).unwrap();

@@ -2,8 +2,8 @@
 
 use super::{
     Run,
-    driver::{Conclusion, Exit, Growing, Invocation, Reader, Signals, Step},
-    lines::Utf8,
+    driver::{AnswerProgress, Conclusion, DriverEvent, Exit, Invocation, Reader, Signals},
+    lines::Utf8Decoder,
 };
 use crate::core::runs::{Outcome, Totals};
 use nexscope_relay::protocol::body::Activity;
@@ -24,14 +24,14 @@ pub(super) fn invocation(run: &Run) -> Result<Invocation, String> {
 /// Reads the answer as it grows.
 #[derive(Debug, Default)]
 pub(super) struct CommandReader {
-    utf8: Utf8,
-    answer: Growing,
+    utf8: Utf8Decoder,
+    answer: AnswerProgress,
 }
 
 impl Reader for CommandReader {
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<DriverEvent>) {
         self.answer.push(&self.utf8.feed(bytes));
-        steps.extend([Step::State(Activity::Writing), Step::Grew]);
+        steps.extend([DriverEvent::State(Activity::Writing), DriverEvent::Grew]);
     }
 
     fn answer(&self) -> &str {

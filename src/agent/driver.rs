@@ -30,8 +30,8 @@ pub(super) struct Invocation {
     pub env: Vec<(&'static str, &'static str)>,
     /// What is written to its standard input at once.
     pub input: String,
-    /// Whether its input stays open after that, for [`Reader::interrupt`] and [`Step::Reply`], until
-    /// [`Step::TurnOver`].
+    /// Whether its input stays open after that, for [`Reader::interrupt`] and [`DriverEvent::Reply`], until
+    /// [`DriverEvent::TurnOver`].
     pub stays_open: bool,
     /// It can be asked again when it has answered: see [`Reader::rest`].
     pub goes_on: bool,
@@ -78,7 +78,7 @@ impl Default for Signals {
 
 /// One thing that an agent's output says.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Step {
+pub(super) enum DriverEvent {
     /// It works, and there is nothing to show of it.
     Life,
     /// Its session's id.
@@ -132,7 +132,7 @@ pub(super) enum Step {
 /// is skipped, for the programs' formats grow.
 pub(super) trait Reader: std::fmt::Debug + Send {
     /// Reads more output.
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>);
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<DriverEvent>);
 
     /// How a person's answer to a request is written to its standard input; `None` where it did not ask.
     fn reply(&mut self, _request: &str, _answer: &ToolAnswer) -> Option<String> {
@@ -227,8 +227,8 @@ impl Exit {
 /// The messages of one turn: the last one is the answer, the others lead to it.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    earlier: Growing,
-    last: Growing,
+    earlier: AnswerProgress,
+    last: AnswerProgress,
 }
 
 impl Messages {
@@ -254,7 +254,7 @@ impl Messages {
     }
 
     /// The last message.
-    pub fn last(&self) -> &Growing {
+    pub fn last(&self) -> &AnswerProgress {
         &self.last
     }
 
@@ -300,12 +300,12 @@ pub(super) struct Conclusion {
 
 /// An answer that grows up to [`MAX_ANSWER`].
 #[derive(Debug, Default)]
-pub(super) struct Growing {
+pub(super) struct AnswerProgress {
     text: String,
     cut: bool,
 }
 
-impl Growing {
+impl AnswerProgress {
     /// Adds `more`, as far as there is room.
     pub fn push(&mut self, more: &str) {
         if self.cut {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Run,
-    driver::{Conclusion, Exit, Reader, Step},
+    driver::{Conclusion, DriverEvent, Exit, Reader},
     lines::Lines,
 };
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// What one kind makes of what its program says. What has no comment is as in [`Reader`].
-pub(super) trait Talk: Debug + Send {
+pub(super) trait Protocol: Debug + Send {
     /// It says an object.
-    fn object(&mut self, message: &Value, steps: &mut Vec<Step>);
+    fn object(&mut self, message: &Value, steps: &mut Vec<DriverEvent>);
 
     /// The last thing that it said went wrong; what it says that is no object is taken for such.
     fn complaint(&mut self) -> &mut String;
@@ -54,7 +54,7 @@ pub(super) struct JsonLines<T> {
     talk: T,
 }
 
-impl<T: Talk> JsonLines<T> {
+impl<T: Protocol> JsonLines<T> {
     /// A reader of what `talk` makes sense of.
     pub fn around(talk: T) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl<T: Talk> JsonLines<T> {
     }
 }
 
-fn line(talk: &mut impl Talk, line: &str, steps: &mut Vec<Step>) {
+fn line(talk: &mut impl Protocol, line: &str, steps: &mut Vec<DriverEvent>) {
     match serde_json::from_str::<Value>(line) {
         Ok(message @ Value::Object(_)) => talk.object(&message, steps),
         _ if line.trim().is_empty() => {}
@@ -72,8 +72,8 @@ fn line(talk: &mut impl Talk, line: &str, steps: &mut Vec<Step>) {
     }
 }
 
-impl<T: Talk> Reader for JsonLines<T> {
-    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<Step>) {
+impl<T: Protocol> Reader for JsonLines<T> {
+    fn feed(&mut self, bytes: &[u8], steps: &mut Vec<DriverEvent>) {
         let Self { lines, talk } = self;
         lines.feed(bytes, |one| line(talk, one, steps));
     }

@@ -50,12 +50,12 @@ impl Lines {
 
 /// Text from bytes as they come, where a character may be cut in two.
 #[derive(Debug, Default)]
-pub(super) struct Utf8 {
+pub(super) struct Utf8Decoder {
     /// The beginning of a character: at most 3 bytes.
     begun: Vec<u8>,
 }
 
-impl Utf8 {
+impl Utf8Decoder {
     /// The text that `bytes` complete; what is no UTF-8 is replaced.
     pub fn feed(&mut self, bytes: &[u8]) -> String {
         let mut all = std::mem::take(&mut self.begun);
@@ -119,13 +119,13 @@ mod tests {
     fn keeps_characters_whole() {
         let text = "aé€😀z".as_bytes();
         for at in 0..=text.len() {
-            let mut utf8 = Utf8::default();
+            let mut utf8 = Utf8Decoder::default();
             let mut out = utf8.feed(&text[..at]);
             out += &utf8.feed(&text[at..]);
             out += &utf8.finish();
             assert_eq!(out, "aé€😀z", "{at}");
         }
-        let mut utf8 = Utf8::default();
+        let mut utf8 = Utf8Decoder::default();
         assert_eq!(utf8.feed(b"\xffa\xe2\x82"), "\u{fffd}a");
         assert_eq!(utf8.finish(), "\u{fffd}");
     }

@@ -4,7 +4,6 @@
 //! ends with exactly one [`RunEvent::Ended`], after every process that it started is gone.
 
 mod acp;
-mod attachments;
 mod claude;
 mod codex;
 mod command;
@@ -13,18 +12,12 @@ mod environment;
 mod find;
 mod json_lines;
 mod lines;
-mod outbox;
-mod pipes;
 mod process;
 mod process_pool;
 mod program;
-mod requests;
-mod run_loop;
-mod runner;
+mod run;
 mod shell;
 mod shown;
-mod tail;
-mod watch;
 mod workspace_guard;
 
 #[cfg(all(test, feature = "real-agents"))]
@@ -38,7 +31,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::runs::{Prompt, RunEvent, ToolAnswer, Totals, settings::Agent};
-use process_pool::Kept;
+use process_pool::ProcessPool;
 
 pub use find::{Found, find_on_path, is_on_path};
 pub use process::end_leftovers;
@@ -82,7 +75,7 @@ pub struct Handle {
 
 /// A program that stayed after a run's end has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct PooledProgramEnd {
     /// The id of the run that it was started for, which everything carries that it started.
     pub began_with: String,
     /// Nothing of it is left.
@@ -94,23 +87,23 @@ pub struct Told {
 /// Starts runs, and keeps the programs of those that have answered for the next run of their session.
 #[derive(Debug)]
 pub struct Agents {
-    around: runner::Surroundings,
-    kept: Arc<Kept>,
+    around: run::runner::HostEnvironment,
+    kept: Arc<ProcessPool>,
     /// What became of programs that stayed. Full: they end all the same, and their tasks wait to tell it.
-    pub told: mpsc::Receiver<Told>,
+    pub told: mpsc::Receiver<PooledProgramEnd>,
 }
 
 impl Agents {
     /// With this process's environment, of which they get what is allowed.
     pub fn new() -> Self {
-        Self::within(runner::Surroundings::of_this_process())
+        Self::within(run::runner::HostEnvironment::of_this_process())
     }
 
-    fn within(around: runner::Surroundings) -> Self {
+    fn within(around: run::runner::HostEnvironment) -> Self {
         let (told_in, told) = mpsc::channel(8);
         Self {
             around,
-            kept: Kept::new(told_in),
+            kept: ProcessPool::new(told_in),
             told,
         }
     }
@@ -120,7 +113,7 @@ impl Agents {
     /// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
     /// [`Outcome::Failed`](crate::core::runs::Outcome::Failed).
     pub fn start(&self, run: Run) -> Handle {
-        runner::start(run, self.around.clone(), Arc::clone(&self.kept))
+        run::runner::start(run, self.around.clone(), Arc::clone(&self.kept))
     }
 
     /// Ends the programs that stay and whose agent, by its name and its settings, is not `good` any more. Those

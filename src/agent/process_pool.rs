@@ -15,8 +15,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Run, Told, driver::Step, pipes::read, program::Program, runner::Surroundings};
-use crate::core::runs::settings::Agent;
+use super::{PooledProgramEnd, Run, driver::DriverEvent, program::Program};
+use crate::{
+    agent::run::{pipes::read, runner::HostEnvironment},
+    core::runs::settings::Agent,
+};
 
 /// So many programs stay at once; the one that has waited longest makes room. Each holds 150 to 250 MB.
 const MOST: usize = 4;
@@ -25,10 +28,10 @@ const MOST_SAID: usize = 1 << 20;
 
 /// The programs that stay.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct ProcessPool {
     /// `None` once no more are kept.
     state: Mutex<Option<State>>,
-    told: mpsc::Sender<Told>,
+    told: mpsc::Sender<PooledProgramEnd>,
 }
 
 #[derive(Debug, Default)]
@@ -36,12 +39,12 @@ struct State {
     /// Those that wait, the longest waiting first.
     waiting: Vec<Waiting>,
     /// How often it was said what may stay: a program that worked meanwhile may not.
-    said: Said,
+    said: PoolEpoch,
 }
 
 /// A moment between two times at which it was said what may stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Said(u64);
+pub(super) struct PoolEpoch(u64);
 
 /// A program that waits; its task has it.
 #[derive(Debug)]
@@ -58,9 +61,9 @@ struct Waiting {
     task: JoinHandle<Option<Program>>,
 }
 
-impl Kept {
+impl ProcessPool {
     /// None yet. What becomes of them is told to `told`.
-    pub fn new(told: mpsc::Sender<Told>) -> Arc<Self> {
+    pub fn new(told: mpsc::Sender<PooledProgramEnd>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(Some(State::default())),
             told,
@@ -69,7 +72,7 @@ impl Kept {
 
     /// The program that waits in the session that `run` goes on with, where it suits; else one that holds that
     /// session is ended first, since no two may.
-    pub async fn take(&self, run: &Run, around: &Surroundings) -> Option<Program> {
+    pub async fn take(&self, run: &Run, around: &HostEnvironment) -> Option<Program> {
         let session = run.resume.as_ref()?;
         let found = {
             let mut state = self.lock();
@@ -89,10 +92,10 @@ impl Kept {
     }
 
     /// The moment that it is.
-    pub fn said(&self) -> Said {
+    pub fn said(&self) -> PoolEpoch {
         self.lock()
             .as_ref()
-            .map_or_else(Said::default, |state| state.said)
+            .map_or_else(PoolEpoch::default, |state| state.said)
     }
 
     /// Lets `program`, whose run began at the moment `since`, wait in `session` for at most its agent's idling time.
@@ -101,8 +104,8 @@ impl Kept {
         &self,
         program: Program,
         session: &str,
-        since: Said,
-        around: &Surroundings,
+        since: PoolEpoch,
+        around: &HostEnvironment,
     ) -> Option<Program> {
         let mut state = self.lock();
         let Some(state) = state.as_mut().filter(|state| state.said == since) else {
@@ -139,7 +142,7 @@ impl Kept {
 
     /// A program that was kept before has ended with its run, as everything that it started.
     pub async fn gone(&self, began_with: &str) {
-        let told = Told {
+        let told = PooledProgramEnd {
             began_with: began_with.to_owned(),
             gone: true,
             why: None,
@@ -173,13 +176,18 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for ProcessPool {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-async fn finish(program: Program, grace: Duration, why: Option<String>, told: &mpsc::Sender<Told>) {
+async fn finish(
+    program: Program,
+    grace: Duration,
+    why: Option<String>,
+    told: &mpsc::Sender<PooledProgramEnd>,
+) {
     let began_with = program.began_with.clone();
     let name = program.name().to_owned();
     let left = program.finish(grace).await;
@@ -192,7 +200,7 @@ async fn finish(program: Program, grace: Duration, why: Option<String>, told: &m
     let gone = left == 0;
     // Where nobody is left to hear of it, the next start looks once more.
     let _ = told
-        .send(Told {
+        .send(PooledProgramEnd {
             began_with,
             gone,
             why,
@@ -201,7 +209,7 @@ async fn finish(program: Program, grace: Duration, why: Option<String>, told: &m
 }
 
 /// Why a program waits no longer.
-enum Over {
+enum ExitCause {
     Wanted,
     /// Its time is over, or nobody will ask it.
     Done,
@@ -216,7 +224,7 @@ async fn wait(
     wanted: CancellationToken,
     end: CancellationToken,
     grace: Duration,
-    told: mpsc::Sender<Told>,
+    told: mpsc::Sender<PooledProgramEnd>,
 ) -> Option<Program> {
     let until = Instant::now() + program.agent().idle;
     let mut buffer = vec![0; 16 << 10];
@@ -224,7 +232,7 @@ async fn wait(
     let over = loop {
         tokio::select! {
             biased;
-            () = end.cancelled() => break Over::Done,
+            () = end.cancelled() => break ExitCause::Done,
             // Before it is asked again: what it has said until now belongs to nobody.
             read = read(&mut program.stdout, &mut buffer) => match read {
                 Ok(count @ 1..) => {
@@ -232,27 +240,27 @@ async fn wait(
                     let mut steps = Vec::new();
                     program.reader.feed(&buffer[..count], &mut steps);
                     if said > MOST_SAID || steps.iter().any(acts) {
-                        break Over::Acts;
+                        break ExitCause::Acts;
                     }
                 }
-                _ => break Over::Gone,
+                _ => break ExitCause::Gone,
             },
-            _ = program.process.wait() => break Over::Gone,
-            () = wanted.cancelled() => break Over::Wanted,
-            () = sleep_until(until) => break Over::Done,
+            _ = program.process.wait() => break ExitCause::Gone,
+            () = wanted.cancelled() => break ExitCause::Wanted,
+            () = sleep_until(until) => break ExitCause::Done,
         }
     };
     let why = match over {
-        Over::Wanted => return Some(program),
-        Over::Done => None,
-        Over::Gone => {
+        ExitCause::Wanted => return Some(program),
+        ExitCause::Done => None,
+        ExitCause::Gone => {
             tracing::info!(
                 agent = program.name(),
                 "an agent that was kept has ended by itself"
             );
             None
         }
-        Over::Acts => Some(format!(
+        ExitCause::Acts => Some(format!(
             "{} went on after its answer, with nobody asking; it was ended, and what it said is left out",
             program.name()
         )),
@@ -262,9 +270,9 @@ async fn wait(
 }
 
 /// Whether that is more than bookkeeping.
-fn acts(step: &Step) -> bool {
+fn acts(step: &DriverEvent) -> bool {
     !matches!(
         step,
-        Step::Session(_) | Step::Notice(_) | Step::Reply(_) | Step::ToolsDone
+        DriverEvent::Session(_) | DriverEvent::Notice(_) | DriverEvent::Reply(_) | DriverEvent::ToolsDone
     )
 }

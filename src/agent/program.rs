@@ -14,11 +14,15 @@ use super::{
     Run,
     driver::{Reader, Signals},
     environment,
-    pipes::{read, tail, write},
     process::{Pipes, Process, Start},
-    runner::{Surroundings, driver},
 };
-use crate::core::runs::settings::Agent;
+use crate::{
+    agent::run::{
+        pipes::{read, tail, write},
+        runner::{HostEnvironment, driver},
+    },
+    core::runs::settings::Agent,
+};
 
 /// An agent's program, with what it was started for.
 #[derive(Debug)]
@@ -63,7 +67,7 @@ impl Setup {
 
 impl Program {
     /// Starts the program for `run`, with things to tell its person; says why where it cannot be.
-    pub async fn start(run: &Run, around: &Surroundings) -> Result<(Self, Vec<String>), String> {
+    pub async fn start(run: &Run, around: &HostEnvironment) -> Result<(Self, Vec<String>), String> {
         let (invocation, reader) = driver(run)?;
         if !run.dir.is_dir() {
             return Err(format!("its folder {} is not there", run.dir.display()));

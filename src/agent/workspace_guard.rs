@@ -47,7 +47,7 @@ const AT_HOME: &[&str] = &[
 
 /// What is inside, and what was seen beyond it.
 #[derive(Debug)]
-pub(super) struct Border {
+pub(super) struct WorkspaceGuard {
     dir: PathBuf,
     /// What its person has accepted for it.
     files: Vec<PathBuf>,
@@ -57,7 +57,7 @@ pub(super) struct Border {
     found: ExternalAccess,
 }
 
-impl Border {
+impl WorkspaceGuard {
     /// For a run that works in `dir` on `files`.
     pub fn new(dir: &Path, files: &[PathBuf]) -> Self {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -269,7 +269,7 @@ mod tests {
             ("grep /api/v1/users src/a.rs".to_owned(), false),
         ];
         for (command, outside) in table {
-            let mut border = Border::new(&dir, &[outer.path().join("given")]);
+            let mut border = WorkspaceGuard::new(&dir, &[outer.path().join("given")]);
             border.home = Some(outer.path().join("home").canonicalize().unwrap());
             border.touches("c1", &words(&command));
             border.gave("c1", "     1→first\n     2\tsecond\nthird");
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let mut border = Border::new(dir.path(), &[]);
+        let mut border = WorkspaceGuard::new(dir.path(), &[]);
         for call in 0..2 * CALLS {
             let place = format!("/etc/passwd{}", "/../passwd".repeat(call % 40));
             border.touches(&call.to_string(), &[place]);

@@ -1,8 +1,8 @@
 //! A command of the shell that has passed the policy's table: only such a one is carried out.
 
 use super::{Failure, Word};
-use crate::{
-    control::Caller,
+use crate::control::{
+    Caller,
     policy::{self, Asks, Who},
 };
 
@@ -22,7 +22,7 @@ impl Admitted {
         let caller = Caller::here();
         let who = Who::new(caller.of_agent, caller.person);
         for asks in asked(&word) {
-            let admitted = policy::admit(asks, who, policy::Session::default());
+            let admitted = policy::admit(asks, who, policy::SessionKind::default());
             admitted.map_err(|why| Failure::Words(why.to_owned()))?;
         }
         Ok(Self { word, who })

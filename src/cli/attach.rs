@@ -20,7 +20,7 @@ use super::{Failure, client, log, start::stopped};
 use crate::{
     config::{self, Flags, Paths},
     control::{Attach as Terminal, FromTerminal, ToTerminal, read_line, write_line},
-    screen::{Events, Guard, Surface},
+    tui::{Events, Guard, Surface},
 };
 
 /// How the session is found.

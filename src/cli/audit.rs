@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Failure, audit_format};
 use crate::{
     config::Paths,
-    policy::Asks,
+    control::policy::Asks,
     store::{self, Line, Verified},
 };
 

@@ -5,8 +5,8 @@ use nexscope_relay::protocol::body::{Body, Chat, Origin};
 
 use crate::{
     core::{
-        FileFate,
-        persist::audit::{By, Decided, Enclosure, Entry, Verdict},
+        FileOutcome,
+        persist::audit::{AttachedFile, By, Decided, Entry, Verdict},
     },
     store::Line,
     text,
@@ -197,7 +197,7 @@ fn decision(decided: &Decided) -> String {
     told
 }
 
-fn looked(file: &Enclosure) -> String {
+fn looked(file: &AttachedFile) -> String {
     let mut told = short(&file.name);
     if let Some(size) = file.size {
         told.push_str(&format!(", {}", text::bytes(size)));
@@ -224,15 +224,15 @@ fn who(by: &By) -> String {
     }
 }
 
-fn became(fate: &FileFate) -> String {
+fn became(fate: &FileOutcome) -> String {
     match fate {
-        FileFate::Accepted => "accepted".to_owned(),
-        FileFate::Aside => "kept aside".to_owned(),
-        FileFate::Declined => "declined".to_owned(),
-        FileFate::Done(path) => format!("here, {}", short(&path.to_string_lossy())),
-        FileFate::Failed(why) => format!("failed, {}", short(why)),
-        FileFate::Given(to) => format!("given to {}", short(to)),
-        FileFate::Withdrawn => "taken back".to_owned(),
+        FileOutcome::Accepted => "accepted".to_owned(),
+        FileOutcome::Aside => "kept aside".to_owned(),
+        FileOutcome::Declined => "declined".to_owned(),
+        FileOutcome::Done(path) => format!("here, {}", short(&path.to_string_lossy())),
+        FileOutcome::Failed(why) => format!("failed, {}", short(why)),
+        FileOutcome::Given(to) => format!("given to {}", short(to)),
+        FileOutcome::Withdrawn => "taken back".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Failure, render};
 use crate::{
     config::Paths,
-    control::{Client, Hall, find},
+    control::{SessionRegistry, SocketClient, find},
     core::leading_names,
 };
 
@@ -375,19 +375,19 @@ pub(super) fn run(word: Word, paths: &Paths) -> Result<ExitCode, Failure> {
 }
 
 /// A connection to the session that is meant.
-pub(super) fn open(paths: &Paths, member: Option<&str>) -> Result<Client, Failure> {
+pub(super) fn open(paths: &Paths, member: Option<&str>) -> Result<SocketClient, Failure> {
     let halls = halls(paths);
     Ok(find(&halls, &paths.here, member)?)
 }
 
 /// Where sessions are looked for: a program that an agent starts may know less of the environment.
-pub(super) fn halls(paths: &Paths) -> Vec<Hall> {
+pub(super) fn halls(paths: &Paths) -> Vec<SessionRegistry> {
     let user = format!("/run/user/{}", rustix::process::geteuid().as_raw());
-    let mut halls = vec![Hall::usual(paths.runtime.as_deref(), &paths.state)];
+    let mut halls = vec![SessionRegistry::usual(paths.runtime.as_deref(), &paths.state)];
     if paths.runtime.is_none() {
-        halls.push(Hall::usual(Some(&user), &paths.state));
+        halls.push(SessionRegistry::usual(Some(&user), &paths.state));
     } else {
-        halls.push(Hall::usual(None, &paths.state));
+        halls.push(SessionRegistry::usual(None, &paths.state));
     }
     halls
 }

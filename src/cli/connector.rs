@@ -9,7 +9,7 @@ use std::{
 use super::client::halls;
 use crate::{
     config::{self, Flags, Paths},
-    control::{Client, ClientError, find, mcp::Door},
+    control::{SocketClient, SocketError, find, mcp::SessionConnector},
 };
 
 /// How long a session may take to answer after its start.
@@ -18,18 +18,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The session of the folder that the program was started in.
-pub(super) struct Usual {
+pub(super) struct DefaultConnector {
     paths: Paths,
 }
 
-impl Usual {
+impl DefaultConnector {
     pub(super) fn new(paths: Paths) -> Self {
         Self { paths }
     }
 }
 
-impl Door for Usual {
-    fn open(&self) -> Result<Client, ClientError> {
+impl SessionConnector for DefaultConnector {
+    fn open(&self) -> Result<SocketClient, SocketError> {
         find(&halls(&self.paths), &self.paths.here, None)
     }
 

@@ -13,12 +13,12 @@ use nexscope_relay::protocol::Mode;
 
 use super::{Failure, start};
 use crate::{
+    client::{Client, fresh_token},
     config::{self, Config, Flags, Paths},
     core::{
         Command, Connection, Decision, Intent, Person, Shown, Token, leading_names,
         runs::settings::{Agent, Kind, Permissions},
     },
-    session::{Session, fresh_token},
 };
 
 /// Between one thing that the teammates do and the next.
@@ -80,7 +80,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
     let mut config = member(&mine, "alice", "claude")?;
     config.host = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
     config.token = Some(token.clone().into());
-    let mut session = Session::start(config.clone(), &mine).await?;
+    let mut session = Client::start(config.clone(), &mine).await?;
     let relay = session.invite.target.clone();
     session.room.tell_person(
         "This is a demo: bob and carol are played, and nothing leaves this computer. What asks your agent waits above \
@@ -93,7 +93,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
             let paths = paths(dir, name)?;
             let mut config = member(&paths, name, "codex")?;
             (config.relay, config.token, config.mode) = (Some(relay), Some(token.into()), mode);
-            Ok::<_, Failure>(Session::start(config, &paths).await?)
+            Ok::<_, Failure>(Client::start(config, &paths).await?)
         }
     };
     let (bob, carol) = (join("bob", Mode::Auto).await?, join("carol", Mode::Manual).await?);
@@ -113,7 +113,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
 const SAMPLE: &str = "pub async fn refresh(&self) -> Token {\n    if self.token().expired() {\n        self.ask_for_new().await\n    } else {\n        self.token()\n    }\n}\n";
 
 /// What bob and carol do.
-async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
+async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
     online(&mut bob).await;
     online(&mut carol).await;
     // His person has let auto mode answer both.
@@ -173,7 +173,7 @@ async fn teammates(mut bob: Session, mut carol: Session, sample: PathBuf) {
     }
 }
 
-async fn online(session: &mut Session) {
+async fn online(session: &mut Client) {
     while session.room.connection != Connection::Online {
         session.step().await;
     }

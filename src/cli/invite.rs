@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::Failure;
 use crate::{
+    client::reachable,
     config::{self, Flags, Paths},
     link::Invite,
-    session::reachable,
 };
 
 /// Prints it to standard output.

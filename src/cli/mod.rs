@@ -27,9 +27,9 @@ use clap_complete::Shell;
 use admitted::Admitted;
 
 use crate::{
+    client::StartError,
     config::{ConfigError, Paths},
-    control::{ClientError, mcp},
-    session::StartError,
+    control::{SocketError, mcp},
 };
 
 /// A room in your terminal where coding agents talk, with people in charge at both ends.
@@ -105,7 +105,7 @@ enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(#[from] SocketError),
     #[error("{0}")]
     Words(String),
     /// The command line is wrong.
@@ -134,7 +134,7 @@ pub fn run() -> ExitCode {
             match failure {
                 Failure::Usage(_) => ExitCode::from(2),
                 // What is said wrongly is wrong on the command line.
-                Failure::Client(ClientError::Problem(problem)) if problem.code == "usage" => {
+                Failure::Client(SocketError::Problem(problem)) if problem.code == "usage" => {
                     ExitCode::from(2)
                 }
                 _ => ExitCode::FAILURE,
@@ -157,7 +157,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
             return Ok(nexscope_relay::program::main(name, arguments));
         }
         Word::Mcp => {
-            let door = connector::Usual::new(Paths::usual()?);
+            let door = connector::DefaultConnector::new(Paths::usual()?);
             let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
             let served = runtime.block_on(mcp::serve(std::sync::Arc::new(door)));
             runtime.shutdown_background();

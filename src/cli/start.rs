@@ -18,13 +18,13 @@ use tokio::{
 use super::{Failure, log};
 use crate::{
     agent,
+    client::{Client, NextSession, Startup, fresh_token},
     config::{self, Config, Flags, Paths},
+    control::policy::{Asks, Who},
     core::Token,
+    frontends::plain::{self, Options, Plain},
     link::Invite,
-    plain::{self, Options, Plain},
-    policy::{Asks, Who},
-    screen::{Events, Guard, Screen, glimpse, setup},
-    session::{Onward, Opening, Session, fresh_token},
+    tui::{Events, Guard, Screen, glimpse, setup},
 };
 
 #[derive(Debug, Args)]
@@ -107,10 +107,10 @@ async fn headless(start: &Start, config: Config, paths: &Paths, who: Who) -> Res
         remote_decisions: start.allow_remote_decisions,
         ..with_name(config)
     };
-    let session = Session::start(config, paths).await?;
+    let session = Client::start(config, paths).await?;
     let (places, flags) = (paths.clone(), start.flags());
     let reload = move || config::load(&places, |name| variable(name, who), &flags);
-    let (session, well) = crate::headless::run(session, &paths.config, reload, stop).await;
+    let (session, well) = crate::frontends::headless::run(session, &paths.config, reload, stop).await;
     session.leave().await;
     Ok(if well {
         ExitCode::SUCCESS
@@ -149,7 +149,7 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
             ..chosen
         }
     };
-    let mut opening = Opening::new(config.clone(), paths).await?;
+    let mut opening = Startup::new(config.clone(), paths).await?;
     glimpse(&mut guard, &opening.glimpse(), &config, &paths.config).map_err(Failure::Terminal)?;
     let mut session = opening.join().await?;
     if session.is_host() {
@@ -164,14 +164,14 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
 }
 
 /// Shows a session on the screen until its person leaves.
-pub(super) async fn show(session: Session, config: &Config, paths: &Paths) -> Result<ExitCode, Failure> {
+pub(super) async fn show(session: Client, config: &Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let stop = stopped();
     let guard = Guard::take(&log::folder(&paths.state), &config.terminal).map_err(Failure::Terminal)?;
     on_screen(session, config, paths, Flags::default(), guard, stop).await
 }
 
 async fn on_screen(
-    mut session: Session,
+    mut session: Client,
     config: &Config,
     paths: &Paths,
     mut flags: Flags,
@@ -197,7 +197,7 @@ async fn on_screen(
         // A room that cannot be opened is none to leave this one for; the place of this one is free once it is left.
         let opening = match ended.is_place_of(&next) {
             true => None,
-            false => match Opening::new(next.clone(), paths).await {
+            false => match Startup::new(next.clone(), paths).await {
                 Ok(opening) => Some(opening),
                 Err(error) => {
                     let words = format!("You are still in this room: {error}.");
@@ -210,11 +210,11 @@ async fn on_screen(
         // What was kept of the room that is left stays in its own folder.
         ended.leave().await;
         let told = match onward {
-            Onward::As(name) => {
+            NextSession::As(name) => {
                 flags.name = Some(name);
                 None
             }
-            Onward::To(invite) => {
+            NextSession::To(invite) => {
                 let told = keep_invite(&invite, paths, &of_start);
                 flags.invite = Some(invite.to_string());
                 (flags.relay, flags.room) = (None, None);
@@ -224,7 +224,7 @@ async fn on_screen(
         config = next;
         session = match opening {
             Some(opening) => opening.join().await?,
-            None => Session::start(config.clone(), paths).await?,
+            None => Client::start(config.clone(), paths).await?,
         };
         if let Some(told) = told {
             session.room.tell_person(told, crate::clock::now());
@@ -233,14 +233,14 @@ async fn on_screen(
 }
 
 /// The configuration of the session that follows: what holds now, elsewhere.
-fn goes_on_with(ended: &Session, onward: &Onward) -> Config {
+fn goes_on_with(ended: &Client, onward: &NextSession) -> Config {
     let mut config = Config {
         mode: ended.room.settings.mode,
         ..ended.config().clone()
     };
     match onward {
-        Onward::As(name) => config.name = Some(name.clone()),
-        Onward::To(invite) => {
+        NextSession::As(name) => config.name = Some(name.clone()),
+        NextSession::To(invite) => {
             config.relay = Some(invite.target.clone());
             config.token = Some(Token(invite.token.clone()).into());
             config.room.clone_from(&invite.room);
@@ -277,7 +277,7 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
         config.host = Some(setup::free_address(Ipv4Addr::LOCALHOST.into()));
         config.token = Some(Token(fresh_token()).into());
     }
-    let session = Session::start(config, paths).await?;
+    let session = Client::start(config, paths).await?;
     if session.is_host() {
         super::print(&format!(
             "{}\n",
@@ -289,7 +289,7 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
 
 /// Prints a session as lines until the input has ended.
 pub(super) async fn print(
-    session: Session,
+    session: Client,
     stay: bool,
     stop: impl Future<Output = ()>,
 ) -> Result<ExitCode, Failure> {

@@ -5,7 +5,7 @@ mod say;
 
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::core::{Command, How, Intent};
+use crate::core::{AcceptOptions, Command, Intent};
 use parts::{job, split_word, target, thread_number};
 use say::{say, say_with_options, some_text, tell};
 
@@ -224,7 +224,7 @@ fn accept(arguments: &str) -> Result<Line, String> {
         instructions.join(" ")
     };
     let instructions = Some(instructions).filter(|words| !words.is_empty());
-    let how = How {
+    let how = AcceptOptions {
         instructions,
         agent,
         review,
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use crate::core::{ItemId, Target};
 
-    fn accepted(target: Target, how: How) -> Line {
+    fn accepted(target: Target, how: AcceptOptions) -> Line {
         Line::Intent(Intent::Accept { target, how })
     }
 
@@ -371,10 +371,10 @@ mod tests {
                 "/accept m12 be brief --agent codex",
                 accepted(
                     Target::Item(ItemId::Mention(12)),
-                    How {
+                    AcceptOptions {
                         instructions: Some("be brief".into()),
                         agent: Some("codex".into()),
-                        ..How::default()
+                        ..AcceptOptions::default()
                     },
                 ),
             ),
@@ -382,17 +382,20 @@ mod tests {
                 "/accept 7 --review",
                 accepted(
                     Target::Item(ItemId::Mention(7)),
-                    How {
+                    AcceptOptions {
                         review: true,
-                        ..How::default()
+                        ..AcceptOptions::default()
                     },
                 ),
             ),
             (
                 "/accept d3",
-                accepted(Target::Item(ItemId::Draft(3)), How::default()),
+                accepted(Target::Item(ItemId::Draft(3)), AcceptOptions::default()),
             ),
-            ("/accept t3", accepted(Target::Thread(3), How::default())),
+            (
+                "/accept t3",
+                accepted(Target::Thread(3), AcceptOptions::default()),
+            ),
             (
                 "/reject P4 too busy",
                 Line::Intent(Intent::Reject {

@@ -11,7 +11,7 @@ use crate::core::{
 
 /// A change, taken apart.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub struct ConfigDiff {
     /// What holds at once: the new values, but for those that are looser.
     pub safe: Config,
     /// What is looser, in a few words each; it waits for a key.
@@ -22,7 +22,7 @@ pub struct Change {
     pub later: Vec<&'static str>,
 }
 
-impl Change {
+impl ConfigDiff {
     /// Compares the configuration that holds with one that was saved.
     pub fn between(now: &Config, new: &Config) -> Self {
         let mut change = Self {
@@ -251,10 +251,10 @@ mod tests {
             ),
         ];
         for (before, after, expected) in table {
-            let change = Change::between(&config(before), &config(after));
+            let change = ConfigDiff::between(&config(before), &config(after));
             assert_eq!(change.looser, *expected, "{before} -> {after}");
             // What holds at once is never looser than what held; a token is for the next start.
-            let again = Change::between(
+            let again = ConfigDiff::between(
                 &config(before),
                 &Config {
                     token: config(before).token,
@@ -269,7 +269,7 @@ mod tests {
     fn all_that_changes_of_an_agent_is_told() {
         let before = "[agents.a]\nkind = \"claude\"\n";
         let after = "[agents.a]\nkind = \"command\"\ncommand = [\"sh\", \"-c\", \"curl evil\"]\npermissions = \"allow\"\n";
-        let change = Change::between(&config(before), &config(after));
+        let change = ConfigDiff::between(&config(before), &config(after));
         assert_eq!(change.looser, ["agents.a may do more"]);
         let told = change.details.join("\n");
         for line in [
@@ -279,7 +279,9 @@ mod tests {
         ] {
             assert!(told.contains(line), "{line} in {told}");
         }
-        let new = Change::between(&config(""), &config(after)).details.join("\n");
+        let new = ConfigDiff::between(&config(""), &config(after))
+            .details
+            .join("\n");
         assert!(
             new.contains("agents.a.command = [\"sh\"") && new.contains("agents.a.env = []"),
             "{new}"
@@ -288,7 +290,7 @@ mod tests {
 
     #[test]
     fn who_and_where_one_is_waits_for_the_next_start() {
-        let change = Change::between(&config("name = \"a\""), &config("name = \"b\"\nroom = \"x\""));
+        let change = ConfigDiff::between(&config("name = \"a\""), &config("name = \"b\"\nroom = \"x\""));
         assert_eq!(change.later, ["name", "room"]);
         assert!(change.looser.is_empty());
     }

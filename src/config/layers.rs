@@ -6,7 +6,6 @@ use nexscope_relay::protocol::Mode;
 
 use super::{
     ConfigError, Paths, TokenSource,
-    approvals::Confirmed,
     file::{File, Notify, Ui, parse, target, valid_name, wrong},
     files::Files,
     paths::in_home,
@@ -15,7 +14,7 @@ use super::{
     trust::{self, Untrusted},
 };
 use crate::{
-    config::TerminalOverrides,
+    config::{TerminalOverrides, trust::approvals::Approvals},
     core::{Attention, Mentions, Review, Token, runs::settings::Agent},
     link::{Invite, Target},
 };
@@ -91,7 +90,7 @@ pub struct Config {
     /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
     pub remote_decisions: bool,
     /// What the person has said yes to, where an agent reaches far.
-    pub confirmed: Confirmed,
+    pub confirmed: Approvals,
     /// The project's file wants more than one may that nobody has trusted.
     pub untrusted: Option<Untrusted>,
     /// What the person should know: settings that were ignored, files that others can read.
@@ -140,7 +139,7 @@ pub fn load(
         terminal: TerminalOverrides::default(),
         headless: false,
         remote_decisions: false,
-        confirmed: Confirmed::read(paths),
+        confirmed: Approvals::read(paths),
         untrusted: None,
         warnings: Vec::new(),
     };

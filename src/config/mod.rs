@@ -1,6 +1,5 @@
 //! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
 
-mod approvals;
 mod diff;
 mod error;
 mod file;
@@ -15,8 +14,8 @@ mod token;
 mod trust;
 mod watch;
 
-pub use approvals::Confirmed;
-pub use diff::Change;
+pub use crate::config::trust::approvals::Approvals;
+pub use diff::ConfigDiff;
 pub use error::ConfigError;
 pub use file::{File, Notify, Ui};
 pub use import::{Plugin, plugin};

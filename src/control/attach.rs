@@ -91,16 +91,16 @@ pub struct Line {
 
 /// The socket's end.
 #[derive(Debug)]
-pub(super) struct Far {
+pub(super) struct SocketEnd {
     from: mpsc::Sender<FromTerminal>,
     to: mpsc::Receiver<ToTerminal>,
 }
 
 impl Line {
-    pub(super) fn new() -> (Self, Far) {
+    pub(super) fn new() -> (Self, SocketEnd) {
         let (from_in, from) = mpsc::channel(WAY);
         let (to, to_out) = mpsc::channel(WAY);
-        let far = Far {
+        let far = SocketEnd {
             from: from_in,
             to: to_out,
         };
@@ -108,7 +108,7 @@ impl Line {
     }
 }
 
-impl Far {
+impl SocketEnd {
     /// Carries until either end is gone.
     pub async fn carry(self, mut reading: impl AsyncBufRead + Unpin, mut writing: impl AsyncWrite + Unpin) {
         let Self { from, mut to } = self;

@@ -8,11 +8,11 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Entry, Hall, Problem, Request, Response, VERSION};
+use super::{Entry, Request, Response, RpcError, SessionRegistry, VERSION};
 
 /// A connection to a running session.
 #[derive(Debug)]
-pub struct Client {
+pub struct SocketClient {
     /// The session.
     pub entry: Entry,
     stream: BufReader<UnixStream>,
@@ -22,7 +22,7 @@ pub struct Client {
 
 /// A session cannot be reached, or does not do what is wanted.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub enum SocketError {
     /// None runs.
     #[error("no session runs for this folder; open one with nexscope-tui, or nexscope-tui start --headless")]
     None,
@@ -37,12 +37,12 @@ pub enum ClientError {
     Broken(#[from] io::Error),
     /// It says no.
     #[error("{}", .0.message)]
-    Problem(Problem),
+    Problem(RpcError),
 }
 
 /// The sessions that answer, with a connection to each.
-fn alive(halls: &[Hall]) -> Vec<(Entry, UnixStream)> {
-    let entries = halls.iter().flat_map(Hall::entries);
+fn alive(halls: &[SessionRegistry]) -> Vec<(Entry, UnixStream)> {
+    let entries = halls.iter().flat_map(SessionRegistry::entries);
     entries
         .filter_map(|(socket, entry)| Some((entry, UnixStream::connect(socket).ok()?)))
         .filter(|(_, stream)| is_ours(stream))
@@ -63,7 +63,7 @@ fn is_ours(_: &UnixStream) -> bool {
 
 /// Finds the session that is meant: the one with that name where one is given, else the one of `here` or of a
 /// folder above it, else the only one.
-pub fn find(halls: &[Hall], here: &Path, name: Option<&str>) -> Result<Client, ClientError> {
+pub fn find(halls: &[SessionRegistry], here: &Path, name: Option<&str>) -> Result<SocketClient, SocketError> {
     let mut all = alive(halls);
     if let Some(name) = name {
         all.retain(|(entry, _)| entry.name.eq_ignore_ascii_case(name));
@@ -73,16 +73,16 @@ pub fn find(halls: &[Hall], here: &Path, name: Option<&str>) -> Result<Client, C
         let mut of_folder: Vec<usize> = (0..all.len()).filter(|at| all[*at].0.folder == *folder).collect();
         match of_folder.len() {
             0 => {}
-            1 => return Ok(Client::new(all.swap_remove(of_folder.remove(0)))),
-            _ => return Err(ClientError::Several(names(&all))),
+            1 => return Ok(SocketClient::new(all.swap_remove(of_folder.remove(0)))),
+            _ => return Err(SocketError::Several(names(&all))),
         }
     }
     match all.len() {
-        0 => Err(name.map_or(ClientError::None, |name| {
-            ClientError::NoneOf(crate::text::clean_line(name, 40))
+        0 => Err(name.map_or(SocketError::None, |name| {
+            SocketError::NoneOf(crate::text::clean_line(name, 40))
         })),
-        1 => Ok(Client::new(all.swap_remove(0))),
-        _ => Err(ClientError::Several(names(&all))),
+        1 => Ok(SocketClient::new(all.swap_remove(0))),
+        _ => Err(SocketError::Several(names(&all))),
     }
 }
 
@@ -101,7 +101,7 @@ fn names(all: &[(Entry, UnixStream)]) -> String {
     each.join("; ")
 }
 
-impl Client {
+impl SocketClient {
     fn new((entry, stream): (Entry, UnixStream)) -> Self {
         Self {
             entry,
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Wants something, and waits for the answer.
-    pub fn ask(&mut self, word: &str, args: Value) -> Result<Value, ClientError> {
+    pub fn ask(&mut self, word: &str, args: Value) -> Result<Value, SocketError> {
         self.asked += 1;
         let request = Request {
             v: VERSION,
@@ -141,7 +141,7 @@ impl Client {
         }
         let response: Response = serde_json::from_str(&answer).map_err(io::Error::other)?;
         match response.error {
-            Some(problem) => Err(ClientError::Problem(problem)),
+            Some(problem) => Err(SocketError::Problem(problem)),
             None => Ok(response.result),
         }
     }

@@ -16,12 +16,12 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 
-use super::{Client, ClientError, Problem};
+use super::{RpcError, SocketClient, SocketError};
 
 /// Opens a way to the session; `None` starts one where none runs.
-pub trait Door: Send + Sync + 'static {
+pub trait SessionConnector: Send + Sync + 'static {
     /// A connection to the session that is meant.
-    fn open(&self) -> Result<Client, ClientError>;
+    fn open(&self) -> Result<SocketClient, SocketError>;
     /// Starts a session without a face, with that name where one is given, and waits until it answers. Says how
     /// it went, or what is wrong.
     fn start(&self, name: Option<&str>) -> Result<String, String>;
@@ -31,13 +31,13 @@ pub trait Door: Send + Sync + 'static {
 const LOOK: Duration = Duration::from_secs(110);
 
 struct Server {
-    door: Arc<dyn Door>,
+    door: Arc<dyn SessionConnector>,
     /// This client's place in what has happened.
     client: String,
 }
 
 /// Speaks MCP on standard input and output until the client has gone. Fails where it never began.
-pub async fn serve(door: Arc<dyn Door>) -> Result<(), String> {
+pub async fn serve(door: Arc<dyn SessionConnector>) -> Result<(), String> {
     let server = Server {
         door,
         client: uuid::Uuid::new_v4().to_string(),
@@ -299,28 +299,28 @@ fn agent_name(client: &str) -> &'static str {
 }
 
 impl Server {
-    fn call(&self, agent: &str, tool: &str, args: JsonObject) -> Result<Value, Problem> {
+    fn call(&self, agent: &str, tool: &str, args: JsonObject) -> Result<Value, RpcError> {
         if tool == "nexscope_start" {
             return self.start(agent, &args);
         }
-        let (word, args) = word_of(tool, args, &self.client).map_err(|why| Problem::new("usage", why))?;
+        let (word, args) = word_of(tool, args, &self.client).map_err(|why| RpcError::new("usage", why))?;
         self.open(agent)?.ask(word, args).map_err(problem)
     }
 
     /// A connection on which an agent speaks: whatever is asked through this server, an agent asks.
-    fn open(&self, agent: &str) -> Result<Client, Problem> {
+    fn open(&self, agent: &str) -> Result<SocketClient, RpcError> {
         self.door
             .open()
             .map(|client| client.as_agent(agent))
             .map_err(problem)
     }
 
-    fn start(&self, agent: &str, args: &JsonObject) -> Result<Value, Problem> {
+    fn start(&self, agent: &str, args: &JsonObject) -> Result<Value, RpcError> {
         let wants_auto = args.get("mode").and_then(Value::as_str) == Some("auto");
         let name = args.get("name").and_then(Value::as_str);
         let mut message = match self.door.open() {
             Ok(client) => format!("already running: {} in #{}", client.entry.name, client.entry.room),
-            Err(ClientError::None) => self.door.start(name).map_err(|why| Problem::new("start", why))?,
+            Err(SocketError::None) => self.door.start(name).map_err(|why| RpcError::new("start", why))?,
             Err(error) => return Err(problem(error)),
         };
         if wants_auto {
@@ -333,10 +333,10 @@ impl Server {
     }
 }
 
-fn problem(error: ClientError) -> Problem {
+fn problem(error: SocketError) -> RpcError {
     match error {
-        ClientError::Problem(problem) => problem,
-        other => Problem::new("unreachable", other.to_string()),
+        SocketError::Problem(problem) => problem,
+        other => RpcError::new("unreachable", other.to_string()),
     }
 }
 
@@ -389,7 +389,7 @@ impl ServerHandler for Server {
         let answer = answer.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         Ok(match answer {
             Ok(value) => CallToolResult::success(vec![ContentBlock::text(value.to_string())]).into(),
-            Err(Problem { code, message }) => {
+            Err(RpcError { code, message }) => {
                 CallToolResult::error(vec![ContentBlock::text(format!("{code}: {message}"))]).into()
             }
         })

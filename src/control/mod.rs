@@ -1,12 +1,13 @@
 //! The control socket of a running session: JSON lines, one request and one answer each.
 //!
 //! Shell commands, the MCP server and the plugin's hooks go through it. Nothing that waits for a person is
-//! told on it, and nothing is decided through it: see [`crate::session`]'s `serve`.
+//! told on it, and nothing is decided through it: see [`crate::client`]'s `serve`.
 
 mod attach;
 mod client;
 pub mod mcp;
 mod peer;
+pub mod policy;
 mod registry;
 mod server;
 
@@ -16,9 +17,9 @@ use serde_json::Value;
 pub use attach::{
     Attach, Capabilities, ExternalProgram, FromTerminal, Line, ToTerminal, read_line, write_line,
 };
-pub use client::{Client, ClientError, find};
+pub use client::{SocketClient, SocketError, find};
 pub use peer::Caller;
-pub use registry::{Entry, Hall};
+pub use registry::{Entry, SessionRegistry};
 pub use server::{Call, Server};
 
 /// The version of what is said on the socket.
@@ -58,19 +59,19 @@ pub struct Response {
     pub result: Value,
     /// What was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Problem>,
+    pub error: Option<RpcError>,
 }
 
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
+pub struct RpcError {
     /// For programs: `usage`, `unknown_word`, `refused`, `version`, `ended`.
     pub code: String,
     /// For people: one sentence that says what to do.
     pub message: String,
 }
 
-impl Problem {
+impl RpcError {
     /// A problem of that code.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self {
@@ -82,7 +83,7 @@ impl Problem {
 
 impl Response {
     /// The answer to the request with that id.
-    pub fn new(id: u64, result: Result<Value, Problem>) -> Self {
+    pub fn new(id: u64, result: Result<Value, RpcError>) -> Self {
         let (ok, result, error) = match result {
             Ok(result) => (true, result, None),
             Err(problem) => (false, Value::Null, Some(problem)),

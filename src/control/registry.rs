@@ -13,7 +13,7 @@ use crate::store::write_private;
 
 /// The folder of the sockets of one user.
 #[derive(Debug, Clone)]
-pub struct Hall {
+pub struct SessionRegistry {
     dir: PathBuf,
 }
 
@@ -34,7 +34,7 @@ pub struct Entry {
     pub headless: bool,
 }
 
-impl Hall {
+impl SessionRegistry {
     /// The usual place: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder where there is none.
     pub fn usual(runtime: Option<&str>, state: &Path) -> Self {
         let dir = match runtime.filter(|dir| Path::new(dir).is_absolute()) {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_another_user_may_have_put_there_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let hall = |name: &str| Hall {
+        let hall = |name: &str| SessionRegistry {
             dir: dir.path().join(name),
         };
         let ours = hall("ours");

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Caller, Entry, Hall, LINE_MAX, Line, Problem, Request, Response, VERSION};
+use super::{Caller, Entry, LINE_MAX, Line, Request, Response, RpcError, SessionRegistry, VERSION};
 
 /// Clients at once; further ones wait for their turn.
 const CLIENTS: usize = 64;
@@ -51,7 +51,7 @@ pub struct Server {
 impl Server {
     /// Listens for the session whose state lies in `place`, which the caller has locked: a socket that is left
     /// there is nobody's. Fails where the system does not allow it.
-    pub fn start(hall: &Hall, place: &Path, entry: &Entry) -> io::Result<Self> {
+    pub fn start(hall: &SessionRegistry, place: &Path, entry: &Entry) -> io::Result<Self> {
         hall.make()?;
         let path = hall.socket(place);
         match fs::remove_file(&path) {
@@ -196,5 +196,5 @@ async fn gone(reading: &mut BufReader<tokio::net::unix::OwnedReadHalf>) {
 }
 
 fn problem(id: u64, code: &str, message: impl Into<String>) -> Response {
-    Response::new(id, Err(Problem::new(code, message)))
+    Response::new(id, Err(RpcError::new(code, message)))
 }

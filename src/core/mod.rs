@@ -25,36 +25,36 @@ use nexscope_relay::protocol::{
     body::{Body, Chat, ReceiptState, SignalBody},
 };
 
-pub use auto::budget::{Budget, Standing, Unit};
+pub use auto::budget::{Budget, BudgetUse, Unit};
 pub use auto::limits::{Guard, Limits};
 pub use chat::address::leading_names;
-pub use chat::group_answers::One;
-pub use chat::members::{Members, Seen};
-pub use chat::outbox::{Fate, Outbox, Outgoing};
+pub use chat::group_answers::Recipient;
+pub use chat::members::{Members, RoomMember};
+pub use chat::outbox::{DeliveryStatus, Outbox, Outgoing};
 pub use chat::threads::{Audience, Thread, Threads};
 pub use chat::timeline::{Doubt, Entry, Post, Timeline, What};
-pub use chat::unknown_name::Unknown;
-pub use files::{Fetch, FileFate, Given, Mine, Offer, Offers, Progress, Receiver, Side, Stage};
-pub use leak::attachment::{Enclosed, LOOKED_THROUGH, Looked};
+pub use chat::unknown_name::UnknownNames;
+pub use files::{Fetch, FileOutcome, Offer, Offers, OwnFile, Progress, Receiver, Side, Stage, UploadState};
+pub use leak::attachment::{Attachment, LOOKED_THROUGH, ScanResult};
 pub use leak::secrets::{Flag, secrets};
 pub use perform::{Command, Reply, UPDATE};
 pub use persist::record::{Kept, Record};
-pub use review::decide::{How, Person};
+pub use review::decide::{AcceptOptions, Person};
 pub use review::grant::Grants;
-pub use review::inbox::{Decided, Fate as MentionFate, Inbox};
-pub use review::item::{Draft, Item, ItemId, Matter, Mention, Permission};
+pub use review::inbox::{Decided, DeliveryStatus as MentionOutcome, Inbox};
+pub use review::item::{Draft, Item, ItemId, ItemKind, Mention, Permission};
 pub use review::risk::Risk;
 pub use review::shown::{Decision, Intent, Shown, Target};
 pub use runs::failure::Failure;
-pub use runs::partial::{Growing, Others};
+pub use runs::partial::{PartialAnswers, RemotePartial};
 pub use runs::queue::{Run, Runs};
-pub use runs::unprompted::Unasked;
+pub use runs::unprompted::UnpromptedText;
 pub use settings::{FileRules, Mentions, Review, Settings};
 pub use steady::{ClockReading, Moment, Steady};
 pub use token::Token;
 
-use chat::group_answers::Gathered;
-use chat::seen_ids::Known;
+use chat::group_answers::GroupAnswers;
+use chat::seen_ids::SeenIds;
 use persist::audit;
 use review::inbox::Key;
 use runs::ask::Ask;
@@ -124,7 +124,7 @@ pub enum Event {
         /// The draft's number.
         draft: u32,
         /// What each turned out to be, in the draft's order.
-        files: Vec<Looked>,
+        files: Vec<ScanResult>,
     },
     /// Nothing is left of a run of an earlier life of this program.
     SweptUp {
@@ -253,9 +253,9 @@ pub struct Room {
     /// What was allowed for the rest of a thread.
     pub grants: Grants,
     /// Answers of others' agents that are being written.
-    pub growing: Growing,
-    gathered: Gathered,
-    place: Place,
+    pub growing: PartialAnswers,
+    gathered: GroupAnswers,
+    place: RelayPosition,
     /// How late it is, for what waits.
     steady: Steady,
     /// What the steady clock said when a session began last.
@@ -267,7 +267,7 @@ pub struct Room {
     /// The longest text frame that the relay takes, in bytes.
     message_bytes: usize,
     /// Every message that came, so that none is taken twice.
-    known: Known,
+    known: SeenIds,
     /// Those of them that are not yet safely on disk.
     unkept: HashSet<Key>,
     /// Threads in which the asker was told why auto mode has stepped back.
@@ -279,7 +279,7 @@ pub struct Room {
 
 /// How far this member has come in the relay's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Place {
+struct RelayPosition {
     session: Option<String>,
     epoch: String,
     /// The newest message that is safely kept.
@@ -301,15 +301,15 @@ impl Room {
             offers: Offers::default(),
             guard: Guard::default(),
             grants: Grants::default(),
-            growing: Growing::default(),
-            gathered: Gathered::default(),
-            place: Place::default(),
+            growing: PartialAnswers::default(),
+            gathered: GroupAnswers::default(),
+            place: RelayPosition::default(),
             steady: Steady::default(),
             reading: None,
             nothing_expires_before: Steady::default(),
             features: chat::identity::Features::default(),
             message_bytes: 262_144,
-            known: Known::default(),
+            known: SeenIds::default(),
             unkept: HashSet::new(),
             told_held: HashSet::new(),
             told: HashMap::new(),
@@ -397,7 +397,7 @@ impl Room {
     }
 
     /// How an agent of ours stands with its budget.
-    pub fn budget_standing(&self, agent: &str) -> Standing {
+    pub fn budget_standing(&self, agent: &str) -> BudgetUse {
         self.guard.standing(agent, self.steady)
     }
 
@@ -430,12 +430,12 @@ impl Room {
     }
 
     /// What became of one of our own messages.
-    pub fn fate_of(&self, post: &Post) -> Option<Fate> {
+    pub fn fate_of(&self, post: &Post) -> Option<DeliveryStatus> {
         let outgoing = self.outbox.get(&post.id).filter(|_| post.mine)?;
         let fate = outgoing.fate(&self.connection);
         let held = || self.held_for(&outgoing.to, outgoing.only);
         Some(match fate {
-            Fate::Sending if !held().is_empty() => Fate::Absent(held()),
+            DeliveryStatus::Sending if !held().is_empty() => DeliveryStatus::Absent(held()),
             fate => fate,
         })
     }
@@ -494,7 +494,7 @@ impl Room {
     }
 
     /// A chat message of ours into the timeline and on its way. Returns its number.
-    fn say(&mut self, words: Words, now: Millis, effects: &mut Vec<Effect>) -> u32 {
+    fn say(&mut self, words: OutgoingText, now: Millis, effects: &mut Vec<Effect>) -> u32 {
         let id = words.id.unwrap_or_else(|| self.fresh_id());
         let thread = words.thread.unwrap_or_else(|| id.clone());
         let (files, sources) = self.attach(words.files);
@@ -533,7 +533,7 @@ impl Room {
 
 /// Words of ours, or of an agent of ours, on their way out.
 #[derive(Default)]
-struct Words {
+struct OutgoingText {
     /// The message's id, where it is settled before.
     id: Option<String>,
     to: Vec<String>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Effect, ItemId, Millis, Outbound, Outgoing, Room, Words};
+use super::{Effect, ItemId, Millis, Outbound, Outgoing, OutgoingText, Room};
 use crate::core::{
     files::Source,
     persist::audit::{self, By},
@@ -178,13 +178,13 @@ impl Room {
             ..Chat::default()
         };
         self.fits(&chat, to.len())?;
-        let words = Words {
+        let words = OutgoingText {
             to,
             only,
             thread,
             chat,
             files: files.into_iter().map(Source::unread).collect(),
-            ..Words::default()
+            ..OutgoingText::default()
         };
         Ok(Reply::Said(self.say(words, now, effects)))
     }
@@ -285,7 +285,7 @@ impl Room {
             self.settle(
                 run.key,
                 &from,
-                super::MentionFate::Failed(super::Failure::Stopped),
+                super::MentionOutcome::Failed(super::Failure::Stopped),
                 now,
                 effects,
             );

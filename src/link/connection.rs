@@ -14,12 +14,12 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
-    End, Login, Order, Standing,
+    End, HelloState, Login, Order,
     backoff::Backoff,
     dial::{DIAL, Socket, await_welcome, dial},
     ending::{lost, said},
-    files::FileLanes,
-    io::{Ended, Reader, Writer},
+    files::StreamQueues,
+    io::{Disconnect, Reader, Writer},
     rate_limit::Pace,
 };
 use crate::core::{Connection, Event, Outbound};
@@ -29,11 +29,11 @@ const SOUND: Duration = Duration::from_secs(10);
 
 pub(super) struct Task {
     pub login: Login,
-    pub standing: watch::Receiver<Standing>,
+    pub standing: watch::Receiver<HelloState>,
     pub outgoing: mpsc::Receiver<Outbound>,
     pub orders: mpsc::Receiver<Order>,
     pub events: mpsc::Sender<Event>,
-    pub files: FileLanes,
+    pub files: StreamQueues,
 }
 
 impl Task {
@@ -171,15 +171,15 @@ impl Task {
         };
         let ended = tokio::select! {
             end = reader.run() => end,
-            end = writer.run() => end.map(Ended::Broken).unwrap_or(Ended::Gone),
-            () = leaving(&mut self.orders) => Ended::Gone,
-            () = self.events.closed() => Ended::Gone,
+            end = writer.run() => end.map(Disconnect::Broken).unwrap_or(Disconnect::Gone),
+            () = leaving(&mut self.orders) => Disconnect::Gone,
+            () = self.events.closed() => Disconnect::Gone,
         };
         streams.cut();
         match ended {
-            Ended::Because(end) => Some(end),
-            Ended::Broken(error) => Some(reader.last_error.map_or_else(|| lost(&error), said)),
-            Ended::Gone => {
+            Disconnect::Because(end) => Some(end),
+            Disconnect::Broken(error) => Some(reader.last_error.map_or_else(|| lost(&error), said)),
+            Disconnect::Gone => {
                 leave(writer.sink, reader.stream).await;
                 None
             }

@@ -39,7 +39,7 @@ pub enum FileFrame {
 
 /// What comes for a file, on its way to its thread.
 #[derive(Debug)]
-pub enum Piece {
+pub enum StreamEvent {
     /// A stream was opened for it.
     Opened {
         /// The stream.
@@ -82,30 +82,30 @@ pub enum Piece {
 pub struct Files {
     /// Where what comes goes.
     pub streams: Streams,
-    frames: mpsc::Sender<(Life, FileFrame)>,
-    replies: mpsc::Sender<(Life, FileFrame)>,
-    terms: Arc<Terms>,
+    frames: mpsc::Sender<(ConnectionEpoch, FileFrame)>,
+    replies: mpsc::Sender<(ConnectionEpoch, FileFrame)>,
+    terms: Arc<ConnectionTerms>,
 }
 
 /// Which connection a frame belongs to: one of an earlier connection's streams means nothing on the next.
-pub type Life = u64;
+pub type ConnectionEpoch = u64;
 
 /// What holds for the connection that there is.
 #[derive(Debug)]
-struct Terms {
+struct ConnectionTerms {
     life: AtomicU64,
     chunk_bytes: AtomicUsize,
     window_bytes: AtomicUsize,
 }
 
 /// The connection's end of it.
-pub(super) struct FileLanes {
+pub(super) struct StreamQueues {
     pub streams: Streams,
     /// In order, behind all text.
-    frames: mpsc::Receiver<(Life, FileFrame)>,
+    frames: mpsc::Receiver<(ConnectionEpoch, FileFrame)>,
     /// Before those.
-    replies: mpsc::Receiver<(Life, FileFrame)>,
-    terms: Arc<Terms>,
+    replies: mpsc::Receiver<(ConnectionEpoch, FileFrame)>,
+    terms: Arc<ConnectionTerms>,
 }
 
 /// The streams that are open, and who takes what comes on them.
@@ -116,17 +116,17 @@ pub struct Streams {
 
 #[derive(Debug)]
 struct Route {
-    pieces: mpsc::Sender<Piece>,
+    pieces: mpsc::Sender<StreamEvent>,
     /// More came than was waited for; the file's thread ends it.
     overran: bool,
 }
 
 /// Both ends.
-pub(super) fn lanes() -> (Files, FileLanes) {
+pub(super) fn lanes() -> (Files, StreamQueues) {
     let (frames_in, frames) = mpsc::channel(CHUNKS);
     let (replies_in, replies) = mpsc::channel(REPLIES);
     // The documented defaults, until a relay says its own.
-    let terms = Arc::new(Terms {
+    let terms = Arc::new(ConnectionTerms {
         life: AtomicU64::new(0),
         chunk_bytes: AtomicUsize::new(65_536),
         window_bytes: AtomicUsize::new(1 << 20),
@@ -138,7 +138,7 @@ pub(super) fn lanes() -> (Files, FileLanes) {
         replies: replies_in,
         terms: terms.clone(),
     };
-    let lanes = FileLanes {
+    let lanes = StreamQueues {
         streams,
         frames,
         replies,
@@ -149,30 +149,30 @@ pub(super) fn lanes() -> (Files, FileLanes) {
 
 impl Files {
     /// The connection that there is now, or was last.
-    pub fn life(&self) -> Life {
+    pub fn life(&self) -> ConnectionEpoch {
         self.terms.life.load(Ordering::Relaxed)
     }
 
     /// Sends a frame behind those that wait; waits for its turn. Not for asynchronous code.
-    pub fn send(&self, life: Life, frame: FileFrame) {
+    pub fn send(&self, life: ConnectionEpoch, frame: FileFrame) {
         // The session may be gone; then nothing is sent any more.
         let _ = self.frames.blocking_send((life, frame));
     }
 
     /// Ends a stream of ours, behind its chunks. Not for asynchronous code.
-    pub fn send_close(&self, life: Life, stream: Uuid, reason: StreamReason, message: &str) {
+    pub fn send_close(&self, life: ConnectionEpoch, stream: Uuid, reason: StreamReason, message: &str) {
         self.send(life, close(stream, reason, message));
     }
 
     /// Lets a sender go on up to an offset. Not for asynchronous code.
-    pub fn credit(&self, life: Life, stream: Uuid, bytes: u64) {
+    pub fn credit(&self, life: ConnectionEpoch, stream: Uuid, bytes: u64) {
         let stream = stream.to_string();
         let credit = FileFrame::Credit(StreamCredit { stream, bytes });
         let _ = self.replies.blocking_send((life, credit));
     }
 
     /// Ends another's stream, before chunks of ours. Not for asynchronous code.
-    pub fn close_now(&self, life: Life, stream: Uuid, reason: StreamReason, message: &str) {
+    pub fn close_now(&self, life: ConnectionEpoch, stream: Uuid, reason: StreamReason, message: &str) {
         let _ = self.replies.blocking_send((life, close(stream, reason, message)));
     }
 
@@ -195,7 +195,7 @@ impl Files {
     }
 }
 
-impl FileLanes {
+impl StreamQueues {
     /// A connection has begun: nothing of before goes on on it.
     pub fn begin(&mut self, limits: &Limits) {
         self.terms
@@ -237,7 +237,7 @@ impl Streams {
     }
 
     /// What comes on `stream` goes to `pieces` from now on.
-    pub fn insert(&self, stream: Uuid, pieces: mpsc::Sender<Piece>) {
+    pub fn insert(&self, stream: Uuid, pieces: mpsc::Sender<StreamEvent>) {
         let route = Route {
             pieces,
             overran: false,
@@ -256,7 +256,7 @@ impl Streams {
     }
 
     /// Hands over what came on `stream`. Whether somebody takes it.
-    pub fn deliver(&self, stream: Uuid, piece: Piece) -> bool {
+    pub fn deliver(&self, stream: Uuid, piece: StreamEvent) -> bool {
         let mut routes = self.routes();
         let Some(route) = routes.get_mut(&stream) else {
             return false;
@@ -274,7 +274,7 @@ impl Streams {
         };
         self.deliver(
             stream,
-            Piece::Closed {
+            StreamEvent::Closed {
                 stream,
                 reason: close.reason,
                 message: close.message.clone(),
@@ -286,7 +286,7 @@ impl Streams {
     pub fn cut(&self) {
         for (_, route) in self.routes().drain() {
             // Full: it is ended for that anyway.
-            let _ = route.pieces.try_send(Piece::Cut);
+            let _ = route.pieces.try_send(StreamEvent::Cut);
         }
     }
 }

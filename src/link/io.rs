@@ -20,13 +20,13 @@ use super::{
     End,
     dial::Socket,
     ending::ended,
-    files::{FileFrame, FileLanes, Piece, Streams},
+    files::{FileFrame, StreamEvent, StreamQueues, Streams},
     rate_limit::Pace,
 };
 use crate::core::{Event, Outbound};
 
 /// How carrying frames ended.
-pub(super) enum Ended {
+pub(super) enum Disconnect {
     /// As the relay, or its silence, said.
     Because(End),
     /// Nothing can be written any more.
@@ -48,11 +48,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub async fn run(&mut self) -> Ended {
+    pub async fn run(&mut self) -> Disconnect {
         loop {
             let incoming = match timeout(self.silent, self.stream.next()).await {
                 Ok(incoming) => incoming,
-                Err(_) => return Ended::Because(End::because("the relay has gone silent")),
+                Err(_) => return Disconnect::Because(End::because("the relay has gone silent")),
             };
             let text = match incoming {
                 Some(Ok(Message::Text(text))) => text,
@@ -61,16 +61,16 @@ impl Reader<'_> {
                     continue;
                 }
                 Some(Ok(Message::Close(close))) => {
-                    return Ended::Because(ended(close, self.last_error.take()));
+                    return Disconnect::Because(ended(close, self.last_error.take()));
                 }
                 Some(Ok(_)) => continue,
-                Some(Err(error)) => return Ended::Broken(error),
-                None => return Ended::Because(ended(None, self.last_error.take())),
+                Some(Err(error)) => return Disconnect::Broken(error),
+                None => return Disconnect::Because(ended(None, self.last_error.take())),
             };
             match Frame::parse(&text) {
                 Ok(frame) => {
                     if !self.frame(frame).await {
-                        return Ended::Gone;
+                        return Disconnect::Gone;
                     }
                 }
                 Err(error) => tracing::warn!(%error, "a frame that cannot be read was passed over"),
@@ -94,7 +94,7 @@ impl Reader<'_> {
             Frame::StreamCredit(credit) => {
                 if let Some(stream) = stream_id(&credit.stream) {
                     // A stream that is over takes none.
-                    self.streams.deliver(stream, Piece::Credit(credit.bytes));
+                    self.streams.deliver(stream, StreamEvent::Credit(credit.bytes));
                 }
                 return true;
             }
@@ -110,7 +110,7 @@ impl Reader<'_> {
         let Some((head, bytes)) = ChunkHead::parse(&frame) else {
             return;
         };
-        let piece = Piece::Chunk {
+        let piece = StreamEvent::Chunk {
             stream: head.stream,
             offset: head.offset,
             bytes: frame.slice_ref(bytes),
@@ -124,7 +124,7 @@ impl Reader<'_> {
 pub(super) struct Writer<'a> {
     pub sink: SplitSink<Socket, Message>,
     pub outgoing: &'a mut mpsc::Receiver<Outbound>,
-    pub files: &'a mut FileLanes,
+    pub files: &'a mut StreamQueues,
     pub pace: &'a Mutex<Pace>,
     pub heartbeat: Duration,
 }

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::core::{Connection, Event, Outbound};
 
 pub use dial::{Check, check};
-pub use files::{FileFrame, Files, Life, Piece, REPLACED};
+pub use files::{ConnectionEpoch, FileFrame, Files, REPLACED, StreamEvent};
 pub use target::{Invite, Target, TargetError};
 
 /// Frames on their way out. Full: the session keeps them, they are in its outbox anyway.
@@ -45,7 +45,7 @@ pub struct Login {
 
 /// What changes between one hello and the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct HelloState {
     /// Where the room goes on from.
     pub resume: Option<Resume>,
     /// How this member's agents answer.
@@ -63,7 +63,7 @@ pub struct Link {
     pub frames: mpsc::Sender<Outbound>,
     /// The way of files.
     pub files: Files,
-    standing: watch::Sender<Standing>,
+    standing: watch::Sender<HelloState>,
     orders: mpsc::Sender<Order>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -79,7 +79,7 @@ enum Order {
 
 impl Link {
     /// Starts dialling.
-    pub fn start(login: Login, standing: Standing) -> Self {
+    pub fn start(login: Login, standing: HelloState) -> Self {
         let (events_in, events) = mpsc::channel(INCOMING);
         let (frames, outgoing) = mpsc::channel(OUTGOING);
         // Two orders exist, and a second one of a kind adds nothing: when full, it is dropped.
@@ -106,7 +106,7 @@ impl Link {
     }
 
     /// What the next hello says.
-    pub fn set_standing(&self, standing: Standing) {
+    pub fn set_standing(&self, standing: HelloState) {
         self.standing.send_if_modified(|old| {
             let changed = *old != standing;
             *old = standing;

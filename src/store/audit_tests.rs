@@ -31,8 +31,8 @@ fn problems(path: &Path) -> Vec<String> {
 #[test]
 fn each_way_to_change_it_is_found() {
     let swap = |lines: &mut Vec<String>, one: usize, other: usize| lines.swap(one, other);
-    type Change = Box<dyn Fn(&mut Vec<String>)>;
-    let table: Vec<(&str, Change)> = vec![
+    type ConfigDiff = Box<dyn Fn(&mut Vec<String>)>;
+    let table: Vec<(&str, ConfigDiff)> = vec![
         ("nothing", Box::new(|_| {})),
         (
             "a changed byte",
@@ -229,13 +229,13 @@ fn a_hundred_thousand_lines_are_verified() {
 /// Issue 14, 23: the lines and the head were removed, and after one start all was well.
 #[test]
 fn what_was_noticed_once_is_reported_from_then_on() {
-    type Change = fn(&Path);
+    type ConfigDiff = fn(&Path);
     fn cut(path: &Path, lines: usize) {
         let text = fs::read_to_string(path).unwrap();
         let left: String = text.lines().take(lines).map(|line| format!("{line}\n")).collect();
         fs::write(path, left).unwrap();
     }
-    let table: [(&str, Change); 5] = [
+    let table: [(&str, ConfigDiff); 5] = [
         ("the end and the head", |path| {
             cut(path, 3);
             fs::remove_file(head_path(path)).unwrap();

@@ -12,14 +12,14 @@ use rustix::fs::OFlags;
 
 /// The state folder of one member in one room of one relay: `HOST/ROOM/NAME` below the state folder.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct StateDir {
     relay: PathBuf,
     dir: PathBuf,
 }
 
 /// The state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum StateDirError {
     /// Another program is in the room with this name.
     #[error(
         "{name} is in this room already, by process {process}; leave it there, show it here with nexscope-tui attach (if it is headless), or choose another name with -n NAME"
@@ -35,13 +35,13 @@ pub enum PlaceError {
     Disk(PathBuf, io::Error),
 }
 
-/// Keeps other programs out of a [`Place`] for as long as it lives.
+/// Keeps other programs out of a [`StateDir`] for as long as it lives.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-impl Place {
+impl StateDir {
     /// The place of `name` in `room` of the relay `host` (host and port), below `state`. Nothing is made yet.
     pub fn new(state: &Path, host: &str, room: &str, name: &str) -> Self {
         // Names follow the name rule already; a host may be anything.
@@ -75,8 +75,8 @@ impl Place {
     }
 
     /// Makes the folder and takes it. Fails where another program has it, or the disk does not allow it.
-    pub fn lock(&self, name: &str) -> Result<Lock, PlaceError> {
-        let disk = |error| PlaceError::Disk(self.dir.clone(), error);
+    pub fn lock(&self, name: &str) -> Result<Lock, StateDirError> {
+        let disk = |error| StateDirError::Disk(self.dir.clone(), error);
         make_dir(&self.dir).map_err(disk)?;
         let path = self.dir.join("lock");
         let mut file =
@@ -88,7 +88,7 @@ impl Place {
                 write!(file, "{} in {}", std::process::id(), here.display()).map_err(disk)?;
                 Ok(Lock { _file: file })
             }
-            Err(fs::TryLockError::WouldBlock) => Err(PlaceError::Taken {
+            Err(fs::TryLockError::WouldBlock) => Err(StateDirError::Taken {
                 name: name.to_owned(),
                 process: crate::text::clean_line(&read_private_text(&path).unwrap_or_default(), 200),
             }),
@@ -97,9 +97,9 @@ impl Place {
     }
 
     /// The secret that proves to this relay that a name is still the same person's; made once.
-    pub fn owner(&self) -> Result<String, PlaceError> {
+    pub fn owner(&self) -> Result<String, StateDirError> {
         let path = self.relay.join("owner");
-        let disk = |error| PlaceError::Disk(path.clone(), error);
+        let disk = |error| StateDirError::Disk(path.clone(), error);
         match read_private_text(&path) {
             Ok(owner) if !owner.trim().is_empty() => return Ok(owner.trim().to_owned()),
             Ok(_) => {}
@@ -162,7 +162,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::store::{Desk, Journal};
+    use crate::store::{Journal, UiState};
 
     /// Issue 14, 23: a link in the place of a file of the state folder was followed and written through.
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         ] {
             fs::write(&victim, "{\"unsent\":\"of somebody else\"}").unwrap();
             let state = tempfile::tempdir().unwrap();
-            let place = Place::new(state.path(), "relay:1", "lobby", "alice");
+            let place = StateDir::new(state.path(), "relay:1", "lobby", "alice");
             make_dir(&place.dir).unwrap();
             let link = match name {
                 "owner" => place.relay.join(name),
@@ -194,9 +194,9 @@ mod tests {
                 "lock" => place.lock("alice").is_err(),
                 "owner" => place.owner().is_err(),
                 "screen.json" => {
-                    let mut desk = Desk::open(&place.dir);
+                    let mut desk = UiState::open(&place.dir);
                     assert_eq!(desk.left().unsent, "");
-                    let left = crate::store::Left {
+                    let left = crate::store::SavedView {
                         read: 1,
                         ..Default::default()
                     };

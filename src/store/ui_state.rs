@@ -12,7 +12,7 @@ use super::state_dir::{read_private, write_private};
 /// What is kept of a screen over a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Left {
+pub struct SavedView {
     /// The newest message that was read, by its number.
     pub read: u32,
     /// What was written and not sent.
@@ -23,12 +23,12 @@ pub struct Left {
 
 /// Where it is kept.
 #[derive(Debug)]
-pub struct Desk {
+pub struct UiState {
     path: PathBuf,
-    kept: Left,
+    kept: SavedView,
 }
 
-impl Desk {
+impl UiState {
     /// Looks at what was left in a room's folder. Nothing, where nothing was or it cannot be read: it is a
     /// convenience, and nothing depends on it.
     pub fn open(folder: &Path) -> Self {
@@ -42,18 +42,18 @@ impl Desk {
     }
 
     /// What was left.
-    pub fn left(&self) -> &Left {
+    pub fn left(&self) -> &SavedView {
         &self.kept
     }
 
     /// Takes what is left now, and gives what writes it if it is something else: the disk may take its time, and
     /// nobody who types waits for it. A crash leaves the old or the new, never a half (0600).
-    pub fn keep(&mut self, left: Left) -> Option<Writing> {
+    pub fn keep(&mut self, left: SavedView) -> Option<PendingSave> {
         if left == self.kept {
             return None;
         }
         self.kept = left.clone();
-        Some(Writing {
+        Some(PendingSave {
             path: self.path.clone(),
             left,
         })
@@ -62,12 +62,12 @@ impl Desk {
 
 /// What is still to be written.
 #[derive(Debug)]
-pub struct Writing {
+pub struct PendingSave {
     path: PathBuf,
-    left: Left,
+    left: SavedView,
 }
 
-impl Writing {
+impl PendingSave {
     /// Writes it. That it could not be is told in the log: it is a convenience.
     pub fn write(self) {
         let bytes = serde_json::to_vec(&self.left).map_err(io::Error::from);
@@ -86,22 +86,22 @@ mod tests {
     #[test]
     fn what_is_kept_is_there_again_and_private() {
         let dir = tempfile::tempdir().unwrap();
-        let mut desk = Desk::open(dir.path());
-        assert_eq!(*desk.left(), Left::default());
-        let left = Left {
+        let mut desk = UiState::open(dir.path());
+        assert_eq!(*desk.left(), SavedView::default());
+        let left = SavedView {
             read: 7,
             unsent: "half a\nthought".into(),
             history: vec!["one".into()],
         };
         desk.keep(left.clone()).unwrap().write();
         assert!(desk.keep(left.clone()).is_none());
-        assert_eq!(*Desk::open(dir.path()).left(), left);
+        assert_eq!(*UiState::open(dir.path()).left(), left);
         let mode = fs::metadata(dir.path().join("screen.json"))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::write(dir.path().join("screen.json"), "{").unwrap();
-        assert_eq!(*Desk::open(dir.path()).left(), Left::default());
+        assert_eq!(*UiState::open(dir.path()).left(), SavedView::default());
     }
 }

@@ -61,10 +61,10 @@ fn sent(checked: &CheckedFile) -> Result<Vec<u8>, String> {
     Ok(all)
 }
 
-type Change = fn(&World);
+type ConfigDiff = fn(&World);
 
 /// Ways in which a file becomes another one after it was checked.
-const CHANGES: &[(&str, Change)] = &[
+const CHANGES: &[(&str, ConfigDiff)] = &[
     ("a link to outside", |world| {
         fs::remove_file(world.at("work/out/a.txt")).unwrap();
         symlink(world.at("outside/a.txt"), world.at("work/out/a.txt")).unwrap();

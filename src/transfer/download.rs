@@ -6,17 +6,17 @@ use nexscope_relay::protocol::StreamReason;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{OVER, Pulse, Ways, disk, partial_file::Part};
+use super::{OVER, ProgressThrottle, TransferContext, disk, partial_file::Part};
 use crate::{
     core::files::{Download, TransferEvent},
-    link::{Life, Piece, REPLACED},
+    link::{ConnectionEpoch, REPLACED, StreamEvent},
 };
 
 /// Where one stream stands.
 struct Stream {
     id: Uuid,
     /// The connection that it is on.
-    life: Life,
+    life: ConnectionEpoch,
     /// Where the next chunk begins.
     at: u64,
     /// Up to where the sender may send.
@@ -24,13 +24,13 @@ struct Stream {
 }
 
 /// A transfer's own state.
-struct Receiving<'a> {
+struct DownloadTask<'a> {
     dir: &'a Path,
     wanted: Download,
-    ways: &'a Ways,
+    ways: &'a TransferContext,
     part: Part,
     stream: Option<Stream>,
-    pulse: Pulse,
+    pulse: ProgressThrottle,
     /// All of it is here, and waits for our person.
     aside: bool,
 }
@@ -42,12 +42,17 @@ enum Next {
 }
 
 /// Takes the file until it is whole, is stopped, or cannot be taken.
-pub(super) fn run(dir: &Path, wanted: Download, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
+pub(super) fn run(
+    dir: &Path,
+    wanted: Download,
+    ways: &TransferContext,
+    mut pieces: mpsc::Receiver<StreamEvent>,
+) {
     take(dir, wanted, ways, &mut pieces);
     // Whoever has begun to send it once more is told, and does not wait for credit for ever.
     pieces.close();
     while let Ok(piece) = pieces.try_recv() {
-        if let Piece::Opened { stream, .. } = piece {
+        if let StreamEvent::Opened { stream, .. } = piece {
             ways.link.streams.remove(stream);
             let life = ways.link.life();
             ways.link.close_now(life, stream, StreamReason::Failed, OVER);
@@ -55,7 +60,7 @@ pub(super) fn run(dir: &Path, wanted: Download, ways: &Ways, mut pieces: mpsc::R
     }
 }
 
-fn take(dir: &Path, wanted: Download, ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
+fn take(dir: &Path, wanted: Download, ways: &TransferContext, pieces: &mut mpsc::Receiver<StreamEvent>) {
     if wanted.again
         && let Some(path) = Part::finished(dir, &wanted)
     {
@@ -67,13 +72,13 @@ fn take(dir: &Path, wanted: Download, ways: &Ways, pieces: &mut mpsc::Receiver<P
     };
     let whole = wanted.whole && part.have == wanted.size;
     let ready = TransferEvent::Ready { have: part.have };
-    let mut receiving = Receiving {
+    let mut receiving = DownloadTask {
         dir,
         wanted,
         ways,
         part,
         stream: None,
-        pulse: Pulse::new(),
+        pulse: ProgressThrottle::new(),
         aside: false,
     };
     if whole {
@@ -91,10 +96,10 @@ fn take(dir: &Path, wanted: Download, ways: &Ways, pieces: &mut mpsc::Receiver<P
     receiving.leave_stream();
 }
 
-impl Receiving<'_> {
-    fn take(&mut self, piece: Piece) -> Next {
+impl DownloadTask<'_> {
+    fn take(&mut self, piece: StreamEvent) -> Next {
         match piece {
-            Piece::Opened { stream, offset } => {
+            StreamEvent::Opened { stream, offset } => {
                 self.end_stream(StreamReason::Cancelled, REPLACED);
                 self.stream = Some(Stream {
                     id: stream,
@@ -108,7 +113,7 @@ impl Receiving<'_> {
                 }
                 self.give_credit();
             }
-            Piece::Chunk {
+            StreamEvent::Chunk {
                 stream,
                 offset,
                 bytes,
@@ -117,7 +122,7 @@ impl Receiving<'_> {
                     return self.chunk(offset, &bytes);
                 }
             }
-            Piece::Closed {
+            StreamEvent::Closed {
                 stream,
                 reason,
                 message,
@@ -126,19 +131,19 @@ impl Receiving<'_> {
                     return self.closed(reason, &message);
                 }
             }
-            Piece::Cut => self.cut(),
-            Piece::Keep => {
+            StreamEvent::Cut => self.cut(),
+            StreamEvent::Keep => {
                 self.wanted.accepted = true;
                 if self.aside {
                     return self.finish();
                 }
             }
-            Piece::Stop => {
+            StreamEvent::Stop => {
                 self.end_stream(StreamReason::Cancelled, "");
                 self.part.delete();
                 return Next::Over;
             }
-            Piece::Credit(_) | Piece::Replaced => {}
+            StreamEvent::Credit(_) | StreamEvent::Replaced => {}
         }
         Next::Go
     }

@@ -25,9 +25,9 @@ use uuid::Uuid;
 
 use crate::{
     core::files::{TransferEvent, TransferId, TransferOrder},
-    link::{Files, Piece},
+    link::{Files, StreamEvent},
 };
-use slots::Turns;
+use slots::UploadSlots;
 
 pub use agent_file::{Contents, contents};
 pub use source::inspect;
@@ -49,7 +49,7 @@ pub struct Transfers {
     dir: PathBuf,
     link: Files,
     running: HashMap<TransferId, Task>,
-    turns: Turns,
+    turns: UploadSlots,
     /// What they tell.
     pub events: mpsc::Receiver<(TransferId, TransferEvent)>,
     events_in: mpsc::Sender<(TransferId, TransferEvent)>,
@@ -57,13 +57,13 @@ pub struct Transfers {
 
 /// A transfer's thread, and the way to it.
 struct Task {
-    pieces: mpsc::Sender<Piece>,
+    pieces: mpsc::Sender<StreamEvent>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// How a thread reaches the others.
 #[derive(Clone)]
-struct Ways {
+struct TransferContext {
     handle: TransferId,
     link: Files,
     events: mpsc::Sender<(TransferId, TransferEvent)>,
@@ -77,7 +77,7 @@ impl Transfers {
             dir,
             link,
             running: HashMap::new(),
-            turns: Turns::new(),
+            turns: UploadSlots::new(),
             events,
             events_in,
         }
@@ -87,7 +87,7 @@ impl Transfers {
     pub fn carry_out(&mut self, handle: TransferId, order: TransferOrder) {
         // Those that are over have let go of their end.
         self.running.retain(|_, task| !task.pieces.is_closed());
-        let ways = Ways {
+        let ways = TransferContext {
             handle: handle.clone(),
             link: self.link.clone(),
             events: self.events_in.clone(),
@@ -108,7 +108,7 @@ impl Transfers {
                 self.link.streams.insert(stream, pieces_in.clone());
                 // The receiver has asked anew: the stream of before leads nowhere, and ends before this one begins.
                 let before = self.running.remove(&handle).and_then(|task| {
-                    let _ = task.pieces.try_send(Piece::Replaced);
+                    let _ = task.pieces.try_send(StreamEvent::Replaced);
                     task.thread
                 });
                 let turns = self.turns.clone();
@@ -130,14 +130,18 @@ impl Transfers {
                     return self.link.refuse(stream, OVER);
                 };
                 self.link.streams.insert(stream, task.pieces.clone());
-                if task.pieces.try_send(Piece::Opened { stream, offset }).is_err() {
+                if task
+                    .pieces
+                    .try_send(StreamEvent::Opened { stream, offset })
+                    .is_err()
+                {
                     self.link.streams.remove(stream);
                     self.link.refuse(stream, OVER);
                 }
             }
-            TransferOrder::Keep => self.tell(&handle, Piece::Keep),
+            TransferOrder::Keep => self.tell(&handle, StreamEvent::Keep),
             TransferOrder::Stop => {
-                self.tell(&handle, Piece::Stop);
+                self.tell(&handle, StreamEvent::Stop);
                 self.running.remove(&handle);
             }
         }
@@ -147,8 +151,8 @@ impl Transfers {
     fn start(
         &mut self,
         handle: TransferId,
-        ways: Ways,
-        work: impl FnOnce(Ways, mpsc::Receiver<Piece>) + Send + 'static,
+        ways: TransferContext,
+        work: impl FnOnce(TransferContext, mpsc::Receiver<StreamEvent>) + Send + 'static,
     ) {
         let (pieces_in, pieces) = mpsc::channel(PIECES);
         let thread = spawn(ways, move |ways| work(ways, pieces));
@@ -159,7 +163,7 @@ impl Transfers {
         self.running.insert(handle, task);
     }
 
-    fn tell(&self, handle: &TransferId, piece: Piece) {
+    fn tell(&self, handle: &TransferId, piece: StreamEvent) {
         if let Some(task) = self.running.get(handle) {
             // Full: it is about to be ended for that.
             let _ = task.pieces.try_send(piece);
@@ -167,7 +171,10 @@ impl Transfers {
     }
 }
 
-fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) -> Option<JoinHandle<()>> {
+fn spawn(
+    ways: TransferContext,
+    work: impl FnOnce(TransferContext) + Send + 'static,
+) -> Option<JoinHandle<()>> {
     let name = format!("file f{}", ways.handle.number);
     let events = ways.events.clone();
     let handle = ways.handle.clone();
@@ -184,7 +191,7 @@ fn spawn(ways: Ways, work: impl FnOnce(Ways) + Send + 'static) -> Option<JoinHan
     }
 }
 
-impl Ways {
+impl TransferContext {
     /// Tells the room. Waits where it has much to do.
     fn tell(&self, event: TransferEvent) {
         // The session may be gone; then nobody is to be told.
@@ -193,16 +200,16 @@ impl Ways {
 }
 
 /// Tells progress ten times a second, and not more often.
-struct Pulse {
+struct ProgressThrottle {
     last: Instant,
 }
 
-impl Pulse {
+impl ProgressThrottle {
     fn new() -> Self {
         Self { last: Instant::now() }
     }
 
-    fn beat(&mut self, ways: &Ways, have: u64) {
+    fn beat(&mut self, ways: &TransferContext, have: u64) {
         if self.last.elapsed() >= PROGRESS {
             self.last = Instant::now();
             ways.tell(TransferEvent::Progress { have });

@@ -11,8 +11,7 @@ use rustix::fs::{OFlags, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
 use super::{STEP, disk};
-use crate::core::files::Download;
-use crate::core::files::numbered;
+use crate::core::files::{Download, numbered};
 
 /// What stays free on the disk, in bytes, whatever comes.
 const FLOOR: u64 = 64 << 20;

@@ -8,16 +8,16 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
-use crate::link::Piece;
+use crate::link::StreamEvent;
 
 /// See the [module](self).
 #[derive(Clone)]
-pub(super) struct Turns {
+pub(super) struct UploadSlots {
     free: Arc<Semaphore>,
     runtime: Handle,
 }
 
-impl Turns {
+impl UploadSlots {
     /// All free. Threads wait with the help of the runtime that calls this.
     pub fn new() -> Self {
         Self {
@@ -28,7 +28,10 @@ impl Turns {
 
     /// Waits for a turn, which lasts until it is dropped. Fails with what came for the file meanwhile, none where
     /// nobody is left to send anything. Not for asynchronous code.
-    pub fn wait(&self, pieces: &mut mpsc::Receiver<Piece>) -> Result<OwnedSemaphorePermit, Option<Piece>> {
+    pub fn wait(
+        &self,
+        pieces: &mut mpsc::Receiver<StreamEvent>,
+    ) -> Result<OwnedSemaphorePermit, Option<StreamEvent>> {
         self.runtime.block_on(async {
             tokio::select! {
                 biased;

@@ -11,10 +11,10 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Pulse, STEP, Ways, disk};
+use super::{ProgressThrottle, STEP, TransferContext, disk};
 use crate::{
     core::files::{Source, TransferEvent},
-    link::Piece,
+    link::StreamEvent,
 };
 
 /// Why a file is not sent that is not what it was.
@@ -96,14 +96,14 @@ fn open_regular(path: &Path) -> Result<File, String> {
 }
 
 /// Reads a file whole and tells what it is.
-pub(super) fn hash(path: &Path, ways: &Ways, mut pieces: mpsc::Receiver<Piece>) {
-    let (mut have, mut pulse) = (0, Pulse::new());
+pub(super) fn hash(path: &Path, ways: &TransferContext, mut pieces: mpsc::Receiver<StreamEvent>) {
+    let (mut have, mut pulse) = (0, ProgressThrottle::new());
     let read = open_regular(path).and_then(|file| {
         read(file, path, |bytes| {
             have += bytes.len() as u64;
             pulse.beat(ways, have);
             match pieces.try_recv() {
-                Ok(Piece::Stop) => ControlFlow::Break(()),
+                Ok(StreamEvent::Stop) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         })

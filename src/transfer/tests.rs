@@ -10,9 +10,12 @@ use std::{
 use nexscope_relay::Relay;
 
 use crate::{
+    client::Client,
     config::{self, Flags, Paths},
-    core::{Command, Connection, Decision, Fate, How, Intent, ItemId, Person, Side, Stage, Target},
-    session::Session,
+    core::{
+        AcceptOptions, Command, Connection, Decision, DeliveryStatus, Intent, ItemId, Person, Side, Stage,
+        Target,
+    },
 };
 
 /// How long anything may take.
@@ -71,7 +74,7 @@ impl World {
         path
     }
 
-    async fn join(&self, name: &str, extra: &str) -> Session {
+    async fn join(&self, name: &str, extra: &str) -> Client {
         let root = self.path(name);
         let paths = Paths {
             config: root.join("config"),
@@ -89,7 +92,7 @@ impl World {
         fs::write(paths.user_file(), text).unwrap();
         fs::set_permissions(paths.user_file(), fs::Permissions::from_mode(0o600)).unwrap();
         let config = config::load(&paths, |_| None, &Flags::default()).unwrap();
-        let mut session = Session::start(config, &paths).await.unwrap();
+        let mut session = Client::start(config, &paths).await.unwrap();
         until(&mut [&mut session], |all| {
             all[0].room.connection == Connection::Online
         })
@@ -103,7 +106,7 @@ impl World {
 }
 
 /// Drives all sessions until something is true of them.
-async fn until(sessions: &mut [&mut Session], mut is: impl FnMut(&[&mut Session]) -> bool) {
+async fn until(sessions: &mut [&mut Client], mut is: impl FnMut(&[&mut Client]) -> bool) {
     let done = async {
         while !is(sessions) {
             let steps = sessions.iter_mut().map(|session| Box::pin(session.step()));
@@ -122,7 +125,7 @@ async fn until(sessions: &mut [&mut Session], mut is: impl FnMut(&[&mut Session]
     }
 }
 
-fn offer(session: &mut Session, to: &[&str], path: &Path) -> u32 {
+fn offer(session: &mut Client, to: &[&str], path: &Path) -> u32 {
     let say = Command::Say {
         to: to.iter().map(|name| (*name).to_owned()).collect(),
         text: "look".into(),
@@ -138,41 +141,41 @@ fn offer(session: &mut Session, to: &[&str], path: &Path) -> u32 {
     }
 }
 
-fn accept(session: &mut Session, number: u32) {
+fn accept(session: &mut Client, number: u32) {
     let accept = Intent::Accept {
         target: Target::Item(ItemId::File(number)),
-        how: How::default(),
+        how: AcceptOptions::default(),
     };
     decide(session, accept, number);
 }
 
 /// A person who has just read what is offered decides.
-fn decide(session: &mut Session, intent: Intent, number: u32) {
+fn decide(session: &mut Client, intent: Intent, number: u32) {
     let shown = session.room.shown(&[ItemId::File(number)]);
     session
         .decide(Decision::new(intent, shown), Person::at_keyboard())
         .unwrap();
 }
 
-fn stage(session: &Session, number: u32) -> Option<Stage> {
+fn stage(session: &Client, number: u32) -> Option<Stage> {
     match &session.room.offers.get(number)?.side {
         Side::Theirs(fetch) => Some(fetch.stage.clone()),
         _ => None,
     }
 }
 
-fn is_done(session: &Session, number: u32) -> bool {
+fn is_done(session: &Client, number: u32) -> bool {
     matches!(stage(session, number), Some(Stage::Done(_)))
 }
 
-fn failure(session: &Session, number: u32) -> Option<String> {
+fn failure(session: &Client, number: u32) -> Option<String> {
     match stage(session, number) {
         Some(Stage::Failed(why)) => Some(why),
         _ => None,
     }
 }
 
-fn waits(session: &Session, number: u32) -> bool {
+fn waits(session: &Client, number: u32) -> bool {
     session.room.inbox.get(ItemId::File(number)).is_some()
 }
 
@@ -373,7 +376,7 @@ async fn a_file_goes_on_where_it_was_after_the_receiver_has_been_away() {
     );
 }
 
-fn have(session: &Session, number: u32) -> u64 {
+fn have(session: &Client, number: u32) -> u64 {
     match stage(session, number) {
         Some(Stage::Asked(have)) => have,
         Some(Stage::Moving(progress)) => progress.have,
@@ -531,12 +534,15 @@ async fn a_message_waits_for_its_file_to_be_read_and_is_sent_then() {
     let mut bob = world.join("bob", "").await;
     let path = world.file("read.bin", 1000);
     let number = offer(&mut alice, &["bob"], &path);
-    let fate = |session: &Session| {
+    let fate = |session: &Client| {
         let post = session.room.timeline.post_numbered(number).unwrap();
         session.room.fate_of(post).unwrap()
     };
-    assert_eq!(fate(&alice), Fate::Preparing);
-    until(&mut [&mut alice, &mut bob], |all| fate(all[0]) == Fate::Delivered).await;
+    assert_eq!(fate(&alice), DeliveryStatus::Preparing);
+    until(&mut [&mut alice, &mut bob], |all| {
+        fate(all[0]) == DeliveryStatus::Delivered
+    })
+    .await;
     let offer = bob.room.offers.get(1).unwrap();
     assert_eq!((offer.name.as_str(), offer.size), ("read.bin", 1000));
 }

@@ -4,10 +4,10 @@ use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use uuid::Uuid;
 
-use super::{Pulse, Ways, outflow::Outflow, slots::Turns};
+use super::{ProgressThrottle, TransferContext, outflow::Outflow, slots::UploadSlots};
 use crate::{
     core::files::{TransferEvent, Upload},
-    link::{FileFrame, Life, Piece, REPLACED},
+    link::{ConnectionEpoch, FileFrame, REPLACED, StreamEvent},
 };
 
 /// How a stream of ours ended.
@@ -28,21 +28,26 @@ enum End {
 pub(super) fn run(
     giving: &Upload,
     stream: Uuid,
-    turns: &Turns,
-    ways: &Ways,
-    mut pieces: mpsc::Receiver<Piece>,
+    turns: &UploadSlots,
+    ways: &TransferContext,
+    mut pieces: mpsc::Receiver<StreamEvent>,
 ) {
     // That of now: what connections come while it waits know nothing of its stream.
     let life = ways.link.life();
     match turns.wait(&mut pieces) {
         Ok(_turn) => on_stream(giving, (life, stream), ways, &mut pieces),
-        Err(Some(Piece::Stop | Piece::Replaced)) => {}
+        Err(Some(StreamEvent::Stop | StreamEvent::Replaced)) => {}
         Err(_) => ways.tell(TransferEvent::Cut { have: giving.offset }),
     }
     ways.link.streams.remove(stream);
 }
 
-fn on_stream(giving: &Upload, (life, stream): (Life, Uuid), ways: &Ways, pieces: &mut mpsc::Receiver<Piece>) {
+fn on_stream(
+    giving: &Upload,
+    (life, stream): (ConnectionEpoch, Uuid),
+    ways: &TransferContext,
+    pieces: &mut mpsc::Receiver<StreamEvent>,
+) {
     let open = StreamOpen {
         stream: stream.to_string(),
         to: Some(giving.to.clone()),
@@ -55,8 +60,8 @@ fn on_stream(giving: &Upload, (life, stream): (Life, Uuid), ways: &Ways, pieces:
     // Before the stream opens: a file of an agent's is compared whole, which may take a while.
     let mut is_cut = false;
     let opened = Outflow::open(&giving.source, || match pieces.try_recv() {
-        Ok(Piece::Stop | Piece::Replaced) => true,
-        Ok(Piece::Cut) | Err(TryRecvError::Disconnected) => {
+        Ok(StreamEvent::Stop | StreamEvent::Replaced) => true,
+        Ok(StreamEvent::Cut) | Err(TryRecvError::Disconnected) => {
             is_cut = true;
             true
         }
@@ -101,16 +106,16 @@ fn on_stream(giving: &Upload, (life, stream): (Life, Uuid), ways: &Ways, pieces:
 fn give(
     giving: &Upload,
     mut file: Outflow,
-    (life, stream): (Life, Uuid),
-    ways: &Ways,
-    pieces: &mut mpsc::Receiver<Piece>,
+    (life, stream): (ConnectionEpoch, Uuid),
+    ways: &TransferContext,
+    pieces: &mut mpsc::Receiver<StreamEvent>,
 ) -> End {
     let source = &giving.source;
     if let Err(why) = file.seek(giving.offset) {
         return End::Broken(why);
     }
     let (mut at, mut credit) = (giving.offset, giving.offset);
-    let mut pulse = Pulse::new();
+    let mut pulse = ProgressThrottle::new();
     while at < source.size {
         // Without credit there is nothing to do but wait; with credit, what came meanwhile is only looked at.
         let piece = match at < credit {
@@ -121,12 +126,14 @@ fn give(
             },
         };
         match piece {
-            Some(Piece::Credit(up_to)) => credit = credit.max(up_to.min(source.size)),
-            Some(Piece::Closed { reason, message, .. }) => return closed(reason, &message, &giving.to, at),
-            Some(Piece::Cut) => return End::Cut(at),
-            Some(Piece::Stop) => return End::Stopped(None),
-            Some(Piece::Replaced) => return End::Replaced,
-            Some(Piece::Opened { .. } | Piece::Chunk { .. } | Piece::Keep) | None => {}
+            Some(StreamEvent::Credit(up_to)) => credit = credit.max(up_to.min(source.size)),
+            Some(StreamEvent::Closed { reason, message, .. }) => {
+                return closed(reason, &message, &giving.to, at);
+            }
+            Some(StreamEvent::Cut) => return End::Cut(at),
+            Some(StreamEvent::Stop) => return End::Stopped(None),
+            Some(StreamEvent::Replaced) => return End::Replaced,
+            Some(StreamEvent::Opened { .. } | StreamEvent::Chunk { .. } | StreamEvent::Keep) | None => {}
         }
         if at >= credit {
             continue;

@@ -11,7 +11,7 @@ use agent_client_protocol_schema::v1::{
 };
 use serde_json::Value;
 
-use super::super::driver::Step;
+use super::super::driver::DriverEvent;
 use super::{result, tool};
 use crate::{
     core::runs::{ToolAnswer, defuse, settings::Permissions, without_skills},
@@ -56,9 +56,9 @@ impl Asking {
 
     /// It wants to do `call`, and offers `options`: a question for a person, or where the settings say enough,
     /// its answer.
-    pub fn request(&mut self, id: &Value, call: &ToolCall, options: Vec<PermissionOption>) -> Step {
+    pub fn request(&mut self, id: &Value, call: &ToolCall, options: Vec<PermissionOption>) -> DriverEvent {
         if self.pending.len() == MOST {
-            return Step::Reply(cancelled(id));
+            return DriverEvent::Reply(cancelled(id));
         }
         let key = id.to_string();
         let pending = Pending {
@@ -69,7 +69,7 @@ impl Asking {
         self.pending.insert(key.clone(), pending);
         let answer = match self.permissions {
             Permissions::Ask => {
-                return Step::Ask(tool::asked(key, call, &self.dir));
+                return DriverEvent::Ask(tool::asked(key, call, &self.dir));
             }
             Permissions::Allow => ToolAnswer::Allow,
             Permissions::ReadOnly => {
@@ -78,8 +78,8 @@ impl Asking {
             }
         };
         match self.reply(&key, &answer) {
-            Some(reply) => Step::Reply(reply),
-            None => Step::Life,
+            Some(reply) => DriverEvent::Reply(reply),
+            None => DriverEvent::Life,
         }
     }
 
@@ -110,14 +110,14 @@ impl Asking {
     }
 
     /// It waits for no answer to that request any more.
-    pub fn withdrawn(&mut self, id: &Value) -> Option<Step> {
+    pub fn withdrawn(&mut self, id: &Value) -> Option<DriverEvent> {
         let key = id.to_string();
-        self.pending.remove(&key).map(|_| Step::AskGone(key))
+        self.pending.remove(&key).map(|_| DriverEvent::AskGone(key))
     }
 
     /// Its turn is over: it waits for nothing.
-    pub fn over(&mut self) -> impl Iterator<Item = Step> {
-        self.pending.drain().map(|(id, _)| Step::AskGone(id))
+    pub fn over(&mut self) -> impl Iterator<Item = DriverEvent> {
+        self.pending.drain().map(|(id, _)| DriverEvent::AskGone(id))
     }
 
     /// What to answer to all that waits where the turn is cancelled.
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn asks(asking: &mut Asking, id: Value, kinds: &[&str]) -> Step {
+    fn asks(asking: &mut Asking, id: Value, kinds: &[&str]) -> DriverEvent {
         let call = json!({ "toolCallId": "c", "title": "t", "rawInput": { "command": "make" } });
         let options: Vec<Value> = kinds
             .iter()
@@ -185,7 +185,7 @@ mod tests {
             (&["allow_always", "reject_always"], no(), None),
         ] {
             let mut asking = Asking::new("/".into(), Permissions::Ask);
-            let Step::Ask(request) = asks(&mut asking, json!(0), kinds) else {
+            let DriverEvent::Ask(request) = asks(&mut asking, json!(0), kinds) else {
                 panic!()
             };
             let reply = asking.reply(&request.id, &answer).unwrap();
@@ -212,13 +212,13 @@ mod tests {
     #[test]
     fn settings_answer_where_they_say_enough() {
         let mut allowing = Asking::new("/".into(), Permissions::Allow);
-        let Step::Reply(yes) = asks(&mut allowing, json!(1), &ALL) else {
+        let DriverEvent::Reply(yes) = asks(&mut allowing, json!(1), &ALL) else {
             panic!()
         };
         assert_eq!(outcome(&yes)["optionId"], "its-allow_once");
         let mut reading = Asking::new("/".into(), Permissions::ReadOnly);
         for round in 0..MOST_UNASKED + 2 {
-            let Step::Reply(no) = asks(&mut reading, json!(round), &ALL) else {
+            let DriverEvent::Reply(no) = asks(&mut reading, json!(round), &ALL) else {
                 panic!()
             };
             assert_eq!(outcome(&no)["optionId"], "its-reject_once");
@@ -233,11 +233,14 @@ mod tests {
         asks(&mut asking, json!(1), &ALL);
         asks(&mut asking, json!("1"), &ALL);
         assert_eq!(asking.cancelled().lines().count(), 2);
-        assert_eq!(asking.withdrawn(&json!(1)), Some(Step::AskGone("1".to_owned())));
+        assert_eq!(
+            asking.withdrawn(&json!(1)),
+            Some(DriverEvent::AskGone("1".to_owned()))
+        );
         assert_eq!(asking.withdrawn(&json!(1)), None);
         assert_eq!(
             asking.over().collect::<Vec<_>>(),
-            [Step::AskGone("\"1\"".to_owned())]
+            [DriverEvent::AskGone("\"1\"".to_owned())]
         );
     }
 }

@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::super::{
     Run,
-    driver::{Conclusion, Messages, Step, is_session_id},
-    json_lines::{JsonLines, Talk},
+    driver::{Conclusion, DriverEvent, Messages, is_session_id},
+    json_lines::{JsonLines, Protocol},
 };
 use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
 use crate::core::{
@@ -80,8 +80,8 @@ pub(in super::super) struct Events {
     tokens: Option<u64>,
 }
 
-impl Talk for Events {
-    fn object(&mut self, message: &Value, steps: &mut Vec<Step>) {
+impl Protocol for Events {
+    fn object(&mut self, message: &Value, steps: &mut Vec<DriverEvent>) {
         match (message.get("id"), message["method"].as_str()) {
             (Some(id), None) => self.answered(id.as_u64(), message, steps),
             (Some(id), Some(method)) => {
@@ -162,7 +162,7 @@ impl Talk for Events {
 
 impl Events {
     /// The answer to a request of ours.
-    fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<Step>) {
+    fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<DriverEvent>) {
         let newest = (FIRST_PROMPT + self.prompts).checked_sub(1);
         let known = matches!(id, Some(INITIALIZE | SESSION)) || id == newest && self.prompts > 0;
         if let Some(error) = message.get("error") {
@@ -201,7 +201,7 @@ impl Events {
         }
     }
 
-    fn failed(&mut self, id: Option<u64>, error: &Value, steps: &mut Vec<Step>) {
+    fn failed(&mut self, id: Option<u64>, error: &Value, steps: &mut Vec<DriverEvent>) {
         let code = error["code"].as_i64().and_then(|code| i32::try_from(code).ok());
         let login = code.is_some_and(|code| ErrorCode::from(code) == ErrorCode::AuthRequired);
         let data = &error["data"];
@@ -225,7 +225,7 @@ impl Events {
     }
 
     /// Opens the session: the one to go on from, or a new one.
-    fn open(&mut self, steps: &mut Vec<Step>) {
+    fn open(&mut self, steps: &mut Vec<DriverEvent>) {
         let (dir, meta) = (self.dir.clone(), self.meta.clone());
         let ask = match self.resume.clone() {
             // Without telling all of it again, where it can.
@@ -246,11 +246,11 @@ impl Events {
                 request(SESSION, AGENT_METHOD_NAMES.session_new, &new)
             }
         };
-        steps.push(Step::Reply(ask));
+        steps.push(DriverEvent::Reply(ask));
     }
 
     /// The session is there; where it has modes, one that asks is set first.
-    fn opened(&mut self, result: &Value, steps: &mut Vec<Step>) {
+    fn opened(&mut self, result: &Value, steps: &mut Vec<DriverEvent>) {
         // Of a session that goes on, the answer does not name it again.
         self.session = match &self.resume {
             Some(resume) => resume.clone(),
@@ -263,7 +263,7 @@ impl Events {
             },
         };
         if is_session_id(&self.session) {
-            steps.push(Step::Session(self.session.clone()));
+            steps.push(DriverEvent::Session(self.session.clone()));
         }
         if self.permissions == Permissions::Allow {
             return self.prompt(steps);
@@ -277,7 +277,7 @@ impl Events {
             (Some(wanted), Some(modes)) if &*modes.current_mode_id.0 != wanted => {
                 let set = SetSessionModeRequest::new(self.session.clone(), wanted);
                 let set = request(MODE, AGENT_METHOD_NAMES.session_set_mode, &set);
-                steps.push(Step::Reply(set));
+                steps.push(DriverEvent::Reply(set));
             }
             (Some(_), _) => self.prompt(steps),
             (None, _) => {
@@ -287,14 +287,14 @@ impl Events {
         }
     }
 
-    fn unknown_mode(&self, steps: &mut Vec<Step>) {
+    fn unknown_mode(&self, steps: &mut Vec<DriverEvent>) {
         let notice = "it has no mode that is known to ask: what it does without asking is its own affair";
-        steps.push(Step::Notice(notice.to_owned()));
+        steps.push(DriverEvent::Notice(notice.to_owned()));
     }
 
-    fn prompt(&mut self, steps: &mut Vec<Step>) {
+    fn prompt(&mut self, steps: &mut Vec<DriverEvent>) {
         let text = std::mem::take(&mut self.prompt);
-        steps.push(Step::Reply(self.say(&text)));
+        steps.push(DriverEvent::Reply(self.say(&text)));
     }
 
     /// Begins a turn.
@@ -309,24 +309,30 @@ impl Events {
     }
 
     /// A request of its.
-    fn request(&mut self, id: &Value, method: &str, params: &Value, steps: &mut Vec<Step>) -> Step {
+    fn request(
+        &mut self,
+        id: &Value,
+        method: &str,
+        params: &Value,
+        steps: &mut Vec<DriverEvent>,
+    ) -> DriverEvent {
         let asked = (method == CLIENT_METHOD_NAMES.session_request_permission)
             .then(|| read::<RequestPermissionRequest>(params))
             .flatten();
         let Some(asked) = asked else {
-            return Step::Reply(unsupported(id));
+            return DriverEvent::Reply(unsupported(id));
         };
         // Of a session that this one has started, too: it is the same agent.
         let key = asked.tool_call.tool_call_id.0.to_string();
         self.call(asked.tool_call, true, steps);
         match self.calls.get(&key) {
             Some((call, _)) => self.asking.request(id, call, asked.options),
-            None => Step::Reply(unsupported(id)),
+            None => DriverEvent::Reply(unsupported(id)),
         }
     }
 
     /// Something that it tells.
-    fn told(&mut self, method: &str, params: &Value, steps: &mut Vec<Step>) {
+    fn told(&mut self, method: &str, params: &Value, steps: &mut Vec<DriverEvent>) {
         if method == PROTOCOL_LEVEL_METHOD_NAMES.cancel_request {
             steps.extend(self.asking.withdrawn(&params["requestId"]));
         }
@@ -342,19 +348,19 @@ impl Events {
             }
             SessionUpdate::ToolCallUpdate(update) => self.call(update, false, steps),
             // Of a session that this one has started: it works, but these are not the answer's words.
-            _ if !ours => steps.push(Step::Life),
+            _ if !ours => steps.push(DriverEvent::Life),
             SessionUpdate::AgentMessageChunk(chunk) => self.grow(chunk, steps),
             SessionUpdate::AgentThoughtChunk(_) | SessionUpdate::Plan(_) => {
-                steps.push(Step::State(Activity::Thinking));
+                steps.push(DriverEvent::State(Activity::Thinking));
             }
             SessionUpdate::UsageUpdate(usage) => self.cost(&usage),
             _ => {}
         }
     }
 
-    fn grow(&mut self, chunk: ContentChunk, steps: &mut Vec<Step>) {
+    fn grow(&mut self, chunk: ContentChunk, steps: &mut Vec<DriverEvent>) {
         let ContentBlock::Text(text) = chunk.content else {
-            return steps.push(Step::Life);
+            return steps.push(DriverEvent::Life);
         };
         let other = chunk.message_id.is_some() && chunk.message_id != self.message_id;
         if text.text.is_empty() {
@@ -365,14 +371,14 @@ impl Events {
             self.message_id = chunk.message_id;
         }
         self.messages.push(&text.text);
-        steps.extend([Step::State(Activity::Writing), Step::Grew]);
+        steps.extend([DriverEvent::State(Activity::Writing), DriverEvent::Grew]);
     }
 
     /// A tool call begins, goes on, is asked about, or is over.
-    fn call(&mut self, update: ToolCallUpdate, asked: bool, steps: &mut Vec<Step>) {
+    fn call(&mut self, update: ToolCallUpdate, asked: bool, steps: &mut Vec<DriverEvent>) {
         let id = update.tool_call_id.0.to_string();
         if self.calls.len() >= MOST_CALLS && !self.calls.contains_key(&id) {
-            return steps.push(Step::Life);
+            return steps.push(DriverEvent::Life);
         }
         let (call, told) = self
             .calls
@@ -386,7 +392,7 @@ impl Events {
         let begun = call.status == ToolCallStatus::InProgress;
         if !*told && (over || begun || asked || tool::is_told(call)) {
             *told = true;
-            steps.push(Step::Tool {
+            steps.push(DriverEvent::Tool {
                 id: id.clone(),
                 name: tool::name(call),
                 detail: tool::detail(call),
@@ -395,18 +401,18 @@ impl Events {
         let places = tool::places(call);
         if !places.is_empty() {
             let id = id.clone();
-            steps.push(Step::Touches { id, places });
+            steps.push(DriverEvent::Touches { id, places });
         }
         if over {
             let text = tool::gave(call);
             self.calls.remove(&id);
             if !text.is_empty() {
                 let id = id.clone();
-                steps.push(Step::Gave { id, text });
+                steps.push(DriverEvent::Gave { id, text });
             }
-            steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
+            steps.extend([DriverEvent::ToolDone(id), DriverEvent::State(Activity::Thinking)]);
         } else {
-            steps.push(Step::Life);
+            steps.push(DriverEvent::Life);
         }
     }
 
@@ -418,7 +424,7 @@ impl Events {
         }
     }
 
-    fn turn_over(&mut self, done: &PromptResponse, steps: &mut Vec<Step>) {
+    fn turn_over(&mut self, done: &PromptResponse, steps: &mut Vec<DriverEvent>) {
         if let Some(usage) = &done.usage {
             *self.tokens.get_or_insert(0) += usage.total_tokens;
         }
@@ -429,7 +435,7 @@ impl Events {
         {
             // Of a call that was refused some say no end.
             self.calls.clear();
-            return steps.extend([Step::ToolsDone, Step::Reply(self.say(&why))]);
+            return steps.extend([DriverEvent::ToolsDone, DriverEvent::Reply(self.say(&why))]);
         }
         match done.stop_reason {
             StopReason::EndTurn => self.over(Ok(()), steps),
@@ -451,7 +457,7 @@ impl Events {
         }
     }
 
-    fn failed_by(&mut self, why: Failure, details: &str, steps: &mut Vec<Step>) {
+    fn failed_by(&mut self, why: Failure, details: &str, steps: &mut Vec<DriverEvent>) {
         let details = match details.trim() {
             "" => "it failed and did not say why",
             details => details,
@@ -459,10 +465,10 @@ impl Events {
         self.over(Err(Failed::new(why, details)), steps);
     }
 
-    fn over(&mut self, end: Result<(), Failed>, steps: &mut Vec<Step>) {
+    fn over(&mut self, end: Result<(), Failed>, steps: &mut Vec<DriverEvent>) {
         self.end = Some(end);
         steps.extend(self.asking.over());
-        steps.push(Step::TurnOver);
+        steps.push(DriverEvent::TurnOver);
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        driver::{Step, folder_inside},
+        driver::{DriverEvent, folder_inside},
         shown::Shown,
         workspace_guard,
     },
@@ -43,13 +43,13 @@ impl Asking {
     }
 
     /// A `control_request` that nobody is asked about any more.
-    pub fn refuse(event: &Value) -> Step {
+    pub fn refuse(event: &Value) -> DriverEvent {
         Self::default().request(event)
     }
 
     /// A `control_request`: a question for a person, or something that this program does not have, which is
     /// refused at once so that it does not wait.
-    pub fn request(&mut self, event: &Value) -> Step {
+    pub fn request(&mut self, event: &Value) -> DriverEvent {
         let (id, request) = (str_at(event, "request_id"), &event["request"]);
         let tool = str_at(request, "tool_name");
         match (&self.dir, str_at(request, "subtype")) {
@@ -58,19 +58,21 @@ impl Asking {
                 let asked = asked(id, tool, input, dir);
                 self.pending
                     .insert(id.to_owned(), (tool.to_owned(), input.clone()));
-                Step::Ask(asked)
+                DriverEvent::Ask(asked)
             }
-            (None, "can_use_tool") => Step::Reply(denial(id, "Nobody can be asked in this run.")),
-            _ => Step::Reply(line(json!({
+            (None, "can_use_tool") => DriverEvent::Reply(denial(id, "Nobody can be asked in this run.")),
+            _ => DriverEvent::Reply(line(json!({
                 "subtype": "error", "request_id": id, "error": "not supported",
             }))),
         }
     }
 
     /// A `control_cancel_request`: it does not wait any more.
-    pub fn withdrawn(&mut self, event: &Value) -> Option<Step> {
+    pub fn withdrawn(&mut self, event: &Value) -> Option<DriverEvent> {
         let id = str_at(event, "request_id");
-        self.pending.remove(id).map(|_| Step::AskGone(id.to_owned()))
+        self.pending
+            .remove(id)
+            .map(|_| DriverEvent::AskGone(id.to_owned()))
     }
 
     /// A person's answer, as it is written to its standard input.
@@ -115,7 +117,7 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
         "Bash" => {
             let told = shown.command("command");
             shown.says("description");
-            told.then_some(Wanted::Call)
+            told.then_some(WiderRule::Call)
         }
         "Write" | "Edit" | "NotebookEdit" => {
             let file = ["file_path", "notebook_path"]
@@ -126,18 +128,19 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
             }
             // More than the text and its place cannot be granted with the folder.
             let known = tool == "NotebookEdit" || !shown.has_more_than(&["replace_all"]);
-            file.filter(|_| known).map(|file| Wanted::Folder(file.to_owned()))
+            file.filter(|_| known)
+                .map(|file| WiderRule::Folder(file.to_owned()))
         }
         QUESTION => {
             questions(&mut shown, input);
             None
         }
-        _ => tool.starts_with("mcp__").then_some(Wanted::Call),
+        _ => tool.starts_with("mcp__").then_some(WiderRule::Call),
     };
     let whole = shown.finish();
     let rule = rule.and_then(|rule| match rule {
-        Wanted::Call => Some(whole.rule(tool)),
-        Wanted::Folder(file) => folder_inside(dir, &file).map(GrantRule::Below),
+        WiderRule::Call => Some(whole.rule(tool)),
+        WiderRule::Folder(file) => folder_inside(dir, &file).map(GrantRule::Below),
     });
     whole.request(
         id.to_owned(),
@@ -149,7 +152,7 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
 
 /// What could be allowed for the rest of the thread: this very call, or writing below the folder of this file inside
 /// the run's own.
-enum Wanted {
+enum WiderRule {
     Call,
     Folder(String),
 }
@@ -210,7 +213,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut asking = Asking::new(Some(dir.path().to_owned()));
         let input = json!({ "command": "echo hi > x", "description": "writes" });
-        let Step::Ask(request) = asking.request(&asks("Bash", input.clone())) else {
+        let DriverEvent::Ask(request) = asking.request(&asks("Bash", input.clone())) else {
             panic!()
         };
         assert_eq!(
@@ -239,7 +242,7 @@ mod tests {
         asking.request(&asks("Bash", json!({ "command": "ls" })));
         assert_eq!(
             asking.withdrawn(&json!({ "request_id": "r1" })),
-            Some(Step::AskGone("r1".into()))
+            Some(DriverEvent::AskGone("r1".into()))
         );
         assert_eq!(asking.withdrawn(&json!({ "request_id": "r1" })), None);
     }
@@ -247,12 +250,12 @@ mod tests {
     #[test]
     fn where_nobody_can_be_asked_it_is_refused_at_once() {
         let mut asking = Asking::default();
-        let Step::Reply(no) = asking.request(&asks("Bash", json!({}))) else {
+        let DriverEvent::Reply(no) = asking.request(&asks("Bash", json!({}))) else {
             panic!()
         };
         assert!(no.contains("Nobody can be asked"));
         let unknown = json!({ "request_id": "r", "request": { "subtype": "hook_callback" } });
-        let Step::Reply(no) = asking.request(&unknown) else {
+        let DriverEvent::Reply(no) = asking.request(&unknown) else {
             panic!()
         };
         assert!(no.contains("not supported"));

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::super::{
     Run,
-    driver::{BEGAN_ANEW, Conclusion, Growing, LATE, Messages, Step, is_session_id, joined},
-    json_lines::{JsonLines, Talk},
+    driver::{AnswerProgress, BEGAN_ANEW, Conclusion, DriverEvent, LATE, Messages, is_session_id, joined},
+    json_lines::{JsonLines, Protocol},
     workspace_guard,
 };
 use super::{ask::Asking, message};
@@ -55,7 +55,7 @@ pub(in super::super) struct Events {
     /// The message that grows now has come in pieces: its whole blocks, which follow, say nothing new.
     in_pieces: bool,
     /// The texts of all results; there may be several, when something went on in the background.
-    answer: Growing,
+    answer: AnswerProgress,
     /// What the last result says: nothing, or why it failed.
     last: Option<Result<(), Failed>>,
     /// Its own words about an error, outside any result.
@@ -67,8 +67,8 @@ pub(in super::super) struct Events {
     spent: f64,
 }
 
-impl Talk for Events {
-    fn object(&mut self, event: &Value, steps: &mut Vec<Step>) {
+impl Protocol for Events {
+    fn object(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         if self.taken_up.is_some() {
             return self.before_ours(event, steps);
         }
@@ -76,7 +76,7 @@ impl Talk for Events {
             "system" => self.system(event, steps),
             // Of a tool that is an agent itself: it works, but these are not the answer's words.
             "stream_event" | "assistant" | "user" if event["parent_tool_use_id"].is_string() => {
-                steps.push(Step::Life);
+                steps.push(DriverEvent::Life);
                 self.tools(event, steps);
             }
             "stream_event" => self.stream(&event["event"], steps),
@@ -85,7 +85,7 @@ impl Talk for Events {
             "result" => self.result(event, steps),
             "control_request" => steps.push(self.asking.request(event)),
             "control_cancel_request" => steps.extend(self.asking.withdrawn(event)),
-            "tool_progress" => steps.push(Step::Life),
+            "tool_progress" => steps.push(DriverEvent::Life),
             _ => {}
         }
     }
@@ -164,7 +164,7 @@ impl Talk for Events {
 impl Events {
     /// What comes before our message is taken up: nothing of it is an answer to us. What it has cost counts all the
     /// same, since no other run will be told of it.
-    fn before_ours(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn before_ours(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         match str_at(event, "type") {
             "user" if self.taken_up.as_deref() == event["uuid"].as_str() => self.taken_up = None,
             // Newer versions say it sooner.
@@ -179,68 +179,68 @@ impl Events {
             "control_request" => steps.push(Asking::refuse(event)),
             "result" => {
                 self.usage(event);
-                steps.push(Step::Notice(LATE.to_owned()));
+                steps.push(DriverEvent::Notice(LATE.to_owned()));
             }
             _ => {}
         }
     }
 
-    fn system(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn system(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         match str_at(event, "subtype") {
             "init" => self.session(event, steps),
-            "api_retry" => steps.push(Step::Retry(retry(event))),
+            "api_retry" => steps.push(DriverEvent::Retry(retry(event))),
             "permission_denied" => {
-                steps.push(Step::Notice(format!(
+                steps.push(DriverEvent::Notice(format!(
                     "it may not use {}",
                     str_at(event, "tool_name")
                 )));
             }
             "thinking_tokens" | "task_started" | "task_updated" | "task_notification" => {
-                steps.push(Step::Life);
+                steps.push(DriverEvent::Life);
             }
             _ => {}
         }
     }
 
-    fn session(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn session(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         let id = str_at(event, "session_id");
         if self.session.is_some() || !is_session_id(id) {
             return;
         }
         if self.resume.as_deref().is_some_and(|resume| resume != id) {
-            steps.push(Step::Notice(BEGAN_ANEW.to_owned()));
+            steps.push(DriverEvent::Notice(BEGAN_ANEW.to_owned()));
             self.before = Totals::default();
         }
         self.session = Some(id.to_owned());
-        steps.push(Step::Session(id.to_owned()));
+        steps.push(DriverEvent::Session(id.to_owned()));
     }
 
-    fn stream(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn stream(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         match (str_at(event, "type"), str_at(&event["delta"], "type")) {
             ("message_start", _) => {
                 self.fresh = true;
                 self.in_pieces = false;
-                steps.push(Step::State(Activity::Thinking));
+                steps.push(DriverEvent::State(Activity::Thinking));
             }
             ("content_block_delta", "text_delta") => {
                 self.in_pieces = true;
                 self.grow(str_at(&event["delta"], "text"), steps);
             }
-            ("content_block_delta", "thinking_delta") => steps.push(Step::State(Activity::Thinking)),
-            _ => steps.push(Step::Life),
+            ("content_block_delta", "thinking_delta") => steps.push(DriverEvent::State(Activity::Thinking)),
+            _ => steps.push(DriverEvent::Life),
         }
     }
 
-    fn grow(&mut self, text: &str, steps: &mut Vec<Step>) {
+    fn grow(&mut self, text: &str, steps: &mut Vec<DriverEvent>) {
         if std::mem::take(&mut self.fresh) {
             self.messages.begin();
         }
         self.messages.push(text);
         self.unsaid |= !text.trim().is_empty();
-        steps.extend([Step::State(Activity::Writing), Step::Grew]);
+        steps.extend([DriverEvent::State(Activity::Writing), DriverEvent::Grew]);
     }
 
-    fn assistant(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn assistant(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         let message = &event["message"];
         let blocks = || array(&message["content"]);
         let texts = blocks().filter(|block| str_at(block, "type") == "text");
@@ -261,36 +261,36 @@ impl Events {
     }
 
     /// Tool calls that begin or are over.
-    fn tools(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn tools(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         for block in array(&event["message"]["content"]) {
             match str_at(block, "type") {
                 "tool_use" => {
                     let id = str_at(block, "id").to_owned();
-                    steps.push(Step::Tool {
+                    steps.push(DriverEvent::Tool {
                         id: id.clone(),
                         name: str_at(block, "name").to_owned(),
                         detail: detail(&block["input"]),
                     });
                     let places = workspace_guard::places(&block["input"]);
                     if !places.is_empty() {
-                        steps.push(Step::Touches { id, places });
+                        steps.push(DriverEvent::Touches { id, places });
                     }
                 }
                 "tool_result" => {
                     let text = result(&block["content"]);
                     if !text.is_empty() {
                         let id = str_at(block, "tool_use_id").to_owned();
-                        steps.push(Step::Gave { id, text });
+                        steps.push(DriverEvent::Gave { id, text });
                     }
-                    steps.push(Step::ToolDone(str_at(block, "tool_use_id").to_owned()));
-                    steps.push(Step::State(Activity::Thinking));
+                    steps.push(DriverEvent::ToolDone(str_at(block, "tool_use_id").to_owned()));
+                    steps.push(DriverEvent::State(Activity::Thinking));
                 }
                 _ => {}
             }
         }
     }
 
-    fn result(&mut self, event: &Value, steps: &mut Vec<Step>) {
+    fn result(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         let said = str_at(event, "result");
         let subtype = str_at(event, "subtype");
         // Not the subtype alone: API errors come as "success", and some errors say that they are none.
@@ -327,7 +327,7 @@ impl Events {
             Ok(())
         });
         self.usage(event);
-        steps.push(Step::TurnOver);
+        steps.push(DriverEvent::TurnOver);
     }
 
     fn usage(&mut self, event: &Value) {

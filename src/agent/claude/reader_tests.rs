@@ -2,7 +2,12 @@ use super::*;
 use crate::agent::driver::{Exit, Reader};
 
 /// What a run's lines come to: the steps but for signs of life, and the end.
-fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)) -> (Vec<Step>, Conclusion) {
+fn read(
+    resume: Option<&str>,
+    before: Totals,
+    lines: &[&str],
+    exit: (bool, &str),
+) -> (Vec<DriverEvent>, Conclusion) {
     let mut reader = ClaudeReader::new(resume.map(str::to_owned), before, None);
     let mut steps = Vec::new();
     for line in lines {
@@ -13,8 +18,8 @@ fn read(resume: Option<&str>, before: Totals, lines: &[&str], exit: (bool, &str)
         reader.feed(b"\n", &mut steps);
     }
     // What is touched has a test of its own.
-    let touched = |step: &Step| matches!(step, Step::Touches { .. } | Step::Gave { .. });
-    steps.retain(|step| !touched(step) && !matches!(step, Step::Life | Step::State(_)));
+    let touched = |step: &DriverEvent| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. });
+    steps.retain(|step| !touched(step) && !matches!(step, DriverEvent::Life | DriverEvent::State(_)));
     let exit = Exit {
         ok: exit.0,
         how: "exit code 1".to_owned(),
@@ -61,8 +66,16 @@ fn an_answer_in_pieces() {
         &[INIT, START, HELLO, THERE, WHOLE, DONE],
         (true, ""),
     );
-    let session = Step::Session("a759-1".to_owned());
-    assert_eq!(steps, [session, Step::Grew, Step::Grew, Step::TurnOver]);
+    let session = DriverEvent::Session("a759-1".to_owned());
+    assert_eq!(
+        steps,
+        [
+            session,
+            DriverEvent::Grew,
+            DriverEvent::Grew,
+            DriverEvent::TurnOver
+        ]
+    );
     assert_eq!(end.outcome, answer("hello there"));
     assert_eq!((end.usd, end.tokens), (Some(0.0008), Some(123)));
 }
@@ -199,9 +212,9 @@ fn retries_and_refusals_are_told() {
     assert_eq!(
         steps,
         [
-            Step::Retry("authentication failed (HTTP 401), attempt 1 of 10".to_owned()),
-            Step::Retry("the request failed (no connection), attempt 2 of 3".to_owned()),
-            Step::Notice("it may not use Write".to_owned()),
+            DriverEvent::Retry("authentication failed (HTTP 401), attempt 1 of 10".to_owned()),
+            DriverEvent::Retry("the request failed (no connection), attempt 2 of 3".to_owned()),
+            DriverEvent::Notice("it may not use Write".to_owned()),
         ]
     );
 }
@@ -221,7 +234,7 @@ fn tools() {
         ("{}", ""),
     ] {
         let (steps, _) = read(None, Totals::default(), &[&call(input)], (true, ""));
-        let [Step::Tool { id, name, detail }] = &*steps else {
+        let [DriverEvent::Tool { id, name, detail }] = &*steps else {
             panic!("{steps:?}")
         };
         assert_eq!((&**id, &**name, &**detail), ("t1", "Tool", want));
@@ -229,7 +242,7 @@ fn tools() {
     let over = r#"{"type":"user","message":{"role":"user","content":[{"tool_use_id":"t1","type":"tool_result","content":"x","is_error":true}]}}"#;
     assert_eq!(
         read(None, Totals::default(), &[over], (true, "")).0,
-        [Step::ToolDone("t1".to_owned())]
+        [DriverEvent::ToolDone("t1".to_owned())]
     );
 }
 
@@ -242,7 +255,7 @@ fn a_session_that_is_not_there() {
         &[gone],
         (false, "No conversation found with session ID: b"),
     );
-    assert_eq!(steps, [Step::TurnOver]);
+    assert_eq!(steps, [DriverEvent::TurnOver]);
     assert!(end.session_lost);
     assert_eq!(end.outcome, failed("No conversation found with session ID: b"));
     // Only on standard error, where the id is none at all.
@@ -255,8 +268,8 @@ fn a_session_that_is_not_there() {
     assert!(end.session_lost);
     // A new one without a word.
     let (steps, end) = read(Some("b"), Totals::default(), &[INIT, DONE], (true, ""));
-    assert!(matches!(&steps[0], Step::Notice(_)), "{steps:?}");
-    assert_eq!(steps[1], Step::Session("a759-1".to_owned()));
+    assert!(matches!(&steps[0], DriverEvent::Notice(_)), "{steps:?}");
+    assert_eq!(steps[1], DriverEvent::Session("a759-1".to_owned()));
     assert!(!end.session_lost);
 }
 
@@ -264,14 +277,14 @@ fn a_session_that_is_not_there() {
 fn whoever_asks_for_leave_is_refused() {
     let ask = r#"{"type":"control_request","request_id":"9d","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{}}}"#;
     let (steps, _) = read(None, Totals::default(), &[ask], (true, ""));
-    let [Step::Reply(reply)] = &*steps else {
+    let [DriverEvent::Reply(reply)] = &*steps else {
         panic!("{steps:?}")
     };
     assert!(reply.ends_with('\n') && reply.contains(r#""behavior":"deny""#) && reply.contains(r#""9d""#));
     let other = r#"{"type":"control_request","request_id":"9d","request":{"subtype":"mcp_message"}}"#;
     let (steps, _) = read(None, Totals::default(), &[other], (true, ""));
     assert!(
-        matches!(&*steps, [Step::Reply(reply)] if reply.contains(r#""error""#)),
+        matches!(&*steps, [DriverEvent::Reply(reply)] if reply.contains(r#""error""#)),
         "{steps:?}"
     );
 }
@@ -345,12 +358,12 @@ fn what_tools_touch_and_give_back_is_passed_on() {
     for line in [read, done] {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     }
-    steps.retain(|step| matches!(step, Step::Touches { .. } | Step::Gave { .. }));
-    let touches = |id: &str, places: &[&str]| Step::Touches {
+    steps.retain(|step| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. }));
+    let touches = |id: &str, places: &[&str]| DriverEvent::Touches {
         id: id.to_owned(),
         places: places.iter().map(|place| (*place).to_owned()).collect(),
     };
-    let gave = |id: &str, text: &str| Step::Gave {
+    let gave = |id: &str, text: &str| DriverEvent::Gave {
         id: id.to_owned(),
         text: text.to_owned(),
     };

@@ -4,8 +4,8 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
 
 use super::super::{
-    driver::{BEGAN_ANEW, Conclusion, Messages, Step, is_session_id},
-    json_lines::{JsonLines, Talk},
+    driver::{BEGAN_ANEW, Conclusion, DriverEvent, Messages, is_session_id},
+    json_lines::{JsonLines, Protocol},
     workspace_guard,
 };
 use crate::core::{
@@ -44,11 +44,11 @@ pub(in super::super) struct Events {
     begun: Vec<String>,
 }
 
-impl Talk for Events {
-    fn object(&mut self, event: &Value, steps: &mut Vec<Step>) {
+impl Protocol for Events {
+    fn object(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         match str_at(event, "type") {
             "thread.started" => self.session(str_at(event, "thread_id"), steps),
-            "turn.started" => steps.push(Step::State(Activity::Thinking)),
+            "turn.started" => steps.push(DriverEvent::State(Activity::Thinking)),
             "item.started" | "item.updated" => self.item(&event["item"], false, steps),
             "item.completed" => self.item(&event["item"], true, steps),
             "turn.completed" => {
@@ -59,17 +59,17 @@ impl Talk for Events {
                     .iter()
                     .filter_map(|key| usage[*key].as_u64())
                     .reduce(u64::saturating_add);
-                steps.push(Step::TurnOver);
+                steps.push(DriverEvent::TurnOver);
             }
             "turn.failed" => {
                 let message = str_at(&event["error"], "message");
                 self.turn = Some(Err(failed(message)));
-                steps.push(Step::TurnOver);
+                steps.push(DriverEvent::TurnOver);
             }
             // Not final: each retry says so too.
             "error" => {
                 self.complaint = unwrapped(str_at(event, "message"));
-                steps.extend([Step::ToolsDone, Step::Retry(self.complaint.clone())]);
+                steps.extend([DriverEvent::ToolsDone, DriverEvent::Retry(self.complaint.clone())]);
             }
             _ => {}
         }
@@ -110,18 +110,18 @@ impl Talk for Events {
 
 impl Events {
     /// An id that it does not know begins a new session without a word; so what comes back is compared.
-    fn session(&mut self, id: &str, steps: &mut Vec<Step>) {
+    fn session(&mut self, id: &str, steps: &mut Vec<DriverEvent>) {
         if !is_session_id(id) {
             return;
         }
         if self.resume.as_deref().is_some_and(|resume| resume != id) {
-            steps.push(Step::Notice(BEGAN_ANEW.to_owned()));
+            steps.push(DriverEvent::Notice(BEGAN_ANEW.to_owned()));
             self.before = Totals::default();
         }
-        steps.push(Step::Session(id.to_owned()));
+        steps.push(DriverEvent::Session(id.to_owned()));
     }
 
-    fn item(&mut self, item: &Value, completed: bool, steps: &mut Vec<Step>) {
+    fn item(&mut self, item: &Value, completed: bool, steps: &mut Vec<DriverEvent>) {
         match str_at(item, "type") {
             "agent_message" => {
                 if self.item != str_at(item, "id") {
@@ -129,23 +129,34 @@ impl Events {
                     self.messages.begin();
                 }
                 self.messages.set(str_at(item, "text"));
-                steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
+                steps.extend([
+                    DriverEvent::ToolsDone,
+                    DriverEvent::State(Activity::Writing),
+                    DriverEvent::Grew,
+                ]);
             }
-            "reasoning" => steps.push(Step::State(Activity::Thinking)),
+            "reasoning" => steps.push(DriverEvent::State(Activity::Thinking)),
             // A warning, such as an unknown model.
-            "error" if completed => steps.push(Step::Notice(unwrapped(str_at(item, "message")))),
+            "error" if completed => steps.push(DriverEvent::Notice(unwrapped(str_at(item, "message")))),
             kind => match tool(kind, item) {
                 Some((name, detail)) => self.tool(item, name, detail, completed, steps),
-                None => steps.push(Step::Life),
+                None => steps.push(DriverEvent::Life),
             },
         }
     }
 
-    fn tool(&mut self, item: &Value, name: String, detail: String, completed: bool, steps: &mut Vec<Step>) {
+    fn tool(
+        &mut self,
+        item: &Value,
+        name: String,
+        detail: String,
+        completed: bool,
+        steps: &mut Vec<DriverEvent>,
+    ) {
         let id = str_at(item, "id").to_owned();
         if !self.begun.contains(&id) {
             self.begun.push(id.clone());
-            steps.push(Step::Tool {
+            steps.push(DriverEvent::Tool {
                 id: id.clone(),
                 name,
                 detail,
@@ -159,7 +170,7 @@ impl Events {
         if completed {
             steps.extend(gave(&id, &[&item["aggregated_output"], &item["result"]]));
             self.begun.retain(|begun| *begun != id);
-            steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
+            steps.extend([DriverEvent::ToolDone(id), DriverEvent::State(Activity::Thinking)]);
         }
     }
 }
@@ -187,7 +198,7 @@ fn tool(kind: &str, item: &Value) -> Option<(String, String)> {
 }
 
 /// The places that a call names, in its words and in the changes that it makes.
-pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<Step> {
+pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<DriverEvent> {
     let said = words
         .iter()
         .filter(|value| !value.is_null())
@@ -202,11 +213,11 @@ pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<Ste
         .map(str::to_owned);
     let places: Vec<String> = said.chain(changed).collect();
     let id = id.to_owned();
-    (!places.is_empty()).then_some(Step::Touches { id, places })
+    (!places.is_empty()).then_some(DriverEvent::Touches { id, places })
 }
 
 /// What a call gave back.
-pub(super) fn gave(id: &str, results: &[&Value]) -> Option<Step> {
+pub(super) fn gave(id: &str, results: &[&Value]) -> Option<DriverEvent> {
     let result = results.iter().find(|value| !value.is_null())?;
     let text = match result.as_str() {
         Some(text) => text.to_owned(),
@@ -220,7 +231,7 @@ pub(super) fn gave(id: &str, results: &[&Value]) -> Option<Step> {
         }
     };
     let id = id.to_owned();
-    (!text.is_empty()).then_some(Step::Gave { id, text })
+    (!text.is_empty()).then_some(DriverEvent::Gave { id, text })
 }
 
 /// A turn that failed, as the program says so: perhaps in the raw words of a server.

@@ -1,7 +1,12 @@
 use super::*;
 use crate::agent::driver::{Exit, Reader};
 
-fn read(resume: Option<&str>, before: u64, lines: &[&str], exit: (bool, &str)) -> (Vec<Step>, Conclusion) {
+fn read(
+    resume: Option<&str>,
+    before: u64,
+    lines: &[&str],
+    exit: (bool, &str),
+) -> (Vec<DriverEvent>, Conclusion) {
     let mut reader = CodexReader::new(
         resume.map(str::to_owned),
         Totals {
@@ -15,8 +20,8 @@ fn read(resume: Option<&str>, before: u64, lines: &[&str], exit: (bool, &str)) -
         reader.feed(b"\n", &mut steps);
     }
     // What is touched has a test of its own.
-    let touched = |step: &Step| matches!(step, Step::Touches { .. } | Step::Gave { .. });
-    steps.retain(|step| !touched(step) && !matches!(step, Step::Life | Step::State(_)));
+    let touched = |step: &DriverEvent| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. });
+    steps.retain(|step| !touched(step) && !matches!(step, DriverEvent::Life | DriverEvent::State(_)));
     let exit = Exit {
         ok: exit.0,
         how: "exit code 1".to_owned(),
@@ -54,9 +59,9 @@ fn for_the_owner(end: Conclusion) -> Conclusion {
 #[test]
 fn the_last_message_is_the_answer() {
     let (steps, end) = read(None, 0, &[THREAD, TURN, LOOK, FOUND, OVER], (true, ""));
-    assert_eq!(steps[0], Step::Session("01a2023a-1".to_owned()));
-    assert_eq!(steps.iter().filter(|step| **step == Step::Grew).count(), 2);
-    assert_eq!(steps.last(), Some(&Step::TurnOver));
+    assert_eq!(steps[0], DriverEvent::Session("01a2023a-1".to_owned()));
+    assert_eq!(steps.iter().filter(|step| **step == DriverEvent::Grew).count(), 2);
+    assert_eq!(steps.last(), Some(&DriverEvent::TurnOver));
     assert_eq!(end.outcome, answer("Found it."));
     assert_eq!((end.usd, end.tokens), (None, Some(240)));
     // After a reconnect a message may come twice.
@@ -92,8 +97,8 @@ fn a_session_that_is_not_there() {
     assert_eq!(
         steps[..2],
         [
-            Step::Notice(BEGAN_ANEW.to_owned()),
-            Step::Session("01a2023a-1".to_owned())
+            DriverEvent::Notice(BEGAN_ANEW.to_owned()),
+            DriverEvent::Session("01a2023a-1".to_owned())
         ]
     );
     assert!(!end.session_lost);
@@ -110,7 +115,7 @@ fn a_session_that_is_not_there() {
 fn failures() {
     let refused = r#"{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized: Incorrect API key provided."}}"#;
     let (steps, end) = read(None, 0, &[THREAD, TURN, RECONNECT, refused], (false, ""));
-    assert!(steps.contains(&Step::Retry(
+    assert!(steps.contains(&DriverEvent::Retry(
         "Reconnecting... 1/1 (unexpected status 401 …)".to_owned()
     )));
     assert_eq!(
@@ -151,7 +156,7 @@ fn tools_and_warnings() {
         r#"{"type":"item.completed","item":{"id":"item_1","type":"file_change","changes":[{"path":"/a/new.txt","kind":"add"},{"path":"/b","kind":"add"}],"status":"completed"}}"#,
         r#"{"type":"item.started","item":{"id":"item_2","type":"mcp_tool_call","server":"nx","tool":"send","arguments":{"a":1}}}"#,
     ];
-    let tool = |id: &str, name: &str, detail: &str| Step::Tool {
+    let tool = |id: &str, name: &str, detail: &str| DriverEvent::Tool {
         id: id.to_owned(),
         name: name.to_owned(),
         detail: detail.to_owned(),
@@ -159,11 +164,11 @@ fn tools_and_warnings() {
     assert_eq!(
         read(None, 0, &lines, (true, "")).0,
         [
-            Step::Notice("Model metadata for `x` not found.".to_owned()),
+            DriverEvent::Notice("Model metadata for `x` not found.".to_owned()),
             tool("item_0", "shell", "/bin/bash -lc ls"),
-            Step::ToolDone("item_0".to_owned()),
+            DriverEvent::ToolDone("item_0".to_owned()),
             tool("item_1", "edit", "/a/new.txt /b"),
-            Step::ToolDone("item_1".to_owned()),
+            DriverEvent::ToolDone("item_1".to_owned()),
             tool("item_2", "nx.send", r#"{"a":1}"#),
         ]
     );
@@ -185,7 +190,7 @@ fn what_is_unknown_is_skipped() {
         OVER,
     ];
     let (steps, end) = read(None, 0, &lines, (true, ""));
-    assert!(!steps.iter().any(|step| matches!(step, Step::Session(_))));
+    assert!(!steps.iter().any(|step| matches!(step, DriverEvent::Session(_))));
     assert_eq!(end.outcome, answer("Found it."));
 }
 
@@ -200,13 +205,13 @@ fn what_tools_touch_and_give_back_is_passed_on() {
     ] {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     }
-    steps.retain(|step| matches!(step, Step::Touches { .. } | Step::Gave { .. }));
+    steps.retain(|step| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. }));
     let words = ["/bin/bash", "-lc", "cat", "/etc/hosts"];
-    let touches = |id: &str, places: &[&str]| Step::Touches {
+    let touches = |id: &str, places: &[&str]| DriverEvent::Touches {
         id: id.to_owned(),
         places: places.iter().map(|place| (*place).to_owned()).collect(),
     };
-    let gave = Step::Gave {
+    let gave = DriverEvent::Gave {
         id: "item_0".to_owned(),
         text: "127.0.0.1\n".to_owned(),
     };

@@ -7,7 +7,7 @@ use super::models::{Api, Turn};
 use super::*;
 use crate::{
     agent::{
-        Agents, Told,
+        Agents, PooledProgramEnd,
         tests::support::{PATIENCE, carriers, ended, eventually, failure, notices, permission, to_the_end},
     },
     core::runs::{Ending, Outcome, ToolAnswer},
@@ -76,7 +76,7 @@ fn next(stage: &mut Stage, last: &Ending, text: &str) {
     stage.run.before = last.totals;
 }
 
-async fn told(agents: &mut Agents) -> Told {
+async fn told(agents: &mut Agents) -> PooledProgramEnd {
     let told = tokio::time::timeout(PATIENCE, agents.told.recv()).await;
     told.expect("nothing is told").expect("the agents are there")
 }

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::support::*;
 use crate::{
-    agent::{Agents, Told},
+    agent::{Agents, PooledProgramEnd},
     core::runs::{
         Ending, Outcome, RunEvent,
         settings::{Kind, Permissions},
@@ -72,7 +72,7 @@ async fn run(agents: &Agents, stage: &Stage) -> Ending {
     ended(&to_the_end(&mut agents.start(stage.run.clone())).await).clone()
 }
 
-async fn told(agents: &mut Agents) -> Told {
+async fn told(agents: &mut Agents) -> PooledProgramEnd {
     let told = timeout(PATIENCE, agents.told.recv());
     told.await
         .expect("nothing is told")
@@ -116,7 +116,7 @@ async fn the_next_run_of_the_session_goes_on_in_it() {
         assert_eq!(pids(&stage).len(), 1, "{kind:?}");
 
         agents.close();
-        let gone = Told {
+        let gone = PooledProgramEnd {
             began_with: mark.clone(),
             gone: true,
             why: None,

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::{
-        driver::{Exit, Reader, Step},
-        runner,
+        driver::{DriverEvent, Exit, Reader},
+        run::runner,
         tests::support::Stage,
     },
     core::runs::{
@@ -18,7 +18,7 @@ use crate::{
 
 /// Something that a program says.
 #[derive(Debug, Clone)]
-enum Said {
+enum PoolEpoch {
     Text(u16),
     Tool,
     Ask(u8),
@@ -28,15 +28,15 @@ enum Said {
     Garbage(Vec<u8>),
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn said() -> impl Strategy<Value = PoolEpoch> {
     prop_oneof![
-        4 => (0..1000u16).prop_map(Said::Text),
-        1 => Just(Said::Tool),
-        1 => (0..3u8).prop_map(Said::Ask),
-        1 => Just(Said::Empty),
-        2 => Just(Said::Done),
-        1 => Just(Said::Failed),
-        1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Said::Garbage),
+        4 => (0..1000u16).prop_map(PoolEpoch::Text),
+        1 => Just(PoolEpoch::Tool),
+        1 => (0..3u8).prop_map(PoolEpoch::Ask),
+        1 => Just(PoolEpoch::Empty),
+        2 => Just(PoolEpoch::Done),
+        1 => Just(PoolEpoch::Failed),
+        1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(PoolEpoch::Garbage),
     ]
 }
 
@@ -65,50 +65,54 @@ fn reader(kind: Kind) -> Box<dyn Reader> {
 }
 
 /// How `kind` says it, with a number for what needs one.
-fn line(kind: Kind, said: &Said, nth: usize) -> Vec<u8> {
+fn line(kind: Kind, said: &PoolEpoch, nth: usize) -> Vec<u8> {
     let object = match (kind, said) {
-        (_, Said::Garbage(bytes)) => return [bytes, &b"\n"[..]].concat(),
-        (Kind::Command, Said::Text(n)) => return format!("word-{n}\n").into_bytes(),
-        (Kind::Claude, Said::Text(n)) => json!({ "type": "assistant",
+        (_, PoolEpoch::Garbage(bytes)) => return [bytes, &b"\n"[..]].concat(),
+        (Kind::Command, PoolEpoch::Text(n)) => return format!("word-{n}\n").into_bytes(),
+        (Kind::Claude, PoolEpoch::Text(n)) => json!({ "type": "assistant",
             "message": { "content": [{ "type": "text", "text": format!("word-{n}\n") }] } }),
-        (Kind::Claude, Said::Tool) => json!({ "type": "assistant",
+        (Kind::Claude, PoolEpoch::Tool) => json!({ "type": "assistant",
             "message": { "content": [{ "type": "tool_use", "id": nth, "name": "Bash", "input": {} }] } }),
-        (Kind::Claude, Said::Ask(n)) => json!({ "type": "control_request", "request_id": n.to_string(),
+        (Kind::Claude, PoolEpoch::Ask(n)) => json!({ "type": "control_request", "request_id": n.to_string(),
             "request": { "subtype": "can_use_tool", "tool_name": "Bash", "input": { "command": "ls" } } }),
-        (Kind::Claude, Said::Done) => {
+        (Kind::Claude, PoolEpoch::Done) => {
             json!({ "type": "result", "subtype": "success", "is_error": false, "result": "so it is" })
         }
-        (Kind::Claude, Said::Empty) => {
+        (Kind::Claude, PoolEpoch::Empty) => {
             json!({ "type": "result", "subtype": "success", "is_error": false, "result": "" })
         }
-        (Kind::Claude, Said::Failed) => {
+        (Kind::Claude, PoolEpoch::Failed) => {
             json!({ "type": "result", "subtype": "error_max_turns", "is_error": false })
         }
-        (Kind::Codex, Said::Text(n)) => {
+        (Kind::Codex, PoolEpoch::Text(n)) => {
             json!({ "method": "item/completed", "params": { "threadId": "s", "turnId": "u",
             "item": { "type": "agentMessage", "id": nth.to_string(), "text": format!("word-{n}\n") } } })
         }
-        (Kind::Codex, Said::Tool) => {
+        (Kind::Codex, PoolEpoch::Tool) => {
             json!({ "method": "item/started", "params": { "threadId": "s", "turnId": "u",
             "item": { "type": "commandExecution", "id": nth.to_string(), "command": "ls" } } })
         }
-        (Kind::Codex, Said::Ask(n)) => json!({ "id": n, "method": "item/commandExecution/requestApproval",
-            "params": { "threadId": "s", "turnId": "u", "command": "ls" } }),
-        (Kind::Codex, Said::Done | Said::Empty) => json!({ "method": "turn/completed",
+        (Kind::Codex, PoolEpoch::Ask(n)) => {
+            json!({ "id": n, "method": "item/commandExecution/requestApproval",
+            "params": { "threadId": "s", "turnId": "u", "command": "ls" } })
+        }
+        (Kind::Codex, PoolEpoch::Done | PoolEpoch::Empty) => json!({ "method": "turn/completed",
             "params": { "threadId": "s", "turn": { "id": "u", "status": "completed" } } }),
-        (Kind::Codex, Said::Failed) => json!({ "method": "turn/completed",
+        (Kind::Codex, PoolEpoch::Failed) => json!({ "method": "turn/completed",
             "params": { "threadId": "s", "turn": { "id": "u", "status": "failed" } } }),
-        (Kind::Acp, Said::Text(n)) => update(json!({ "sessionUpdate": "agent_message_chunk",
+        (Kind::Acp, PoolEpoch::Text(n)) => update(json!({ "sessionUpdate": "agent_message_chunk",
             "content": { "type": "text", "text": format!("word-{n}\n") } })),
-        (Kind::Acp, Said::Tool) => {
+        (Kind::Acp, PoolEpoch::Tool) => {
             update(json!({ "sessionUpdate": "tool_call", "toolCallId": nth.to_string(), "title": "t" }))
         }
-        (Kind::Acp, Said::Ask(n)) => {
+        (Kind::Acp, PoolEpoch::Ask(n)) => {
             json!({ "id": n, "method": "session/request_permission", "params": { "sessionId": "s",
             "toolCall": { "toolCallId": nth.to_string(), "rawInput": { "command": "ls" } }, "options": [] } })
         }
-        (Kind::Acp, Said::Done | Said::Empty) => json!({ "id": 10, "result": { "stopReason": "end_turn" } }),
-        (Kind::Acp, Said::Failed) => json!({ "id": 10, "result": { "stopReason": "max_tokens" } }),
+        (Kind::Acp, PoolEpoch::Done | PoolEpoch::Empty) => {
+            json!({ "id": 10, "result": { "stopReason": "end_turn" } })
+        }
+        (Kind::Acp, PoolEpoch::Failed) => json!({ "id": 10, "result": { "stopReason": "max_tokens" } }),
         _ => json!({ "type": "nothing" }),
     };
     match kind {
@@ -147,18 +151,18 @@ proptest! {
         let conclusion = reader.conclude(&exit);
         let written = reader.written();
         let last = all.iter().rev().find_map(|said| match said {
-            Said::Text(n) => Some(format!("word-{n}")),
+            PoolEpoch::Text(n) => Some(format!("word-{n}")),
             _ => None,
         });
         match conclusion.outcome {
             Outcome::Answer(answer) => {
                 prop_assert!(!answer.trim().is_empty());
                 // It said that it was done, and that it was done well.
-                let ends = all.iter().rev().find(|said| matches!(said, Said::Done | Said::Empty | Said::Failed));
+                let ends = all.iter().rev().find(|said| matches!(said, PoolEpoch::Done | PoolEpoch::Empty | PoolEpoch::Failed));
                 if kind == Kind::Command {
                     prop_assert!(ok);
                 } else {
-                    prop_assert!(matches!(ends, Some(Said::Done | Said::Empty)), "{ends:?}");
+                    prop_assert!(matches!(ends, Some(PoolEpoch::Done | PoolEpoch::Empty)), "{ends:?}");
                 }
                 if kind != Kind::Claude && let Some(last) = last {
                     prop_assert!(answer.contains(&last), "{answer} has no {last}");
@@ -167,9 +171,9 @@ proptest! {
             Outcome::Failed(Failed { details, .. }) => {
                 prop_assert!(!details.is_empty());
                 // All that it wrote since the last answer is kept.
-                let since = all.iter().rposition(|said| kind == Kind::Claude && matches!(said, Said::Done));
+                let since = all.iter().rposition(|said| kind == Kind::Claude && matches!(said, PoolEpoch::Done));
                 for said in &all[since.map_or(0, |at| at + 1)..] {
-                    if let Said::Text(n) = said {
+                    if let PoolEpoch::Text(n) = said {
                         prop_assert!(written.contains(&format!("word-{n}\n")) || written.ends_with(&format!("word-{n}")), "{written:?}");
                     }
                 }
@@ -177,7 +181,7 @@ proptest! {
             Outcome::Cancelled => prop_assert!(false),
         }
         for step in steps {
-            if let Step::Ask(request) = step {
+            if let DriverEvent::Ask(request) = step {
                 prop_assert_eq!(request.what, "ls");
             }
         }
@@ -246,7 +250,7 @@ fn shown(kind: Kind, tool: &str, input: &Value) -> Option<(String, String, Optio
     let (mut reader, mut steps) = (reader(kind), Vec::new());
     reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     steps.into_iter().find_map(|step| match step {
-        Step::Ask(request) => Some((request.tool, request.what, request.rule)),
+        DriverEvent::Ask(request) => Some((request.tool, request.what, request.rule)),
         _ => None,
     })
 }

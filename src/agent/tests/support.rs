@@ -5,11 +5,14 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Dur
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::{Agents, Handle, Run, runner, tail::Waits};
-use crate::core::runs::{
-    Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
-    ask::{Approved, Ask, Speaker},
-    settings::{Agent, Kind},
+use super::super::{Agents, Handle, Run};
+use crate::{
+    agent::run::{runner, tail::TailLimits},
+    core::runs::{
+        Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
+        ask::{Approved, Ask, Speaker},
+        settings::{Agent, Kind},
+    },
 };
 
 /// Far longer than anything takes; a test that waits for so long has failed.
@@ -41,7 +44,7 @@ pub(in super::super) struct Stage {
     pub dir: TempDir,
     pub run: Run,
     pub env: Vec<(String, String)>,
-    pub waits: Waits,
+    pub waits: TailLimits,
 }
 
 impl Stage {
@@ -77,7 +80,7 @@ impl Stage {
             dir,
             run,
             env,
-            waits: Waits::default(),
+            waits: TailLimits::default(),
         }
     }
 
@@ -99,7 +102,7 @@ impl Stage {
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        Agents::within(runner::Surroundings {
+        Agents::within(runner::HostEnvironment {
             env,
             grace: Duration::from_millis(200),
             waits: self.waits,

@@ -40,7 +40,7 @@ pub struct Used {
 
 /// How an agent stands with its budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Standing {
+pub struct BudgetUse {
     /// Automatic runs that began today.
     pub runs: usize,
     /// US dollars that all its runs of today have cost.
@@ -53,7 +53,7 @@ pub struct Standing {
 
 impl Budget {
     /// Whether an agent that stands so may run by itself; else why not.
-    pub(in crate::core) fn check(&self, agent: &str, standing: &Standing) -> Result<(), String> {
+    pub(in crate::core) fn check(&self, agent: &str, standing: &BudgetUse) -> Result<(), String> {
         let (reached, missing) = match self.unit {
             Unit::Dollars(most) => (
                 standing.usd >= most,
@@ -79,7 +79,7 @@ impl Budget {
     }
 
     /// For a person: `3 of 50 automatic runs today, $1.20 of $5.00 (list price)`.
-    pub fn in_words(&self, standing: &Standing) -> String {
+    pub fn in_words(&self, standing: &BudgetUse) -> String {
         let runs = format!("{} of {} automatic runs today", standing.runs, self.runs);
         let unit = match self.unit {
             Unit::Dollars(most) => format!(", ${:.2} of ${most:.2} (list price)", standing.usd),
@@ -123,7 +123,7 @@ mod tests {
             (Budget::default(), 50, 0.0, 0, used(None, None), false),
         ];
         for (budget, runs, usd, tokens, last, may) in table {
-            let standing = Standing {
+            let standing = BudgetUse {
                 runs,
                 usd,
                 tokens,

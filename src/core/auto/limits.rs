@@ -7,7 +7,7 @@ use nexscope_relay::protocol::same_name;
 
 use crate::core::{
     Millis, Steady,
-    auto::budget::{Budget, Standing, Used},
+    auto::budget::{Budget, BudgetUse, Used},
 };
 
 /// Auto mode's limits.
@@ -135,11 +135,11 @@ impl Guard {
     }
 
     /// How `agent` stands with its budget.
-    pub fn standing(&self, agent: &str, now: Steady) -> Standing {
-        let mut standing = Standing {
+    pub fn standing(&self, agent: &str, now: Steady) -> BudgetUse {
+        let mut standing = BudgetUse {
             runs: self.runs_today(agent, now),
             last: self.last.get(agent).copied(),
-            ..Standing::default()
+            ..BudgetUse::default()
         };
         for (at, of, used) in &self.used {
             if of == agent && now.since(*at) < DAY {

@@ -12,11 +12,11 @@ use crate::core::{Post, Room};
 /// The newest answer of each member to each question that went to several: by the question's id and the
 /// member's name in lower case, the answer's number.
 #[derive(Debug, Default)]
-pub(in crate::core) struct Gathered(HashMap<(String, String), u32>);
+pub(in crate::core) struct GroupAnswers(HashMap<(String, String), u32>);
 
 /// One of those who were asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct One<'a> {
+pub struct Recipient<'a> {
     /// Who.
     pub name: &'a str,
     /// How far the question has come there, and why; none before it has arrived.
@@ -29,7 +29,7 @@ pub struct One<'a> {
     pub answer: Option<&'a Post>,
 }
 
-impl One<'_> {
+impl Recipient<'_> {
     /// Whether it has answered.
     pub fn has_answered(&self) -> bool {
         self.answer.is_some() || matches!(self.state, Some((ReceiptState::Answered, _)))
@@ -55,7 +55,7 @@ impl Room {
     }
 
     /// Each of those whom a message of ours asks, where they are several; else nobody.
-    pub fn asked(&self, post: &Post) -> Vec<One<'_>> {
+    pub fn asked(&self, post: &Post) -> Vec<Recipient<'_>> {
         let asked = self.outbox.get(&post.id).filter(|_| post.mine && post.asks);
         let Some(asked) = asked.filter(|asked| asked.to.len() > 1) else {
             return Vec::new();
@@ -74,7 +74,7 @@ impl Room {
         };
         let all = asked.to.iter().map(|name| {
             let (state, doing, answer) = one(name);
-            One {
+            Recipient {
                 name,
                 state: state.map(|(state, why)| (*state, why.as_str())),
                 absent: asked.absent.iter().any(|gone| same_name(gone, name)),

@@ -9,7 +9,7 @@ use crate::core::{
 
 /// What is new about the key of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::core) enum KeyNews {
+pub(in crate::core) enum KeyChange {
     /// It is seen for the first time, and remembered.
     First {
         /// The name.
@@ -35,13 +35,18 @@ pub(in crate::core) struct Features {
 
 impl Room {
     /// Keeps what was seen for the first time, and tells our person what has changed.
-    pub(in crate::core) fn keys_seen(&mut self, news: Vec<KeyNews>, now: Millis, effects: &mut Vec<Effect>) {
+    pub(in crate::core) fn keys_seen(
+        &mut self,
+        news: Vec<KeyChange>,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) {
         for one in news {
             match one {
-                KeyNews::First { name, key } => {
+                KeyChange::First { name, key } => {
                     effects.push(Effect::Keep(Box::new(Record::Known { name, key })));
                 }
-                KeyNews::Changed { name } => {
+                KeyChange::Changed { name } => {
                     self.timeline.note(
                         format!(
                             "{name} has come with another key than before: perhaps somebody else. What waits for \

@@ -8,7 +8,7 @@ use crate::{
     core::{
         Millis,
         chat::{
-            identity::KeyNews,
+            identity::KeyChange,
             pins::{Look, NAMES, Pins},
             timeline::LINE_MAX,
         },
@@ -19,7 +19,7 @@ use crate::{
 /// Everybody in the room.
 #[derive(Debug, Default)]
 pub struct Members {
-    list: Vec<Seen>,
+    list: Vec<RoomMember>,
     /// The key that each name is known by.
     pub(in crate::core) pins: Pins,
     /// Who was here before the connection broke and is not yet again; and when it was made again.
@@ -34,7 +34,7 @@ const RETURNING: Millis = 120_000;
 
 /// A member, cleaned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct RoomMember {
     /// The name.
     pub name: String,
     /// Proof of who it is, where there is one.
@@ -57,7 +57,7 @@ pub struct Seen {
     pub doing: BTreeMap<String, Activity>,
 }
 
-impl Seen {
+impl RoomMember {
     fn new(member: Member) -> Self {
         Self {
             name: text::clean_line(&member.name, 32),
@@ -81,12 +81,12 @@ impl Seen {
 
 impl Members {
     /// Everybody, sorted by name.
-    pub fn list(&self) -> &[Seen] {
+    pub fn list(&self) -> &[RoomMember] {
         &self.list
     }
 
     /// The member with that name.
-    pub fn get(&self, name: &str) -> Option<&Seen> {
+    pub fn get(&self, name: &str) -> Option<&RoomMember> {
         self.list.iter().find(|member| same_name(&member.name, name))
     }
 
@@ -95,7 +95,7 @@ impl Members {
         members: Vec<Member>,
         me: &str,
         now: Millis,
-    ) -> Vec<KeyNews> {
+    ) -> Vec<KeyChange> {
         let here = |name: &str| members.iter().any(|member| same_name(&member.name, name));
         let names = self.list.iter().map(|member| member.name.clone());
         let gone: Vec<String> = names.filter(|name| !here(name)).collect();
@@ -116,15 +116,15 @@ impl Members {
         }
         // What was told before is not told again.
         news.retain(|one| match one {
-            KeyNews::Changed { name } => !doubtful.iter().any(|known| same_name(known, name)),
-            KeyNews::First { .. } => true,
+            KeyChange::Changed { name } => !doubtful.iter().any(|known| same_name(known, name)),
+            KeyChange::First { .. } => true,
         });
         news
     }
 
     /// Takes a member in. Says what is new about its key, where that is looked at.
-    pub(in crate::core) fn put(&mut self, member: Member, looked_at: bool) -> Option<KeyNews> {
-        let mut seen = Seen::new(member);
+    pub(in crate::core) fn put(&mut self, member: Member, looked_at: bool) -> Option<KeyChange> {
+        let mut seen = RoomMember::new(member);
         if seen.status != Status::Online {
             self.pins.may_be_another(&seen.name);
         }
@@ -142,17 +142,17 @@ impl Members {
         news
     }
 
-    fn look_at_key(&mut self, seen: &mut Seen, looked_at: bool) -> Option<KeyNews> {
+    fn look_at_key(&mut self, seen: &mut RoomMember, looked_at: bool) -> Option<KeyChange> {
         if !looked_at {
             return None;
         }
         let name = seen.name.clone();
         match (self.pins.see(&name, seen.key.as_deref()), seen.key.clone()) {
-            (Look::First, Some(key)) => Some(KeyNews::First { name, key }),
+            (Look::First, Some(key)) => Some(KeyChange::First { name, key }),
             (Look::Other, _) => {
                 let before = self.get(&name).is_some_and(|member| member.doubtful);
                 seen.doubtful = true;
-                (!before).then_some(KeyNews::Changed { name })
+                (!before).then_some(KeyChange::Changed { name })
             }
             _ => None,
         }

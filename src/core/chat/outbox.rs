@@ -57,7 +57,7 @@ pub struct Outgoing {
 
 /// What became of a message of ours, in the order in which it gets better known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryStatus {
     /// Its files are being read; it goes out when that is done.
     Preparing,
     /// Not yet with the relay.
@@ -76,10 +76,13 @@ pub enum Fate {
     Failed(String),
 }
 
-impl Fate {
+impl DeliveryStatus {
     /// Whether it is not yet with the relay, and still may get there.
     pub fn is_on_its_way(&self) -> bool {
-        matches!(self, Fate::Preparing | Fate::Sending | Fate::Held)
+        matches!(
+            self,
+            DeliveryStatus::Preparing | DeliveryStatus::Sending | DeliveryStatus::Held
+        )
     }
 }
 
@@ -151,29 +154,29 @@ impl Outgoing {
     }
 
     /// What became of it.
-    pub fn fate(&self, connection: &Connection) -> Fate {
+    pub fn fate(&self, connection: &Connection) -> DeliveryStatus {
         if let Some(why) = &self.failed {
-            return Fate::Failed(why.clone());
+            return DeliveryStatus::Failed(why.clone());
         }
         if self.is_preparing() {
-            return Fate::Preparing;
+            return DeliveryStatus::Preparing;
         }
         // The furthest of what addressees told is the news.
         if let Some((name, (state, why))) = self.receipts.iter().max_by_key(|(_, (state, _))| *state)
             && *state > ReceiptState::Received
         {
             let shown = self.to.iter().find(|to| same_name(to, name)).unwrap_or(name);
-            return Fate::Told(shown.clone(), *state, why.clone());
+            return DeliveryStatus::Told(shown.clone(), *state, why.clone());
         }
         if !self.acked {
             return if *connection == Connection::Online {
-                Fate::Sending
+                DeliveryStatus::Sending
             } else {
-                Fate::Held
+                DeliveryStatus::Held
             };
         }
         if self.to.is_empty() {
-            return Fate::Sent;
+            return DeliveryStatus::Sent;
         }
         let open: Vec<String> = self
             .to
@@ -187,9 +190,9 @@ impl Outgoing {
             .cloned()
             .collect();
         match (absent.is_empty(), open.is_empty()) {
-            (false, _) => Fate::Absent(absent),
-            (true, true) => Fate::Delivered,
-            (true, false) => Fate::Sent,
+            (false, _) => DeliveryStatus::Absent(absent),
+            (true, true) => DeliveryStatus::Delivered,
+            (true, false) => DeliveryStatus::Sent,
         }
     }
 }

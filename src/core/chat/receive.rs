@@ -7,8 +7,8 @@ use nexscope_relay::protocol::{
 };
 
 use crate::core::{
-    Attention, Connection, Doubt, Effect, Event, Failure, Growing, Kept, Matter, MentionFate, Millis,
-    Outbound, Outgoing, Post, Record, Room,
+    Attention, Connection, Doubt, Effect, Event, Failure, ItemKind, Kept, MentionOutcome, Millis, Outbound,
+    Outgoing, PartialAnswers, Post, Record, Room,
     chat::identity::Features,
     persist::audit::{self, By, Decided, Verdict},
     review::inbox::{Key, key},
@@ -87,7 +87,7 @@ impl Room {
                 .note(format!("{sentence}. The old name is tried again by itself."), now);
         }
         self.connection = connection;
-        self.growing = Growing::default();
+        self.growing = PartialAnswers::default();
     }
 
     /// A record is on disk: what had to wait for that goes on.
@@ -406,7 +406,7 @@ impl Room {
             Millis::MAX
         };
         for item in self.inbox.take_old_mentions(self.steady, expire_after) {
-            if let Matter::Mention(mention) = item.matter {
+            if let ItemKind::Mention(mention) = item.matter {
                 self.note_decided(
                     Decided {
                         item: Some(item.id.to_string()),
@@ -416,7 +416,13 @@ impl Room {
                     effects,
                 );
                 self.decline_all(&mention.key, "nobody decided in time", effects);
-                self.settle(mention.key, &item.from.member, MentionFate::Expired, now, effects);
+                self.settle(
+                    mention.key,
+                    &item.from.member,
+                    MentionOutcome::Expired,
+                    now,
+                    effects,
+                );
             }
         }
         self.expire_files(expire_after, effects);
@@ -425,7 +431,7 @@ impl Room {
             .inbox
             .take_old_permissions(self.steady, self.settings.permission_after)
         {
-            if let Matter::Permission(permission) = &item.matter {
+            if let ItemKind::Permission(permission) = &item.matter {
                 let minutes = self.settings.permission_after / 60_000;
                 let note = format!(
                     "{}: nobody answered for {minutes} minutes, so it was refused.",

@@ -10,12 +10,12 @@ use crate::core::review::inbox::Key;
 /// Every message that came, by a hash of its sender and id. Both are chosen by senders, so the hash is keyed
 /// anew at each start: nobody can choose two that meet, and by chance none do in 2^64 messages.
 #[derive(Debug, Default)]
-pub(in crate::core) struct Known {
+pub(in crate::core) struct SeenIds {
     seen: HashSet<u128>,
     keys: (RandomState, RandomState),
 }
 
-impl Known {
+impl SeenIds {
     /// A message came. Returns whether it is new.
     pub fn insert(&mut self, key: &Key) -> bool {
         self.seen.insert(self.hash(key))

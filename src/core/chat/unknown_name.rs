@@ -13,14 +13,14 @@ const NEAR: usize = 2;
 
 /// A name that nobody here has or had.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnknownNames {
     /// The name.
     pub name: String,
     /// Those that it may have been meant for, the nearest first.
     pub near: Vec<String>,
 }
 
-impl Unknown {
+impl UnknownNames {
     /// What is wrong, in a sentence or two.
     pub fn in_words(&self) -> String {
         let mut words = format!("No one called {} has been here.", self.name);
@@ -39,7 +39,7 @@ impl Unknown {
 impl Room {
     /// The first of these names that nobody here has or had, as far as that is known: before the relay has first told
     /// who is here, none is unknown.
-    pub fn unknown_name(&self, names: &[String]) -> Option<Unknown> {
+    pub fn unknown_name(&self, names: &[String]) -> Option<UnknownNames> {
         if self.members.list().is_empty() {
             return None;
         }
@@ -59,7 +59,7 @@ impl Room {
             .collect();
         near.sort_unstable();
         near.truncate(OFFERED);
-        Some(Unknown {
+        Some(UnknownNames {
             name: name.clone(),
             near: near.into_iter().map(|(_, known)| known.to_owned()).collect(),
         })

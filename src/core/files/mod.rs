@@ -57,7 +57,7 @@ pub enum Side {
     /// It is offered to us.
     Theirs(Fetch),
     /// We offer it.
-    Mine(Mine),
+    Mine(OwnFile),
     /// It is for others, or was offered by us at another place.
     Others,
 }
@@ -96,7 +96,7 @@ pub enum Stage {
 
 /// A file of ours.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mine {
+pub struct OwnFile {
     /// The file as it was when it was read; its hash is empty until then.
     pub source: Source,
     /// Who has asked for it, and how far it is with each.
@@ -113,14 +113,14 @@ pub struct Receiver {
     /// Their name.
     pub name: String,
     /// How far it is.
-    pub stage: Given,
+    pub stage: UploadState,
     /// All of it has gone once: what fails later, such as an answer to an old wish, takes nothing from that.
     pub(super) has_it: bool,
 }
 
 /// How far a file of ours is with one receiver.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Given {
+pub enum UploadState {
     /// It goes.
     Moving(Progress),
     /// The connection was cut; the receiver asks again when it is back.
@@ -146,7 +146,7 @@ pub struct Progress {
 /// What was decided about a file, or became of it; kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FileFate {
+pub enum FileOutcome {
     /// Our person wants it.
     Accepted,
     /// All of it is here, and waits for our person.
@@ -206,7 +206,7 @@ impl Offer {
                     || mine
                         .receivers
                         .iter()
-                        .any(|one| matches!(one.stage, Given::Moving(_) | Given::Cut(_)))
+                        .any(|one| matches!(one.stage, UploadState::Moving(_) | UploadState::Cut(_)))
             }
             Side::Others => false,
         }
@@ -231,7 +231,7 @@ impl Offer {
         }
     }
 
-    pub(super) fn mine_mut(&mut self) -> Option<&mut Mine> {
+    pub(super) fn mine_mut(&mut self) -> Option<&mut OwnFile> {
         match &mut self.side {
             Side::Mine(mine) => Some(mine),
             _ => None,
@@ -258,19 +258,19 @@ impl Offer {
     }
 }
 
-impl Given {
+impl UploadState {
     /// How far it is, in a word of the control socket's.
     pub fn state(&self) -> &'static str {
         match self {
-            Given::Moving(_) | Given::Cut(_) => "goes",
-            Given::Done => "done",
-            Given::Declined(_) => "declined",
-            Given::Failed(_) => "failed",
+            UploadState::Moving(_) | UploadState::Cut(_) => "goes",
+            UploadState::Done => "done",
+            UploadState::Declined(_) => "declined",
+            UploadState::Failed(_) => "failed",
         }
     }
 }
 
-impl Mine {
+impl OwnFile {
     /// What has become of it, in a word of the control socket's: where its receivers differ, what is still going on
     /// first, then that somebody has it. It is `offered` as long as nobody has answered.
     pub fn state(&self) -> &'static str {
@@ -287,15 +287,15 @@ impl Mine {
     }
 
     /// The receiver of that name, as it is now.
-    pub(super) fn receiver(&mut self, name: &str, stage: Given) {
+    pub(super) fn receiver(&mut self, name: &str, stage: UploadState) {
         match self.receivers.iter_mut().find(|one| same_name(&one.name, name)) {
             Some(one) => {
-                one.has_it |= stage == Given::Done;
+                one.has_it |= stage == UploadState::Done;
                 one.stage = stage;
             }
             None => self.receivers.push(Receiver {
                 name: name.to_owned(),
-                has_it: stage == Given::Done,
+                has_it: stage == UploadState::Done,
                 stage,
             }),
         }
@@ -403,12 +403,12 @@ impl Offer {
     fn with(&self, receiver: &Receiver) -> String {
         let name = &receiver.name;
         match &receiver.stage {
-            Given::Moving(progress) => format!("to {name} {}", self.moving(progress)),
-            Given::Cut(have) => format!("to {name} {}, cut", self.percent(*have)),
-            Given::Done => format!("{name} has it"),
-            Given::Declined(why) if why.is_empty() => format!("{name} declined"),
-            Given::Declined(why) => format!("{name} declined: {why}"),
-            Given::Failed(why) => format!("to {name} failed: {why}"),
+            UploadState::Moving(progress) => format!("to {name} {}", self.moving(progress)),
+            UploadState::Cut(have) => format!("to {name} {}, cut", self.percent(*have)),
+            UploadState::Done => format!("{name} has it"),
+            UploadState::Declined(why) if why.is_empty() => format!("{name} declined"),
+            UploadState::Declined(why) => format!("{name} declined: {why}"),
+            UploadState::Failed(why) => format!("to {name} failed: {why}"),
         }
     }
 
@@ -444,7 +444,7 @@ impl Offer {
             },
             Side::Mine(mine) => {
                 let moving = mine.receivers.iter().filter_map(|one| match &one.stage {
-                    Given::Moving(progress) => Some(of(progress.have)),
+                    UploadState::Moving(progress) => Some(of(progress.have)),
                     _ => None,
                 });
                 // The slowest one is the news.

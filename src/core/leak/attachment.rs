@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        Effect, Intent, ItemId, Matter, Record, Room,
+        Effect, Intent, ItemId, ItemKind, Record, Room,
         files::{AgentFile, CheckedFile, Source},
         leak::{
             overlap,
             secrets::{self, OUTSIDE},
         },
-        persist::audit::{self, Enclosure},
+        persist::audit::{self, AttachedFile},
     },
     text::{bytes, clean, clean_line},
 };
@@ -27,22 +27,25 @@ const WARNED: usize = 3;
 /// A file that goes with a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
-pub struct Enclosed {
+pub struct Attachment {
     /// Where it lies.
     pub file: AgentFile,
     /// What it turned out to be; none while it is still looked through.
-    pub looked: Option<Looked>,
+    pub looked: Option<ScanResult>,
 }
 
-/// An [`Enclosed`] in the journal; earlier versions kept its path alone.
+/// An [`Attachment`] in the journal; earlier versions kept its path alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Whole { file: AgentFile, looked: Option<Looked> },
+    Whole {
+        file: AgentFile,
+        looked: Option<ScanResult>,
+    },
     Path(AgentFile),
 }
 
-impl From<Written> for Enclosed {
+impl From<Written> for Attachment {
     fn from(written: Written) -> Self {
         match written {
             Written::Whole { file, looked } => Self { file, looked },
@@ -53,7 +56,7 @@ impl From<Written> for Enclosed {
 
 /// A file that was looked through, or why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Looked {
+pub struct ScanResult {
     /// The file that was read whole: this one is sent, or none. Without it the draft cannot be accepted.
     pub checked: Option<CheckedFile>,
     /// What was found, by its place.
@@ -74,7 +77,7 @@ pub struct Found {
     pub line: usize,
 }
 
-impl Looked {
+impl ScanResult {
     /// Looks a file through: `bytes` are all that it holds. `own` are secrets of this very session, `brought` is what
     /// came from outside of the agent's folder.
     pub fn through(checked: CheckedFile, bytes: &[u8], own: &[&str], brought: &str) -> Self {
@@ -132,7 +135,7 @@ impl Looked {
     }
 }
 
-impl Enclosed {
+impl Attachment {
     /// A file that is still to be looked through.
     pub(in crate::core) fn new(file: AgentFile) -> Self {
         Self { file, looked: None }
@@ -150,7 +153,7 @@ impl Enclosed {
         let path = clean_line(&self.file.path().to_string_lossy(), 200);
         match &self.looked {
             None => format!("{path} (being looked through)"),
-            Some(Looked {
+            Some(ScanResult {
                 checked: None,
                 not_through: why,
                 ..
@@ -158,7 +161,7 @@ impl Enclosed {
                 "{path} (cannot be sent: {})",
                 why.as_deref().unwrap_or("it was not read")
             ),
-            Some(Looked {
+            Some(ScanResult {
                 not_through: Some(why),
                 ..
             }) => format!("{path} (not looked through: {why})"),
@@ -204,10 +207,10 @@ impl Enclosed {
         Some(looked.not_through.as_deref().unwrap_or("it was not read"))
     }
 
-    fn noted(&self) -> Enclosure {
+    fn noted(&self) -> AttachedFile {
         let looked = self.looked.clone().unwrap_or_default();
         let source = self.source();
-        Enclosure {
+        AttachedFile {
             name: audit::without(&self.name(), &secrets::secrets(&self.name(), &[])).0,
             size: source.as_ref().map(|source| source.size),
             sha256: source.map(|source| source.sha256),
@@ -224,7 +227,7 @@ impl Enclosed {
 impl Room {
     /// Has the files of a draft looked through. `brought` is what its agent has got from outside of its folder.
     pub(in crate::core) fn look_through(&self, number: u32, brought: String, effects: &mut Vec<Effect>) {
-        let Some(Matter::Draft(draft)) = self.inbox.get(ItemId::Draft(number)).map(|item| &item.matter)
+        let Some(ItemKind::Draft(draft)) = self.inbox.get(ItemId::Draft(number)).map(|item| &item.matter)
         else {
             return;
         };
@@ -239,7 +242,12 @@ impl Room {
     }
 
     /// The files of a draft were looked through, in its order.
-    pub(in crate::core) fn looked(&mut self, number: u32, looked: Vec<Looked>, effects: &mut Vec<Effect>) {
+    pub(in crate::core) fn looked(
+        &mut self,
+        number: u32,
+        looked: Vec<ScanResult>,
+        effects: &mut Vec<Effect>,
+    ) {
         let id = ItemId::Draft(number);
         let Some(draft) = self.inbox.draft_mut(id) else {
             return;
@@ -251,7 +259,7 @@ impl Room {
             item: id.to_string(),
             run: draft.run.clone(),
             answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
-            files: draft.files.iter().map(Enclosed::noted).collect(),
+            files: draft.files.iter().map(Attachment::noted).collect(),
         };
         Self::note_audit(entry, effects);
         effects.push(Effect::Keep(Box::new(Record::Looked {
@@ -262,7 +270,7 @@ impl Room {
     }
 
     /// What the files of a draft had turned out to be before a restart.
-    pub(in crate::core) fn restore_looked(&mut self, number: u32, looked: Vec<Looked>) {
+    pub(in crate::core) fn restore_looked(&mut self, number: u32, looked: Vec<ScanResult>) {
         let Some(draft) = self.inbox.draft_mut(ItemId::Draft(number)) else {
             return;
         };
@@ -284,9 +292,9 @@ impl Room {
     }
 
     /// The first file of a draft that is not yet looked through.
-    fn not_yet(&self, id: ItemId) -> Option<&Enclosed> {
+    fn not_yet(&self, id: ItemId) -> Option<&Attachment> {
         match self.inbox.get(id).map(|item| &item.matter) {
-            Some(Matter::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
+            Some(ItemKind::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
             _ => None,
         }
     }
@@ -299,7 +307,7 @@ impl Room {
                 file.name()
             ));
         }
-        let Some(Matter::Draft(draft)) = self.inbox.get(id).map(|item| &item.matter) else {
+        let Some(ItemKind::Draft(draft)) = self.inbox.get(id).map(|item| &item.matter) else {
             return Ok(());
         };
         let unreadable = draft
@@ -333,7 +341,7 @@ impl Room {
             let (ItemId::Draft(number), Some(draft)) = (id, self.inbox.draft_mut(id)) else {
                 continue;
             };
-            let changed = |file: &&mut Enclosed| {
+            let changed = |file: &&mut Attachment| {
                 file.looked.is_some() && !file.source().is_some_and(|source| is_there(&source))
             };
             let Some(file) = draft.files.iter_mut().find(changed) else {
@@ -361,8 +369,8 @@ impl Room {
 mod tests {
     use super::*;
 
-    fn through(bytes: &[u8]) -> Looked {
-        Looked::through(
+    fn through(bytes: &[u8]) -> ScanResult {
+        ScanResult::through(
             CheckedFile::test("/x"),
             bytes,
             &["plain-room-word"],
@@ -417,7 +425,7 @@ mod tests {
     fn what_is_no_text_is_said_to_be_none() {
         let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
         assert_eq!(through(picture).not_through.as_deref(), Some("it is no text"));
-        let file = Enclosed {
+        let file = Attachment {
             file: "/w/a.png".into(),
             looked: Some(through(picture)),
         };
@@ -428,7 +436,7 @@ mod tests {
     #[test]
     fn a_few_places_are_warned_of() {
         let text = "KEY=ghp_abcdefghijklmnopqrstuvwxyz0123456789\n".repeat(5);
-        let file = Enclosed {
+        let file = Attachment {
             file: "/w/.env".into(),
             looked: Some(through(text.as_bytes())),
         };

@@ -114,7 +114,7 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answers: Option<String>,
         /// Each of them.
-        files: Vec<Enclosure>,
+        files: Vec<AttachedFile>,
     },
     /// Others are shown more of an answer that is being written.
     Shown {
@@ -206,7 +206,7 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
         /// What became of it.
-        fate: crate::core::FileFate,
+        fate: crate::core::FileOutcome,
     },
 }
 
@@ -297,7 +297,7 @@ pub struct Finding {
 
 /// A file that would go with a draft, as it was looked through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enclosure {
+pub struct AttachedFile {
     /// Its name.
     pub name: String,
     /// Its size in bytes, where it was read.

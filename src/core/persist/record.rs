@@ -4,7 +4,7 @@ use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    ClockReading, Draft, FileFate, How, Looked, MentionFate, Millis, Outgoing, Steady,
+    AcceptOptions, ClockReading, Draft, FileOutcome, MentionOutcome, Millis, Outgoing, ScanResult, Steady,
     chat::threads::Audience, runs::Totals,
 };
 
@@ -61,7 +61,7 @@ pub enum Record {
         /// Its id.
         id: String,
         /// What became of it.
-        fate: MentionFate,
+        fate: MentionOutcome,
         /// When.
         at: Millis,
     },
@@ -72,7 +72,7 @@ pub enum Record {
         /// Its id.
         id: String,
         /// With what.
-        how: Box<How>,
+        how: Box<AcceptOptions>,
     },
     /// An agent's session in a thread went on.
     Session {
@@ -159,7 +159,7 @@ pub enum Record {
         /// Its id there.
         file: String,
         /// What became of it.
-        fate: FileFate,
+        fate: FileOutcome,
     },
     /// An answer waits for our person as a draft. It is posted with the message of ours that names it.
     Draft {
@@ -175,7 +175,7 @@ pub enum Record {
         /// The draft's number.
         number: u32,
         /// What each turned out to be, in the draft's order.
-        files: Vec<Looked>,
+        files: Vec<ScanResult>,
     },
     /// A draft was thrown away.
     Dropped {

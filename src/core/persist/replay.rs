@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use nexscope_relay::protocol::body::{Body, Chat, ReceiptState};
 
 use crate::core::{
-    Attention, Doubt, Effect, Failure, ItemId, Matter, MentionFate, Millis, Offer, Outgoing, Post, Record,
-    Room,
+    Attention, Doubt, Effect, Failure, ItemId, ItemKind, MentionOutcome, Millis, Offer, Outgoing, Post,
+    Record, Room,
     auto::budget::Used,
     persist::audit,
     review::inbox::key,
@@ -89,7 +89,7 @@ impl Room {
             self.settle(
                 interrupted,
                 &from,
-                MentionFate::Failed(Failure::Interrupted),
+                MentionOutcome::Failed(Failure::Interrupted),
                 now,
                 &mut effects,
             );
@@ -309,13 +309,14 @@ impl Room {
         let draft = outgoing
             .draft
             .and_then(|number| self.inbox.take(ItemId::Draft(number)));
-        let Some(Matter::Draft(draft)) = draft.map(|item| item.matter) else {
+        let Some(ItemKind::Draft(draft)) = draft.map(|item| item.matter) else {
             return;
         };
         if let Some((_, key)) = draft.question {
             self.told
                 .insert(key.clone(), (ReceiptState::Answered, String::new()));
-            self.inbox.decided(key, MentionFate::Answered, outgoing.written);
+            self.inbox
+                .decided(key, MentionOutcome::Answered, outgoing.written);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is asked once more before it is done, since it cannot be undone.
 
 use crate::core::{
-    Intent, Item, Matter, Room,
+    Intent, Item, ItemKind, Room,
     leak::secrets::{self, OUTSIDE},
 };
 
@@ -43,7 +43,7 @@ impl Room {
 
     /// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.
     fn why_flagged(&self, item: &Item, text: Option<&str>) -> Vec<String> {
-        let Matter::Draft(draft) = &item.matter else {
+        let ItemKind::Draft(draft) = &item.matter else {
             return Vec::new();
         };
         let Some(text) = text.filter(|text| draft.is_edited(text)) else {
@@ -61,7 +61,7 @@ impl Room {
             .chain(brought)
             .collect();
         let edited = Item {
-            matter: Matter::Draft(draft),
+            matter: ItemKind::Draft(draft),
             ..item.clone()
         };
         self.why_flagged(&edited, None)

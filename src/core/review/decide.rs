@@ -4,7 +4,7 @@ use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Decision, Effect, Intent, ItemId, Matter, Mention, MentionFate, Millis, Record, Reply, Room, Target,
+    Decision, Effect, Intent, ItemId, ItemKind, Mention, MentionOutcome, Millis, Record, Reply, Room, Target,
     chat::outbox::Outgoing,
     persist::audit::{self, By, Decided, Verdict},
     review::inbox::Key,
@@ -34,7 +34,7 @@ impl Person {
 /// With what something is accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct How {
+pub struct AcceptOptions {
     /// Words of our own person, added to a mention.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
@@ -147,7 +147,7 @@ impl Room {
     fn accept(
         &mut self,
         ids: Vec<ItemId>,
-        how: How,
+        how: AcceptOptions,
         by: &By,
         now: Millis,
         effects: &mut Vec<Effect>,
@@ -157,7 +157,7 @@ impl Room {
         for id in &ids {
             self.is_looked_through(*id)?;
             let chosen = match self.inbox.get(*id).map(|item| &item.matter) {
-                Some(Matter::Mention(mention)) => mention.agent.clone(),
+                Some(ItemKind::Mention(mention)) => mention.agent.clone(),
                 _ => {
                     agents.push(String::new());
                     continue;
@@ -169,23 +169,23 @@ impl Room {
             let Some(item) = self.inbox.take(id) else { continue };
             self.person_spoke(&item.thread, by, effects);
             match &item.matter {
-                Matter::Mention(_) => {
+                ItemKind::Mention(_) => {
                     let decided = Decided::new(by.clone(), Verdict::Accepted);
                     if let ItemId::Mention(number) = id {
                         self.accepted_from(number, effects);
                     }
                     self.run(&item, &agent, how.clone(), decided, now, effects);
                 }
-                Matter::Draft(draft) => {
+                ItemKind::Draft(draft) => {
                     if let ItemId::Draft(number) = id {
                         self.post_draft(number, draft, how.text.clone(), by, now, effects);
                     }
                 }
-                Matter::Permission(permission) => {
+                ItemKind::Permission(permission) => {
                     self.note_permission(&item, permission, "allowed once", by.clone(), now, effects);
                     self.answer_request(permission, ToolAnswer::Allow, effects);
                 }
-                Matter::File(number) => {
+                ItemKind::File(number) => {
                     self.note_file_decided(*number, by.clone(), Verdict::Accepted, effects);
                     self.fetch_file(*number, effects);
                 }
@@ -202,7 +202,7 @@ impl Room {
 
     fn next_agent(&mut self, id: ItemId) -> Result<Reply, String> {
         let agents = &self.settings.agents;
-        let Some(Matter::Mention(mention)) = self.inbox.get(id).map(|item| &item.matter) else {
+        let Some(ItemKind::Mention(mention)) = self.inbox.get(id).map(|item| &item.matter) else {
             return Err(format!("{id} is not for an agent to answer."));
         };
         if agents.len() < 2 {
@@ -237,14 +237,14 @@ impl Room {
                 ..Decided::new(by.clone(), Verdict::Rejected)
             };
             match &item.matter {
-                Matter::Mention(mention) => {
+                ItemKind::Mention(mention) => {
                     let message = Some(mention.key.1.clone());
                     self.note_decided(Decided { message, ..decided }, effects);
-                    let fate = MentionFate::Rejected(reason.clone());
+                    let fate = MentionOutcome::Rejected(reason.clone());
                     self.decline_all(&mention.key, &reason, effects);
                     self.settle(mention.key.clone(), &item.from.member, fate, now, effects);
                 }
-                Matter::Draft(draft) => {
+                ItemKind::Draft(draft) => {
                     let message = draft.question.as_ref().map(|(_, key)| key.1.clone());
                     let run = draft.run.clone();
                     self.note_decided(
@@ -258,12 +258,12 @@ impl Room {
                     if let ItemId::Draft(number) = id {
                         effects.push(Effect::Keep(Box::new(Record::Dropped { number })));
                     }
-                    let fate = MentionFate::Rejected(reason.clone());
+                    let fate = MentionOutcome::Rejected(reason.clone());
                     if let Some((from, key)) = draft.question.clone().filter(|_| draft.settles()) {
                         self.settle(key, &from, fate, now, effects);
                     }
                 }
-                Matter::Permission(permission) => {
+                ItemKind::Permission(permission) => {
                     let why = if reason.is_empty() {
                         "the person said no".to_owned()
                     } else {
@@ -273,7 +273,7 @@ impl Room {
                     self.note_permission(&item, permission, &answer, by.clone(), now, effects);
                     self.answer_request(permission, ToolAnswer::Deny(why), effects);
                 }
-                Matter::File(number) => {
+                ItemKind::File(number) => {
                     self.note_file_decided(*number, by.clone(), Verdict::Rejected, effects);
                     self.decline(*number, &reason, effects);
                 }
@@ -297,7 +297,7 @@ impl Room {
         &mut self,
         key: Key,
         from: &str,
-        fate: MentionFate,
+        fate: MentionOutcome,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {

@@ -3,7 +3,8 @@
 use nexscope_relay::protocol::{body::Chat, same_name};
 
 use crate::core::{
-    Attention, Draft, Effect, Enclosed, ItemId, MentionFate, Millis, Record, Room, Words, leading_names,
+    Attachment, Attention, Draft, Effect, ItemId, MentionOutcome, Millis, OutgoingText, Record, Room,
+    leading_names,
     persist::audit::{self, By, Decided, Edited, Verdict},
 };
 
@@ -95,19 +96,19 @@ impl Room {
             edited_by,
             ..draft.chat.clone()
         };
-        let words = Words {
+        let words = OutgoingText {
             to: draft.to.clone(),
             only: draft.only,
             thread: draft.thread.clone(),
             chat,
             // All were read whole: `is_looked_through` stands before this.
-            files: draft.files.iter().filter_map(Enclosed::source).collect(),
+            files: draft.files.iter().filter_map(Attachment::source).collect(),
             id: Some(id),
             draft: Some(number),
         };
         self.say(words, now, effects);
         if let Some((from, key)) = draft.question.clone() {
-            self.settle(key, &from, MentionFate::Answered, now, effects);
+            self.settle(key, &from, MentionOutcome::Answered, now, effects);
         }
     }
 

@@ -14,14 +14,14 @@ const LONGEST: Millis = 86_400_000;
 /// One thing that is allowed without asking again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Grant {
-    whose: Whose,
+    whose: GrantScope,
     rule: GrantRule,
     until: Steady,
 }
 
 /// For whom a grant holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::core) struct Whose {
+pub(in crate::core) struct GrantScope {
     pub agent: String,
     /// The agent's session: a new one knows of no grant.
     pub thread: String,
@@ -35,7 +35,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    pub(in crate::core) fn add(&mut self, whose: Whose, rule: GrantRule, now: Steady) {
+    pub(in crate::core) fn add(&mut self, whose: GrantScope, rule: GrantRule, now: Steady) {
         self.list.retain(|grant| grant.until > now);
         self.list.push(Grant {
             whose,
@@ -45,7 +45,7 @@ impl Grants {
     }
 
     /// Whether a request is allowed already.
-    pub(in crate::core) fn covers(&self, whose: &Whose, request: &ToolRequest, now: Steady) -> bool {
+    pub(in crate::core) fn covers(&self, whose: &GrantScope, request: &ToolRequest, now: Steady) -> bool {
         let Some(asked) = &request.rule else { return false };
         self.list
             .iter()
@@ -95,8 +95,8 @@ pub(in crate::core) fn in_words(rule: &GrantRule) -> String {
 mod tests {
     use super::*;
 
-    fn whose(thread: &str, asker: &str) -> Whose {
-        Whose {
+    fn whose(thread: &str, asker: &str) -> GrantScope {
+        GrantScope {
             agent: "claude".into(),
             thread: thread.into(),
             asker: asker.into(),

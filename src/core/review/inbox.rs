@@ -6,7 +6,7 @@ use nexscope_relay::protocol::body::ReceiptState;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Draft, Failure, How, Item, ItemId, Matter, Mention, Millis, Moment, Permission, Post, Steady,
+    AcceptOptions, Draft, Failure, Item, ItemId, ItemKind, Mention, Millis, Moment, Permission, Post, Steady,
     runs::ask::Speaker,
 };
 
@@ -21,7 +21,7 @@ pub(in crate::core) fn key(from: &str, id: &str) -> Key {
 /// What became of a mention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum DeliveryStatus {
     /// Our person let an agent work on it: the agent's name.
     Accepted(String),
     /// Our person did not: the reason, may be empty.
@@ -34,15 +34,15 @@ pub enum Fate {
     Expired,
 }
 
-impl Fate {
+impl DeliveryStatus {
     /// What the sender is told.
     pub(in crate::core) fn receipt(&self) -> (ReceiptState, String) {
         match self {
-            Fate::Accepted(_) => (ReceiptState::Accepted, String::new()),
-            Fate::Rejected(why) => (ReceiptState::Rejected, why.clone()),
-            Fate::Answered => (ReceiptState::Answered, String::new()),
-            Fate::Failed(why) => (ReceiptState::Failed, why.in_words().to_owned()),
-            Fate::Expired => (ReceiptState::Expired, String::new()),
+            DeliveryStatus::Accepted(_) => (ReceiptState::Accepted, String::new()),
+            DeliveryStatus::Rejected(why) => (ReceiptState::Rejected, why.clone()),
+            DeliveryStatus::Answered => (ReceiptState::Answered, String::new()),
+            DeliveryStatus::Failed(why) => (ReceiptState::Failed, why.in_words().to_owned()),
+            DeliveryStatus::Expired => (ReceiptState::Expired, String::new()),
         }
     }
 }
@@ -65,9 +65,9 @@ const DECIDED: usize = 500;
 #[derive(Debug, Default)]
 pub struct Inbox {
     waiting: Vec<Item>,
-    decided: HashMap<Key, Fate>,
+    decided: HashMap<Key, DeliveryStatus>,
     /// With what mentions were accepted, where that was more than a yes.
-    with: HashMap<Key, How>,
+    with: HashMap<Key, AcceptOptions>,
     log: VecDeque<Decided>,
     /// What the strip shows: it stays until it is decided or put off.
     strip: Option<ItemId>,
@@ -108,13 +108,13 @@ impl Inbox {
     }
 
     /// What became of a message that asked our agent.
-    pub fn fate(&self, post: &Post) -> Option<&Fate> {
+    pub fn fate(&self, post: &Post) -> Option<&DeliveryStatus> {
         self.decided.get(&key(&post.from, &post.id))
     }
 
     /// With what a mention was accepted.
-    pub(in crate::core) fn accepted_with(&self, key: &Key) -> &How {
-        static YES: How = How {
+    pub(in crate::core) fn accepted_with(&self, key: &Key) -> &AcceptOptions {
+        static YES: AcceptOptions = AcceptOptions {
             instructions: None,
             agent: None,
             review: false,
@@ -123,8 +123,8 @@ impl Inbox {
         self.with.get(key).unwrap_or(&YES)
     }
 
-    pub(in crate::core) fn set_accepted_with(&mut self, key: Key, how: How) {
-        match how == How::default() {
+    pub(in crate::core) fn set_accepted_with(&mut self, key: Key, how: AcceptOptions) {
+        match how == AcceptOptions::default() {
             true => self.with.remove(&key),
             false => self.with.insert(key, how),
         };
@@ -136,7 +136,7 @@ impl Inbox {
 
     pub(in crate::core) fn mentions_mut(&mut self) -> impl Iterator<Item = (ItemId, &mut Mention)> {
         self.waiting.iter_mut().filter_map(|item| match &mut item.matter {
-            Matter::Mention(mention) => Some((item.id, mention)),
+            ItemKind::Mention(mention) => Some((item.id, mention)),
             _ => None,
         })
     }
@@ -145,7 +145,7 @@ impl Inbox {
     pub(in crate::core) fn told_why(&self, key: &Key) -> Option<String> {
         let item = self.waiting.iter().find(|item| item.mention_key() == Some(key))?;
         match &item.matter {
-            Matter::Mention(mention) if mention.tells => mention.held.clone(),
+            ItemKind::Mention(mention) if mention.tells => mention.held.clone(),
             _ => None,
         }
     }
@@ -164,7 +164,7 @@ impl Inbox {
         let permissions = self
             .waiting
             .iter()
-            .filter(|item| matches!(item.matter, Matter::Permission(_)));
+            .filter(|item| matches!(item.matter, ItemKind::Permission(_)));
         permissions.map(|item| item.arrived.steady).min()
     }
 
@@ -217,7 +217,7 @@ impl Inbox {
             version: 1,
             asked_for: None,
             other_key: false,
-            matter: Matter::Draft(Box::new(draft)),
+            matter: ItemKind::Draft(Box::new(draft)),
         });
     }
 
@@ -241,7 +241,7 @@ impl Inbox {
             version: 1,
             asked_for: None,
             other_key: false,
-            matter: Matter::Permission(permission),
+            matter: ItemKind::Permission(permission),
         });
     }
 
@@ -257,7 +257,7 @@ impl Inbox {
             return;
         }
         let now = || self.waiting.iter().filter(|item| !item.later);
-        let permission = now().find(|item| matches!(item.matter, Matter::Permission(_)));
+        let permission = now().find(|item| matches!(item.matter, ItemKind::Permission(_)));
         self.strip = permission.or_else(|| now().next()).map(|item| item.id);
     }
 
@@ -288,7 +288,7 @@ impl Inbox {
     pub(in crate::core) fn draft_mut(&mut self, id: ItemId) -> Option<&mut Draft> {
         let item = self.waiting.iter_mut().find(|item| item.id == id)?;
         match &mut item.matter {
-            Matter::Draft(draft) => Some(draft),
+            ItemKind::Draft(draft) => Some(draft),
             _ => None,
         }
     }
@@ -306,14 +306,14 @@ impl Inbox {
     /// Takes out all permissions that have waited so long.
     pub(in crate::core) fn take_old_permissions(&mut self, now: Steady, waited: Millis) -> Vec<Item> {
         self.take_where(|item| {
-            matches!(item.matter, Matter::Permission(_)) && now.since(item.arrived.steady) >= waited
+            matches!(item.matter, ItemKind::Permission(_)) && now.since(item.arrived.steady) >= waited
         })
     }
 
     /// Takes out what a run has asked for: one request, or all.
     pub(in crate::core) fn take_permissions(&mut self, run: &str, request: Option<&str>) -> Vec<Item> {
         self.take_where(|item| {
-            let Matter::Permission(permission) = &item.matter else {
+            let ItemKind::Permission(permission) = &item.matter else {
                 return false;
             };
             permission.run == run && request.is_none_or(|id| permission.request.id == id)
@@ -341,15 +341,15 @@ impl Inbox {
     }
 
     /// Notes what became of a mention; it waits no longer.
-    pub(in crate::core) fn decided(&mut self, key: Key, fate: Fate, at: Millis) {
+    pub(in crate::core) fn decided(&mut self, key: Key, fate: DeliveryStatus, at: Millis) {
         self.take_where(|item| item.mention_key() == Some(&key));
         let what = match &fate {
-            Fate::Accepted(agent) => format!("accepted for {agent}"),
-            Fate::Rejected(why) if why.is_empty() => "rejected".to_owned(),
-            Fate::Rejected(why) => format!("rejected: {why}"),
-            Fate::Expired => "expired".to_owned(),
-            Fate::Answered => "answered".to_owned(),
-            Fate::Failed(why) => format!("failed: {}", why.in_words()),
+            DeliveryStatus::Accepted(agent) => format!("accepted for {agent}"),
+            DeliveryStatus::Rejected(why) if why.is_empty() => "rejected".to_owned(),
+            DeliveryStatus::Rejected(why) => format!("rejected: {why}"),
+            DeliveryStatus::Expired => "expired".to_owned(),
+            DeliveryStatus::Answered => "answered".to_owned(),
+            DeliveryStatus::Failed(why) => format!("failed: {}", why.in_words()),
         };
         self.remember(key.clone(), what, at);
         self.decided.insert(key, fate);
@@ -360,7 +360,7 @@ impl Inbox {
     pub(in crate::core) fn interrupted(&self) -> Vec<Key> {
         let drafted = |key: &Key| {
             self.waiting.iter().any(|item| match &item.matter {
-                Matter::Draft(draft) if draft.settles() => {
+                ItemKind::Draft(draft) if draft.settles() => {
                     draft.question.as_ref().is_some_and(|(_, asked)| asked == key)
                 }
                 _ => false,
@@ -369,7 +369,7 @@ impl Inbox {
         let accepted = self
             .decided
             .iter()
-            .filter(|(key, fate)| matches!(fate, Fate::Accepted(_)) && !drafted(key));
+            .filter(|(key, fate)| matches!(fate, DeliveryStatus::Accepted(_)) && !drafted(key));
         let mut keys: Vec<Key> = accepted.map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys

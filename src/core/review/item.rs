@@ -6,7 +6,7 @@ use nexscope_relay::protocol::body::Chat;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Enclosed, Failure, Moment, Post, Risk,
+    Attachment, Failure, Moment, Post, Risk,
     leak::secrets::Flag,
     review::{
         inbox::{self, Key},
@@ -78,12 +78,12 @@ pub struct Item {
     /// It does not come from the key that its sender's name is known by.
     pub other_key: bool,
     /// What it is about.
-    pub matter: Matter,
+    pub matter: ItemKind,
 }
 
 /// What an item is about.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Matter {
+pub enum ItemKind {
     /// A message that asks our agent.
     Mention(Mention),
     /// An answer of our agent's that waits before it leaves.
@@ -135,7 +135,7 @@ pub struct Draft {
     pub(in crate::core) question: Option<(String, Key)>,
     pub(in crate::core) chat: Chat,
     /// Files that go with it.
-    pub files: Vec<Enclosed>,
+    pub files: Vec<Attachment>,
     /// The id that its message will have, where others were told one.
     pub(in crate::core) message: Option<String>,
     /// It is not a whole answer, and why: its run ended before it did.
@@ -185,7 +185,7 @@ impl Item {
             version: 1,
             asked_for: None,
             other_key: post.doubt.is_some(),
-            matter: Matter::Mention(Mention {
+            matter: ItemKind::Mention(Mention {
                 is_reply,
                 held,
                 tells: false,
@@ -217,12 +217,12 @@ impl Item {
 
     fn matter_warnings(&self) -> Vec<String> {
         match &self.matter {
-            Matter::Mention(mention) => mention
+            ItemKind::Mention(mention) => mention
                 .risks
                 .iter()
                 .map(|risk| risk.in_words().to_owned())
                 .collect(),
-            Matter::Draft(draft) => {
+            ItemKind::Draft(draft) => {
                 let mut words: Vec<String> = Vec::new();
                 if let Some(why) = draft.unfinished {
                     words.push(format!("unfinished: {}", why.in_words()));
@@ -236,14 +236,14 @@ impl Item {
                         words.push(word);
                     }
                 }
-                words.extend(draft.files.iter().flat_map(Enclosed::warnings));
+                words.extend(draft.files.iter().flat_map(Attachment::warnings));
                 if !draft.asks_others.is_empty() {
                     words.push(format!("asks {}", draft.asks_others.join(", ")));
                 }
                 words
             }
-            Matter::File(_) => Vec::new(),
-            Matter::Permission(permission) => {
+            ItemKind::File(_) => Vec::new(),
+            ItemKind::Permission(permission) => {
                 let request = &permission.request;
                 let outside = request
                     .outside
@@ -261,7 +261,7 @@ impl Item {
 
     /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
     pub fn wants_a_second_yes(&self) -> bool {
-        let Matter::Draft(draft) = &self.matter else {
+        let ItemKind::Draft(draft) = &self.matter else {
             return false;
         };
         let in_files = draft.files.iter().any(|file| !file.warnings().is_empty());
@@ -271,7 +271,7 @@ impl Item {
     /// What in its text is to be marked.
     pub fn marks(&self) -> Vec<Flag> {
         match &self.matter {
-            Matter::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
+            ItemKind::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
             _ => crate::core::leak::secrets::secrets(&self.text, &[]),
         }
     }
@@ -279,7 +279,7 @@ impl Item {
     /// What may be allowed for the rest of the thread, in words; none where there is nothing.
     pub fn grant_in_words(&self) -> Option<String> {
         match &self.matter {
-            Matter::Permission(permission) => permission
+            ItemKind::Permission(permission) => permission
                 .request
                 .rule
                 .as_ref()
@@ -290,7 +290,7 @@ impl Item {
 
     pub(in crate::core) fn mention_key(&self) -> Option<&Key> {
         match &self.matter {
-            Matter::Mention(mention) => Some(&mention.key),
+            ItemKind::Mention(mention) => Some(&mention.key),
             _ => None,
         }
     }

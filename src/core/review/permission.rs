@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::body::Activity;
 
 use crate::core::{
-    Attention, Effect, Item, ItemId, Matter, Millis, Permission, Record, Reply, Room, Run,
+    Attention, Effect, Item, ItemId, ItemKind, Millis, Permission, Record, Reply, Room, Run,
     persist::audit::{self, By},
     review::{decide::not_waiting, inbox::key},
     runs::{ToolAnswer, ToolRequest, ask::Speaker},
@@ -75,7 +75,7 @@ impl Room {
         let waits = self
             .inbox
             .waiting()
-            .any(|item| matches!(&item.matter, Matter::Permission(permission) if permission.run == id));
+            .any(|item| matches!(&item.matter, ItemKind::Permission(permission) if permission.run == id));
         if let Some(run) = self
             .runs
             .get_mut(id)
@@ -96,7 +96,7 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
         let item = self.inbox.get(id).ok_or_else(|| not_waiting(id))?;
-        let Matter::Permission(permission) = item.matter.clone() else {
+        let ItemKind::Permission(permission) = item.matter.clone() else {
             return Err(format!(
                 "{id} is no permission; only those are granted for a thread."
             ));

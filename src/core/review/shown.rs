@@ -7,7 +7,7 @@ use std::{fmt::Debug, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::core::{Audience, How, Item, ItemId, Matter, Room};
+use crate::core::{AcceptOptions, Audience, Item, ItemId, ItemKind, Room};
 
 /// What a person wants to be decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Intent {
         /// Which item, or all of a thread that was shown.
         target: Target,
         /// With what.
-        how: How,
+        how: AcceptOptions,
     },
     /// Refuse it; its sender is told.
     Reject {
@@ -223,7 +223,7 @@ impl Room {
             asked_for: _,
         } = &item;
         let agent = match matter {
-            Matter::Mention(mention) => self.agent_for(mention),
+            ItemKind::Mention(mention) => self.agent_for(mention),
             _ => None,
         };
         let permissions = agent
@@ -246,8 +246,8 @@ impl Room {
     /// Who will see what accepting an item brings.
     pub fn audience_of(&self, item: &Item) -> Audience {
         match (&item.matter, item.id) {
-            (Matter::Draft(draft), _) if draft.only => Audience::Only(draft.to.clone()),
-            (Matter::Mention(_), ItemId::Mention(number)) => {
+            (ItemKind::Draft(draft), _) if draft.only => Audience::Only(draft.to.clone()),
+            (ItemKind::Mention(_), ItemId::Mention(number)) => {
                 let post = self.timeline.post_numbered(number);
                 post.map_or(Audience::Everyone, |post| Audience::of(post, &self.settings.me))
             }

@@ -3,8 +3,8 @@
 use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
 
 use crate::core::{
-    Attention, Audience, Draft, Effect, Enclosed, Failure, MentionFate, Millis, Record, Review, Room, Run,
-    Words,
+    Attachment, Attention, Audience, Draft, Effect, Failure, MentionOutcome, Millis, OutgoingText, Record,
+    Review, Room, Run,
     auto::budget::Used,
     leak::{overlap, secrets},
     persist::audit::{self, By, Decided, Verdict},
@@ -156,16 +156,16 @@ impl Room {
                 let note = format!("{agent} failed on m{post}: {why}. /retry m{post} lets it try again.");
                 self.timeline.note(note, now);
                 effects.push(Effect::Attention(Attention::Failure));
-                MentionFate::Failed(failure)
+                MentionOutcome::Failed(failure)
             }
             Outcome::Cancelled => {
                 self.timeline
                     .note(format!("{} was stopped on m{}.", run.ask.agent, run.post), now);
                 self.keep_unfinished(&run, &ending, Failure::Stopped, &outside, now, effects);
-                MentionFate::Failed(Failure::Stopped)
+                MentionOutcome::Failed(Failure::Stopped)
             }
         };
-        if fate != MentionFate::Answered {
+        if fate != MentionOutcome::Answered {
             self.withdraw(&run, effects);
         }
         let from = run.ask.from.member.clone();
@@ -213,14 +213,14 @@ impl Room {
         outside: &ExternalAccess,
         now: Millis,
         effects: &mut Vec<Effect>,
-    ) -> Option<MentionFate> {
+    ) -> Option<MentionOutcome> {
         if ends_exchange(&text) {
             self.timeline.note(
                 format!("{} had nothing more to say to m{}.", run.ask.agent, run.post),
                 now,
             );
             self.withdraw(run, effects);
-            return Some(MentionFate::Answered);
+            return Some(MentionOutcome::Answered);
         }
         let draft = self.draft_of_answer(run, text, ending, outside);
         // A file that goes along is seen by a person first.
@@ -240,18 +240,18 @@ impl Room {
             effects,
         );
         self.say(
-            Words {
+            OutgoingText {
                 to: draft.to,
                 only: draft.only,
                 thread: Some(run.thread.clone()),
                 chat: draft.chat,
                 id: run.growing.id.clone(),
-                ..Words::default()
+                ..OutgoingText::default()
             },
             now,
             effects,
         );
-        Some(MentionFate::Answered)
+        Some(MentionOutcome::Answered)
     }
 
     /// What a run had written that is no answer waits for its person, who may post it all the same. Whether there is
@@ -328,7 +328,7 @@ impl Room {
             thread: Some(run.thread.clone()),
             question: Some((run.ask.from.member.clone(), run.key.clone())),
             chat,
-            files: ending.files.iter().cloned().map(Enclosed::new).collect(),
+            files: ending.files.iter().cloned().map(Attachment::new).collect(),
             message: run.growing.id.clone(),
             unfinished: None,
         }

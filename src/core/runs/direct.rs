@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::body::Chat;
 
 use crate::core::{
-    Effect, How, Item, ItemId, MentionFate, Millis, Moment, Reply, Room, Words,
+    AcceptOptions, Effect, Item, ItemId, MentionOutcome, Millis, Moment, OutgoingText, Reply, Room,
     persist::audit::{By, Decided, Verdict},
     review::{decide::not_waiting, inbox::key},
 };
@@ -43,7 +43,7 @@ impl Room {
         now: Millis,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
-        self.begin(number, How::default(), by, now, effects)
+        self.begin(number, AcceptOptions::default(), by, now, effects)
     }
 
     /// What was accepted and failed runs again as it was accepted: with the words, and the instructions, of then.
@@ -55,7 +55,7 @@ impl Room {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, String> {
         let post = self.timeline.post_numbered(number);
-        let failed = post.filter(|post| matches!(self.inbox.fate(post), Some(MentionFate::Failed(_))));
+        let failed = post.filter(|post| matches!(self.inbox.fate(post), Some(MentionOutcome::Failed(_))));
         let post = failed.ok_or_else(|| format!("m{number} has not failed. Only what failed runs again."))?;
         let how = self.inbox.accepted_with(&key(&post.from, &post.id)).clone();
         self.begin(number, how, by, now, effects)
@@ -64,7 +64,7 @@ impl Room {
     fn begin(
         &mut self,
         number: u32,
-        how: How,
+        how: AcceptOptions,
         by: By,
         now: Millis,
         effects: &mut Vec<Effect>,
@@ -115,9 +115,9 @@ impl Room {
             ..Chat::default()
         };
         self.fits(&chat, 0)?;
-        let words = Words {
+        let words = OutgoingText {
             chat,
-            ..Words::default()
+            ..OutgoingText::default()
         };
         let number = self.say(words, now, effects);
         if let Some(post) = self.timeline.post_numbered(number).cloned() {
@@ -125,7 +125,7 @@ impl Room {
         }
         if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
             let decided = Decided::new(by, Verdict::Asked);
-            self.run(&item, &agent, How::default(), decided, now, effects);
+            self.run(&item, &agent, AcceptOptions::default(), decided, now, effects);
             self.start_next(now, effects);
         }
         Ok(Reply::Said(number))

@@ -34,7 +34,7 @@ const KEPT: usize = 4_000;
 
 /// An answer of another member's agent that is being written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Others {
+pub struct RemotePartial {
     /// Whose.
     pub from: Speaker,
     /// The thread that it belongs to, where it was told.
@@ -47,11 +47,11 @@ pub struct Others {
 
 /// Answers of others' agents that are being written.
 #[derive(Debug, Default)]
-pub struct Growing(Vec<Others>);
+pub struct PartialAnswers(Vec<RemotePartial>);
 
-impl Growing {
+impl PartialAnswers {
     /// All of them, in the order in which they began.
-    pub fn all(&self) -> impl Iterator<Item = &Others> {
+    pub fn all(&self) -> impl Iterator<Item = &RemotePartial> {
         self.0.iter()
     }
 
@@ -60,13 +60,14 @@ impl Growing {
         self.0.retain(|one| !same_name(&one.from.member, member));
     }
 
-    fn put(&mut self, new: Others) {
-        let same = |one: &&mut Others| one.of == new.of && same_name(&one.from.member, &new.from.member);
+    fn put(&mut self, new: RemotePartial) {
+        let same =
+            |one: &&mut RemotePartial| one.of == new.of && same_name(&one.from.member, &new.from.member);
         if let Some(old) = self.0.iter_mut().find(same) {
             old.text = new.text;
             return;
         }
-        let of_one = |one: &&Others| same_name(&one.from.member, &new.from.member);
+        let of_one = |one: &&RemotePartial| same_name(&one.from.member, &new.from.member);
         if self.0.iter().filter(of_one).count() >= OF_ONE
             && let Some(oldest) = self.0.iter().position(|one| of_one(&one))
         {
@@ -96,7 +97,7 @@ impl Room {
             .find(|(_, activity)| **activity == nexscope_relay::protocol::body::Activity::Writing);
         let agent = writes.map(|(agent, _)| agent).or(member.agents.first());
         let text = text::clean(words).text;
-        let new = Others {
+        let new = RemotePartial {
             from: Speaker {
                 member: member.name.clone(),
                 agent: Some(agent.cloned().unwrap_or_else(|| "agent".into())),
@@ -106,7 +107,7 @@ impl Room {
             of: of.to_owned(),
         };
         if new.text.trim().is_empty() {
-            let other = |one: &Others| one.of != of || !same_name(&one.from.member, &new.from.member);
+            let other = |one: &RemotePartial| one.of != of || !same_name(&one.from.member, &new.from.member);
             return self.growing.0.retain(other);
         }
         self.growing.put(new);

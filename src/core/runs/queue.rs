@@ -7,7 +7,7 @@ use nexscope_relay::protocol::body::Activity;
 use crate::core::{
     Millis,
     chat::threads::Audience,
-    review::{grant::Whose, inbox::Key},
+    review::{grant::GrantScope, inbox::Key},
     runs::{ExternalAccess, Totals, ask::Ask, partial::Shown},
 };
 
@@ -50,8 +50,8 @@ pub struct Run {
 
 impl Run {
     /// For whom a grant that is given in it holds.
-    pub(in crate::core) fn whose(&self) -> Whose {
-        Whose {
+    pub(in crate::core) fn whose(&self) -> GrantScope {
+        GrantScope {
             agent: self.ask.agent.clone(),
             thread: self.thread.clone(),
             asker: self.ask.from.member.to_ascii_lowercase(),

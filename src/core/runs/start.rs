@@ -3,9 +3,9 @@
 use nexscope_relay::protocol::body::Activity;
 
 use crate::core::{
-    Audience, Effect, Item, ItemId, Matter, MentionFate, Millis, Post, Record, Room, Run,
+    Audience, Effect, Item, ItemId, ItemKind, MentionOutcome, Millis, Post, Record, Room, Run,
     persist::audit::{By, Decided, Edited, Verdict},
-    review::{decide::How, inbox::key},
+    review::{decide::AcceptOptions, inbox::key},
     runs::{
         Totals,
         ask::{Approved, Ask, Said},
@@ -36,7 +36,7 @@ impl Room {
             row,
         })));
         let decided = Decided::new(By::Auto, Verdict::Accepted);
-        self.run(&item, &agent, How::default(), decided, now, effects);
+        self.run(&item, &agent, AcceptOptions::default(), decided, now, effects);
         self.start_next(now, effects);
     }
 
@@ -46,12 +46,12 @@ impl Room {
         &mut self,
         item: &Item,
         agent: &str,
-        how: How,
+        how: AcceptOptions,
         decided: Decided,
         now: Millis,
         effects: &mut Vec<Effect>,
     ) {
-        let (ItemId::Mention(number), Matter::Mention(mention)) = (item.id, &item.matter) else {
+        let (ItemId::Mention(number), ItemKind::Mention(mention)) = (item.id, &item.matter) else {
             return;
         };
         let Some(post) = self.timeline.post_numbered(number).cloned() else {
@@ -89,7 +89,7 @@ impl Room {
             },
             effects,
         );
-        let kept = How {
+        let kept = AcceptOptions {
             agent: Some(agent.to_owned())
                 .filter(|agent| self.settings.default_agent().as_ref() != Some(agent)),
             ..how.clone()
@@ -148,7 +148,7 @@ impl Room {
         self.settle(
             mention.key.clone(),
             &item.from.member,
-            MentionFate::Accepted(agent.to_owned()),
+            MentionOutcome::Accepted(agent.to_owned()),
             now,
             effects,
         );
@@ -171,7 +171,7 @@ impl Room {
         let accepted = |other: &Post| {
             matches!(
                 self.inbox.fate(other),
-                Some(MentionFate::Accepted(_) | MentionFate::Answered)
+                Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
             )
         };
         let thread = self.timeline.posts().rev().map(|(_, other)| other);

@@ -4,12 +4,12 @@
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use crate::core::{
-    Audience, Draft, Effect, Enclosed, ItemId, Millis, Mode, Room, Target, files::AgentFile, leak::secrets,
+    Attachment, Audience, Draft, Effect, ItemId, Millis, Mode, Room, Target, files::AgentFile, leak::secrets,
 };
 
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unasked {
+pub struct UnpromptedText {
     /// The agent's name.
     pub agent: String,
     /// Whom it names; nobody is everybody.
@@ -28,13 +28,18 @@ pub struct Unasked {
 
 impl Room {
     /// Makes a draft of what an agent says unasked. Fails with a sentence that says what to do.
-    pub fn drafted(&mut self, words: Unasked, now: Millis) -> (Vec<Effect>, Result<ItemId, String>) {
+    pub fn drafted(&mut self, words: UnpromptedText, now: Millis) -> (Vec<Effect>, Result<ItemId, String>) {
         let mut effects = Vec::new();
         let result = self.draft_of(words, now, &mut effects);
         (effects, result)
     }
 
-    fn draft_of(&mut self, words: Unasked, now: Millis, effects: &mut Vec<Effect>) -> Result<ItemId, String> {
+    fn draft_of(
+        &mut self,
+        words: UnpromptedText,
+        now: Millis,
+        effects: &mut Vec<Effect>,
+    ) -> Result<ItemId, String> {
         if words.text.trim().is_empty() && words.files.is_empty() {
             return Err("There is nothing to say yet: give a text.".into());
         }
@@ -64,7 +69,7 @@ impl Room {
             thread,
             question: None,
             chat,
-            files: words.files.into_iter().map(Enclosed::new).collect(),
+            files: words.files.into_iter().map(Attachment::new).collect(),
             message: None,
             unfinished: None,
         };

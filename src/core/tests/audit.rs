@@ -128,9 +128,9 @@ fn a_secret_that_was_rejected_or_edited_out_is_not_written() {
         let decision = match edited {
             true => Intent::Accept {
                 target,
-                how: How {
+                how: AcceptOptions {
                     text: Some("Ask me.".into()),
-                    ..How::default()
+                    ..AcceptOptions::default()
                 },
             },
             false => Intent::Reject {
@@ -184,10 +184,10 @@ fn who_has_decided_is_told() {
     // The person, with other words and words of their own.
     let mut world = World::new();
     let item = world.bob_asks("m-1", "delete it");
-    let how = How {
+    let how = AcceptOptions {
         text: Some("list it".into()),
         instructions: Some("be brief".into()),
-        ..How::default()
+        ..AcceptOptions::default()
     };
     let target = Target::Item(item);
     world.decide(Intent::Accept { target, how }).unwrap();

@@ -216,7 +216,7 @@ fn auto_mode_holds_a_mention_that_brings_files() {
     world.trusts("bob");
     world.bob_offers(ask("review"), vec![file("x", "a.rs", 10)]);
     assert_eq!(world.starts(), 0);
-    let Matter::Mention(mention) = &world.room.inbox.get(ItemId::Mention(1)).unwrap().matter else {
+    let ItemKind::Mention(mention) = &world.room.inbox.get(ItemId::Mention(1)).unwrap().matter else {
         panic!()
     };
     assert_eq!(mention.held.as_deref(), Some("it brings files"));

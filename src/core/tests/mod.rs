@@ -1,22 +1,14 @@
 //! The room's rules as tables: something happens, and what follows is looked at.
 
-mod agents;
 mod audit;
 mod auto;
 mod canary;
-mod delivery;
-mod drafts;
-mod enclosed;
-mod failures;
+mod chat;
 mod files;
-mod gathered;
-mod growing;
-mod identity;
+mod leak;
 mod pair;
 mod review;
-mod secrets;
-mod unknown;
-mod waited;
+mod runs;
 
 use nexscope_relay::protocol::{
     self as wire, Ack, Frame, Limits, Member, Message, Presence, PresenceEvent, Resumed, Status, Welcome,
@@ -199,7 +191,7 @@ impl World {
     fn accept(&mut self, id: ItemId) {
         self.decide(Intent::Accept {
             target: Target::Item(id),
-            how: How::default(),
+            how: AcceptOptions::default(),
         })
         .unwrap();
     }
@@ -307,7 +299,7 @@ impl World {
         })
     }
 
-    fn fate(&self, number: u32) -> Fate {
+    fn fate(&self, number: u32) -> DeliveryStatus {
         self.room
             .fate_of(self.room.timeline.post_numbered(number).unwrap())
             .unwrap()

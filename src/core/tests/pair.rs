@@ -72,11 +72,11 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
     sees(&mut alice, "bob", v);
     sees(&mut bob, "alice", v);
     bob.trusts("alice");
-    let begins = Unasked {
+    let begins = UnpromptedText {
         agent: "claude".into(),
         to: vec!["alice".into()],
         text: "shall we?".into(),
-        ..Unasked::default()
+        ..UnpromptedText::default()
     };
     let drafted = bob.drafted(begins).unwrap();
     bob.accept(drafted);
@@ -105,7 +105,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
             let held = |world: &World| {
                 let items = world.room.inbox.waiting();
                 items
-                    .filter(|item| matches!(&item.matter, Matter::Mention(one) if one.held.is_some()))
+                    .filter(|item| matches!(&item.matter, ItemKind::Mention(one) if one.held.is_some()))
                     .count()
             };
             assert_eq!(held(&alice) + held(&bob), 1);

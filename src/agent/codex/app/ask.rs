@@ -6,7 +6,7 @@ use std::{collections::HashMap, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::super::super::{
-    driver::Step,
+    driver::DriverEvent,
     shown::{Shown, Whole},
     workspace_guard,
 };
@@ -58,7 +58,7 @@ impl Asking {
 
     /// A request of its: a question for a person, or something that this program does not have, which is
     /// refused at once so that it does not wait. `changes` are the changes of files that go on, by item.
-    pub fn request(&mut self, message: &Value, changes: &HashMap<String, Value>) -> Step {
+    pub fn request(&mut self, message: &Value, changes: &HashMap<String, Value>) -> DriverEvent {
         let (id, params) = (&message["id"], &message["params"]);
         let mut shown = Shown::new(params);
         shown.skip_all(&BOOKKEEPING);
@@ -67,16 +67,18 @@ impl Asking {
             "item/fileChange/requestApproval" => match changes.get(str_at(params, "itemId")) {
                 Some(item) => self.change(shown, params, item),
                 // Nobody can say yes to what is not shown.
-                None => return Step::Reply(result(id, &json!({ "decision": "decline" }))),
+                None => return DriverEvent::Reply(result(id, &json!({ "decision": "decline" }))),
             },
             "item/permissions/requestApproval" => permissions(shown, params),
             "mcpServer/elicitation/request" => match elicitation(shown, params) {
                 Some(asked) => asked,
                 // A form or a page to visit: nothing that a yes or a no would answer.
-                None => return Step::Reply(result(id, &json!({ "action": "decline", "content": null }))),
+                None => {
+                    return DriverEvent::Reply(result(id, &json!({ "action": "decline", "content": null })));
+                }
             },
             "item/tool/requestUserInput" => questions(shown, params),
-            _ => return Step::Reply(unsupported(id)),
+            _ => return DriverEvent::Reply(unsupported(id)),
         };
         self.pending.insert(
             id.to_string(),
@@ -87,7 +89,7 @@ impl Asking {
                 about: asked.about,
             },
         );
-        Step::Ask(
+        DriverEvent::Ask(
             asked
                 .whole
                 .request(id.to_string(), asked.tool, asked.places, asked.rule),
@@ -148,14 +150,14 @@ impl Asking {
     }
 
     /// It does not wait for an answer to that request any more.
-    pub fn resolved(&mut self, id: &Value) -> Option<Step> {
+    pub fn resolved(&mut self, id: &Value) -> Option<DriverEvent> {
         let id = id.to_string();
-        self.pending.remove(&id).map(|_| Step::AskGone(id))
+        self.pending.remove(&id).map(|_| DriverEvent::AskGone(id))
     }
 
     /// It waits for nothing any more.
-    pub fn over(&mut self) -> impl Iterator<Item = Step> {
-        self.pending.drain().map(|(id, _)| Step::AskGone(id))
+    pub fn over(&mut self) -> impl Iterator<Item = DriverEvent> {
+        self.pending.drain().map(|(id, _)| DriverEvent::AskGone(id))
     }
 
     /// Whether it waits for a person.
@@ -204,8 +206,8 @@ impl Asking {
     }
 
     /// A request of ours is answered, well or badly: if it said why something is refused, the refusal.
-    pub fn said(&mut self, id: u64) -> Option<Step> {
-        self.refusals.remove(&id).map(Step::Reply)
+    pub fn said(&mut self, id: u64) -> Option<DriverEvent> {
+        self.refusals.remove(&id).map(DriverEvent::Reply)
     }
 }
 

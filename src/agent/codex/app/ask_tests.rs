@@ -14,9 +14,9 @@ fn command(params: Value) -> Value {
     request("item/commandExecution/requestApproval", json!(0), params)
 }
 
-fn asked(step: Step) -> ToolRequest {
+fn asked(step: DriverEvent) -> ToolRequest {
     match step {
-        Step::Ask(request) => request,
+        DriverEvent::Ask(request) => request,
         other => panic!("{other:?}"),
     }
 }
@@ -106,7 +106,7 @@ fn a_no_says_why_before_it_refuses() {
     );
     let id = why["id"].as_u64().unwrap();
     assert_eq!(asking.said(id + 1), None);
-    let Some(Step::Reply(refusal)) = asking.said(id) else {
+    let Some(DriverEvent::Reply(refusal)) = asking.said(id) else {
         panic!()
     };
     let decline = json!({ "id": 0, "result": { "decision": "decline" } });
@@ -124,11 +124,11 @@ fn what_is_withdrawn_is_gone() {
     asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
     asking.request(&text, &HashMap::from([("call_1".to_owned(), json!({}))]));
     // The number and the text are two.
-    assert_eq!(asking.resolved(&json!(0)), Some(Step::AskGone("0".into())));
+    assert_eq!(asking.resolved(&json!(0)), Some(DriverEvent::AskGone("0".into())));
     assert_eq!(asking.resolved(&json!(0)), None);
     assert!(asking.waits());
-    let rest: Vec<Step> = asking.over().collect();
-    assert_eq!(rest, [Step::AskGone("\"0\"".into())]);
+    let rest: Vec<DriverEvent> = asking.over().collect();
+    assert_eq!(rest, [DriverEvent::AskGone("\"0\"".into())]);
     assert!(!asking.waits());
 }
 
@@ -149,7 +149,7 @@ fn a_change_of_files_shows_what_its_item_said() {
     assert!(more.what.contains("\"grantRoot\": \"/srv\"") && more.rule.is_none());
     assert!(more.outside.contains(&"/srv".to_owned()));
     // What nobody knows is refused.
-    let Step::Reply(reply) = asking.request(&of(json!({})), &HashMap::new()) else {
+    let DriverEvent::Reply(reply) = asking.request(&of(json!({})), &HashMap::new()) else {
         panic!()
     };
     assert_eq!(lines(Some(reply))[0]["result"]["decision"], "decline");
@@ -200,7 +200,7 @@ fn a_servers_tool_can_be_granted_and_a_form_is_declined() {
         json!({ "mode": "url", "url": "https://a.example" }),
         json!({ "mode": "form", "requestedSchema": { "properties": { "name": {} } } }),
     ] {
-        let Step::Reply(reply) = asking.request(&of(form), &HashMap::new()) else {
+        let DriverEvent::Reply(reply) = asking.request(&of(form), &HashMap::new()) else {
             panic!()
         };
         assert_eq!(lines(Some(reply))[0]["result"], decline);
@@ -235,7 +235,8 @@ fn a_question_is_answered_in_words() {
 fn what_is_unknown_does_not_wait() {
     let mut asking = Asking::new("/".into());
     for method in ["item/tool/call", "execCommandApproval", "attestation/generate"] {
-        let Step::Reply(reply) = asking.request(&request(method, json!(5), json!({})), &HashMap::new())
+        let DriverEvent::Reply(reply) =
+            asking.request(&request(method, json!(5), json!({})), &HashMap::new())
         else {
             panic!()
         };

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::super::super::{
     Run,
-    driver::{BEGAN_ANEW, Conclusion, LATE, Messages, Step, is_session_id},
-    json_lines::{JsonLines, Talk},
+    driver::{BEGAN_ANEW, Conclusion, DriverEvent, LATE, Messages, is_session_id},
+    json_lines::{JsonLines, Protocol},
 };
 use super::super::reader::{failed, gave, str_at, touches, unwrapped};
 use crate::core::{
@@ -66,8 +66,8 @@ pub(in super::super::super) struct Events {
     used: Option<(u64, u64)>,
 }
 
-impl Talk for Events {
-    fn object(&mut self, message: &Value, steps: &mut Vec<Step>) {
+impl Protocol for Events {
+    fn object(&mut self, message: &Value, steps: &mut Vec<DriverEvent>) {
         if self.goes_on && self.is_late(&message["params"]) {
             return self.late(message, steps);
         }
@@ -143,7 +143,7 @@ impl Talk for Events {
 
 impl Events {
     /// The answer to a request of ours.
-    fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<Step>) {
+    fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<DriverEvent>) {
         let known = matches!(id, Some(INITIALIZE | THREAD | TURN));
         if known && let Some(error) = message.get("error") {
             let reason = str_at(error, "message");
@@ -161,12 +161,12 @@ impl Events {
                 str_at(&result["thread"], "id").clone_into(&mut self.thread);
                 self.session(steps);
                 let prompt = std::mem::take(&mut self.prompt);
-                steps.push(Step::Reply(self.turn(&prompt)));
+                steps.push(DriverEvent::Reply(self.turn(&prompt)));
             }
             Some(INITIALIZE) => {
                 let rules = Path::new(str_at(result, "codexHome")).join("rules");
                 if has_rules(&rules) {
-                    steps.push(Step::Notice(format!(
+                    steps.push(DriverEvent::Notice(format!(
                         "what its own rules in {} allow, it does without asking",
                         rules.display()
                     )));
@@ -192,23 +192,23 @@ impl Events {
         str_at(params, "threadId") == self.thread && turn.is_some() && turn != self.turn.as_deref()
     }
 
-    fn late(&mut self, message: &Value, steps: &mut Vec<Step>) {
+    fn late(&mut self, message: &Value, steps: &mut Vec<DriverEvent>) {
         match (message.get("id"), str_at(message, "method")) {
-            (Some(id), _) => steps.push(Step::Reply(unsupported(id))),
-            (None, "turn/completed") => steps.push(Step::Notice(LATE.to_owned())),
+            (Some(id), _) => steps.push(DriverEvent::Reply(unsupported(id))),
+            (None, "turn/completed") => steps.push(DriverEvent::Notice(LATE.to_owned())),
             _ => {}
         }
     }
 
-    fn session(&mut self, steps: &mut Vec<Step>) {
+    fn session(&mut self, steps: &mut Vec<DriverEvent>) {
         if !is_session_id(&self.thread) {
             return;
         }
         if self.resume.as_ref().is_some_and(|resume| *resume != self.thread) {
-            steps.push(Step::Notice(BEGAN_ANEW.to_owned()));
+            steps.push(DriverEvent::Notice(BEGAN_ANEW.to_owned()));
             self.before = Totals::default();
         }
-        steps.push(Step::Session(self.thread.clone()));
+        steps.push(DriverEvent::Session(self.thread.clone()));
     }
 
     fn began(&mut self, turn: &Value) {
@@ -217,11 +217,11 @@ impl Events {
         }
     }
 
-    fn event(&mut self, method: &str, params: &Value, steps: &mut Vec<Step>) {
+    fn event(&mut self, method: &str, params: &Value, steps: &mut Vec<DriverEvent>) {
         if method == "serverRequest/resolved" {
             steps.extend(self.asking.resolved(&params["requestId"]));
             if !self.asking.waits() {
-                steps.push(Step::State(Activity::Tool));
+                steps.push(DriverEvent::State(Activity::Tool));
             }
             return;
         }
@@ -230,7 +230,7 @@ impl Events {
         if !thread.is_empty() && !self.thread.is_empty() && thread != self.thread {
             let item = &params["item"];
             self.changed(method, item);
-            steps.push(Step::Life);
+            steps.push(DriverEvent::Life);
             // What it reads may come back in our answer all the same.
             if items::tool(item).is_some() {
                 let (id, words) = (str_at(item, "id"), ["command", "cwd", "arguments", "path"]);
@@ -242,7 +242,7 @@ impl Events {
         match method {
             "turn/started" => {
                 self.began(&params["turn"]);
-                steps.push(Step::State(Activity::Thinking));
+                steps.push(DriverEvent::State(Activity::Thinking));
             }
             "item/started" => self.item(method, &params["item"], steps),
             "item/completed" => self.item(method, &params["item"], steps),
@@ -250,19 +250,25 @@ impl Events {
                 self.message_of(str_at(params, "itemId"));
                 self.messages.push(str_at(params, "delta"));
                 self.complete = false;
-                steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
+                steps.extend([
+                    DriverEvent::ToolsDone,
+                    DriverEvent::State(Activity::Writing),
+                    DriverEvent::Grew,
+                ]);
             }
             "thread/tokenUsage/updated" => self.usage(params),
             "error" => self.error(params, steps),
-            "warning" => steps.push(Step::Notice(str_at(params, "message").to_owned())),
+            "warning" => steps.push(DriverEvent::Notice(str_at(params, "message").to_owned())),
             "turn/completed" => self.completed(&params["turn"], steps),
-            method if method.starts_with("item/reasoning/") => steps.push(Step::State(Activity::Thinking)),
-            method if method.starts_with("item/") => steps.push(Step::Life),
+            method if method.starts_with("item/reasoning/") => {
+                steps.push(DriverEvent::State(Activity::Thinking))
+            }
+            method if method.starts_with("item/") => steps.push(DriverEvent::Life),
             _ => {}
         }
     }
 
-    fn item(&mut self, method: &str, item: &Value, steps: &mut Vec<Step>) {
+    fn item(&mut self, method: &str, item: &Value, steps: &mut Vec<DriverEvent>) {
         self.changed(method, item);
         let completed = method == "item/completed";
         match (str_at(item, "type"), items::tool(item)) {
@@ -273,18 +279,22 @@ impl Events {
                 if completed {
                     self.messages.set(str_at(item, "text"));
                     self.complete = true;
-                    steps.extend([Step::ToolsDone, Step::State(Activity::Writing), Step::Grew]);
+                    steps.extend([
+                        DriverEvent::ToolsDone,
+                        DriverEvent::State(Activity::Writing),
+                        DriverEvent::Grew,
+                    ]);
                 }
             }
-            ("reasoning", _) => steps.push(Step::State(Activity::Thinking)),
+            ("reasoning", _) => steps.push(DriverEvent::State(Activity::Thinking)),
             (_, Some(_)) if completed => {
                 let id = str_at(item, "id").to_owned();
                 steps.extend(gave(&id, &[&item["aggregatedOutput"], &item["result"]]));
-                steps.extend([Step::ToolDone(id), Step::State(Activity::Thinking)]);
+                steps.extend([DriverEvent::ToolDone(id), DriverEvent::State(Activity::Thinking)]);
             }
             (_, Some((name, detail))) => {
                 let id = str_at(item, "id").to_owned();
-                steps.extend(Some(Step::Tool {
+                steps.extend(Some(DriverEvent::Tool {
                     id: id.clone(),
                     name,
                     detail,
@@ -292,7 +302,7 @@ impl Events {
                 let words = ["command", "cwd", "arguments", "path"].map(|key| &item[key]);
                 steps.extend(touches(&id, &words, &item["changes"]));
             }
-            _ => steps.push(Step::Life),
+            _ => steps.push(DriverEvent::Life),
         }
     }
 
@@ -336,7 +346,7 @@ impl Events {
         self.used = Some((before, total));
     }
 
-    fn error(&mut self, params: &Value, steps: &mut Vec<Step>) {
+    fn error(&mut self, params: &Value, steps: &mut Vec<DriverEvent>) {
         let error = &params["error"];
         self.complaint = match (str_at(error, "message"), str_at(error, "additionalDetails")) {
             (message, "") => unwrapped(message),
@@ -344,11 +354,11 @@ impl Events {
         };
         // What is final comes with the turn's end once more.
         if params["willRetry"] == true {
-            steps.extend([Step::ToolsDone, Step::Retry(self.complaint.clone())]);
+            steps.extend([DriverEvent::ToolsDone, DriverEvent::Retry(self.complaint.clone())]);
         }
     }
 
-    fn completed(&mut self, turn: &Value, steps: &mut Vec<Step>) {
+    fn completed(&mut self, turn: &Value, steps: &mut Vec<DriverEvent>) {
         match str_at(turn, "status") {
             "completed" => self.over(Ok(()), steps),
             "interrupted" => self.over(
@@ -359,10 +369,10 @@ impl Events {
         }
     }
 
-    fn over(&mut self, end: Result<(), Failed>, steps: &mut Vec<Step>) {
+    fn over(&mut self, end: Result<(), Failed>, steps: &mut Vec<DriverEvent>) {
         self.end = Some(end);
         steps.extend(self.asking.over());
-        steps.push(Step::TurnOver);
+        steps.push(DriverEvent::TurnOver);
     }
 }
 

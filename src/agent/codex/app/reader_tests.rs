@@ -36,13 +36,13 @@ fn reader(resume: Option<&str>) -> AppReader {
     AppReader::new("do it".to_owned(), "/w".into(), resume.map(str::to_owned), before)
 }
 
-fn feed(reader: &mut AppReader, lines: &[&str]) -> Vec<Step> {
+fn feed(reader: &mut AppReader, lines: &[&str]) -> Vec<DriverEvent> {
     let mut steps = Vec::new();
     for line in lines {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     }
     // What is touched has a test of its own.
-    steps.retain(|step| !matches!(step, Step::Touches { .. } | Step::Gave { .. }));
+    steps.retain(|step| !matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. }));
     steps
 }
 
@@ -58,7 +58,7 @@ fn end(reader: &mut AppReader) -> Conclusion {
 fn it_is_asked_when_its_thread_is_there_and_the_answer_grows() {
     let mut reader = reader(None);
     let steps = feed(&mut reader, &[INIT, WARNED, THREAD_IS]);
-    let [Step::Session(session), Step::Reply(turn)] = &steps[..] else {
+    let [DriverEvent::Session(session), DriverEvent::Reply(turn)] = &steps[..] else {
         panic!("{steps:?}")
     };
     assert_eq!(session, "01a2034e-3163");
@@ -72,7 +72,7 @@ fn it_is_asked_when_its_thread_is_there_and_the_answer_grows() {
 
     assert_eq!(reader.interrupt(), None);
     let steps = feed(&mut reader, &[TURN_IS, STARTED, USER, SAYS, DELTA, DELTA2]);
-    assert_eq!(steps.iter().filter(|step| **step == Step::Grew).count(), 2);
+    assert_eq!(steps.iter().filter(|step| **step == DriverEvent::Grew).count(), 2);
     assert_eq!(reader.answer(), "done");
     let interrupt: Value = serde_json::from_str(&reader.interrupt().unwrap()).unwrap();
     assert_eq!(
@@ -81,7 +81,7 @@ fn it_is_asked_when_its_thread_is_there_and_the_answer_grows() {
     );
 
     let steps = feed(&mut reader, &[SAID, DONE]);
-    assert_eq!(steps.last(), Some(&Step::TurnOver));
+    assert_eq!(steps.last(), Some(&DriverEvent::TurnOver));
     assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".to_owned()));
 }
 
@@ -118,7 +118,7 @@ fn tokens_are_this_runs_alone() {
 fn tools_and_what_they_ask() {
     let mut reader = reader(None);
     feed(&mut reader, &[THREAD_IS, TURN_IS]);
-    let tool = |id: &str, name: &str, detail: &str| Step::Tool {
+    let tool = |id: &str, name: &str, detail: &str| DriverEvent::Tool {
         id: id.to_owned(),
         name: name.to_owned(),
         detail: detail.to_owned(),
@@ -128,13 +128,13 @@ fn tools_and_what_they_ask() {
         steps,
         [
             tool("call_2", "shell", "/bin/bash -lc ls"),
-            Step::ToolDone("call_2".to_owned()),
-            Step::State(Activity::Thinking),
+            DriverEvent::ToolDone("call_2".to_owned()),
+            DriverEvent::State(Activity::Thinking),
             tool("call_4", "edit", "/w/n.txt"),
         ]
     );
     let steps = feed(&mut reader, &[PATCH_ASKS]);
-    let [Step::Ask(request)] = &steps[..] else {
+    let [DriverEvent::Ask(request)] = &steps[..] else {
         panic!("{steps:?}")
     };
     assert!(
@@ -143,13 +143,19 @@ fn tools_and_what_they_ask() {
         request.what
     );
     assert!(reader.reply("1", &ToolAnswer::Allow).unwrap().contains("accept"));
-    assert_eq!(feed(&mut reader, &[RESOLVED]), [Step::State(Activity::Tool)]);
+    assert_eq!(
+        feed(&mut reader, &[RESOLVED]),
+        [DriverEvent::State(Activity::Tool)]
+    );
     // Asked once more, and withdrawn.
     let steps = feed(&mut reader, &[PATCH_ASKS, RESOLVED]);
-    assert_eq!(steps[1], Step::AskGone("1".to_owned()));
+    assert_eq!(steps[1], DriverEvent::AskGone("1".to_owned()));
     // Or gone with the turn.
     let steps = feed(&mut reader, &[PATCH_ASKS, STOPPED]);
-    assert_eq!(steps[1..], [Step::AskGone("1".to_owned()), Step::TurnOver]);
+    assert_eq!(
+        steps[1..],
+        [DriverEvent::AskGone("1".to_owned()), DriverEvent::TurnOver]
+    );
 }
 
 #[test]
@@ -163,10 +169,10 @@ fn failures() {
         (steps, reason)
     };
     let (steps, reason) = failed(&[THREAD_IS, TURN_IS, RETRIES, FAILS, FAILED]);
-    assert!(steps.contains(&Step::Retry(
+    assert!(steps.contains(&DriverEvent::Retry(
         "Reconnecting... 1/1 (unexpected status 401 Unauthorized)".to_owned()
     )));
-    let retries = steps.iter().filter(|step| matches!(step, Step::Retry(_)));
+    let retries = steps.iter().filter(|step| matches!(step, DriverEvent::Retry(_)));
     assert_eq!(retries.count(), 1);
     assert_eq!(reason, "Missing environment variable: `FAKE_KEY`.");
     for (lines, want) in [
@@ -191,12 +197,12 @@ fn failures() {
 fn a_session_that_is_not_there() {
     for line in [GONE, NO_ID] {
         let mut reader = reader(Some("nonsense"));
-        assert_eq!(feed(&mut reader, &[INIT, line]), [Step::TurnOver]);
+        assert_eq!(feed(&mut reader, &[INIT, line]), [DriverEvent::TurnOver]);
         assert!(end(&mut reader).session_lost);
     }
     let mut reader = reader(Some("other"));
     let steps = feed(&mut reader, &[INIT, THREAD_IS]);
-    assert_eq!(steps[0], Step::Notice(BEGAN_ANEW.to_owned()));
+    assert_eq!(steps[0], DriverEvent::Notice(BEGAN_ANEW.to_owned()));
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn rules_that_ask_nobody_are_told() {
     fs::write(home.path().join("rules/default.rules"), "prefix_rule()").unwrap();
     let steps = feed(&mut reader(None), &[&init]);
     assert!(
-        matches!(&steps[..], [Step::Notice(notice)] if notice.contains("without asking")),
+        matches!(&steps[..], [DriverEvent::Notice(notice)] if notice.contains("without asking")),
         "{steps:?}"
     );
 }
@@ -224,9 +230,9 @@ fn what_other_threads_say_is_not_the_answer() {
     let lines = [SAYS, DELTA, SAID, FAILED].map(other);
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let steps = feed(&mut reader, &lines);
-    assert!(steps.iter().all(|step| *step == Step::Life), "{steps:?}");
+    assert!(steps.iter().all(|step| *step == DriverEvent::Life), "{steps:?}");
     let steps = feed(&mut reader, &[&other(PATCH), &other(PATCH_ASKS)]);
-    let Some(Step::Ask(request)) = steps.last() else {
+    let Some(DriverEvent::Ask(request)) = steps.last() else {
         panic!("{steps:?}")
     };
     assert!(request.what.contains("+ hi"));
@@ -250,7 +256,7 @@ fn what_is_unknown_is_skipped() {
             r#"{"method":"account/rateLimits/updated","params":{"rateLimits":{}}}"#,
         ],
     );
-    assert_eq!(steps, [Step::Life]);
+    assert_eq!(steps, [DriverEvent::Life]);
 }
 
 #[test]
@@ -262,12 +268,12 @@ fn what_tools_touch_and_give_back_is_passed_on() {
     for line in [INIT, THREAD_IS, LS, PATCH, &done, &other] {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     }
-    steps.retain(|step| matches!(step, Step::Touches { .. } | Step::Gave { .. }));
-    let touches = |id: &str, places: &[&str]| Step::Touches {
+    steps.retain(|step| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. }));
+    let touches = |id: &str, places: &[&str]| DriverEvent::Touches {
         id: id.to_owned(),
         places: places.iter().map(|place| (*place).to_owned()).collect(),
     };
-    let gave = Step::Gave {
+    let gave = DriverEvent::Gave {
         id: "call_2".to_owned(),
         text: "a\nb".to_owned(),
     };

@@ -7,8 +7,8 @@ use nexscope_relay::protocol::{
 };
 
 use crate::core::{
-    Attention, Connection, Effect, Fetch, FileFate, Item, ItemId, Matter, Millis, Offer, Outgoing, Progress,
-    Room, Side, Stage, Steady,
+    Attention, Connection, Effect, Fetch, FileOutcome, Item, ItemId, ItemKind, Millis, Offer, Outgoing,
+    Progress, Room, Side, Stage, Steady,
     files::{
         ASIDE, Download, MOST, TransferEvent, TransferOrder,
         sharing::{offer, order},
@@ -105,7 +105,7 @@ impl Room {
         if let Some(fetch) = self.fetch_mut(number) {
             fetch.accepted = true;
         }
-        self.keep_fate(number, FileFate::Accepted, effects);
+        self.keep_fate(number, FileOutcome::Accepted, effects);
         match stage {
             // It is here, or comes already.
             Stage::Aside | Stage::Moving(_) => effects.push(order(number, None, TransferOrder::Keep)),
@@ -147,7 +147,7 @@ impl Room {
         }
         self.set_stage(number, Stage::Declined);
         effects.push(order(number, None, TransferOrder::Stop));
-        self.keep_fate(number, FileFate::Declined, effects);
+        self.keep_fate(number, FileOutcome::Declined, effects);
         self.say_decline(&from, &of, &file, reason, effects);
     }
 
@@ -318,11 +318,11 @@ impl Room {
             }
             TransferEvent::Aside => {
                 fetch.stage = Stage::Aside;
-                self.keep_fate(number, FileFate::Aside, effects);
+                self.keep_fate(number, FileOutcome::Aside, effects);
             }
             TransferEvent::Done { path } => {
                 fetch.stage = Stage::Done(path.clone());
-                self.keep_fate(number, FileFate::Done(path.clone()), effects);
+                self.keep_fate(number, FileOutcome::Done(path.clone()), effects);
                 let place = crate::text::clean_line(&path.to_string_lossy(), 500);
                 self.timeline
                     .note(format!("f{number} {name} from {from} is here: {place}"), now);
@@ -348,7 +348,7 @@ impl Room {
         }
         self.inbox.take(ItemId::File(number));
         self.set_stage(number, Stage::Failed(why.to_owned()));
-        self.keep_fate(number, FileFate::Failed(why.to_owned()), effects);
+        self.keep_fate(number, FileOutcome::Failed(why.to_owned()), effects);
         let retry = match wanted {
             true => format!(" /retry f{number} asks for it again."),
             false => String::new(),
@@ -384,7 +384,7 @@ impl Room {
 
     fn items_aside(&self) -> impl Iterator<Item = (u32, Steady)> {
         self.inbox.waiting().filter_map(|item| match item.matter {
-            Matter::File(number) => {
+            ItemKind::File(number) => {
                 let pushed = self.fetch(number).is_some_and(|fetch| fetch.pushed);
                 pushed.then_some((number, item.arrived.steady))
             }
@@ -417,7 +417,7 @@ impl Room {
                 version: 1,
                 asked_for: None,
                 other_key,
-                matter: Matter::File(*number),
+                matter: ItemKind::File(*number),
             });
             any = true;
         }

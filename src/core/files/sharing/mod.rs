@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use nexscope_relay::protocol::body::File;
 
 use crate::core::{
-    Effect, Failure, FileFate, ItemId, MentionFate, Millis, Record, Room,
-    files::{Fetch, Given, Offer, Side, Stage, TransferEvent, TransferId, TransferOrder, safe_name},
+    Effect, Failure, FileOutcome, ItemId, MentionOutcome, Millis, Record, Room,
+    files::{Fetch, Offer, Side, Stage, TransferEvent, TransferId, TransferOrder, UploadState, safe_name},
     persist::audit::{self, By, Decided, Verdict},
     review::inbox::{Key, key},
 };
@@ -60,7 +60,13 @@ impl Room {
                         format!("m{0} has to wait: {why}. /retry m{0} tries again.", run.post),
                         now,
                     );
-                    self.settle(run.key, &from, MentionFate::Failed(Failure::NoFile), now, effects);
+                    self.settle(
+                        run.key,
+                        &from,
+                        MentionOutcome::Failed(Failure::NoFile),
+                        now,
+                        effects,
+                    );
                 }
             } else if places.len() == files.len()
                 && let Some(run) = self.runs.get_mut(&id)
@@ -108,12 +114,12 @@ impl Room {
                 if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
                     mine.withdrawn = true;
                     for one in &mut mine.receivers {
-                        if matches!(one.stage, Given::Moving(_) | Given::Cut(_)) {
-                            one.stage = Given::Failed("stopped".to_owned());
+                        if matches!(one.stage, UploadState::Moving(_) | UploadState::Cut(_)) {
+                            one.stage = UploadState::Failed("stopped".to_owned());
                         }
                     }
                 }
-                self.keep_fate(number, FileFate::Withdrawn, effects);
+                self.keep_fate(number, FileOutcome::Withdrawn, effects);
                 let addressed = self.outbox.get(&offer.key.1).map(|outgoing| outgoing.to.clone());
                 for to in addressed.unwrap_or_default() {
                     self.say_decline(&to, &offer.key.1, &offer.file, "taken back", effects);
@@ -174,7 +180,7 @@ impl Room {
         }
     }
 
-    fn keep_fate(&self, number: u32, fate: FileFate, effects: &mut Vec<Effect>) {
+    fn keep_fate(&self, number: u32, fate: FileOutcome, effects: &mut Vec<Effect>) {
         if let Some(offer) = self.offers.get(number) {
             let entry = audit::Entry::File {
                 item: ItemId::File(number).to_string(),

@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::body::Chat;
 
 use crate::core::{
-    Effect, Fetch, FileFate, Given, ItemId, Millis, Offer, Outgoing, Room, Side, Stage,
+    Effect, Fetch, FileOutcome, ItemId, Millis, Offer, Outgoing, Room, Side, Stage, UploadState,
     files::sharing::download::Since,
     review::inbox::{Key, key},
 };
@@ -26,40 +26,40 @@ impl Room {
     }
 
     /// What was decided, or became of a file, before a restart.
-    pub(in crate::core) fn restore_file(&mut self, key: &Key, file: &str, fate: FileFate) {
+    pub(in crate::core) fn restore_file(&mut self, key: &Key, file: &str, fate: FileOutcome) {
         let Some(number) = self.offers.find(key, file).map(|offer| offer.number) else {
             return;
         };
-        if let FileFate::Given(to) = &fate {
+        if let FileOutcome::Given(to) = &fate {
             if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
-                mine.receiver(to, Given::Done);
+                mine.receiver(to, UploadState::Done);
             }
             return;
         }
-        if fate == FileFate::Withdrawn {
+        if fate == FileOutcome::Withdrawn {
             if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
                 mine.withdrawn = true;
             }
             return;
         }
-        if fate != FileFate::Aside {
+        if fate != FileOutcome::Aside {
             self.inbox.take(ItemId::File(number));
         }
         let Some(fetch) = self.fetch_mut(number) else {
             return;
         };
         match fate {
-            FileFate::Accepted => {
+            FileOutcome::Accepted => {
                 fetch.accepted = true;
                 if !matches!(fetch.stage, Stage::Aside) {
                     fetch.stage = Stage::Preparing;
                 }
             }
-            FileFate::Aside => (fetch.stage, fetch.pushed) = (Stage::Aside, true),
-            FileFate::Declined => fetch.stage = Stage::Declined,
-            FileFate::Done(path) => fetch.stage = Stage::Done(path),
-            FileFate::Failed(why) => fetch.stage = Stage::Failed(why),
-            FileFate::Given(_) | FileFate::Withdrawn => {}
+            FileOutcome::Aside => (fetch.stage, fetch.pushed) = (Stage::Aside, true),
+            FileOutcome::Declined => fetch.stage = Stage::Declined,
+            FileOutcome::Done(path) => fetch.stage = Stage::Done(path),
+            FileOutcome::Failed(why) => fetch.stage = Stage::Failed(why),
+            FileOutcome::Given(_) | FileOutcome::Withdrawn => {}
         }
     }
 

@@ -7,7 +7,8 @@ use nexscope_relay::protocol::{
 };
 
 use crate::core::{
-    Attention, Effect, FileFate, Given, ItemId, Millis, Mine, Offer, Outgoing, Progress, Room, Side, Stage,
+    Attention, Effect, FileOutcome, ItemId, Millis, Offer, Outgoing, OwnFile, Progress, Room, Side, Stage,
+    UploadState,
     files::{
         MOST, Source, TransferEvent, TransferOrder, Upload, safe_name,
         sharing::{offer, order},
@@ -52,7 +53,7 @@ impl Room {
         files
             .map(|(at, file)| {
                 let side = match sources.get(at) {
-                    Some(source) => Side::Mine(Mine {
+                    Some(source) => Side::Mine(OwnFile {
                         source: source.clone(),
                         receivers: Vec::new(),
                         reading: source.sha256.is_empty().then_some(0),
@@ -162,7 +163,7 @@ impl Room {
         if offset > size {
             return;
         }
-        mine.receiver(&from, Given::Moving(Progress::new(offset, now)));
+        mine.receiver(&from, UploadState::Moving(Progress::new(offset, now)));
         let giving = Upload {
             source: mine.source.clone(),
             file: file.to_owned(),
@@ -185,7 +186,7 @@ impl Room {
         let ours = key(&self.settings.me, of);
         if let Some(number) = self.offers.find(&ours, file).map(|offer| offer.number) {
             if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
-                mine.receiver(&crate::text::clean_line(from, 32), Given::Declined(reason));
+                mine.receiver(&crate::text::clean_line(from, 32), UploadState::Declined(reason));
             }
             if let Some(effects) = effects {
                 effects.push(order(number, Some(from.to_owned()), TransferOrder::Stop));
@@ -210,7 +211,7 @@ impl Room {
         self.set_stage(number, Stage::Failed(why.clone()));
         if let Some(effects) = effects {
             effects.push(order(number, None, TransferOrder::Stop));
-            self.keep_fate(number, FileFate::Failed(why), effects);
+            self.keep_fate(number, FileOutcome::Failed(why), effects);
         }
     }
 
@@ -254,19 +255,19 @@ impl Room {
         let Some(receiver) = before else { return };
         match event {
             TransferEvent::Progress { have } => match &mut receiver.stage {
-                Given::Moving(progress) => progress.moved(have, now),
-                _ => receiver.stage = Given::Moving(Progress::new(have, now)),
+                UploadState::Moving(progress) => progress.moved(have, now),
+                _ => receiver.stage = UploadState::Moving(Progress::new(have, now)),
             },
-            TransferEvent::Cut { have } => receiver.stage = Given::Cut(have),
+            TransferEvent::Cut { have } => receiver.stage = UploadState::Cut(have),
             TransferEvent::Done { .. } => {
-                receiver.stage = Given::Done;
+                receiver.stage = UploadState::Done;
                 receiver.has_it = true;
-                self.keep_fate(number, FileFate::Given(to.to_owned()), effects);
+                self.keep_fate(number, FileOutcome::Given(to.to_owned()), effects);
             }
             // An old wish was answered, and nobody wants it any more.
-            TransferEvent::Failed(_) if receiver.has_it => receiver.stage = Given::Done,
+            TransferEvent::Failed(_) if receiver.has_it => receiver.stage = UploadState::Done,
             TransferEvent::Failed(why) => {
-                receiver.stage = Given::Failed(why.clone());
+                receiver.stage = UploadState::Failed(why.clone());
                 self.timeline
                     .note(format!("f{number} {name} did not go to {to}: {why}."), now);
                 effects.push(Effect::Attention(Attention::Failure));

@@ -1,0 +1,49 @@
+//! The three pipes of an agent's process.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{ChildStderr, ChildStdin, ChildStdout},
+    sync::mpsc,
+};
+
+/// How much of the end of standard error is kept, in bytes.
+const STDERR: usize = 8 << 10;
+
+/// Writes `first` and then what comes; closes the pipe when nothing more can come. A program that does
+/// not read, or has ended, is no error: its end will say enough.
+pub(crate) async fn write(mut stdin: ChildStdin, first: String, mut more: mpsc::Receiver<String>) {
+    if stdin.write_all(first.as_bytes()).await.is_err() {
+        return;
+    }
+    drop(first);
+    while let Some(text) = more.recv().await {
+        if stdin.write_all(text.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The next bytes of standard output; waits for ever once it is closed. May be dropped and called again.
+pub(crate) async fn read(stdout: &mut Option<ChildStdout>, buffer: &mut [u8]) -> io::Result<usize> {
+    match stdout {
+        Some(stdout) => stdout.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads standard error to its end and keeps the last of it.
+pub(crate) async fn tail(mut stderr: ChildStderr) -> String {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 4096];
+    // An error ends it like its end: there is no more to read.
+    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > 2 * STDERR {
+            kept.drain(..kept.len() - STDERR);
+        }
+    }
+    let from = kept.len().saturating_sub(STDERR);
+    String::from_utf8_lossy(&kept[from..]).into_owned()
+}

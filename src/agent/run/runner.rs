@@ -1,0 +1,157 @@
+//! Starts a run and sees to it that it ends, once.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    attachments,
+    run_loop::{DETAILS, Running},
+    tail::TailLimits,
+};
+use crate::{
+    agent::{
+        EVENTS, Handle, Run, acp, claude, codex, command,
+        driver::{Invocation, Reader},
+        environment::Variable,
+        process_pool::{PoolEpoch, ProcessPool},
+        program::Program,
+    },
+    core::{
+        Failure,
+        runs::{Ending, Failed, RunEvent, ToolAnswer, settings::Kind},
+    },
+    text,
+};
+
+/// What a run takes from the program around it.
+#[derive(Debug, Clone)]
+pub(crate) struct HostEnvironment {
+    /// The environment of which the agent gets what is allowed.
+    pub env: Vec<Variable>,
+    /// How long each step towards an end is given before the next, harder one; and twice that, how long
+    /// a program that has answered may take to go.
+    pub grace: Duration,
+    /// How long a turn that is over may still say more.
+    pub waits: TailLimits,
+}
+
+impl HostEnvironment {
+    pub fn of_this_process() -> Self {
+        Self {
+            env: std::env::vars_os().collect(),
+            grace: Duration::from_secs(2),
+            waits: TailLimits::default(),
+        }
+    }
+}
+
+/// Starts a run.
+pub(crate) fn start(run: Run, around: HostEnvironment, kept: Arc<ProcessPool>) -> Handle {
+    // Full: see `EVENTS` and `Outbox`.
+    let (sender, events) = mpsc::channel(EVENTS);
+    let stop = CancellationToken::new();
+    // Eight requests at once are more than an agent makes; a full channel makes the answer wait.
+    let (answers, told) = mpsc::channel(8);
+    let task = tokio::spawn(drive(run, around, kept, sender.clone(), told, stop.clone()));
+    tokio::spawn(async move {
+        // A fault of ours must not leave the reader without an end. Dropping the task's state has
+        // killed what it ran.
+        if let Err(error) = task.await
+            && error.is_panic()
+        {
+            tracing::error!(%error, "a run has panicked");
+            let details = "Nexscope itself failed; its log says where";
+            let failed = Failed::new(Failure::Internal, details);
+            let _ = sender.send(RunEvent::Ended(Ending::failed(failed))).await;
+        }
+    });
+    Handle {
+        events,
+        answers,
+        stop,
+    }
+}
+
+async fn drive(
+    run: Run,
+    around: HostEnvironment,
+    kept: Arc<ProcessPool>,
+    events: mpsc::Sender<RunEvent>,
+    answers: mpsc::Receiver<(String, ToolAnswer)>,
+    stop: CancellationToken,
+) {
+    let started = Instant::now();
+    let (id, folder) = (run.id.clone(), run.dir.clone());
+    let since = kept.said();
+    let ending = match Running::begin(run, &around, &kept, events.clone(), answers).await {
+        Ok(running) => {
+            let began_with = running.began_with().to_owned();
+            let (ending, program) = running.see_through(&stop).await;
+            // Before the end is told: the next run may begin at once.
+            let stays = settle(program, &ending, &kept, since, &around).await;
+            if began_with != id && !stays {
+                kept.gone(&began_with).await;
+            }
+            Ending {
+                stays: stays && began_with == id,
+                ..ending
+            }
+        }
+        Err(details) => Ending {
+            took: started.elapsed(),
+            ..Ending::failed(Failed::new(
+                Failure::NotStarted,
+                text::one_line(&details, DETAILS),
+            ))
+        },
+    };
+    let ending = attachments::take(ending, &folder);
+    // The reader may be gone; then the run was stopped for that.
+    let _ = events.send(RunEvent::Ended(ending)).await;
+}
+
+/// Lets a program that may stay do so; whether it does.
+async fn settle(
+    program: Option<Program>,
+    ending: &Ending,
+    kept: &ProcessPool,
+    since: PoolEpoch,
+    around: &HostEnvironment,
+) -> bool {
+    let (Some(program), Some(session)) = (program, &ending.session) else {
+        return false;
+    };
+    match kept.keep(program, session, since, around) {
+        None => true,
+        Some(program) => {
+            let left = program.finish(around.grace).await;
+            if left > 0 {
+                tracing::warn!(left, "processes of a run could not be ended");
+            }
+            false
+        }
+    }
+}
+
+/// How to start a run's program and read it.
+pub(crate) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
+    Ok(match run.agent.kind {
+        Kind::Claude => {
+            let (invocation, reader) = claude::driver(run)?;
+            (invocation, Box::new(reader))
+        }
+        Kind::Codex => codex::driver(run)?,
+        Kind::Acp => {
+            let (invocation, reader) = acp::driver(run)?;
+            (invocation, Box::new(reader))
+        }
+        // The session hands it over; no program is started.
+        Kind::Session => return Err("it is a session of its own, and not started from here".to_owned()),
+        Kind::Command => (
+            command::invocation(run)?,
+            Box::new(command::CommandReader::default()),
+        ),
+    })
+}

@@ -1,0 +1,127 @@
+//! Mentions that are handed to a Claude Code or Codex session which has joined through MCP, instead of being run
+//! as a program: it finds them by `poll` and `watch`, and what it says on the thread is the answer.
+
+use std::time::{Duration, Instant};
+
+use nexscope_relay::protocol::body::Activity;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{Client, RunControls};
+use crate::core::{
+    Failure,
+    runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, ask::Ask, settings::Kind},
+};
+
+/// A mention that was handed over and is not yet answered.
+pub(super) struct DelegatedTask {
+    /// The number of its message.
+    pub post: u32,
+    /// The number of its thread.
+    pub thread: u32,
+    /// Who asks.
+    pub from: String,
+    /// What the session reads: approved, quoted, with who wrote it.
+    pub prompt: Prompt,
+    /// Since when.
+    pub since: Instant,
+    answer: oneshot::Sender<String>,
+}
+
+impl Client {
+    /// Hands an accepted mention over, where its agent is a session of its own. Whether it is.
+    pub(super) fn hand_over(&mut self, ask: &Ask) -> bool {
+        let settings = self.config.agents.get(&ask.agent);
+        let Some(settings) = settings.filter(|agent| agent.kind == Kind::Session) else {
+            return false;
+        };
+        let Some(run) = self.room.runs.get(&ask.run) else {
+            return true;
+        };
+        let thread = self
+            .room
+            .threads
+            .get(&run.thread)
+            .map_or(0, |thread| thread.number);
+        let (answer, answered) = oneshot::channel();
+        let handed = DelegatedTask {
+            post: run.post,
+            thread,
+            from: ask.from.member.clone(),
+            prompt: Prompt::new(ask),
+            since: Instant::now(),
+            answer,
+        };
+        self.handed.insert(ask.run.clone(), handed);
+        let stop = CancellationToken::new();
+        // It asks for nothing: answers go nowhere.
+        let (answers, _) = tokio::sync::mpsc::channel(1);
+        let steering = RunControls {
+            stop: stop.clone(),
+            answers,
+        };
+        self.runs.insert(ask.run.clone(), steering);
+        let (events, id, limit) = (self.agent_events_in.clone(), ask.run.clone(), settings.timeout);
+        tokio::spawn(async move {
+            let outcome = outcome(answered, stop, limit).await;
+            // The session may have ended meanwhile.
+            let _ = events.send((id, RunEvent::Ended(outcome))).await;
+        });
+        true
+    }
+
+    /// Takes what an agent says on a thread as the answer to what was handed over there, if anything was.
+    pub(super) fn takes_as_answer(&mut self, thread: u32, text: &str) -> bool {
+        let run = self.handed.iter().find(|(_, handed)| handed.thread == thread);
+        let Some(run) = run.map(|(run, _)| run.clone()) else {
+            return false;
+        };
+        match self.handed.remove(&run) {
+            // It may just have been stopped.
+            Some(handed) => handed.answer.send(text.to_owned()).is_ok(),
+            None => false,
+        }
+    }
+
+    /// Somebody has fetched what was handed over: the asker sees that it is being worked on.
+    pub(super) fn fetched(&mut self) {
+        let runs: Vec<String> = self.handed.keys().cloned().collect();
+        for run in runs {
+            let event = RunEvent::State(Activity::Thinking);
+            self.take(crate::core::Event::Run { run, event });
+        }
+    }
+}
+
+async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, limit: Duration) -> Ending {
+    let since = Instant::now();
+    let outcome = tokio::select! {
+        () = stop.cancelled() => Outcome::Cancelled,
+        answer = answered => match answer {
+            Ok(text) => Outcome::Answer(crate::text::clean_with_tabs(&text)),
+            Err(_) => Outcome::Cancelled,
+        },
+        () = tokio::time::sleep(limit) => {
+            let minutes = limit.as_secs().div_ceil(60);
+            Outcome::Failed(Failed::new(
+                Failure::TimedOut,
+                format!("the session that joined through MCP gave no answer within {minutes} min"),
+            ))
+        }
+    };
+    Ending {
+        stays: false,
+        outcome,
+        unfinished: String::new(),
+        files: Vec::new(),
+        session: None,
+        took: since.elapsed(),
+        tools: 0,
+        usd: None,
+        tokens: None,
+        totals: Totals::default(),
+        session_lost: false,
+        // It works under its own rules, and shows nothing of them.
+        outside: ExternalAccess::default(),
+    }
+}

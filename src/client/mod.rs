@@ -1,0 +1,427 @@
+//! Owns a room, and turns what it wants into work and what happens into events. The only place that
+//! knows both the pure room and the world.
+//!
+//! A front end owns the session and drives it: it awaits [`Client::step`] beside its own input, and draws
+//! the room that it finds in [`Client::room`]. So there are no locks, and drawing sees one state.
+
+mod clock;
+mod delegated;
+mod effects;
+mod host;
+mod next_session;
+mod rpc;
+mod scanner;
+mod settings;
+mod startup;
+mod warm_agents;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nexscope_relay::protocol::{Code, Frame};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::rpc::Subscribers,
+    clock::now,
+    config::{Config, ConfigDiff, ConfigError, Paths},
+    control::{Attach, Call, Entry, Line, Server, SessionRegistry},
+    core::{
+        Attention, Command, Connection, Decision, Event, Intent, ItemId, Outbound, Person, Reply, Room,
+        Shown,
+        files::Source,
+        runs::{RunEvent, ToolAnswer},
+    },
+    link::{HelloState, Invite, Link, Target},
+    store::{Journal, Lock, Report, StateDirError, ToWrite},
+    transfer::{self, Transfers},
+};
+
+use clock::Clock;
+use delegated::DelegatedTask;
+use scanner::AttachmentScanner;
+use warm_agents::WarmAgents;
+
+pub use crate::client::next_session::NextSession;
+pub use host::{Host, HostError, fresh_token, reachable};
+pub use startup::Startup;
+
+/// What the next hello says: always what the room has now, so that nothing changed since the start is lost.
+fn standing(room: &Room) -> HelloState {
+    HelloState {
+        resume: room.resume(),
+        mode: room.settings.mode,
+        agents: room.settings.agents.clone(),
+    }
+}
+
+/// Messages of before that a newcomer asks for.
+const HISTORY: u32 = 50;
+/// What agents report, on its way in. Full: the agents' output waits in their pipes.
+const AGENT_EVENTS: usize = 256;
+/// When so many records wait for the disk, nothing more is taken from the relay.
+const RECORDS_WAITING: usize = 4096;
+/// How long runs may take to end when the session does.
+const STOPPING: Duration = Duration::from_secs(15);
+/// How long, after that, the relay is waited for to take what was said last.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A member's presence in a room, with everything that belongs to it.
+pub struct Client {
+    /// The room, for front ends to show.
+    pub room: Room,
+    /// Settings that were ignored and the like; for the person.
+    pub warnings: Vec<String>,
+    /// The invite to this room, where the token is known.
+    pub invite: Invite,
+    config: Config,
+    here: PathBuf,
+    state: PathBuf,
+    link: Link,
+    clock: Clock,
+    journal: Journal,
+    // Frames that the link has no place for; all messages among them are in the room's outbox as well.
+    to_link: VecDeque<Outbound>,
+    // What the journal has no place for; bounded by RECORDS_WAITING through what is read.
+    to_journal: VecDeque<ToWrite>,
+    runs: HashMap<String, RunControls>,
+    staying: WarmAgents,
+    agent_events: mpsc::Receiver<(String, RunEvent)>,
+    agent_events_in: mpsc::Sender<(String, RunEvent)>,
+    transfers: Transfers,
+    looking: AttachmentScanner,
+    /// What was accepted for a session that has joined through MCP, by run.
+    handed: HashMap<String, DelegatedTask>,
+    control: Option<Server>,
+    clients: Subscribers,
+    /// What was returned, whole, to programs that may decide.
+    returned: Option<Shown>,
+    /// Entries of the timeline that were there at the start.
+    began: usize,
+    /// Somebody with a say wants the session to end.
+    end_asked: bool,
+    /// Where the person goes on after this session.
+    onward: Option<NextSession>,
+    /// A terminal that wants to show the session.
+    attach: Option<(Attach, Line)>,
+    swept: mpsc::Receiver<String>,
+    swept_in: mpsc::Sender<String>,
+    attention: Vec<Attention>,
+    /// The connection's task has ended, which it does only with the session.
+    broken: bool,
+    host: Option<Host>,
+    _lock: Lock,
+}
+
+/// What a session waits for.
+enum Incoming {
+    Event(Event),
+    Call(Call),
+}
+
+/// How a run is told something.
+struct RunControls {
+    stop: CancellationToken,
+    answers: mpsc::Sender<(String, ToolAnswer)>,
+}
+
+/// A session cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant is described by its sentence")]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Place(#[from] StateDirError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("cannot read the room's journal {0}: {1}")]
+    Journal(PathBuf, std::io::Error),
+    #[error("no name is set: give one with -n NAME, or set name in config.toml")]
+    NoName,
+    #[error("no relay is set: give --relay ws://HOST:PORT/ws or --invite, or set relay in config.toml")]
+    NoRelay,
+    #[error("there is no token for {0}: set token in config.toml beside relay, or NEXSCOPE_TOKEN")]
+    NoToken(Target),
+}
+
+impl Client {
+    /// Joins the room that `config` says, on a relay inside this program where it says so.
+    pub async fn start(config: Config, paths: &Paths) -> Result<Self, StartError> {
+        Startup::new(config, paths).await?.join().await
+    }
+
+    /// Waits until something happens, and takes it into the room. May be dropped while it waits: nothing
+    /// is lost.
+    pub async fn step(&mut self) {
+        self.room.time_passes(self.clock.now());
+        let deadline = self.room.next_deadline();
+        let came = tokio::select! {
+            event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
+                Some(event) => Incoming::Event(event),
+                None if !self.broken => {
+                    self.broken = true;
+                    Incoming::Event(Event::Connection(Connection::Refused {
+                        code: Code::Other,
+                        why: "A mistake of this program's has ended the connection: leave, and start again.".into(),
+                    }))
+                }
+                None => return std::future::pending().await,
+            },
+            report = self.journal.reports.recv() => match report {
+                Some(Report::Kept(kept)) => Incoming::Event(Event::Kept(kept)),
+                Some(Report::Failing(why)) => {
+                    tracing::error!(%why, "the journal cannot be written");
+                    self.warnings.push(format!(
+                        "The disk does not take the journal ({why}): nothing is confirmed until it does."
+                    ));
+                    return;
+                }
+                Some(Report::Mended) => {
+                    self.warnings.push("The journal can be written again.".into());
+                    return;
+                }
+                None => return std::future::pending().await,
+            },
+            Some((run, event)) = self.agent_events.recv() => Incoming::Event(Event::Run { run, event }),
+            Some(told) = self.staying.told() => {
+                self.warnings.extend(told.why.clone());
+                if !self.staying.gone(&told) || !told.gone {
+                    return;
+                }
+                Incoming::Event(Event::SweptUp { run: told.began_with })
+            }
+            Some((handle, event)) = self.transfers.events.recv() => Incoming::Event(Event::File { handle, event }),
+            Some(event) = self.looking.looked.recv() => Incoming::Event(event),
+            Some(run) = self.swept.recv() => Incoming::Event(Event::SweptUp { run }),
+            Some(call) = next_call(&mut self.control) => Incoming::Call(call),
+            () = self.clock.sleep_until(self.clients.next_deadline()) => Incoming::Event(Event::Tick),
+            Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
+                if let Some(frame) = self.to_link.pop_front() {
+                    permit.send(frame);
+                }
+                return;
+            }
+            Ok(permit) = self.journal.records.reserve(), if !self.to_journal.is_empty() => {
+                if let Some(record) = self.to_journal.pop_front() {
+                    permit.send(record);
+                }
+                return;
+            }
+            () = self.clock.sleep_until(deadline) => Incoming::Event(Event::Tick),
+        };
+        match came {
+            Incoming::Event(event) => self.take(event),
+            Incoming::Call(call) => self.serve(call),
+        }
+        // What came together is taken together, and drawn once.
+        while self.to_journal.len() < RECORDS_WAITING
+            && let Ok(event) = self.link.events.try_recv()
+        {
+            self.take(event);
+        }
+        self.answer_waiting();
+    }
+
+    /// Carries out what anybody may want.
+    pub fn perform(&mut self, mut command: Command) -> Result<Reply, String> {
+        if let Command::Say { files, .. } = &mut command {
+            for path in files {
+                *path = self.here.join(crate::config::in_home(path));
+                transfer::inspect(path)?;
+            }
+        }
+        self.room.time_passes(self.clock.now());
+        let (effects, result) = self.room.perform(command, now());
+        self.carry_out(effects);
+        result
+    }
+
+    /// Carries out what a person wrote, at the screen.
+    pub fn perform_as_person(&mut self, command: Command, by: &Person) -> Result<Reply, String> {
+        let reply = self.perform(command)?;
+        if let Reply::Said(number) = reply {
+            let effects = self.room.wrote(number, by);
+            self.carry_out(effects);
+        }
+        Ok(reply)
+    }
+
+    /// Carries out what a person decided.
+    pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
+        self.look_again(decision.intent())?;
+        self.room.time_passes(self.clock.now());
+        let (effects, result) = self.room.decide(decision, by, now());
+        self.carry_out(effects);
+        let inbox = &self.room.inbox;
+        self.looking
+            .keep_only(|number| inbox.get(ItemId::Draft(number)).is_some());
+        self.clients.decided();
+        self.answer_waiting();
+        result
+    }
+
+    /// Looks whether files that would leave by a decision are still what was looked through. Fails, with a sentence,
+    /// where one is not, and has it looked through anew.
+    pub fn look_again(&mut self, intent: &Intent) -> Result<(), String> {
+        let Intent::Accept { target, .. } = intent else {
+            return Ok(());
+        };
+        let (effects, changed) = self.room.look_again(*target, Source::is_there);
+        self.carry_out(effects);
+        changed.map_or(Ok(()), Err)
+    }
+
+    /// The configuration that holds.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Goes on with another configuration: who and where one is stays. Whether it may be, has been asked.
+    pub fn set_config(&mut self, config: Config) {
+        let config = ConfigDiff::staying(&self.config, config);
+        let mut new = settings::settings(&config, &self.room.settings.me);
+        // The mode is the file's only where the file changed it; a person may have set it since.
+        if config.mode == self.config.mode {
+            new.mode = self.room.settings.mode;
+        }
+        let effects = self.room.set_settings(new);
+        self.config = config;
+        self.staying.hold_to(self.room.settings.mode, &self.config);
+        self.carry_out(effects);
+    }
+
+    /// Dials the relay now.
+    pub fn dial_now(&self) {
+        self.link.dial_now();
+    }
+
+    /// The folder that the program was started in.
+    pub fn folder(&self) -> &Path {
+        &self.here
+    }
+
+    /// The folder of this room's state, which is locked for this program.
+    pub fn state_folder(&self) -> &Path {
+        &self.state
+    }
+
+    /// What called for the person since this was asked last.
+    pub fn take_attention(&mut self) -> Vec<Attention> {
+        std::mem::take(&mut self.attention)
+    }
+
+    /// Whether somebody with a say wants the session to end.
+    pub fn end_asked(&self) -> bool {
+        self.end_asked
+    }
+
+    /// Whether another terminal wants to show a session without a face of its own.
+    pub fn attach_asked(&self) -> bool {
+        self.attach.is_some()
+    }
+
+    /// The terminal that wants to.
+    pub fn take_attach(&mut self) -> Option<(Attach, Line)> {
+        self.attach.take()
+    }
+
+    /// Warnings that have come since this was asked last.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// What the relay inside this program is called, if there is one.
+    pub fn is_host(&self) -> bool {
+        self.host.is_some()
+    }
+
+    /// Ends the runs, writes what is to be written, says bye, and ends the relay inside.
+    pub async fn leave(mut self) {
+        self.staying.close();
+        // What waits for its turn is taken away first, or it would begin when the run before it ends.
+        let posts: Vec<u32> = self.room.runs.all().map(|run| run.post).collect();
+        for post in posts {
+            // Fails where it is over by now.
+            let _ = self.perform(Command::Cancel(Some(ItemId::Mention(post))));
+        }
+        let ended = async {
+            while !self.runs.is_empty()
+                || !self.staying.is_empty()
+                || !self.to_journal.is_empty()
+                || !self.to_link.is_empty()
+            {
+                // Each time: in auto mode a mention may still begin a run.
+                self.runs.values().for_each(|run| run.stop.cancel());
+                self.step().await;
+                if self.room.connection != Connection::Online {
+                    self.to_link.clear();
+                }
+            }
+        };
+        if tokio::time::timeout(STOPPING, ended).await.is_err() {
+            tracing::warn!("not everything had ended in time");
+        }
+        // What was said last, such as that a run was stopped, goes to the disk before it goes to the relay.
+        let told = async {
+            while self.room.connection == Connection::Online && self.room.outbox.unacked() > 0 {
+                self.step().await;
+            }
+        };
+        if tokio::time::timeout(FAREWELL, told).await.is_err() {
+            tracing::warn!("the relay has not taken what was said last; it is sent at the next start");
+        }
+        if let Some(control) = self.control.take() {
+            // What waits for something that does not happen any more is told so.
+            drop(std::mem::take(&mut self.clients));
+            control.finish().await;
+        }
+        self.link.leave().await;
+        if let Some(host) = self.host {
+            host.stop().await;
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let mut swept = None;
+        if let Event::Run {
+            run,
+            event: RunEvent::Ended(ending),
+        } = &event
+        {
+            self.runs.remove(run);
+            swept = self.staying.ended(run, ending).then(|| run.clone());
+        }
+        if let Event::Frame(frame) = &event
+            && let Frame::StreamClose(close) = &**frame
+        {
+            // Of a stream that was opened just before; the connection did not know who takes it.
+            self.link.files.streams.closed(close);
+            return;
+        }
+        if matches!(event, Event::Welcome(_)) {
+            // No stream outlives its connection.
+            self.link.files.streams.cut();
+            // The room sends again what has to be sent; what waited here is part of that.
+            self.to_link.clear();
+        }
+        self.room.time_passes(self.clock.now());
+        let effects = self.room.update(event, now());
+        self.carry_out(effects);
+        if let Some(run) = swept {
+            self.take(Event::SweptUp { run });
+        }
+    }
+}
+
+/// The next request on the control socket; never where there is none.
+async fn next_call(control: &mut Option<Server>) -> Option<Call> {
+    match control {
+        Some(server) => server.calls.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,97 @@
+//! Where a person goes on after this session: the screen leaves it and opens the next one.
+
+use nexscope_relay::protocol::same_name;
+
+use super::Client;
+use crate::{
+    config::Config,
+    core::{Connection, Offer},
+    link::Invite,
+};
+
+/// What the next session has that this one has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextSession {
+    /// Another name, since this one is taken.
+    As(String),
+    /// Another room.
+    To(Invite),
+}
+
+impl Client {
+    /// The person wants to join under another name, since this one is taken.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, where that would cut something off.
+    pub fn start_as(&mut self, name: String) -> Result<(), String> {
+        let me = &self.room.settings.me;
+        if self.room.connection == Connection::Online {
+            return Err(format!(
+                "You are in the room as {me}. To join as {name}, leave with /quit, then run nexscope-tui -n {name}."
+            ));
+        }
+        if self.host.is_some() {
+            return Err(
+                "You host this room, so your name cannot be taken. Type /start to dial again.".into(),
+            );
+        }
+        self.no_run()?;
+        self.onward = Some(NextSession::As(name));
+        Ok(())
+    }
+
+    /// Whether the person can leave this room for another one. What waits here stays, and is there again once they
+    /// come back.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, where leaving would cut something off.
+    pub fn may_join_another(&self) -> Result<(), String> {
+        if self.host.is_some() {
+            return Err(
+                "You host this room, and others would lose it. Leave with /quit, then run nexscope-tui with the \
+                 invite in NEXSCOPE_INVITE."
+                    .into(),
+            );
+        }
+        self.no_run()?;
+        if self.room.offers.open().any(Offer::is_moving) {
+            return Err("A file is on its way. Wait for it, or end it with /cancel, then try again.".into());
+        }
+        Ok(())
+    }
+
+    /// Whether a configuration means this place: the same member in the same room of the same relay.
+    pub fn is_place_of(&self, config: &Config) -> bool {
+        let name = config.name.as_deref().unwrap_or_default();
+        config.relay == self.config.relay
+            && config.host == self.config.host
+            && same_name(&config.room, &self.room.settings.room)
+            && same_name(name, &self.room.settings.me)
+    }
+
+    /// The person goes on in another room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::may_join_another`].
+    pub fn join(&mut self, invite: Invite) -> Result<(), String> {
+        self.may_join_another()?;
+        self.onward = Some(NextSession::To(invite));
+        Ok(())
+    }
+
+    /// Where the person goes on, told once.
+    pub fn take_onward(&mut self) -> Option<NextSession> {
+        self.onward.take()
+    }
+
+    fn no_run(&self) -> Result<(), String> {
+        if self.room.runs.is_empty() {
+            Ok(())
+        } else {
+            Err("An agent is running. Stop it with /cancel, then try again.".into())
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Clients that come again, and those that wait for something to happen.
+
+use nexscope_relay::protocol::{Mode, PresenceEvent, body::Origin};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::{
+    args::usage,
+    queries::{mode, valid},
+};
+use crate::{
+    client::Client,
+    control::{Response, RpcError},
+    core::{Intent, ItemId, Steady, What},
+};
+
+/// How long an auto-mode task keeps a session of an agent's from stopping, in seconds.
+const FRESH: u64 = 300;
+/// Clients whose place in what has happened is remembered; the one that asked longest ago is forgotten first.
+const CLIENTS: usize = 64;
+/// The most of what has happened that one answer tells.
+const EVENTS: usize = 100;
+
+/// Clients that come again, and those that wait for something.
+#[derive(Default)]
+pub(in crate::client) struct Subscribers {
+    /// Where each stands among the timeline's entries; the newest last.
+    places: Vec<(String, usize)>,
+    pub(super) waiting: Vec<Waiting>,
+    /// How often a person has decided something.
+    decisions: u64,
+}
+
+/// A client that waits for something.
+pub(super) struct Waiting {
+    pub id: u64,
+    pub reply: oneshot::Sender<Response>,
+    pub until: Steady,
+    pub what: WaitFor,
+}
+
+/// What a client waits for.
+pub(super) enum WaitFor {
+    /// That the relay has a message.
+    Sent(u32),
+    /// That anything happens.
+    Anything(String),
+    /// That a mention comes: more than so many waited.
+    Mention(Vec<ItemId>),
+    /// That a message comes: beyond this one.
+    Message(u32),
+    /// That a person decides: beyond so many.
+    Decision(u64),
+    /// That the files of what it accepts are looked through; then it is decided.
+    Decide(Intent),
+}
+
+impl Subscribers {
+    pub fn next_deadline(&self) -> Option<Steady> {
+        self.waiting.iter().map(|waiting| waiting.until).min()
+    }
+
+    pub fn decided(&mut self) {
+        self.decisions += 1;
+    }
+
+    /// Where a client stands; a new one begins where the session did.
+    fn place(&self, client: &str, began: usize) -> usize {
+        let known = self.places.iter().find(|(name, _)| name == client);
+        known.map_or(began, |(_, at)| *at)
+    }
+
+    fn set_place(&mut self, client: &str, at: usize) {
+        self.places.retain(|(name, _)| name != client);
+        if self.places.len() >= CLIENTS {
+            self.places.remove(0);
+        }
+        self.places.push((client.to_owned(), at));
+    }
+}
+
+impl Client {
+    pub(super) fn before_stop(&self) -> Value {
+        let open: Vec<Value> = self.tasks(Some(FRESH));
+        let auto = self.room.settings.mode == Mode::Auto;
+        if open.is_empty() || !auto {
+            return json!({ "can_stop": true, "reason": "nothing that was handed to you waits for an answer" });
+        }
+        json!({
+            "can_stop": false,
+            "reason": format!("{} that was handed to you waits for an answer", open.len()),
+            "auto_tasks": open,
+            "instruction": "Answer each with nexscope_say and its threadId, then stop.",
+        })
+    }
+
+    /// What was handed over and waits for an answer.
+    pub(super) fn tasks(&self, younger_than: Option<u64>) -> Vec<Value> {
+        let mut tasks: Vec<_> = self
+            .handed
+            .values()
+            .filter(|handed| younger_than.is_none_or(|seconds| handed.since.elapsed().as_secs() < seconds))
+            .collect();
+        tasks.sort_by_key(|handed| handed.post);
+        let each = tasks.into_iter().map(|handed| {
+            json!({
+                "id": format!("m{}", handed.post),
+                "threadId": format!("t{}", handed.thread),
+                "from": valid(&handed.from),
+                "text": handed.prompt.as_str(),
+            })
+        });
+        each.collect()
+    }
+
+    pub(super) fn has_news(&self, client: &str) -> bool {
+        let end = self.room.timeline.entries().len();
+        let from = self.clients.place(client, self.began).min(end);
+        let entries = &self.room.timeline.entries()[from..];
+        entries.iter().any(|entry| self.event(&entry.what).is_some())
+            || self
+                .handed
+                .values()
+                .any(|handed| !handed.prompt.as_str().is_empty())
+    }
+
+    /// What has happened since a client asked last, without what others wrote.
+    pub(super) fn happened(&mut self, client: &str) -> Value {
+        let end = self.room.timeline.entries().len();
+        let from = self.clients.place(client, self.began).min(end);
+        let entries = &self.room.timeline.entries()[from..];
+        let events: Vec<String> = entries
+            .iter()
+            .filter_map(|entry| self.event(&entry.what))
+            .take(EVENTS)
+            .collect();
+        self.clients.set_place(client, end);
+        let tasks = self.tasks(None);
+        if !tasks.is_empty() {
+            self.fetched();
+        }
+        json!({
+            "events": events,
+            "auto_tasks": tasks,
+            "online": self.online(),
+            "waiting": self.room.inbox.len(),
+            "session": {
+                "name": self.room.settings.me,
+                "mode": mode(self.room.settings.mode),
+                "hopLimit": self.room.settings.limits.hop_limit,
+            },
+        })
+    }
+
+    /// Something that happened, in words that another member had no part in.
+    pub(super) fn event(&self, what: &What) -> Option<String> {
+        Some(match what {
+            What::Post(post) if post.mine || post.is_strangers() => return None,
+            What::Post(post) => {
+                let by = if post.origin == Origin::Agent {
+                    "'s agent"
+                } else {
+                    ""
+                };
+                let waits = match self.room.inbox.has_mention(post.number) {
+                    true => "; it waits for a person's decision",
+                    false => "",
+                };
+                format!(
+                    "m{} from {}{by}, {} bytes{waits}",
+                    post.number,
+                    valid(&post.from),
+                    post.text.len()
+                )
+            }
+            What::Presence { name, event } => {
+                let what = match event {
+                    PresenceEvent::Join => "joined",
+                    PresenceEvent::Leave => "left",
+                    _ => return None,
+                };
+                format!("{} {what}", valid(name))
+            }
+            // Ours, but it may quote what others wrote.
+            What::Note(_) => return None,
+        })
+    }
+
+    pub(super) fn wish(&self, what: Option<&str>) -> Result<WaitFor, RpcError> {
+        Ok(match what.unwrap_or("mention") {
+            "mention" => WaitFor::Mention(self.room.inbox.waiting().map(|item| item.id).collect()),
+            "message" => WaitFor::Message(self.room.timeline.newest()),
+            "decision" => WaitFor::Decision(self.clients.decisions),
+            _ => return Err(usage("wait is --for mention, message or decision")),
+        })
+    }
+
+    /// Answers those whose wish has come true, or whose time is over.
+    pub(in crate::client) fn answer_waiting(&mut self) {
+        if self.clients.waiting.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let (ready, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.clients.waiting)
+            .into_iter()
+            // Who has gone is forgotten.
+            .filter(|waiting| !waiting.reply.is_closed())
+            .partition(|waiting| waiting.until <= now || self.has_come_true(&waiting.what));
+        self.clients.waiting = waiting;
+        for Waiting { id, reply, what, .. } in ready {
+            let came = self.has_come_true(&what);
+            let result = Ok(match what {
+                WaitFor::Decide(intent) => {
+                    let decided = self.decide_now(intent);
+                    // Who has gone is told nothing.
+                    let _ = reply.send(Response::new(id, decided));
+                    continue;
+                }
+                WaitFor::Sent(number) => self.fate_for_caller(number),
+                WaitFor::Anything(client) => {
+                    let mut happened = self.happened(&client);
+                    happened["timed_out"] = json!(!came);
+                    happened
+                }
+                WaitFor::Mention(_) | WaitFor::Message(_) | WaitFor::Decision(_) => {
+                    json!({ "timed_out": !came })
+                }
+            });
+            // Who has gone is told nothing.
+            let _ = reply.send(Response::new(id, result));
+        }
+    }
+
+    pub(super) fn has_come_true(&self, wish: &WaitFor) -> bool {
+        match wish {
+            WaitFor::Sent(number) => {
+                let post = self.room.timeline.post_numbered(*number);
+                let outgoing = post.and_then(|post| self.room.outbox.get(&post.id));
+                outgoing.is_none_or(|outgoing| outgoing.acked || outgoing.failed.is_some())
+            }
+            WaitFor::Anything(client) => self.has_news(client),
+            WaitFor::Mention(known) => self
+                .room
+                .inbox
+                .waiting()
+                .any(|item| matches!(item.id, ItemId::Mention(_)) && !known.contains(&item.id)),
+            WaitFor::Message(known) => {
+                let newer = self
+                    .room
+                    .timeline
+                    .posts()
+                    .rev()
+                    .take_while(|(_, post)| post.number > *known);
+                newer
+                    .into_iter()
+                    .any(|(_, post)| !post.mine && !post.is_strangers())
+            }
+            WaitFor::Decide(intent) => self.room.may_leave(intent),
+            WaitFor::Decision(known) => self.clients.decisions > *known,
+        }
+    }
+
+    pub(super) fn fate_for_caller(&self, number: u32) -> Value {
+        let post = self.room.timeline.post_numbered(number);
+        let outgoing = post.and_then(|post| self.room.outbox.get(&post.id));
+        let thread = post.and_then(|post| self.room.threads.get(&post.thread));
+        let (sent, offline) = outgoing.map_or((false, Vec::new()), |one| (one.acked, one.absent.clone()));
+        let to = post.map_or_else(Vec::new, |post| post.to.clone());
+        let delivered: Vec<&String> = to.iter().filter(|name| sent && !offline.contains(name)).collect();
+        json!({
+            "said": format!("m{number}"),
+            "threadId": thread.map(|thread| format!("t{}", thread.number)),
+            "sent": sent,
+            "delivered": delivered,
+            "offline": offline,
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! How a session begins: its place is taken, the newest messages can be seen, and then all of the journal is
+//! read, before anything is confirmed to anybody.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    path::Path,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use nexscope_relay::room::Owner;
+use tokio::sync::mpsc;
+
+use super::{
+    AGENT_EVENTS, Client, Clock, Entry, HISTORY, Host, Server, SessionRegistry, StartError, Subscribers,
+    fresh_token,
+};
+use crate::{
+    clock::now,
+    config::{Config, Paths, TokenSource},
+    core::{Effect, Outgoing, Room, Settings, Token, persist::audit},
+    link::{Invite, Link, Login, Target},
+    store::{self, Journal, Lock, Reading, StateDir},
+    transfer::Transfers,
+};
+
+/// Of so many bytes at the end of the journal the newest messages are shown before all of it is read.
+const GLIMPSE: u64 = 64 * 1024;
+
+/// A session that is about to begin: its place is taken, and nothing is read or confirmed yet.
+pub struct Startup {
+    config: Config,
+    name: String,
+    host: Option<Host>,
+    target: Target,
+    token: String,
+    place: StateDir,
+    lock: Lock,
+    owner: String,
+    journal: Reading,
+    paths: Paths,
+    warnings: Vec<String>,
+}
+
+impl Startup {
+    /// Takes the place of the member in the room that `config` says, and starts the relay inside this program
+    /// where it says so.
+    pub async fn new(config: Config, paths: &Paths) -> Result<Self, StartError> {
+        let name = config.name.clone().ok_or(StartError::NoName)?;
+        let mut warnings = config.warnings.clone();
+        let (host, target, token) = match config.host {
+            Some(address) => {
+                let token = config.token.as_ref().map(TokenSource::get).transpose()?;
+                let token = token.map_or_else(fresh_token, |token| token.0);
+                let host = Host::start(address, &token).await?;
+                let target = host.target();
+                (Some(host), target, token)
+            }
+            None => {
+                let target = config.relay.clone().ok_or(StartError::NoRelay)?;
+                let token = config
+                    .token
+                    .as_ref()
+                    .ok_or_else(|| StartError::NoToken(target.clone()))?
+                    .get()?
+                    .0;
+                (None, target, token)
+            }
+        };
+        if !target.tls && !target.is_loopback() {
+            warnings.push("Without TLS what you write to this relay is not encrypted.".into());
+        }
+
+        let place = StateDir::new(&paths.state, &target.authority(), &config.room, &name);
+        let lock = place.lock(&name)?;
+        let owner = place.owner()?;
+        let path = place.dir().join("journal.jsonl");
+        let journal = Journal::open(&path).map_err(|error| StartError::Journal(path, error))?;
+        Ok(Self {
+            config,
+            name,
+            host,
+            target,
+            token,
+            place,
+            lock,
+            owner,
+            journal,
+            paths: paths.clone(),
+            warnings,
+        })
+    }
+
+    /// The newest messages alone, to be looked at while all of the journal is read: a room in which nothing
+    /// waits, and with which nothing can be done.
+    pub fn glimpse(&mut self) -> Room {
+        let mut room = fresh_room(&self.config, &self.name, &self.owner);
+        room.glimpse(self.journal.newest(GLIMPSE));
+        room
+    }
+
+    /// Reads the journal, and joins.
+    pub async fn join(self) -> Result<Client, StartError> {
+        let Self {
+            config,
+            name,
+            host,
+            target,
+            token,
+            place,
+            lock,
+            owner,
+            mut journal,
+            paths,
+            mut warnings,
+        } = self;
+        let path = place.dir().join("journal.jsonl");
+        let log = store::log_path(place.dir());
+        let mut room = fresh_room(&config, &name, &owner);
+        // A long journal takes a moment, in which a signal to end must be heard.
+        let read = tokio::task::spawn_blocking(move || {
+            let effects = room.restore(&mut journal, |open| not_audited(&log, open), now());
+            journal.finish().map(|opened| (room, effects, opened))
+        });
+        let read = read
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let (mut room, restored, opened) = read.map_err(|error| StartError::Journal(path, error))?;
+        opened
+            .repairs
+            .iter()
+            .for_each(|repair| tracing::warn!("{repair}"));
+        let program = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
+        let repairs = opened.repairs;
+        let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
+        effects.extend(restored);
+        let (clock, read) = Clock::start(&mut room);
+        effects.extend(read);
+        room.settings.hosting = host.is_some();
+        room.settings.token = Some(Token(token.clone()));
+        let login = Login {
+            target: target.clone(),
+            room: config.room.clone(),
+            name,
+            token: token.clone(),
+            owner,
+            history: if opened.is_new { HISTORY } else { 0 },
+        };
+        let mode = room.settings.mode;
+        let standing = super::standing(&room);
+        let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
+        // Few, and each sender waits for its place.
+        let (swept_in, swept) = mpsc::channel(8);
+        let shown = match &host {
+            Some(host) => host.reachable(),
+            None => target,
+        };
+        let began = room.timeline.entries().len();
+        let control = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
+        let entry = Entry {
+            pid: std::process::id(),
+            folder: paths.here.clone(),
+            name: room.settings.me.clone(),
+            room: config.room.clone(),
+            relay: login.target.to_string(),
+            headless: config.headless,
+        };
+        let control = match Server::start(&control, place.dir(), &entry) {
+            Ok(server) => Some(server),
+            Err(error) => {
+                warnings.push(format!(
+                    "Shell commands and agents cannot reach this session: its socket cannot be made ({error})."
+                ));
+                None
+            }
+        };
+        let link = Link::start(login, standing);
+        let folder = config.files.dir.join(config.room.to_ascii_lowercase());
+        let mut session = Client {
+            transfers: Transfers::new(folder, link.files.clone()),
+            looking: super::AttachmentScanner::new(),
+            handed: HashMap::new(),
+            control,
+            clients: Subscribers::default(),
+            returned: None,
+            began,
+            end_asked: false,
+            onward: None,
+            attach: None,
+            invite: Invite {
+                target: shown,
+                room: config.room.clone(),
+                token,
+            },
+            room,
+            warnings,
+            here: paths.here.clone(),
+            state: place.dir().to_owned(),
+            link,
+            clock,
+            journal: opened.journal,
+            to_link: VecDeque::new(),
+            to_journal: VecDeque::new(),
+            runs: HashMap::new(),
+            staying: super::WarmAgents::new(mode),
+            agent_events,
+            agent_events_in,
+            swept,
+            swept_in,
+            attention: Vec::new(),
+            broken: false,
+            host,
+            _lock: lock,
+            config,
+        };
+        session.carry_out(effects);
+        Ok(session)
+    }
+}
+
+/// The ids of those of our messages that the audit log does not have as they stand in the journal.
+fn not_audited(log: &Path, open: &[&Outgoing]) -> HashSet<String> {
+    let mut missing: HashMap<&str, &Outgoing> = open.iter().map(|one| (one.id.as_str(), *one)).collect();
+    // Without messages there is nothing to look for, and the log may be long.
+    if !missing.is_empty() {
+        // A log that cannot be opened vouches for nothing.
+        for line in store::lines(log).into_iter().flatten() {
+            if let audit::Entry::Out { id, .. } = &line.entry
+                && missing.get(id.as_str()).is_some_and(|one| line.entry.is_of(one))
+            {
+                missing.remove(id.as_str());
+            }
+        }
+    }
+    missing.into_keys().map(str::to_owned).collect()
+}
+
+/// The key that members are shown of an owner's secret.
+fn own_key(owner: &str) -> Option<String> {
+    let secret = BASE64_URL_SAFE_NO_PAD.decode(owner).ok()?.try_into().ok()?;
+    Some(Owner::of(&secret).key().to_string())
+}
+
+/// An empty room for a member.
+fn fresh_room(config: &Config, name: &str, owner: &str) -> Room {
+    let settings = Settings {
+        own_key: own_key(owner),
+        ..super::settings::settings(config, name)
+    };
+    Room::new(settings, Box::new(|| uuid::Uuid::now_v7().to_string()))
+}

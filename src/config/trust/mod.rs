@@ -1,0 +1,72 @@
+//! Which project files a person has trusted: by their content, so that a change asks again.
+
+pub(crate) mod approvals;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::Paths;
+use crate::{store, text};
+
+/// A project's file with settings that only a trusted one may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untrusted {
+    /// The settings that are ignored until then.
+    pub keys: Vec<String>,
+    /// The file as a person reads it before they trust it: all of it, with what would not be seen made visible.
+    pub text: Vec<String>,
+    line: String,
+    ledger: PathBuf,
+}
+
+impl Untrusted {
+    pub(super) fn new(paths: &Paths, text: &str, keys: Vec<String>) -> Self {
+        Self {
+            keys,
+            text: text
+                .split('\n')
+                .map(|line| text::escape_line(line).text)
+                .collect(),
+            line: line(&paths.project_file(), text),
+            ledger: ledger(paths),
+        }
+    }
+
+    /// Trusts the file as it was read. Fails where that cannot be written down.
+    pub fn trust(&self) -> io::Result<()> {
+        let (_, path) = self.line.split_once(' ').unwrap_or_default();
+        let known = store::read_private_text(&self.ledger).unwrap_or_default();
+        let others = known
+            .lines()
+            .filter(|line| line.split_once(' ').is_some_and(|(_, known)| known != path));
+        let mut all: String = others.map(|line| format!("{line}\n")).collect();
+        all.push_str(&self.line);
+        all.push('\n');
+        store::write_private(&self.ledger, all.as_bytes())
+    }
+}
+
+/// Whether a person has trusted the project's file with this content.
+pub(super) fn is_trusted(paths: &Paths, text: &str) -> bool {
+    let line = line(&paths.project_file(), text);
+    store::read_private_text(&ledger(paths)).is_ok_and(|known| known.lines().any(|one| one == line))
+}
+
+fn ledger(paths: &Paths) -> PathBuf {
+    paths.state.join("nexscope").join("trusted")
+}
+
+/// The hash of a content, and where it lies.
+fn line(file: &Path, text: &str) -> String {
+    let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let hash: String = Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    // A line break in a path would begin another line.
+    format!("{hash} {}", path.display().to_string().escape_debug())
+}

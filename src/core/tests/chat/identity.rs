@@ -1,0 +1,467 @@
+//! A name is its owner's: words under our own name that are not ours, names with another key, whom messages are
+//! for, and whom auto mode answers.
+
+use crate::core::{
+    runs::Prompt,
+    tests::{auto::auto, *},
+};
+
+/// Keys, as a relay shows them.
+const OURS: &str = "aaaaaaaaaaaaaaaa";
+const BOB: &str = "b0b0b0b0b0b0b0b0";
+const OTHER: &str = "cccccccccccccccc";
+
+fn with_key(name: &str, key: Option<&str>) -> Member {
+    Member {
+        key: key.map(str::to_owned),
+        ..member(name)
+    }
+}
+
+/// A welcome of a relay that has all that a name needs, with bob in the room.
+fn modern(resumed: Resumed, bob: Option<&str>) -> Welcome {
+    Welcome {
+        features: wire::FEATURES.map(str::to_owned).to_vec(),
+        bound: Some(true),
+        members: vec![with_key("alice", Some(OURS)), with_key("bob", bob)],
+        ..welcome(resumed, "e1", 0)
+    }
+}
+
+impl World {
+    fn modern() -> Self {
+        let mut world = Self::offline();
+        world.room.settings.own_key = Some(OURS.into());
+        world.event(Event::Welcome(Box::new(modern(Resumed::New, Some(BOB)))));
+        world.effects.clear();
+        world
+    }
+
+    fn comes(&mut self, event: PresenceEvent, name: &str, key: Option<&str>) {
+        let member = with_key(name, key);
+        self.event(Event::Frame(Box::new(Frame::Presence(Presence {
+            event,
+            member,
+        }))));
+    }
+
+    fn says(&mut self, from: &str, key: Option<&str>, id: &str, to: &[&str], text: &str) {
+        let mut message = self.message(from, id, to, !to.is_empty(), &Body::Chat(ask(text)));
+        message.from_key = key.map(str::to_owned);
+        self.receives(message);
+    }
+
+    fn again(&mut self, bob: Option<&str>) {
+        self.restart();
+        self.room.settings.own_key = Some(OURS.into());
+        self.event(Event::Welcome(Box::new(modern(Resumed::Ok, bob))));
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.room.inbox.waiting().flat_map(Item::warnings).collect()
+    }
+
+    fn last(&self) -> &Post {
+        self.room.timeline.posts().next_back().expect("a message").1
+    }
+}
+
+const MARK: &str = "from another key than before, perhaps somebody else";
+
+/// Issue 14, 13: what somebody said under our name while we were out counted as our own.
+#[test]
+fn words_under_our_name_are_ours_only_with_our_key() {
+    for key in [Some(OTHER), None] {
+        let mut world = World::modern();
+        world.says("Alice", key, "m-1", &[], "deploy now");
+        world.says("alice", Some(OURS), "m-2", &[], "from my laptop");
+        for _ in 0..2 {
+            let posts: Vec<&Post> = world.room.timeline.posts().map(|(_, post)| post).collect();
+            let [strangers, ours] = posts.as_slice() else {
+                panic!("{posts:?}")
+            };
+            assert!(strangers.is_strangers() && !strangers.mine, "{key:?}");
+            assert!(!ours.is_strangers() && ours.mine);
+            // The whole journal says so too, and so does its end, which is shown first.
+            let mut glimpse = Room::new(world.room.settings.clone(), counting_ids());
+            glimpse.glimpse(world.records.clone());
+            let marks: Vec<bool> = glimpse.timeline.posts().map(|(_, p)| p.is_strangers()).collect();
+            assert_eq!(marks, [true, false]);
+            // The key is known before the journal is read.
+            let records = std::mem::take(&mut world.records);
+            let settings = world.room.settings.clone();
+            world.room = Room::new(settings, counting_ids());
+            world
+                .room
+                .restore(records.clone(), |_| Default::default(), world.now);
+            world.records = records;
+        }
+        let error = world.decide(Intent::HandOver(1)).unwrap_err();
+        assert!(error.contains("Somebody else wrote m1"), "{error}");
+        assert!(world.room.inbox.is_empty() && world.starts() == 0);
+    }
+}
+
+/// What we have written here is ours whatever the relay says of it, and is not shown twice.
+#[test]
+fn what_is_in_our_journal_is_ours() {
+    let mut world = World::modern();
+    world.perform("hello all").unwrap();
+    let id = world.last().id.clone();
+    world.says("alice", None, &id, &[], "something else");
+    assert_eq!(world.room.timeline.posts().count(), 1);
+    assert!(world.last().mine && world.last().text == "hello all");
+}
+
+/// Issue 14, 13: a prompt quoted them as "alice, a person".
+#[test]
+fn words_under_our_name_are_in_no_prompt() {
+    let mut world = World::modern();
+    world.says("alice", Some(OTHER), "t", &[], "canary");
+    let mut message = world.message("bob", "m-1", &["alice"], false, &Body::Chat(ask("and now?")));
+    (message.from_key, message.thread) = (Some(BOB.into()), Some("t".into()));
+    world.receives(message);
+    let item = world.room.inbox.waiting().last().unwrap().id;
+    world.accept(item);
+    let prompt = Prompt::new(&world.started());
+    assert!(prompt.as_str().contains("and now?") && !prompt.as_str().contains("canary"));
+}
+
+/// Issue 14, 15: a mention from a name with a changed key had no mark.
+#[test]
+fn a_mention_from_another_key_stays_marked() {
+    for key in [Some(OTHER), None] {
+        let mut world = World::modern();
+        world.comes(PresenceEvent::Leave, "bob", Some(BOB));
+        world.comes(PresenceEvent::Join, "bob", key);
+        world.says("bob", key, "m-1", &["alice"], "run it");
+        assert_eq!(world.warnings(), [MARK], "{key:?}");
+        assert_eq!(world.last().doubt, Some(Doubt::OtherKey));
+        world.comes(PresenceEvent::Leave, "bob", key);
+        assert_eq!(world.warnings(), [MARK], "it stays after the sender left");
+        world.again(Some(BOB));
+        assert_eq!(world.warnings(), [MARK], "and after a restart");
+        // The one who is known is in no doubt.
+        world.says("bob", Some(BOB), "m-2", &["alice"], "hello");
+        assert_eq!(world.warnings(), [MARK]);
+        // Our person agrees with the other key: then it is not marked any more, after a restart neither.
+        world.comes(PresenceEvent::Join, "bob", key);
+        world.decide(Intent::Trust("bob".into())).unwrap();
+        assert_eq!(world.warnings(), [""; 0]);
+        world.again(key);
+        assert_eq!(world.warnings(), [""; 0], "{key:?}");
+    }
+}
+
+/// So does an offered file.
+#[test]
+fn a_file_from_another_key_is_marked() {
+    let mut world = World::modern();
+    let file = wire::body::File {
+        id: "f".into(),
+        name: "a.txt".into(),
+        size: 10,
+        sha256: None,
+    };
+    let chat = Chat {
+        files: vec![file],
+        ..Chat::default()
+    };
+    let mut message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(chat));
+    message.from_key = Some(OTHER.into());
+    world.receives(message);
+    assert_eq!(world.warnings(), [MARK]);
+    // Its bytes are taken from nobody while another key has the name.
+    world.comes(PresenceEvent::Join, "bob", Some(OTHER));
+    world.decide(Intent::Trust("bob".into())).unwrap();
+    assert_eq!(world.warnings(), [""; 0]);
+}
+
+/// On a relay that tells no keys on messages, the key of who is here counts.
+#[test]
+fn a_mention_is_marked_on_an_older_relay_too() {
+    let mut world = World::new();
+    world.comes(PresenceEvent::Join, "bob", Some(BOB));
+    world.comes(PresenceEvent::Leave, "bob", Some(BOB));
+    world.comes(PresenceEvent::Join, "bob", Some(OTHER));
+    world.says("bob", None, "m-1", &["alice"], "run it");
+    assert_eq!(world.warnings(), [MARK]);
+    world.comes(PresenceEvent::Leave, "bob", Some(OTHER));
+    world.restart();
+    assert_eq!(world.warnings(), [MARK]);
+}
+
+/// Issue 14, 14: the sender says whom a message is for.
+#[test]
+fn messages_say_whom_they_are_for() {
+    let mut world = World::modern();
+    for line in ["/tell @bob psst", "/say --force @bob @carol --public hello"] {
+        world.perform(line).unwrap();
+    }
+    let keys: Vec<_> = world.sent().map(|(frame, _)| frame.to_keys).collect();
+    let expected = std::collections::BTreeMap::from([("bob".to_owned(), BOB.to_owned())]);
+    assert_eq!(keys, [expected.clone(), expected.clone()]);
+    // So do receipts.
+    world.effects.clear();
+    world.says("bob", Some(BOB), "m-1", &["alice"], "run it");
+    assert!(world.sent().count() > 0);
+    assert!(world.sent().all(|(frame, _)| frame.to_keys == expected));
+}
+
+/// Issue 14, 14: a relay that gives private words to whoever has the name gets them only while the right one is here.
+#[test]
+fn an_older_relay_gets_private_words_only_for_who_is_here() {
+    let mut world = World::new();
+    world.comes(PresenceEvent::Join, "bob", Some(BOB));
+    world.comes(PresenceEvent::Leave, "bob", Some(BOB));
+    world.effects.clear();
+    world.perform("/tell @bob psst").unwrap();
+    assert_eq!(
+        (world.sent().count(), world.fate(1)),
+        (0, DeliveryStatus::Absent(vec!["bob".into()]))
+    );
+    for (event, key) in [(PresenceEvent::Join, Some(OTHER)), (PresenceEvent::Update, None)] {
+        world.comes(event, "bob", key);
+        assert_eq!(world.sent().count(), 0, "{key:?}");
+    }
+    // What everybody reads anyway does not wait.
+    world.comes(PresenceEvent::Leave, "bob", None);
+    world.perform("/say @bob --public hello").unwrap();
+    assert_eq!(world.sent().count(), 1);
+    world.restart();
+    let members = vec![member("alice"), member("carol")];
+    let members = Welcome {
+        members,
+        ..welcome(Resumed::Ok, "e1", 0)
+    };
+    world.event(Event::Welcome(Box::new(members)));
+    assert!(world.chats().iter().all(|(_, chat)| chat.text != "psst"));
+    world.comes(PresenceEvent::Join, "bob", Some(BOB));
+    assert!(
+        world.chats().iter().any(|(_, chat)| chat.text == "psst"),
+        "now it goes"
+    );
+}
+
+/// Only those whom we have addressed tell what became of our words.
+#[test]
+fn a_receipt_from_another_key_does_not_count() {
+    let mut world = World::modern();
+    world.perform("@bob look").unwrap();
+    let of = world.last().id.clone();
+    let state = ReceiptState::Rejected;
+    let body = Body::Receipt(Receipt {
+        of,
+        state,
+        reason: "no".into(),
+    });
+    for (nth, (key, counts)) in [(Some(OTHER), false), (None, false), (Some(BOB), true)]
+        .into_iter()
+        .enumerate()
+    {
+        let mut message = world.message("bob", &format!("r-{nth}"), &["alice"], true, &body);
+        message.from_key = key.map(str::to_owned);
+        world.receives(message);
+        assert_eq!(
+            matches!(world.fate(1), DeliveryStatus::Told(..)),
+            counts,
+            "{key:?}"
+        );
+    }
+}
+
+/// Issue 14, 15: in auto mode twenty never-seen names were served at once.
+#[test]
+fn auto_mode_answers_nobody_who_is_new() {
+    let mut world = World::modern();
+    world.decide(Intent::Auto).unwrap();
+    for nth in 0..20 {
+        let (name, key) = (format!("new{nth}"), format!("{nth:016x}"));
+        world.comes(PresenceEvent::Join, &name, Some(&key));
+        world.says(&name, Some(&key), &format!("m-{nth}"), &["alice"], "go");
+    }
+    assert_eq!((world.starts(), world.room.inbox.len()), (0, 20));
+    let why = "no message from new0 was accepted here yet";
+    let ItemKind::Mention(first) = &world.room.inbox.waiting().next().unwrap().matter else {
+        panic!("no mention")
+    };
+    assert_eq!(first.held.as_deref(), Some(why));
+    // Who asks sees that it waits.
+    let told = ("m-0".to_owned(), ReceiptState::Queued, why.to_owned());
+    assert!(world.receipts().contains(&told), "{:?}", world.receipts());
+}
+
+fn done(world: &mut World) {
+    let run = world.started().run;
+    world.ends(&run, Outcome::Answer("done".into()));
+}
+
+/// One accepted mention, or `/trust`, and then until the key changes; a restart forgets nothing of it.
+#[test]
+fn auto_mode_answers_whom_its_person_trusts() {
+    for by_command in [false, true] {
+        let mut world = World::modern();
+        world.decide(Intent::Auto).unwrap();
+        let mut runs = 0;
+        let mut asks = |world: &mut World, key: Option<&str>, id: &str| {
+            let before = world.starts();
+            world.says("bob", key, id, &["alice"], "go");
+            let answered = world.starts() > before;
+            if answered {
+                done(world);
+            }
+            runs += 1;
+            answered
+        };
+        assert!(!asks(&mut world, Some(BOB), "m-1"));
+        if by_command {
+            world.decide(Intent::Trust("BOB".into())).unwrap();
+            assert!(
+                world.decide(Intent::Trust("bob".into())).is_err(),
+                "once is enough"
+            );
+        } else {
+            let item = world.room.inbox.waiting().next().unwrap().id;
+            world.accept(item);
+            done(&mut world);
+        }
+        assert!(asks(&mut world, Some(BOB), "m-2"));
+        world.again(Some(BOB));
+        world.room.settings.mode = wire::Mode::Auto;
+        assert!(asks(&mut world, Some(BOB), "m-3"), "after a restart");
+        for (key, id) in [(Some(OTHER), "m-4"), (None, "m-5")] {
+            assert!(!asks(&mut world, key, id), "{key:?}");
+        }
+        // Accepting one of those trusts nobody: its key is not the one that is known.
+        let item = world.room.inbox.waiting().last().unwrap().id;
+        world.accept(item);
+        done(&mut world);
+        assert!(!asks(&mut world, None, "m-6"));
+        assert!(asks(&mut world, Some(BOB), "m-7"));
+    }
+}
+
+/// Who is trusted without a key is so until they may be somebody else: they leave, are cut off, or we are.
+#[test]
+fn a_name_without_a_key_is_trusted_only_while_it_stays() {
+    for away in [0, 1, 2, 3] {
+        let mut world = World::modern();
+        world.decide(Intent::Auto).unwrap();
+        world.comes(PresenceEvent::Join, "carol", None);
+        world.says("carol", None, "m-1", &["alice"], "go");
+        let item = world.room.inbox.waiting().next().unwrap().id;
+        world.accept(item);
+        done(&mut world);
+        world.says("carol", None, "m-2", &["alice"], "go");
+        assert_eq!(world.starts(), 2, "it is trusted while it stays");
+        done(&mut world);
+        match away {
+            0 => world.comes(PresenceEvent::Leave, "carol", None),
+            1 => {
+                let mut carol = with_key("carol", None);
+                carol.status = Status::Away;
+                world.event(Event::Frame(Box::new(Frame::Presence(Presence {
+                    event: PresenceEvent::Away,
+                    member: carol,
+                }))));
+            }
+            2 => world.event(Event::Welcome(Box::new(modern(Resumed::Ok, Some(BOB))))),
+            _ => {
+                world.again(Some(BOB));
+                world.room.settings.mode = wire::Mode::Auto;
+            }
+        }
+        let before = world.starts();
+        world.comes(PresenceEvent::Join, "carol", None);
+        world.says("carol", None, "m-3", &["alice"], "go");
+        assert_eq!(world.starts(), before, "{away}: it may be somebody else");
+    }
+}
+
+/// What was held while somebody else had the name is given to the relay when they leave.
+#[test]
+fn a_private_message_that_was_held_goes_once_the_other_has_left() {
+    let mut world = World::modern();
+    world.comes(PresenceEvent::Leave, "bob", Some(BOB));
+    world.comes(PresenceEvent::Join, "bob", None);
+    world.effects.clear();
+    world.perform("/tell @bob psst").unwrap();
+    assert_eq!(world.sent().count(), 0);
+    world.comes(PresenceEvent::Leave, "bob", None);
+    let sent: Vec<_> = world.sent().collect();
+    assert_eq!(sent.len(), 1);
+    assert!(
+        format!("{:?}", sent[0].0).contains(BOB),
+        "it is for bob's key: {sent:?}"
+    );
+}
+
+/// A rejected mention, and one that ran by itself, trust nobody.
+#[test]
+fn only_an_accept_trusts() {
+    let mut world = auto(5.0);
+    world.comes(PresenceEvent::Join, "carol", None);
+    world.says("carol", None, "m-1", &["alice"], "go");
+    let target = Target::Item(world.room.inbox.waiting().next().unwrap().id);
+    let reason = String::new();
+    world.decide(Intent::Reject { target, reason }).unwrap();
+    world.says("carol", None, "m-2", &["alice"], "go");
+    assert_eq!(world.starts(), 0);
+    assert!(world.decide(Intent::Trust("nobody".into())).is_err());
+    assert!(world.decide(Intent::Trust("alice".into())).is_err());
+}
+
+/// Issue 14, 15: 10,000 joins ended pinning for newcomers; over a restart too.
+#[test]
+fn a_flood_of_names_does_not_end_pinning() {
+    let mut world = World::modern();
+    world.perform("@bob hello").unwrap();
+    for nth in 0..crate::core::chat::pins::NAMES + 10 {
+        let member = with_key(&format!("n{nth}"), Some("0000000000000000"));
+        let news = world.room.members.put(member, true);
+        let mut effects = Vec::new();
+        world
+            .room
+            .keys_seen(news.into_iter().collect(), NOW, &mut effects);
+        world.follow(effects);
+        world.room.members.remove(&format!("n{nth}"));
+    }
+    world.comes(PresenceEvent::Join, "dan", Some(BOB));
+    world.comes(PresenceEvent::Leave, "dan", Some(BOB));
+    world.again(Some(BOB));
+    for name in ["dan", "bob"] {
+        world.comes(PresenceEvent::Join, name, Some(OTHER));
+        assert!(world.room.members.is_doubtful(name), "{name}");
+    }
+}
+
+/// Issue 14, 16: what to do about a taken name is said once, in one note, however often it is tried.
+#[test]
+fn a_taken_name_is_told_once() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.event(Event::Connection(Connection::Waiting {
+            code: Some(Code::NameTaken),
+            why: "someone has that name (alice); /start -n alice-2 joins as alice-2".into(),
+            until: NOW,
+        }));
+    }
+    let notes = world.room.timeline.entries().iter();
+    let told = |entry: &&Entry| matches!(&entry.what, What::Note(note) if note.contains("alice-2"));
+    assert_eq!(notes.filter(told).count(), 1);
+}
+
+/// The person is told that somebody else can take the name later.
+#[test]
+fn an_unbound_name_is_told() {
+    let mut world = World::offline();
+    let bound = Some(false);
+    let welcome = Welcome {
+        bound,
+        ..modern(Resumed::New, None)
+    };
+    world.event(Event::Welcome(Box::new(welcome)));
+    let notes = world.room.timeline.entries().iter();
+    let told = |entry: &&Entry| matches!(&entry.what, What::Note(note) if note.contains("could not bind"));
+    assert_eq!(notes.filter(told).count(), 1);
+}

@@ -1,0 +1,5 @@
+//! Runs of agents.
+
+pub(crate) mod agents;
+pub(crate) mod failures;
+pub(crate) mod partial;

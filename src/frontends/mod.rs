@@ -1,0 +1,4 @@
+//! Front ends other than the full screen.
+
+pub mod headless;
+pub mod plain;

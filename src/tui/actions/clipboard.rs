@@ -1,0 +1,119 @@
+//! Copying: a message, its code, several messages, or what the mouse has marked.
+
+use std::{
+    io::{self, Write},
+    process::Stdio,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::tui::{Screen, state::Tone, view};
+
+/// Longest text that terminals take, in bytes; many stop reading behind 100,000 characters of its code.
+const MOST: usize = 74_000;
+
+impl Screen {
+    /// Copies the selected message, or all that are marked, with who said each.
+    pub(crate) fn copy(&mut self) {
+        let Some(selected) = self.state.selected_post else {
+            return self.state.say("Select a message first.", Tone::Good);
+        };
+        let room = &self.client.room;
+        let marked = self.state.marked.take();
+        let text = match marked {
+            None => room
+                .timeline
+                .post_numbered(selected)
+                .map(|post| post.text.clone()),
+            Some(marked) => {
+                let range = marked.min(selected)..=marked.max(selected);
+                let posts = range.filter_map(|number| room.timeline.post_numbered(number));
+                let posts = posts.filter(|post| self.state.reading.shows(room, post));
+                let lines: Vec<String> = posts
+                    .map(|post| format!("{}: {}", post.speaker().in_words(), post.text))
+                    .collect();
+                Some(lines.join("\n"))
+            }
+        };
+        self.put_on_clipboard(text.unwrap_or_default());
+    }
+
+    /// Copies the last code block of the selected message.
+    pub(crate) fn copy_code(&mut self) {
+        let number = self.state.selected_post.unwrap_or_default();
+        let post = self.client.room.timeline.post_numbered(number);
+        match post.and_then(|post| view::code_blocks(&post.text).pop()) {
+            Some(code) => self.put_on_clipboard(code),
+            None => self
+                .state
+                .say("There is no code block in this message.", Tone::Good),
+        }
+    }
+
+    /// Marks messages from the selected one on, or ends it.
+    pub(crate) fn mark(&mut self) {
+        self.state.marked = match self.state.marked {
+            None => self.state.selected_post,
+            Some(_) => None,
+        };
+    }
+
+    pub(crate) fn put_on_clipboard(&mut self, text: String) {
+        let count = text.chars().count();
+        if text.len() > MOST {
+            let words = format!("That is {count} characters, more than terminals take: copy less of it.");
+            return self.state.say(words, Tone::Bad);
+        }
+        let what = if count == 1 { "character" } else { "characters" };
+        self.state.say(format!("Copied {count} {what}."), Tone::Good);
+        self.clipboard = Some(text);
+    }
+}
+
+/// Puts a text on the terminal's clipboard: through tmux where it runs, whose usual settings keep programs
+/// from doing it themselves; else by OSC 52, which works over ssh as well.
+pub(crate) fn put(text: &str, in_tmux: bool, out: &mut dyn Write) -> io::Result<()> {
+    if in_tmux && through_tmux(text).is_ok() {
+        return Ok(());
+    }
+    write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+    out.flush()
+}
+
+fn through_tmux(text: &str) -> io::Result<()> {
+    let mut tmux = std::process::Command::new("tmux")
+        .args(["load-buffer", "-w", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    if let Some(mut into) = tmux.stdin.take() {
+        into.write_all(text.as_bytes())?;
+    }
+    match tmux.wait()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("tmux does not take it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_is_coded_and_carries_no_escape() {
+        let mut out = Vec::new();
+        put("日 \u{1b}]0;x\u{7}", false, &mut out).unwrap();
+        let sent = String::from_utf8(out).unwrap();
+        let code = sent
+            .strip_prefix("\x1b]52;c;")
+            .unwrap()
+            .strip_suffix('\x07')
+            .unwrap();
+        assert!(
+            code.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        );
+        assert_eq!(STANDARD.decode(code).unwrap(), "日 \u{1b}]0;x\u{7}".as_bytes());
+    }
+}

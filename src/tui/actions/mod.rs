@@ -1,0 +1,8 @@
+//! What the keys do, by subject.
+
+pub(crate) mod clipboard;
+pub(crate) mod navigation;
+pub(crate) mod reload;
+pub(crate) mod review;
+pub(crate) mod submit;
+pub(crate) mod unknown_name;

@@ -1,0 +1,63 @@
+//! A key that decides, from when it is pressed until it takes effect.
+//!
+//! It takes effect a moment later, on what was on the screen when it was pressed; what is typed in that moment says
+//! that it was no decision but text.
+
+use std::time::Instant;
+
+use super::gate::{Press, Refusal};
+use crate::core::{Decision, Intent, ItemId, Shown};
+
+/// What a key does once it has taken effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecisionKey {
+    /// Accept it, with another look at the answer or without.
+    Accept {
+        /// The answer waits as a draft.
+        review: bool,
+    },
+    /// Ask for a reason, and reject it.
+    Reject,
+    /// Write other words for it.
+    Edit,
+    /// Write instructions for it.
+    Instruct,
+    /// Allow it for the rest of the thread.
+    Grant,
+    /// Snooze it.
+    Later,
+    /// Run or send again what failed: the number of its message.
+    Retry(u32),
+    /// Do what was written as a command.
+    Written(Intent),
+}
+
+/// A key that was pressed and has not taken effect yet.
+#[derive(Debug, Clone)]
+pub struct Pressed {
+    /// What it does.
+    pub deed: DecisionKey,
+    /// The items that it is about.
+    pub ids: Vec<ItemId>,
+    /// What the person saw of them, or why it does not decide.
+    pub seen: Result<Shown, Refusal>,
+    /// The decision that the person was asked to confirm, where the key may do so.
+    pub confirms: Option<Decision>,
+    /// How it was pressed.
+    pub press: Press,
+    /// When.
+    pub at: Instant,
+}
+
+impl Pressed {
+    /// When it takes effect.
+    pub fn due(&self) -> Instant {
+        self.at + self.press.settles_in()
+    }
+
+    /// Whether something that comes now, a letter or not, says that it was not meant as a decision.
+    pub fn is_undone_by(&self, letter: bool, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.at);
+        since < super::gate::BURST || letter && self.press == Press::Letter && since < super::gate::TYPING
+    }
+}

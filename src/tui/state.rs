@@ -1,0 +1,465 @@
+//! What the screen itself knows: where one is, what is open, what is being written.
+
+use std::time::Instant;
+
+use ratatui::text::Line;
+
+use super::{composer::Composer, palette::Palette, popup::Popup, timeline_state::TimelineState};
+use crate::{
+    config::{Config, Untrusted},
+    core::{Decision, Intent, Item, ItemId, Room, Shown},
+    tui::{
+        actions::unknown_name::AskedName,
+        input::{
+            gate::Gate,
+            key::Key,
+            keymap::{Context, Keymap},
+            pressed::Pressed,
+            selection::Selection,
+            stray::Stray,
+        },
+    },
+};
+
+/// Where one is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// Writing.
+    #[default]
+    Composer,
+    /// Among the messages.
+    Timeline,
+    /// In the list of what waits.
+    Inbox,
+    /// Among the files.
+    Files,
+    /// Among the people.
+    People,
+}
+
+/// The order in which a key goes through the panes.
+const PANES: [Pane; 5] = [
+    Pane::Composer,
+    Pane::Timeline,
+    Pane::Inbox,
+    Pane::Files,
+    Pane::People,
+];
+
+/// What lies over the messages.
+#[derive(Default)]
+pub enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// An item, whole.
+    Item(ItemView),
+    /// Lines to read.
+    Paper(TextView),
+}
+
+/// Items that are open: one, or all that one key is about.
+#[derive(Debug, Clone)]
+pub struct ItemView {
+    /// Which.
+    pub ids: Vec<ItemId>,
+    /// It is a message that is handed to the agent when it is accepted; it does not wait.
+    pub hand_over: bool,
+    /// What was written about it before it was opened.
+    pub wish: Option<Intent>,
+    /// Lines above the screen.
+    pub scroll: usize,
+    /// Lines that have been on the screen, from the first on.
+    pub seen: usize,
+    /// The columns in which they were laid out, and the version of the items.
+    pub seen_at: Option<(u16, Shown)>,
+}
+
+impl ItemView {
+    /// An item that is opened now.
+    pub fn of(ids: &[ItemId]) -> Self {
+        Self {
+            ids: ids.to_vec(),
+            hand_over: false,
+            wish: None,
+            scroll: 0,
+            seen: 0,
+            seen_at: None,
+        }
+    }
+}
+
+impl ItemView {
+    /// One of its items, if it is still there.
+    pub fn item(&self, id: ItemId, room: &Room) -> Option<Item> {
+        match self.hand_over {
+            true => room.at_hand(id),
+            false => room.inbox.get(id).cloned(),
+        }
+    }
+}
+
+/// Lines to read: help, the answer to a command.
+pub struct TextView {
+    /// What it is.
+    pub title: &'static str,
+    /// The lines.
+    pub lines: Vec<Line<'static>>,
+    /// Rows above the screen.
+    pub scroll: usize,
+    /// Rows that have been on the screen, from the first on.
+    pub seen: usize,
+    /// The columns in which they were laid out.
+    pub seen_at: u16,
+}
+
+impl TextView {
+    /// Lines that are opened now.
+    pub fn new(title: &'static str, lines: Vec<Line<'static>>) -> Self {
+        Self {
+            title,
+            lines,
+            scroll: 0,
+            seen: 0,
+            seen_at: 0,
+        }
+    }
+}
+
+/// Something that is being written for a decision, in the composer's place.
+pub struct InputPrompt {
+    /// What is decided.
+    pub ids: Vec<ItemId>,
+    /// What the person saw of it.
+    pub shown: Shown,
+    /// What is asked for.
+    pub what: PromptKind,
+    /// What is written.
+    pub field: Composer,
+    /// Since when it is asked for.
+    pub since: Instant,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptKind {
+    /// Why it is rejected.
+    Reason,
+    /// Other words for it, with which it is accepted.
+    Words,
+    /// Words of one's own, which the agent is given with it.
+    Instructions,
+}
+
+/// Which kinds of items a list shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All of them.
+    #[default]
+    All,
+    /// What asks an agent.
+    Mentions,
+    /// What an agent would say.
+    Drafts,
+    /// What an agent would do.
+    Permissions,
+    /// Files that are offered.
+    Files,
+}
+
+impl Filter {
+    /// The next one, in a circle.
+    pub fn next(self) -> Self {
+        match self {
+            Filter::All => Filter::Mentions,
+            Filter::Mentions => Filter::Drafts,
+            Filter::Drafts => Filter::Permissions,
+            Filter::Permissions => Filter::Files,
+            Filter::Files => Filter::All,
+        }
+    }
+
+    /// What it shows, in a word; none where it shows all.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Filter::All => None,
+            Filter::Mentions => Some("mentions"),
+            Filter::Drafts => Some("drafts"),
+            Filter::Permissions => Some("permissions"),
+            Filter::Files => Some("files"),
+        }
+    }
+
+    /// Whether it shows an item.
+    pub fn shows(self, item: &Item) -> bool {
+        match self {
+            Filter::All => true,
+            Filter::Mentions => matches!(item.id, ItemId::Mention(_)),
+            Filter::Drafts => matches!(item.id, ItemId::Draft(_)),
+            Filter::Permissions => matches!(item.id, ItemId::Permission(_)),
+            Filter::Files => matches!(item.id, ItemId::File(_)),
+        }
+    }
+}
+
+/// What settings that wait become when they are taken.
+pub enum AfterConsent {
+    /// All that was saved holds.
+    Saved(Box<Config>),
+    /// The project's file is trusted, and read anew.
+    Trust(Untrusted),
+}
+
+/// Where the lists stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lists {
+    /// Lines above the part of the side that is shown.
+    pub side: usize,
+    /// Lines above what is shown of the list in the messages' place.
+    pub main: usize,
+    /// They were moved by the wheel: they stay there until something else is selected.
+    pub held: bool,
+}
+
+/// Settings that wait for the person.
+pub struct PendingSettings {
+    /// What taking them does.
+    pub wants: AfterConsent,
+    /// What of it is looser, in a few words each.
+    pub words: Vec<String>,
+    /// All that changes: what a person reads before they take it.
+    pub details: Vec<String>,
+    /// The keys that come with it, where it changes which key decides.
+    pub keymap: Option<Box<Keymap>>,
+    /// Since when all of it has been on the screen.
+    pub shown: Option<Instant>,
+}
+
+/// How a message for the person is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It tells.
+    Good,
+    /// Something did not work.
+    Bad,
+}
+
+/// The screen's state.
+#[derive(Default)]
+pub struct State {
+    /// Where one is.
+    pub pane: Pane,
+    /// Keys are commands and do not write: modal keymaps only.
+    pub commands: bool,
+    /// What is being written.
+    pub composer: Composer,
+    /// What lies over the messages.
+    pub overlay: Overlay,
+    /// What is being written for a decision.
+    pub asked: Option<InputPrompt>,
+    /// Where one writes what is looked for.
+    pub search: Option<Composer>,
+    /// All that can be done, to choose from.
+    pub palette: Option<Palette>,
+    /// What the word at the cursor could become.
+    pub popup: Option<Popup>,
+    /// What the mouse has marked.
+    pub drag: Option<Selection>,
+    /// The mouse holds the scrollbar.
+    pub bar_held: bool,
+    /// Which kinds of items the list shows.
+    pub filter: Filter,
+    /// A decision that wants a second yes, and since when.
+    pub unsure: Option<(Decision, Instant)>,
+    /// How the messages are being read.
+    pub reading: TimelineState,
+    /// The message that is selected, by its number.
+    pub selected_post: Option<u32>,
+    /// Since when it is.
+    pub selected_since: Option<Instant>,
+    /// All messages from this one to the selected one are marked, to be copied.
+    pub marked: Option<u32>,
+    /// The item that is selected in the list.
+    pub selected: Option<ItemId>,
+    /// The file that is selected, by its number.
+    pub selected_file: Option<u32>,
+    /// Where the lists stand.
+    pub lists: Lists,
+    /// A message for the person.
+    pub message: Option<(String, Tone)>,
+    /// Keys of a sequence that has begun.
+    pub pending: Vec<Key>,
+    /// When a key may decide.
+    pub gate: Gate,
+    /// A key that decides and has not taken effect yet.
+    pub pressed: Option<Pressed>,
+    /// Letters that were typed where nothing takes them.
+    pub stray: Stray,
+    /// When a key that decides was ignored.
+    pub flash: Option<Instant>,
+    /// When leaving was asked for first.
+    pub leave_asked: Option<Instant>,
+    /// What names somebody unknown, where that was asked about.
+    pub asked_name: Option<AskedName>,
+    /// Leaving ends this screen alone, not the session.
+    pub attached: bool,
+    /// Settings that were saved and are looser than those that hold.
+    pub looser: Option<PendingSettings>,
+    /// The mouse is ours.
+    pub mouse: bool,
+    /// Columns and rows of messages at the last draw.
+    pub page: (u16, u16),
+}
+
+impl State {
+    /// Where a key that is pressed now belongs.
+    pub fn context(&self) -> Context {
+        if self.palette.is_some() {
+            return Context::Palette;
+        }
+        if self.search.is_some() {
+            return Context::Search;
+        }
+        if self.asked.is_some() {
+            return Context::Reason;
+        }
+        // What covers the screen owns the keys, however it was opened.
+        match self.overlay {
+            Overlay::Paper(_) => return Context::Help,
+            Overlay::Item(_) => return Context::Item,
+            Overlay::None => {}
+        }
+        match self.pane {
+            Pane::Composer if self.commands => Context::Normal,
+            Pane::Composer => Context::Composer,
+            Pane::Timeline => Context::Timeline,
+            Pane::Inbox => Context::Inbox,
+            Pane::Files => Context::Files,
+            Pane::People => Context::People,
+        }
+    }
+
+    /// What a character that is typed now goes into.
+    pub fn field(&mut self) -> Option<&mut Composer> {
+        match self.context() {
+            Context::Palette => self.palette.as_mut().map(|palette| &mut palette.field),
+            Context::Search => self.search.as_mut(),
+            Context::Reason => self.asked.as_mut().map(|asked| &mut asked.field),
+            Context::Composer => Some(&mut self.composer),
+            _ => None,
+        }
+    }
+
+    /// The items that are open.
+    pub fn opened(&self, room: &Room) -> Vec<Item> {
+        match &self.overlay {
+            Overlay::Item(view) => view.ids.iter().filter_map(|id| view.item(*id, room)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The item that is selected in the list; the first one where none is.
+    pub fn selected_item(&self, room: &Room) -> Option<ItemId> {
+        let selected = self.selected.and_then(|id| room.inbox.get(id));
+        let shown = selected.filter(|item| self.filter.shows(item));
+        let first = || room.inbox.waiting().find(|item| self.filter.shows(item));
+        shown.or_else(first).map(|item| item.id)
+    }
+
+    /// The items that a deciding key is about now: the open ones, the selected one, or the strip's.
+    pub fn target(&self, room: &Room) -> Vec<ItemId> {
+        if let Overlay::Item(view) = &self.overlay {
+            return view.ids.clone();
+        }
+        let one = match self.pane {
+            Pane::Inbox => self.selected_item(room),
+            _ => room.inbox.next().map(|item| item.id),
+        };
+        one.into_iter().collect()
+    }
+
+    /// The file that is selected; the newest one where none is.
+    pub fn selected_file(&self, room: &Room) -> Option<u32> {
+        self.selected_file
+            .or_else(|| room.offers.all().next_back().map(|offer| offer.number))
+    }
+
+    /// Goes `steps` panes on, or back.
+    pub fn turn(&mut self, steps: isize) {
+        let at = PANES.iter().position(|pane| *pane == self.pane).unwrap_or(0);
+        self.go(PANES[(at as isize + steps).rem_euclid(PANES.len() as isize) as usize]);
+    }
+
+    /// Goes to a pane.
+    pub fn go(&mut self, pane: Pane) {
+        self.overlay = Overlay::None;
+        self.gate.focused();
+        if self.pane != pane {
+            (self.lists.main, self.lists.held) = (0, false);
+        }
+        self.pane = pane;
+    }
+
+    /// Opens items; they have the keys until they are closed.
+    pub fn open(&mut self, ids: &[ItemId]) {
+        self.gate.focused();
+        if !matches!(&self.overlay, Overlay::Item(view) if view.ids == ids) {
+            self.overlay = Overlay::Item(ItemView::of(ids));
+        }
+    }
+
+    /// Opens a message as what it is when it is handed to the agent.
+    pub fn open_to_hand_over(&mut self, number: u32) {
+        self.gate.focused();
+        self.overlay = Overlay::Item(ItemView {
+            hand_over: true,
+            ..ItemView::of(&[ItemId::Mention(number)])
+        });
+    }
+
+    /// Closes what is open.
+    pub fn close_item(&mut self) {
+        self.overlay = Overlay::None;
+        self.gate.focused();
+    }
+
+    /// Something else is selected, so that one is at it from now on.
+    pub fn select_item(&mut self, id: ItemId) {
+        self.selected = Some(id);
+        self.lists.held = false;
+        self.gate.focused();
+    }
+
+    /// Takes note of what the person should read.
+    pub fn say(&mut self, words: impl Into<String>, tone: Tone) {
+        self.message = Some((words.into(), tone));
+    }
+
+    /// Whether the person writes a message.
+    pub fn is_written_in(&self) -> bool {
+        self.search.is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
+    }
+
+    /// What was decided is no longer open.
+    pub fn tidy(&mut self, room: &Room) {
+        if let Overlay::Item(view) = &mut self.overlay {
+            let ids = std::mem::take(&mut view.ids);
+            view.ids = ids
+                .into_iter()
+                .filter(|id| view.item(*id, room).is_some())
+                .collect();
+            if view.ids.is_empty() {
+                self.overlay = Overlay::None;
+            }
+        }
+        let gone = |asked: &InputPrompt| asked.ids.iter().any(|id| room.at_hand(*id).is_none());
+        self.asked.take_if(|asked| gone(asked));
+        // An empty inbox has nothing for letters to decide, so they are written again.
+        if self.pane == Pane::Inbox && self.selected_item(room).is_none() {
+            self.filter = Filter::All;
+            if room.inbox.is_empty() {
+                self.pane = Pane::Composer;
+            }
+        }
+    }
+}

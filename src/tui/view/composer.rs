@@ -1,0 +1,187 @@
+//! Where one writes, and who will see it.
+
+use ratatui::{Frame, layout::Rect, text::Line, widgets::Widget};
+
+use super::{Layout, RenderContext, Scope};
+use crate::{
+    core::{Audience, Command},
+    text,
+    tui::{
+        input::keymap::Context,
+        state::{InputPrompt, Pane, PromptKind, State},
+        view::{format, overlays::keys},
+    },
+};
+
+/// Draws all of it.
+pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
+    if plan.rule.height > 0 {
+        draw_rule(look, state, plan, frame);
+    }
+    match state.context().is_a_list() {
+        true => keys::draw(look, state, plan, frame),
+        false => draw_composer(look, state, plan, frame),
+    }
+}
+
+/// The line above the composer, which says who will see what is written.
+fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
+    let width = plan.rule.width as usize;
+    let words = match &state.asked {
+        Some(InputPrompt { ids, what, .. }) => {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let ids = ids.join(", ");
+            match what {
+                PromptKind::Reason => format!(" Reject {ids}: why? "),
+                PromptKind::Words => format!(" Accept {ids} with these words "),
+                PromptKind::Instructions => format!(" Accept {ids} with instructions "),
+            }
+        }
+        None => match searching(state).filter(|_| !state.is_written_in()) {
+            Some(words) => words,
+            // What is not sent yet stays in sight while something else has the keys.
+            None if state.context().is_a_list() => match state.composer.text().lines().next() {
+                Some(first) => format!(" unsent: {first} "),
+                None => String::new(),
+            },
+            // In an empty composer it is said there.
+            None if state.composer.is_empty() => String::new(),
+            None => format!(" {} ", audience(look, state)),
+        },
+    };
+    let new = below(look, state, plan);
+    let words = text::cut(&words, width.saturating_sub(text::width(&new)));
+    let dashes = width.saturating_sub(text::width(&words) + text::width(&new) + 2);
+    let line = Line::from(vec![
+        look.span("──", Scope::Border),
+        look.span(words, Scope::Dim),
+        look.span("─".repeat(dashes), Scope::Border),
+        look.span(new, Scope::Waiting),
+    ]);
+    line.render(plan.rule, frame.buffer_mut());
+}
+
+/// What is below the bottom of the messages: how many new ones, or that there are any; or how many are kept
+/// as new further up.
+fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
+    if let Some(kept) = state.reading.unread.kept() {
+        return format!(" {kept} kept as new ");
+    }
+    let bottom = plan.rows.iter().find_map(|(_, number)| *number);
+    let (Some(bottom), false) = (bottom, state.reading.scroll.follows()) else {
+        return String::new();
+    };
+    let new = look
+        .room
+        .timeline
+        .newest()
+        .saturating_sub(state.reading.unread.read.max(bottom));
+    match new {
+        0 => " more below ↓ ".to_owned(),
+        new => format!(" {new} new below ↓ "),
+    }
+}
+
+/// What is looked for, and how often it was found.
+fn searching(state: &State) -> Option<String> {
+    let search = state.reading.search.as_ref()?;
+    let count = search.count();
+    let nth = state.selected_post.and_then(|number| search.nth(number));
+    Some(match nth {
+        _ if search.words.is_empty() => " search ".to_owned(),
+        Some(nth) => format!(" \"{}\" {nth} of {count} ", search.words),
+        None => format!(" \"{}\" found {count} times ", search.words),
+    })
+}
+
+/// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
+pub(super) fn audience(look: &RenderContext, state: &State) -> String {
+    let others = look.room.members.list().len().saturating_sub(1);
+    let everyone = format!("everyone, {others}");
+    let thread = state.reading.thread.as_ref();
+    let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+    let in_thread = |thread: &crate::core::Thread| match &thread.audience {
+        Audience::Everyone => format!("t{}, {everyone}", thread.number),
+        only => format!("t{}, {}", thread.number, only.in_words()),
+    };
+    match crate::command::parse(&state.composer.whole()) {
+        Ok(crate::command::Line::Command(Command::Say {
+            to,
+            public,
+            thread: number,
+            note,
+            ..
+        })) => {
+            let direct = look.room.settings.mentions == crate::core::Mentions::Direct || note;
+            let number = number.and_then(|number| look.room.threads.numbered(number));
+            match number.or(thread) {
+                Some(thread) => in_thread(thread),
+                None if to.is_empty() || public || !direct => everyone,
+                None => Audience::Only(to).in_words(),
+            }
+        }
+        // A word to this program, which nobody else sees.
+        _ if state.composer.text().starts_with('/') => "nobody, a word to this program".to_owned(),
+        _ => match thread {
+            Some(thread) => in_thread(thread),
+            None => everyone,
+        },
+    }
+}
+
+fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
+    if plan.composer.height == 0 {
+        return;
+    }
+    let columns = format::PROMPT_COLUMNS.min(plan.composer.width);
+    let context = state.context();
+    let elsewhere = matches!(context, Context::Reason | Context::Search | Context::Palette);
+    let focused = state.pane == Pane::Composer || elsewhere;
+    let scope = if focused { Scope::Prompt } else { Scope::Dim };
+    let prompt = match context {
+        Context::Reason => "✎ ",
+        Context::Search => "⌕ ",
+        Context::Palette => "» ",
+        _ if state.commands => "▪ ",
+        _ => "› ",
+    };
+    look.span(prompt, scope).render(
+        Rect {
+            height: 1,
+            ..plan.composer
+        },
+        frame.buffer_mut(),
+    );
+    let area = Rect {
+        x: plan.composer.x + columns,
+        width: plan.composer.width - columns,
+        ..plan.composer
+    };
+    let asked = state.asked.as_ref();
+    let field = match context {
+        Context::Palette => state.palette.as_ref().map(|palette| &palette.field),
+        Context::Search => state.search.as_ref(),
+        _ => asked.map(|asked| &asked.field),
+    };
+    let field = field.unwrap_or(&state.composer);
+    if field.is_empty() {
+        let hint = match (context, asked.map(|asked| asked.what)) {
+            (Context::Palette, _) => "what do you want to do?".to_owned(),
+            (Context::Search, _) => "what do you look for?".to_owned(),
+            (_, Some(PromptKind::Reason)) => "a reason, or nothing".to_owned(),
+            (_, Some(PromptKind::Words)) => "other words".to_owned(),
+            (_, Some(PromptKind::Instructions)) => "what your agent should mind".to_owned(),
+            (_, None) => match &state.reading.thread {
+                Some(_) => format!("reply in {}", audience(look, state)),
+                None => format!("message {}", audience(look, state)),
+            },
+        };
+        let line = look.line(text::cut(&hint, area.width as usize), Scope::Hint);
+        line.render(Rect { height: 1, ..area }, frame.buffer_mut());
+        if focused {
+            frame.set_cursor_position((area.x, area.y));
+        }
+    } else {
+        field.draw(frame, area, focused);
+    }
+}

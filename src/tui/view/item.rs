@@ -1,0 +1,270 @@
+//! An item, whole: who asks, what accepting does, its risks, and all of its text.
+
+use ratatui::{layout::Rect, text::Line};
+
+use super::{RenderContext, Scope, files};
+use crate::{
+    core::{Intent, Item, ItemId, ItemKind},
+    text,
+    tui::{
+        input::{action::Action, keymap::Context},
+        state::ItemView,
+        view::pending_bar,
+    },
+};
+
+/// Messages of its thread that are shown with an item.
+const EARLIER: usize = 8;
+
+/// An item that is laid out, with its scroll taken into account.
+pub(super) struct Laid {
+    /// The lines that are on the screen.
+    pub lines: Vec<Line<'static>>,
+    /// All of it has been on the screen.
+    pub whole: bool,
+}
+
+/// Lays items out for `area`, one below the other, and keeps the view's scroll within what there is.
+pub(super) fn lay(look: &RenderContext, items: &[Item], view: &mut ItemView, area: Rect) -> Laid {
+    let width = area.width as usize;
+    let mut lines = wish(look, view, items, width);
+    for (nth, item) in items.iter().enumerate() {
+        if nth > 0 {
+            lines.push(look.line("─".repeat(width), Scope::Border));
+        }
+        lines.extend(item_lines(look, item, view.hand_over, width));
+    }
+    lines.push(end(look, width));
+    // What is to be decided ends here; what was said before is for who wants to know more.
+    let deciding = lines.len();
+    if let [item] = items {
+        lines.extend(thread_so_far(look, item, width));
+    }
+    let height = area.height as usize;
+    // It counts as seen line by line from the first on; other lines, or another version, begin at the first.
+    let seen_at = (area.width, look.room.shown(&view.ids));
+    if view.seen_at.as_ref() != Some(&seen_at) {
+        (view.seen_at, view.seen) = (Some(seen_at), 0);
+    }
+    // Nothing is jumped over: the end is reached page by page.
+    view.scroll = view.scroll.min(view.seen).min(lines.len().saturating_sub(height));
+    view.seen = view.seen.max(view.scroll + height);
+    let whole = view.seen >= deciding && height > 0;
+    Laid {
+        lines: lines.into_iter().skip(view.scroll).take(height).collect(),
+        whole,
+    }
+}
+
+/// What was written about the items before they were opened, and how many there are.
+fn wish(look: &RenderContext, view: &ItemView, items: &[Item], width: usize) -> Vec<Line<'static>> {
+    let mut words = Vec::new();
+    if items.len() > 1 {
+        words.push(format!("{} requests, decided together.", items.len()));
+    }
+    match &view.wish {
+        Some(Intent::Accept { how, .. }) => {
+            words.extend(how.instructions.iter().map(|with| format!("Accept with: {with}")));
+            words.extend(how.agent.iter().map(|agent| format!("Accept for {agent}.")));
+            words.extend(how.review.then(|| "Accept, and review the answer.".to_owned()));
+        }
+        Some(Intent::Reject { reason, .. }) if !reason.is_empty() => words.push(format!("Reject: {reason}")),
+        _ => {}
+    }
+    let wrapped = words.iter().flat_map(|words| text::wrap(words, width));
+    wrapped.map(|line| look.line(line, Scope::Waiting)).collect()
+}
+
+/// The row that closes what is to be read.
+fn end(look: &RenderContext, width: usize) -> Line<'static> {
+    let dashes = "─".repeat(width.saturating_sub(6));
+    look.line(format!("─ end {dashes}"), Scope::Border)
+}
+
+fn item_lines(look: &RenderContext, item: &Item, hand_over: bool, width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let kind = if item.from.agent.is_some() {
+        "an agent"
+    } else {
+        "a person"
+    };
+    let wish = match &item.matter {
+        ItemKind::Mention(_) if hand_over => format!(" ({kind}) wrote this. Hand it to your agent?"),
+        ItemKind::Mention(_) => format!(" ({kind}) asks"),
+        ItemKind::Draft(draft) => crate::tui::view::format::would(draft),
+        ItemKind::Permission(permission) => format!(" wants to use {}", permission.request.tool),
+        ItemKind::File(_) => format!(" ({kind}) offers a file"),
+    };
+    lines.extend(head(look, item, &wish, width));
+    for (words, scope) in explanations(look, item) {
+        lines.extend(
+            text::wrap(&words, width)
+                .into_iter()
+                .map(|line| look.line(line, scope)),
+        );
+    }
+    if let Some(who) = &item.asked_for {
+        let words = format!("{who} has asked for it to be decided; only you decide.");
+        lines.extend(
+            text::wrap(&words, width)
+                .into_iter()
+                .map(|line| look.line(line, Scope::Warning)),
+        );
+    }
+    let warnings = item.warnings();
+    if !warnings.is_empty() {
+        let words = format!("⚠ Beware: {}.", warnings.join(", "));
+        lines.extend(
+            text::wrap(&words, width)
+                .into_iter()
+                .map(|line| look.line(line, Scope::Risk)),
+        );
+    }
+    lines.push(Line::default());
+    lines.extend(words(look, &item.text, &item.marks(), width));
+    lines
+}
+
+/// Whose it is and what it would do: all of it, in as many lines as it takes.
+fn head(look: &RenderContext, item: &Item, wish: &str, width: usize) -> Vec<Line<'static>> {
+    let (id, speaker) = (format!("{} ", item.label()), look.speaker(&item.from));
+    let begins = format!("{id}{}", speaker.content);
+    let whole = format!("{begins}{wish}");
+    let mut lines = text::wrap(&whole, width).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let first = match first.strip_prefix(&begins) {
+        Some(rest) => Line::from(vec![
+            look.span(id, Scope::Strip),
+            speaker,
+            look.span(rest.to_owned(), Scope::Text),
+        ]),
+        None => look.line(first, Scope::Text),
+    };
+    let rest = lines.map(|line| look.line(line, Scope::Text));
+    std::iter::once(first).chain(rest).collect()
+}
+
+/// What was said in its thread before it, the newest of it.
+fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'static>> {
+    let room = look.room;
+    let Some(thread) = room.threads.get(&item.thread).filter(|thread| thread.posts > 1) else {
+        return Vec::new();
+    };
+    let before = match item.id {
+        ItemId::Mention(number) => number,
+        _ => room.timeline.newest() + 1,
+    };
+    let numbers = (thread.first..before).rev();
+    let posts = numbers.filter_map(|number| room.timeline.post_numbered(number));
+    let mut said: Vec<_> = posts
+        .filter(|post| post.thread == thread.id)
+        .take(EARLIER)
+        .collect();
+    said.reverse();
+    if said.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        Line::default(),
+        look.line(format!("Before it, in t{}:", thread.number), Scope::Title),
+    ];
+    for post in said {
+        let mut spans = vec![
+            look.span(format!("  m{} ", post.number), Scope::Key),
+            look.speaker(&post.speaker()),
+        ];
+        spans.push(look.span(format!("  {}", post.text.replace('\n', " ⏎ ")), Scope::Dim));
+        lines.push(super::timeline::cut_line(spans, width));
+    }
+    lines
+}
+
+/// What accepting does, and what else a person should know.
+fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
+    let audience = pending_bar::audience(look, item);
+    match &item.matter {
+        ItemKind::Mention(mention) => {
+            let mut words = vec![match look.room.agent_for(mention) {
+                Some(agent) => {
+                    let may = look
+                        .room
+                        .settings
+                        .permissions
+                        .get(&agent)
+                        .copied()
+                        .unwrap_or_default();
+                    // Where there are others, a key takes one of them.
+                    let several = look.room.settings.agents.len() > 1;
+                    let key = look.keymap.hint(Context::Item, Action::NextAgent);
+                    let other = key.filter(|_| several);
+                    let other = other.map_or_else(String::new, |key| format!(" {key} takes another agent."));
+                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
+                }
+                None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
+            }];
+            if !mention.files.is_empty() {
+                let files = files::in_words(look, &mention.files);
+                words.push(format!(
+                    "With it comes {files}: accepting downloads it and tells the agent where it is."
+                ));
+            }
+            if mention.is_reply {
+                words.push("It is a reply to your agent: the agents go on talking.".into());
+            }
+            let held = mention.held.iter();
+            let held = held.map(|why| {
+                (
+                    format!("It waits although auto mode is on: {why}."),
+                    Scope::Warning,
+                )
+            });
+            words
+                .into_iter()
+                .map(|words| (words, Scope::Dim))
+                .chain(held)
+                .collect()
+        }
+        ItemKind::Draft(_) => vec![(format!("Accepting posts it; {audience} will see it."), Scope::Dim)],
+        ItemKind::File(_) => vec![(
+            "Accepting downloads it; rejecting tells who offers it.".to_owned(),
+            Scope::Dim,
+        )],
+        ItemKind::Permission(permission) => {
+            let once = format!(
+                "It works for {}. Accepting allows this once.",
+                look.name(&permission.asker)
+            );
+            let grant = item
+                .grant_in_words()
+                .zip(look.keymap.hint(Context::Item, Action::Grant));
+            let grant = grant.map(|(rule, key)| format!("{key} in the inbox allows {rule} for this thread."));
+            std::iter::once(once)
+                .chain(grant)
+                .map(|words| (words, Scope::Dim))
+                .collect()
+        }
+    }
+}
+
+/// The words of an item, with what was found in it marked.
+fn words(look: &RenderContext, all: &str, flags: &[crate::core::Flag], width: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for line in text::wrap(all, width.saturating_sub(2)) {
+        // Each line is a part of the whole text.
+        let start = line.as_ptr() as usize - all.as_ptr() as usize;
+        let mut spans = vec![look.span("│ ", Scope::Border)];
+        let mut done = 0;
+        for flag in flags {
+            let from = flag.at.start.clamp(start, start + line.len()) - start;
+            let to = flag.at.end.clamp(start, start + line.len()) - start;
+            if from < to && from >= done {
+                spans.push(look.span(&line[done..from], Scope::Text));
+                spans.push(look.span(&line[from..to], Scope::Risk));
+                done = to;
+            }
+        }
+        spans.push(look.span(&line[done..], Scope::Text));
+        lines.push(Line::from(spans));
+    }
+    lines
+}

@@ -1,0 +1,308 @@
+//! The messages. Only what is on the screen is laid out, from the bottom up.
+
+pub(crate) mod group_answers;
+mod moving;
+pub(crate) mod post;
+pub(crate) mod row;
+
+use ratatui::{
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{RenderContext, Scope};
+use crate::{
+    core::{Entry, RemotePartial, Run, What},
+    text,
+    tui::{
+        input::{action::Action, keymap::Context},
+        timeline_state::TimelineState,
+        view::{
+            format,
+            scrollbar::Part,
+            timeline::{post::Stand, row::Row},
+        },
+    },
+};
+
+/// A place in the messages: a block (an entry, or a run behind the last one), and a line in it.
+type At = (usize, usize);
+
+/// Where the bottom of the messages stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scroll {
+    /// The block at the bottom and how many of its lines are shown; `None` follows what is new.
+    bottom: Option<At>,
+}
+
+/// Lines of an answer that is being written, at most.
+const PARTIAL_LINES: usize = 12;
+/// The same of another member's agent.
+const OTHERS_LINES: usize = 6;
+
+impl Scroll {
+    /// To the newest message.
+    pub fn go_to_end(&mut self) {
+        self.bottom = None;
+    }
+
+    /// Whether what is new is shown as it comes.
+    pub fn follows(&self) -> bool {
+        self.bottom.is_none()
+    }
+}
+
+/// The messages on pages of some size.
+pub(in crate::tui) struct Pages<'a, 'l> {
+    pub look: &'a RenderContext<'l>,
+    pub reading: &'a mut TimelineState,
+    pub width: u16,
+    pub height: u16,
+}
+
+impl Pages<'_, '_> {
+    fn blocks(&self) -> usize {
+        self.reading.len(self.look.room) + self.runs().count() + self.growing().count()
+    }
+
+    /// Answers of others' agents that are being written.
+    fn growing(&self) -> impl Iterator<Item = &RemotePartial> {
+        let thread = self.reading.thread.as_ref().map(|thread| &thread.id);
+        let all = self.look.room.growing.all();
+        all.filter(move |one| thread.is_none_or(|thread| one.thread.as_ref() == Some(thread)))
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        let thread = self.reading.thread.as_ref().map(|thread| thread.id.as_str());
+        let runs = self.look.room.runs.all();
+        runs.filter(move |run| thread.is_none_or(|thread| run.thread == thread))
+    }
+
+    fn lines_of(&mut self, block: usize) -> usize {
+        self.lay(block).len()
+    }
+
+    /// The rows on the screen, from its bottom up, and for each the message that it is part of; and which part
+    /// of all they are.
+    pub fn rows(&mut self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
+        let last = self.blocks();
+        if last == 0 {
+            return (self.nothing(), None);
+        }
+        let (end, take) = match self.reading.scroll.bottom {
+            Some((block, line)) if block < last => (block + 1, Some(line)),
+            _ => (last, None),
+        };
+        let height = self.height as usize;
+        let (mut rows, mut block) = (Vec::new(), end);
+        let (mut from, mut to) = (0.0, end as f64);
+        while rows.len() < height && block > 0 {
+            block -= 1;
+            let mut lines = self.lay(block);
+            let all = lines.len().max(1) as f64;
+            if let Some(line) = take.filter(|_| block + 1 == end) {
+                lines.truncate(line);
+                to = block as f64 + lines.len() as f64 / all;
+            }
+            let number = self.entry(block).and_then(|(_, entry)| match &entry.what {
+                What::Post(post) => Some(post.number),
+                _ => None,
+            });
+            let found = self.reading.search.as_ref().filter(|_| number.is_some());
+            if let Some(search) = found {
+                let style = self.look.style(Scope::Found);
+                lines
+                    .iter_mut()
+                    .for_each(|row| row.mark(|text| search.matches(text), style));
+            }
+            rows.extend(lines.into_iter().rev().map(|row| (row, number)));
+            from = block as f64 + rows.len().saturating_sub(height) as f64 / all;
+        }
+        rows.truncate(height);
+        let all = last as f64;
+        let part = Part {
+            from: from / all,
+            to: to / all,
+        };
+        (rows, Some(part))
+    }
+
+    /// What stands where nothing was said.
+    fn nothing(&self) -> Vec<(Row, Option<u32>)> {
+        let help = self.look.keymap.hint(Context::Composer, Action::Help);
+        let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
+        let hint = format!("Nobody has said anything yet. Write below.{help}");
+        let blank = (self.height as usize).saturating_sub(1);
+        let mut rows = vec![(Row::default(), None); blank];
+        rows.push((self.look.line(hint, Scope::Dim).into(), None));
+        rows
+    }
+
+    /// The message before a block, by its number; 0 where there is none.
+    fn post_before(&self, block: usize) -> u32 {
+        let entries = self.look.room.timeline.entries();
+        let before = (0..block)
+            .rev()
+            .filter_map(|nth| entries.get(self.reading.place(nth)?));
+        let mut numbers = before.filter_map(|entry| match &entry.what {
+            What::Post(post) => Some(post.number),
+            _ => None,
+        });
+        numbers.next().unwrap_or(0)
+    }
+
+    /// The entry of a block, with its place.
+    fn entry(&self, block: usize) -> Option<(usize, &Entry)> {
+        if block >= self.reading.len(self.look.room) {
+            return None;
+        }
+        let place = self.reading.place(block)?;
+        Some((place, self.look.room.timeline.entries().get(place)?))
+    }
+
+    fn lay(&mut self, block: usize) -> Vec<Row> {
+        let look = self.look;
+        let width = self.width as usize;
+        let entries = look.room.timeline.entries();
+        let shown = self.reading.len(look.room);
+        let Some(entry) = self
+            .reading
+            .place(block)
+            .filter(|_| block < shown)
+            .and_then(|place| entries.get(place))
+        else {
+            let behind = block.saturating_sub(shown);
+            let Some(run) = self.runs().nth(behind) else {
+                let grows = self.growing().nth(behind.saturating_sub(self.runs().count()));
+                return grows.map_or_else(Vec::new, |one| lay_growing(look, one, width));
+            };
+            return lay_run(look, run, width);
+        };
+        if let What::Post(post) = &entry.what
+            && !self.reading.shows(look.room, post)
+        {
+            return Vec::new();
+        }
+        let mut rows = Vec::new();
+        let day = look.day(entry.at);
+        let before = block.checked_sub(1).and_then(|before| self.reading.place(before));
+        if before.is_none_or(|before| look.day(entries[before].at) != day) {
+            rows.push(ruled(look, &day, width, Scope::Border));
+        }
+        let time = look.span(format!("{} ", look.clock(entry.at)), Scope::Time);
+        match &entry.what {
+            What::Post(post) => {
+                let line = self.reading.unread.line();
+                if line.is_some_and(|line| post.number > line && self.post_before(block) <= line) {
+                    rows.push(ruled(look, "new", width, Scope::Unread));
+                }
+                let folded = self.reading.thread.is_none() && self.reading.folded.contains(&post.thread);
+                let thread = look.room.threads.get(&post.thread).filter(|_| folded);
+                let stand = Stand {
+                    selected: self.reading.is_selected(post.number),
+                    folded: thread.map_or(0, |thread| thread.posts - 1),
+                };
+                rows.extend(post::lay(
+                    look,
+                    post,
+                    time,
+                    width,
+                    stand,
+                    &mut self.reading.bodies,
+                ));
+            }
+            What::Presence { name, event } => {
+                let words = format!("{} {}", look.name(name), format::presence(*event));
+                let words = text::cut(&words, width.saturating_sub(6));
+                rows.push(Line::from(vec![time, look.span(words, Scope::Note)]).into());
+            }
+            What::Note(note) => {
+                let wrapped = text::wrap(note, width.saturating_sub(6));
+                for (row, line) in wrapped.into_iter().enumerate() {
+                    let first = if row == 0 {
+                        time.clone()
+                    } else {
+                        Span::raw("      ")
+                    };
+                    rows.push(Line::from(vec![first, look.span(line, Scope::Note)]).into());
+                }
+            }
+        }
+        rows
+    }
+}
+
+/// Draws rows from the bottom of `area` up.
+pub(super) fn draw(
+    look: &RenderContext,
+    rows: &[(Row, Option<u32>)],
+    area: Rect,
+    buffer: &mut ratatui::buffer::Buffer,
+) {
+    for ((row, _), y) in rows.iter().zip((area.y..area.bottom()).rev()) {
+        row.draw(Rect { y, height: 1, ..area }, look.links, buffer);
+    }
+}
+
+/// A line over the whole width, with a word in its middle.
+fn ruled(look: &RenderContext, word: &str, width: usize, scope: Scope) -> Row {
+    let word = text::cut(word, width);
+    let side = width.saturating_sub(text::width(&word) + 2) / 2;
+    let line = format!("{} {word} {}", "─".repeat(side), "─".repeat(side));
+    look.line(line, scope).into()
+}
+
+fn lay_run(look: &RenderContext, run: &Run, width: usize) -> Vec<Row> {
+    let mut rows: Vec<Row> = vec![
+        look.line(text::cut(&look.doing(run), width), Scope::Working)
+            .into(),
+    ];
+    if let Some(notice) = &run.notice {
+        rows.push(
+            look.line(text::cut(&format!("  {notice}"), width), Scope::Note)
+                .into(),
+        );
+    }
+    rows.extend(partial(look, &run.partial, width, PARTIAL_LINES));
+    rows
+}
+
+/// What another member's agent is writing, as far as it is shared.
+fn lay_growing(look: &RenderContext, one: &RemotePartial, width: usize) -> Vec<Row> {
+    let head = vec![
+        look.speaker(&one.from),
+        look.span(" is writing …", Scope::Working),
+    ];
+    let mut rows: Vec<Row> = vec![cut_line(head, width).into()];
+    rows.extend(partial(look, &one.text, width, OTHERS_LINES));
+    rows
+}
+
+/// The last lines of an answer that is being written.
+fn partial(look: &RenderContext, words: &str, width: usize, most: usize) -> Vec<Row> {
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let wrapped = text::wrap(words, width.saturating_sub(2));
+    let skip = wrapped.len().saturating_sub(most);
+    let lines = wrapped[skip..].iter();
+    lines
+        .map(|line| look.line(format!("  {line}"), Scope::Partial).into())
+        .collect()
+}
+
+/// A line of several styles, cut to a width.
+pub(super) fn cut_line(spans: Vec<Span<'static>>, width: usize) -> Line<'static> {
+    let mut left = width;
+    let mut kept = Vec::new();
+    for span in spans {
+        let wide = text::width(&span.content);
+        if wide > left {
+            kept.push(Span::styled(text::cut(&span.content, left), span.style));
+            break;
+        }
+        left -= wide;
+        kept.push(span);
+    }
+    Line::from(kept)
+}

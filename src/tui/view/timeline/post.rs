@@ -1,0 +1,189 @@
+//! One message: who says it to whom, its words, and below them what is known of it.
+
+use std::rc::Rc;
+
+use ratatui::text::Span;
+
+use super::row::Row;
+use crate::{
+    core::{DeliveryStatus, Doubt, Outgoing, Post, Recipient},
+    text,
+    tui::view::{
+        RenderContext, Scope, files, format,
+        markdown::{self, Body},
+        timeline::{cut_line, group_answers},
+    },
+};
+
+/// Texts that are kept laid out, at most.
+const KEPT: usize = 1024;
+
+/// Texts that were laid out, for one width and one theme: what is on the screen is not laid out again with
+/// every key.
+#[derive(Default)]
+pub(in crate::tui) struct Bodies {
+    columns: usize,
+    by_number: std::collections::HashMap<u32, Rc<Body>>,
+}
+
+impl Bodies {
+    /// Colours have changed.
+    pub fn forget(&mut self) {
+        self.by_number.clear();
+    }
+
+    fn get(&mut self, look: &RenderContext, post: &Post, columns: usize) -> Rc<Body> {
+        if self.columns != columns || self.by_number.len() >= KEPT {
+            self.columns = columns;
+            self.by_number.clear();
+        }
+        let lay = || Rc::new(markdown::lay(&post.text, columns, look.theme));
+        self.by_number.entry(post.number).or_insert_with(lay).clone()
+    }
+}
+
+/// How a message stands in what is being read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stand {
+    pub selected: bool,
+    /// Messages of its thread that are folded below it.
+    pub folded: u32,
+}
+
+/// Lays a message out in rows of `width` columns.
+pub(crate) fn lay(
+    look: &RenderContext,
+    post: &Post,
+    time: Span<'static>,
+    width: usize,
+    stand: Stand,
+    bodies: &mut Bodies,
+) -> Vec<Row> {
+    let indent = if width >= 49 { 6 } else { 2 };
+    let margin = " ".repeat(indent);
+    let name = match post.is_strangers() {
+        // Nothing about it looks like one's own.
+        true => look.span(post.speaker().in_words(), Scope::NamePerson),
+        false => look.speaker(&post.speaker()),
+    };
+    let name = if stand.selected {
+        name.patch_style(look.style(Scope::Selected))
+    } else {
+        name
+    };
+    let mut header = vec![time, name, look.span(look.addressed(post), Scope::Dim)];
+    let body = bodies.get(look, post, width.saturating_sub(indent));
+    let head: usize = header.iter().map(|span| text::width(&span.content)).sum();
+    let mut rows = Vec::new();
+    match body.rows.as_slice() {
+        [only] if body.is_paragraph && head + 2 + only.width() <= width => {
+            header.push(Span::raw("  "));
+            rows.push(only.clone().behind(header));
+        }
+        all => {
+            rows.push(cut_line(header, width).into());
+            rows.extend(
+                all.iter()
+                    .map(|row| row.clone().behind([Span::raw(margin.clone())])),
+            );
+        }
+    }
+    rows.extend(
+        files::post_lines(look, post, &margin, width)
+            .into_iter()
+            .map(Row::from),
+    );
+    let asked = look.room.asked(post);
+    rows.extend(details(look, post, &asked, &margin, width, stand.selected));
+    rows.extend(
+        group_answers::lines(look, &asked, &margin, width)
+            .into_iter()
+            .map(Row::from),
+    );
+    if stand.folded > 0 {
+        let more = format!("{margin}▸ {} more in this thread", stand.folded);
+        rows.push(look.line(text::cut(&more, width), Scope::Dim).into());
+    }
+    rows
+}
+
+/// The row below a message: what it took, what became of it, what can be done.
+fn details(
+    look: &RenderContext,
+    post: &Post,
+    asked: &[Recipient],
+    margin: &str,
+    width: usize,
+    selected: bool,
+) -> Option<Row> {
+    let mut parts: Vec<Span> = Vec::new();
+    match post.doubt {
+        Some(Doubt::Stranger) => {
+            parts.push(look.span("⚠ not you: somebody else used your name", Scope::Risk))
+        }
+        Some(Doubt::OtherKey) => parts.push(look.span("⚠ from another key than before", Scope::Risk)),
+        None => {}
+    }
+    if selected || post.asks && !post.mine {
+        let thread = look.room.threads.get(&post.thread);
+        let thread = thread
+            .filter(|thread| thread.posts > 1)
+            .map_or_else(String::new, |t| format!(" t{}", t.number));
+        parts.push(look.span(format!("m{}{thread}", post.number), Scope::Key));
+    }
+    let usage = post.usage.as_ref().map(format::usage);
+    if let Some(usage) = usage.filter(|usage| !usage.is_empty()) {
+        parts.push(look.span(usage, Scope::Dim));
+    }
+    if let Some(by) = &post.edited_by {
+        parts.push(look.span(format!("edited by {}", look.name(by)), Scope::Dim));
+    }
+    if look.room.inbox.has_mention(post.number) {
+        parts.push(look.span("waits for you", Scope::Waiting));
+    } else if let Some(fate) = look.room.inbox.fate(post) {
+        parts.push(look.mention_fate(fate));
+    }
+    if let Some(outgoing) = look.room.outbox.get(&post.id).filter(|_| post.mine) {
+        let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
+        match selected
+            .then(|| receipts(look, outgoing))
+            .filter(|each| each.len() > 1)
+        {
+            // The card below tells each.
+            _ if !asked.is_empty() => match fate {
+                DeliveryStatus::Told(..) => parts.push(look.span(group_answers::summary(asked), Scope::Dim)),
+                _ => parts.push(look.fate(&fate)),
+            },
+            Some(each) => parts.extend(each),
+            None => parts.push(look.fate(&fate)),
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    let corner = if asked.is_empty() { "└" } else { "├" };
+    let mut spans = vec![look.span(format!("{margin}{corner} "), Scope::Dim)];
+    for (nth, part) in parts.into_iter().enumerate() {
+        if nth > 0 {
+            spans.push(look.span(" · ", Scope::Dim));
+        }
+        spans.push(part);
+    }
+    Some(cut_line(spans, width).into())
+}
+
+/// How far a message of ours has come with each of those whom it addresses.
+fn receipts(look: &RenderContext, outgoing: &Outgoing) -> Vec<Span<'static>> {
+    let one = |name: &String| match outgoing.receipts.get(&name.to_ascii_lowercase()) {
+        Some((state, why)) => look.fate(&crate::core::DeliveryStatus::Told(
+            name.clone(),
+            *state,
+            why.clone(),
+        )),
+        None if outgoing.absent.contains(name) => {
+            look.fate(&crate::core::DeliveryStatus::Absent(vec![name.clone()]))
+        }
+        None => look.span(format!("{name} has not told"), Scope::Dim),
+    };
+    outgoing.to.iter().map(one).collect()
+}
