@@ -1,19 +1,21 @@
 //! Nexscope's client: a room in your terminal where coding agents talk, with people in charge at both ends.
 //!
-//! A pure [`core`] in the middle; a [`session`] around it that does what the room says; front ends on the
-//! session: the [`screen`], and plain lines.
+//! A pure [`core`] decides; a `client` around it does what the core says; front ends draw it and pass keys on.
 
-pub mod agent;
+pub(crate) mod agent;
 pub mod cli;
-pub mod client;
-pub mod clock;
-pub mod command;
-pub mod config;
-pub mod control;
+pub(crate) mod client;
+pub(crate) mod clock;
+pub(crate) mod command;
+pub(crate) mod config;
+pub(crate) mod control;
+/// Public for fuzzing alone, as is [`link`].
+#[doc(hidden)]
 pub mod core;
-pub mod frontends;
+pub(crate) mod frontends;
+#[doc(hidden)]
 pub mod link;
-pub mod store;
-pub mod text;
-pub mod transfer;
-pub mod tui;
+pub(crate) mod store;
+pub(crate) mod text;
+pub(crate) mod transfer;
+pub(crate) mod tui;

@@ -12,13 +12,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("clock", &[]),
     ("core", &["text"]),
-    ("command", &["core"]),
     ("agent", &["core", "text"]),
     ("link", &["core", "text", "clock"]),
     ("transfer", &["core", "text", "link"]),
     ("store", &["core", "text"]),
     ("config", &["core", "text", "link", "store"]),
-    ("control", &["text", "store", "config"]),
+    ("control", &["core", "text", "store", "config"]),
+    ("command", &["core", "control", "text"]),
     (
         "client",
         &[

@@ -169,7 +169,7 @@ fn raw_words(home: &Home) -> BTreeMap<String, String> {
         writeln!(
             stream,
             "{}",
-            json!({"v": 1, "id": id, "word": word, "args": args})
+            json!({"v": 1, "id": id, "method": word, "params": args})
         )
         .unwrap();
         let mut line = String::new();

@@ -169,36 +169,36 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
             .collect::<Vec<_>>(),
         [
             "start",
-            "stop",
             "say",
             "who",
-            "mode",
-            "history",
             "inbox",
             "accept",
             "reject",
             "append",
+            "mode",
+            "history",
             "update",
             "poll",
             "watch",
-            "before_stop"
+            "before_stop",
+            "stop"
         ]
     );
     for (tool, arguments, says) in [
-        ("nexscope_say", json!({"txt": "hi"}), "no argument txt"),
+        ("nexscope_say", json!({"txt": "hi"}), "unknown field `txt`"),
         ("nexscope_say", json!({}), "nothing to say"),
-        ("nexscope_say", json!({"text": 7}), "arguments are wrong"),
+        ("nexscope_say", json!({"text": 7}), "Wrong arguments"),
         (
             "nexscope_say",
             json!({"text": "hi", "to": "no name!"}),
-            "is no name",
+            "is not a name",
         ),
         (
             "nexscope_say",
             json!({"text": "hi", "filePath": "/etc/hostname"}),
             "is not below",
         ),
-        ("nexscope_accept", json!({}), "needs the argument threadId"),
+        ("nexscope_accept", json!({}), "missing field `threadId`"),
         (
             "nexscope_accept",
             json!({"threadId": "t77"}),
@@ -261,14 +261,14 @@ fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
     let socket = socket(&alice);
     // A client that stalls, and one that sends garbage, harm nobody.
     let mut stalled = UnixStream::connect(&socket).unwrap();
-    stalled.write_all(b"{\"v\":1,\"id\":1,\"wo").unwrap();
+    stalled.write_all(b"{\"v\":1,\"id\":1,\"me").unwrap();
     let mut garbage = UnixStream::connect(&socket).unwrap();
     garbage.write_all(b"\xff\xfe not json\n").unwrap();
     let mut line = String::new();
     BufReader::new(garbage.try_clone().unwrap())
         .read_line(&mut line)
         .unwrap();
-    assert!(line.contains("is no request"), "{line}");
+    assert!(line.contains("is not a request"), "{line}");
     std::thread::scope(|scope| {
         for _ in 0..20 {
             scope.spawn(|| {
@@ -293,7 +293,7 @@ fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
     let mut stream = UnixStream::connect(&socket).unwrap();
     for id in 0..200 {
         stream
-            .write_all(format!("{{\"v\":1,\"id\":{id},\"word\":\"mode\"}}\n").as_bytes())
+            .write_all(format!("{{\"v\":1,\"id\":{id},\"method\":\"mode\"}}\n").as_bytes())
             .unwrap();
     }
     let mut reader = BufReader::new(stream);

@@ -3,7 +3,7 @@
 use super::{Failure, Word};
 use crate::control::{
     Caller,
-    policy::{self, Asks, Who},
+    policy::{self, Rule, SessionKind, Who},
 };
 
 /// A command, and who wants it.
@@ -21,8 +21,8 @@ impl Admitted {
     pub(super) fn new(word: Word) -> Result<Self, Failure> {
         let caller = Caller::here();
         let who = Who::new(caller.of_agent, caller.person);
-        for asks in asked(&word) {
-            let admitted = policy::admit(asks, who, policy::SessionKind::default());
+        for rule in rules(&word) {
+            let admitted = policy::admit(rule, who, SessionKind::default());
             admitted.map_err(|why| Failure::Words(why.to_owned()))?;
         }
         Ok(Self { word, who })
@@ -33,19 +33,21 @@ impl Admitted {
     }
 }
 
-/// What a command asks for of this computer. Those of the room are judged by the session that they are asked of.
-fn asked(word: &Word) -> Vec<Asks> {
+/// The rules of a command of this computer. Those of a running session are judged there.
+fn rules(word: &Word) -> Vec<Rule> {
     match word {
-        Word::Start(start) => start.asks(),
-        Word::Room(_) | Word::Attach(_) => Vec::new(),
-        Word::Invite { .. } => vec![Asks::Invite],
-        Word::Relay { .. } => vec![Asks::Relay],
-        Word::Mcp => vec![Asks::Mcp],
-        Word::Setup(_) => vec![Asks::Setup],
-        Word::Doctor { .. } => vec![Asks::Doctor],
-        Word::Audit(audit) => vec![audit.asks()],
-        Word::Demo | Word::DemoAgent => vec![Asks::Demo],
-        Word::Completions { .. } => vec![Asks::Completions],
-        Word::Hook { .. } => vec![Asks::Hook],
+        Word::Start(start) => start.rules(),
+        Word::Invite { .. } => vec![Rule::Invite],
+        Word::Audit(audit) => vec![audit.rule()],
+        Word::Client(_)
+        | Word::Attach(_)
+        | Word::Relay { .. }
+        | Word::Mcp
+        | Word::Setup(_)
+        | Word::Doctor { .. }
+        | Word::Demo
+        | Word::DemoAgent
+        | Word::Completions { .. }
+        | Word::Hook { .. } => vec![Rule::Open],
     }
 }

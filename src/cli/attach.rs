@@ -9,7 +9,6 @@ use std::{
 use clap::Args;
 
 use futures_util::StreamExt;
-use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, BufReader},
     net::UnixStream,
@@ -19,7 +18,7 @@ use tokio::{
 use super::{Failure, client, log, start::stopped};
 use crate::{
     config::{self, Flags, Paths},
-    control::{Attach as Terminal, FromTerminal, ToTerminal, read_line, write_line},
+    control::{Attach as Terminal, FromTerminal, Request, ToTerminal, read_line, write_line},
     tui::{Events, Guard, Surface},
 };
 
@@ -59,7 +58,7 @@ pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
             rows,
             abilities: guard.abilities,
         };
-        client.ask("attach", json!(terminal))?;
+        client.ask(&Request::Attach(terminal))?;
         let (begun, stream) = client.into_parts();
         tokio::select! {
             ended = carry(&mut guard, begun, stream, paths) => ended.map_err(Failure::Terminal),

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Failure, audit_format};
 use crate::{
     config::Paths,
-    control::policy::Asks,
+    control::policy::Rule,
     store::{self, Line, Verified},
 };
 
@@ -54,10 +54,10 @@ struct Which {
 
 impl Audit {
     /// What is asked for.
-    pub(super) fn asks(&self) -> Asks {
+    pub(super) fn rule(&self) -> Rule {
         match self.word {
-            Word::Verify(_) => Asks::AuditVerify,
-            Word::Show { .. } => Asks::AuditShow,
+            Word::Verify(_) => Rule::Open,
+            Word::Show { .. } => Rule::AuditShow,
         }
     }
 }

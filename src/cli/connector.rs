@@ -9,7 +9,11 @@ use std::{
 use super::client::halls;
 use crate::{
     config::{self, Flags, Paths},
-    control::{SocketClient, SocketError, find, mcp::SessionConnector},
+    control::{
+        Reply, Request, SocketClient, SocketError, find,
+        mcp::SessionConnector,
+        protocol::{Hello, NoArguments, SetMode},
+    },
 };
 
 /// How long a session may take to answer after its start.
@@ -63,16 +67,21 @@ impl SessionConnector for DefaultConnector {
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             if let Ok(mut client) = self.open()
-                && let Ok(hello) = client.ask("hello", serde_json::Value::Null)
-                && hello["online"] == true
+                && let Ok(Reply::Hello(Hello { online: true, .. })) =
+                    client.ask(&Request::Hello(NoArguments {}))
             {
-                let who = client.ask("who", serde_json::Value::Null).unwrap_or_default();
-                let mode = client.ask("mode", serde_json::Value::Null).unwrap_or_default();
+                let online = match client.ask(&Request::Who(NoArguments {})) {
+                    Ok(Reply::Who(who)) => who.online,
+                    _ => Vec::new(),
+                };
+                let mode = match client.ask(&Request::Mode(SetMode::default())) {
+                    Ok(Reply::Mode(current)) => current.mode.name(),
+                    _ => "unknown",
+                };
                 return Ok(format!(
-                    "joined as {} (mode={}), online: {}",
+                    "joined as {} (mode={mode}), online: {}",
                     client.entry.name,
-                    mode["mode"].as_str().unwrap_or("manual"),
-                    who["online"]
+                    online.join(", ")
                 ));
             }
             std::thread::sleep(LOOK);

@@ -9,7 +9,13 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::{Failure, client::open};
-use crate::config::Paths;
+use crate::{
+    config::Paths,
+    control::{
+        Reply, Request, SocketClient,
+        protocol::{Hello, News, NoArguments, Poll, Watch},
+    },
+};
 
 /// A moment at which Claude Code asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,8 +51,9 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
     };
     match hook {
         Hook::Prompt => {
-            let news = session.ask("poll", json!({ "client": client }))?;
-            if let Some(context) = context(&news) {
+            if let Reply::Poll(news) = session.ask(&Request::Poll(Poll { client: Some(client) }))?
+                && let Some(context) = context(&news)
+            {
                 let output = json!({
                     "hookSpecificOutput": { "hookEventName": "UserPromptSubmit", "additionalContext": context },
                 });
@@ -54,30 +61,41 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
             }
         }
         Hook::Stop => {
-            let open = session.ask("before_stop", json!({}))?;
-            // Once only: who was kept going already may stop.
-            if open["can_stop"] == json!(false) && given["stop_hook_active"] != json!(true) {
-                let reason = format!(
-                    "{}. {}",
-                    open["reason"].as_str().unwrap_or_default(),
-                    open["instruction"].as_str().unwrap_or_default()
-                );
+            // Once only: a session that was kept going already may stop.
+            if let Reply::BeforeStop(open) = session.ask(&Request::BeforeStop(NoArguments {}))?
+                && !open.can_stop
+                && given["stop_hook_active"] != json!(true)
+            {
+                let reason = format!("{}. {}", open.reason, open.instruction.unwrap_or_default());
                 super::say(&json!({ "decision": "block", "reason": reason }).to_string())?;
             }
         }
-        // Where no session is handed anything, there is nothing to wake for; and one that runs without a person
-        // would only be kept from ending.
-        Hook::Wake if runs_without_person() || session.ask("hello", json!({}))?["hands"] != json!(true) => {}
+        // A session that runs without a person would only be kept from ending.
+        Hook::Wake if runs_without_person() || !delegates(&mut session)? => {}
         Hook::Wake => {
-            let news = session.ask("watch", json!({ "client": format!("wake-{client}").chars().take(64).collect::<String>(), "timeout": 120 }))?;
-            let tasks = news["auto_tasks"].as_array().map_or(0, Vec::len);
-            if tasks > 0 {
-                eprintln!("{tasks} waiting in Nexscope for your answer: nexscope_poll has it.");
+            let client = format!("wake-{client}").chars().take(64).collect();
+            let watch = Watch {
+                client: Some(client),
+                timeout: Some(120),
+            };
+            if let Reply::Watch(news) = session.ask(&Request::Watch(watch))?
+                && !news.auto_tasks.is_empty()
+            {
+                eprintln!(
+                    "{} waiting in Nexscope for your answer: nexscope_poll has it.",
+                    news.auto_tasks.len()
+                );
                 return Ok(ExitCode::from(WAKE));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether accepted mentions may be delegated to an agent's session; else there is nothing to wake for.
+fn delegates(session: &mut SocketClient) -> Result<bool, Failure> {
+    let hello = session.ask(&Request::Hello(NoArguments {}))?;
+    Ok(matches!(hello, Reply::Hello(Hello { hands: true, .. })))
 }
 
 /// Whether Claude Code itself was started as `claude -p`.
@@ -86,28 +104,22 @@ fn runs_without_person() -> bool {
 }
 
 /// What the model is told before a prompt: our own words alone.
-fn context(news: &Value) -> Option<String> {
-    let events: Vec<&str> = news["events"]
-        .as_array()?
-        .iter()
-        .filter_map(Value::as_str)
-        .take(20)
-        .collect();
-    let waiting = news["waiting"].as_u64().unwrap_or(0);
-    let tasks = news["auto_tasks"].as_array().map_or(0, Vec::len);
-    if events.is_empty() && tasks == 0 {
+fn context(news: &News) -> Option<String> {
+    let tasks = news.auto_tasks.len();
+    if news.events.is_empty() && tasks == 0 {
         return None;
     }
     let mut lines = vec!["In the Nexscope room since the last prompt:".to_owned()];
-    lines.extend(events.iter().map(|event| format!("- {event}")));
-    if waiting > 0 {
+    lines.extend(news.events.iter().take(20).map(|event| format!("- {event}")));
+    if news.waiting > 0 {
         lines.push(format!(
-            "{waiting} waiting for the person at the Nexscope screen; only they decide."
+            "{} waiting for the person at the Nexscope screen; only they decide.",
+            news.waiting
         ));
     }
     if tasks > 0 {
         lines.push(format!(
-            "{tasks} handed to you: call nexscope_poll, and answer with nexscope_say and its threadId."
+            "{tasks} delegated to you: call nexscope_poll, and answer with nexscope_say and its threadId."
         ));
     }
     Some(lines.join("\n"))

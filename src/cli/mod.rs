@@ -11,7 +11,6 @@ mod doctor;
 mod hook;
 mod invite;
 mod log;
-mod render;
 mod setup;
 mod start;
 
@@ -51,7 +50,7 @@ enum Word {
     /// Joins the room and opens the screen (so does no command at all), lines, or no face.
     Start(Box<start::Start>),
     #[command(flatten)]
-    Room(client::Word),
+    Client(client::ClientCommand),
     /// Opens the screen on a session that runs headless; it goes on when you leave the screen.
     Attach(attach::Attach),
     /// Prints the invite with which others join your relay; it holds the relay's token.
@@ -148,7 +147,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
     let (word, who) = admitted.into_parts();
     match word {
         Word::Start(start) => return start::run(&start, who),
-        Word::Room(word) => return client::run(word, &Paths::usual()?),
+        Word::Client(command) => return client::run(command, &Paths::usual()?),
         Word::Attach(attach) => return attach::run(&attach, &Paths::usual()?),
         Word::Invite { json } => invite::run(json, &Paths::usual()?)?,
         Word::Relay { flags } => {
@@ -186,6 +185,11 @@ fn json_line(value: &serde_json::Value) -> String {
         false => c.to_string(),
     };
     text.chars().map(plain).collect()
+}
+
+/// A reply as JSON.
+fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::Output(error.into()))
 }
 
 /// Prints to standard output. Who reads no further, as `head`, has enough; fails where it cannot be written.

@@ -7,9 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use nexscope_relay::protocol::Mode;
 use tokio::{
     io::BufReader,
     signal::unix::{SignalKind, signal},
@@ -20,7 +19,10 @@ use crate::{
     agent,
     client::{Client, NextSession, Startup, fresh_token},
     config::{self, Config, Flags, Paths},
-    control::policy::{Asks, Who},
+    control::{
+        policy::{Rule, Who},
+        protocol::ModeName,
+    },
     core::Token,
     frontends::plain::{self, Options, Plain},
     link::Invite,
@@ -34,7 +36,7 @@ pub(super) struct Start {
     name: Option<String>,
     /// Whether mentions of you wait, or are answered at once within limits.
     #[arg(long)]
-    mode: Option<ModeFlag>,
+    mode: Option<ModeName>,
     /// The room.
     #[arg(long)]
     room: Option<String>,
@@ -64,12 +66,6 @@ pub(super) struct Start {
     /// no agent has started. An agent with a shell under the same user can imitate such a program.
     #[arg(long, requires = "headless")]
     allow_remote_decisions: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ModeFlag {
-    Manual,
-    Auto,
 }
 
 /// Joins the room with the face that was asked for.
@@ -344,26 +340,17 @@ pub(super) fn stopped() -> impl Future<Output = ()> {
 
 impl Start {
     /// What is asked for.
-    pub(super) fn asks(&self) -> Vec<Asks> {
-        let mut asks = vec![match self.headless {
-            true => Asks::JoinHeadless,
-            false => Asks::Join,
-        }];
-        asks.extend(matches!(self.mode, Some(ModeFlag::Auto)).then_some(Asks::JoinInAuto));
-        asks.extend(
-            self.allow_remote_decisions
-                .then_some(Asks::JoinWithRemoteDecisions),
-        );
-        asks
+    pub(super) fn rules(&self) -> Vec<Rule> {
+        let face = if self.headless { Rule::Open } else { Rule::Join };
+        let auto = (self.mode == Some(ModeName::Auto)).then_some(Rule::JoinInAuto);
+        let remote = self.allow_remote_decisions.then_some(Rule::AllowRemoteDecisions);
+        [face].into_iter().chain(auto).chain(remote).collect()
     }
 
     fn flags(&self) -> Flags {
         Flags {
             name: self.name.clone(),
-            mode: self.mode.map(|mode| match mode {
-                ModeFlag::Manual => Mode::Manual,
-                ModeFlag::Auto => Mode::Auto,
-            }),
+            mode: self.mode.map(Into::into),
             room: self.room.clone(),
             relay: self.relay.clone(),
             invite: self.invite.clone(),

@@ -131,7 +131,6 @@ struct RunControls {
 
 /// A session cannot begin.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant is described by its sentence")]
 pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -1,16 +1,24 @@
-//! The words: one parser for the composer, for plain mode, and for whatever else takes them.
+//! The composer's commands, `/name …`, for the screen and for plain lines: read by the same definitions as the shell's.
 
-mod parts;
-mod say;
+mod lexer;
 
+use std::sync::LazyLock;
+
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::core::{AcceptOptions, Command, Intent};
-use parts::{job, split_word, target, thread_number};
-use say::{say, say_with_options, some_text, tell};
+use crate::{
+    control::{
+        Request,
+        protocol::{Append, COMPOSER, ModeName, NAMES, Say, usage},
+    },
+    core::{AcceptOptions, Command, Intent, leading_names},
+    text::nearest,
+};
+use lexer::split_word;
 
-/// What a line of a person's means.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a person's line means.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Line {
     /// For the room.
     Command(Command),
@@ -18,6 +26,8 @@ pub enum Line {
     Intent(Intent),
     /// For the front end.
     Front(Front),
+    /// For the client, which replies with lines to show.
+    Request(Request),
 }
 
 /// What a front end does by itself.
@@ -25,248 +35,239 @@ pub enum Line {
 pub enum Front {
     /// Leave the room and end.
     Quit,
-    /// Show the words and the keys.
+    /// Show commands and keys.
     Help,
-    /// Dial the relay again now.
+    /// Reconnect now.
     Start,
-    /// Join under another name, where the name is taken.
+    /// Join under another name, if the name is taken.
     StartAs(String),
-    /// Go on in another room: its invite.
+    /// Join another room: its invite.
     Join(String),
 }
 
-/// A word of the composer: how it is written, and what it does.
-#[derive(Debug, Clone, Copy)]
-pub struct Word {
-    /// The word.
-    pub name: &'static str,
-    /// What stands behind it.
-    pub arguments: &'static str,
-    /// What it does, in a few words.
-    pub does: &'static str,
+/// All commands of the composer.
+#[derive(Debug, Parser)]
+#[command(name = "/", disable_help_flag = true, disable_help_subcommand = true)]
+enum Composer {
+    #[command(flatten)]
+    Request(Request),
+    /// Send a note to a person; asks no agent
+    Tell(Tell),
+    /// Trust the key that a name has now; auto mode answers it
+    Trust {
+        /// The name
+        #[arg(value_name = "NAME", value_parser = name)]
+        name: String,
+    },
+    /// Reconnect now; -n joins under another name
+    Start {
+        /// The other name
+        #[arg(short, value_name = "NAME", value_parser = name)]
+        name: Option<String>,
+    },
+    /// Leave this room for another one
+    Join {
+        /// Its invite
+        #[arg(value_name = "INVITE")]
+        invite: String,
+    },
+    /// Show commands and keys
+    Help,
 }
 
-/// All words, in the order in which help lists them.
-pub const WORDS: &[Word] = &[
-    word(
-        "say",
-        "[@NAME…] [--file PATH] [--thread tN] [--public] [--note] [--force] TEXT",
-        "asks the agents of those named, or tells everyone; offers files",
-    ),
-    word(
-        "tell",
-        "[--force] @NAME… TEXT",
-        "a note for a person; asks no agent",
-    ),
-    word("who", "", "who is here, with agents and modes"),
-    word("inbox", "", "what waits for you"),
-    word(
-        "accept",
-        "ID [INSTRUCTIONS] [--agent NAME] [--review]",
-        "lets it be: a mention, a draft, a permission",
-    ),
-    word("reject", "ID [REASON]", "does not; who waits for it is told"),
-    word(
-        "retry",
-        "mN|fN",
-        "sends a failed message again, lets your agent try again, or asks for a file again",
-    ),
-    word("files", "", "files that come, go, or wait for you"),
-    word(
-        "cancel",
-        "[mN|fN]",
-        "ends what your agent is doing, or a file's way",
-    ),
-    word(
-        "mode",
-        "[manual|auto]",
-        "shows or sets whether mentions wait for you",
-    ),
-    word(
-        "ask",
-        "[AGENT] TEXT",
-        "asks your own agent; everyone sees it, and the answer",
-    ),
-    word(
-        "trust",
-        "NAME",
-        "takes the key that a name has now as its own; auto mode answers it",
-    ),
-    word("append", "tN TEXT", "your own words into a thread"),
-    word(
-        "history",
-        "[--limit N] [--thread tN]",
-        "what was said, from this computer's log",
-    ),
-    word("status", "", "connection, agents, what is waiting"),
-    word(
-        "start",
-        "[-n NAME]",
-        "dials the relay again now; -n joins as NAME if yours is taken",
-    ),
-    word("join", "INVITE", "leaves this room for another one"),
-    word("help", "", "the words and the keys"),
-    word("update", "", "which versions run, and how to update"),
-    word("stop", "", "leaves the room; so does /quit"),
-];
+#[derive(Debug, Args)]
+struct Tell {
+    /// Send it even to a name that no member has or had
+    #[arg(long)]
+    force: bool,
+    /// The note
+    #[arg(value_name = "@NAME… TEXT", required = true, trailing_var_arg = true)]
+    words: Vec<String>,
+}
 
-const fn word(name: &'static str, arguments: &'static str, does: &'static str) -> Word {
-    Word {
-        name,
-        arguments,
-        does,
+fn name(given: &str) -> Result<String, String> {
+    let name = given.trim_start_matches('@');
+    if !is_name(name) {
+        return Err("a name is 1 to 32 of a-z, 0-9, _ and -".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+/// A command as help and completion show it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name, without the slash.
+    pub name: String,
+    /// Its arguments, such as `ID [REASON]`.
+    pub arguments: String,
+    /// What it does, in a few words.
+    pub summary: String,
+    command: clap::Command,
+    has_names: bool,
+}
+
+/// The composer's commands, in the order in which help lists them.
+pub static COMMANDS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let all = Composer::augment_subcommands(clap::Command::new("/").disable_help_flag(true));
+    let own = |name: &str| !Request::ALL.iter().any(|one| one.name == name);
+    let traits = |name: &str, wanted| Request::ALL.iter().any(|one| one.name == name && one.has(wanted));
+    all.get_subcommands()
+        .filter(|command| own(command.get_name()) || traits(command.get_name(), COMPOSER))
+        .map(|command| {
+            let name = command.get_name();
+            let has_names = traits(name, NAMES) || name == "tell";
+            Entry {
+                name: name.to_owned(),
+                arguments: usage(command, traits(name, NAMES)),
+                summary: command.get_about().map_or_else(String::new, ToString::to_string),
+                command: command.clone().disable_help_flag(true),
+                has_names,
+            }
+        })
+        .collect()
+});
+
+impl Entry {
+    fn usage(&self) -> String {
+        format!("Usage: /{} {}", self.name, self.arguments)
     }
 }
 
-/// Reads a line: `/word …`, or words for the room, which a leading `@name` directs. `//` begins a text with
-/// a slash. Fails with a sentence that says how it is written.
+/// Reads a line: `/command …`, or a message, which a leading `@name` directs. `//` begins a message with a slash.
+///
+/// # Errors
+///
+/// A sentence that says how it is written.
 pub fn parse(line: &str) -> Result<Line, String> {
     match line.strip_prefix('/') {
-        Some(rest) if rest.starts_with('/') => say(rest),
-        Some(rest) => {
+        Some(rest) if !rest.starts_with('/') => {
             let (name, arguments) = split_word(rest);
-            parse_word(name, arguments)
+            parse_command(name, arguments)
         }
-        None => say(line),
+        rest => message(rest.unwrap_or(line)),
     }
 }
 
-/// Reads the arguments of a word.
-pub fn parse_word(name: &str, arguments: &str) -> Result<Line, String> {
+fn message(text: &str) -> Result<Line, String> {
+    let (to, text) = leading_names(text)?;
+    let say = Say {
+        to,
+        words: vec![text.trim().to_owned()],
+        ..Say::default()
+    };
+    if say.words[0].is_empty() {
+        return Err(entry("say")?.usage());
+    }
+    Ok(line(Request::Say(say)))
+}
+
+fn entry(name: &str) -> Result<&'static Entry, String> {
     let name = name.to_ascii_lowercase();
-    match name.as_str() {
-        "say" => say_with_options(arguments),
-        "tell" => tell(arguments),
-        "who" => Ok(Line::Command(Command::Who)),
-        "update" => Ok(Line::Command(Command::Update)),
-        "inbox" => Ok(Line::Command(Command::Inbox)),
-        "accept" => accept(arguments),
-        "reject" => {
-            let (target, reason) = target("reject", arguments)?;
-            Ok(Line::Intent(Intent::Reject {
-                target,
-                reason: reason.to_owned(),
-            }))
-        }
-        "retry" => match arguments.trim() {
-            "" => Err(usage("retry")),
-            id => Ok(Line::Command(Command::Retry(
-                job(id).ok_or_else(|| usage("retry"))?,
-            ))),
-        },
-        "cancel" => match arguments.trim() {
-            "" => Ok(Line::Command(Command::Cancel(None))),
-            id => Ok(Line::Command(Command::Cancel(Some(
-                job(id).ok_or_else(|| usage("cancel"))?,
-            )))),
-        },
-        "mode" => match arguments.trim().to_ascii_lowercase().as_str() {
-            "" => Ok(Line::Command(Command::Mode(None))),
-            "manual" => Ok(Line::Command(Command::Mode(Some(Mode::Manual)))),
-            "auto" => Ok(Line::Intent(Intent::Auto)),
-            _ => Err(usage("mode")),
-        },
-        "ask" => Ok(Line::Intent(Intent::Ask {
-            words: some_text(arguments, "ask")?,
-        })),
-        "trust" => match arguments.trim().trim_start_matches('@') {
-            name if is_name(name) => Ok(Line::Intent(Intent::Trust(name.to_owned()))),
-            _ => Err(usage("trust")),
-        },
-        "append" => {
-            let (id, text) = split_word(arguments);
-            let thread = thread_number(id).ok_or_else(|| usage("append"))?;
-            let text = some_text(text, "append")?;
-            Ok(Line::Command(Command::Say {
-                to: vec![],
-                text,
-                thread: Some(thread),
-                public: false,
-                note: true,
-                files: vec![],
-                force: false,
-            }))
-        }
-        "history" => history(arguments),
-        "status" => Ok(Line::Command(Command::Status)),
-        "files" => Ok(Line::Command(Command::Files)),
-        "start" => match arguments.split_whitespace().collect::<Vec<_>>()[..] {
-            [] => Ok(Line::Front(Front::Start)),
-            ["-n", name] if is_name(name) => Ok(Line::Front(Front::StartAs(name.to_owned()))),
-            _ => Err(usage("start")),
-        },
-        "join" => match arguments.trim() {
-            "" => Err(usage("join")),
-            invite => Ok(Line::Front(Front::Join(invite.to_owned()))),
-        },
-        "help" => Ok(Line::Front(Front::Help)),
-        "quit" | "stop" => Ok(Line::Front(Front::Quit)),
-        _ => Err(unknown(&name)),
-    }
-}
-
-fn accept(arguments: &str) -> Result<Line, String> {
-    let (target, rest) = target("accept", arguments)?;
-    let (mut instructions, mut agent, mut review) = (Vec::new(), None, false);
-    let mut words = rest.split_whitespace();
-    while let Some(word) = words.next() {
-        match word {
-            "--agent" => agent = Some(words.next().ok_or_else(|| usage("accept"))?.to_owned()),
-            "--review" => review = true,
-            other => instructions.push(other),
-        }
-    }
-    // Without an option the words stay as they were written, line breaks too.
-    let plain = agent.is_none() && !review;
-    let instructions = if plain {
-        rest.trim().to_owned()
-    } else {
-        instructions.join(" ")
-    };
-    let instructions = Some(instructions).filter(|words| !words.is_empty());
-    let how = AcceptOptions {
-        instructions,
-        agent,
-        review,
-        text: None,
-    };
-    Ok(Line::Intent(Intent::Accept { target, how }))
-}
-
-fn history(arguments: &str) -> Result<Line, String> {
-    let (mut limit, mut thread) = (20, None);
-    let mut words = arguments.split_whitespace();
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or_else(|| usage("history"))?;
-        match word {
-            "--limit" => {
-                limit = value
-                    .parse()
-                    .ok()
-                    .filter(|n| *n > 0)
-                    .ok_or_else(|| usage("history"))?
+    let is =
+        |entry: &&Entry| entry.name == name || entry.command.get_all_aliases().any(|alias| alias == name);
+    COMMANDS.iter().find(is).ok_or_else(|| {
+        let names = COMMANDS.iter().map(|entry| entry.name.as_str());
+        match nearest(&name, names) {
+            Some(near) => format!("There is no /{name}; did you mean /{near}?"),
+            None => {
+                format!("There is no /{name}. /help lists the commands; // begins a message with a slash.")
             }
-            "--thread" => thread = Some(thread_number(value).ok_or_else(|| usage("history"))?),
-            _ => return Err(usage("history")),
         }
-    }
-    Ok(Line::Command(Command::History { limit, thread }))
+    })
 }
 
-fn usage(name: &str) -> String {
-    let word = WORDS.iter().find(|word| word.name == name);
-    let arguments = word.map_or("", |word| word.arguments);
-    format!("It is written /{name} {arguments}")
+fn parse_command(name: &str, arguments: &str) -> Result<Line, String> {
+    let entry = entry(name)?;
+    let lexer::Words { to, words } = lexer::words(entry, arguments)?;
+    let command = clap::Command::new("/").subcommand(entry.command.clone());
+    let matches = command.try_get_matches_from(
+        ["/", &entry.name]
+            .into_iter()
+            .chain(words.iter().map(String::as_str)),
+    );
+    let parsed = matches.and_then(|matches| Composer::from_arg_matches(&matches));
+    let composer = parsed.map_err(|error| match std::error::Error::source(&error) {
+        Some(why) => format!("{why}. {}", entry.usage()),
+        None => entry.usage(),
+    })?;
+    Ok(match composer {
+        Composer::Request(Request::Say(say)) => {
+            let say = Say { to, ..say };
+            if say.words.is_empty() && say.files.is_empty() {
+                return Err(entry.usage());
+            }
+            line(Request::Say(say))
+        }
+        Composer::Request(request) => line(request),
+        Composer::Tell(_) if to.is_empty() => return Err(entry.usage()),
+        Composer::Tell(Tell { force, words }) => line(Request::Say(Say {
+            to,
+            words,
+            force,
+            note: true,
+            ..Say::default()
+        })),
+        Composer::Trust { name } => Line::Intent(Intent::Trust(name)),
+        Composer::Start { name: None } => Line::Front(Front::Start),
+        Composer::Start { name: Some(name) } => Line::Front(Front::StartAs(name)),
+        Composer::Join { invite } => Line::Front(Front::Join(invite)),
+        Composer::Help => Line::Front(Front::Help),
+    })
 }
 
-fn unknown(name: &str) -> String {
-    let nearest = WORDS
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(word.name, name), word.name))
-        .min();
-    match nearest {
-        Some((distance, word)) if distance <= 2 => format!("There is no /{name}; did you mean /{word}?"),
-        _ => format!("There is no /{name}; /help lists the words, and // begins a text with a slash."),
+/// What a request of the person's is for the core: a command, or a decision. Everything else the client answers.
+fn line(request: Request) -> Line {
+    match request {
+        Request::Say(say) => Line::Command(Command::Say {
+            to: say.to,
+            text: say.words.join(" "),
+            thread: say.thread.map(|thread| thread.0.0),
+            public: say.public,
+            note: say.note,
+            files: say.files,
+            force: say.force,
+        }),
+        Request::Append(Append { thread, words }) => line(Request::Say(Say {
+            thread: Some(thread),
+            words,
+            note: true,
+            ..Say::default()
+        })),
+        Request::Who(_) => Line::Command(Command::Who),
+        Request::Inbox(_) => Line::Command(Command::Inbox),
+        Request::Status(_) => Line::Command(Command::Status),
+        Request::Files(_) => Line::Command(Command::Files),
+        Request::Retry(item) => Line::Command(Command::Retry(item.id.0)),
+        Request::Cancel(cancel) => Line::Command(Command::Cancel(cancel.id.map(|id| id.0))),
+        Request::History(history) => Line::Command(Command::History {
+            limit: history.limit.unwrap_or(20).into(),
+            thread: history.thread.map(|thread| thread.0.0),
+        }),
+        Request::Mode(mode) => match mode.mode {
+            Some(ModeName::Auto) => Line::Intent(Intent::Auto),
+            mode => Line::Command(Command::Mode(mode.map(Mode::from))),
+        },
+        Request::Accept(accept) => {
+            let instructions = accept.words.join(" ");
+            Line::Intent(Intent::Accept {
+                target: accept.id.0,
+                how: AcceptOptions {
+                    instructions: Some(instructions).filter(|words| !words.is_empty()),
+                    agent: accept.agent,
+                    review: accept.review,
+                    text: None,
+                },
+            })
+        }
+        Request::Reject(reject) => Line::Intent(Intent::Reject {
+            target: reject.id.0,
+            reason: reject.words.join(" "),
+        }),
+        Request::Ask(ask) => Line::Intent(Intent::Ask {
+            words: ask.words.join(" "),
+        }),
+        Request::Stop(_) => Line::Front(Front::Quit),
+        request => Line::Request(request),
     }
 }
 
@@ -275,7 +276,10 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::core::{ItemId, Target};
+    use crate::{
+        control::protocol::NoArguments,
+        core::{ItemId, Target},
+    };
 
     fn accepted(target: Target, how: AcceptOptions) -> Line {
         Line::Intent(Intent::Accept { target, how })
@@ -343,7 +347,7 @@ mod tests {
                 say_as(&[], "and more", Some(2), false, true),
             ),
             ("/who", Line::Command(Command::Who)),
-            ("/update", Line::Command(Command::Update)),
+            ("/update", Line::Request(Request::Update(NoArguments {}))),
             ("/stop", Line::Front(Front::Quit)),
             ("/cancel", Line::Command(Command::Cancel(None))),
             (
@@ -423,9 +427,9 @@ mod tests {
             ("/accept mm1", "/accept ID"),
             ("/tell hi", "/tell [--force] @NAME"),
             ("/mode fast", "manual|auto"),
-            ("/append m3 x", "/append tN"),
+            ("/append m3 x", "/append THREAD"),
             ("/say --loud x", "--loud"),
-            ("/say @bob --file", "A path follows"),
+            ("/say @bob --file", "A value follows"),
             ("/history --limit 0", "/history"),
             ("   ", "/say"),
         ];

@@ -14,12 +14,11 @@ mod token;
 mod trust;
 mod watch;
 
-pub use crate::config::trust::approvals::Approvals;
 pub use diff::ConfigDiff;
 pub use error::ConfigError;
-pub use file::{File, Notify, Ui};
+pub use file::Notify;
 pub use import::{Plugin, plugin};
-pub use layers::{Config, Flags, Times, load};
+pub use layers::{Config, Flags, load};
 pub use paths::Paths;
 pub use save::{Choice, keep_invite, save};
 pub use terminal::{Colors, TerminalOverrides};

@@ -4,6 +4,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use crossterm::event::Event;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -45,7 +46,7 @@ pub enum ExternalProgram {
 }
 
 /// What a terminal is, when it attaches.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attach {
     /// Its width.
@@ -53,6 +54,7 @@ pub struct Attach {
     /// Its height, in rows.
     pub rows: u16,
     /// What it can do.
+    #[schemars(with = "serde_json::Value")]
     pub abilities: Capabilities,
 }
 

@@ -6,9 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-
-use super::{Entry, Request, Response, RpcError, SessionRegistry, VERSION};
+use super::{Entry, Envelope, Reply, Request, Response, RpcError, SessionRegistry, VERSION};
 
 /// A connection to a running session.
 #[derive(Debug)]
@@ -117,22 +115,26 @@ impl SocketClient {
     }
 
     /// Speaks as an agent of that name from now on.
-    pub fn as_agent(mut self, agent: &str) -> Self {
+    pub fn for_agent(mut self, agent: &str) -> Self {
         self.agent = Some(agent.to_owned());
         self
     }
 
-    /// Wants something, and waits for the answer.
-    pub fn ask(&mut self, word: &str, args: Value) -> Result<Value, SocketError> {
+    /// Makes a request, and waits for the reply.
+    ///
+    /// # Errors
+    ///
+    /// If the session refuses it, or does not answer.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Reply, SocketError> {
         self.asked += 1;
-        let request = Request {
+        let envelope = Envelope {
             v: VERSION,
             id: self.asked,
-            word: word.to_owned(),
-            args,
+            method: request.definition().name.to_owned(),
+            params: request.arguments().map_err(io::Error::other)?,
             agent: self.agent.clone(),
         };
-        let mut line = serde_json::to_vec(&request).map_err(io::Error::other)?;
+        let mut line = serde_json::to_vec(&envelope).map_err(io::Error::other)?;
         line.push(b'\n');
         self.stream.get_mut().write_all(&line)?;
         let mut answer = String::new();
@@ -142,7 +144,7 @@ impl SocketClient {
         let response: Response = serde_json::from_str(&answer).map_err(io::Error::other)?;
         match response.error {
             Some(problem) => Err(SocketError::Problem(problem)),
-            None => Ok(response.result),
+            None => Ok(request.reply(response.result).map_err(io::Error::other)?),
         }
     }
 }

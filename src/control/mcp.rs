@@ -1,4 +1,4 @@
-//! The MCP server on standard input and output: fourteen tools, each a word of the control socket.
+//! The MCP server on standard input and output: a tool for each command that agents may use.
 //!
 //! A model that calls them is an agent: what it says waits as a draft, what it decides is only asked for.
 
@@ -14,9 +14,14 @@ use rmcp::{
     service::{NotificationContext, RequestContext, RoleServer},
     transport::stdio,
 };
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{RpcError, SocketClient, SocketError};
+use super::{
+    Reply, Request, RpcError, SocketClient, SocketError,
+    protocol::{Awaited, ModeName, Poll, READS, SetMode, TOOL, Wait, Waited, Watch},
+};
 
 /// Opens a way to the session; `None` starts one where none runs.
 pub trait SessionConnector: Send + Sync + 'static {
@@ -49,241 +54,63 @@ pub async fn serve(door: Arc<dyn SessionConnector>) -> Result<(), String> {
     Ok(())
 }
 
-/// A tool: its name, what it does, its arguments, whether it only reads.
-struct Spec {
-    name: &'static str,
-    does: &'static str,
-    arguments: fn() -> Value,
-    required: &'static [&'static str],
-    reads: bool,
+/// The arguments of `nexscope_start`, the one tool that is not asked of a running session.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Start {
+    /// Name in the room: 1 to 32 of A-Z a-z 0-9 _ -
+    name: Option<String>,
+    /// auto only asks the person
+    mode: Option<ModeName>,
 }
 
-fn none() -> Value {
-    json!({})
+const START: &str = "nexscope_start";
+
+fn tools() -> Vec<Tool> {
+    let start = tool(
+        START,
+        "Join the room: start a session without a screen if none runs for this folder".to_owned(),
+        schemars::schema_for!(Start),
+        false,
+    );
+    let commands = Request::ALL.iter().filter(|one| one.has(TOOL)).map(|one| {
+        let name = format!("nexscope_{}", one.name);
+        tool(&name, one.help(), (one.schema)(), one.has(READS))
+    });
+    std::iter::once(start).chain(commands).collect()
 }
 
-const TOOLS: &[Spec] = &[
-    Spec {
-        name: "nexscope_start",
-        does: "Joins the room: starts a session without a screen if none runs for this folder.",
-        arguments: || {
-            json!({
-                "name": {"type": "string", "description": "Name in the room: 1 to 32 of A-Z a-z 0-9 _ -"},
-                "mode": {"type": "string", "enum": ["manual", "auto"], "description": "auto only asks the person"},
-            })
-        },
-        required: &[],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_stop",
-        does: "Leaves the room. Where a person has a screen open, it asks them.",
-        arguments: none,
-        required: &[],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_say",
-        does: "Says something in the room as this member's agent. It waits as a draft until the person has read it; \
-               on a threadId that was handed to you it is the answer.",
-        arguments: || {
-            json!({
-                "to": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-                       "description": "Member or members whose agents are asked; nobody is everybody"},
-                "text": {"type": "string"},
-                "threadId": {"type": "string", "description": "t3: the thread that it belongs to"},
-                "filePath": {"type": "string", "description": "A file below the session's folder that goes with it"},
-                "force": {"type": "boolean", "description": "Also to a name that nobody here has or had"},
-                "role": {"type": "string", "enum": ["user", "userAgent"], "description": "Taken as userAgent always"},
-            })
-        },
-        required: &[],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_who",
-        does: "Who is in the room, with modes and how many of their agents work.",
-        arguments: none,
-        required: &[],
-        reads: true,
-    },
-    Spec {
-        name: "nexscope_mode",
-        does: "Shows the mode, or goes back to manual. auto only asks the person.",
-        arguments: || json!({"mode": {"type": "string", "enum": ["manual", "auto"]}}),
-        required: &[],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_history",
-        does: "What was said: your own side's words and accepted ones; of the rest only who, and how much.",
-        arguments: || {
-            json!({
-                "limit": {"type": "integer", "minimum": 1, "maximum": 500},
-                "threadId": {"type": "string"},
-            })
-        },
-        required: &[],
-        reads: true,
-    },
-    Spec {
-        name: "nexscope_inbox",
-        does: "What waits for the person, without its text, and what was decided last.",
-        arguments: none,
-        required: &[],
-        reads: true,
-    },
-    Spec {
-        name: "nexscope_accept",
-        does: "Asks the person to accept something that waits. Decides nothing.",
-        arguments: || {
-            json!({
-                "threadId": {"type": "string", "description": "t3, or an item's id: m12"},
-                "extra": {"type": "string", "description": "Ignored: the person writes their own instructions"},
-            })
-        },
-        required: &["threadId"],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_reject",
-        does: "Asks the person to reject something that waits. Decides nothing.",
-        arguments: || {
-            json!({
-                "threadId": {"type": "string", "description": "t3, or an item's id: m12"},
-                "reason": {"type": "string", "description": "Ignored: the person writes their own reason"},
-            })
-        },
-        required: &["threadId"],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_append",
-        does: "Adds words to a thread, without asking anybody's agent. Waits as a draft.",
-        arguments: || json!({"threadId": {"type": "string"}, "text": {"type": "string"}}),
-        required: &["threadId", "text"],
-        reads: false,
-    },
-    Spec {
-        name: "nexscope_update",
-        does: "Which versions run here and at the other members.",
-        arguments: none,
-        required: &[],
-        reads: true,
-    },
-    Spec {
-        name: "nexscope_poll",
-        does: "What is new since the last call, and what was handed to you to be answered (auto_tasks).",
-        arguments: none,
-        required: &[],
-        reads: true,
-    },
-    Spec {
-        name: "nexscope_watch",
-        does: "As nexscope_poll, but waits until something is new, or for timeoutSeconds.",
-        arguments: || json!({"timeoutSeconds": {"type": "integer", "minimum": 1, "maximum": 120}}),
-        required: &[],
-        reads: true,
-    },
-    Spec {
-        name: "nexscope_before_stop",
-        does: "Whether something that was handed to you in auto mode still waits for an answer.",
-        arguments: none,
-        required: &[],
-        reads: true,
-    },
-];
-
-fn object(value: Value) -> JsonObject {
-    match value {
+fn tool(name: &str, about: String, schema: Schema, reads: bool) -> Tool {
+    let mut schema = match schema.to_value() {
         Value::Object(object) => object,
         _ => JsonObject::new(),
+    };
+    for of_the_type in ["$schema", "title", "description"] {
+        schema.remove(of_the_type);
     }
+    schema.entry("properties").or_insert_with(|| json!({}));
+    let hints = ToolAnnotations::new()
+        .read_only(reads)
+        .destructive(false)
+        .open_world(false);
+    Tool::new(name.to_owned(), about, Arc::new(schema)).with_annotations(hints)
 }
 
-impl Spec {
-    fn tool(&self) -> Tool {
-        let schema = json!({
-            "type": "object",
-            "properties": (self.arguments)(),
-            "required": self.required,
-            "additionalProperties": false,
-        });
-        let hints = ToolAnnotations::new()
-            .read_only(self.reads)
-            .destructive(false)
-            .open_world(false);
-        Tool::new(self.name, self.does, Arc::new(object(schema))).with_annotations(hints)
+/// The request of a call of a tool.
+fn request(tool: &str, args: JsonObject, client: &str) -> Result<Request, RpcError> {
+    let name = tool.strip_prefix("nexscope_").unwrap_or_default();
+    if !Request::ALL.iter().any(|one| one.name == name && one.has(TOOL)) {
+        let tool = crate::text::clean_line(tool, 40);
+        return Err(RpcError::usage(format!("There is no tool {tool}.")));
     }
-}
-
-/// The word of the socket and its arguments for a call of a tool. Fails in words where those are wrong.
-fn word_of(tool: &str, mut args: JsonObject, client: &str) -> Result<(&'static str, Value), String> {
-    let spec = TOOLS.iter().find(|spec| spec.name == tool);
-    let spec = spec.ok_or_else(|| format!("There is no tool {tool}."))?;
-    let known = object((spec.arguments)());
-    if let Some(unknown) = args.keys().find(|key| !known.contains_key(*key)) {
-        let known: Vec<&String> = known.keys().collect();
-        return Err(format!("{tool} has no argument {unknown}; it has {known:?}."));
+    let mut request = Request::read(name, Value::Object(args))?;
+    match &mut request {
+        Request::Poll(Poll { client: of }) | Request::Watch(Watch { client: of, .. }) => {
+            *of = Some(client.to_owned());
+        }
+        _ => {}
     }
-    if let Some(missing) = spec.required.iter().find(|key| !args.contains_key(**key)) {
-        return Err(format!("{tool} needs the argument {missing}."));
-    }
-    let mut take = |key: &str| args.remove(key).unwrap_or(Value::Null);
-    let mut renamed = JsonObject::new();
-    let mut put = |key: &str, value: Value| {
-        if !value.is_null() {
-            renamed.insert(key.to_owned(), value);
-        }
-    };
-    let word = match tool {
-        "nexscope_say" => {
-            put("to", take("to"));
-            put("text", take("text"));
-            put("thread", take("threadId"));
-            put("files", take("filePath"));
-            put("force", take("force"));
-            "say"
-        }
-        "nexscope_append" => {
-            put("text", take("text"));
-            put("thread", take("threadId"));
-            "append"
-        }
-        "nexscope_accept" | "nexscope_reject" => {
-            put("id", take("threadId"));
-            if tool == "nexscope_accept" {
-                "accept"
-            } else {
-                "reject"
-            }
-        }
-        "nexscope_history" => {
-            put("limit", take("limit"));
-            put("thread", take("threadId"));
-            "history"
-        }
-        "nexscope_mode" => {
-            put("mode", take("mode"));
-            "mode"
-        }
-        "nexscope_poll" => {
-            put("client", json!(client));
-            "poll"
-        }
-        "nexscope_watch" => {
-            put("client", json!(client));
-            put("timeout", take("timeoutSeconds"));
-            "watch"
-        }
-        "nexscope_who" => "who",
-        "nexscope_inbox" => "inbox",
-        "nexscope_update" => "update",
-        "nexscope_before_stop" => "before_stop",
-        "nexscope_stop" => "stop",
-        _ => return Err(format!("There is no tool {tool}.")),
-    };
-    Ok((word, Value::Object(renamed)))
+    Ok(request)
 }
 
 /// The agent's name in the room, from what the client calls itself.
@@ -300,34 +127,37 @@ fn agent_name(client: &str) -> &'static str {
 
 impl Server {
     fn call(&self, agent: &str, tool: &str, args: JsonObject) -> Result<Value, RpcError> {
-        if tool == "nexscope_start" {
-            return self.start(agent, &args);
+        if tool == START {
+            return self.start(agent, args);
         }
-        let (word, args) = word_of(tool, args, &self.client).map_err(|why| RpcError::new("usage", why))?;
-        self.open(agent)?.ask(word, args).map_err(problem)
+        let request = request(tool, args, &self.client)?;
+        let reply = self.open(agent)?.ask(&request).map_err(problem)?;
+        serde_json::to_value(reply).map_err(|error| RpcError::new("internal", error.to_string()))
     }
 
     /// A connection on which an agent speaks: whatever is asked through this server, an agent asks.
     fn open(&self, agent: &str) -> Result<SocketClient, RpcError> {
         self.door
             .open()
-            .map(|client| client.as_agent(agent))
+            .map(|client| client.for_agent(agent))
             .map_err(problem)
     }
 
-    fn start(&self, agent: &str, args: &JsonObject) -> Result<Value, RpcError> {
-        let wants_auto = args.get("mode").and_then(Value::as_str) == Some("auto");
-        let name = args.get("name").and_then(Value::as_str);
+    fn start(&self, agent: &str, args: JsonObject) -> Result<Value, RpcError> {
+        let Start { name, mode } = serde_json::from_value(Value::Object(args))
+            .map_err(|error| RpcError::usage(format!("Wrong arguments: {error}.")))?;
         let mut message = match self.door.open() {
             Ok(client) => format!("already running: {} in #{}", client.entry.name, client.entry.room),
-            Err(SocketError::None) => self.door.start(name).map_err(|why| RpcError::new("start", why))?,
+            Err(SocketError::None) => self
+                .door
+                .start(name.as_deref())
+                .map_err(|why| RpcError::new("start", why))?,
             Err(error) => return Err(problem(error)),
         };
-        if wants_auto {
-            let mut client = self.open(agent)?;
-            if let Err(error) = client.ask("mode", json!({"mode": "auto"})) {
-                message.push_str(&format!("; {error}"));
-            }
+        if mode == Some(ModeName::Auto)
+            && let Err(error) = self.open(agent)?.ask(&Request::Mode(SetMode { mode }))
+        {
+            message.push_str(&format!("; {error}"));
         }
         Ok(json!({ "message": message }))
     }
@@ -366,9 +196,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(
-            TOOLS.iter().map(Spec::tool).collect(),
-        ))
+        Ok(ListToolsResult::with_all_items(tools()))
     }
 
     async fn call_tool(
@@ -396,19 +224,22 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let (door, client) = (self.door.clone(), format!("hint-{}", self.client));
+        let door = self.door.clone();
         let peer = context.peer.clone();
         // Ends with the connection: then nothing can be told any more.
         tokio::spawn(async move {
             loop {
-                let (door, client) = (door.clone(), client[..client.len().min(60)].to_owned());
+                let door = door.clone();
                 let waits = tokio::task::spawn_blocking(move || {
-                    let args = json!({ "timeout": LOOK.as_secs(), "for": "mention", "client": client });
+                    let wait = Request::Wait(Wait {
+                        event: Awaited::Mention,
+                        timeout: Some(LOOK.as_secs()),
+                    });
                     door.open()
-                        .and_then(|session| session.as_agent("agent").ask("wait", args))
+                        .and_then(|session| session.for_agent("agent").ask(&wait))
                 });
                 match waits.await {
-                    Ok(Ok(happened)) if happened["timed_out"] == json!(false) => {
+                    Ok(Ok(Reply::Wait(Waited { timed_out: false }))) => {
                         let words = "Something waits for your person in Nexscope; nexscope_inbox says what.";
                         let params = json!({ "content": words, "meta": {} });
                         let hint = CustomNotification::new("notifications/claude/channel", Some(params));

@@ -1,14 +1,16 @@
 //! The control socket of a running session: JSON lines, one request and one answer each.
 //!
 //! Shell commands, the MCP server and the plugin's hooks go through it. Nothing that waits for a person is
-//! told on it, and nothing is decided through it: see [`crate::client`]'s `serve`.
+//! told on it, and nothing is decided through it: see `client/rpc`.
 
 mod attach;
 mod client;
 pub mod mcp;
 mod peer;
 pub mod policy;
+pub(crate) mod protocol;
 mod registry;
+pub(crate) mod render;
 mod server;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ pub use attach::{
 };
 pub use client::{SocketClient, SocketError, find};
 pub use peer::Caller;
+pub(crate) use protocol::{Reply, Request};
 pub use registry::{Entry, SessionRegistry};
 pub use server::{Call, Server};
 
@@ -27,25 +30,24 @@ pub const VERSION: u32 = 1;
 /// The longest line, in bytes: the longest message and what is around it.
 const LINE_MAX: usize = 1 << 20;
 
-/// What a client wants: one line.
+/// A request on the socket: one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Request {
+struct Envelope {
     /// [`VERSION`].
-    pub v: u32,
-    /// The client's own number for it; comes back in the answer.
+    v: u32,
+    /// The caller's own number for it; comes back in the response.
     #[serde(default)]
-    pub id: u64,
-    /// The word: `say`, `who`, …
-    pub word: String,
-    /// Its arguments, by name.
+    id: u64,
+    /// The command's name, and its arguments by name: a [`Request`].
+    method: String,
     #[serde(default)]
-    pub args: Value,
-    /// The agent that speaks, where one does.
+    params: Value,
+    /// The agent that asks, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    agent: Option<String>,
 }
 
-/// The answer to a [`Request`]: one line.
+/// The response to a request: one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Response {
     /// [`VERSION`].
@@ -65,7 +67,7 @@ pub struct Response {
 /// Why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RpcError {
-    /// For programs: `usage`, `unknown_word`, `refused`, `version`, `ended`.
+    /// For programs: `usage`, `unknown_command`, `refused`, `version`, `ended`.
     pub code: String,
     /// For people: one sentence that says what to do.
     pub message: String,
@@ -79,11 +81,24 @@ impl RpcError {
             message: message.into(),
         }
     }
+
+    /// The request is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new("usage", message)
+    }
+
+    /// The request cannot be carried out now, or not for this caller.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new("refused", message)
+    }
 }
 
 impl Response {
-    /// The answer to the request with that id.
-    pub fn new(id: u64, result: Result<Value, RpcError>) -> Self {
+    /// The response to the request with that id.
+    pub(crate) fn new(id: u64, result: Result<Reply, RpcError>) -> Self {
+        let result = result.and_then(|reply| {
+            serde_json::to_value(reply).map_err(|error| RpcError::new("internal", error.to_string()))
+        });
         let (ok, result, error) = match result {
             Ok(result) => (true, result, None),
             Err(problem) => (false, Value::Null, Some(problem)),

@@ -1,81 +1,51 @@
-//! Who may ask for what: one table, which every command passes before its handler.
+//! Who may do what: one table, which every command passes before its handler.
 //!
-//! PURE. A command is judged once, by what it is, who wants it, and what kind of session it is about. A handler takes
-//! a [`Permit`], and only [`admit`] makes one:
+//! PURE. A command has a [`Rule`]; it is judged once, by its rule, by who asks, and by the kind of session. A handler
+//! takes a [`Permit`], and only [`admit`] makes one.
 //!
-//! ```compile_fail
-//! use nexscope_tui::policy::{Asks, How, Permit};
-//! let permit = Permit { asks: Asks::Attach, how: How::Done };
-//! ```
-//! ```compile_fail
-//! use nexscope_tui::policy::{Asks, Permit};
-//! let permit = Permit::new(Asks::Attach);
-//! ```
-//!
-//! Who somebody is, is an honest guess and no proof: see [`crate::control::Caller`].
+//! Who somebody is, is an honest guess and no proof: see [`super::Caller`].
 
-/// What is asked for: each command of the shell and of the control socket, where what it does differs, apart.
+/// Who may use a command, and how it is then carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each variant is the command that it is named after")]
-pub enum Asks {
-    // Of a session that runs.
-    Hello,
-    Who,
-    Inbox,
-    Status,
-    Files,
-    History,
-    Update,
-    Poll,
-    Watch,
-    Wait,
-    BeforeStop,
-    Say,
-    Append,
-    Mode,
-    AutoMode,
-    Accept,
-    Reject,
-    Retry,
+pub(crate) enum Rule {
+    /// Anybody. It decides nothing, and shows no text that waits for a decision.
+    Open,
+    /// A person sends; what a program or an agent says waits as a draft.
+    Draft,
+    /// The person at the screen decides, or a program that they allowed to.
+    Decide,
+    /// Asking one's own agent: as [`Rule::Decide`], but there is nothing to ask the person for.
     Ask,
-    Cancel,
+    /// Ending a session.
     Stop,
+    /// Showing a headless session on a terminal.
     Attach,
-    // Of this computer.
-    /// Join with a screen, or with lines: who does, reads the room and speaks as its person.
+    /// Joining with a screen or with lines: whoever does reads the room and speaks as its person.
     Join,
-    /// Join without a screen.
-    JoinHeadless,
-    /// Join in auto mode.
+    /// Joining in auto mode.
     JoinInAuto,
-    /// Join so that programs decide.
-    JoinWithRemoteDecisions,
+    /// Joining so that programs may decide.
+    AllowRemoteDecisions,
+    /// Printing the relay's token.
     Invite,
-    AuditVerify,
+    /// Printing the audit log, with text that nobody has accepted.
     AuditShow,
-    Relay,
-    Mcp,
-    Setup,
-    Doctor,
-    Demo,
-    Completions,
-    Hook,
 }
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Who {
+pub(crate) enum Who {
     /// A person at a terminal.
     Person,
     /// A program that no agent has started.
     Program,
-    /// An agent, or what one has started.
+    /// An agent, or a program that one has started.
     Agent,
 }
 
 impl Who {
     /// Somebody who says that an agent speaks is one; nobody becomes a person by saying so.
-    pub fn new(is_agent: bool, at_terminal: bool) -> Self {
+    pub(crate) fn new(is_agent: bool, at_terminal: bool) -> Self {
         match (is_agent, at_terminal) {
             (true, _) => Who::Agent,
             (false, true) => Who::Person,
@@ -86,8 +56,8 @@ impl Who {
 
 /// What kind of session a command is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SessionKind {
-    /// It has no screen and no lines of its own.
+pub(crate) struct SessionKind {
+    /// It has neither a screen nor lines of its own.
     pub headless: bool,
     /// Its person lets programs decide that no agent has started.
     pub remote_decisions: bool,
@@ -95,12 +65,12 @@ pub struct SessionKind {
 
 /// How a command is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handling {
+pub(crate) enum Handling {
     /// As it is.
     Done,
     /// As it is, by somebody who decides for the person.
     Decided,
-    /// What it says waits for the person as a draft.
+    /// Its text waits for the person as a draft.
     Drafted,
     /// The person is told that it is wanted, and decides.
     AskedFor,
@@ -108,25 +78,20 @@ pub enum Handling {
 
 /// A command that has passed the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Permit {
-    asks: Asks,
-    how: Handling,
+pub(crate) struct Permit {
+    handling: Handling,
+    decides: bool,
 }
 
 impl Permit {
-    /// What is asked for.
-    pub fn asks(self) -> Asks {
-        self.asks
+    /// How the command is carried out.
+    pub(crate) fn handling(self) -> Handling {
+        self.handling
     }
 
-    /// How it is carried out.
-    pub fn how(self) -> Handling {
-        self.how
-    }
-
-    /// Whether who asks decides for the person.
-    pub fn decides(self) -> bool {
-        self.how == Handling::Decided
+    /// Whether the caller decides for the person.
+    pub(crate) fn decides(self) -> bool {
+        self.decides
     }
 }
 
@@ -134,126 +99,59 @@ impl Permit {
 ///
 /// # Errors
 ///
-/// Where it is not for who asks: a sentence that says what to do instead.
-pub fn admit(asks: Asks, who: Who, session: SessionKind) -> Result<Permit, &'static str> {
+/// If it is not for the caller: a sentence that says what to do instead.
+pub(crate) fn admit(rule: Rule, who: Who, session: SessionKind) -> Result<Permit, &'static str> {
     let decides = session.headless && session.remote_decisions && who != Who::Agent;
-    let permit = |how| Ok(Permit { asks, how });
-    match asks {
-        Asks::Hello
-        | Asks::Who
-        | Asks::Status
-        | Asks::Files
-        | Asks::History
-        | Asks::Update
-        | Asks::Poll
-        | Asks::Watch
-        | Asks::Wait
-        | Asks::BeforeStop
-        | Asks::Mode
-        | Asks::AuditVerify
-        | Asks::Relay
-        | Asks::Mcp
-        | Asks::Setup
-        | Asks::Doctor
-        | Asks::Demo
-        | Asks::Completions
-        | Asks::Hook
-        | Asks::JoinHeadless => permit(Handling::Done),
-        Asks::Say | Asks::Append => permit(match who {
-            Who::Person => Handling::Done,
-            Who::Program | Who::Agent => Handling::Drafted,
-        }),
-        // What waits is told with its text only to who decides on it.
-        Asks::Inbox | Asks::Cancel => permit(if decides {
-            Handling::Decided
-        } else {
-            Handling::Done
-        }),
-        Asks::AutoMode | Asks::Accept | Asks::Reject | Asks::Retry => permit(if decides {
-            Handling::Decided
-        } else {
-            Handling::AskedFor
-        }),
-        Asks::Ask if decides => permit(Handling::Decided),
-        Asks::Ask => Err("Only a person at the screen asks their agent: /ask there."),
-        Asks::Stop => permit(match who {
-            Who::Person => Handling::Done,
-            _ if session.headless => Handling::Done,
-            _ => Handling::AskedFor,
-        }),
-        Asks::Attach if !session.headless => {
-            Err("This session has a screen or lines of its own; use it there.")
+    let handling = match rule {
+        Rule::Open => Handling::Done,
+        Rule::Draft if who == Who::Person => Handling::Done,
+        Rule::Draft => Handling::Drafted,
+        Rule::Decide | Rule::Ask if decides => Handling::Decided,
+        Rule::Decide => Handling::AskedFor,
+        Rule::Ask => return Err("Only a person at the screen asks their agent: /ask there."),
+        Rule::Stop if who == Who::Person || session.headless => Handling::Done,
+        Rule::Stop => Handling::AskedFor,
+        Rule::Attach if !session.headless => {
+            return Err("This session has a screen or lines of its own; use it there.");
         }
-        Asks::Attach if who != Who::Person => {
-            Err("Only a person attaches, from a terminal that no agent has started.")
+        Rule::Attach if who != Who::Person => {
+            return Err("Only a person attaches, from a terminal that no agent has started.");
         }
-        Asks::Attach => permit(Handling::Done),
-        Asks::Join if who == Who::Agent => {
-            Err("An agent joins without a screen: nexscope-tui start --headless, or the tool nexscope_start.")
+        Rule::Join if who == Who::Agent => {
+            return Err(
+                "An agent joins without a screen: nexscope-tui start --headless, or the tool nexscope_start.",
+            );
         }
-        Asks::JoinInAuto if who == Who::Agent => {
-            Err("An agent does not turn auto mode on. Ask your person to: /mode auto at the screen.")
+        Rule::JoinInAuto if who == Who::Agent => {
+            return Err("An agent does not turn auto mode on. Ask your person to: /mode auto at the screen.");
         }
-        Asks::JoinWithRemoteDecisions if who == Who::Agent => {
-            Err("An agent does not let programs decide. Ask your person to start the session so.")
+        Rule::AllowRemoteDecisions if who == Who::Agent => {
+            return Err("An agent does not let programs decide. Ask your person to start the session so.");
         }
-        Asks::Invite if who == Who::Agent => {
-            Err("The invite holds the relay's token, which is not for an agent. Ask your person for it.")
+        Rule::Invite if who == Who::Agent => {
+            return Err(
+                "The invite holds the relay's token, which is not for an agent. Ask your person for it.",
+            );
         }
-        Asks::AuditShow if who == Who::Agent => {
-            Err("The audit log holds what nobody has accepted, which is not for an agent. Ask your person.")
+        Rule::AuditShow if who == Who::Agent => {
+            return Err(
+                "The audit log holds text that nobody has accepted, which is not for an agent. Ask your person.",
+            );
         }
-        Asks::Join | Asks::JoinInAuto | Asks::JoinWithRemoteDecisions | Asks::Invite | Asks::AuditShow => {
-            permit(Handling::Done)
-        }
-    }
-}
-
-impl Asks {
-    /// Every command, for tables.
-    pub const ALL: [Asks; 36] = [
-        Asks::Hello,
-        Asks::Who,
-        Asks::Inbox,
-        Asks::Status,
-        Asks::Files,
-        Asks::History,
-        Asks::Update,
-        Asks::Poll,
-        Asks::Watch,
-        Asks::Wait,
-        Asks::BeforeStop,
-        Asks::Say,
-        Asks::Append,
-        Asks::Mode,
-        Asks::AutoMode,
-        Asks::Accept,
-        Asks::Reject,
-        Asks::Retry,
-        Asks::Ask,
-        Asks::Cancel,
-        Asks::Stop,
-        Asks::Attach,
-        Asks::Join,
-        Asks::JoinHeadless,
-        Asks::JoinInAuto,
-        Asks::JoinWithRemoteDecisions,
-        Asks::Invite,
-        Asks::AuditVerify,
-        Asks::AuditShow,
-        Asks::Relay,
-        Asks::Mcp,
-        Asks::Setup,
-        Asks::Doctor,
-        Asks::Demo,
-        Asks::Completions,
-        Asks::Hook,
-    ];
+        Rule::Attach
+        | Rule::Join
+        | Rule::JoinInAuto
+        | Rule::AllowRemoteDecisions
+        | Rule::Invite
+        | Rule::AuditShow => Handling::Done,
+    };
+    Ok(Permit { handling, decides })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::protocol::{ModeName, Request, SetMode};
 
     const SCREEN: SessionKind = SessionKind {
         headless: false,
@@ -268,54 +166,53 @@ mod tests {
         remote_decisions: true,
     };
 
-    /// Each command as it is for an agent, a program and a person, at a screen, headless, and with remote decisions:
-    /// d(one), D(ecided), w(aits as a draft), a(sked for), - (refused).
-    const TABLE: [(Asks, &str); 36] = [
-        (Asks::Hello, "ddd ddd ddd"),
-        (Asks::Who, "ddd ddd ddd"),
-        (Asks::Inbox, "ddd ddd dDD"),
-        (Asks::Status, "ddd ddd ddd"),
-        (Asks::Files, "ddd ddd ddd"),
-        (Asks::History, "ddd ddd ddd"),
-        (Asks::Update, "ddd ddd ddd"),
-        (Asks::Poll, "ddd ddd ddd"),
-        (Asks::Watch, "ddd ddd ddd"),
-        (Asks::Wait, "ddd ddd ddd"),
-        (Asks::BeforeStop, "ddd ddd ddd"),
-        (Asks::Say, "wwd wwd wwd"),
-        (Asks::Append, "wwd wwd wwd"),
-        (Asks::Mode, "ddd ddd ddd"),
-        (Asks::AutoMode, "aaa aaa aDD"),
-        (Asks::Accept, "aaa aaa aDD"),
-        (Asks::Reject, "aaa aaa aDD"),
-        (Asks::Retry, "aaa aaa aDD"),
-        (Asks::Ask, "--- --- -DD"),
-        (Asks::Cancel, "ddd ddd dDD"),
-        (Asks::Stop, "aad ddd ddd"),
-        (Asks::Attach, "--- --d --d"),
-        (Asks::Join, "-dd -dd -dd"),
-        (Asks::JoinHeadless, "ddd ddd ddd"),
-        (Asks::JoinInAuto, "-dd -dd -dd"),
-        (Asks::JoinWithRemoteDecisions, "-dd -dd -dd"),
-        (Asks::Invite, "-dd -dd -dd"),
-        (Asks::AuditVerify, "ddd ddd ddd"),
-        (Asks::AuditShow, "-dd -dd -dd"),
-        (Asks::Relay, "ddd ddd ddd"),
-        (Asks::Mcp, "ddd ddd ddd"),
-        (Asks::Setup, "ddd ddd ddd"),
-        (Asks::Doctor, "ddd ddd ddd"),
-        (Asks::Demo, "ddd ddd ddd"),
-        (Asks::Completions, "ddd ddd ddd"),
-        (Asks::Hook, "ddd ddd ddd"),
+    /// Each rule for an agent, a program and a person, at a screen, headless, and with remote decisions: d(one),
+    /// D(ecided), w(aits as a draft), a(sked for), - (refused).
+    const RULES: [(Rule, &str); 11] = [
+        (Rule::Open, "ddd ddd ddd"),
+        (Rule::Draft, "wwd wwd wwd"),
+        (Rule::Decide, "aaa aaa aDD"),
+        (Rule::Ask, "--- --- -DD"),
+        (Rule::Stop, "aad ddd ddd"),
+        (Rule::Attach, "--- --d --d"),
+        (Rule::Join, "-dd -dd -dd"),
+        (Rule::JoinInAuto, "-dd -dd -dd"),
+        (Rule::AllowRemoteDecisions, "-dd -dd -dd"),
+        (Rule::Invite, "-dd -dd -dd"),
+        (Rule::AuditShow, "-dd -dd -dd"),
+    ];
+
+    /// The rule of each request.
+    const REQUESTS: [(&str, Rule); 21] = [
+        ("say", Rule::Draft),
+        ("who", Rule::Open),
+        ("inbox", Rule::Open),
+        ("accept", Rule::Decide),
+        ("reject", Rule::Decide),
+        ("append", Rule::Draft),
+        ("retry", Rule::Decide),
+        ("files", Rule::Open),
+        ("cancel", Rule::Open),
+        ("mode", Rule::Open),
+        ("ask", Rule::Ask),
+        ("history", Rule::Open),
+        ("status", Rule::Open),
+        ("update", Rule::Open),
+        ("poll", Rule::Open),
+        ("watch", Rule::Open),
+        ("before_stop", Rule::Open),
+        ("wait", Rule::Open),
+        ("stop", Rule::Stop),
+        ("hello", Rule::Open),
+        ("attach", Rule::Attach),
     ];
 
     #[test]
-    fn every_command_is_as_the_table_says() {
-        assert_eq!(TABLE.map(|(asks, _)| asks), Asks::ALL);
-        for (asks, expected) in TABLE {
+    fn every_rule_is_as_the_table_says() {
+        for (rule, expected) in RULES {
             let is = [SCREEN, HEADLESS, REMOTE].map(|session| {
-                [Who::Agent, Who::Program, Who::Person].map(|who| match admit(asks, who, session) {
-                    Ok(permit) => match permit.how() {
+                [Who::Agent, Who::Program, Who::Person].map(|who| match admit(rule, who, session) {
+                    Ok(permit) => match permit.handling() {
                         Handling::Done => 'd',
                         Handling::Decided => 'D',
                         Handling::Drafted => 'w',
@@ -325,17 +222,28 @@ mod tests {
                 })
             });
             let is = is.map(|row| row.iter().collect::<String>()).join(" ");
-            assert_eq!(is, expected, "{asks:?}");
+            assert_eq!(is, expected, "{rule:?}");
         }
     }
 
     #[test]
+    fn every_request_has_the_rule_of_the_table() {
+        let declared: Vec<_> = Request::ALL.iter().map(|one| (one.name, one.rule)).collect();
+        assert_eq!(declared, REQUESTS);
+        let to = |mode| Request::Mode(SetMode { mode: Some(mode) }).rule();
+        assert_eq!(
+            (to(ModeName::Auto), to(ModeName::Manual)),
+            (Rule::Decide, Rule::Open)
+        );
+    }
+
+    #[test]
     fn an_agent_never_decides_and_nobody_becomes_a_person_by_saying_so() {
-        for asks in Asks::ALL {
+        for (rule, _) in RULES {
             for session in [SCREEN, HEADLESS, REMOTE] {
                 assert!(
-                    !admit(asks, Who::Agent, session).is_ok_and(Permit::decides),
-                    "{asks:?}"
+                    !admit(rule, Who::Agent, session).is_ok_and(Permit::decides),
+                    "{rule:?}"
                 );
             }
         }

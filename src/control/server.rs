@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Caller, Entry, LINE_MAX, Line, Request, Response, RpcError, SessionRegistry, VERSION};
+use super::{Caller, Entry, Envelope, LINE_MAX, Line, Request, Response, RpcError, SessionRegistry, VERSION};
 
 /// Clients at once; further ones wait for their turn.
 const CLIENTS: usize = 64;
@@ -27,9 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A request on its way to the session.
 #[derive(Debug)]
 pub struct Call {
-    /// What is wanted.
-    pub request: Request,
-    /// Who wants it.
+    /// The caller's number for it.
+    pub id: u64,
+    pub(crate) request: Request,
+    /// The agent that asks, if one says so.
+    pub agent: Option<String>,
+    /// Who asks.
     pub caller: Caller,
     /// Where the answer goes; one that is dropped says that the session has ended.
     pub reply: oneshot::Sender<Response>,
@@ -135,31 +138,25 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
         let answering = answering.acquire().await;
         let too_long = line.len() > LINE_MAX;
         let mut far = None;
-        let response = match serde_json::from_slice::<Request>(&line) {
+        let response = match read(&line) {
             _ if too_long => problem(0, "usage", "That line is longer than 1 MiB: send it as a file."),
-            Err(error) => problem(0, "usage", format!("That line is no request: {error}.")),
-            Ok(request) if request.v != VERSION => problem(
-                request.id,
-                "version",
-                format!(
-                    "This session speaks version {VERSION}; start the same version of nexscope-tui on both sides."
-                ),
-            ),
-            Ok(request) => {
-                let id = request.id;
+            Err((id, error)) => Response::new(id, Err(error)),
+            Ok((id, request, agent)) => {
                 let (reply, answer) = oneshot::channel();
-                let line = (request.word == "attach").then(|| {
+                let line = matches!(request, Request::Attach(_)).then(|| {
                     let (line, other) = Line::new();
                     far = Some(other);
                     line
                 });
                 let call = Call {
+                    id,
                     request,
+                    agent,
                     caller: caller.clone(),
                     reply,
                     line,
                 };
-                // A client that goes away while it waits takes its wish with it.
+                // A client that goes away while it waits gives up its request.
                 let answered = async {
                     calls.send(call).await.ok()?;
                     answer.await.ok()
@@ -184,6 +181,25 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
             return far.carry(reading, writing).await;
         }
     }
+}
+
+/// The request in a line; else what is wrong with it, and the caller's number for it.
+fn read(line: &[u8]) -> Result<(u64, Request, Option<String>), (u64, RpcError)> {
+    let envelope: Envelope = serde_json::from_slice(line).map_err(|error| {
+        (
+            0,
+            RpcError::usage(format!("That line is not a request: {error}.")),
+        )
+    })?;
+    let id = envelope.id;
+    if envelope.v != VERSION {
+        let message = format!(
+            "This session speaks version {VERSION}; start the same version of nexscope-tui on both sides."
+        );
+        return Err((id, RpcError::new("version", message)));
+    }
+    let request = Request::read(&envelope.method, envelope.params).map_err(|error| (id, error))?;
+    Ok((id, request, envelope.agent))
 }
 
 /// Ready when the client has closed its end.

@@ -21,7 +21,7 @@ mod token;
 use std::collections::{HashMap, HashSet};
 
 use nexscope_relay::protocol::{
-    Code, Frame, Mode, Resume, Status, Welcome,
+    Code, Frame, Resume, Status, Welcome,
     body::{Body, Chat, ReceiptState, SignalBody},
 };
 
@@ -90,8 +90,6 @@ pub enum Connection {
         /// Why and what to do.
         why: String,
     },
-    /// Left on purpose.
-    Left,
 }
 
 /// Something that happened outside.

@@ -52,8 +52,6 @@ pub enum Command {
     Retry(ItemId),
     /// All files, and how far they are.
     Files,
-    /// Which versions run here, at the relay and at the others, and how to update.
-    Update,
 }
 
 /// How to update, for a person.
@@ -104,7 +102,6 @@ impl Room {
             Command::Inbox => Ok(Reply::Inbox),
             Command::Status => Ok(Reply::Status),
             Command::Files => Ok(Reply::Files),
-            Command::Update => Ok(Reply::Text(self.versions())),
             Command::History { limit, thread } => self.history(limit, thread),
             Command::Mode(None) => Ok(Reply::Text(match self.settings.mode {
                 Mode::Manual => "Manual mode: every mention waits for you.".into(),
@@ -131,24 +128,6 @@ impl Room {
             )),
         };
         (effects, result)
-    }
-
-    fn versions(&self) -> String {
-        let mut each = vec![concat!("here nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned()];
-        if !self.relay.is_empty() {
-            each.push(format!("the relay {}", self.relay));
-        }
-        let others = self
-            .members
-            .list()
-            .iter()
-            .filter(|member| !self.is_me(&member.name));
-        each.extend(
-            others
-                .filter(|member| !member.client.is_empty())
-                .map(|member| format!("{} {}", member.name, member.client)),
-        );
-        format!("{}. {UPDATE}", each.join(", "))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one command, taken apart")]

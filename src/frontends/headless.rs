@@ -122,7 +122,7 @@ impl Log {
                 Connection::Waiting { why, .. } => {
                     print(format_args!("not connected, {why}; trying again"));
                 }
-                Connection::Refused { .. } | Connection::Connecting | Connection::Left => {}
+                Connection::Refused { .. } | Connection::Connecting => {}
             }
         }
         let entries = room.timeline.entries();

@@ -29,7 +29,7 @@ use crate::{
 };
 use slots::UploadSlots;
 
-pub use agent_file::{Contents, contents};
+pub use agent_file::contents;
 pub use source::inspect;
 
 /// The bytes of one reading or writing step where no chunk says its size.

@@ -7,7 +7,7 @@ use nucleo_matcher::{
 
 use super::composer::Composer;
 use crate::{
-    command::WORDS,
+    command::COMMANDS,
     tui::input::{
         action::Action,
         keymap::{Context, Keymap},
@@ -20,7 +20,7 @@ pub enum Choice {
     /// What a key does.
     Action(Action),
     /// A word, by its place among them.
-    Word(usize),
+    Command(usize),
 }
 
 /// One line of the palette.
@@ -61,10 +61,10 @@ impl Palette {
             key: key(*action),
             choice: Choice::Action(*action),
         });
-        let words = WORDS.iter().enumerate().map(|(at, word)| Entry {
-            does: format!("/{} {} · {}", word.name, word.arguments, word.does),
+        let words = COMMANDS.iter().enumerate().map(|(at, command)| Entry {
+            does: format!("/{} {} · {}", command.name, command.arguments, command.summary),
             key: None,
-            choice: Choice::Word(at),
+            choice: Choice::Command(at),
         });
         let entries: Vec<Entry> = actions.chain(words).collect();
         let mut palette = Self {
@@ -139,10 +139,10 @@ mod tests {
         assert!(palette.shown().next().unwrap().key.is_some());
         palette.field.set("/who");
         palette.find();
-        let Some(Choice::Word(at)) = palette.chosen() else {
+        let Some(Choice::Command(at)) = palette.chosen() else {
             panic!()
         };
-        assert_eq!(WORDS[at].name, "who");
+        assert_eq!(COMMANDS[at].name, "who");
         palette.field.set("qqqqqq");
         palette.find();
         assert_eq!(palette.chosen(), None);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::composer::Composer;
-use crate::{command::WORDS, core::Room, text};
+use crate::{command::COMMANDS, core::Room, text};
 
 /// Most choices that are offered.
 const MOST: usize = 50;
@@ -123,11 +123,11 @@ fn words(begun: &str) -> Vec<Choice> {
     if begun.contains(char::is_whitespace) {
         return Vec::new();
     }
-    let known = WORDS.iter().filter(|word| begins(word.name, begun));
+    let known = COMMANDS.iter().filter(|command| begins(&command.name, begun));
     known
-        .map(|word| Choice {
-            insert: format!("/{} ", word.name),
-            note: word.does.to_owned(),
+        .map(|command| Choice {
+            insert: format!("/{} ", command.name),
+            note: command.summary.clone(),
         })
         .collect()
 }

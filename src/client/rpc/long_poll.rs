@@ -1,16 +1,15 @@
 //! Clients that come again, and those that wait for something to happen.
 
 use nexscope_relay::protocol::{Mode, PresenceEvent, body::Origin};
-use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{
-    args::usage,
-    queries::{mode, valid},
-};
+use super::queries::valid;
 use crate::{
     client::Client,
-    control::{Response, RpcError},
+    control::{
+        Reply, Response,
+        protocol::{Awaited, News, NewsSession, OpenTasks, Said, Task, ThreadNumber, Waited},
+    },
     core::{Intent, ItemId, Steady, What},
 };
 
@@ -80,35 +79,37 @@ impl Subscribers {
 }
 
 impl Client {
-    pub(super) fn before_stop(&self) -> Value {
-        let open: Vec<Value> = self.tasks(Some(FRESH));
-        let auto = self.room.settings.mode == Mode::Auto;
-        if open.is_empty() || !auto {
-            return json!({ "can_stop": true, "reason": "nothing that was handed to you waits for an answer" });
+    pub(super) fn before_stop(&self) -> OpenTasks {
+        let auto_tasks = self.tasks(Some(FRESH));
+        if auto_tasks.is_empty() || self.room.settings.mode != Mode::Auto {
+            return OpenTasks {
+                can_stop: true,
+                reason: "no delegated task waits for an answer".to_owned(),
+                auto_tasks: Vec::new(),
+                instruction: None,
+            };
         }
-        json!({
-            "can_stop": false,
-            "reason": format!("{} that was handed to you waits for an answer", open.len()),
-            "auto_tasks": open,
-            "instruction": "Answer each with nexscope_say and its threadId, then stop.",
-        })
+        OpenTasks {
+            can_stop: false,
+            reason: format!("delegated tasks that wait for an answer: {}", auto_tasks.len()),
+            auto_tasks,
+            instruction: Some("Answer each with nexscope_say and its threadId, then stop.".to_owned()),
+        }
     }
 
-    /// What was handed over and waits for an answer.
-    pub(super) fn tasks(&self, younger_than: Option<u64>) -> Vec<Value> {
+    /// Delegated tasks that wait for an answer.
+    pub(super) fn tasks(&self, younger_than: Option<u64>) -> Vec<Task> {
         let mut tasks: Vec<_> = self
             .handed
             .values()
             .filter(|handed| younger_than.is_none_or(|seconds| handed.since.elapsed().as_secs() < seconds))
             .collect();
         tasks.sort_by_key(|handed| handed.post);
-        let each = tasks.into_iter().map(|handed| {
-            json!({
-                "id": format!("m{}", handed.post),
-                "threadId": format!("t{}", handed.thread),
-                "from": valid(&handed.from),
-                "text": handed.prompt.as_str(),
-            })
+        let each = tasks.into_iter().map(|handed| Task {
+            id: ItemId::Mention(handed.post).to_string(),
+            thread_id: ThreadNumber(handed.thread).to_string(),
+            from: valid(&handed.from).to_owned(),
+            text: handed.prompt.as_str().to_owned(),
         });
         each.collect()
     }
@@ -125,7 +126,7 @@ impl Client {
     }
 
     /// What has happened since a client asked last, without what others wrote.
-    pub(super) fn happened(&mut self, client: &str) -> Value {
+    pub(super) fn news(&mut self, client: &str) -> News {
         let end = self.room.timeline.entries().len();
         let from = self.clients.place(client, self.began).min(end);
         let entries = &self.room.timeline.entries()[from..];
@@ -139,17 +140,18 @@ impl Client {
         if !tasks.is_empty() {
             self.fetched();
         }
-        json!({
-            "events": events,
-            "auto_tasks": tasks,
-            "online": self.online(),
-            "waiting": self.room.inbox.len(),
-            "session": {
-                "name": self.room.settings.me,
-                "mode": mode(self.room.settings.mode),
-                "hopLimit": self.room.settings.limits.hop_limit,
+        News {
+            events,
+            auto_tasks: tasks,
+            online: self.online(),
+            waiting: self.room.inbox.len(),
+            session: NewsSession {
+                name: self.room.settings.me.clone(),
+                mode: self.room.settings.mode.into(),
+                hop_limit: self.room.settings.limits.hop_limit,
             },
-        })
+            timed_out: None,
+        }
     }
 
     /// Something that happened, in words that another member had no part in.
@@ -186,13 +188,12 @@ impl Client {
         })
     }
 
-    pub(super) fn wish(&self, what: Option<&str>) -> Result<WaitFor, RpcError> {
-        Ok(match what.unwrap_or("mention") {
-            "mention" => WaitFor::Mention(self.room.inbox.waiting().map(|item| item.id).collect()),
-            "message" => WaitFor::Message(self.room.timeline.newest()),
-            "decision" => WaitFor::Decision(self.clients.decisions),
-            _ => return Err(usage("wait is --for mention, message or decision")),
-        })
+    pub(super) fn wait_for(&self, event: Awaited) -> WaitFor {
+        match event {
+            Awaited::Mention => WaitFor::Mention(self.room.inbox.waiting().map(|item| item.id).collect()),
+            Awaited::Message => WaitFor::Message(self.room.timeline.newest()),
+            Awaited::Decision => WaitFor::Decision(self.clients.decisions),
+        }
     }
 
     /// Answers those whose wish has come true, or whose time is over.
@@ -216,14 +217,13 @@ impl Client {
                     let _ = reply.send(Response::new(id, decided));
                     continue;
                 }
-                WaitFor::Sent(number) => self.fate_for_caller(number),
-                WaitFor::Anything(client) => {
-                    let mut happened = self.happened(&client);
-                    happened["timed_out"] = json!(!came);
-                    happened
-                }
+                WaitFor::Sent(number) => Reply::Say(self.delivery(number)),
+                WaitFor::Anything(client) => Reply::Watch(News {
+                    timed_out: Some(!came),
+                    ..self.news(&client)
+                }),
                 WaitFor::Mention(_) | WaitFor::Message(_) | WaitFor::Decision(_) => {
-                    json!({ "timed_out": !came })
+                    Reply::Wait(Waited { timed_out: !came })
                 }
             });
             // Who has gone is told nothing.
@@ -260,19 +260,21 @@ impl Client {
         }
     }
 
-    pub(super) fn fate_for_caller(&self, number: u32) -> Value {
+    fn delivery(&self, number: u32) -> Said {
         let post = self.room.timeline.post_numbered(number);
         let outgoing = post.and_then(|post| self.room.outbox.get(&post.id));
         let thread = post.and_then(|post| self.room.threads.get(&post.thread));
         let (sent, offline) = outgoing.map_or((false, Vec::new()), |one| (one.acked, one.absent.clone()));
         let to = post.map_or_else(Vec::new, |post| post.to.clone());
-        let delivered: Vec<&String> = to.iter().filter(|name| sent && !offline.contains(name)).collect();
-        json!({
-            "said": format!("m{number}"),
-            "threadId": thread.map(|thread| format!("t{}", thread.number)),
-            "sent": sent,
-            "delivered": delivered,
-            "offline": offline,
-        })
+        Said::Sent {
+            said: ItemId::Mention(number).to_string(),
+            thread_id: thread.map(|thread| ThreadNumber(thread.number).to_string()),
+            sent,
+            delivered: to
+                .into_iter()
+                .filter(|name| sent && !offline.contains(name))
+                .collect(),
+            offline,
+        }
     }
 }

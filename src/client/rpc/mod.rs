@@ -10,50 +10,59 @@ mod long_poll;
 mod queries;
 
 use nexscope_relay::protocol::is_name;
-use serde_json::{Value, json};
 
 use super::Client;
 use crate::{
     clock::now,
     control::{
-        Call, Caller, Line, Request, Response, RpcError,
-        policy::{self, Asks, Handling, Permit, Who},
+        Attach, Call, Caller, Line, Reply, Request, Response, RpcError,
+        policy::{self, Handling, Permit, Rule, SessionKind, Who},
+        protocol::{Append, Cancel, Cancelled, Hello, Said, Say, Stopped, ThreadNumber},
     },
     core::{
-        Command, Connection, ItemId, Millis, Reply, Steady, UnpromptedText, What, files::AgentFile,
+        self, Command, Connection, ItemId, Millis, Steady, UnpromptedText, What, files::AgentFile,
         runs::settings::Kind,
     },
 };
-use args::{Id, LONGEST, Say, Watch, client, names, read, refused, short, thread, until, usage};
+use args::{LONGEST, client, names, until};
 use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
 
 /// How long `say` waits to learn who got it, in milliseconds.
 const ACK: Millis = 3_000;
-/// How long `accept` waits for the files of a draft to be looked through, in milliseconds.
-const LOOKING: Millis = 30_000;
+/// How long `accept` waits for the scan of a draft's files, in milliseconds.
+const SCAN: Millis = 30_000;
 
-type Answer = Result<Value, RpcError>;
+type Answer = Result<Reply, RpcError>;
+
+/// A reply, or what it waits for and until when.
+enum Progress {
+    Done(Reply),
+    Later(WaitFor, Steady),
+}
 
 impl Client {
     /// Answers a request, at once or when what it waits for has happened.
     pub(super) fn serve(&mut self, call: Call) {
         let Call {
+            id,
             request,
+            agent,
             caller,
             reply,
             line,
         } = call;
-        let id = request.id;
-        if let Some(line) = line {
-            let attached = self.attach(request, &caller, line);
-            _ = reply.send(Response::new(id, attached));
-            return;
-        }
-        match self.answer(request, &caller) {
-            Ok(Done::Now(result)) => _ = reply.send(Response::new(id, Ok(result))),
-            Ok(Done::Later(what, until)) => {
+        let who = Who::new(agent.is_some() || caller.of_agent, caller.person);
+        let progress = self
+            .permit(request.rule(), who)
+            .and_then(|permit| match (request, line) {
+                (Request::Attach(terminal), Some(line)) => Ok(Progress::Done(self.attach(terminal, line))),
+                (request, _) => self.handle(permit, request, agent, &caller),
+            });
+        match progress {
+            Ok(Progress::Done(result)) => _ = reply.send(Response::new(id, Ok(result))),
+            Ok(Progress::Later(what, until)) => {
                 self.clients.waiting.push(Waiting {
                     id,
                     reply,
@@ -66,153 +75,151 @@ impl Client {
         }
     }
 
-    /// Judges a request by the policy's table, and carries it out as that says.
-    fn answer(&mut self, request: Request, caller: &Caller) -> Result<Done, RpcError> {
-        let asks = asked(&request.word, &request.args).ok_or_else(|| {
-            RpcError::new(
-                "unknown_word",
-                format!(
-                    "There is no command {}. nexscope-tui --help lists them.",
-                    short(&request.word)
-                ),
-            )
-        })?;
-        let permit = self.permit(asks, &request, caller)?;
-        self.handle(permit, request, caller)
+    /// Answers a request of the person at this front end.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, also for a request that waits for something, which only a shell does.
+    pub(crate) fn answer_person(&mut self, request: Request) -> Result<Reply, String> {
+        let permit = self.permit(request.rule(), Who::Person);
+        let progress = permit.and_then(|permit| self.handle(permit, request, None, &Caller::here()));
+        match progress {
+            Ok(Progress::Done(reply)) => Ok(reply),
+            Ok(Progress::Later(..)) => Err("Only a shell can wait for that.".to_owned()),
+            Err(error) => Err(error.message),
+        }
     }
 
     /// The one place where it is judged who asks, and whether they may.
-    fn permit(&self, asks: Asks, request: &Request, caller: &Caller) -> Result<Permit, RpcError> {
-        let who = Who::new(request.agent.is_some() || caller.of_agent, caller.person);
-        let session = policy::SessionKind {
+    fn permit(&self, rule: Rule, who: Who) -> Result<Permit, RpcError> {
+        let session = SessionKind {
             headless: self.config.headless,
             remote_decisions: self.config.remote_decisions,
         };
-        policy::admit(asks, who, session).map_err(refused)
+        policy::admit(rule, who, session).map_err(RpcError::refused)
     }
 
-    fn handle(&mut self, permit: Permit, request: Request, caller: &Caller) -> Result<Done, RpcError> {
-        let Request { args, agent, .. } = request;
+    fn handle(
+        &mut self,
+        permit: Permit,
+        request: Request,
+        agent: Option<String>,
+        caller: &Caller,
+    ) -> Result<Progress, RpcError> {
         let now = self.clock.now();
-        Ok(Done::Now(match permit.asks() {
-            Asks::Hello => self.hello(),
-            Asks::Say => return self.serve_say(permit, read(args)?, agent),
-            Asks::Append => {
-                let say: Say = read(args)?;
-                let say = Say { note: true, ..say };
+        Ok(Progress::Done(match request {
+            Request::Hello(_) => Reply::Hello(self.hello()),
+            Request::Say(say) => return self.serve_say(permit, say, agent),
+            Request::Append(Append { thread, words }) => {
+                let say = Say {
+                    thread: Some(thread),
+                    words,
+                    note: true,
+                    ..Say::default()
+                };
                 return self.serve_say(permit, say, agent);
             }
-            Asks::Who => self.who(),
-            Asks::Inbox => {
+            Request::Who(_) => Reply::Who(self.who()),
+            Request::Inbox(_) => {
                 if permit.decides() {
                     self.returns_all();
                 }
-                self.inbox(permit.decides())
+                Reply::Inbox(self.inbox(permit.decides()))
             }
-            Asks::Status => self.status(),
-            Asks::Files => self.files(),
-            Asks::History => self.history(read(args)?)?,
-            Asks::Mode | Asks::AutoMode => self.serve_mode(permit, &read(args)?, caller)?,
-            Asks::Accept | Asks::Reject | Asks::Retry | Asks::Ask if permit.decides() => {
-                return self.decide_remotely(permit, args);
+            Request::Status(_) => Reply::Status(self.status()),
+            Request::Files(_) => Reply::Files(self.files()),
+            Request::History(history) => self.history(history)?,
+            Request::Mode(mode) => self.serve_mode(permit, mode, caller)?,
+            Request::Accept(_) | Request::Reject(_) | Request::Retry(_) | Request::Ask(_)
+                if permit.decides() =>
+            {
+                return self.decide_remotely(request);
             }
-            Asks::Accept | Asks::Reject | Asks::Retry => self.guarded(permit, read(args)?, caller)?,
-            Asks::Cancel => self.cancel(read(args)?, permit.decides())?,
-            Asks::Poll => {
-                let watch: Watch = read(args)?;
-                let client = client(watch.client)?;
-                self.happened(&client)
+            Request::Accept(_) | Request::Reject(_) | Request::Retry(_) | Request::Ask(_) => {
+                self.ask_person(request, caller)?
             }
-            Asks::Watch => {
-                let watch: Watch = read(args)?;
+            Request::Cancel(cancel) => self.cancel(cancel, permit.decides())?,
+            Request::Poll(poll) => {
+                let client = client(poll.client)?;
+                Reply::Poll(self.news(&client))
+            }
+            Request::Watch(watch) => {
                 let until = until(watch.timeout.unwrap_or(30), now)?;
                 let client = client(watch.client)?;
-                if self.has_news(&client) {
-                    self.happened(&client)
-                } else {
-                    return Ok(Done::Later(WaitFor::Anything(client), until));
+                if !self.has_news(&client) {
+                    return Ok(Progress::Later(WaitFor::Anything(client), until));
                 }
+                Reply::Watch(self.news(&client))
             }
-            Asks::Wait => {
-                let watch: Watch = read(args)?;
-                let until = until(watch.timeout.unwrap_or(LONGEST), now)?;
-                return Ok(Done::Later(self.wish(watch.r#for.as_deref())?, until));
+            Request::Wait(wait) => {
+                let until = until(wait.timeout.unwrap_or(LONGEST), now)?;
+                return Ok(Progress::Later(self.wait_for(wait.event), until));
             }
-            Asks::BeforeStop => self.before_stop(),
-            Asks::Stop => self.stop(permit, caller),
-            Asks::Update => self.versions(),
-            // What is not asked of a session has no word on the socket; attach has a line of its own.
-            Asks::Ask
-            | Asks::Attach
-            | Asks::Join
-            | Asks::JoinHeadless
-            | Asks::JoinInAuto
-            | Asks::JoinWithRemoteDecisions
-            | Asks::Invite
-            | Asks::AuditVerify
-            | Asks::AuditShow
-            | Asks::Relay
-            | Asks::Mcp
-            | Asks::Setup
-            | Asks::Doctor
-            | Asks::Demo
-            | Asks::Completions
-            | Asks::Hook => return Err(usage("that is not asked of a session")),
+            Request::BeforeStop(_) => Reply::BeforeStop(self.before_stop()),
+            Request::Stop(_) => Reply::Stop(self.stop(permit, caller)),
+            Request::Update(_) => Reply::Update(self.versions()),
+            Request::Attach(_) => return Err(RpcError::usage("attach needs a terminal.")),
         }))
     }
 
-    /// A person's terminal shows a session without a face from now on, in the place of one that does already.
-    fn attach(&mut self, request: Request, caller: &Caller, line: Line) -> Answer {
-        self.permit(Asks::Attach, &request, caller)?;
-        self.attach = Some((read(request.args)?, line));
-        Ok(self.hello())
+    /// Shows the session on a person's terminal from now on, in place of one that is attached already.
+    fn attach(&mut self, terminal: Attach, line: Line) -> Reply {
+        self.attach = Some((terminal, line));
+        Reply::Attach(self.hello())
     }
 
-    fn hello(&self) -> Value {
+    fn hello(&self) -> Hello {
         let settings = &self.room.settings;
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "name": settings.me,
-            "room": settings.room,
-            "folder": self.here,
-            "online": self.room.connection == Connection::Online,
-            // Whether what is accepted may be handed to a session that joins through MCP.
-            "hands": self.config.agents.values().any(|agent| agent.kind == Kind::Session),
-        })
+        Hello {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: settings.me.clone(),
+            room: settings.room.clone(),
+            folder: self.here.clone(),
+            online: self.room.connection == Connection::Online,
+            hands: self
+                .config
+                .agents
+                .values()
+                .any(|agent| agent.kind == Kind::Session),
+        }
     }
 
-    fn serve_say(&mut self, permit: Permit, say: Say, agent: Option<String>) -> Result<Done, RpcError> {
-        let thread = say.thread.map(thread).transpose()?;
-        let (to, files) = (names(say.to.all())?, say.files.all());
+    fn serve_say(&mut self, permit: Permit, say: Say, agent: Option<String>) -> Result<Progress, RpcError> {
+        let thread = say.thread.map(|thread| thread.0.0);
+        let (to, files, text) = (names(say.to)?, say.files, say.words.join(" "));
         if let Some(unknown) = self.room.unknown_name(&to).filter(|_| !say.force) {
-            return Err(refused(format!(
+            return Err(RpcError::refused(format!(
                 "Nothing was sent: {} --force (for a tool: force) sends it anyway.",
                 unknown.in_words()
             )));
         }
-        if permit.how() == Handling::Done {
+        if permit.handling() == Handling::Done {
             let command = Command::Say {
                 to,
-                text: say.text,
+                text,
                 thread,
                 public: say.public,
                 note: say.note,
                 files,
                 force: say.force,
             };
-            return match self.perform(command).map_err(refused)? {
-                Reply::Said(number) => Ok(Done::Later(WaitFor::Sent(number), self.clock.now().plus(ACK))),
-                _ => Ok(Done::Now(Value::Null)),
+            return match self.perform(command).map_err(RpcError::refused)? {
+                core::Reply::Said(number) => {
+                    Ok(Progress::Later(WaitFor::Sent(number), self.clock.now().plus(ACK)))
+                }
+                _ => Err(RpcError::refused("Nothing was sent.")),
             };
         }
         if let Some(number) = thread
             && files.is_empty()
-            && self.takes_as_answer(number, &say.text)
+            && self.takes_as_answer(number, &text)
         {
-            return Ok(Done::Now(json!({
-                "answered": true,
-                "threadId": format!("t{number}"),
-                "message": "It is the answer to what was handed to you; it leaves as any answer does.",
+            return Ok(Progress::Done(Reply::Say(Said::Answered {
+                answered: true,
+                thread_id: ThreadNumber(number).to_string(),
+                message:
+                    "This is the answer to the task that was delegated to you; it is sent like any answer."
+                        .to_owned(),
             })));
         }
         // Where the agent works; a program that says of itself that it is another one has this folder.
@@ -223,14 +230,14 @@ impl Client {
         let files = files.iter().map(|path| AgentFile::find(&dir.join(path), &dir));
         let files = files
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|why| refused(format!("Nothing was sent: {why}.")))?;
+            .map_err(|why| RpcError::refused(format!("Nothing was sent: {why}.")))?;
         let agent = agent
             .filter(|name| is_name(name))
             .unwrap_or_else(|| "agent".to_owned());
         let words = UnpromptedText {
             agent,
             to,
-            text: crate::text::clean_with_tabs(&say.text),
+            text: crate::text::clean_with_tabs(&text),
             thread,
             public: say.public,
             note: say.note,
@@ -238,39 +245,39 @@ impl Client {
         };
         let (effects, result) = self.room.drafted(words, now());
         self.carry_out(effects);
-        let id = result.map_err(refused)?;
+        let id = result.map_err(RpcError::refused)?;
         let me = &self.room.settings.me;
-        Ok(Done::Now(json!({
-            "draft": id.to_string(),
-            "message": format!("It waits as draft {id}: {me} reads it at the screen before it leaves."),
+        Ok(Progress::Done(Reply::Say(Said::Draft {
+            draft: id.to_string(),
+            message: format!("It waits as draft {id}: {me} reads it at the screen before it is sent."),
         })))
     }
 
-    fn cancel(&mut self, args: Id, remote: bool) -> Answer {
-        let id = match args.id {
-            Some(id) => Some(id.parse().map_err(|()| usage("id is m12 or f3"))?),
-            None => None,
-        };
+    fn cancel(&mut self, args: Cancel, decides: bool) -> Answer {
+        let id = args.id.map(|id| id.0);
         if let Some(ItemId::File(number)) = id
-            && !remote
+            && !decides
             && self.room.is_undecided(number)
         {
-            // To end what nobody has accepted is to reject it.
-            return Err(refused(format!(
+            // To cancel what nobody has accepted is to reject it.
+            return Err(RpcError::refused(format!(
                 "f{number} was not accepted yet: only a person at the screen declines it."
             )));
         }
-        self.perform(Command::Cancel(id)).map_err(refused)?;
-        Ok(json!({ "cancelled": true }))
+        self.perform(Command::Cancel(id)).map_err(RpcError::refused)?;
+        Ok(Reply::Cancel(Cancelled { cancelled: true }))
     }
 
-    fn stop(&mut self, permit: Permit, caller: &Caller) -> Value {
-        if permit.how() == Handling::Done {
+    fn stop(&mut self, permit: Permit, caller: &Caller) -> Stopped {
+        let stopped = permit.handling() == Handling::Done;
+        let message = if stopped {
             self.end_asked = true;
-            return json!({ "stopped": true });
-        }
-        self.tell_once(format!("{} has asked you to leave; /quit does.", caller.process));
-        json!({ "stopped": false, "message": "The person at the screen was told; only they close it." })
+            None
+        } else {
+            self.tell_once(format!("{} has asked you to leave; /quit does.", caller.process));
+            Some("The person at the screen was told; only they close it.".to_owned())
+        };
+        Stopped { stopped, message }
     }
 
     fn tell_once(&mut self, words: String) {
@@ -280,38 +287,4 @@ impl Client {
             self.room.tell_person(words, now());
         }
     }
-}
-
-/// What a word of the socket asks for; none where there is no such word.
-fn asked(word: &str, args: &Value) -> Option<Asks> {
-    Some(match word {
-        "hello" => Asks::Hello,
-        "say" => Asks::Say,
-        "append" => Asks::Append,
-        "who" => Asks::Who,
-        "inbox" => Asks::Inbox,
-        "status" => Asks::Status,
-        "files" => Asks::Files,
-        "history" => Asks::History,
-        "mode" if args["mode"] == "auto" => Asks::AutoMode,
-        "mode" => Asks::Mode,
-        "accept" => Asks::Accept,
-        "reject" => Asks::Reject,
-        "retry" => Asks::Retry,
-        "ask" => Asks::Ask,
-        "cancel" => Asks::Cancel,
-        "poll" => Asks::Poll,
-        "watch" => Asks::Watch,
-        "wait" => Asks::Wait,
-        "before_stop" => Asks::BeforeStop,
-        "stop" => Asks::Stop,
-        "update" => Asks::Update,
-        _ => return None,
-    })
-}
-
-/// An answer that is there, or one that waits for something.
-enum Done {
-    Now(Value),
-    Later(WaitFor, Steady),
 }

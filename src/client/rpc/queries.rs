@@ -1,115 +1,67 @@
-//! What is told of a room: names that are valid, kinds, sizes, our own ids, and words that an agent may know.
+//! What is told of a room: names that are valid, kinds, sizes, our own ids, and text that an agent may know.
 
-use nexscope_relay::protocol::{Mode, Status, body::Origin, is_name};
-use serde_json::{Value, json};
+use nexscope_relay::protocol::{Status as Presence, body::Origin, is_name};
 
-use super::{
-    Answer,
-    args::{Limits, refused, thread, usage},
-};
+use super::Answer;
 use crate::{
     client::Client,
-    core::{Command, Connection, ItemId, ItemKind, MentionOutcome, Post, Reply, Side, Stage, UPDATE},
+    control::{
+        Reply, RpcError,
+        protocol::{
+            AgentStatus, DecidedItem, File, FileReceiver, Files, History, Line, Lines, MemberVersion,
+            Pending, PendingContent, PendingItem, Status, ThreadNumber, Versions, Who, WhoMember,
+        },
+    },
+    core::{
+        self, Command, Connection, Item, ItemId, ItemKind, MentionOutcome, Offer, Post, RoomMember, Side,
+        Stage, UPDATE,
+    },
 };
 
 impl Client {
-    pub(super) fn who(&self) -> Value {
-        let members = self
-            .room
-            .members
-            .list()
-            .iter()
-            .filter(|member| is_name(&member.name));
-        let members: Vec<Value> = members
-            .map(|member| {
-                json!({
-                    "name": member.name,
-                    "status": status(member.status),
-                    "mode": mode(member.mode),
-                    "agents": member.agents.len(),
-                    "busy": member.doing.len(),
-                    "version": member.v,
-                })
-            })
-            .collect();
-        json!({
-            "name": self.room.settings.me,
-            "room": self.room.settings.room,
-            "online": self.online(),
-            "members": members,
-        })
+    pub(super) fn who(&self) -> Who {
+        let members = self.named_members().map(|member| WhoMember {
+            name: member.name.clone(),
+            status: match member.status {
+                Presence::Online => "online",
+                Presence::Away => "away",
+            }
+            .to_owned(),
+            mode: member.mode.into(),
+            agents: member.agents.len(),
+            busy: member.doing.len(),
+            version: member.v,
+        });
+        Who {
+            name: self.room.settings.me.clone(),
+            room: self.room.settings.room.clone(),
+            online: self.online(),
+            members: members.collect(),
+        }
     }
 
-    pub(super) fn online(&self) -> Vec<&str> {
-        let members = self.room.members.list().iter();
-        members
-            .filter(|member| member.status == Status::Online && is_name(&member.name))
-            .map(|member| member.name.as_str())
+    pub(super) fn online(&self) -> Vec<String> {
+        self.named_members()
+            .filter(|member| member.status == Presence::Online)
+            .map(|member| member.name.clone())
             .collect()
     }
 
-    /// Notes that all that waits is returned, whole, to a program that may decide.
+    fn named_members(&self) -> impl Iterator<Item = &RoomMember> {
+        let members = self.room.members.list().iter();
+        members.filter(|member| is_name(&member.name))
+    }
+
+    /// Notes that all pending items are shown, whole, to a program that may decide.
     pub(super) fn returns_all(&mut self) {
         let ids: Vec<ItemId> = self.room.inbox.waiting().map(|item| item.id).collect();
         self.returned = Some(self.room.shown(&ids));
     }
 
-    /// What waits; with its text for who decides.
-    pub(super) fn inbox(&self, with_text: bool) -> Value {
-        let pending: Vec<Value> = self
-            .room
-            .inbox
-            .waiting()
-            .map(|item| {
-                let (kind, why) = match &item.matter {
-                    ItemKind::Mention(mention) if mention.held.is_some() => {
-                        ("mention", "auto mode stepped back")
-                    }
-                    ItemKind::Mention(_) => ("mention", "a person decides"),
-                    ItemKind::Draft(draft) if draft.unfinished.is_some() => ("draft", "the run ended early"),
-                    ItemKind::Draft(_) if item.wants_a_second_yes() => {
-                        ("draft", "something in it is flagged")
-                    }
-                    ItemKind::Draft(_) => ("draft", "a person reads it first"),
-                    ItemKind::Permission(_) => ("permission", "a person decides"),
-                    ItemKind::File(_) => ("file", "a person decides"),
-                };
-                let thread = self
-                    .room
-                    .threads
-                    .get(&item.thread)
-                    .map(|thread| format!("t{}", thread.number));
-                let mut told = json!({
-                    "id": item.id.to_string(),
-                    "kind": kind,
-                    "from": valid(&item.from.member),
-                    "by": if item.from.agent.is_some() { "agent" } else { "person" },
-                    "threadId": thread,
-                    "bytes": item.text.len(),
-                    "time": item.arrived.at,
-                    "why": why,
-                    "askedFor": item.asked_for.is_some(),
-                });
-                if with_text {
-                    let agent = match &item.matter {
-                        ItemKind::Mention(mention) => self.room.agent_for(mention),
-                        _ => None,
-                    };
-                    told["id"] = json!(item.label());
-                    told["text"] = json!(item.text);
-                    told["warnings"] = json!(item.warnings());
-                    told["permissions"] = json!(
-                        agent
-                            .as_ref()
-                            .and_then(|agent| self.room.settings.permissions.get(agent))
-                    );
-                    told["agent"] = json!(agent);
-                    told["audience"] = json!(self.room.audience_of(item).in_words());
-                }
-                told
-            })
-            .collect();
-        let mut archive: Vec<Value> = self
+    /// Pending items; with their text for a program that decides.
+    pub(super) fn inbox(&self, with_text: bool) -> Pending {
+        let pending = self.room.inbox.waiting();
+        let decided = self
             .room
             .timeline
             .posts()
@@ -117,151 +69,204 @@ impl Client {
             .filter(|(_, post)| !post.is_strangers())
             .filter_map(|(_, post)| Some((post, self.room.inbox.fate(post)?)))
             .take(10)
-            .map(|(post, fate)| {
-                json!({
-                    "id": format!("m{}", post.number),
-                    "from": valid(&post.from),
-                    "fate": match fate {
-                        MentionOutcome::Accepted(_) => "accepted",
-                        MentionOutcome::Rejected(_) => "rejected",
-                        MentionOutcome::Answered => "answered",
-                        MentionOutcome::Failed(_) => "failed",
-                        MentionOutcome::Expired => "expired",
-                    },
-                })
-            })
-            .collect();
+            .map(|(post, outcome)| DecidedItem {
+                id: ItemId::Mention(post.number).to_string(),
+                from: valid(&post.from).to_owned(),
+                fate: match outcome {
+                    MentionOutcome::Accepted(_) => "accepted",
+                    MentionOutcome::Rejected(_) => "rejected",
+                    MentionOutcome::Answered => "answered",
+                    MentionOutcome::Failed(_) => "failed",
+                    MentionOutcome::Expired => "expired",
+                }
+                .to_owned(),
+            });
+        let mut archive: Vec<_> = decided.collect();
         archive.reverse();
-        json!({ "pending": pending, "archive": archive })
+        Pending {
+            pending: pending.map(|item| self.pending(item, with_text)).collect(),
+            archive,
+        }
     }
 
-    pub(super) fn status(&self) -> Value {
+    fn pending(&self, item: &Item, with_text: bool) -> PendingItem {
+        let (kind, why) = match &item.matter {
+            ItemKind::Mention(mention) if mention.held.is_some() => ("mention", "auto mode stepped back"),
+            ItemKind::Mention(_) => ("mention", "a person decides"),
+            ItemKind::Draft(draft) if draft.unfinished.is_some() => ("draft", "the run ended early"),
+            ItemKind::Draft(_) if item.wants_a_second_yes() => ("draft", "something in it is flagged"),
+            ItemKind::Draft(_) => ("draft", "a person reads it first"),
+            ItemKind::Permission(_) => ("permission", "a person decides"),
+            ItemKind::File(_) => ("file", "a person decides"),
+        };
+        PendingItem {
+            id: if with_text {
+                item.label()
+            } else {
+                item.id.to_string()
+            },
+            kind: kind.to_owned(),
+            from: valid(&item.from.member).to_owned(),
+            by: by(item.from.agent.is_some()),
+            thread_id: self.thread_id(&item.thread),
+            bytes: item.text.len(),
+            time: item.arrived.at,
+            why: why.to_owned(),
+            asked_for: item.asked_for.is_some(),
+            content: with_text.then(|| self.content(item)),
+        }
+    }
+
+    fn content(&self, item: &Item) -> PendingContent {
+        let agent = match &item.matter {
+            ItemKind::Mention(mention) => self.room.agent_for(mention),
+            _ => None,
+        };
+        let permissions = agent
+            .as_ref()
+            .and_then(|agent| self.room.settings.permissions.get(agent));
+        PendingContent {
+            text: item.text.clone(),
+            warnings: item.warnings(),
+            permissions: serde_json::json!(permissions),
+            audience: self.room.audience_of(item).in_words(),
+            agent,
+        }
+    }
+
+    fn thread_id(&self, id: &str) -> Option<String> {
+        let thread = self.room.threads.get(id)?;
+        Some(ThreadNumber(thread.number).to_string())
+    }
+
+    pub(super) fn status(&self) -> Status {
         let room = &self.room;
-        let agents: Vec<Value> = room
-            .settings
-            .agents
-            .iter()
-            .map(|agent| {
-                let budget = room.settings.budget(agent);
-                let standing = room.budget_standing(agent);
-                json!({
-                    "name": agent,
-                    "budget": budget.in_words(&standing),
-                    "runsToday": standing.runs,
-                    "runsADay": budget.runs,
-                })
-            })
-            .collect();
-        json!({
-            "connection": match &room.connection {
+        let agents = room.settings.agents.iter().map(|agent| {
+            let budget = room.settings.budget(agent);
+            let used = room.budget_standing(agent);
+            AgentStatus {
+                name: agent.clone(),
+                budget: budget.in_words(&used),
+                runs_today: used.runs,
+                runs_a_day: budget.runs,
+            }
+        });
+        Status {
+            connection: match &room.connection {
                 Connection::Online => "online",
                 Connection::Connecting => "connecting",
                 Connection::Waiting { .. } => "waiting",
                 Connection::Refused { .. } => "refused",
-                Connection::Left => "left",
-            },
-            "name": room.settings.me,
-            "room": room.settings.room,
-            "mode": mode(room.settings.mode),
-            "hopLimit": room.settings.limits.hop_limit,
-            "agents": agents,
-            "running": room.runs.all().map(|run| format!("m{}", run.post)).collect::<Vec<_>>(),
-            "waiting": room.inbox.len(),
-            "outbox": room.outbox.unacked(),
-        })
-    }
-
-    pub(super) fn files(&self) -> Value {
-        let files: Vec<Value> = self
-            .room
-            .offers
-            .all()
-            .map(|offer| {
-                let state = match &offer.side {
-                    Side::Theirs(fetch) => match fetch.stage {
-                        Stage::Offered | Stage::Aside => "waits",
-                        Stage::Preparing | Stage::Asked(_) | Stage::Moving(_) => "comes",
-                        Stage::Done(_) => "done",
-                        Stage::Declined => "declined",
-                        Stage::Failed(_) => "failed",
-                    },
-                    Side::Mine(mine) => mine.state(),
-                    Side::Others => "others",
-                };
-                let mut told = json!({
-                    "id": format!("f{}", offer.number),
-                    "from": valid(&offer.from),
-                    "bytes": offer.size,
-                    "state": state,
-                    "percent": offer.fraction().map(|far| (far * 100.0) as u32),
-                });
-                if let Side::Mine(mine) = &offer.side {
-                    // Why somebody declined is in their words, which are for people.
-                    let each = mine
-                        .receivers
-                        .iter()
-                        .map(|one| json!({ "name": valid(&one.name), "state": one.stage.state() }));
-                    told["to"] = each.collect();
-                }
-                told
-            })
-            .collect();
-        json!({ "files": files })
-    }
-
-    pub(super) fn history(&mut self, limits: Limits) -> Answer {
-        let limit = limits.limit.unwrap_or(50);
-        if !(1..=500).contains(&limit) {
-            return Err(usage("limit is 1 to 500"));
+            }
+            .to_owned(),
+            name: room.settings.me.clone(),
+            room: room.settings.room.clone(),
+            mode: room.settings.mode.into(),
+            hop_limit: room.settings.limits.hop_limit,
+            agents: agents.collect(),
+            running: room
+                .runs
+                .all()
+                .map(|run| ItemId::Mention(run.post).to_string())
+                .collect(),
+            waiting: room.inbox.len(),
+            outbox: room.outbox.unacked(),
         }
-        let thread = limits.thread.map(thread).transpose()?;
+    }
+
+    pub(super) fn files(&self) -> Files {
+        Files {
+            files: self.room.offers.all().map(file).collect(),
+        }
+    }
+
+    pub(super) fn history(&mut self, wanted: History) -> Answer {
+        let limit = wanted.limit.unwrap_or(20).into();
+        if !(1..=500).contains(&limit) {
+            return Err(RpcError::usage("The limit is 1 to 500."));
+        }
+        let thread = wanted.thread.map(|thread| thread.0.0);
         let reply = self
             .perform(Command::History { limit, thread })
-            .map_err(refused)?;
-        let Reply::History(numbers) = reply else {
-            return Ok(Value::Null);
+            .map_err(RpcError::refused)?;
+        let numbers = match reply {
+            core::Reply::History(numbers) => numbers,
+            _ => Vec::new(),
         };
         let posts = numbers
             .iter()
             .filter_map(|number| self.room.timeline.post_numbered(*number))
             // What somebody else wrote under our name is told to no program.
             .filter(|post| !post.is_strangers());
-        let lines: Vec<Value> = posts.map(|post| self.line(post)).collect();
-        Ok(json!({ "lines": lines }))
+        Ok(Reply::History(Lines {
+            lines: posts.map(|post| self.line(post)).collect(),
+        }))
     }
 
     /// A message as an agent may know it.
-    pub(super) fn line(&self, post: &Post) -> Value {
+    fn line(&self, post: &Post) -> Line {
         let accepted = matches!(
             self.room.inbox.fate(post),
             Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
         );
-        let thread = self
-            .room
-            .threads
-            .get(&post.thread)
-            .map(|thread| format!("t{}", thread.number));
-        json!({
-            "id": format!("m{}", post.number),
-            "from": valid(&post.from),
-            "by": if post.origin == Origin::Agent { "agent" } else { "person" },
-            "to": post.to.iter().filter(|name| is_name(name)).collect::<Vec<_>>(),
-            "threadId": thread,
-            "bytes": post.text.len(),
-            "text": (post.mine || accepted).then(|| self.room.accepted_words(post)),
-        })
+        Line {
+            id: ItemId::Mention(post.number).to_string(),
+            from: valid(&post.from).to_owned(),
+            by: by(post.origin == Origin::Agent),
+            to: post.to.iter().filter(|name| is_name(name)).cloned().collect(),
+            thread_id: self.thread_id(&post.thread),
+            bytes: post.text.len(),
+            text: (post.mine || accepted).then(|| self.room.accepted_words(post).to_owned()),
+        }
     }
 
-    pub(super) fn versions(&self) -> Value {
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "relay": known_program(&self.room.relay),
-            "members": self.room.members.list().iter().filter(|member| is_name(&member.name)).map(|member| {
-                json!({ "name": member.name, "protocol": member.v, "client": known_program(&member.client) })
-            }).collect::<Vec<_>>(),
-            "message": UPDATE,
-        })
+    pub(super) fn versions(&self) -> Versions {
+        let members = self.named_members().map(|member| MemberVersion {
+            name: member.name.clone(),
+            protocol: member.v,
+            client: known_program(&member.client).map(str::to_owned),
+        });
+        Versions {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            relay: known_program(&self.room.relay).map(str::to_owned),
+            members: members.collect(),
+            message: UPDATE.to_owned(),
+        }
     }
+}
+
+fn file(offer: &Offer) -> File {
+    let state = match &offer.side {
+        Side::Theirs(fetch) => match fetch.stage {
+            Stage::Offered | Stage::Aside => "waits",
+            Stage::Preparing | Stage::Asked(_) | Stage::Moving(_) => "comes",
+            Stage::Done(_) => "done",
+            Stage::Declined => "declined",
+            Stage::Failed(_) => "failed",
+        },
+        Side::Mine(mine) => mine.state(),
+        Side::Others => "others",
+    };
+    let to = match &offer.side {
+        // Why somebody declined is their text, which is for people.
+        Side::Mine(mine) => Some(mine.receivers.iter().map(|one| FileReceiver {
+            name: valid(&one.name).to_owned(),
+            state: one.stage.state().to_owned(),
+        })),
+        _ => None,
+    };
+    File {
+        id: ItemId::File(offer.number).to_string(),
+        from: valid(&offer.from).to_owned(),
+        bytes: offer.size,
+        state: state.to_owned(),
+        percent: offer.fraction().map(|far| (far * 100.0) as u32),
+        to: to.map(Iterator::collect),
+    }
+}
+
+fn by(agent: bool) -> String {
+    if agent { "agent" } else { "person" }.to_owned()
 }
 
 /// A member's name, if it is one.
@@ -269,25 +274,11 @@ pub(super) fn valid(name: &str) -> &str {
     if is_name(name) { name } else { "somebody" }
 }
 
-/// A member's program, if it is one that we know; what others call themselves is told to nobody.
-pub(super) fn known_program(client: &str) -> Option<&str> {
+/// A member's program, if it is a known one; anything else that others call themselves is told to nobody.
+fn known_program(client: &str) -> Option<&str> {
     let version = ["nexscope-tui/", "nexscope-plugin/", "nexscope-relay/"]
         .iter()
         .find_map(|known| client.strip_prefix(known))?;
     let plain = version.len() <= 16 && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     plain.then_some(client)
-}
-
-pub(super) fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Manual => "manual",
-        Mode::Auto => "auto",
-    }
-}
-
-pub(super) fn status(status: Status) -> &'static str {
-    match status {
-        Status::Online => "online",
-        Status::Away => "away",
-    }
 }

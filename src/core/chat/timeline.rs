@@ -19,8 +19,6 @@ pub struct Timeline {
     entries: Vec<Entry>,
     /// Where each message stands among the entries: m1 first.
     posts: Vec<u32>,
-    /// Changes whenever an entry is added or altered, so that a view knows when to lay out anew.
-    revision: u64,
 }
 
 /// One thing in the timeline.
@@ -272,13 +270,7 @@ impl Timeline {
                 cleared.push(post.number);
             }
         }
-        self.revision += 1;
         cleared
-    }
-
-    /// Changes with every change.
-    pub fn revision(&self) -> u64 {
-        self.revision
     }
 
     /// The number that the next message gets.
@@ -319,7 +311,6 @@ impl Timeline {
             && nexscope_relay::protocol::same_name(last, name)
         {
             (*last_event, *last_at) = (event, at);
-            self.revision += 1;
             return;
         }
         self.push(Entry {
@@ -333,6 +324,5 @@ impl Timeline {
 
     fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
-        self.revision += 1;
     }
 }

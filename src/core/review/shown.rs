@@ -3,7 +3,7 @@
 //! A decision is an [`Intent`] with a [`Shown`]: the digest of what was drawn, printed or returned to whoever
 //! decides. What has changed since then has another digest, so that the decision is void.
 
-use std::{fmt::Debug, str::FromStr};
+use std::{fmt, fmt::Debug, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
@@ -56,6 +56,16 @@ pub enum Target {
     Version(ItemId, u32),
     /// All that waits in a thread (`t3`).
     Thread(u32),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Target::Thread(number) => write!(f, "t{number}"),
+            Target::Item(id) => write!(f, "{id}"),
+            Target::Version(id, version) => write!(f, "{id}.{version}"),
+        }
+    }
 }
 
 impl FromStr for Target {

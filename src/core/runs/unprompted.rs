@@ -4,7 +4,7 @@
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use crate::core::{
-    Attachment, Audience, Draft, Effect, ItemId, Millis, Mode, Room, Target, files::AgentFile, leak::secrets,
+    Attachment, Audience, Draft, Effect, ItemId, Millis, Room, Target, files::AgentFile, leak::secrets,
 };
 
 /// Words that an agent of ours sends without having been asked.
@@ -84,11 +84,6 @@ impl Room {
             self.inbox.ask_for(*id, who);
         }
         Ok(ids)
-    }
-
-    /// Whether mentions wait for our person.
-    pub fn is_manual(&self) -> bool {
-        self.settings.mode == Mode::Manual
     }
 }
 

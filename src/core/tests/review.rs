@@ -376,7 +376,7 @@ fn what_was_not_shown_or_has_changed_is_not_decided() {
     // Words of a person's own are theirs only as they wrote them.
     let auto = Decision::new(Intent::Auto, Shown::written(&Intent::Trust("bob".into())));
     assert!(world.carry_out(auto).is_err());
-    assert_eq!(world.room.settings.mode, Mode::Manual);
+    assert_eq!(world.room.settings.mode, wire::Mode::Manual);
 }
 
 /// All of a thread is what was shown of it: what has come since is left alone.

@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::{
     client::Client,
-    command::{self, Front, Line, WORDS},
+    command::{self, COMMANDS, Front, Line},
+    control::render,
     core::{
         Command, Connection, Decision, DeliveryStatus, Doubt, Entry, Intent, ItemId, Offer, Person, Post,
         Reply, Room, Settings, Shown, Side, Target, What,
@@ -331,6 +332,12 @@ impl<O: Write, E: Write> Plain<O, E> {
             },
             Ok(Line::Command(command)) => self.client.perform(command),
             Ok(Line::Intent(intent)) => self.decide(intent, in_burst),
+            Ok(Line::Request(request)) => self.client.answer_person(request).map(|reply| {
+                for line in render::lines(&reply) {
+                    let _ = writeln!(self.out, "{line}");
+                }
+                Reply::Nothing
+            }),
             Ok(Line::Front(Front::Quit)) => return Did::Leave,
             Ok(Line::Front(Front::Start)) => {
                 self.client.dial_now();
@@ -345,8 +352,12 @@ impl<O: Write, E: Write> Plain<O, E> {
                     .into(),
             ),
             Ok(Line::Front(Front::Help)) => {
-                for word in WORDS {
-                    let _ = writeln!(self.out, "/{} {} - {}", word.name, word.arguments, word.does);
+                for command in COMMANDS.iter() {
+                    let _ = writeln!(
+                        self.out,
+                        "/{} {} - {}",
+                        command.name, command.arguments, command.summary
+                    );
                 }
                 Ok(Reply::Nothing)
             }
@@ -556,7 +567,6 @@ fn status(client: &Client) -> Vec<String> {
         Connection::Online => "connected".to_owned(),
         Connection::Connecting => "connecting".to_owned(),
         Connection::Waiting { why, .. } | Connection::Refused { why, .. } => why.clone(),
-        Connection::Left => "left".to_owned(),
     };
     let budgets = room.settings.agents.iter().map(|agent| {
         let standing = room.budget_standing(agent);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     command::{self, Front, Line},
+    control::{Request, render},
     core::{Command, ItemId, Person, Reply},
     tui::{
         Screen,
@@ -116,6 +117,10 @@ impl Screen {
                 self.state.composer.take();
                 return self.front(front);
             }
+            Line::Request(request) => {
+                self.request(request);
+                return Next::Go;
+            }
         };
         // What did not work stays, to be mended.
         if result.is_ok() {
@@ -129,6 +134,23 @@ impl Screen {
         self.show(result);
         self.state.tidy(&self.client.room);
         Next::Go
+    }
+
+    /// Has the client answer a request, and shows the reply.
+    fn request(&mut self, request: Request) {
+        let name = request.definition().name;
+        match self.client.answer_person(request) {
+            Ok(reply) => {
+                self.state.composer.take();
+                let lines = render::lines(&reply);
+                let lines = lines.into_iter().map(|line| crate::text::clean_line(&line, 500));
+                self.state.overlay = Overlay::Paper(TextView::new(
+                    name,
+                    lines.map(ratatui::text::Line::from).collect(),
+                ));
+            }
+            Err(error) => self.state.say(error, Tone::Bad),
+        }
     }
 
     /// While a thread is open, words without a `/` before them belong into it.

@@ -20,7 +20,7 @@ use super::{
     state::{Pane, Tone},
 };
 use crate::{
-    command::WORDS,
+    command::COMMANDS,
     control::ExternalProgram,
     core::Command,
     tui::input::{
@@ -289,10 +289,10 @@ impl Screen {
                 Next::Go
             }
             Some(Choice::Action(action)) => self.act(action, palette.context, None, now),
-            Some(Choice::Word(at)) => {
+            Some(Choice::Command(at)) => {
                 self.state.go(Pane::Composer);
                 self.state.commands = false;
-                self.state.composer.set(&format!("/{} ", WORDS[at].name));
+                self.state.composer.set(&format!("/{} ", COMMANDS[at].name));
                 Next::Go
             }
             None => Next::Go,

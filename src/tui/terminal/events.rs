@@ -32,7 +32,6 @@ pub struct Events {
 
 impl Events {
     /// From now on.
-    #[expect(clippy::new_without_default, reason = "it takes hold of the terminal")]
     pub fn new() -> Self {
         let mut gone = hangup::gone();
         let gone = async move {

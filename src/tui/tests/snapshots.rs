@@ -9,7 +9,7 @@ use crate::{
     tui::state::{Overlay, Pane, TextView},
 };
 
-const SIZES: [(u16, u16); 5] = [(120, 36), (80, 24), (60, 20), (50, 15), (20, 6)];
+const SIZES: [(u16, u16); 2] = [(120, 36), (60, 20)];
 
 fn snapshot(name: &str, mut world: World) {
     snapshots(name, &mut world);

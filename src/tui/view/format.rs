@@ -144,7 +144,6 @@ impl RenderContext<'_> {
                 ("○", format!("reconnecting in {seconds} s: {why}"), Scope::Warning)
             }
             Connection::Refused { why, .. } => ("✕", why.clone(), Scope::Error),
-            Connection::Left => ("○", "left".into(), Scope::Dim),
         }
     }
 

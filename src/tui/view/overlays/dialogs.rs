@@ -4,7 +4,7 @@ use nexscope_relay::protocol::{Mode, Status};
 use ratatui::text::Line;
 
 use crate::{
-    command::WORDS,
+    command::COMMANDS,
     core::{Reply, runs::ask::Speaker},
     text,
     tui::{
@@ -227,11 +227,11 @@ pub(in crate::tui) fn help_lines(look: &RenderContext) -> Vec<Line<'static>> {
         ),
         Line::default(),
     ];
-    for word in WORDS {
+    for command in COMMANDS.iter() {
         lines.push(Line::from(vec![
-            look.span(format!("/{} ", word.name), Scope::Key),
-            look.span(format!("{} ", word.arguments), Scope::Dim),
-            look.span(format!("· {}", word.does), Scope::Text),
+            look.span(format!("/{} ", command.name), Scope::Key),
+            look.span(format!("{} ", command.arguments), Scope::Dim),
+            look.span(format!("· {}", command.summary), Scope::Text),
         ]));
     }
     for context in [

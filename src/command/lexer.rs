@@ -1,0 +1,113 @@
+//! A command line of the composer, taken apart: options, names, and a text that stays as it was written.
+
+use super::Entry;
+use crate::core::leading_names;
+
+/// The words behind a command.
+pub(super) struct Words {
+    /// Names at the beginning of the text, if the command takes any.
+    pub to: Vec<String>,
+    /// As clap takes them: options, `--`, then the rest.
+    pub words: Vec<String>,
+}
+
+/// Takes the words behind a command apart. Options of a command that ends in a text stand before the text, so that a
+/// text never widens what it is sent to; those of any other command stand anywhere.
+///
+/// # Errors
+///
+/// A sentence, for an option that the command does not have, and for a name that cannot be one.
+pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, String> {
+    let positionals: Vec<_> = entry.command.get_positionals().collect();
+    let ends_in_text = positionals
+        .last()
+        .is_some_and(|last| last.is_trailing_var_arg_set());
+    let before_text = positionals.len().saturating_sub(1);
+    let (mut options, mut values, mut to) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rest, mut names_read, mut raw) = (arguments.trim(), false, None);
+    loop {
+        let (word, behind) = split_word(rest);
+        if word.is_empty() {
+            break;
+        }
+        if let Some(option) = find(entry, word) {
+            options.push(word.to_owned());
+            rest = behind;
+            if option.get_action().takes_values() {
+                let (value, behind) = quoted_word(rest);
+                if value.is_empty() {
+                    return Err(format!("A value follows {word}. {}", entry.usage()));
+                }
+                options.push(value);
+                rest = behind;
+            }
+        } else if ends_in_text && values.len() == before_text {
+            if word == "--" {
+                values.push(behind.to_owned());
+                break;
+            }
+            if word.len() > 2 && word.starts_with("--") {
+                return Err(format!("{} has no {word}. {}", entry.name, entry.usage()));
+            }
+            if entry.has_names && !names_read {
+                (to, rest) = leading_names(rest)?;
+                names_read = true;
+                continue;
+            }
+            values.push(rest.to_owned());
+            break;
+        } else {
+            if values.len() == before_text {
+                raw = Some((rest, options.len()));
+            }
+            values.push(word.to_owned());
+            rest = behind;
+        }
+    }
+    // Without an option in it the text stays as it was written, line breaks too.
+    if let Some((text, options_then)) = raw
+        && options_then == options.len()
+    {
+        values.truncate(before_text);
+        values.push(text.to_owned());
+    }
+    let words = options.into_iter().chain(["--".to_owned()]).chain(values);
+    Ok(Words {
+        to,
+        words: words.collect(),
+    })
+}
+
+fn find<'a>(entry: &'a Entry, word: &str) -> Option<&'a clap::Arg> {
+    let is = |arg: &&clap::Arg| match word.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => {
+            let short = word.strip_prefix('-').and_then(|short| short.parse().ok());
+            short.is_some() && arg.get_short() == short
+        }
+    };
+    entry.command.get_arguments().find(is)
+}
+
+/// The first word, and what follows it.
+pub(super) fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
+/// The first word, in which quotes and backslashes keep spaces, and what follows it.
+fn quoted_word(text: &str) -> (String, &str) {
+    let text = text.trim_start();
+    let (mut word, mut quote, mut chars) = (String::new(), None, text.char_indices());
+    while let Some((at, c)) = chars.next() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            ('\\', None | Some('"')) => word.extend(chars.next().map(|(_, next)| next)),
+            (c, None) if c.is_whitespace() => return (word, text[at..].trim_start()),
+            (c, _) => word.push(c),
+        }
+    }
+    (word, "")
+}

@@ -1,0 +1,392 @@
+//! The vocabulary: requests, replies, and what is known of each command.
+
+mod commands;
+
+use std::{fmt, str::FromStr, sync::LazyLock};
+
+use clap::Subcommand as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+use super::{RpcError, policy::Rule};
+use crate::{
+    core::{ItemId, Target},
+    text::clean_line,
+};
+pub(crate) use commands::*;
+
+/// What a command is beside its arguments: a sum of the constants below.
+type Traits = u16;
+
+/// A command of the shell.
+pub(crate) const SHELL: Traits = 1;
+/// A command of the composer: `/name`.
+pub(crate) const COMPOSER: Traits = 1 << 1;
+/// A tool of MCP: `nexscope_name`.
+pub(crate) const TOOL: Traits = 1 << 2;
+/// A command of the plugin for Claude Code: `/nexscope:name`.
+pub(crate) const PLUGIN: Traits = 1 << 3;
+/// In Claude Code only the person runs it, never the model by itself.
+pub(crate) const PERSON_ONLY: Traits = 1 << 4;
+/// It changes nothing.
+pub(crate) const READS: Traits = 1 << 5;
+/// Its text may begin with names: `@bob, @carol`.
+pub(crate) const NAMES: Traits = 1 << 6;
+
+/// What is declared of a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Definition {
+    pub name: &'static str,
+    traits: Traits,
+    pub rule: Rule,
+    /// The JSON schema of its arguments.
+    pub schema: fn() -> schemars::Schema,
+}
+
+/// The declared commands as clap knows them: for help and usage.
+static COMMANDS: LazyLock<clap::Command> =
+    LazyLock::new(|| Request::augment_subcommands(clap::Command::new("")));
+
+impl Definition {
+    /// Its help: a sentence, and what follows it.
+    pub(crate) fn help(&self) -> String {
+        let command = COMMANDS.find_subcommand(self.name);
+        let help = command.and_then(|command| command.get_long_about().or(command.get_about()));
+        help.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// The first sentence of its help.
+    pub(crate) fn summary(&self) -> String {
+        let about = COMMANDS
+            .find_subcommand(self.name)
+            .and_then(clap::Command::get_about);
+        about.map_or_else(String::new, ToString::to_string)
+    }
+
+    /// How its arguments are written: `ID [REASON]`.
+    pub(crate) fn usage(&self) -> String {
+        let command = COMMANDS.find_subcommand(self.name);
+        command.map_or_else(String::new, |command| usage(command, self.has(NAMES)))
+    }
+
+    /// Its arguments without a flag, in order.
+    pub(crate) fn positionals(&self) -> Vec<String> {
+        let command = COMMANDS.find_subcommand(self.name).into_iter();
+        command
+            .flat_map(clap::Command::get_positionals)
+            .map(|argument| argument.get_id().to_string())
+            .collect()
+    }
+
+    pub(crate) fn has(&self, all: Traits) -> bool {
+        self.traits & all == all
+    }
+}
+
+/// Declares the commands: `/// help` `"name" Variant(Arguments) -> Reply: traits, rule;`.
+macro_rules! declare {
+    ($($(#[$attribute:meta])* $name:literal $variant:ident($args:ty) -> $reply:ty: $traits:expr, $rule:expr;)*) => {
+        /// What a running client is asked to do. The doc comments are the help.
+        #[derive(Debug, Clone, PartialEq, Subcommand)]
+        pub(crate) enum Request {
+            $($(#[$attribute])* #[command(name = $name)] $variant($args),)*
+        }
+
+        /// What came of a [`Request`]: each has the variant of the same name.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub(crate) enum Reply {
+            $($variant($reply),)*
+        }
+
+        impl Request {
+            /// All commands, in the order in which they are listed.
+            pub(crate) const ALL: &[Definition] = &[
+                $(Definition {
+                    name: $name,
+                    traits: $traits,
+                    rule: $rule,
+                    schema: || schemars::schema_for!($args),
+                },)*
+            ];
+
+            pub(crate) fn definition(&self) -> &'static Definition {
+                let name = match self {
+                    $(Request::$variant(_) => $name,)*
+                };
+                Self::ALL.iter().find(|one| one.name == name).expect("each variant has an entry in ALL")
+            }
+
+            /// The command with that name and those arguments.
+            ///
+            /// # Errors
+            ///
+            /// `unknown_command` or `usage`, with a sentence.
+            pub(crate) fn read(name: &str, args: Value) -> Result<Self, RpcError> {
+                match name {
+                    $($name => super::arguments(args).map(Request::$variant),)*
+                    name => Err(super::unknown(name)),
+                }
+            }
+
+            pub(crate) fn arguments(&self) -> serde_json::Result<Value> {
+                match self {
+                    $(Request::$variant(args) => serde_json::to_value(args),)*
+                }
+            }
+
+            /// Reads the reply to this request.
+            pub(crate) fn reply(&self, value: Value) -> serde_json::Result<Reply> {
+                match self {
+                    $(Request::$variant(_) => serde_json::from_value(value).map(Reply::$variant),)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use declare;
+
+/// How the arguments of a command are written: `ID [REASON]`.
+pub(crate) fn usage(command: &clap::Command, has_names: bool) -> String {
+    let value = |arg: &clap::Arg| match arg.get_possible_values() {
+        values if !values.is_empty() && arg.get_action().takes_values() => {
+            let names: Vec<&str> = values
+                .iter()
+                .map(clap::builder::PossibleValue::get_name)
+                .collect();
+            names.join("|")
+        }
+        _ => arg.get_value_names().map_or("", |names| &names[0]).to_owned(),
+    };
+    let positional = |arg: &clap::Arg| {
+        let value = value(arg);
+        if arg.is_required_set() || arg.is_trailing_var_arg_set() {
+            value
+        } else {
+            format!("[{value}]")
+        }
+    };
+    let option = |arg: &clap::Arg| {
+        let name = match (arg.get_long(), arg.get_short()) {
+            (Some(long), _) => format!("--{long}"),
+            (None, short) => format!("-{}", short.unwrap_or_default()),
+        };
+        if arg.get_action().takes_values() {
+            format!("[{name} {}]", value(arg))
+        } else {
+            format!("[{name}]")
+        }
+    };
+    let mut positionals: Vec<_> = command.get_positionals().collect();
+    let text = positionals.pop_if(|last| last.is_trailing_var_arg_set());
+    let options = command
+        .get_arguments()
+        .filter(|arg| !arg.is_positional() && !arg.is_hide_set());
+    let parts = has_names
+        .then(|| "[@NAME…]".to_owned())
+        .into_iter()
+        .chain(positionals.into_iter().map(positional))
+        .chain(options.map(option))
+        .chain(text.map(positional));
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+fn arguments<T: de::DeserializeOwned>(args: Value) -> Result<T, RpcError> {
+    let args = if args.is_null() {
+        Value::Object(Default::default())
+    } else {
+        args
+    };
+    serde_json::from_value(args).map_err(|error| {
+        // It may quote the arguments, which are the caller's own.
+        RpcError::usage(clean_line(&format!("Wrong arguments: {error}."), 300))
+    })
+}
+
+fn unknown(name: &str) -> RpcError {
+    let name = clean_line(name, 40);
+    RpcError::new(
+        "unknown_command",
+        format!("There is no command {name}. nexscope-tui --help lists them."),
+    )
+}
+
+/// A value that is written as text, such as `m12` or `t3`. In JSON a bare number is taken, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ref<T>(pub T);
+
+/// How values of a type are written.
+pub(crate) trait Written: FromStr<Err = ()> + fmt::Display {
+    const EXAMPLES: &str;
+}
+
+impl Written for Target {
+    const EXAMPLES: &str = "m12, d3, p4, f5, t6, or a version such as m12.2";
+}
+
+impl Written for ItemId {
+    const EXAMPLES: &str = "m12 or f3";
+}
+
+/// A thread, by its number in this room: `t3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThreadNumber(pub u32);
+
+impl Written for ThreadNumber {
+    const EXAMPLES: &str = "t3";
+}
+
+impl FromStr for ThreadNumber {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let number = text.strip_prefix(['t', 'T']).unwrap_or(text);
+        number.parse().map(ThreadNumber).map_err(|_| ())
+    }
+}
+
+impl fmt::Display for ThreadNumber {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "t{}", self.0)
+    }
+}
+
+impl<T: Written> FromStr for Ref<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map(Ref)
+            .map_err(|()| format!("{} is not an ID such as {}", clean_line(text, 40), T::EXAMPLES))
+    }
+}
+
+impl<T: Written> Serialize for Ref<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: Written> Deserialize<'de> for Ref<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Given {
+            Number(u32),
+            Text(String),
+        }
+        let text = match Given::deserialize(from)? {
+            Given::Number(number) => number.to_string(),
+            Given::Text(text) => text,
+        };
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl<T: Written> JsonSchema for Ref<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Id".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}
+
+/// One or several of something.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(crate) enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(match Option::<OneOrMany<T>>::deserialize(from)? {
+        Some(OneOrMany::One(one)) => vec![one],
+        Some(OneOrMany::Many(all)) => all,
+        None => Vec::new(),
+    })
+}
+
+/// Words of a command line, which are one text in JSON.
+mod text {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(words: &[String], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&words.join(" "))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+        let text = Option::<String>::deserialize(from)?.unwrap_or_default();
+        Ok(if text.is_empty() { Vec::new() } else { vec![text] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Shell {
+        #[command(subcommand)]
+        _request: Request,
+    }
+
+    #[test]
+    fn every_command_of_the_shell_is_a_subcommand_with_help_and_no_other_one_is() {
+        let shell = Shell::command();
+        let of_clap: Vec<&str> = shell.get_subcommands().map(clap::Command::get_name).collect();
+        let declared = Request::ALL.iter().filter(|one| one.has(SHELL));
+        assert_eq!(of_clap, declared.map(|one| one.name).collect::<Vec<_>>());
+        for command in shell.get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{argument}");
+            }
+        }
+    }
+
+    #[test]
+    fn requests_are_read_as_they_are_written() {
+        for (name, args) in [
+            (
+                "say",
+                json!({"to": "bob", "text": "hi", "filePath": "a", "threadId": 3}),
+            ),
+            (
+                "say",
+                json!({"to": ["bob", "eve"], "role": "userAgent", "force": true}),
+            ),
+            ("who", Value::Null),
+            ("accept", json!({"threadId": "m1.2", "extra": "be brief"})),
+            ("wait", json!({"for": "decision", "timeout": 3})),
+            ("history", json!({"limit": 5, "threadId": "t2"})),
+            ("mode", json!({"mode": "auto"})),
+        ] {
+            let request = Request::read(name, args).unwrap();
+            let again = Request::read(name, request.arguments().unwrap()).unwrap();
+            assert_eq!(again, request);
+            assert_eq!(request.definition().name, name);
+        }
+        for (name, args, says) in [
+            ("say", json!({"txt": 1}), "unknown field `txt`"),
+            ("accept", json!({}), "missing field `threadId`"),
+            ("accept", json!({"threadId": "zz"}), "zz is not an ID"),
+            ("who", json!({"x": 1}), "unknown field `x`"),
+            ("whom", json!({}), "There is no command whom"),
+        ] {
+            let problem = Request::read(name, args).unwrap_err();
+            assert!(problem.message.contains(says), "{problem:?}");
+        }
+    }
+}
