@@ -6,6 +6,7 @@
 
 mod auto;
 mod chat;
+mod ctx;
 pub mod files;
 mod leak;
 mod perform;
@@ -20,10 +21,7 @@ mod token;
 
 use std::collections::{HashMap, HashSet};
 
-use nexscope_relay::protocol::{
-    Code, Frame, Resume, Status, Welcome,
-    body::{Body, Chat, ReceiptState, SignalBody},
-};
+use nexscope_relay::protocol::{Code, Frame, Resume, Status, Welcome, body::ReceiptState};
 
 pub use auto::budget::{Budget, BudgetUse, Unit};
 pub use auto::limits::{Guard, Limits};
@@ -31,6 +29,7 @@ pub use chat::address::leading_names;
 pub use chat::group_answers::Recipient;
 pub use chat::members::{Members, RoomMember};
 pub use chat::outbox::{DeliveryStatus, Outbox, Outgoing};
+use chat::outgoing::OutgoingText;
 pub use chat::threads::{Audience, Thread, Threads};
 pub use chat::timeline::{Doubt, Entry, Post, Timeline, What};
 pub use chat::unknown_name::UnknownNames;
@@ -41,7 +40,7 @@ pub use perform::{Command, Reply, UPDATE};
 pub use persist::record::{Kept, Record};
 pub use review::decide::{AcceptOptions, Person};
 pub use review::grant::Grants;
-pub use review::inbox::{Decided, DeliveryStatus as MentionOutcome, Inbox};
+pub use review::inbox::{Decided, Inbox, MentionOutcome};
 pub use review::item::{Draft, Item, ItemId, ItemKind, Mention, Permission};
 pub use review::risk::Risk;
 pub use review::shown::{Decision, Intent, Shown, Target};
@@ -55,13 +54,20 @@ pub use token::Token;
 
 use chat::group_answers::GroupAnswers;
 use chat::seen_ids::SeenIds;
+use ctx::Ctx;
 use persist::audit;
 use review::inbox::Key;
 use runs::ask::Ask;
 
 use crate::core::{
-    files::{AgentFile, Source, TransferEvent, TransferId, TransferOrder},
-    runs::{RunEvent, ToolAnswer, Totals},
+    auto::dispatch,
+    chat::{identity, receive},
+    files::{
+        AgentFile, TransferEvent, TransferId, TransferOrder,
+        sharing::{self, download},
+    },
+    leak::attachment,
+    runs::{RunEvent, ToolAnswer, Totals, answer},
 };
 
 /// Milliseconds since the Unix epoch.
@@ -318,32 +324,32 @@ impl Room {
 
     /// Takes what happened at `now`, and says what is to be done.
     pub fn update(&mut self, event: Event, now: Millis) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut ctx = Ctx::new(now);
         match event {
-            Event::Welcome(welcome) => self.welcome(*welcome, now, &mut effects),
-            Event::Frame(frame) => self.frame(*frame, now, &mut effects),
-            Event::Connection(connection) => self.connection_changed(connection, now),
-            Event::Kept(kept) => self.kept(kept, &mut effects),
-            Event::Run { run, event } => self.run_event(&run, event, now, &mut effects),
-            Event::File { handle, event } => self.file_event(&handle, event, now, &mut effects),
-            Event::Looked { draft, files } => self.looked(draft, files, &mut effects),
-            Event::SweptUp { run } => effects.push(Effect::Keep(Box::new(Record::Ended { run }))),
+            Event::Welcome(welcome) => receive::welcomed(self, *welcome, &mut ctx),
+            Event::Frame(frame) => receive::receive_frame(self, *frame, &mut ctx),
+            Event::Connection(connection) => receive::connection_changed(self, connection, now),
+            Event::Kept(kept) => receive::kept(self, kept, &mut ctx),
+            Event::Run { run, event } => answer::run_event(self, &run, event, &mut ctx),
+            Event::File { handle, event } => sharing::file_event(self, &handle, event, &mut ctx),
+            Event::Looked { draft, files } => attachment::looked(self, draft, files, &mut ctx),
+            Event::SweptUp { run } => ctx.keep(Record::Ended { run }),
             Event::Tick => {}
         }
-        self.run_waiting(now, &mut effects);
-        self.deadlines(now, &mut effects);
-        effects
+        dispatch::run_waiting(self, &mut ctx);
+        receive::deadlines(self, &mut ctx);
+        ctx.into_effects()
     }
 
     /// Goes on with other wishes of the same member; the others are told what they see of them.
     pub fn set_settings(&mut self, settings: Settings) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut ctx = Ctx::new(0);
         let mode = settings.mode;
         if settings.agents != self.settings.agents {
-            effects.push(Effect::Send(Outbound::Update(nexscope_relay::protocol::Update {
+            ctx.send(Outbound::Update(nexscope_relay::protocol::Update {
                 agents: Some(settings.agents.clone()),
                 ..Default::default()
-            })));
+            }));
         }
         self.settings = Settings {
             token: self.settings.token.take(),
@@ -352,8 +358,8 @@ impl Room {
             mode: self.settings.mode,
             ..settings
         };
-        self.set_mode(mode, audit::By::Setting("config.toml".to_owned()), &mut effects);
-        effects
+        perform::set_mode(self, mode, audit::By::Setting("config.toml".to_owned()), &mut ctx);
+        ctx.into_effects()
     }
 
     /// Tells our own person something, and nobody else.
@@ -403,7 +409,7 @@ impl Room {
     pub fn next_deadline(&self) -> Option<Steady> {
         let expire_after = self.settings.expire_after;
         let mention = self.inbox.oldest_mention().map(|came| came.plus(expire_after));
-        let aside = self.oldest_aside().map(|came| came.plus(expire_after));
+        let aside = download::oldest_aside(self).map(|came| came.plus(expire_after));
         let expiry = mention.into_iter().chain(aside);
         let expiry = expiry.map(|due| due.max(self.nothing_expires_before));
         let refusal = self
@@ -431,7 +437,7 @@ impl Room {
     pub fn fate_of(&self, post: &Post) -> Option<DeliveryStatus> {
         let outgoing = self.outbox.get(&post.id).filter(|_| post.mine)?;
         let fate = outgoing.fate(&self.connection);
-        let held = || self.held_for(&outgoing.to, outgoing.only);
+        let held = || identity::held_for(self, &outgoing.to, outgoing.only);
         Some(match fate {
             DeliveryStatus::Sending if !held().is_empty() => DeliveryStatus::Absent(held()),
             fate => fate,
@@ -451,95 +457,4 @@ impl Room {
     fn fresh_id(&mut self) -> String {
         (self.ids)()
     }
-
-    /// Writes a message of ours: kept on disk first, sent when it is safe there.
-    fn send(&mut self, mut outgoing: Outgoing, effects: &mut Vec<Effect>) {
-        if outgoing.since == Steady::default() {
-            outgoing.since = self.steady;
-        }
-        // One whose files are still being read is noted once more when it can go. Only what is said has a number;
-        // nothing else is looked for among all messages.
-        let said = outgoing.is_chat();
-        let post = said.then(|| self.timeline.find(&self.settings.me, &outgoing.id));
-        let number = post.flatten().map(|post| post.number);
-        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        Self::note_audit(audit::Entry::out(number, &outgoing, own.as_slice()), effects);
-        effects.push(Effect::Keep(Box::new(Record::Out(Box::new(outgoing.clone())))));
-        self.speaks_with(&outgoing);
-        self.outbox.insert(outgoing);
-    }
-
-    /// Sends a signal, which nobody misses if it is lost.
-    fn signal(&self, audience: &Audience, thread: &str, body: &SignalBody, effects: &mut Vec<Effect>) {
-        let Ok(body) = serde_json::value::to_raw_value(body) else {
-            return;
-        };
-        let (to, only) = audience.addresses(&self.settings.me);
-        if self.connection == Connection::Online
-            && (!only || !to.is_empty())
-            && self.held_for(&to, only).is_empty()
-        {
-            effects.push(Effect::Send(Outbound::Signal(
-                nexscope_relay::protocol::SendSignal {
-                    to_keys: self.keys_of(&to),
-                    to,
-                    only,
-                    thread: Some(thread.to_owned()),
-                    body,
-                },
-            )));
-        }
-    }
-
-    /// A chat message of ours into the timeline and on its way. Returns its number.
-    fn say(&mut self, words: OutgoingText, now: Millis, effects: &mut Vec<Effect>) -> u32 {
-        let id = words.id.unwrap_or_else(|| self.fresh_id());
-        let thread = words.thread.unwrap_or_else(|| id.clone());
-        let (files, sources) = self.attach(words.files);
-        let chat = Chat {
-            sent_at: now,
-            files,
-            ..words.chat
-        };
-        let (to, only) = (words.to, words.only);
-        let post = Post::mine(&self.settings.me, &id, &thread, to.clone(), only, &chat);
-        let number = self.add_our_post(post, &chat, &sources, now);
-        let outgoing = Outgoing {
-            sources,
-            draft: words.draft,
-            ..Outgoing::new(id.clone(), to, only, Some(thread), Body::Chat(chat), now)
-        };
-        self.send(outgoing, effects);
-        self.read_files(&id, now, effects);
-        number
-    }
-
-    /// Puts a message of ours, with the files that it offers, where it belongs. Returns its number.
-    fn add_our_post(&mut self, mut post: Post, chat: &Chat, sources: &[Source], at: Millis) -> u32 {
-        post.files = self.offer_ours(&post.id, chat, sources, self.timeline.next_number());
-        self.add_post(post, at)
-    }
-
-    /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
-    fn add_post(&mut self, post: Post, at: Millis) -> u32 {
-        let number = self.timeline.next_number();
-        self.threads.add(&post, number, &self.settings.me, at);
-        self.gather(&post, number);
-        self.timeline.post(post, at)
-    }
-}
-
-/// Words of ours, or of an agent of ours, on their way out.
-#[derive(Default)]
-struct OutgoingText {
-    /// The message's id, where it is settled before.
-    id: Option<String>,
-    to: Vec<String>,
-    only: bool,
-    thread: Option<String>,
-    chat: Chat,
-    /// Files of ours that go with it.
-    files: Vec<Source>,
-    /// The number of the draft that they were.
-    draft: Option<u32>,
 }

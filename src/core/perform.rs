@@ -6,9 +6,15 @@ use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
 use super::{Effect, ItemId, Millis, Outbound, Outgoing, OutgoingText, Room};
 use crate::core::{
-    files::Source,
+    Ctx,
+    chat::outgoing,
+    files::{
+        Source,
+        sharing::{self, upload},
+    },
     persist::audit::{self, By},
-    runs::unprompted::Addressed,
+    review::decide,
+    runs::unprompted::{self, Addressed},
 };
 
 /// Something that is wanted of the room.
@@ -81,7 +87,7 @@ pub enum Reply {
 impl Room {
     /// Carries out a command. Fails with a sentence that says what to do.
     pub fn perform(&mut self, command: Command, now: Millis) -> (Vec<Effect>, Result<Reply, String>) {
-        let mut effects = Vec::new();
+        let mut ctx = Ctx::new(now);
         let result = match command {
             Command::Say {
                 to,
@@ -96,194 +102,200 @@ impl Room {
                     let word = if note { "tell" } else { "say" };
                     Err(format!("{} /{word} --force sends it anyway.", unknown.in_words()))
                 }
-                None => self.say_as_person(to, text, thread, public, note, files, now, &mut effects),
+                None => say_as_person(self, to, text, thread, public, note, files, &mut ctx),
             },
             Command::Who => Ok(Reply::Who),
             Command::Inbox => Ok(Reply::Inbox),
             Command::Status => Ok(Reply::Status),
             Command::Files => Ok(Reply::Files),
-            Command::History { limit, thread } => self.history(limit, thread),
+            Command::History { limit, thread } => history(self, limit, thread),
             Command::Mode(None) => Ok(Reply::Text(match self.settings.mode {
                 Mode::Manual => "Manual mode: every mention waits for you.".into(),
                 Mode::Auto => "Auto mode: mentions of you are answered at once, within limits.".into(),
             })),
             Command::Mode(Some(Mode::Manual)) => {
-                self.set_mode(Mode::Manual, By::Anybody, &mut effects);
+                set_mode(self, Mode::Manual, By::Anybody, &mut ctx);
                 Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
             }
             Command::Mode(Some(Mode::Auto)) => {
                 Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
             }
             Command::Cancel(Some(ItemId::File(number))) => {
-                self.cancel_file(number, &mut effects).map(|()| Reply::Nothing)
+                sharing::cancel_file(self, number, &mut ctx).map(|()| Reply::Nothing)
             }
-            Command::Cancel(None) => self.cancel_the_only_one(now, &mut effects),
-            Command::Cancel(Some(ItemId::Mention(number))) => self.cancel(number, now, &mut effects),
+            Command::Cancel(None) => cancel_the_only_one(self, &mut ctx),
+            Command::Cancel(Some(ItemId::Mention(number))) => cancel(self, number, &mut ctx),
             Command::Retry(ItemId::File(number)) => {
-                self.retry_file(number, &mut effects).map(|()| Reply::Nothing)
+                sharing::retry_file(self, number, &mut ctx).map(|()| Reply::Nothing)
             }
-            Command::Retry(ItemId::Mention(number)) => self.retry(number, now, &mut effects),
+            Command::Retry(ItemId::Mention(number)) => retry(self, number, &mut ctx),
             Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
                 "{id} waits for your decision; it cannot be stopped or tried again."
             )),
         };
-        (effects, result)
+        (ctx.into_effects(), result)
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one command, taken apart")]
-    fn say_as_person(
-        &mut self,
-        to: Vec<String>,
-        text: String,
-        thread: Option<u32>,
-        public: bool,
-        note: bool,
-        files: Vec<PathBuf>,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        if text.trim().is_empty() && files.is_empty() {
-            return Err("There is nothing to say yet: write a text.".into());
+#[expect(clippy::too_many_arguments, reason = "the fields of one command, taken apart")]
+fn say_as_person(
+    room: &mut Room,
+    to: Vec<String>,
+    text: String,
+    thread: Option<u32>,
+    public: bool,
+    note: bool,
+    files: Vec<PathBuf>,
+    ctx: &mut Ctx,
+) -> Result<Reply, String> {
+    if text.trim().is_empty() && files.is_empty() {
+        return Err("There is nothing to say yet: write a text.".into());
+    }
+    let Addressed {
+        to,
+        only,
+        thread,
+        asks,
+    } = unprompted::addressed(room, to, thread, public, note)?;
+    let chat = Chat {
+        text,
+        asks,
+        ..Chat::default()
+    };
+    fits(room, &chat, to.len())?;
+    let words = OutgoingText {
+        to,
+        only,
+        thread,
+        chat,
+        files: files.into_iter().map(Source::unread).collect(),
+        ..OutgoingText::default()
+    };
+    Ok(Reply::Said(outgoing::say(room, words, ctx)))
+}
+
+/// Whether a message to so many fits into a frame; else says so.
+pub(super) fn fits(room: &Room, chat: &Chat, to: usize) -> Result<(), String> {
+    let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 128 * to + 1024;
+    if size <= room.message_bytes {
+        return Ok(());
+    }
+    Err(format!(
+        "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
+        size / 1024,
+        room.message_bytes / 1024
+    ))
+}
+
+/// Names as the members themselves write them.
+pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, String> {
+    let mut spelled: Vec<String> = Vec::new();
+    for name in names {
+        if room.is_me(&name) {
+            return Err("That is you: name somebody else, or write without a name.".into());
         }
-        let Addressed {
-            to,
-            only,
-            thread,
-            asks,
-        } = self.addressed(to, thread, public, note)?;
-        let chat = Chat {
-            text,
-            asks,
-            ..Chat::default()
+        let name = room.members.get(&name).map_or(name, |member| member.name.clone());
+        if !spelled.iter().any(|known| same_name(known, &name)) {
+            spelled.push(name);
+        }
+    }
+    Ok(spelled)
+}
+
+fn history(room: &Room, limit: usize, thread: Option<u32>) -> Result<Reply, String> {
+    let thread = match thread {
+        Some(number) => Some(
+            room.threads
+                .numbered(number)
+                .ok_or_else(|| format!("There is no thread t{number}."))?
+                .id
+                .clone(),
+        ),
+        None => None,
+    };
+    let posts = room.timeline.posts().rev().map(|(_, post)| post);
+    let mut numbers: Vec<u32> = posts
+        .filter(|post| thread.as_ref().is_none_or(|thread| post.thread == *thread))
+        .take(limit)
+        .map(|post| post.number)
+        .collect();
+    numbers.reverse();
+    Ok(Reply::History(numbers))
+}
+
+pub(super) fn set_mode(room: &mut Room, mode: Mode, by: By, ctx: &mut Ctx) {
+    if room.settings.mode != mode {
+        ctx.audit(audit::Entry::Mode { mode, by });
+        room.settings.mode = mode;
+        let update = nexscope_relay::protocol::Update {
+            mode: Some(mode),
+            ..Default::default()
         };
-        self.fits(&chat, to.len())?;
-        let words = OutgoingText {
-            to,
-            only,
-            thread,
-            chat,
-            files: files.into_iter().map(Source::unread).collect(),
-            ..OutgoingText::default()
-        };
-        Ok(Reply::Said(self.say(words, now, effects)))
+        ctx.send(Outbound::Update(update));
     }
+}
 
-    /// Whether a message to so many fits into a frame; else says so.
-    pub(super) fn fits(&self, chat: &Chat, to: usize) -> Result<(), String> {
-        let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 128 * to + 1024;
-        if size <= self.message_bytes {
-            return Ok(());
-        }
-        Err(format!(
-            "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
-            size / 1024,
-            self.message_bytes / 1024
-        ))
-    }
-
-    /// Names as the members themselves write them.
-    pub(super) fn spelled(&self, names: Vec<String>) -> Result<Vec<String>, String> {
-        let mut spelled: Vec<String> = Vec::new();
-        for name in names {
-            if self.is_me(&name) {
-                return Err("That is you: name somebody else, or write without a name.".into());
-            }
-            let name = self.members.get(&name).map_or(name, |member| member.name.clone());
-            if !spelled.iter().any(|known| same_name(known, &name)) {
-                spelled.push(name);
-            }
-        }
-        Ok(spelled)
-    }
-
-    fn history(&self, limit: usize, thread: Option<u32>) -> Result<Reply, String> {
-        let thread = match thread {
-            Some(number) => Some(
-                self.threads
-                    .numbered(number)
-                    .ok_or_else(|| format!("There is no thread t{number}."))?
-                    .id
-                    .clone(),
-            ),
-            None => None,
-        };
-        let posts = self.timeline.posts().rev().map(|(_, post)| post);
-        let mut numbers: Vec<u32> = posts
-            .filter(|post| thread.as_ref().is_none_or(|thread| post.thread == *thread))
-            .take(limit)
-            .map(|post| post.number)
-            .collect();
-        numbers.reverse();
-        Ok(Reply::History(numbers))
-    }
-
-    pub(super) fn set_mode(&mut self, mode: Mode, by: By, effects: &mut Vec<Effect>) {
-        if self.settings.mode != mode {
-            Self::note_audit(audit::Entry::Mode { mode, by }, effects);
-            self.settings.mode = mode;
-            let update = nexscope_relay::protocol::Update {
-                mode: Some(mode),
-                ..Default::default()
-            };
-            effects.push(Effect::Send(Outbound::Update(update)));
+fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> {
+    let runs = room.runs.all().map(|run| ItemId::Mention(run.post));
+    let files = room.offers.all().filter(|offer| offer.is_moving());
+    // What a member of version 1 pushes waits for a decision while it comes.
+    let files = files.filter(|offer| !room.is_undecided(offer.number));
+    let jobs: Vec<ItemId> = runs
+        .chain(files.map(|offer| ItemId::File(offer.number)))
+        .collect();
+    match jobs.as_slice() {
+        [] => Err("No agent of yours is working, and no file of yours moves.".into()),
+        [ItemId::File(number)] => sharing::cancel_file(room, *number, ctx).map(|()| Reply::Nothing),
+        [ItemId::Mention(number)] => cancel(room, *number, ctx),
+        several => {
+            let which: Vec<String> = several.iter().map(ItemId::to_string).collect();
+            Err(format!("Several run: name one, /cancel {}.", which.join(" or ")))
         }
     }
+}
 
-    fn cancel_the_only_one(&mut self, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
-        let runs = self.runs.all().map(|run| ItemId::Mention(run.post));
-        let files = self.offers.all().filter(|offer| offer.is_moving());
-        // What a member of version 1 pushes waits for a decision while it comes.
-        let files = files.filter(|offer| !self.is_undecided(offer.number));
-        let jobs: Vec<ItemId> = runs
-            .chain(files.map(|offer| ItemId::File(offer.number)))
-            .collect();
-        match jobs.as_slice() {
-            [] => Err("No agent of yours is working, and no file of yours moves.".into()),
-            [ItemId::File(number)] => self.cancel_file(*number, effects).map(|()| Reply::Nothing),
-            [ItemId::Mention(number)] => self.cancel(*number, now, effects),
-            several => {
-                let which: Vec<String> = several.iter().map(ItemId::to_string).collect();
-                Err(format!("Several run: name one, /cancel {}.", which.join(" or ")))
-            }
+fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
+    let run = room.runs.all().find(|run| run.post == number);
+    let Some((id, started)) = run.map(|run| (run.id.clone(), run.started.is_some())) else {
+        return Err(format!("No agent of yours works on m{number}."));
+    };
+    if started {
+        if let Some(run) = room.runs.get_mut(&id) {
+            run.stopping = true;
         }
+        ctx.push(Effect::Stop { run: id });
+    } else if let Some(run) = room.runs.remove(&id) {
+        // It never started: nothing is to be stopped, and the asker is told.
+        let from = run.ask.from.member.clone();
+        decide::settle(
+            room,
+            run.key,
+            &from,
+            super::MentionOutcome::Failed(super::Failure::Stopped),
+            ctx,
+        );
     }
+    Ok(Reply::Nothing)
+}
 
-    fn cancel(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
-        let run = self.runs.all().find(|run| run.post == number);
-        let Some((id, started)) = run.map(|run| (run.id.clone(), run.started.is_some())) else {
-            return Err(format!("No agent of yours works on m{number}."));
-        };
-        if started {
-            if let Some(run) = self.runs.get_mut(&id) {
-                run.stopping = true;
-            }
-            effects.push(Effect::Stop { run: id });
-        } else if let Some(run) = self.runs.remove(&id) {
-            // It never started: nothing is to be stopped, and the asker is told.
-            let from = run.ask.from.member.clone();
-            self.settle(
-                run.key,
-                &from,
-                super::MentionOutcome::Failed(super::Failure::Stopped),
-                now,
-                effects,
-            );
-        }
-        Ok(Reply::Nothing)
-    }
-
-    fn retry(&mut self, number: u32, now: Millis, effects: &mut Vec<Effect>) -> Result<Reply, String> {
-        let failed = self.failed_outgoing(number);
-        let failed = failed.ok_or_else(|| format!("m{number} is no message of yours that failed."))?;
-        let id = failed.id.clone();
-        let again = Outgoing {
-            sources: failed.sources,
-            ..Outgoing::new(failed.id, failed.to, failed.only, failed.thread, failed.body, now)
-        };
-        debug_assert!(matches!(again.body, Body::Chat(_)));
-        self.send(again, effects);
-        // Where they could not be read, they are read again.
-        self.read_files(&id, now, effects);
-        Ok(Reply::Nothing)
-    }
+fn retry(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
+    let failed = decide::failed_outgoing(room, number);
+    let failed = failed.ok_or_else(|| format!("m{number} is no message of yours that failed."))?;
+    let id = failed.id.clone();
+    let again = Outgoing {
+        sources: failed.sources,
+        ..Outgoing::new(
+            failed.id,
+            failed.to,
+            failed.only,
+            failed.thread,
+            failed.body,
+            ctx.now,
+        )
+    };
+    debug_assert!(matches!(again.body, Body::Chat(_)));
+    outgoing::send(room, again, ctx);
+    // Where they could not be read, they are read again.
+    upload::read_files(room, &id, ctx);
+    Ok(Reply::Nothing)
 }

@@ -37,23 +37,6 @@ impl Recipient<'_> {
 }
 
 impl Room {
-    /// Notes a message as the answer that it is, where it answers a question of ours to several members.
-    pub(in crate::core) fn gather(&mut self, post: &Post, number: u32) {
-        if post.mine {
-            return;
-        }
-        // Version 1 does not tell what it answers: an agent's word in the thread that the question began.
-        let plain = (post.origin == Origin::Agent).then_some(&post.thread);
-        let Some(of) = post.reply_to.as_ref().or(plain) else {
-            return;
-        };
-        let asked = self.outbox.get(of).filter(|asked| asked.to.len() > 1);
-        if asked.is_some_and(|asked| asked.to.iter().any(|to| same_name(to, &post.from))) {
-            let key = (of.clone(), post.from.to_ascii_lowercase());
-            self.gathered.0.insert(key, number);
-        }
-    }
-
     /// Each of those whom a message of ours asks, where they are several; else nobody.
     pub fn asked(&self, post: &Post) -> Vec<Recipient<'_>> {
         let asked = self.outbox.get(&post.id).filter(|_| post.mine && post.asks);
@@ -83,5 +66,22 @@ impl Room {
             }
         });
         all.collect()
+    }
+}
+
+/// Notes a message as the answer that it is, where it answers a question of ours to several members.
+pub(in crate::core) fn gather(room: &mut Room, post: &Post, number: u32) {
+    if post.mine {
+        return;
+    }
+    // Version 1 does not tell what it answers: an agent's word in the thread that the question began.
+    let plain = (post.origin == Origin::Agent).then_some(&post.thread);
+    let Some(of) = post.reply_to.as_ref().or(plain) else {
+        return;
+    };
+    let asked = room.outbox.get(of).filter(|asked| asked.to.len() > 1);
+    if asked.is_some_and(|asked| asked.to.iter().any(|to| same_name(to, &post.from))) {
+        let key = (of.clone(), post.from.to_ascii_lowercase());
+        room.gathered.0.insert(key, number);
     }
 }

@@ -3,8 +3,8 @@
 use nexscope_relay::protocol::{MemberKey, Message, same_name};
 
 use crate::core::{
-    Effect, ItemId, Millis, Outgoing, Post, Record, Reply, Room,
-    chat::{pins::Look, timeline::Doubt},
+    Ctx, Effect, ItemId, Outgoing, Post, Record, Reply, Room,
+    chat::{pins::Look, receive, timeline::Doubt},
 };
 
 /// What is new about the key of a name.
@@ -33,183 +33,176 @@ pub(in crate::core) struct Features {
     pub to_keys: bool,
 }
 
-impl Room {
-    /// Keeps what was seen for the first time, and tells our person what has changed.
-    pub(in crate::core) fn keys_seen(
-        &mut self,
-        news: Vec<KeyChange>,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        for one in news {
-            match one {
-                KeyChange::First { name, key } => {
-                    effects.push(Effect::Keep(Box::new(Record::Known { name, key })));
-                }
-                KeyChange::Changed { name } => {
-                    self.timeline.note(
+/// Keeps what was seen for the first time, and tells our person what has changed.
+pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mut Ctx) {
+    for one in news {
+        match one {
+            KeyChange::First { name, key } => {
+                ctx.keep(Record::Known { name, key });
+            }
+            KeyChange::Changed { name } => {
+                room.timeline.note(
                         format!(
                             "{name} has come with another key than before: perhaps somebody else. What waits for \
                              {name} is held back. Ask {name} in another way, and type /trust {name} if it is right."
                         ),
-                        now,
+                        ctx.now,
                     );
-                    effects.push(Effect::Attention(crate::core::Attention::Message));
-                }
+                ctx.attention(crate::core::Attention::Message);
             }
         }
     }
+}
 
-    /// Notes the sender's key on a message that comes from a relay that does not: the one with which the sender is
-    /// here. A key that is no key is none.
-    pub(in crate::core) fn sign(&self, message: &mut Message) {
-        if !self.features.from_key {
-            let member = self.members.get(&message.from);
-            message.from_key = member.and_then(|member| member.key.clone());
-        }
-        message.from_key.take_if(|key| key.parse::<MemberKey>().is_err());
+/// Notes the sender's key on a message that comes from a relay that does not: the one with which the sender is
+/// here. A key that is no key is none.
+pub(in crate::core) fn sign(room: &Room, message: &mut Message) {
+    if !room.features.from_key {
+        let member = room.members.get(&message.from);
+        message.from_key = member.and_then(|member| member.key.clone());
     }
+    message.from_key.take_if(|key| key.parse::<MemberKey>().is_err());
+}
 
-    /// Whether a message is our own member's, written in another life of this client: it carries our own key.
-    pub(in crate::core) fn is_ours(&self, message: &Message) -> bool {
-        let own = self.settings.own_key.as_ref();
-        own.is_some() && message.from_key.as_ref() == own
+/// Whether a message is our own member's, written in another life of this client: it carries our own key.
+pub(in crate::core) fn is_ours(room: &Room, message: &Message) -> bool {
+    let own = room.settings.own_key.as_ref();
+    own.is_some() && message.from_key.as_ref() == own
+}
+
+/// Whether a message does not come from the key that its sender's name is known by. A name's first key is the
+/// one that it is known by.
+pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -> bool {
+    room.members.pins.see(&message.from, message.from_key.as_deref()) == Look::Other
+}
+
+/// Whether auto mode may answer a message: its sender's name and key are trusted by our person. Else why not.
+pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), String> {
+    let name = &post.from;
+    let key = post.from_key.as_deref();
+    if post.doubt.is_some() || room.members.is_doubtful(name) {
+        return Err(format!("{name} has come with another key than before"));
     }
-
-    /// Whether a message does not come from the key that its sender's name is known by. A name's first key is the
-    /// one that it is known by.
-    pub(in crate::core) fn is_from_another_key(&mut self, message: &Message) -> bool {
-        self.members.pins.see(&message.from, message.from_key.as_deref()) == Look::Other
+    if !room.features.from_key && room.members.get(name).is_none() {
+        return Err(format!(
+            "{name} has left, so nothing shows that it was the member who is known"
+        ));
     }
-
-    /// Whether auto mode may answer a message: its sender's name and key are trusted by our person. Else why not.
-    pub(in crate::core) fn vouched_for(&self, post: &Post) -> Result<(), String> {
-        let name = &post.from;
-        let key = post.from_key.as_deref();
-        if post.doubt.is_some() || self.members.is_doubtful(name) {
-            return Err(format!("{name} has come with another key than before"));
-        }
-        if !self.features.from_key && self.members.get(name).is_none() {
-            return Err(format!(
-                "{name} has left, so nothing shows that it was the member who is known"
-            ));
-        }
-        match self.members.pins.is_trusted(name, key) {
-            true => Ok(()),
-            false => Err(format!("no message from {name} was accepted here yet")),
-        }
+    match room.members.pins.is_trusted(name, key) {
+        true => Ok(()),
+        false => Err(format!("no message from {name} was accepted here yet")),
     }
+}
 
-    /// Our person has accepted a mention: auto mode may answer its sender from now on, until the key changes; one without
-    /// a key, until it leaves.
-    pub(in crate::core) fn accepted_from(&mut self, number: u32, effects: &mut Vec<Effect>) {
-        let Some(post) = self.timeline.post_numbered(number) else {
-            return;
-        };
-        let (name, key) = (post.from.clone(), post.from_key.clone());
-        let unsure = post.doubt.is_some() || post.mine;
-        if !unsure && !self.members.pins.is_trusted(&name, key.as_deref()) {
-            match key {
-                Some(_) => self.keep_trust(&name, key, effects),
-                None => self.members.pins.trust_while_here(&name),
-            }
+/// Our person has accepted a mention: auto mode may answer its sender from now on, until the key changes; one without
+/// a key, until it leaves.
+pub(in crate::core) fn accepted_from(room: &mut Room, number: u32, ctx: &mut Ctx) {
+    let Some(post) = room.timeline.post_numbered(number) else {
+        return;
+    };
+    let (name, key) = (post.from.clone(), post.from_key.clone());
+    let unsure = post.doubt.is_some() || post.mine;
+    if !unsure && !room.members.pins.is_trusted(&name, key.as_deref()) {
+        match key {
+            Some(_) => keep_trust(room, &name, key, ctx),
+            None => room.members.pins.trust_while_here(&name),
         }
     }
+}
 
-    fn keep_trust(&mut self, name: &str, key: Option<String>, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Keep(Box::new(Record::Trusted {
-            name: name.to_owned(),
-            key: key.clone(),
-        })));
-        self.take_trust(name, key);
+fn keep_trust(room: &mut Room, name: &str, key: Option<String>, ctx: &mut Ctx) {
+    ctx.keep(Record::Trusted {
+        name: name.to_owned(),
+        key: key.clone(),
+    });
+    take_trust(room, name, key);
+}
+
+/// A name is trusted with this key from now on: what came with it is in no doubt any more.
+pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<String>) {
+    if !room.members.trust(name, key.clone()) {
+        return;
     }
+    let cleared = room.timeline.clear_doubt(name, key.as_deref());
+    let offers = &room.offers;
+    room.inbox.clear_other_key(|id| match id {
+        ItemId::Mention(number) => cleared.contains(&number),
+        ItemId::File(number) => offers
+            .get(number)
+            .is_some_and(|offer| cleared.contains(&offer.post)),
+        ItemId::Draft(_) | ItemId::Permission(_) => false,
+    });
+}
 
-    /// A name is trusted with this key from now on: what came with it is in no doubt any more.
-    pub(in crate::core) fn take_trust(&mut self, name: &str, key: Option<String>) {
-        if !self.members.trust(name, key.clone()) {
-            return;
-        }
-        let cleared = self.timeline.clear_doubt(name, key.as_deref());
-        let offers = &self.offers;
-        self.inbox.clear_other_key(|id| match id {
-            ItemId::Mention(number) => cleared.contains(&number),
-            ItemId::File(number) => offers
-                .get(number)
-                .is_some_and(|offer| cleared.contains(&offer.post)),
-            ItemId::Draft(_) | ItemId::Permission(_) => false,
+/// Our person trusts a name: takes the key that it has now as its own, and lets auto mode answer it; or says
+/// yes to what an agent of theirs reaches. Fails where there is nothing to trust.
+pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Result<Reply, String> {
+    if !room.members.is_doubtful(name)
+        && let Some(reach) = room.settings.unconfirmed.remove(name)
+    {
+        ctx.push(Effect::Confirm {
+            agent: name.to_owned(),
         });
+        return Ok(Reply::Text(format!("Allowed: {name} {reach}.")));
     }
-
-    /// Our person trusts a name: takes the key that it has now as its own, and lets auto mode answer it; or says
-    /// yes to what an agent of theirs reaches. Fails where there is nothing to trust.
-    pub(in crate::core) fn trust(&mut self, name: &str, effects: &mut Vec<Effect>) -> Result<Reply, String> {
-        if !self.members.is_doubtful(name)
-            && let Some(reach) = self.settings.unconfirmed.remove(name)
-        {
-            effects.push(Effect::Confirm {
-                agent: name.to_owned(),
-            });
-            return Ok(Reply::Text(format!("Allowed: {name} {reach}.")));
-        }
-        let (name, key) = self.who_is(name).ok_or_else(|| format!("{name} is not here."))?;
-        let doubtful = self.members.pins.is_other(&name, key.as_deref());
-        if !doubtful && self.members.pins.is_trusted(&name, key.as_deref()) {
-            return Err(format!("{name} is trusted already."));
-        }
-        let keyless = key.is_none();
-        self.keep_trust(&name, key, effects);
-        let open: Vec<String> = self.outbox.open().map(|one| one.id.clone()).collect();
-        open.iter().for_each(|id| self.transmit(id, effects));
-        Ok(Reply::Text(match doubtful {
-            _ if keyless => {
-                format!("{name} is trusted, but has no key: auto mode answers whoever has that name here.")
-            }
-            true => format!("{name} is trusted with the new key."),
-            false => format!("{name} is trusted: auto mode answers {name} until the key changes."),
-        }))
+    let (name, key) = who_is(room, name).ok_or_else(|| format!("{name} is not here."))?;
+    let doubtful = room.members.pins.is_other(&name, key.as_deref());
+    if !doubtful && room.members.pins.is_trusted(&name, key.as_deref()) {
+        return Err(format!("{name} is trusted already."));
     }
-
-    /// A name's spelling, and the key that it has now, or had when it was last seen.
-    fn who_is(&self, name: &str) -> Option<(String, Option<String>)> {
-        if self.is_me(name) {
-            return None;
+    let keyless = key.is_none();
+    keep_trust(room, &name, key, ctx);
+    let open: Vec<String> = room.outbox.open().map(|one| one.id.clone()).collect();
+    open.iter().for_each(|id| receive::transmit(room, id, ctx));
+    Ok(Reply::Text(match doubtful {
+        _ if keyless => {
+            format!("{name} is trusted, but has no key: auto mode answers whoever has that name here.")
         }
-        if let Some(member) = self.members.get(name) {
-            return Some((member.name.clone(), member.key.clone()));
-        }
-        let mut posts = self.timeline.posts().rev().map(|(_, post)| post);
-        let last = posts.find(|post| same_name(&post.from, name));
-        last.map(|post| (post.from.clone(), post.from_key.clone()))
-    }
+        true => format!("{name} is trusted with the new key."),
+        false => format!("{name} is trusted: auto mode answers {name} until the key changes."),
+    }))
+}
 
-    /// Of the addressees of a message of ours, those for whose sake it is not given to the relay yet: a name that may
-    /// be somebody else's by now; and, where the relay gives an `only` message to whoever has the name, one that is
-    /// not here with the key that it is known by.
-    pub(in crate::core) fn held_for(&self, to: &[String], only: bool) -> Vec<String> {
-        let holds = |name: &&String| {
-            let member = self.members.get(name);
-            let known = self.members.pins.key(name);
-            let here = member.filter(|member| member.status == crate::core::Status::Online);
-            let away = known.is_some() && here.is_none_or(|member| member.key.as_deref() != known);
-            member.is_some_and(|member| member.doubtful) || only && !self.features.to_keys && away
-        };
-        to.iter().filter(holds).cloned().collect()
+/// A name's spelling, and the key that it has now, or had when it was last seen.
+fn who_is(room: &Room, name: &str) -> Option<(String, Option<String>)> {
+    if room.is_me(name) {
+        return None;
     }
-
-    /// The keys that addressees are known by.
-    pub(in crate::core) fn keys_of(&self, to: &[String]) -> std::collections::BTreeMap<String, String> {
-        let known = |name: &String| Some((name.clone(), self.members.pins.key(name)?.to_owned()));
-        to.iter().filter_map(known).collect()
+    if let Some(member) = room.members.get(name) {
+        return Some((member.name.clone(), member.key.clone()));
     }
+    let mut posts = room.timeline.posts().rev().map(|(_, post)| post);
+    let last = posts.find(|post| same_name(&post.from, name));
+    last.map(|post| (post.from.clone(), post.from_key.clone()))
+}
 
-    /// Our person speaks with those whom a message of ours addresses.
-    pub(in crate::core) fn speaks_with(&mut self, outgoing: &Outgoing) {
-        if outgoing.is_chat() {
-            outgoing
-                .to
-                .iter()
-                .for_each(|name| self.members.pins.spoke_with(name));
-        }
+/// Of the addressees of a message of ours, those for whose sake it is not given to the relay yet: a name that may
+/// be somebody else's by now; and, where the relay gives an `only` message to whoever has the name, one that is
+/// not here with the key that it is known by.
+pub(in crate::core) fn held_for(room: &Room, to: &[String], only: bool) -> Vec<String> {
+    let holds = |name: &&String| {
+        let member = room.members.get(name);
+        let known = room.members.pins.key(name);
+        let here = member.filter(|member| member.status == crate::core::Status::Online);
+        let away = known.is_some() && here.is_none_or(|member| member.key.as_deref() != known);
+        member.is_some_and(|member| member.doubtful) || only && !room.features.to_keys && away
+    };
+    to.iter().filter(holds).cloned().collect()
+}
+
+/// The keys that addressees are known by.
+pub(in crate::core) fn keys_of(room: &Room, to: &[String]) -> std::collections::BTreeMap<String, String> {
+    let known = |name: &String| Some((name.clone(), room.members.pins.key(name)?.to_owned()));
+    to.iter().filter_map(known).collect()
+}
+
+/// Our person speaks with those whom a message of ours addresses.
+pub(in crate::core) fn speaks_with(room: &mut Room, outgoing: &Outgoing) {
+    if outgoing.is_chat() {
+        outgoing
+            .to
+            .iter()
+            .for_each(|name| room.members.pins.spoke_with(name));
     }
 }
 

@@ -5,6 +5,7 @@ pub(super) mod group_answers;
 pub(super) mod identity;
 pub(super) mod members;
 pub(super) mod outbox;
+pub(in crate::core) mod outgoing;
 pub(super) mod pins;
 pub(super) mod receive;
 pub(super) mod seen_ids;

@@ -43,7 +43,7 @@ impl Room {
         if self.members.list().is_empty() {
             return None;
         }
-        let name = names.iter().find(|name| !self.is_known_name(name))?;
+        let name = names.iter().find(|name| !is_known_name(self, name))?;
         let lower = name.to_ascii_lowercase();
         let mut near: Vec<(usize, &str)> = self
             .members
@@ -64,11 +64,11 @@ impl Room {
             near: near.into_iter().map(|(_, known)| known.to_owned()).collect(),
         })
     }
+}
 
-    fn is_known_name(&self, name: &str) -> bool {
-        self.is_me(name)
-            || self.members.was_here(name)
+fn is_known_name(room: &Room, name: &str) -> bool {
+    room.is_me(name)
+            || room.members.was_here(name)
             // Of before this program was started, who spoke is known.
-            || self.timeline.posts().any(|(_, post)| same_name(&post.from, name))
-    }
+            || room.timeline.posts().any(|(_, post)| same_name(&post.from, name))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        Effect, Intent, ItemId, ItemKind, Record, Room,
+        Ctx, Effect, Intent, ItemId, ItemKind, Record, Room,
         files::{AgentFile, CheckedFile, Source},
         leak::{
             overlap,
@@ -225,106 +225,12 @@ impl Attachment {
 }
 
 impl Room {
-    /// Has the files of a draft looked through. `brought` is what its agent has got from outside of its folder.
-    pub(in crate::core) fn look_through(&self, number: u32, brought: String, effects: &mut Vec<Effect>) {
-        let Some(ItemKind::Draft(draft)) = self.inbox.get(ItemId::Draft(number)).map(|item| &item.matter)
-        else {
-            return;
-        };
-        let files: Vec<AgentFile> = draft.files.iter().map(|one| one.file.clone()).collect();
-        if !files.is_empty() {
-            effects.push(Effect::Look {
-                draft: number,
-                files,
-                brought,
-            });
-        }
-    }
-
-    /// The files of a draft were looked through, in its order.
-    pub(in crate::core) fn looked(
-        &mut self,
-        number: u32,
-        looked: Vec<ScanResult>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let id = ItemId::Draft(number);
-        let Some(draft) = self.inbox.draft_mut(id) else {
-            return;
-        };
-        for (file, looked) in draft.files.iter_mut().zip(looked.iter().cloned()) {
-            file.looked = Some(looked);
-        }
-        let entry = audit::Entry::Looked {
-            item: id.to_string(),
-            run: draft.run.clone(),
-            answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
-            files: draft.files.iter().map(Attachment::noted).collect(),
-        };
-        Self::note_audit(entry, effects);
-        effects.push(Effect::Keep(Box::new(Record::Looked {
-            number,
-            files: looked,
-        })));
-        self.inbox.changed(id);
-    }
-
-    /// What the files of a draft had turned out to be before a restart.
-    pub(in crate::core) fn restore_looked(&mut self, number: u32, looked: Vec<ScanResult>) {
-        let Some(draft) = self.inbox.draft_mut(ItemId::Draft(number)) else {
-            return;
-        };
-        for (file, looked) in draft.files.iter_mut().zip(looked) {
-            file.looked = Some(looked);
-        }
-    }
-
-    /// Looks through what was not, before a restart. What was stays as it was, so that a change is noticed.
-    pub(in crate::core) fn look_through_the_rest(&mut self, effects: &mut Vec<Effect>) {
-        let ids = self.inbox.waiting().map(|item| item.id);
-        for id in ids.collect::<Vec<_>>() {
-            if let ItemId::Draft(number) = id
-                && self.not_yet(id).is_some()
-            {
-                self.look_through(number, String::new(), effects);
-            }
-        }
-    }
-
-    /// The first file of a draft that is not yet looked through.
-    fn not_yet(&self, id: ItemId) -> Option<&Attachment> {
-        match self.inbox.get(id).map(|item| &item.matter) {
-            Some(ItemKind::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
-            _ => None,
-        }
-    }
-
-    /// A draft may leave when its files were looked through, and could be read. Fails, with a sentence, before.
-    pub(in crate::core) fn is_looked_through(&self, id: ItemId) -> Result<(), String> {
-        if let Some(file) = self.not_yet(id) {
-            return Err(format!(
-                "{} of {id} is still being looked through: wait a moment, and accept it then.",
-                file.name()
-            ));
-        }
-        let Some(ItemKind::Draft(draft)) = self.inbox.get(id).map(|item| &item.matter) else {
-            return Ok(());
-        };
-        let unreadable = draft
-            .files
-            .iter()
-            .find_map(|file| Some((file.name(), file.is_unreadable()?)));
-        unreadable.map_or(Ok(()), |(name, why)| {
-            Err(format!("{name} of {id} cannot be sent: {why}. Restore the file and accept {id} again, or reject {id}."))
-        })
-    }
-
     /// Whether a decision has not to wait for files to be looked through.
     pub fn may_leave(&self, intent: &Intent) -> bool {
         match intent {
             Intent::Accept { target, .. } => {
                 let ids = self.items(*target).unwrap_or_default();
-                ids.iter().all(|id| self.not_yet(*id).is_none())
+                ids.iter().all(|id| not_yet(self, *id).is_none())
             }
             _ => true,
         }
@@ -336,7 +242,7 @@ impl Room {
         target: crate::core::Target,
         is_there: impl Fn(&Source) -> bool,
     ) -> (Vec<Effect>, Option<String>) {
-        let (mut effects, mut told) = (Vec::new(), None);
+        let (mut ctx, mut told) = (Ctx::new(0), None);
         for id in self.items(target).unwrap_or_default() {
             let (ItemId::Draft(number), Some(draft)) = (id, self.inbox.draft_mut(id)) else {
                 continue;
@@ -359,10 +265,102 @@ impl Room {
                 ),
             });
             draft.files.iter_mut().for_each(|file| file.looked = None);
-            self.look_through(number, String::new(), &mut effects);
+            look_through(self, number, String::new(), &mut ctx);
         }
-        (effects, told)
+        (ctx.into_effects(), told)
     }
+}
+
+/// Has the files of a draft looked through. `brought` is what its agent has got from outside of its folder.
+pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, ctx: &mut Ctx) {
+    let Some(ItemKind::Draft(draft)) = room.inbox.get(ItemId::Draft(number)).map(|item| &item.matter) else {
+        return;
+    };
+    let files: Vec<AgentFile> = draft.files.iter().map(|one| one.file.clone()).collect();
+    if !files.is_empty() {
+        ctx.push(Effect::Look {
+            draft: number,
+            files,
+            brought,
+        });
+    }
+}
+
+/// The files of a draft were looked through, in its order.
+pub(in crate::core) fn looked(room: &mut Room, number: u32, looked: Vec<ScanResult>, ctx: &mut Ctx) {
+    let id = ItemId::Draft(number);
+    let Some(draft) = room.inbox.draft_mut(id) else {
+        return;
+    };
+    for (file, looked) in draft.files.iter_mut().zip(looked.iter().cloned()) {
+        file.looked = Some(looked);
+    }
+    let entry = audit::Entry::Looked {
+        item: id.to_string(),
+        run: draft.run.clone(),
+        answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+        files: draft.files.iter().map(Attachment::noted).collect(),
+    };
+    ctx.record(
+        entry,
+        Record::Looked {
+            number,
+            files: looked,
+        },
+    );
+    room.inbox.changed(id);
+}
+
+/// What the files of a draft had turned out to be before a restart.
+pub(in crate::core) fn restore_looked(room: &mut Room, number: u32, looked: Vec<ScanResult>) {
+    let Some(draft) = room.inbox.draft_mut(ItemId::Draft(number)) else {
+        return;
+    };
+    for (file, looked) in draft.files.iter_mut().zip(looked) {
+        file.looked = Some(looked);
+    }
+}
+
+/// Looks through what was not, before a restart. What was stays as it was, so that a change is noticed.
+pub(in crate::core) fn look_through_the_rest(room: &mut Room, ctx: &mut Ctx) {
+    let ids = room.inbox.waiting().map(|item| item.id);
+    for id in ids.collect::<Vec<_>>() {
+        if let ItemId::Draft(number) = id
+            && not_yet(room, id).is_some()
+        {
+            look_through(room, number, String::new(), ctx);
+        }
+    }
+}
+
+/// The first file of a draft that is not yet looked through.
+fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
+    match room.inbox.get(id).map(|item| &item.matter) {
+        Some(ItemKind::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
+        _ => None,
+    }
+}
+
+/// A draft may leave when its files were looked through, and could be read. Fails, with a sentence, before.
+pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), String> {
+    if let Some(file) = not_yet(room, id) {
+        return Err(format!(
+            "{} of {id} is still being looked through: wait a moment, and accept it then.",
+            file.name()
+        ));
+    }
+    let Some(ItemKind::Draft(draft)) = room.inbox.get(id).map(|item| &item.matter) else {
+        return Ok(());
+    };
+    let unreadable = draft
+        .files
+        .iter()
+        .find_map(|file| Some((file.name(), file.is_unreadable()?)));
+    unreadable.map_or(Ok(()), |(name, why)| {
+        Err(format!(
+            "{name} of {id} cannot be sent: {why}. Restore the file and accept {id} again, or reject {id}."
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::core::{
-    Effect, Flag, Millis, Outgoing, Room, Run,
+    Flag, Millis, Outgoing, Room, Run,
     leak::secrets,
     runs::{Ending, Outcome, Prompt},
 };
@@ -534,12 +534,6 @@ fn of_body(body: &Body) -> Vec<String> {
 }
 
 impl Room {
-    /// Notes something for the audit log. Goes before the record of the same thing, so that the log holds all
-    /// that the journal does.
-    pub(in crate::core) fn note_audit(entry: Entry, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Audit(Box::new(entry)));
-    }
-
     /// `text` without what looks like a secret in it.
     pub(in crate::core) fn redacted(&self, text: &str) -> String {
         let own = self.settings.token.as_ref().map(|token| token.0.as_str());

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use nexscope_relay::protocol::body::{Body, Chat, ReceiptState};
 
 use crate::core::{
-    Attention, Doubt, Effect, Failure, ItemId, ItemKind, MentionOutcome, Millis, Offer, Outgoing, Post,
+    Attention, Ctx, Doubt, Effect, Failure, ItemId, ItemKind, MentionOutcome, Millis, Offer, Outgoing, Post,
     Record, Room,
     auto::budget::Used,
+    chat::{identity, outgoing, receive},
+    files::sharing::replay,
+    leak::attachment,
     persist::audit,
-    review::inbox::key,
-    runs::{ExternalAccess, queue::Session},
+    review::{decide, inbox::key},
+    runs::{ExternalAccess, answer, queue::Session},
 };
 
 impl Room {
@@ -55,26 +58,28 @@ impl Room {
                 }
                 _ => {}
             }
-            self.restore_one(record);
+            restore_one(self, record);
         }
-        let mut effects: Vec<Effect> = Vec::new();
+        let mut ctx = Ctx::new(now);
         let open: Vec<&Outgoing> = self.outbox.may_leave().collect();
         for id in not_audited(&open) {
-            self.refuse_planted(&id, now, &mut effects);
+            refuse_planted(self, &id, &mut ctx);
         }
         for (run, agent) in open_runs {
             // What it used nobody knows any more.
-            self.used(&agent, Used::default(), &mut effects);
-            Self::note_audit(audit::Entry::interrupted(&run), &mut effects);
-            effects.push(Effect::SweepUp { run });
+            answer::note_usage(self, &agent, Used::default(), &mut ctx);
+            ctx.audit(audit::Entry::interrupted(&run));
+            ctx.push(Effect::SweepUp { run });
         }
-        effects.extend(staying.into_iter().map(|run| Effect::SweepUp { run }));
+        for run in staying {
+            ctx.push(Effect::SweepUp { run });
+        }
         for key in untold {
             // Of what is not addressed to us there is nothing to tell.
-            self.tell_latest(&key, &key.0, &mut effects);
+            receive::tell_latest(self, &key, &key.0, &mut ctx);
         }
-        self.resume_files(now, &mut effects);
-        self.look_through_the_rest(&mut effects);
+        replay::resume_files(self, &mut ctx);
+        attachment::look_through_the_rest(self, &mut ctx);
         for interrupted in self.inbox.interrupted() {
             let from = interrupted.0.clone();
             if let Some(post) = self.timeline.find(&interrupted.0, &interrupted.1) {
@@ -86,50 +91,15 @@ impl Room {
                     now,
                 );
             }
-            self.settle(
+            decide::settle(
+                self,
                 interrupted,
                 &from,
                 MentionOutcome::Failed(Failure::Interrupted),
-                now,
-                &mut effects,
+                &mut ctx,
             );
         }
-        effects
-    }
-
-    /// A message of ours is in the journal, and the audit log knows nothing of it: it stays here.
-    fn refuse_planted(&mut self, id: &str, now: Millis, effects: &mut Vec<Effect>) {
-        let post = self.timeline.find(&self.settings.me, id);
-        let what = post.map_or_else(|| "A message".to_owned(), |post| format!("m{}", post.number));
-        let why = "not in the audit log".to_owned();
-        if let Some(one) = self.outbox.get_mut(id) {
-            one.failed = Some(why.clone());
-        }
-        let id = id.to_owned();
-        let gave_up = audit::Entry::GaveUp {
-            id: id.clone(),
-            why: why.clone(),
-        };
-        Self::note_audit(gave_up, effects);
-        effects.push(Effect::Keep(Box::new(Record::GaveUp { id: id.clone(), why })));
-        effects.push(Effect::Attention(Attention::Failure));
-        self.timeline.note(
-            format!(
-                "{what} was not sent: it is in the journal but not in the audit log, so another program may have \
-                 written it. Check it, then write it again."
-            ),
-            now,
-        );
-        for number in self
-            .offers
-            .of_message(&key(&self.settings.me, &id))
-            .map(|offer| offer.number)
-            .collect::<Vec<_>>()
-        {
-            if let Some(mine) = self.offers.get_mut(number).and_then(Offer::mine_mut) {
-                mine.withdrawn = true;
-            }
-        }
+        ctx.into_effects()
     }
 
     /// Takes the messages among some records into an empty room, to be looked at and nothing else: nothing
@@ -142,10 +112,10 @@ impl Room {
                         let chat = Chat { asks: false, ..chat };
                         let mut post = Post::received(&message, &chat);
                         if self.is_me(&message.from) {
-                            post.mine = self.is_ours(&message);
+                            post.mine = identity::is_ours(self, &message);
                             post.doubt = (!post.mine).then_some(Doubt::Stranger);
                         }
-                        self.add_post(post, message.at);
+                        outgoing::add_post(self, post, message.at);
                     }
                 }
                 Record::Out(outgoing) => {
@@ -154,169 +124,203 @@ impl Room {
                         let me = &self.settings.me;
                         let to = outgoing.to.clone();
                         let post = Post::mine(me, &outgoing.id, thread, to, outgoing.only, chat);
-                        self.add_post(post, outgoing.written);
+                        outgoing::add_post(self, post, outgoing.written);
                     }
                 }
                 _ => {}
             }
         }
     }
+}
 
-    fn restore_one(&mut self, record: Record) {
-        match record {
-            Record::Seat { session, epoch, seq } => {
-                self.place.session = Some(session);
-                if self.place.epoch != epoch {
-                    self.place.seq = seq;
-                }
-                self.place.epoch = epoch;
+/// A message of ours is in the journal, and the audit log knows nothing of it: it stays here.
+fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
+    let post = room.timeline.find(&room.settings.me, id);
+    let what = post.map_or_else(|| "A message".to_owned(), |post| format!("m{}", post.number));
+    let why = "not in the audit log".to_owned();
+    if let Some(one) = room.outbox.get_mut(id) {
+        one.failed = Some(why.clone());
+    }
+    let id = id.to_owned();
+    let gave_up = audit::Entry::GaveUp {
+        id: id.clone(),
+        why: why.clone(),
+    };
+    ctx.record(gave_up, Record::GaveUp { id: id.clone(), why });
+    ctx.attention(Attention::Failure);
+    room.timeline.note(
+        format!(
+            "{what} was not sent: it is in the journal but not in the audit log, so another program may have \
+                 written it. Check it, then write it again."
+        ),
+        ctx.now,
+    );
+    for number in room
+        .offers
+        .of_message(&key(&room.settings.me, &id))
+        .map(|offer| offer.number)
+        .collect::<Vec<_>>()
+    {
+        if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+            mine.withdrawn = true;
+        }
+    }
+}
+
+fn restore_one(room: &mut Room, record: Record) {
+    match record {
+        Record::Seat { session, epoch, seq } => {
+            room.place.session = Some(session);
+            if room.place.epoch != epoch {
+                room.place.seq = seq;
             }
-            Record::In { epoch, message, came } => {
-                self.time_passes(came);
-                if self.place.epoch == epoch {
-                    self.place.seq = self.place.seq.max(message.seq);
-                }
-                if self.known.insert(&key(&message.from, &message.id)) {
-                    self.take_in(&message, message.at, None);
-                }
+            room.place.epoch = epoch;
+        }
+        Record::In { epoch, message, came } => {
+            room.time_passes(came);
+            if room.place.epoch == epoch {
+                room.place.seq = room.place.seq.max(message.seq);
             }
-            Record::Clock(reading) => {
-                self.time_passes(reading.steady);
-                self.reading = Some(reading);
+            if room.known.insert(&key(&message.from, &message.id)) {
+                receive::apply_message(room, &message, &mut Ctx::replay(message.at));
             }
-            Record::Out(mut outgoing) => {
-                self.time_passes(outgoing.since);
-                outgoing.kept = true;
-                self.restore_posted(&outgoing);
-                self.speaks_with(&outgoing);
-                if let Body::Receipt(receipt) = &outgoing.body
-                    && let Some(to) = outgoing.to.first()
-                {
-                    self.told
-                        .insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
-                }
-                if let Body::Chat(chat) = &outgoing.body
-                    && self.outbox.get(&outgoing.id).is_none()
-                {
-                    let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
-                    let (to, only) = (outgoing.to.clone(), outgoing.only);
-                    let me = self.settings.me.clone();
-                    let post = Post::mine(&me, &outgoing.id, &thread, to, only, chat);
-                    self.add_our_post(post, chat, &outgoing.sources, outgoing.written);
-                } else if let Body::Chat(chat) = &outgoing.body {
-                    // Its files are read by now.
-                    self.offers_read(chat, &outgoing);
-                }
-                self.outbox.insert(*outgoing);
+        }
+        Record::Clock(reading) => {
+            room.time_passes(reading.steady);
+            room.reading = Some(reading);
+        }
+        Record::Out(mut outgoing) => {
+            room.time_passes(outgoing.since);
+            outgoing.kept = true;
+            restore_posted(room, &outgoing);
+            identity::speaks_with(room, &outgoing);
+            if let Body::Receipt(receipt) = &outgoing.body
+                && let Some(to) = outgoing.to.first()
+            {
+                room.told
+                    .insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
             }
-            Record::Acked {
+            if let Body::Chat(chat) = &outgoing.body
+                && room.outbox.get(&outgoing.id).is_none()
+            {
+                let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
+                let (to, only) = (outgoing.to.clone(), outgoing.only);
+                let me = room.settings.me.clone();
+                let post = Post::mine(&me, &outgoing.id, &thread, to, only, chat);
+                outgoing::add_our_post(room, post, chat, &outgoing.sources, outgoing.written);
+            } else if let Body::Chat(chat) = &outgoing.body {
+                // Its files are read by now.
+                replay::offers_read(room, chat, &outgoing);
+            }
+            room.outbox.insert(*outgoing);
+        }
+        Record::Acked {
+            id,
+            epoch,
+            seq,
+            absent,
+            received,
+        } => {
+            if room.place.epoch == epoch {
+                room.place.seq = room.place.seq.max(seq);
+            }
+            let ack = nexscope_relay::protocol::Ack {
                 id,
-                epoch,
                 seq,
+                at: 0,
+                count: 0,
+                reached: received.clone(),
                 absent,
-                received,
-            } => {
-                if self.place.epoch == epoch {
-                    self.place.seq = self.place.seq.max(seq);
-                }
-                let ack = nexscope_relay::protocol::Ack {
-                    id,
-                    seq,
-                    at: 0,
-                    count: 0,
-                    reached: received.clone(),
-                    absent,
-                    duplicate: false,
-                };
-                self.outbox.ack(&ack, &received);
+                duplicate: false,
+            };
+            room.outbox.ack(&ack, &received);
+        }
+        Record::GaveUp { id, why } => {
+            if let Some(one) = room.outbox.get_mut(&id) {
+                one.failed = Some(why);
             }
-            Record::GaveUp { id, why } => {
-                if let Some(one) = self.outbox.get_mut(&id) {
-                    one.failed = Some(why);
-                }
-            }
-            Record::Mention { from, id, fate, at } => {
-                let key = key(&from, &id);
-                let (state, why) = fate.receipt();
-                self.told.insert(key.clone(), (state, why));
-                self.inbox.decided(key, fate, at);
-            }
-            Record::How { from, id, how } => self.inbox.set_accepted_with(key(&from, &id), *how),
-            Record::Session {
-                thread,
-                agent,
-                session,
+        }
+        Record::Mention { from, id, fate, at } => {
+            let key = key(&from, &id);
+            let (state, why) = fate.receipt();
+            room.told.insert(key.clone(), (state, why));
+            room.inbox.decided(key, fate, at);
+        }
+        Record::How { from, id, how } => room.inbox.set_accepted_with(key(&from, &id), *how),
+        Record::Session {
+            thread,
+            agent,
+            session,
+            audience,
+            totals,
+            outside,
+        } => {
+            // What came back from there is not kept on disk.
+            let outside = ExternalAccess {
+                paths: outside,
+                results: String::new(),
+            };
+            let session = session.map(|id| Session {
+                id,
                 audience,
                 totals,
                 outside,
-            } => {
-                // What came back from there is not kept on disk.
-                let outside = ExternalAccess {
-                    paths: outside,
-                    results: String::new(),
-                };
-                let session = session.map(|id| Session {
-                    id,
-                    audience,
-                    totals,
-                    outside,
-                });
-                self.runs.set_session(thread, agent, session);
-            }
-            Record::Auto {
-                at,
-                thread,
-                member,
-                agent,
-                row,
-            } => {
-                self.time_passes(at);
-                self.guard.answered(at, &thread, &member, &agent, row.max(1));
-            }
-            Record::Used {
-                at,
-                agent,
-                usd,
-                tokens,
-            } => {
-                self.time_passes(at);
-                self.guard.used(at, &agent, Used { usd, tokens });
-            }
-            Record::Known { name, key } => _ = self.members.pins.pin(&name, key),
-            Record::Trusted { name, key } => self.take_trust(&name, key),
-            Record::File { from, id, file, fate } => self.restore_file(&key(&from, &id), &file, fate),
-            Record::Draft { number, at, draft } => {
-                let me = self.settings.me.clone();
-                let arrived = self.moment(at);
-                self.inbox.add_draft(number, *draft, &me, arrived);
-            }
-            Record::Looked { number, files } => self.restore_looked(number, files),
-            Record::Dropped { number } => _ = self.inbox.take(ItemId::Draft(number)),
-            // One that is decided by now is not there.
-            Record::PutOff { item } => _ = item.parse().map(|id| self.inbox.put_off(id)),
-            Record::Asked { number } => self.inbox.had_permission(number),
-            Record::Permitted { asker, what, at } => self.inbox.remember(key(&asker, ""), what, at),
-            Record::Spoke { thread } => {
-                self.guard.person_spoke(&thread);
-            }
-            // The caller has them.
-            Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
+            });
+            room.runs.set_session(thread, agent, session);
         }
+        Record::Auto {
+            at,
+            thread,
+            member,
+            agent,
+            row,
+        } => {
+            room.time_passes(at);
+            room.guard.answered(at, &thread, &member, &agent, row.max(1));
+        }
+        Record::Used {
+            at,
+            agent,
+            usd,
+            tokens,
+        } => {
+            room.time_passes(at);
+            room.guard.used(at, &agent, Used { usd, tokens });
+        }
+        Record::Known { name, key } => _ = room.members.pins.pin(&name, key),
+        Record::Trusted { name, key } => identity::take_trust(room, &name, key),
+        Record::File { from, id, file, fate } => replay::restore_file(room, &key(&from, &id), &file, fate),
+        Record::Draft { number, at, draft } => {
+            let me = room.settings.me.clone();
+            let arrived = room.moment(at);
+            room.inbox.add_draft(number, *draft, &me, arrived);
+        }
+        Record::Looked { number, files } => attachment::restore_looked(room, number, files),
+        Record::Dropped { number } => _ = room.inbox.take(ItemId::Draft(number)),
+        // One that is decided by now is not there.
+        Record::PutOff { item } => _ = item.parse().map(|id| room.inbox.put_off(id)),
+        Record::Asked { number } => room.inbox.had_permission(number),
+        Record::Permitted { asker, what, at } => room.inbox.remember(key(&asker, ""), what, at),
+        Record::Spoke { thread } => {
+            room.guard.person_spoke(&thread);
+        }
+        // The caller has them.
+        Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
     }
-    /// A message of ours ends the draft that it was, and with it what that answers: the program may have ended
-    /// before it could say so.
-    fn restore_posted(&mut self, outgoing: &Outgoing) {
-        let draft = outgoing
-            .draft
-            .and_then(|number| self.inbox.take(ItemId::Draft(number)));
-        let Some(ItemKind::Draft(draft)) = draft.map(|item| item.matter) else {
-            return;
-        };
-        if let Some((_, key)) = draft.question {
-            self.told
-                .insert(key.clone(), (ReceiptState::Answered, String::new()));
-            self.inbox
-                .decided(key, MentionOutcome::Answered, outgoing.written);
-        }
+}
+/// A message of ours ends the draft that it was, and with it what that answers: the program may have ended
+/// before it could say so.
+fn restore_posted(room: &mut Room, outgoing: &Outgoing) {
+    let draft = outgoing
+        .draft
+        .and_then(|number| room.inbox.take(ItemId::Draft(number)));
+    let Some(ItemKind::Draft(draft)) = draft.map(|item| item.matter) else {
+        return;
+    };
+    if let Some((_, key)) = draft.question {
+        room.told
+            .insert(key.clone(), (ReceiptState::Answered, String::new()));
+        room.inbox
+            .decided(key, MentionOutcome::Answered, outgoing.written);
     }
 }

@@ -18,52 +18,52 @@ impl Room {
                 let items = ids.iter().filter_map(|id| self.inbox.get(*id));
                 let doubts: Vec<String> = items
                     .filter_map(|item| {
-                        let words = self.why_flagged(item, how.text.as_deref());
+                        let words = why_flagged(self, item, how.text.as_deref());
                         (!words.is_empty()).then(|| format!("{} {}", item.id, words.join(", ")))
                     })
                     .collect();
                 (!doubts.is_empty()).then(|| format!("{}: again posts it all the same.", doubts.join("; ")))
             }
-            Intent::Reject { reason, .. } => self.doubt_own_words("The reason", reason, "sends"),
-            Intent::Ask { words } => self.doubt_own_words("The question", words, "posts"),
+            Intent::Reject { reason, .. } => doubt_own_words(self, "The reason", reason, "sends"),
+            Intent::Ask { words } => doubt_own_words(self, "The question", words, "posts"),
             _ => None,
         }
     }
+}
 
-    /// A question about words that leave as they were written, where something in them looks like a secret.
-    fn doubt_own_words(&self, what: &str, words: &str, does: &str) -> Option<String> {
-        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let mut found: Vec<String> = secrets::secrets(words, own.as_slice())
-            .iter()
-            .map(secrets::Flag::in_words)
-            .collect();
-        found.dedup();
-        (!found.is_empty()).then(|| format!("{what} {}: again {does} it all the same.", found.join(", ")))
-    }
+/// A question about words that leave as they were written, where something in them looks like a secret.
+fn doubt_own_words(room: &Room, what: &str, words: &str, does: &str) -> Option<String> {
+    let own = room.settings.token.as_ref().map(|token| token.0.as_str());
+    let mut found: Vec<String> = secrets::secrets(words, own.as_slice())
+        .iter()
+        .map(secrets::Flag::in_words)
+        .collect();
+    found.dedup();
+    (!found.is_empty()).then(|| format!("{what} {}: again {does} it all the same.", found.join(", ")))
+}
 
-    /// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.
-    fn why_flagged(&self, item: &Item, text: Option<&str>) -> Vec<String> {
-        let ItemKind::Draft(draft) = &item.matter else {
-            return Vec::new();
+/// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.
+fn why_flagged(room: &Room, item: &Item, text: Option<&str>) -> Vec<String> {
+    let ItemKind::Draft(draft) = &item.matter else {
+        return Vec::new();
+    };
+    let Some(text) = text.filter(|text| draft.is_edited(text)) else {
+        return match item.wants_a_second_yes() {
+            true => item.warnings(),
+            false => Vec::new(),
         };
-        let Some(text) = text.filter(|text| draft.is_edited(text)) else {
-            return match item.wants_a_second_yes() {
-                true => item.warnings(),
-                false => Vec::new(),
-            };
-        };
-        // What was taken out is no doubt any more. Of text from outside it is not known how much is left.
-        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let brought = draft.flags.iter().filter(|flag| flag.what == OUTSIDE).cloned();
-        let mut draft = draft.clone();
-        draft.flags = secrets::secrets(text, own.as_slice())
-            .into_iter()
-            .chain(brought)
-            .collect();
-        let edited = Item {
-            matter: ItemKind::Draft(draft),
-            ..item.clone()
-        };
-        self.why_flagged(&edited, None)
-    }
+    };
+    // What was taken out is no doubt any more. Of text from outside it is not known how much is left.
+    let own = room.settings.token.as_ref().map(|token| token.0.as_str());
+    let brought = draft.flags.iter().filter(|flag| flag.what == OUTSIDE).cloned();
+    let mut draft = draft.clone();
+    draft.flags = secrets::secrets(text, own.as_slice())
+        .into_iter()
+        .chain(brought)
+        .collect();
+    let edited = Item {
+        matter: ItemKind::Draft(draft),
+        ..item.clone()
+    };
+    why_flagged(room, &edited, None)
 }

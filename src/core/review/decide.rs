@@ -4,11 +4,15 @@ use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Decision, Effect, Intent, ItemId, ItemKind, Mention, MentionOutcome, Millis, Record, Reply, Room, Target,
-    chat::outbox::Outgoing,
+    Ctx, Decision, Effect, Intent, ItemId, ItemKind, Mention, MentionOutcome, Millis, Record, Reply, Room,
+    Target,
+    chat::{identity, outbox::Outgoing, receive},
+    files::sharing::{self, download},
+    leak::attachment,
+    perform,
     persist::audit::{self, By, Decided, Verdict},
-    review::inbox::Key,
-    runs::ToolAnswer,
+    review::{draft, inbox::Key, permission, shown},
+    runs::{ToolAnswer, answer, direct, start},
 };
 
 /// Proof that a person decides.
@@ -57,58 +61,9 @@ impl Room {
         by: Person,
         now: Millis,
     ) -> (Vec<Effect>, Result<Reply, String>) {
-        let mut effects = Vec::new();
-        let result = self.carry_out(decision, by.0, now, &mut effects);
-        (effects, result)
-    }
-
-    fn carry_out(
-        &mut self,
-        decision: Decision,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let (intent, shown) = decision.into_parts();
-        if !intent.wants_it_whole() {
-            Self::is_as_written(&intent, &shown)?;
-        }
-        match intent {
-            Intent::Accept { target, how } => {
-                let ids = self.decided_on(target, &shown)?;
-                self.accept(ids, how, &by, now, effects)
-            }
-            Intent::Reject { target, reason } => {
-                let ids = self.decided_on(target, &shown)?;
-                self.reject(ids, &reason, &by, now, effects)
-            }
-            Intent::Grant(id) => {
-                self.decided_on(Target::Item(id), &shown)?;
-                self.grant(id, by, now, effects)
-            }
-            Intent::HandOver(number) => {
-                self.may_hand_over(number)?;
-                self.is_as_shown(ItemId::Mention(number), &shown)?;
-                self.hand_over(number, by, now, effects)
-            }
-            Intent::RunAgain(number) => self.run_again(number, by, now, effects),
-            Intent::Later(id) => match self.inbox.put_off(id) {
-                true => {
-                    effects.push(Effect::Keep(Box::new(Record::PutOff { item: id.to_string() })));
-                    Ok(Reply::Nothing)
-                }
-                false => Err(not_waiting(id)),
-            },
-            Intent::NextAgent(id) => self.next_agent(id),
-            Intent::Ask { words } => self.ask_own(&words, by, now, effects),
-            Intent::Trust(name) => self.trust(&name, effects),
-            Intent::Auto => {
-                self.set_mode(Mode::Auto, by, effects);
-                Ok(Reply::Text(
-                    "Auto mode: mentions of you are answered at once, within limits.".into(),
-                ))
-            }
-        }
+        let mut ctx = Ctx::new(now);
+        let result = carry_out(self, decision, by.0, &mut ctx);
+        (ctx.into_effects(), result)
     }
 
     /// The items that wait and that a target names. Fails, with a sentence, where there are none, or where a version
@@ -144,208 +99,237 @@ impl Room {
         }
     }
 
-    fn accept(
-        &mut self,
-        ids: Vec<ItemId>,
-        how: AcceptOptions,
-        by: &By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        // Nothing is taken where one of them has no agent, or is not yet looked through.
-        let mut agents = Vec::new();
-        for id in &ids {
-            self.is_looked_through(*id)?;
-            let chosen = match self.inbox.get(*id).map(|item| &item.matter) {
-                Some(ItemKind::Mention(mention)) => mention.agent.clone(),
-                _ => {
-                    agents.push(String::new());
-                    continue;
-                }
-            };
-            agents.push(self.agent_named(how.agent.clone().or(chosen))?);
-        }
-        for (id, agent) in ids.into_iter().zip(agents) {
-            let Some(item) = self.inbox.take(id) else { continue };
-            self.person_spoke(&item.thread, by, effects);
-            match &item.matter {
-                ItemKind::Mention(_) => {
-                    let decided = Decided::new(by.clone(), Verdict::Accepted);
-                    if let ItemId::Mention(number) = id {
-                        self.accepted_from(number, effects);
-                    }
-                    self.run(&item, &agent, how.clone(), decided, now, effects);
-                }
-                ItemKind::Draft(draft) => {
-                    if let ItemId::Draft(number) = id {
-                        self.post_draft(number, draft, how.text.clone(), by, now, effects);
-                    }
-                }
-                ItemKind::Permission(permission) => {
-                    self.note_permission(&item, permission, "allowed once", by.clone(), now, effects);
-                    self.answer_request(permission, ToolAnswer::Allow, effects);
-                }
-                ItemKind::File(number) => {
-                    self.note_file_decided(*number, by.clone(), Verdict::Accepted, effects);
-                    self.fetch_file(*number, effects);
-                }
-            }
-        }
-        self.start_next(now, effects);
-        Ok(Reply::Nothing)
-    }
-
     /// The agent that works on a mention when it is accepted; none where there is none.
     pub fn agent_for(&self, mention: &Mention) -> Option<String> {
         mention.agent.clone().or_else(|| self.settings.default_agent())
     }
 
-    fn next_agent(&mut self, id: ItemId) -> Result<Reply, String> {
-        let agents = &self.settings.agents;
-        let Some(ItemKind::Mention(mention)) = self.inbox.get(id).map(|item| &item.matter) else {
-            return Err(format!("{id} is not for an agent to answer."));
-        };
-        if agents.len() < 2 {
-            return Err("There is no other agent to choose: config.toml has the agents.".into());
-        }
-        let now = self.agent_for(mention);
-        let at = agents.iter().position(|name| Some(name) == now.as_ref());
-        let next = agents[at.map_or(0, |at| (at + 1) % agents.len())].clone();
-        let mut mentions = self.inbox.mentions_mut();
-        if let Some((_, mention)) = mentions.find(|(other, _)| *other == id) {
-            mention.agent = Some(next);
-        }
-        drop(mentions);
-        self.inbox.changed(id);
-        Ok(Reply::Nothing)
-    }
-
-    fn reject(
-        &mut self,
-        ids: Vec<ItemId>,
-        reason: &str,
-        by: &By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let reason = crate::text::clean_line(reason.trim(), crate::core::chat::timeline::LINE_MAX);
-        for id in ids {
-            let Some(item) = self.inbox.take(id) else { continue };
-            let decided = Decided {
-                item: Some(id.to_string()),
-                reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
-                ..Decided::new(by.clone(), Verdict::Rejected)
-            };
-            match &item.matter {
-                ItemKind::Mention(mention) => {
-                    let message = Some(mention.key.1.clone());
-                    self.note_decided(Decided { message, ..decided }, effects);
-                    let fate = MentionOutcome::Rejected(reason.clone());
-                    self.decline_all(&mention.key, &reason, effects);
-                    self.settle(mention.key.clone(), &item.from.member, fate, now, effects);
-                }
-                ItemKind::Draft(draft) => {
-                    let message = draft.question.as_ref().map(|(_, key)| key.1.clone());
-                    let run = draft.run.clone();
-                    self.note_decided(
-                        Decided {
-                            message,
-                            run,
-                            ..decided
-                        },
-                        effects,
-                    );
-                    if let ItemId::Draft(number) = id {
-                        effects.push(Effect::Keep(Box::new(Record::Dropped { number })));
-                    }
-                    let fate = MentionOutcome::Rejected(reason.clone());
-                    if let Some((from, key)) = draft.question.clone().filter(|_| draft.settles()) {
-                        self.settle(key, &from, fate, now, effects);
-                    }
-                }
-                ItemKind::Permission(permission) => {
-                    let why = if reason.is_empty() {
-                        "the person said no".to_owned()
-                    } else {
-                        reason.clone()
-                    };
-                    let answer = format!("refused: {why}");
-                    self.note_permission(&item, permission, &answer, by.clone(), now, effects);
-                    self.answer_request(permission, ToolAnswer::Deny(why), effects);
-                }
-                ItemKind::File(number) => {
-                    self.note_file_decided(*number, by.clone(), Verdict::Rejected, effects);
-                    self.decline(*number, &reason, effects);
-                }
-            }
-        }
-        Ok(Reply::Nothing)
-    }
-
-    pub(in crate::core) fn note_decided(&self, mut decided: Decided, effects: &mut Vec<Effect>) {
-        // What a person writes may hold what an agent's words did.
-        let after = decided.edited.as_mut().map(|edited| &mut edited.after);
-        let words = [decided.reason.as_mut(), decided.instructions.as_mut(), after];
-        for words in words.into_iter().flatten() {
-            *words = self.redacted(words);
-        }
-        Self::note_audit(audit::Entry::Decided(Box::new(decided)), effects);
-    }
-
-    /// Notes what became of a mention, on disk too, and tells its sender.
-    pub(in crate::core) fn settle(
-        &mut self,
-        key: Key,
-        from: &str,
-        fate: MentionOutcome,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let (state, why) = fate.receipt();
-        effects.push(Effect::Keep(Box::new(Record::Mention {
-            from: from.to_owned(),
-            id: key.1.clone(),
-            fate: fate.clone(),
-            at: now,
-        })));
-        self.inbox.decided(key.clone(), fate, now);
-        self.tell(from, &key, state, why, effects);
-    }
-
     /// Our person has written a message, at the screen: in its thread auto mode counts anew.
     pub fn wrote(&mut self, number: u32, by: &Person) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let mut ctx = Ctx::new(0);
         if let Some(thread) = self
             .timeline
             .post_numbered(number)
             .map(|post| post.thread.clone())
         {
-            self.person_spoke(&thread, &by.0, &mut effects);
+            person_spoke(self, &thread, &by.0, &mut ctx);
         }
-        effects
+        ctx.into_effects()
     }
+}
 
-    /// Somebody decided or wrote in a thread; where it was our own person, it is counted anew.
-    pub(in crate::core) fn person_spoke(&mut self, thread: &str, by: &By, effects: &mut Vec<Effect>) {
-        if *by != By::Person {
-            return;
+fn carry_out(room: &mut Room, decision: Decision, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
+    let (intent, shown) = decision.into_parts();
+    if !intent.wants_it_whole() {
+        shown::is_as_written(&intent, &shown)?;
+    }
+    match intent {
+        Intent::Accept { target, how } => {
+            let ids = shown::decided_on(room, target, &shown)?;
+            accept(room, ids, how, &by, ctx)
         }
-        self.told_held.remove(thread);
-        if self.guard.person_spoke(thread) {
-            effects.push(Effect::Keep(Box::new(Record::Spoke {
-                thread: thread.to_owned(),
-            })));
+        Intent::Reject { target, reason } => {
+            let ids = shown::decided_on(room, target, &shown)?;
+            reject(room, ids, &reason, &by, ctx)
+        }
+        Intent::Grant(id) => {
+            shown::decided_on(room, Target::Item(id), &shown)?;
+            permission::grant(room, id, by, ctx)
+        }
+        Intent::HandOver(number) => {
+            room.may_hand_over(number)?;
+            shown::is_as_shown(room, ItemId::Mention(number), &shown)?;
+            direct::hand_over(room, number, by, ctx)
+        }
+        Intent::RunAgain(number) => direct::run_again(room, number, by, ctx),
+        Intent::Later(id) => match room.inbox.put_off(id) {
+            true => {
+                ctx.keep(Record::PutOff { item: id.to_string() });
+                Ok(Reply::Nothing)
+            }
+            false => Err(not_waiting(id)),
+        },
+        Intent::NextAgent(id) => next_agent(room, id),
+        Intent::Ask { words } => direct::ask_own(room, &words, by, ctx),
+        Intent::Trust(name) => identity::trust(room, &name, ctx),
+        Intent::Auto => {
+            perform::set_mode(room, Mode::Auto, by, ctx);
+            Ok(Reply::Text(
+                "Auto mode: mentions of you are answered at once, within limits.".into(),
+            ))
         }
     }
+}
 
-    /// Whether a message of ours can be sent again after it failed, and the message.
-    pub(in crate::core) fn failed_outgoing(&self, number: u32) -> Option<Outgoing> {
-        let post = self.timeline.post_numbered(number).filter(|post| post.mine)?;
-        self.outbox
-            .get(&post.id)
-            .filter(|one| one.failed.is_some())
-            .cloned()
+fn accept(
+    room: &mut Room,
+    ids: Vec<ItemId>,
+    how: AcceptOptions,
+    by: &By,
+    ctx: &mut Ctx,
+) -> Result<Reply, String> {
+    // Nothing is taken where one of them has no agent, or is not yet looked through.
+    let mut agents = Vec::new();
+    for id in &ids {
+        attachment::is_looked_through(room, *id)?;
+        let chosen = match room.inbox.get(*id).map(|item| &item.matter) {
+            Some(ItemKind::Mention(mention)) => mention.agent.clone(),
+            _ => {
+                agents.push(String::new());
+                continue;
+            }
+        };
+        agents.push(direct::agent_named(room, how.agent.clone().or(chosen))?);
     }
+    for (id, agent) in ids.into_iter().zip(agents) {
+        let Some(item) = room.inbox.take(id) else { continue };
+        person_spoke(room, &item.thread, by, ctx);
+        match &item.matter {
+            ItemKind::Mention(_) => {
+                let decided = Decided::new(by.clone(), Verdict::Accepted);
+                if let ItemId::Mention(number) = id {
+                    identity::accepted_from(room, number, ctx);
+                }
+                start::run(room, &item, &agent, how.clone(), decided, ctx);
+            }
+            ItemKind::Draft(draft) => {
+                if let ItemId::Draft(number) = id {
+                    draft::post_draft(room, number, draft, how.text.clone(), by, ctx);
+                }
+            }
+            ItemKind::Permission(permission) => {
+                permission::note_permission(room, &item, permission, "allowed once", by.clone(), ctx);
+                permission::answer_request(room, permission, ToolAnswer::Allow, ctx);
+            }
+            ItemKind::File(number) => {
+                sharing::note_file_decided(room, *number, by.clone(), Verdict::Accepted, ctx);
+                download::fetch_file(room, *number, ctx);
+            }
+        }
+    }
+    answer::start_next(room, ctx);
+    Ok(Reply::Nothing)
+}
+
+fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, String> {
+    let agents = &room.settings.agents;
+    let Some(ItemKind::Mention(mention)) = room.inbox.get(id).map(|item| &item.matter) else {
+        return Err(format!("{id} is not for an agent to answer."));
+    };
+    if agents.len() < 2 {
+        return Err("There is no other agent to choose: config.toml has the agents.".into());
+    }
+    let now = room.agent_for(mention);
+    let at = agents.iter().position(|name| Some(name) == now.as_ref());
+    let next = agents[at.map_or(0, |at| (at + 1) % agents.len())].clone();
+    let mut mentions = room.inbox.mentions_mut();
+    if let Some((_, mention)) = mentions.find(|(other, _)| *other == id) {
+        mention.agent = Some(next);
+    }
+    drop(mentions);
+    room.inbox.changed(id);
+    Ok(Reply::Nothing)
+}
+
+fn reject(room: &mut Room, ids: Vec<ItemId>, reason: &str, by: &By, ctx: &mut Ctx) -> Result<Reply, String> {
+    let reason = crate::text::clean_line(reason.trim(), crate::core::chat::timeline::LINE_MAX);
+    for id in ids {
+        let Some(item) = room.inbox.take(id) else { continue };
+        let decided = Decided {
+            item: Some(id.to_string()),
+            reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
+            ..Decided::new(by.clone(), Verdict::Rejected)
+        };
+        match &item.matter {
+            ItemKind::Mention(mention) => {
+                let message = Some(mention.key.1.clone());
+                note_decided(room, Decided { message, ..decided }, ctx);
+                let fate = MentionOutcome::Rejected(reason.clone());
+                sharing::decline_all(room, &mention.key, &reason, ctx);
+                settle(room, mention.key.clone(), &item.from.member, fate, ctx);
+            }
+            ItemKind::Draft(draft) => {
+                let message = draft.question.as_ref().map(|(_, key)| key.1.clone());
+                let run = draft.run.clone();
+                note_decided(
+                    room,
+                    Decided {
+                        message,
+                        run,
+                        ..decided
+                    },
+                    ctx,
+                );
+                if let ItemId::Draft(number) = id {
+                    ctx.keep(Record::Dropped { number });
+                }
+                let fate = MentionOutcome::Rejected(reason.clone());
+                if let Some((from, key)) = draft.question.clone().filter(|_| draft.settles()) {
+                    settle(room, key, &from, fate, ctx);
+                }
+            }
+            ItemKind::Permission(permission) => {
+                let why = if reason.is_empty() {
+                    "the person said no".to_owned()
+                } else {
+                    reason.clone()
+                };
+                let answer = format!("refused: {why}");
+                permission::note_permission(room, &item, permission, &answer, by.clone(), ctx);
+                permission::answer_request(room, permission, ToolAnswer::Deny(why), ctx);
+            }
+            ItemKind::File(number) => {
+                sharing::note_file_decided(room, *number, by.clone(), Verdict::Rejected, ctx);
+                download::decline(room, *number, &reason, ctx);
+            }
+        }
+    }
+    Ok(Reply::Nothing)
+}
+
+pub(in crate::core) fn note_decided(room: &Room, mut decided: Decided, ctx: &mut Ctx) {
+    // What a person writes may hold what an agent's words did.
+    let after = decided.edited.as_mut().map(|edited| &mut edited.after);
+    let words = [decided.reason.as_mut(), decided.instructions.as_mut(), after];
+    for words in words.into_iter().flatten() {
+        *words = room.redacted(words);
+    }
+    ctx.audit(audit::Entry::Decided(Box::new(decided)));
+}
+
+/// Notes what became of a mention, on disk too, and tells its sender.
+pub(in crate::core) fn settle(room: &mut Room, key: Key, from: &str, fate: MentionOutcome, ctx: &mut Ctx) {
+    let (state, why) = fate.receipt();
+    ctx.keep(Record::Mention {
+        from: from.to_owned(),
+        id: key.1.clone(),
+        fate: fate.clone(),
+        at: ctx.now,
+    });
+    room.inbox.decided(key.clone(), fate, ctx.now);
+    receive::tell(room, from, &key, state, why, ctx);
+}
+
+/// Somebody decided or wrote in a thread; where it was our own person, it is counted anew.
+pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx: &mut Ctx) {
+    if *by != By::Person {
+        return;
+    }
+    room.told_held.remove(thread);
+    if room.guard.person_spoke(thread) {
+        ctx.keep(Record::Spoke {
+            thread: thread.to_owned(),
+        });
+    }
+}
+
+/// Whether a message of ours can be sent again after it failed, and the message.
+pub(in crate::core) fn failed_outgoing(room: &Room, number: u32) -> Option<Outgoing> {
+    let post = room.timeline.post_numbered(number).filter(|post| post.mine)?;
+    room.outbox
+        .get(&post.id)
+        .filter(|one| one.failed.is_some())
+        .cloned()
 }
 
 pub(in crate::core) fn not_waiting(id: ItemId) -> String {

@@ -3,127 +3,124 @@
 use nexscope_relay::protocol::{body::Chat, same_name};
 
 use crate::core::{
-    Attachment, Attention, Draft, Effect, ItemId, MentionOutcome, Millis, OutgoingText, Record, Room,
+    Attachment, Attention, Ctx, Draft, ItemId, MentionOutcome, OutgoingText, Record, Room,
+    chat::outgoing,
     leading_names,
+    leak::attachment,
     persist::audit::{self, By, Decided, Edited, Verdict},
+    review::decide,
 };
 
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
 
-impl Room {
-    /// A draft waits for our person. `brought` is what its agent has got from outside of its folder.
-    pub(in crate::core) fn draft_waits(
-        &mut self,
-        draft: Draft,
-        brought: String,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> ItemId {
-        let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
-        let number = self.inbox.next_draft();
-        let id = ItemId::Draft(number);
-        let entry = audit::Entry::Draft {
-            item: id.to_string(),
-            run: draft.run.clone(),
-            agent: draft.chat.agent.clone(),
-            answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
-            to: draft.to.clone(),
-            only: draft.only,
-            text,
-            flags,
-        };
-        Self::note_audit(entry, effects);
-        effects.push(Effect::Keep(Box::new(Record::Draft {
+/// A draft waits for our person. `brought` is what its agent has got from outside of its folder.
+pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: String, ctx: &mut Ctx) -> ItemId {
+    let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
+    let number = room.inbox.next_draft();
+    let id = ItemId::Draft(number);
+    let entry = audit::Entry::Draft {
+        item: id.to_string(),
+        run: draft.run.clone(),
+        agent: draft.chat.agent.clone(),
+        answers: draft.question.as_ref().map(|(_, key)| key.1.clone()),
+        to: draft.to.clone(),
+        only: draft.only,
+        text,
+        flags,
+    };
+    ctx.record(
+        entry,
+        Record::Draft {
             number,
-            at: now,
+            at: ctx.now,
             draft: Box::new(draft.clone()),
-        })));
-        self.inbox
-            .add_draft(number, draft, &self.settings.me, self.moment(now));
-        self.look_through(number, brought, effects);
-        effects.push(Effect::Attention(Attention::Item));
-        id
-    }
+        },
+    );
+    room.inbox
+        .add_draft(number, draft, &room.settings.me, room.moment(ctx.now));
+    attachment::look_through(room, number, brought, ctx);
+    ctx.attention(Attention::Item);
+    id
+}
 
-    /// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
-    pub(in crate::core) fn asks_others(&self, text: &str, to: &[String]) -> Vec<String> {
-        let first = text.lines().next().unwrap_or_default();
-        let Ok((names, _)) = leading_names(first) else {
-            return Vec::new();
-        };
-        let others = names.into_iter().filter(|name| !self.is_me(name));
-        let others = others.filter(|name| !to.iter().any(|known| same_name(known, name)));
-        others
-            .map(|name| self.members.get(&name).map_or(name, |member| member.name.clone()))
-            .collect()
-    }
+/// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
+pub(in crate::core) fn asks_others(room: &Room, text: &str, to: &[String]) -> Vec<String> {
+    let first = text.lines().next().unwrap_or_default();
+    let Ok((names, _)) = leading_names(first) else {
+        return Vec::new();
+    };
+    let others = names.into_iter().filter(|name| !room.is_me(name));
+    let others = others.filter(|name| !to.iter().any(|known| same_name(known, name)));
+    others
+        .map(|name| room.members.get(&name).map_or(name, |member| member.name.clone()))
+        .collect()
+}
 
-    /// Our person lets a draft leave, perhaps in other words.
-    pub(in crate::core) fn post_draft(
-        &mut self,
-        number: u32,
-        draft: &Draft,
-        text: Option<String>,
-        by: &By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) {
-        let edited = text.filter(|text| draft.is_edited(text));
-        let id = draft.message.clone().unwrap_or_else(|| self.fresh_id());
-        self.note_decided(
-            Decided {
-                item: Some(ItemId::Draft(number).to_string()),
-                // One that answers nothing is joined to what it becomes.
-                message: draft
-                    .question
-                    .as_ref()
-                    .map_or(Some(id.clone()), |(_, key)| Some(key.1.clone())),
-                run: draft.run.clone(),
-                edited: edited.as_ref().map(|after| Edited {
-                    // What was taken out because it is a secret stays out.
-                    before: audit::without(&draft.chat.text, &draft.flags).0,
-                    after: after.clone(),
-                }),
-                ..Decided::new(by.clone(), Verdict::Posted)
-            },
-            effects,
-        );
-        let edited_by = edited.as_ref().map(|_| self.settings.me.clone());
-        let text = self.fit(edited.unwrap_or_else(|| draft.chat.text.clone()));
-        let chat = Chat {
-            text,
-            edited_by,
-            ..draft.chat.clone()
-        };
-        let words = OutgoingText {
-            to: draft.to.clone(),
-            only: draft.only,
-            thread: draft.thread.clone(),
-            chat,
-            // All were read whole: `is_looked_through` stands before this.
-            files: draft.files.iter().filter_map(Attachment::source).collect(),
-            id: Some(id),
-            draft: Some(number),
-        };
-        self.say(words, now, effects);
-        if let Some((from, key)) = draft.question.clone() {
-            self.settle(key, &from, MentionOutcome::Answered, now, effects);
+/// Our person lets a draft leave, perhaps in other words.
+pub(in crate::core) fn post_draft(
+    room: &mut Room,
+    number: u32,
+    draft: &Draft,
+    text: Option<String>,
+    by: &By,
+    ctx: &mut Ctx,
+) {
+    let edited = text.filter(|text| draft.is_edited(text));
+    let id = draft.message.clone().unwrap_or_else(|| room.fresh_id());
+    decide::note_decided(
+        room,
+        Decided {
+            item: Some(ItemId::Draft(number).to_string()),
+            // One that answers nothing is joined to what it becomes.
+            message: draft
+                .question
+                .as_ref()
+                .map_or(Some(id.clone()), |(_, key)| Some(key.1.clone())),
+            run: draft.run.clone(),
+            edited: edited.as_ref().map(|after| Edited {
+                // What was taken out because it is a secret stays out.
+                before: audit::without(&draft.chat.text, &draft.flags).0,
+                after: after.clone(),
+            }),
+            ..Decided::new(by.clone(), Verdict::Posted)
+        },
+        ctx,
+    );
+    let edited_by = edited.as_ref().map(|_| room.settings.me.clone());
+    let text = fit(room, edited.unwrap_or_else(|| draft.chat.text.clone()));
+    let chat = Chat {
+        text,
+        edited_by,
+        ..draft.chat.clone()
+    };
+    let words = OutgoingText {
+        to: draft.to.clone(),
+        only: draft.only,
+        thread: draft.thread.clone(),
+        chat,
+        // All were read whole: `is_looked_through` stands before this.
+        files: draft.files.iter().filter_map(Attachment::source).collect(),
+        id: Some(id),
+        draft: Some(number),
+    };
+    outgoing::say(room, words, ctx);
+    if let Some((from, key)) = draft.question.clone() {
+        decide::settle(room, key, &from, MentionOutcome::Answered, ctx);
+    }
+}
+
+/// Cuts an answer that no frame could carry, and says so in it.
+pub(in crate::core) fn fit(room: &Room, mut text: String) -> String {
+    let room = room.message_bytes.saturating_sub(ENVELOPE);
+    // JSON writes some characters longer than they are; the cut is repeated until it fits.
+    while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {
+        let mut end = text.len() * 3 / 4;
+        while !text.is_char_boundary(end) {
+            end -= 1;
         }
+        text.truncate(end);
+        text.push_str("\n\n[cut: the answer was longer than the relay carries]");
     }
-
-    /// Cuts an answer that no frame could carry, and says so in it.
-    pub(in crate::core) fn fit(&self, mut text: String) -> String {
-        let room = self.message_bytes.saturating_sub(ENVELOPE);
-        // JSON writes some characters longer than they are; the cut is repeated until it fits.
-        while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {
-            let mut end = text.len() * 3 / 4;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-            text.push_str("\n\n[cut: the answer was longer than the relay carries]");
-        }
-        text
-    }
+    text
 }

@@ -21,7 +21,7 @@ pub(in crate::core) fn key(from: &str, id: &str) -> Key {
 /// What became of a mention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DeliveryStatus {
+pub enum MentionOutcome {
     /// Our person let an agent work on it: the agent's name.
     Accepted(String),
     /// Our person did not: the reason, may be empty.
@@ -34,15 +34,15 @@ pub enum DeliveryStatus {
     Expired,
 }
 
-impl DeliveryStatus {
+impl MentionOutcome {
     /// What the sender is told.
     pub(in crate::core) fn receipt(&self) -> (ReceiptState, String) {
         match self {
-            DeliveryStatus::Accepted(_) => (ReceiptState::Accepted, String::new()),
-            DeliveryStatus::Rejected(why) => (ReceiptState::Rejected, why.clone()),
-            DeliveryStatus::Answered => (ReceiptState::Answered, String::new()),
-            DeliveryStatus::Failed(why) => (ReceiptState::Failed, why.in_words().to_owned()),
-            DeliveryStatus::Expired => (ReceiptState::Expired, String::new()),
+            MentionOutcome::Accepted(_) => (ReceiptState::Accepted, String::new()),
+            MentionOutcome::Rejected(why) => (ReceiptState::Rejected, why.clone()),
+            MentionOutcome::Answered => (ReceiptState::Answered, String::new()),
+            MentionOutcome::Failed(why) => (ReceiptState::Failed, why.in_words().to_owned()),
+            MentionOutcome::Expired => (ReceiptState::Expired, String::new()),
         }
     }
 }
@@ -65,7 +65,7 @@ const DECIDED: usize = 500;
 #[derive(Debug, Default)]
 pub struct Inbox {
     waiting: Vec<Item>,
-    decided: HashMap<Key, DeliveryStatus>,
+    decided: HashMap<Key, MentionOutcome>,
     /// With what mentions were accepted, where that was more than a yes.
     with: HashMap<Key, AcceptOptions>,
     log: VecDeque<Decided>,
@@ -108,7 +108,7 @@ impl Inbox {
     }
 
     /// What became of a message that asked our agent.
-    pub fn fate(&self, post: &Post) -> Option<&DeliveryStatus> {
+    pub fn fate(&self, post: &Post) -> Option<&MentionOutcome> {
         self.decided.get(&key(&post.from, &post.id))
     }
 
@@ -341,15 +341,15 @@ impl Inbox {
     }
 
     /// Notes what became of a mention; it waits no longer.
-    pub(in crate::core) fn decided(&mut self, key: Key, fate: DeliveryStatus, at: Millis) {
+    pub(in crate::core) fn decided(&mut self, key: Key, fate: MentionOutcome, at: Millis) {
         self.take_where(|item| item.mention_key() == Some(&key));
         let what = match &fate {
-            DeliveryStatus::Accepted(agent) => format!("accepted for {agent}"),
-            DeliveryStatus::Rejected(why) if why.is_empty() => "rejected".to_owned(),
-            DeliveryStatus::Rejected(why) => format!("rejected: {why}"),
-            DeliveryStatus::Expired => "expired".to_owned(),
-            DeliveryStatus::Answered => "answered".to_owned(),
-            DeliveryStatus::Failed(why) => format!("failed: {}", why.in_words()),
+            MentionOutcome::Accepted(agent) => format!("accepted for {agent}"),
+            MentionOutcome::Rejected(why) if why.is_empty() => "rejected".to_owned(),
+            MentionOutcome::Rejected(why) => format!("rejected: {why}"),
+            MentionOutcome::Expired => "expired".to_owned(),
+            MentionOutcome::Answered => "answered".to_owned(),
+            MentionOutcome::Failed(why) => format!("failed: {}", why.in_words()),
         };
         self.remember(key.clone(), what, at);
         self.decided.insert(key, fate);
@@ -369,7 +369,7 @@ impl Inbox {
         let accepted = self
             .decided
             .iter()
-            .filter(|(key, fate)| matches!(fate, DeliveryStatus::Accepted(_)) && !drafted(key));
+            .filter(|(key, fate)| matches!(fate, MentionOutcome::Accepted(_)) && !drafted(key));
         let mut keys: Vec<Key> = accepted.map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys

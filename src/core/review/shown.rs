@@ -7,7 +7,7 @@ use std::{fmt, fmt::Debug, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::core::{AcceptOptions, Audience, Item, ItemId, ItemKind, Room};
+use crate::core::{AcceptOptions, Audience, Item, ItemId, ItemKind, Room, runs::direct};
 
 /// What a person wants to be decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,48 +209,11 @@ impl Decision {
 impl Room {
     /// Notes that items were put whole before a person, as they are now. One that does not wait is left out.
     pub(crate) fn shown(&self, ids: &[ItemId]) -> Shown {
-        let digest = |id: &ItemId| Some((*id, self.digest(*id)?));
+        let digest = |id: &ItemId| Some((*id, digest(self, *id)?));
         Shown {
             items: ids.iter().filter_map(digest).collect(),
             words: None,
         }
-    }
-
-    /// What accepting an item depends on: its words, who wrote it, and what would be done with it now.
-    fn digest(&self, id: ItemId) -> Option<Digest> {
-        let item = self.at_hand(id)?;
-        let Item {
-            id,
-            from,
-            text,
-            thread,
-            matter,
-            other_key,
-            // These tell how it waits, not what it is.
-            arrived: _,
-            later: _,
-            version: _,
-            asked_for: _,
-        } = &item;
-        let agent = match matter {
-            ItemKind::Mention(mention) => self.agent_for(mention),
-            _ => None,
-        };
-        let permissions = agent
-            .as_ref()
-            .and_then(|agent| self.settings.permissions.get(agent));
-        let audience = self.audience_of(&item);
-        Some(Digest::of(&(
-            id,
-            from,
-            text,
-            thread,
-            matter,
-            other_key,
-            agent,
-            permissions,
-            audience,
-        )))
     }
 
     /// Who will see what accepting an item brings.
@@ -269,50 +232,87 @@ impl Room {
     pub fn at_hand(&self, id: ItemId) -> Option<Item> {
         match (self.inbox.get(id), id) {
             (Some(item), _) => Some(item.clone()),
-            (None, ItemId::Mention(number)) => self.to_hand_over(number),
+            (None, ItemId::Mention(number)) => direct::to_hand_over(self, number),
             (None, _) => None,
         }
     }
+}
 
-    /// The items that a decision is about: those that are as they were shown. Fails where the person would decide
-    /// on something that they have not seen.
-    pub(in crate::core) fn decided_on(&self, target: Target, shown: &Shown) -> Result<Vec<ItemId>, String> {
-        let waiting = self.items(target)?;
-        let seen: Vec<ItemId> = waiting
-            .iter()
-            .copied()
-            .filter(|id| shown.items().any(|one| one == *id))
-            .collect();
-        for id in &seen {
-            self.is_as_shown(*id, shown)?;
-        }
-        match (seen.is_empty(), target) {
-            (false, _) => Ok(seen),
-            (true, Target::Item(id) | Target::Version(id, _)) => Err(not_shown(id)),
-            (true, Target::Thread(number)) => Err(format!(
-                "Nothing in t{number} has been shown to you whole yet. Open it first."
-            )),
-        }
+/// What accepting an item depends on: its words, who wrote it, and what would be done with it now.
+fn digest(room: &Room, id: ItemId) -> Option<Digest> {
+    let item = room.at_hand(id)?;
+    let Item {
+        id,
+        from,
+        text,
+        thread,
+        matter,
+        other_key,
+        // These tell how it waits, not what it is.
+        arrived: _,
+        later: _,
+        version: _,
+        asked_for: _,
+    } = &item;
+    let agent = match matter {
+        ItemKind::Mention(mention) => room.agent_for(mention),
+        _ => None,
+    };
+    let permissions = agent
+        .as_ref()
+        .and_then(|agent| room.settings.permissions.get(agent));
+    let audience = room.audience_of(&item);
+    Some(Digest::of(&(
+        id,
+        from,
+        text,
+        thread,
+        matter,
+        other_key,
+        agent,
+        permissions,
+        audience,
+    )))
+}
+
+/// The items that a decision is about: those that are as they were shown. Fails where the person would decide
+/// on something that they have not seen.
+pub(in crate::core) fn decided_on(room: &Room, target: Target, shown: &Shown) -> Result<Vec<ItemId>, String> {
+    let waiting = room.items(target)?;
+    let seen: Vec<ItemId> = waiting
+        .iter()
+        .copied()
+        .filter(|id| shown.items().any(|one| one == *id))
+        .collect();
+    for id in &seen {
+        is_as_shown(room, *id, shown)?;
     }
-
-    /// Fails where an item is not as it was shown.
-    pub(in crate::core) fn is_as_shown(&self, id: ItemId, shown: &Shown) -> Result<(), String> {
-        let then = shown.items.iter().find(|(one, _)| *one == id);
-        let then = then.ok_or_else(|| not_shown(id))?.1;
-        match self.digest(id) == Some(then) {
-            true => Ok(()),
-            false => Err(format!(
-                "{id} has changed since it was shown. Read it again, then decide."
-            )),
-        }
+    match (seen.is_empty(), target) {
+        (false, _) => Ok(seen),
+        (true, Target::Item(id) | Target::Version(id, _)) => Err(not_shown(id)),
+        (true, Target::Thread(number)) => Err(format!(
+            "Nothing in t{number} has been shown to you whole yet. Open it first."
+        )),
     }
+}
 
-    /// Fails where the words of a decision are not those that the person wrote.
-    pub(in crate::core) fn is_as_written(intent: &Intent, shown: &Shown) -> Result<(), String> {
-        match shown.words == Some(Digest::of(intent)) {
-            true => Ok(()),
-            false => Err("That was not written by you. Nothing was decided.".into()),
-        }
+/// Fails where an item is not as it was shown.
+pub(in crate::core) fn is_as_shown(room: &Room, id: ItemId, shown: &Shown) -> Result<(), String> {
+    let then = shown.items.iter().find(|(one, _)| *one == id);
+    let then = then.ok_or_else(|| not_shown(id))?.1;
+    match digest(room, id) == Some(then) {
+        true => Ok(()),
+        false => Err(format!(
+            "{id} has changed since it was shown. Read it again, then decide."
+        )),
+    }
+}
+
+/// Fails where the words of a decision are not those that the person wrote.
+pub(in crate::core) fn is_as_written(intent: &Intent, shown: &Shown) -> Result<(), String> {
+    match shown.words == Some(Digest::of(intent)) {
+        true => Ok(()),
+        false => Err("That was not written by you. Nothing was decided.".into()),
     }
 }
 

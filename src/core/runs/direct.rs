@@ -3,20 +3,18 @@
 use nexscope_relay::protocol::body::Chat;
 
 use crate::core::{
-    AcceptOptions, Effect, Item, ItemId, MentionOutcome, Millis, Moment, OutgoingText, Reply, Room,
+    AcceptOptions, Ctx, Item, ItemId, MentionOutcome, Moment, OutgoingText, Reply, Room,
+    chat::outgoing,
+    perform,
     persist::audit::{By, Decided, Verdict},
-    review::{decide::not_waiting, inbox::key},
+    review::{
+        decide::{self, not_waiting},
+        inbox::key,
+    },
+    runs::{answer, start},
 };
 
 impl Room {
-    /// A message of the timeline as the item that it is once it is handed to an agent; none where it cannot be.
-    pub fn to_hand_over(&self, number: u32) -> Option<Item> {
-        let post = self.timeline.post_numbered(number)?;
-        self.may_hand_over(number).ok()?;
-        // How long it has been there is not told.
-        Some(Item::of_mention(post, false, None, Moment::default()))
-    }
-
     /// Fails, with a sentence, where a message cannot be handed to an agent.
     pub fn may_hand_over(&self, number: u32) -> Result<(), String> {
         let post = self.timeline.post_numbered(number);
@@ -34,128 +32,120 @@ impl Room {
         }
         Ok(())
     }
+}
 
-    /// A message is handed to an agent, as if it had asked.
-    pub(in crate::core) fn hand_over(
-        &mut self,
-        number: u32,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        self.begin(number, AcceptOptions::default(), by, now, effects)
+/// A message of the timeline as the item that it is once it is handed to an agent; none where it cannot be.
+pub(in crate::core) fn to_hand_over(room: &Room, number: u32) -> Option<Item> {
+    let post = room.timeline.post_numbered(number)?;
+    room.may_hand_over(number).ok()?;
+    // How long it has been there is not told.
+    Some(Item::of_mention(post, false, None, Moment::default()))
+}
+
+/// A message is handed to an agent, as if it had asked.
+pub(in crate::core) fn hand_over(
+    room: &mut Room,
+    number: u32,
+    by: By,
+    ctx: &mut Ctx,
+) -> Result<Reply, String> {
+    begin(room, number, AcceptOptions::default(), by, ctx)
+}
+
+/// What was accepted and failed runs again as it was accepted: with the words, and the instructions, of then.
+pub(in crate::core) fn run_again(
+    room: &mut Room,
+    number: u32,
+    by: By,
+    ctx: &mut Ctx,
+) -> Result<Reply, String> {
+    let post = room.timeline.post_numbered(number);
+    let failed = post.filter(|post| matches!(room.inbox.fate(post), Some(MentionOutcome::Failed(_))));
+    let post = failed.ok_or_else(|| format!("m{number} has not failed. Only what failed runs again."))?;
+    let how = room.inbox.accepted_with(&key(&post.from, &post.id)).clone();
+    begin(room, number, how, by, ctx)
+}
+
+fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
+    let post = room.timeline.post_numbered(number).cloned();
+    let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
+    if room.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
+        return Err(format!("An agent of yours is already working on m{number}."));
     }
-
-    /// What was accepted and failed runs again as it was accepted: with the words, and the instructions, of then.
-    pub(in crate::core) fn run_again(
-        &mut self,
-        number: u32,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let post = self.timeline.post_numbered(number);
-        let failed = post.filter(|post| matches!(self.inbox.fate(post), Some(MentionOutcome::Failed(_))));
-        let post = failed.ok_or_else(|| format!("m{number} has not failed. Only what failed runs again."))?;
-        let how = self.inbox.accepted_with(&key(&post.from, &post.id)).clone();
-        self.begin(number, how, by, now, effects)
+    let chosen = agent_named(room, how.agent.clone());
+    let agent = chosen.or_else(|_| agent_named(room, None))?;
+    let id = ItemId::Mention(number);
+    if room.inbox.get(id).is_none() {
+        room.inbox.add(&post, false, None, room.moment(ctx.now));
     }
+    let Some(item) = room.inbox.take(id) else {
+        return Err(not_waiting(id));
+    };
+    decide::person_spoke(room, &item.thread, &by, ctx);
+    let decided = Decided::new(by, Verdict::HandedOver);
+    start::run(room, &item, &agent, how, decided, ctx);
+    answer::start_next(room, ctx);
+    Ok(Reply::Nothing)
+}
 
-    fn begin(
-        &mut self,
-        number: u32,
-        how: AcceptOptions,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let post = self.timeline.post_numbered(number).cloned();
-        let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-        if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
-            return Err(format!("An agent of yours is already working on m{number}."));
-        }
-        let chosen = self.agent_named(how.agent.clone());
-        let agent = chosen.or_else(|_| self.agent_named(None))?;
-        let id = ItemId::Mention(number);
-        if self.inbox.get(id).is_none() {
-            self.inbox.add(&post, false, None, self.moment(now));
-        }
-        let Some(item) = self.inbox.take(id) else {
-            return Err(not_waiting(id));
-        };
-        self.person_spoke(&item.thread, &by, effects);
-        let decided = Decided::new(by, Verdict::HandedOver);
-        self.run(&item, &agent, how, decided, now, effects);
-        self.start_next(now, effects);
-        Ok(Reply::Nothing)
+/// Our person asks their own agent: everybody sees the question, and the answer.
+pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
+    let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
+    let named = agent_named(room, Some(first.to_owned()))
+        .ok()
+        .filter(|_| !rest.trim().is_empty());
+    let (agent, text) = match named {
+        Some(agent) => (agent, rest.trim()),
+        None => (agent_named(room, None)?, words.trim()),
+    };
+    if text.is_empty() {
+        return Err("There is nothing to ask yet: write a text behind /ask.".into());
     }
-
-    /// Our person asks their own agent: everybody sees the question, and the answer.
-    pub(in crate::core) fn ask_own(
-        &mut self,
-        words: &str,
-        by: By,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, String> {
-        let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
-        let named = self
-            .agent_named(Some(first.to_owned()))
-            .ok()
-            .filter(|_| !rest.trim().is_empty());
-        let (agent, text) = match named {
-            Some(agent) => (agent, rest.trim()),
-            None => (self.agent_named(None)?, words.trim()),
-        };
-        if text.is_empty() {
-            return Err("There is nothing to ask yet: write a text behind /ask.".into());
-        }
-        let chat = Chat {
-            text: text.to_owned(),
-            ..Chat::default()
-        };
-        self.fits(&chat, 0)?;
-        let words = OutgoingText {
-            chat,
-            ..OutgoingText::default()
-        };
-        let number = self.say(words, now, effects);
-        if let Some(post) = self.timeline.post_numbered(number).cloned() {
-            self.inbox.add(&post, false, None, self.moment(now));
-        }
-        if let Some(item) = self.inbox.take(ItemId::Mention(number)) {
-            let decided = Decided::new(by, Verdict::Asked);
-            self.run(&item, &agent, AcceptOptions::default(), decided, now, effects);
-            self.start_next(now, effects);
-        }
-        Ok(Reply::Said(number))
+    let chat = Chat {
+        text: text.to_owned(),
+        ..Chat::default()
+    };
+    perform::fits(room, &chat, 0)?;
+    let words = OutgoingText {
+        chat,
+        ..OutgoingText::default()
+    };
+    let number = outgoing::say(room, words, ctx);
+    if let Some(post) = room.timeline.post_numbered(number).cloned() {
+        room.inbox.add(&post, false, None, room.moment(ctx.now));
     }
-
-    /// An agent by its name, or the usual one, which its person has said yes to.
-    pub(in crate::core) fn agent_named(&self, name: Option<String>) -> Result<String, String> {
-        let agent = self.agent_called(name)?;
-        match self.settings.unconfirmed.get(&agent) {
-            Some(reach) => Err(format!(
-                "{agent} {reach}: /trust {agent} allows that, once and for all."
-            )),
-            None => Ok(agent),
-        }
+    if let Some(item) = room.inbox.take(ItemId::Mention(number)) {
+        let decided = Decided::new(by, Verdict::Asked);
+        start::run(room, &item, &agent, AcceptOptions::default(), decided, ctx);
+        answer::start_next(room, ctx);
     }
+    Ok(Reply::Said(number))
+}
 
-    fn agent_called(&self, name: Option<String>) -> Result<String, String> {
-        let known = &self.settings.agents;
-        match name {
-            Some(name) => known
-                .iter()
-                .find(|one| one.eq_ignore_ascii_case(&name))
-                .cloned()
-                .ok_or_else(|| format!("There is no agent {name}; there is {}.", list(known))),
-            None => self.settings.default_agent().ok_or_else(|| {
-                "No agent is configured: add an [agents.NAME] table to config.toml, for example \
+/// An agent by its name, or the usual one, which its person has said yes to.
+pub(in crate::core) fn agent_named(room: &Room, name: Option<String>) -> Result<String, String> {
+    let agent = agent_called(room, name)?;
+    match room.settings.unconfirmed.get(&agent) {
+        Some(reach) => Err(format!(
+            "{agent} {reach}: /trust {agent} allows that, once and for all."
+        )),
+        None => Ok(agent),
+    }
+}
+
+fn agent_called(room: &Room, name: Option<String>) -> Result<String, String> {
+    let known = &room.settings.agents;
+    match name {
+        Some(name) => known
+            .iter()
+            .find(|one| one.eq_ignore_ascii_case(&name))
+            .cloned()
+            .ok_or_else(|| format!("There is no agent {name}; there is {}.", list(known))),
+        None => room.settings.default_agent().ok_or_else(|| {
+            "No agent is configured: add an [agents.NAME] table to config.toml, for example \
                  kind = \"claude\"."
-                    .to_owned()
-            }),
-        }
+                .to_owned()
+        }),
     }
 }
 

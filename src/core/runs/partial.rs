@@ -5,11 +5,12 @@ use nexscope_relay::protocol::{Signal, body::SignalBody, is_id, same_name};
 
 use crate::{
     core::{
-        Connection, Effect, Review, Room, Run,
+        Connection, Ctx, Review, Room, Run,
+        chat::outgoing,
         leak::secrets,
         persist::audit,
-        review::inbox::key,
-        runs::{ask::Speaker, may_bring_files},
+        review::{draft, inbox::key},
+        runs::{answer, ask::Speaker, may_bring_files},
     },
     text,
 };
@@ -79,114 +80,109 @@ impl PartialAnswers {
     }
 }
 
-impl Room {
-    /// More of another member's answer is there; without words it is taken back.
-    pub(in crate::core) fn grows(&mut self, signal: &Signal, of: &str, words: &str) {
-        let said = self.known.contains(&key(&signal.from, of));
-        let Some(member) = self
-            .members
-            .get(&signal.from)
-            .filter(|member| is_id(of) && !said && !member.doubtful)
-        else {
-            return;
-        };
-        // Which of its agents it is, is not told: the one that writes, or the only one.
-        let writes = member
-            .doing
-            .iter()
-            .find(|(_, activity)| **activity == nexscope_relay::protocol::body::Activity::Writing);
-        let agent = writes.map(|(agent, _)| agent).or(member.agents.first());
-        let text = text::clean(words).text;
-        let new = RemotePartial {
-            from: Speaker {
-                member: member.name.clone(),
-                agent: Some(agent.cloned().unwrap_or_else(|| "agent".into())),
-            },
-            thread: signal.thread.clone(),
-            text: the_end(&text).to_owned(),
-            of: of.to_owned(),
-        };
-        if new.text.trim().is_empty() {
-            let other = |one: &RemotePartial| one.of != of || !same_name(&one.from.member, &new.from.member);
-            return self.growing.0.retain(other);
-        }
-        self.growing.put(new);
+/// More of another member's answer is there; without words it is taken back.
+pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: &str) {
+    let said = room.known.contains(&key(&signal.from, of));
+    let Some(member) = room
+        .members
+        .get(&signal.from)
+        .filter(|member| is_id(of) && !said && !member.doubtful)
+    else {
+        return;
+    };
+    // Which of its agents it is, is not told: the one that writes, or the only one.
+    let writes = member
+        .doing
+        .iter()
+        .find(|(_, activity)| **activity == nexscope_relay::protocol::body::Activity::Writing);
+    let agent = writes.map(|(agent, _)| agent).or(member.agents.first());
+    let text = text::clean(words).text;
+    let new = RemotePartial {
+        from: Speaker {
+            member: member.name.clone(),
+            agent: Some(agent.cloned().unwrap_or_else(|| "agent".into())),
+        },
+        thread: signal.thread.clone(),
+        text: the_end(&text).to_owned(),
+        of: of.to_owned(),
+    };
+    if new.text.trim().is_empty() {
+        let other = |one: &RemotePartial| one.of != of || !same_name(&one.from.member, &new.from.member);
+        return room.growing.0.retain(other);
     }
+    room.growing.put(new);
+}
 
-    /// Shows others more of a run's answer, as far as it may be shown by now.
-    pub(in crate::core) fn show_growing(&mut self, id: &str, effects: &mut Vec<Effect>) {
-        let Some(run) = self.runs.get(id).filter(|run| self.may_be_shown(run)).cloned() else {
-            return;
-        };
-        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let (to, _) = self.answers_to(&run);
-        // The whole of it is looked at, with what stays behind: that may begin in what would leave.
-        let found = run.growing.stopped
-            || may_bring_files(&run.partial)
-            || !secrets::secrets(&run.partial, own.as_slice()).is_empty()
-            || !self.asks_others(&run.partial, &to).is_empty();
-        if found {
-            if let Some(run) = self.runs.get_mut(id) {
-                run.growing.stopped = true;
-            }
-            return self.withdraw(&run, effects);
+/// Shows others more of a run's answer, as far as it may be shown by now.
+pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
+    let Some(run) = room.runs.get(id).filter(|run| may_be_shown(room, run)).cloned() else {
+        return;
+    };
+    let own = room.settings.token.as_ref().map(|token| token.0.as_str());
+    let (to, _) = answer::answers_to(room, &run);
+    // The whole of it is looked at, with what stays behind: that may begin in what would leave.
+    let found = run.growing.stopped
+        || may_bring_files(&run.partial)
+        || !secrets::secrets(&run.partial, own.as_slice()).is_empty()
+        || !draft::asks_others(room, &run.partial, &to).is_empty();
+    if found {
+        if let Some(run) = room.runs.get_mut(id) {
+            run.growing.stopped = true;
         }
-        let whole = settled(&run.partial);
-        // What no frame could carry is seen when it is said.
-        if whole.is_empty() || whole == run.growing.text || whole.len() > self.message_bytes / 4 {
-            return;
-        }
-        let message = run.growing.id.clone().unwrap_or_else(|| self.fresh_id());
-        let new = whole.strip_prefix(run.growing.text.as_str()).unwrap_or(whole);
-        Self::note_audit(
-            audit::Entry::Shown {
-                run: run.id.clone(),
-                message: message.clone(),
-                text: new.to_owned(),
-            },
-            effects,
-        );
-        self.signal_partial(&run, &message, whole, effects);
-        if let Some(run) = self.runs.get_mut(id) {
-            run.growing.id = Some(message);
-            whole.clone_into(&mut run.growing.text);
-        }
+        return withdraw(room, &run, ctx);
     }
+    let whole = settled(&run.partial);
+    // What no frame could carry is seen when it is said.
+    if whole.is_empty() || whole == run.growing.text || whole.len() > room.message_bytes / 4 {
+        return;
+    }
+    let message = run.growing.id.clone().unwrap_or_else(|| room.fresh_id());
+    let new = whole.strip_prefix(run.growing.text.as_str()).unwrap_or(whole);
+    ctx.audit(audit::Entry::Shown {
+        run: run.id.clone(),
+        message: message.clone(),
+        text: new.to_owned(),
+    });
+    signal_partial(room, &run, &message, whole, ctx);
+    if let Some(run) = room.runs.get_mut(id) {
+        run.growing.id = Some(message);
+        whole.clone_into(&mut run.growing.text);
+    }
+}
 
-    /// Whether anything of a run's answer may be shown before its end, or was and is to be taken back: not
-    /// where a person is to see it first, nor to a name that may be somebody else's by now.
-    fn may_be_shown(&self, run: &Run) -> bool {
-        let session = self.runs.session(&run.thread, &run.ask.agent);
-        let outside = session.is_some_and(|session| {
-            run.ask.resume.as_ref() == Some(&session.id) && !session.outside.paths.is_empty()
-        });
-        let (to, _) = self.answers_to(run);
-        let doubtful = to.iter().any(|name| self.members.is_doubtful(name));
-        let drafted = run.review || self.settings.review == Review::Always || outside;
-        let is_new = !run.growing.stopped || !run.growing.text.is_empty();
-        self.settings.share_partial
-            && self.connection == Connection::Online
-            && is_new
-            && !(drafted || doubtful || run.stopping)
-    }
+/// Whether anything of a run's answer may be shown before its end, or was and is to be taken back: not
+/// where a person is to see it first, nor to a name that may be somebody else's by now.
+fn may_be_shown(room: &Room, run: &Run) -> bool {
+    let session = room.runs.session(&run.thread, &run.ask.agent);
+    let outside = session.is_some_and(|session| {
+        run.ask.resume.as_ref() == Some(&session.id) && !session.outside.paths.is_empty()
+    });
+    let (to, _) = answer::answers_to(room, run);
+    let doubtful = to.iter().any(|name| room.members.is_doubtful(name));
+    let drafted = run.review || room.settings.review == Review::Always || outside;
+    let is_new = !run.growing.stopped || !run.growing.text.is_empty();
+    room.settings.share_partial
+        && room.connection == Connection::Online
+        && is_new
+        && !(drafted || doubtful || run.stopping)
+}
 
-    /// What was shown of an answer is taken back: it is not said, or not yet.
-    pub(in crate::core) fn withdraw(&mut self, run: &Run, effects: &mut Vec<Effect>) {
-        if let Some(id) = run.growing.id.as_ref().filter(|_| !run.growing.text.is_empty()) {
-            self.signal_partial(run, id, "", effects);
-        }
-        if let Some(run) = self.runs.get_mut(&run.id) {
-            run.growing.text.clear();
-        }
+/// What was shown of an answer is taken back: it is not said, or not yet.
+pub(in crate::core) fn withdraw(room: &mut Room, run: &Run, ctx: &mut Ctx) {
+    if let Some(id) = run.growing.id.as_ref().filter(|_| !run.growing.text.is_empty()) {
+        signal_partial(room, run, id, "", ctx);
     }
+    if let Some(run) = room.runs.get_mut(&run.id) {
+        run.growing.text.clear();
+    }
+}
 
-    fn signal_partial(&self, run: &Run, of: &str, text: &str, effects: &mut Vec<Effect>) {
-        let body = SignalBody::Partial {
-            of: of.to_owned(),
-            text: text.to_owned(),
-        };
-        self.signal(&run.audience, &run.thread, &body, effects);
-    }
+fn signal_partial(room: &Room, run: &Run, of: &str, text: &str, ctx: &mut Ctx) {
+    let body = SignalBody::Partial {
+        of: of.to_owned(),
+        text: text.to_owned(),
+    };
+    outgoing::signal(room, &run.audience, &run.thread, &body, ctx);
 }
 
 /// The paragraphs that are whole, but for the last of them: what begins in one and ends in the next is still

@@ -4,7 +4,8 @@
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use crate::core::{
-    Attachment, Audience, Draft, Effect, ItemId, Millis, Room, Target, files::AgentFile, leak::secrets,
+    Attachment, Audience, Ctx, Draft, Effect, ItemId, Millis, Room, Target, files::AgentFile, leak::secrets,
+    perform, review::draft,
 };
 
 /// Words that an agent of ours sends without having been asked.
@@ -29,51 +30,9 @@ pub struct UnpromptedText {
 impl Room {
     /// Makes a draft of what an agent says unasked. Fails with a sentence that says what to do.
     pub fn drafted(&mut self, words: UnpromptedText, now: Millis) -> (Vec<Effect>, Result<ItemId, String>) {
-        let mut effects = Vec::new();
-        let result = self.draft_of(words, now, &mut effects);
-        (effects, result)
-    }
-
-    fn draft_of(
-        &mut self,
-        words: UnpromptedText,
-        now: Millis,
-        effects: &mut Vec<Effect>,
-    ) -> Result<ItemId, String> {
-        if words.text.trim().is_empty() && words.files.is_empty() {
-            return Err("There is nothing to say yet: give a text.".into());
-        }
-        let Addressed {
-            to,
-            only,
-            thread,
-            asks,
-        } = self.addressed(words.to, words.thread, words.public, words.note)?;
-        let chat = Chat {
-            text: self.fit(words.text),
-            origin: Origin::Agent,
-            agent: Some(words.agent),
-            asks,
-            ..Chat::default()
-        };
-        let own = self.settings.token.as_ref().map(|token| token.0.as_str());
-        let flags = secrets::secrets(&chat.text, own.as_slice());
-        let draft = Draft {
-            to,
-            only,
-            flags,
-            outside: Vec::new(),
-            asks_others: Vec::new(),
-            post: None,
-            run: None,
-            thread,
-            question: None,
-            chat,
-            files: words.files.into_iter().map(Attachment::new).collect(),
-            message: None,
-            unfinished: None,
-        };
-        Ok(self.draft_waits(draft, String::new(), now, effects))
+        let mut ctx = Ctx::new(now);
+        let result = draft_of(self, words, &mut ctx);
+        (ctx.into_effects(), result)
     }
 
     /// Marks what a program has asked to be decided; nothing is decided. Returns what is marked. Fails where
@@ -87,6 +46,43 @@ impl Room {
     }
 }
 
+fn draft_of(room: &mut Room, words: UnpromptedText, ctx: &mut Ctx) -> Result<ItemId, String> {
+    if words.text.trim().is_empty() && words.files.is_empty() {
+        return Err("There is nothing to say yet: give a text.".into());
+    }
+    let Addressed {
+        to,
+        only,
+        thread,
+        asks,
+    } = addressed(room, words.to, words.thread, words.public, words.note)?;
+    let chat = Chat {
+        text: draft::fit(room, words.text),
+        origin: Origin::Agent,
+        agent: Some(words.agent),
+        asks,
+        ..Chat::default()
+    };
+    let own = room.settings.token.as_ref().map(|token| token.0.as_str());
+    let flags = secrets::secrets(&chat.text, own.as_slice());
+    let draft = Draft {
+        to,
+        only,
+        flags,
+        outside: Vec::new(),
+        asks_others: Vec::new(),
+        post: None,
+        run: None,
+        thread,
+        question: None,
+        chat,
+        files: words.files.into_iter().map(Attachment::new).collect(),
+        message: None,
+        unfinished: None,
+    };
+    Ok(draft::draft_waits(room, draft, String::new(), ctx))
+}
+
 /// Who words go to, worked out.
 pub(in crate::core) struct Addressed {
     pub to: Vec<String>,
@@ -95,58 +91,56 @@ pub(in crate::core) struct Addressed {
     pub asks: bool,
 }
 
-impl Room {
-    /// Works out who sees words: those named, or all; in a thread its audience, and nobody else.
-    pub(in crate::core) fn addressed(
-        &self,
-        to: Vec<String>,
-        thread: Option<u32>,
-        public: bool,
-        note: bool,
-    ) -> Result<Addressed, String> {
-        let thread = match thread {
-            None => None,
-            Some(number) => Some(
-                self.threads
-                    .numbered(number)
-                    .ok_or_else(|| format!("There is no thread t{number}."))?,
-            ),
-        };
-        let named = self.spelled(to)?;
-        let asks = !named.is_empty() && !note;
-        let Some(thread) = thread else {
-            let direct = self.settings.mentions == crate::core::Mentions::Direct || note;
-            let only = direct && !public && !named.is_empty();
-            return Ok(Addressed {
-                to: named,
-                only,
-                thread: None,
-                asks,
-            });
-        };
-        let (to, only) = match &thread.audience {
-            Audience::Everyone => (named, false),
-            Audience::Only(members) => {
-                let known = |name: &String| {
-                    members
-                        .iter()
-                        .any(|one| nexscope_relay::protocol::same_name(one, name))
-                };
-                if let Some(name) = named.iter().find(|name| !known(name)) {
-                    return Err(format!(
-                        "{name} does not see t{}, which is for {}; write outside the thread.",
-                        thread.number,
-                        thread.audience.in_words()
-                    ));
-                }
-                (if asks { named } else { members.clone() }, true)
-            }
-        };
-        Ok(Addressed {
-            to,
+/// Works out who sees words: those named, or all; in a thread its audience, and nobody else.
+pub(in crate::core) fn addressed(
+    room: &Room,
+    to: Vec<String>,
+    thread: Option<u32>,
+    public: bool,
+    note: bool,
+) -> Result<Addressed, String> {
+    let thread = match thread {
+        None => None,
+        Some(number) => Some(
+            room.threads
+                .numbered(number)
+                .ok_or_else(|| format!("There is no thread t{number}."))?,
+        ),
+    };
+    let named = perform::spelled(room, to)?;
+    let asks = !named.is_empty() && !note;
+    let Some(thread) = thread else {
+        let direct = room.settings.mentions == crate::core::Mentions::Direct || note;
+        let only = direct && !public && !named.is_empty();
+        return Ok(Addressed {
+            to: named,
             only,
-            thread: Some(thread.id.clone()),
+            thread: None,
             asks,
-        })
-    }
+        });
+    };
+    let (to, only) = match &thread.audience {
+        Audience::Everyone => (named, false),
+        Audience::Only(members) => {
+            let known = |name: &String| {
+                members
+                    .iter()
+                    .any(|one| nexscope_relay::protocol::same_name(one, name))
+            };
+            if let Some(name) = named.iter().find(|name| !known(name)) {
+                return Err(format!(
+                    "{name} does not see t{}, which is for {}; write outside the thread.",
+                    thread.number,
+                    thread.audience.in_words()
+                ));
+            }
+            (if asks { named } else { members.clone() }, true)
+        }
+    };
+    Ok(Addressed {
+        to,
+        only,
+        thread: Some(thread.id.clone()),
+        asks,
+    })
 }

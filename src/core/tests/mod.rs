@@ -12,7 +12,7 @@ mod runs;
 
 use nexscope_relay::protocol::{
     self as wire, Ack, Frame, Limits, Member, Message, Presence, PresenceEvent, Resumed, Status, Welcome,
-    body::{Body, Chat, Origin, Receipt, ReceiptState},
+    body::{Body, Chat, Origin, Receipt, ReceiptState, SignalBody},
 };
 
 use super::*;

@@ -419,11 +419,9 @@ fn a_flood_of_names_does_not_end_pinning() {
     for nth in 0..crate::core::chat::pins::NAMES + 10 {
         let member = with_key(&format!("n{nth}"), Some("0000000000000000"));
         let news = world.room.members.put(member, true);
-        let mut effects = Vec::new();
-        world
-            .room
-            .keys_seen(news.into_iter().collect(), NOW, &mut effects);
-        world.follow(effects);
+        let mut ctx = Ctx::new(NOW);
+        crate::core::chat::identity::keys_seen(&mut world.room, news.into_iter().collect(), &mut ctx);
+        world.follow(ctx.into_effects());
         world.room.members.remove(&format!("n{nth}"));
     }
     world.comes(PresenceEvent::Join, "dan", Some(BOB));

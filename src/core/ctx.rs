@@ -1,0 +1,75 @@
+//! One step of a room: when it happens, and what it wants done outside.
+
+use crate::core::{Attention, Effect, Millis, Outbound, Record, persist::audit::Entry};
+
+/// The context of one step.
+#[derive(Debug)]
+pub(in crate::core) struct Ctx {
+    /// When the step happens.
+    pub now: Millis,
+    effects: Vec<Effect>,
+    replays: bool,
+}
+
+impl Ctx {
+    pub fn new(now: Millis) -> Self {
+        Self {
+            now,
+            effects: Vec::new(),
+            replays: false,
+        }
+    }
+
+    /// The context of something that comes from the journal: nothing follows from it.
+    pub fn replay(at: Millis) -> Self {
+        Self {
+            replays: true,
+            ..Self::new(at)
+        }
+    }
+
+    pub fn replays(&self) -> bool {
+        self.replays
+    }
+
+    pub fn push(&mut self, effect: Effect) {
+        if !self.replays {
+            self.effects.push(effect);
+        }
+    }
+
+    /// Writes a record to the journal.
+    pub fn keep(&mut self, record: Record) {
+        self.push(Effect::Keep(Box::new(record)));
+    }
+
+    /// Notes something in the audit log.
+    pub fn audit(&mut self, entry: Entry) {
+        self.push(Effect::Audit(Box::new(entry)));
+    }
+
+    /// Writes an audit entry and the record of the same thing, in this order: what the journal holds, the audit log
+    /// holds.
+    pub fn record(&mut self, entry: Entry, record: Record) {
+        self.audit(entry);
+        self.keep(record);
+    }
+
+    pub fn send(&mut self, frame: Outbound) {
+        self.push(Effect::Send(frame));
+    }
+
+    pub fn attention(&mut self, why: Attention) {
+        self.push(Effect::Attention(why));
+    }
+
+    /// What another part of the same step wants done, behind what is wanted already.
+    pub fn append(&mut self, other: Ctx) {
+        other.effects.into_iter().for_each(|effect| self.push(effect));
+    }
+
+    /// Everything that the step wants done, in order.
+    pub fn into_effects(self) -> Vec<Effect> {
+        self.effects
+    }
+}
