@@ -118,7 +118,7 @@ async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
     online(&mut carol).await;
     // His person has let auto mode answer both.
     for name in ["alice", "carol"] {
-        while bob.room.members.get(name).is_none() {
+        while bob.room.chat.members().get(name).is_none() {
             bob.step().await;
         }
         let intent = Intent::Trust(name.to_owned());

@@ -40,7 +40,8 @@ impl Client {
         };
         let thread = self
             .room
-            .threads
+            .chat
+            .threads()
             .get(&run.thread)
             .map_or(0, |thread| thread.number);
         let (answer, answered) = oneshot::channel();

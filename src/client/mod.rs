@@ -256,7 +256,7 @@ impl Client {
         self.room.time_passes(self.clock.now());
         let (effects, result) = self.room.decide(decision, by, now());
         self.carry_out(effects);
-        let inbox = &self.room.inbox;
+        let inbox = &self.room.review.inbox();
         self.looking
             .keep_only(|number| inbox.get(ItemId::Draft(number)).is_some());
         self.clients.decided();
@@ -367,7 +367,7 @@ impl Client {
         }
         // What was said last, such as that a run was stopped, goes to the disk before it goes to the relay.
         let told = async {
-            while self.room.connection == Connection::Online && self.room.outbox.unacked() > 0 {
+            while self.room.connection == Connection::Online && self.room.chat.outbox().unacked() > 0 {
                 self.step().await;
             }
         };

@@ -56,7 +56,7 @@ impl Client {
             );
         }
         self.no_run()?;
-        if self.room.offers.open().any(Offer::is_moving) {
+        if self.room.files.open().any(Offer::is_moving) {
             return Err("A file is on its way. Wait for it, or end it with /cancel, then try again.".into());
         }
         Ok(())

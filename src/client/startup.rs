@@ -154,7 +154,7 @@ impl Startup {
             Some(host) => host.reachable(),
             None => target,
         };
-        let began = room.timeline.entries().len();
+        let began = room.chat.timeline().entries().len();
         let control = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
         let entry = Entry {
             pid: std::process::id(),

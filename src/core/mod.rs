@@ -19,12 +19,11 @@ mod steady;
 mod tests;
 mod token;
 
-use std::collections::{HashMap, HashSet};
-
-use nexscope_relay::protocol::{Code, Frame, Resume, Status, Welcome, body::ReceiptState};
+use nexscope_relay::protocol::{Code, Frame, Resume, Status, Welcome};
 
 pub use auto::budget::{Budget, BudgetUse, Unit};
 pub use auto::limits::{Guard, Limits};
+pub use chat::ChatState;
 pub use chat::address::leading_names;
 pub use chat::group_answers::Recipient;
 pub use chat::members::{Members, RoomMember};
@@ -38,6 +37,7 @@ pub use leak::attachment::{Attachment, LOOKED_THROUGH, ScanResult};
 pub use leak::secrets::{Flag, secrets};
 pub use perform::{Command, Reply, UPDATE};
 pub use persist::record::{Kept, Record};
+pub use review::ReviewState;
 pub use review::decide::{AcceptOptions, Person};
 pub use review::grant::Grants;
 pub use review::inbox::{Decided, Inbox, MentionOutcome};
@@ -52,12 +52,11 @@ pub use settings::{FileRules, Mentions, Review, Settings};
 pub use steady::{ClockReading, Moment, Steady};
 pub use token::Token;
 
-use chat::group_answers::GroupAnswers;
-use chat::seen_ids::SeenIds;
+use auto::AutoState;
 use ctx::Ctx;
 use persist::audit;
-use review::inbox::Key;
 use runs::ask::Ask;
+use steady::Clock;
 
 use crate::core::{
     auto::dispatch,
@@ -230,94 +229,37 @@ pub enum Outbound {
 /// Where fresh ids come from; each id is new for all time, and later ones sort behind earlier ones (UUIDv7).
 pub type Ids = Box<dyn FnMut() -> String + Send>;
 
-/// The state of one room.
+/// The state of one room. Each part is changed only by the core; front ends read it.
 pub struct Room {
-    /// Who we are and what we wish.
+    /// Who we are, and what was configured.
     pub settings: Settings,
     /// How the connection stands.
     pub connection: Connection,
-    /// What the relay calls itself: program and version.
-    pub relay: String,
-    /// Everybody in it.
-    pub members: Members,
-    /// What was said and what happened.
-    pub timeline: Timeline,
-    /// Which messages belong together.
-    pub threads: Threads,
-    /// What waits for the person.
-    pub inbox: Inbox,
-    /// Our own messages, and what became of them.
-    pub outbox: Outbox,
+    /// Members, messages and their receipts.
+    pub chat: ChatState,
+    /// What waits for the person, and what they have allowed.
+    pub review: ReviewState,
     /// What our agents are doing.
     pub runs: Runs,
     /// Files that were offered.
-    pub offers: Offers,
-    /// What auto mode has used up.
-    pub guard: Guard,
-    /// What was allowed for the rest of a thread.
-    pub grants: Grants,
-    /// Answers of others' agents that are being written.
-    pub growing: PartialAnswers,
-    gathered: GroupAnswers,
-    place: RelayPosition,
-    /// How late it is, for what waits.
-    steady: Steady,
-    /// What the steady clock said when a session began last.
-    reading: Option<ClockReading>,
-    /// Before this nothing expires: how long it has waited is a guess.
-    nothing_expires_before: Steady,
-    /// What the relay does for names.
-    features: chat::identity::Features,
-    /// The longest text frame that the relay takes, in bytes.
-    message_bytes: usize,
-    /// Every message that came, so that none is taken twice.
-    known: SeenIds,
-    /// Those of them that are not yet safely on disk.
-    unkept: HashSet<Key>,
-    /// Threads in which the asker was told why auto mode has stepped back.
-    told_held: HashSet<String>,
-    /// What the sender of a message to us was told last.
-    told: HashMap<Key, (ReceiptState, String)>,
+    pub files: Offers,
+    auto: AutoState,
+    clock: Clock,
     ids: Ids,
-}
-
-/// How far this member has come in the relay's order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct RelayPosition {
-    session: Option<String>,
-    epoch: String,
-    /// The newest message that is safely kept.
-    seq: u64,
 }
 
 impl Room {
     /// An empty room, not connected.
     pub fn new(settings: Settings, ids: Ids) -> Self {
         Self {
-            connection: Connection::Connecting,
-            relay: String::new(),
-            members: Members::default(),
-            timeline: Timeline::default(),
-            threads: Threads::default(),
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            runs: Runs::default(),
-            offers: Offers::default(),
-            guard: Guard::default(),
-            grants: Grants::default(),
-            growing: PartialAnswers::default(),
-            gathered: GroupAnswers::default(),
-            place: RelayPosition::default(),
-            steady: Steady::default(),
-            reading: None,
-            nothing_expires_before: Steady::default(),
-            features: chat::identity::Features::default(),
-            message_bytes: 262_144,
-            known: SeenIds::default(),
-            unkept: HashSet::new(),
-            told_held: HashSet::new(),
-            told: HashMap::new(),
             settings,
+            connection: Connection::Connecting,
+            chat: ChatState::default(),
+            review: ReviewState::default(),
+            runs: Runs::default(),
+            files: Offers::default(),
+            auto: AutoState::default(),
+            clock: Clock::default(),
             ids,
         }
     }
@@ -364,17 +306,17 @@ impl Room {
 
     /// Tells our own person something, and nobody else.
     pub fn tell_person(&mut self, words: impl Into<String>, now: Millis) {
-        self.timeline.note(words, now);
+        self.chat.timeline.note(words, now);
     }
 
     /// How late it is by the steady clock. It comes before everything that happens then.
     pub fn time_passes(&mut self, steady: Steady) {
-        self.steady = self.steady.max(steady);
+        self.clock.steady = self.clock.steady.max(steady);
     }
 
     /// What the steady clock said when the session before began, and the latest that is known of it.
     pub fn last_reading(&self) -> (Option<&ClockReading>, Steady) {
-        (self.reading.as_ref(), self.steady)
+        (self.clock.reading.as_ref(), self.clock.steady)
     }
 
     /// A session begins, and the steady clock goes on from that reading. Where the time since the session before is
@@ -382,13 +324,14 @@ impl Room {
     pub fn clock_read(&mut self, reading: ClockReading) -> Vec<Effect> {
         self.time_passes(reading.steady);
         if self
+            .clock
             .reading
             .as_ref()
             .is_some_and(|earlier| reading.is_guess(earlier))
         {
-            self.nothing_expires_before = reading.steady.plus(self.settings.expire_after / 24);
+            self.clock.nothing_expires_before = reading.steady.plus(self.settings.expire_after / 24);
         }
-        self.reading = Some(reading.clone());
+        self.clock.reading = Some(reading.clone());
         vec![Effect::Keep(Box::new(Record::Clock(reading)))]
     }
 
@@ -396,27 +339,33 @@ impl Room {
     fn moment(&self, now: Millis) -> Moment {
         Moment {
             at: now,
-            steady: self.steady,
+            steady: self.clock.steady,
         }
     }
 
     /// How an agent of ours stands with its budget.
     pub fn budget_standing(&self, agent: &str) -> BudgetUse {
-        self.guard.standing(agent, self.steady)
+        self.auto.guard.standing(agent, self.clock.steady)
     }
 
     /// When [`Event::Tick`] is due next, by the steady clock, if anything waits for time to pass.
     pub fn next_deadline(&self) -> Option<Steady> {
         let expire_after = self.settings.expire_after;
-        let mention = self.inbox.oldest_mention().map(|came| came.plus(expire_after));
+        let mention = self
+            .review
+            .inbox
+            .oldest_mention()
+            .map(|came| came.plus(expire_after));
         let aside = download::oldest_aside(self).map(|came| came.plus(expire_after));
         let expiry = mention.into_iter().chain(aside);
-        let expiry = expiry.map(|due| due.max(self.nothing_expires_before));
+        let expiry = expiry.map(|due| due.max(self.clock.nothing_expires_before));
         let refusal = self
+            .review
             .inbox
             .oldest_permission()
             .map(|came| came.plus(self.settings.permission_after));
         let lost = self
+            .chat
             .outbox
             .oldest_unreceived()
             .map(|written| written.plus(self.settings.give_up_after));
@@ -425,17 +374,17 @@ impl Room {
 
     /// Where a new connection goes on from.
     pub fn resume(&self) -> Option<Resume> {
-        let session = self.place.session.clone()?;
+        let session = self.chat.position.session.clone()?;
         Some(Resume {
             session,
-            epoch: self.place.epoch.clone(),
-            seq: self.place.seq,
+            epoch: self.chat.position.epoch.clone(),
+            seq: self.chat.position.seq,
         })
     }
 
     /// What became of one of our own messages.
     pub fn fate_of(&self, post: &Post) -> Option<DeliveryStatus> {
-        let outgoing = self.outbox.get(&post.id).filter(|_| post.mine)?;
+        let outgoing = self.chat.outbox.get(&post.id).filter(|_| post.mine)?;
         let fate = outgoing.fate(&self.connection);
         let held = || identity::held_for(self, &outgoing.to, outgoing.only);
         Some(match fate {
@@ -447,7 +396,7 @@ impl Room {
     /// The message that a decision was about.
     pub fn post_of(&self, decided: &Decided) -> Option<&Post> {
         let (from, id) = &decided.key;
-        self.timeline.find(from, id)
+        self.chat.timeline.find(from, id)
     }
 
     fn is_me(&self, name: &str) -> bool {

@@ -177,13 +177,13 @@ fn say_as_person(
 /// Whether a message to so many fits into a frame; else says so.
 pub(super) fn fits(room: &Room, chat: &Chat, to: usize) -> Result<(), String> {
     let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 128 * to + 1024;
-    if size <= room.message_bytes {
+    if size <= room.chat.message_bytes {
         return Ok(());
     }
     Err(format!(
         "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
         size / 1024,
-        room.message_bytes / 1024
+        room.chat.message_bytes / 1024
     ))
 }
 
@@ -194,7 +194,11 @@ pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, St
         if room.is_me(&name) {
             return Err("That is you: name somebody else, or write without a name.".into());
         }
-        let name = room.members.get(&name).map_or(name, |member| member.name.clone());
+        let name = room
+            .chat
+            .members
+            .get(&name)
+            .map_or(name, |member| member.name.clone());
         if !spelled.iter().any(|known| same_name(known, &name)) {
             spelled.push(name);
         }
@@ -205,7 +209,8 @@ pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, St
 fn history(room: &Room, limit: usize, thread: Option<u32>) -> Result<Reply, String> {
     let thread = match thread {
         Some(number) => Some(
-            room.threads
+            room.chat
+                .threads
                 .numbered(number)
                 .ok_or_else(|| format!("There is no thread t{number}."))?
                 .id
@@ -213,7 +218,7 @@ fn history(room: &Room, limit: usize, thread: Option<u32>) -> Result<Reply, Stri
         ),
         None => None,
     };
-    let posts = room.timeline.posts().rev().map(|(_, post)| post);
+    let posts = room.chat.timeline.posts().rev().map(|(_, post)| post);
     let mut numbers: Vec<u32> = posts
         .filter(|post| thread.as_ref().is_none_or(|thread| post.thread == *thread))
         .take(limit)
@@ -237,7 +242,7 @@ pub(super) fn set_mode(room: &mut Room, mode: Mode, by: By, ctx: &mut Ctx) {
 
 fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> {
     let runs = room.runs.all().map(|run| ItemId::Mention(run.post));
-    let files = room.offers.all().filter(|offer| offer.is_moving());
+    let files = room.files.all().filter(|offer| offer.is_moving());
     // What a member of version 1 pushes waits for a decision while it comes.
     let files = files.filter(|offer| !room.is_undecided(offer.number));
     let jobs: Vec<ItemId> = runs

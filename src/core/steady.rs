@@ -94,6 +94,16 @@ impl fmt::Display for Steady {
     }
 }
 
+/// How late it is, for what waits.
+#[derive(Debug, Default)]
+pub(in crate::core) struct Clock {
+    pub steady: Steady,
+    /// What the steady clock said when the session before began.
+    pub reading: Option<ClockReading>,
+    /// Before this nothing expires: how long it has waited is a guess.
+    pub nothing_expires_before: Steady,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

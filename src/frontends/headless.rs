@@ -102,7 +102,7 @@ impl Log {
     fn new(session: &Client) -> Self {
         Self {
             connection: None,
-            entries: session.room.timeline.entries().len(),
+            entries: session.room.chat.timeline().entries().len(),
         }
     }
 
@@ -125,7 +125,7 @@ impl Log {
                 Connection::Refused { .. } | Connection::Connecting => {}
             }
         }
-        let entries = room.timeline.entries();
+        let entries = room.chat.timeline().entries();
         for entry in &entries[self.entries.min(entries.len())..] {
             match &entry.what {
                 // Who and how much; what is said is in the room's own log, and in no other.

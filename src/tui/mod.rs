@@ -164,7 +164,7 @@ impl Screen {
         let left = self.desk.left();
         self.state.composer.set(&left.unsent);
         self.state.composer.remember(left.history.clone());
-        let newest = self.client.room.timeline.newest();
+        let newest = self.client.room.chat.timeline().newest();
         self.state.reading.unread.seen(left.read.min(newest));
     }
 
@@ -305,7 +305,7 @@ impl Screen {
             .into_iter()
             .for_each(|call| self.attention.call(call, now));
         self.state.tidy(&self.client.room);
-        let waiting = self.client.room.inbox.waiting().map(|item| item.id);
+        let waiting = self.client.room.review.inbox().waiting().map(|item| item.id);
         self.state.gate.waiting(waiting, now);
         self.arrivals(now);
     }
@@ -326,8 +326,8 @@ impl Screen {
         let room = &self.client.room;
         let reading = &mut self.state.reading;
         let since = reading.unread.known().max(reading.unread.read);
-        let newest = room.timeline.newest();
-        let mut posts = (since + 1..=newest).filter_map(|number| room.timeline.post_numbered(number));
+        let newest = room.chat.timeline().newest();
+        let mut posts = (since + 1..=newest).filter_map(|number| room.chat.timeline().post_numbered(number));
         let others = posts.any(|post| !post.mine);
         reading.unread.arrived(newest, others, self.attention.looks(now));
         let thread = reading.thread.as_ref().map(|thread| thread.id.as_str());
@@ -396,7 +396,7 @@ impl Screen {
         let read = self.shown.as_ref().filter(|shown| shown.messages.is_some());
         if let Some(shown) = read.filter(|_| self.attention.looks(now)) {
             let bottom = shown.rows.iter().find_map(|(_, number)| *number);
-            let newest = self.client.room.timeline.newest();
+            let newest = self.client.room.chat.timeline().newest();
             let all = self.state.reading.scroll.follows() && self.state.reading.thread.is_none();
             let seen = if all { newest } else { bottom.unwrap_or_default() };
             self.state.reading.unread.seen(seen);

@@ -104,7 +104,7 @@ impl Notifications {
             self.start(&words(why, room));
         }
         if self.wishes.ways.contains(&Notify::Title) {
-            let waiting = room.inbox.len();
+            let waiting = room.review.inbox().len();
             let count = if waiting > 0 {
                 format!("({waiting}) ")
             } else {
@@ -148,7 +148,7 @@ impl Notifications {
 /// What is told, in nothing but our own words, numbers and the room's name.
 fn words(why: Call, room: &Room) -> String {
     let name = &room.settings.room;
-    match (why, room.inbox.len()) {
+    match (why, room.review.inbox().len()) {
         (Call::Item, 1) => format!("Nexscope: 1 waits for you in #{name}"),
         (Call::Item, waiting) => format!("Nexscope: {waiting} wait for you in #{name}"),
         (Call::Message, _) => format!("Nexscope: a message for you in #{name}"),

@@ -108,7 +108,7 @@ fn begins(name: &str, begun: &str) -> bool {
 }
 
 fn members(begun: &str, room: &Room) -> Vec<Choice> {
-    let others = room.members.list().iter();
+    let others = room.chat.members().list().iter();
     others
         .filter(|member| !nexscope_relay::protocol::same_name(&member.name, &room.settings.me))
         .filter(|member| begins(&member.name, begun))

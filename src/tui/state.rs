@@ -94,7 +94,7 @@ impl ItemView {
     pub fn item(&self, id: ItemId, room: &Room) -> Option<Item> {
         match self.hand_over {
             true => room.at_hand(id),
-            false => room.inbox.get(id).cloned(),
+            false => room.review.inbox().get(id).cloned(),
         }
     }
 }
@@ -360,9 +360,9 @@ impl State {
 
     /// The item that is selected in the list; the first one where none is.
     pub fn selected_item(&self, room: &Room) -> Option<ItemId> {
-        let selected = self.selected.and_then(|id| room.inbox.get(id));
+        let selected = self.selected.and_then(|id| room.review.inbox().get(id));
         let shown = selected.filter(|item| self.filter.shows(item));
-        let first = || room.inbox.waiting().find(|item| self.filter.shows(item));
+        let first = || room.review.inbox().waiting().find(|item| self.filter.shows(item));
         shown.or_else(first).map(|item| item.id)
     }
 
@@ -373,7 +373,7 @@ impl State {
         }
         let one = match self.pane {
             Pane::Inbox => self.selected_item(room),
-            _ => room.inbox.next().map(|item| item.id),
+            _ => room.review.inbox().next().map(|item| item.id),
         };
         one.into_iter().collect()
     }
@@ -381,7 +381,7 @@ impl State {
     /// The file that is selected; the newest one where none is.
     pub fn selected_file(&self, room: &Room) -> Option<u32> {
         self.selected_file
-            .or_else(|| room.offers.all().next_back().map(|offer| offer.number))
+            .or_else(|| room.files.all().next_back().map(|offer| offer.number))
     }
 
     /// Goes `steps` panes on, or back.
@@ -457,7 +457,7 @@ impl State {
         // An empty inbox has nothing for letters to decide, so they are written again.
         if self.pane == Pane::Inbox && self.selected_item(room).is_none() {
             self.filter = Filter::All;
-            if room.inbox.is_empty() {
+            if room.review.inbox().is_empty() {
                 self.pane = Pane::Composer;
             }
         }

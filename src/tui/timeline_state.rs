@@ -52,7 +52,7 @@ impl OpenThread {
 
     /// Takes in what has come since.
     fn follow(&mut self, room: &Room) {
-        let entries = room.timeline.entries();
+        let entries = room.chat.timeline().entries();
         for (at, entry) in entries.iter().enumerate().skip(self.looked_at) {
             if matches!(&entry.what, What::Post(post) if post.thread == self.id) {
                 self.places.push(at);
@@ -80,7 +80,7 @@ impl TimelineState {
     pub fn len(&self, room: &Room) -> usize {
         match &self.thread {
             Some(thread) => thread.places.len(),
-            None => room.timeline.entries().len(),
+            None => room.chat.timeline().entries().len(),
         }
     }
 
@@ -105,7 +105,7 @@ impl TimelineState {
         if self.thread.is_some() || !self.folded.contains(&post.thread) {
             return true;
         }
-        let thread = room.threads.get(&post.thread);
+        let thread = room.chat.threads().get(&post.thread);
         thread.is_none_or(|thread| thread.first == post.number)
     }
 
@@ -221,7 +221,7 @@ impl Search {
             let posts = before
                 .found
                 .iter()
-                .filter_map(|number| room.timeline.post_numbered(*number));
+                .filter_map(|number| room.chat.timeline().post_numbered(*number));
             let found = posts.filter(|post| stands_in(pattern, post));
             search.found = found.map(|post| post.number).collect();
             search.looked_at = before.looked_at;
@@ -233,15 +233,15 @@ impl Search {
     /// Takes in what has come since.
     pub fn follow(&mut self, room: &Room, thread: Option<&str>) {
         let Some(pattern) = &self.pattern else { return };
-        for number in self.looked_at + 1..=room.timeline.newest() {
-            if let Some(post) = room.timeline.post_numbered(number)
+        for number in self.looked_at + 1..=room.chat.timeline().newest() {
+            if let Some(post) = room.chat.timeline().post_numbered(number)
                 && thread.is_none_or(|thread| post.thread == thread)
                 && stands_in(pattern, post)
             {
                 self.found.push(number);
             }
         }
-        self.looked_at = room.timeline.newest();
+        self.looked_at = room.chat.timeline().newest();
     }
 
     /// Where it stands in a text, in bytes.

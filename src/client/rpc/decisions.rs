@@ -144,11 +144,12 @@ impl Client {
 
     fn retry_remotely(&mut self, id: ItemId) -> Answer {
         let run_failed = match id {
-            ItemId::Mention(number) => self
-                .room
-                .timeline
-                .post_numbered(number)
-                .filter(|post| matches!(self.room.inbox.fate(post), Some(MentionOutcome::Failed(_)))),
+            ItemId::Mention(number) => self.room.chat.timeline().post_numbered(number).filter(|post| {
+                matches!(
+                    self.room.review.inbox().fate(post),
+                    Some(MentionOutcome::Failed(_))
+                )
+            }),
             _ => None,
         };
         if let Some(post) = run_failed {

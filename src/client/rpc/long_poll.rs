@@ -115,9 +115,9 @@ impl Client {
     }
 
     pub(super) fn has_news(&self, client: &str) -> bool {
-        let end = self.room.timeline.entries().len();
+        let end = self.room.chat.timeline().entries().len();
         let from = self.clients.place(client, self.began).min(end);
-        let entries = &self.room.timeline.entries()[from..];
+        let entries = &self.room.chat.timeline().entries()[from..];
         entries.iter().any(|entry| self.event(&entry.what).is_some())
             || self
                 .handed
@@ -127,9 +127,9 @@ impl Client {
 
     /// What has happened since a client asked last, without what others wrote.
     pub(super) fn news(&mut self, client: &str) -> News {
-        let end = self.room.timeline.entries().len();
+        let end = self.room.chat.timeline().entries().len();
         let from = self.clients.place(client, self.began).min(end);
-        let entries = &self.room.timeline.entries()[from..];
+        let entries = &self.room.chat.timeline().entries()[from..];
         let events: Vec<String> = entries
             .iter()
             .filter_map(|entry| self.event(&entry.what))
@@ -144,7 +144,7 @@ impl Client {
             events,
             auto_tasks: tasks,
             online: self.online(),
-            waiting: self.room.inbox.len(),
+            waiting: self.room.review.inbox().len(),
             session: NewsSession {
                 name: self.room.settings.me.clone(),
                 mode: self.room.settings.mode.into(),
@@ -164,7 +164,7 @@ impl Client {
                 } else {
                     ""
                 };
-                let waits = match self.room.inbox.has_mention(post.number) {
+                let waits = match self.room.review.inbox().has_mention(post.number) {
                     true => "; it waits for a person's decision",
                     false => "",
                 };
@@ -190,8 +190,10 @@ impl Client {
 
     pub(super) fn wait_for(&self, event: Awaited) -> WaitFor {
         match event {
-            Awaited::Mention => WaitFor::Mention(self.room.inbox.waiting().map(|item| item.id).collect()),
-            Awaited::Message => WaitFor::Message(self.room.timeline.newest()),
+            Awaited::Mention => {
+                WaitFor::Mention(self.room.review.inbox().waiting().map(|item| item.id).collect())
+            }
+            Awaited::Message => WaitFor::Message(self.room.chat.timeline().newest()),
             Awaited::Decision => WaitFor::Decision(self.clients.decisions),
         }
     }
@@ -234,20 +236,22 @@ impl Client {
     pub(super) fn has_come_true(&self, wish: &WaitFor) -> bool {
         match wish {
             WaitFor::Sent(number) => {
-                let post = self.room.timeline.post_numbered(*number);
-                let outgoing = post.and_then(|post| self.room.outbox.get(&post.id));
+                let post = self.room.chat.timeline().post_numbered(*number);
+                let outgoing = post.and_then(|post| self.room.chat.outbox().get(&post.id));
                 outgoing.is_none_or(|outgoing| outgoing.acked || outgoing.failed.is_some())
             }
             WaitFor::Anything(client) => self.has_news(client),
             WaitFor::Mention(known) => self
                 .room
-                .inbox
+                .review
+                .inbox()
                 .waiting()
                 .any(|item| matches!(item.id, ItemId::Mention(_)) && !known.contains(&item.id)),
             WaitFor::Message(known) => {
                 let newer = self
                     .room
-                    .timeline
+                    .chat
+                    .timeline()
                     .posts()
                     .rev()
                     .take_while(|(_, post)| post.number > *known);
@@ -261,9 +265,9 @@ impl Client {
     }
 
     fn delivery(&self, number: u32) -> Said {
-        let post = self.room.timeline.post_numbered(number);
-        let outgoing = post.and_then(|post| self.room.outbox.get(&post.id));
-        let thread = post.and_then(|post| self.room.threads.get(&post.thread));
+        let post = self.room.chat.timeline().post_numbered(number);
+        let outgoing = post.and_then(|post| self.room.chat.outbox().get(&post.id));
+        let thread = post.and_then(|post| self.room.chat.threads().get(&post.thread));
         let (sent, offline) = outgoing.map_or((false, Vec::new()), |one| (one.acked, one.absent.clone()));
         let to = post.map_or_else(Vec::new, |post| post.to.clone());
         Said::Sent {

@@ -281,7 +281,7 @@ impl Client {
     }
 
     fn tell_once(&mut self, words: String) {
-        let last = self.room.timeline.entries().last();
+        let last = self.room.chat.timeline().entries().last();
         // Who asks again and again is shown once.
         if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
             self.room.tell_person(words, now());

@@ -48,26 +48,27 @@ impl Client {
     }
 
     fn named_members(&self) -> impl Iterator<Item = &RoomMember> {
-        let members = self.room.members.list().iter();
+        let members = self.room.chat.members().list().iter();
         members.filter(|member| is_name(&member.name))
     }
 
     /// Notes that all pending items are shown, whole, to a program that may decide.
     pub(super) fn returns_all(&mut self) {
-        let ids: Vec<ItemId> = self.room.inbox.waiting().map(|item| item.id).collect();
+        let ids: Vec<ItemId> = self.room.review.inbox().waiting().map(|item| item.id).collect();
         self.returned = Some(self.room.shown(&ids));
     }
 
     /// Pending items; with their text for a program that decides.
     pub(super) fn inbox(&self, with_text: bool) -> Pending {
-        let pending = self.room.inbox.waiting();
+        let pending = self.room.review.inbox().waiting();
         let decided = self
             .room
-            .timeline
+            .chat
+            .timeline()
             .posts()
             .rev()
             .filter(|(_, post)| !post.is_strangers())
-            .filter_map(|(_, post)| Some((post, self.room.inbox.fate(post)?)))
+            .filter_map(|(_, post)| Some((post, self.room.review.inbox().fate(post)?)))
             .take(10)
             .map(|(post, outcome)| DecidedItem {
                 id: ItemId::Mention(post.number).to_string(),
@@ -135,7 +136,7 @@ impl Client {
     }
 
     fn thread_id(&self, id: &str) -> Option<String> {
-        let thread = self.room.threads.get(id)?;
+        let thread = self.room.chat.threads().get(id)?;
         Some(ThreadNumber(thread.number).to_string())
     }
 
@@ -169,14 +170,14 @@ impl Client {
                 .all()
                 .map(|run| ItemId::Mention(run.post).to_string())
                 .collect(),
-            waiting: room.inbox.len(),
-            outbox: room.outbox.unacked(),
+            waiting: room.review.inbox().len(),
+            outbox: room.chat.outbox().unacked(),
         }
     }
 
     pub(super) fn files(&self) -> Files {
         Files {
-            files: self.room.offers.all().map(file).collect(),
+            files: self.room.files.all().map(file).collect(),
         }
     }
 
@@ -195,7 +196,7 @@ impl Client {
         };
         let posts = numbers
             .iter()
-            .filter_map(|number| self.room.timeline.post_numbered(*number))
+            .filter_map(|number| self.room.chat.timeline().post_numbered(*number))
             // What somebody else wrote under our name is told to no program.
             .filter(|post| !post.is_strangers());
         Ok(Reply::History(Lines {
@@ -206,7 +207,7 @@ impl Client {
     /// A message as an agent may know it.
     fn line(&self, post: &Post) -> Line {
         let accepted = matches!(
-            self.room.inbox.fate(post),
+            self.room.review.inbox().fate(post),
             Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
         );
         Line {
@@ -228,7 +229,7 @@ impl Client {
         });
         Versions {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            relay: known_program(&self.room.relay).map(str::to_owned),
+            relay: known_program(self.room.chat.relay()).map(str::to_owned),
             members: members.collect(),
             message: UPDATE.to_owned(),
         }

@@ -21,7 +21,7 @@ const TURN: &str = "its agent is at work; this one is next";
 /// A mention waits for our person, or, in auto mode and within its limits, is run at once.
 pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     let is_reply = post.reply_to.is_some() && post.agent.is_some();
-    room.inbox.add(post, is_reply, None, room.moment(ctx.now));
+    room.review.inbox.add(post, is_reply, None, room.moment(ctx.now));
     if ctx.replays() {
         return;
     }
@@ -40,6 +40,7 @@ pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
 /// Mentions that waited for their turn run, or wait for our person now.
 pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
     let waiting: Vec<u32> = room
+        .review
         .inbox
         .mentions_mut()
         .filter_map(|(id, mention)| match id {
@@ -48,7 +49,7 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
         })
         .collect();
     for number in waiting {
-        let Some(post) = room.timeline.post_numbered(number).cloned() else {
+        let Some(post) = room.chat.timeline.post_numbered(number).cloned() else {
             continue;
         };
         match may_run_alone(room, &post) {
@@ -57,7 +58,7 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
             Err(held) => {
                 hold(room, &post, held);
                 let key = key(&post.from, &post.id);
-                if let Some(why) = room.inbox.told_why(&key) {
+                if let Some(why) = room.review.inbox.told_why(&key) {
                     receive::tell(room, &post.from, &key, ReceiptState::Queued, why, ctx);
                 }
                 ctx.attention(Attention::Item);
@@ -69,9 +70,9 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
 /// Notes why a mention waits. Its sender is told once in a thread.
 fn hold(room: &mut Room, post: &Post, held: Option<String>) {
     let why = held.as_deref().filter(|why| *why != TURN);
-    let tells = why.is_some() && room.told_held.insert(post.thread.clone());
+    let tells = why.is_some() && room.auto.hold_notices.insert(post.thread.clone());
     let id = ItemId::Mention(post.number);
-    let mention = room.inbox.mentions_mut().find(|(one, _)| *one == id);
+    let mention = room.review.inbox.mentions_mut().find(|(one, _)| *one == id);
     if let Some((_, mention)) = mention {
         (mention.held, mention.tells) = (held, tells);
     }
@@ -102,8 +103,9 @@ fn may_run_alone(room: &Room, post: &Post) -> Result<String, Option<String>> {
     }
     let candidate = candidate(room, post, &agent);
     let budget = room.settings.budget(&agent);
-    room.guard
-        .check(candidate, &room.settings.limits, &budget, room.steady)
+    room.auto
+        .guard
+        .check(candidate, &room.settings.limits, &budget, room.clock.steady)
         .map_err(Some)?;
     if !download::files_come_alone(room, &post.files) {
         return Err(Some("it brings files".to_owned()));
@@ -115,7 +117,7 @@ fn may_run_alone(room: &Room, post: &Post) -> Result<String, Option<String>> {
 }
 
 fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a> {
-    let answers = post.reply_to.as_ref().and_then(|id| room.outbox.get(id));
+    let answers = post.reply_to.as_ref().and_then(|id| room.chat.outbox.get(id));
     Candidate {
         thread: &post.thread,
         member: &post.from,
@@ -128,5 +130,8 @@ fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a
 
 /// The how manieth automatic answer in a row one to this message is.
 pub(in crate::core) fn row_of(room: &Room, post: &Post, agent: &str) -> u32 {
-    room.guard.in_a_row(candidate(room, post, agent), room.steady) + 1
+    room.auto
+        .guard
+        .in_a_row(candidate(room, post, agent), room.clock.steady)
+        + 1
 }

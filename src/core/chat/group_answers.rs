@@ -39,7 +39,7 @@ impl Recipient<'_> {
 impl Room {
     /// Each of those whom a message of ours asks, where they are several; else nobody.
     pub fn asked(&self, post: &Post) -> Vec<Recipient<'_>> {
-        let asked = self.outbox.get(&post.id).filter(|_| post.mine && post.asks);
+        let asked = self.chat.outbox.get(&post.id).filter(|_| post.mine && post.asks);
         let Some(asked) = asked.filter(|asked| asked.to.len() > 1) else {
             return Vec::new();
         };
@@ -47,8 +47,8 @@ impl Room {
             let lower = name.to_ascii_lowercase();
             let state = asked.receipts.get(&lower);
             let works = matches!(state, Some((ReceiptState::Accepted, _)));
-            let member = self.members.get(name).filter(|_| works);
-            let answer = self.gathered.0.get(&(post.id.clone(), lower));
+            let member = self.chat.members.get(name).filter(|_| works);
+            let answer = self.chat.group_answers.0.get(&(post.id.clone(), lower));
             (
                 state,
                 member.and_then(|member| member.doing.values().next().copied()),
@@ -62,7 +62,7 @@ impl Room {
                 state: state.map(|(state, why)| (*state, why.as_str())),
                 absent: asked.absent.iter().any(|gone| same_name(gone, name)),
                 doing,
-                answer: answer.and_then(|number| self.timeline.post_numbered(*number)),
+                answer: answer.and_then(|number| self.chat.timeline.post_numbered(*number)),
             }
         });
         all.collect()
@@ -79,9 +79,9 @@ pub(in crate::core) fn gather(room: &mut Room, post: &Post, number: u32) {
     let Some(of) = post.reply_to.as_ref().or(plain) else {
         return;
     };
-    let asked = room.outbox.get(of).filter(|asked| asked.to.len() > 1);
+    let asked = room.chat.outbox.get(of).filter(|asked| asked.to.len() > 1);
     if asked.is_some_and(|asked| asked.to.iter().any(|to| same_name(to, &post.from))) {
         let key = (of.clone(), post.from.to_ascii_lowercase());
-        room.gathered.0.insert(key, number);
+        room.chat.group_answers.0.insert(key, number);
     }
 }

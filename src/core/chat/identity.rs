@@ -41,7 +41,7 @@ pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mu
                 ctx.keep(Record::Known { name, key });
             }
             KeyChange::Changed { name } => {
-                room.timeline.note(
+                room.chat.timeline.note(
                         format!(
                             "{name} has come with another key than before: perhaps somebody else. What waits for \
                              {name} is held back. Ask {name} in another way, and type /trust {name} if it is right."
@@ -57,8 +57,8 @@ pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mu
 /// Notes the sender's key on a message that comes from a relay that does not: the one with which the sender is
 /// here. A key that is no key is none.
 pub(in crate::core) fn sign(room: &Room, message: &mut Message) {
-    if !room.features.from_key {
-        let member = room.members.get(&message.from);
+    if !room.chat.features.from_key {
+        let member = room.chat.members.get(&message.from);
         message.from_key = member.and_then(|member| member.key.clone());
     }
     message.from_key.take_if(|key| key.parse::<MemberKey>().is_err());
@@ -73,22 +73,26 @@ pub(in crate::core) fn is_ours(room: &Room, message: &Message) -> bool {
 /// Whether a message does not come from the key that its sender's name is known by. A name's first key is the
 /// one that it is known by.
 pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -> bool {
-    room.members.pins.see(&message.from, message.from_key.as_deref()) == Look::Other
+    room.chat
+        .members
+        .pins
+        .see(&message.from, message.from_key.as_deref())
+        == Look::Other
 }
 
 /// Whether auto mode may answer a message: its sender's name and key are trusted by our person. Else why not.
 pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), String> {
     let name = &post.from;
     let key = post.from_key.as_deref();
-    if post.doubt.is_some() || room.members.is_doubtful(name) {
+    if post.doubt.is_some() || room.chat.members.is_doubtful(name) {
         return Err(format!("{name} has come with another key than before"));
     }
-    if !room.features.from_key && room.members.get(name).is_none() {
+    if !room.chat.features.from_key && room.chat.members.get(name).is_none() {
         return Err(format!(
             "{name} has left, so nothing shows that it was the member who is known"
         ));
     }
-    match room.members.pins.is_trusted(name, key) {
+    match room.chat.members.pins.is_trusted(name, key) {
         true => Ok(()),
         false => Err(format!("no message from {name} was accepted here yet")),
     }
@@ -97,15 +101,15 @@ pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), Strin
 /// Our person has accepted a mention: auto mode may answer its sender from now on, until the key changes; one without
 /// a key, until it leaves.
 pub(in crate::core) fn accepted_from(room: &mut Room, number: u32, ctx: &mut Ctx) {
-    let Some(post) = room.timeline.post_numbered(number) else {
+    let Some(post) = room.chat.timeline.post_numbered(number) else {
         return;
     };
     let (name, key) = (post.from.clone(), post.from_key.clone());
     let unsure = post.doubt.is_some() || post.mine;
-    if !unsure && !room.members.pins.is_trusted(&name, key.as_deref()) {
+    if !unsure && !room.chat.members.pins.is_trusted(&name, key.as_deref()) {
         match key {
             Some(_) => keep_trust(room, &name, key, ctx),
-            None => room.members.pins.trust_while_here(&name),
+            None => room.chat.members.pins.trust_while_here(&name),
         }
     }
 }
@@ -120,12 +124,12 @@ fn keep_trust(room: &mut Room, name: &str, key: Option<String>, ctx: &mut Ctx) {
 
 /// A name is trusted with this key from now on: what came with it is in no doubt any more.
 pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<String>) {
-    if !room.members.trust(name, key.clone()) {
+    if !room.chat.members.trust(name, key.clone()) {
         return;
     }
-    let cleared = room.timeline.clear_doubt(name, key.as_deref());
-    let offers = &room.offers;
-    room.inbox.clear_other_key(|id| match id {
+    let cleared = room.chat.timeline.clear_doubt(name, key.as_deref());
+    let offers = &room.files;
+    room.review.inbox.clear_other_key(|id| match id {
         ItemId::Mention(number) => cleared.contains(&number),
         ItemId::File(number) => offers
             .get(number)
@@ -137,7 +141,7 @@ pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<Strin
 /// Our person trusts a name: takes the key that it has now as its own, and lets auto mode answer it; or says
 /// yes to what an agent of theirs reaches. Fails where there is nothing to trust.
 pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Result<Reply, String> {
-    if !room.members.is_doubtful(name)
+    if !room.chat.members.is_doubtful(name)
         && let Some(reach) = room.settings.unconfirmed.remove(name)
     {
         ctx.push(Effect::Confirm {
@@ -146,13 +150,13 @@ pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Resu
         return Ok(Reply::Text(format!("Allowed: {name} {reach}.")));
     }
     let (name, key) = who_is(room, name).ok_or_else(|| format!("{name} is not here."))?;
-    let doubtful = room.members.pins.is_other(&name, key.as_deref());
-    if !doubtful && room.members.pins.is_trusted(&name, key.as_deref()) {
+    let doubtful = room.chat.members.pins.is_other(&name, key.as_deref());
+    if !doubtful && room.chat.members.pins.is_trusted(&name, key.as_deref()) {
         return Err(format!("{name} is trusted already."));
     }
     let keyless = key.is_none();
     keep_trust(room, &name, key, ctx);
-    let open: Vec<String> = room.outbox.open().map(|one| one.id.clone()).collect();
+    let open: Vec<String> = room.chat.outbox.open().map(|one| one.id.clone()).collect();
     open.iter().for_each(|id| receive::transmit(room, id, ctx));
     Ok(Reply::Text(match doubtful {
         _ if keyless => {
@@ -168,10 +172,10 @@ fn who_is(room: &Room, name: &str) -> Option<(String, Option<String>)> {
     if room.is_me(name) {
         return None;
     }
-    if let Some(member) = room.members.get(name) {
+    if let Some(member) = room.chat.members.get(name) {
         return Some((member.name.clone(), member.key.clone()));
     }
-    let mut posts = room.timeline.posts().rev().map(|(_, post)| post);
+    let mut posts = room.chat.timeline.posts().rev().map(|(_, post)| post);
     let last = posts.find(|post| same_name(&post.from, name));
     last.map(|post| (post.from.clone(), post.from_key.clone()))
 }
@@ -181,18 +185,18 @@ fn who_is(room: &Room, name: &str) -> Option<(String, Option<String>)> {
 /// not here with the key that it is known by.
 pub(in crate::core) fn held_for(room: &Room, to: &[String], only: bool) -> Vec<String> {
     let holds = |name: &&String| {
-        let member = room.members.get(name);
-        let known = room.members.pins.key(name);
+        let member = room.chat.members.get(name);
+        let known = room.chat.members.pins.key(name);
         let here = member.filter(|member| member.status == crate::core::Status::Online);
         let away = known.is_some() && here.is_none_or(|member| member.key.as_deref() != known);
-        member.is_some_and(|member| member.doubtful) || only && !room.features.to_keys && away
+        member.is_some_and(|member| member.doubtful) || only && !room.chat.features.to_keys && away
     };
     to.iter().filter(holds).cloned().collect()
 }
 
 /// The keys that addressees are known by.
 pub(in crate::core) fn keys_of(room: &Room, to: &[String]) -> std::collections::BTreeMap<String, String> {
-    let known = |name: &String| Some((name.clone(), room.members.pins.key(name)?.to_owned()));
+    let known = |name: &String| Some((name.clone(), room.chat.members.pins.key(name)?.to_owned()));
     to.iter().filter_map(known).collect()
 }
 
@@ -202,7 +206,7 @@ pub(in crate::core) fn speaks_with(room: &mut Room, outgoing: &Outgoing) {
         outgoing
             .to
             .iter()
-            .for_each(|name| room.members.pins.spoke_with(name));
+            .for_each(|name| room.chat.members.pins.spoke_with(name));
     }
 }
 

@@ -13,12 +13,12 @@ use crate::core::{
 /// Writes a message of ours: kept on disk first, sent when it is safe there.
 pub(in crate::core) fn send(room: &mut Room, mut outgoing: Outgoing, ctx: &mut Ctx) {
     if outgoing.since == Steady::default() {
-        outgoing.since = room.steady;
+        outgoing.since = room.clock.steady;
     }
     // One whose files are still being read is noted once more when it can go. Only what is said has a number;
     // nothing else is looked for among all messages.
     let said = outgoing.is_chat();
-    let post = said.then(|| room.timeline.find(&room.settings.me, &outgoing.id));
+    let post = said.then(|| room.chat.timeline.find(&room.settings.me, &outgoing.id));
     let number = post.flatten().map(|post| post.number);
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
     ctx.record(
@@ -26,7 +26,7 @@ pub(in crate::core) fn send(room: &mut Room, mut outgoing: Outgoing, ctx: &mut C
         Record::Out(Box::new(outgoing.clone())),
     );
     identity::speaks_with(room, &outgoing);
-    room.outbox.insert(outgoing);
+    room.chat.outbox.insert(outgoing);
 }
 
 /// Sends a signal, which nobody misses if it is lost.
@@ -86,16 +86,16 @@ pub(in crate::core) fn add_our_post(
     sources: &[Source],
     at: Millis,
 ) -> u32 {
-    post.files = upload::offer_ours(room, &post.id, chat, sources, room.timeline.next_number());
+    post.files = upload::offer_ours(room, &post.id, chat, sources, room.chat.timeline.next_number());
     add_post(room, post, at)
 }
 
 /// Puts a message where it belongs: the timeline, and its thread. Returns its number.
 pub(in crate::core) fn add_post(room: &mut Room, post: Post, at: Millis) -> u32 {
-    let number = room.timeline.next_number();
-    room.threads.add(&post, number, &room.settings.me, at);
+    let number = room.chat.timeline.next_number();
+    room.chat.threads.add(&post, number, &room.settings.me, at);
     group_answers::gather(room, &post, number);
-    room.timeline.post(post, at)
+    room.chat.timeline.post(post, at)
 }
 
 /// Words of ours, or of an agent of ours, on their way out.

@@ -26,41 +26,42 @@ use crate::core::{
 
 pub(in crate::core) fn welcomed(room: &mut Room, welcome: Welcome, ctx: &mut Ctx) {
     room.connection = Connection::Online;
-    room.message_bytes = welcome.limits.message_bytes;
-    room.relay = crate::text::clean_line(&welcome.server, 64);
-    room.features = Features {
+    room.chat.message_bytes = welcome.limits.message_bytes;
+    room.chat.relay = crate::text::clean_line(&welcome.server, 64);
+    room.chat.features = Features {
         from_key: welcome.has("from_key"),
         to_keys: welcome.has("to_keys"),
     };
     if welcome.bound == Some(false) && welcome.has("names") {
         let note =
             "The relay could not bind your name: it is full. After you leave, somebody else can take it.";
-        room.timeline.note(note, ctx.now);
+        room.chat.timeline.note(note, ctx.now);
     }
     let news = room
+        .chat
         .members
         .replace_all(welcome.members, &room.settings.me, ctx.now);
     identity::keys_seen(room, news, ctx);
     match welcome.resumed {
         // What the welcome counts up to is still to come: only what was kept counts for us.
-        Resumed::New | Resumed::Lost => room.place.seq = 0,
+        Resumed::New | Resumed::Lost => room.chat.position.seq = 0,
         Resumed::Ok | Resumed::Gap => {}
     }
     if matches!(welcome.resumed, Resumed::Gap | Resumed::Lost) && !room.settings.hosting {
-        room.timeline.note(
+        room.chat.timeline.note(
             "Messages to the room that were sent while you were away may be missing.",
             ctx.now,
         );
     }
-    room.place.epoch.clone_from(&welcome.epoch);
-    room.place.session = Some(welcome.session.clone());
+    room.chat.position.epoch.clone_from(&welcome.epoch);
+    room.chat.position.session = Some(welcome.session.clone());
     ctx.keep(Record::Seat {
         session: welcome.session,
         epoch: welcome.epoch,
-        seq: room.place.seq,
+        seq: room.chat.position.seq,
     });
     download::ask_again(room, None, ctx);
-    let open: Vec<String> = room.outbox.open().map(|one| one.id.clone()).collect();
+    let open: Vec<String> = room.chat.outbox.open().map(|one| one.id.clone()).collect();
     open.iter().for_each(|id| transmit(room, id, ctx));
 }
 
@@ -79,7 +80,7 @@ pub(in crate::core) fn receive_frame(room: &mut Room, frame: Frame, ctx: &mut Ct
 
 pub(in crate::core) fn connection_changed(room: &mut Room, connection: Connection, now: Millis) {
     if let Connection::Refused { why, .. } = &connection {
-        room.timeline.note(why.clone(), now);
+        room.chat.timeline.note(why.clone(), now);
     }
     // It is tried again and again; what can be done about it is told once.
     if let Connection::Waiting {
@@ -93,18 +94,19 @@ pub(in crate::core) fn connection_changed(room: &mut Room, connection: Connectio
         if let Some(first) = sentence.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        room.timeline
+        room.chat
+            .timeline
             .note(format!("{sentence}. The old name is tried again by itself."), now);
     }
     room.connection = connection;
-    room.growing = PartialAnswers::default();
+    room.chat.partials = PartialAnswers::default();
 }
 
 /// A record is on disk: what had to wait for that goes on.
 pub(in crate::core) fn kept(room: &mut Room, kept: Kept, ctx: &mut Ctx) {
     match kept {
         Kept::Out { id } => {
-            if let Some(one) = room.outbox.get_mut(&id) {
+            if let Some(one) = room.chat.outbox.get_mut(&id) {
                 one.kept = true;
             }
             transmit(room, &id, ctx);
@@ -118,14 +120,15 @@ pub(in crate::core) fn kept(room: &mut Room, kept: Kept, ctx: &mut Ctx) {
 }
 
 fn advance(room: &mut Room, epoch: &str, seq: u64) {
-    if room.place.epoch == epoch {
-        room.place.seq = room.place.seq.max(seq);
+    if room.chat.position.epoch == epoch {
+        room.chat.position.seq = room.chat.position.seq.max(seq);
     }
 }
 
 /// Puts a message of ours on the connection, if it is safe on disk and there is one.
 pub(in crate::core) fn transmit(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let ready = room
+        .chat
         .outbox
         .get(id)
         .filter(|one| one.kept && one.failed.is_none() && !one.is_preparing())
@@ -140,41 +143,51 @@ pub(in crate::core) fn transmit(room: &mut Room, id: &str, ctx: &mut Ctx) {
 fn presence_changed(room: &mut Room, presence: Presence, ctx: &mut Ctx) {
     let name = crate::text::clean_line(&presence.member.name, 32);
     if matches!(presence.event, PresenceEvent::Leave | PresenceEvent::Away) {
-        room.growing.drop_of(&name);
+        room.chat.partials.drop_of(&name);
     }
     match presence.event {
-        PresenceEvent::Leave => room.members.remove(&name),
-        _ if room.is_me(&name) => _ = room.members.put(presence.member, false),
+        PresenceEvent::Leave => room.chat.members.remove(&name),
+        _ if room.is_me(&name) => _ = room.chat.members.put(presence.member, false),
         _ => {
-            let news = room.members.put(presence.member, true);
+            let news = room.chat.members.put(presence.member, true);
             identity::keys_seen(room, news.into_iter().collect(), ctx);
         }
     }
     // Who is cut and comes back is seen among the people; the timeline tells who comes and goes. Those who come
     // back with us, to a relay that was started again, were not gone for anybody.
-    let returns = presence.event == PresenceEvent::Join && room.members.returns(&name, ctx.now);
+    let returns = presence.event == PresenceEvent::Join && room.chat.members.returns(&name, ctx.now);
     if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) && !returns {
-        room.timeline.presence(&name, presence.event, ctx.now);
+        room.chat.timeline.presence(&name, presence.event, ctx.now);
     }
     if presence.event == PresenceEvent::Leave {
         // What was held while somebody else had the name waits at the relay for whom it is for.
-        let open: Vec<String> = room.outbox.open_for(&name).map(|one| one.id.clone()).collect();
+        let open: Vec<String> = room
+            .chat
+            .outbox
+            .open_for(&name)
+            .map(|one| one.id.clone())
+            .collect();
         open.iter().for_each(|id| transmit(room, id, ctx));
     }
     if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Back) {
-        let open: Vec<String> = room.outbox.open_for(&name).map(|one| one.id.clone()).collect();
+        let open: Vec<String> = room
+            .chat
+            .outbox
+            .open_for(&name)
+            .map(|one| one.id.clone())
+            .collect();
         open.iter().for_each(|id| transmit(room, id, ctx));
         download::ask_again(room, Some(&name), ctx);
     }
 }
 
 fn acknowledged(room: &mut Room, ack: &Ack, ctx: &mut Ctx) {
-    let plain = |name: &str| room.members.get(name).is_some_and(|member| member.v == 1);
+    let plain = |name: &str| room.chat.members.get(name).is_some_and(|member| member.v == 1);
     let received: Vec<String> = ack.reached.iter().filter(|name| plain(name)).cloned().collect();
-    if room.outbox.ack(ack, &received) {
+    if room.chat.outbox.ack(ack, &received) {
         ctx.keep(Record::Acked {
             id: ack.id.clone(),
-            epoch: room.place.epoch.clone(),
+            epoch: room.chat.position.epoch.clone(),
             seq: ack.seq,
             absent: ack.absent.clone(),
             received,
@@ -185,7 +198,7 @@ fn acknowledged(room: &mut Room, ack: &Ack, ctx: &mut Ctx) {
 fn receive_signal(room: &mut Room, signal: &Signal) {
     match serde_json::from_str(signal.body.get()) {
         Ok(SignalBody::Activity { agent, state }) => {
-            room.members.doing(&signal.from, &agent, Some(state));
+            room.chat.members.doing(&signal.from, &agent, Some(state));
         }
         Ok(SignalBody::Partial { of, text }) => partial::grows(room, signal, &of, &text),
         Ok(SignalBody::Typing | SignalBody::Unknown) | Err(_) => {}
@@ -194,7 +207,11 @@ fn receive_signal(room: &mut Room, signal: &Signal) {
 
 /// The relay did not take a frame of ours.
 fn frame_refused(room: &mut Room, error: &ErrorFrame, ctx: &mut Ctx) {
-    let Some(id) = error.id.as_deref().filter(|id| room.outbox.get(id).is_some()) else {
+    let Some(id) = error
+        .id
+        .as_deref()
+        .filter(|id| room.chat.outbox.get(id).is_some())
+    else {
         return;
     };
     match error.code {
@@ -211,30 +228,30 @@ fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
     }
     identity::sign(room, &mut message);
     let key = key(&message.from, &message.id);
-    if !room.known.insert(&key) {
+    if !room.chat.seen_ids.insert(&key) {
         if !inbox_pending(room, &key) {
             tell_latest(room, &key, &message.from, ctx);
         }
         return;
     }
-    room.unkept.insert(key.clone());
+    room.chat.unkept.insert(key.clone());
     let record = Record::In {
-        epoch: room.place.epoch.clone(),
+        epoch: room.chat.position.epoch.clone(),
         message: message.clone(),
-        came: room.steady,
+        came: room.clock.steady,
     };
-    let newest = room.timeline.newest();
+    let newest = room.chat.timeline.newest();
     let mut after = Ctx::new(ctx.now);
     apply_message(room, &message, &mut after);
     // Its number is known by ctx.now; what follows from it comes after it all the same.
-    let number = Some(newest + 1).filter(|number| *number <= room.timeline.newest());
+    let number = Some(newest + 1).filter(|number| *number <= room.chat.timeline.newest());
     ctx.record(audit::Entry::In { number, message }, record);
     ctx.append(after);
 }
 
 /// A message is not yet on disk; its receipt waits for that.
 fn inbox_pending(room: &Room, key: &Key) -> bool {
-    room.unkept.contains(key)
+    room.chat.unkept.contains(key)
 }
 
 /// Takes a message into the state.
@@ -249,10 +266,10 @@ pub(in crate::core) fn apply_message(room: &mut Room, message: &Message, ctx: &m
         Ok(_) if doubt.is_some() => {}
         Ok(Body::Receipt(receipt)) => {
             if receipt.state > ReceiptState::Accepted {
-                room.members.idle(&message.from);
-                room.growing.drop_of(&message.from);
+                room.chat.members.idle(&message.from);
+                room.chat.partials.drop_of(&message.from);
             }
-            room.outbox.receipt(&message.from, &receipt);
+            room.chat.outbox.receipt(&message.from, &receipt);
         }
         Ok(Body::FileAccept { of, file, offset }) => {
             // After a restart its receiver asks again.
@@ -275,7 +292,7 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
     };
     if room.is_me(&message.from) {
         // What we have written here is here already.
-        if room.outbox.get(&message.id).is_some() {
+        if room.chat.outbox.get(&message.id).is_some() {
             return;
         }
         match doubt {
@@ -290,15 +307,15 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
         return;
     }
     if let Some(agent) = &post.agent {
-        room.members.doing(&post.from, agent, None);
+        room.chat.members.doing(&post.from, agent, None);
     }
     if post.origin == Origin::Agent {
-        room.growing.drop_of(&post.from);
+        room.chat.partials.drop_of(&post.from);
     }
     let addressed = message.to.iter().any(|name| room.is_me(name));
     let asks = addressed && asks_us(room, message, chat);
     let for_us = addressed || message.to.is_empty();
-    let files = download::offered(room, message, chat, room.timeline.next_number(), for_us);
+    let files = download::offered(room, message, chat, room.chat.timeline.next_number(), for_us);
     let post = Post { files, ..post };
     let number = outgoing::add_post(room, post.clone(), message.at);
     let post = Post { number, ..post };
@@ -307,7 +324,8 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
     }
     let mention_key = key(&message.from, &message.id);
     if addressed {
-        room.told
+        room.chat
+            .last_receipts
             .insert(mention_key.clone(), (ReceiptState::Received, String::new()));
     }
     if asks {
@@ -336,16 +354,17 @@ fn asks_us(room: &Room, message: &Message, chat: &Chat) -> bool {
         let answers_other = chat
             .reply_to
             .as_ref()
-            .is_some_and(|id| room.outbox.get(id).is_none());
+            .is_some_and(|id| room.chat.outbox.get(id).is_none());
         // A version 1 agent on a thread that our person opened has answered.
         let plain = room
+            .chat
             .members
             .get(&message.from)
             .is_some_and(|member| member.v == 1);
         let ours = message
             .thread
             .as_ref()
-            .and_then(|id| room.threads.get(id))
+            .and_then(|id| room.chat.threads.get(id))
             .is_some_and(|t| t.mine);
         return !(answers_other || plain && ours);
     }
@@ -354,13 +373,13 @@ fn asks_us(room: &Room, message: &Message, chat: &Chat) -> bool {
 
 /// Sends the latest receipt of a message that addresses us, and says where it waits.
 pub(in crate::core) fn tell_latest(room: &mut Room, key: &Key, from: &str, ctx: &mut Ctx) {
-    room.unkept.remove(key);
-    let Some((state, why)) = room.told.get(key).cloned() else {
+    room.chat.unkept.remove(key);
+    let Some((state, why)) = room.chat.last_receipts.get(key).cloned() else {
         return;
     };
     tell(room, from, key, state, why, ctx);
-    if state == ReceiptState::Received && room.inbox.waits(key) {
-        let why = room.inbox.told_why(key).unwrap_or_default();
+    if state == ReceiptState::Received && room.review.inbox.waits(key) {
+        let why = room.review.inbox.told_why(key).unwrap_or_default();
         tell(room, from, key, ReceiptState::Queued, why, ctx);
     }
 }
@@ -383,7 +402,9 @@ pub(in crate::core) fn tell(
         ReceiptState::Failed => Failure::checked(reason),
         _ => reason,
     };
-    room.told.insert(key.clone(), (state, reason.clone()));
+    room.chat
+        .last_receipts
+        .insert(key.clone(), (state, reason.clone()));
     let id = room.fresh_id();
     let body = Body::Receipt(Receipt {
         of: key.1.clone(),
@@ -395,13 +416,17 @@ pub(in crate::core) fn tell(
 }
 
 pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
-    let expires = room.steady >= room.nothing_expires_before;
+    let expires = room.clock.steady >= room.clock.nothing_expires_before;
     let expire_after = if expires {
         room.settings.expire_after
     } else {
         Millis::MAX
     };
-    for item in room.inbox.take_old_mentions(room.steady, expire_after) {
+    for item in room
+        .review
+        .inbox
+        .take_old_mentions(room.clock.steady, expire_after)
+    {
         if let ItemKind::Mention(mention) = item.matter {
             decide::note_decided(
                 room,
@@ -419,8 +444,9 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
     download::expire_files(room, expire_after, ctx);
     // Nobody answers: it is refused, and said so; never allowed.
     for item in room
+        .review
         .inbox
-        .take_old_permissions(room.steady, room.settings.permission_after)
+        .take_old_permissions(room.clock.steady, room.settings.permission_after)
     {
         if let ItemKind::Permission(permission) = &item.matter {
             let minutes = room.settings.permission_after / 60_000;
@@ -428,20 +454,24 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
                 "{}: nobody answered for {minutes} minutes, so it was refused.",
                 item.id
             );
-            room.timeline.note(note, ctx.now);
+            room.chat.timeline.note(note, ctx.now);
             let why = format!("nobody answered within {minutes} minutes");
             let answer = format!("refused: {why}");
             permission::note_permission(room, &item, permission, &answer, By::Expiry, ctx);
             permission::answer_request(room, permission, ToolAnswer::Deny(why), ctx);
         }
     }
-    for id in room.outbox.stale(room.steady, room.settings.give_up_after) {
+    for id in room
+        .chat
+        .outbox
+        .stale(room.clock.steady, room.settings.give_up_after)
+    {
         give_up(room, &id, "never arrived", ctx);
     }
 }
 
 pub(in crate::core) fn give_up(room: &mut Room, id: &str, why: &str, ctx: &mut Ctx) {
-    let Some(one) = room.outbox.get_mut(id) else {
+    let Some(one) = room.chat.outbox.get_mut(id) else {
         return;
     };
     one.failed = Some(why.to_owned());
@@ -455,7 +485,8 @@ pub(in crate::core) fn give_up(room: &mut Room, id: &str, why: &str, ctx: &mut C
         Record::GaveUp { id, why: why.clone() },
     );
     if shown {
-        room.timeline
+        room.chat
+            .timeline
             .note(format!("A message of yours was not delivered: {why}"), ctx.now);
         ctx.attention(Attention::Failure);
     }
@@ -463,7 +494,8 @@ pub(in crate::core) fn give_up(room: &mut Room, id: &str, why: &str, ctx: &mut C
 
 /// Whether a member is here and connected.
 pub(in crate::core) fn is_online(room: &Room, name: &str) -> bool {
-    room.members
+    room.chat
+        .members
         .get(name)
         .is_some_and(|member| member.status == Status::Online)
         && !same_name(name, "")

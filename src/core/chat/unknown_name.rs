@@ -40,12 +40,13 @@ impl Room {
     /// The first of these names that nobody here has or had, as far as that is known: before the relay has first told
     /// who is here, none is unknown.
     pub fn unknown_name(&self, names: &[String]) -> Option<UnknownNames> {
-        if self.members.list().is_empty() {
+        if self.chat.members.list().is_empty() {
             return None;
         }
         let name = names.iter().find(|name| !is_known_name(self, name))?;
         let lower = name.to_ascii_lowercase();
         let mut near: Vec<(usize, &str)> = self
+            .chat
             .members
             .list()
             .iter()
@@ -68,7 +69,7 @@ impl Room {
 
 fn is_known_name(room: &Room, name: &str) -> bool {
     room.is_me(name)
-            || room.members.was_here(name)
+            || room.chat.members.was_here(name)
             // Of before this program was started, who spoke is known.
-            || room.timeline.posts().any(|(_, post)| same_name(&post.from, name))
+            || room.chat.timeline.posts().any(|(_, post)| same_name(&post.from, name))
 }

@@ -244,7 +244,7 @@ impl Room {
     ) -> (Vec<Effect>, Option<String>) {
         let (mut ctx, mut told) = (Ctx::new(0), None);
         for id in self.items(target).unwrap_or_default() {
-            let (ItemId::Draft(number), Some(draft)) = (id, self.inbox.draft_mut(id)) else {
+            let (ItemId::Draft(number), Some(draft)) = (id, self.review.inbox.draft_mut(id)) else {
                 continue;
             };
             let changed = |file: &&mut Attachment| {
@@ -273,7 +273,12 @@ impl Room {
 
 /// Has the files of a draft looked through. `brought` is what its agent has got from outside of its folder.
 pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, ctx: &mut Ctx) {
-    let Some(ItemKind::Draft(draft)) = room.inbox.get(ItemId::Draft(number)).map(|item| &item.matter) else {
+    let Some(ItemKind::Draft(draft)) = room
+        .review
+        .inbox
+        .get(ItemId::Draft(number))
+        .map(|item| &item.matter)
+    else {
         return;
     };
     let files: Vec<AgentFile> = draft.files.iter().map(|one| one.file.clone()).collect();
@@ -289,7 +294,7 @@ pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, c
 /// The files of a draft were looked through, in its order.
 pub(in crate::core) fn looked(room: &mut Room, number: u32, looked: Vec<ScanResult>, ctx: &mut Ctx) {
     let id = ItemId::Draft(number);
-    let Some(draft) = room.inbox.draft_mut(id) else {
+    let Some(draft) = room.review.inbox.draft_mut(id) else {
         return;
     };
     for (file, looked) in draft.files.iter_mut().zip(looked.iter().cloned()) {
@@ -308,12 +313,12 @@ pub(in crate::core) fn looked(room: &mut Room, number: u32, looked: Vec<ScanResu
             files: looked,
         },
     );
-    room.inbox.changed(id);
+    room.review.inbox.changed(id);
 }
 
 /// What the files of a draft had turned out to be before a restart.
 pub(in crate::core) fn restore_looked(room: &mut Room, number: u32, looked: Vec<ScanResult>) {
-    let Some(draft) = room.inbox.draft_mut(ItemId::Draft(number)) else {
+    let Some(draft) = room.review.inbox.draft_mut(ItemId::Draft(number)) else {
         return;
     };
     for (file, looked) in draft.files.iter_mut().zip(looked) {
@@ -323,7 +328,7 @@ pub(in crate::core) fn restore_looked(room: &mut Room, number: u32, looked: Vec<
 
 /// Looks through what was not, before a restart. What was stays as it was, so that a change is noticed.
 pub(in crate::core) fn look_through_the_rest(room: &mut Room, ctx: &mut Ctx) {
-    let ids = room.inbox.waiting().map(|item| item.id);
+    let ids = room.review.inbox.waiting().map(|item| item.id);
     for id in ids.collect::<Vec<_>>() {
         if let ItemId::Draft(number) = id
             && not_yet(room, id).is_some()
@@ -335,7 +340,7 @@ pub(in crate::core) fn look_through_the_rest(room: &mut Room, ctx: &mut Ctx) {
 
 /// The first file of a draft that is not yet looked through.
 fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
-    match room.inbox.get(id).map(|item| &item.matter) {
+    match room.review.inbox.get(id).map(|item| &item.matter) {
         Some(ItemKind::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
         _ => None,
     }
@@ -349,7 +354,7 @@ pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), 
             file.name()
         ));
     }
-    let Some(ItemKind::Draft(draft)) = room.inbox.get(id).map(|item| &item.matter) else {
+    let Some(ItemKind::Draft(draft)) = room.review.inbox.get(id).map(|item| &item.matter) else {
         return Ok(());
     };
     let unreadable = draft

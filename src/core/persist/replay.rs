@@ -61,7 +61,7 @@ impl Room {
             restore_one(self, record);
         }
         let mut ctx = Ctx::new(now);
-        let open: Vec<&Outgoing> = self.outbox.may_leave().collect();
+        let open: Vec<&Outgoing> = self.chat.outbox.may_leave().collect();
         for id in not_audited(&open) {
             refuse_planted(self, &id, &mut ctx);
         }
@@ -80,10 +80,10 @@ impl Room {
         }
         replay::resume_files(self, &mut ctx);
         attachment::look_through_the_rest(self, &mut ctx);
-        for interrupted in self.inbox.interrupted() {
+        for interrupted in self.review.inbox.interrupted() {
             let from = interrupted.0.clone();
-            if let Some(post) = self.timeline.find(&interrupted.0, &interrupted.1) {
-                self.timeline.note(
+            if let Some(post) = self.chat.timeline.find(&interrupted.0, &interrupted.1) {
+                self.chat.timeline.note(
                     format!(
                         "Your agent was interrupted on m{0}. /retry m{0} lets it try again.",
                         post.number
@@ -135,10 +135,10 @@ impl Room {
 
 /// A message of ours is in the journal, and the audit log knows nothing of it: it stays here.
 fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
-    let post = room.timeline.find(&room.settings.me, id);
+    let post = room.chat.timeline.find(&room.settings.me, id);
     let what = post.map_or_else(|| "A message".to_owned(), |post| format!("m{}", post.number));
     let why = "not in the audit log".to_owned();
-    if let Some(one) = room.outbox.get_mut(id) {
+    if let Some(one) = room.chat.outbox.get_mut(id) {
         one.failed = Some(why.clone());
     }
     let id = id.to_owned();
@@ -148,7 +148,7 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
     };
     ctx.record(gave_up, Record::GaveUp { id: id.clone(), why });
     ctx.attention(Attention::Failure);
-    room.timeline.note(
+    room.chat.timeline.note(
         format!(
             "{what} was not sent: it is in the journal but not in the audit log, so another program may have \
                  written it. Check it, then write it again."
@@ -156,12 +156,12 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
         ctx.now,
     );
     for number in room
-        .offers
+        .files
         .of_message(&key(&room.settings.me, &id))
         .map(|offer| offer.number)
         .collect::<Vec<_>>()
     {
-        if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+        if let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) {
             mine.withdrawn = true;
         }
     }
@@ -170,24 +170,24 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
 fn restore_one(room: &mut Room, record: Record) {
     match record {
         Record::Seat { session, epoch, seq } => {
-            room.place.session = Some(session);
-            if room.place.epoch != epoch {
-                room.place.seq = seq;
+            room.chat.position.session = Some(session);
+            if room.chat.position.epoch != epoch {
+                room.chat.position.seq = seq;
             }
-            room.place.epoch = epoch;
+            room.chat.position.epoch = epoch;
         }
         Record::In { epoch, message, came } => {
             room.time_passes(came);
-            if room.place.epoch == epoch {
-                room.place.seq = room.place.seq.max(message.seq);
+            if room.chat.position.epoch == epoch {
+                room.chat.position.seq = room.chat.position.seq.max(message.seq);
             }
-            if room.known.insert(&key(&message.from, &message.id)) {
+            if room.chat.seen_ids.insert(&key(&message.from, &message.id)) {
                 receive::apply_message(room, &message, &mut Ctx::replay(message.at));
             }
         }
         Record::Clock(reading) => {
             room.time_passes(reading.steady);
-            room.reading = Some(reading);
+            room.clock.reading = Some(reading);
         }
         Record::Out(mut outgoing) => {
             room.time_passes(outgoing.since);
@@ -197,11 +197,12 @@ fn restore_one(room: &mut Room, record: Record) {
             if let Body::Receipt(receipt) = &outgoing.body
                 && let Some(to) = outgoing.to.first()
             {
-                room.told
+                room.chat
+                    .last_receipts
                     .insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
             }
             if let Body::Chat(chat) = &outgoing.body
-                && room.outbox.get(&outgoing.id).is_none()
+                && room.chat.outbox.get(&outgoing.id).is_none()
             {
                 let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
                 let (to, only) = (outgoing.to.clone(), outgoing.only);
@@ -212,7 +213,7 @@ fn restore_one(room: &mut Room, record: Record) {
                 // Its files are read by now.
                 replay::offers_read(room, chat, &outgoing);
             }
-            room.outbox.insert(*outgoing);
+            room.chat.outbox.insert(*outgoing);
         }
         Record::Acked {
             id,
@@ -221,8 +222,8 @@ fn restore_one(room: &mut Room, record: Record) {
             absent,
             received,
         } => {
-            if room.place.epoch == epoch {
-                room.place.seq = room.place.seq.max(seq);
+            if room.chat.position.epoch == epoch {
+                room.chat.position.seq = room.chat.position.seq.max(seq);
             }
             let ack = nexscope_relay::protocol::Ack {
                 id,
@@ -233,20 +234,20 @@ fn restore_one(room: &mut Room, record: Record) {
                 absent,
                 duplicate: false,
             };
-            room.outbox.ack(&ack, &received);
+            room.chat.outbox.ack(&ack, &received);
         }
         Record::GaveUp { id, why } => {
-            if let Some(one) = room.outbox.get_mut(&id) {
+            if let Some(one) = room.chat.outbox.get_mut(&id) {
                 one.failed = Some(why);
             }
         }
         Record::Mention { from, id, fate, at } => {
             let key = key(&from, &id);
             let (state, why) = fate.receipt();
-            room.told.insert(key.clone(), (state, why));
-            room.inbox.decided(key, fate, at);
+            room.chat.last_receipts.insert(key.clone(), (state, why));
+            room.review.inbox.decided(key, fate, at);
         }
-        Record::How { from, id, how } => room.inbox.set_accepted_with(key(&from, &id), *how),
+        Record::How { from, id, how } => room.review.inbox.set_accepted_with(key(&from, &id), *how),
         Record::Session {
             thread,
             agent,
@@ -276,7 +277,7 @@ fn restore_one(room: &mut Room, record: Record) {
             row,
         } => {
             room.time_passes(at);
-            room.guard.answered(at, &thread, &member, &agent, row.max(1));
+            room.auto.guard.answered(at, &thread, &member, &agent, row.max(1));
         }
         Record::Used {
             at,
@@ -285,24 +286,24 @@ fn restore_one(room: &mut Room, record: Record) {
             tokens,
         } => {
             room.time_passes(at);
-            room.guard.used(at, &agent, Used { usd, tokens });
+            room.auto.guard.used(at, &agent, Used { usd, tokens });
         }
-        Record::Known { name, key } => _ = room.members.pins.pin(&name, key),
+        Record::Known { name, key } => _ = room.chat.members.pins.pin(&name, key),
         Record::Trusted { name, key } => identity::take_trust(room, &name, key),
         Record::File { from, id, file, fate } => replay::restore_file(room, &key(&from, &id), &file, fate),
         Record::Draft { number, at, draft } => {
             let me = room.settings.me.clone();
             let arrived = room.moment(at);
-            room.inbox.add_draft(number, *draft, &me, arrived);
+            room.review.inbox.add_draft(number, *draft, &me, arrived);
         }
         Record::Looked { number, files } => attachment::restore_looked(room, number, files),
-        Record::Dropped { number } => _ = room.inbox.take(ItemId::Draft(number)),
+        Record::Dropped { number } => _ = room.review.inbox.take(ItemId::Draft(number)),
         // One that is decided by now is not there.
-        Record::PutOff { item } => _ = item.parse().map(|id| room.inbox.put_off(id)),
-        Record::Asked { number } => room.inbox.had_permission(number),
-        Record::Permitted { asker, what, at } => room.inbox.remember(key(&asker, ""), what, at),
+        Record::PutOff { item } => _ = item.parse().map(|id| room.review.inbox.put_off(id)),
+        Record::Asked { number } => room.review.inbox.had_permission(number),
+        Record::Permitted { asker, what, at } => room.review.inbox.remember(key(&asker, ""), what, at),
         Record::Spoke { thread } => {
-            room.guard.person_spoke(&thread);
+            room.auto.guard.person_spoke(&thread);
         }
         // The caller has them.
         Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
@@ -313,14 +314,16 @@ fn restore_one(room: &mut Room, record: Record) {
 fn restore_posted(room: &mut Room, outgoing: &Outgoing) {
     let draft = outgoing
         .draft
-        .and_then(|number| room.inbox.take(ItemId::Draft(number)));
+        .and_then(|number| room.review.inbox.take(ItemId::Draft(number)));
     let Some(ItemKind::Draft(draft)) = draft.map(|item| item.matter) else {
         return;
     };
     if let Some((_, key)) = draft.question {
-        room.told
+        room.chat
+            .last_receipts
             .insert(key.clone(), (ReceiptState::Answered, String::new()));
-        room.inbox
+        room.review
+            .inbox
             .decided(key, MentionOutcome::Answered, outgoing.written);
     }
 }

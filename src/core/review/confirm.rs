@@ -10,12 +10,12 @@ impl Room {
     pub fn doubt(&self, intent: &Intent) -> Option<String> {
         match intent {
             Intent::Grant(id) => {
-                let rule = self.inbox.get(*id)?.grant_in_words()?;
+                let rule = self.review.inbox.get(*id)?.grant_in_words()?;
                 Some(format!("Again allows {rule} for this thread."))
             }
             Intent::Accept { target, how } => {
                 let ids = self.items(*target).ok()?;
-                let items = ids.iter().filter_map(|id| self.inbox.get(*id));
+                let items = ids.iter().filter_map(|id| self.review.inbox.get(*id));
                 let doubts: Vec<String> = items
                     .filter_map(|item| {
                         let words = why_flagged(self, item, how.text.as_deref());

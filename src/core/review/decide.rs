@@ -70,8 +70,14 @@ impl Room {
     /// is not the newest.
     pub(crate) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
         let ids: Vec<ItemId> = match target {
-            Target::Item(id) => self.inbox.get(id).map(|item| item.id).into_iter().collect(),
-            Target::Version(id, version) => match self.inbox.get(id) {
+            Target::Item(id) => self
+                .review
+                .inbox
+                .get(id)
+                .map(|item| item.id)
+                .into_iter()
+                .collect(),
+            Target::Version(id, version) => match self.review.inbox.get(id) {
                 Some(item) if item.version == version => vec![id],
                 Some(item) => {
                     return Err(format!(
@@ -82,8 +88,9 @@ impl Room {
                 None => vec![],
             },
             Target::Thread(number) => {
-                let thread = self.threads.numbered(number).map(|thread| thread.id.clone());
+                let thread = self.chat.threads.numbered(number).map(|thread| thread.id.clone());
                 let in_thread = self
+                    .review
                     .inbox
                     .waiting()
                     .filter(|item| Some(&item.thread) == thread.as_ref());
@@ -108,6 +115,7 @@ impl Room {
     pub fn wrote(&mut self, number: u32, by: &Person) -> Vec<Effect> {
         let mut ctx = Ctx::new(0);
         if let Some(thread) = self
+            .chat
             .timeline
             .post_numbered(number)
             .map(|post| post.thread.clone())
@@ -142,7 +150,7 @@ fn carry_out(room: &mut Room, decision: Decision, by: By, ctx: &mut Ctx) -> Resu
             direct::hand_over(room, number, by, ctx)
         }
         Intent::RunAgain(number) => direct::run_again(room, number, by, ctx),
-        Intent::Later(id) => match room.inbox.put_off(id) {
+        Intent::Later(id) => match room.review.inbox.put_off(id) {
             true => {
                 ctx.keep(Record::PutOff { item: id.to_string() });
                 Ok(Reply::Nothing)
@@ -172,7 +180,7 @@ fn accept(
     let mut agents = Vec::new();
     for id in &ids {
         attachment::is_looked_through(room, *id)?;
-        let chosen = match room.inbox.get(*id).map(|item| &item.matter) {
+        let chosen = match room.review.inbox.get(*id).map(|item| &item.matter) {
             Some(ItemKind::Mention(mention)) => mention.agent.clone(),
             _ => {
                 agents.push(String::new());
@@ -182,7 +190,9 @@ fn accept(
         agents.push(direct::agent_named(room, how.agent.clone().or(chosen))?);
     }
     for (id, agent) in ids.into_iter().zip(agents) {
-        let Some(item) = room.inbox.take(id) else { continue };
+        let Some(item) = room.review.inbox.take(id) else {
+            continue;
+        };
         person_spoke(room, &item.thread, by, ctx);
         match &item.matter {
             ItemKind::Mention(_) => {
@@ -213,7 +223,7 @@ fn accept(
 
 fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, String> {
     let agents = &room.settings.agents;
-    let Some(ItemKind::Mention(mention)) = room.inbox.get(id).map(|item| &item.matter) else {
+    let Some(ItemKind::Mention(mention)) = room.review.inbox.get(id).map(|item| &item.matter) else {
         return Err(format!("{id} is not for an agent to answer."));
     };
     if agents.len() < 2 {
@@ -222,19 +232,21 @@ fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, String> {
     let now = room.agent_for(mention);
     let at = agents.iter().position(|name| Some(name) == now.as_ref());
     let next = agents[at.map_or(0, |at| (at + 1) % agents.len())].clone();
-    let mut mentions = room.inbox.mentions_mut();
+    let mut mentions = room.review.inbox.mentions_mut();
     if let Some((_, mention)) = mentions.find(|(other, _)| *other == id) {
         mention.agent = Some(next);
     }
     drop(mentions);
-    room.inbox.changed(id);
+    room.review.inbox.changed(id);
     Ok(Reply::Nothing)
 }
 
 fn reject(room: &mut Room, ids: Vec<ItemId>, reason: &str, by: &By, ctx: &mut Ctx) -> Result<Reply, String> {
     let reason = crate::text::clean_line(reason.trim(), crate::core::chat::timeline::LINE_MAX);
     for id in ids {
-        let Some(item) = room.inbox.take(id) else { continue };
+        let Some(item) = room.review.inbox.take(id) else {
+            continue;
+        };
         let decided = Decided {
             item: Some(id.to_string()),
             reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
@@ -306,7 +318,7 @@ pub(in crate::core) fn settle(room: &mut Room, key: Key, from: &str, fate: Menti
         fate: fate.clone(),
         at: ctx.now,
     });
-    room.inbox.decided(key.clone(), fate, ctx.now);
+    room.review.inbox.decided(key.clone(), fate, ctx.now);
     receive::tell(room, from, &key, state, why, ctx);
 }
 
@@ -315,8 +327,8 @@ pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx:
     if *by != By::Person {
         return;
     }
-    room.told_held.remove(thread);
-    if room.guard.person_spoke(thread) {
+    room.auto.hold_notices.remove(thread);
+    if room.auto.guard.person_spoke(thread) {
         ctx.keep(Record::Spoke {
             thread: thread.to_owned(),
         });
@@ -325,8 +337,13 @@ pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx:
 
 /// Whether a message of ours can be sent again after it failed, and the message.
 pub(in crate::core) fn failed_outgoing(room: &Room, number: u32) -> Option<Outgoing> {
-    let post = room.timeline.post_numbered(number).filter(|post| post.mine)?;
-    room.outbox
+    let post = room
+        .chat
+        .timeline
+        .post_numbered(number)
+        .filter(|post| post.mine)?;
+    room.chat
+        .outbox
         .get(&post.id)
         .filter(|one| one.failed.is_some())
         .cloned()

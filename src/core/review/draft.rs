@@ -17,7 +17,7 @@ const ENVELOPE: usize = 8 * 1024;
 /// A draft waits for our person. `brought` is what its agent has got from outside of its folder.
 pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: String, ctx: &mut Ctx) -> ItemId {
     let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
-    let number = room.inbox.next_draft();
+    let number = room.review.inbox.next_draft();
     let id = ItemId::Draft(number);
     let entry = audit::Entry::Draft {
         item: id.to_string(),
@@ -37,7 +37,8 @@ pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: Strin
             draft: Box::new(draft.clone()),
         },
     );
-    room.inbox
+    room.review
+        .inbox
         .add_draft(number, draft, &room.settings.me, room.moment(ctx.now));
     attachment::look_through(room, number, brought, ctx);
     ctx.attention(Attention::Item);
@@ -53,7 +54,12 @@ pub(in crate::core) fn asks_others(room: &Room, text: &str, to: &[String]) -> Ve
     let others = names.into_iter().filter(|name| !room.is_me(name));
     let others = others.filter(|name| !to.iter().any(|known| same_name(known, name)));
     others
-        .map(|name| room.members.get(&name).map_or(name, |member| member.name.clone()))
+        .map(|name| {
+            room.chat
+                .members
+                .get(&name)
+                .map_or(name, |member| member.name.clone())
+        })
         .collect()
 }
 
@@ -112,7 +118,7 @@ pub(in crate::core) fn post_draft(
 
 /// Cuts an answer that no frame could carry, and says so in it.
 pub(in crate::core) fn fit(room: &Room, mut text: String) -> String {
-    let room = room.message_bytes.saturating_sub(ENVELOPE);
+    let room = room.chat.message_bytes.saturating_sub(ENVELOPE);
     // JSON writes some characters longer than they are; the cut is repeated until it fits.
     while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {
         let mut end = text.len() * 3 / 4;

@@ -13,7 +13,11 @@ use crate::core::{
 /// for our person.
 pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: ToolRequest, ctx: &mut Ctx) {
     let Some(run) = room.runs.get_mut(id) else { return };
-    if room.grants.covers(&run.whose(), &request, room.steady) {
+    if room
+        .review
+        .grants
+        .covers(&run.whose(), &request, room.clock.steady)
+    {
         let by = By::Setting("granted for the thread".to_owned());
         let entry = permission_entry(room, None, id, &request, "allowed", by);
         ctx.audit(entry);
@@ -35,9 +39,10 @@ pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: Tool
         asker: run.ask.from.member.clone(),
         request,
     };
-    let number = room.inbox.next_permission();
+    let number = room.review.inbox.next_permission();
     ctx.keep(Record::Asked { number });
-    room.inbox
+    room.review
+        .inbox
         .add_permission(permission, from, run.thread.clone(), room.moment(ctx.now));
     answer::say_activity(room, &run, ctx);
     ctx.attention(Attention::Item);
@@ -66,6 +71,7 @@ fn permission_entry(
 /// A run no longer waits for our person, unless for something else.
 pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let waits = room
+        .review
         .inbox
         .waiting()
         .any(|item| matches!(&item.matter, ItemKind::Permission(permission) if permission.run == id));
@@ -82,7 +88,7 @@ pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
 
 /// Our person allows something for the rest of a thread.
 pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
-    let item = room.inbox.get(id).ok_or_else(|| not_waiting(id))?;
+    let item = room.review.inbox.get(id).ok_or_else(|| not_waiting(id))?;
     let ItemKind::Permission(permission) = item.matter.clone() else {
         return Err(format!(
             "{id} is no permission; only those are granted for a thread."
@@ -92,9 +98,9 @@ pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx)
         return Err(format!("{id} can only be allowed once: accept it."));
     };
     if let Some(whose) = room.runs.get(&permission.run).map(Run::whose) {
-        room.grants.add(whose, rule, room.steady);
+        room.review.grants.add(whose, rule, room.clock.steady);
     }
-    if let Some(item) = room.inbox.take(id) {
+    if let Some(item) = room.review.inbox.take(id) {
         let answer = "allowed for the thread";
         note_permission(room, &item, &permission, answer, by, ctx);
     }
@@ -115,7 +121,7 @@ pub(in crate::core) fn note_permission(
     ctx.audit(entry);
     let tool = crate::text::clean_line(&permission.request.tool, 40);
     let (asker, what) = (permission.asker.clone(), format!("{tool} {what}"));
-    room.inbox.remember(key(&asker, ""), what.clone(), ctx.now);
+    room.review.inbox.remember(key(&asker, ""), what.clone(), ctx.now);
     ctx.keep(Record::Permitted {
         asker,
         what,

@@ -221,7 +221,7 @@ impl Room {
         match (&item.matter, item.id) {
             (ItemKind::Draft(draft), _) if draft.only => Audience::Only(draft.to.clone()),
             (ItemKind::Mention(_), ItemId::Mention(number)) => {
-                let post = self.timeline.post_numbered(number);
+                let post = self.chat.timeline.post_numbered(number);
                 post.map_or(Audience::Everyone, |post| Audience::of(post, &self.settings.me))
             }
             _ => Audience::Everyone,
@@ -230,7 +230,7 @@ impl Room {
 
     /// The item with that id: one that waits, or a message that can be handed to an agent.
     pub fn at_hand(&self, id: ItemId) -> Option<Item> {
-        match (self.inbox.get(id), id) {
+        match (self.review.inbox.get(id), id) {
             (Some(item), _) => Some(item.clone()),
             (None, ItemId::Mention(number)) => direct::to_hand_over(self, number),
             (None, _) => None,

@@ -73,7 +73,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
         RunEvent::Notice(notice) => run.notice = Some(notice),
         RunEvent::Permission(request) => return permission::wants_permission(room, id, request, ctx),
         RunEvent::PermissionGone(request) => {
-            room.inbox.take_permissions(id, Some(&request));
+            room.review.inbox.take_permissions(id, Some(&request));
             return permission::works_again(room, id, ctx);
         }
     }
@@ -87,9 +87,9 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
 
 /// A run is over, and counts in its agent's budget.
 pub(in crate::core) fn note_usage(room: &mut Room, agent: &str, used: Used, ctx: &mut Ctx) {
-    room.guard.used(room.steady, agent, used);
+    room.auto.guard.used(room.clock.steady, agent, used);
     ctx.keep(Record::Used {
-        at: room.steady,
+        at: room.clock.steady,
         agent: agent.to_owned(),
         usd: used.usd,
         tokens: used.tokens,
@@ -129,7 +129,7 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
     if ending.session_lost && run.ask.resume.is_some() && !run.stopping {
         return begin_anew(room, run, ctx);
     }
-    room.inbox.take_permissions(&run.id, None);
+    room.review.inbox.take_permissions(&run.id, None);
     let outside = outside_of(room, &run, &ending);
     remember_session(room, &run, &ending, &outside, ctx);
     let fate = match ending.outcome.clone() {
@@ -150,15 +150,15 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
                 // What it wrote is the draft, as any that waits for its person.
                 let note =
                     format!("{agent} gave no answer to m{post}: {why}. What it wrote waits as a draft.");
-                return room.timeline.note(note, ctx.now);
+                return room.chat.timeline.note(note, ctx.now);
             }
             let note = format!("{agent} failed on m{post}: {why}. /retry m{post} lets it try again.");
-            room.timeline.note(note, ctx.now);
+            room.chat.timeline.note(note, ctx.now);
             ctx.attention(Attention::Failure);
             MentionOutcome::Failed(failure)
         }
         Outcome::Cancelled => {
-            room.timeline.note(
+            room.chat.timeline.note(
                 format!("{} was stopped on m{}.", run.ask.agent, run.post),
                 ctx.now,
             );
@@ -181,7 +181,7 @@ fn begin_anew(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
     run.id = room.fresh_id();
     run.ask.run.clone_from(&run.id);
     run.ask.resume = None;
-    if let Some(post) = room.timeline.post_numbered(run.post) {
+    if let Some(post) = room.chat.timeline.post_numbered(run.post) {
         run.ask.earlier = start::approved_before(room, post, &run.audience);
     }
     run.before = Totals::default();
@@ -199,7 +199,7 @@ fn forget_session(room: &mut Room, run: &Run, ctx: &mut Ctx) {
         totals: Totals::default(),
         outside: Vec::new(),
     });
-    room.grants.forget(&run.ask.agent, &run.thread);
+    room.review.grants.forget(&run.ask.agent, &run.thread);
     room.runs
         .set_session(run.thread.clone(), run.ask.agent.clone(), None);
 }
@@ -215,7 +215,7 @@ fn answered(
     ctx: &mut Ctx,
 ) -> Option<MentionOutcome> {
     if ends_exchange(&text) {
-        room.timeline.note(
+        room.chat.timeline.note(
             format!("{} had nothing more to say to m{}.", run.ask.agent, run.post),
             ctx.now,
         );

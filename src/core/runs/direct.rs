@@ -17,7 +17,7 @@ use crate::core::{
 impl Room {
     /// Fails, with a sentence, where a message cannot be handed to an agent.
     pub fn may_hand_over(&self, number: u32) -> Result<(), String> {
-        let post = self.timeline.post_numbered(number);
+        let post = self.chat.timeline.post_numbered(number);
         let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
         if post.is_strangers() {
             return Err(format!(
@@ -36,7 +36,7 @@ impl Room {
 
 /// A message of the timeline as the item that it is once it is handed to an agent; none where it cannot be.
 pub(in crate::core) fn to_hand_over(room: &Room, number: u32) -> Option<Item> {
-    let post = room.timeline.post_numbered(number)?;
+    let post = room.chat.timeline.post_numbered(number)?;
     room.may_hand_over(number).ok()?;
     // How long it has been there is not told.
     Some(Item::of_mention(post, false, None, Moment::default()))
@@ -59,15 +59,19 @@ pub(in crate::core) fn run_again(
     by: By,
     ctx: &mut Ctx,
 ) -> Result<Reply, String> {
-    let post = room.timeline.post_numbered(number);
-    let failed = post.filter(|post| matches!(room.inbox.fate(post), Some(MentionOutcome::Failed(_))));
+    let post = room.chat.timeline.post_numbered(number);
+    let failed = post.filter(|post| matches!(room.review.inbox.fate(post), Some(MentionOutcome::Failed(_))));
     let post = failed.ok_or_else(|| format!("m{number} has not failed. Only what failed runs again."))?;
-    let how = room.inbox.accepted_with(&key(&post.from, &post.id)).clone();
+    let how = room
+        .review
+        .inbox
+        .accepted_with(&key(&post.from, &post.id))
+        .clone();
     begin(room, number, how, by, ctx)
 }
 
 fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
-    let post = room.timeline.post_numbered(number).cloned();
+    let post = room.chat.timeline.post_numbered(number).cloned();
     let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
     if room.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
         return Err(format!("An agent of yours is already working on m{number}."));
@@ -75,10 +79,10 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
     let chosen = agent_named(room, how.agent.clone());
     let agent = chosen.or_else(|_| agent_named(room, None))?;
     let id = ItemId::Mention(number);
-    if room.inbox.get(id).is_none() {
-        room.inbox.add(&post, false, None, room.moment(ctx.now));
+    if room.review.inbox.get(id).is_none() {
+        room.review.inbox.add(&post, false, None, room.moment(ctx.now));
     }
-    let Some(item) = room.inbox.take(id) else {
+    let Some(item) = room.review.inbox.take(id) else {
         return Err(not_waiting(id));
     };
     decide::person_spoke(room, &item.thread, &by, ctx);
@@ -111,10 +115,10 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
         ..OutgoingText::default()
     };
     let number = outgoing::say(room, words, ctx);
-    if let Some(post) = room.timeline.post_numbered(number).cloned() {
-        room.inbox.add(&post, false, None, room.moment(ctx.now));
+    if let Some(post) = room.chat.timeline.post_numbered(number).cloned() {
+        room.review.inbox.add(&post, false, None, room.moment(ctx.now));
     }
-    if let Some(item) = room.inbox.take(ItemId::Mention(number)) {
+    if let Some(item) = room.review.inbox.take(ItemId::Mention(number)) {
         let decided = Decided::new(by, Verdict::Asked);
         start::run(room, &item, &agent, AcceptOptions::default(), decided, ctx);
         answer::start_next(room, ctx);

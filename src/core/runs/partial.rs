@@ -82,8 +82,9 @@ impl PartialAnswers {
 
 /// More of another member's answer is there; without words it is taken back.
 pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: &str) {
-    let said = room.known.contains(&key(&signal.from, of));
+    let said = room.chat.seen_ids.contains(&key(&signal.from, of));
     let Some(member) = room
+        .chat
         .members
         .get(&signal.from)
         .filter(|member| is_id(of) && !said && !member.doubtful)
@@ -108,9 +109,9 @@ pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: 
     };
     if new.text.trim().is_empty() {
         let other = |one: &RemotePartial| one.of != of || !same_name(&one.from.member, &new.from.member);
-        return room.growing.0.retain(other);
+        return room.chat.partials.0.retain(other);
     }
-    room.growing.put(new);
+    room.chat.partials.put(new);
 }
 
 /// Shows others more of a run's answer, as far as it may be shown by now.
@@ -133,7 +134,7 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
     let whole = settled(&run.partial);
     // What no frame could carry is seen when it is said.
-    if whole.is_empty() || whole == run.growing.text || whole.len() > room.message_bytes / 4 {
+    if whole.is_empty() || whole == run.growing.text || whole.len() > room.chat.message_bytes / 4 {
         return;
     }
     let message = run.growing.id.clone().unwrap_or_else(|| room.fresh_id());
@@ -158,7 +159,7 @@ fn may_be_shown(room: &Room, run: &Run) -> bool {
         run.ask.resume.as_ref() == Some(&session.id) && !session.outside.paths.is_empty()
     });
     let (to, _) = answer::answers_to(room, run);
-    let doubtful = to.iter().any(|name| room.members.is_doubtful(name));
+    let doubtful = to.iter().any(|name| room.chat.members.is_doubtful(name));
     let drafted = run.review || room.settings.review == Review::Always || outside;
     let is_new = !run.growing.stopped || !run.growing.text.is_empty();
     room.settings.share_partial

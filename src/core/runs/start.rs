@@ -21,21 +21,22 @@ use crate::core::{
 impl Room {
     /// A message in the words in which it was accepted: what our person took out of it no agent ever gets.
     pub fn accepted_words<'a>(&'a self, post: &'a Post) -> &'a str {
-        let with = self.inbox.accepted_with(&key(&post.from, &post.id));
+        let with = self.review.inbox.accepted_with(&key(&post.from, &post.id));
         with.text.as_deref().unwrap_or(&post.text)
     }
 }
 
 /// Auto mode runs an agent on a mention.
 pub(in crate::core) fn run_automatically(room: &mut Room, post: &Post, agent: String, ctx: &mut Ctx) {
-    let Some(item) = room.inbox.take(ItemId::Mention(post.number)) else {
+    let Some(item) = room.review.inbox.take(ItemId::Mention(post.number)) else {
         return;
     };
     let row = dispatch::row_of(room, post, &agent);
-    room.guard
-        .answered(room.steady, &post.thread, &post.from, &agent, row);
+    room.auto
+        .guard
+        .answered(room.clock.steady, &post.thread, &post.from, &agent, row);
     ctx.keep(Record::Auto {
-        at: room.steady,
+        at: room.clock.steady,
         thread: post.thread.clone(),
         member: post.from.clone(),
         agent: agent.clone(),
@@ -59,7 +60,7 @@ pub(in crate::core) fn run(
     let (ItemId::Mention(number), ItemKind::Mention(mention)) = (item.id, &item.matter) else {
         return;
     };
-    let Some(post) = room.timeline.post_numbered(number).cloned() else {
+    let Some(post) = room.chat.timeline.post_numbered(number).cloned() else {
         return;
     };
     let audience = Audience::of(&post, &room.settings.me);
@@ -70,7 +71,7 @@ pub(in crate::core) fn run(
         .filter(|session| audience.is_within(&session.audience))
         .cloned();
     if session.is_none() {
-        room.grants.forget(agent, &post.thread);
+        room.review.grants.forget(agent, &post.thread);
     }
     let earlier = if session.is_some() {
         Vec::new()
@@ -99,13 +100,13 @@ pub(in crate::core) fn run(
         agent: Some(agent.to_owned()).filter(|agent| room.settings.default_agent().as_ref() != Some(agent)),
         ..how.clone()
     };
-    if *room.inbox.accepted_with(&mention.key) != kept {
+    if *room.review.inbox.accepted_with(&mention.key) != kept {
         ctx.keep(Record::How {
             from: mention.key.0.clone(),
             id: mention.key.1.clone(),
             how: Box::new(kept.clone()),
         });
-        room.inbox.set_accepted_with(mention.key.clone(), kept);
+        room.review.inbox.set_accepted_with(mention.key.clone(), kept);
     }
     let files = sharing::fetch_all(room, &mention.key, ctx);
     let run = Run {
@@ -169,11 +170,11 @@ pub(in crate::core) fn approved_before(room: &Room, post: &Post, audience: &Audi
     const MOST: usize = 20;
     let accepted = |other: &Post| {
         matches!(
-            room.inbox.fate(other),
+            room.review.inbox.fate(other),
             Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
         )
     };
-    let thread = room.timeline.posts().rev().map(|(_, other)| other);
+    let thread = room.chat.timeline.posts().rev().map(|(_, other)| other);
     let mut said: Vec<Said> = thread
         .filter(|other| other.thread == post.thread && other.number < post.number)
         .filter(|other| !other.is_strangers() && (other.mine || accepted(other)))

@@ -40,7 +40,7 @@ impl Room {
     pub fn asked_for(&mut self, target: Target, who: &str) -> Result<Vec<ItemId>, String> {
         let ids = self.items(target)?;
         for id in &ids {
-            self.inbox.ask_for(*id, who);
+            self.review.inbox.ask_for(*id, who);
         }
         Ok(ids)
     }
@@ -102,7 +102,8 @@ pub(in crate::core) fn addressed(
     let thread = match thread {
         None => None,
         Some(number) => Some(
-            room.threads
+            room.chat
+                .threads
                 .numbered(number)
                 .ok_or_else(|| format!("There is no thread t{number}."))?,
         ),

@@ -43,7 +43,7 @@ fn held(world: &World) -> Vec<String> {
         ItemKind::Mention(mention) => mention.held.clone(),
         _ => None,
     };
-    world.room.inbox.waiting().filter_map(of).collect()
+    world.room.review.inbox.waiting().filter_map(of).collect()
 }
 
 fn last_reason(world: &World) -> (ReceiptState, String) {
@@ -131,13 +131,13 @@ fn a_known_name_with_another_key_is_held_back_until_the_person_agrees() {
     for other in [Some("ffffffffffffffff"), None] {
         let mut world = auto(5.0);
         bob(&mut world, PresenceEvent::Join, Some("aaaaaaaaaaaaaaaa"));
-        assert!(!world.room.members.is_doubtful("bob"));
+        assert!(!world.room.chat.members.is_doubtful("bob"));
         world.restart();
         world.room.settings.mode = wire::Mode::Auto;
         world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 0))));
         bob(&mut world, PresenceEvent::Leave, Some("aaaaaaaaaaaaaaaa"));
         bob(&mut world, PresenceEvent::Join, other);
-        assert!(world.room.members.is_doubtful("BOB"));
+        assert!(world.room.chat.members.is_doubtful("BOB"));
 
         asks(&mut world, "m-1", "t");
         assert_eq!(world.starts(), 0);
@@ -324,7 +324,7 @@ fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
         }
     }
     assert_eq!((world.starts(), held(&world).len()), (6, 2));
-    let number = world.room.threads.get("a").unwrap().number;
+    let number = world.room.chat.threads.get("a").unwrap().number;
     // A program that speaks for our person is not our person at the screen.
     let said = world.perform(&format!("/append t{number} go on")).unwrap();
     asks(&mut world, "m-program", "a");
@@ -376,7 +376,7 @@ fn our_person_asks_their_own_agent_in_the_rooms_sight() {
         .unwrap();
     let asked = world.started();
     world.ends(&asked.run, Outcome::Failed(failed("broke")));
-    let number = world.room.timeline.newest();
+    let number = world.room.chat.timeline.newest();
     world.decide(Intent::RunAgain(number)).unwrap();
     assert_eq!(world.started().text.as_str(), "again?");
     assert!(world.decide(Intent::Ask { words: " ".into() }).is_err());

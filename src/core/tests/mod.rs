@@ -230,7 +230,7 @@ impl World {
     fn bob_asks(&mut self, id: &str, text: &str) -> ItemId {
         let message = self.message("bob", id, &["alice"], true, &Body::Chat(ask(text)));
         self.receives(message);
-        self.room.inbox.waiting().last().expect("an item").id
+        self.room.review.inbox.waiting().last().expect("an item").id
     }
 
     /// The run that started last.
@@ -301,7 +301,7 @@ impl World {
 
     fn fate(&self, number: u32) -> DeliveryStatus {
         self.room
-            .fate_of(self.room.timeline.post_numbered(number).unwrap())
+            .fate_of(self.room.chat.timeline.post_numbered(number).unwrap())
             .unwrap()
     }
 

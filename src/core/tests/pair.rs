@@ -103,7 +103,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
         if moved == 0 && restart.is_none_or(|restart| nth > restart) {
             // It has come to rest: one side holds the last question, and says why.
             let held = |world: &World| {
-                let items = world.room.inbox.waiting();
+                let items = world.room.review.inbox.waiting();
                 items
                     .filter(|item| matches!(&item.matter, ItemKind::Mention(one) if one.held.is_some()))
                     .count()

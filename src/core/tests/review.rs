@@ -9,7 +9,7 @@ fn a_mention_waits_and_starts_nothing() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "can you review src/auth.rs?");
     assert_eq!(
-        world.room.inbox.next().unwrap().text,
+        world.room.review.inbox.next().unwrap().text,
         "can you review src/auth.rs?"
     );
     assert_eq!(world.starts(), 0);
@@ -77,8 +77,8 @@ fn what_asks_and_what_does_not() {
         let mut world = World::new();
         let message = world.message("bob", &format!("m-{nth}"), &to, false, &Body::Chat(chat));
         world.receives(message);
-        assert_eq!(!world.room.inbox.is_empty(), lands, "row {nth}");
-        assert_eq!(world.room.timeline.posts().count(), 1, "row {nth}");
+        assert_eq!(!world.room.review.inbox.is_empty(), lands, "row {nth}");
+        assert_eq!(world.room.chat.timeline.posts().count(), 1, "row {nth}");
         assert_eq!(world.starts(), 0, "row {nth}");
     }
 }
@@ -94,7 +94,7 @@ fn accept_runs_the_agent_and_its_answer_goes_to_who_asked() {
         ("why?", "claude", "bob")
     );
     assert_eq!(ask.audience, Some(vec!["bob".to_owned()]));
-    assert!(world.room.inbox.is_empty());
+    assert!(world.room.review.inbox.is_empty());
 
     world.event(Event::Run {
         run: ask.run.clone(),
@@ -165,7 +165,7 @@ fn reject_tells_the_reason_and_starts_nothing() {
         world.receipts().last().unwrap(),
         &("m-1".into(), ReceiptState::Rejected, "busy".into())
     );
-    assert!(world.room.inbox.is_empty() && world.starts() == 0);
+    assert!(world.room.review.inbox.is_empty() && world.starts() == 0);
     let again = Intent::Reject {
         target: Target::Item(item),
         reason: String::new(),
@@ -211,7 +211,7 @@ fn a_thread_is_decided_together() {
             reason: String::new(),
         })
         .unwrap();
-    assert_eq!(world.room.inbox.len(), 1);
+    assert_eq!(world.room.review.inbox.len(), 1);
 }
 
 #[test]
@@ -219,10 +219,10 @@ fn what_is_put_off_leaves_the_strip_and_stays_in_the_list() {
     let mut world = World::new();
     let first = world.bob_asks("m-1", "one");
     let second = world.bob_asks("m-2", "two");
-    assert_eq!(world.room.inbox.next().unwrap().id, first);
+    assert_eq!(world.room.review.inbox.next().unwrap().id, first);
     world.decide(Intent::Later(first)).unwrap();
-    assert_eq!(world.room.inbox.next().unwrap().id, second);
-    let order: Vec<_> = world.room.inbox.waiting().map(|item| item.id).collect();
+    assert_eq!(world.room.review.inbox.next().unwrap().id, second);
+    let order: Vec<_> = world.room.review.inbox.waiting().map(|item| item.id).collect();
     assert_eq!(order, [second, first]);
 }
 
@@ -233,7 +233,7 @@ fn nobody_decides_in_time() {
     assert_eq!(world.room.next_deadline(), Some(Steady::new(NOW + 86_400_000)));
     world.now += 86_400_000;
     world.event(Event::Tick);
-    assert!(world.room.inbox.is_empty() && world.starts() == 0);
+    assert!(world.room.review.inbox.is_empty() && world.starts() == 0);
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Expired);
 }
 
@@ -258,16 +258,16 @@ fn hostile_strings_are_clean_when_they_enter() {
     let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(chat));
     world.receives(message);
 
-    let seen = world.room.members.get("bob").unwrap();
+    let seen = world.room.chat.members.get("bob").unwrap();
     assert_eq!((seen.note.as_str(), seen.client.as_str()), ("evil", "evil"));
     assert_eq!(seen.agents, ["codex"]);
-    let post = world.room.timeline.post_numbered(1).unwrap();
+    let post = world.room.chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
         (post.text.as_str(), post.agent.as_deref(), post.hidden),
         ("evil", Some("agent"), 2)
     );
     assert_eq!(
-        world.room.inbox.next().unwrap().warnings(),
+        world.room.review.inbox.next().unwrap().warnings(),
         [Risk::Hidden.in_words()]
     );
 }
@@ -295,7 +295,7 @@ fn auto_mode_answers_within_its_limits_and_then_waits() {
     message.thread = Some("m-0".into());
     world.receives(message);
     assert_eq!(world.starts(), 3);
-    let ItemKind::Mention(mention) = &world.room.inbox.next().unwrap().matter else {
+    let ItemKind::Mention(mention) = &world.room.review.inbox.next().unwrap().matter else {
         panic!()
     };
     assert!(mention.held.as_ref().unwrap().contains("hop limit"));
@@ -305,7 +305,7 @@ fn auto_mode_answers_within_its_limits_and_then_waits() {
     world.restart();
     world.room.settings.mode = wire::Mode::Auto;
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 99))));
-    let id = world.room.inbox.next().unwrap().id;
+    let id = world.room.review.inbox.next().unwrap().id;
     world.accept(id);
     let run = world.started().run;
     world.ends(&run, Outcome::Answer("on".into()));
@@ -324,7 +324,7 @@ fn auto_mode_never_answers_a_broadcast_and_no_command_turns_it_on() {
     world.decide(Intent::Auto).unwrap();
     let message = world.message("bob", "m-1", &[], false, &Body::Chat(ask("everyone?")));
     world.receives(message);
-    assert!(world.starts() == 0 && world.room.inbox.is_empty());
+    assert!(world.starts() == 0 && world.room.review.inbox.is_empty());
 }
 
 /// A decision is about what was shown, in the version that was shown, and about nothing else.
@@ -358,7 +358,7 @@ fn what_was_not_shown_or_has_changed_is_not_decided() {
     let old = Decision::new(accept(Target::Item(first)), world.room.shown(&[first]));
     world.decide(Intent::NextAgent(first)).unwrap();
     assert!(world.carry_out(old).unwrap_err().contains("has changed"));
-    assert_eq!(world.room.inbox.get(first).unwrap().label(), "m1.2");
+    assert_eq!(world.room.review.inbox.get(first).unwrap().label(), "m1.2");
     // A version that is named must be the newest.
     let stale = world.decide(accept(Target::Version(first, 1))).unwrap_err();
     assert!(stale.contains("m1.1 has changed: it is m1.2 now"), "{stale}");
@@ -401,7 +401,7 @@ fn a_thread_is_decided_as_far_as_it_was_shown() {
         how: AcceptOptions::default(),
     };
     world.carry_out(Decision::new(accept, shown)).unwrap();
-    let left: Vec<ItemId> = world.room.inbox.waiting().map(|item| item.id).collect();
+    let left: Vec<ItemId> = world.room.review.inbox.waiting().map(|item| item.id).collect();
     assert_eq!(left, [ItemId::Mention(3)]);
 }
 
@@ -426,9 +426,9 @@ fn an_agents_name_fakes_nothing() {
         };
         let message = world.message("bob", &format!("m-{nth}"), &["alice"], true, &Body::Chat(chat));
         world.receives(message);
-        let item = world.room.inbox.next().unwrap();
+        let item = world.room.review.inbox.next().unwrap();
         assert_eq!(item.from.agent.as_deref(), Some(expected), "{name:?}");
         // Nor does it say that somebody else has edited it.
-        assert_eq!(world.room.timeline.post_numbered(1).unwrap().edited_by, None);
+        assert_eq!(world.room.chat.timeline.post_numbered(1).unwrap().edited_by, None);
     }
 }

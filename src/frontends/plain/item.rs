@@ -37,7 +37,7 @@ pub fn lines(room: &Room, item: &Item) -> Vec<String> {
             .and_then(|agent| room.settings.permissions.get(agent));
         lines.extend(may.map(|may| format!("  permissions: {may}")));
         for number in &mention.files {
-            let offer = room.offers.get(*number);
+            let offer = room.files.get(*number);
             lines.extend(
                 offer.map(|offer| format!("  with {}, {}", offer.name, crate::text::bytes(offer.size))),
             );

@@ -119,7 +119,7 @@ pub struct Plain<O, E> {
 impl<O: Write, E: Write> Plain<O, E> {
     /// A plain face that prints the room to `out`, and what is wrong to `err`.
     pub fn new(client: Client, options: Options, out: O, err: E) -> Self {
-        let entries = client.room.timeline.entries();
+        let entries = client.room.chat.timeline().entries();
         let (printed, last_printed) = (entries.len(), presence(entries.last()));
         Self {
             client,
@@ -212,12 +212,12 @@ impl<O: Write, E: Write> Plain<O, E> {
         let posts = self
             .sent
             .iter()
-            .filter_map(|number| room.timeline.post_numbered(*number));
+            .filter_map(|number| room.chat.timeline().post_numbered(*number));
         let open = posts
             .filter_map(|post| room.fate_of(post))
             .filter(DeliveryStatus::is_on_its_way)
             .count();
-        let read = room.offers.all().filter_map(|offer| match &offer.side {
+        let read = room.files.all().filter_map(|offer| match &offer.side {
             Side::Mine(mine) => mine.reading,
             _ => None,
         });
@@ -238,10 +238,10 @@ impl<O: Write, E: Write> Plain<O, E> {
         let fates = self
             .sent
             .iter()
-            .filter_map(|number| room.timeline.post_numbered(*number));
+            .filter_map(|number| room.chat.timeline().post_numbered(*number));
         let fates: Vec<DeliveryStatus> = fates.filter_map(|post| room.fate_of(post)).collect();
         let open = fates.iter().filter(|fate| fate.is_on_its_way()).count();
-        let offered = || room.offers.all().filter(|offer| self.sent.contains(&offer.post));
+        let offered = || room.files.all().filter(|offer| self.sent.contains(&offer.post));
         let moving = offered().any(Offer::is_moving);
         let waits: Vec<&Offer> = offered().filter(|offer| offer.waits_for_takers()).collect();
         if moving || !waits.is_empty() && since.elapsed() < PATIENCE {
@@ -402,7 +402,7 @@ impl<O: Write, E: Write> Plain<O, E> {
     fn print_whole(&mut self, target: Target) -> Result<Shown, String> {
         let room = &self.client.room;
         let ids = room.items(target)?;
-        for item in ids.iter().filter_map(|id| room.inbox.get(*id)) {
+        for item in ids.iter().filter_map(|id| room.review.inbox().get(*id)) {
             for line in item::lines(room, item) {
                 writeln!(self.out, "{line}").map_err(|error| error.to_string())?;
             }
@@ -461,7 +461,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             Reply::Nothing => {}
             Reply::Said(number) => self.sent.push(*number),
             Reply::Text(text) => lines.push(text.clone()),
-            Reply::Who => lines.extend(room.members.list().iter().map(|member| {
+            Reply::Who => lines.extend(room.chat.members().list().iter().map(|member| {
                 let agents = if member.agents.is_empty() {
                     "no agent".into()
                 } else {
@@ -469,18 +469,18 @@ impl<O: Write, E: Write> Plain<O, E> {
                 };
                 format!("{}: {agents}", member.name)
             })),
-            Reply::Inbox if room.inbox.is_empty() => lines.push("Nothing waits for you.".into()),
-            Reply::Inbox => lines.extend(room.inbox.waiting().map(waiting)),
+            Reply::Inbox if room.review.inbox().is_empty() => lines.push("Nothing waits for you.".into()),
+            Reply::Inbox => lines.extend(room.review.inbox().waiting().map(waiting)),
             Reply::Status => lines.extend(status(&self.client)),
-            Reply::Files if room.offers.all().next().is_none() => lines.push("No file yet.".into()),
-            Reply::Files => lines.extend(room.offers.all().map(|offer| {
+            Reply::Files if room.files.all().next().is_none() => lines.push("No file yet.".into()),
+            Reply::Files => lines.extend(room.files.all().map(|offer| {
                 let size = crate::text::bytes(offer.size);
                 format!("f{} {} {size}: {}", offer.number, offer.name, offer.in_words())
             })),
             Reply::History(numbers) => lines.extend(
                 numbers
                     .iter()
-                    .filter_map(|n| room.timeline.post_numbered(*n))
+                    .filter_map(|n| room.chat.timeline().post_numbered(*n))
                     .map(|post| format!("m{} {}", post.number, said(post))),
             ),
         }
@@ -511,7 +511,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 _ => {}
             }
         }
-        let entries = room.timeline.entries();
+        let entries = room.chat.timeline().entries();
         let mut from = self.printed.min(entries.len());
         if from > 0 && presence(entries.get(from - 1)) != self.last_printed {
             from -= 1;
@@ -533,13 +533,14 @@ impl<O: Write, E: Write> Plain<O, E> {
         self.printed = entries.len();
         self.last_printed = presence(entries.last());
         for item in room
-            .inbox
+            .review
+            .inbox()
             .waiting()
             .filter(|item| !self.announced.contains(&item.id))
         {
             writeln!(self.out, "-- {} from {} waits for you", item.id, item.from.member)?;
         }
-        self.announced = room.inbox.waiting().map(|item| item.id).collect();
+        self.announced = room.review.inbox().waiting().map(|item| item.id).collect();
         self.out.flush()
     }
 }
@@ -575,8 +576,8 @@ fn status(client: &Client) -> Vec<String> {
     let mut lines = vec![
         format!("connection: {connection}"),
         format!("room: #{} as {}", room.settings.room, room.settings.me),
-        format!("waiting: {} for you", room.inbox.len()),
-        format!("outbox: {} not yet with the relay", room.outbox.unacked()),
+        format!("waiting: {} for you", room.review.inbox().len()),
+        format!("outbox: {} not yet with the relay", room.chat.outbox().unacked()),
     ];
     lines.extend(budgets);
     lines

@@ -22,12 +22,13 @@ impl Screen {
         let marked = self.state.marked.take();
         let text = match marked {
             None => room
-                .timeline
+                .chat
+                .timeline()
                 .post_numbered(selected)
                 .map(|post| post.text.clone()),
             Some(marked) => {
                 let range = marked.min(selected)..=marked.max(selected);
-                let posts = range.filter_map(|number| room.timeline.post_numbered(number));
+                let posts = range.filter_map(|number| room.chat.timeline().post_numbered(number));
                 let posts = posts.filter(|post| self.state.reading.shows(room, post));
                 let lines: Vec<String> = posts
                     .map(|post| format!("{}: {}", post.speaker().in_words(), post.text))
@@ -41,7 +42,7 @@ impl Screen {
     /// Copies the last code block of the selected message.
     pub(crate) fn copy_code(&mut self) {
         let number = self.state.selected_post.unwrap_or_default();
-        let post = self.client.room.timeline.post_numbered(number);
+        let post = self.client.room.chat.timeline().post_numbered(number);
         match post.and_then(|post| view::code_blocks(&post.text).pop()) {
             Some(code) => self.put_on_clipboard(code),
             None => self

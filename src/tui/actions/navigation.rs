@@ -30,10 +30,10 @@ impl Screen {
                 let Some(number) = self.state.selected_post else {
                     return;
                 };
-                if self.client.room.inbox.has_mention(number) {
+                if self.client.room.review.inbox().has_mention(number) {
                     return self.state.open(&[ItemId::Mention(number)]);
                 }
-                if let Some(post) = self.client.room.timeline.post_numbered(number) {
+                if let Some(post) = self.client.room.chat.timeline().post_numbered(number) {
                     let thread = OpenThread::new(&post.thread, &self.client.room);
                     self.state.reading.open(Some(thread));
                     self.state.go(Pane::Composer);
@@ -52,7 +52,7 @@ impl Screen {
     /// Where the selected file lies, once it is here.
     fn selected_place(&self) -> Option<PathBuf> {
         let number = self.state.selected_file(&self.client.room)?;
-        self.client.room.offers.get(number)?.place().map(Path::to_owned)
+        self.client.room.files.get(number)?.place().map(Path::to_owned)
     }
 
     /// Copies where the selected file lies.
@@ -71,7 +71,7 @@ impl Screen {
         let Some(number) = self.state.selected_post else {
             return self.state.say("Select a message first.", Tone::Good);
         };
-        if room.inbox.has_mention(number) {
+        if room.review.inbox().has_mention(number) {
             return self.state.open(&[ItemId::Mention(number)]);
         }
         match room.may_hand_over(number) {
@@ -103,8 +103,8 @@ impl Screen {
     /// Sends a message of ours again that failed, or lets an agent try again that failed.
     pub(crate) fn retry_number(&mut self, number: u32, shown: Shown) {
         let room = &self.client.room;
-        let post = room.timeline.post_numbered(number);
-        let failed = post.and_then(|post| room.inbox.fate(post));
+        let post = room.chat.timeline().post_numbered(number);
+        let failed = post.and_then(|post| room.review.inbox().fate(post));
         let done = if matches!(failed, Some(MentionOutcome::Failed(_))) {
             self.decide(Decision::new(Intent::RunAgain(number), shown))
         } else {
@@ -195,10 +195,10 @@ impl Screen {
     /// Folds the thread of the selected message, or opens it again.
     pub(crate) fn fold(&mut self) {
         let number = self.state.selected_post.unwrap_or_default();
-        let Some(post) = self.client.room.timeline.post_numbered(number) else {
+        let Some(post) = self.client.room.chat.timeline().post_numbered(number) else {
             return self.state.say("Select a message first.", Tone::Good);
         };
-        let thread = self.client.room.threads.get(&post.thread);
+        let thread = self.client.room.chat.threads().get(&post.thread);
         let Some(thread) = thread.filter(|thread| thread.posts > 1) else {
             return self.state.say("This message is all of its thread.", Tone::Good);
         };
@@ -210,7 +210,7 @@ impl Screen {
     pub(crate) fn first_new(&mut self, now: Instant) {
         let unread = self.state.reading.unread;
         let first = unread.line().unwrap_or(unread.read) + 1;
-        if first > self.client.room.timeline.newest() {
+        if first > self.client.room.chat.timeline().newest() {
             return self.state.say("There is nothing new.", Tone::Good);
         }
         self.state.reading.unread.came_back();
@@ -284,7 +284,7 @@ impl Screen {
 
     /// Selects another file; to newer ones where `by` is positive.
     pub(crate) fn select_file(&mut self, by: isize) {
-        let last = self.client.room.offers.all().count() as u32;
+        let last = self.client.room.files.all().count() as u32;
         if let Some(now) = self.state.selected_file(&self.client.room) {
             self.state.selected_file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
             self.state.lists.held = false;
@@ -292,7 +292,7 @@ impl Screen {
     }
 
     pub(crate) fn select_item(&mut self, by: isize) {
-        let waiting = self.client.room.inbox.waiting();
+        let waiting = self.client.room.review.inbox().waiting();
         let shown = waiting.filter(|item| self.state.filter.shows(item));
         let ids: Vec<ItemId> = shown.map(|item| item.id).collect();
         let Some(last) = ids.len().checked_sub(1) else {

@@ -203,8 +203,8 @@ impl Screen {
     /// The thread of items of which several are open.
     fn thread_of(&self, ids: &[ItemId]) -> Target {
         let room = &self.client.room;
-        let item = ids.first().and_then(|id| room.inbox.get(*id));
-        let thread = item.and_then(|item| room.threads.get(&item.thread));
+        let item = ids.first().and_then(|id| room.review.inbox().get(*id));
+        let thread = item.and_then(|item| room.chat.threads().get(&item.thread));
         Target::Thread(thread.map_or(0, |thread| thread.number))
     }
 

@@ -156,7 +156,7 @@ impl Screen {
     /// While a thread is open, words without a `/` before them belong into it.
     fn in_thread(&self, line: Line, text: &str) -> Line {
         let open = self.state.reading.thread.as_ref();
-        let number = open.and_then(|open| Some(self.client.room.threads.get(&open.id)?.number));
+        let number = open.and_then(|open| Some(self.client.room.chat.threads().get(&open.id)?.number));
         match line {
             Line::Command(Command::Say {
                 to,

@@ -302,7 +302,7 @@ impl Screen {
     /// To the inbox, where there is something to decide.
     fn go_to_inbox(&mut self) {
         self.state.go(Pane::Inbox);
-        if self.client.room.inbox.is_empty() {
+        if self.client.room.review.inbox().is_empty() {
             self.state.say("No requests.", Tone::Good);
         }
         self.state.tidy(&self.client.room);

@@ -151,16 +151,17 @@ impl UiState {
     /// How many messages were decided.
     fn decided(&self) -> usize {
         let room = &self.screen.client.room;
-        room.timeline
+        room.chat
+            .timeline()
             .posts()
-            .filter(|(_, post)| room.inbox.fate(post).is_some())
+            .filter(|(_, post)| room.review.inbox().fate(post).is_some())
             .count()
     }
 
     fn fate(&self, number: u32) -> Option<MentionOutcome> {
         let room = &self.screen.client.room;
-        let post: &Post = room.timeline.post_numbered(number)?;
-        room.inbox.fate(post).cloned()
+        let post: &Post = room.chat.timeline().post_numbered(number)?;
+        room.review.inbox().fate(post).cloned()
     }
 
     fn written(&self) -> String {
@@ -215,7 +216,15 @@ fn a_sentence_that_is_typed_decides_nothing_in_any_pane() {
             desk.settle(2000);
             assert_eq!((desk.decided(), desk.written().as_str()), (0, text), "{place:?}");
             assert_eq!(desk.owner(), Context::Composer, "{place:?} {text}");
-            assert!(desk.screen.client.room.inbox.waiting().all(|item| !item.later));
+            assert!(
+                desk.screen
+                    .client
+                    .room
+                    .review
+                    .inbox()
+                    .waiting()
+                    .all(|item| !item.later)
+            );
         }
     }
 }
@@ -302,11 +311,12 @@ fn what_covers_the_screen_owns_the_keys_however_it_was_opened() {
         assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));
         let room = &desk.screen.client.room;
         assert!(
-            room.timeline
+            room.chat
+                .timeline()
                 .posts()
                 .all(|(_, post)| !post.text.contains("EDITED"))
         );
-        let accepted = room.timeline.post_numbered(1).unwrap();
+        let accepted = room.chat.timeline().post_numbered(1).unwrap();
         assert!(room.accepted_words(accepted).ends_with(" EDITED"));
     }
 }
@@ -331,7 +341,8 @@ fn what_comes_in_one_piece_decides_nothing_and_says_so() {
         desk.screen
             .client
             .room
-            .timeline
+            .chat
+            .timeline()
             .posts()
             .all(|(_, post)| !post.mine)
     );
@@ -543,7 +554,7 @@ fn no_order_of_keys_and_pauses_decides_what_it_may_not() {
                     }
                     Does::Comes => {
                         desk.arrives("deploy?");
-                        arrived.push((desk.screen.client.room.timeline.newest(), desk.now));
+                        arrived.push((desk.screen.client.room.chat.timeline().newest(), desk.now));
                         None
                     }
                     Does::Waits(millis) => {
@@ -614,7 +625,7 @@ fn allowed(
 #[test]
 fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
     let mut desk = UiState::new();
-    let sent = |desk: &UiState| desk.screen.client.room.timeline.posts().count();
+    let sent = |desk: &UiState| desk.screen.client.room.chat.timeline().posts().count();
     desk.arrives("deploy?");
     let before = sent(&desk);
     desk.types("@bbo look", 90);

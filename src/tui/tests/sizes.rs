@@ -37,7 +37,7 @@ fn views() -> Vec<(&'static str, World)> {
         change(&mut world);
         world
     };
-    let item = morning().room.inbox.next().unwrap().id;
+    let item = morning().room.review.inbox().next().unwrap().id;
     vec![
         ("empty", World::new()),
         ("room", morning()),

@@ -73,7 +73,8 @@ fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
     };
     let new = look
         .room
-        .timeline
+        .chat
+        .timeline()
         .newest()
         .saturating_sub(state.reading.unread.read.max(bottom));
     match new {
@@ -96,10 +97,10 @@ fn searching(state: &State) -> Option<String> {
 
 /// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
 pub(super) fn audience(look: &RenderContext, state: &State) -> String {
-    let others = look.room.members.list().len().saturating_sub(1);
+    let others = look.room.chat.members().list().len().saturating_sub(1);
     let everyone = format!("everyone, {others}");
     let thread = state.reading.thread.as_ref();
-    let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+    let thread = thread.and_then(|open| look.room.chat.threads().get(&open.id));
     let in_thread = |thread: &crate::core::Thread| match &thread.audience {
         Audience::Everyone => format!("t{}, {everyone}", thread.number),
         only => format!("t{}, {}", thread.number, only.in_words()),
@@ -113,7 +114,7 @@ pub(super) fn audience(look: &RenderContext, state: &State) -> String {
             ..
         })) => {
             let direct = look.room.settings.mentions == crate::core::Mentions::Direct || note;
-            let number = number.and_then(|number| look.room.threads.numbered(number));
+            let number = number.and_then(|number| look.room.chat.threads().numbered(number));
             match number.or(thread) {
                 Some(thread) => in_thread(thread),
                 None if to.is_empty() || public || !direct => everyone,

@@ -19,7 +19,7 @@ const BAR: usize = 8;
 pub(super) fn all(look: &RenderContext, state: &State, width: usize) -> List {
     let mut list = List::default();
     let selected = state.selected_file(look.room);
-    for offer in look.room.offers.all().rev() {
+    for offer in look.room.files.all().rev() {
         let at_hand = selected == Some(offer.number);
         let head = head(look, offer, width);
         let head = match at_hand {
@@ -67,7 +67,7 @@ fn head(look: &RenderContext, offer: &Offer, width: usize) -> Line<'static> {
 
 /// Adds what moves or waits, for the side.
 pub(super) fn add_open(list: &mut List, look: &RenderContext, width: usize) {
-    for offer in look.room.offers.open().rev() {
+    for offer in look.room.files.open().rev() {
         let arrow = if matches!(offer.side, Side::Mine(_)) {
             "↑"
         } else {
@@ -99,7 +99,7 @@ pub(super) fn post_lines(
     let offers = post
         .files
         .iter()
-        .filter_map(|number| look.room.offers.get(*number));
+        .filter_map(|number| look.room.files.get(*number));
     offers
         .map(|offer| {
             cut_line(
@@ -121,7 +121,7 @@ pub(super) fn post_lines(
 
 /// What comes with a mention, in words: `report.pdf, 12 KB`.
 pub(super) fn in_words(look: &RenderContext, numbers: &[u32]) -> String {
-    let offers = numbers.iter().filter_map(|number| look.room.offers.get(*number));
+    let offers = numbers.iter().filter_map(|number| look.room.files.get(*number));
     let each: Vec<String> = offers
         .map(|offer| format!("{}, {}", offer.name, text::bytes(offer.size)))
         .collect();

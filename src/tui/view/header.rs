@@ -29,7 +29,7 @@ const MARK: u16 = 1;
 pub(super) fn tabs(look: &RenderContext, state: &State, here: Pane, row: Rect) -> Vec<Tab> {
     let room = look.room;
     let thread = state.reading.thread.as_ref();
-    let thread = thread.and_then(|open| room.threads.get(&open.id));
+    let thread = thread.and_then(|open| room.chat.threads().get(&open.id));
     let place = match thread {
         Some(thread) => format!("#{} t{}", room.settings.room, thread.number),
         None => format!("#{}", room.settings.room),
@@ -38,14 +38,17 @@ pub(super) fn tabs(look: &RenderContext, state: &State, here: Pane, row: Rect) -
         0 => name.to_owned(),
         count => format!("{name} {count}"),
     };
-    let waiting = room.inbox.len();
+    let waiting = room.review.inbox().len();
     // A room in which nobody has offered a file needs no tab for them.
-    let has_files = here == Pane::Files || room.offers.all().next().is_some();
+    let has_files = here == Pane::Files || room.files.all().next().is_some();
     let tabs = [
         Some((place, Pane::Timeline)),
         Some((counted("Inbox", waiting), Pane::Inbox)),
-        has_files.then(|| (counted("Files", room.offers.open().count()), Pane::Files)),
-        Some((format!("People {}", room.members.list().len()), Pane::People)),
+        has_files.then(|| (counted("Files", room.files.open().count()), Pane::Files)),
+        Some((
+            format!("People {}", room.chat.members().list().len()),
+            Pane::People,
+        )),
     ];
     let mut free = Rect {
         x: row.x + MARK,
@@ -81,7 +84,7 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
     let mut right: Vec<Span> = Vec::new();
     if plan.wide {
         let thread = state.reading.thread.as_ref();
-        let thread = thread.and_then(|open| look.room.threads.get(&open.id));
+        let thread = thread.and_then(|open| look.room.chat.threads().get(&open.id));
         let place = thread.map_or_else(String::new, |thread| format!("t{} ", thread.number));
         left.push(look.span(format!("┌ #{} {place}", settings.room), Scope::Title));
         right.push(look.span(format!(" {mark}"), mark_scope));

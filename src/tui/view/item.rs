@@ -147,15 +147,20 @@ fn head(look: &RenderContext, item: &Item, wish: &str, width: usize) -> Vec<Line
 /// What was said in its thread before it, the newest of it.
 fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'static>> {
     let room = look.room;
-    let Some(thread) = room.threads.get(&item.thread).filter(|thread| thread.posts > 1) else {
+    let Some(thread) = room
+        .chat
+        .threads()
+        .get(&item.thread)
+        .filter(|thread| thread.posts > 1)
+    else {
         return Vec::new();
     };
     let before = match item.id {
         ItemId::Mention(number) => number,
-        _ => room.timeline.newest() + 1,
+        _ => room.chat.timeline().newest() + 1,
     };
     let numbers = (thread.first..before).rev();
-    let posts = numbers.filter_map(|number| room.timeline.post_numbered(number));
+    let posts = numbers.filter_map(|number| room.chat.timeline().post_numbered(number));
     let mut said: Vec<_> = posts
         .filter(|post| post.thread == thread.id)
         .take(EARLIER)

@@ -197,7 +197,7 @@ impl Layout {
 
     /// The next item that waits.
     fn lay_strip(&mut self, look: &RenderContext, free: &mut Free) {
-        let Some(next) = look.room.inbox.next() else {
+        let Some(next) = look.room.review.inbox().next() else {
             return;
         };
         let rows = match self.all.height {

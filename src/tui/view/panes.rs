@@ -26,14 +26,19 @@ pub(super) fn side(look: &RenderContext, state: &State, width: usize) -> List {
             Some(HitTarget::Pane(pane)),
         );
     };
-    title(&mut list, "People", look.room.members.list().len(), Pane::People);
+    title(
+        &mut list,
+        "People",
+        look.room.chat.members().list().len(),
+        Pane::People,
+    );
     add_people(&mut list, look, width);
     list.push(Line::default(), None);
-    title(&mut list, "Inbox", look.room.inbox.len(), Pane::Inbox);
+    title(&mut list, "Inbox", look.room.review.inbox().len(), Pane::Inbox);
     add_inbox(&mut list, look, state, width);
-    if look.room.offers.all().next().is_some() {
+    if look.room.files.all().next().is_some() {
         list.push(Line::default(), None);
-        title(&mut list, "Files", look.room.offers.open().count(), Pane::Files);
+        title(&mut list, "Files", look.room.files.open().count(), Pane::Files);
         files::add_open(&mut list, look, width);
     }
     list
@@ -63,7 +68,7 @@ pub(super) fn draw_edge(look: &RenderContext, area: Rect, buffer: &mut Buffer) {
 }
 
 fn add_people(list: &mut List, look: &RenderContext, width: usize) {
-    for member in look.room.members.list() {
+    for member in look.room.chat.members().list() {
         list.push(person(look, member, width), Some(HitTarget::Pane(Pane::People)));
     }
 }
@@ -104,7 +109,8 @@ fn add_inbox(list: &mut List, look: &RenderContext, state: &State, width: usize)
     let heading = Some(HitTarget::Pane(Pane::Inbox));
     let mut items = look
         .room
-        .inbox
+        .review
+        .inbox()
         .waiting()
         .filter(|item| state.filter.shows(item))
         .peekable();

@@ -21,7 +21,7 @@ pub(super) fn lay(look: &RenderContext, item: &Item, width: u16, rows: u16) -> L
     let (width, rows) = (width as usize, rows as usize);
     let mut head = head(look, item);
     let head_width: usize = head.iter().map(|span| text::width(&span.content)).sum();
-    let more = look.room.inbox.len().saturating_sub(1);
+    let more = look.room.review.inbox().len().saturating_sub(1);
     if more > 0 {
         head.push(look.span(format!(" · {more} more"), Scope::Dim));
     }

@@ -55,7 +55,7 @@ pub(in crate::core) fn offered(
                 true => Side::Theirs(fetch.clone()),
                 false => Side::Others,
             };
-            room.offers
+            room.files
                 .add(offer(&message.from, &message.id, file, post, side))
         })
         .collect()
@@ -64,7 +64,7 @@ pub(in crate::core) fn offered(
 /// What a person may decide by settings for all: files that are too large are declined, small ones accepted.
 pub(in crate::core) fn look_at_offers(room: &mut Room, numbers: &[u32], ctx: &mut Ctx) {
     for number in numbers {
-        let Some(size) = room.offers.get(*number).map(|offer| offer.size) else {
+        let Some(size) = room.files.get(*number).map(|offer| offer.size) else {
             continue;
         };
         if size > room.settings.files.max {
@@ -88,7 +88,7 @@ pub(in crate::core) fn look_at_offers(room: &mut Room, numbers: &[u32], ctx: &mu
 /// Whether the files of a mention may come without a person.
 pub(in crate::core) fn files_come_alone(room: &Room, numbers: &[u32]) -> bool {
     numbers.iter().all(|number| {
-        room.offers
+        room.files
             .get(*number)
             .is_none_or(|offer| offer.size < room.settings.files.auto_accept_below)
     })
@@ -102,7 +102,7 @@ pub(in crate::core) fn fetch_file(room: &mut Room, number: u32, ctx: &mut Ctx) {
     if accepted && !matches!(stage, Stage::Failed(_) | Stage::Declined) {
         return;
     }
-    room.inbox.take(ItemId::File(number));
+    room.review.inbox.take(ItemId::File(number));
     if let Some(fetch) = sharing::fetch_mut(room, number) {
         fetch.accepted = true;
     }
@@ -115,7 +115,7 @@ pub(in crate::core) fn fetch_file(room: &mut Room, number: u32, ctx: &mut Ctx) {
 }
 
 pub(super) fn prepare(room: &mut Room, number: u32, since: Since, ctx: &mut Ctx) {
-    let Some(offer) = room.offers.get_mut(number) else {
+    let Some(offer) = room.files.get_mut(number) else {
         return;
     };
     let (name, size, sha256, tag) = (offer.name.clone(), offer.size, offer.sha256.clone(), offer.tag());
@@ -135,8 +135,8 @@ pub(super) fn prepare(room: &mut Room, number: u32, since: Since, ctx: &mut Ctx)
 
 /// Our person does not want a file; who offers it is told.
 pub(in crate::core) fn decline(room: &mut Room, number: u32, reason: &str, ctx: &mut Ctx) {
-    room.inbox.take(ItemId::File(number));
-    let Some(offer) = room.offers.get(number) else {
+    room.review.inbox.take(ItemId::File(number));
+    let Some(offer) = room.files.get(number) else {
         return;
     };
     let (from, of, file) = (offer.from.clone(), offer.key.1.clone(), offer.file.clone());
@@ -166,7 +166,7 @@ fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
     if room.connection != Connection::Online {
         return;
     }
-    let Some(offer) = room.offers.get(number) else {
+    let Some(offer) = room.files.get(number) else {
         return;
     };
     let offset = match &offer.side {
@@ -184,7 +184,7 @@ fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
     };
     let to = vec![offer.from.clone()];
     // What was asked before, and may not have gone out yet, is out of date.
-    room.outbox.forget_accepts(&offer.key.1, &offer.file);
+    room.chat.outbox.forget_accepts(&offer.key.1, &offer.file);
     let accept = Outgoing::new(room.fresh_id(), to, true, None, body, 0);
     outgoing::send(room, accept, ctx);
 }
@@ -194,7 +194,7 @@ fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
 pub(in crate::core) fn ask_again(room: &mut Room, from: Option<&str>, ctx: &mut Ctx) {
     let concerned = |offer: &&Offer| from.is_none_or(|from| same_name(&offer.from, from));
     let numbers: Vec<u32> = room
-        .offers
+        .files
         .all()
         .filter(concerned)
         .filter(|offer| matches!(&offer.side, Side::Theirs(fetch) if fetch.accepted))
@@ -216,11 +216,11 @@ pub(in crate::core) fn stream_opened(room: &mut Room, open: &StreamOpen, ctx: &m
     };
     let from = open.from.as_deref().unwrap_or_default();
     let found = room
-        .offers
+        .files
         .of_stream(from, &open.of)
         .map(|offer| (offer.number, offer.size));
     let answer = match found {
-        Some(_) if room.members.is_doubtful(from) => {
+        Some(_) if room.chat.members.is_doubtful(from) => {
             Err("Your name has another key here than the one that offered that file.".to_owned())
         }
         Some((number, size)) => may_come(room, number, size, open).map(|()| number),
@@ -247,7 +247,7 @@ fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Resul
         return Err("Nobody here has asked for that file.".to_owned());
     };
     if open.pushed {
-        let fits = size <= room.settings.files.max && room.offers.aside().saturating_add(size) <= ASIDE;
+        let fits = size <= room.settings.files.max && room.files.aside().saturating_add(size) <= ASIDE;
         return match (&fetch.stage, fits && open.size == size && open.offset == 0) {
             (Stage::Offered, true) => Ok(()),
             (Stage::Offered, false) => Err("There is no room to keep that file aside.".to_owned()),
@@ -267,7 +267,7 @@ fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Resul
 }
 
 pub(in crate::core) fn fetching_event(room: &mut Room, number: u32, event: TransferEvent, ctx: &mut Ctx) {
-    let Some(offer) = room.offers.get(number) else {
+    let Some(offer) = room.files.get(number) else {
         return;
     };
     let (name, from) = (offer.name.clone(), offer.from.clone());
@@ -306,7 +306,8 @@ pub(in crate::core) fn fetching_event(room: &mut Room, number: u32, event: Trans
             fetch.stage = Stage::Done(path.clone());
             sharing::keep_fate(room, number, FileOutcome::Done(path.clone()), ctx);
             let place = crate::text::clean_line(&path.to_string_lossy(), 500);
-            room.timeline
+            room.chat
+                .timeline
                 .note(format!("f{number} {name} from {from} is here: {place}"), ctx.now);
             ctx.attention(Attention::Message);
             sharing::files_moved_on(room, ctx);
@@ -317,7 +318,7 @@ pub(in crate::core) fn fetching_event(room: &mut Room, number: u32, event: Trans
 }
 
 fn fetch_failed(room: &mut Room, number: u32, why: &str, ctx: &mut Ctx) {
-    let Some(offer) = room.offers.get(number) else {
+    let Some(offer) = room.files.get(number) else {
         return;
     };
     let (name, from) = (offer.name.clone(), offer.from.clone());
@@ -328,14 +329,14 @@ fn fetch_failed(room: &mut Room, number: u32, why: &str, ctx: &mut Ctx) {
         // Nobody was asked for it, so no stream tells its sender.
         say_decline(room, &from, &of, &file, why, ctx);
     }
-    room.inbox.take(ItemId::File(number));
+    room.review.inbox.take(ItemId::File(number));
     sharing::set_stage(room, number, Stage::Failed(why.to_owned()));
     sharing::keep_fate(room, number, FileOutcome::Failed(why.to_owned()), ctx);
     let retry = match wanted {
         true => format!(" /retry f{number} asks for it again."),
         false => String::new(),
     };
-    room.timeline.note(
+    room.chat.timeline.note(
         format!(
             "f{number} {name} did not come: {}.{retry}",
             why.trim_end_matches('.')
@@ -354,7 +355,7 @@ pub(in crate::core) fn oldest_aside(room: &Room) -> Option<Steady> {
 /// Declines files that came without being asked for and that nobody wanted in time.
 pub(in crate::core) fn expire_files(room: &mut Room, waited: Millis, ctx: &mut Ctx) {
     let old: Vec<u32> = items_aside(room)
-        .filter(|(_, came)| room.steady.since(*came) >= waited)
+        .filter(|(_, came)| room.clock.steady.since(*came) >= waited)
         .map(|(number, _)| number)
         .collect();
     for number in old {
@@ -364,7 +365,7 @@ pub(in crate::core) fn expire_files(room: &mut Room, waited: Millis, ctx: &mut C
 }
 
 fn items_aside(room: &Room) -> impl Iterator<Item = (u32, Steady)> {
-    room.inbox.waiting().filter_map(|item| match item.matter {
+    room.review.inbox.waiting().filter_map(|item| match item.matter {
         ItemKind::File(number) => {
             let pushed = sharing::fetch(room, number).is_some_and(|fetch| fetch.pushed);
             pushed.then_some((number, item.arrived.steady))
@@ -377,18 +378,18 @@ fn items_aside(room: &Room) -> impl Iterator<Item = (u32, Steady)> {
 pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], now: Millis) -> bool {
     let mut any = false;
     for number in numbers {
-        let waiting = room.offers.get(*number).filter(|offer| {
+        let waiting = room.files.get(*number).filter(|offer| {
                 matches!(&offer.side, Side::Theirs(fetch) if fetch.stage == Stage::Offered && !fetch.accepted)
             });
         let Some(offer) = waiting else { continue };
-        let post = room.timeline.post_numbered(offer.post);
+        let post = room.chat.timeline.post_numbered(offer.post);
         let Some((speaker, thread, other_key)) =
             post.map(|post| (post.speaker(), post.thread.clone(), post.doubt.is_some()))
         else {
             continue;
         };
         let arrived = room.moment(now);
-        room.inbox.push(Item {
+        room.review.inbox.push(Item {
             id: ItemId::File(*number),
             from: speaker,
             text: format!("{} · {}", offer.name, crate::text::bytes(offer.size)),

@@ -33,7 +33,7 @@ impl Room {
 pub(in crate::core) fn file_event(room: &mut Room, handle: &TransferId, event: TransferEvent, ctx: &mut Ctx) {
     match &handle.to {
         Some(to) => upload::giving_event(room, handle.number, to, event, ctx),
-        None => match room.offers.get(handle.number).map(|offer| &offer.side) {
+        None => match room.files.get(handle.number).map(|offer| &offer.side) {
             Some(Side::Mine(_)) => upload::reading_event(room, handle.number, event, ctx),
             Some(Side::Theirs(_)) => download::fetching_event(room, handle.number, event, ctx),
             Some(Side::Others) | None => {}
@@ -50,7 +50,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
         .map(|run| (run.id.clone(), run.files.clone()))
         .collect();
     for (id, files) in waiting {
-        let offers = files.iter().filter_map(|number| room.offers.get(*number));
+        let offers = files.iter().filter_map(|number| room.files.get(*number));
         let failed = offers.clone().find_map(|offer| match &offer.side {
             Side::Theirs(fetch) => match &fetch.stage {
                 Stage::Failed(why) => Some(format!("{} did not come: {why}", offer.name)),
@@ -63,7 +63,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
         if let Some(why) = failed {
             if let Some(run) = room.runs.remove(&id) {
                 let from = run.ask.from.member.clone();
-                room.timeline.note(
+                room.chat.timeline.note(
                     format!("m{0} has to wait: {why}. /retry m{0} tries again.", run.post),
                     ctx.now,
                 );
@@ -81,7 +81,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
 
 /// Ends a transfer, or takes an offer of ours back.
 pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), String> {
-    let offer = room.offers.get(number).cloned();
+    let offer = room.files.get(number).cloned();
     let offer = offer.ok_or_else(|| format!("There is no file f{number}; /files lists them."))?;
     match &offer.side {
         Side::Others => Err(format!("f{number} is not between you and {}.", offer.from)),
@@ -100,7 +100,7 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
                 ctx.push(order(number, Some(to), TransferOrder::Stop));
             }
             ctx.push(order(number, None, TransferOrder::Stop));
-            if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+            if let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) {
                 mine.withdrawn = true;
                 for one in &mut mine.receivers {
                     if matches!(one.stage, UploadState::Moving(_) | UploadState::Cut(_)) {
@@ -109,7 +109,11 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
                 }
             }
             keep_fate(room, number, FileOutcome::Withdrawn, ctx);
-            let addressed = room.outbox.get(&offer.key.1).map(|outgoing| outgoing.to.clone());
+            let addressed = room
+                .chat
+                .outbox
+                .get(&offer.key.1)
+                .map(|outgoing| outgoing.to.clone());
             for to in addressed.unwrap_or_default() {
                 download::say_decline(room, &to, &offer.key.1, &offer.file, "taken back", ctx);
             }
@@ -140,7 +144,7 @@ pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -
 /// The files of a mention that still have to come, and are asked for now.
 pub(in crate::core) fn fetch_all(room: &mut Room, key: &Key, ctx: &mut Ctx) -> Vec<u32> {
     let numbers: Vec<u32> = room
-        .offers
+        .files
         .of_message(key)
         .filter(|offer| matches!(&offer.side, Side::Theirs(fetch) if fetch.stage != Stage::Declined))
         .map(|offer| offer.number)
@@ -155,7 +159,7 @@ pub(in crate::core) fn fetch_all(room: &mut Room, key: &Key, ctx: &mut Ctx) -> V
 pub(in crate::core) fn decline_all(room: &mut Room, key: &Key, reason: &str, ctx: &mut Ctx) {
     let open = |offer: &&Offer| matches!(&offer.side, Side::Theirs(fetch) if matches!(fetch.stage, Stage::Offered | Stage::Aside | Stage::Moving(_)));
     let numbers: Vec<u32> = room
-        .offers
+        .files
         .of_message(key)
         .filter(open)
         .map(|offer| offer.number)
@@ -166,7 +170,7 @@ pub(in crate::core) fn decline_all(room: &mut Room, key: &Key, reason: &str, ctx
 }
 
 fn keep_fate(room: &Room, number: u32, fate: FileOutcome, ctx: &mut Ctx) {
-    if let Some(offer) = room.offers.get(number) {
+    if let Some(offer) = room.files.get(number) {
         let entry = audit::Entry::File {
             item: ItemId::File(number).to_string(),
             from: offer.from.clone(),
@@ -190,7 +194,7 @@ fn keep_fate(room: &Room, number: u32, fate: FileOutcome, ctx: &mut Ctx) {
 
 /// Who or what has decided about a file by itself; what follows from that is noted as it comes.
 pub(in crate::core) fn note_file_decided(room: &Room, number: u32, by: By, verdict: Verdict, ctx: &mut Ctx) {
-    let message = room.offers.get(number).map(|offer| offer.key.1.clone());
+    let message = room.files.get(number).map(|offer| offer.key.1.clone());
     let item = Some(ItemId::File(number).to_string());
     decide::note_decided(
         room,
@@ -204,14 +208,14 @@ pub(in crate::core) fn note_file_decided(room: &Room, number: u32, by: By, verdi
 }
 
 fn fetch(room: &Room, number: u32) -> Option<&Fetch> {
-    match &room.offers.get(number)?.side {
+    match &room.files.get(number)?.side {
         Side::Theirs(fetch) => Some(fetch),
         _ => None,
     }
 }
 
 fn fetch_mut(room: &mut Room, number: u32) -> Option<&mut Fetch> {
-    room.offers.get_mut(number).and_then(Offer::fetch_mut)
+    room.files.get_mut(number).and_then(Offer::fetch_mut)
 }
 
 fn set_stage(room: &mut Room, number: u32, stage: Stage) {

@@ -16,8 +16,8 @@ use crate::core::{
 pub(in crate::core) fn offers_read(room: &mut Room, chat: &Chat, outgoing: &Outgoing) {
     let ours = key(&room.settings.me, &outgoing.id);
     for (file, source) in chat.files.iter().zip(&outgoing.sources) {
-        let number = room.offers.find(&ours, &file.id).map(|offer| offer.number);
-        let Some(offer) = number.and_then(|number| room.offers.get_mut(number)) else {
+        let number = room.files.find(&ours, &file.id).map(|offer| offer.number);
+        let Some(offer) = number.and_then(|number| room.files.get_mut(number)) else {
             continue;
         };
         offer.size = file.size;
@@ -30,23 +30,23 @@ pub(in crate::core) fn offers_read(room: &mut Room, chat: &Chat, outgoing: &Outg
 
 /// What was decided, or became of a file, before a restart.
 pub(in crate::core) fn restore_file(room: &mut Room, key: &Key, file: &str, fate: FileOutcome) {
-    let Some(number) = room.offers.find(key, file).map(|offer| offer.number) else {
+    let Some(number) = room.files.find(key, file).map(|offer| offer.number) else {
         return;
     };
     if let FileOutcome::Given(to) = &fate {
-        if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+        if let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) {
             mine.receiver(to, UploadState::Done);
         }
         return;
     }
     if fate == FileOutcome::Withdrawn {
-        if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+        if let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) {
             mine.withdrawn = true;
         }
         return;
     }
     if fate != FileOutcome::Aside {
-        room.inbox.take(ItemId::File(number));
+        room.review.inbox.take(ItemId::File(number));
     }
     let Some(fetch) = sharing::fetch_mut(room, number) else {
         return;
@@ -69,7 +69,7 @@ pub(in crate::core) fn restore_file(room: &mut Room, key: &Key, file: &str, fate
 /// What was on its way when the program ended goes on.
 pub(in crate::core) fn resume_files(room: &mut Room, ctx: &mut Ctx) {
     let open: Vec<(u32, Since)> = room
-        .offers
+        .files
         .all()
         .filter_map(|offer| match &offer.side {
             Side::Theirs(fetch) if fetch.accepted => match fetch.stage {
@@ -85,12 +85,12 @@ pub(in crate::core) fn resume_files(room: &mut Room, ctx: &mut Ctx) {
         .collect();
     for (number, since) in open {
         // It is asked for anew, from where it is ctx.now.
-        if let Some(offer) = room.offers.get(number) {
-            room.outbox.forget_accepts(&offer.key.1, &offer.file);
+        if let Some(offer) = room.files.get(number) {
+            room.chat.outbox.forget_accepts(&offer.key.1, &offer.file);
         }
         download::prepare(room, number, since, ctx);
     }
-    let unread: Vec<String> = room.outbox.preparing().map(|one| one.id.clone()).collect();
+    let unread: Vec<String> = room.chat.outbox.preparing().map(|one| one.id.clone()).collect();
     for id in unread {
         upload::read_files(room, &id, ctx);
     }

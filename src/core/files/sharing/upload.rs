@@ -60,7 +60,7 @@ pub(in crate::core) fn offer_ours(
                 }),
                 None => Side::Others,
             };
-            room.offers.add(offer(&me, id, file, post, side))
+            room.files.add(offer(&me, id, file, post, side))
         })
         .collect()
 }
@@ -68,6 +68,7 @@ pub(in crate::core) fn offer_ours(
 /// Reads the files of a message that could not be sent without.
 pub(in crate::core) fn read_files(room: &mut Room, message: &str, ctx: &mut Ctx) {
     if room
+        .chat
         .outbox
         .get(message)
         .is_some_and(|one| one.failed.is_none() && one.has_unchecked_files())
@@ -75,7 +76,7 @@ pub(in crate::core) fn read_files(room: &mut Room, message: &str, ctx: &mut Ctx)
         return receive::give_up(room, message, UNCHECKED, ctx);
     }
     let key = key(&room.settings.me, message);
-    for offer in room.offers.of_message(&key) {
+    for offer in room.files.of_message(&key) {
         if let Side::Mine(mine) = &offer.side
             && mine.source.sha256.is_empty()
         {
@@ -89,7 +90,7 @@ pub(in crate::core) fn read_files(room: &mut Room, message: &str, ctx: &mut Ctx)
 }
 
 fn hashed(room: &mut Room, number: u32, source: Source, ctx: &mut Ctx) {
-    let Some(offer) = room.offers.get_mut(number) else {
+    let Some(offer) = room.files.get_mut(number) else {
         return;
     };
     let (id, file, size) = (offer.key.1.clone(), offer.file.clone(), source.size);
@@ -97,7 +98,7 @@ fn hashed(room: &mut Room, number: u32, source: Source, ctx: &mut Ctx) {
     let Some(mine) = offer.mine_mut() else { return };
     mine.source = source.clone();
     mine.reading = None;
-    let Some(outgoing) = room.outbox.get(&id).cloned() else {
+    let Some(outgoing) = room.chat.outbox.get(&id).cloned() else {
         return;
     };
     let Body::Chat(mut chat) = outgoing.body else {
@@ -119,7 +120,7 @@ fn hashed(room: &mut Room, number: u32, source: Source, ctx: &mut Ctx) {
     };
     match outgoing.is_preparing() {
         // The others are still being read; what is known so far need not be on disk.
-        true => room.outbox.insert(outgoing),
+        true => room.chat.outbox.insert(outgoing),
         false => outgoing::send(
             room,
             Outgoing {
@@ -141,16 +142,20 @@ pub(in crate::core) fn wanted(
     ctx: &mut Ctx,
 ) {
     let from = crate::text::clean_line(&message.from, 32);
-    let may = room.outbox.get(of).is_some_and(|outgoing| {
+    let may = room.chat.outbox.get(of).is_some_and(|outgoing| {
         outgoing.failed.is_none() && (!outgoing.only || outgoing.to.iter().any(|to| same_name(to, &from)))
     });
-    let unchecked = room.outbox.get(of).is_some_and(Outgoing::has_unchecked_files);
+    let unchecked = room
+        .chat
+        .outbox
+        .get(of)
+        .is_some_and(Outgoing::has_unchecked_files);
     let ours = key(&room.settings.me, of);
-    let Some(offer) = room.offers.find(&ours, file).filter(|_| may) else {
+    let Some(offer) = room.files.find(&ours, file).filter(|_| may) else {
         return;
     };
     let (number, size) = (offer.number, offer.size);
-    let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) else {
+    let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) else {
         return;
     };
     if mine.withdrawn || mine.reading.is_some() {
@@ -183,14 +188,14 @@ pub(in crate::core) fn declined(
 ) {
     let reason = crate::text::clean_line(reason, crate::core::chat::timeline::LINE_MAX);
     let ours = key(&room.settings.me, of);
-    if let Some(number) = room.offers.find(&ours, file).map(|offer| offer.number) {
-        if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+    if let Some(number) = room.files.find(&ours, file).map(|offer| offer.number) {
+        if let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) {
             mine.receiver(&crate::text::clean_line(from, 32), UploadState::Declined(reason));
         }
         ctx.push(order(number, Some(from.to_owned()), TransferOrder::Stop));
         return;
     }
-    let Some(number) = room.offers.find(&key(from, of), file).map(|offer| offer.number) else {
+    let Some(number) = room.files.find(&key(from, of), file).map(|offer| offer.number) else {
         return;
     };
     let over = matches!(
@@ -204,7 +209,7 @@ pub(in crate::core) fn declined(
         true => format!("{} has taken it back", crate::text::clean_line(from, 32)),
         false => format!("{}: {reason}", crate::text::clean_line(from, 32)),
     };
-    room.inbox.take(ItemId::File(number));
+    room.review.inbox.take(ItemId::File(number));
     sharing::set_stage(room, number, Stage::Failed(why.clone()));
     ctx.push(order(number, None, TransferOrder::Stop));
     sharing::keep_fate(room, number, FileOutcome::Failed(why), ctx);
@@ -214,12 +219,12 @@ pub(in crate::core) fn reading_event(room: &mut Room, number: u32, event: Transf
     match event {
         TransferEvent::Hashed(source) => hashed(room, number, source, ctx),
         TransferEvent::Progress { have } => {
-            if let Some(mine) = room.offers.get_mut(number).and_then(Offer::mine_mut) {
+            if let Some(mine) = room.files.get_mut(number).and_then(Offer::mine_mut) {
                 mine.reading = Some(have);
             }
         }
         TransferEvent::Failed(why) => {
-            if let Some(id) = room.offers.get(number).map(|offer| offer.key.1.clone()) {
+            if let Some(id) = room.files.get(number).map(|offer| offer.key.1.clone()) {
                 receive::give_up(room, &id, &why, ctx);
             }
         }
@@ -234,7 +239,7 @@ pub(in crate::core) fn giving_event(
     event: TransferEvent,
     ctx: &mut Ctx,
 ) {
-    let Some(offer) = room.offers.get_mut(number) else {
+    let Some(offer) = room.files.get_mut(number) else {
         return;
     };
     let name = offer.name.clone();
@@ -256,7 +261,8 @@ pub(in crate::core) fn giving_event(
         TransferEvent::Failed(_) if receiver.has_it => receiver.stage = UploadState::Done,
         TransferEvent::Failed(why) => {
             receiver.stage = UploadState::Failed(why.clone());
-            room.timeline
+            room.chat
+                .timeline
                 .note(format!("f{number} {name} did not go to {to}: {why}."), ctx.now);
             ctx.attention(Attention::Failure);
         }

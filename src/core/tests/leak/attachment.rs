@@ -53,7 +53,7 @@ impl World {
         let message = self.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
         self.receives(message);
         // In auto mode it runs already.
-        if let Some(item) = self.room.inbox.next().map(|item| item.id) {
+        if let Some(item) = self.room.review.inbox.next().map(|item| item.id) {
             self.accept(item);
         }
         let ending = Ending {
@@ -106,10 +106,10 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
             early.contains("notes.txt of d1 is still being looked through"),
             "{early}"
         );
-        assert!(world.room.inbox.get(DRAFT).is_some() && world.chats().is_empty());
+        assert!(world.room.review.inbox.get(DRAFT).is_some() && world.chats().is_empty());
 
         world.looked(1, vec![looked("/w/notes.txt", &format!("a\n{SECRET}\n"))]);
-        let item = world.room.inbox.get(DRAFT).unwrap();
+        let item = world.room.review.inbox.get(DRAFT).unwrap();
         assert_eq!(item.warnings(), ["notes.txt line 2 looks like a GitHub token"]);
         assert_eq!(
             world.doubt(DRAFT).as_deref(),
@@ -123,7 +123,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         assert_eq!((file.size, file.sha256.clone()), (41, Some("ab".repeat(32))));
         // It is not read anew: what goes is what was looked through, or nothing.
         assert_eq!(orders(&world), 0);
-        let of = world.room.timeline.posts().next_back().unwrap().1.id.clone();
+        let of = world.room.chat.timeline.posts().next_back().unwrap().1.id.clone();
         let body = Body::FileAccept {
             of,
             file: file.id.clone(),
@@ -154,7 +154,7 @@ fn an_answer_with_a_file_waits_in_every_mode_and_can_be_thrown_away() {
         let target = Target::Item(DRAFT);
         world.decide(Intent::Reject { target, reason }).unwrap();
         assert_eq!((orders(&world), world.chats().len()), (0, 0), "{mode:?}");
-        assert!(world.room.offers.all().next().is_none());
+        assert!(world.room.files.all().next().is_none());
     }
 }
 
@@ -200,14 +200,14 @@ fn what_a_person_is_told_of_a_file() {
     for (path, found, words, warned) in table {
         let mut world = World::new();
         world.answers_with(path);
-        let told = |world: &World| match &world.room.inbox.get(DRAFT).unwrap().matter {
+        let told = |world: &World| match &world.room.review.inbox.get(DRAFT).unwrap().matter {
             ItemKind::Draft(draft) => draft.files[0].in_words(),
             other => panic!("{other:?}"),
         };
         assert_eq!(told(&world), format!("{path} (being looked through)"));
         world.looked(1, vec![found]);
         assert_eq!(told(&world), words);
-        let item = world.room.inbox.get(DRAFT).unwrap();
+        let item = world.room.review.inbox.get(DRAFT).unwrap();
         assert_eq!(item.warnings().first().map(String::as_str), warned, "{path}");
         assert_eq!(item.wants_a_second_yes(), warned.is_some(), "{path}");
     }
@@ -271,7 +271,7 @@ fn a_file_that_could_not_be_read_never_leaves() {
         how: AcceptOptions::default(),
     };
     world.decide(all).unwrap_err();
-    assert!(world.room.inbox.get(DRAFT).is_some());
+    assert!(world.room.review.inbox.get(DRAFT).is_some());
     assert_eq!((orders(&world), world.chats().len()), (0, 0));
     // Restored, it is looked through again and can leave.
     let (effects, told) = world.room.look_again(Target::Item(DRAFT), |_| true);
@@ -352,16 +352,16 @@ fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_c
             "",
         )],
     );
-    let matter = world.room.inbox.get(DRAFT).unwrap().matter.clone();
+    let matter = world.room.review.inbox.get(DRAFT).unwrap().matter.clone();
     world.restart();
     // It is not looked through again, which would take what lies there now for what the person has read.
     assert_eq!(world.looks(), []);
-    assert_eq!(world.room.inbox.get(DRAFT).unwrap().matter, matter);
+    assert_eq!(world.room.review.inbox.get(DRAFT).unwrap().matter, matter);
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     world.accept(DRAFT);
     // So is the message that it became.
     world.restart();
-    let offer = world.room.offers.all().next().unwrap();
+    let offer = world.room.files.all().next().unwrap();
     assert_eq!(offer.place(), Some(path.as_path()));
 }
 
@@ -438,7 +438,7 @@ fn what_was_put_off_stays_so_over_a_restart() {
         world.decide(Intent::Later(id)).unwrap();
     }
     let order = |world: &World| -> Vec<(ItemId, bool)> {
-        let items = world.room.inbox.waiting();
+        let items = world.room.review.inbox.waiting();
         items.map(|item| (item.id, item.later)).collect()
     };
     let expected = [(third, false), (DRAFT, true), (second, true)];
@@ -446,7 +446,7 @@ fn what_was_put_off_stays_so_over_a_restart() {
     before.sort();
     world.restart();
     let mut after = order(&world);
-    assert_eq!(world.room.inbox.next().map(|item| item.id), Some(third));
+    assert_eq!(world.room.review.inbox.next().map(|item| item.id), Some(third));
     after.sort();
     let mut expected = expected.to_vec();
     expected.sort();
@@ -461,7 +461,7 @@ fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
     let run = world.started().run;
     world.ends(&run, Outcome::Answer(format!("\tIt is {SECRET}.")));
     // What a person has before them has no tabs.
-    let text = Some(world.room.inbox.get(DRAFT).unwrap().text.clone());
+    let text = Some(world.room.review.inbox.get(DRAFT).unwrap().text.clone());
     let how = AcceptOptions {
         text,
         ..AcceptOptions::default()

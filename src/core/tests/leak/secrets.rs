@@ -66,6 +66,7 @@ fn an_answer_with_a_secret_waits() {
         assert!(
             !world
                 .room
+                .review
                 .inbox
                 .get(ItemId::Draft(1))
                 .unwrap()
@@ -105,7 +106,7 @@ fn a_reply_in_a_thread_with_a_secret_waits() {
         let mut message = world.message("bob", "m-2", &["alice"], true, &Body::Chat(ask("the second")));
         message.thread = thread;
         world.receives(message);
-        let item = world.room.inbox.waiting().last().expect("an item").id;
+        let item = world.room.review.inbox.waiting().last().expect("an item").id;
         world.accept(item);
         let second = world.started().run;
         assert_ne!(first, second);
@@ -125,7 +126,10 @@ fn what_an_agent_says_unasked_is_flagged_and_waits() {
             ..UnpromptedText::default()
         };
         let id = world.drafted(unasked).unwrap();
-        assert!(world.room.inbox.get(id).unwrap().wants_a_second_yes(), "{sample}");
+        assert!(
+            world.room.review.inbox.get(id).unwrap().wants_a_second_yes(),
+            "{sample}"
+        );
         assert!(world.chats().is_empty());
         is_held(&world, &sample, "say");
     }
@@ -209,11 +213,11 @@ fn a_secret_in_the_name_of_a_file_is_told_and_not_logged() {
         ..UnpromptedText::default()
     };
     let id = world.drafted(unasked).unwrap();
-    let warnings = world.room.inbox.get(id).unwrap().warnings();
+    let warnings = world.room.review.inbox.get(id).unwrap().warnings();
     assert!(
         warnings.contains(&"the name of a file looks like a GitHub token".to_owned()),
         "{warnings:?}"
     );
-    assert!(world.room.inbox.get(id).unwrap().wants_a_second_yes());
+    assert!(world.room.review.inbox.get(id).unwrap().wants_a_second_yes());
     assert!(!logs(&world).contains(&token));
 }

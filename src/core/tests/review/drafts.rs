@@ -17,7 +17,14 @@ fn answered(world: &mut World, text: &str) {
 }
 
 fn draft(world: &World) -> Draft {
-    match &world.room.inbox.get(ItemId::Draft(1)).expect("a draft").matter {
+    match &world
+        .room
+        .review
+        .inbox
+        .get(ItemId::Draft(1))
+        .expect("a draft")
+        .matter
+    {
         ItemKind::Draft(draft) => (**draft).clone(),
         other => panic!("{other:?}"),
     }
@@ -54,7 +61,7 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
             world.sent().collect::<Vec<_>>()
         );
         assert!(!left.contains("ghp_"), "{left}");
-        let item = world.room.inbox.next().unwrap();
+        let item = world.room.review.inbox.next().unwrap();
         assert_eq!(item.warnings(), ["looks like a GitHub token"]);
         assert!(item.wants_a_second_yes());
         assert_eq!(draft(&world).to, ["bob"]);
@@ -67,7 +74,7 @@ fn the_rooms_own_token_is_a_secret_too() {
     let mut world = World::new();
     world.room.settings.token = Some(crate::core::Token("plain-room-word".into()));
     answered(&mut world, "the token is plain-room-word.");
-    assert!(world.chats().is_empty() && world.room.inbox.len() == 1);
+    assert!(world.chats().is_empty() && world.room.review.inbox.len() == 1);
 }
 
 #[test]
@@ -109,7 +116,7 @@ fn a_draft_is_posted_as_it_is_or_edited_or_thrown_away() {
             reason: "not that".into(),
         })
         .unwrap();
-    assert!(world.chats().is_empty() && world.room.inbox.is_empty());
+    assert!(world.chats().is_empty() && world.room.review.inbox.is_empty());
     assert_eq!(last_receipt(&world), (ReceiptState::Rejected, "not that".into()));
 }
 
@@ -125,14 +132,14 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         ..UnpromptedText::default()
     };
     assert_eq!(world.drafted(unasked), Ok(ItemId::Draft(2)));
-    let items = |world: &World| world.room.inbox.waiting().cloned().collect::<Vec<_>>();
+    let items = |world: &World| world.room.review.inbox.waiting().cloned().collect::<Vec<_>>();
     let before = items(&world);
     world.restart();
     assert_eq!(items(&world), before);
     assert_eq!(draft(&world).asks_others, ["carol"]);
     // The question still waits for it: nothing is told as interrupted.
-    let post = world.room.timeline.post_numbered(1).unwrap();
-    let fate = world.room.inbox.fate(post);
+    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    let fate = world.room.review.inbox.fate(post);
     assert!(matches!(fate, Some(MentionOutcome::Accepted(_))), "{fate:?}");
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     assert!(
@@ -162,9 +169,12 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     };
     assert_eq!(file(&world), 0);
     world.restart();
-    assert!(world.room.inbox.is_empty());
-    let post = world.room.timeline.post_numbered(1).unwrap();
-    assert_eq!(world.room.inbox.fate(post), Some(&MentionOutcome::Answered));
+    assert!(world.room.review.inbox.is_empty());
+    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    assert_eq!(
+        world.room.review.inbox.fate(post),
+        Some(&MentionOutcome::Answered)
+    );
 
     // No number comes twice; what was thrown away stays so.
     let item = world.bob_asks("m-2", "and?");
@@ -179,7 +189,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         })
         .unwrap();
     world.restart();
-    assert!(world.room.inbox.is_empty());
+    assert!(world.room.review.inbox.is_empty());
     let (_, drafted) = world.room.drafted(
         UnpromptedText {
             text: "once more".into(),
@@ -199,14 +209,17 @@ fn a_draft_that_was_posted_is_not_posted_again_wherever_the_program_ended() {
     let end = world.records.iter().position(posted).unwrap();
     world.records.truncate(end + 1);
     world.restart();
-    assert!(world.room.inbox.is_empty());
-    let post = world.room.timeline.post_numbered(1).unwrap();
-    assert_eq!(world.room.inbox.fate(post), Some(&MentionOutcome::Answered));
+    assert!(world.room.review.inbox.is_empty());
+    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    assert_eq!(
+        world.room.review.inbox.fate(post),
+        Some(&MentionOutcome::Answered)
+    );
     // Before that it was not posted: it waits.
     world.records.truncate(end);
     world.restart();
     assert_eq!(
-        world.room.inbox.next().map(|item| item.id),
+        world.room.review.inbox.next().map(|item| item.id),
         Some(ItemId::Draft(1))
     );
 }
@@ -241,7 +254,7 @@ fn which_answers_wait() {
             .unwrap();
         let run = world.started().run;
         world.ends(&run, Outcome::Answer(text.into()));
-        assert_eq!(!world.room.inbox.is_empty(), waits, "{text}");
+        assert_eq!(!world.room.review.inbox.is_empty(), waits, "{text}");
         assert_eq!(world.chats().is_empty(), waits, "{text}");
     }
 }
@@ -251,7 +264,7 @@ fn an_answer_that_asks_a_third_member_says_so() {
     let mut world = World::new();
     answered(&mut world, "@carol what do you say?");
     assert_eq!(draft(&world).asks_others, ["carol"]);
-    assert_eq!(world.room.inbox.next().unwrap().warnings(), ["asks carol"]);
+    assert_eq!(world.room.review.inbox.next().unwrap().warnings(), ["asks carol"]);
     world.accept(ItemId::Draft(1));
     let (frame, chat) = world.chats().pop().unwrap();
     assert_eq!(
@@ -316,7 +329,7 @@ fn a_permission_waits_for_a_person_and_the_agent_hears_what_they_say() {
     world.accept(item);
     wants(&mut world, "r1", "cargo test");
     assert!(answers(&world).is_empty());
-    let item = world.room.inbox.next().unwrap();
+    let item = world.room.review.inbox.next().unwrap();
     assert_eq!(
         (item.id, item.text.as_str()),
         (ItemId::Permission(1), "cargo test")
@@ -358,7 +371,10 @@ fn a_grant_holds_for_the_thread_and_no_other() {
     assert_eq!(answers(&world).len(), 2);
     let run = world.started().run;
     world.ends(&run, Outcome::Answer("done".into()));
-    assert!(world.room.inbox.is_empty(), "a run that ended waits for nothing");
+    assert!(
+        world.room.review.inbox.is_empty(),
+        "a run that ended waits for nothing"
+    );
 
     let other = world.bob_asks("m-2", "and here?");
     world.accept(other);
@@ -375,14 +391,20 @@ fn permissions_that_were_decided_are_remembered_and_no_number_comes_twice() {
     wants(&mut world, "r2", "rm x");
     world.accept(ItemId::Permission(1));
     world.restart();
-    let told: Vec<String> = world.room.inbox.log().map(|one| one.what.clone()).collect();
+    let told: Vec<String> = world
+        .room
+        .review
+        .inbox
+        .log()
+        .map(|one| one.what.clone())
+        .collect();
     assert!(told.contains(&"Bash allowed once".to_owned()), "{told:?}");
     // The second one ended with its run.
-    assert!(world.room.inbox.is_empty());
+    assert!(world.room.review.inbox.is_empty());
     world.decide(Intent::HandOver(1)).unwrap();
     wants(&mut world, "r1", "ls");
     assert_eq!(
-        world.room.inbox.next().map(|item| item.id),
+        world.room.review.inbox.next().map(|item| item.id),
         Some(ItemId::Permission(3))
     );
 }
@@ -409,15 +431,15 @@ fn a_permission_goes_first_but_takes_nothing_from_the_screen() {
     let shown = world.bob_asks("m-2", "and?");
     let after = world.bob_asks("m-3", "and then?");
     wants(&mut world, "r1", "ls");
-    assert_eq!(world.room.inbox.next().unwrap().id, shown);
+    assert_eq!(world.room.review.inbox.next().unwrap().id, shown);
     world.decide(Intent::Later(shown)).unwrap();
-    assert_eq!(world.room.inbox.next().unwrap().id, ItemId::Permission(1));
+    assert_eq!(world.room.review.inbox.next().unwrap().id, ItemId::Permission(1));
     let run = world.room.runs.working().next().unwrap().id.clone();
     world.event(Event::Run {
         run,
         event: AgentEvent::PermissionGone("r1".into()),
     });
-    assert_eq!(world.room.inbox.next().unwrap().id, after);
+    assert_eq!(world.room.review.inbox.next().unwrap().id, after);
 }
 
 #[test]
@@ -471,6 +493,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                 world.receives(message);
                 let item = world
                     .room
+                    .review
                     .inbox
                     .waiting()
                     .find(|item| matches!(item.id, ItemId::Mention(_)));
@@ -486,7 +509,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                 let (run, event) = (world.started().run, AgentEvent::Ended(ending));
                 world.event(Event::Run { run, event });
             }
-            assert_eq!(world.room.inbox.len(), drafts, "row {nth}, auto {auto}");
+            assert_eq!(world.room.review.inbox.len(), drafts, "row {nth}, auto {auto}");
             assert!(
                 world
                     .chats()
@@ -494,7 +517,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                     .all(|(_, chat)| drafts == 0 || chat.text != secret),
                 "row {nth}"
             );
-            for item in world.room.inbox.waiting() {
+            for item in world.room.review.inbox.waiting() {
                 assert!(
                     item.wants_a_second_yes() && !item.warnings().is_empty(),
                     "row {nth}"
@@ -528,7 +551,7 @@ fn the_words_that_came_from_outside_are_marked() {
     };
     let (run, event) = (world.started().run, AgentEvent::Ended(ending));
     world.event(Event::Run { run, event });
-    let item = world.room.inbox.next().unwrap();
+    let item = world.room.review.inbox.next().unwrap();
     let marks: Vec<&str> = item.marks().iter().map(|flag| &text[flag.at.clone()]).collect();
     // The space before it stands before each of its parts as well.
     assert_eq!(marks, [&format!(" {brought}")[..], &SECRET[6..]]);

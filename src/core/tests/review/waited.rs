@@ -38,7 +38,7 @@ impl Clocks {
 
     fn receives(&mut self, id: &str) -> ItemId {
         self.comes(id);
-        self.world.room.inbox.waiting().last().expect("an item").id
+        self.world.room.review.inbox.waiting().last().expect("an item").id
     }
 
     fn comes(&mut self, id: &str) {
@@ -51,7 +51,7 @@ impl Clocks {
     }
 
     fn waits(&self, id: ItemId) -> bool {
-        self.world.room.inbox.get(id).is_some()
+        self.world.room.review.inbox.get(id).is_some()
     }
 }
 

@@ -10,7 +10,7 @@ fn asks_in(world: &mut World, from: &str, id: &str, thread: &str, to: &[&str], o
     let mut message = world.message(from, id, to, only, &Body::Chat(ask(id)));
     message.thread = Some(thread.into());
     world.receives(message);
-    world.room.inbox.waiting().last().unwrap().id
+    world.room.review.inbox.waiting().last().unwrap().id
 }
 
 fn answer(world: &mut World, item: ItemId) -> crate::core::runs::ask::Ask {
@@ -189,9 +189,9 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     world.event(Event::SweptUp { run: run.clone() });
     world.restart();
     assert!(!swept(&world));
-    let post = world.room.timeline.post_numbered(1).unwrap();
+    let post = world.room.chat.timeline.post_numbered(1).unwrap();
     assert!(matches!(
-        world.room.inbox.fate(post),
+        world.room.review.inbox.fate(post),
         Some(MentionOutcome::Failed(Failure::Interrupted))
     ));
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
@@ -225,8 +225,11 @@ fn what_a_program_that_stayed_may_have_left_is_looked_for() {
     world.restart();
     assert_eq!(swept(&world), 1);
     // It was no run that the restart has interrupted.
-    let post = world.room.timeline.post_numbered(1).unwrap();
-    assert_eq!(world.room.inbox.fate(post), Some(&MentionOutcome::Answered));
+    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    assert_eq!(
+        world.room.review.inbox.fate(post),
+        Some(&MentionOutcome::Answered)
+    );
     world.event(Event::SweptUp { run: run.clone() });
     world.restart();
     assert_eq!(swept(&world), 0);
@@ -308,7 +311,7 @@ fn another_agent_is_chosen_for_one_item() {
     world.room.settings.agent = Some("codex".into());
     let item = world.bob_asks("m-1", "how?");
     let other = world.bob_asks("m-2", "and?");
-    let chosen = |world: &World, id| match &world.room.inbox.get(id).unwrap().matter {
+    let chosen = |world: &World, id| match &world.room.review.inbox.get(id).unwrap().matter {
         ItemKind::Mention(mention) => world.room.agent_for(mention).unwrap(),
         other => panic!("{other:?}"),
     };
@@ -338,7 +341,7 @@ fn another_agent_is_chosen_for_one_item() {
     let target = Target::Item(item);
     let how = AcceptOptions::default();
     let refused = world.decide(Intent::Accept { target, how }).unwrap_err();
-    assert!(refused.contains("no agent helper") && world.room.inbox.get(item).is_some());
+    assert!(refused.contains("no agent helper") && world.room.review.inbox.get(item).is_some());
     world.room.settings.agents = vec!["claude".into()];
     assert!(world.decide(Intent::NextAgent(item)).is_err());
     assert!(world.decide(Intent::NextAgent(ItemId::Draft(1))).is_err());

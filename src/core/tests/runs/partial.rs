@@ -165,7 +165,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
     let mut message = world.message("bob", "m-2", &["alice"], true, &Body::Chat(ask("and?")));
     message.thread = Some("m-1".into());
     world.receives(message);
-    let item = world.room.inbox.next().unwrap().id;
+    let item = world.room.review.inbox.next().unwrap().id;
     world.accept(item);
     assert!(world.started().resume.is_some());
     let run = world.started().run;
@@ -195,7 +195,7 @@ fn nothing_of_a_secret_leaves_however_it_is_cut() {
                     assert!(!frame.contains(secret) && !frame.contains("Quite"), "{frame}");
                 }
             }
-            assert_eq!(world.room.inbox.len(), 1, "{answer}");
+            assert_eq!(world.room.review.inbox.len(), 1, "{answer}");
             assert!(words(&world).last().is_none_or(String::is_empty));
         }
     }
@@ -234,7 +234,7 @@ fn bob_shows(world: &mut World, of: &str, text: &str) {
 }
 
 fn seen(world: &World) -> Vec<(String, String)> {
-    let all = world.room.growing.all();
+    let all = world.room.chat.partials.all();
     all.map(|one| (one.from.in_words(), one.text.clone())).collect()
 }
 
@@ -301,7 +301,7 @@ fn what_others_agents_write_is_seen_until_it_is_said_or_can_not_be() {
     // Nothing of it is anywhere but on the screen.
     bob_shows(&mut world, "a-2", "CANARY");
     assert!(!format!("{:?}{:?}", world.effects, world.records).contains("CANARY"));
-    assert!(world.room.inbox.is_empty());
+    assert!(world.room.review.inbox.is_empty());
 }
 
 #[test]

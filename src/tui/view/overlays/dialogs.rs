@@ -63,13 +63,14 @@ fn who(look: &RenderContext) -> Vec<Line<'static>> {
         }
         Line::from(spans)
     };
-    look.room.members.list().iter().map(line).collect()
+    look.room.chat.members().list().iter().map(line).collect()
 }
 
 fn inbox(look: &RenderContext) -> Vec<Line<'static>> {
     let mut lines: Vec<Line> = look
         .room
-        .inbox
+        .review
+        .inbox()
         .waiting()
         .map(|item| {
             Line::from(vec![
@@ -115,11 +116,11 @@ fn status(look: &RenderContext, invite: Option<String>) -> Vec<Line<'static>> {
         ]),
         Line::from(vec![
             label("waiting"),
-            plain(format!("{} for you", room.inbox.len())),
+            plain(format!("{} for you", room.review.inbox().len())),
         ]),
         Line::from(vec![
             label("outbox"),
-            plain(format!("{} not yet with the relay", room.outbox.unacked())),
+            plain(format!("{} not yet with the relay", room.chat.outbox().unacked())),
         ]),
     ];
     for agent in agents {
@@ -142,11 +143,12 @@ fn history(look: &RenderContext, numbers: &[u32]) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for post in numbers
         .iter()
-        .filter_map(|number| look.room.timeline.post_numbered(*number))
+        .filter_map(|number| look.room.chat.timeline().post_numbered(*number))
     {
         let thread = look
             .room
-            .threads
+            .chat
+            .threads()
             .get(&post.thread)
             .map_or(0, |thread| thread.number);
         let mut words = post.text.split('\n');
@@ -187,7 +189,8 @@ pub(in crate::tui) fn decided_lines(look: &RenderContext) -> Vec<Line<'static>> 
     let today = look.day(look.now);
     let decided: Vec<_> = look
         .room
-        .inbox
+        .review
+        .inbox()
         .log()
         .filter(|one| look.day(one.at) == today)
         .collect();

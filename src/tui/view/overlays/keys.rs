@@ -109,7 +109,7 @@ fn actions(
     plan: &Layout,
     context: Context,
 ) -> Vec<(Action, &'static str)> {
-    let waiting = !look.room.inbox.is_empty();
+    let waiting = !look.room.review.inbox().is_empty();
     let named = |actions: &[Action]| actions.iter().map(|action| (*action, action.does())).collect();
     match context {
         Context::Reason => named(&[Action::Send, Action::Back]),

@@ -68,7 +68,7 @@ impl Pages<'_, '_> {
     /// Answers of others' agents that are being written.
     fn growing(&self) -> impl Iterator<Item = &RemotePartial> {
         let thread = self.reading.thread.as_ref().map(|thread| &thread.id);
-        let all = self.look.room.growing.all();
+        let all = self.look.room.chat.partials().all();
         all.filter(move |one| thread.is_none_or(|thread| one.thread.as_ref() == Some(thread)))
     }
 
@@ -140,7 +140,7 @@ impl Pages<'_, '_> {
 
     /// The message before a block, by its number; 0 where there is none.
     fn post_before(&self, block: usize) -> u32 {
-        let entries = self.look.room.timeline.entries();
+        let entries = self.look.room.chat.timeline().entries();
         let before = (0..block)
             .rev()
             .filter_map(|nth| entries.get(self.reading.place(nth)?));
@@ -157,13 +157,13 @@ impl Pages<'_, '_> {
             return None;
         }
         let place = self.reading.place(block)?;
-        Some((place, self.look.room.timeline.entries().get(place)?))
+        Some((place, self.look.room.chat.timeline().entries().get(place)?))
     }
 
     fn lay(&mut self, block: usize) -> Vec<Row> {
         let look = self.look;
         let width = self.width as usize;
-        let entries = look.room.timeline.entries();
+        let entries = look.room.chat.timeline().entries();
         let shown = self.reading.len(look.room);
         let Some(entry) = self
             .reading
@@ -197,7 +197,7 @@ impl Pages<'_, '_> {
                     rows.push(ruled(look, "new", width, Scope::Unread));
                 }
                 let folded = self.reading.thread.is_none() && self.reading.folded.contains(&post.thread);
-                let thread = look.room.threads.get(&post.thread).filter(|_| folded);
+                let thread = look.room.chat.threads().get(&post.thread).filter(|_| folded);
                 let stand = Stand {
                     selected: self.reading.is_selected(post.number),
                     folded: thread.map_or(0, |thread| thread.posts - 1),

@@ -53,7 +53,7 @@ impl Pages<'_, '_> {
     /// The message before or behind the selected one, of those that are shown; the newest where none is.
     pub fn next_post(&self, by: isize) -> Option<u32> {
         let room = self.look.room;
-        let shown = |nth: usize| match &room.timeline.entries().get(self.reading.place(nth)?)?.what {
+        let shown = |nth: usize| match &room.chat.timeline().entries().get(self.reading.place(nth)?)?.what {
             What::Post(post) if self.reading.shows(room, post) => Some(post.number),
             _ => None,
         };
@@ -61,7 +61,7 @@ impl Pages<'_, '_> {
         let selected = self
             .reading
             .selected
-            .and_then(|number| room.timeline.place_of(number));
+            .and_then(|number| room.chat.timeline().place_of(number));
         let at = selected.map_or(count, |place| self.reading.nth_at(place));
         if selected.is_none() || by < 0 {
             return (0..at).rev().find_map(shown);
@@ -90,7 +90,7 @@ impl Pages<'_, '_> {
 
     /// So far that the message with that number can be seen.
     pub fn show(&mut self, number: u32) {
-        let Some(place) = self.look.room.timeline.place_of(number) else {
+        let Some(place) = self.look.room.chat.timeline().place_of(number) else {
             return;
         };
         let block = self.reading.nth_at(place);

@@ -125,7 +125,7 @@ fn details(
         None => {}
     }
     if selected || post.asks && !post.mine {
-        let thread = look.room.threads.get(&post.thread);
+        let thread = look.room.chat.threads().get(&post.thread);
         let thread = thread
             .filter(|thread| thread.posts > 1)
             .map_or_else(String::new, |t| format!(" t{}", t.number));
@@ -138,12 +138,12 @@ fn details(
     if let Some(by) = &post.edited_by {
         parts.push(look.span(format!("edited by {}", look.name(by)), Scope::Dim));
     }
-    if look.room.inbox.has_mention(post.number) {
+    if look.room.review.inbox().has_mention(post.number) {
         parts.push(look.span("waits for you", Scope::Waiting));
-    } else if let Some(fate) = look.room.inbox.fate(post) {
+    } else if let Some(fate) = look.room.review.inbox().fate(post) {
         parts.push(look.mention_fate(fate));
     }
-    if let Some(outgoing) = look.room.outbox.get(&post.id).filter(|_| post.mine) {
+    if let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.mine) {
         let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
         match selected
             .then(|| receipts(look, outgoing))
