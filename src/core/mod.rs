@@ -41,7 +41,7 @@ pub use review::ReviewState;
 pub use review::decide::{AcceptOptions, Person};
 pub use review::grant::Grants;
 pub use review::inbox::{Decided, Inbox, MentionOutcome};
-pub use review::item::{Draft, Item, ItemId, ItemKind, Mention, Permission};
+pub use review::item::{Draft, Hold, Item, ItemId, ItemKind, Mention, Permission};
 pub use review::risk::Risk;
 pub use review::shown::{Decision, Intent, Shown, Target};
 pub use runs::failure::Failure;
@@ -280,6 +280,12 @@ impl Room {
         }
         dispatch::run_waiting(self, &mut ctx);
         receive::deadlines(self, &mut ctx);
+        self.finish(ctx)
+    }
+
+    /// Ends a step: what it made free is started.
+    fn finish(&mut self, mut ctx: Ctx) -> Vec<Effect> {
+        answer::start_next(self, &mut ctx);
         ctx.into_effects()
     }
 

@@ -133,7 +133,7 @@ impl Room {
                 "{id} waits for your decision; it cannot be stopped or tried again."
             )),
         };
-        (ctx.into_effects(), result)
+        (self.finish(ctx), result)
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
         },
     },
     core::{
-        self, Command, Connection, Item, ItemId, ItemKind, MentionOutcome, Offer, Post, RoomMember, Side,
-        Stage, UPDATE,
+        self, Command, Connection, Hold, Item, ItemId, ItemKind, MentionOutcome, Offer, Post, RoomMember,
+        Side, Stage, UPDATE,
     },
 };
 
@@ -92,7 +92,9 @@ impl Client {
 
     fn pending(&self, item: &Item, with_text: bool) -> PendingItem {
         let (kind, why) = match &item.matter {
-            ItemKind::Mention(mention) if mention.held.is_some() => ("mention", "auto mode stepped back"),
+            ItemKind::Mention(mention) if mention.hold != Hold::Manual => {
+                ("mention", "auto mode stepped back")
+            }
             ItemKind::Mention(_) => ("mention", "a person decides"),
             ItemKind::Draft(draft) if draft.unfinished.is_some() => ("draft", "the run ended early"),
             ItemKind::Draft(_) if item.wants_a_second_yes() => ("draft", "something in it is flagged"),

@@ -11,26 +11,23 @@ use crate::core::{
     auto::limits::Candidate,
     chat::{identity, receive},
     files::sharing::download,
-    review::{inbox::key, risk},
+    review::{inbox::key, item::Hold, risk},
     runs::start,
 };
-
-/// Why a mention waits that will run by itself. One at a time is started: what the run before uses up counts.
-const TURN: &str = "its agent is at work; this one is next";
 
 /// A mention waits for our person, or, in auto mode and within its limits, is run at once.
 pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     let is_reply = post.reply_to.is_some() && post.agent.is_some();
-    room.review.inbox.add(post, is_reply, None, room.moment(ctx.now));
+    room.review.inbox.add(post, is_reply, room.moment(ctx.now));
     if ctx.replays() {
         return;
     }
     match may_run_alone(room, post) {
         Ok(agent) => start::run_automatically(room, post, agent, ctx),
-        Err(held) => {
-            let turn = held.as_deref() == Some(TURN);
-            hold(room, post, held);
-            if !turn {
+        Err(why) => {
+            let queued = why == Hold::Queued;
+            hold(room, post, why);
+            if !queued {
                 ctx.attention(Attention::Item);
             }
         }
@@ -44,7 +41,7 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
         .inbox
         .mentions_mut()
         .filter_map(|(id, mention)| match id {
-            ItemId::Mention(number) if mention.held.as_deref() == Some(TURN) => Some(number),
+            ItemId::Mention(number) if mention.hold == Hold::Queued => Some(number),
             _ => None,
         })
         .collect();
@@ -54,9 +51,10 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
         };
         match may_run_alone(room, &post) {
             Ok(agent) => start::run_automatically(room, &post, agent, ctx),
-            Err(Some(held)) if held == TURN => {}
-            Err(held) => {
-                hold(room, &post, held);
+            // One at a time is started: what the run before uses up counts.
+            Err(Hold::Queued) => {}
+            Err(why) => {
+                hold(room, &post, why);
                 let key = key(&post.from, &post.id);
                 if let Some(why) = room.review.inbox.told_why(&key) {
                     receive::tell(room, &post.from, &key, ReceiptState::Queued, why, ctx);
@@ -68,29 +66,34 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
 }
 
 /// Notes why a mention waits. Its sender is told once in a thread.
-fn hold(room: &mut Room, post: &Post, held: Option<String>) {
-    let why = held.as_deref().filter(|why| *why != TURN);
-    let tells = why.is_some() && room.auto.hold_notices.insert(post.thread.clone());
+fn hold(room: &mut Room, post: &Post, why: Hold) {
+    let notify_sender = matches!(why, Hold::Because(_)) && room.auto.hold_notices.insert(post.thread.clone());
     let id = ItemId::Mention(post.number);
     let mention = room.review.inbox.mentions_mut().find(|(one, _)| *one == id);
     if let Some((_, mention)) = mention {
-        (mention.held, mention.tells) = (held, tells);
+        (mention.hold, mention.notify_sender) = (why, notify_sender);
     }
 }
 
-/// Which agent may answer a mention without our person. Else why it may not, where auto mode is on.
-fn may_run_alone(room: &Room, post: &Post) -> Result<String, Option<String>> {
+/// The agent that may answer a mention without our person; else why it waits.
+fn may_run_alone(room: &Room, post: &Post) -> Result<String, Hold> {
     if room.settings.mode != Mode::Auto {
-        return Err(None);
+        return Err(Hold::Manual);
     }
-    let agent = room
-        .settings
-        .default_agent()
-        .ok_or_else(|| Some("no agent is configured".to_owned()))?;
+    let agent = agent_within_limits(room, post).map_err(Hold::Because)?;
+    if room.runs.all().any(|run| run.ask.agent == agent) {
+        return Err(Hold::Queued);
+    }
+    Ok(agent)
+}
+
+/// The default agent, if nothing speaks against its answering by itself.
+fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
+    let agent = room.settings.default_agent().ok_or("no agent is configured")?;
     if let Some(reach) = room.settings.unconfirmed.get(&agent) {
-        return Err(Some(format!("{agent} {reach}, which was not allowed yet")));
+        return Err(format!("{agent} {reach}, which was not allowed yet"));
     }
-    identity::vouched_for(room, post).map_err(Some)?;
+    identity::vouched_for(room, post)?;
     let risks = risk::of(&post.text, post.hidden);
     // A long text is only slower to read.
     let marked: Vec<&str> = risks
@@ -99,19 +102,14 @@ fn may_run_alone(room: &Room, post: &Post) -> Result<String, Option<String>> {
         .map(Risk::in_words)
         .collect();
     if !marked.is_empty() {
-        return Err(Some(format!("a person reads it first: {}", marked.join(", "))));
+        return Err(format!("a person reads it first: {}", marked.join(", ")));
     }
     let candidate = candidate(room, post, &agent);
     let budget = room.settings.budget(&agent);
-    room.auto
-        .guard
-        .check(candidate, &room.settings.limits, &budget, room.clock.steady)
-        .map_err(Some)?;
+    let guard = &room.auto.guard;
+    guard.check(candidate, &room.settings.limits, &budget, room.clock.steady)?;
     if !download::files_come_alone(room, &post.files) {
-        return Err(Some("it brings files".to_owned()));
-    }
-    if room.runs.all().any(|run| run.ask.agent == agent) {
-        return Err(Some(TURN.to_owned()));
+        return Err("it brings files".to_owned());
     }
     Ok(agent)
 }
@@ -128,7 +126,7 @@ fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a
     }
 }
 
-/// The how manieth automatic answer in a row one to this message is.
+/// Position of an answer to this message in its streak of automatic answers, from 1.
 pub(in crate::core) fn row_of(room: &Room, post: &Post, agent: &str) -> u32 {
     room.auto
         .guard

@@ -12,7 +12,7 @@ use crate::core::{
     perform,
     persist::audit::{self, By, Decided, Verdict},
     review::{draft, inbox::Key, permission, shown},
-    runs::{ToolAnswer, answer, direct, start},
+    runs::{ToolAnswer, direct, start},
 };
 
 /// Proof that a person decides.
@@ -63,7 +63,7 @@ impl Room {
     ) -> (Vec<Effect>, Result<Reply, String>) {
         let mut ctx = Ctx::new(now);
         let result = carry_out(self, decision, by.0, &mut ctx);
-        (ctx.into_effects(), result)
+        (self.finish(ctx), result)
     }
 
     /// The items that wait and that a target names. Fails, with a sentence, where there are none, or where a version
@@ -217,7 +217,6 @@ fn accept(
             }
         }
     }
-    answer::start_next(room, ctx);
     Ok(Reply::Nothing)
 }
 

@@ -145,7 +145,7 @@ impl Inbox {
     pub(in crate::core) fn told_why(&self, key: &Key) -> Option<String> {
         let item = self.waiting.iter().find(|item| item.mention_key() == Some(key))?;
         match &item.matter {
-            ItemKind::Mention(mention) if mention.tells => mention.held.clone(),
+            ItemKind::Mention(mention) if mention.notify_sender => mention.hold.reason().map(str::to_owned),
             _ => None,
         }
     }
@@ -169,14 +169,8 @@ impl Inbox {
     }
 
     /// A mention waits.
-    pub(in crate::core) fn add(
-        &mut self,
-        post: &Post,
-        is_reply: bool,
-        held: Option<String>,
-        arrived: Moment,
-    ) {
-        self.push(Item::of_mention(post, is_reply, held, arrived));
+    pub(in crate::core) fn add(&mut self, post: &Post, is_reply: bool, arrived: Moment) {
+        self.push(Item::of_mention(post, is_reply, arrived));
     }
 
     /// What accepting an item does has changed: it is another version now.

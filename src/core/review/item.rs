@@ -94,15 +94,38 @@ pub enum ItemKind {
     File(u32),
 }
 
+/// Why a mention waits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Hold {
+    /// For its person, in manual mode.
+    #[default]
+    Manual,
+    /// For its agent, which is at work: auto mode starts it next.
+    Queued,
+    /// For its person, although auto mode is on: the reason.
+    Because(String),
+}
+
+impl Hold {
+    /// Why it waits although auto mode is on.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Hold::Manual => None,
+            Hold::Queued => Some("its agent is at work; this one is next"),
+            Hold::Because(why) => Some(why),
+        }
+    }
+}
+
 /// A message that asks our agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mention {
     /// It answers our own agent, so it is one agent asking another.
     pub is_reply: bool,
-    /// Why it waits although auto mode is on.
-    pub held: Option<String>,
+    /// Why it waits.
+    pub hold: Hold,
     /// Its sender is told that.
-    pub(in crate::core) tells: bool,
+    pub(in crate::core) notify_sender: bool,
     /// What to beware of.
     pub risks: Vec<Risk>,
     /// The numbers of the files that come with it.
@@ -169,12 +192,7 @@ pub struct Permission {
 
 impl Item {
     /// A message that asks an agent.
-    pub(in crate::core) fn of_mention(
-        post: &Post,
-        is_reply: bool,
-        held: Option<String>,
-        arrived: Moment,
-    ) -> Self {
+    pub(in crate::core) fn of_mention(post: &Post, is_reply: bool, arrived: Moment) -> Self {
         Self {
             id: ItemId::Mention(post.number),
             from: post.speaker(),
@@ -187,8 +205,8 @@ impl Item {
             other_key: post.doubt.is_some(),
             matter: ItemKind::Mention(Mention {
                 is_reply,
-                held,
-                tells: false,
+                hold: Hold::Manual,
+                notify_sender: false,
                 risks: risk::of(&post.text, post.hidden),
                 files: post.files.clone(),
                 agent: None,

@@ -43,7 +43,6 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
             note_usage(room, &run.ask.agent, used, ctx);
             ended(room, run, ending, ctx);
         }
-        start_next(room, ctx);
         return;
     }
     if let RunEvent::Tool { name, detail } = &event {

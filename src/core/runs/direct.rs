@@ -11,7 +11,7 @@ use crate::core::{
         decide::{self, not_waiting},
         inbox::key,
     },
-    runs::{answer, start},
+    runs::start,
 };
 
 impl Room {
@@ -39,7 +39,7 @@ pub(in crate::core) fn to_hand_over(room: &Room, number: u32) -> Option<Item> {
     let post = room.chat.timeline.post_numbered(number)?;
     room.may_hand_over(number).ok()?;
     // How long it has been there is not told.
-    Some(Item::of_mention(post, false, None, Moment::default()))
+    Some(Item::of_mention(post, false, Moment::default()))
 }
 
 /// A message is handed to an agent, as if it had asked.
@@ -80,7 +80,7 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
     let agent = chosen.or_else(|_| agent_named(room, None))?;
     let id = ItemId::Mention(number);
     if room.review.inbox.get(id).is_none() {
-        room.review.inbox.add(&post, false, None, room.moment(ctx.now));
+        room.review.inbox.add(&post, false, room.moment(ctx.now));
     }
     let Some(item) = room.review.inbox.take(id) else {
         return Err(not_waiting(id));
@@ -88,7 +88,6 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
     decide::person_spoke(room, &item.thread, &by, ctx);
     let decided = Decided::new(by, Verdict::HandedOver);
     start::run(room, &item, &agent, how, decided, ctx);
-    answer::start_next(room, ctx);
     Ok(Reply::Nothing)
 }
 
@@ -116,12 +115,11 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
     };
     let number = outgoing::say(room, words, ctx);
     if let Some(post) = room.chat.timeline.post_numbered(number).cloned() {
-        room.review.inbox.add(&post, false, None, room.moment(ctx.now));
+        room.review.inbox.add(&post, false, room.moment(ctx.now));
     }
     if let Some(item) = room.review.inbox.take(ItemId::Mention(number)) {
         let decided = Decided::new(by, Verdict::Asked);
         start::run(room, &item, &agent, AcceptOptions::default(), decided, ctx);
-        answer::start_next(room, ctx);
     }
     Ok(Reply::Said(number))
 }

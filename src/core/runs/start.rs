@@ -44,7 +44,6 @@ pub(in crate::core) fn run_automatically(room: &mut Room, post: &Post, agent: St
     });
     let decided = Decided::new(By::Auto, Verdict::Accepted);
     run(room, &item, &agent, AcceptOptions::default(), decided, ctx);
-    answer::start_next(room, ctx);
 }
 
 /// An accepted item becomes a run; it starts when its agent is free.
@@ -110,9 +109,9 @@ pub(in crate::core) fn run(
     }
     let files = sharing::fetch_all(room, &mention.key, ctx);
     let run = Run {
-        id,
+        id: id.clone(),
         ask: Ask {
-            run: String::new(),
+            run: id.clone(),
             agent: agent.to_owned(),
             me: room.settings.me.clone(),
             room: room.settings.room.clone(),
@@ -143,13 +142,6 @@ pub(in crate::core) fn run(
         key: mention.key.clone(),
         before: session.map_or_else(Totals::default, |session| session.totals),
         growing: Shown::default(),
-    };
-    let run = Run {
-        ask: Ask {
-            run: run.id.clone(),
-            ..run.ask
-        },
-        ..run
     };
     decide::settle(
         room,

@@ -219,7 +219,7 @@ fn auto_mode_holds_a_mention_that_brings_files() {
     let ItemKind::Mention(mention) = &world.room.review.inbox.get(ItemId::Mention(1)).unwrap().matter else {
         panic!()
     };
-    assert_eq!(mention.held.as_deref(), Some("it brings files"));
+    assert_eq!(mention.hold.reason(), Some("it brings files"));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
             let held = |world: &World| {
                 let items = world.room.review.inbox.waiting();
                 items
-                    .filter(|item| matches!(&item.matter, ItemKind::Mention(one) if one.held.is_some()))
+                    .filter(|item| matches!(&item.matter, ItemKind::Mention(one) if one.hold != Hold::Manual))
                     .count()
             };
             assert_eq!(held(&alice) + held(&bob), 1);

@@ -298,7 +298,7 @@ fn auto_mode_answers_within_its_limits_and_then_waits() {
     let ItemKind::Mention(mention) = &world.room.review.inbox.next().unwrap().matter else {
         panic!()
     };
-    assert!(mention.held.as_ref().unwrap().contains("hop limit"));
+    assert!(mention.hold.reason().unwrap().contains("hop limit"));
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Queued);
 
     // The count survives a restart, and a person's accept sets it back.

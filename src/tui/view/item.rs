@@ -216,7 +216,7 @@ fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
             if mention.is_reply {
                 words.push("It is a reply to your agent: the agents go on talking.".into());
             }
-            let held = mention.held.iter();
+            let held = mention.hold.reason().into_iter();
             let held = held.map(|why| {
                 (
                     format!("It waits although auto mode is on: {why}."),

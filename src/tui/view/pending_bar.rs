@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{RenderContext, Scope, files, timeline::cut_line};
 use crate::{
-    core::{Item, ItemKind, Mention},
+    core::{Item, ItemKind},
     text,
     tui::input::{action::Action, keymap::Context},
 };
@@ -136,8 +136,10 @@ fn foot(look: &RenderContext, item: &Item, whole: bool) -> Vec<Span<'static>> {
     if let Some(who) = &item.asked_for {
         spans.push(look.span(format!(" · asked for by {who}"), Scope::Warning));
     }
-    if let ItemKind::Mention(Mention { held: Some(held), .. }) = &item.matter {
-        spans.push(look.span(format!(" · waits: {held}"), Scope::Warning));
+    if let ItemKind::Mention(mention) = &item.matter
+        && let Some(why) = mention.hold.reason()
+    {
+        spans.push(look.span(format!(" · waits: {why}"), Scope::Warning));
     }
     spans
 }

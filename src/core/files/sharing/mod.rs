@@ -16,7 +16,6 @@ use crate::core::{
         decide,
         inbox::{Key, key},
     },
-    runs::answer,
 };
 
 impl Room {
@@ -76,7 +75,6 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
             run.ask.files = places;
         }
     }
-    answer::start_next(room, ctx);
 }
 
 /// Ends a transfer, or takes an offer of ours back.
