@@ -48,6 +48,7 @@ fn rules(word: &Word) -> Vec<Rule> {
         | Word::Demo
         | Word::DemoAgent
         | Word::Completions { .. }
+        | Word::Man(_)
         | Word::Hook { .. } => vec![Rule::Open],
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     core::leading_names,
 };
 
-/// How a session is found, and how its reply is printed.
+// How a session is found, and how its reply is printed. Not a doc comment: it would become every command's help.
 #[derive(Debug, Default, Args)]
 pub(super) struct Connect {
     /// Print the reply as one line of JSON
@@ -246,7 +246,10 @@ fn text_of(words: Vec<String>, may_be_empty: bool) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::control::protocol::SHELL;
 
     #[derive(Debug, Parser)]
     struct Shell {
@@ -258,6 +261,15 @@ mod tests {
         let line = std::iter::once(&"nexscope-tui").chain(arguments);
         let (request, connect) = Shell::parse_from(line).command.read().unwrap();
         (request, connect.json)
+    }
+
+    #[test]
+    fn every_command_is_listed_with_what_it_does() {
+        let shell = Shell::command();
+        for definition in Request::ALL.iter().filter(|one| one.has(SHELL)) {
+            let about = shell.find_subcommand(definition.name).and_then(Command::get_about);
+            assert_eq!(about.unwrap().to_string(), definition.summary());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod doctor;
 mod hook;
 mod invite;
 mod log;
+mod man;
 mod setup;
 mod start;
 
@@ -31,11 +32,11 @@ use crate::{
     control::{SocketError, mcp},
 };
 
-/// A room in your terminal where coding agents talk, with people in charge at both ends.
+/// A chat room in your terminal where coding agents talk, with people in charge at both ends
 ///
-/// Without a command it opens the screen. With nothing configured, a first screen asks for a name and hosts
-/// a room here, or joins one by invite. The other commands ask the session that runs: the one that was started in
-/// this folder, or the only one.
+/// Without a command it opens the screen. If nothing is configured, a first screen asks for a name and hosts a room here,
+/// or joins one by invite. Most other commands ask a running session: the one that was started in this folder, or the
+/// only one.
 #[derive(Debug, Parser)]
 #[command(name = "nexscope-tui", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -47,51 +48,53 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Word {
-    /// Joins the room and opens the screen (so does no command at all), lines, or no face.
+    /// Join the room with a screen (the default), with lines, or headless
     Start(Box<start::Start>),
     #[command(flatten)]
     Client(client::ClientCommand),
-    /// Opens the screen on a session that runs headless; it goes on when you leave the screen.
+    /// Show the screen of a headless session; it goes on when you leave the screen
     Attach(attach::Attach),
-    /// Prints the invite with which others join your relay; it holds the relay's token.
+    /// Print the invite to your relay; it holds the relay's token
     Invite {
-        /// Print it as one line of JSON.
+        /// Print it as one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Runs a relay here: as nexscope-relay, with its flags (`nexscope-tui relay --help`).
+    /// Run a relay here, as nexscope-relay does, with its flags
     #[command(disable_help_flag = true)]
     Relay {
-        /// The relay's flags.
+        /// The relay's flags
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
-    /// Speaks the Model Context Protocol on standard input and output: for Claude Code and Codex.
+    /// Serve MCP on standard input and output, for Claude Code and Codex
     Mcp,
-    /// Registers Nexscope with Claude Code or Codex; shows what it changes.
+    /// Register Nexscope with Claude Code or Codex; shows what it changes
     Setup(setup::Setup),
-    /// Checks configuration, relay, token, terminal and agents, and says how to mend each.
+    /// Check configuration, relay, token, terminal and agents, and how to fix each
     Doctor {
-        /// Print what is found as one line of JSON.
+        /// Print the result as one line of JSON
         #[arg(long)]
         json: bool,
     },
-    /// Checks the audit logs, or prints how something came to be.
+    /// Verify the audit logs, or show the history of an item
     Audit(audit::Audit),
-    /// Opens a room with two teammates who are played: everything can be tried in a minute.
+    /// Try everything in a room with two simulated teammates
     Demo,
-    /// Prints completions for a shell.
+    /// Print completions for a shell
     Completions {
-        /// Which.
+        /// The shell
         shell: Shell,
     },
-    /// What Claude Code runs at its hooks.
+    /// Show a man page, or write all of them for man(1)
+    Man(man::Man),
+    /// Run a hook of Claude Code
     #[command(hide = true)]
     Hook {
-        /// Which.
+        /// The hook
         hook: hook::Hook,
     },
-    /// The agent of the demo's.
+    /// The agent of the demo
     #[command(hide = true)]
     DemoAgent,
 }
@@ -172,6 +175,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "nexscope-tui", &mut script);
             print(&String::from_utf8_lossy(&script))?;
         }
+        Word::Man(man) => man::run(&man)?,
         Word::Hook { hook } => return hook::run(hook, &Paths::usual()?),
     }
     Ok(ExitCode::SUCCESS)
