@@ -1,4 +1,4 @@
-//! A session without a face, shown and decided by its person: on a terminal that attaches, and by programs of
+//! A headless session, shown and decided by its person: on a terminal that attaches, and by programs of
 //! theirs where they have allowed that at its start.
 
 mod support;
@@ -162,7 +162,7 @@ fn programs_of_the_person_decide_where_that_was_allowed_and_an_agents_never() {
     let chain = shell(&seat.bob, &["audit", "show", "m1"]);
     let chain = String::from_utf8(chain.stdout).unwrap();
     assert!(
-        chain.contains("by a program, as the session's start allows"),
+        chain.contains("by a program, as the session's start allowed"),
         "{chain}"
     );
 }

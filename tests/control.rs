@@ -1,4 +1,4 @@
-//! The other hands: shell commands, the control socket, a session without a face, and the MCP server, by the real
+//! The other hands: shell commands, the control socket, a headless session, and the MCP server, by the real
 //! binary. Nothing that is asked for by a program decides anything, and nothing of what others wrote is told.
 
 mod support;
@@ -28,7 +28,7 @@ fn socket(home: &Home) -> PathBuf {
         .unwrap()
 }
 
-/// alice without a face, bob with lines, and a message of bob's that waits for alice.
+/// alice headless, bob with lines, and a message of bob's that waits for alice.
 fn waiting() -> (Relay, Home, Home, Running, Running) {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
@@ -54,7 +54,7 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
         (vec!["mode", "auto"], "Only a person at the screen"),
         (vec!["ask", "hi"], "Only a person at the screen"),
         (vec!["retry", "m1"], "Only a person at the screen"),
-        (vec!["accept", "m99"], "m99 does not wait"),
+        (vec!["accept", "m99"], "m99 is not pending"),
     ] {
         let (code, said) = fails(&alice, &arguments);
         assert!(code == 1 && said.contains(says), "{arguments:?}: {said}");
@@ -366,7 +366,7 @@ fn doctor_names_what_is_wrong() {
     let missing = "[agents.x]\nkind = \"command\"\ncommand = [\"/nowhere/x\"]\n";
     let (code, said) = looks(&Home::new("alice", &relay, missing));
     assert!(
-        code == 1 && said.contains("the relay takes it") && said.contains("/nowhere/x is not installed"),
+        code == 1 && said.contains("the relay accepts it") && said.contains("/nowhere/x is not installed"),
         "{said}"
     );
     let wrong = Home::empty("alice");
@@ -375,7 +375,7 @@ fn doctor_names_what_is_wrong() {
         relay.url()
     ));
     let (code, said) = looks(&wrong);
-    assert!(code == 1 && said.contains("does not take it"), "{said}");
+    assert!(code == 1 && said.contains("refuses it"), "{said}");
     let dead = Home::empty("alice");
     dead.configure("name = \"alice\"\nrelay = \"ws://127.0.0.1:9/ws\"\ntoken = \"t\"\n");
     let (code, said) = looks(&dead);

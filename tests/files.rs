@@ -226,7 +226,7 @@ fn hash(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// A sender who begins anew when all has come is told that nobody waits for it, or goes on; it never waits in vain.
+/// A sender who begins again when all has come is told that nobody waits for it, or goes on; it never waits without result.
 #[test]
 fn a_stream_that_comes_too_late_is_answered() {
     let relay = Relay::start();
@@ -330,7 +330,7 @@ fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
     assert!(prompt.contains("[[attach: PATH]]"), "{prompt}");
 }
 
-/// What an agent attaches is looked through; a program does not let a secret leave, and what was looked through is
+/// What an agent attaches is searched; a program does not let a secret leave, and what was searched is
 /// what goes.
 #[test]
 fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_goes() {
@@ -368,7 +368,7 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     decide(&bob, &["accept", "m2"]);
     draft(&bob);
     let file = bob.work().join("a.txt");
-    // Once it is looked through, it is put in the place of what was.
+    // Once it is searched, it is put in the place of what was.
     until_looked_through(&bob, 2, 1);
     fs::write(&file, format!("as long as it was\n{secret}\n")).unwrap();
     ask(&bob, &["inbox"]);
@@ -395,7 +395,7 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     );
     let state = bob.path().join("state");
     let log = fs::read_to_string(audit_log(&state)).unwrap();
-    for holds in ["line 2: GitHub token", "it is no text"] {
+    for holds in ["line 2: GitHub token", "it is not text"] {
         assert!(log.contains(holds), "{holds}");
     }
     assert!(
@@ -404,7 +404,7 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     );
 }
 
-/// What stands in a file's place after it was looked through.
+/// What stands in a file's place after it was searched.
 type ConfigDiff = fn(&std::path::Path);
 
 /// A file that is another one by the time of the accept stays here, whoever drafted it, also after a restart.
@@ -501,7 +501,7 @@ fn what_took_the_place_of_a_checked_file_does_not_leave() {
     assert!(carol.everything().iter().all(|path| !path.ends_with("last.txt")));
 }
 
-/// Waits until the files of a draft were looked through so many times, and that is on disk.
+/// Waits until the files of a draft were searched so many times, and that is on disk.
 fn until_looked_through(home: &Home, draft: u32, times: usize) {
     let looked = format!("{{\"looked\":{{\"number\":{draft},");
     loop {

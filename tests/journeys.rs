@@ -154,7 +154,7 @@ fn a_rejection_tells_its_reason() {
     let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
     b.wait_for("▸ m1 alice asks");
-    b.press_until("\x1bOR", "a reason, or nothing");
+    b.press_until("\x1bOR", "a reason (optional)");
     b.send("busy until noon");
     b.wait_for("busy until noon");
     b.press_until("\r", "rejected: busy until noon");
@@ -178,7 +178,7 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
     a.wait_for("accepted by bob");
 
     // Seen whole, then a second yes: neither press alone posts it.
-    b.press_until("\x1bOQ", "again posts it all the same");
+    b.press_until("\x1bOQ", "Press again to post it anyway");
     b.send("\x1bOS");
     b.wait_for("[Inbox 1]");
     b.press_until("e", "Accept d1 with these words");
@@ -202,12 +202,12 @@ fn settings_keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothin
         fs::rename(new, path).unwrap();
     };
     for save in [in_place, by_rename] {
-        files_are_taken_anew(save);
+        files_are_reloaded(save);
     }
 }
 
 /// Each kind of file: a change holds at once, a mistake is named with file and line, and then the old one holds.
-fn files_are_taken_anew(save: impl Fn(&Path, &str)) {
+fn files_are_reloaded(save: impl Fn(&Path, &str)) {
     const LOOKS: &str = "[ui]\nkeymap = \"own\"\ntheme = \"own\"\n";
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, LOOKS);
@@ -297,7 +297,7 @@ fn the_relay_is_killed_and_comes_back() {
     a.wait_for("○ reconnecting in");
     b.wait_for("○ reconnecting in");
     a.say("@bob said while it was down");
-    a.wait_for("held until there is a connection");
+    a.wait_for("waiting for a connection");
 
     let _relay = dead.revive();
     a.wait_gone("reconnecting in");

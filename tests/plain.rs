@@ -112,13 +112,13 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     b.say("y");
     b.wait_for("-- d1 from bob waits for you");
     b.say("/accept d1");
-    b.wait_for("d1 looks like a GitHub token: again posts it all the same.");
+    b.wait_for("d1 looks like a GitHub token. Press again to post it anyway.");
     b.wait_for("| It is ghp_");
     b.wait_for("Accept? Type y.");
     // Something else between them is no yes.
     b.settle(Duration::from_millis(300));
     b.say("/accept m9");
-    b.wait_for("m9 does not wait for you");
+    b.wait_for("m9 is not pending for you");
     b.say("y");
     a.wait_for("bob: y");
     assert!(!a.has_seen("ghp_"));

@@ -37,7 +37,6 @@ pub(super) struct Invocation {
     pub goes_on: bool,
     /// It stays when its input ends: it is signalled when its turn is over.
     pub stays_there: bool,
-    /// What ends it.
     pub signals: Signals,
     /// Things to tell the person before it starts.
     pub notices: Vec<String>,
@@ -81,31 +80,23 @@ impl Default for Signals {
 pub(super) enum DriverEvent {
     /// It works, and there is nothing to show of it.
     Life,
-    /// Its session's id.
     Session(String),
-    /// What it does now.
     State(Activity),
-    /// A tool call begins.
     Tool {
         /// The call's id, as the program numbers it.
         id: String,
-        /// The tool's name.
         name: String,
         /// What it is used on.
         detail: String,
     },
     /// A tool call names places, which may be paths.
     Touches {
-        /// The call's id.
         id: String,
-        /// The places.
         places: Vec<String>,
     },
     /// A tool call gave something back.
     Gave {
-        /// The call's id.
         id: String,
-        /// What.
         text: String,
     },
     /// A tool call is over.
@@ -131,7 +122,6 @@ pub(super) enum DriverEvent {
 /// Makes sense of one program's output. Takes bytes as they come and never fails: what it cannot read
 /// is skipped, for the programs' formats grow.
 pub(super) trait Reader: std::fmt::Debug + Send {
-    /// Reads more output.
     fn feed(&mut self, bytes: &[u8], steps: &mut Vec<DriverEvent>);
 
     /// How a person's answer to a request is written to its standard input; `None` where it did not ask.
@@ -170,10 +160,8 @@ pub(super) trait Reader: std::fmt::Debug + Send {
     }
 }
 
-/// How a program ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Exit {
-    /// With exit code 0.
     pub ok: bool,
     /// In words: `exit code 3`, `signal 9`.
     pub how: String,
@@ -248,12 +236,10 @@ impl Messages {
         self.last.push(more);
     }
 
-    /// The last message, whole.
     pub fn set(&mut self, text: &str) {
         self.last.set(text);
     }
 
-    /// The last message.
     pub fn last(&self) -> &AnswerProgress {
         &self.last
     }
@@ -286,7 +272,6 @@ fn tail(text: &str) -> String {
 /// What came of a run. The texts are not cleaned yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Conclusion {
-    /// With what it ended.
     pub outcome: Outcome,
     /// This run's cost, where it is known.
     pub usd: Option<f64>,
@@ -323,7 +308,6 @@ impl AnswerProgress {
         self.push(text);
     }
 
-    /// The text so far.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -377,8 +361,8 @@ pub(super) fn common_folder<'a>(dir: &Path, files: impl IntoIterator<Item = &'a 
 }
 
 /// Said where something of an earlier turn comes in a later one.
-pub(super) const LATE: &str = "it said something of an earlier request that is over; that is left out";
+pub(super) const LATE: &str = "it said something about an earlier request that is over; that is left out";
 
 /// Said where a session could not be resumed and the program began another without a word.
-pub(super) const BEGAN_ANEW: &str =
-    "its earlier session is not there any more; it began a new one, which knows nothing of the thread";
+pub(super) const NEW_SESSION: &str =
+    "its earlier session is gone; it started a new one, which knows nothing of the thread";

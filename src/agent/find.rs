@@ -15,9 +15,7 @@ use crate::core::runs::settings::Kind;
 pub struct Found {
     /// The program's usual name, good as the agent's name too.
     pub name: &'static str,
-    /// How it is driven.
     pub kind: Kind,
-    /// Where it is.
     pub path: PathBuf,
 }
 

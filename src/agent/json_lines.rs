@@ -16,7 +16,6 @@ use crate::{
 
 /// What one kind makes of what its program says. What has no comment is as in [`Reader`].
 pub(super) trait Protocol: Debug + Send {
-    /// It says an object.
     fn object(&mut self, message: &Value, steps: &mut Vec<DriverEvent>);
 
     /// The last thing that it said went wrong; what it says that is no object is taken for such.

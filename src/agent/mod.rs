@@ -36,18 +36,14 @@ use process_pool::ProcessPool;
 pub use find::{Found, find_on_path, is_on_path};
 pub use process::end_leftovers;
 
-/// One run to start.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The run's id; every process of the run carries it in its environment as `NEXSCOPE_RUN_ID`.
     pub id: String,
     /// The agent's name, as in the configuration.
     pub name: String,
-    /// How to drive it.
     pub agent: Agent,
-    /// Where it works; exists.
     pub dir: PathBuf,
-    /// What it reads.
     pub prompt: Prompt,
     /// Files of others that its person has accepted for it; it may read where they lie.
     pub files: Vec<PathBuf>,
@@ -89,7 +85,7 @@ pub struct PooledProgramEnd {
 pub struct Agents {
     around: run::runner::HostEnvironment,
     kept: Arc<ProcessPool>,
-    /// What became of programs that stayed. Full: they end all the same, and their tasks wait to tell it.
+    /// What became of programs that stayed. Full: they end anyway, and their tasks wait to tell it.
     pub told: mpsc::Receiver<PooledProgramEnd>,
 }
 

@@ -26,7 +26,6 @@ const MOST: usize = 4;
 /// So much may a program say that means nothing, in bytes, while nobody asks it.
 const MOST_SAID: usize = 1 << 20;
 
-/// The programs that stay.
 #[derive(Debug)]
 pub(super) struct ProcessPool {
     /// `None` once no more are kept.
@@ -53,9 +52,7 @@ struct Waiting {
     agent: Agent,
     /// The session that it has open.
     session: String,
-    /// Somebody asks it.
     wanted: CancellationToken,
-    /// Nobody will.
     end: CancellationToken,
     /// Gives it back where it is wanted and still well.
     task: JoinHandle<Option<Program>>,
@@ -215,7 +212,6 @@ enum ExitCause {
     Done,
     /// It has ended by itself.
     Gone,
-    /// It does something unasked.
     Acts,
 }
 
@@ -261,7 +257,7 @@ async fn wait(
             None
         }
         ExitCause::Acts => Some(format!(
-            "{} went on after its answer, with nobody asking; it was ended, and what it said is left out",
+            "{} went on after its answer although nobody asked; it was stopped, and its text is left out",
             program.name()
         )),
     };

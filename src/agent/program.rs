@@ -70,7 +70,7 @@ impl Program {
     pub async fn start(run: &Run, around: &HostEnvironment) -> Result<(Self, Vec<String>), String> {
         let (invocation, reader) = driver(run)?;
         if !run.dir.is_dir() {
-            return Err(format!("its folder {} is not there", run.dir.display()));
+            return Err(format!("its folder {} does not exist", run.dir.display()));
         }
         let mut env = environment::environment(around.env.clone(), run.agent.kind, &run.agent.env);
         let own = invocation.env.iter();
@@ -125,7 +125,6 @@ impl Program {
                 }
     }
 
-    /// The agent's name.
     pub fn name(&self) -> &str {
         &self.setup.name
     }

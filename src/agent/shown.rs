@@ -129,7 +129,6 @@ impl Shown {
         self.parts.push(format!("{label}{text}"));
     }
 
-    /// Some JSON.
     pub fn json(&mut self, value: &Value) {
         // In one order, whatever order it came in: a grant is compared by it.
         let mut value = value.clone();
@@ -208,10 +207,8 @@ impl Shown {
     }
 }
 
-/// A call, written down.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Whole {
-    /// For a person.
     pub what: String,
     /// The same without the model's words about it.
     pub input: String,

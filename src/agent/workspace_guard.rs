@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::{core::runs::ExternalAccess, text};
 
-/// Places that are told.
 const PATHS: usize = 16;
 /// Words of one command that are looked at.
 const WORDS: usize = 512;
@@ -113,7 +112,6 @@ impl WorkspaceGuard {
         beyond
     }
 
-    /// What was seen.
     pub fn found(self) -> ExternalAccess {
         self.found
     }

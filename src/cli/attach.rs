@@ -1,4 +1,4 @@
-//! The screen of a session without a face, on this terminal.
+//! The screen of a headless session, on this terminal.
 
 use std::{
     io::{self, IsTerminal, stdin, stdout},

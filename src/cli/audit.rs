@@ -68,7 +68,7 @@ pub(super) fn run(audit: &Audit, paths: &Paths) -> Result<ExitCode, Failure> {
     let logs = find(&paths.state, which);
     if logs.is_empty() {
         return Err(Failure::Words(
-            "there is no such audit log here: each room that was joined has one".to_owned(),
+            "there is no such audit log here; each joined room has one".to_owned(),
         ));
     }
     match &audit.word {
@@ -116,8 +116,8 @@ fn verify(logs: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
                 "{}",
                 json!({ "log": log, "lines": lines, "problems": problems })
             ),
-            (false, []) => writeln!(out, "{}: whole, {lines} lines", log.display()),
-            (false, problems) => writeln!(out, "{}: NOT WHOLE\n  {}", log.display(), problems.join("\n  ")),
+            (false, []) => writeln!(out, "{}: OK, {lines} entries", log.display()),
+            (false, problems) => writeln!(out, "{}: BROKEN\n  {}", log.display(), problems.join("\n  ")),
         };
     }
     Ok(code)
@@ -140,13 +140,13 @@ fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::Words(format!(
-        "no audit log here knows {id}: give m12, d3, p4, f5, or the id of a run or a message"
+        "no audit log here has {id}: give m12, d3, p4, f5, or the id of a run or a message"
     )))
 }
 
 /// All lines of a log that belong together with `id`. Reads the log several times, and keeps little of it.
 fn chain_of(log: &Path, id: &str) -> io::Result<Vec<Line>> {
-    // Where a journal was lost its numbers begin anew, and the log has some twice: the newest is meant.
+    // Where a journal was lost its numbers begin again, and the log has some twice: the newest is meant.
     let mut ids: HashSet<String> = HashSet::new();
     for line in store::lines(log)? {
         if line

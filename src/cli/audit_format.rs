@@ -61,12 +61,12 @@ fn told(entry: &Entry) -> String {
         Entry::Looked { item, files, .. } => {
             let each = files.iter().map(|file| format!("\n    {}", looked(file)));
             format!(
-                "the files of {}, looked through{}",
+                "the files of {}, searched{}",
                 short(item),
                 each.collect::<String>()
             )
         }
-        Entry::Shown { text, .. } => format!("shown while it is written{}", words(text.trim())),
+        Entry::Shown { text, .. } => format!("partial answer{}", words(text.trim())),
         Entry::Began {
             run,
             agent,
@@ -75,7 +75,7 @@ fn told(entry: &Entry) -> String {
             prompt_bytes,
             ..
         } => format!(
-            "{} ({}) begins, run {}\n    prompt of {prompt_bytes} bytes, SHA-256 {}",
+            "{} ({}) started, run {}\n    prompt of {prompt_bytes} bytes, SHA-256 {}",
             short(agent),
             short(kind),
             short(run),
@@ -125,7 +125,7 @@ fn told(entry: &Entry) -> String {
             short(name),
             text::bytes(*size),
             became(fate),
-            short(sha256.as_deref().unwrap_or("not told"))
+            short(sha256.as_deref().unwrap_or("unknown"))
         ),
     }
 }
@@ -159,7 +159,7 @@ fn said(who: &str, number: Option<u32>, to: &[String], only: bool, body: &Body) 
         }
         Body::FileAccept { .. } => format!("{who} → {}: wants the file", names(to)),
         Body::FileDecline { reason, .. } => format!("{who} → {}: no file, {}", names(to), short(reason)),
-        Body::Unknown => format!("{who}: a message of a kind that is not known here"),
+        Body::Unknown => format!("{who}: a message of an unknown kind"),
     }
 }
 
@@ -203,7 +203,7 @@ fn looked(file: &AttachedFile) -> String {
         told.push_str(&format!(", {}", text::bytes(size)));
     }
     match &file.not_through {
-        Some(why) => told.push_str(&format!(": not looked through, {}", short(why))),
+        Some(why) => told.push_str(&format!(": not searched, {}", short(why))),
         None if file.found.is_empty() => told.push_str(": nothing found"),
         None => told.push_str(&format!(": {}", short(&file.found.join(", ")))),
     }
@@ -216,10 +216,10 @@ fn looked(file: &AttachedFile) -> String {
 fn who(by: &By) -> String {
     match by {
         By::Person => "by a person's key".to_owned(),
-        By::Program => "by a program, as the session's start allows".to_owned(),
+        By::Program => "by a program, as the session's start allowed".to_owned(),
         By::Auto => "by auto mode".to_owned(),
         By::Setting(setting) => format!("by a setting ({})", short(setting)),
-        By::Expiry => "since nobody decided in time".to_owned(),
+        By::Expiry => "because nobody decided in time".to_owned(),
         By::Anybody => "by whoever asked for it".to_owned(),
     }
 }
@@ -232,7 +232,7 @@ fn became(fate: &FileOutcome) -> String {
         FileOutcome::Done(path) => format!("here, {}", short(&path.to_string_lossy())),
         FileOutcome::Failed(why) => format!("failed, {}", short(why)),
         FileOutcome::Given(to) => format!("given to {}", short(to)),
-        FileOutcome::Withdrawn => "taken back".to_owned(),
+        FileOutcome::Withdrawn => "withdrawn".to_owned(),
     }
 }
 

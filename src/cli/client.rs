@@ -267,7 +267,9 @@ mod tests {
     fn every_command_is_listed_with_what_it_does() {
         let shell = Shell::command();
         for definition in Request::ALL.iter().filter(|one| one.has(SHELL)) {
-            let about = shell.find_subcommand(definition.name).and_then(Command::get_about);
+            let about = shell
+                .find_subcommand(definition.name)
+                .and_then(Command::get_about);
             assert_eq!(about.unwrap().to_string(), definition.summary());
         }
     }

@@ -47,7 +47,8 @@ impl SessionConnector for DefaultConnector {
             .map_err(|error| error.to_string())?;
         if !config.is_configured() {
             return Err(
-                "nothing is configured yet: the person starts nexscope-tui once in a terminal".to_owned(),
+                "nothing is configured yet: ask your person to start nexscope-tui once in a terminal"
+                    .to_owned(),
             );
         }
         let program = std::env::current_exe().map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! A room to try everything in: on a relay of its own on this computer, with two teammates who are played over the
+//! A room to try everything in: on a relay of its own on this computer, with two teammates simulated over the
 //! real protocol. Nothing is written outside a temporary folder, which goes with it.
 
 use std::{
@@ -41,7 +41,7 @@ pub(super) fn answer() -> Result<(), Failure> {
     super::say(
         "I had a look (this is the demo's agent, so I only say so).\n\n\
          - `refresh()` is called by two requests at once, and **both** ask for a new token.\n\
-         - A lock around it mends that:\n\n\
+         - A lock around it fixes that:\n\n\
          ```rust\nlet _held = self.refreshing.lock().await;\n```",
     )
 }
@@ -83,8 +83,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
     let mut session = Client::start(config.clone(), &mine).await?;
     let relay = session.invite.target.clone();
     session.room.tell_person(
-        "This is a demo: bob and carol are played, and nothing leaves this computer. What asks your agent waits above \
-         the line you write in: accept it or reject it. F1 helps, Ctrl-c twice leaves.",
+        "Demo: bob and carol are simulated, and nothing leaves this computer. Requests for your agent appear above the input: accept with Alt-a, reject with Alt-r. F1 shows help, Ctrl-c twice quits.",
         crate::clock::now(),
     );
     let join = |name: &'static str, mode: Mode| {

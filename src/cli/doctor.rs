@@ -1,4 +1,4 @@
-//! Checks everything that has to be there, and says how to mend what is not.
+//! Checks everything that has to be there, and and how to fix what is not.
 
 use std::{
     io::{IsTerminal, Write, stdout},
@@ -20,7 +20,7 @@ use crate::{
 enum Found {
     Well(String),
     /// It works, but.
-    Beware(String),
+    Warning(String),
     Wrong(String),
 }
 
@@ -47,7 +47,7 @@ pub(super) fn run(json: bool, paths: &Paths) -> Result<ExitCode, Failure> {
                 },
             );
             for warning in &config.warnings {
-                report.say("config", Found::Beware(warning.clone()));
+                report.say("config", Found::Warning(warning.clone()));
             }
             relay(&mut report, &config)?;
             agents(&mut report, &config, paths);
@@ -76,7 +76,7 @@ impl Report {
     fn say(&mut self, what: &str, found: Found) {
         let (mark, colour, state, words) = match found {
             Found::Well(words) => ("ok ", "32", "ok", words),
-            Found::Beware(words) => ("!  ", "33", "beware", words),
+            Found::Warning(words) => ("!  ", "33", "warning", words),
             Found::Wrong(words) => {
                 self.wrong += 1;
                 ("no ", "31", "wrong", words)
@@ -109,7 +109,7 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
         report.say(
             "token",
             Found::Wrong(format!(
-                "there is none for {target}; set token in config.toml beside relay"
+                "there is no token for {target}; set token in config.toml beside relay"
             )),
         );
         return Ok(());
@@ -126,13 +126,13 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
     match found {
         Check::Well => {
             report.say("relay", Found::Well(target.to_string()));
-            report.say("token", Found::Well("the relay takes it".into()));
+            report.say("token", Found::Well("the relay accepts it".into()));
         }
         Check::WrongToken => {
             report.say("relay", Found::Well(target.to_string()));
             report.say(
                 "token",
-                Found::Wrong("the relay does not take it; ask for a new invite".into()),
+                Found::Wrong("the relay refuses it; ask for a new invite".into()),
             );
         }
         Check::Unreachable(why) => report.say("relay", Found::Wrong(format!("{target}: {why}"))),
@@ -140,7 +140,7 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
     if !target.tls && !target.is_loopback() {
         report.say(
             "relay",
-            Found::Beware("without TLS what you write is not encrypted on its way".into()),
+            Found::Warning("without TLS text is not encrypted".into()),
         );
     }
     Ok(())
@@ -153,9 +153,9 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
         report.say(
             "agents",
             match names.is_empty() {
-                true => Found::Beware("none configured, and neither claude nor codex is on the PATH".into()),
-                false => Found::Beware(format!(
-                    "none configured; {} could be: add [agents.{}] with kind = \"{}\" to config.toml",
+                true => Found::Warning("none configured, and neither claude nor codex is on the PATH".into()),
+                false => Found::Warning(format!(
+                    "none configured; {} was found: add [agents.{}] with kind = \"{}\" to config.toml",
                     names.join(" and "),
                     names[0],
                     names[0]
@@ -184,7 +184,7 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
         if !dir.is_dir() {
             report.say(
                 name,
-                Found::Wrong(format!("its folder {} is not there", dir.display())),
+                Found::Wrong(format!("its folder {} does not exist", dir.display())),
             );
         }
         let version = match agent.kind {
@@ -260,7 +260,7 @@ fn session(report: &mut Report, paths: &Paths) {
                 }
             )),
         ),
-        Err(error) => report.say("session", Found::Beware(error.to_string())),
+        Err(error) => report.say("session", Found::Warning(error.to_string())),
     }
 }
 
@@ -271,13 +271,13 @@ fn terminal(report: &mut Report) {
     report.say(
         "terminal",
         if !stdout().is_terminal() {
-            Found::Beware("standard output is no terminal: lines are printed instead of a screen".into())
+            Found::Warning("standard output is not a terminal: lines are printed instead of a screen".into())
         } else if matches!(term.as_str(), "" | "dumb") {
             Found::Wrong(format!(
                 "TERM is \"{term}\", which has no colour and no screen: set TERM, or use --plain"
             ))
         } else if std::env::var_os("NO_COLOR").is_some() {
-            Found::Beware(format!("{term}; NO_COLOR is set, so there is no colour"))
+            Found::Warning(format!("{term}; NO_COLOR is set, so there is no colour"))
         } else {
             Found::Well(format!(
                 "{term}, {}",
@@ -289,10 +289,14 @@ fn terminal(report: &mut Report) {
         return;
     }
     for (option, wanted, why) in [
-        ("focus-events", "on", "notifications know whether you look"),
-        ("extended-keys", "on", "Shift-Enter is told from Enter"),
-        ("set-clipboard", "on", "copying reaches your clipboard"),
-        ("escape-time", "10", "Esc acts at once"),
+        (
+            "focus-events",
+            "on",
+            "to be notified only while you look elsewhere",
+        ),
+        ("extended-keys", "on", "to make Shift-Enter work"),
+        ("set-clipboard", "on", "to copy to your clipboard"),
+        ("escape-time", "10", "to make Esc act at once"),
     ] {
         let now = output("tmux", &["show-options", "-gv", option])
             .or_else(|_| output("tmux", &["show-options", "-sv", option]))
@@ -308,8 +312,8 @@ fn terminal(report: &mut Report) {
             "tmux",
             match well {
                 true => Found::Well(format!("{option} {now}")),
-                false => Found::Beware(format!(
-                    "{option} is \"{now}\"; with `set -g {option} {wanted}` {why}"
+                false => Found::Warning(format!(
+                    "{option} is \"{now}\"; run `tmux set -g {option} {wanted}` {why}"
                 )),
             },
         );

@@ -59,7 +59,7 @@ pub(super) fn refresh(paths: &Paths, tells: bool) -> Result<(), Failure> {
     }
     let program = std::env::current_exe().map_err(Failure::Input)?;
     if write(&market, &program, false, tells)? && tells {
-        super::say("The plugin is of this version now; start Claude Code anew.")?;
+        super::say("The plugin was updated to this version; restart Claude Code.")?;
     }
     Ok(())
 }
@@ -86,18 +86,21 @@ fn claude(setup: &Setup, paths: &Paths, program: &Path) -> Result<(), Failure> {
     let market = paths.config.join("claude");
     if setup.remove {
         if !market.exists() {
-            super::say(&format!("Nothing to remove: {} is not there.", market.display()))?;
+            super::say(&format!(
+                "Nothing to remove: {} does not exist.",
+                market.display()
+            ))?;
             return Ok(());
         }
         super::say(&format!("Removes {}", market.display()))?;
-        super::say("Take it out of Claude Code too: /plugin uninstall nexscope@nexscope")?;
+        super::say("Remove it from Claude Code too: /plugin uninstall nexscope@nexscope")?;
         return match setup.dry_run {
             true => Ok(()),
             false => fs::remove_dir_all(&market).map_err(|error| Failure::Save(market, error)),
         };
     }
     if !write(&market, program, setup.dry_run, true)? {
-        super::say(&format!("The plugin is there already: {}", market.display()))?;
+        super::say(&format!("The plugin is already there: {}", market.display()))?;
     }
     super::say("Then, once, in Claude Code:")?;
     super::say(&format!("  /plugin marketplace add {}", market.display()))?;
@@ -145,7 +148,7 @@ fn plugin_files(market: &Path, program: &Path) -> Vec<File> {
         (
             plugin.join("hooks/hooks.json"),
             pretty(json!({
-                "description": "Tells the model that something waits in the room, and never what",
+                "description": "Tells the model that something is pending in the room, and never what",
                 "hooks": {
                     "UserPromptSubmit": [{ "hooks": [hook("prompt")] }],
                     "Stop": [{ "hooks": [hook("stop"), wake] }],
@@ -293,7 +296,7 @@ fn codex(setup: &Setup, program: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let what = if setup.remove {
-        "Takes [mcp_servers.nexscope] out of"
+        "Removes [mcp_servers.nexscope] from"
     } else {
         "Writes [mcp_servers.nexscope] to"
     };
@@ -311,13 +314,13 @@ fn register(document: &mut DocumentMut, program: &Path) -> Result<(), Failure> {
         Item::Table(table)
     });
     let servers = servers.as_table_mut().ok_or_else(|| {
-        Failure::Words("mcp_servers in Codex's config.toml is no table; mend that first".into())
+        Failure::Words("mcp_servers in Codex's config.toml is not a table; fix that first".into())
     })?;
     let entry = servers
         .entry("nexscope")
         .or_insert_with(|| Item::Table(Table::new()));
     let entry = entry.as_table_mut().ok_or_else(|| {
-        Failure::Words("mcp_servers.nexscope in Codex's config.toml is no table; mend that first".into())
+        Failure::Words("mcp_servers.nexscope in Codex's config.toml is not a table; fix that first".into())
     })?;
     let list = |words: &[&str]| words.iter().copied().collect::<Array>();
     let mut set = |key: &str, new: Item| {

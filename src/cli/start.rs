@@ -31,44 +31,44 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Start {
-    /// Your name in the room.
+    /// Your name in the room
     #[arg(short, long)]
     name: Option<String>,
-    /// Whether mentions of you wait, or are answered at once within limits.
+    /// Whether mentions wait for you, or auto mode answers them
     #[arg(long)]
     mode: Option<ModeName>,
-    /// The room.
+    /// The room
     #[arg(long)]
     room: Option<String>,
-    /// The relay, ws://HOST:PORT/ws or wss://HOST/ws.
+    /// The relay: ws://HOST:PORT/ws or wss://HOST/ws
     #[arg(long, value_name = "URL")]
     relay: Option<String>,
-    /// An invite, nexscope://… Who can list this computer's processes can read it there; NEXSCOPE_INVITE
-    /// hides it.
+    /// An invite, nexscope://…; NEXSCOPE_INVITE hides it from those who can list this computer's processes
     #[arg(long)]
     invite: Option<String>,
-    /// The theme.
+    /// The theme
     #[arg(long)]
     theme: Option<String>,
-    /// The keymap.
+    /// The keymap
     #[arg(long)]
     keymap: Option<String>,
-    /// Lines instead of a screen; taken by itself where there is no terminal.
+    /// Lines instead of a screen; the default without a terminal
     #[arg(long)]
     plain: bool,
-    /// With lines: goes on when the input ends.
+    /// With lines: stay when the input ends
     #[arg(long)]
     stay: bool,
-    /// No face at all: an agent's seat on a server, with the log as all that is shown.
+    /// Run without a screen or lines, such as an agent on a server; output goes to the log
     #[arg(long, conflicts_with_all = ["plain", "stay"])]
     headless: bool,
-    /// Without a face: takes decisions, and shows what waits, over the control socket as well, from programs that
-    /// no agent has started. An agent with a shell under the same user can imitate such a program.
+    /// Headless: let programs that no agent has started decide, and show them the text of pending items
+    ///
+    /// An agent with a shell under the same user can imitate such a program.
     #[arg(long, requires = "headless")]
     allow_remote_decisions: bool,
 }
 
-/// Joins the room with the face that was asked for.
+/// Joins the room with the front end that was asked for.
 pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
     let paths = Paths::usual()?;
     // The environment is read once, before there are threads.

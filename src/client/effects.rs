@@ -57,7 +57,7 @@ impl Client {
                     let kept = confirmed.map(|settings| self.config.confirmed.confirm(&agent, settings));
                     if let Some(Err(error)) = kept {
                         self.warnings.push(format!(
-                            "That cannot be written down, and is asked again: {error}."
+                            "That cannot be saved, so it will be asked again: {error}."
                         ));
                     }
                 }

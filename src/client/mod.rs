@@ -166,7 +166,7 @@ impl Client {
                     self.broken = true;
                     Incoming::Event(Event::Connection(Connection::Refused {
                         code: Code::Other,
-                        why: "A mistake of this program's has ended the connection: leave, and start again.".into(),
+                        why: "Nexscope hit a bug and lost the connection. Quit, and start it again.".into(),
                     }))
                 }
                 None => return std::future::pending().await,
@@ -176,7 +176,7 @@ impl Client {
                 Some(Report::Failing(why)) => {
                     tracing::error!(%why, "the journal cannot be written");
                     self.warnings.push(format!(
-                        "The disk does not take the journal ({why}): nothing is confirmed until it does."
+                        "The journal cannot be written ({why}). Nothing is confirmed until it can."
                     ));
                     return;
                 }
@@ -264,8 +264,8 @@ impl Client {
         result
     }
 
-    /// Looks whether files that would leave by a decision are still what was looked through. Fails, with a sentence,
-    /// where one is not, and has it looked through anew.
+    /// Looks whether files that would leave by a decision are still what was searched. Fails, with a sentence,
+    /// where one is not, and has it searched again.
     pub fn look_again(&mut self, intent: &Intent) -> Result<(), String> {
         let Intent::Accept { target, .. } = intent else {
             return Ok(());
@@ -319,7 +319,7 @@ impl Client {
         self.end_asked
     }
 
-    /// Whether another terminal wants to show a session without a face of its own.
+    /// Whether another terminal wants to show a headless session of its own.
     pub fn attach_asked(&self) -> bool {
         self.attach.is_some()
     }
@@ -372,7 +372,7 @@ impl Client {
             }
         };
         if tokio::time::timeout(FAREWELL, told).await.is_err() {
-            tracing::warn!("the relay has not taken what was said last; it is sent at the next start");
+            tracing::warn!("the relay does not have the last messages; they are sent at the next start");
         }
         if let Some(control) = self.control.take() {
             // What waits for something that does not happen any more is told so.
@@ -417,7 +417,7 @@ impl Client {
     }
 }
 
-/// The next request on the control socket; never where there is none.
+/// The next request on the control socket; never if there is none.
 async fn next_call(control: &mut Option<Server>) -> Option<Call> {
     match control {
         Some(server) => server.calls.recv().await,

@@ -28,13 +28,11 @@ impl Client {
         let me = &self.room.settings.me;
         if self.room.connection == Connection::Online {
             return Err(format!(
-                "You are in the room as {me}. To join as {name}, leave with /quit, then run nexscope-tui -n {name}."
+                "You are in the room as {me}. To join as {name}, quit with /quit, then run nexscope-tui -n {name}."
             ));
         }
         if self.host.is_some() {
-            return Err(
-                "You host this room, so your name cannot be taken. Type /start to dial again.".into(),
-            );
+            return Err("You host this room, so your name cannot be taken. Type /start to reconnect.".into());
         }
         self.no_run()?;
         self.onward = Some(NextSession::As(name));
@@ -57,7 +55,9 @@ impl Client {
         }
         self.no_run()?;
         if self.room.files.open().any(Offer::is_moving) {
-            return Err("A file is on its way. Wait for it, or end it with /cancel, then try again.".into());
+            return Err(
+                "A file is being transferred. Wait for it, or cancel it with /cancel, then try again.".into(),
+            );
         }
         Ok(())
     }

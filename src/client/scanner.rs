@@ -17,11 +17,11 @@ pub(super) struct AttachmentScanner {
     looked_in: mpsc::Sender<Event>,
     /// One draft at a time, so that many never take much memory.
     turn: Arc<Semaphore>,
-    /// The drafts whose files are looked through, or were.
+    /// The drafts whose files are searched, or were.
     drafts: HashMap<u32, Draft>,
 }
 
-/// A draft whose files are looked through. Dropped, that ends: a file may have any size.
+/// A draft whose files are searched. Dropped, that ends: a file may have any size.
 struct Draft {
     /// What its agent has got from outside of its folder, also for when a file has changed.
     brought: Arc<str>,
@@ -65,11 +65,8 @@ impl AttachmentScanner {
                     .collect::<Option<Vec<_>>>()
             };
             let files = tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "files of a draft could not be looked through");
-                Some(vec![
-                    ScanResult::not("Nexscope itself failed; its log says where");
-                    count
-                ])
+                tracing::error!(%error, "files of a draft could not be searched");
+                Some(vec![ScanResult::not("a bug in Nexscope; see its log"); count])
             });
             if let Some(files) = files {
                 // The session may have ended meanwhile.
@@ -131,7 +128,7 @@ mod tests {
             .collect();
         let expected = [
             (vec![2], None, true),
-            (vec![], Some("it is no text"), true),
+            (vec![], Some("it is not text"), true),
             (vec![], Some("it is larger than 8.4 MB"), true),
             (vec![1], None, true),
             (vec![], Some("there is no such file"), false),

@@ -67,7 +67,7 @@ impl Startup {
             }
         };
         if !target.tls && !target.is_loopback() {
-            warnings.push("Without TLS what you write to this relay is not encrypted.".into());
+            warnings.push("Without TLS, text to and from this relay is not encrypted.".into());
         }
 
         let place = StateDir::new(&paths.state, &target.authority(), &config.room, &name);

@@ -1,5 +1,5 @@
 //! What a configuration that was saved means for a session that goes on: what is as safe or safer holds at
-//! once, what is looser waits for the person, and who and where one is stays until the next start.
+//! once, looser settings waits for the person, and who and where one is stays until the next start.
 
 use nexscope_relay::protocol::Mode;
 
@@ -14,7 +14,7 @@ use crate::core::{
 pub struct ConfigDiff {
     /// What holds at once: the new values, but for those that are looser.
     pub safe: Config,
-    /// What is looser, in a few words each; it waits for a key.
+    /// Looser settings, in a few words each; it waits for a key.
     pub looser: Vec<String>,
     /// All that changes with it: what a person reads before they take it.
     pub details: Vec<String>,

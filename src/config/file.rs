@@ -257,7 +257,11 @@ mod tests {
         let table = [
             ("name = \"a\"\nrelya = \"x\"\n", 2, "did you mean `relay`?"),
             ("\n\n[agents.x]\nkind = \"claud\"\n", 4, "claud"),
-            ("[agents.x]\nkind = \"codex\"\ntimeout = \"soon\"\n", 3, "no time"),
+            (
+                "[agents.x]\nkind = \"codex\"\ntimeout = \"soon\"\n",
+                3,
+                "not a duration",
+            ),
             ("name = [\n", 1, ""),
         ];
         for (text, line, what) in table {

@@ -79,13 +79,13 @@ pub struct Config {
     pub notify: Vec<Notify>,
     /// What they are called for.
     pub notify_for: Vec<Attention>,
-    /// A program that calls them, and what it is given before the words; none where it is empty.
+    /// A program that calls them, and what it is given before the words; none if it is empty.
     pub notify_command: Vec<String>,
     /// Whether the mouse is the screen's from the start.
     pub mouse: bool,
     /// What the person knows of the terminal.
     pub terminal: TerminalOverrides,
-    /// The session has no face.
+    /// The session is headless.
     pub headless: bool,
     /// Decisions are taken over the control socket as well, from programs that no agent has started; a flag's alone.
     pub remote_decisions: bool,

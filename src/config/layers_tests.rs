@@ -142,7 +142,7 @@ fn wrong_values_are_named() {
         (
             "[agents.x]\nkind = \"claude\"\nbudget_usd_per_day = nan",
             ", line 3: ",
-            "is no amount",
+            "is not an amount",
         ),
         ("token = \"a\"\ntoken_file = \"b\"", ": ", "one of token"),
     ];
@@ -202,7 +202,7 @@ fn a_trusted_project_sets_all_until_it_changes() {
     );
     config.untrusted.unwrap().trust().unwrap();
     assert_eq!(load().relay.unwrap().host, "team");
-    // What was trusted before is not trusted for ever.
+    // What was trusted before is not trusted forever.
     fs::write(world.paths.project_file(), project).unwrap();
     assert!(load().untrusted.is_some());
 }

@@ -15,7 +15,7 @@ pub struct Paths {
     pub state: PathBuf,
     /// The folder that the program was started in.
     pub here: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, where there is one.
+    /// `$XDG_RUNTIME_DIR`, if there is one.
     pub runtime: Option<String>,
 }
 

@@ -132,7 +132,7 @@ mod tests {
         );
         let kept = paths.user_file().with_extension("toml.old");
         assert_eq!(fs::read_to_string(kept).unwrap(), old);
-        // A file that is no TOML is nobody's to mend.
+        // A file that is no TOML is left alone.
         fs::write(paths.user_file(), "name = ").unwrap();
         assert!(keep_invite(&invite, &paths).is_err());
         assert_eq!(fs::read_to_string(paths.user_file()).unwrap(), "name = ");

@@ -1,4 +1,4 @@
-//! A terminal that has attached to a session without a face: the socket carries its events one way, and what is
+//! A terminal that has attached to a headless session: the socket carries its events one way, and what is
 //! drawn the other.
 
 use std::{io, path::PathBuf, time::Duration};
@@ -49,11 +49,9 @@ pub enum ExternalProgram {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attach {
-    /// Its width.
     pub columns: u16,
     /// Its height, in rows.
     pub rows: u16,
-    /// What it can do.
     #[schemars(with = "serde_json::Value")]
     pub abilities: Capabilities,
 }
@@ -87,11 +85,9 @@ pub enum ToTerminal {
 pub struct Line {
     /// What the terminal sends; closed when it is gone.
     pub from: mpsc::Receiver<FromTerminal>,
-    /// What it is told.
     pub to: mpsc::Sender<ToTerminal>,
 }
 
-/// The socket's end.
 #[derive(Debug)]
 pub(super) struct SocketEnd {
     from: mpsc::Sender<FromTerminal>,

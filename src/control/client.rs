@@ -11,7 +11,6 @@ use super::{Entry, Envelope, Reply, Request, Response, RpcError, SessionRegistry
 /// A connection to a running session.
 #[derive(Debug)]
 pub struct SocketClient {
-    /// The session.
     pub entry: Entry,
     stream: BufReader<UnixStream>,
     agent: Option<String>,
@@ -21,19 +20,16 @@ pub struct SocketClient {
 /// A session cannot be reached, or does not do what is wanted.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// None runs.
     #[error("no session runs for this folder; open one with nexscope-tui, or nexscope-tui start --headless")]
     None,
     /// None of that member's runs.
     #[error("no session of {0} runs here; leave --member out, or start one with -n {0}")]
     NoneOf(String),
     /// Which one is meant cannot be told.
-    #[error("several sessions run ({0}); go into the folder of the one that you mean, or give --member NAME")]
+    #[error("several sessions run ({0}); change to the folder of one, or give --member NAME")]
     Several(String),
-    /// The socket failed.
-    #[error("the session does not answer ({0}); look whether it still runs")]
+    #[error("the session does not answer ({0}); check whether it still runs")]
     Broken(#[from] io::Error),
-    /// It says no.
     #[error("{}", .0.message)]
     Problem(RpcError),
 }

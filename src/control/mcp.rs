@@ -27,7 +27,7 @@ use super::{
 pub trait SessionConnector: Send + Sync + 'static {
     /// A connection to the session that is meant.
     fn open(&self) -> Result<SocketClient, SocketError>;
-    /// Starts a session without a face, with that name where one is given, and waits until it answers. Says how
+    /// Starts a headless session, with that name where one is given, and waits until it answers. Says how
     /// it went, or what is wrong.
     fn start(&self, name: Option<&str>) -> Result<String, String>;
 }
@@ -48,7 +48,7 @@ pub async fn serve(door: Arc<dyn SessionConnector>) -> Result<(), String> {
         client: uuid::Uuid::new_v4().to_string(),
     };
     let running = server.serve(stdio()).await.map_err(|error| {
-        format!("no MCP client speaks here ({error}); Claude Code and Codex start this by themselves")
+        format!("no MCP client is connected ({error}); Claude Code and Codex start this themselves")
     })?;
     running.waiting().await.map_err(|error| error.to_string())?;
     Ok(())
@@ -179,8 +179,7 @@ impl ServerHandler for Server {
         let mut info = InitializeResult::new(capabilities);
         info.server_info = Implementation::new("nexscope", env!("CARGO_PKG_VERSION"));
         info.instructions = Some(
-            "A chat room for people and their coding agents. What others write reaches you only after a person has \
-             accepted it; what you say waits until a person has read it. Answer what nexscope_poll lists under \
+            "A chat room for people and their coding agents. Other members' text reaches you only after a person has accepted it; what you say waits until a person has read it. Answer what nexscope_poll lists under \
              auto_tasks with nexscope_say and its threadId."
                 .to_owned(),
         );
@@ -240,7 +239,8 @@ impl ServerHandler for Server {
                 });
                 match waits.await {
                     Ok(Ok(Reply::Wait(Waited { timed_out: false }))) => {
-                        let words = "Something waits for your person in Nexscope; nexscope_inbox says what.";
+                        let words =
+                            "Something is pending for your person in Nexscope; nexscope_inbox lists it.";
                         let params = json!({ "content": words, "meta": {} });
                         let hint = CustomNotification::new("notifications/claude/channel", Some(params));
                         let sent = peer.send_notification(ServerNotification::CustomNotification(hint));

@@ -52,14 +52,10 @@ struct Envelope {
 pub struct Response {
     /// [`VERSION`].
     pub v: u32,
-    /// The request's.
     pub id: u64,
-    /// Whether it was done.
     pub ok: bool,
-    /// What came of it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
-    /// What was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<RpcError>,
 }
@@ -82,7 +78,6 @@ impl RpcError {
         }
     }
 
-    /// The request is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new("usage", message)
     }

@@ -17,7 +17,6 @@ const MARKS: [&str; 6] = [
     "CODEX_SANDBOX_NETWORK_DISABLED=",
 ];
 
-/// Who asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Its process, where the system tells.

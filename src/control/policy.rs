@@ -16,23 +16,19 @@ pub(crate) enum Rule {
     Decide,
     /// Asking one's own agent: as [`Rule::Decide`], but there is nothing to ask the person for.
     Ask,
-    /// Ending a session.
     Stop,
     /// Showing a headless session on a terminal.
     Attach,
     /// Joining with a screen or with lines: whoever does reads the room and speaks as its person.
     Join,
-    /// Joining in auto mode.
     JoinInAuto,
     /// Joining so that programs may decide.
     AllowRemoteDecisions,
-    /// Printing the relay's token.
     Invite,
     /// Printing the audit log, with text that nobody has accepted.
     AuditShow,
 }
 
-/// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Who {
     /// A person at a terminal.
@@ -66,7 +62,6 @@ pub(crate) struct SessionKind {
 /// How a command is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
-    /// As it is.
     Done,
     /// As it is, by somebody who decides for the person.
     Decided,

@@ -20,22 +20,17 @@ pub struct SessionRegistry {
 /// A session that runs, as it has written itself down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its process.
     pub pid: u32,
     /// The folder that it was started in.
     pub folder: PathBuf,
-    /// The member's name.
     pub name: String,
-    /// The room.
     pub room: String,
-    /// The relay, without secrets.
     pub relay: String,
-    /// It has no face.
     pub headless: bool,
 }
 
 impl SessionRegistry {
-    /// The usual place: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder where there is none.
+    /// The usual place: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder if there is none.
     pub fn usual(runtime: Option<&str>, state: &Path) -> Self {
         let dir = match runtime.filter(|dir| Path::new(dir).is_absolute()) {
             Some(dir) => Path::new(dir).join("nexscope"),
@@ -52,7 +47,7 @@ impl SessionRegistry {
             .create(&self.dir)?;
         match self.is_ours() {
             true => Ok(()),
-            false => Err(io::Error::other("it is not this user's alone")),
+            false => Err(io::Error::other("it is not private to this user")),
         }
     }
 

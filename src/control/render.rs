@@ -18,7 +18,7 @@ pub(crate) fn lines(reply: &Reply) -> Vec<String> {
         Reply::Files(Files { files }) => files.iter().map(file).collect(),
         Reply::Poll(news) | Reply::Watch(news) => events(news),
         Reply::Wait(waited) if waited.timed_out => vec!["timed out".to_owned()],
-        Reply::Wait(_) => vec!["it happened".to_owned()],
+        Reply::Wait(_) => vec!["done".to_owned()],
         Reply::BeforeStop(OpenTasks { reason, .. }) => vec![reason.clone()],
         Reply::Accept(decided) | Reply::Reject(decided) | Reply::Retry(decided) | Reply::Ask(decided) => {
             vec![decision(decided)]

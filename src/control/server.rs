@@ -32,7 +32,6 @@ pub struct Call {
     pub(crate) request: Request,
     /// The agent that asks, if one says so.
     pub agent: Option<String>,
-    /// Who asks.
     pub caller: Caller,
     /// Where the answer goes; one that is dropped says that the session has ended.
     pub reply: oneshot::Sender<Response>,
@@ -43,7 +42,6 @@ pub struct Call {
 /// The socket of a running session; it is gone when this is dropped.
 #[derive(Debug)]
 pub struct Server {
-    /// What comes.
     pub calls: mpsc::Receiver<Call>,
     path: PathBuf,
     /// One of these is held from a request's coming until its answer is written.

@@ -5,7 +5,6 @@ use crate::core::{Attention, Effect, Millis, Outbound, Record, persist::audit::E
 /// The context of one step.
 #[derive(Debug)]
 pub(in crate::core) struct Ctx {
-    /// When the step happens.
     pub now: Millis,
     effects: Vec<Effect>,
     replays: bool,

@@ -77,27 +77,23 @@ pub type Millis = u64;
 pub enum Connection {
     /// Dialling for the first time.
     Connecting,
-    /// In the room.
     Online,
     /// Cut or not reachable; dialled again by itself.
     Waiting {
         /// The relay's code, where it said no.
         code: Option<Code>,
-        /// Why, in one sentence.
         why: String,
         /// When it is dialled next.
         until: Millis,
     },
     /// The relay said no, and dialling again would not help; waits for the person.
     Refused {
-        /// The relay's code.
         code: Code,
         /// Why and what to do.
         why: String,
     },
 }
 
-/// Something that happened outside.
 #[derive(Debug)]
 pub enum Event {
     /// The relay let us in.
@@ -108,30 +104,23 @@ pub enum Event {
     Connection(Connection),
     /// A record is safely on disk.
     Kept(Kept),
-    /// An agent's run reports.
     Run {
-        /// The run's id.
         run: String,
-        /// What it reports.
         event: RunEvent,
     },
     /// A file's transfer tells something.
     File {
-        /// Which.
         handle: TransferId,
-        /// What.
         event: TransferEvent,
     },
-    /// The files of a draft were looked through.
+    /// The files of a draft were searched.
     Looked {
-        /// The draft's number.
         draft: u32,
         /// What each turned out to be, in the draft's order.
         files: Vec<ScanResult>,
     },
     /// Nothing is left of a run of an earlier life of this program.
     SweptUp {
-        /// The run's id.
         run: String,
     },
     /// Time has passed; only deadlines are looked at.
@@ -147,58 +136,43 @@ pub enum Effect {
     Keep(Box<Record>),
     /// Note something in the audit log.
     Audit(Box<audit::Entry>),
-    /// Start an agent.
     Start {
-        /// The job.
         ask: Box<Ask>,
         /// The totals of the agent's session so far, which it counts on from.
         before: Totals,
     },
-    /// Stop a run.
     Stop {
-        /// The run's id.
         run: String,
     },
     /// Tell a run what a person says to its request.
     Answer {
-        /// The run's id.
         run: String,
-        /// The request's id.
         request: String,
-        /// What the person says.
         answer: ToolAnswer,
     },
     /// End what a run of an earlier life of this program left; answered with [`Event::SweptUp`].
     SweepUp {
-        /// The run's id.
         run: String,
     },
     /// The person has said yes to what an agent reaches: it is known from now on.
     Confirm {
-        /// The agent.
         agent: String,
     },
     /// Do something with a file.
     File {
-        /// Which.
         handle: TransferId,
-        /// What.
         order: TransferOrder,
     },
     /// Look the files of a draft through; answered with [`Event::Looked`].
     Look {
-        /// The draft's number.
         draft: u32,
-        /// Where they lie.
         files: Vec<AgentFile>,
         /// What the draft's agent has got from outside of its folder.
         brought: String,
     },
     /// End a stream that nobody here wants.
     RefuseStream {
-        /// Which.
         stream: uuid::Uuid,
-        /// Why, for its sender.
         why: String,
     },
     /// Something new waits for the person.
@@ -213,7 +187,6 @@ pub enum Attention {
     Item,
     /// Somebody wrote to this member.
     Message,
-    /// A run failed.
     Failure,
 }
 
@@ -233,7 +206,6 @@ pub type Ids = Box<dyn FnMut() -> String + Send>;
 pub struct Room {
     /// Who we are, and what was configured.
     pub settings: Settings,
-    /// How the connection stands.
     pub connection: Connection,
     /// Members, messages and their receipts.
     pub chat: ChatState,
@@ -241,7 +213,6 @@ pub struct Room {
     pub review: ReviewState,
     /// What our agents are doing.
     pub runs: Runs,
-    /// Files that were offered.
     pub files: Offers,
     auto: AutoState,
     clock: Clock,

@@ -24,7 +24,6 @@ pub enum Command {
     Say {
         /// Whom they ask or tell; nobody is everybody.
         to: Vec<String>,
-        /// The words.
         text: String,
         /// The thread that they belong to, by its number.
         thread: Option<u32>,
@@ -37,15 +36,11 @@ pub enum Command {
         /// Also to a name that nobody here has or had.
         force: bool,
     },
-    /// Who is here.
     Who,
-    /// What waits for review.
     Inbox,
-    /// How everything stands.
     Status,
     /// What was said: the newest so many, perhaps of one thread.
     History {
-        /// How many.
         limit: usize,
         /// Of which thread, by its number.
         thread: Option<u32>,
@@ -70,17 +65,12 @@ pub enum Reply {
     Nothing,
     /// It is said: the message's number.
     Said(u32),
-    /// Everybody who is here.
     Who,
-    /// All that waits.
     Inbox,
-    /// How everything stands.
     Status,
-    /// All files.
     Files,
     /// Messages, by number, oldest first.
     History(Vec<u32>),
-    /// A sentence.
     Text(String),
 }
 
@@ -130,7 +120,7 @@ impl Room {
             }
             Command::Retry(ItemId::Mention(number)) => retry(self, number, &mut ctx),
             Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
-                "{id} waits for your decision; it cannot be stopped or tried again."
+                "{id} waits for your decision; it cannot be cancelled or retried."
             )),
         };
         (self.finish(ctx), result)
@@ -249,7 +239,7 @@ fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> 
         .chain(files.map(|offer| ItemId::File(offer.number)))
         .collect();
     match jobs.as_slice() {
-        [] => Err("No agent of yours is working, and no file of yours moves.".into()),
+        [] => Err("No agent is running, and no file is being transferred.".into()),
         [ItemId::File(number)] => sharing::cancel_file(room, *number, ctx).map(|()| Reply::Nothing),
         [ItemId::Mention(number)] => cancel(room, *number, ctx),
         several => {
@@ -285,7 +275,7 @@ fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> 
 
 fn retry(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
     let failed = decide::failed_outgoing(room, number);
-    let failed = failed.ok_or_else(|| format!("m{number} is no message of yours that failed."))?;
+    let failed = failed.ok_or_else(|| format!("m{number} is not a failed message of yours."))?;
     let id = failed.id.clone();
     let again = Outgoing {
         sources: failed.sources,

@@ -9,9 +9,7 @@ use super::{Budget, Limits, Millis};
 /// What the room needs to know about its member and their wishes.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The member's name.
     pub me: String,
-    /// The room's name.
     pub room: String,
     /// The member's agents, by name.
     pub agents: Vec<String>,
@@ -41,7 +39,6 @@ pub struct Settings {
     pub mentions: Mentions,
     /// The relay is inside this program: while we are away, so is the room.
     pub hosting: bool,
-    /// Which files are taken.
     pub files: FileRules,
     /// When auto mode steps back.
     pub limits: Limits,
@@ -94,7 +91,6 @@ impl Settings {
     }
 }
 
-/// Which files are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileRules {
     /// Files below this size, in bytes, come without asking the person.
@@ -116,10 +112,8 @@ impl Default for FileRules {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mentions {
-    /// Those named.
     #[default]
     Direct,
-    /// Everybody.
     Room,
 }
 
@@ -130,6 +124,5 @@ pub enum Review {
     /// Those in which something was found.
     #[default]
     Flagged,
-    /// All.
     Always,
 }

@@ -19,7 +19,6 @@ impl Steady {
         Self(millis)
     }
 
-    /// So much later.
     #[must_use]
     pub const fn plus(self, millis: Millis) -> Self {
         Self(self.0.saturating_add(millis))
@@ -43,7 +42,6 @@ pub struct Moment {
 /// What the steady clock said when a session began, and by what it goes on after a restart of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockReading {
-    /// The steady clock.
     pub steady: Steady,
     /// The machine's time since it was started, in milliseconds, sleep included.
     pub uptime: Millis,
@@ -55,7 +53,7 @@ impl ClockReading {
     /// What the steady clock says now: `earlier` is the reading of the session before, `latest` the latest time
     /// that anything happened in it, `now` the time of day.
     ///
-    /// As long as the machine has not been started anew, its uptime says exactly how much time has gone by. After
+    /// As long as the machine has not been started again, its uptime says exactly how much time has gone by. After
     /// that only the time of day can.
     pub fn new(
         earlier: Option<&Self>,

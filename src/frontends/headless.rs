@@ -1,4 +1,4 @@
-//! A session without a face: an agent's seat on a server. Its log is all that it shows, but to a terminal that
+//! A headless session: an agent's seat on a server. Its log is all that it shows, but to a terminal that
 //! attaches.
 
 use std::{
@@ -65,11 +65,11 @@ async fn show(
     let mut remote = match Remote::new(attach, line) {
         Ok(remote) => remote,
         Err(error) => {
-            tracing::error!(%error, "a terminal has attached in vain");
+            tracing::error!(%error, "attaching a terminal failed");
             return session;
         }
     };
-    tracing::info!("a terminal has attached");
+    tracing::info!("a terminal is attached");
     let (config, reload) = (session.config().clone(), reload.clone());
     let mut screen = Screen::new(session, &config, folder, move || reload());
     screen.set_abilities(&attach.abilities);
@@ -79,7 +79,7 @@ async fn show(
     if let Err(error) = &result {
         tracing::warn!(%error, "the attached terminal");
     }
-    tracing::info!("the terminal has gone");
+    tracing::info!("the terminal is detached");
     let me = &session.room.settings.me;
     let why = if session.attach_asked() {
         format!("Another terminal shows {me}'s session now.")
@@ -142,7 +142,7 @@ impl Log {
     }
 }
 
-/// Prints a line; where nobody reads, it goes on all the same.
+/// Prints a line; where nobody reads, it goes on anyway.
 fn print(line: std::fmt::Arguments) {
     let _ = writeln!(stdout(), "{line}");
 }

@@ -37,7 +37,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Dials for ever, until told to leave or the session is gone.
+    /// Dials forever, until told to leave or the session is gone.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         let session_gone = self.events.clone();
@@ -95,7 +95,6 @@ impl Task {
         }
     }
 
-    /// Dials and says hello.
     async fn join(&mut self) -> Result<(Socket, Welcome), End> {
         let target = self.login.target.clone();
         let joined = timeout(DIAL, async {

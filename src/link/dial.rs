@@ -88,7 +88,7 @@ pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
     match client_async_tls_with_config(request, stream, Some(config), Some(connector)).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(answer)) => Err(End::because(format!(
-            "{} is no Nexscope relay: it answered {}; check the address",
+            "{} is not a Nexscope relay: it answered {}; check the address",
             target.authority(),
             answer.status()
         ))),
@@ -103,7 +103,7 @@ fn tls() -> Result<Connector, End> {
     let (added, _) = store.add_parsable_certificates(roots.certs);
     if added == 0 {
         return Err(End::because(
-            "this system trusts no certificates; install ca-certificates for wss://",
+            "this system has no trusted certificates; install ca-certificates for wss://",
         ));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -22,7 +22,7 @@ const CHUNKS: usize = 8;
 const REPLIES: usize = 64;
 
 /// With what a stream is closed (`cancelled`) where another one takes its place.
-pub const REPLACED: &str = "it goes on on another stream";
+pub const REPLACED: &str = "resumed on another stream";
 
 /// A frame of a stream, on its way out.
 #[derive(Debug)]
@@ -33,7 +33,6 @@ pub enum FileFrame {
     Chunk(Bytes),
     /// More of another's file may come.
     Credit(StreamCredit),
-    /// A stream ends.
     Close(StreamClose),
 }
 
@@ -42,14 +41,12 @@ pub enum FileFrame {
 pub enum StreamEvent {
     /// A stream was opened for it.
     Opened {
-        /// The stream.
         stream: Uuid,
         /// Where in the file it begins, in bytes.
         offset: u64,
     },
     /// Bytes of it.
     Chunk {
-        /// The stream.
         stream: Uuid,
         /// Where in the file they belong.
         offset: u64,
@@ -60,27 +57,24 @@ pub enum StreamEvent {
     Credit(u64),
     /// The other side, or the relay, has ended the stream.
     Closed {
-        /// The stream.
         stream: Uuid,
-        /// Why.
         reason: StreamReason,
         /// In words; another's, and not yet cleaned.
         message: String,
     },
     /// The connection is gone, and the stream with it.
     Cut,
-    /// Our person has accepted it.
+    /// The person has accepted it.
     Keep,
     /// It is not wanted any more.
     Stop,
-    /// Its receiver has asked for it anew, on another stream.
+    /// Its receiver has asked for it again, on another stream.
     Replaced,
 }
 
 /// The files' way over the connection, for those who send and take them.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Where what comes goes.
     pub streams: Streams,
     frames: mpsc::Sender<(ConnectionEpoch, FileFrame)>,
     replies: mpsc::Sender<(ConnectionEpoch, FileFrame)>,
@@ -103,7 +97,6 @@ pub(super) struct StreamQueues {
     pub streams: Streams,
     /// In order, behind all text.
     frames: mpsc::Receiver<(ConnectionEpoch, FileFrame)>,
-    /// Before those.
     replies: mpsc::Receiver<(ConnectionEpoch, FileFrame)>,
     terms: Arc<ConnectionTerms>,
 }
@@ -121,7 +114,6 @@ struct Route {
     overran: bool,
 }
 
-/// Both ends.
 pub(super) fn lanes() -> (Files, StreamQueues) {
     let (frames_in, frames) = mpsc::channel(CHUNKS);
     let (replies_in, replies) = mpsc::channel(REPLIES);
@@ -180,7 +172,7 @@ impl Files {
     pub fn refuse(&self, stream: Uuid, message: &str) {
         let refusal = (self.life(), close(stream, StreamReason::Failed, message));
         if self.replies.try_send(refusal).is_err() {
-            tracing::warn!(%stream, "a stream could not be refused now; its sender waits for credit in vain");
+            tracing::warn!(%stream, "a stream could not be refused; its sender waits");
         }
     }
 
@@ -196,7 +188,7 @@ impl Files {
 }
 
 impl StreamQueues {
-    /// A connection has begun: nothing of before goes on on it.
+    /// A connection has begun: nothing of before continues on it.
     pub fn begin(&mut self, limits: &Limits) {
         self.terms
             .chunk_bytes
@@ -282,7 +274,6 @@ impl Streams {
         )
     }
 
-    /// The connection is gone.
     pub fn cut(&self) {
         for (_, route) in self.routes().drain() {
             // Full: it is ended for that anyway.

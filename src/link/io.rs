@@ -25,7 +25,6 @@ use super::{
 };
 use crate::core::{Event, Outbound};
 
-/// How carrying frames ended.
 pub(super) enum Disconnect {
     /// As the relay, or its silence, said.
     Because(End),
@@ -35,7 +34,6 @@ pub(super) enum Disconnect {
     Gone,
 }
 
-/// What comes.
 pub(super) struct Reader<'a> {
     pub stream: SplitStream<Socket>,
     pub events: mpsc::Sender<Event>,
@@ -52,7 +50,7 @@ impl Reader<'_> {
         loop {
             let incoming = match timeout(self.silent, self.stream.next()).await {
                 Ok(incoming) => incoming,
-                Err(_) => return Disconnect::Because(End::because("the relay has gone silent")),
+                Err(_) => return Disconnect::Because(End::because("the relay stopped responding")),
             };
             let text = match incoming {
                 Some(Ok(Message::Text(text))) => text,
@@ -73,7 +71,7 @@ impl Reader<'_> {
                         return Disconnect::Gone;
                     }
                 }
-                Err(error) => tracing::warn!(%error, "a frame that cannot be read was passed over"),
+                Err(error) => tracing::warn!(%error, "skipped a frame that cannot be read"),
             }
         }
     }
@@ -120,7 +118,6 @@ impl Reader<'_> {
     }
 }
 
-/// What goes.
 pub(super) struct Writer<'a> {
     pub sink: SplitSink<Socket, Message>,
     pub outgoing: &'a mut mpsc::Receiver<Outbound>,

@@ -26,16 +26,11 @@ const OUTGOING: usize = 256;
 /// Events on their way in. Full: the socket is read no further, and the relay waits or cuts us.
 const INCOMING: usize = 256;
 
-/// Who joins what.
 #[derive(Clone)]
 pub struct Login {
-    /// The relay.
     pub target: Target,
-    /// The room.
     pub room: String,
-    /// The member's name.
     pub name: String,
-    /// The relay's secret.
     pub token: String,
     /// Proof that the name is still the same person's.
     pub owner: String,
@@ -57,11 +52,9 @@ pub struct HelloState {
 /// The way to the connection's task.
 #[derive(Debug)]
 pub struct Link {
-    /// What it hears.
     pub events: mpsc::Receiver<Event>,
     /// What is to be sent.
     pub frames: mpsc::Sender<Outbound>,
-    /// The way of files.
     pub files: Files,
     standing: watch::Sender<HelloState>,
     orders: mpsc::Sender<Order>,
@@ -73,12 +66,10 @@ pub struct Link {
 enum Order {
     /// Dial now, whatever was waited for.
     Dial,
-    /// Say bye and end.
     Leave,
 }
 
 impl Link {
-    /// Starts dialling.
     pub fn start(login: Login, standing: HelloState) -> Self {
         let (events_in, events) = mpsc::channel(INCOMING);
         let (frames, outgoing) = mpsc::channel(OUTGOING);
@@ -143,12 +134,10 @@ fn next_name(name: &str) -> String {
     format!("{stem}-{number}")
 }
 
-/// How a connection ended.
 #[derive(Debug)]
 struct End {
     /// The relay's code, where it gave one.
     code: Option<Code>,
-    /// Why, in one sentence.
     why: String,
 }
 
@@ -190,10 +179,8 @@ impl End {
                 };
             }
             Code::BadName => "Names are 1 to 32 of a-z, 0-9, _ and -: choose another with -n NAME.",
-            Code::BadVersion | Code::BadHello => {
-                "This program and the relay do not fit together: update one."
-            }
-            Code::Replaced => "You joined from another place; /start takes the room back here.",
+            Code::BadVersion | Code::BadHello => "This program and the relay are incompatible: update one.",
+            Code::Replaced => "You joined from another place. Type /start to continue here.",
             _ => "Try again with /start.",
         };
         let why = self.why.trim_end_matches('.');

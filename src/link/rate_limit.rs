@@ -49,14 +49,13 @@ impl Pace {
         self.paused_until.map_or(by_tokens, |until| by_tokens.max(until))
     }
 
-    /// A frame goes.
     pub fn take(&mut self) {
         if self.rate < f64::MAX {
             self.tokens -= 1.0;
         }
     }
 
-    /// The relay wants a pause all the same.
+    /// The relay wants a pause anyway.
     pub fn pause(&mut self, length: Duration, now: Instant) {
         self.paused_until = Some(now + length);
     }

@@ -2,12 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-/// A relay's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Host name or address; an IPv6 address without its brackets.
     pub host: String,
-    /// TCP port.
     pub port: u16,
     /// Whether the connection is encrypted.
     pub tls: bool,
@@ -18,11 +16,8 @@ pub struct Target {
 /// One string that lets somebody join: the relay, the room, and its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Invite {
-    /// The relay.
     pub target: Target,
-    /// The room.
     pub room: String,
-    /// The relay's secret.
     pub token: String,
 }
 
@@ -35,10 +30,10 @@ pub enum TargetError {
     )]
     Scheme,
     /// There is no host, or it is none.
-    #[error("the address names no host")]
+    #[error("the address has no host")]
     Host,
     /// The port is no number from 1 to 65535.
-    #[error("the port is no number from 1 to 65535")]
+    #[error("the port is not a number from 1 to 65535")]
     Port,
     /// An invite without its token.
     #[error("the invite has no token behind a #; ask for it whole")]

@@ -4,7 +4,7 @@
 //! small file beside it, `audit.head`, says how long it was and what its last line is. A file of its own, and
 //! not a record of the journal, so that the log can be verified without the journal, which holds more.
 //!
-//! Against somebody who may write to this folder and computes the whole chain anew, and the head with it,
+//! Against somebody who may write to this folder and computes the whole chain again, and the head with it,
 //! nothing on the same disk helps: what must be proof against the person themselves is copied elsewhere.
 
 use std::{
@@ -36,7 +36,6 @@ pub struct Line {
     pub at: Millis,
     /// The SHA-256 of the line before, in hex, without its line feed.
     pub prev: String,
-    /// What happened.
     pub entry: Entry,
 }
 
@@ -174,7 +173,7 @@ fn head_path(log: &Path) -> PathBuf {
     log.with_extension("head")
 }
 
-/// The head; `None` where there is none that can be read.
+/// The head; `None` if there is none that can be read.
 fn read_head(path: &Path) -> io::Result<Option<Head>> {
     match read_private(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
@@ -292,8 +291,7 @@ pub fn verify(path: &Path) -> io::Result<Verified> {
             Ok(link) => {
                 if link.prev != hash {
                     problems.push(format!(
-                        "line {count} does not follow from the line before: one of the two was changed, or lines \
-                         between were taken out, put in or moved"
+                        "line {count} does not match the line before: one of them was changed, or lines were removed, added or moved"
                     ));
                 } else if link.seq != seq + 1 {
                     problems.push(format!(
@@ -309,7 +307,7 @@ pub fn verify(path: &Path) -> io::Result<Verified> {
                 seq = link.seq;
             }
             Err(_) => {
-                problems.push(format!("line {count} is no line of an audit log"));
+                problems.push(format!("line {count} is not an audit log line"));
                 seq += 1;
             }
         }

@@ -142,7 +142,7 @@ fn an_end_that_was_cut_off_stays_visible_after_a_restart() {
         audit.append(&[(10, entry()), (11, entry())]).unwrap();
         audit.write_head().unwrap();
         assert!(!problems(&path).is_empty());
-        // And again, without anything being found anew.
+        // And again, without anything being found again.
         assert!(Audit::open(&path, true).unwrap().1.is_empty());
     }
 }

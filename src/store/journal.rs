@@ -36,11 +36,9 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Journal {
     /// Where it goes in what is to be written, in order. Full: the session waits with taking more in.
     pub records: mpsc::Sender<ToWrite>,
-    /// What became of them.
     pub reports: mpsc::Receiver<Report>,
 }
 
-/// What is written.
 #[derive(Debug)]
 pub enum ToWrite {
     /// A record of the journal's.
@@ -49,7 +47,6 @@ pub enum ToWrite {
     Audit(Millis, Box<audit::Entry>),
 }
 
-/// What the journal tells.
 #[derive(Debug)]
 pub enum Report {
     /// A record is safely on disk.
@@ -63,11 +60,9 @@ pub enum Report {
 /// A journal that was read.
 #[derive(Debug)]
 pub struct Opened {
-    /// It holds nothing yet.
     pub is_new: bool,
     /// What had to be left out, in words for the log.
     pub repairs: Vec<String>,
-    /// The way to it.
     pub journal: Journal,
 }
 
@@ -140,8 +135,8 @@ impl Reading {
             .iter()
             .map(|repair| format!("journal: {repair}"))
             .collect();
-        let (log, mended) = Audit::open(&self.audit, self.good == 0)?;
-        repairs.extend(mended.iter().map(|repair| format!("audit: {repair}")));
+        let (log, repaired) = Audit::open(&self.audit, self.good == 0)?;
+        repairs.extend(repaired.iter().map(|repair| format!("audit: {repair}")));
         let (records_in, waiting) = mpsc::channel(QUEUE);
         // Reports are small and taken at once; a full channel makes the writer wait, nothing is lost.
         let (reports_in, reports) = mpsc::channel(QUEUE);
@@ -186,7 +181,7 @@ impl Iterator for Reading {
                 Ok(record) => return Some(record),
                 Err(error) => self
                     .repairs
-                    .push(format!("line {number} is no record and is passed over: {error}")),
+                    .push(format!("line {number} is not a record and is skipped: {error}")),
             }
         }
         None
@@ -221,7 +216,7 @@ fn write(
             return;
         }
         for kept in kept {
-            // The session may be gone; the records are safe all the same.
+            // The session may be gone; the records are safe anyway.
             let _ = reports.blocking_send(Report::Kept(kept));
         }
         // After what somebody waits for. A head that could not be written is written with the next entries.

@@ -25,13 +25,11 @@ pub enum StateDirError {
         "{name} is in this room already, by process {process}; leave it there, show it here with nexscope-tui attach (if it is headless), or choose another name with -n NAME"
     )]
     Taken {
-        /// The member's name.
         name: String,
         /// Which process, and in which folder it was started.
         process: String,
     },
-    /// The disk says no.
-    #[error("cannot use the folder {0}: {1}; mend that, or point XDG_STATE_HOME elsewhere")]
+    #[error("cannot use the folder {0}: {1}; fix that, or set XDG_STATE_HOME to another folder")]
     Disk(PathBuf, io::Error),
 }
 
@@ -69,7 +67,6 @@ impl StateDir {
         Self { relay, dir }
     }
 
-    /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -21,7 +21,6 @@ pub struct SavedView {
     pub history: Vec<String>,
 }
 
-/// Where it is kept.
 #[derive(Debug)]
 pub struct UiState {
     path: PathBuf,
@@ -41,7 +40,6 @@ impl UiState {
         }
     }
 
-    /// What was left.
     pub fn left(&self) -> &SavedView {
         &self.kept
     }
@@ -72,7 +70,7 @@ impl PendingSave {
     pub fn write(self) {
         let bytes = serde_json::to_vec(&self.left).map_err(io::Error::from);
         if let Err(error) = bytes.and_then(|bytes| write_private(&self.path, &bytes)) {
-            tracing::warn!(%error, "what was left on the screen cannot be kept");
+            tracing::warn!(%error, "the view cannot be saved");
         }
     }
 }

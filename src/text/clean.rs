@@ -9,7 +9,6 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Text that is safe to draw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// The text.
     pub text: String,
     /// How many invisible or direction-changing characters were taken out; a person is told.
     pub hidden: usize,
@@ -18,7 +17,7 @@ pub struct Cleaned {
 /// Columns from one tab stop to the next; tabs become spaces, since a terminal's own stops would break the layout.
 const TAB: usize = 4;
 
-/// Most code points kept in one grapheme. The longest emoji family has 11; stacks of accents go on for ever.
+/// Most code points kept in one grapheme. The longest emoji family has 11; stacks of accents go on forever.
 pub(super) const GRAPHEME_MAX: usize = 12;
 
 /// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`, tabs become spaces.

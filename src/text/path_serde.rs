@@ -17,7 +17,6 @@ enum Written {
     Bytes { bytes: Vec<u8> },
 }
 
-/// Writes a path.
 pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     let written = match path.to_str() {
         Some(text) => Written::Text(text.into()),

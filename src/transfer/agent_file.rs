@@ -72,7 +72,6 @@ impl Identity {
 
 /// A file of an agent's that was read whole from one handle.
 pub struct Contents {
-    /// Which file it is.
     pub checked: CheckedFile,
     /// All of it, where it has at most as many bytes as were wanted.
     pub bytes: Option<Vec<u8>>,

@@ -50,7 +50,6 @@ fn look(file: &AgentFile) -> Result<Contents, String> {
     contents(file, 1 << 20, || false).map(Option::unwrap)
 }
 
-/// All that would leave.
 fn sent(checked: &CheckedFile) -> Result<Vec<u8>, String> {
     let source = checked.source();
     let mut outflow = Outflow::open(source, || false)?.unwrap();
@@ -135,7 +134,7 @@ fn what_is_looked_at_is_never_reached_through_a_link() {
                 assert!(looked.has_hard_links && looked.bytes.as_deref() == Some(SECRET));
             }
             ("a file of the same size", looked) => assert!(!looked.unwrap().has_hard_links),
-            // The superuser reads it all the same.
+            // The superuser reads it anyway.
             ("unreadable", looked) => assert!(looked.is_err() || rustix::process::geteuid().is_root()),
             (_, looked) => assert!(looked.is_err(), "{what}"),
         }

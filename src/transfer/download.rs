@@ -12,7 +12,6 @@ use crate::{
     link::{ConnectionEpoch, REPLACED, StreamEvent},
 };
 
-/// Where one stream stands.
 struct Stream {
     id: Uuid,
     /// The connection that it is on.
@@ -23,7 +22,6 @@ struct Stream {
     credit: u64,
 }
 
-/// A transfer's own state.
 struct DownloadTask<'a> {
     dir: &'a Path,
     wanted: Download,
@@ -31,7 +29,7 @@ struct DownloadTask<'a> {
     part: Part,
     stream: Option<Stream>,
     pulse: ProgressThrottle,
-    /// All of it is here, and waits for our person.
+    /// All of it is here, and waits for the person.
     aside: bool,
 }
 
@@ -49,7 +47,7 @@ pub(super) fn run(
     mut pieces: mpsc::Receiver<StreamEvent>,
 ) {
     take(dir, wanted, ways, &mut pieces);
-    // Whoever has begun to send it once more is told, and does not wait for credit for ever.
+    // Whoever has begun to send it once more is told, and does not wait for credit forever.
     pieces.close();
     while let Ok(piece) = pieces.try_recv() {
         if let StreamEvent::Opened { stream, .. } = piece {
@@ -108,7 +106,7 @@ impl DownloadTask<'_> {
                     credit: offset,
                 });
                 if offset > self.part.have {
-                    self.fail("it begins behind what is here already");
+                    self.fail("it starts after the part that is already here");
                     return Next::Over;
                 }
                 self.give_credit();
@@ -158,7 +156,7 @@ impl DownloadTask<'_> {
         }
         let end = offset.saturating_add(bytes.len() as u64);
         if offset != stream.at || end > stream.credit || end > self.wanted.size {
-            self.fail("the sender does not keep to the file's size and order");
+            self.fail("the sender breaks the file's size or order");
             return Next::Over;
         }
         stream.at = end;
@@ -197,7 +195,7 @@ impl DownloadTask<'_> {
                     crate::text::bytes(size)
                 ));
             }
-            // The sender goes on on a stream that it has opened, or is about to.
+            // The sender continues on a stream that it has opened, or is about to.
             StreamReason::Cancelled if message == REPLACED => return Next::Go,
             StreamReason::PeerGone => {
                 let have = self.part.have;
@@ -208,12 +206,12 @@ impl DownloadTask<'_> {
                 // It is not offered any more, so the rest will never come.
                 self.part.delete();
                 self.ways
-                    .tell(TransferEvent::Failed("the sender has stopped it".to_owned()));
+                    .tell(TransferEvent::Failed("the sender cancelled it".to_owned()));
             }
             StreamReason::Failed => {
                 let why = crate::text::clean_line(message, 200);
                 self.failed(match why.is_empty() {
-                    true => "the sender could not go on".to_owned(),
+                    true => "the sender could not continue".to_owned(),
                     false => why,
                 });
             }

@@ -50,7 +50,6 @@ pub struct Transfers {
     link: Files,
     running: HashMap<TransferId, Task>,
     turns: UploadSlots,
-    /// What they tell.
     pub events: mpsc::Receiver<(TransferId, TransferEvent)>,
     events_in: mpsc::Sender<(TransferId, TransferEvent)>,
 }
@@ -83,7 +82,6 @@ impl Transfers {
         }
     }
 
-    /// Carries an order out.
     pub fn carry_out(&mut self, handle: TransferId, order: TransferOrder) {
         // Those that are over have let go of their end.
         self.running.retain(|_, task| !task.pieces.is_closed());
@@ -106,7 +104,7 @@ impl Transfers {
                 let stream = Uuid::new_v4();
                 let (pieces_in, pieces) = mpsc::channel(PIECES);
                 self.link.streams.insert(stream, pieces_in.clone());
-                // The receiver has asked anew: the stream of before leads nowhere, and ends before this one begins.
+                // The receiver has asked again: the stream of before leads nowhere, and ends before this one begins.
                 let before = self.running.remove(&handle).and_then(|task| {
                     let _ = task.pieces.try_send(StreamEvent::Replaced);
                     task.thread

@@ -13,7 +13,7 @@ use crate::core::files::Source;
 
 /// An open file, of which each part is read before it is sent.
 pub(super) enum Outflow {
-    /// One that our person named.
+    /// One that the person named.
     Named(File),
     /// One that an agent named: compared whole with what was checked.
     Checked(Compared),

@@ -63,7 +63,7 @@ impl Part {
         let unread = |error: io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
         let meta = file.metadata().map_err(unread)?;
         if !meta.is_file() {
-            return Err(format!("{} is no ordinary file; remove it", path.display()));
+            return Err(format!("{} is not a regular file; remove it", path.display()));
         }
         // What is more than the file cannot be of it.
         if meta.len() > wanted.size {
@@ -107,7 +107,6 @@ impl Part {
             })
     }
 
-    /// Writes what comes next.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
             // What was written of it is not counted, and must not be there when the rest comes.
@@ -133,9 +132,7 @@ impl Part {
             .is_none_or(|announced| announced.eq_ignore_ascii_case(&found));
         if !well {
             self.delete();
-            return Err(
-                "its bytes are not those that were announced (SHA-256); what came was deleted".to_owned(),
-            );
+            return Err("its SHA-256 does not match; what was received was deleted".to_owned());
         }
         self.file
             .sync_all()
@@ -162,7 +159,7 @@ impl Part {
                 Err(error) => return Err(format!("{} cannot be written: {}", path.display(), disk(&error))),
             }
         }
-        Err(format!("{} is there {NUMBERS} times; remove some", wanted.name))
+        Err(format!("{} exists {NUMBERS} times; remove some", wanted.name))
     }
 
     /// Deletes it where nothing has come: there is nothing to go on from.
@@ -172,7 +169,6 @@ impl Part {
         }
     }
 
-    /// Deletes it.
     pub fn delete(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(%error, "a part of a file could not be deleted");
@@ -219,7 +215,7 @@ fn room_for(file: &File, bytes: u64) -> Result<(), String> {
     match free >= bytes.saturating_add(FLOOR) {
         true => Ok(()),
         false => Err(format!(
-            "the disk has not enough room: {} are to come, {} are free, and {} have to stay free",
+            "not enough disk space: {} needed, {} free, of which {} stay reserved",
             crate::text::bytes(bytes),
             crate::text::bytes(free),
             crate::text::bytes(FLOOR)

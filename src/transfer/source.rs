@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Why a file is not sent that is not what it was.
-pub(super) const CHANGED: &str = "it has changed since it was offered; it has to be offered again";
+pub(super) const CHANGED: &str = "it has changed since it was offered; offer it again";
 
 impl Source {
     fn of(path: &Path, meta: &Metadata, sha256: String) -> Self {
@@ -74,13 +74,13 @@ pub fn inspect(path: &Path) -> Result<(), String> {
     open_regular(path).map(drop)
 }
 
-/// Opens a file that our person named, once, and looks at what was opened.
+/// Opens a file that the person named, once, and looks at what was opened.
 fn open_regular(path: &Path) -> Result<File, String> {
     let name = crate::text::clean_line(&path.to_string_lossy(), 200);
     let failed = |error: std::io::Error| match error.raw_os_error() {
         // A socket.
         Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
-            format!("{name} is no ordinary file, and cannot be sent.")
+            format!("{name} is not a regular file and cannot be sent.")
         }
         _ => format!("{name}: {}", disk(&error)),
     };
@@ -91,7 +91,7 @@ fn open_regular(path: &Path) -> Result<File, String> {
     }
     match meta.is_file() {
         true => Ok(file),
-        false => Err(format!("{name} is no ordinary file, and cannot be sent.")),
+        false => Err(format!("{name} is not a regular file and cannot be sent.")),
     }
 }
 

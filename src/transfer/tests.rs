@@ -453,7 +453,7 @@ async fn a_slow_receiver_delays_nobody() {
         matches!(stage(all[1], 1), Some(Stage::Asked(_) | Stage::Moving(_)))
     })
     .await;
-    // carol is not driven any more: she reads nothing that is said, and bob has it all the same.
+    // carol is not driven any more: she reads nothing that is said, and bob has it anyway.
     until(&mut [&mut alice, &mut bob], |all| is_done(all[1], 1)).await;
     until(&mut [&mut alice, &mut carol], |all| is_done(all[1], 1)).await;
 }
@@ -508,9 +508,9 @@ async fn what_cannot_be_offered_says_why_at_once() {
     for (path, why) in [
         (world.path("nothing"), "no such file"),
         (world.dir.path().to_owned(), "is a folder"),
-        (PathBuf::from("/dev/null"), "no ordinary file"),
-        (world.path("socket"), "no ordinary file"),
-        (world.path("pipe"), "no ordinary file"),
+        (PathBuf::from("/dev/null"), "not a regular file"),
+        (world.path("socket"), "not a regular file"),
+        (world.path("pipe"), "not a regular file"),
     ] {
         let say = Command::Say {
             to: vec![],

@@ -18,7 +18,7 @@ enum End {
     Cut(u64),
     /// Somebody wants no more of it; the other side knows.
     Stopped(Option<String>),
-    /// The receiver has asked for it anew: another thread goes on.
+    /// The receiver has asked for it again: another thread goes on.
     Replaced,
     /// It cannot go on, and the receiver has to be told why.
     Broken(String),
@@ -150,19 +150,19 @@ fn give(
     }
     match file.is_as_offered(source) {
         true => End::Done,
-        false => End::Broken("it has changed while it was sent; it has to be offered again".to_owned()),
+        false => End::Broken("it has changed while it was sent; offer it again".to_owned()),
     }
 }
 
 fn closed(reason: StreamReason, message: &str, to: &str, at: u64) -> End {
     match reason {
         StreamReason::PeerGone => End::Cut(at),
-        // The receiver goes on on a newer stream of ours.
+        // The receiver continues on a newer stream of ours.
         StreamReason::Cancelled if message == REPLACED => End::Cut(at),
-        StreamReason::Cancelled => End::Stopped(Some(format!("{to} has stopped it"))),
+        StreamReason::Cancelled => End::Stopped(Some(format!("{to} cancelled it"))),
         StreamReason::Failed | StreamReason::Done => End::Stopped(Some(match message.is_empty() {
-            true => format!("{to} could not take it"),
-            false => crate::text::clean_line(&format!("{to} could not take it: {message}"), 200),
+            true => format!("{to} could not receive it"),
+            false => crate::text::clean_line(&format!("{to} could not receive it: {message}"), 200),
         })),
     }
 }

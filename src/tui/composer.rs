@@ -56,7 +56,6 @@ impl Composer {
         self.area.lines().join("\n")
     }
 
-    /// Whether nothing is written.
     pub fn is_empty(&self) -> bool {
         self.area.is_empty()
     }

@@ -28,7 +28,7 @@ pub async fn answered(joining: &mut Option<Joining>) -> Check {
     let Some(joining) = joining else {
         return std::future::pending().await;
     };
-    let unclear = |error| Check::Unreachable(format!("dialling it failed: {error}"));
+    let unclear = |error| Check::Unreachable(format!("connecting failed: {error}"));
     (&mut joining.check).await.unwrap_or_else(unclear)
 }
 

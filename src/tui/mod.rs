@@ -1,4 +1,4 @@
-//! The full screen: one face on a session.
+//! The full screen: a front end of the client.
 //!
 //! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
 //! a change is drawn at once, or, while changes come fast, at most 60 times a second what is typed, and 30
@@ -63,7 +63,7 @@ const SAVED: Duration = Duration::from_millis(150);
 const KEPT: Duration = Duration::from_secs(1);
 /// How long it is shown that a key was ignored.
 const FLASH: Duration = Duration::from_millis(300);
-/// How often what counts seconds is drawn anew.
+/// How often what counts seconds is drawn again.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A screen on a session.
@@ -74,7 +74,6 @@ pub struct Screen {
     keymap: Keymap,
     zone: TimeZone,
     relay: String,
-    /// The terminal opens links.
     links: bool,
     attention: Notifications,
     /// What the key before this one was asked a second yes for.
@@ -82,7 +81,7 @@ pub struct Screen {
     folder: PathBuf,
     reload: Box<dyn Fn() -> Result<Config, ConfigError>>,
     watch: Option<Watch>,
-    /// The whole screen is to be written anew.
+    /// The whole screen is to be written again.
     redraw: bool,
     /// Whether the terminal gives us the mouse.
     mouse_was: bool,
@@ -101,7 +100,7 @@ pub struct Screen {
 impl Screen {
     /// A screen on `session`, with the keys and colours that `config` names. A file of them that is wrong
     /// is told, and the default taken. `folder` has the person's own files; `reload` reads the
-    /// configuration anew.
+    /// configuration again.
     pub fn new(
         client: Client,
         config: &Config,
@@ -428,7 +427,7 @@ async fn time_to_draw<S: Surface>(surface: &S, time: Instant) {
     surface.ready().await;
 }
 
-/// The next signal; never where there is none.
+/// The next signal; never if there is none.
 async fn stopped(signals: &mut Option<Signal>) {
     match signals {
         // Their end is the runtime's.
@@ -437,7 +436,7 @@ async fn stopped(signals: &mut Option<Signal>) {
     }
 }
 
-/// Waits until a file of the configuration was saved; for ever where none is watched.
+/// Waits until a file of the configuration was saved; forever where none is watched.
 async fn saved(watch: &mut Option<Watch>) {
     if let Some(watch) = watch
         && watch.changes.recv().await.is_some()
@@ -456,7 +455,7 @@ async fn written(keeping: &mut Option<JoinHandle<()>>) {
     }
 }
 
-/// Waits until a time; for ever where there is none.
+/// Waits until a time; forever if there is none.
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time.into()).await,

@@ -22,16 +22,13 @@ const LOOKING: Duration = Duration::from_secs(10);
 /// How the person wishes to be called.
 #[derive(Debug, Clone, Default)]
 pub struct NotifySettings {
-    /// In which ways.
     pub ways: Vec<Notify>,
-    /// What for.
     pub kinds: Vec<Call>,
-    /// A program, and what it is given before the words; none where it is empty.
+    /// A program, and what it is given before the words; none if it is empty.
     pub command: Vec<String>,
 }
 
 impl NotifySettings {
-    /// As they are configured.
     pub fn of(config: &Config) -> Self {
         Self {
             ways: config.notify.clone(),
@@ -71,7 +68,6 @@ impl Notifications {
         self.focused = Some(focused);
     }
 
-    /// A key was pressed.
     pub fn key(&mut self, now: Instant) {
         self.last_key = Some(now);
     }
@@ -149,8 +145,8 @@ impl Notifications {
 fn words(why: Call, room: &Room) -> String {
     let name = &room.settings.room;
     match (why, room.review.inbox().len()) {
-        (Call::Item, 1) => format!("Nexscope: 1 waits for you in #{name}"),
-        (Call::Item, waiting) => format!("Nexscope: {waiting} wait for you in #{name}"),
+        (Call::Item, 1) => format!("Nexscope: 1 pending in #{name}"),
+        (Call::Item, waiting) => format!("Nexscope: {waiting} pending in #{name}"),
         (Call::Message, _) => format!("Nexscope: a message for you in #{name}"),
         (Call::Failure, _) => format!("Nexscope: something failed in #{name}"),
     }

@@ -14,10 +14,8 @@ use crate::{
     },
 };
 
-/// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// What a key does.
     Action(Action),
     /// A word, by its place among them.
     Command(usize),
@@ -30,13 +28,10 @@ pub struct Entry {
     pub does: String,
     /// Its keys as they are bound now; none where it has none.
     pub key: Option<String>,
-    /// What it is.
     pub choice: Choice,
 }
 
-/// The palette, open.
 pub struct Palette {
-    /// Where one writes.
     pub field: Composer,
     /// Where one was when it was opened: what is chosen is done there.
     pub context: Context,
@@ -97,7 +92,6 @@ impl Palette {
         self.at = 0;
     }
 
-    /// What matches, best first.
     pub fn shown(&self) -> impl Iterator<Item = &Entry> {
         self.shown.iter().map(|at| &self.entries[*at])
     }
@@ -107,13 +101,11 @@ impl Palette {
         self.at
     }
 
-    /// Goes up or down.
     pub fn turn(&mut self, by: isize) {
         let last = self.shown.len().saturating_sub(1);
         self.at = self.at.saturating_add_signed(by).min(last);
     }
 
-    /// The one at hand.
     pub fn chosen(&self) -> Option<Choice> {
         self.shown().nth(self.at).map(|entry| entry.choice)
     }

@@ -22,7 +22,6 @@ pub struct Popup {
 /// Something that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// What is written.
     pub insert: String,
     /// What else is told about it.
     pub note: String,

@@ -1,5 +1,4 @@
-//! The first screen: a name, host or join, and the agents that were found. Three times Enter and one is in
-//! a room.
+//! The first screen: a name, host or join, and the agents that were found. Press Enter three times to join.
 
 use std::{
     io,
@@ -37,7 +36,6 @@ use crate::{
 /// The port of a room that is hosted here, if it is free.
 const PORT: u16 = 8080;
 
-/// Where the room is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     ThisComputer,
@@ -51,22 +49,17 @@ const PLACES: [(Place, &str, &str); 4] = [
     (
         Place::ThisComputer,
         "Host a room here, for this computer",
-        "The relay runs inside this program, for who uses this computer.",
+        "Runs the relay inside this program; only this computer can connect.",
     ),
     (
         Place::MyNetwork,
         "Host a room here, for my network",
-        "Others in your network can join. Without TLS what is written is not encrypted.",
+        "Others in your network can join. Without TLS text is not encrypted.",
     ),
-    (
-        Place::Join,
-        "Join with an invite",
-        "Paste what you were given: nexscope://…",
-    ),
-    (Place::Plugin, "Join as nexscope-plugin did here", ""),
+    (Place::Join, "Join with an invite", "Paste it here: nexscope://…"),
+    (Place::Plugin, "Join with nexscope-plugin's settings", ""),
 ];
 
-/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Name,
@@ -75,7 +68,6 @@ enum Step {
     Agents,
 }
 
-/// The first screen's state.
 struct Setup {
     step: Step,
     name: Composer,
@@ -169,7 +161,6 @@ enum Dialled {
     Answered(Check),
     /// The person went back meanwhile.
     Stopped,
-    /// The person left.
     Left,
 }
 
@@ -200,7 +191,6 @@ async fn dial(
 }
 
 impl Setup {
-    /// What is offered.
     fn places(&self) -> &'static [(Place, &'static str, &'static str)] {
         &PLACES[..PLACES.len() - usize::from(self.plugin.is_none())]
     }
@@ -209,16 +199,12 @@ impl Setup {
     fn about(&self) -> String {
         match (PLACES[self.place], &self.plugin) {
             ((Place::Plugin, ..), Some(plugin)) => {
-                format!(
-                    "It has joined {}, with a token that lies in this folder.",
-                    plugin.relay
-                )
+                format!("Its relay is {}; the token is in this folder.", plugin.relay)
             }
             ((_, _, words), _) => words.to_owned(),
         }
     }
 
-    /// Where one writes now.
     fn field(&mut self) -> Option<&mut Composer> {
         match self.step {
             Step::Name => Some(&mut self.name),
@@ -371,7 +357,7 @@ impl Setup {
         let mut lines: Vec<Line> = vec![
             Line::from(span("Nexscope", Scope::Title)),
             Line::from(span(
-                "A room where your agent and others' talk, with people in charge.",
+                "Chat for you, your team and your coding agents. You approve what reaches yours.",
                 Scope::Dim,
             )),
             Line::default(),
@@ -379,7 +365,7 @@ impl Setup {
         let mut field: Option<(&Composer, usize)> = None;
         match self.step {
             Step::Name => {
-                lines.push(Line::from(span("What are you called in the room?", Scope::Text)));
+                lines.push(Line::from(span("Your name", Scope::Text)));
                 field = Some((&self.name, lines.len()));
                 lines.push(Line::from(span("› ", Scope::Prompt)));
             }
@@ -403,7 +389,7 @@ impl Setup {
                     "No agent was found on this computer.",
                     Scope::Text,
                 )));
-                let words = "You can talk all the same. Later: an [agents.NAME] table in config.toml.";
+                let words = "You can chat without one, and add an [agents.NAME] table to config.toml later.";
                 lines.extend(
                     text::wrap(words, width)
                         .into_iter()
@@ -412,7 +398,7 @@ impl Setup {
             }
             Step::Agents => {
                 lines.push(Line::from(span(
-                    "Which agents may answer for you, when you accept?",
+                    "Which agents may answer what you accept?",
                     Scope::Text,
                 )));
                 for (at, (agent, taken)) in self.agents.iter().enumerate() {

@@ -27,7 +27,7 @@ pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder
         links: false,
     };
     let mut state = State::default();
-    state.say("Reading what was said …", Tone::Good);
+    state.say("Reading messages …", Tone::Good);
     let drawn = surface.terminal().draw(|frame| {
         let plan = Layout::new(&look, &mut state, frame.area());
         view::draw(&look, &state, &plan, frame);

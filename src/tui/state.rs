@@ -21,19 +21,14 @@ use crate::{
     },
 };
 
-/// Where one is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pane {
-    /// Writing.
     #[default]
     Composer,
-    /// Among the messages.
     Timeline,
     /// In the list of what waits.
     Inbox,
-    /// Among the files.
     Files,
-    /// Among the people.
     People,
 }
 
@@ -49,10 +44,8 @@ const PANES: [Pane; 5] = [
 /// What lies over the messages.
 #[derive(Default)]
 pub enum Overlay {
-    /// Nothing.
     #[default]
     None,
-    /// An item, whole.
     Item(ItemView),
     /// Lines to read.
     Paper(TextView),
@@ -61,7 +54,6 @@ pub enum Overlay {
 /// Items that are open: one, or all that one key is about.
 #[derive(Debug, Clone)]
 pub struct ItemView {
-    /// Which.
     pub ids: Vec<ItemId>,
     /// It is a message that is handed to the agent when it is accepted; it does not wait.
     pub hand_over: bool,
@@ -101,7 +93,6 @@ impl ItemView {
 
 /// Lines to read: help, the answer to a command.
 pub struct TextView {
-    /// What it is.
     pub title: &'static str,
     /// The lines.
     pub lines: Vec<Line<'static>>,
@@ -128,22 +119,17 @@ impl TextView {
 
 /// Something that is being written for a decision, in the composer's place.
 pub struct InputPrompt {
-    /// What is decided.
     pub ids: Vec<ItemId>,
     /// What the person saw of it.
     pub shown: Shown,
-    /// What is asked for.
     pub what: PromptKind,
-    /// What is written.
     pub field: Composer,
     /// Since when it is asked for.
     pub since: Instant,
 }
 
-/// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptKind {
-    /// Why it is rejected.
     Reason,
     /// Other words for it, with which it is accepted.
     Words,
@@ -154,16 +140,13 @@ pub enum PromptKind {
 /// Which kinds of items a list shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Filter {
-    /// All of them.
     #[default]
     All,
-    /// What asks an agent.
     Mentions,
     /// What an agent would say.
     Drafts,
     /// What an agent would do.
     Permissions,
-    /// Files that are offered.
     Files,
 }
 
@@ -206,11 +189,10 @@ impl Filter {
 pub enum AfterConsent {
     /// All that was saved holds.
     Saved(Box<Config>),
-    /// The project's file is trusted, and read anew.
+    /// The project's file is trusted, and read again.
     Trust(Untrusted),
 }
 
-/// Where the lists stand.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lists {
     /// Lines above the part of the side that is shown.
@@ -223,7 +205,6 @@ pub struct Lists {
 
 /// Settings that wait for the person.
 pub struct PendingSettings {
-    /// What taking them does.
     pub wants: AfterConsent,
     /// What of it is looser, in a few words each.
     pub words: Vec<String>,
@@ -238,20 +219,15 @@ pub struct PendingSettings {
 /// How a message for the person is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// It tells.
     Good,
-    /// Something did not work.
     Bad,
 }
 
-/// The screen's state.
 #[derive(Default)]
 pub struct State {
-    /// Where one is.
     pub pane: Pane,
     /// Keys are commands and do not write: modal keymaps only.
     pub commands: bool,
-    /// What is being written.
     pub composer: Composer,
     /// What lies over the messages.
     pub overlay: Overlay,
@@ -275,7 +251,6 @@ pub struct State {
     pub reading: TimelineState,
     /// The message that is selected, by its number.
     pub selected_post: Option<u32>,
-    /// Since when it is.
     pub selected_since: Option<Instant>,
     /// All messages from this one to the selected one are marked, to be copied.
     pub marked: Option<u32>,
@@ -283,7 +258,6 @@ pub struct State {
     pub selected: Option<ItemId>,
     /// The file that is selected, by its number.
     pub selected_file: Option<u32>,
-    /// Where the lists stand.
     pub lists: Lists,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
@@ -305,7 +279,6 @@ pub struct State {
     pub attached: bool,
     /// Settings that were saved and are looser than those that hold.
     pub looser: Option<PendingSettings>,
-    /// The mouse is ours.
     pub mouse: bool,
     /// Columns and rows of messages at the last draw.
     pub page: (u16, u16),
@@ -390,7 +363,6 @@ impl State {
         self.go(PANES[(at as isize + steps).rem_euclid(PANES.len() as isize) as usize]);
     }
 
-    /// Goes to a pane.
     pub fn go(&mut self, pane: Pane) {
         self.overlay = Overlay::None;
         self.gate.focused();
@@ -417,7 +389,6 @@ impl State {
         });
     }
 
-    /// Closes what is open.
     pub fn close_item(&mut self) {
         self.overlay = Overlay::None;
         self.gate.focused();

@@ -10,14 +10,12 @@ use crate::tui::actions::reload::Chain;
 
 macro_rules! scopes {
     ($($variant:ident $name:literal,)*) => {
-        /// What is drawn.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Scope {
             $(#[doc = concat!("`", $name, "` in a theme.")] $variant,)*
         }
 
         impl Scope {
-            /// Every scope.
             pub const ALL: &[Scope] = &[$(Scope::$variant,)*];
 
             /// The name that themes use.
@@ -90,10 +88,8 @@ const BUILT_IN: &[(&str, &str)] = &[
 struct File {
     /// The theme that this one changes.
     inherits: Option<Spanned<String>>,
-    /// Names for colours.
     #[serde(default)]
     palette: BTreeMap<String, Color>,
-    /// The scopes.
     #[serde(default)]
     scopes: BTreeMap<String, Spanned<Written>>,
 }
@@ -234,7 +230,6 @@ mod tests {
         Theme::load(name, Path::new("")).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Relative luminance (WCAG 2.2).
     fn luminance((r, g, b): (u8, u8, u8)) -> f64 {
         let linear = |channel: u8| {
             let value = f64::from(channel) / 255.0;

@@ -10,15 +10,12 @@ use crate::core::{Post, Room, What};
 /// How the messages are being read.
 #[derive(Default)]
 pub struct TimelineState {
-    /// Where the messages stand.
     pub scroll: Scroll,
     /// The thread that is open, with nothing else shown.
     pub thread: Option<OpenThread>,
     /// Threads of which only the first message is shown.
     pub folded: HashSet<String>,
-    /// What is new.
     pub unread: Unread,
-    /// What is looked for.
     pub search: Option<Search>,
     /// The message that is selected, by its number, while one is among them.
     pub selected: Option<u32>,
@@ -30,7 +27,6 @@ pub struct TimelineState {
 
 /// A thread that is open.
 pub struct OpenThread {
-    /// Its id.
     pub id: String,
     /// Where its messages stand among the entries.
     places: Vec<usize>,
@@ -39,7 +35,6 @@ pub struct OpenThread {
 }
 
 impl OpenThread {
-    /// Opens a thread.
     pub fn new(id: &str, room: &Room) -> Self {
         let mut thread = Self {
             id: id.to_owned(),
@@ -192,7 +187,6 @@ impl Unread {
 
 /// What is looked for in the messages.
 pub struct Search {
-    /// What was written.
     pub words: String,
     pattern: Option<Regex>,
     /// The messages in which it stands, by number, oldest first.

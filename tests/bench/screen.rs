@@ -180,5 +180,5 @@ fn arriving(a: &Term, relay: &Relay) {
 
 fn redraw(a: &Term) {
     let times = (0..20).map(|_| drawn_by(a, "\x0c")).collect();
-    row("all drawn anew at 200x60, to the last byte", &spread(times));
+    row("all redrawn at 200x60, to the last byte", &spread(times));
 }

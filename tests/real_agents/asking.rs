@@ -23,7 +23,7 @@ fn asked_twice(scene: &Scene, tool: &str) {
     scene.bob.wait_for(&wants("p2"));
     assert!(written("one.txt"));
 
-    scene.bob.press_until("\x1bOR", "a reason, or nothing");
+    scene.bob.press_until("\x1bOR", "a reason (optional)");
     scene.bob.send("two is one too many");
     scene.bob.wait_for("two is one too many");
     scene.bob.press_until("\r", "I have asked for both.");
@@ -52,7 +52,7 @@ fn claude_asks_its_person_and_what_they_say_happens() {
     scene.waiting();
 }
 
-/// The same through the Agent Client Protocol, which has no room for a reason: it reaches the model all the same.
+/// The same through the Agent Client Protocol, which has no room for a reason: it reaches the model anyway.
 #[test]
 fn an_adapter_asks_its_person_and_what_they_say_happens() {
     let real = Real::Codex;

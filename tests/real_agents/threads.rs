@@ -41,7 +41,7 @@ fn goes_on(real: Real) {
     scene.bob.wait_for("1 more");
     scene.bob.decide("/accept m4");
     scene.alice.wait_for("The second answer.");
-    assert_eq!(scene.waiting(), program, "it was started anew");
+    assert_eq!(scene.waiting(), program, "it was started again");
     let (asked, answered) = newest(&scene, 2);
     for text in ["> is alpha safe?", "> and is beta safe?"] {
         assert_eq!(asked.matches(text).count(), 1, "{asked}");

@@ -7,7 +7,7 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use super::*;
 use crate::support::PATIENCE;
 
-/// Issue 16, 29: where the signal for it is ignored, the program went on for ever, at half a core.
+/// Issue 16, 29: where the signal for it is ignored, the program went on forever, at half a core.
 #[test]
 fn a_program_whose_terminal_is_closed_ends() {
     let relay = Relay::start();

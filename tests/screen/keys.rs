@@ -20,7 +20,7 @@ fn the_palette_does_by_name_and_never_decides() {
     a.say("@bob deploy?");
     b.wait_for("▸ m1 alice asks");
     b.send("\x10");
-    b.wait_for("what do you want to do?");
+    b.wait_for("type an action or a command");
     b.send("accept");
     b.wait_for("▸ accept");
     b.settle(Duration::from_millis(400));
@@ -30,7 +30,7 @@ fn the_palette_does_by_name_and_never_decides() {
     b.send(ESC);
     b.wait_gone("(a person) asks");
     b.send("\x10");
-    b.wait_for("what do you want to do?");
+    b.wait_for("type an action or a command");
     b.send("/who");
     b.wait_for("▸ /who");
     b.send(ENTER);
@@ -48,7 +48,7 @@ fn a_sequence_that_has_begun_shows_how_it_goes_on() {
     a.send("\x18");
     let screen = a.wait_for("Ctrl-x and then");
     assert!(
-        screen.contains("end the running agent") && screen.contains("write in your editor"),
+        screen.contains("stop the running agent") && screen.contains("write in your editor"),
         "{screen}"
     );
     a.send("\x18");
@@ -167,7 +167,7 @@ fn a_mention_is_accepted_with_instructions() {
     assert!(prompt.contains("look at the lock first"), "{prompt}");
     // The inbox is empty, and the focus back where one writes: the palette has what was decided.
     b.send("\x10");
-    b.wait_for("what do you want to do?");
+    b.wait_for("type an action or a command");
     b.send("decided today");
     b.wait_for("▸ what was decided today");
     b.send(ENTER);

@@ -99,13 +99,13 @@ fn clicks_select_and_open_and_decide_nothing() {
     // In the palette a click goes to a line, and Enter does it.
     b.wait_for("[#lobby]");
     b.send("\x10");
-    b.wait_for("what do you want to do?");
+    b.wait_for("type an action or a command");
     b.send("accept");
     b.wait_for("▸ accept");
     click(&b, "▸ accept");
     click(&b, "▸ accept");
     b.send(ESC);
-    b.wait_gone("what do you want to do?");
+    b.wait_gone("type an action or a command");
     // A message without a question opens its thread.
     click(&b, "first words");
     b.wait_for("└ m1");

@@ -124,7 +124,7 @@ fn searching_marks_and_goes_through_what_it_finds() {
         a.wait_for(text);
     }
     a.send("\x06");
-    a.wait_for("what do you look for?");
+    a.wait_for("search");
     a.send("needle");
     a.wait_for("\"needle\" 2 of 2");
     a.wait_for_underlined("Needleneedle");
@@ -171,7 +171,7 @@ fn receipts_change_below_a_message_of_ones_own() {
     a.say("@bob @carol and you two?");
     b.wait_for("and you two?");
     c.wait_for("and you two?");
-    c.press_until("\x1bOR", "a reason, or nothing");
+    c.press_until("\x1bOR", "a reason (optional)");
     c.send("busy");
     c.wait_for("✎ busy");
     c.press_until(ENTER, "rejected: busy");
@@ -198,7 +198,7 @@ fn the_unread_line_stays_while_the_relay_is_away_and_back() {
     a.wait_for("reconnecting in");
     b.wait_for("reconnecting in");
     b.say("written meanwhile");
-    b.wait_for("held until there is a connection");
+    b.wait_for("waiting for a connection");
     let _relay = dead.revive();
     let screen = a.wait_for("written meanwhile");
     let line = |text: &str| {

@@ -104,7 +104,7 @@ impl Running {
         }
     }
 
-    /// A session without a face that has joined.
+    /// A headless session that has joined.
     pub fn headless(home: &Home) -> Self {
         let running = Self::start(home, &["start", "--headless"]);
         running.wait_for("in #lobby as");

@@ -49,7 +49,7 @@ impl V2 {
     pub fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            // The relay's pings come for ever.
+            // The relay's pings come forever.
             assert!(Instant::now() < end, "the frame that was waited for has not come");
             if let Message::Text(text) = self.socket.read().unwrap()
                 && let Ok(frame) = serde_json::from_str::<Value>(&text)

@@ -37,7 +37,6 @@ pub(super) struct Asking {
     unasked: u32,
 }
 
-/// A request that waits.
 #[derive(Debug)]
 struct Pending {
     id: Value,
@@ -74,7 +73,7 @@ impl Asking {
             Permissions::Allow => ToolAnswer::Allow,
             Permissions::ReadOnly => {
                 self.unasked += 1;
-                ToolAnswer::Deny("you may only read here, and nobody can be asked".to_owned())
+                ToolAnswer::Deny("you may only read here, and no person can be asked".to_owned())
             }
         };
         match self.reply(&key, &answer) {
@@ -222,7 +221,7 @@ mod tests {
                 panic!()
             };
             assert_eq!(outcome(&no)["optionId"], "its-reject_once");
-            // It could ask for ever.
+            // It could ask forever.
             assert_eq!(reading.untold().is_some(), round < MOST_UNASKED);
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
     // The protocol wants a whole path, and JSON one that is text.
     let dir = std::path::absolute(&run.dir).unwrap_or_else(|_| run.dir.clone());
     if dir.to_str().is_none() {
-        return Err(format!("the name of its folder {} is no UTF-8", dir.display()));
+        return Err(format!("the name of its folder {} is not UTF-8", dir.display()));
     }
     let mut notices = Vec::new();
     let meta = for_claude(run, &dir, &mut notices);
@@ -77,7 +77,6 @@ fn for_claude(run: &Run, dir: &Path, notices: &mut Vec<String>) -> Meta {
     meta
 }
 
-/// A request of ours.
 fn request(id: u64, method: &str, params: &impl Serialize) -> String {
     line(json!({ "id": id, "method": method, "params": params }))
 }

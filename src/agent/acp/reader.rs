@@ -30,7 +30,6 @@ const ASKING_MODES: [&str; 4] = ["read-only", "default", "manual", "ask"];
 /// Tool calls whose beginnings are kept.
 const MOST_CALLS: usize = 1024;
 
-/// Reads one run.
 pub(in super::super) type AcpReader = JsonLines<Events>;
 
 impl AcpReader {
@@ -191,11 +190,7 @@ impl Events {
             Some(MODE) => self.prompt(steps),
             id if known && id == newest => match read::<PromptResponse>(result) {
                 Some(done) => self.turn_over(&done, steps),
-                None => self.failed_by(
-                    Failure::Protocol,
-                    "it ended its turn in a way that is not known",
-                    steps,
-                ),
+                None => self.failed_by(Failure::Protocol, "it ended its turn in an unknown way", steps),
             },
             _ => {}
         }
@@ -239,7 +234,7 @@ impl Events {
             }
             Some(_) => {
                 self.session_lost = true;
-                return self.failed_by(Failure::Other, "it cannot go on from an earlier session", steps);
+                return self.failed_by(Failure::Other, "it cannot resume an earlier session", steps);
             }
             None => {
                 let new = NewSessionRequest::new(dir).meta(meta);
@@ -288,7 +283,7 @@ impl Events {
     }
 
     fn unknown_mode(&self, steps: &mut Vec<DriverEvent>) {
-        let notice = "it has no mode that is known to ask: what it does without asking is its own affair";
+        let notice = "it has no known mode that asks first; it may act without asking you";
         steps.push(DriverEvent::Notice(notice.to_owned()));
     }
 
@@ -297,7 +292,6 @@ impl Events {
         steps.push(DriverEvent::Reply(self.say(&text)));
     }
 
-    /// Begins a turn.
     fn say(&mut self, text: &str) -> String {
         let prompt = PromptRequest::new(self.session.clone(), vec![text.into()]);
         let id = FIRST_PROMPT + self.prompts;
@@ -308,7 +302,6 @@ impl Events {
         request(id, AGENT_METHOD_NAMES.session_prompt, &prompt)
     }
 
-    /// A request of its.
     fn request(
         &mut self,
         id: &Value,
@@ -331,7 +324,6 @@ impl Events {
         }
     }
 
-    /// Something that it tells.
     fn told(&mut self, method: &str, params: &Value, steps: &mut Vec<DriverEvent>) {
         if method == PROTOCOL_LEVEL_METHOD_NAMES.cancel_request {
             steps.extend(self.asking.withdrawn(&params["requestId"]));
@@ -443,15 +435,15 @@ impl Events {
             StopReason::Cancelled => self.failed_by(Failure::Unfinished, "it cancelled its own turn", steps),
             StopReason::Refusal => self.failed_by(Failure::Refused, "it refused to answer", steps),
             StopReason::MaxTokens => {
-                let details = "its answer reached the most tokens that it may have";
+                let details = "its answer reached the token limit";
                 self.failed_by(Failure::Unfinished, details, steps);
             }
             StopReason::MaxTurnRequests => {
-                let details = "it reached the most requests that a turn may have";
+                let details = "its turn reached the request limit";
                 self.failed_by(Failure::Unfinished, details, steps);
             }
             _ => {
-                let details = "it ended its turn for a reason that is not known";
+                let details = "it ended its turn for an unknown reason";
                 self.failed_by(Failure::Unfinished, details, steps);
             }
         }

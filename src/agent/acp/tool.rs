@@ -60,7 +60,6 @@ pub(super) fn places(call: &ToolCall) -> Vec<String> {
     files(call).chain(input.into_iter().flatten()).collect()
 }
 
-/// What it gave back.
 pub(super) fn gave(call: &ToolCall) -> String {
     let mut all = texts(call);
     if let Some(output) = &call.raw_output {

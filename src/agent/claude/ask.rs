@@ -60,7 +60,7 @@ impl Asking {
                     .insert(id.to_owned(), (tool.to_owned(), input.clone()));
                 DriverEvent::Ask(asked)
             }
-            (None, "can_use_tool") => DriverEvent::Reply(denial(id, "Nobody can be asked in this run.")),
+            (None, "can_use_tool") => DriverEvent::Reply(denial(id, "No person can be asked in this run.")),
             _ => DriverEvent::Reply(line(json!({
                 "subtype": "error", "request_id": id, "error": "not supported",
             }))),
@@ -253,7 +253,7 @@ mod tests {
         let DriverEvent::Reply(no) = asking.request(&asks("Bash", json!({}))) else {
             panic!()
         };
-        assert!(no.contains("Nobody can be asked"));
+        assert!(no.contains("No person can be asked"));
         let unknown = json!({ "request_id": "r", "request": { "subtype": "hook_callback" } });
         let DriverEvent::Reply(no) = asking.request(&unknown) else {
             panic!()

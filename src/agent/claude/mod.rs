@@ -59,7 +59,6 @@ const ALLOW: [&str; 4] = [
 
 /// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
 const NO_NEXSCOPE: [&str; 2] = ["--disallowedTools", "mcp__nexscope,mcp__plugin_nexscope_nexscope"];
-/// The same by name.
 pub(super) const NEXSCOPE: [&str; 2] = ["mcp__nexscope", "mcp__plugin_nexscope_nexscope"];
 
 pub(super) const ENV: [(&str, &str); 5] = [
@@ -149,7 +148,7 @@ pub(super) fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
         _ if !path.starts_with(&dir) => "leads out of its folder",
         Ok(file) if file.is_file() && file.len() <= MAX_MEMORY => return Some(path),
         Ok(file) if file.is_file() => "is larger than 256 KiB",
-        _ => "is no file",
+        _ => "is not a file",
     };
     notices.push(format!("its CLAUDE.md {why_not} and is left out"));
     None

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::{
     Run,
-    driver::{AnswerProgress, BEGAN_ANEW, Conclusion, DriverEvent, LATE, Messages, is_session_id, joined},
+    driver::{AnswerProgress, Conclusion, DriverEvent, LATE, Messages, NEW_SESSION, is_session_id, joined},
     json_lines::{JsonLines, Protocol},
     workspace_guard,
 };
@@ -21,7 +21,6 @@ use crate::{
     text,
 };
 
-/// Reads one run.
 pub(in super::super) type ClaudeReader = JsonLines<Events>;
 
 impl ClaudeReader {
@@ -208,7 +207,7 @@ impl Events {
             return;
         }
         if self.resume.as_deref().is_some_and(|resume| resume != id) {
-            steps.push(DriverEvent::Notice(BEGAN_ANEW.to_owned()));
+            steps.push(DriverEvent::Notice(NEW_SESSION.to_owned()));
             self.before = Totals::default();
         }
         self.session = Some(id.to_owned());

@@ -4,7 +4,7 @@ use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
 
 use super::super::{
-    driver::{BEGAN_ANEW, Conclusion, DriverEvent, Messages, is_session_id},
+    driver::{Conclusion, DriverEvent, Messages, NEW_SESSION, is_session_id},
     json_lines::{JsonLines, Protocol},
     workspace_guard,
 };
@@ -13,7 +13,6 @@ use crate::core::{
     runs::{Failed, Outcome, Totals},
 };
 
-/// Reads one run.
 pub(in super::super) type CodexReader = JsonLines<Events>;
 
 impl CodexReader {
@@ -115,7 +114,7 @@ impl Events {
             return;
         }
         if self.resume.as_deref().is_some_and(|resume| resume != id) {
-            steps.push(DriverEvent::Notice(BEGAN_ANEW.to_owned()));
+            steps.push(DriverEvent::Notice(NEW_SESSION.to_owned()));
             self.before = Totals::default();
         }
         steps.push(DriverEvent::Session(id.to_owned()));

@@ -82,7 +82,7 @@ fn the_last_message_is_the_answer() {
 fn tokens_are_this_runs_alone() {
     let (_, end) = read(Some("01a2023a-1"), 180, &[THREAD, TURN, FOUND, OVER], (true, ""));
     assert_eq!((end.tokens, end.totals.tokens), (Some(60), 240));
-    // It began anew: there is no past to take off.
+    // It began again: there is no past to take off.
     let (_, end) = read(Some("other"), 180, &[THREAD, TURN, FOUND, OVER], (true, ""));
     assert_eq!((end.tokens, end.totals.tokens), (Some(240), 240));
     // A failed turn tells nothing.
@@ -97,7 +97,7 @@ fn a_session_that_is_not_there() {
     assert_eq!(
         steps[..2],
         [
-            DriverEvent::Notice(BEGAN_ANEW.to_owned()),
+            DriverEvent::Notice(NEW_SESSION.to_owned()),
             DriverEvent::Session("01a2023a-1".to_owned())
         ]
     );

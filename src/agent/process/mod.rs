@@ -23,11 +23,9 @@ const HUNT: Duration = Duration::from_secs(3);
 /// What to start, and in what surroundings.
 #[derive(Debug)]
 pub(super) struct Start<'a> {
-    /// The run's id.
     pub run: &'a str,
     /// The program and its arguments.
     pub program: &'a [OsString],
-    /// Where it works.
     pub dir: &'a Path,
     /// Its whole environment, but for the mark.
     pub env: Vec<(OsString, OsString)>,

@@ -30,7 +30,7 @@ pub(super) fn signal_all(run: &str, signal: Signal) -> usize {
         .filter_map(|pid| pin(*pid, || carries(*pid, &mark) || descends(*pid, &found)))
         .collect();
     for process in &pinned {
-        // What may not be signalled (another user's) or is gone by now counts all the same: a next look
+        // What may not be signalled (another user's) or is gone by now counts anyway: a next look
         // will tell.
         let _ = match process {
             Pinned::Process(fd) => pidfd_send_signal(fd, signal),

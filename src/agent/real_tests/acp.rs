@@ -11,7 +11,6 @@ use crate::{
     core::runs::{GrantRule, Outcome, RunEvent, ToolAnswer, settings::Project},
 };
 
-/// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Inside {
     Codex,
@@ -19,7 +18,6 @@ pub(super) enum Inside {
 }
 use Inside::{Claude, Codex};
 
-/// Both of them.
 pub(super) const OF_ACP: [Inside; 2] = [Codex, Claude];
 
 impl Inside {

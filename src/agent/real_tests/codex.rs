@@ -103,7 +103,7 @@ async fn a_session_that_is_gone_is_told() {
     assert!(
         notices(&events)
             .iter()
-            .any(|notice| notice.contains("began a new one")),
+            .any(|notice| notice.contains("started a new one")),
         "{events:?}"
     );
     assert_ne!(ended(&events).session.as_deref(), Some("nonsense"));
@@ -139,7 +139,7 @@ async fn a_wrong_key_or_none_or_no_server_says_so() {
     let outcome = stage.outcome().await;
     assert!(failure(&outcome).contains("FAKE_KEY"), "{outcome:?}");
 
-    // The trap: it would try again for ever.
+    // The trap: it would try again forever.
     set(&mut stage, "FAKE_KEY", Some(KEY));
     fs::write(stage.path("codex/config.toml"), models::codex_config(&dead())).unwrap();
     let outcome = stage.outcome().await;

@@ -286,7 +286,7 @@ async fn what_fails_says_why_and_soon() {
     for (key, config, want) in [
         (Some("wrong"), None, "401"),
         (None, None, "FAKE_KEY"),
-        // The trap: it would try again for ever.
+        // The trap: it would try again forever.
         (
             Some(KEY),
             Some(models::codex_config(&dead())),

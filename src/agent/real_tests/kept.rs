@@ -141,7 +141,7 @@ async fn runs_of_one_session_go_on_in_one_program() {
         assert!(told(&mut agents).await.gone, "{real:?}");
         assert_eq!(carriers(&mark), [""; 0], "{real:?}");
 
-        // And with another program the session goes on all the same.
+        // And with another program the session goes on anyway.
         next(&mut stage, &third, "the fourth question");
         let fourth = run(&stage.agents(), &stage).await;
         assert!(
@@ -282,6 +282,6 @@ async fn figures() {
                 took[ROUNDS - 1]
             ));
         }
-        println!("{real:?}: started anew {}, kept {}", medians[0], medians[1]);
+        println!("{real:?}: started again {}, kept {}", medians[0], medians[1]);
     }
 }

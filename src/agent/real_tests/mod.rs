@@ -66,7 +66,7 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     stage
 }
 
-/// Takes the variable away, and gives it `value` where there is one.
+/// Takes the variable away, and gives it `value` if there is one.
 fn set(stage: &mut Stage, name: &str, value: Option<&str>) {
     stage.env.retain(|(n, _)| n != name);
     if let Some(value) = value {

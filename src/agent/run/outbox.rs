@@ -30,7 +30,7 @@ impl Outbox {
             // One that nobody has seen yet is no news any more.
             RunEvent::PermissionGone(id) if self.forget_request(&id) => {}
             event => {
-                // A request is never dropped: the agent would wait for ever. Of those few are open at once.
+                // A request is never dropped: the agent would wait forever. Of those few are open at once.
                 let droppable = |one: &RunEvent| matches!(one, RunEvent::Tool { .. } | RunEvent::Notice(_));
                 if self.kept.len() >= MAX_KEPT
                     && let Some(at) = self.kept.iter().position(droppable)

@@ -25,7 +25,7 @@ pub(crate) async fn write(mut stdin: ChildStdin, first: String, mut more: mpsc::
     }
 }
 
-/// The next bytes of standard output; waits for ever once it is closed. May be dropped and called again.
+/// The next bytes of standard output; waits forever once it is closed. May be dropped and called again.
 pub(crate) async fn read(stdout: &mut Option<ChildStdout>, buffer: &mut [u8]) -> io::Result<usize> {
     match stdout {
         Some(stdout) => stdout.read(buffer).await,

@@ -52,7 +52,6 @@ impl Requests {
         std::mem::take(&mut self.open)
     }
 
-    /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

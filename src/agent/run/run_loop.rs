@@ -172,7 +172,7 @@ impl Running {
                 }
             }
             let next = self.next_deadline();
-            // In this order: an agent that floods its output is stopped all the same.
+            // In this order: an agent that floods its output is stopped anyway.
             tokio::select! {
                 biased;
                 status = self.program.process.wait() => break status,
@@ -270,7 +270,7 @@ impl Running {
         if let (Some(reply), Some(input)) = (self.program.reader.reply(request, answer), &self.program.input)
             && input.try_send(reply).is_err()
         {
-            // It asks faster than it reads what it is told; without an answer it would wait for ever.
+            // It asks faster than it reads what it is told; without an answer it would wait forever.
             self.end(EndReason::Failed(Failed::new(
                 Failure::Protocol,
                 "it does not read the answers to its requests",
@@ -399,7 +399,7 @@ impl Running {
                 self.close_requests();
                 self.end(EndReason::Failed(Failed::new(
                     Failure::Protocol,
-                    "it used the id of one request for another one, and was ended",
+                    "it used one request's ID for another one, and was stopped",
                 )));
             }
         }
@@ -413,7 +413,7 @@ impl Running {
         }
     }
 
-    /// It says that its turn is over. Some kinds say more all the same, and are given a moment.
+    /// It says that its turn is over. Some kinds say more anyway, and are given a moment.
     fn turn_over(&mut self) {
         // What waits for an answer does not end well: such a program does not stay.
         self.may_stay &= self.requests.is_empty();
@@ -526,7 +526,7 @@ impl Running {
         let outcome = match outcome {
             Outcome::Answer(_) if self.cut => Outcome::Failed(Failed::new(
                 Failure::Unfinished,
-                "it went on writing after it had said that its turn was over",
+                "it went on writing after its turn was over",
             )),
             Outcome::Answer(answer) => match text::clean_with_tabs(&answer).trim() {
                 "" => Outcome::Failed(Failed::new(Failure::NoAnswer, Failure::NoAnswer.in_words())),
@@ -563,7 +563,7 @@ impl Running {
     }
 }
 
-/// Until it is silent after its turn; for ever where its turn is not over.
+/// Until it is silent after its turn; forever where its turn is not over.
 async fn silence(settling: Option<&TailTimer>) {
     match settling {
         Some(settling) => sleep_until(settling.silent_at()).await,
@@ -571,7 +571,7 @@ async fn silence(settling: Option<&TailTimer>) {
     }
 }
 
-/// The program that was kept for `run`, asked; `None` where there is none that goes on.
+/// The program that was kept for `run`, asked; `None` if there is none that goes on.
 async fn gone_on(run: &Run, kept: &ProcessPool, around: &HostEnvironment) -> Option<Program> {
     let mut program = kept.take(run, around).await?;
     let asked = match (program.reader.go_on(run), &program.input) {

@@ -47,7 +47,6 @@ impl HostEnvironment {
     }
 }
 
-/// Starts a run.
 pub(crate) fn start(run: Run, around: HostEnvironment, kept: Arc<ProcessPool>) -> Handle {
     // Full: see `EVENTS` and `Outbox`.
     let (sender, events) = mpsc::channel(EVENTS);
@@ -62,7 +61,7 @@ pub(crate) fn start(run: Run, around: HostEnvironment, kept: Arc<ProcessPool>) -
             && error.is_panic()
         {
             tracing::error!(%error, "a run has panicked");
-            let details = "Nexscope itself failed; its log says where";
+            let details = "a bug in Nexscope; see its log";
             let failed = Failed::new(Failure::Internal, details);
             let _ = sender.send(RunEvent::Ended(Ending::failed(failed))).await;
         }

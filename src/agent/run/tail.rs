@@ -45,7 +45,6 @@ impl TailTimer {
         }
     }
 
-    /// Something came.
     pub fn heard(&mut self, now: Instant) {
         self.heard = now;
     }

@@ -1,6 +1,6 @@
 //! The clocks of a run: how long it may work, and how long it may show nothing.
 //!
-//! Both programs retry a failed request for minutes without a word (Claude Code ten times, Codex for ever
+//! Both programs retry a failed request for minutes without a word (Claude Code ten times, Codex forever
 //! where the connection is refused), so their own patience is not waited for.
 
 use std::{collections::HashSet, time::Duration};
@@ -27,7 +27,6 @@ pub(crate) enum Verdict {
     Lingers,
 }
 
-/// Watches one run.
 #[derive(Debug)]
 pub(crate) struct Watch {
     kind: Kind,
@@ -38,7 +37,6 @@ pub(crate) struct Watch {
     alive: Instant,
     /// It has begun to work.
     works: bool,
-    /// It retries, and why.
     retry: Option<String>,
     /// Tool calls that go on. A tool may be silent for long: that is work.
     tools: HashSet<String>,
@@ -159,7 +157,7 @@ impl Watch {
             Verdict::Lingers
         } else if now >= self.started + self.timeout {
             let limit = in_words(self.timeout);
-            let details = format!("it worked for {limit}, its limit, and was ended");
+            let details = format!("it reached its time limit of {limit}");
             Verdict::Failed(Failed::new(Failure::TimedOut, details))
         } else {
             let stall = in_words(self.stall);
@@ -227,7 +225,7 @@ mod tests {
         // Steps and the second at which each comes; then when and how it ends.
         let silent = "it has shown nothing for 1 m";
         let retries = "nothing but retries for 1 m; the last one: overloaded";
-        let limit = "it worked for 10 m, its limit, and was ended";
+        let limit = "it reached its time limit of 10 m";
         for (kind, steps, second, reason) in [
             (Claude, vec![], 60, silent),
             (Codex, vec![], 60, silent),

@@ -1,4 +1,4 @@
-//! An agent that speaks the Agent Client Protocol, played by a script.
+//! An agent that speaks the Agent Client Protocol, simulated by a script.
 
 use std::{fs, time::Duration};
 
@@ -169,7 +169,7 @@ async fn where_nobody_is_asked_it_is_answered_at_once() {
     }
 }
 
-/// A mode that asks is set where there is one; where none is known, its person is told.
+/// A mode that asks is set if there is one; where none is known, its person is told.
 #[tokio::test]
 async fn a_mode_that_asks_is_set() {
     let modes = |current: &str, all: &[&str]| {

@@ -1,4 +1,4 @@
-//! Codex where its person is asked, played by a script.
+//! Codex where its person is asked, simulated by a script.
 
 use std::{fs, time::Duration};
 

@@ -181,7 +181,10 @@ async fn what_cannot_start_says_why() {
     stage.run.agent.command = vec!["sh".to_owned()];
     stage.run.dir = stage.path("nowhere");
     let outcome = stage.outcome().await;
-    assert!(failure(&outcome).ends_with("nowhere is not there"), "{outcome:?}");
+    assert!(
+        failure(&outcome).ends_with("nowhere does not exist"),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -195,7 +198,7 @@ async fn a_run_has_a_limit() {
             .success()
     );
     stage.run.agent.timeout = Duration::from_millis(300);
-    let want = "it worked for 300 ms, its limit, and was ended";
+    let want = "it reached its time limit of 300 ms";
     assert_eq!(failure(&stage.outcome().await), want);
 }
 

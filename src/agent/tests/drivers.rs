@@ -114,7 +114,7 @@ async fn what_shows_nothing_has_failed() {
         (Kind::Claude, "sleep 1000".to_owned(), "it has shown nothing for 300 ms"),
         (Kind::Codex, "echo '{\"type\":\"thread.started\",\"thread_id\":\"t\"}'; sleep 1000".to_owned(), "it has shown nothing for 300 ms"),
         (
-            // It would go on for ever, and ignores every question to stop.
+            // It would go on forever, and ignores every question to stop.
             Kind::Claude,
             format!("trap '' INT TERM; while :; do echo '{RETRY}'; sleep 0.05; done"),
             "nothing but retries for 300 ms; the last one: overloaded (HTTP 529), attempt 1 of 10",
@@ -204,7 +204,7 @@ async fn codex_reads_the_prompt_to_its_end() {
     assert!(
         notices(&events)
             .iter()
-            .any(|notice| notice.contains("began a new one")),
+            .any(|notice| notice.contains("started a new one")),
         "{events:?}"
     );
     let args = std::fs::read_to_string(stage.path("args")).unwrap();

@@ -14,7 +14,6 @@ use crate::{
 };
 
 const KINDS: [Kind; 3] = [Kind::Claude, Kind::Codex, Kind::Acp];
-/// Longer than any test.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A program of `kind` that answers each prompt with its number, and does `then` after each answer; `before` stands
@@ -227,7 +226,7 @@ async fn what_goes_on_unasked_is_ended_and_told() {
         fs::write(stage.path("go"), "").unwrap();
         let acted = told(&mut agents).await;
         let why = acted.why.unwrap();
-        assert!(acted.gone && why.contains("with nobody asking"), "{why}");
+        assert!(acted.gone && why.contains("although nobody asked"), "{why}");
         assert!(!why.contains("CANARY"));
         assert_eq!(carriers(&stage.run.id), [""; 0]);
         next(&mut stage, "hello");
@@ -269,7 +268,7 @@ async fn what_belongs_to_an_earlier_turn_is_no_answer_to_a_later_one() {
         assert!(no.contains("deny") || no.contains("not supported"), "{no}");
         assert_eq!(pids(&stage).len(), 1);
         if kind == Kind::Claude {
-            // What it cost is somebody's all the same.
+            // What it cost is somebody's anyway.
             assert_eq!(ended(&events).usd, Some(1.0));
         }
     }

@@ -78,7 +78,7 @@ async fn an_emptied_environment_does_not_hide_a_child() {
     assert!(!lives(&stage.path("bare.pid")));
 }
 
-/// Two that start each other anew: one look is not enough.
+/// Two that start each other again: one look is not enough.
 #[tokio::test]
 async fn what_comes_back_is_ended_again() {
     let stage = Stage::new(

@@ -118,7 +118,7 @@ impl Client {
         self.look_again(&intent).map_err(RpcError::refused)?;
         if let Some(doubt) = self.room.doubt(&intent) {
             return Err(RpcError::refused(format!(
-                "{doubt} Only a key says that; nexscope-tui attach shows it."
+                "{doubt} Only a key press confirms that: run nexscope-tui attach."
             )));
         }
         let shown = self.returned.clone().ok_or_else(|| {
@@ -133,7 +133,7 @@ impl Client {
     fn decide_written(&mut self, intent: Intent) -> Answer {
         if let Some(doubt) = self.room.doubt(&intent) {
             return Err(RpcError::refused(format!(
-                "{doubt} Only a key says that; nexscope-tui attach shows it."
+                "{doubt} Only a key press confirms that: run nexscope-tui attach."
             )));
         }
         let shown = Shown::written(&intent);

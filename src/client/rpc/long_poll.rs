@@ -50,7 +50,7 @@ pub(super) enum WaitFor {
     Message(u32),
     /// That a person decides: beyond so many.
     Decision(u64),
-    /// That the files of what it accepts are looked through; then it is decided.
+    /// That the files of what it accepts are searched; then it is decided.
     Decide(Intent),
 }
 

@@ -274,7 +274,7 @@ impl Client {
             self.end_asked = true;
             None
         } else {
-            self.tell_once(format!("{} has asked you to leave; /quit does.", caller.process));
+            self.tell_once(format!("{} asked you to leave. /quit leaves.", caller.process));
             Some("The person at the screen was told; only they close it.".to_owned())
         };
         Stopped { stopped, message }

@@ -51,7 +51,7 @@ impl Approvals {
     }
 
     /// The person has said yes to all that an agent reaches. Fails where that cannot be written down; it holds until
-    /// the program ends all the same.
+    /// the program ends anyway.
     pub fn confirm(&mut self, name: &str, agent: &Agent) -> io::Result<()> {
         for reach in self.reaches(name, agent) {
             if !self.lines.contains(&reach.line) {

@@ -14,7 +14,6 @@ pub struct Budget {
 pub enum Unit {
     /// US dollars, at list price.
     Dollars(f64),
-    /// Input and output tokens.
     Tokens(u64),
     /// Nothing: its runs are counted, and that is all.
     Runs,
@@ -32,9 +31,7 @@ impl Default for Budget {
 /// What a run has used, as far as its kind reported it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Used {
-    /// US dollars.
     pub usd: Option<f64>,
-    /// Tokens.
     pub tokens: Option<u64>,
 }
 
@@ -66,12 +63,12 @@ impl Budget {
             Unit::Runs => (false, false),
         };
         if standing.runs >= self.runs {
-            Err(format!("{agent} has used its {} runs of today", self.runs))
+            Err(format!("{agent} has used its {} runs for today", self.runs))
         } else if reached {
-            Err(format!("{agent} has used up its budget of today"))
+            Err(format!("{agent} has used up its budget for today"))
         } else if missing {
             Err(format!(
-                "the last run of {agent} did not say what it used, so its budget counts as used up"
+                "the last run of {agent} did not report its usage, so its budget counts as used up"
             ))
         } else {
             Ok(())

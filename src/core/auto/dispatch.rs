@@ -1,4 +1,4 @@
-//! Auto mode: which mentions run without our person, which wait for their turn, and which wait for the person
+//! Auto mode: which mentions run without the person, which wait for their turn, and which wait for the person
 //! after all.
 
 use nexscope_relay::protocol::{
@@ -15,7 +15,7 @@ use crate::core::{
     runs::start,
 };
 
-/// A mention waits for our person, or, in auto mode and within its limits, is run at once.
+/// A mention waits for the person, or, in auto mode and within its limits, is run at once.
 pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     let is_reply = post.reply_to.is_some() && post.agent.is_some();
     room.review.inbox.add(post, is_reply, room.moment(ctx.now));
@@ -34,7 +34,7 @@ pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     }
 }
 
-/// Mentions that waited for their turn run, or wait for our person now.
+/// Mentions that waited for their turn run, or wait for the person now.
 pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
     let waiting: Vec<u32> = room
         .review
@@ -75,7 +75,7 @@ fn hold(room: &mut Room, post: &Post, why: Hold) {
     }
 }
 
-/// The agent that may answer a mention without our person; else why it waits.
+/// The agent that may answer a mention without the person; else why it waits.
 fn may_run_alone(room: &Room, post: &Post) -> Result<String, Hold> {
     if room.settings.mode != Mode::Auto {
         return Err(Hold::Manual);
@@ -91,7 +91,7 @@ fn may_run_alone(room: &Room, post: &Post) -> Result<String, Hold> {
 fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
     let agent = room.settings.default_agent().ok_or("no agent is configured")?;
     if let Some(reach) = room.settings.unconfirmed.get(&agent) {
-        return Err(format!("{agent} {reach}, which was not allowed yet"));
+        return Err(format!("{agent} {reach}, which you have not allowed yet"));
     }
     identity::vouched_for(room, post)?;
     let risks = risk::of(&post.text, post.hidden);

@@ -10,7 +10,6 @@ use crate::core::{
     auto::budget::{Budget, BudgetUse, Used},
 };
 
-/// Auto mode's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Answers of ours in a row in one thread, and the highest `hop` of a message that is answered.
@@ -57,9 +56,7 @@ struct Answer {
 /// A message that auto mode could answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Its thread.
     pub thread: &'a str,
-    /// Who sent it.
     pub member: &'a str,
     /// The agent that would answer.
     pub agent: &'a str,
@@ -184,7 +181,7 @@ impl Guard {
         });
     }
 
-    /// Our own person spoke or decided in a thread: its count begins anew. Rates and budgets do not.
+    /// Our own person spoke or decided in a thread: its count begins again. Rates and budgets do not.
     /// Returns whether there was a count.
     pub(in crate::core) fn person_spoke(&mut self, thread: &str) -> bool {
         self.in_a_row.remove(thread).is_some()

@@ -20,7 +20,7 @@ pub fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
             // `@alice,bob`: meant for two, and not for everybody to read.
             if behind.starts_with(',') && is_name(name) {
                 return Err(format!(
-                    "Write @{name} @NAME for several, or a space behind the comma."
+                    "Write @{name} @NAME for several, or a space after the comma."
                 ));
             }
             // An address of another kind, such as a package name: just text.
@@ -30,9 +30,9 @@ pub fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
             return Err(match name {
                 "" => "A name follows the @, as in @bob.".to_owned(),
                 "all" | "everyone" | "here" => {
-                    format!("@{name} is nobody: write without a name to tell everyone.")
+                    format!("@{name} is not a member: write without a name to tell everyone.")
                 }
-                _ => format!("@{name} is no name: 1 to 32 of a-z, 0-9, _ and -."),
+                _ => format!("@{name} is not a name: 1 to 32 of a-z, 0-9, _ and -."),
             });
         }
         names.push(name.to_owned());

@@ -1,4 +1,4 @@
-//! What several members whom our person has asked at once have answered: one card below the question.
+//! What several members whom the person has asked at once have answered: one card below the question.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,6 @@ pub(in crate::core) struct GroupAnswers(HashMap<(String, String), u32>);
 /// One of those who were asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipient<'a> {
-    /// Who.
     pub name: &'a str,
     /// How far the question has come there, and why; none before it has arrived.
     pub state: Option<(ReceiptState, &'a str)>,
@@ -25,12 +24,10 @@ pub struct Recipient<'a> {
     pub absent: bool,
     /// What an agent of theirs is doing, while it works on it.
     pub doing: Option<Activity>,
-    /// The answer.
     pub answer: Option<&'a Post>,
 }
 
 impl Recipient<'_> {
-    /// Whether it has answered.
     pub fn has_answered(&self) -> bool {
         self.answer.is_some() || matches!(self.state, Some((ReceiptState::Answered, _)))
     }

@@ -11,17 +11,9 @@ use crate::core::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::core) enum KeyChange {
     /// It is seen for the first time, and remembered.
-    First {
-        /// The name.
-        name: String,
-        /// Its key.
-        key: String,
-    },
+    First { name: String, key: String },
     /// Another one, or none, has come in the place of the one that is known.
-    Changed {
-        /// The name.
-        name: String,
-    },
+    Changed { name: String },
 }
 
 /// What the relay says that it does for names.
@@ -33,7 +25,7 @@ pub(in crate::core) struct Features {
     pub to_keys: bool,
 }
 
-/// Keeps what was seen for the first time, and tells our person what has changed.
+/// Keeps what was seen for the first time, and tells the person what has changed.
 pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mut Ctx) {
     for one in news {
         match one {
@@ -43,8 +35,7 @@ pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mu
             KeyChange::Changed { name } => {
                 room.chat.timeline.note(
                         format!(
-                            "{name} has come with another key than before: perhaps somebody else. What waits for \
-                             {name} is held back. Ask {name} in another way, and type /trust {name} if it is right."
+                            "{name} joined with a different key: perhaps somebody else. Messages for {name} are held. Check with {name} another way, then type /trust {name}."
                         ),
                         ctx.now,
                     );
@@ -80,17 +71,15 @@ pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -
         == Look::Other
 }
 
-/// Whether auto mode may answer a message: its sender's name and key are trusted by our person. Else why not.
+/// Whether auto mode may answer a message: its sender's name and key are trusted by the person. Else why not.
 pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), String> {
     let name = &post.from;
     let key = post.from_key.as_deref();
     if post.doubt.is_some() || room.chat.members.is_doubtful(name) {
-        return Err(format!("{name} has come with another key than before"));
+        return Err(format!("{name} joined with a different key"));
     }
     if !room.chat.features.from_key && room.chat.members.get(name).is_none() {
-        return Err(format!(
-            "{name} has left, so nothing shows that it was the member who is known"
-        ));
+        return Err(format!("{name} has left, so its key cannot be checked"));
     }
     match room.chat.members.pins.is_trusted(name, key) {
         true => Ok(()),
@@ -98,7 +87,7 @@ pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), Strin
     }
 }
 
-/// Our person has accepted a mention: auto mode may answer its sender from now on, until the key changes; one without
+/// The person has accepted a mention: auto mode may answer its sender from now on, until the key changes; one without
 /// a key, until it leaves.
 pub(in crate::core) fn accepted_from(room: &mut Room, number: u32, ctx: &mut Ctx) {
     let Some(post) = room.chat.timeline.post_numbered(number) else {
@@ -138,7 +127,7 @@ pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<Strin
     });
 }
 
-/// Our person trusts a name: takes the key that it has now as its own, and lets auto mode answer it; or says
+/// The person trusts a name: takes the key that it has now as its own, and lets auto mode answer it; or says
 /// yes to what an agent of theirs reaches. Fails where there is nothing to trust.
 pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Result<Reply, String> {
     if !room.chat.members.is_doubtful(name)
@@ -149,7 +138,7 @@ pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Resu
         });
         return Ok(Reply::Text(format!("Allowed: {name} {reach}.")));
     }
-    let (name, key) = who_is(room, name).ok_or_else(|| format!("{name} is not here."))?;
+    let (name, key) = who_is(room, name).ok_or_else(|| format!("{name} is offline."))?;
     let doubtful = room.chat.members.pins.is_other(&name, key.as_deref());
     if !doubtful && room.chat.members.pins.is_trusted(&name, key.as_deref()) {
         return Err(format!("{name} is trusted already."));
@@ -200,7 +189,7 @@ pub(in crate::core) fn keys_of(room: &Room, to: &[String]) -> std::collections::
     to.iter().filter_map(known).collect()
 }
 
-/// Our person speaks with those whom a message of ours addresses.
+/// The person speaks with those whom a message of ours addresses.
 pub(in crate::core) fn speaks_with(room: &mut Room, outgoing: &Outgoing) {
     if outgoing.is_chat() {
         outgoing

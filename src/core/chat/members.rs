@@ -16,7 +16,6 @@ use crate::{
     text,
 };
 
-/// Everybody in the room.
 #[derive(Debug, Default)]
 pub struct Members {
     list: Vec<RoomMember>,
@@ -32,24 +31,17 @@ pub struct Members {
 /// started again sees everybody come.
 const RETURNING: Millis = 120_000;
 
-/// A member, cleaned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomMember {
-    /// The name.
     pub name: String,
-    /// Proof of who it is, where there is one.
+    /// Proof of who it is, if there is one.
     pub key: Option<String>,
-    /// It came with another key than the name is known by, or with none, and our person has not agreed.
+    /// It came with another key than the name is known by, or with none, and the person has not agreed.
     pub doubtful: bool,
-    /// Connected or away.
     pub status: Status,
-    /// Names of its agents.
     pub agents: Vec<String>,
-    /// How they answer.
     pub mode: Mode,
-    /// Program and version.
     pub client: String,
-    /// A word about itself.
     pub note: String,
     /// The protocol version that it speaks.
     pub v: u32,
@@ -80,7 +72,6 @@ impl RoomMember {
 }
 
 impl Members {
-    /// Everybody, sorted by name.
     pub fn list(&self) -> &[RoomMember] {
         &self.list
     }
@@ -158,7 +149,7 @@ impl Members {
         }
     }
 
-    /// Our person trusts a name with this key, or without one: it is known by that from now on. Returns whether it
+    /// The person trusts a name with this key, or without one: it is known by that from now on. Returns whether it
     /// was known by another key before.
     pub(in crate::core) fn trust(&mut self, name: &str, key: Option<String>) -> bool {
         let changed = self.pins.is_other(name, key.as_deref());

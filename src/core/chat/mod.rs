@@ -78,7 +78,6 @@ impl ChatState {
         &self.relay
     }
 
-    /// Everybody in the room.
     pub fn members(&self) -> &Members {
         &self.members
     }
@@ -88,7 +87,6 @@ impl ChatState {
         &self.timeline
     }
 
-    /// Which messages belong together.
     pub fn threads(&self) -> &Threads {
         &self.threads
     }

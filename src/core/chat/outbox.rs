@@ -14,20 +14,14 @@ use crate::{
     text,
 };
 
-/// A message of ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outgoing {
-    /// Its id.
     pub id: String,
-    /// Who is addressed.
     pub to: Vec<String>,
-    /// Only they see it.
     pub only: bool,
     /// The thread that it belongs to.
     pub thread: Option<String>,
-    /// What is said.
     pub body: Body,
-    /// When it was written.
     pub written: Millis,
     /// The same by the steady clock.
     #[serde(default)]
@@ -41,7 +35,6 @@ pub struct Outgoing {
     /// It is safely on disk.
     #[serde(skip)]
     pub kept: bool,
-    /// The relay has it.
     #[serde(skip)]
     pub acked: bool,
     /// Of the addressed, who was not there.
@@ -50,7 +43,6 @@ pub struct Outgoing {
     /// How far it has come with each addressee that told, and why.
     #[serde(skip)]
     pub receipts: BTreeMap<String, (ReceiptState, String)>,
-    /// It was given up.
     #[serde(skip)]
     pub failed: Option<String>,
 }
@@ -68,11 +60,9 @@ pub enum DeliveryStatus {
     Sent,
     /// It waits for members who are not there.
     Absent(Vec<String>),
-    /// With all addressees.
     Delivered,
-    /// An addressee told how it goes: with the name, and the reason where there is one.
+    /// An addressee told how it goes: with the name, and the reason if there is one.
     Told(String, ReceiptState, String),
-    /// It was given up.
     Failed(String),
 }
 
@@ -153,7 +143,6 @@ impl Outgoing {
         self.failed.is_none() && (!self.acked || self.to.iter().any(|name| self.waits_for(name)))
     }
 
-    /// What became of it.
     pub fn fate(&self, connection: &Connection) -> DeliveryStatus {
         if let Some(why) = &self.failed {
             return DeliveryStatus::Failed(why.clone());
@@ -205,7 +194,6 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// One message.
     pub fn get(&self, id: &str) -> Option<&Outgoing> {
         self.by_id.get(id)
     }

@@ -1,11 +1,11 @@
 //! The key that each name is known by, and whom auto mode may answer.
 //!
-//! Bounded: the keys of all names that our person has spoken with are kept, and of the others those of the
+//! Bounded: the keys of all names that the person has spoken with are kept, and of the others those of the
 //! [`NAMES`] that were seen last. A name beyond that is new again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Names that our person has never spoken with, and whose keys are remembered all the same.
+/// Names that the person has never spoken with, and whose keys are remembered anyway.
 pub(in crate::core) const NAMES: usize = 10_000;
 
 /// See the [module](self).
@@ -13,16 +13,15 @@ pub(in crate::core) const NAMES: usize = 10_000;
 pub(in crate::core) struct Pins {
     /// By name in lower case.
     by_name: HashMap<String, Pin>,
-    /// Names that our person has spoken with, in lower case: as many as a person can speak with.
+    /// Names that the person has spoken with, in lower case: as many as a person can speak with.
     spoken_with: HashSet<String>,
     /// All other names, the one that was seen longest ago first.
     by_age: BTreeMap<u64, String>,
-    /// Counts what is seen.
     clock: u64,
-    /// Names without a key of which our person has accepted something: trusted as long as they are seen to stay, since
+    /// Names without a key of which the person has accepted something: trusted as long as they are seen to stay, since
     /// anybody can take such a name after that.
     trusted_here: HashSet<String>,
-    /// The key, or that there was none, with which a name is trusted; only our person adds to it.
+    /// The key, or that there was none, with which a name is trusted; only the person adds to it.
     trusted: HashMap<String, Option<String>>,
 }
 
@@ -105,7 +104,7 @@ impl Pins {
         }
     }
 
-    /// Our person has spoken with a name: its key is kept.
+    /// The person has spoken with a name: its key is kept.
     pub fn spoke_with(&mut self, name: &str) {
         let name = name.to_ascii_lowercase();
         if let Some(pin) = self.by_name.get(&name) {
@@ -114,12 +113,12 @@ impl Pins {
         self.spoken_with.insert(name);
     }
 
-    /// Our person trusts a name with this key, or without one.
+    /// The person trusts a name with this key, or without one.
     pub fn trust(&mut self, name: &str, key: Option<String>) {
         self.trusted.insert(name.to_ascii_lowercase(), key);
     }
 
-    /// Whether our person trusts a name with this key.
+    /// Whether the person trusts a name with this key.
     pub fn is_trusted(&self, name: &str, key: Option<&str>) -> bool {
         let name = name.to_ascii_lowercase();
         let trusted = self.trusted.get(&name);
@@ -127,7 +126,7 @@ impl Pins {
             || key.is_none() && self.trusted_here.contains(&name)
     }
 
-    /// Our person has accepted something of a name without a key.
+    /// The person has accepted something of a name without a key.
     pub fn trust_while_here(&mut self, name: &str) {
         self.trusted_here.insert(name.to_ascii_lowercase());
     }

@@ -96,7 +96,7 @@ pub(in crate::core) fn connection_changed(room: &mut Room, connection: Connectio
         }
         room.chat
             .timeline
-            .note(format!("{sentence}. The old name is tried again by itself."), now);
+            .note(format!("{sentence}. Still trying the old name."), now);
     }
     room.connection = connection;
     room.chat.partials = PartialAnswers::default();
@@ -243,7 +243,7 @@ fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
     let newest = room.chat.timeline.newest();
     let mut after = Ctx::new(ctx.now);
     apply_message(room, &message, &mut after);
-    // Its number is known by ctx.now; what follows from it comes after it all the same.
+    // Its number is known by ctx.now; what follows from it comes after it anyway.
     let number = Some(newest + 1).filter(|number| *number <= room.chat.timeline.newest());
     ctx.record(audit::Entry::In { number, message }, record);
     ctx.append(after);
@@ -355,7 +355,7 @@ fn asks_us(room: &Room, message: &Message, chat: &Chat) -> bool {
             .reply_to
             .as_ref()
             .is_some_and(|id| room.chat.outbox.get(id).is_none());
-        // A version 1 agent on a thread that our person opened has answered.
+        // A version 1 agent on a thread that the person opened has answered.
         let plain = room
             .chat
             .members
@@ -393,7 +393,7 @@ pub(in crate::core) fn tell(
     reason: String,
     ctx: &mut Ctx,
 ) {
-    // What our person asked of their own agent they see.
+    // What the person asked of their own agent they see.
     if room.is_me(to) {
         return;
     }
@@ -466,7 +466,7 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
         .outbox
         .stale(room.clock.steady, room.settings.give_up_after)
     {
-        give_up(room, &id, "never arrived", ctx);
+        give_up(room, &id, "not received", ctx);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use crate::core::review::inbox::Key;
 
 /// Every message that came, by a hash of its sender and id. Both are chosen by senders, so the hash is keyed
-/// anew at each start: nobody can choose two that meet, and by chance none do in 2^64 messages.
+/// again at each start: nobody can choose two that meet, and by chance none do in 2^64 messages.
 #[derive(Debug, Default)]
 pub(in crate::core) struct SeenIds {
     seen: HashSet<u128>,

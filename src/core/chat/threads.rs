@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Millis, Post};
 
-/// Who sees something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
@@ -84,7 +83,6 @@ impl Audience {
     }
 }
 
-/// Messages that belong together.
 #[derive(Debug, Clone)]
 pub struct Thread {
     /// Its number here: `t3` is what people type.
@@ -103,7 +101,6 @@ pub struct Thread {
     pub newest: Millis,
 }
 
-/// All threads.
 #[derive(Debug, Default)]
 pub struct Threads {
     /// Where each stands in the list.

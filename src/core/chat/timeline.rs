@@ -26,27 +26,20 @@ pub struct Timeline {
 pub struct Entry {
     /// When, in milliseconds since the Unix epoch.
     pub at: Millis,
-    /// What.
     pub what: What,
 }
 
-/// What an entry tells.
 #[derive(Debug, Clone)]
 pub enum What {
-    /// A message.
     Post(Box<Post>),
-    /// Somebody came or went.
     Presence {
-        /// Who.
         name: String,
-        /// What happened.
         event: PresenceEvent,
     },
     /// Something that only this program says, to its own person.
     Note(String),
 }
 
-/// A message, cleaned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Post {
     /// Its number here: `m12` is what people type.
@@ -59,13 +52,10 @@ pub struct Post {
     pub origin: Origin,
     /// The agent's name, where one speaks.
     pub agent: Option<String>,
-    /// Who is addressed.
     pub to: Vec<String>,
-    /// Only they see it.
     pub only: bool,
     /// The thread that it belongs to; its own id where it begins one.
     pub thread: String,
-    /// The words.
     pub text: String,
     /// Invisible characters that were taken out.
     pub hidden: usize,
@@ -75,13 +65,11 @@ pub struct Post {
     pub hop: u32,
     /// The message that it answers.
     pub reply_to: Option<String>,
-    /// What the answer took.
     pub usage: Option<Usage>,
     /// The person who changed an agent's words.
     pub edited_by: Option<String>,
     /// The numbers of the files that it offers.
     pub files: Vec<u32>,
-    /// We sent it.
     pub mine: bool,
     /// The sender's key, where it has one and the relay tells it.
     pub from_key: Option<String>,
@@ -200,7 +188,6 @@ impl Post {
         }
     }
 
-    /// Who said it.
     pub fn speaker(&self) -> Speaker {
         let agent = match self.origin {
             Origin::Human => None,
@@ -214,7 +201,6 @@ impl Post {
 }
 
 impl Timeline {
-    /// All entries, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -244,7 +230,7 @@ impl Timeline {
         self.posts.get(at).map(|place| *place as usize)
     }
 
-    /// The newest message's number; 0 where there is none.
+    /// The newest message's number; 0 if there is none.
     pub fn newest(&self) -> u32 {
         self.posts.len() as u32
     }

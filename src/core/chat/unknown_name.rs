@@ -14,7 +14,6 @@ const NEAR: usize = 2;
 /// A name that nobody here has or had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownNames {
-    /// The name.
     pub name: String,
     /// Those that it may have been meant for, the nearest first.
     pub near: Vec<String>,

@@ -33,11 +33,8 @@ pub struct Offers {
 pub struct Offer {
     /// `f12` is what people type.
     pub number: u32,
-    /// Who offers it.
     pub from: String,
-    /// The message's number.
     pub post: u32,
-    /// A safe name.
     pub name: String,
     /// Its size in bytes, as announced; 0 until one of ours was read.
     pub size: u64,
@@ -47,7 +44,6 @@ pub struct Offer {
     pub(super) key: Key,
     /// The sender's id for it; any string.
     pub(super) file: String,
-    /// As announced.
     pub(super) sha256: Option<String>,
 }
 
@@ -56,7 +52,6 @@ pub struct Offer {
 pub enum Side {
     /// It is offered to us.
     Theirs(Fetch),
-    /// We offer it.
     Mine(OwnFile),
     /// It is for others, or was offered by us at another place.
     Others,
@@ -67,7 +62,6 @@ pub enum Side {
 pub struct Fetch {
     /// How far it has come.
     pub stage: Stage,
-    /// Our person wants it.
     pub accepted: bool,
     /// Its sender (version 1) sends it without being asked; it is kept aside until it is accepted.
     pub pushed: bool,
@@ -76,25 +70,22 @@ pub struct Fetch {
 /// How far a file that comes has come.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
-    /// It waits for our person.
+    /// It waits for the person.
     Offered,
-    /// The disk makes ready.
     Preparing,
     /// It was asked for from this byte on; the sender has not begun.
     Asked(u64),
-    /// It comes.
     Moving(Progress),
-    /// All of it is here, and waits for our person.
+    /// All of it is here, and waits for the person.
     Aside,
     /// It is here, and lies there.
     Done(std::path::PathBuf),
-    /// Our person does not want it.
+    /// The person does not want it.
     Declined,
     /// It will not come: why.
     Failed(String),
 }
 
-/// A file of ours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnFile {
     /// The file as it was when it was read; its hash is empty until then.
@@ -103,16 +94,14 @@ pub struct OwnFile {
     pub receivers: Vec<Receiver>,
     /// How much of it was read for its hash, in bytes; `None` when that is done.
     pub reading: Option<u64>,
-    /// Our person has taken it back.
+    /// The person has taken it back.
     pub withdrawn: bool,
 }
 
 /// One who has asked for a file of ours, or does not want it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receiver {
-    /// Their name.
     pub name: String,
-    /// How far it is.
     pub stage: UploadState,
     /// All of it has gone once: what fails later, such as an answer to an old wish, takes nothing from that.
     pub(super) has_it: bool,
@@ -121,7 +110,6 @@ pub struct Receiver {
 /// How far a file of ours is with one receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UploadState {
-    /// It goes.
     Moving(Progress),
     /// The connection was cut; the receiver asks again when it is back.
     Cut(u64),
@@ -147,11 +135,10 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileOutcome {
-    /// Our person wants it.
     Accepted,
-    /// All of it is here, and waits for our person.
+    /// All of it is here, and waits for the person.
     Aside,
-    /// Our person does not want it.
+    /// The person does not want it.
     Declined,
     /// It is here, and lies there.
     Done(#[serde(with = "crate::text::path_serde")] std::path::PathBuf),
@@ -168,7 +155,6 @@ impl Progress {
         Self { have, rate: 0.0, at }
     }
 
-    /// So far now.
     pub(super) fn moved(&mut self, have: u64, now: Millis) {
         let passed = now.saturating_sub(self.at);
         if passed > 0 {
@@ -303,12 +289,11 @@ impl OwnFile {
 }
 
 impl Offers {
-    /// All, oldest first.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &Offer> {
         self.list.iter()
     }
 
-    /// Those that move, and those that wait for our person.
+    /// Those that move, and those that wait for the person.
     pub fn open(&self) -> impl DoubleEndedIterator<Item = &Offer> {
         self.list.iter().filter(|offer| {
             offer.is_moving()
@@ -353,7 +338,7 @@ impl Offers {
         self.list.iter().filter(move |offer| offer.key == *key)
     }
 
-    /// Bytes of pushed files that wait for our person or are coming to be.
+    /// Bytes of pushed files that wait for the person or are coming to be.
     pub(super) fn aside(&self) -> u64 {
         let waits = |fetch: &Fetch| {
             fetch.pushed && !fetch.accepted && matches!(fetch.stage, Stage::Aside | Stage::Moving(_))
@@ -385,7 +370,7 @@ impl Offer {
             },
             Side::Mine(mine) => {
                 if mine.withdrawn {
-                    return "taken back".to_owned();
+                    return "withdrawn".to_owned();
                 }
                 if let Some(read) = mine.reading {
                     return format!("is read, {}", crate::text::bytes(read));

@@ -11,7 +11,6 @@ use crate::text::path_serde;
 /// A file of ours, as it was when it was offered: who changes it later does not send something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// Where it lies.
     #[serde(with = "path_serde")]
     pub path: PathBuf,
     /// Its size in bytes.
@@ -27,7 +26,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// A file that our person named, and that is still to be read.
+    /// A file that the person named, and that is still to be read.
     pub fn unread(path: PathBuf) -> Self {
         Self {
             path,
@@ -46,7 +45,6 @@ pub struct AgentFile {
     /// The agent's folder, absolute and without links when the file was named.
     #[serde(with = "path_serde")]
     pub(crate) folder: PathBuf,
-    /// The path beneath it.
     #[serde(with = "path_serde")]
     pub(crate) name: PathBuf,
 }
@@ -111,7 +109,6 @@ pub struct Identity {
 pub struct CheckedFile(pub(crate) Source);
 
 impl CheckedFile {
-    /// What is sent.
     pub fn source(&self) -> &Source {
         &self.0
     }

@@ -15,7 +15,6 @@ pub struct TransferId {
     pub to: Option<String>,
 }
 
-/// What a transfer tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransferEvent {
     /// A file of ours is read: it can be offered.
@@ -42,14 +41,12 @@ pub enum TransferEvent {
         /// Bytes.
         have: u64,
     },
-    /// It cannot go on.
     Failed(String),
 }
 
 /// A file to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
-    /// Its safe name.
     pub name: String,
     /// Its size in bytes, as announced.
     pub size: u64,
@@ -57,7 +54,7 @@ pub struct Download {
     pub sha256: Option<String>,
     /// What tells its `.part` from others: 16 hex digits.
     pub tag: String,
-    /// Our person has accepted it: it gets its final name when it is whole.
+    /// The person has accepted it: it gets its final name when it is whole.
     pub accepted: bool,
     /// All of it was here already, kept aside, when the program ended.
     pub whole: bool,
@@ -72,7 +69,6 @@ pub struct Upload {
     pub source: Source,
     /// The file's id in the message that offered it.
     pub file: String,
-    /// The receiver.
     pub to: String,
     /// Where in the file to begin.
     pub offset: u64,
@@ -87,12 +83,11 @@ pub enum TransferOrder {
     Fetch(Download),
     /// Take what comes on a stream for a file that was made ready.
     Take {
-        /// The stream.
         stream: Uuid,
         /// Where in the file it begins.
         offset: u64,
     },
-    /// Our person has accepted a file that is kept aside, or is coming to be.
+    /// The person has accepted a file that is kept aside, or is coming to be.
     Keep,
     /// Send a file of ours.
     Give(Upload),

@@ -1,4 +1,4 @@
-//! Files that go with a draft: what their names tell, and what was found when they were looked through.
+//! Files that go with a draft: what their names tell, and what was found when they were searched.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::{
     text::{bytes, clean, clean_line},
 };
 
-/// Files up to this size, in bytes, are looked through.
+/// Files up to this size, in bytes, are searched.
 pub const LOOKED_THROUGH: u64 = 8 << 20;
 /// So many places of one file are told; who has seen those needs no more.
 const PLACES: usize = 20;
@@ -28,9 +28,8 @@ const WARNED: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Attachment {
-    /// Where it lies.
     pub file: AgentFile,
-    /// What it turned out to be; none while it is still looked through.
+    /// What it turned out to be; none while it is still searched.
     pub looked: Option<ScanResult>,
 }
 
@@ -54,7 +53,7 @@ impl From<Written> for Attachment {
     }
 }
 
-/// A file that was looked through, or why it was not.
+/// A file that was searched, or why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScanResult {
     /// The file that was read whole: this one is sent, or none. Without it the draft cannot be accepted.
@@ -84,7 +83,7 @@ impl ScanResult {
         let checked = Some(checked);
         // No text has a NUL; one that is not UTF-8 may still hold what its issuer wrote in ASCII.
         if bytes.contains(&0) {
-            let not_through = Some("it is no text".to_owned());
+            let not_through = Some("it is not text".to_owned());
             return Self {
                 checked,
                 not_through,
@@ -117,7 +116,7 @@ impl ScanResult {
         }
     }
 
-    /// One that is too large to be looked through; all of it was read all the same.
+    /// One that is too large to be searched; all of it was read anyway.
     pub fn too_large(checked: CheckedFile) -> Self {
         Self {
             checked: Some(checked),
@@ -136,7 +135,7 @@ impl ScanResult {
 }
 
 impl Attachment {
-    /// A file that is still to be looked through.
+    /// A file that is still to be searched.
     pub(in crate::core) fn new(file: AgentFile) -> Self {
         Self { file, looked: None }
     }
@@ -148,11 +147,11 @@ impl Attachment {
         clean_line(&name.to_string_lossy(), 200)
     }
 
-    /// Which it is, and whether it was looked through, in words.
+    /// Which it is, and whether it was searched, in words.
     pub fn in_words(&self) -> String {
         let path = clean_line(&self.file.path().to_string_lossy(), 200);
         match &self.looked {
-            None => format!("{path} (being looked through)"),
+            None => format!("{path} (being searched)"),
             Some(ScanResult {
                 checked: None,
                 not_through: why,
@@ -164,7 +163,7 @@ impl Attachment {
             Some(ScanResult {
                 not_through: Some(why),
                 ..
-            }) => format!("{path} (not looked through: {why})"),
+            }) => format!("{path} (not searched: {why})"),
             Some(_) => path,
         }
     }
@@ -185,7 +184,7 @@ impl Attachment {
             .take(WARNED)
             .map(|one| format!("{name} line {} {}", one.line, secrets::what_in_words(&one.what)));
         let more = found.len().checked_sub(WARNED + 1);
-        let more = more.map(|_| format!("{name} has more such places"));
+        let more = more.map(|_| format!("{name} has more of them"));
         named
             .into_iter()
             .chain(in_name)
@@ -225,7 +224,7 @@ impl Attachment {
 }
 
 impl Room {
-    /// Whether a decision has not to wait for files to be looked through.
+    /// Whether a decision has not to wait for files to be searched.
     pub fn may_leave(&self, intent: &Intent) -> bool {
         match intent {
             Intent::Accept { target, .. } => {
@@ -236,7 +235,7 @@ impl Room {
         }
     }
 
-    /// Files of drafts that are not any more what was looked through are looked through anew: whose, in words.
+    /// Files of drafts that are no longer what was searched are searched again: whose, in words.
     pub fn look_again(
         &mut self,
         target: crate::core::Target,
@@ -271,7 +270,7 @@ impl Room {
     }
 }
 
-/// Has the files of a draft looked through. `brought` is what its agent has got from outside of its folder.
+/// Has the files of a draft searched. `brought` is what its agent has got from outside of its folder.
 pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, ctx: &mut Ctx) {
     let Some(ItemKind::Draft(draft)) = room
         .review
@@ -291,7 +290,7 @@ pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, c
     }
 }
 
-/// The files of a draft were looked through, in its order.
+/// The files of a draft were searched, in its order.
 pub(in crate::core) fn looked(room: &mut Room, number: u32, looked: Vec<ScanResult>, ctx: &mut Ctx) {
     let id = ItemId::Draft(number);
     let Some(draft) = room.review.inbox.draft_mut(id) else {
@@ -338,7 +337,7 @@ pub(in crate::core) fn look_through_the_rest(room: &mut Room, ctx: &mut Ctx) {
     }
 }
 
-/// The first file of a draft that is not yet looked through.
+/// The first file of a draft that is not yet searched.
 fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
     match room.review.inbox.get(id).map(|item| &item.matter) {
         Some(ItemKind::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
@@ -346,11 +345,11 @@ fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
     }
 }
 
-/// A draft may leave when its files were looked through, and could be read. Fails, with a sentence, before.
+/// A draft may leave when its files were searched, and could be read. Fails, with a sentence, before.
 pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), String> {
     if let Some(file) = not_yet(room, id) {
         return Err(format!(
-            "{} of {id} is still being looked through: wait a moment, and accept it then.",
+            "{} of {id} is still being searched. Wait a moment, then accept it.",
             file.name()
         ));
     }
@@ -427,12 +426,12 @@ mod tests {
     #[test]
     fn what_is_no_text_is_said_to_be_none() {
         let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
-        assert_eq!(through(picture).not_through.as_deref(), Some("it is no text"));
+        assert_eq!(through(picture).not_through.as_deref(), Some("it is not text"));
         let file = Attachment {
             file: "/w/a.png".into(),
             looked: Some(through(picture)),
         };
-        assert_eq!(file.in_words(), "/w/a.png (not looked through: it is no text)");
+        assert_eq!(file.in_words(), "/w/a.png (not searched: it is not text)");
         assert!(file.warnings().is_empty());
     }
 
@@ -448,7 +447,7 @@ mod tests {
             ".env line 1 looks like a GitHub token",
             ".env line 2 looks like a GitHub token",
             ".env line 3 looks like a GitHub token",
-            ".env has more such places",
+            ".env has more of them",
         ];
         assert_eq!(file.warnings(), expected);
     }

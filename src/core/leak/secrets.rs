@@ -38,9 +38,9 @@ pub(in crate::core) fn what_in_words(what: &str) -> String {
     }
 }
 
-/// What is called so stands in something that a tool brought from outside.
+/// Kind of a finding: text that a tool brought from outside.
 pub(in crate::core) const OUTSIDE: &str = "text from outside";
-/// A text is called so where there are no rules to look at it with.
+/// Kind of a finding: the rules could not be loaded, so the text was not checked.
 const UNCHECKED: &str = "unchecked text";
 /// A secret of this very session.
 const OWN_TOKEN: &str = "this room's token";

@@ -24,19 +24,16 @@ use crate::core::{
 pub enum Entry {
     /// The program has opened the room.
     Opened {
-        /// Program and version.
         program: String,
-        /// What of this log had to be mended first.
+        /// What of this log had to be corrected first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         repairs: Vec<String>,
     },
     /// Lines of this log are missing, or are others than were written: noticed at a start, and a problem of the log
     /// from then on.
     Gap {
-        /// What was noticed.
         what: String,
     },
-    /// A message came.
     In {
         /// Its number on the screen, where it is shown: `m12`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,16 +46,12 @@ pub enum Entry {
         /// Its number on the screen, where it is shown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         number: Option<u32>,
-        /// Its id.
         id: String,
-        /// Who is addressed.
         to: Vec<String>,
-        /// Only they see it.
         only: bool,
-        /// Its thread.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<String>,
-        /// What is said. What looks like a secret in the words of an agent is left out.
+        /// What is said. What looks like a secret with the text of an agent is left out.
         body: Body,
         /// The SHA-256 of the whole body as JSON, in hex, where something was left out of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,18 +59,12 @@ pub enum Entry {
     },
     /// A message of ours was given up.
     GaveUp {
-        /// Its id.
         id: String,
-        /// Why.
         why: String,
     },
-    /// Something was decided.
     Decided(Box<Decided>),
-    /// The mode was changed.
     Mode {
-        /// The new one.
         mode: nexscope_relay::protocol::Mode,
-        /// By whom.
         by: By,
     },
     /// An answer waits as a draft.
@@ -87,15 +74,12 @@ pub enum Entry {
         /// The run that made it; none for what an agent sends unasked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<String>,
-        /// The agent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent: Option<String>,
         /// The id of the message that it answers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answers: Option<String>,
-        /// Who would see it.
         to: Vec<String>,
-        /// Only they.
         only: bool,
         /// Its words. What looks like a secret is left out.
         text: String,
@@ -103,9 +87,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         flags: Vec<Finding>,
     },
-    /// The files of a draft were looked through.
+    /// The files of a draft were searched.
     Looked {
-        /// The draft's item.
         item: String,
         /// The run that made it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,12 +96,10 @@ pub enum Entry {
         /// The id of the message that it answers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answers: Option<String>,
-        /// Each of them.
         files: Vec<AttachedFile>,
     },
     /// Others are shown more of an answer that is being written.
     Shown {
-        /// The run.
         run: String,
         /// The id that its message will have.
         message: String,
@@ -127,11 +108,8 @@ pub enum Entry {
     },
     /// An agent begins to work.
     Began {
-        /// The run.
         run: String,
-        /// The agent.
         agent: String,
-        /// How it is driven.
         kind: String,
         /// The id of the message that it answers.
         answers: String,
@@ -145,34 +123,27 @@ pub enum Entry {
     },
     /// An agent uses a tool.
     Tool {
-        /// The run.
         run: String,
-        /// The tool.
         tool: String,
         /// On what. What looks like a secret is left out.
         what: String,
     },
     /// An agent's wish to use a tool was answered.
     Permission {
-        /// The run.
         run: String,
         /// The request, as the agent numbers it.
         request: String,
         /// Its item, where it has waited: `p4`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<String>,
-        /// The tool.
         tool: String,
         /// What it would do. What looks like a secret is left out.
         what: String,
-        /// The answer.
         answer: String,
         /// Who or what gave it.
         by: By,
     },
-    /// A run is over.
     Ended {
-        /// The run.
         run: String,
         /// `answered`, `failed`, `stopped`, or `interrupted`.
         outcome: String,
@@ -181,12 +152,10 @@ pub enum Entry {
         why: Option<String>,
         /// How long it took, in milliseconds.
         ms: u64,
-        /// Tool calls.
         tools: u32,
         /// What it cost at list price, in US dollars.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usd: Option<f64>,
-        /// Input and output tokens.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tokens: Option<u64>,
     },
@@ -194,23 +163,19 @@ pub enum Entry {
     File {
         /// Its item: `f5`.
         item: String,
-        /// Who offers it.
         from: String,
         /// The id of the message that offers it.
         message: String,
-        /// Its name, made safe.
         name: String,
         /// Its size, in bytes.
         size: u64,
         /// Its SHA-256, in hex: as offered, and checked where it came whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
-        /// What became of it.
         fate: crate::core::FileOutcome,
     },
 }
 
-/// A decision.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Decided {
     /// The item: `m12`, `d3`, `f5`; none for an answer that left without waiting.
@@ -221,7 +186,6 @@ pub struct Decided {
     pub message: Option<String>,
     /// Who or what has decided.
     pub by: By,
-    /// What.
     pub verdict: Verdict,
     /// The run that follows from it, or that it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,13 +204,10 @@ pub struct Decided {
 /// Words before and after a person changed them. What looked like a secret before is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edited {
-    /// As they came.
     pub before: String,
-    /// As they went on.
     pub after: String,
 }
 
-/// Who or what decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -258,27 +219,21 @@ pub enum By {
     Auto,
     /// A setting, or what the person has granted before.
     Setting(String),
-    /// Nobody decided in time.
     Expiry,
     /// A program or an agent on the control socket, which may ask for what is safe.
     Anybody,
 }
 
-/// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Yes.
     Accepted,
     /// Handed to the agent from the timeline.
     HandedOver,
     /// The person asked their own agent.
     Asked,
-    /// No.
     Rejected,
-    /// It may leave.
     Posted,
-    /// It is over, undecided.
     Expired,
 }
 
@@ -295,10 +250,9 @@ pub struct Finding {
     pub sha256: String,
 }
 
-/// A file that would go with a draft, as it was looked through.
+/// A file that would go with a draft, as it was searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachedFile {
-    /// Its name.
     pub name: String,
     /// Its size in bytes, where it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -423,7 +377,6 @@ impl Entry {
             })
     }
 
-    /// A run that begins.
     pub(in crate::core) fn began(run: &Run, kind: &str) -> Self {
         let prompt = Prompt::new(&run.ask);
         Entry::Began {

@@ -32,7 +32,7 @@ impl Room {
         // Programs of runs that are over.
         let mut staying = BTreeSet::new();
         // Messages of which a crash may have kept the receipt from being written: their senders may wait
-        // for it for ever, since nothing makes them ask again.
+        // for it forever, since nothing makes them ask again.
         let mut untold = BTreeSet::new();
         for record in records {
             match &record {
@@ -85,7 +85,7 @@ impl Room {
             if let Some(post) = self.chat.timeline.find(&interrupted.0, &interrupted.1) {
                 self.chat.timeline.note(
                     format!(
-                        "Your agent was interrupted on m{0}. /retry m{0} lets it try again.",
+                        "Your agent was interrupted on m{0}. Type /retry m{0} to run it again.",
                         post.number
                     ),
                     now,

@@ -11,7 +11,7 @@ impl Room {
         match intent {
             Intent::Grant(id) => {
                 let rule = self.review.inbox.get(*id)?.grant_in_words()?;
-                Some(format!("Again allows {rule} for this thread."))
+                Some(format!("Press again to allow {rule} for this thread."))
             }
             Intent::Accept { target, how } => {
                 let ids = self.items(*target).ok()?;
@@ -22,10 +22,10 @@ impl Room {
                         (!words.is_empty()).then(|| format!("{} {}", item.id, words.join(", ")))
                     })
                     .collect();
-                (!doubts.is_empty()).then(|| format!("{}: again posts it all the same.", doubts.join("; ")))
+                (!doubts.is_empty()).then(|| format!("{}. Press again to post it anyway.", doubts.join("; ")))
             }
-            Intent::Reject { reason, .. } => doubt_own_words(self, "The reason", reason, "sends"),
-            Intent::Ask { words } => doubt_own_words(self, "The question", words, "posts"),
+            Intent::Reject { reason, .. } => doubt_own_words(self, "The reason", reason, "send"),
+            Intent::Ask { words } => doubt_own_words(self, "The question", words, "post"),
             _ => None,
         }
     }
@@ -39,7 +39,7 @@ fn doubt_own_words(room: &Room, what: &str, words: &str, does: &str) -> Option<S
         .map(secrets::Flag::in_words)
         .collect();
     found.dedup();
-    (!found.is_empty()).then(|| format!("{what} {}: again {does} it all the same.", found.join(", ")))
+    (!found.is_empty()).then(|| format!("{what} {}. Press again to {does} it anyway.", found.join(", ")))
 }
 
 /// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.

@@ -17,7 +17,7 @@ use crate::core::{
 
 /// Proof that a person decides.
 ///
-/// Only a face with a person before it makes one, from a key that was pressed, and a session that was started with
+/// Only a front end with a person before it makes one, from a key that was pressed, and a session that was started with
 /// `--allow-remote-decisions`, for a program that no agent has started; no path from an agent or the network has
 /// one to give.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub struct AcceptOptions {
 
 impl Room {
     /// Carries out a person's decision on what they were shown. Fails, with a sentence, where there is nothing to
-    /// decide, or where it is not any more what they were shown.
+    /// decide, or where it is no longer what they were shown.
     pub fn decide(
         &mut self,
         decision: Decision,
@@ -101,17 +101,17 @@ impl Room {
             (false, _) => Ok(ids),
             (true, Target::Item(id) | Target::Version(id, _)) => Err(not_waiting(id)),
             (true, Target::Thread(number)) => {
-                Err(format!("Nothing waits in t{number}; /inbox lists what does."))
+                Err(format!("Nothing is pending in t{number}. /inbox lists what is."))
             }
         }
     }
 
-    /// The agent that works on a mention when it is accepted; none where there is none.
+    /// The agent that works on a mention when it is accepted; none if there is none.
     pub fn agent_for(&self, mention: &Mention) -> Option<String> {
         mention.agent.clone().or_else(|| self.settings.default_agent())
     }
 
-    /// Our person has written a message, at the screen: in its thread auto mode counts anew.
+    /// The person has written a message, at the screen: in its thread auto mode counts again.
     pub fn wrote(&mut self, number: u32, by: &Person) -> Vec<Effect> {
         let mut ctx = Ctx::new(0);
         if let Some(thread) = self
@@ -176,7 +176,7 @@ fn accept(
     by: &By,
     ctx: &mut Ctx,
 ) -> Result<Reply, String> {
-    // Nothing is taken where one of them has no agent, or is not yet looked through.
+    // Nothing is taken where one of them has no agent, or is not yet searched.
     let mut agents = Vec::new();
     for id in &ids {
         attachment::is_looked_through(room, *id)?;
@@ -226,7 +226,7 @@ fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, String> {
         return Err(format!("{id} is not for an agent to answer."));
     };
     if agents.len() < 2 {
-        return Err("There is no other agent to choose: config.toml has the agents.".into());
+        return Err("There is no other agent to choose. Agents are set in config.toml.".into());
     }
     let now = room.agent_for(mention);
     let at = agents.iter().position(|name| Some(name) == now.as_ref());
@@ -321,7 +321,7 @@ pub(in crate::core) fn settle(room: &mut Room, key: Key, from: &str, fate: Menti
     receive::tell(room, from, &key, state, why, ctx);
 }
 
-/// Somebody decided or wrote in a thread; where it was our own person, it is counted anew.
+/// Somebody decided or wrote in a thread; where it was our own person, it is counted again.
 pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx: &mut Ctx) {
     if *by != By::Person {
         return;
@@ -349,5 +349,5 @@ pub(in crate::core) fn failed_outgoing(room: &Room, number: u32) -> Option<Outgo
 }
 
 pub(in crate::core) fn not_waiting(id: ItemId) -> String {
-    format!("{id} does not wait for you; /inbox lists what does.")
+    format!("{id} is not pending. /inbox lists what is.")
 }

@@ -1,4 +1,4 @@
-//! Answers that wait for our person before they leave.
+//! Answers that wait for the person before they leave.
 
 use nexscope_relay::protocol::{body::Chat, same_name};
 
@@ -14,7 +14,7 @@ use crate::core::{
 /// What is left free of a frame for what is around an answer, in bytes.
 const ENVELOPE: usize = 8 * 1024;
 
-/// A draft waits for our person. `brought` is what its agent has got from outside of its folder.
+/// A draft waits for the person. `brought` is what its agent has got from outside of its folder.
 pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: String, ctx: &mut Ctx) -> ItemId {
     let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
     let number = room.review.inbox.next_draft();
@@ -63,7 +63,7 @@ pub(in crate::core) fn asks_others(room: &Room, text: &str, to: &[String]) -> Ve
         .collect()
 }
 
-/// Our person lets a draft leave, perhaps in other words.
+/// The person lets a draft leave, perhaps in other words.
 pub(in crate::core) fn post_draft(
     room: &mut Room,
     number: u32,

@@ -1,4 +1,4 @@
-//! The review queue: everything that waits for our person, of whatever kind, in one order.
+//! The review queue: everything that waits for the person, of whatever kind, in one order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -22,15 +22,13 @@ pub(in crate::core) fn key(from: &str, id: &str) -> Key {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MentionOutcome {
-    /// Our person let an agent work on it: the agent's name.
+    /// The person let an agent work on it: the agent's name.
     Accepted(String),
-    /// Our person did not: the reason, may be empty.
+    /// The person did not: the reason, may be empty.
     Rejected(String),
-    /// The agent has answered.
     Answered,
     /// The agent could not: why, as its sender is told.
     Failed(Failure),
-    /// Nobody decided in time.
     Expired,
 }
 
@@ -47,10 +45,8 @@ impl MentionOutcome {
     }
 }
 
-/// Something that was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    /// When.
     pub at: Millis,
     /// The message's sender and id, or for a permission whose agent it is for.
     pub(in crate::core) key: Key,
@@ -82,12 +78,10 @@ impl Inbox {
         now.into_iter().chain(later)
     }
 
-    /// How much waits.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -168,7 +162,6 @@ impl Inbox {
         permissions.map(|item| item.arrived.steady).min()
     }
 
-    /// A mention waits.
     pub(in crate::core) fn add(&mut self, post: &Post, is_reply: bool, arrived: Moment) {
         self.push(Item::of_mention(post, is_reply, arrived));
     }
@@ -326,7 +319,6 @@ impl Inbox {
         self.log.iter()
     }
 
-    /// Remembers a decision.
     pub(in crate::core) fn remember(&mut self, key: Key, what: String, at: Millis) {
         if self.log.len() == DECIDED {
             self.log.pop_front();

@@ -1,4 +1,4 @@
-//! What waits for our person, one by one: mentions, drafts, permissions and files.
+//! What waits for the person, one by one: mentions, drafts, permissions and files.
 
 use std::{fmt, str::FromStr};
 
@@ -56,10 +56,9 @@ impl FromStr for ItemId {
     }
 }
 
-/// Something that waits for our person.
+/// Something that waits for the person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// Its id.
     pub id: ItemId,
     /// Whose words or wish it is.
     pub from: Speaker,
@@ -67,17 +66,15 @@ pub struct Item {
     pub text: String,
     /// The thread that it belongs to.
     pub thread: String,
-    /// When it came.
     pub arrived: Moment,
-    /// Put off by our person.
+    /// Put off by the person.
     pub later: bool,
-    /// Which version it is; the first one is 1. Another one is to be read anew before it is decided.
+    /// Which version it is; the first one is 1. Another one is to be read again before it is decided.
     pub version: u32,
     /// A program or an agent has asked for it to be decided: which.
     pub asked_for: Option<String>,
     /// It does not come from the key that its sender's name is known by.
     pub other_key: bool,
-    /// What it is about.
     pub matter: ItemKind,
 }
 
@@ -94,7 +91,6 @@ pub enum ItemKind {
     File(u32),
 }
 
-/// Why a mention waits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Hold {
     /// For its person, in manual mode.
@@ -122,15 +118,13 @@ impl Hold {
 pub struct Mention {
     /// It answers our own agent, so it is one agent asking another.
     pub is_reply: bool,
-    /// Why it waits.
     pub hold: Hold,
     /// Its sender is told that.
     pub(in crate::core) notify_sender: bool,
-    /// What to beware of.
     pub risks: Vec<Risk>,
     /// The numbers of the files that come with it.
     pub files: Vec<u32>,
-    /// The agent that our person has chosen for it, where it is not the one that answers by default.
+    /// The agent that the person has chosen for it, where it is not the one that answers by default.
     pub agent: Option<String>,
     pub(in crate::core) key: Key,
 }
@@ -138,9 +132,7 @@ pub struct Mention {
 /// An answer of our agent's that waits before it leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
-    /// Who will see it.
     pub to: Vec<String>,
-    /// Only they.
     pub only: bool,
     /// What in it looks like a secret.
     pub flags: Vec<Flag>,
@@ -186,7 +178,6 @@ pub struct Permission {
     pub run: String,
     /// Who asked for that run.
     pub asker: String,
-    /// What it wants.
     pub request: ToolRequest,
 }
 
@@ -225,7 +216,7 @@ impl Item {
 
     /// What a person should look at before deciding, in a few words each.
     pub fn warnings(&self) -> Vec<String> {
-        let other_key = "from another key than before, perhaps somebody else";
+        let other_key = "from a different key than before, perhaps somebody else";
         let mut warnings = self.matter_warnings();
         if self.other_key {
             warnings.insert(0, other_key.to_owned());

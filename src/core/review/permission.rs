@@ -1,4 +1,4 @@
-//! What an agent asks leave for on the way, and what our person says to it.
+//! What an agent asks leave for on the way, and what the person says to it.
 
 use nexscope_relay::protocol::body::Activity;
 
@@ -10,7 +10,7 @@ use crate::core::{
 };
 
 /// An agent asks for a permission: what was granted for the thread is answered at once, all else waits
-/// for our person.
+/// for the person.
 pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: ToolRequest, ctx: &mut Ctx) {
     let Some(run) = room.runs.get_mut(id) else { return };
     if room
@@ -68,7 +68,7 @@ fn permission_entry(
     }
 }
 
-/// A run no longer waits for our person, unless for something else.
+/// A run no longer waits for the person, unless for something else.
 pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let waits = room
         .review
@@ -86,12 +86,12 @@ pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
-/// Our person allows something for the rest of a thread.
+/// The person allows something for the rest of a thread.
 pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
     let item = room.review.inbox.get(id).ok_or_else(|| not_waiting(id))?;
     let ItemKind::Permission(permission) = item.matter.clone() else {
         return Err(format!(
-            "{id} is no permission; only those are granted for a thread."
+            "{id} is not a permission; only those are allowed for a thread."
         ));
     };
     let Some(rule) = permission.request.rule.clone() else {
@@ -129,7 +129,7 @@ pub(in crate::core) fn note_permission(
     });
 }
 
-/// Tells an agent what our person says to its request.
+/// Tells an agent what the person says to its request.
 pub(in crate::core) fn answer_request(
     room: &mut Room,
     permission: &Permission,

@@ -14,9 +14,7 @@ pub enum Risk {
     Outside,
     /// It holds something that looks like a secret.
     Secret,
-    /// It holds links.
     Links,
-    /// It is long.
     Long,
 }
 

@@ -16,19 +16,16 @@ pub enum Intent {
     Accept {
         /// Which item, or all of a thread that was shown.
         target: Target,
-        /// With what.
         how: AcceptOptions,
     },
     /// Refuse it; its sender is told.
     Reject {
         /// Which item, or all of a thread that was shown.
         target: Target,
-        /// Why; may be empty.
         reason: String,
     },
     /// Allow it, and its like, for the rest of the thread.
     Grant(ItemId),
-    /// Snooze it.
     Later(ItemId),
     /// Choose the next agent to work on it when it is accepted.
     NextAgent(ItemId),
@@ -43,7 +40,6 @@ pub enum Intent {
     },
     /// Take the key that a member's name has now as that member's.
     Trust(String),
-    /// Turn auto mode on.
     Auto,
 }
 
@@ -195,7 +191,6 @@ impl Decision {
         Self { intent, shown }
     }
 
-    /// What they want.
     pub fn intent(&self) -> &Intent {
         &self.intent
     }

@@ -126,7 +126,7 @@ pub(in crate::core) fn say_activity(room: &Room, run: &Run, ctx: &mut Ctx) {
 
 fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
     if ending.session_lost && run.ask.resume.is_some() && !run.stopping {
-        return begin_anew(room, run, ctx);
+        return start_over(room, run, ctx);
     }
     room.review.inbox.take_permissions(&run.id, None);
     let outside = outside_of(room, &run, &ending);
@@ -147,11 +147,10 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
             let (agent, post) = (&run.ask.agent, run.post);
             if drafted && failure == Failure::NoAnswer {
                 // What it wrote is the draft, as any that waits for its person.
-                let note =
-                    format!("{agent} gave no answer to m{post}: {why}. What it wrote waits as a draft.");
+                let note = format!("{agent} gave no answer to m{post}: {why}. Its text waits as a draft.");
                 return room.chat.timeline.note(note, ctx.now);
             }
-            let note = format!("{agent} failed on m{post}: {why}. /retry m{post} lets it try again.");
+            let note = format!("{agent} failed on m{post}: {why}. Type /retry m{post} to run it again.");
             room.chat.timeline.note(note, ctx.now);
             ctx.attention(Attention::Failure);
             MentionOutcome::Failed(failure)
@@ -173,7 +172,7 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
 }
 
 /// The session that was to go on is gone: the same ask again, in a new one that is told what was before.
-fn begin_anew(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
+fn start_over(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
     forget_session(room, &run, ctx);
     partial::withdraw(room, &run, ctx);
     run.growing = Shown::default();
@@ -185,7 +184,7 @@ fn begin_anew(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
     }
     run.before = Totals::default();
     run.started = None;
-    run.notice = Some("its earlier session is gone; it begins a new one".into());
+    run.notice = Some("its earlier session is gone; it starts a new one".into());
     room.runs.push(run);
 }
 
@@ -254,7 +253,7 @@ fn answered(
     Some(MentionOutcome::Answered)
 }
 
-/// What a run had written that is no answer waits for its person, who may post it all the same. Whether there is
+/// What a run had written that is no answer waits for its person, who may post it anyway. Whether there is
 /// anything.
 fn keep_unfinished(
     room: &mut Room,

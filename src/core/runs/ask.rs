@@ -25,10 +25,8 @@ impl Approved {
     }
 }
 
-/// Who said something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Speaker {
-    /// The member's name.
     pub member: String,
     /// The member's agent, where it was not the person.
     pub agent: Option<String>,
@@ -47,9 +45,7 @@ impl Speaker {
 /// One thing said earlier in the thread that the agent may know: accepted words of others, or our own side's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// Who said it.
     pub who: Speaker,
-    /// What was said.
     pub text: Approved,
 }
 
@@ -62,11 +58,8 @@ pub struct Ask {
     pub agent: String,
     /// Its person's name in the room.
     pub me: String,
-    /// The room's name.
     pub room: String,
-    /// Who asks.
     pub from: Speaker,
-    /// What they ask.
     pub text: Approved,
     /// What its own person adds: trusted.
     pub instructions: Option<String>,

@@ -1,4 +1,4 @@
-//! What our person gives to their own agent: a message from the room, or a question of their own.
+//! What the person gives to their own agent: a message from the room, or a question of their own.
 
 use nexscope_relay::protocol::body::Chat;
 
@@ -61,7 +61,7 @@ pub(in crate::core) fn run_again(
 ) -> Result<Reply, String> {
     let post = room.chat.timeline.post_numbered(number);
     let failed = post.filter(|post| matches!(room.review.inbox.fate(post), Some(MentionOutcome::Failed(_))));
-    let post = failed.ok_or_else(|| format!("m{number} has not failed. Only what failed runs again."))?;
+    let post = failed.ok_or_else(|| format!("m{number} has not failed. Only failed runs can be retried."))?;
     let how = room
         .review
         .inbox
@@ -91,7 +91,7 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
     Ok(Reply::Nothing)
 }
 
-/// Our person asks their own agent: everybody sees the question, and the answer.
+/// The person asks their own agent: everybody sees the question, and the answer.
 pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
     let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
     let named = agent_named(room, Some(first.to_owned()))
@@ -102,7 +102,7 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
         None => (agent_named(room, None)?, words.trim()),
     };
     if text.is_empty() {
-        return Err("There is nothing to ask yet: write a text behind /ask.".into());
+        return Err("There is nothing to ask yet: write a question after /ask.".into());
     }
     let chat = Chat {
         text: text.to_owned(),
@@ -128,9 +128,7 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
 pub(in crate::core) fn agent_named(room: &Room, name: Option<String>) -> Result<String, String> {
     let agent = agent_called(room, name)?;
     match room.settings.unconfirmed.get(&agent) {
-        Some(reach) => Err(format!(
-            "{agent} {reach}: /trust {agent} allows that, once and for all."
-        )),
+        Some(reach) => Err(format!("{agent} {reach}. Type /trust {agent} to allow that.")),
         None => Ok(agent),
     }
 }

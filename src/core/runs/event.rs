@@ -13,7 +13,6 @@ use crate::core::{Failure, files::AgentFile};
 pub struct Totals {
     /// List price in US dollars.
     pub usd: f64,
-    /// Input and output tokens.
     pub tokens: u64,
 }
 
@@ -26,7 +25,6 @@ pub enum RunEvent {
     State(Activity),
     /// A tool call began: the tool's name, and what it is used on, in one line.
     Tool {
-        /// The tool's name.
         name: String,
         /// What it is used on: a path, a command.
         detail: String,
@@ -45,10 +43,8 @@ pub enum RunEvent {
     Ended(Ending),
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
-    /// With what.
     pub outcome: Outcome,
     /// What it had written where that is no answer: it failed, was stopped, or never said that it was done.
     pub unfinished: String,
@@ -56,9 +52,7 @@ pub struct Ending {
     pub files: Vec<AgentFile>,
     /// The agent's own session id, to go on from.
     pub session: Option<String>,
-    /// Wall time.
     pub took: Duration,
-    /// Tool calls.
     pub tools: u32,
     /// What this run alone cost at list price, in US dollars, where the kind reports it.
     pub usd: Option<f64>,
@@ -67,7 +61,7 @@ pub struct Ending {
     /// What the session has used with this run; belongs to `session`.
     pub totals: Totals,
     /// It failed because the session to resume is not there any more: the same ask can be tried
-    /// anew, with the earlier messages and without `resume`.
+    /// again, with the earlier messages and without `resume`.
     pub session_lost: bool,
     /// What its tools touched outside of its folder, as far as its events show it.
     pub outside: ExternalAccess,
@@ -101,16 +95,12 @@ impl Ending {
 pub enum Outcome {
     /// The agent's answer; never empty.
     Answer(String),
-    /// No answer, and why.
     Failed(Failed),
-    /// It was stopped.
     Cancelled,
 }
 
-/// Why a run failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failed {
-    /// For everybody.
     pub why: Failure,
     /// For its person alone, in one sentence: it may be made of the agent's own words.
     pub details: String,
@@ -124,7 +114,6 @@ impl Failed {
     }
 }
 
-/// What was touched outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExternalAccess {
     /// The places, as the events named them; the first few.

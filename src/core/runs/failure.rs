@@ -5,7 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a run failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Failure {
@@ -29,9 +28,7 @@ pub enum Failure {
     Exited,
     /// It broke the rules of the protocol that it is driven by.
     Protocol,
-    /// It refused to answer.
     Refused,
-    /// Its person stopped it.
     Stopped,
     /// The program around it ended.
     Interrupted,
@@ -44,7 +41,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// All of them.
     pub const ALL: [Failure; 16] = [
         Failure::NotStarted,
         Failure::LoggedOut,
@@ -95,7 +91,6 @@ impl Failure {
         }
     }
 
-    /// In words, for everybody.
     pub fn in_words(self) -> &'static str {
         self.texts().1
     }

@@ -22,13 +22,11 @@ pub(in crate::core) struct Shown {
     pub stopped: bool,
     /// The id that its message will have, once anything of it was shown.
     pub id: Option<String>,
-    /// What was shown.
     text: String,
 }
 
 /// Answers of others' agents that are kept at once; a hostile room must not fill the screen.
 const MOST: usize = 8;
-/// And of one member.
 const OF_ONE: usize = 2;
 /// What is kept of each, from its end, in characters: more than is drawn.
 const KEPT: usize = 4_000;
@@ -36,7 +34,6 @@ const KEPT: usize = 4_000;
 /// An answer of another member's agent that is being written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePartial {
-    /// Whose.
     pub from: Speaker,
     /// The thread that it belongs to, where it was told.
     pub thread: Option<String>,

@@ -14,9 +14,7 @@ use crate::core::{
 /// An agent at work on an accepted mention, or waiting for its turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// The run's id.
     pub id: String,
-    /// The job.
     pub ask: Ask,
     /// The number of the message that it answers.
     pub post: u32,
@@ -30,11 +28,10 @@ pub struct Run {
     pub started: Option<Millis>,
     /// What the agent is doing.
     pub activity: Activity,
-    /// The answer so far.
     pub partial: String,
     /// The newest tool call: name, and what it is used on.
     pub tool: Option<(String, String)>,
-    /// The newest thing that our person should know: a retry, a setting that does not hold.
+    /// The newest thing that the person should know: a retry, a setting that does not hold.
     pub notice: Option<String>,
     /// Somebody asked for its end.
     pub stopping: bool,
@@ -84,7 +81,6 @@ impl Runs {
         self.queue.iter()
     }
 
-    /// Those that work.
     pub fn working(&self) -> impl Iterator<Item = &Run> {
         self.queue.iter().filter(|run| run.started.is_some())
     }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 pub struct ToolRequest {
     /// Which; unique in its run.
     pub id: String,
-    /// The tool's name.
     pub tool: String,
     /// What it would do, whole, in as many lines as it takes: the command, the difference to a file. Control and
     /// invisible characters are escaped, so that no two requests that differ look the same.
@@ -25,9 +24,7 @@ pub struct ToolRequest {
 /// that is written to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantRule {
-    /// This very call.
     Call {
-        /// The tool.
         tool: String,
         /// All of what it is called with, as it is shown.
         input: String,
@@ -39,7 +36,6 @@ pub enum GrantRule {
 /// A person's answer to a [`ToolRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolAnswer {
-    /// Do it.
     Allow,
     /// Do not; the agent is told why.
     Deny(String),

@@ -31,7 +31,7 @@ pub struct Agent {
     /// it ends with its answer. Not of a `command`, nor of a `codex` that asks nobody: those end by themselves.
     #[serde(default = "default_idle", deserialize_with = "duration_or_none")]
     pub idle: Duration,
-    /// What it may do with tools. Nothing of it holds for a `command`: what that does is its own affair.
+    /// What it may do with tools. Nothing of it holds for a `command`: what that does is not limited.
     #[serde(default)]
     pub permissions: Permissions,
     /// What auto mode may spend on a `claude` in a day, in US dollars at list price.
@@ -133,7 +133,7 @@ impl Agent {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
             (Kind::Session, _) => "under its own rules",
-            (Kind::Acp, Permissions::Ask) => "asks you what it asks at all",
+            (Kind::Acp, Permissions::Ask) => "asks you, if it asks at all",
             (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
             (Kind::Acp, Permissions::ReadOnly) => "is refused what it asks for",
             (_, Permissions::ReadOnly) => "read-only",
@@ -181,7 +181,6 @@ pub enum Project {
     Memory,
     /// All of it, hooks and servers too.
     Full,
-    /// Nothing of it.
     None,
 }
 
@@ -189,10 +188,8 @@ pub enum Project {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permissions {
-    /// A person is asked.
     #[default]
     Ask,
-    /// Reading only.
     ReadOnly,
     /// Everything that the program itself allows; with Codex, writing inside its sandbox.
     Allow,
@@ -228,7 +225,7 @@ fn dollars<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
     match amount.is_finite() && amount >= 0.0 {
         true => Ok(amount),
         false => Err(serde::de::Error::custom(format!(
-            "{amount} is no amount; write for example 5.0"
+            "{amount} is not an amount; write for example 5.0"
         ))),
     }
 }
@@ -246,7 +243,7 @@ pub fn some_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Durati
 fn parsed<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
     parse_duration(text).ok_or_else(|| {
         E::custom(format!(
-            "\"{text}\" is no time; write for example \"60s\", \"10m\" or \"24h\""
+            "\"{text}\" is not a duration; write for example \"60s\", \"10m\" or \"24h\""
         ))
     })
 }

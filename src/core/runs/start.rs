@@ -19,7 +19,7 @@ use crate::core::{
 };
 
 impl Room {
-    /// A message in the words in which it was accepted: what our person took out of it no agent ever gets.
+    /// A message with the text in which it was accepted: what the person took out of it no agent ever gets.
     pub fn accepted_words<'a>(&'a self, post: &'a Post) -> &'a str {
         let with = self.review.inbox.accepted_with(&key(&post.from, &post.id));
         with.text.as_deref().unwrap_or(&post.text)
@@ -155,7 +155,7 @@ pub(in crate::core) fn run(
     sharing::files_moved_on(room, ctx);
 }
 
-/// What an agent may know of a thread: our own side's words, and what our person accepted; and only
+/// What an agent may know of a thread: our own side's words, and what the person accepted; and only
 /// what everybody who will see the answer has seen.
 pub(in crate::core) fn approved_before(room: &Room, post: &Post, audience: &Audience) -> Vec<Said> {
     /// How many messages back an agent is told.

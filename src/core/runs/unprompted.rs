@@ -11,11 +11,9 @@ use crate::core::{
 /// Words that an agent of ours sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnpromptedText {
-    /// The agent's name.
     pub agent: String,
     /// Whom it names; nobody is everybody.
     pub to: Vec<String>,
-    /// The words.
     pub text: String,
     /// The thread, by its number.
     pub thread: Option<u32>,
@@ -130,7 +128,7 @@ pub(in crate::core) fn addressed(
             };
             if let Some(name) = named.iter().find(|name| !known(name)) {
                 return Err(format!(
-                    "{name} does not see t{}, which is for {}; write outside the thread.",
+                    "{name} cannot see t{}, which is for {}. Write outside the thread.",
                     thread.number,
                     thread.audience.in_words()
                 ));

@@ -97,7 +97,7 @@ fn a_run_that_does_not_tell_its_cost_counts_as_all_of_it() {
     ends_with(&mut world, None);
     asks(&mut world, "m-2", "t2");
     assert_eq!(world.starts(), 1);
-    assert!(held(&world)[0].contains("did not say what it used"));
+    assert!(held(&world)[0].contains("did not report its usage"));
     // A person lets it run, it tells again, and auto mode goes on.
     world.accept(ItemId::Mention(2 + 1));
     assert!(!world.started().alone);
@@ -141,7 +141,7 @@ fn a_known_name_with_another_key_is_held_back_until_the_person_agrees() {
 
         asks(&mut world, "m-1", "t");
         assert_eq!(world.starts(), 0);
-        assert!(held(&world)[0].contains("another key"), "{:?}", held(&world));
+        assert!(held(&world)[0].contains("different key"), "{:?}", held(&world));
         let before = world.sent().count();
         world.perform("@bob are you bob?").unwrap();
         assert_eq!(world.sent().count(), before, "it is held back");
@@ -325,7 +325,7 @@ fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
     }
     assert_eq!((world.starts(), held(&world).len()), (6, 2));
     let number = world.room.chat.threads.get("a").unwrap().number;
-    // A program that speaks for our person is not our person at the screen.
+    // A program that speaks for the person is not the person at the screen.
     let said = world.perform(&format!("/append t{number} go on")).unwrap();
     asks(&mut world, "m-program", "a");
     assert_eq!(world.starts(), 6);

@@ -314,7 +314,7 @@ fn only_those_who_were_offered_a_file_get_it() {
     world.effects.clear();
     let message = world.message("bob", "again", &["alice"], true, &accept(0));
     world.receives(message);
-    assert!(world.orders().is_empty() && world.asked()[0].2 == "taken back");
+    assert!(world.orders().is_empty() && world.asked()[0].2 == "withdrawn");
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn what_is_cut_is_asked_for_again_from_where_it_was() {
     let back = Body::FileDecline {
         of: "m-file".into(),
         file: "x".into(),
-        reason: "taken back".into(),
+        reason: "withdrawn".into(),
     };
     let message = world.message("bob", "b", &["alice"], true, &back);
     world.receives(message);
@@ -382,6 +382,6 @@ fn what_is_cut_is_asked_for_again_from_where_it_was() {
             .get(1)
             .unwrap()
             .in_words()
-            .contains("bob: taken back")
+            .contains("bob: withdrawn")
     );
 }

@@ -170,7 +170,7 @@ fn reject_tells_the_reason_and_starts_nothing() {
         target: Target::Item(item),
         reason: String::new(),
     };
-    assert!(world.decide(again).unwrap_err().contains("does not wait"));
+    assert!(world.decide(again).unwrap_err().contains("is not pending"));
 }
 
 #[test]

@@ -30,7 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a question at a terminal is about.
 #[derive(Debug)]
 enum Asked {
-    /// A decision.
     Decides(Decision),
     /// A message to a name that nobody here has or had.
     Sends(Command),
@@ -41,7 +40,6 @@ const BURST: Duration = Duration::from_millis(50);
 /// How long a question must stand there before it can be answered.
 const WHOLE: Duration = Duration::from_millis(250);
 
-/// How plain mode goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Go on when the input ends.
@@ -87,7 +85,7 @@ struct Left {
     read: u64,
 }
 
-/// A plain face on a session.
+/// A plain front end on a session.
 pub struct Plain<O, E> {
     client: Client,
     options: Options,
@@ -117,7 +115,7 @@ pub struct Plain<O, E> {
 }
 
 impl<O: Write, E: Write> Plain<O, E> {
-    /// A plain face that prints the room to `out`, and what is wrong to `err`.
+    /// A plain front end that prints the room to `out`, and what is wrong to `err`.
     pub fn new(client: Client, options: Options, out: O, err: E) -> Self {
         let entries = client.room.chat.timeline().entries();
         let (printed, last_printed) = (entries.len(), presence(entries.last()));
@@ -251,7 +249,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             for offer in waits {
                 let _ = writeln!(
                     self.err,
-                    "nexscope-tui: nobody has taken {}, which can be had while you are here; --stay waits",
+                    "nexscope-tui: nobody has accepted {} yet, and it is available only while you are here; --stay waits",
                     offer.name
                 );
             }
@@ -259,7 +257,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 if let DeliveryStatus::Absent(names) = fate {
                     let _ = writeln!(
                         self.err,
-                        "nexscope-tui: {} not here; it waits for them",
+                        "nexscope-tui: {} offline; they get it when they return",
                         are(names)
                     );
                 }
@@ -437,7 +435,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         if in_burst || now.duration_since(since) < WHOLE {
             let _ = writeln!(
                 self.err,
-                "nexscope-tui: that came too fast to be an answer. Read it, then type y."
+                "nexscope-tui: that was too fast to be an answer. Read it, then type y."
             );
             self.asked = Some((asked, Instant::now()));
             return;
@@ -469,10 +467,10 @@ impl<O: Write, E: Write> Plain<O, E> {
                 };
                 format!("{}: {agents}", member.name)
             })),
-            Reply::Inbox if room.review.inbox().is_empty() => lines.push("Nothing waits for you.".into()),
+            Reply::Inbox if room.review.inbox().is_empty() => lines.push("Nothing is pending.".into()),
             Reply::Inbox => lines.extend(room.review.inbox().waiting().map(waiting)),
             Reply::Status => lines.extend(status(&self.client)),
-            Reply::Files if room.files.all().next().is_none() => lines.push("No file yet.".into()),
+            Reply::Files if room.files.all().next().is_none() => lines.push("No files yet.".into()),
             Reply::Files => lines.extend(room.files.all().map(|offer| {
                 let size = crate::text::bytes(offer.size);
                 format!("f{} {} {size}: {}", offer.number, offer.name, offer.in_words())
@@ -538,7 +536,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             .waiting()
             .filter(|item| !self.announced.contains(&item.id))
         {
-            writeln!(self.out, "-- {} from {} waits for you", item.id, item.from.member)?;
+            writeln!(self.out, "-- {} from {} is pending", item.id, item.from.member)?;
         }
         self.announced = room.review.inbox().waiting().map(|item| item.id).collect();
         self.out.flush()
@@ -576,8 +574,8 @@ fn status(client: &Client) -> Vec<String> {
     let mut lines = vec![
         format!("connection: {connection}"),
         format!("room: #{} as {}", room.settings.room, room.settings.me),
-        format!("waiting: {} for you", room.review.inbox().len()),
-        format!("outbox: {} not yet with the relay", room.chat.outbox().unacked()),
+        format!("inbox: {} pending", room.review.inbox().len()),
+        format!("outbox: {} not sent yet", room.chat.outbox().unacked()),
     ];
     lines.extend(budgets);
     lines
@@ -587,7 +585,7 @@ fn status(client: &Client) -> Vec<String> {
 fn said(post: &Post) -> String {
     let mark = match post.doubt {
         Some(Doubt::Stranger) => "[not you: somebody else used your name] ",
-        Some(Doubt::OtherKey) => "[from another key than before] ",
+        Some(Doubt::OtherKey) => "[from a different key than before] ",
         None => "",
     };
     let who = post.speaker();

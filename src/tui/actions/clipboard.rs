@@ -93,7 +93,7 @@ fn through_tmux(text: &str) -> io::Result<()> {
     }
     match tmux.wait()?.success() {
         true => Ok(()),
-        false => Err(io::Error::other("tmux does not take it")),
+        false => Err(io::Error::other("tmux refuses it")),
     }
 }
 

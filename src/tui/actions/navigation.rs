@@ -41,9 +41,10 @@ impl Screen {
             }
             Context::Files => match self.selected_place() {
                 Some(path) => self.errand = Some(ExternalProgram::Look(path)),
-                None => self
-                    .state
-                    .say("It is not here, so it cannot be opened.", Tone::Good),
+                None => self.state.say(
+                    "The file is not on this computer yet, so it cannot be opened.",
+                    Tone::Good,
+                ),
             },
             _ => {}
         }
@@ -59,9 +60,10 @@ impl Screen {
     pub(crate) fn copy_place(&mut self) {
         match self.selected_place() {
             Some(path) => self.put_on_clipboard(path.display().to_string()),
-            None => self
-                .state
-                .say("It is not here, so there is no path to copy.", Tone::Good),
+            None => self.state.say(
+                "The file is not on this computer yet, so there is no path to copy.",
+                Tone::Good,
+            ),
         }
     }
 
@@ -211,7 +213,7 @@ impl Screen {
         let unread = self.state.reading.unread;
         let first = unread.line().unwrap_or(unread.read) + 1;
         if first > self.client.room.chat.timeline().newest() {
-            return self.state.say("There is nothing new.", Tone::Good);
+            return self.state.say("No new messages.", Tone::Good);
         }
         self.state.reading.unread.came_back();
         self.state.go(Pane::Timeline);
@@ -224,8 +226,7 @@ impl Screen {
             return self.state.say("Select a message first.", Tone::Good);
         };
         self.state.reading.unread.keep_from(number);
-        self.state
-            .say("New from here on, until you come back to it.", Tone::Good);
+        self.state.say("Marked as new from here on.", Tone::Good);
     }
 
     /// Looks for what is written, and shows the newest message that has it.
@@ -251,7 +252,7 @@ impl Screen {
     pub(crate) fn go_to_found(&mut self, older: bool, now: Instant) {
         let from = self.state.selected_post;
         let Some(search) = &self.state.reading.search else {
-            return self.state.say("Nothing is looked for.", Tone::Good);
+            return self.state.say("Nothing to search for.", Tone::Good);
         };
         if let Some(number) = search.next(from, older) {
             self.select(number, now);
@@ -278,7 +279,7 @@ impl Screen {
                 let result = self.client.perform(command(ItemId::File(number)));
                 self.show(result);
             }
-            None => self.state.say("There is no file yet.", Tone::Good),
+            None => self.state.say("No files yet.", Tone::Good),
         }
     }
 

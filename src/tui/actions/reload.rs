@@ -1,4 +1,4 @@
-//! The person's files: keymaps, themes and settings, taken anew as they are saved.
+//! The person's files: keymaps, themes and settings, taken again as they are saved.
 
 use std::{io, path::Path, time::Instant};
 
@@ -53,7 +53,7 @@ impl Screen {
         self.keymap = keymap;
     }
 
-    /// A file was saved: what is as safe or safer holds at once, what is looser waits for a key; so do keys that
+    /// A file was saved: what is as safe or safer holds at once, looser settings waits for a key; so do keys that
     /// would decide from now on.
     pub(crate) fn reload(&mut self) {
         let config = match (self.reload)() {
@@ -118,7 +118,7 @@ impl Screen {
         }
     }
 
-    /// All of what is looser has been on the screen, or not.
+    /// All of looser settings has been on the screen, or not.
     pub(crate) fn looser_drawn(&mut self, whole: bool, now: Instant) {
         let open = matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER);
         if let Some(looser) = &mut self.state.looser {
@@ -132,7 +132,7 @@ impl Screen {
     /// The first press shows all that is looser, the second takes it: once all of it has been on the screen.
     pub(crate) fn take_settings(&mut self, now: Instant) {
         let Some(looser) = &self.state.looser else {
-            return self.state.say("No settings wait for you.", Tone::Good);
+            return self.state.say("No settings are pending.", Tone::Good);
         };
         let seen = looser.shown.is_some_and(|shown| Gate::settled(shown, now));
         if !seen || self.state.gate.is_in_burst(now) {
@@ -157,7 +157,7 @@ impl Screen {
             AfterConsent::Saved(config) => Ok(*config),
             AfterConsent::Trust(untrusted) => untrusted
                 .trust()
-                .map_err(|error| format!("That cannot be written down: {error}."))
+                .map_err(|error| format!("That cannot be saved: {error}."))
                 .and_then(|()| (self.reload)().map_err(|error| error.to_string())),
         };
         self.state.overlay = Overlay::None;
@@ -188,7 +188,6 @@ impl Screen {
 
 /// A keymap's or theme's file, and those that it inherits from, one after the other.
 pub(crate) struct Chain<'a> {
-    /// "keymap" or "theme".
     what: &'static str,
     dir: &'a Path,
     built_in: &'a [(&'a str, &'a str)],
@@ -220,7 +219,9 @@ impl<'a> Chain<'a> {
         let (place, text) =
             bundled(name, dir, self.built_in, self.what).map_err(|why| format!("{}{why}", self.by))?;
         if self.names.len() > 8 {
-            return Err(format!("{place}, inherits: the files go round in a circle"));
+            return Err(format!(
+                "{place}, inherits: the files inherit from each other in a circle"
+            ));
         }
         self.names.push(name.to_owned());
         Ok((place, text))
@@ -240,7 +241,7 @@ fn bundled(
 ) -> Result<(String, String), String> {
     if !nexscope_relay::protocol::is_name(name) {
         return Err(format!(
-            "\"{}\" is no name of a {what}",
+            "\"{}\" is not a valid name for a {what}",
             crate::text::clean_line(name, 40)
         ));
     }
@@ -258,7 +259,7 @@ fn bundled(
         .ok_or_else(|| {
             let names: Vec<&str> = built_in.iter().map(|(name, _)| *name).collect();
             format!(
-                "there is no {what} {name}; there is {}, and your own go into {}",
+                "there is no {what} {name}; choose from {}, or add your own in {}",
                 names.join(", "),
                 dir.display()
             )

@@ -153,13 +153,13 @@ impl Screen {
             Refusal::Typing | Refusal::CameLater if ids.is_empty() => {}
             Refusal::Typing => {}
             Refusal::UnclearAlt => {
-                let words = "An Alt key right behind another key decides nothing. Press it again.";
+                let words = "An Alt key right after another key decides nothing. Press it again.";
                 self.state.say(words, Tone::Good);
                 self.state.open(ids);
             }
             Refusal::Burst if ids.is_empty() => {
                 self.state.say(
-                    "That came in one piece with other input. Press Enter to do it.",
+                    "That arrived together with other input. Press Enter to confirm it.",
                     Tone::Good,
                 );
             }
@@ -258,14 +258,17 @@ impl Screen {
                 return self.state.say("Open one of them to edit it.", Tone::Bad);
             }
             (PromptKind::Words | PromptKind::Instructions, _) if hands_over => {
-                return self.state.say("A message is handed over as it is.", Tone::Bad);
+                return self.state.say(
+                    "A message cannot be edited before it is handed to an agent.",
+                    Tone::Bad,
+                );
             }
             (PromptKind::Words, ItemKind::Permission(_) | ItemKind::File(_)) => {
-                let words = "Only words can be edited; reject it with a reason.";
+                let words = "Only text can be edited; you can reject this with a reason.";
                 return self.state.say(words, Tone::Bad);
             }
             (PromptKind::Instructions, ItemKind::Permission(_) | ItemKind::Draft(_) | ItemKind::File(_)) => {
-                let words = "Only a mention is accepted with instructions; a draft can be edited.";
+                let words = "Only a mention takes instructions; edit a draft instead.";
                 return self.state.say(words, Tone::Bad);
             }
             (PromptKind::Words, _) => field.set(&first.text),

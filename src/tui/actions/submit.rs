@@ -53,12 +53,9 @@ impl Screen {
         let runs = if self.client.room.runs.is_empty() {
             ""
         } else {
-            " and ends the running agent"
+            "; this stops the running agent"
         };
-        self.state.say(
-            format!("Again to leave the room; it closes the program{runs}."),
-            Tone::Good,
-        );
+        self.state.say(format!("Press again to quit{runs}."), Tone::Good);
         Next::Go
     }
 
@@ -105,7 +102,7 @@ impl Screen {
                 return Next::Go;
             }
             Line::Front(Front::Join(_)) if self.state.gate.is_in_burst(now) => {
-                let words = "That came in one piece with other input. Enter joins.";
+                let words = "That arrived together with other input. Press Enter to join.";
                 self.state.say(words, Tone::Good);
                 return Next::Go;
             }
@@ -122,7 +119,7 @@ impl Screen {
                 return Next::Go;
             }
         };
-        // What did not work stays, to be mended.
+        // What did not work stays, to be corrected.
         if result.is_ok() {
             self.state.composer.take();
             self.state.popup = None;
@@ -204,7 +201,7 @@ impl Screen {
             Front::Quit => {
                 self.state.leave_asked = Some(Instant::now());
                 self.state
-                    .say("An agent is running: /quit again ends it and leaves.", Tone::Good);
+                    .say("An agent is running. /quit again stops it and quits.", Tone::Good);
             }
         }
         Next::Go

@@ -17,7 +17,7 @@ pub struct AskedName {
 
 impl AskedName {
     /// The message with the nearest known name in the place of the unknown one; none where no name is near.
-    fn mended(&self) -> Option<String> {
+    fn corrected(&self) -> Option<String> {
         let near = self.unknown.near.first()?;
         let written = format!("@{}", self.unknown.name);
         let is_whole = |at: usize| {
@@ -45,7 +45,7 @@ impl Screen {
         if !*force {
             let tab = match unknown.near.is_empty() {
                 true => "",
-                false => "Tab changes it, ",
+                false => "Tab corrects it, ",
             };
             let words = format!(
                 "{} {tab}Enter sends it to {} anyway.",
@@ -64,17 +64,17 @@ impl Screen {
 
     /// Writes the nearest known name in the place of the unknown one that was asked about, where the message is still
     /// what it was. Returns whether it has.
-    pub(crate) fn mend_name(&mut self) -> bool {
+    pub(crate) fn correct_name(&mut self) -> bool {
         let composer = &mut self.state.composer;
         let asked = self
             .state
             .asked_name
             .take_if(|asked| asked.text == composer.whole());
-        let mended = asked.and_then(|asked| asked.mended());
-        if let Some(mended) = &mended {
-            composer.set(mended);
+        let corrected = asked.and_then(|asked| asked.corrected());
+        if let Some(corrected) = &corrected {
+            composer.set(corrected);
             self.state.message = None;
         }
-        mended.is_some()
+        corrected.is_some()
     }
 }

@@ -22,7 +22,6 @@ const QUIET: Duration = Duration::from_secs(1);
 pub enum Press {
     /// A key that would type a character somewhere else.
     Letter,
-    /// A key with Alt.
     Alt,
     /// Any other key: F2, Enter.
     Other,
@@ -128,7 +127,6 @@ impl Gate {
         }
     }
 
-    /// Something was pasted.
     pub fn pasted(&mut self, now: Instant) {
         self.pasted = Some(now);
     }
@@ -262,7 +260,7 @@ mod tests {
         assert!(!permits(&gate, two, 1000));
         assert!(permits(&gate, two, 1200));
         // It is another version now, under the same id.
-        gate.drawn(Shown::test(two, "other words"), ms(start, 1210));
+        gate.drawn(Shown::test(two, "the new text"), ms(start, 1210));
         assert!(!permits(&gate, two, 1400));
         assert!(permits(&gate, two, 1460));
         assert!(gate.permits(&[two, one], Press::Other, ms(start, 1460)).is_err());

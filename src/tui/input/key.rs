@@ -71,7 +71,7 @@ impl std::str::FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
-            || format!("\"{text}\" is no key; keys are written like alt-a, ctrl-x, shift-tab, F2, R, enter");
+            || format!("\"{text}\" is not a key; write keys as in alt-a, ctrl-x, shift-tab, F2, R, enter");
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
         loop {

@@ -16,29 +16,21 @@ use crate::tui::actions::reload::Chain;
 pub enum Context {
     /// In all of the others, unless they bind the key themselves.
     Anywhere,
-    /// Writing a message.
     Composer,
     /// Where one would write, with keys that are commands; only in modal keymaps.
     Normal,
-    /// Among the messages.
     Timeline,
     /// In the list of what waits.
     Inbox,
-    /// Among the files.
     Files,
-    /// Among the people.
     People,
-    /// An item, whole.
     Item,
-    /// Writing a reason.
     Reason,
     /// Writing what is looked for.
     Search,
     /// Choosing among all that can be done.
     Palette,
-    /// The help.
     Help,
-    /// The first screen.
     Setup,
 }
 
@@ -56,7 +48,6 @@ impl Context {
         )
     }
 
-    /// Its heading in help.
     pub fn heading(self) -> &'static str {
         match self {
             Context::Anywhere => "Anywhere",
@@ -66,10 +57,10 @@ impl Context {
             Context::Inbox => "Inbox",
             Context::Files => "Files",
             Context::People => "People",
-            Context::Item => "An item, whole",
+            Context::Item => "Open item",
             Context::Reason => "A reason",
             Context::Search => "Searching",
-            Context::Palette => "All that can be done",
+            Context::Palette => "Command palette",
             Context::Help => "Help",
             Context::Setup => "First screen",
         }
@@ -84,7 +75,6 @@ struct Binding {
     action: Action,
 }
 
-/// All bindings.
 #[derive(Debug, Clone, Default)]
 pub struct Keymap {
     bindings: Vec<Binding>,
@@ -93,11 +83,8 @@ pub struct Keymap {
 /// What keys that were pressed mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// They do this.
     Action(Action),
-    /// More keys must follow.
     Begins,
-    /// Nothing.
     Nothing,
 }
 
@@ -185,7 +172,6 @@ impl Keymap {
         Self::layered(name, &mut Chain::new("keymap", dir, BUILT_IN))
     }
 
-    /// The built-in default.
     pub fn built_in() -> Self {
         // A test reads every bundled file.
         Self::load(BUILT_IN[0].0, Path::new("")).unwrap_or_default()
@@ -265,7 +251,7 @@ impl Keymap {
         let types = new.keys.first().is_some_and(|key| key.typed().is_some());
         if types && new.action.decides() && !new.context.is_a_list() {
             return Err(format!(
-                "{} ({}): a key that types a character decides nothing where one writes",
+                "{} ({}): a key that types a character cannot decide while you write",
                 shown(&new.keys),
                 new.action.name()
             ));
@@ -364,7 +350,9 @@ fn action(written: &str, name: &str) -> Result<Action, String> {
                 .map(distance)
                 .min()
                 .map_or("", |(_, nearest)| nearest);
-            format!("\"{written}\" is bound to \"{name}\", which is no action; did you mean \"{nearest}\"?")
+            format!(
+                "\"{written}\" is bound to \"{name}\", which is not an action; did you mean \"{nearest}\"?"
+            )
         })
 }
 
@@ -558,7 +546,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let table = [
-            ("[composer]\n\"hyper-a\" = \"accept\"", "is no key"),
+            ("[composer]\n\"hyper-a\" = \"accept\"", "is not a key"),
             ("[composer]\n\"alt-a\" = \"acept\"", "did you mean \"accept\"?"),
             (
                 "[compser]\n\"alt-a\" = \"accept\"",
@@ -570,10 +558,10 @@ mod tests {
                 "collide",
             ),
             ("[composer]\n\"f2\" = \"send\"\n\"F2\" = \"accept\"", "collide"),
-            ("[composer]\ne = \"accept\"", "decides nothing where one writes"),
+            ("[composer]\ne = \"accept\"", "cannot decide while you write"),
             (
                 "[anywhere]\n\"g a\" = \"accept\"",
-                "decides nothing where one writes",
+                "cannot decide while you write",
             ),
         ];
         for (text, expected) in table {

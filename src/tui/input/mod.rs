@@ -34,9 +34,7 @@ use crate::{
 /// What a front end does after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Go on.
     Go,
-    /// Leave the room.
     Leave,
 }
 
@@ -133,7 +131,7 @@ impl Screen {
             && let Some(offer) = popup::dropped(text, &self.state.composer.whole(), self.client.folder())
         {
             self.state.composer.set(&offer);
-            let words = "Sending it offers the file; delete the beginning to send the words.";
+            let words = "Press Enter to offer the file; delete the command to send the path as text.";
             return self.state.say(words, Tone::Good);
         }
         if let Some(field) = self.state.field() {
@@ -142,7 +140,7 @@ impl Screen {
         }
     }
 
-    /// Something was written: what follows from it is found anew.
+    /// Something was written: what follows from it is found again.
     fn written(&mut self, context: Context) {
         match context {
             Context::Search => self.search(),
@@ -256,7 +254,7 @@ impl Screen {
 
     /// Completes the word at the cursor, or shows what it could become. Returns whether there was anything.
     fn complete(&mut self) -> bool {
-        if self.mend_name() {
+        if self.correct_name() {
             return true;
         }
         let popup = self.state.popup.take();

@@ -20,11 +20,9 @@ pub enum DecisionKey {
     Reject,
     /// Write other words for it.
     Edit,
-    /// Write instructions for it.
     Instruct,
     /// Allow it for the rest of the thread.
     Grant,
-    /// Snooze it.
     Later,
     /// Run or send again what failed: the number of its message.
     Retry(u32),
@@ -35,7 +33,6 @@ pub enum DecisionKey {
 /// A key that was pressed and has not taken effect yet.
 #[derive(Debug, Clone)]
 pub struct Pressed {
-    /// What it does.
     pub deed: DecisionKey,
     /// The items that it is about.
     pub ids: Vec<ItemId>,
@@ -43,14 +40,11 @@ pub struct Pressed {
     pub seen: Result<Shown, Refusal>,
     /// The decision that the person was asked to confirm, where the key may do so.
     pub confirms: Option<Decision>,
-    /// How it was pressed.
     pub press: Press,
-    /// When.
     pub at: Instant,
 }
 
 impl Pressed {
-    /// When it takes effect.
     pub fn due(&self) -> Instant {
         self.at + self.press.settles_in()
     }

@@ -45,7 +45,6 @@ impl Selection {
         Some((from.max(area.x), to.min(area.right() - 1)))
     }
 
-    /// Shows it.
     pub fn draw(&self, area: Rect, style: Style, buffer: &mut Buffer) {
         for y in area.y..area.bottom() {
             if let Some((from, to)) = self.columns(y, area).filter(|(from, to)| from <= to) {

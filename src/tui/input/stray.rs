@@ -38,7 +38,6 @@ impl Stray {
         writes.then(|| std::mem::take(self).typed)
     }
 
-    /// Another key was pressed.
     pub fn end(&mut self) {
         *self = Self::default();
     }

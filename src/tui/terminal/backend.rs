@@ -1,7 +1,7 @@
 //! What is drawn becomes bytes, and few of them: only what has changed, in one write a frame.
 //!
 //! Over ssh and in tmux a key costs what is sent for it. So styles and the cursor are remembered from frame to
-//! frame instead of being set anew each time, and only large frames are bracketed as one update.
+//! frame instead of being set again each time, and only large frames are bracketed as one update.
 
 use std::io::{self, Stdout, Write};
 
@@ -31,7 +31,6 @@ impl TtySink for Stdout {
     }
 }
 
-/// Draws on a terminal.
 #[derive(Debug)]
 pub struct AnsiBackend<W: TtySink> {
     out: W,
@@ -73,7 +72,6 @@ impl<W: TtySink> AnsiBackend<W> {
         (self.at, self.style, self.cursor_shown) = (None, None, true);
     }
 
-    /// Sends the frame.
     pub fn show(&mut self) -> io::Result<()> {
         if self.frame.is_empty() {
             return Ok(());
@@ -116,7 +114,7 @@ impl<W: TtySink> AnsiBackend<W> {
             return;
         }
         let mut codes = String::new();
-        // What is on is switched off by beginning anew, where anything has to be.
+        // What is on is switched off by beginning again, where anything has to be.
         let old = match self.style {
             Some(old) if new.2.contains(old.2) => old,
             _ => {
@@ -141,7 +139,7 @@ impl<W: TtySink> AnsiBackend<W> {
 }
 
 /// Whether all terminals agree that a symbol takes one column: plain letters, and what frames are drawn with. Behind
-/// any other one the cursor is set anew.
+/// any other one the cursor is set again.
 fn is_one_wide(symbol: &str) -> bool {
     let mut chars = symbol.chars();
     let lines = '\u{2500}'..='\u{257f}';
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_are_changed_not_set_anew() {
+    fn styles_are_changed_not_set_again() {
         let mut paint = AnsiBackend::new(Vec::new(), Colors::Full);
         let red = Style::new().fg(Color::Red);
         assert_eq!(codes(&mut paint, "a", Style::new()), "\x1b[0m");
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_is_set_anew_only_where_it_may_be_elsewhere() {
+    fn the_cursor_is_set_again_only_where_it_may_be_elsewhere() {
         let table = [
             ("abc", "\x1b[1;1H\x1b[0mabc"),
             ("──x", "\x1b[1;1H\x1b[0m──x"),

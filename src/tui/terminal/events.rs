@@ -31,7 +31,6 @@ pub struct Events {
 }
 
 impl Events {
-    /// From now on.
     pub fn new() -> Self {
         let mut gone = hangup::gone();
         let gone = async move {

@@ -30,14 +30,12 @@ use crate::{
     },
 };
 
-/// The real terminal.
 pub type Real = Terminal<AnsiBackend<Stdout>>;
 
 /// Something that can be drawn on, with what only a terminal before a person has.
 pub trait Surface {
     /// Where the bytes go.
     type TtySink: TtySink;
-    /// The terminal.
     fn terminal(&mut self) -> &mut Terminal<AnsiBackend<Self::TtySink>>;
     /// Where what is not drawn is written: the bell, the title.
     fn raw(&mut self) -> &mut dyn Write;
@@ -136,7 +134,7 @@ fn restore_on_panic(log: &Path) {
         tracing::error!("{panic}");
         if std::thread::current().id() == screen && restore() {
             eprintln!(
-                "nexscope-tui met a mistake of its own and had to stop. The log is in {}.",
+                "nexscope-tui hit a bug and had to stop. The log is in {}.",
                 log.display()
             );
             usual(panic);
@@ -156,7 +154,7 @@ fn restore() -> bool {
         return false;
     }
     let mut out = stdout();
-    // A terminal that is gone cannot be mended; each of these is tried all the same.
+    // A terminal that is gone cannot be restored; each of these is tried anyway.
     let _ = execute!(
         out,
         EndSynchronizedUpdate,

@@ -21,18 +21,15 @@ use crate::{
     tui::Surface,
 };
 
-/// An attached terminal.
 pub struct Remote {
     terminal: Terminal<AnsiBackend<Wire>>,
     wire: Wire,
     end: Rc<RefCell<End>>,
 }
 
-/// What comes from it.
 #[derive(Clone)]
 pub struct Events(Rc<RefCell<End>>);
 
-/// What the two share.
 struct End {
     from: mpsc::Receiver<FromTerminal>,
     size: Size,

@@ -57,7 +57,7 @@ impl UiState {
         desk
     }
 
-    /// Begins anew, in a room where nothing waits.
+    /// Begins again, in a room where nothing waits.
     fn begin(&mut self) {
         self.world = World::new();
         std::mem::swap(&mut self.screen.client.room, &mut self.world.room);
@@ -388,7 +388,7 @@ fn what_comes_in_one_piece_decides_nothing_and_says_so() {
     enter(&mut desk, "/mode auto");
     assert_eq!(desk.screen.client.room.settings.mode, Mode::Manual);
     assert!(
-        desk.message().contains("Press Enter to do it"),
+        desk.message().contains("Press Enter to confirm it"),
         "{}",
         desk.message()
     );
@@ -479,7 +479,6 @@ fn handing_a_message_over_shows_it_whole_first() {
     assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));
 }
 
-/// What a hand does.
 #[derive(Debug, Clone)]
 enum Does {
     Key(KeyCode),
@@ -641,7 +640,7 @@ fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
         desk.message()
     );
     assert_eq!(desk.written(), "@bbo look");
-    // Other words are asked about anew.
+    // Other words are asked about again.
     desk.settle(400);
     desk.types("!", 90);
     desk.settle(400);

@@ -115,7 +115,7 @@ impl World {
         let answer = Chat {
             text: "At line 42: two requests see the expired token and both ask for a new one. The second \
                    answer overwrites the first, and the first caller is logged out.\n\nA lock around the \
-                   refresh mends it."
+                   refresh fixes it."
                 .into(),
             origin: Origin::Agent,
             agent: Some("codex".into()),

@@ -126,7 +126,7 @@ fn several_are_asked() {
         world.tells(from, &of, state, reason);
     }
     let answer = Chat {
-        text: "At line 42: two requests see the expired token.\n\nA lock mends it.".into(),
+        text: "At line 42: two requests see the expired token.\n\nA lock fixes it.".into(),
         origin: Origin::Agent,
         agent: Some("codex".into()),
         reply_to: Some(of),
@@ -256,7 +256,7 @@ fn papers() {
 /// What agents and people write, with everything that markdown has.
 const MARKDOWN: &str = "# The refresh\n\nIt *races* at **line 42**, see <https://example.com/auth> and \
                         [the note](https://example.com/n).\n\n1. take the lock\n2. look again\n   - still old? \
-                        `refresh()`\n   - else return\n\n> a lock mends it\n> says carol\n\n```rust\nlet token = \
+                        `refresh()`\n   - else return\n\n> a lock fixes it\n> says carol\n\n```rust\nlet token = \
                         store.lock().await; // one at a time\nif token.is_fresh() { return Ok(\"old\".len() + 42); \
                         }\n```\n\n| file | line |\n|---|---|\n| src/auth.rs | 42 |\n| src/store.rs | 7, and some \
                         more words that make it long |\n\n- [x] done\n- [ ] not ~~yet~~";

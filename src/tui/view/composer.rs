@@ -13,7 +13,6 @@ use crate::{
     },
 };
 
-/// Draws all of it.
 pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
     if plan.rule.height > 0 {
         draw_rule(look, state, plan, frame);
@@ -33,7 +32,7 @@ fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Fra
             let ids = ids.join(", ");
             match what {
                 PromptKind::Reason => format!(" Reject {ids}: why? "),
-                PromptKind::Words => format!(" Accept {ids} with these words "),
+                PromptKind::Words => format!(" Edit and accept {ids} "),
                 PromptKind::Instructions => format!(" Accept {ids} with instructions "),
             }
         }
@@ -122,7 +121,7 @@ pub(super) fn audience(look: &RenderContext, state: &State) -> String {
             }
         }
         // A word to this program, which nobody else sees.
-        _ if state.composer.text().starts_with('/') => "nobody, a word to this program".to_owned(),
+        _ if state.composer.text().starts_with('/') => "command, not sent to the room".to_owned(),
         _ => match thread {
             Some(thread) => in_thread(thread),
             None => everyone,
@@ -167,11 +166,11 @@ fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut
     let field = field.unwrap_or(&state.composer);
     if field.is_empty() {
         let hint = match (context, asked.map(|asked| asked.what)) {
-            (Context::Palette, _) => "what do you want to do?".to_owned(),
-            (Context::Search, _) => "what do you look for?".to_owned(),
-            (_, Some(PromptKind::Reason)) => "a reason, or nothing".to_owned(),
-            (_, Some(PromptKind::Words)) => "other words".to_owned(),
-            (_, Some(PromptKind::Instructions)) => "what your agent should mind".to_owned(),
+            (Context::Palette, _) => "type an action or a command".to_owned(),
+            (Context::Search, _) => "search".to_owned(),
+            (_, Some(PromptKind::Reason)) => "a reason (optional)".to_owned(),
+            (_, Some(PromptKind::Words)) => "the new text".to_owned(),
+            (_, Some(PromptKind::Instructions)) => "instructions for your agent".to_owned(),
             (_, None) => match &state.reading.thread {
                 Some(_) => format!("reply in {}", audience(look, state)),
                 None => format!("message {}", audience(look, state)),

@@ -41,7 +41,7 @@ pub(super) fn all(look: &RenderContext, state: &State, width: usize) -> List {
 }
 
 fn nothing(look: &RenderContext) -> Line<'static> {
-    look.line("No file yet. /say @NAME --file PATH offers one.", Scope::Dim)
+    look.line("No files yet. Offer one with /say @NAME --file PATH.", Scope::Dim)
 }
 
 fn head(look: &RenderContext, offer: &Offer, width: usize) -> Line<'static> {

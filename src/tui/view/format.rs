@@ -71,7 +71,7 @@ impl RenderContext<'_> {
         match fate {
             DeliveryStatus::Preparing => self.span("reading the file …", Scope::Working),
             DeliveryStatus::Sending => self.span("sending …", Scope::Dim),
-            DeliveryStatus::Held => self.span("held until there is a connection", Scope::Waiting),
+            DeliveryStatus::Held => self.span("waiting for a connection", Scope::Waiting),
             DeliveryStatus::Sent => self.span("sent", Scope::Dim),
             DeliveryStatus::Absent(names) => {
                 self.span(format!("waits for {}", names.join(", ")), Scope::Waiting)
@@ -103,7 +103,7 @@ impl RenderContext<'_> {
             MentionOutcome::Answered => self.span("answered", Scope::Good),
             MentionOutcome::Failed(why) => {
                 let retry = self.keymap.hint(Context::Timeline, Action::Retry);
-                let retry = retry.map_or_else(String::new, |key| format!(" · {key} tries again"));
+                let retry = retry.map_or_else(String::new, |key| format!(" · {key} to retry"));
                 self.span(format!("failed: {}{retry}", why.in_words()), Scope::Error)
             }
             MentionOutcome::Expired => self.span("expired", Scope::Dim),
@@ -120,8 +120,10 @@ impl RenderContext<'_> {
             return format!("{agent} is being stopped …");
         }
         let what = match run.activity {
-            Activity::Queued if !run.files.is_empty() => return format!("m{} waits for its files", run.post),
-            Activity::Queued => return format!("m{} waits for {agent}", run.post),
+            Activity::Queued if !run.files.is_empty() => {
+                return format!("m{} is waiting for its files", run.post);
+            }
+            Activity::Queued => return format!("m{} is waiting for {agent}", run.post),
             Activity::Thinking => "is thinking …".to_owned(),
             Activity::Writing => "is writing …".to_owned(),
             Activity::Waiting => "waits for you".to_owned(),

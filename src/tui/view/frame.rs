@@ -18,7 +18,6 @@ use crate::{
     },
 };
 
-/// Draws everything.
 pub fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
     frame.buffer_mut().set_style(plan.all, look.style(Scope::Text));
     if plan.too_small {
@@ -82,7 +81,10 @@ pub(super) fn banner(look: &RenderContext, state: &State, width: u16, most: usiz
             let key = look.keymap.hint(state.context(), Action::TakeSettings);
             let key = key.unwrap_or_else(|| Action::TakeSettings.name().to_owned());
             let words = looser.words.join(", ");
-            (format!("⚠ {key} takes looser settings: {words}"), Scope::Warning)
+            (
+                format!("⚠ Config changed: {words}. {key} to review and apply"),
+                Scope::Warning,
+            )
         }
         _ => (format!("{mark} {words}"), scope),
     };

@@ -15,9 +15,7 @@ use crate::{
 
 /// What leads to a pane.
 pub(super) struct Tab {
-    /// Where it stands.
     pub area: Rect,
-    /// Where it leads.
     pub pane: Pane,
     words: Span<'static>,
 }

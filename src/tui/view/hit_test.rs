@@ -42,14 +42,12 @@ pub struct HitMap {
     pub(super) main: Rect,
 }
 
-/// What the wheel moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScrollTarget {
     /// The lists beside the messages.
     Side,
     /// A list in the messages' place.
     List,
-    /// What can be chosen.
     Choices,
     /// The messages, or what lies over them.
     Messages,

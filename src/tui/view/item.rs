@@ -104,7 +104,7 @@ fn item_lines(look: &RenderContext, item: &Item, hand_over: bool, width: usize) 
         );
     }
     if let Some(who) = &item.asked_for {
-        let words = format!("{who} has asked for it to be decided; only you decide.");
+        let words = format!("{who} asked for a decision; only you decide.");
         lines.extend(
             text::wrap(&words, width)
                 .into_iter()
@@ -113,7 +113,7 @@ fn item_lines(look: &RenderContext, item: &Item, hand_over: bool, width: usize) 
     }
     let warnings = item.warnings();
     if !warnings.is_empty() {
-        let words = format!("⚠ Beware: {}.", warnings.join(", "));
+        let words = format!("⚠ Warning: {}.", warnings.join(", "));
         lines.extend(
             text::wrap(&words, width)
                 .into_iter()
@@ -171,7 +171,7 @@ fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'s
     }
     let mut lines = vec![
         Line::default(),
-        look.line(format!("Before it, in t{}:", thread.number), Scope::Title),
+        look.line(format!("Earlier in t{}:", thread.number), Scope::Title),
     ];
     for post in said {
         let mut spans = vec![
@@ -202,7 +202,8 @@ fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
                     let several = look.room.settings.agents.len() > 1;
                     let key = look.keymap.hint(Context::Item, Action::NextAgent);
                     let other = key.filter(|_| several);
-                    let other = other.map_or_else(String::new, |key| format!(" {key} takes another agent."));
+                    let other =
+                        other.map_or_else(String::new, |key| format!(" {key} chooses another agent."));
                     format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
                 }
                 None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
@@ -210,39 +211,38 @@ fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
             if !mention.files.is_empty() {
                 let files = files::in_words(look, &mention.files);
                 words.push(format!(
-                    "With it comes {files}: accepting downloads it and tells the agent where it is."
+                    "Comes with {files}: accepting downloads it and tells the agent where it is."
                 ));
             }
             if mention.is_reply {
-                words.push("It is a reply to your agent: the agents go on talking.".into());
+                words.push("It is a reply to your agent: the agents keep talking.".into());
             }
             let held = mention.hold.reason().into_iter();
-            let held = held.map(|why| {
-                (
-                    format!("It waits although auto mode is on: {why}."),
-                    Scope::Warning,
-                )
-            });
+            let held = held.map(|why| (format!("Waits although auto mode is on: {why}."), Scope::Warning));
             words
                 .into_iter()
                 .map(|words| (words, Scope::Dim))
                 .chain(held)
                 .collect()
         }
-        ItemKind::Draft(_) => vec![(format!("Accepting posts it; {audience} will see it."), Scope::Dim)],
+        ItemKind::Draft(_) => vec![(
+            format!("Accept to post this; {audience} will see it."),
+            Scope::Dim,
+        )],
         ItemKind::File(_) => vec![(
-            "Accepting downloads it; rejecting tells who offers it.".to_owned(),
+            "Accept to download it; rejecting tells its sender.".to_owned(),
             Scope::Dim,
         )],
         ItemKind::Permission(permission) => {
             let once = format!(
-                "It works for {}. Accepting allows this once.",
+                "Requested by {}. Accepting allows this once.",
                 look.name(&permission.asker)
             );
             let grant = item
                 .grant_in_words()
                 .zip(look.keymap.hint(Context::Item, Action::Grant));
-            let grant = grant.map(|(rule, key)| format!("{key} in the inbox allows {rule} for this thread."));
+            let grant =
+                grant.map(|(rule, key)| format!("Press {key} in the inbox to allow {rule} for this thread."));
             std::iter::once(once)
                 .chain(grant)
                 .map(|words| (words, Scope::Dim))

@@ -39,19 +39,14 @@ pub(super) use timeline::{Pages, Scroll};
 /// All that a view looks at.
 #[derive(Clone, Copy)]
 pub struct RenderContext<'a> {
-    /// The room.
     pub room: &'a Room,
     /// The relay's address, for the status.
     pub relay: &'a str,
-    /// The colours.
     pub theme: &'a Theme,
     /// The keys as they are bound now.
     pub keymap: &'a Keymap,
-    /// The time.
     pub now: Millis,
-    /// Where the person is.
     pub zone: &'a TimeZone,
-    /// The terminal opens links.
     pub links: bool,
 }
 

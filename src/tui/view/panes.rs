@@ -116,7 +116,7 @@ fn add_inbox(list: &mut List, look: &RenderContext, state: &State, width: usize)
         .peekable();
     match state.filter.word() {
         Some(kind) => list.push(look.line(format!("only {kind}"), Scope::Waiting), heading),
-        None if items.peek().is_none() => list.push(look.line("nothing waits", Scope::Dim), heading),
+        None if items.peek().is_none() => list.push(look.line("nothing pending", Scope::Dim), heading),
         None => {}
     }
     let selected = state

@@ -26,7 +26,6 @@ fn fits(words: &str, bottom: Rect) -> bool {
     bottom.height > 0 && text::width(words) < bottom.width as usize
 }
 
-/// Draws it.
 pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
     let scope = match &state.message {
         Some((_, Tone::Bad)) => Scope::Error,

@@ -26,7 +26,6 @@ pub(super) struct Asking {
     reasons: u64,
 }
 
-/// A request that waits.
 #[derive(Debug)]
 struct Pending {
     id: Value,
@@ -44,7 +43,6 @@ enum About {
     Permissions(Value),
     /// A tool of a server.
     Elicitation,
-    /// Questions, by their ids.
     Questions(Vec<String>),
 }
 

@@ -71,7 +71,6 @@ pub(super) fn driver(
     Ok((invocation, reader))
 }
 
-/// A request of ours.
 fn request(id: u64, method: &str, params: Value) -> String {
     line(&json!({ "id": id, "method": method, "params": params }))
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::super::super::{
     Run,
-    driver::{BEGAN_ANEW, Conclusion, DriverEvent, LATE, Messages, is_session_id},
+    driver::{Conclusion, DriverEvent, LATE, Messages, NEW_SESSION, is_session_id},
     json_lines::{JsonLines, Protocol},
 };
 use super::super::reader::{failed, gave, str_at, touches, unwrapped};
@@ -23,7 +23,6 @@ use crate::core::{
 
 use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, text_input, unsupported};
 
-/// Reads one run.
 pub(in super::super::super) type AppReader = JsonLines<Events>;
 
 impl AppReader {
@@ -178,7 +177,6 @@ impl Events {
         }
     }
 
-    /// Begins a turn.
     fn turn(&self, text: &str) -> String {
         let params = json!({ "threadId": self.thread, "input": [text_input(text)] });
         request(TURN, "turn/start", params)
@@ -205,7 +203,7 @@ impl Events {
             return;
         }
         if self.resume.as_ref().is_some_and(|resume| *resume != self.thread) {
-            steps.push(DriverEvent::Notice(BEGAN_ANEW.to_owned()));
+            steps.push(DriverEvent::Notice(NEW_SESSION.to_owned()));
             self.before = Totals::default();
         }
         steps.push(DriverEvent::Session(self.thread.clone()));
@@ -231,7 +229,7 @@ impl Events {
             let item = &params["item"];
             self.changed(method, item);
             steps.push(DriverEvent::Life);
-            // What it reads may come back in our answer all the same.
+            // What it reads may come back in our answer anyway.
             if items::tool(item).is_some() {
                 let (id, words) = (str_at(item, "id"), ["command", "cwd", "arguments", "path"]);
                 steps.extend(touches(id, &words.map(|key| &item[key]), &item["changes"]));

@@ -202,7 +202,7 @@ fn a_session_that_is_not_there() {
     }
     let mut reader = reader(Some("other"));
     let steps = feed(&mut reader, &[INIT, THREAD_IS]);
-    assert_eq!(steps[0], DriverEvent::Notice(BEGAN_ANEW.to_owned()));
+    assert_eq!(steps[0], DriverEvent::Notice(NEW_SESSION.to_owned()));
 }
 
 #[test]

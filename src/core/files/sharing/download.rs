@@ -23,7 +23,6 @@ const MAX_ID: usize = 256;
 /// Since when a file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Since {
-    /// Since now.
     Now,
     /// Since before the program ended.
     Before,
@@ -94,7 +93,7 @@ pub(in crate::core) fn files_come_alone(room: &Room, numbers: &[u32]) -> bool {
     })
 }
 
-/// Our person, or a setting of theirs, wants a file.
+/// The person, or a setting of theirs, wants a file.
 pub(in crate::core) fn fetch_file(room: &mut Room, number: u32, ctx: &mut Ctx) {
     let Some(Fetch { stage, accepted, .. }) = sharing::fetch(room, number).cloned() else {
         return;
@@ -133,7 +132,7 @@ pub(super) fn prepare(room: &mut Room, number: u32, since: Since, ctx: &mut Ctx)
     ctx.push(order(number, None, TransferOrder::Fetch(wanted)));
 }
 
-/// Our person does not want a file; who offers it is told.
+/// The person does not want a file; who offers it is told.
 pub(in crate::core) fn decline(room: &mut Room, number: u32, reason: &str, ctx: &mut Ctx) {
     room.review.inbox.take(ItemId::File(number));
     let Some(offer) = room.files.get(number) else {
@@ -250,8 +249,8 @@ fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Resul
         let fits = size <= room.settings.files.max && room.files.aside().saturating_add(size) <= ASIDE;
         return match (&fetch.stage, fits && open.size == size && open.offset == 0) {
             (Stage::Offered, true) => Ok(()),
-            (Stage::Offered, false) => Err("There is no room to keep that file aside.".to_owned()),
-            _ => Err("That file is not wanted.".to_owned()),
+            (Stage::Offered, false) => Err("There is no space to keep that file.".to_owned()),
+            _ => Err("That file was not accepted.".to_owned()),
         };
     }
     if !fetch.accepted || !matches!(fetch.stage, Stage::Asked(_) | Stage::Moving(_)) {
@@ -287,12 +286,17 @@ pub(in crate::core) fn fetching_event(room: &mut Room, number: u32, event: Trans
             _ => {}
         },
         TransferEvent::Cut { .. } if fetch.pushed => {
-            fetch_failed(room, number, "it was cut, and its sender cannot go on", ctx);
+            fetch_failed(
+                room,
+                number,
+                "the transfer was cut, and its sender cannot resume it",
+                ctx,
+            );
         }
         TransferEvent::Cut { have } => {
             if matches!(fetch.stage, Stage::Moving(_)) {
                 fetch.stage = Stage::Asked(have);
-                // Whose connection was taken over is here all the same.
+                // Whose connection was taken over is here anyway.
                 if receive::is_online(room, &from) {
                     ask_for(room, number, ctx);
                 }
@@ -333,12 +337,12 @@ fn fetch_failed(room: &mut Room, number: u32, why: &str, ctx: &mut Ctx) {
     sharing::set_stage(room, number, Stage::Failed(why.to_owned()));
     sharing::keep_fate(room, number, FileOutcome::Failed(why.to_owned()), ctx);
     let retry = match wanted {
-        true => format!(" /retry f{number} asks for it again."),
+        true => format!(" /retry f{number} fetches it again."),
         false => String::new(),
     };
     room.chat.timeline.note(
         format!(
-            "f{number} {name} did not come: {}.{retry}",
+            "f{number} {name} was not received: {}.{retry}",
             why.trim_end_matches('.')
         ),
         ctx.now,

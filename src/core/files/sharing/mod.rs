@@ -19,7 +19,7 @@ use crate::core::{
 };
 
 impl Room {
-    /// Whether a file is offered to us, and our person has not said yet whether they want it.
+    /// Whether a file is offered to us, and the person has not said yet whether they want it.
     pub fn is_undecided(&self, number: u32) -> bool {
         fetch(self, number).is_some_and(|fetch| {
             let open = matches!(fetch.stage, Stage::Offered | Stage::Aside | Stage::Moving(_));
@@ -28,7 +28,6 @@ impl Room {
     }
 }
 
-/// A transfer tells something.
 pub(in crate::core) fn file_event(room: &mut Room, handle: &TransferId, event: TransferEvent, ctx: &mut Ctx) {
     match &handle.to {
         Some(to) => upload::giving_event(room, handle.number, to, event, ctx),
@@ -52,7 +51,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
         let offers = files.iter().filter_map(|number| room.files.get(*number));
         let failed = offers.clone().find_map(|offer| match &offer.side {
             Side::Theirs(fetch) => match &fetch.stage {
-                Stage::Failed(why) => Some(format!("{} did not come: {why}", offer.name)),
+                Stage::Failed(why) => Some(format!("{} was not received: {why}", offer.name)),
                 Stage::Declined => Some(format!("{} was not accepted", offer.name)),
                 _ => None,
             },
@@ -63,7 +62,10 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
             if let Some(run) = room.runs.remove(&id) {
                 let from = run.ask.from.member.clone();
                 room.chat.timeline.note(
-                    format!("m{0} has to wait: {why}. /retry m{0} tries again.", run.post),
+                    format!(
+                        "m{0} has to wait: {why}. Type /retry m{0} to try again.",
+                        run.post
+                    ),
                     ctx.now,
                 );
                 decide::settle(room, run.key, &from, MentionOutcome::Failed(Failure::NoFile), ctx);
@@ -84,14 +86,14 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
     match &offer.side {
         Side::Others => Err(format!("f{number} is not between you and {}.", offer.from)),
         Side::Theirs(fetch) => match fetch.stage {
-            Stage::Done(_) => Err(format!("f{number} is here already.")),
-            Stage::Declined | Stage::Failed(_) => Err(format!("f{number} does not come anyway.")),
+            Stage::Done(_) => Err(format!("f{number} is already on this computer.")),
+            Stage::Declined | Stage::Failed(_) => Err(format!("f{number} is not being transferred.")),
             _ => {
                 download::decline(room, number, "stopped", ctx);
                 Ok(())
             }
         },
-        Side::Mine(mine) if mine.withdrawn => Err(format!("f{number} is taken back already.")),
+        Side::Mine(mine) if mine.withdrawn => Err(format!("f{number} is already withdrawn.")),
         Side::Mine(mine) => {
             let receivers: Vec<String> = mine.receivers.iter().map(|one| one.name.clone()).collect();
             for to in receivers {
@@ -113,7 +115,7 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
                 .get(&offer.key.1)
                 .map(|outgoing| outgoing.to.clone());
             for to in addressed.unwrap_or_default() {
-                download::say_decline(room, &to, &offer.key.1, &offer.file, "taken back", ctx);
+                download::say_decline(room, &to, &offer.key.1, &offer.file, "withdrawn", ctx);
             }
             Ok(())
         }
@@ -131,9 +133,7 @@ pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -
         })
     );
     if !failed {
-        return Err(format!(
-            "f{number} is no file that failed to come; /files lists them."
-        ));
+        return Err(format!("f{number} is not a failed download; /files lists them."));
     }
     download::fetch_file(room, number, ctx);
     Ok(())

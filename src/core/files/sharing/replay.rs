@@ -84,7 +84,7 @@ pub(in crate::core) fn resume_files(room: &mut Room, ctx: &mut Ctx) {
         })
         .collect();
     for (number, since) in open {
-        // It is asked for anew, from where it is ctx.now.
+        // It is asked for again, from where it is ctx.now.
         if let Some(offer) = room.files.get(number) {
             room.chat.outbox.forget_accepts(&offer.key.1, &offer.file);
         }

@@ -159,7 +159,7 @@ pub(in crate::core) fn wanted(
         return;
     };
     if mine.withdrawn || mine.reading.is_some() {
-        return download::say_decline(room, &from, of, file, "taken back", ctx);
+        return download::say_decline(room, &from, of, file, "withdrawn", ctx);
     }
     if unchecked {
         return download::say_decline(room, &from, of, file, UNCHECKED, ctx);
@@ -206,7 +206,7 @@ pub(in crate::core) fn declined(
         return;
     }
     let why = match reason.is_empty() {
-        true => format!("{} has taken it back", crate::text::clean_line(from, 32)),
+        true => format!("{} withdrew it", crate::text::clean_line(from, 32)),
         false => format!("{}: {reason}", crate::text::clean_line(from, 32)),
     };
     room.review.inbox.take(ItemId::File(number));
@@ -263,7 +263,7 @@ pub(in crate::core) fn giving_event(
             receiver.stage = UploadState::Failed(why.clone());
             room.chat
                 .timeline
-                .note(format!("f{number} {name} did not go to {to}: {why}."), ctx.now);
+                .note(format!("f{number} {name} was not sent to {to}: {why}."), ctx.now);
             ctx.attention(Attention::Failure);
         }
         TransferEvent::Hashed(_) | TransferEvent::Ready { .. } | TransferEvent::Aside => {}

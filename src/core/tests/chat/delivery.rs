@@ -305,7 +305,7 @@ fn what_nobody_receives_fails_and_can_be_sent_again() {
     world.perform("/say --force @dan hello").unwrap();
     world.now += 7 * 86_400_000;
     world.event(Event::Tick);
-    assert_eq!(world.fate(1), DeliveryStatus::Failed("never arrived".into()));
+    assert_eq!(world.fate(1), DeliveryStatus::Failed("not received".into()));
     world.effects.clear();
     world.perform("/retry m1").unwrap();
     assert_eq!(world.chats().len(), 1);
@@ -358,7 +358,7 @@ fn a_thread_never_grows_wider() {
         world
             .perform("/say --thread t1 @carol hi")
             .unwrap_err()
-            .contains("carol does not see t1")
+            .contains("carol cannot see t1")
     );
 }
 

@@ -71,7 +71,7 @@ impl World {
     }
 }
 
-const MARK: &str = "from another key than before, perhaps somebody else";
+const MARK: &str = "from a different key than before, perhaps somebody else";
 
 /// Issue 14, 13: what somebody said under our name while we were out counted as our own.
 #[test]
@@ -154,7 +154,7 @@ fn a_mention_from_another_key_stays_marked() {
         // The one who is known is in no doubt.
         world.says("bob", Some(BOB), "m-2", &["alice"], "hello");
         assert_eq!(world.warnings(), [MARK]);
-        // Our person agrees with the other key: then it is not marked any more, after a restart neither.
+        // The person agrees with the other key: then it is not marked any more, after a restart neither.
         world.comes(PresenceEvent::Join, "bob", key);
         world.decide(Intent::Trust("bob".into())).unwrap();
         assert_eq!(world.warnings(), [""; 0]);

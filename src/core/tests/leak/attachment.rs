@@ -1,4 +1,4 @@
-//! Files of an agent's: looked through, seen by a person first, and sent as they were then.
+//! Files of an agent's: searched, seen by a person first, and sent as they were then.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -27,7 +27,7 @@ impl World {
         drafted
     }
 
-    /// What is to be looked through, and with what that came from outside; the newest last.
+    /// What is to be searched, and with what that came from outside; the newest last.
     fn looks(&self) -> Vec<(u32, Vec<PathBuf>, String)> {
         let looks = self.effects.iter().filter_map(|effect| match effect {
             Effect::Look {
@@ -103,7 +103,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         // Until that is done it does not leave, not even by a key.
         let early = world.decide(accepting(DRAFT)).unwrap_err();
         assert!(
-            early.contains("notes.txt of d1 is still being looked through"),
+            early.contains("notes.txt of d1 is still being searched"),
             "{early}"
         );
         assert!(world.room.review.inbox.get(DRAFT).is_some() && world.chats().is_empty());
@@ -113,7 +113,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         assert_eq!(item.warnings(), ["notes.txt line 2 looks like a GitHub token"]);
         assert_eq!(
             world.doubt(DRAFT).as_deref(),
-            Some("d1 notes.txt line 2 looks like a GitHub token: again posts it all the same.")
+            Some("d1 notes.txt line 2 looks like a GitHub token. Press again to post it anyway.")
         );
         assert_eq!((orders(&world), world.chats().len()), (0, 0), "{mode:?}");
 
@@ -121,7 +121,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         let (_, chat) = world.chats().pop().unwrap();
         let file = &chat.files[0];
         assert_eq!((file.size, file.sha256.clone()), (41, Some("ab".repeat(32))));
-        // It is not read anew: what goes is what was looked through, or nothing.
+        // It is not read again: what goes is what was searched, or nothing.
         assert_eq!(orders(&world), 0);
         let of = world.room.chat.timeline.posts().next_back().unwrap().1.id.clone();
         let body = Body::FileAccept {
@@ -172,13 +172,13 @@ fn what_a_person_is_told_of_a_file() {
         (
             "/w/a.png",
             looked("/w/a.png", "\0"),
-            "/w/a.png (not looked through: it is no text)",
+            "/w/a.png (not searched: it is not text)",
             None,
         ),
         (
             "/w/a.pem",
             ScanResult::too_large(CheckedFile::test("/w/a.pem")),
-            "/w/a.pem (not looked through: it is larger than 8.4 MB)",
+            "/w/a.pem (not searched: it is larger than 8.4 MB)",
             Some("a.pem is named like a private key"),
         ),
         (
@@ -204,7 +204,7 @@ fn what_a_person_is_told_of_a_file() {
             ItemKind::Draft(draft) => draft.files[0].in_words(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(told(&world), format!("{path} (being looked through)"));
+        assert_eq!(told(&world), format!("{path} (being searched)"));
         world.looked(1, vec![found]);
         assert_eq!(told(&world), words);
         let item = world.room.review.inbox.get(DRAFT).unwrap();
@@ -236,7 +236,7 @@ fn what_came_from_outside_is_looked_for_in_files_too() {
 }
 
 #[test]
-fn a_file_that_changed_is_looked_through_anew_before_it_leaves() {
+fn a_file_that_changed_is_searched_again_before_it_leaves() {
     let mut world = World::new();
     world.answers_with("/w/a.md");
     world.looked(1, vec![looked("/w/a.md", "fine")]);
@@ -273,7 +273,7 @@ fn a_file_that_could_not_be_read_never_leaves() {
     world.decide(all).unwrap_err();
     assert!(world.room.review.inbox.get(DRAFT).is_some());
     assert_eq!((orders(&world), world.chats().len()), (0, 0));
-    // Restored, it is looked through again and can leave.
+    // Restored, it is searched again and can leave.
     let (effects, told) = world.room.look_again(Target::Item(DRAFT), |_| true);
     world.follow(effects);
     assert!(told.unwrap().contains("cannot be sent"));
@@ -340,7 +340,7 @@ fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_c
         ..UnpromptedText::default()
     };
     world.drafted(unasked).unwrap();
-    // What was not looked through before is looked through now.
+    // What was not searched before is searched now.
     world.restart();
     assert_eq!(world.looks(), [(1, vec![path.clone()], String::new())]);
     world.looked(
@@ -354,7 +354,7 @@ fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_c
     );
     let matter = world.room.review.inbox.get(DRAFT).unwrap().matter.clone();
     world.restart();
-    // It is not looked through again, which would take what lies there now for what the person has read.
+    // It is not searched again, which would take what lies there now for what the person has read.
     assert_eq!(world.looks(), []);
     assert_eq!(world.room.review.inbox.get(DRAFT).unwrap().matter, matter);
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
@@ -424,7 +424,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
     };
     assert_eq!(
         world.room.doubt(&all).as_deref(),
-        Some("d1 looks like a GitHub token: again posts it all the same.")
+        Some("d1 looks like a GitHub token. Press again to post it anyway.")
     );
 }
 

@@ -236,7 +236,7 @@ fn what_a_program_that_stayed_may_have_left_is_looked_for() {
 }
 
 #[test]
-fn a_lost_session_begins_anew_with_what_was_before() {
+fn a_lost_session_starts_over_with_what_was_before() {
     let mut world = World::new();
     let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
     answer(&mut world, first);

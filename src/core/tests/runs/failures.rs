@@ -165,7 +165,7 @@ fn without_a_word_it_has_failed() {
     }
 }
 
-/// The agent says so, in the words that its prompt tells it.
+/// The agent says so, with the text that its prompt tells it.
 #[test]
 fn an_exchange_is_ended_in_words() {
     let mut world = World::new();

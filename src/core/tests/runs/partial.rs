@@ -217,7 +217,6 @@ fn a_run_that_fails_takes_back_what_it_showed() {
     }
 }
 
-/// bob's agent writes.
 fn bob_shows(world: &mut World, of: &str, text: &str) {
     let signal = wire::Signal {
         from: "bob".into(),

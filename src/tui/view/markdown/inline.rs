@@ -27,7 +27,7 @@ impl Inline {
         self.runs.push((self.text.len(), style, url));
     }
 
-    /// As [`Inline::push`], but addresses in the words become links.
+    /// As [`Inline::push`], but addresses with the text become links.
     pub fn push_words(&mut self, words: &str, style: Style, link: Style) {
         let mut rest = words;
         while let Some((start, length)) = find_url(rest) {

@@ -286,7 +286,7 @@ impl<'a> MarkdownLayout<'a> {
             TagEnd::CodeBlock => self.code(),
             TagEnd::Item => {
                 self.paragraph();
-                // An item without words is drawn all the same.
+                // An item without words is drawn anyway.
                 if self.margins.last().is_some_and(|margin| margin.first.is_some()) {
                     self.put(Row::default());
                 }

@@ -54,7 +54,6 @@ impl Laid {
         rows.zip(&self.lines)
     }
 
-    /// What lies where.
     pub fn spots(&self) -> impl Iterator<Item = (Rect, HitTarget)> {
         let spot = |nth| {
             self.first
@@ -64,7 +63,6 @@ impl Laid {
         rows.map(move |(nth, (area, _))| (area, spot(nth)))
     }
 
-    /// Draws it.
     pub fn draw(&self, look: &RenderContext, buffer: &mut Buffer) {
         Clear.render(self.area, buffer);
         buffer.set_style(self.area, look.style(Scope::Text));
@@ -112,7 +110,7 @@ fn completions(look: &RenderContext, popup: &Popup, area: Rect) -> (Vec<Line<'st
 fn palette_lines(look: &RenderContext, palette: &Palette, area: Rect) -> (Vec<Line<'static>>, Option<usize>) {
     let shown: Vec<_> = palette.shown().collect();
     if shown.is_empty() {
-        return (vec![look.line("Nothing is called so.", Scope::Dim)], None);
+        return (vec![look.line("No match.", Scope::Dim)], None);
     }
     let rows = window(shown.len(), palette.at(), area.height as usize);
     let first = rows.start;

@@ -56,7 +56,7 @@ fn who(look: &RenderContext) -> Vec<Line<'static>> {
             spans.push(look.span(format!(" · {agent} is {}", activity(*doing)), Scope::Working));
         }
         if member.doubtful {
-            spans.push(look.span("  another key than before", Scope::Warning));
+            spans.push(look.span("  different key than before", Scope::Warning));
         }
         if !member.client.is_empty() {
             spans.push(look.span(format!("  {}", member.client), Scope::Dim));
@@ -84,7 +84,7 @@ fn inbox(look: &RenderContext) -> Vec<Line<'static>> {
         })
         .collect();
     if lines.is_empty() {
-        lines.push(look.line("Nothing waits for you.", Scope::Dim));
+        lines.push(look.line("Nothing is pending.", Scope::Dim));
     }
     lines
 }
@@ -120,7 +120,7 @@ fn status(look: &RenderContext, invite: Option<String>) -> Vec<Line<'static>> {
         ]),
         Line::from(vec![
             label("outbox"),
-            plain(format!("{} not yet with the relay", room.chat.outbox().unacked())),
+            plain(format!("{} not sent yet", room.chat.outbox().unacked())),
         ]),
     ];
     for agent in agents {
@@ -161,7 +161,7 @@ fn history(look: &RenderContext, numbers: &[u32]) -> Vec<Line<'static>> {
         lines.extend(words.map(|line| look.line(format!("    {line}"), Scope::Text)));
     }
     if lines.is_empty() {
-        lines.push(look.line("Nothing was said yet.", Scope::Dim));
+        lines.push(look.line("No messages yet.", Scope::Dim));
     }
     lines
 }
@@ -170,12 +170,9 @@ fn history(look: &RenderContext, numbers: &[u32]) -> Vec<Line<'static>> {
 pub(in crate::tui) fn looser_lines(look: &RenderContext, words: &[String]) -> Vec<Line<'static>> {
     let key = look.keymap.hint(Context::Help, Action::TakeSettings);
     let how = key.map_or_else(String::new, |key| {
-        format!("Read to the end, then {key} takes them. ")
+        format!("Read to the end, then press {key} to apply. ")
     });
-    let mut lines = vec![look.line(
-        format!("{how}Until then the settings that hold now stay."),
-        Scope::Text,
-    )];
+    let mut lines = vec![look.line(format!("{how}Until then the current settings stay."), Scope::Text)];
     lines.extend(
         words
             .iter()
@@ -212,7 +209,7 @@ pub(in crate::tui) fn decided_lines(look: &RenderContext) -> Vec<Line<'static>> 
         })
         .collect();
     if lines.is_empty() {
-        lines.push(look.line("Nothing was decided today.", Scope::Dim));
+        lines.push(look.line("No decisions today.", Scope::Dim));
     }
     lines
 }
@@ -225,7 +222,7 @@ pub(in crate::tui) fn help_lines(look: &RenderContext) -> Vec<Line<'static>> {
             Scope::Text,
         ),
         look.line(
-            "What asks your agent waits in the inbox until you accept or reject it.",
+            "Requests for your agent wait in the inbox until you accept or reject them.",
             Scope::Text,
         ),
         Line::default(),

@@ -69,12 +69,10 @@ impl Laid {
         rows.map(move |((line, spot), y)| (row(y), line, *spot))
     }
 
-    /// What lies where.
     pub fn spots(&self) -> impl Iterator<Item = (Rect, HitTarget)> {
         self.rows().filter_map(|(area, _, spot)| Some((area, spot?)))
     }
 
-    /// Draws it.
     pub fn draw(&self, buffer: &mut Buffer) {
         for (area, line, _) in self.rows() {
             line.render(area, buffer);

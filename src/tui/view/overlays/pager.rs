@@ -71,7 +71,6 @@ fn wrapped(line: &Line<'static>, width: usize) -> Vec<Line<'static>> {
     text::wrap(&whole, width).into_iter().map(row).collect()
 }
 
-/// Draws it.
 pub(crate) fn draw(look: &RenderContext, laid: &Laid, area: Rect, buffer: &mut Buffer) {
     Clear.render(area, buffer);
     buffer.set_style(area, look.style(Scope::Text));

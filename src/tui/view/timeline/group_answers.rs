@@ -60,7 +60,7 @@ fn state(look: &RenderContext, one: &Recipient) -> Span<'static> {
             };
             look.span(format!("{word}{why}"), scope)
         }
-        (None, None) if one.absent => look.span("is not here", Scope::Waiting),
-        (None, None) => look.span("has not told", Scope::Dim),
+        (None, None) if one.absent => look.span("is offline", Scope::Waiting),
+        (None, None) => look.span("no answer yet", Scope::Dim),
     }
 }

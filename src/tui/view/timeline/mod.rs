@@ -41,7 +41,6 @@ const PARTIAL_LINES: usize = 12;
 const OTHERS_LINES: usize = 6;
 
 impl Scroll {
-    /// To the newest message.
     pub fn go_to_end(&mut self) {
         self.bottom = None;
     }
@@ -138,7 +137,7 @@ impl Pages<'_, '_> {
         rows
     }
 
-    /// The message before a block, by its number; 0 where there is none.
+    /// The message before a block, by its number; 0 if there is none.
     fn post_before(&self, block: usize) -> u32 {
         let entries = self.look.room.chat.timeline().entries();
         let before = (0..block)

@@ -69,7 +69,6 @@ impl Pages<'_, '_> {
         (at + 1..count).find_map(shown)
     }
 
-    /// To the first message.
     pub fn go_to_start(&mut self) {
         let least = self.top_page();
         let last = self.blocks();

@@ -27,7 +27,6 @@ pub(in crate::tui) struct Bodies {
 }
 
 impl Bodies {
-    /// Colours have changed.
     pub fn forget(&mut self) {
         self.by_number.clear();
     }
@@ -121,7 +120,7 @@ fn details(
         Some(Doubt::Stranger) => {
             parts.push(look.span("⚠ not you: somebody else used your name", Scope::Risk))
         }
-        Some(Doubt::OtherKey) => parts.push(look.span("⚠ from another key than before", Scope::Risk)),
+        Some(Doubt::OtherKey) => parts.push(look.span("⚠ from a different key than before", Scope::Risk)),
         None => {}
     }
     if selected || post.asks && !post.mine {
@@ -183,7 +182,7 @@ fn receipts(look: &RenderContext, outgoing: &Outgoing) -> Vec<Span<'static>> {
         None if outgoing.absent.contains(name) => {
             look.fate(&crate::core::DeliveryStatus::Absent(vec![name.clone()]))
         }
-        None => look.span(format!("{name} has not told"), Scope::Dim),
+        None => look.span(format!("{name}: no answer yet"), Scope::Dim),
     };
     outgoing.to.iter().map(one).collect()
 }

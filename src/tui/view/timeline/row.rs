@@ -16,7 +16,6 @@ use crate::text;
 /// One row that is laid out.
 #[derive(Debug, Clone, Default)]
 pub(in crate::tui) struct Row {
-    /// What is drawn.
     pub line: Line<'static>,
     /// Links in it, by columns.
     pub links: Vec<Link>,

@@ -24,7 +24,6 @@ pub(super) fn written() -> Vec<String> {
         .collect()
 }
 
-/// Hashes, ids and pictures.
 fn generated() -> Vec<String> {
     const HEX: &str = "0123456789abcdef";
     const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
