@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use subtle::ConstantTimeEq;
 
 use crate::{
+    handshake::Network,
     protocol::{Limits, same_name},
-    proxy::Network,
     tls::TlsFiles,
 };
 

@@ -12,19 +12,19 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
+    connection::queue::Queue,
     protocol::{
         Code, ErrorFrame, Post, StreamClose, StreamCredit, StreamOpen, Update,
         v1::{Attachment, Msg},
     },
-    queue::Queue,
     random,
-    room::{Entry, Feed, FileFault, Owners, Room, Rules, StreamFault, Ticket, Walked},
+    room::{FileError, JoinRequest, Owners, ReadAllowance, ReplayStep, Room, Rules, SeatId, StreamError},
 };
 
 /// How long an empty room is kept where nothing waits in it; then it is looked at again and again.
-const LINGER: Duration = Duration::from_secs(60);
+const EMPTY_CHECK: Duration = Duration::from_secs(60);
 /// How long one is kept where something waits for somebody. Its sender keeps it too.
-const LINGER_WAITING: Duration = Duration::from_secs(24 * 3600);
+const KEEP_PENDING: Duration = Duration::from_secs(24 * 3600);
 
 /// See the [module](self).
 pub struct Hub {
@@ -35,29 +35,29 @@ pub struct Hub {
     /// Cancelled when the relay shuts down: nobody is told any more who leaves.
     shutdown: CancellationToken,
     /// By name in lower case.
-    rooms: Mutex<HashMap<String, Arc<Cell>>>,
+    rooms: Mutex<HashMap<String, Arc<RoomSlot>>>,
     /// Whose the names of all rooms are; outlives the rooms.
     owners: Arc<Mutex<Owners>>,
 }
 
 /// A room and its lock. Nothing is awaited under it.
-struct Cell {
+struct RoomSlot {
     key: String,
-    room: Mutex<Kept>,
+    room: Mutex<SlotState>,
 }
 
-struct Kept {
+struct SlotState {
     room: Room<Arc<Queue>>,
     /// Whether the hub has let the room go; whoever finds it so looks the name up again.
-    gone: bool,
+    removed: bool,
 }
 
 /// A connection's place in its room. The seat is given up when the last clone was dropped or `bye` said.
 #[derive(Clone)]
-pub struct Place {
+pub struct Membership {
     hub: Arc<Hub>,
-    cell: Arc<Cell>,
-    ticket: Ticket,
+    slot: Arc<RoomSlot>,
+    seat: SeatId,
 }
 
 impl Hub {
@@ -74,30 +74,30 @@ impl Hub {
     }
 
     /// Lets somebody in, whose welcome is then in `queue`. Fails with `name_taken` or `full`.
-    pub fn join(self: &Arc<Hub>, entry: Entry, queue: &Arc<Queue>) -> Result<Place, ErrorFrame> {
-        let mut entry = Some(entry);
+    pub fn join(self: &Arc<Hub>, request: JoinRequest, queue: &Arc<Queue>) -> Result<Membership, ErrorFrame> {
+        let mut request = Some(request);
         loop {
-            let cell = self.cell(&entry)?;
-            let mut kept = lock(&cell.room);
-            if kept.gone {
+            let slot = self.slot_for(&request)?;
+            let mut state = lock(&slot.room);
+            if state.removed {
                 continue;
             }
             // Taken once: every way on from here leaves the loop.
-            let Some(entry) = entry.take() else {
+            let Some(request) = request.take() else {
                 return Err(full());
             };
-            return match kept.room.join(entry, Arc::clone(queue), unix_ms()) {
-                Ok(ticket) => {
-                    drop(kept);
-                    Ok(Place {
+            return match state.room.join(request, Arc::clone(queue), unix_ms()) {
+                Ok(seat) => {
+                    drop(state);
+                    Ok(Membership {
                         hub: Arc::clone(self),
-                        cell,
-                        ticket,
+                        slot,
+                        seat,
                     })
                 }
                 Err(error) => {
-                    drop(kept);
-                    self.emptied(&cell);
+                    drop(state);
+                    self.remove_when_empty(&slot);
                     Err(error)
                 }
             };
@@ -106,242 +106,240 @@ impl Hub {
 
     /// How many rooms and members there are.
     pub fn count(&self) -> (usize, usize) {
-        let cells: Vec<_> = lock(&self.rooms).values().cloned().collect();
+        let slots: Vec<_> = lock(&self.rooms).values().cloned().collect();
         (
-            cells.len(),
-            cells.iter().map(|cell| lock(&cell.room).room.members()).sum(),
+            slots.len(),
+            slots.iter().map(|slot| lock(&slot.room).room.members()).sum(),
         )
     }
 
     /// The room that an entry is for, made where it is new.
-    fn cell(&self, entry: &Option<Entry>) -> Result<Arc<Cell>, ErrorFrame> {
-        let Some(entry) = entry else { return Err(full()) };
-        let key = entry.greeting.room.to_ascii_lowercase();
+    fn slot_for(&self, request: &Option<JoinRequest>) -> Result<Arc<RoomSlot>, ErrorFrame> {
+        let Some(request) = request else {
+            return Err(full());
+        };
+        let key = request.greeting.room.to_ascii_lowercase();
         let mut rooms = lock(&self.rooms);
-        if let Some(cell) = rooms.get(&key) {
-            return Ok(Arc::clone(cell));
+        if let Some(slot) = rooms.get(&key) {
+            return Ok(Arc::clone(slot));
         }
-        if entry.crowded {
+        if request.over_limit {
             return Err(full());
         }
         if self.max_rooms > 0 && rooms.len() >= self.max_rooms {
             // An empty room makes way, at first one in which nothing waits; what waits is with its senders too.
-            let state = |cell: &Arc<Cell>| {
-                let kept = lock(&cell.room);
-                (kept.room.members() == 0).then(|| kept.room.waits())
+            let state = |slot: &Arc<RoomSlot>| {
+                let state = lock(&slot.room);
+                (state.room.members() == 0).then(|| state.room.has_pending())
             };
-            let empty = rooms.values().filter_map(|cell| Some((state(cell)?, cell)));
+            let empty = rooms.values().filter_map(|slot| Some((state(slot)?, slot)));
             let empty = empty
-                .min_by_key(|(waits, _)| *waits)
-                .map(|(_, cell)| Arc::clone(cell));
+                .min_by_key(|(has_pending, _)| *has_pending)
+                .map(|(_, slot)| Arc::clone(slot));
             let empty = empty.ok_or_else(full)?;
-            let mut kept = lock(&empty.room);
-            if kept.room.members() > 0 {
+            let mut state = lock(&empty.room);
+            if state.room.members() > 0 {
                 return Err(full());
             }
-            kept.gone = true;
+            state.removed = true;
             rooms.remove(&empty.key);
         }
         let epoch = random::id().map_err(|_| full())?;
         let room = Room::new(
-            &entry.greeting.room,
+            &request.greeting.room,
             epoch,
             Arc::clone(&self.rules),
             Arc::clone(&self.owners),
         );
-        let cell = Arc::new(Cell {
+        let slot = Arc::new(RoomSlot {
             key: key.clone(),
-            room: Mutex::new(Kept { room, gone: false }),
+            room: Mutex::new(SlotState { room, removed: false }),
         });
-        rooms.insert(key, Arc::clone(&cell));
-        Ok(cell)
+        rooms.insert(key, Arc::clone(&slot));
+        Ok(slot)
     }
 
     /// Lets a room go that is empty and stays so for a while. One in which nobody ever was goes at once.
-    fn emptied(self: &Arc<Hub>, cell: &Arc<Cell>) {
+    fn remove_when_empty(self: &Arc<Hub>, slot: &Arc<RoomSlot>) {
         let joins = {
-            let kept = lock(&cell.room);
-            if kept.room.members() > 0 || kept.gone {
+            let state = lock(&slot.room);
+            if state.room.members() > 0 || state.removed {
                 return;
             }
-            kept.room.joins()
+            state.room.joins()
         };
         if joins == 0 {
-            self.remove(cell, joins);
+            self.remove(slot, joins);
             return;
         }
-        let (hub, cell) = (Arc::clone(self), Arc::clone(cell));
+        let (hub, slot) = (Arc::clone(self), Arc::clone(slot));
         tokio::spawn(async move {
-            let mut kept = Duration::ZERO;
+            let mut state = Duration::ZERO;
             loop {
                 tokio::select! {
                     () = hub.shutdown.cancelled() => return,
-                    () = tokio::time::sleep(LINGER) => kept += LINGER,
+                    () = tokio::time::sleep(EMPTY_CHECK) => state += EMPTY_CHECK,
                 }
                 let stays = {
-                    let cell = lock(&cell.room);
-                    if cell.gone || cell.room.joins() != joins {
+                    let slot = lock(&slot.room);
+                    if slot.removed || slot.room.joins() != joins {
                         return;
                     }
-                    cell.room.waits() && kept < LINGER_WAITING
+                    slot.room.has_pending() && state < KEEP_PENDING
                 };
                 if !stays {
-                    hub.remove(&cell, joins);
+                    hub.remove(&slot, joins);
                     return;
                 }
             }
         });
     }
 
-    fn remove(&self, cell: &Arc<Cell>, joins: u64) {
+    fn remove(&self, slot: &Arc<RoomSlot>, joins: u64) {
         let mut rooms = lock(&self.rooms);
-        let mut kept = lock(&cell.room);
-        if !kept.gone && kept.room.members() == 0 && kept.room.joins() == joins {
-            kept.gone = true;
-            rooms.remove(&cell.key);
+        let mut state = lock(&slot.room);
+        if !state.removed && state.room.members() == 0 && state.room.joins() == joins {
+            state.removed = true;
+            rooms.remove(&slot.key);
         }
     }
 }
 
-impl Place {
+impl Membership {
     /// See [`Room::message`].
     pub fn message(&self, post: &Post) -> Result<usize, ErrorFrame> {
-        lock(&self.cell.room).room.message(&self.ticket, post, unix_ms())
+        lock(&self.slot.room).room.message(&self.seat, post, unix_ms())
     }
 
     /// See [`Room::broadcast`].
     pub fn broadcast(&self, posts: &[Post]) -> usize {
-        lock(&self.cell.room)
-            .room
-            .broadcast(&self.ticket, posts, unix_ms())
+        lock(&self.slot.room).room.broadcast(&self.seat, posts, unix_ms())
     }
 
     /// See [`Room::signal`].
     pub fn signal(&self, post: &Post) -> Result<usize, ErrorFrame> {
-        lock(&self.cell.room).room.signal(&self.ticket, post)
+        lock(&self.slot.room).room.signal(&self.seat, post)
     }
 
     /// See [`Room::update`].
     pub fn update(&self, update: Update) {
-        lock(&self.cell.room).room.update(&self.ticket, update);
+        lock(&self.slot.room).room.update(&self.seat, update);
     }
 
     /// See [`Room::stream_open`].
-    pub fn stream_open(&self, open: &StreamOpen) -> Result<(), StreamFault> {
-        lock(&self.cell.room).room.stream_open(&self.ticket, open)
+    pub fn stream_open(&self, open: &StreamOpen) -> Result<(), StreamError> {
+        lock(&self.slot.room).room.stream_open(&self.seat, open)
     }
 
     /// See [`Room::is_small_credit`].
     pub fn is_small_credit(&self, credit: &StreamCredit) -> bool {
-        lock(&self.cell.room).room.is_small_credit(&self.ticket, credit)
+        lock(&self.slot.room).room.is_small_credit(&self.seat, credit)
     }
 
     /// See [`Room::stream_credit`].
-    pub fn stream_credit(&self, credit: &StreamCredit) -> Result<(), StreamFault> {
-        lock(&self.cell.room).room.stream_credit(&self.ticket, credit)
+    pub fn stream_credit(&self, credit: &StreamCredit) -> Result<(), StreamError> {
+        lock(&self.slot.room).room.stream_credit(&self.seat, credit)
     }
 
     /// See [`Room::stream_chunk`].
-    pub fn stream_chunk(&self, frame: Bytes) -> Result<(), StreamFault> {
-        lock(&self.cell.room).room.stream_chunk(&self.ticket, frame)
+    pub fn stream_chunk(&self, frame: Bytes) -> Result<(), StreamError> {
+        lock(&self.slot.room).room.stream_chunk(&self.seat, frame)
     }
 
     /// See [`Room::stream_close`].
-    pub fn stream_close(&self, close: &StreamClose) -> Result<(), StreamFault> {
-        lock(&self.cell.room).room.stream_close(&self.ticket, close)
+    pub fn stream_close(&self, close: &StreamClose) -> Result<(), StreamError> {
+        lock(&self.slot.room).room.stream_close(&self.seat, close)
     }
 
     /// See [`Room::v1_message`].
     pub fn v1_message(&self, msg: &Msg) -> usize {
-        lock(&self.cell.room)
-            .room
-            .v1_message(&self.ticket, msg, unix_ms())
+        lock(&self.slot.room).room.v1_message(&self.seat, msg, unix_ms())
     }
 
     /// See [`Room::v1_file_start`].
-    pub fn v1_file_start(&self, msg: &Msg, attachment: &Attachment) -> Result<usize, FileFault> {
+    pub fn v1_file_start(&self, msg: &Msg, attachment: &Attachment) -> Result<usize, FileError> {
         let now = (unix_ms(), Instant::now());
-        lock(&self.cell.room)
+        lock(&self.slot.room)
             .room
-            .v1_file_start(&self.ticket, msg, attachment, Uuid::new_v4, now)
+            .v1_file_start(&self.seat, msg, attachment, Uuid::new_v4, now)
     }
 
-    /// See [`Room::v1_file_feed`].
-    pub fn v1_file_feed(&self, stall: Duration) -> Feed {
-        lock(&self.cell.room)
+    /// See [`Room::v1_file_allowance`].
+    pub fn v1_file_allowance(&self, stall: Duration) -> ReadAllowance {
+        lock(&self.slot.room)
             .room
-            .v1_file_feed(&self.ticket, stall, Instant::now())
+            .v1_file_allowance(&self.seat, stall, Instant::now())
     }
 
     /// See [`Room::v1_file_chunk`].
-    pub fn v1_file_chunk(&self, data: &Bytes) -> Result<(), FileFault> {
-        lock(&self.cell.room).room.v1_file_chunk(&self.ticket, data)
+    pub fn v1_file_chunk(&self, data: &Bytes) -> Result<(), FileError> {
+        lock(&self.slot.room).room.v1_file_chunk(&self.seat, data)
     }
 
     /// See [`Room::v1_file_end`].
-    pub fn v1_file_end(&self, msg_id: &str) -> Result<(), FileFault> {
-        lock(&self.cell.room).room.v1_file_end(&self.ticket, msg_id)
+    pub fn v1_file_end(&self, msg_id: &str) -> Result<(), FileError> {
+        lock(&self.slot.room).room.v1_file_end(&self.seat, msg_id)
     }
 
     /// See [`Room::v1_file_abort`].
     pub fn v1_file_abort(&self, message: &str) {
-        lock(&self.cell.room).room.v1_file_abort(&self.ticket, message);
+        lock(&self.slot.room).room.v1_file_abort(&self.seat, message);
     }
 
-    /// See [`Room::v1_moved`].
-    pub fn v1_moved(&self) {
-        lock(&self.cell.room).room.v1_moved(&self.ticket);
+    /// See [`Room::v1_grant_credit`].
+    pub fn v1_grant_credit(&self) {
+        lock(&self.slot.room).room.v1_grant_credit(&self.seat);
     }
 
-    /// See [`Room::walk`].
-    pub fn walk(&self, budget: usize, out: &mut impl Extend<Bytes>) -> Walked {
-        lock(&self.cell.room).room.walk(&self.ticket, budget, out)
+    /// See [`Room::replay`].
+    pub fn replay(&self, budget: usize, out: &mut impl Extend<Bytes>) -> ReplayStep {
+        lock(&self.slot.room).room.replay(&self.seat, budget, out)
     }
 
     /// The member leaves for good.
-    pub fn bye(&self) {
+    pub fn leave(&self) {
         {
-            let mut kept = lock(&self.cell.room);
-            kept.room.tell_time(unix_ms());
-            kept.room.bye(&self.ticket);
+            let mut state = lock(&self.slot.room);
+            state.room.advance_clock(unix_ms());
+            state.room.leave(&self.seat);
         }
-        info!(member = ?self.ticket, room = self.cell.key, "left");
-        self.hub.emptied(&self.cell);
+        info!(member = ?self.seat, room = self.slot.key, "left");
+        self.hub.remove_when_empty(&self.slot);
     }
 
     /// The connection has ended: its seat is held for a while, unless it was given up or taken over.
-    pub fn lost(&self) {
+    pub fn connection_lost(&self) {
         if self.hub.shutdown.is_cancelled() {
             return;
         }
-        let absence = {
-            let mut kept = lock(&self.cell.room);
-            kept.room.tell_time(unix_ms());
-            kept.room.lost(&self.ticket)
+        let grace_period = {
+            let mut state = lock(&self.slot.room);
+            state.room.advance_clock(unix_ms());
+            state.room.mark_away(&self.seat)
         };
-        let Some(absence) = absence else {
+        let Some(grace_period) = grace_period else {
             // A version 1 member leaves at once; it may have been the last.
-            return self.hub.emptied(&self.cell);
+            return self.hub.remove_when_empty(&self.slot);
         };
-        info!(member = ?self.ticket, room = self.cell.key, "away");
-        let place = self.clone();
+        info!(member = ?self.seat, room = self.slot.key, "away");
+        let membership = self.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = place.hub.shutdown.cancelled() => return,
-                () = tokio::time::sleep(place.hub.seat) => {}
+                () = membership.hub.shutdown.cancelled() => return,
+                () = tokio::time::sleep(membership.hub.seat) => {}
             }
             {
-                let mut kept = lock(&place.cell.room);
-                kept.room.tell_time(unix_ms());
-                kept.room.expire(&absence);
+                let mut state = lock(&membership.slot.room);
+                state.room.advance_clock(unix_ms());
+                state.room.expire(&grace_period);
             }
-            place.hub.emptied(&place.cell);
+            membership.hub.remove_when_empty(&membership.slot);
         });
     }
 
     /// For the log: who it is and where.
     pub fn describe(&self) -> (String, String) {
-        (format!("{:?}", self.ticket), self.cell.key.clone())
+        (format!("{:?}", self.seat), self.slot.key.clone())
     }
 }
 

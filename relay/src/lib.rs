@@ -16,33 +16,23 @@
 //!
 //! [`protocol`] has the frames, which clients use too; [`room`] has the rules, without any input or output.
 
-mod addresses;
-mod burst;
 mod config;
 mod connection;
-mod front;
-mod http;
+mod handshake;
 mod hub;
-mod lanes;
 mod limits;
 mod metrics;
 pub mod program;
 pub mod protocol;
-mod proxy;
-mod queue;
 mod random;
 pub mod room;
 mod server;
-mod session;
-mod tap;
 mod tls;
 mod v1;
-mod waste;
 mod wire;
-mod writer;
 
 pub use config::{Config, MIN_TOKEN, RoomToken, Token, Version1};
-pub use proxy::Network;
+pub use handshake::Network;
 pub use server::{Relay, Reloader, Running, StartError};
 pub use tls::{TlsError, TlsFiles};
 
@@ -51,13 +41,13 @@ pub use tls::{TlsError, TlsFiles};
 pub mod fuzzing {
     /// Reads the head of an HTTP request, and all that the relay reads from it.
     pub fn http_head(bytes: &[u8]) {
-        if let Ok(Some(head)) = crate::http::Head::parse(bytes) {
+        if let Ok(Some(head)) = crate::handshake::http::RequestHead::parse(bytes) {
             let _ = (
-                head.upgrade(),
+                head.upgrade_response(),
                 head.is_forwarded(),
                 crate::v1::Query::parse(&head.query),
             );
-            let _ = crate::proxy::client(
+            let _ = crate::handshake::proxy::client(
                 &[],
                 std::net::Ipv4Addr::LOCALHOST.into(),
                 &head.headers("x-forwarded-for"),

@@ -19,14 +19,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    addresses::Addresses,
     config::{Config, MIN_TOKEN},
     connection,
+    connection::drain::Drainer,
     hub::Hub,
+    limits::ConnectionLimits,
     metrics::{Metrics, add},
     room::Rules,
     tls::{Tls, TlsError},
-    waste::Waste,
 };
 
 /// How long connections have to end when the relay shuts down.
@@ -41,16 +41,16 @@ pub struct Shared {
     pub(crate) config: Config,
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) addresses: Arc<Addresses>,
-    pub(crate) waste: Waste,
+    pub(crate) conn_limits: Arc<ConnectionLimits>,
+    pub(crate) drainer: Drainer,
     pub(crate) shutdown: CancellationToken,
-    connections: AtomicU64,
+    next_connection: AtomicU64,
 }
 
 impl Shared {
     /// A number that no other connection of this relay has.
     pub(crate) fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Relaxed)
+        self.next_connection.fetch_add(1, Relaxed)
     }
 }
 
@@ -228,14 +228,14 @@ pub(crate) fn shared(config: Config) -> Shared {
         limits: config.announced(),
     };
     let hub = Hub::new(rules, config.max_rooms, config.seat, shutdown.clone());
-    let addresses = Addresses::new(max_connections(config.max_connections), config.per_address);
+    let conn_limits = ConnectionLimits::new(max_connections(config.max_connections), config.per_address);
     Shared {
         hub: Arc::new(hub),
         metrics: Arc::default(),
-        addresses: Arc::new(addresses),
-        waste: Waste::default(),
+        conn_limits: Arc::new(conn_limits),
+        drainer: Drainer::default(),
         shutdown,
-        connections: AtomicU64::new(0),
+        next_connection: AtomicU64::new(0),
         config,
     }
 }
@@ -283,7 +283,7 @@ fn serve(
         .trusted_proxy
         .iter()
         .any(|network| network.contains(peer.ip()));
-    let Some(permit) = shared.addresses.admit((!proxy).then_some(peer.ip())) else {
+    let Some(permit) = shared.conn_limits.admit((!proxy).then_some(peer.ip())) else {
         return;
     };
     if let Err(error) = stream.set_nodelay(true) {

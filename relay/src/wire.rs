@@ -40,7 +40,7 @@ impl Part {
 }
 
 /// The header of a binary frame whose payload follows in a part of its own, so that it is not copied.
-pub fn binary_head(payload: usize) -> Bytes {
+pub fn binary_header(payload: usize) -> Bytes {
     let (header, length) = header(BINARY, payload);
     Bytes::copy_from_slice(&header[..length])
 }
@@ -48,12 +48,12 @@ pub fn binary_head(payload: usize) -> Bytes {
 /// A text frame that holds `value` as JSON.
 pub fn text(value: &impl Serialize) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
-    put_text(&mut buffer, value);
+    append_text(&mut buffer, value);
     buffer.into()
 }
 
 /// Puts a text frame that holds `value` as JSON behind what is in `buffer`.
-pub fn put_text(buffer: &mut Vec<u8>, value: &impl Serialize) {
+pub fn append_text(buffer: &mut Vec<u8>, value: &impl Serialize) {
     // Room for the header is kept in front, so that most texts are not moved once their length is known.
     let start = buffer.len();
     let payload = start + header_len(COMMON);
@@ -89,7 +89,7 @@ pub fn payload(frame: &[u8]) -> &[u8] {
 }
 
 /// Where the frame ends that is written in part, once `written` bytes of these frames are.
-pub fn end_of_begun(frames: &[u8], written: usize) -> usize {
+pub fn end_of_partial(frames: &[u8], written: usize) -> usize {
     let mut end = 0;
     while end < written {
         let frame = &frames[end..];
@@ -171,15 +171,15 @@ mod tests {
     fn a_frame_that_is_begun_ends_where_it_does() {
         let (mut frames, mut ends) = (Vec::new(), vec![0]);
         for length in [0, 100, 123, 124, 3, 65534, 1] {
-            put_text(&mut frames, &"x".repeat(length));
+            append_text(&mut frames, &"x".repeat(length));
             ends.push(frames.len());
         }
         for two in ends.windows(2) {
             for written in [two[0] + 1, two[0] + 2, two[1] - 1, two[1]] {
-                assert_eq!(end_of_begun(&frames, written), two[1], "{written} of {ends:?}");
+                assert_eq!(end_of_partial(&frames, written), two[1], "{written} of {ends:?}");
             }
         }
-        assert_eq!(end_of_begun(&frames, 0), 0);
+        assert_eq!(end_of_partial(&frames, 0), 0);
     }
 
     #[test]

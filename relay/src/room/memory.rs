@@ -10,8 +10,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    seat::{Holder, Key},
-    waiting::Recipient,
+    pending::Recipient,
+    seat::{Holder, NameKey},
 };
 use crate::protocol::MemberKey;
 
@@ -20,7 +20,7 @@ pub(super) struct Stored {
     pub(super) seq: u64,
     pub(super) at: u64,
     pub(super) id: Box<str>,
-    pub(super) from: Key,
+    pub(super) from: NameKey,
     /// Who had the sender's name.
     pub(super) from_holder: Holder,
     pub(super) to: Box<[Addressee]>,
@@ -34,7 +34,7 @@ pub(super) struct Stored {
 
 /// One of whom a message is addressed to.
 pub(super) struct Addressee {
-    pub(super) key: Key,
+    pub(super) key: NameKey,
     /// As the message's frame spells it.
     pub(super) name: Box<str>,
     /// Who it is meant for: a later holder of the name does not read it.
@@ -44,7 +44,7 @@ pub(super) struct Addressee {
 /// Somebody who asks what it may see.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
-    pub(super) key: &'a Key,
+    pub(super) key: &'a NameKey,
     pub(super) holder: Holder,
 }
 
@@ -127,12 +127,12 @@ impl Memory {
     }
 
     /// The message that `from`, with this key, sent with this id.
-    pub(super) fn find(&self, from: &Key, key: Option<MemberKey>, id: &str) -> Option<&Stored> {
+    pub(super) fn find(&self, from: &NameKey, key: Option<MemberKey>, id: &str) -> Option<&Stored> {
         self.get(*self.ids.get(&id_key(from, key, id))?)
     }
 
     /// Gives a message that waited for whoever takes a name to its first holder.
-    pub(super) fn claim(&mut self, seq: u64, name: &Key, holder: Holder) {
+    pub(super) fn claim(&mut self, seq: u64, name: &NameKey, holder: Holder) {
         let parts = [&mut self.messages, &mut self.receipts];
         let found = parts.into_iter().find_map(|part| {
             let index = part.ring.binary_search_by_key(&seq, |m| m.seq).ok()?;
@@ -200,7 +200,7 @@ impl Stored {
 }
 
 /// Neither names nor ids hold a space.
-fn id_key(from: &Key, member: Option<MemberKey>, id: &str) -> Box<str> {
+fn id_key(from: &NameKey, member: Option<MemberKey>, id: &str) -> Box<str> {
     let from = from.as_str();
     let mut key = String::with_capacity(from.len() + 18 + id.len());
     key.push_str(from);

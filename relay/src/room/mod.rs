@@ -5,26 +5,26 @@
 //! random ids are passed in, and frames leave through an [`Outbox`]. One lock around a room makes it safe
 //! for many connections; nothing in here waits.
 //!
-//! - [`Room::join`], [`Room::lost`], [`Room::expire`], [`Room::bye`]: who is here (`presence.rs`);
-//! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`post.rs`);
-//! - [`Room::broadcast`]: many messages of one sender in one go (`run.rs`);
-//! - [`Room::stream_open`] and its like: files on their way (`stream.rs`);
+//! - [`Room::join`], [`Room::mark_away`], [`Room::expire`], [`Room::leave`]: who is here (`presence.rs`);
+//! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`messages.rs`);
+//! - [`Room::broadcast`]: many messages of one sender in one go (`broadcast.rs`);
+//! - [`Room::stream_open`] and its like: files on their way (`streams.rs`);
 //! - [`Room::v1_message`] and its like: version 1 members (`v1/`);
-//! - [`Room::walk`]: what a member missed, at the pace of its connection (`walk.rs`).
+//! - [`Room::replay`]: what a member missed, at the pace of its connection (`replay.rs`).
 
+mod broadcast;
 mod memory;
+mod messages;
 mod outbox;
 mod owners;
-mod post;
+mod pending;
 mod presence;
-mod run;
+mod replay;
 mod seat;
-mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod v1;
-mod waiting;
-mod walk;
 
 use std::{
     collections::HashMap,
@@ -32,16 +32,16 @@ use std::{
 };
 
 use memory::Memory;
-pub use outbox::{Class, Flow, Outbox, Piece, Run};
+pub use outbox::{FrameBatch, FrameClass, Outbox, StreamItem, StreamProgress};
 pub use owners::Owners;
-pub use presence::{Absence, Entry};
-use seat::{Key, Seat};
-pub use seat::{Owner, Ticket};
-pub use stream::StreamFault;
-use stream::Streams;
-pub use v1::{Feed, FileFault};
-use waiting::Waiting;
-pub use walk::Walked;
+use pending::PendingMessages;
+pub use presence::{GracePeriod, JoinRequest};
+pub use replay::ReplayStep;
+use seat::{NameKey, Seat};
+pub use seat::{Owner, SeatId};
+pub use streams::StreamError;
+use streams::Streams;
+pub use v1::{FileError, ReadAllowance};
 
 use crate::protocol::Limits;
 
@@ -82,12 +82,12 @@ pub struct Room<O> {
     /// Who is here, in no order; dense, so that a broadcast is one pass.
     seats: Vec<Seat<O>>,
     /// The place among the seats of every name that has one.
-    names: HashMap<Key, usize>,
-    waiting: Waiting,
+    names: HashMap<NameKey, usize>,
+    pending: PendingMessages,
     /// Whose the names are; shared by all rooms, and locked after the room, never before it.
     owners: Arc<Mutex<Owners>>,
     /// The name as it compares.
-    key: Key,
+    key: NameKey,
     memory: Memory,
     /// The newest message to all that has left the memory.
     forgotten_public: u64,
@@ -100,7 +100,7 @@ pub struct Room<O> {
     /// Files on their way, and those of which the end is not written yet.
     streams: Streams,
     /// Connections whose replay is not over.
-    walkers: usize,
+    replaying: usize,
     /// How often somebody took a seat: tells whether a room that is empty was so all the time.
     joins: u64,
 }
@@ -117,16 +117,16 @@ impl<O: Outbox> Room<O> {
             at: 0,
             seats: Vec::new(),
             names: HashMap::new(),
-            waiting: Waiting::default(),
+            pending: PendingMessages::default(),
             owners,
-            key: Key::new(name),
+            key: NameKey::new(name),
             memory,
             forgotten_public: 0,
             forgotten_private: 0,
             now: 0,
             v1: v1::State::default(),
             streams: Streams::new(),
-            walkers: 0,
+            replaying: 0,
             joins: 0,
         }
     }
@@ -142,8 +142,8 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Whether a message waits for somebody.
-    pub fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// How often somebody took a seat so far.
@@ -152,10 +152,10 @@ impl<O: Outbox> Room<O> {
     }
 
     /// The place of a connection's seat, unless another connection has taken it over.
-    fn seat_of(&self, ticket: &Ticket) -> Option<usize> {
-        let index = *self.names.get(&ticket.key)?;
+    fn seat_of(&self, seat_id: &SeatId) -> Option<usize> {
+        let index = *self.names.get(&seat_id.key)?;
         let link = self.seats[index].link.as_ref()?;
-        (link.connection == ticket.connection).then_some(index)
+        (link.connection == seat_id.connection).then_some(index)
     }
 
     fn owners(&self) -> MutexGuard<'_, Owners> {

@@ -17,7 +17,7 @@ use crate::{protocol::ErrorFrame, wire};
 
 /// How a frame stands in a connection's outgoing queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum FrameClass {
     /// The welcome: not counted against the queue's limits.
     Welcome,
     /// Messages, acks, presence, errors.
@@ -29,24 +29,24 @@ pub enum Class {
 /// Encoded WebSocket frames, one behind the other in one piece, so that what is queued for many costs them no
 /// more than one frame would.
 #[derive(Debug, Clone, Default)]
-pub struct Run {
+pub struct FrameBatch {
     bytes: Bytes,
     /// Where each ends; rising.
     ends: Arc<[usize]>,
 }
 
-impl Run {
+impl FrameBatch {
     /// Encodes these as text frames.
-    pub fn of<T: Serialize>(values: impl Iterator<Item = T>) -> Run {
+    pub fn of<T: Serialize>(values: impl Iterator<Item = T>) -> FrameBatch {
         let mut bytes = Vec::new();
         let ends = values
             .map(|value| {
-                wire::put_text(&mut bytes, &value);
+                wire::append_text(&mut bytes, &value);
                 bytes.len()
             })
             .collect();
         bytes.shrink_to_fit();
-        Run {
+        FrameBatch {
             bytes: bytes.into(),
             ends,
         }
@@ -79,33 +79,33 @@ impl Run {
 pub trait Outbox {
     /// Queues an encoded WebSocket frame. False where the connection is closing, or closes now because
     /// its queue is full; the frame is not sent then.
-    fn push(&self, frame: Bytes, class: Class) -> bool;
+    fn push(&self, frame: Bytes, class: FrameClass) -> bool;
 
-    /// Queues several frames of [`Class::Frame`] that stand one behind the other, all or none of them;
+    /// Queues several frames of [`FrameClass::Frame`] that stand one behind the other, all or none of them;
     /// else like [`Outbox::push`].
-    fn push_run(&self, run: &Run) -> bool;
+    fn push_batch(&self, batch: &FrameBatch) -> bool;
 
     /// Ends the connection with an error whose code has a close code.
     fn close(&self, error: ErrorFrame);
 
     /// Puts something into a lane, which is made with its first.
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece);
+    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem);
 
     /// Drops a lane with all that is in it.
-    fn drop_lane(&self, lane: Uuid);
+    fn drop_stream(&self, stream: Uuid);
 
     /// Drops a lane's chunks, and ends it with a frame behind the frames that are in it.
-    fn cut_lane(&self, lane: Uuid, last: Bytes);
+    fn cut_stream(&self, stream: Uuid, last: Bytes);
 
     /// How many bytes have been taken from all lanes so far: tells a slow reader from one that reads nothing.
-    fn taken(&self) -> u64 {
+    fn stream_bytes_taken(&self) -> u64 {
         0
     }
 }
 
 /// What stands in a lane.
 #[derive(Debug, Clone)]
-pub enum Piece {
+pub enum StreamItem {
     /// An encoded text frame that keeps its place among the chunks.
     Frame(Bytes),
     /// The same, and the lane ends with it.
@@ -123,82 +123,82 @@ pub enum Piece {
 
 /// How far a lane has come: shared by the room, which checks credit by it, and the queue, which moves it.
 #[derive(Debug)]
-pub struct Flow {
+pub struct StreamProgress {
     /// The lane's name: the stream's id.
-    pub lane: Uuid,
-    begun: AtomicU64,
+    pub stream: Uuid,
+    written_to: AtomicU64,
     finished: AtomicBool,
     /// Told when it moves, where somebody waits for that.
-    moved: Option<Arc<Notify>>,
+    listener: Option<Arc<Notify>>,
 }
 
-impl Flow {
+impl StreamProgress {
     /// A lane whose first byte is that at `offset`.
-    pub fn new(lane: Uuid, offset: u64, moved: Option<Arc<Notify>>) -> Arc<Flow> {
-        Arc::new(Flow {
-            lane,
-            begun: AtomicU64::new(offset),
+    pub fn new(stream: Uuid, offset: u64, listener: Option<Arc<Notify>>) -> Arc<StreamProgress> {
+        Arc::new(StreamProgress {
+            stream,
+            written_to: AtomicU64::new(offset),
             finished: AtomicBool::new(false),
-            moved,
+            listener,
         })
     }
 
     /// The offset up to which the relay has begun to write to the receiver.
-    pub fn begun(&self) -> u64 {
-        self.begun.load(Acquire)
+    pub fn written_to(&self) -> u64 {
+        self.written_to.load(Acquire)
     }
 
     /// Whether the last piece was taken, or the lane dropped.
-    pub fn finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.finished.load(Acquire)
     }
 
     /// For the queue: the bytes up to `end` are being written. Must be called before they are, so that a
     /// receiver's credit never comes before this.
-    pub fn begin(&self, end: u64) {
-        self.begun.store(end, Release);
-        self.tell();
+    pub fn advance_to(&self, end: u64) {
+        self.written_to.store(end, Release);
+        self.notify();
     }
 
     /// For the queue: nothing more is in the lane, nor comes into it.
     pub fn finish(&self) {
         self.finished.store(true, Release);
-        self.tell();
+        self.notify();
     }
 
-    fn tell(&self) {
-        if let Some(moved) = &self.moved {
-            moved.notify_one();
+    fn notify(&self) {
+        if let Some(listener) = &self.listener {
+            listener.notify_one();
         }
     }
 }
 
 impl<O: Outbox + ?Sized> Outbox for Arc<O> {
-    fn push(&self, frame: Bytes, class: Class) -> bool {
+    fn push(&self, frame: Bytes, class: FrameClass) -> bool {
         (**self).push(frame, class)
     }
 
-    fn push_run(&self, run: &Run) -> bool {
-        (**self).push_run(run)
+    fn push_batch(&self, batch: &FrameBatch) -> bool {
+        (**self).push_batch(batch)
     }
 
     fn close(&self, error: ErrorFrame) {
         (**self).close(error);
     }
 
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
-        (**self).push_lane(flow, piece);
+    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem) {
+        (**self).push_stream(progress, piece);
     }
 
-    fn drop_lane(&self, lane: Uuid) {
-        (**self).drop_lane(lane);
+    fn drop_stream(&self, stream: Uuid) {
+        (**self).drop_stream(stream);
     }
 
-    fn cut_lane(&self, lane: Uuid, last: Bytes) {
-        (**self).cut_lane(lane, last);
+    fn cut_stream(&self, stream: Uuid, last: Bytes) {
+        (**self).cut_stream(stream, last);
     }
 
-    fn taken(&self) -> u64 {
-        (**self).taken()
+    fn stream_bytes_taken(&self) -> u64 {
+        (**self).stream_bytes_taken()
     }
 }

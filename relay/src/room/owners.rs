@@ -7,7 +7,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
 
-use super::seat::{Key, Owner};
+use super::seat::{NameKey, Owner};
 
 /// How long a name stays bound after it was last here, in milliseconds.
 pub const KEPT: u64 = 7 * DAY;
@@ -25,7 +25,7 @@ const DAYS: u64 = 8;
 /// Who owns which name in which room. See the [module](self).
 pub struct Owners {
     /// By the room's name in lower case.
-    rooms: HashMap<Key, HashMap<Key, Binding>>,
+    rooms: HashMap<NameKey, HashMap<NameKey, Binding>>,
     total: usize,
     /// How many names each address has bound.
     by_address: HashMap<IpAddr, usize>,
@@ -74,14 +74,21 @@ impl Owners {
     }
 
     /// Who owns a name now.
-    pub(super) fn owner(&self, room: &Key, name: &Key, now: u64) -> Option<Owner> {
+    pub(super) fn owner(&self, room: &NameKey, name: &NameKey, now: u64) -> Option<Owner> {
         let binding = self.rooms.get(room)?.get(name)?;
         (!binding.is_expired(now)).then_some(binding.owner)
     }
 
     /// An owner has arrived under a name: binds it, if it is free and there is room. Returns whether the name is
     /// this owner's.
-    pub(super) fn arrive(&mut self, room: &Key, name: &Key, owner: Owner, address: IpAddr, now: u64) -> bool {
+    pub(super) fn arrive(
+        &mut self,
+        room: &NameKey,
+        name: &NameKey,
+        owner: Owner,
+        address: IpAddr,
+        now: u64,
+    ) -> bool {
         match self.binding(room, name) {
             Some(binding) if !binding.is_expired(now) => {
                 let owns = binding.owner == owner;
@@ -119,7 +126,7 @@ impl Owners {
     }
 
     /// An owner's connection has ended.
-    pub(super) fn depart(&mut self, room: &Key, name: &Key, owner: Owner, now: u64) {
+    pub(super) fn depart(&mut self, room: &NameKey, name: &NameKey, owner: Owner, now: u64) {
         if let Some(binding) = self.binding(room, name)
             && binding.owner == owner
             && let Some(since) = binding.since.take()
@@ -130,7 +137,7 @@ impl Owners {
     }
 
     /// An owner has said something.
-    pub(super) fn spoke(&mut self, room: &Key, name: &Key, owner: Owner) {
+    pub(super) fn spoke(&mut self, room: &NameKey, name: &NameKey, owner: Owner) {
         if let Some(binding) = self.binding(room, name)
             && binding.owner == owner
         {
@@ -138,11 +145,11 @@ impl Owners {
         }
     }
 
-    fn binding(&mut self, room: &Key, name: &Key) -> Option<&mut Binding> {
+    fn binding(&mut self, room: &NameKey, name: &NameKey) -> Option<&mut Binding> {
         self.rooms.get_mut(room)?.get_mut(name)
     }
 
-    fn remove(&mut self, room: &Key, name: &Key) {
+    fn remove(&mut self, room: &NameKey, name: &NameKey) {
         let Some(names) = self.rooms.get_mut(room) else {
             return;
         };
@@ -160,7 +167,7 @@ impl Owners {
     }
 
     /// Makes room in one room, or in all. Returns false where only protected names are left.
-    fn evict(&mut self, room: Option<&Key>, now: u64) -> bool {
+    fn evict(&mut self, room: Option<&NameKey>, now: u64) -> bool {
         let (mut expired, mut evictable) = (Vec::new(), Vec::new());
         for (room, name, binding) in self.bindings(room) {
             if binding.is_expired(now) {
@@ -202,7 +209,7 @@ impl Owners {
     }
 
     /// All bindings of one room, or of all rooms.
-    fn bindings(&self, room: Option<&Key>) -> impl Iterator<Item = (&Key, &Key, &Binding)> {
+    fn bindings(&self, room: Option<&NameKey>) -> impl Iterator<Item = (&NameKey, &NameKey, &Binding)> {
         let one = room.and_then(|room| self.rooms.get_key_value(room));
         let all = room.is_none().then_some(&self.rooms);
         let rooms = one.into_iter().chain(all.into_iter().flatten());

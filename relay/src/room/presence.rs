@@ -9,12 +9,12 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
 use super::{
-    Class, Outbox, Room,
+    FrameClass, Outbox, Room,
     memory::Reader,
-    seat::{Holder, Key, Link, Owner, Seat, Ticket},
+    pending::Recipient,
+    replay::ReplayCursor,
+    seat::{Holder, Link, NameKey, Owner, Seat, SeatId},
     v1::V1Seat,
-    waiting::Recipient,
-    walk::Walk,
 };
 use crate::{
     protocol::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Somebody who wants in; its token and the rule of its name have been checked.
-pub struct Entry {
+pub struct JoinRequest {
     /// The hello.
     pub greeting: Greeting,
     /// The protocol version that it speaks.
@@ -38,13 +38,13 @@ pub struct Entry {
     /// Where it speaks version 1: told when something has moved that its connection may wait for.
     pub v1: Option<Arc<Notify>>,
     /// A limit on connections is reached: whatever else is right, it is refused with `full`.
-    pub crowded: bool,
+    pub over_limit: bool,
 }
 
 /// A seat that is held for a member who is away.
 #[derive(Debug)]
-pub struct Absence {
-    ticket: Ticket,
+pub struct GracePeriod {
+    seat_id: SeatId,
     number: u64,
 }
 
@@ -75,30 +75,30 @@ struct PresenceFrame<'a> {
 
 impl<O: Outbox> Room<O> {
     /// Lets somebody in: queues the welcome, tells the others, and plans the replay, which begins with the
-    /// first [`Room::walk`]. `now` is in milliseconds since the Unix epoch. Fails with `name_taken` or `full`.
-    pub fn join(&mut self, entry: Entry, outbox: O, now: u64) -> Result<Ticket, ErrorFrame> {
-        let Entry {
+    /// first [`Room::replay`]. `now` is in milliseconds since the Unix epoch. Fails with `name_taken` or `full`.
+    pub fn join(&mut self, request: JoinRequest, outbox: O, now: u64) -> Result<SeatId, ErrorFrame> {
+        let JoinRequest {
             greeting,
             version,
             connection,
             address,
             session,
             v1,
-            crowded,
-        } = entry;
-        self.tell_time(now);
-        let key = Key::new(&greeting.name);
+            over_limit,
+        } = request;
+        self.advance_clock(now);
+        let key = NameKey::new(&greeting.name);
         let owner = greeting.owner.as_ref().map(Owner::of);
         let seat = self.admit(&key, owner, greeting.resume.as_ref())?;
         let over = |count: usize, max: usize| max > 0 && count >= max;
         let no_seat = over(self.seats.len(), self.rules.max_members)
             || (v1.is_some() && over(self.v1.members, self.rules.v1_max_users));
-        if crowded || (seat.is_none() && no_seat) {
+        if over_limit || (seat.is_none() && no_seat) {
             let message = "The relay or the room is full; try again later.";
             return Err(ErrorFrame::new(Code::Full, message));
         }
 
-        if let Some(replaced) = seat.and_then(|index| self.unlink(index)) {
+        if let Some(replaced) = seat.and_then(|index| self.disconnect(index)) {
             let message = "This seat was taken over by a newer connection of yours.";
             replaced.outbox.close(ErrorFrame::new(Code::Replaced, message));
         }
@@ -114,10 +114,10 @@ impl<O: Outbox> Room<O> {
             // Where it has an owner only now: what waits for the seat is the owner's.
             let before = self.seats[index].recipient();
             if before != recipient {
-                self.waiting.rename(&before, &recipient);
+                self.pending.rename(&before, &recipient);
             }
         }
-        let resumed = self.settle(&recipient, seat, greeting.resume.as_ref());
+        let resumed = self.resume_from(&recipient, seat, greeting.resume.as_ref());
         let member_key = member_key.map(|key| key.to_string());
         let (index, event) = match seat {
             Some(index) => {
@@ -152,9 +152,9 @@ impl<O: Outbox> Room<O> {
                 // What was forgotten before may have been for it; its resume may come with a later join.
                 seat.forgotten = self.forgotten_private;
                 self.v1.members += usize::from(v1.is_some());
-                seat.v1 = v1.map(|moved| {
+                seat.v1 = v1.map(|progress_notify| {
                     Box::new(V1Seat {
-                        moved,
+                        progress_notify,
                         offers: VecDeque::new(),
                     })
                 });
@@ -170,7 +170,7 @@ impl<O: Outbox> Room<O> {
         } else {
             self.welcome(index, resumed, bound)
         };
-        outbox.push(welcome, Class::Welcome);
+        outbox.push(welcome, FrameClass::Welcome);
         let missed = match (resumed, &greeting.resume) {
             (Resumed::Ok | Resumed::Gap, Some(resume)) => Some(resume.seq),
             (Resumed::Lost, _) => Some(0),
@@ -179,70 +179,72 @@ impl<O: Outbox> Room<O> {
         let holder = self.seats[index].holder();
         self.claim(&recipient, holder);
         let reader = Reader { key: &key, holder };
-        let walk = Walk::plan(
+        let replay = ReplayCursor::plan(
             &self.memory,
             reader,
-            self.waiting.seqs(&recipient),
+            self.pending.seqs(&recipient),
             self.seq,
             missed,
             greeting.history,
         );
-        self.walkers += usize::from(walk.is_some());
+        self.replaying += usize::from(replay.is_some());
         self.seats[index].link = Some(Link {
             connection,
             outbox,
-            walk,
+            replay,
         });
         if let Some(event) = event {
             self.announce(event, index);
         }
-        Ok(Ticket { key, connection })
+        Ok(SeatId { key, connection })
     }
 
     /// A connection has ended without `bye`: its member is away. `None` where another connection has taken
     /// the seat over, or where the member speaks version 1 and has left; otherwise the seat is held until [`Room::expire`] is called with what is given.
-    pub fn lost(&mut self, ticket: &Ticket) -> Option<Absence> {
-        let index = self.seat_of(ticket)?;
+    pub fn mark_away(&mut self, seat_id: &SeatId) -> Option<GracePeriod> {
+        let index = self.seat_of(seat_id)?;
         if self.seats[index].v1.is_some() {
             // Version 1 has no session to come back with.
-            self.bye(ticket);
+            self.leave(seat_id);
             return None;
         }
-        self.unlink(index);
+        self.disconnect(index);
         let seat = &mut self.seats[index];
         seat.change(|member| member.status = Status::Away);
-        seat.absences += 1;
-        let number = seat.absences;
+        seat.absence_count += 1;
+        let number = seat.absence_count;
         self.announce(PresenceEvent::Away, index);
-        Some(Absence {
-            ticket: ticket.clone(),
+        Some(GracePeriod {
+            seat_id: seat_id.clone(),
             number,
         })
     }
 
     /// The time of a held seat is over: lets it go, unless its member has come back.
-    pub fn expire(&mut self, absence: &Absence) {
-        let Some(&index) = self.names.get(&absence.ticket.key) else {
+    pub fn expire(&mut self, grace_period: &GracePeriod) {
+        let Some(&index) = self.names.get(&grace_period.seat_id.key) else {
             return;
         };
         let seat = &self.seats[index];
-        if seat.link.is_none() && seat.absences == absence.number {
-            self.leave(index);
+        if seat.link.is_none() && seat.absence_count == grace_period.number {
+            self.remove_seat(index);
         }
     }
 
     /// A member leaves for good: what was sent to it, it has had.
-    pub fn bye(&mut self, ticket: &Ticket) {
-        let Some(index) = self.seat_of(ticket) else { return };
-        let walk = self.seats[index]
+    pub fn leave(&mut self, seat_id: &SeatId) {
+        let Some(index) = self.seat_of(seat_id) else {
+            return;
+        };
+        let replay = self.seats[index]
             .link
             .as_ref()
-            .and_then(|link| link.walk.as_deref());
-        let had = walk.map_or(u64::MAX, |walk| walk.at);
+            .and_then(|link| link.replay.as_deref());
+        let had = replay.map_or(u64::MAX, |replay| replay.at);
         let recipient = self.seats[index].recipient();
-        self.waiting.of(&recipient).seqs.retain(|seq| *seq > had);
-        self.unlink(index);
-        self.leave(index);
+        self.pending.entry(&recipient).seqs.retain(|seq| *seq > had);
+        self.disconnect(index);
+        self.remove_seat(index);
     }
 
     /// Tells everybody else what happened to a member.
@@ -260,7 +262,7 @@ impl<O: Outbox> Room<O> {
                 && seat.v1.is_none()
                 && let Some(link) = &seat.link
             {
-                link.outbox.push(frame.clone(), Class::Frame);
+                link.outbox.push(frame.clone(), FrameClass::Frame);
             }
         }
     }
@@ -268,7 +270,7 @@ impl<O: Outbox> Room<O> {
     /// Whether a name is free for somebody, or its own: then the seat to take over.
     fn admit(
         &self,
-        key: &Key,
+        key: &NameKey,
         owner: Option<Owner>,
         resume: Option<&Resume>,
     ) -> Result<Option<usize>, ErrorFrame> {
@@ -295,12 +297,17 @@ impl<O: Outbox> Room<O> {
 
     /// What a resume finds; and what its member has had by its own word does not wait for it any more. That
     /// word counts for what was sent alone, so that one who remembers too much loses nothing.
-    fn settle(&mut self, recipient: &Recipient, seat: Option<usize>, resume: Option<&Resume>) -> Resumed {
+    fn resume_from(
+        &mut self,
+        recipient: &Recipient,
+        seat: Option<usize>,
+        resume: Option<&Resume>,
+    ) -> Resumed {
         let Some(resume) = resume else { return Resumed::New };
         if resume.epoch != self.epoch {
             return Resumed::Lost;
         }
-        let pending = self.waiting.of(recipient);
+        let pending = self.pending.entry(recipient);
         pending.seqs = pending
             .seqs
             .split_off(&resume.seq.min(pending.sent).saturating_add(1));
@@ -318,12 +325,12 @@ impl<O: Outbox> Room<O> {
             name: recipient.name.clone(),
             key: None,
         };
-        for seq in self.waiting.seqs(&unclaimed) {
+        for seq in self.pending.seqs(&unclaimed) {
             self.memory.claim(*seq, &recipient.name, holder);
         }
         if *recipient != unclaimed {
-            let seqs = self.waiting.take(&unclaimed);
-            self.waiting.of(recipient).seqs.extend(seqs);
+            let seqs = self.pending.remove_all(&unclaimed);
+            self.pending.entry(recipient).seqs.extend(seqs);
         }
     }
 
@@ -349,19 +356,19 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Takes the connection from a seat.
-    fn unlink(&mut self, index: usize) -> Option<Link<O>> {
+    fn disconnect(&mut self, index: usize) -> Option<Link<O>> {
         let link = self.seats[index].link.as_ref()?;
-        let ticket = Ticket {
+        let seat_id = SeatId {
             key: self.seats[index].key.clone(),
             connection: link.connection,
         };
-        self.v1_file_abort(&ticket, "Its sender has gone.");
-        self.end_streams(&ticket);
+        self.v1_file_abort(&seat_id, "Its sender has gone.");
+        self.end_streams(&seat_id);
         let seat = &mut self.seats[index];
         let link = seat.link.take()?;
-        self.walkers -= usize::from(link.walk.is_some());
+        self.replaying -= usize::from(link.replay.is_some());
         let recipient = seat.recipient();
-        self.waiting.of(&recipient).sent = link.walk.as_ref().map_or(self.seq, |walk| walk.at);
+        self.pending.entry(&recipient).sent = link.replay.as_ref().map_or(self.seq, |replay| replay.at);
         if let Some(owner) = self.seats[index].owner {
             self.owners().depart(&self.key, &recipient.name, owner, self.now);
         }
@@ -369,16 +376,16 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Lets a seat go and tells the others.
-    fn leave(&mut self, index: usize) {
+    fn remove_seat(&mut self, index: usize) {
         self.announce(PresenceEvent::Leave, index);
         let seat = self.seats.swap_remove(index);
         self.v1.members -= usize::from(seat.v1.is_some());
         self.forgotten_private = self.forgotten_private.max(seat.forgotten);
         self.names.remove(&seat.key);
-        if let Some(moved) = self.seats.get(index) {
-            self.names.insert(moved.key.clone(), index);
+        if let Some(progress_notify) = self.seats.get(index) {
+            self.names.insert(progress_notify.key.clone(), index);
         }
-        self.waiting.forget(&seat.recipient());
+        self.pending.forget(&seat.recipient());
     }
 }
 

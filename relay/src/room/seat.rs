@@ -5,16 +5,16 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{v1::V1Seat, waiting::Recipient, walk::Walk};
+use super::{pending::Recipient, replay::ReplayCursor, v1::V1Seat};
 use crate::protocol::{Member, MemberKey};
 
 /// A name as it compares: in lower case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key(Arc<str>);
+pub(super) struct NameKey(Arc<str>);
 
-impl Key {
-    pub(super) fn new(name: &str) -> Key {
-        Key(name.to_ascii_lowercase().into())
+impl NameKey {
+    pub(super) fn new(name: &str) -> NameKey {
+        NameKey(name.to_ascii_lowercase().into())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -22,7 +22,7 @@ impl Key {
     }
 }
 
-impl Borrow<str> for Key {
+impl Borrow<str> for NameKey {
     fn borrow(&self) -> &str {
         &self.0
     }
@@ -67,12 +67,12 @@ impl Holder {
 
 /// A connection's right to its seat, given by `join`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Ticket {
-    pub(super) key: Key,
+pub struct SeatId {
+    pub(super) key: NameKey,
     pub(super) connection: u64,
 }
 
-impl fmt::Debug for Ticket {
+impl fmt::Debug for SeatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.key.as_str(), self.connection)
     }
@@ -80,7 +80,7 @@ impl fmt::Debug for Ticket {
 
 /// A member's place, held for a while when its connection ends.
 pub(super) struct Seat<O> {
-    pub(super) key: Key,
+    pub(super) key: NameKey,
     /// Whose the name is, where its holder has said so.
     pub(super) owner: Option<Owner>,
     /// A number that no other seat of the room has.
@@ -98,7 +98,7 @@ pub(super) struct Seat<O> {
     /// Where it speaks version 1: what that needs. Boxed, since few do.
     pub(super) v1: Option<Box<V1Seat>>,
     /// How often it has been away: tells a returned member from one that never came back.
-    pub(super) absences: u64,
+    pub(super) absence_count: u64,
     /// The newest message to this member alone that has left the memory.
     pub(super) forgotten: u64,
 }
@@ -108,11 +108,11 @@ pub(super) struct Link<O> {
     pub(super) connection: u64,
     pub(super) outbox: O,
     /// Where its replay is; none once it is live. Boxed, since most are live.
-    pub(super) walk: Option<Box<Walk>>,
+    pub(super) replay: Option<Box<ReplayCursor>>,
 }
 
 impl<O> Seat<O> {
-    pub(super) fn new(key: Key, number: u64, session: String, member: Member) -> Seat<O> {
+    pub(super) fn new(key: NameKey, number: u64, session: String, member: Member) -> Seat<O> {
         let json = to_json(&member);
         Seat {
             key,
@@ -124,7 +124,7 @@ impl<O> Seat<O> {
             json,
             link: None,
             v1: None,
-            absences: 0,
+            absence_count: 0,
             forgotten: 0,
         }
     }

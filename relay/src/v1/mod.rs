@@ -1,15 +1,15 @@
 //! Connections of version 1 clients: their checks, their heartbeat, and the loop that reads them.
 //!
-//! What their frames do is in [`session`]; how the room translates is in `room/v1/`.
+//! What their frames do is in [`requests`]; how the room translates is in `room/v1/`.
 
 mod query;
-mod session;
+mod requests;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 pub use query::Query;
-use session::Session;
+use requests::RequestHandler;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Notify,
@@ -19,25 +19,25 @@ use tokio_tungstenite::tungstenite::Message;
 use tracing::info;
 
 use crate::{
-    addresses::group,
     connection::{Connection, Socket},
-    hub::Place,
+    hub::Membership,
+    limits::network_of,
     protocol::{
         Code, ErrorFrame, Greeting, Mode, is_name,
         v1::{self, Reply},
     },
     random,
-    room::Entry,
+    room::JoinRequest,
     wire,
 };
 
 /// Pings that may go unanswered.
-const MISSED: u32 = 2;
+const MAX_MISSED_PINGS: u32 = 2;
 
 impl Connection {
     /// The checks of a version 1 request, in the order of the protocol. Ends the queue with the reason where it
     /// is refused.
-    pub(crate) async fn enter_v1(&self, query: Query, moved: &Arc<Notify>) -> Option<Place> {
+    pub(crate) async fn join_v1(&self, query: Query, progress: &Arc<Notify>) -> Option<Membership> {
         let config = &self.shared.config;
         let refuse = |code, message: &str, close| {
             info!(peer = %self.peer, ?code, "closed");
@@ -71,15 +71,15 @@ impl Connection {
             resume: None,
         };
         let joined = match random::secret() {
-            Ok(session) => self.shared.hub.join(
-                Entry {
+            Ok(handler) => self.shared.hub.join(
+                JoinRequest {
                     greeting,
                     version: 1,
                     connection: self.shared.next_connection(),
-                    address: group(self.peer),
-                    session,
-                    v1: Some(Arc::clone(moved)),
-                    crowded: self.permit.crowded(),
+                    address: network_of(self.peer),
+                    session: handler,
+                    v1: Some(Arc::clone(progress)),
+                    over_limit: self.permit.is_over_limit(),
                 },
                 &self.queue,
             ),
@@ -89,10 +89,10 @@ impl Connection {
             )),
         };
         match joined {
-            Ok(place) => {
-                let (member, room) = place.describe();
+            Ok(membership) => {
+                let (member, room) = membership.describe();
                 info!(peer = %self.peer, member, room, version = 1, "joined");
-                Some(place)
+                Some(membership)
             }
             Err(error) => {
                 self.refuse(error);
@@ -102,18 +102,18 @@ impl Connection {
     }
 
     /// Takes a version 1 member's frames until the connection is to end.
-    pub(crate) async fn converse_v1<S>(
+    pub(crate) async fn serve_v1_member<S>(
         &self,
         socket: &mut Socket<S>,
-        place: Place,
+        membership: Membership,
         name: String,
-        moved: Arc<Notify>,
+        progress: Arc<Notify>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let heartbeat = self.shared.config.v1.heartbeat;
-        let mut session = Session::new(
-            place.clone(),
+        let mut handler = RequestHandler::new(
+            membership.clone(),
             Arc::clone(&self.queue),
             Arc::clone(&self.shared),
             name,
@@ -125,9 +125,9 @@ impl Connection {
         let mut missed = 0;
         loop {
             // Where the file's receivers have no room, its sender is not read until they have.
-            let wait = session.feed();
-            let wake = [Some(ping), wait, session.paced(), session.deadline()];
-            let reading = wait.is_none() && session.paced().is_none();
+            let wait = handler.forward_pending();
+            let wake = [Some(ping), wait, handler.throttled_until(), handler.deadline()];
+            let reading = wait.is_none() && handler.throttled_until().is_none();
             if let Some(at) = wake.into_iter().flatten().min() {
                 timer.as_mut().reset(at);
             }
@@ -137,12 +137,12 @@ impl Connection {
                 () = &mut ended => return,
                 () = &mut shutdown => return self.shut_down(),
                 () = &mut timer => {}
-                () = moved.notified() => place.v1_moved(),
+                () = progress.notified() => membership.v1_grant_credit(),
                 frame = socket.next(), if reading => {
                     missed = 0;
                     match frame {
-                        Some(Ok(Message::Text(text))) => session.text(&text),
-                        Some(Ok(Message::Binary(data))) => session.binary(data),
+                        Some(Ok(Message::Text(text))) => handler.handle_text(&text),
+                        Some(Ok(Message::Binary(data))) => handler.handle_chunk(data),
                         Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
                         Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
                         other => return self.ended_by_peer(other),
@@ -155,15 +155,15 @@ impl Connection {
                 missed = 0;
             }
             if wait.is_some() {
-                session.paused(now - begin);
+                handler.extend_deadline(now - begin);
             }
-            if session.deadline().is_some_and(|deadline| now >= deadline) {
-                session.abort("Its time is over.");
+            if handler.deadline().is_some_and(|deadline| now >= deadline) {
+                handler.abort_file("Its time is over.");
                 info!(peer = %self.peer, "closed: a file took too long");
                 return self.queue.close_with(None, 4014);
             }
             if now >= ping {
-                if missed >= MISSED {
+                if missed >= MAX_MISSED_PINGS {
                     let message = "Nothing was heard from you after two pings; connect again.";
                     return self.refuse(ErrorFrame::new(Code::Silent, message));
                 }
@@ -176,6 +176,6 @@ impl Connection {
 }
 
 /// Rounds up, since a timer of tokio's that fires early would make the loop spin.
-pub(crate) fn soon(milliseconds: u64) -> Instant {
+pub(crate) fn instant_in(milliseconds: u64) -> Instant {
     Instant::now() + Duration::from_millis(milliseconds.max(1))
 }

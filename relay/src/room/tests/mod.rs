@@ -1,9 +1,9 @@
 //! Rooms without sockets: tables for the rules, and a property over any sequence of frames.
 
+mod broadcast;
 mod owners;
 mod property;
 mod rules;
-mod runs;
 mod streams;
 mod version1;
 
@@ -28,12 +28,12 @@ struct Box_(Rc<RefCell<State>>);
 #[derive(Default)]
 struct State {
     frames: VecDeque<Bytes>,
-    lanes: Vec<(Arc<Flow>, VecDeque<Piece>)>,
+    lanes: Vec<(Arc<StreamProgress>, VecDeque<StreamItem>)>,
     closed: Option<Code>,
 }
 
 impl Outbox for Box_ {
-    fn push(&self, frame: Bytes, _: Class) -> bool {
+    fn push(&self, frame: Bytes, _: FrameClass) -> bool {
         let mut state = self.0.borrow_mut();
         if state.closed.is_none() {
             state.frames.push_back(frame);
@@ -41,8 +41,8 @@ impl Outbox for Box_ {
         state.closed.is_none()
     }
 
-    fn push_run(&self, run: &Run) -> bool {
-        run.frames().all(|frame| self.push(frame, Class::Frame))
+    fn push_batch(&self, batch: &FrameBatch) -> bool {
+        batch.frames().all(|frame| self.push(frame, FrameClass::Frame))
     }
 
     fn close(&self, error: ErrorFrame) {
@@ -53,20 +53,27 @@ impl Outbox for Box_ {
         }
     }
 
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
+    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem) {
         let mut state = self.0.borrow_mut();
-        match state.lanes.iter_mut().find(|(other, _)| other.lane == flow.lane) {
+        match state
+            .lanes
+            .iter_mut()
+            .find(|(other, _)| other.stream == progress.stream)
+        {
             Some((_, lane)) => lane.push_back(piece),
-            None => state.lanes.push((Arc::clone(flow), [piece].into())),
+            None => state.lanes.push((Arc::clone(progress), [piece].into())),
         }
     }
 
-    fn cut_lane(&self, lane: uuid::Uuid, _: Bytes) {
-        self.drop_lane(lane);
+    fn cut_stream(&self, lane: uuid::Uuid, _: Bytes) {
+        self.drop_stream(lane);
     }
 
-    fn drop_lane(&self, lane: uuid::Uuid) {
-        self.0.borrow_mut().lanes.retain(|(flow, _)| flow.lane != lane);
+    fn drop_stream(&self, lane: uuid::Uuid) {
+        self.0
+            .borrow_mut()
+            .lanes
+            .retain(|(progress, _)| progress.stream != lane);
     }
 }
 
@@ -82,7 +89,7 @@ struct Bench {
 
 /// A connection to it.
 struct Client {
-    ticket: Ticket,
+    seat_id: SeatId,
     outbox: Box_,
     walking: bool,
 }
@@ -134,22 +141,22 @@ impl Bench {
             hello[key] = value.clone();
         }
         self.connections += 1;
-        let entry = Entry {
+        let entry = JoinRequest {
             greeting: Greeting::parse(&hello.to_string()).expect("a hello"),
             version: if v1.is_some() { 1 } else { 2 },
             connection: self.connections,
             address: self.address,
             session: format!("session{}", self.connections),
             v1,
-            crowded: false,
+            over_limit: false,
         };
         let outbox = Box_::default();
-        let ticket = self
+        let seat_id = self
             .room
             .join(entry, outbox.clone(), self.connections)
             .map_err(|error| error.code)?;
         Ok(Client {
-            ticket,
+            seat_id,
             outbox,
             walking: true,
         })
@@ -176,7 +183,7 @@ impl Bench {
             panic!("no message: {frame}")
         };
         self.room
-            .message(&from.ticket, &post, 1000)
+            .message(&from.seat_id, &post, 1000)
             .map_err(|error| error.code)
     }
 
@@ -184,7 +191,7 @@ impl Bench {
     fn read(&mut self, client: &mut Client, budget: usize) -> Vec<Value> {
         let mut frames: Vec<Bytes> = client.outbox.0.borrow_mut().frames.drain(..).collect();
         if client.walking {
-            client.walking = self.room.walk(&client.ticket, budget, &mut frames) == Walked::More;
+            client.walking = self.room.replay(&client.seat_id, budget, &mut frames) == ReplayStep::More;
         }
         frames.iter().map(|frame| json_of(frame)).collect()
     }

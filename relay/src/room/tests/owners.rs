@@ -44,7 +44,7 @@ impl Bench {
         let Ok(Request::Message(post)) = Request::parse(&frame) else {
             panic!("no message: {frame}")
         };
-        self.room.message(&from.ticket, &post, 1000).expect("taken");
+        self.room.message(&from.seat_id, &post, 1000).expect("taken");
         let ack = from.outbox.0.borrow_mut().frames.pop_back().expect("an ack");
         json_of(&ack)
     }
@@ -57,10 +57,10 @@ fn a_name_stays_its_owners_after_it_left() {
         let mut bench = Bench::new(|_| {});
         let alice = bench.enter("alice", owned('A')).expect("a welcome");
         match leave {
-            "bye" => bench.room.bye(&alice.ticket),
+            "bye" => bench.room.leave(&alice.seat_id),
             _ => {
-                let absence = bench.room.lost(&alice.ticket).expect("an absence");
-                bench.room.expire(&absence);
+                let grace_period = bench.room.mark_away(&alice.seat_id).expect("a grace period");
+                bench.room.expire(&grace_period);
             }
         }
         assert_eq!(bench.room.members(), 0);
@@ -81,11 +81,11 @@ fn a_name_stays_its_owners_after_it_left() {
 fn a_name_is_free_again_after_seven_days() {
     let mut bench = Bench::new(|_| {});
     let alice = bench.enter("alice", owned('A')).expect("a welcome");
-    bench.room.tell_time(DAY);
-    bench.room.bye(&alice.ticket);
-    bench.room.tell_time(DAY + KEPT - 1);
+    bench.room.advance_clock(DAY);
+    bench.room.leave(&alice.seat_id);
+    bench.room.advance_clock(DAY + KEPT - 1);
     assert_eq!(bench.enter("alice", json!({})).err(), Some(Code::NameTaken));
-    bench.room.tell_time(DAY + KEPT);
+    bench.room.advance_clock(DAY + KEPT);
     assert!(bench.enter("alice", owned('B')).is_ok());
 }
 
@@ -96,17 +96,17 @@ fn what_waits_for_an_owner_reaches_nobody_else() {
     let alice = bench.enter("alice", owned('A')).expect("a welcome");
     let bob = bench.enter("bob", owned('B')).expect("a welcome");
     bench.post(&alice, "had", &["bob"], true).expect("taken");
-    bench.room.bye(&bob.ticket);
+    bench.room.leave(&bob.seat_id);
     bench.post(&alice, "waits", &["bob"], true).expect("taken");
     bench.post(&alice, "public", &["bob"], false).expect("taken");
-    bench.room.tell_time(KEPT + DAY);
+    bench.room.advance_clock(KEPT + DAY);
     // Whoever has the name now sees neither, by no way, and settles nothing.
     for fields in [owned('C'), json!({}), json!({"history": 99})] {
         let mut other = bench.enter("bob", fields.clone()).expect("a welcome");
         let seen = bench.ids(&mut other);
         assert!(seen.iter().all(|id| id == "public"), "{fields}: {seen:?}");
-        bench.room.bye(&other.ticket);
-        bench.room.tell_time(bench.room.now + KEPT);
+        bench.room.leave(&other.seat_id);
+        bench.room.advance_clock(bench.room.now + KEPT);
     }
     let mut other = version_1(&mut bench, "bob").expect("a welcome");
     assert!(
@@ -115,16 +115,16 @@ fn what_waits_for_an_owner_reaches_nobody_else() {
             .iter()
             .all(|frame| frame["text"].is_null())
     );
-    bench.room.bye(&other.ticket);
+    bench.room.leave(&other.seat_id);
     let resumes = json!({"owner": secret('D'), "history": 99,
         "resume": {"session": "x", "epoch": "epoch", "seq": 99}});
     let mut other = bench.enter("bob", resumes).expect("a welcome");
     assert!(bench.ids(&mut other).iter().all(|id| id == "public"));
-    bench.room.bye(&other.ticket);
-    bench.room.tell_time(bench.room.now + KEPT);
+    bench.room.leave(&other.seat_id);
+    bench.room.advance_clock(bench.room.now + KEPT);
     let mut bob = bench.enter("bob", owned('B')).expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["waits", "public"]);
-    bench.room.bye(&bob.ticket);
+    bench.room.leave(&bob.seat_id);
     let fields = json!({"owner": secret('B'), "history": 99});
     let mut bob = bench.enter("bob", fields).expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["had", "waits", "public"]);
@@ -137,25 +137,25 @@ fn a_history_is_for_who_was_there() {
     let alice = bench.join("alice");
     let bob = version_1(&mut bench, "bob").expect("a welcome");
     bench.post(&alice, "to-bob", &["bob"], true).expect("taken");
-    bench.room.bye(&bob.ticket);
+    bench.room.leave(&bob.seat_id);
     bench.post(&alice, "waits", &["bob"], true).expect("taken");
     let fields = json!({"owner": secret('B'), "history": 99});
     let mut bob = bench.enter("bob", fields.clone()).expect("a welcome");
     // What waits is for the first who takes the name, and then for nobody else.
     assert_eq!(bench.ids(&mut bob), ["waits"]);
-    bench.room.bye(&bob.ticket);
+    bench.room.leave(&bob.seat_id);
     let mut again = bench.enter("bob", fields).expect("a welcome");
     assert_eq!(bench.ids(&mut again), ["waits"]);
-    bench.room.bye(&again.ticket);
-    bench.room.bye(&alice.ticket);
+    bench.room.leave(&again.seat_id);
+    bench.room.leave(&alice.seat_id);
     // Without a key, the name is all there is; with one, it is somebody else.
     let mut alice = bench.enter("alice", json!({"history": 99})).expect("a welcome");
     assert_eq!(bench.ids(&mut alice), ["to-bob", "waits"]);
-    bench.room.bye(&alice.ticket);
+    bench.room.leave(&alice.seat_id);
     let fields = json!({"owner": secret('A'), "history": 99});
     let mut other = bench.enter("alice", fields).expect("a welcome");
     assert_eq!(bench.ids(&mut other), [""; 0]);
-    bench.room.bye(&other.ticket);
+    bench.room.leave(&other.seat_id);
     let carol = version_1(&mut bench, "carol").expect("a welcome");
     let frame = json!({"type": "msg", "msgId": "c", "from": "carol", "to": ["alice"], "role": "user",
         "threadId": "t", "text": "hello", "hopCount": 0, "attachments": []});
@@ -164,8 +164,8 @@ fn a_history_is_for_who_was_there() {
         panic!("no message: {frame}")
     };
     let alice = bench.enter("alice", owned('A')).expect("a welcome");
-    bench.room.v1_message(&carol.ticket, &msg, 1000);
-    bench.room.bye(&carol.ticket);
+    bench.room.v1_message(&carol.seat_id, &msg, 1000);
+    bench.room.leave(&carol.seat_id);
     for fields in [
         json!({"history": 99}),
         json!({"owner": secret('C'), "history": 99}),
@@ -176,9 +176,9 @@ fn a_history_is_for_who_was_there() {
             [""; 0],
             "a later holder of a version 1 name"
         );
-        bench.room.bye(&other.ticket);
+        bench.room.leave(&other.seat_id);
     }
-    bench.room.bye(&alice.ticket);
+    bench.room.leave(&alice.seat_id);
 }
 
 /// Who waits without a key and comes back without one still gets what waits.
@@ -187,9 +187,9 @@ fn without_an_owner_what_waits_follows_the_name() {
     let mut bench = Bench::new(|_| {});
     let alice = bench.join("alice");
     let bob = bench.join("bob");
-    let absence = bench.room.lost(&bob.ticket).expect("an absence");
+    let grace_period = bench.room.mark_away(&bob.seat_id).expect("a grace period");
     bench.post(&alice, "a", &["bob"], true).expect("taken");
-    bench.room.expire(&absence);
+    bench.room.expire(&grace_period);
     bench.post(&alice, "b", &["bob"], true).expect("taken");
     let mut bob = bench.join("bob");
     assert_eq!(bench.ids(&mut bob), ["a", "b"]);
@@ -202,11 +202,11 @@ fn what_waits_locks_no_name() {
     let bob = bench.join("bob");
     let mallory = bench.enter("alice", owned('M')).expect("a welcome");
     bench.post(&bob, "a", &["alice"], true).expect("taken");
-    let absence = bench.room.lost(&mallory.ticket).expect("an absence");
+    let grace_period = bench.room.mark_away(&mallory.seat_id).expect("a grace period");
     bench.post(&bob, "b", &["alice"], true).expect("taken");
-    bench.room.expire(&absence);
-    bench.room.tell_time(KEPT + DAY);
-    assert!(bench.room.waits());
+    bench.room.expire(&grace_period);
+    bench.room.advance_clock(KEPT + DAY);
+    assert!(bench.room.has_pending());
     let mut alice = bench.enter("alice", owned('A')).expect("a welcome");
     assert_eq!(bench.ids(&mut alice), [""; 0]);
 }
@@ -234,7 +234,7 @@ fn messages_carry_their_senders_key() {
     let Ok(Request::Message(post)) = Request::parse(text) else {
         panic!("no message")
     };
-    bench.room.broadcast(&alice.ticket, &[post], 1000);
+    bench.room.broadcast(&alice.seat_id, &[post], 1000);
     let frames = bench.read_all(&mut bob);
     assert_eq!(frames[0]["from_key"], key('A'));
 }
@@ -277,13 +277,13 @@ fn messages_for_a_key() {
         (&json!(true), &json!(["bob"]))
     );
     // It waits, over all comings and goings of another, and is in no history of theirs.
-    bench.room.bye(&bob.ticket);
+    bench.room.leave(&bob.seat_id);
     let mut bob = bench
         .enter("bob", json!({"owner": secret('C'), "history": 99}))
         .expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["public", "his"]);
-    bench.room.bye(&bob.ticket);
-    bench.room.tell_time(KEPT + DAY);
+    bench.room.leave(&bob.seat_id);
+    bench.room.advance_clock(KEPT + DAY);
     let mut bob = bench.enter("bob", owned('B')).expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["private", "public"]);
     let ack = bench.post_to_key(&alice, "private", "bob", &right, true);
@@ -299,8 +299,8 @@ fn a_key_is_waited_for_where_the_name_is_free() {
     for fields in [json!({"history": 9}), json!({"owner": secret('C'), "history": 9})] {
         let mut bob = bench.enter("bob", fields).expect("a welcome");
         assert_eq!(bench.ids(&mut bob), [""; 0]);
-        bench.room.bye(&bob.ticket);
-        bench.room.tell_time(bench.room.now + KEPT);
+        bench.room.leave(&bob.seat_id);
+        bench.room.advance_clock(bench.room.now + KEPT);
     }
     let mut bob = bench.enter("bob", owned('B')).expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["a"]);
@@ -313,8 +313,8 @@ fn another_owners_ids_are_no_duplicates() {
     let mut bob = bench.join("bob");
     let mallory = bench.enter("alice", owned('M')).expect("a welcome");
     bench.post(&mallory, "x", &["bob"], true).expect("taken");
-    bench.room.bye(&mallory.ticket);
-    bench.room.tell_time(KEPT + DAY);
+    bench.room.leave(&mallory.seat_id);
+    bench.room.advance_clock(KEPT + DAY);
     let alice = bench.enter("alice", owned('A')).expect("a welcome");
     bench.post(&alice, "x", &["bob"], true).expect("taken");
     assert_eq!(bench.ids(&mut bob), ["x", "x"]);
@@ -332,18 +332,18 @@ fn a_flood_of_names_evicts_itself() {
     let mut bench = Bench::new(|_| {});
     *bench.owners.lock().expect("a table") = Owners::new(10, 100);
     let resident = bench.enter("resident", owned('R')).expect("a welcome");
-    bench.room.tell_time(PROTECTED + MINUTE);
-    bench.room.bye(&resident.ticket);
+    bench.room.advance_clock(PROTECTED + MINUTE);
+    bench.room.leave(&resident.seat_id);
     let guest = bench.enter("guest", owned('G')).expect("a welcome");
     bench.post(&guest, "a", &[], false).expect("taken");
-    bench.room.bye(&guest.ticket);
+    bench.room.leave(&guest.seat_id);
     bench.address = Ipv4Addr::new(10, 6, 6, 6).into();
     for i in 0..100 {
         let one = bench.enter(&format!("f{i}"), owned('F')).expect("a welcome");
         if i % 2 == 0 {
             bench.post(&one, &format!("f{i}"), &[], false).expect("taken");
         }
-        bench.room.bye(&one.ticket);
+        bench.room.leave(&one.seat_id);
     }
     for name in ["resident", "guest"] {
         assert_eq!(
@@ -362,7 +362,7 @@ fn where_only_protected_names_are_left_a_newcomer_is_unbound() {
     for name in ["ann", "ben"] {
         bench.enter(name, owned('A')).expect("a welcome");
     }
-    bench.room.tell_time(PROTECTED + MINUTE);
+    bench.room.advance_clock(PROTECTED + MINUTE);
     let mut carol = bench.enter("carol", owned('C')).expect("a welcome");
     let welcome = &bench.read_all(&mut carol)[0];
     assert_eq!(welcome["bound"], false);
@@ -499,8 +499,8 @@ proptest! {
 
     #[test]
     fn the_table_is_bounded_and_evicts_in_order(ops in proptest::collection::vec(op(), 1..120)) {
-        let rooms = ["r0", "r1", "r2"].map(Key::new);
-        let names = ["n0", "n1", "n2", "n3", "n4", "n5"].map(Key::new);
+        let rooms = ["r0", "r1", "r2"].map(NameKey::new);
+        let names = ["n0", "n1", "n2", "n3", "n4", "n5"].map(NameKey::new);
         let who = |owner: char| Owner::of(&[owner as u8; 32]);
         let (mut table, mut model) = (Owners::new(ROOM_LIMIT, TOTAL_LIMIT), Model::default());
         for op in ops {

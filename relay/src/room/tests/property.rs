@@ -96,7 +96,7 @@ impl Person {
 struct World {
     bench: Bench,
     people: [Person; 4],
-    absences: Vec<Absence>,
+    absence_count: Vec<GracePeriod>,
     /// The truth: sender, addressees, only, by sequence number.
     sent: BTreeMap<u64, (usize, BTreeSet<usize>, bool)>,
     acked: BTreeMap<(usize, u8), u64>,
@@ -110,7 +110,7 @@ impl World {
         World {
             bench,
             people: Default::default(),
-            absences: Vec::new(),
+            absence_count: Vec::new(),
             sent: BTreeMap::new(),
             acked: BTreeMap::new(),
             messages,
@@ -130,16 +130,16 @@ impl World {
                 let Some(mut client) = self.people[*who].link.take() else {
                     return;
                 };
-                self.bench.room.bye(&client.ticket);
+                self.bench.room.leave(&client.seat_id);
                 // What is queued is sent before the close; the rest of a replay is not.
                 for frame in self.bench.read(&mut client, 0) {
                     self.receive(*who, &frame);
                 }
             }
             Op::Expire => self
-                .absences
+                .absence_count
                 .drain(..)
-                .for_each(|absence| self.bench.room.expire(&absence)),
+                .for_each(|grace_period| self.bench.room.expire(&grace_period)),
             Op::Read { who, budget } => self.read(*who, *budget),
             Op::Post {
                 who,
@@ -157,13 +157,13 @@ impl World {
                 let Ok(Request::Signal(post)) = Request::parse(&frame) else {
                     panic!("no signal")
                 };
-                self.bench.room.signal(&client.ticket, &post).expect("a signal");
+                self.bench.room.signal(&client.seat_id, &post).expect("a signal");
             }
             Op::Update { who } => {
                 let Some(client) = &self.people[*who].link else {
                     return;
                 };
-                self.bench.room.update(&client.ticket, Default::default());
+                self.bench.room.update(&client.seat_id, Default::default());
             }
         }
         let limits = (self.messages, self.bytes);
@@ -175,16 +175,16 @@ impl World {
                 .iter()
                 .all(|(n, bytes)| *n <= limits.0 && *bytes <= limits.1)
         );
-        let walkers = self
+        let replaying = self
             .bench
             .room
             .seats
             .iter()
-            .filter_map(|seat| seat.link.as_ref()?.walk.as_ref())
+            .filter_map(|seat| seat.link.as_ref()?.replay.as_ref())
             .count();
-        assert_eq!(walkers, self.bench.room.walkers);
+        assert_eq!(replaying, self.bench.room.replaying);
         let room = &self.bench.room;
-        for (recipient, pending) in room.waiting.recipients() {
+        for (recipient, pending) in room.pending.recipients() {
             let seat = room.names.get(&recipient.name).map(|seat| &room.seats[*seat]);
             assert!(
                 !pending.seqs.is_empty() || seat.is_some_and(|seat| seat.recipient() == *recipient),
@@ -226,7 +226,8 @@ impl World {
         let Some(client) = self.people[who].link.take() else {
             return;
         };
-        self.absences.extend(self.bench.room.lost(&client.ticket));
+        self.absence_count
+            .extend(self.bench.room.mark_away(&client.seat_id));
     }
 
     fn read(&mut self, who: usize, budget: usize) {

@@ -37,7 +37,7 @@ fn addressing() {
         let mut alice = bench.join("alice");
         let mut others = ["bob", "carol", "dave"].map(|name| (name, bench.join(name)));
         let away = bench.join("Fred");
-        bench.room.lost(&away.ticket);
+        bench.room.mark_away(&away.seat_id);
         bench.read_all(&mut alice);
         assert_eq!(bench.post(&alice, "a", to, only), result, "{to:?}");
         if result.is_ok() {
@@ -106,7 +106,7 @@ fn memory_is_bounded_by_bytes() {
         .expect("taken");
     assert_eq!(bench.room.memory.size(), [(0, 0), (0, 0)]);
     assert!(
-        !bench.room.waits() && bench.room.waiting.recipients().count() == 0,
+        !bench.room.has_pending() && bench.room.pending.recipients().count() == 0,
         "nothing is kept about what is forgotten"
     );
     // Who had nothing to replay is live, and got all.
@@ -132,7 +132,7 @@ fn a_walker_that_the_memory_overtakes_is_closed() {
         (None, Some(Code::SlowConsumer), None)
     );
     assert_eq!(bench.ids(&mut slow), ["b", "c", "d"]);
-    bench.room.lost(&slower.ticket);
+    bench.room.mark_away(&slower.seat_id);
     assert_eq!(bench.post(&alice, "e", &["slower"], false), Ok(2));
     let fields = resume("session3", "epoch", 0);
     let mut slower = bench.enter("slower", fields).expect("a welcome");
@@ -203,14 +203,14 @@ fn who_may_have_a_name() {
         let mut bench = Bench::new(|_| {});
         let client = bench.enter("bob", first.clone()).expect("a welcome");
         if away {
-            assert!(bench.room.lost(&client.ticket).is_some());
+            assert!(bench.room.mark_away(&client.seat_id).is_some());
         }
         let second_result = bench.enter("BOB", second.clone()).map(drop);
         assert_eq!(second_result, result, "{first} {away} {second}");
         let replaced = (result.is_ok() && !away).then_some(Code::Replaced);
         assert_eq!(client.closed(), replaced);
         assert!(
-            bench.room.lost(&client.ticket).is_none() || result.is_err(),
+            bench.room.mark_away(&client.seat_id).is_none() || result.is_err(),
             "the old connection has no say"
         );
         assert_eq!(bench.room.members(), 1);
@@ -221,16 +221,16 @@ fn who_may_have_a_name() {
 fn an_absence_ends_once() {
     let mut bench = Bench::new(|_| {});
     let bob = bench.join("bob");
-    let first = bench.room.lost(&bob.ticket).expect("an absence");
-    assert!(bench.room.lost(&bob.ticket).is_none());
+    let first = bench.room.mark_away(&bob.seat_id).expect("a grace period");
+    assert!(bench.room.mark_away(&bob.seat_id).is_none());
     let bob = bench
         .enter("bob", resume("session1", "epoch", 0))
         .expect("a welcome");
     bench.room.expire(&first);
     assert_eq!(bench.room.members(), 1, "it came back");
-    let second = bench.room.lost(&bob.ticket).expect("an absence");
+    let second = bench.room.mark_away(&bob.seat_id).expect("a grace period");
     bench.room.expire(&first);
-    assert_eq!(bench.room.members(), 1, "the new absence has its own time");
+    assert_eq!(bench.room.members(), 1, "the new grace_period has its own time");
     bench.room.expire(&second);
     bench.room.expire(&second);
     assert_eq!((bench.room.members(), bench.room.names.len()), (0, 0));
@@ -243,7 +243,7 @@ fn gaps_are_told_to_whom_they_concern() {
     let alice = bench.join("alice");
     for name in ["bob", "carol"] {
         let client = bench.join(name);
-        bench.room.lost(&client.ticket);
+        bench.room.mark_away(&client.seat_id);
     }
     for i in 0..5 {
         bench
@@ -264,7 +264,7 @@ fn what_was_not_sent_is_not_had() {
     let alice = bench.join("alice");
     let bob = bench.join("bob");
     bench.post(&alice, "a", &["bob"], true).expect("taken");
-    bench.room.lost(&bob.ticket);
+    bench.room.mark_away(&bob.seat_id);
     bench.post(&alice, "b", &["bob"], true).expect("taken");
     bench.post(&alice, "c", &["bob"], true).expect("taken");
     let mut bob = bench
@@ -272,7 +272,7 @@ fn what_was_not_sent_is_not_had() {
         .expect("a welcome");
     assert_eq!(bench.read(&mut bob, 1).last().expect("a frame")["id"], "b");
     // Cut in the middle of the replay, and sure to have it all.
-    bench.room.lost(&bob.ticket);
+    bench.room.mark_away(&bob.seat_id);
     let mut bob = bench
         .enter("bob", resume("session2", "epoch", 3))
         .expect("a welcome");

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     protocol::{StreamCredit, v1},
-    room::stream::Stream,
+    room::streams::Stream,
 };
 
 /// The first two speak version 1, the others version 2.
@@ -94,28 +94,30 @@ impl World {
             Op::File(who, to, size) => self.file(*who, to, *size),
             Op::Chunk(who, length) => self.with(*who, |bench, client| {
                 // As its connection does: no more than the receivers take.
-                if let Feed::Some(most) =
+                if let ReadAllowance::Bytes(most) =
                     bench
                         .room
-                        .v1_file_feed(&client.ticket, Duration::from_secs(3600), Instant::now())
+                        .v1_file_allowance(&client.seat_id, Duration::from_secs(3600), Instant::now())
                 {
                     let data = Bytes::from(vec![7; (*length).min(most)]);
-                    let _ = bench.room.v1_file_chunk(&client.ticket, &data);
+                    let _ = bench.room.v1_file_chunk(&client.seat_id, &data);
                 }
             }),
             Op::End(who) => self.with(*who, |bench, client| {
-                let _ = bench.room.v1_file_end(&client.ticket, "file");
+                let _ = bench.room.v1_file_end(&client.seat_id, "file");
             }),
             Op::Credit(who) => self.with(*who, |bench, client| {
-                let mine = |stream: &&Stream| stream.to == client.ticket;
+                let mine = |stream: &&Stream| stream.to == client.seat_id;
                 let streams = bench.room.streams.values().filter(mine);
-                let credits: Vec<_> = streams.map(|s| (s.flow.lane, s.flow.begun() + WINDOW)).collect();
+                let credits: Vec<_> = streams
+                    .map(|s| (s.progress.stream, s.progress.written_to() + WINDOW))
+                    .collect();
                 for (stream, bytes) in credits {
                     let stream = stream.to_string();
                     let credit = StreamCredit { stream, bytes };
                     bench
                         .room
-                        .stream_credit(&client.ticket, &credit)
+                        .stream_credit(&client.seat_id, &credit)
                         .expect("within the window");
                 }
             }),
@@ -132,8 +134,8 @@ impl World {
 
     fn join(&mut self, who: usize) {
         self.cut(who);
-        let moved = (who < 2).then(|| Arc::new(Notify::new()));
-        let client = self.bench.enter_as(NAMES[who], json!({}), moved);
+        let progress_notify = (who < 2).then(|| Arc::new(Notify::new()));
+        let client = self.bench.enter_as(NAMES[who], json!({}), progress_notify);
         self.people[who] = Some(client.expect("the name is free"));
         self.due[who].clear();
         self.got[who].clear();
@@ -143,10 +145,14 @@ impl World {
         let Some(client) = self.people[who].take() else {
             return;
         };
-        let absence = self.bench.room.lost(&client.ticket);
-        assert_eq!(absence.is_some(), who >= 2, "a version 1 member is never away");
-        if let Some(absence) = absence {
-            self.bench.room.expire(&absence);
+        let grace_period = self.bench.room.mark_away(&client.seat_id);
+        assert_eq!(
+            grace_period.is_some(),
+            who >= 2,
+            "a version 1 member is never away"
+        );
+        if let Some(grace_period) = grace_period {
+            self.bench.room.expire(&grace_period);
         }
     }
 
@@ -163,7 +169,7 @@ impl World {
             let Ok(v1::Request::Msg(msg)) = v1::Request::parse(&frame) else {
                 panic!("no msg")
             };
-            self.bench.room.v1_message(&client.ticket, &msg, 1000);
+            self.bench.room.v1_message(&client.seat_id, &msg, 1000);
         } else {
             let only = !others.is_empty();
             let body = json!({"kind": "chat", "text": text});
@@ -196,7 +202,7 @@ impl World {
         let _ = self
             .bench
             .room
-            .v1_file_start(&client.ticket, &msg, &attachment, Uuid::new_v4, now);
+            .v1_file_start(&client.seat_id, &msg, &attachment, Uuid::new_v4, now);
     }
 
     fn read(&mut self, who: usize) {
@@ -246,7 +252,7 @@ impl World {
         let size = self.bench.room.memory.size();
         assert!(size.iter().all(|(n, bytes)| *n <= MESSAGES && *bytes <= BYTES));
         for stream in self.bench.room.streams.values() {
-            let begun = stream.flow.begun();
+            let begun = stream.progress.written_to();
             assert!(stream.sent - begun <= WINDOW, "no more than a window is queued");
             assert!(stream.sent <= stream.size && begun <= stream.sent);
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{super::post::Target, V1Face};
+use super::{super::messages::Target, V1Rendering};
 use crate::{
     protocol::{
         Post,
@@ -10,13 +10,13 @@ use crate::{
         is_id, is_name, is_thread,
         v1::{Msg, Reply},
     },
-    room::{Outbox, Room, seat::Ticket},
+    room::{Outbox, Room, seat::SeatId},
     wire,
 };
 
 /// Whom a version 1 frame reached, as its ack says.
 #[derive(Default)]
-pub(super) struct Reach {
+pub(super) struct DeliveryReport {
     pub(super) delivered: Vec<String>,
     pub(super) offline: Vec<String>,
 }
@@ -25,14 +25,14 @@ impl<O: Outbox> Room<O> {
     /// Takes a version 1 member's `msg`: delivers it to the named or to all, and acks it. It waits for nobody,
     /// but for a version 2 member that is away. `now` is in milliseconds since the Unix epoch. Gives how
     /// many connections it was queued for.
-    pub fn v1_message(&mut self, ticket: &Ticket, msg: &Msg, now: u64) -> usize {
-        let Some(sender) = self.seat_of(ticket) else {
+    pub fn v1_message(&mut self, seat_id: &SeatId, msg: &Msg, now: u64) -> usize {
+        let Some(sender) = self.seat_of(seat_id) else {
             return 0;
         };
-        self.tell_time(now);
-        let face = V1Face::Written(wire::text(&msg.stamped(self.now)));
-        let (count, reach) = self.v1_post(sender, msg, Vec::new(), face, now);
-        self.v1_ack(ticket, &msg.msg_id, &msg.thread_id, &reach);
+        self.advance_clock(now);
+        let rendering = V1Rendering::Written(wire::text(&msg.stamped(self.now)));
+        let (count, reach) = self.v1_post(sender, msg, Vec::new(), rendering, now);
+        self.v1_ack(seat_id, &msg.msg_id, &msg.thread_id, &reach);
         count
     }
 
@@ -42,12 +42,12 @@ impl<O: Outbox> Room<O> {
         sender: usize,
         msg: &Msg,
         files: Vec<File>,
-        face: V1Face,
+        rendering: V1Rendering,
         now: u64,
-    ) -> (usize, Reach) {
+    ) -> (usize, DeliveryReport) {
         let named = msg.to.as_deref().unwrap_or_default();
         let only = !named.is_empty();
-        let id = if is_id(&msg.msg_id) && !self.is_known(sender, &msg.msg_id) {
+        let id = if is_id(&msg.msg_id) && !self.has_sent(sender, &msg.msg_id) {
             msg.msg_id.clone()
         } else {
             // Version 1 does not say that an id is used once: the same again is another message.
@@ -79,8 +79,8 @@ impl<O: Outbox> Room<O> {
             thread: thread.map(Cow::Owned),
             body: &body,
         };
-        let targets: Vec<Target> = self.look_up(sender, &post);
-        let mut reach = Reach {
+        let targets: Vec<Target> = self.resolve_targets(sender, &post);
+        let mut reach = DeliveryReport {
             delivered: Vec::new(),
             offline: named.iter().filter(|name| !is_name(name)).cloned().collect(),
         };
@@ -92,11 +92,11 @@ impl<O: Outbox> Room<O> {
             reach.delivered.sort_unstable();
         }
         if !only || targets.iter().any(|target| target.seat.is_some()) {
-            let taken = self.take(sender, targets, &post, face, false, now);
-            count = taken.count;
+            let delivery = self.accept_message(sender, targets, &post, rendering, false, now);
+            count = delivery.count;
             if only {
-                reach.delivered = taken.reached;
-                reach.offline.extend(taken.absent);
+                reach.delivered = delivery.reached;
+                reach.offline.extend(delivery.absent);
             }
         } else {
             reach
@@ -106,7 +106,7 @@ impl<O: Outbox> Room<O> {
         (count, reach)
     }
 
-    pub(super) fn v1_ack(&self, to: &Ticket, msg_id: &str, thread_id: &str, reach: &Reach) {
+    pub(super) fn v1_ack(&self, to: &SeatId, msg_id: &str, thread_id: &str, reach: &DeliveryReport) {
         let ack = Reply::Ack {
             msg_id,
             thread_id,

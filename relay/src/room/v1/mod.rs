@@ -14,14 +14,14 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use incoming::Transfer;
-pub use incoming::{Feed, FileFault};
+pub use incoming::{FileError, ReadAllowance};
 pub(super) use outgoing::{Offer, Outgoing};
 use tokio::sync::Notify;
-pub(super) use translate::{Faces, Parts, V1Face};
+pub(super) use translate::{MessageParts, V1Frames, V1Rendering};
 
 use super::{
-    Class, Outbox, Room,
-    seat::{Key, Ticket},
+    FrameClass, Outbox, Room,
+    seat::{NameKey, SeatId},
 };
 use crate::{
     protocol::{Message, PresenceEvent, Status, v1::Reply},
@@ -41,7 +41,7 @@ pub(super) struct State {
 /// What a version 1 member's seat has beside.
 pub(super) struct V1Seat {
     /// Told when something has moved that its connection may wait for: credit, or a queue.
-    pub(super) moved: Arc<Notify>,
+    pub(super) progress_notify: Arc<Notify>,
     /// Files that version 2 members have offered to it, and that have not come yet.
     pub(super) offers: VecDeque<Offer>,
 }
@@ -70,20 +70,20 @@ impl<O: Outbox> Room<O> {
                 && seat.v1.is_some()
                 && let Some(link) = &seat.link
             {
-                link.outbox.push(frame.clone(), Class::Frame);
+                link.outbox.push(frame.clone(), FrameClass::Frame);
             }
         }
     }
 
     /// A version 2 message as version 1 members read it.
-    pub(super) fn faces(&self, parts: &Parts) -> Faces {
-        parts.faces(&self.v1.ids)
+    pub(super) fn render(&self, parts: &MessageParts) -> V1Frames {
+        parts.render(&self.v1.ids)
     }
 
     /// A remembered frame as this member reads it; `None` where it says nothing to it.
-    pub(super) fn v1_replay(ids: &ids::Ids, frame: &Bytes, key: &Key) -> Option<Bytes> {
+    pub(super) fn v1_replay(ids: &ids::Ids, frame: &Bytes, key: &NameKey) -> Option<Bytes> {
         let message: Message = serde_json::from_slice(wire::payload(frame)).ok()?;
-        let faces = Parts {
+        let render = MessageParts {
             id: &message.id,
             from: &message.from,
             to: message.to.iter().map(String::as_str).collect(),
@@ -91,25 +91,25 @@ impl<O: Outbox> Room<O> {
             at: message.at,
             body: &message.body,
         }
-        .faces(ids);
-        let named = message.to.iter().any(|to| Key::new(to) == *key);
-        if named { faces.named } else { faces.other }
+        .render(ids);
+        let named = message.to.iter().any(|to| NameKey::new(to) == *key);
+        if named { render.named } else { render.other }
     }
 
     /// The wall clock, in milliseconds since the Unix epoch, for the frames that tell the time.
-    pub fn tell_time(&mut self, now: u64) {
+    pub fn advance_clock(&mut self, now: u64) {
         self.now = self.now.max(now);
     }
 
     /// Queues a version 1 frame for a connection, if it is there yet.
-    fn push_v1(&self, to: &Ticket, reply: &Reply) {
-        if let Some(outbox) = super::stream::outbox(&self.seats, &self.names, to) {
-            outbox.push(wire::text(reply), Class::Frame);
+    fn push_v1(&self, to: &SeatId, reply: &Reply) {
+        if let Some(outbox) = super::streams::outbox(&self.seats, &self.names, to) {
+            outbox.push(wire::text(reply), FrameClass::Frame);
         }
     }
 
     /// What a connection's seat has for version 1; `None` for version 2.
-    pub(super) fn v1_seat(&self, ticket: &Ticket) -> Option<&V1Seat> {
-        self.seats[self.seat_of(ticket)?].v1.as_deref()
+    pub(super) fn v1_seat(&self, seat_id: &SeatId) -> Option<&V1Seat> {
+        self.seats[self.seat_of(seat_id)?].v1.as_deref()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Reply, V1Face};
+use super::{Reply, V1Rendering};
 use crate::{
     protocol::{
         MAX_STREAMS, Post, StreamCredit, StreamOpen,
@@ -13,9 +13,9 @@ use crate::{
         v1::{Attachment, Code, role},
     },
     room::{
-        Flow, Outbox, Piece, Room,
-        seat::{Key, Ticket},
-        stream::Stream,
+        Outbox, Room, StreamItem, StreamProgress,
+        seat::{NameKey, SeatId},
+        streams::Stream,
     },
     wire,
 };
@@ -28,7 +28,7 @@ const MAX_FILES: usize = MAX_STREAMS;
 
 /// A file that was offered to a version 1 member.
 pub(in crate::room) struct Offer {
-    from: Key,
+    from: NameKey,
     file: File,
     msg_id: String,
     thread_id: String,
@@ -46,12 +46,12 @@ pub(in crate::room) struct Outgoing {
 impl<O: Outbox> Room<O> {
     /// A version 2 message was delivered: its files are accepted in the name of the version 1 members whom it
     /// reached.
-    pub(in crate::room) fn v1_accept(&mut self, sender: usize, post: &Post, now: u64) {
+    pub(in crate::room) fn v1_accept_files(&mut self, sender: usize, post: &Post, now: u64) {
         let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(post.body.get()) else {
             return;
         };
         let from = self.seats[sender].key.clone();
-        let receives = |key: &Key| !post.only || post.to.iter().any(|to| Key::new(to) == *key);
+        let receives = |key: &NameKey| !post.only || post.to.iter().any(|to| NameKey::new(to) == *key);
         let receivers: Vec<usize> = (0..self.seats.len())
             .filter(|i| *i != sender && self.seats[*i].v1.is_some() && receives(&self.seats[*i].key))
             .collect();
@@ -79,12 +79,12 @@ impl<O: Outbox> Room<O> {
                     }
                     v1.offers.push_back(offer);
                 }
-                self.v1_say_accept(receiver, &from, &post.id, &file.id, now);
+                self.v1_send_accept(receiver, &from, &post.id, &file.id, now);
             }
         }
     }
 
-    fn v1_say_accept(&mut self, receiver: usize, to: &Key, of: &str, file: &str, now: u64) {
+    fn v1_send_accept(&mut self, receiver: usize, to: &NameKey, of: &str, file: &str, now: u64) {
         let body = Body::FileAccept {
             of: of.to_owned(),
             file: file.to_owned(),
@@ -102,18 +102,18 @@ impl<O: Outbox> Room<O> {
             thread: None,
             body: &body,
         };
-        let targets = self.look_up(receiver, &post);
+        let targets = self.resolve_targets(receiver, &post);
         if !targets.is_empty() {
-            self.take(receiver, targets, &post, V1Face::Hidden, true, now);
+            self.accept_message(receiver, targets, &post, V1Rendering::Hidden, true, now);
         }
     }
 
     /// A stream for a version 1 member: its start is queued, and its first credit given. Fails, in words, where
     /// the file was not offered or does not begin at its beginning.
-    pub(in crate::room) fn v1_open(
+    pub(in crate::room) fn v1_open_stream(
         &mut self,
-        from: &Ticket,
-        to: &Ticket,
+        from: &SeatId,
+        to: &SeatId,
         id: uuid::Uuid,
         open: &StreamOpen,
     ) -> Result<Stream, &'static str> {
@@ -149,9 +149,9 @@ impl<O: Outbox> Room<O> {
             },
             ts: now,
         });
-        let flow = Flow::new(id, 0, Some(Arc::clone(&v1.moved)));
+        let progress = StreamProgress::new(id, 0, Some(Arc::clone(&v1.progress_notify)));
         if let Some(link) = &seat.link {
-            link.outbox.push_lane(&flow, Piece::Frame(start));
+            link.outbox.push_stream(&progress, StreamItem::Frame(start));
         }
         let stream = Stream {
             from: from.clone(),
@@ -160,26 +160,26 @@ impl<O: Outbox> Room<O> {
             sent: 0,
             credit: 0,
             done: false,
-            flow,
-            outgoing: Some(Box::new(Outgoing {
+            progress,
+            v1: Some(Box::new(Outgoing {
                 msg_id: offer.msg_id,
                 from: from_name,
             })),
         };
         // The first credit is given once the stream is known.
-        v1.moved.notify_one();
+        v1.progress_notify.notify_one();
         Ok(stream)
     }
 
     /// Something has moved that a version 1 connection may wait for: gives credit for what it has read.
-    pub fn v1_moved(&mut self, ticket: &Ticket) {
+    pub fn v1_grant_credit(&mut self, seat_id: &SeatId) {
         let window = self.rules.limits.window_bytes as u64;
         let mut credits = Vec::new();
         for (id, stream) in &mut self.streams {
-            let credit = stream.flow.begun() + window;
+            let credit = stream.progress.written_to() + window;
             // In large steps: each is a frame.
             let step = (window / 4).max(1);
-            if stream.to == *ticket
+            if stream.to == *seat_id
                 && !stream.done
                 && stream.credit < stream.size
                 && credit >= stream.credit + step
@@ -196,7 +196,7 @@ impl<O: Outbox> Room<O> {
             }
         }
         for (to, credit) in credits {
-            self.push_to(&to, wire::text(&credit));
+            self.push_to_seat(&to, wire::text(&credit));
         }
     }
 }

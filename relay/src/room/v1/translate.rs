@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How a message looks to version 1 members.
-pub(in crate::room) enum V1Face {
+pub(in crate::room) enum V1Rendering {
     /// Translated from version 2.
     Translated,
     /// As a version 1 client wrote it.
@@ -24,7 +24,7 @@ pub(in crate::room) enum V1Face {
 
 /// A message's version 1 frames; none where it is nothing for version 1.
 #[derive(Default)]
-pub(in crate::room) struct Faces {
+pub(in crate::room) struct V1Frames {
     /// For members that it names, or whom it is for alone.
     pub(in crate::room) named: Option<Bytes>,
     /// For those who overhear it.
@@ -32,7 +32,7 @@ pub(in crate::room) struct Faces {
 }
 
 /// The parts of a version 2 message.
-pub(in crate::room) struct Parts<'a> {
+pub(in crate::room) struct MessageParts<'a> {
     pub(in crate::room) id: &'a str,
     pub(in crate::room) from: &'a str,
     pub(in crate::room) to: Vec<&'a str>,
@@ -41,21 +41,21 @@ pub(in crate::room) struct Parts<'a> {
     pub(in crate::room) body: &'a RawValue,
 }
 
-impl Parts<'_> {
+impl MessageParts<'_> {
     /// Translates: chat, and receipts that say no. A chat of files alone says nothing by itself.
-    pub(in crate::room) fn faces(&self, ids: &Ids) -> Faces {
+    pub(in crate::room) fn render(&self, ids: &Ids) -> V1Frames {
         let Ok(body) = serde_json::from_str::<Body>(self.body.get()) else {
-            return Faces::default();
+            return V1Frames::default();
         };
         let thread = self.thread.unwrap_or(self.id);
         match body {
-            Body::Chat(chat) if chat.text.is_empty() && !chat.files.is_empty() => Faces::default(),
-            Body::Chat(chat) => self.both(ids, thread, chat.origin, &chat.text, chat.hop),
+            Body::Chat(chat) if chat.text.is_empty() && !chat.files.is_empty() => V1Frames::default(),
+            Body::Chat(chat) => self.render_chat(ids, thread, chat.origin, &chat.text, chat.hop),
             Body::Receipt(receipt) => {
                 let word = match receipt.state {
                     ReceiptState::Rejected => "rejected",
                     ReceiptState::Failed => "failed",
-                    _ => return Faces::default(),
+                    _ => return V1Frames::default(),
                 };
                 let text = if receipt.reason.is_empty() {
                     format!("[{word}]")
@@ -63,13 +63,13 @@ impl Parts<'_> {
                     format!("[{word}] {}", receipt.reason)
                 };
                 let thread = self.thread.unwrap_or(&receipt.of);
-                self.both(ids, thread, Origin::Human, &text, 0)
+                self.render_chat(ids, thread, Origin::Human, &text, 0)
             }
-            Body::FileAccept { .. } | Body::FileDecline { .. } | Body::Unknown => Faces::default(),
+            Body::FileAccept { .. } | Body::FileDecline { .. } | Body::Unknown => V1Frames::default(),
         }
     }
 
-    fn both(&self, ids: &Ids, thread: &str, origin: Origin, text: &str, hop: u32) -> Faces {
+    fn render_chat(&self, ids: &Ids, thread: &str, origin: Origin, text: &str, hop: u32) -> V1Frames {
         let frame = |to: &[&str]| {
             wire::text(&Reply::Msg {
                 msg_id: ids.to_v1(self.id),
@@ -83,7 +83,7 @@ impl Parts<'_> {
                 ts: self.at,
             })
         };
-        Faces {
+        V1Frames {
             named: Some(frame(&self.to)),
             other: Some(frame(&[])),
         }

@@ -47,11 +47,11 @@ fn close(n: u128, reason: StreamReason) -> StreamClose {
 }
 
 /// What a frame of a stream came to: the code of the error that its sender gets, if any.
-fn told(result: Result<(), StreamFault>) -> Option<Code> {
+fn told(result: Result<(), StreamError>) -> Option<Code> {
     match result {
         Ok(()) => None,
-        Err(StreamFault::Tell(error)) => Some(error.code),
-        Err(StreamFault::Violation) => Some(Code::StreamViolation),
+        Err(StreamError::Tell(error)) => Some(error.code),
+        Err(StreamError::Violation) => Some(Code::StreamViolation),
     }
 }
 
@@ -77,18 +77,18 @@ fn waiting(bench: &mut Bench, client: &mut Client) -> Vec<String> {
 
 impl Client {
     /// Takes the next piece of any lane, as a writer would.
-    pub(super) fn take(&self) -> Option<Piece> {
+    pub(super) fn take(&self) -> Option<StreamItem> {
         let mut state = self.outbox.0.borrow_mut();
         let lane = state.lanes.iter().position(|(_, lane)| !lane.is_empty())?;
-        let (flow, pieces) = &mut state.lanes[lane];
+        let (progress, pieces) = &mut state.lanes[lane];
         let piece = pieces.pop_front()?;
         match &piece {
-            Piece::Chunk { end, .. } => flow.begin(*end),
-            Piece::Last(_) => {
-                flow.finish();
+            StreamItem::Chunk { end, .. } => progress.advance_to(*end),
+            StreamItem::Last(_) => {
+                progress.finish();
                 state.lanes.remove(lane);
             }
-            Piece::Frame(_) => {}
+            StreamItem::Frame(_) => {}
         }
         Some(piece)
     }

@@ -6,7 +6,7 @@ use super::*;
 fn a_file_goes_over() {
     let (mut bench, [mut ann, mut bob, _]) = bench();
     assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(1, "BOB", 1500, 0))),
+        told(bench.room.stream_open(&ann.seat_id, &open(1, "BOB", 1500, 0))),
         None
     );
     let frames = bench.read_all(&mut bob);
@@ -18,31 +18,31 @@ fn a_file_goes_over() {
     );
     for (bytes, frames) in [(1000, &["stream_credit 1000"][..]), (900, &[]), (1000, &[])] {
         assert_eq!(
-            told(bench.room.stream_credit(&bob.ticket, &credit(1, bytes))),
+            told(bench.room.stream_credit(&bob.seat_id, &credit(1, bytes))),
             None
         );
         assert_eq!(waiting(&mut bench, &mut ann), frames);
     }
     for offset in [0, 500] {
         assert_eq!(
-            told(bench.room.stream_chunk(&ann.ticket, chunk(1, offset, 500))),
+            told(bench.room.stream_chunk(&ann.seat_id, chunk(1, offset, 500))),
             None
         );
     }
-    assert!(matches!(bob.take(), Some(Piece::Chunk { end: 500, .. })));
+    assert!(matches!(bob.take(), Some(StreamItem::Chunk { end: 500, .. })));
     assert_eq!(
-        told(bench.room.stream_credit(&bob.ticket, &credit(1, 1500))),
+        told(bench.room.stream_credit(&bob.seat_id, &credit(1, 1500))),
         None
     );
     assert_eq!(
-        told(bench.room.stream_chunk(&ann.ticket, chunk(1, 1000, 500))),
+        told(bench.room.stream_chunk(&ann.seat_id, chunk(1, 1000, 500))),
         None
     );
     assert_eq!(
         told(
             bench
                 .room
-                .stream_close(&ann.ticket, &close(1, StreamReason::Done))
+                .stream_close(&ann.seat_id, &close(1, StreamReason::Done))
         ),
         None
     );
@@ -52,13 +52,13 @@ fn a_file_goes_over() {
         "done waits behind the chunks"
     );
     // Ending the sender's connection does not cut what it has said to be done.
-    bench.room.bye(&ann.ticket);
+    bench.room.leave(&ann.seat_id);
     for end in [1000, 1500] {
-        assert!(matches!(bob.take(), Some(Piece::Chunk { end: e, .. }) if e == end));
+        assert!(matches!(bob.take(), Some(StreamItem::Chunk { end: e, .. }) if e == end));
     }
-    assert!(matches!(bob.take(), Some(Piece::Last(frame)) if json_of(&frame)["reason"] == "done"));
+    assert!(matches!(bob.take(), Some(StreamItem::Last(frame)) if json_of(&frame)["reason"] == "done"));
     assert_eq!(
-        told(bench.room.stream_credit(&bob.ticket, &credit(1, 2500))),
+        told(bench.room.stream_credit(&bob.seat_id, &credit(1, 2500))),
         None,
         "late, and nobody's fault"
     );
@@ -67,7 +67,7 @@ fn a_file_goes_over() {
 /// What each fault comes to. The stream is of 1,500 bytes, 1,000 of them credited and 500 sent.
 #[test]
 fn faults() {
-    type Act = fn(&mut Room<Box_>, &Client, &Client, &Client) -> Result<(), StreamFault>;
+    type Act = fn(&mut Room<Box_>, &Client, &Client, &Client) -> Result<(), StreamError>;
     let violation: &[&str] = &["error stream_violation", "stream_close failed"];
     let failed: &[&str] = &["stream_close failed"];
     let none: &[&str] = &[];
@@ -81,91 +81,91 @@ fn faults() {
     let table: &[Row] = &[
         (
             "a hole",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 501, 9)),
+            |r, a, _, _| r.stream_chunk(&a.seat_id, chunk(1, 501, 9)),
             Some(Code::StreamViolation),
             violation,
             failed,
         ),
         (
             "again",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 0, 9)),
+            |r, a, _, _| r.stream_chunk(&a.seat_id, chunk(1, 0, 9)),
             Some(Code::StreamViolation),
             violation,
             failed,
         ),
         (
             "no credit",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 500, 501)),
+            |r, a, _, _| r.stream_chunk(&a.seat_id, chunk(1, 500, 501)),
             Some(Code::StreamViolation),
             violation,
             failed,
         ),
         (
             "all credit",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 500, 500)),
+            |r, a, _, _| r.stream_chunk(&a.seat_id, chunk(1, 500, 500)),
             None,
             none,
             none,
         ),
         (
             "too soon",
-            |r, a, _, _| r.stream_close(&a.ticket, &close(1, StreamReason::Done)),
+            |r, a, _, _| r.stream_close(&a.seat_id, &close(1, StreamReason::Done)),
             Some(Code::StreamViolation),
             violation,
             failed,
         ),
         (
             "not its credit",
-            |r, a, _, _| r.stream_credit(&a.ticket, &credit(1, 1001)),
+            |r, a, _, _| r.stream_credit(&a.seat_id, &credit(1, 1001)),
             Some(Code::StreamViolation),
             violation,
             failed,
         ),
         (
             "too much",
-            |r, _, b, _| r.stream_credit(&b.ticket, &credit(1, 1001)),
+            |r, _, b, _| r.stream_credit(&b.seat_id, &credit(1, 1001)),
             Some(Code::StreamViolation),
             failed,
             violation,
         ),
         (
             "not its file",
-            |r, _, b, _| r.stream_chunk(&b.ticket, chunk(1, 500, 1)),
+            |r, _, b, _| r.stream_chunk(&b.seat_id, chunk(1, 500, 1)),
             Some(Code::StreamViolation),
             failed,
             violation,
         ),
         (
             "a third",
-            |r, _, _, c| r.stream_chunk(&c.ticket, chunk(1, 500, 1)),
+            |r, _, _, c| r.stream_chunk(&c.seat_id, chunk(1, 500, 1)),
             Some(Code::NoSuchStream),
             none,
             none,
         ),
         (
             "a third",
-            |r, _, _, c| r.stream_close(&c.ticket, &close(1, StreamReason::Failed)),
+            |r, _, _, c| r.stream_close(&c.seat_id, &close(1, StreamReason::Failed)),
             Some(Code::NoSuchStream),
             none,
             none,
         ),
         (
             "cancelled",
-            |r, a, _, _| r.stream_close(&a.ticket, &close(1, StreamReason::Cancelled)),
+            |r, a, _, _| r.stream_close(&a.seat_id, &close(1, StreamReason::Cancelled)),
             None,
             none,
             &["stream_close cancelled"],
         ),
         (
             "cancelled",
-            |r, _, b, _| r.stream_close(&b.ticket, &close(1, StreamReason::Cancelled)),
+            |r, _, b, _| r.stream_close(&b.seat_id, &close(1, StreamReason::Cancelled)),
             None,
             &["stream_close cancelled"],
             none,
         ),
         (
             "twice",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(1, "bob", 1, 0)),
+            |r, a, _, _| r.stream_open(&a.seat_id, &open(1, "bob", 1, 0)),
             Some(Code::BadFrame),
             none,
             none,
@@ -174,7 +174,7 @@ fn faults() {
             "no id",
             |r, a, _, _| {
                 r.stream_open(
-                    &a.ticket,
+                    &a.seat_id,
                     &StreamOpen {
                         stream: "x".into(),
                         ..open(2, "bob", 1, 0)
@@ -187,7 +187,7 @@ fn faults() {
         ),
         (
             "beyond",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "bob", 1, 2)),
+            |r, a, _, _| r.stream_open(&a.seat_id, &open(2, "bob", 1, 2)),
             Some(Code::BadFrame),
             none,
             none,
@@ -196,7 +196,7 @@ fn faults() {
             "to nobody",
             |r, a, _, _| {
                 r.stream_open(
-                    &a.ticket,
+                    &a.seat_id,
                     &StreamOpen {
                         to: None,
                         ..open(2, "bob", 1, 0)
@@ -209,35 +209,35 @@ fn faults() {
         ),
         (
             "absent",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "dan", 1, 0)),
+            |r, a, _, _| r.stream_open(&a.seat_id, &open(2, "dan", 1, 0)),
             None,
             &["stream_close peer_gone"],
             none,
         ),
         (
             "oneself",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "ANN", 1, 0)),
+            |r, a, _, _| r.stream_open(&a.seat_id, &open(2, "ANN", 1, 0)),
             None,
             &["stream_close peer_gone"],
             none,
         ),
         (
             "empty",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "bob", 0, 0)),
+            |r, a, _, _| r.stream_open(&a.seat_id, &open(2, "bob", 0, 0)),
             None,
             none,
             &["stream_open null"],
         ),
         (
             "unknown",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(2, 0, 1)),
+            |r, a, _, _| r.stream_chunk(&a.seat_id, chunk(2, 0, 1)),
             Some(Code::NoSuchStream),
             none,
             none,
         ),
         (
             "no payload",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 500, 0)),
+            |r, a, _, _| r.stream_chunk(&a.seat_id, chunk(1, 500, 0)),
             Some(Code::BadFrame),
             none,
             none,
@@ -248,11 +248,11 @@ fn faults() {
         assert!(
             bench
                 .room
-                .stream_open(&ann.ticket, &open(1, "bob", 1500, 0))
+                .stream_open(&ann.seat_id, &open(1, "bob", 1500, 0))
                 .is_ok()
         );
-        assert!(bench.room.stream_credit(&bob.ticket, &credit(1, 1000)).is_ok());
-        assert!(bench.room.stream_chunk(&ann.ticket, chunk(1, 0, 500)).is_ok());
+        assert!(bench.room.stream_credit(&bob.seat_id, &credit(1, 1000)).is_ok());
+        assert!(bench.room.stream_chunk(&ann.seat_id, chunk(1, 0, 500)).is_ok());
         waiting(&mut bench, &mut ann);
         waiting(&mut bench, &mut bob);
         assert_eq!(told(act(&mut bench.room, &ann, &bob, &cat)), *code, "{what}");
@@ -271,18 +271,22 @@ fn nothing_to_send_is_done_at_once() {
     for (size, offset) in [(0, 0), (700, 700)] {
         let (mut bench, [ann, bob, _]) = bench();
         assert_eq!(
-            told(bench.room.stream_open(&ann.ticket, &open(1, "bob", size, offset))),
+            told(
+                bench
+                    .room
+                    .stream_open(&ann.seat_id, &open(1, "bob", size, offset))
+            ),
             None
         );
         assert_eq!(
             told(
                 bench
                     .room
-                    .stream_close(&ann.ticket, &close(1, StreamReason::Done))
+                    .stream_close(&ann.seat_id, &close(1, StreamReason::Done))
             ),
             None
         );
-        assert!(matches!(bob.take(), Some(Piece::Last(_))));
+        assert!(matches!(bob.take(), Some(StreamItem::Last(_))));
     }
 }
 
@@ -291,14 +295,14 @@ fn connections_that_end_take_their_streams_along() {
     for end in ["lost", "bye", "takeover"] {
         let (mut bench, [mut ann, mut bob, mut cat]) = bench();
         for (n, from, to) in [(1, &ann, "bob"), (2, &bob, "ann"), (3, &bob, "cat")] {
-            assert!(bench.room.stream_open(&from.ticket, &open(n, to, 9, 0)).is_ok());
+            assert!(bench.room.stream_open(&from.seat_id, &open(n, to, 9, 0)).is_ok());
         }
         for client in [&mut ann, &mut bob, &mut cat] {
             waiting(&mut bench, client);
         }
         match end {
-            "lost" => drop(bench.room.lost(&bob.ticket)),
-            "bye" => bench.room.bye(&bob.ticket),
+            "lost" => drop(bench.room.mark_away(&bob.seat_id)),
+            "bye" => bench.room.leave(&bob.seat_id),
             _ => drop(bench.enter(
                 "bob",
                 json!({"resume": {"session": "session2", "epoch": "epoch", "seq": 0}}),
@@ -321,10 +325,15 @@ fn connections_that_end_take_their_streams_along() {
 fn streams_are_few() {
     let (mut bench, [mut ann, bob, mut cat]) = bench();
     for n in 0..16 {
-        assert!(bench.room.stream_open(&ann.ticket, &open(n, "bob", 9, 0)).is_ok());
+        assert!(
+            bench
+                .room
+                .stream_open(&ann.seat_id, &open(n, "bob", 9, 0))
+                .is_ok()
+        );
     }
     assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(99, "cat", 9, 0))),
+        told(bench.room.stream_open(&ann.seat_id, &open(99, "cat", 9, 0))),
         Some(Code::StreamViolation)
     );
     assert_eq!(
@@ -332,7 +341,7 @@ fn streams_are_few() {
         ["error stream_violation", "stream_close failed"]
     );
     assert_eq!(
-        told(bench.room.stream_open(&cat.ticket, &open(98, "bob", 9, 0))),
+        told(bench.room.stream_open(&cat.seat_id, &open(98, "bob", 9, 0))),
         None
     );
     assert_eq!(
@@ -341,7 +350,7 @@ fn streams_are_few() {
         "the receiver has enough"
     );
     assert_eq!(
-        told(bench.room.stream_open(&bob.ticket, &open(97, "ann", 9, 0))),
+        told(bench.room.stream_open(&bob.seat_id, &open(97, "ann", 9, 0))),
         None,
         "the other direction"
     );
@@ -350,7 +359,7 @@ fn streams_are_few() {
     for n in 0..16 {
         send_all(&mut bench, &ann, &bob, n);
         assert_eq!(
-            told(bench.room.stream_open(&ann.ticket, &open(100 + n, "bob", 9, 0))),
+            told(bench.room.stream_open(&ann.seat_id, &open(100 + n, "bob", 9, 0))),
             None
         );
         assert_eq!(waiting(&mut bench, &mut ann), ["stream_credit 9"], "{n}");
@@ -359,13 +368,13 @@ fn streams_are_few() {
     send_all(&mut bench, &ann, &bob, 100);
     waiting(&mut bench, &mut ann);
     assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(200, "bob", 9, 0))),
+        told(bench.room.stream_open(&ann.seat_id, &open(200, "bob", 9, 0))),
         None
     );
     assert_eq!(waiting(&mut bench, &mut ann), ["stream_close failed"]);
     while bob.take().is_some() {}
     assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(201, "bob", 9, 0))),
+        told(bench.room.stream_open(&ann.seat_id, &open(201, "bob", 9, 0))),
         None
     );
     assert_eq!(waiting(&mut bench, &mut ann), [""; 0]);
@@ -373,27 +382,32 @@ fn streams_are_few() {
 
 /// All nine bytes of a stream, and its end.
 fn send_all(bench: &mut Bench, from: &Client, to: &Client, n: u128) {
-    assert!(bench.room.stream_credit(&to.ticket, &credit(n, 9)).is_ok());
-    assert!(bench.room.stream_chunk(&from.ticket, chunk(n, 0, 9)).is_ok());
+    assert!(bench.room.stream_credit(&to.seat_id, &credit(n, 9)).is_ok());
+    assert!(bench.room.stream_chunk(&from.seat_id, chunk(n, 0, 9)).is_ok());
     let done = close(n, StreamReason::Done);
-    assert!(bench.room.stream_close(&from.ticket, &done).is_ok());
+    assert!(bench.room.stream_close(&from.seat_id, &done).is_ok());
 }
 
 #[test]
 fn who_is_done_has_no_stream_any_more() {
     for read in [false, true] {
         let (mut bench, [mut ann, mut bob, _]) = bench();
-        assert!(bench.room.stream_open(&ann.ticket, &open(1, "bob", 9, 0)).is_ok());
+        assert!(
+            bench
+                .room
+                .stream_open(&ann.seat_id, &open(1, "bob", 9, 0))
+                .is_ok()
+        );
         send_all(&mut bench, &ann, &bob, 1);
         while read && bob.take().is_some() {}
         waiting(&mut bench, &mut ann);
         waiting(&mut bench, &mut bob);
         let room = &mut bench.room;
         for result in [
-            room.stream_close(&ann.ticket, &close(1, StreamReason::Done)),
-            room.stream_close(&ann.ticket, &close(1, StreamReason::Cancelled)),
-            room.stream_chunk(&ann.ticket, chunk(1, 9, 1)),
-            room.stream_credit(&ann.ticket, &credit(1, 9)),
+            room.stream_close(&ann.seat_id, &close(1, StreamReason::Done)),
+            room.stream_close(&ann.seat_id, &close(1, StreamReason::Cancelled)),
+            room.stream_chunk(&ann.seat_id, chunk(1, 9, 1)),
+            room.stream_credit(&ann.seat_id, &credit(1, 9)),
         ] {
             assert_eq!(told(result), Some(Code::NoSuchStream));
         }
@@ -412,16 +426,16 @@ fn the_largest_numbers_are_no_way_round_a_rule() {
     for (n, offset, bytes) in [(1, u64::MAX, u64::MAX), (2, u64::MAX - 1, u64::MAX)] {
         let opened = bench
             .room
-            .stream_open(&ann.ticket, &open(n, "bob", u64::MAX, offset));
+            .stream_open(&ann.seat_id, &open(n, "bob", u64::MAX, offset));
         assert_eq!(told(opened), None);
         assert_eq!(
-            told(bench.room.stream_credit(&bob.ticket, &credit(n, bytes))),
+            told(bench.room.stream_credit(&bob.seat_id, &credit(n, bytes))),
             None
         );
         waiting(&mut bench, &mut ann);
         waiting(&mut bench, &mut bob);
         assert_eq!(
-            told(bench.room.stream_chunk(&ann.ticket, chunk(n, offset, 2))),
+            told(bench.room.stream_chunk(&ann.seat_id, chunk(n, offset, 2))),
             Some(Code::StreamViolation)
         );
         assert_eq!(
@@ -438,7 +452,7 @@ fn small_credits_count_for_the_rate() {
     assert!(
         bench
             .room
-            .stream_open(&ann.ticket, &open(1, "bob", 100_000, 0))
+            .stream_open(&ann.seat_id, &open(1, "bob", 100_000, 0))
             .is_ok()
     );
     for (bytes, small) in [
@@ -449,21 +463,26 @@ fn small_credits_count_for_the_rate() {
         (200_000, false),
     ] {
         assert_eq!(
-            bench.room.is_small_credit(&bob.ticket, &credit(1, bytes)),
+            bench.room.is_small_credit(&bob.seat_id, &credit(1, bytes)),
             small,
             "{bytes}"
         );
     }
-    assert!(bench.room.stream_open(&ann.ticket, &open(2, "bob", 5, 0)).is_ok());
+    assert!(
+        bench
+            .room
+            .stream_open(&ann.seat_id, &open(2, "bob", 5, 0))
+            .is_ok()
+    );
     for (n, bytes, small) in [(2, 4, true), (2, 5, false), (9, 99_999, true)] {
         assert_eq!(
-            bench.room.is_small_credit(&bob.ticket, &credit(n, bytes)),
+            bench.room.is_small_credit(&bob.seat_id, &credit(n, bytes)),
             small,
             "{n} {bytes}"
         );
     }
     assert!(
-        bench.room.is_small_credit(&ann.ticket, &credit(1, 50_000)),
+        bench.room.is_small_credit(&ann.seat_id, &credit(1, 50_000)),
         "not its stream"
     );
 }

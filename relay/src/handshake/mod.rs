@@ -1,5 +1,11 @@
 //! The first moments of a connection: its HTTP request is answered, or becomes a WebSocket.
 
+pub(crate) mod http;
+pub(crate) mod proxy;
+
+use http::{HeadError, RequestHead};
+pub use proxy::Network;
+
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -11,18 +17,12 @@ use tokio::{
 };
 use tracing::{debug, info};
 
-use crate::{
-    http::{self, Fault, Head},
-    metrics::Gauges,
-    proxy,
-    server::Shared,
-    v1::Query,
-};
+use crate::{metrics::Gauges, server::Shared, v1::Query};
 
 /// How long a peer may take for the answer to a plain request.
-const ANSWERING: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What is read and thrown away of a peer that goes on sending, in bytes.
-const MAX_UNREAD: usize = 1024 * 1024;
+const MAX_DISCARD: usize = 1024 * 1024;
 
 /// A request that was accepted for a WebSocket.
 pub struct Accepted {
@@ -35,21 +35,21 @@ pub struct Accepted {
 }
 
 /// Reads a request and answers it. `None` where that was all.
-pub async fn receive<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Accepted>
+pub async fn accept<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Accepted>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let head = match timeout(shared.config.hello_timeout, Head::read(stream)).await {
+    let head = match timeout(shared.config.hello_timeout, RequestHead::read(stream)).await {
         Ok(Ok(head)) => head,
-        Ok(Err(Fault::TooLong)) => {
+        Ok(Err(HeadError::TooLong)) => {
             reply(shared, stream, "431 Request Header Fields Too Large", "", "").await;
             return None;
         }
-        Ok(Err(Fault::Malformed)) => {
+        Ok(Err(HeadError::Malformed)) => {
             reply(shared, stream, "400 Bad Request", "", "").await;
             return None;
         }
-        Ok(Err(Fault::Io)) | Err(_) => return None,
+        Ok(Err(HeadError::Io)) | Err(_) => return None,
     };
     let accepted = route(shared, stream, &head, peer).await?;
     stream.write_all(accepted.as_bytes()).await.ok()?;
@@ -63,7 +63,7 @@ where
 }
 
 /// Answers plain requests; gives the answer that accepts a WebSocket.
-async fn route<S>(shared: &Shared, stream: &mut S, head: &Head, peer: SocketAddr) -> Option<String>
+async fn route<S>(shared: &Shared, stream: &mut S, head: &RequestHead, peer: SocketAddr) -> Option<String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -88,18 +88,18 @@ where
         )
         .await;
     } else if read && head.path == "/healthz" {
-        finish(shared, stream, &http::answer("200 OK", "", "ok", get)).await;
+        send_and_close(shared, stream, &http::response("200 OK", "", "ok", get)).await;
     } else if read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
         let (rooms, members) = shared.hub.count();
-        let connections = shared.addresses.count();
+        let connections = shared.conn_limits.count();
         let text = shared.metrics.render(&Gauges {
             connections,
             members,
             rooms,
         });
-        finish(shared, stream, &http::answer("200 OK", "", &text, get)).await;
+        send_and_close(shared, stream, &http::response("200 OK", "", &text, get)).await;
     } else if get && head.path == "/ws" {
-        let accepted = head.upgrade();
+        let accepted = head.upgrade_response();
         if accepted.is_none() {
             let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
             reply(
@@ -118,7 +118,7 @@ where
     None
 }
 
-fn is_local(head: &Head, peer: SocketAddr) -> bool {
+fn is_local(head: &RequestHead, peer: SocketAddr) -> bool {
     peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
 }
 
@@ -129,18 +129,18 @@ async fn reply(
     headers: &str,
     body: &str,
 ) {
-    finish(shared, stream, &http::answer(status, headers, body, true)).await;
+    send_and_close(shared, stream, &http::response(status, headers, body, true)).await;
 }
 
 /// Sends the last bytes of a connection, and waits a little for the peer to close: with something of it
 /// unread, closing would take the answer away from it.
-async fn finish(shared: &Shared, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
+async fn send_and_close(shared: &Shared, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
     let last = async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await?;
-        shared.waste.discard(stream, MAX_UNREAD, |_| false).await;
+        shared.drainer.discard(stream, MAX_DISCARD, |_| false).await;
         std::io::Result::Ok(())
     };
     // Too slow or gone: there is nothing more to do for it.
-    let _ = timeout(ANSWERING, last).await;
+    let _ = timeout(RESPONSE_TIMEOUT, last).await;
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Class, Flow, Outbox, Piece, Room,
-    seat::{Key, Ticket},
+    FrameClass, Outbox, Room, StreamItem, StreamProgress,
+    seat::{NameKey, SeatId},
     v1::Outgoing,
 };
 use crate::{
@@ -29,8 +29,8 @@ const MAX_FILE_ID: usize = 256;
 
 /// A file on its way.
 pub(super) struct Stream {
-    pub(super) from: Ticket,
-    pub(super) to: Ticket,
+    pub(super) from: SeatId,
+    pub(super) to: SeatId,
     pub(super) size: u64,
     /// What has come from the sender, as an offset.
     pub(super) sent: u64,
@@ -38,9 +38,9 @@ pub(super) struct Stream {
     pub(super) credit: u64,
     /// Whether the sender has said `done`: only what is queued is to be written yet.
     pub(super) done: bool,
-    pub(super) flow: Arc<Flow>,
+    pub(super) progress: Arc<StreamProgress>,
     /// Where the receiver speaks version 1, what it knows the file by.
-    pub(super) outgoing: Option<Box<Outgoing>>,
+    pub(super) v1: Option<Box<Outgoing>>,
 }
 
 /// The streams of a room, by id.
@@ -48,16 +48,16 @@ pub(super) type Streams = HashMap<Uuid, Stream>;
 
 /// What is wrong with a frame of a stream.
 #[derive(Debug)]
-pub enum StreamFault {
+pub enum StreamError {
     /// Its sender is to be told so.
     Tell(ErrorFrame),
     /// Its sender has been told already: it broke the stream's rules.
     Violation,
 }
 
-impl From<ErrorFrame> for StreamFault {
-    fn from(error: ErrorFrame) -> StreamFault {
-        StreamFault::Tell(error)
+impl From<ErrorFrame> for StreamError {
+    fn from(error: ErrorFrame) -> StreamError {
+        StreamError::Tell(error)
     }
 }
 
@@ -82,25 +82,25 @@ pub(super) struct OpenFrame<'a> {
 
 impl Stream {
     /// For whom it is open: for its sender until that has said `done`.
-    fn side(&self, ticket: &Ticket) -> Option<Side> {
-        if self.from == *ticket {
+    fn side(&self, seat_id: &SeatId) -> Option<Side> {
+        if self.from == *seat_id {
             (!self.done).then_some(Side::Sender)
         } else {
-            (self.to == *ticket).then_some(Side::Receiver)
+            (self.to == *seat_id).then_some(Side::Receiver)
         }
     }
 }
 
 impl<O: Outbox> Room<O> {
     /// Opens a stream. Fails with `bad_frame` where a field is wrong or the id is in use.
-    pub fn stream_open(&mut self, ticket: &Ticket, open: &StreamOpen) -> Result<(), StreamFault> {
-        let Some(sender) = self.seat_of(ticket) else {
+    pub fn stream_open(&mut self, seat_id: &SeatId, open: &StreamOpen) -> Result<(), StreamError> {
+        let Some(sender) = self.seat_of(seat_id) else {
             return Ok(());
         };
-        let bad = |message| about(&open.stream, ErrorFrame::new(Code::BadFrame, message));
+        let bad = |message| for_stream(&open.stream, ErrorFrame::new(Code::BadFrame, message));
         let id = stream_id(&open.stream)
             .ok_or_else(|| bad("A stream's id is a UUID, lower case, with hyphens."))?;
-        self.forget_written();
+        self.forget_finished();
         if self.streams.contains_key(&id) {
             return Err(bad("That stream's id is in use; choose another.").into());
         }
@@ -115,47 +115,47 @@ impl<O: Outbox> Room<O> {
         let count = self
             .streams
             .values()
-            .filter(|stream| stream.from == *ticket && !stream.done)
+            .filter(|stream| stream.from == *seat_id && !stream.done)
             .count();
         if count >= MAX_STREAMS {
             let error = ErrorFrame::new(
                 Code::StreamViolation,
                 "You send 16 streams already; end one first.",
             );
-            self.push_to(ticket, wire::text(&about(&open.stream, error)));
-            self.push_to(
-                ticket,
+            self.push_to_seat(seat_id, wire::text(&for_stream(&open.stream, error)));
+            self.push_to_seat(
+                seat_id,
                 close_frame(id, StreamReason::Failed, "The sender has too many streams."),
             );
-            return Err(StreamFault::Violation);
+            return Err(StreamError::Violation);
         }
         let Some(receiver) = self.seat_at(to).filter(|index| *index != sender) else {
-            self.push_to(
-                ticket,
+            self.push_to_seat(
+                seat_id,
                 close_frame(id, StreamReason::PeerGone, "The receiver is not here."),
             );
             return Ok(());
         };
         let Some(link) = &self.seats[receiver].link else {
-            self.push_to(
-                ticket,
+            self.push_to_seat(
+                seat_id,
                 close_frame(id, StreamReason::PeerGone, "The receiver is away."),
             );
             return Ok(());
         };
-        let to = Ticket {
+        let to = SeatId {
             key: self.seats[receiver].key.clone(),
             connection: link.connection,
         };
-        if self.receives_enough(&to) {
+        if self.has_too_many_streams(&to) {
             let message = "The receiver has too many streams; try again when one has ended.";
-            self.push_to(ticket, close_frame(id, StreamReason::Failed, message));
+            self.push_to_seat(seat_id, close_frame(id, StreamReason::Failed, message));
             return Ok(());
         }
         if self.seats[receiver].v1.is_some() {
-            match self.v1_open(ticket, &to, id, open) {
+            match self.v1_open_stream(seat_id, &to, id, open) {
                 Ok(stream) => drop(self.streams.insert(id, stream)),
-                Err(message) => self.push_to(ticket, close_frame(id, StreamReason::Failed, message)),
+                Err(message) => self.push_to_seat(seat_id, close_frame(id, StreamReason::Failed, message)),
             }
             return Ok(());
         }
@@ -167,16 +167,16 @@ impl<O: Outbox> Room<O> {
             offset: open.offset,
             pushed: false,
         });
-        self.push_to(&to, frame);
+        self.push_to_seat(&to, frame);
         let stream = Stream {
-            from: ticket.clone(),
+            from: seat_id.clone(),
             to,
             size: open.size,
             sent: open.offset,
             credit: open.offset,
             done: false,
-            flow: Flow::new(id, open.offset, None),
-            outgoing: None,
+            progress: StreamProgress::new(id, open.offset, None),
+            v1: None,
         };
         self.streams.insert(id, stream);
         Ok(())
@@ -184,9 +184,9 @@ impl<O: Outbox> Room<O> {
 
     /// Whether a credit is too small to be free of the rate limit: it raises the limit by under 16 KiB, and
     /// not up to the file's end.
-    pub fn is_small_credit(&self, ticket: &Ticket, credit: &StreamCredit) -> bool {
+    pub fn is_small_credit(&self, seat_id: &SeatId, credit: &StreamCredit) -> bool {
         let stream = stream_id(&credit.stream).and_then(|id| self.streams.get(&id));
-        let Some(stream) = stream.filter(|stream| stream.to == *ticket) else {
+        let Some(stream) = stream.filter(|stream| stream.to == *seat_id) else {
             return true;
         };
         let raised = credit.bytes.saturating_sub(stream.credit);
@@ -194,32 +194,32 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Lets a stream's sender go on. Fails where the stream is not open, or credit exceeds the window.
-    pub fn stream_credit(&mut self, ticket: &Ticket, credit: &StreamCredit) -> Result<(), StreamFault> {
-        let (id, side) = self.stream_of(ticket, &credit.stream)?;
+    pub fn stream_credit(&mut self, seat_id: &SeatId, credit: &StreamCredit) -> Result<(), StreamError> {
+        let (id, side) = self.find_stream(seat_id, &credit.stream)?;
         let window = self.rules.limits.window_bytes as u64;
         // Found by `stream_of`.
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
         if side == Side::Sender {
-            return Err(self.violation(id, ticket, "Credit comes from a stream's receiver."));
+            return Err(self.violation(id, seat_id, "Credit comes from a stream's receiver."));
         }
-        if credit.bytes.saturating_sub(stream.flow.begun()) > window {
+        if credit.bytes.saturating_sub(stream.progress.written_to()) > window {
             let message = "Credit is more than `window_bytes` above what was sent to you.";
-            return Err(self.violation(id, ticket, message));
+            return Err(self.violation(id, seat_id, message));
         }
         if credit.bytes <= stream.credit || stream.done {
             return Ok(());
         }
         stream.credit = credit.bytes;
         let from = stream.from.clone();
-        self.push_to(&from, wire::text(credit));
+        self.push_to_seat(&from, wire::text(credit));
         Ok(())
     }
 
     /// Takes a chunk, a whole binary frame. Fails where the stream is not open, or where the chunk is not the
     /// next, exceeds the credit or the size.
-    pub fn stream_chunk(&mut self, ticket: &Ticket, frame: Bytes) -> Result<(), StreamFault> {
+    pub fn stream_chunk(&mut self, seat_id: &SeatId, frame: Bytes) -> Result<(), StreamError> {
         let Some((head, data)) = ChunkHead::parse(&frame) else {
             let message = "A binary frame is 16 bytes of stream id, 8 of offset, and 1 or more of the file.";
             return Err(ErrorFrame::new(Code::BadFrame, message).into());
@@ -227,7 +227,7 @@ impl<O: Outbox> Room<O> {
         let (id, offset, length) = (head.stream, head.offset, data.len() as u64);
         let stream = self.streams.get_mut(&id);
         let Some((stream, side)) = stream.and_then(|stream| {
-            let side = stream.side(ticket)?;
+            let side = stream.side(seat_id)?;
             Some((stream, side))
         }) else {
             return Err(no_such_stream(id.to_string()).into());
@@ -243,33 +243,33 @@ impl<O: Outbox> Room<O> {
         } else {
             stream.sent += length;
             // Version 1 gets the file's bytes alone.
-            let (payload, head) = match stream.outgoing {
+            let (payload, head) = match stream.v1 {
                 Some(_) => (frame.slice(CHUNK_HEAD..), 0),
                 None => (frame, CHUNK_HEAD),
             };
             let end = stream.sent;
-            let piece = Piece::Chunk { payload, head, end };
+            let piece = StreamItem::Chunk { payload, head, end };
             if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-                outbox.push_lane(&stream.flow, piece);
+                outbox.push_stream(&stream.progress, piece);
             }
             return Ok(());
         };
-        Err(self.violation(id, ticket, message))
+        Err(self.violation(id, seat_id, message))
     }
 
     /// Ends a stream. Fails where it is not open, or where it is not `done` yet.
-    pub fn stream_close(&mut self, ticket: &Ticket, close: &StreamClose) -> Result<(), StreamFault> {
-        let (id, side) = self.stream_of(ticket, &close.stream)?;
+    pub fn stream_close(&mut self, seat_id: &SeatId, close: &StreamClose) -> Result<(), StreamError> {
+        let (id, side) = self.find_stream(seat_id, &close.stream)?;
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
         let done = close.reason == StreamReason::Done;
         let complete = match side {
             Side::Sender => stream.sent == stream.size,
-            Side::Receiver => stream.flow.begun() == stream.size,
+            Side::Receiver => stream.progress.written_to() == stream.size,
         };
         if done && !complete {
-            return Err(self.violation(id, ticket, "A stream is `done` when all of the file was sent."));
+            return Err(self.violation(id, seat_id, "A stream is `done` when all of the file was sent."));
         }
         // Cut here: it is shown to a person.
         let message: String = close.message.chars().take(200).collect();
@@ -277,23 +277,23 @@ impl<O: Outbox> Room<O> {
         match side {
             Side::Sender if done => {
                 stream.done = true;
-                let last = stream.outgoing.as_ref().map_or(frame, |outgoing| outgoing.end());
+                let last = stream.v1.as_ref().map_or(frame, |v1| v1.end());
                 if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-                    outbox.push_lane(&stream.flow, Piece::Last(last));
+                    outbox.push_stream(&stream.progress, StreamItem::Last(last));
                 }
             }
             Side::Sender => {
                 let to = stream.to.clone();
-                self.drop_stream(id);
-                self.push_to(&to, frame);
+                self.remove_stream(id);
+                self.push_to_seat(&to, frame);
             }
             Side::Receiver => {
                 // Who has said `done` and hears the same knows it already.
                 let told = stream.done && done;
                 let from = stream.from.clone();
-                self.drop_stream(id);
+                self.remove_stream(id);
                 if !told {
-                    self.push_to(&from, frame);
+                    self.push_to_seat(&from, frame);
                 }
             }
         }
@@ -302,7 +302,7 @@ impl<O: Outbox> Room<O> {
 
     /// Whether a connection receives as many streams as it may. Those that their senders are done with, and that it
     /// has not read yet, cost memory still, but no sender can know of them: as many again are let be.
-    pub(super) fn receives_enough(&self, to: &Ticket) -> bool {
+    pub(super) fn has_too_many_streams(&self, to: &SeatId) -> bool {
         let (mut open, mut done) = (0, 0);
         for stream in self.streams.values().filter(|stream| stream.to == *to) {
             *(if stream.done { &mut done } else { &mut open }) += 1;
@@ -311,14 +311,14 @@ impl<O: Outbox> Room<O> {
     }
 
     /// What is done and written is open no more; until now, frames for it were nobody's fault.
-    pub(super) fn forget_written(&mut self) {
+    pub(super) fn forget_finished(&mut self) {
         self.streams
-            .retain(|_, stream| !(stream.done && stream.flow.finished()));
+            .retain(|_, stream| !(stream.done && stream.progress.is_finished()));
     }
 
     /// A connection has ended: so have its streams.
-    pub(super) fn end_streams(&mut self, ticket: &Ticket) {
-        let ends = |stream: &Stream| (stream.from == *ticket && !stream.done) || stream.to == *ticket;
+    pub(super) fn end_streams(&mut self, seat_id: &SeatId) {
+        let ends = |stream: &Stream| (stream.from == *seat_id && !stream.done) || stream.to == *seat_id;
         let ended: Vec<Uuid> = self
             .streams
             .iter()
@@ -326,15 +326,15 @@ impl<O: Outbox> Room<O> {
             .map(|(id, _)| *id)
             .collect();
         for id in ended {
-            let Some(stream) = self.drop_stream(id) else {
+            let Some(stream) = self.remove_stream(id) else {
                 continue;
             };
-            let other = if stream.from == *ticket {
+            let other = if stream.from == *seat_id {
                 &stream.to
             } else {
                 &stream.from
             };
-            self.push_to(
+            self.push_to_seat(
                 other,
                 close_frame(
                     id,
@@ -346,30 +346,30 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Tells both sides that a rule was broken, and ends the stream.
-    fn violation(&mut self, id: Uuid, offender: &Ticket, message: &str) -> StreamFault {
-        let error = about(&id.to_string(), ErrorFrame::new(Code::StreamViolation, message));
-        self.push_to(offender, wire::text(&error));
+    fn violation(&mut self, id: Uuid, offender: &SeatId, message: &str) -> StreamError {
+        let error = for_stream(&id.to_string(), ErrorFrame::new(Code::StreamViolation, message));
+        self.push_to_seat(offender, wire::text(&error));
         self.fail_stream(id, message);
-        StreamFault::Violation
+        StreamError::Violation
     }
 
     /// Ends a stream with `failed`, towards both sides.
     pub(super) fn fail_stream(&mut self, id: Uuid, message: &str) {
-        let Some(stream) = self.drop_stream(id) else {
+        let Some(stream) = self.remove_stream(id) else {
             return;
         };
         let close = close_frame(id, StreamReason::Failed, message);
-        self.push_to(&stream.from, close.clone());
-        self.push_to(&stream.to, close);
+        self.push_to_seat(&stream.from, close.clone());
+        self.push_to_seat(&stream.to, close);
     }
 
     /// Takes a stream out, with what is queued of it.
-    pub(super) fn drop_stream(&mut self, id: Uuid) -> Option<Stream> {
+    pub(super) fn remove_stream(&mut self, id: Uuid) -> Option<Stream> {
         let stream = self.streams.remove(&id)?;
         if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-            match &stream.outgoing {
-                Some(outgoing) => outbox.cut_lane(id, outgoing.incomplete()),
-                None => outbox.drop_lane(id),
+            match &stream.v1 {
+                Some(v1) => outbox.cut_stream(id, v1.incomplete()),
+                None => outbox.drop_stream(id),
             }
         }
         Some(stream)
@@ -377,9 +377,9 @@ impl<O: Outbox> Room<O> {
 
     /// An open stream of this connection. One of which all is written is open no more, but a frame of the
     /// receiver's may have been on its way: nobody's fault, and nothing to answer.
-    fn stream_of(&self, ticket: &Ticket, id: &str) -> Result<(Uuid, Side), ErrorFrame> {
+    fn find_stream(&self, seat_id: &SeatId, id: &str) -> Result<(Uuid, Side), ErrorFrame> {
         let found = stream_id(id).and_then(|uuid| {
-            let side = self.streams.get(&uuid)?.side(ticket)?;
+            let side = self.streams.get(&uuid)?.side(seat_id)?;
             Some((uuid, side))
         });
         found.ok_or_else(|| no_such_stream(id.to_owned()))
@@ -387,28 +387,28 @@ impl<O: Outbox> Room<O> {
 
     /// Queues a frame for a connection, if it is there yet. A version 1 connection looks at its streams
     /// instead of reading about them.
-    pub(super) fn push_to(&self, to: &Ticket, frame: Bytes) {
+    pub(super) fn push_to_seat(&self, to: &SeatId, frame: Bytes) {
         if let Some(v1) = self.v1_seat(to) {
-            v1.moved.notify_one();
+            v1.progress_notify.notify_one();
         } else if let Some(outbox) = outbox(&self.seats, &self.names, to) {
-            outbox.push(frame, Class::Frame);
+            outbox.push(frame, FrameClass::Frame);
         }
     }
 
     /// A name's place among the seats.
     pub(super) fn seat_at(&self, name: &str) -> Option<usize> {
-        self.names.get(&Key::new(name)).copied()
+        self.names.get(&NameKey::new(name)).copied()
     }
 }
 
 /// A connection's outbox. Not a method, so that a stream can be borrowed beside it.
 pub(super) fn outbox<'a, O>(
     seats: &'a [super::Seat<O>],
-    names: &HashMap<Key, usize>,
-    ticket: &Ticket,
+    names: &HashMap<NameKey, usize>,
+    seat_id: &SeatId,
 ) -> Option<&'a O> {
-    let link = seats[*names.get(&ticket.key)?].link.as_ref()?;
-    (link.connection == ticket.connection).then_some(&link.outbox)
+    let link = seats[*names.get(&seat_id.key)?].link.as_ref()?;
+    (link.connection == seat_id.connection).then_some(&link.outbox)
 }
 
 pub(super) fn close_frame(id: Uuid, reason: StreamReason, message: &str) -> Bytes {
@@ -420,14 +420,14 @@ pub(super) fn close_frame(id: Uuid, reason: StreamReason, message: &str) -> Byte
 }
 
 fn no_such_stream(stream: String) -> ErrorFrame {
-    about(
+    for_stream(
         &stream,
         ErrorFrame::new(Code::NoSuchStream, "That stream is not open; open a new one."),
     )
 }
 
 /// An error about a stream; what is no id at all is not repeated.
-fn about(stream: &str, error: ErrorFrame) -> ErrorFrame {
+fn for_stream(stream: &str, error: ErrorFrame) -> ErrorFrame {
     ErrorFrame {
         stream: crate::protocol::is_id(stream).then(|| stream.to_owned()),
         ..error

@@ -18,29 +18,29 @@ use tokio::{
 };
 
 /// Bytes that are read at once: some 30 µs.
-const PIECE: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Whose turn it is. Shared by all connections of a relay.
-pub struct Waste(Semaphore);
+pub struct Drainer(Semaphore);
 
-impl Default for Waste {
-    fn default() -> Waste {
-        Waste(Semaphore::new(1))
+impl Default for Drainer {
+    fn default() -> Drainer {
+        Drainer(Semaphore::new(1))
     }
 }
 
-impl Waste {
+impl Drainer {
     /// Reads `from` and throws away what comes: until `enough`, the end or a fault of the connection, or `most` bytes.
     /// The caller bounds the time.
     pub async fn discard<R: AsyncRead + Unpin>(
         &self,
         from: &mut R,
-        most: usize,
-        enough: impl Fn(&R) -> bool,
+        max_bytes: usize,
+        is_done: impl Fn(&R) -> bool,
     ) {
         let mut total = 0;
-        while !enough(from) && total < most {
-            match poll_fn(|context| waste(from, context)).await {
+        while !is_done(from) && total < max_bytes {
+            match poll_fn(|context| poll_discard(from, context)).await {
                 Ok(0) | Err(_) => return,
                 Ok(n) => total += n,
             }
@@ -53,11 +53,11 @@ impl Waste {
 }
 
 /// Reads a piece into nothing that outlasts it: however many are refused, they take no memory for this.
-fn waste<R: AsyncRead + Unpin>(from: &mut R, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    let mut piece = [MaybeUninit::uninit(); PIECE];
-    let mut piece = ReadBuf::uninit(&mut piece);
-    ready!(Pin::new(from).poll_read(context, &mut piece))?;
-    Poll::Ready(Ok(piece.filled().len()))
+fn poll_discard<R: AsyncRead + Unpin>(from: &mut R, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut chunk = [MaybeUninit::uninit(); CHUNK_BYTES];
+    let mut chunk = ReadBuf::uninit(&mut chunk);
+    ready!(Pin::new(from).poll_read(context, &mut chunk))?;
+    Poll::Ready(Ok(chunk.filled().len()))
 }
 
 #[cfg(test)]
@@ -73,8 +73,8 @@ mod tests {
 
     /// A peer that has sent so many pieces.
     async fn sent(pieces: usize) -> (DuplexStream, DuplexStream) {
-        let (mut peer, ours) = duplex(PIECE * 16);
-        peer.write_all(&vec![7; PIECE * pieces])
+        let (mut peer, ours) = duplex(CHUNK_BYTES * 16);
+        peer.write_all(&vec![7; CHUNK_BYTES * pieces])
             .await
             .expect("room for it");
         (peer, ours)
@@ -92,23 +92,23 @@ mod tests {
                 yield_now().await;
             }
         });
-        Waste::default().discard(&mut ours, usize::MAX, |_| false).await;
+        Drainer::default().discard(&mut ours, usize::MAX, |_| false).await;
         other.abort();
         assert!(turns.load(Relaxed) >= 9, "{turns:?}");
     }
 
     #[tokio::test]
     async fn who_sends_nothing_holds_nobody_up() {
-        let waste = Waste::default();
+        let drainer = Drainer::default();
         let ((_silent, mut nothing), (_peer, mut much)) = (sent(0).await, sent(10).await);
         tokio::select! {
-            () = waste.discard(&mut nothing, usize::MAX, |_| false) => panic!("it has not ended"),
-            () = waste.discard(&mut much, PIECE * 4, |_| false) => {}
+            () = drainer.discard(&mut nothing, usize::MAX, |_| false) => panic!("it has not ended"),
+            () = drainer.discard(&mut much, CHUNK_BYTES * 4, |_| false) => {}
         }
-        let mut left = vec![0; PIECE * 6];
+        let mut left = vec![0; CHUNK_BYTES * 6];
         tokio::io::AsyncReadExt::read_exact(&mut much, &mut left)
             .await
             .expect("no more was read than asked for");
-        waste.discard(&mut much, usize::MAX, |_| true).await;
+        drainer.discard(&mut much, usize::MAX, |_| true).await;
     }
 }

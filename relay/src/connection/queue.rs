@@ -1,5 +1,5 @@
 //! A connection's outgoing queue: bounded by bytes and by frames, filled by rooms, drained by its writer.
-//! Files have [lanes](crate::lanes) beside it, which its frames overtake.
+//! Files have [lanes](crate::connection::stream_queue) beside it, which its frames overtake.
 
 use std::{
     collections::VecDeque,
@@ -13,11 +13,11 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    burst::{self, InPlace},
-    lanes::Lanes,
+    connection::stream_queue::StreamQueues,
+    connection::wake_batch::{self, PollInline},
     metrics::{Metrics, add},
     protocol::{Code, ErrorFrame},
-    room::{Class, Flow, Outbox, Piece, Run},
+    room::{FrameBatch, FrameClass, Outbox, StreamItem, StreamProgress},
     wire::{self, Part},
 };
 
@@ -32,9 +32,9 @@ const BATCH_FILE_BYTES: usize = 128 * 1024;
 const KEEP_FRAMES: usize = 64;
 
 /// For how long who fills a queue rests after each burst: so long where it is full, not at all where it is half full.
-const REST: Duration = Duration::from_millis(64);
+const MAX_THROTTLE: Duration = Duration::from_millis(64);
 /// Nobody rests for one who has taken nothing for so long.
-const DEAF: Duration = Duration::from_millis(500);
+const STALLED_AFTER: Duration = Duration::from_millis(500);
 
 /// See the [module](self).
 pub struct Queue {
@@ -44,16 +44,16 @@ pub struct Queue {
     metrics: Arc<Metrics>,
     state: Mutex<State>,
     /// Its writer, once there is one.
-    writer: OnceLock<Weak<dyn InPlace>>,
+    writer: OnceLock<Weak<dyn PollInline>>,
     /// Told once, when the connection is to end. Waited for by its reader.
     ended: Notify,
 }
 
 struct State {
-    frames: VecDeque<Entry>,
-    lanes: Lanes,
+    frames: VecDeque<QueuedFrames>,
+    streams: StreamQueues,
     /// When the oldest of `frames` came.
-    since: Option<Instant>,
+    oldest: Option<Instant>,
     /// What of `frames` is counted.
     bytes: usize,
     count: usize,
@@ -67,11 +67,11 @@ struct State {
 }
 
 /// What was queued in one piece.
-struct Entry {
+struct QueuedFrames {
     bytes: Bytes,
     /// How many frames that is.
     frames: usize,
-    class: Class,
+    class: FrameClass,
 }
 
 /// How a connection ends.
@@ -87,15 +87,15 @@ pub struct End {
 
 impl Queue {
     /// An empty queue.
-    pub fn new(max_bytes: usize, max_frames: usize, lanes: Lanes, metrics: Arc<Metrics>) -> Queue {
+    pub fn new(max_bytes: usize, max_frames: usize, streams: StreamQueues, metrics: Arc<Metrics>) -> Queue {
         Queue {
             max_bytes,
             max_frames,
             metrics,
             state: Mutex::new(State {
                 frames: VecDeque::new(),
-                lanes,
-                since: None,
+                streams,
+                oldest: None,
                 bytes: 0,
                 count: 0,
                 signals: 0,
@@ -110,7 +110,7 @@ impl Queue {
     }
 
     /// Says who drains it. Told once; until then whoever polls is woken all the same.
-    pub fn drained_by(&self, writer: Weak<dyn InPlace>) {
+    pub fn set_writer(&self, writer: Weak<dyn PollInline>) {
         // A second one does not come: a connection has one writer.
         let _ = self.writer.set(writer);
     }
@@ -134,7 +134,7 @@ impl Queue {
     }
 
     /// Ends the connection with a close frame alone, after what is queued: the answer to `bye`.
-    pub fn finish(&self) {
+    pub fn close_after_drain(&self) {
         self.end(End {
             last: vec![wire::close(1000, "")],
             drain: true,
@@ -143,7 +143,7 @@ impl Queue {
     }
 
     /// Ends the connection with a close frame alone, at once.
-    pub fn answer_close(&self, code: Option<u16>) {
+    pub fn reply_close(&self, code: Option<u16>) {
         let last = code.map_or_else(wire::close_empty, |code| wire::close(code, ""));
         self.end(End {
             last: vec![last],
@@ -182,7 +182,12 @@ impl Queue {
 
     /// For the writer: moves the next frames to an empty `batch`, or says how the connection ends. With
     /// neither, the writer is woken when there is something. Files are left where they are unless `files`.
-    pub fn poll(&self, batch: &mut VecDeque<Part>, files: bool, context: &mut Context<'_>) -> Option<End> {
+    pub fn poll_batch(
+        &self,
+        batch: &mut VecDeque<Part>,
+        files: bool,
+        context: &mut Context<'_>,
+    ) -> Option<End> {
         let mut state = self.lock();
         if let Some(end) = &state.end
             && (!end.drain || (state.frames.is_empty() && batch.is_empty()))
@@ -190,16 +195,16 @@ impl Queue {
             return Some(end.clone());
         }
         if batch.is_empty() {
-            if let Some(since) = state.since.take() {
-                self.metrics.queued.observe(since.elapsed());
+            if let Some(oldest) = state.oldest.take() {
+                self.metrics.queued.observe(oldest.elapsed());
             }
-            state.take(batch);
+            state.fill_batch(batch);
             if !state.frames.is_empty() {
                 // What is left came after what was taken; near enough, and without a time for each frame.
-                state.since = Some(Instant::now());
+                state.oldest = Some(Instant::now());
             }
             if files && state.frames.is_empty() {
-                state.lanes.take(BATCH_FILE_BYTES, batch);
+                state.streams.fill_batch(BATCH_FILE_BYTES, batch);
             }
         }
         // Also while a batch is being written: an end must be noticed then.
@@ -213,50 +218,54 @@ impl Queue {
     /// Whether so many frames of this length are too many. Chunks do not count, the frames among them do.
     fn is_full(&self, state: &State, frames: usize, length: usize) -> bool {
         state.count + frames > self.max_frames
-            || state.bytes + state.lanes.frame_bytes() + length > self.max_bytes
+            || state.bytes + state.streams.frame_bytes() + length > self.max_bytes
     }
 
-    fn put(&self, bytes: Bytes, frames: usize, class: Class) -> bool {
+    fn enqueue(&self, bytes: Bytes, frames: usize, class: FrameClass) -> bool {
         let mut state = self.lock();
         if state.end.is_some() {
             return false;
         }
-        if class != Class::Welcome {
+        if class != FrameClass::Welcome {
             let full = |state: &State| self.is_full(state, frames, bytes.len());
             if full(&state) && state.signals > 0 {
                 add(&self.metrics.dropped, state.drop_signals());
             }
-            if full(&state) && class == Class::Signal {
+            if full(&state) && class == FrameClass::Signal {
                 add(&self.metrics.dropped, 1);
                 return false;
             }
             if full(&state) {
                 drop(state);
-                self.too_slow();
+                self.close_slow_consumer();
                 return false;
             }
             state.bytes += bytes.len();
             state.count += frames;
-            state.signals += usize::from(class == Class::Signal);
+            state.signals += usize::from(class == FrameClass::Signal);
         }
         // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
-        state.since.get_or_insert_with(Instant::now);
-        self.pace(&state);
-        state.frames.push_back(Entry { bytes, frames, class });
+        state.oldest.get_or_insert_with(Instant::now);
+        self.throttle_producer(&state);
+        state.frames.push_back(QueuedFrames { bytes, frames, class });
         self.wake(state);
         true
     }
 
     /// Lets whoever fills the queue rest, where it is more than half full and being drained.
-    fn pace(&self, state: &State) {
+    fn throttle_producer(&self, state: &State) {
         let share = |now: usize, most: usize| now as f64 / most as f64;
         let full = share(state.count, self.max_frames).max(share(state.bytes, self.max_bytes));
-        if full > 0.5 && state.since.is_some_and(|since| since.elapsed() < DEAF) {
-            burst::rest(REST.mul_f64((2.0 * full - 1.0).min(1.0).powi(2)));
+        if full > 0.5
+            && state
+                .oldest
+                .is_some_and(|oldest| oldest.elapsed() < STALLED_AFTER)
+        {
+            wake_batch::throttle(MAX_THROTTLE.mul_f64((2.0 * full - 1.0).min(1.0).powi(2)));
         }
     }
 
-    fn too_slow(&self) {
+    fn close_slow_consumer(&self) {
         let message = "You read more slowly than the room speaks; connect again with `resume`.";
         self.close(ErrorFrame::new(Code::SlowConsumer, message));
     }
@@ -272,7 +281,7 @@ impl Queue {
             state.frames = VecDeque::new();
             (state.bytes, state.count, state.signals) = (0, 0, 0);
         }
-        state.lanes.clear();
+        state.streams.clear();
         (state.pong, state.ping) = (None, false);
         state.end = Some(end);
         self.wake(state);
@@ -284,7 +293,7 @@ impl Queue {
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
-            burst::tell(self.writer.get(), waker);
+            wake_batch::wake(self.writer.get(), waker);
         }
     }
 
@@ -294,12 +303,12 @@ impl Queue {
 }
 
 impl Outbox for Queue {
-    fn push(&self, frame: Bytes, class: Class) -> bool {
-        self.put(frame, 1, class)
+    fn push(&self, frame: Bytes, class: FrameClass) -> bool {
+        self.enqueue(frame, 1, class)
     }
 
-    fn push_run(&self, run: &Run) -> bool {
-        self.put(run.bytes().clone(), run.count(), Class::Frame)
+    fn push_batch(&self, run: &FrameBatch) -> bool {
+        self.enqueue(run.bytes().clone(), run.count(), FrameClass::Frame)
     }
 
     fn close(&self, error: ErrorFrame) {
@@ -313,43 +322,43 @@ impl Outbox for Queue {
         });
     }
 
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
+    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem) {
         let mut state = self.lock();
         if state.end.is_some() {
-            flow.finish();
+            progress.finish();
             return;
         }
-        if let Piece::Frame(frame) = &piece
+        if let StreamItem::Frame(frame) = &piece
             && self.is_full(&state, 1, frame.len())
         {
             drop(state);
-            flow.finish();
-            return self.too_slow();
+            progress.finish();
+            return self.close_slow_consumer();
         }
-        state.lanes.push(flow, piece);
+        state.streams.push(progress, piece);
         self.wake(state);
     }
 
-    fn cut_lane(&self, lane: Uuid, last: Bytes) {
+    fn cut_stream(&self, stream: Uuid, last: Bytes) {
         let mut state = self.lock();
-        state.lanes.cut(lane, last);
+        state.streams.truncate(stream, last);
         self.wake(state);
     }
 
-    fn drop_lane(&self, lane: Uuid) {
+    fn drop_stream(&self, stream: Uuid) {
         let mut state = self.lock();
-        state.lanes.remove(lane);
+        state.streams.remove(stream);
         // Where lanes go one by one, the next may begin.
         self.wake(state);
     }
 
-    fn taken(&self) -> u64 {
-        self.lock().lanes.taken()
+    fn stream_bytes_taken(&self) -> u64 {
+        self.lock().streams.taken_bytes()
     }
 }
 
 impl State {
-    fn take(&mut self, batch: &mut VecDeque<Part>) {
+    fn fill_batch(&mut self, batch: &mut VecDeque<Part>) {
         batch.extend(self.pong.take().map(Part::Frames));
         if std::mem::take(&mut self.ping) {
             batch.push_back(Part::Frames(wire::PING_FRAME));
@@ -360,7 +369,7 @@ impl State {
                 break;
             };
             bytes += entry.bytes.len();
-            self.uncount(&entry);
+            self.subtract(&entry);
             batch.push_back(Part::Frames(entry.bytes));
         }
         if self.frames.is_empty() && self.frames.capacity() > KEEP_FRAMES {
@@ -372,7 +381,7 @@ impl State {
         let before = self.frames.len();
         let mut bytes = 0;
         self.frames.retain(|entry| {
-            let signal = entry.class == Class::Signal;
+            let signal = entry.class == FrameClass::Signal;
             bytes += if signal { entry.bytes.len() } else { 0 };
             !signal
         });
@@ -383,11 +392,11 @@ impl State {
         dropped
     }
 
-    fn uncount(&mut self, entry: &Entry) {
-        if entry.class != Class::Welcome {
+    fn subtract(&mut self, entry: &QueuedFrames) {
+        if entry.class != FrameClass::Welcome {
             self.bytes -= entry.bytes.len();
             self.count -= entry.frames;
-            self.signals -= usize::from(entry.class == Class::Signal);
+            self.signals -= usize::from(entry.class == FrameClass::Signal);
         }
     }
 }
@@ -395,16 +404,16 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::Turns;
+    use crate::connection::stream_queue::Scheduling;
 
     fn queue(max_bytes: usize, max_frames: usize) -> Queue {
-        let lanes = Lanes::new(Turns::Fair, 1 << 16);
-        Queue::new(max_bytes, max_frames, lanes, Arc::default())
+        let streams = StreamQueues::new(Scheduling::RoundRobin, 1 << 16);
+        Queue::new(max_bytes, max_frames, streams, Arc::default())
     }
 
     fn taken(queue: &Queue) -> Vec<Bytes> {
         let mut batch = VecDeque::new();
-        let end = queue.poll(&mut batch, true, &mut Context::from_waker(Waker::noop()));
+        let end = queue.poll_batch(&mut batch, true, &mut Context::from_waker(Waker::noop()));
         batch
             .into_iter()
             .map(|part| part.bytes().clone())
@@ -418,14 +427,14 @@ mod tests {
     #[test]
     fn signals_go_first() {
         let queue = queue(1000, 3);
-        assert!(queue.push(SIGNAL, Class::Signal) && queue.push(FRAME, Class::Frame));
+        assert!(queue.push(SIGNAL, FrameClass::Signal) && queue.push(FRAME, FrameClass::Frame));
         assert!(
-            queue.push(FRAME, Class::Frame) && queue.push(FRAME, Class::Frame),
+            queue.push(FRAME, FrameClass::Frame) && queue.push(FRAME, FrameClass::Frame),
             "the signal made room"
         );
-        assert!(!queue.push(SIGNAL, Class::Signal), "a signal closes nothing");
+        assert!(!queue.push(SIGNAL, FrameClass::Signal), "a signal closes nothing");
         assert_eq!(queue.end_code(), None);
-        assert!(!queue.push(FRAME, Class::Frame));
+        assert!(!queue.push(FRAME, FrameClass::Frame));
         assert_eq!(queue.end_code(), Some(4025));
         let last = taken(&queue);
         assert_eq!(
@@ -438,33 +447,33 @@ mod tests {
     #[test]
     fn bytes_count_but_for_the_welcome() {
         let queue = queue(12, 100);
-        assert!(queue.push(Bytes::from_static(&[0; 500]), Class::Welcome));
-        assert!(queue.push(FRAME, Class::Frame) && queue.push(FRAME, Class::Frame));
+        assert!(queue.push(Bytes::from_static(&[0; 500]), FrameClass::Welcome));
+        assert!(queue.push(FRAME, FrameClass::Frame) && queue.push(FRAME, FrameClass::Frame));
         assert_eq!(taken(&queue).len(), 3);
         assert!(
-            queue.push(FRAME, Class::Frame) && queue.push(FRAME, Class::Frame),
+            queue.push(FRAME, FrameClass::Frame) && queue.push(FRAME, FrameClass::Frame),
             "taken is not queued"
         );
-        assert!(!queue.push(FRAME, Class::Frame));
+        assert!(!queue.push(FRAME, FrameClass::Frame));
     }
 
     #[test]
     fn who_fills_a_queue_that_is_drained_rests() {
         let queue = queue(1 << 20, 8);
         let fill = |frames: usize| {
-            let push = || (0..frames).for_each(|_| assert!(queue.push(FRAME, Class::Frame)));
-            burst::held(push).1
+            let push = || (0..frames).for_each(|_| assert!(queue.push(FRAME, FrameClass::Frame)));
+            wake_batch::batch_wakes(push).1
         };
         assert_eq!(fill(4), Duration::ZERO, "no more than half full");
-        assert_eq!(fill(2), REST / 4);
-        queue.lock().since = Instant::now().checked_sub(DEAF);
+        assert_eq!(fill(2), MAX_THROTTLE / 4);
+        queue.lock().oldest = Instant::now().checked_sub(STALLED_AFTER);
         assert_eq!(
             fill(1),
             Duration::ZERO,
             "nobody reads: there is nothing to wait for"
         );
         assert_eq!(taken(&queue).len(), 7);
-        assert_eq!(fill(8), REST);
+        assert_eq!(fill(8), MAX_THROTTLE);
     }
 
     #[test]
@@ -478,9 +487,9 @@ mod tests {
     #[test]
     fn bye_sends_what_is_queued() {
         let queue = queue(100, 10);
-        assert!(queue.push(FRAME, Class::Frame));
-        queue.finish();
-        assert!(!queue.push(FRAME, Class::Frame));
+        assert!(queue.push(FRAME, FrameClass::Frame));
+        queue.close_after_drain();
+        assert!(!queue.push(FRAME, FrameClass::Frame));
         assert_eq!(taken(&queue), [FRAME]);
         assert_eq!(taken(&queue), [wire::close(1000, "")]);
     }

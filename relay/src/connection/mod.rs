@@ -1,7 +1,21 @@
 //! One connection, from its HTTP head to its end.
 //!
-//! Two tasks: this one reads, and has the connection's life in its hands; a [`Writing`] beside it drains the
+//! Two tasks: this one reads, and has the connection's life in its hands; a [`WriteTask`] beside it drains the
 //! outgoing queue. They share the [`Queue`] alone, whose end tells both to stop.
+
+pub(crate) mod drain;
+pub(crate) mod queue;
+mod requests;
+pub(crate) mod stream_queue;
+pub(crate) mod wake_batch;
+mod writer;
+mod ws_read;
+
+use queue::Queue;
+use requests::RequestHandler;
+use stream_queue::{Scheduling, StreamQueues};
+use writer::WriteTask;
+use ws_read::ReadHalf;
 
 use std::{
     future::poll_fn,
@@ -14,7 +28,7 @@ use std::{
 
 use futures_util::StreamExt;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{self, AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf},
     sync::Notify,
     task::JoinHandle,
     time::{sleep, sleep_until, timeout},
@@ -29,51 +43,45 @@ use tokio_tungstenite::{
 use tracing::{debug, info};
 
 use crate::{
-    addresses::{Permit, group},
-    burst,
-    front::{self, Accepted},
-    hub::Place,
-    lanes::{Lanes, Turns},
+    handshake::{self, Accepted},
+    hub::Membership,
+    limits::{ConnectionPermit, network_of},
     protocol::{CHUNK_HEAD, Code, ErrorFrame, Greeting, is_name},
-    queue::Queue,
     random,
-    room::{Entry, Outbox},
+    room::{JoinRequest, Outbox},
     server::Shared,
-    session::Session,
-    tap::Tap,
     v1::Query,
     wire,
-    writer::Writing,
 };
 
 /// How long the peer has to take our last frames and to close, so that the code arrives.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same while the relay shuts down, which is to be over within 5 s.
-const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(3);
+const CLOSE_TIMEOUT_AT_SHUTDOWN: Duration = Duration::from_secs(3);
 /// Bytes that are read and thrown away at most meanwhile.
-const MAX_UNREAD: usize = 16 * 1024 * 1024;
+const MAX_DISCARD: usize = 16 * 1024 * 1024;
 /// How long an address waits for an answer that has presented too many wrong tokens.
-const GUESSING: Duration = Duration::from_secs(1);
+const WRONG_TOKEN_DELAY: Duration = Duration::from_secs(1);
 /// Frames that are taken before anybody is told of them.
-const BURST: usize = 256;
+const BATCH_FRAMES: usize = 256;
 /// The same, after a rest: fewer, so that what is still too fast is noticed soon.
-const BURST_RESTED: usize = 32;
+const BATCH_AFTER_THROTTLE: usize = 32;
 /// Bytes of text frames after which no more are taken before they are passed on.
-const BURST_BYTES: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 /// tungstenite's read buffer; larger frames still fit. Its default is 128 KiB for every connection.
 const READ_BUFFER: usize = 4 * 1024;
 
-pub(crate) type Socket<S> = WebSocketStream<Tap<ReadHalf<S>>>;
+pub(crate) type Socket<S> = WebSocketStream<ReadHalf<io::ReadHalf<S>>>;
 
 /// Serves a connection until it ends. Faults of the peer end it; there is nobody to tell them to.
-pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, mut permit: Permit)
+pub async fn serve<S>(shared: Arc<Shared>, mut stream: S, peer: SocketAddr, mut permit: ConnectionPermit)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let accepted = tokio::select! {
         // Whoever has not asked for anything yet has nothing to be told.
         () = shared.shutdown.cancelled() => return,
-        accepted = front::receive(&shared, &mut stream, peer) => accepted,
+        accepted = handshake::accept(&shared, &mut stream, peer) => accepted,
     };
     let Some(Accepted {
         rest: first,
@@ -83,28 +91,28 @@ where
     else {
         return;
     };
-    permit.locate(peer);
+    permit.set_address(peer);
     let (read, write) = tokio::io::split(stream);
     let config = &shared.config;
     let longest = match v1 {
         Some(_) => config.v1.max_payload,
         None => config.message_bytes.max(config.chunk_bytes + CHUNK_HEAD),
     };
-    let turns = match v1 {
-        Some(_) => Turns::OneByOne,
-        None => Turns::Fair,
+    let scheduling = match v1 {
+        Some(_) => Scheduling::Sequential,
+        None => Scheduling::RoundRobin,
     };
     let limits = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_message_size((longest > 0).then_some(longest))
         .max_frame_size((longest > 0).then_some(longest));
-    let tap = Tap::new(read, first);
-    let socket = WebSocketStream::from_raw_socket(tap, Role::Server, Some(limits)).await;
+    let reader = ReadHalf::new(read, first);
+    let socket = WebSocketStream::from_raw_socket(reader, Role::Server, Some(limits)).await;
     let queue = Queue::new(
         config.queue_bytes,
         config.queue_frames,
-        Lanes::new(turns, config.chunk_bytes),
+        StreamQueues::new(scheduling, config.chunk_bytes),
         Arc::clone(&shared.metrics),
     );
     let connection = Connection {
@@ -123,28 +131,28 @@ pub(crate) struct Connection {
     /// Whom it is for: the peer, or who a trusted proxy says.
     pub(crate) peer: IpAddr,
     /// Held as long as the connection lives.
-    pub(crate) permit: Permit,
+    pub(crate) permit: ConnectionPermit,
 }
 
 /// Gives the seat up however the connection ends, by a panic too, and stops the writer.
-struct Guard {
+struct LeaveOnDrop {
     queue: Arc<Queue>,
-    place: Option<Place>,
+    membership: Option<Membership>,
 }
 
-impl Drop for Guard {
+impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
-        if let Some(place) = &self.place {
-            place.lost();
+        if let Some(membership) = &self.membership {
+            membership.connection_lost();
         }
         self.queue.abort();
     }
 }
 
 /// Stops a task when dropped.
-struct Stop(JoinHandle<std::io::Result<()>>);
+struct AbortOnDrop(JoinHandle<std::io::Result<()>>);
 
-impl Drop for Stop {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -157,51 +165,56 @@ impl Connection {
     {
         let moved = Arc::new(Notify::new());
         let name = v1.as_ref().map(|query| query.name.clone());
-        let place = match v1 {
+        let membership = match v1 {
             Some(query) => tokio::select! {
                 () = self.shared.shutdown.cancelled() => { self.shut_down(); None }
-                place = self.enter_v1(query, &moved) => place,
+                membership = self.join_v1(query, &moved) => membership,
             },
-            None => self.greet(&mut socket, &mut write).await,
+            None => self.wait_for_hello(&mut socket, &mut write).await,
         };
-        let guard = Guard {
+        let guard = LeaveOnDrop {
             queue: Arc::clone(&self.queue),
-            place: place.clone(),
+            membership: membership.clone(),
         };
-        let writer = Writing::new(
+        let writer = WriteTask::new(
             write,
             Arc::clone(&self.queue),
-            place.clone(),
+            membership.clone(),
             Arc::clone(&self.shared.metrics),
         );
-        let mut writer = Stop(tokio::spawn(writer));
-        match (place, name) {
-            (Some(place), Some(name)) => self.converse_v1(&mut socket, place, name, moved).await,
-            (Some(place), None) => self.converse(&mut socket, place).await,
+        let mut writer = AbortOnDrop(tokio::spawn(writer));
+        match (membership, name) {
+            (Some(membership), Some(name)) => {
+                self.serve_v1_member(&mut socket, membership, name, moved).await
+            }
+            (Some(membership), None) => self.serve_member(&mut socket, membership).await,
             (None, _) => {}
         }
         // The others learn at once that it is gone; the peer may take its time.
         let code = self.queue.end_code();
         drop(guard);
         debug!(peer = %self.peer, code, "closing");
-        let mut tap = socket.into_inner();
-        let rest = self.shared.waste.discard(&mut tap, MAX_UNREAD, Tap::closed);
-        let closing = async { tokio::join!(rest, &mut writer.0) };
+        let mut reader = socket.into_inner();
+        let throttle = self
+            .shared
+            .drainer
+            .discard(&mut reader, MAX_DISCARD, ReadHalf::saw_close);
+        let closing = async { tokio::join!(throttle, &mut writer.0) };
         let limit = if self.shared.shutdown.is_cancelled() {
-            CLOSING_AT_SHUTDOWN
+            CLOSE_TIMEOUT_AT_SHUTDOWN
         } else {
-            CLOSING
+            CLOSE_TIMEOUT
         };
         // A peer that takes longer does not learn the code.
         let _ = timeout(limit, closing).await;
     }
 
     /// Waits for the hello and lets the peer in; otherwise ends the queue with the reason.
-    async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn wait_for_hello<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: &mut Socket<S>,
         write: &mut WriteHalf<S>,
-    ) -> Option<Place> {
+    ) -> Option<Membership> {
         let first = async {
             loop {
                 match socket.next().await {
@@ -238,8 +251,8 @@ impl Connection {
             self.too_large();
             return None;
         }
-        match self.enter(&text).await {
-            Ok(place) => Some(place),
+        match self.join(&text).await {
+            Ok(membership) => Some(membership),
             Err(error) => {
                 self.refuse(error);
                 None
@@ -248,7 +261,7 @@ impl Connection {
     }
 
     /// The checks of a hello, in the order of the protocol.
-    async fn enter(&self, hello: &str) -> Result<Place, ErrorFrame> {
+    async fn join(&self, hello: &str) -> Result<Membership, ErrorFrame> {
         let shared = &self.shared;
         let greeting = Greeting::parse(hello)?;
         if !self.admits(&greeting.token, &greeting.room).await {
@@ -266,42 +279,46 @@ impl Connection {
                 "The relay has no randomness to give; try again later.",
             )
         };
-        let entry = Entry {
+        let entry = JoinRequest {
             greeting,
             version: crate::protocol::VERSION,
             connection: shared.next_connection(),
-            address: group(self.peer),
+            address: network_of(self.peer),
             session: random::secret().map_err(full)?,
             v1: None,
-            crowded: self.permit.crowded(),
+            over_limit: self.permit.is_over_limit(),
         };
-        let place = shared.hub.join(entry, &self.queue)?;
-        let (member, room) = place.describe();
+        let membership = shared.hub.join(entry, &self.queue)?;
+        let (member, room) = membership.describe();
         info!(peer = %self.peer, member, room, "joined");
-        Ok(place)
+        Ok(membership)
     }
 
     /// Whether a token lets into a room. Wrong ones cost time, where there are many.
     pub(crate) async fn admits(&self, token: &str, room: &str) -> bool {
         let shared = &self.shared;
         let admitted = shared.config.admits(token, room);
-        if !admitted && shared.addresses.guessed(self.peer, Instant::now()) {
-            sleep(GUESSING).await;
+        if !admitted && shared.conn_limits.record_wrong_token(self.peer, Instant::now()) {
+            sleep(WRONG_TOKEN_DELAY).await;
         }
         admitted
     }
 
     /// Takes frames until the connection is to end.
-    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: &mut Socket<S>, place: Place) {
+    async fn serve_member<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: &mut Socket<S>,
+        membership: Membership,
+    ) {
         let config = &self.shared.config;
-        let mut session = Session::new(place, Arc::clone(&self.queue), Arc::clone(&self.shared));
+        let mut handler = RequestHandler::new(membership, Arc::clone(&self.queue), Arc::clone(&self.shared));
         let mut ended = pin!(self.queue.ended());
         let mut shutdown = pin!(self.shared.shutdown.cancelled());
-        let patience = config.heartbeat.mul_f64(2.5);
-        let mut heard = tokio::time::Instant::now();
-        let mut ping = heard + config.heartbeat;
+        let silence_limit = config.heartbeat.mul_f64(2.5);
+        let mut last_heard = tokio::time::Instant::now();
+        let mut ping = last_heard + config.heartbeat;
         let mut timer = pin!(sleep_until(ping));
-        let mut burst = BURST;
+        let mut max_frames = BATCH_FRAMES;
         loop {
             tokio::select! {
                 biased;
@@ -309,7 +326,7 @@ impl Connection {
                 () = &mut shutdown => return self.shut_down(),
                 () = &mut timer => {
                     let now = tokio::time::Instant::now();
-                    if now >= heard + patience {
+                    if now >= last_heard + silence_limit {
                         let message = "Nothing was heard from you for 2.5 heartbeats; connect again.";
                         return self.refuse(ErrorFrame::new(Code::Silent, message));
                     }
@@ -317,18 +334,18 @@ impl Connection {
                         self.queue.ping();
                         ping = now + config.heartbeat;
                     }
-                    timer.as_mut().reset(ping.min(heard + patience));
+                    timer.as_mut().reset(ping.min(last_heard + silence_limit));
                 }
-                (goes_on, rest) = poll_fn(|context| self.take(socket, &mut session, burst, context)) => {
-                    if !goes_on {
+                (is_open, throttle) = poll_fn(|context| self.read_batch(socket, &mut handler, max_frames, context)) => {
+                    if !is_open {
                         return;
                     }
-                    burst = BURST;
-                    if !rest.is_zero() {
-                        burst = BURST_RESTED;
-                        sleep(rest).await;
+                    max_frames = BATCH_FRAMES;
+                    if !throttle.is_zero() {
+                        max_frames = BATCH_AFTER_THROTTLE;
+                        sleep(throttle).await;
                     }
-                    heard = tokio::time::Instant::now();
+                    last_heard = tokio::time::Instant::now();
                 }
             }
         }
@@ -336,23 +353,23 @@ impl Connection {
 
     /// Takes the frames that are there, up to `burst` of them. False where the connection is to end; and for how
     /// long to rest then.
-    fn take<S: AsyncRead + AsyncWrite + Unpin>(
+    fn read_batch<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: &mut Socket<S>,
-        session: &mut Session,
-        burst: usize,
+        handler: &mut RequestHandler,
+        max_frames: usize,
         context: &mut Context<'_>,
     ) -> Poll<(bool, Duration)> {
-        let (taken, rest) = burst::held(|| {
+        let (taken, throttle) = wake_batch::batch_wakes(|| {
             let (mut texts, mut bytes) = (Vec::new(), 0);
-            for taken in 0..burst {
+            for taken in 0..max_frames {
                 match socket.poll_next_unpin(context) {
                     Poll::Ready(Some(Ok(Message::Text(text))))
                         if text.len() <= self.shared.config.message_bytes =>
                     {
                         bytes += text.len();
                         texts.push(text);
-                        if bytes > BURST_BYTES {
+                        if bytes > BATCH_BYTES {
                             break;
                         }
                     }
@@ -360,27 +377,27 @@ impl Connection {
                     Poll::Pending => break,
                     Poll::Ready(other) => {
                         // All else keeps its place behind the texts.
-                        session.texts(&texts);
+                        handler.handle_texts(&texts);
                         texts.clear();
-                        if !self.take_other(other, session) {
+                        if !self.handle_frame(other, handler) {
                             return Poll::Ready(false);
                         }
                     }
                 }
             }
-            session.texts(&texts);
+            handler.handle_texts(&texts);
             Poll::Ready(true)
         });
-        taken.map(|goes_on| (goes_on, rest))
+        taken.map(|is_open| (is_open, throttle))
     }
 
     /// Takes what is no text frame within its limit. False where the connection is to end.
-    fn take_other(&self, frame: Option<Result<Message, Error>>, session: &mut Session) -> bool {
+    fn handle_frame(&self, frame: Option<Result<Message, Error>>, handler: &mut RequestHandler) -> bool {
         match frame {
             Some(Ok(Message::Binary(chunk)))
                 if chunk.len() <= self.shared.config.chunk_bytes + CHUNK_HEAD =>
             {
-                session.binary(chunk);
+                handler.handle_chunk(chunk);
             }
             Some(Ok(Message::Text(_) | Message::Binary(_))) => {
                 self.too_large();
@@ -409,11 +426,11 @@ impl Connection {
                         CloseCode::Protocol
                     }
                 });
-                self.queue.answer_close(code.map(u16::from));
+                self.queue.reply_close(code.map(u16::from));
             }
             Some(Err(Error::Capacity(_))) => self.too_large(),
-            Some(Err(Error::Utf8(_))) => self.queue.answer_close(Some(1007)),
-            Some(Err(Error::Protocol(_))) => self.queue.answer_close(Some(1002)),
+            Some(Err(Error::Utf8(_))) => self.queue.reply_close(Some(1007)),
+            Some(Err(Error::Protocol(_))) => self.queue.reply_close(Some(1002)),
             _ => self.queue.abort(),
         }
     }
@@ -492,7 +509,7 @@ mod tests {
         for (name, fuse) in [("ann", Arc::default()), ("bob", Arc::clone(&fuse))] {
             let (near, far) = duplex(1 << 16);
             let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            let permit = shared.addresses.admit(Some(peer.ip())).expect("a place");
+            let permit = shared.conn_limits.admit(Some(peer.ip())).expect("a place");
             tokio::spawn(serve(Arc::clone(&shared), Bomb(far, fuse), peer, permit));
             let (mut client, _) = client_async("ws://relay/ws", near).await.expect("an upgrade");
             let hello = format!(r#"{{"type":"hello","v":2,"name":"{name}","token":"token"}}"#);
@@ -520,6 +537,6 @@ mod tests {
             ack.to_text()
                 .is_ok_and(|text| text.contains(r#""absent":["bob"]"#))
         );
-        assert_eq!(shared.addresses.count(), 1, "its place is free again");
+        assert_eq!(shared.conn_limits.count(), 1, "its place is free again");
     }
 }

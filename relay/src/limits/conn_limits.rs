@@ -8,15 +8,15 @@ use std::{
 };
 
 /// Connections over a limit that are still heard, so that they can be told that it is `full`.
-const SPARE: usize = 64;
-/// Wrong tokens that an address may present in [`WINDOW`] and be answered at once.
-const FREE_GUESSES: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(60);
+const REFUSAL_SLOTS: usize = 64;
+/// Wrong tokens that an address may present in [`ATTEMPT_WINDOW`] and be answered at once.
+const FREE_ATTEMPTS: u32 = 10;
+const ATTEMPT_WINDOW: Duration = Duration::from_secs(60);
 /// Addresses whose guesses are remembered; when there are more, the old ones are dropped.
-const GUESSERS: usize = 10_000;
+const MAX_TRACKED: usize = 10_000;
 
 /// Counts connections. Shared by all of a relay's.
-pub struct Addresses {
+pub struct ConnectionLimits {
     max: usize,
     per_address: usize,
     state: Mutex<State>,
@@ -25,23 +25,23 @@ pub struct Addresses {
 #[derive(Default)]
 struct State {
     total: usize,
-    crowded: usize,
+    over_limit: usize,
     by_address: HashMap<IpAddr, usize>,
-    guesses: HashMap<IpAddr, (Instant, u32)>,
+    wrong_tokens: HashMap<IpAddr, (Instant, u32)>,
 }
 
 /// A connection's place; given back when dropped.
-pub struct Permit {
-    addresses: Arc<Addresses>,
+pub struct ConnectionPermit {
+    addresses: Arc<ConnectionLimits>,
     /// Unknown yet where it comes through a proxy.
     address: Option<IpAddr>,
-    crowded: bool,
+    over_limit: bool,
 }
 
-impl Addresses {
+impl ConnectionLimits {
     /// At most `max` connections, and `per_address` from each address; 0 is no limit.
-    pub fn new(max: usize, per_address: usize) -> Addresses {
-        Addresses {
+    pub fn new(max: usize, per_address: usize) -> ConnectionLimits {
+        ConnectionLimits {
             max,
             per_address,
             state: Mutex::default(),
@@ -50,56 +50,56 @@ impl Addresses {
 
     /// A place for a connection from this address, where it is known yet. `None` where so many are over a limit
     /// that this one cannot even be told.
-    pub fn admit(self: &Arc<Addresses>, address: Option<IpAddr>) -> Option<Permit> {
-        let address = address.map(group);
+    pub fn admit(self: &Arc<ConnectionLimits>, address: Option<IpAddr>) -> Option<ConnectionPermit> {
+        let address = address.map(network_of);
         let mut state = self.lock();
-        let crowded = over(self.max, state.total) || self.is_crowded(&state, address);
-        if crowded {
-            if state.crowded >= SPARE {
+        let over_limit = is_reached(self.max, state.total) || self.is_address_full(&state, address);
+        if over_limit {
+            if state.over_limit >= REFUSAL_SLOTS {
                 return None;
             }
-            state.crowded += 1;
+            state.over_limit += 1;
         } else {
             state.total += 1;
             if let Some(address) = address {
                 *state.by_address.entry(address).or_default() += 1;
             }
         }
-        Some(Permit {
+        Some(ConnectionPermit {
             addresses: Arc::clone(self),
             address,
-            crowded,
+            over_limit,
         })
     }
 
-    fn is_crowded(&self, state: &State, address: Option<IpAddr>) -> bool {
+    fn is_address_full(&self, state: &State, address: Option<IpAddr>) -> bool {
         let here = address.and_then(|address| state.by_address.get(&address).copied());
-        over(self.per_address, here.unwrap_or(0))
+        is_reached(self.per_address, here.unwrap_or(0))
     }
 
     /// Open connections.
     pub fn count(&self) -> usize {
         let state = self.lock();
-        state.total + state.crowded
+        state.total + state.over_limit
     }
 
     /// Counts a wrong token from an address. True where it has presented so many that it must wait.
-    pub fn guessed(&self, address: IpAddr, now: Instant) -> bool {
+    pub fn record_wrong_token(&self, address: IpAddr, now: Instant) -> bool {
         let mut state = self.lock();
-        if state.guesses.len() >= GUESSERS {
+        if state.wrong_tokens.len() >= MAX_TRACKED {
             state
-                .guesses
-                .retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
-            if state.guesses.len() >= GUESSERS {
-                state.guesses.clear();
+                .wrong_tokens
+                .retain(|_, (since, _)| now.duration_since(*since) < ATTEMPT_WINDOW);
+            if state.wrong_tokens.len() >= MAX_TRACKED {
+                state.wrong_tokens.clear();
             }
         }
-        let (since, count) = state.guesses.entry(group(address)).or_insert((now, 0));
-        if now.duration_since(*since) >= WINDOW {
+        let (since, count) = state.wrong_tokens.entry(network_of(address)).or_insert((now, 0));
+        if now.duration_since(*since) >= ATTEMPT_WINDOW {
             (*since, *count) = (now, 0);
         }
         *count += 1;
-        *count > FREE_GUESSES
+        *count > FREE_ATTEMPTS
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -107,38 +107,38 @@ impl Addresses {
     }
 }
 
-impl Permit {
+impl ConnectionPermit {
     /// A proxy has said whom the connection is for.
-    pub fn locate(&mut self, address: IpAddr) {
+    pub fn set_address(&mut self, address: IpAddr) {
         if self.address.is_some() {
             return;
         }
-        let address = group(address);
+        let address = network_of(address);
         self.address = Some(address);
-        if self.crowded {
+        if self.over_limit {
             return;
         }
         let mut state = self.addresses.lock();
-        if self.addresses.is_crowded(&state, self.address) {
-            self.crowded = true;
+        if self.addresses.is_address_full(&state, self.address) {
+            self.over_limit = true;
             state.total -= 1;
-            state.crowded += 1;
+            state.over_limit += 1;
         } else {
             *state.by_address.entry(address).or_default() += 1;
         }
     }
 
     /// Whether a limit was reached when it was given: its connection is to be told so, and to go.
-    pub fn crowded(&self) -> bool {
-        self.crowded
+    pub fn is_over_limit(&self) -> bool {
+        self.over_limit
     }
 }
 
-impl Drop for Permit {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.addresses.lock();
-        if self.crowded {
-            state.crowded -= 1;
+        if self.over_limit {
+            state.over_limit -= 1;
             return;
         }
         state.total -= 1;
@@ -154,12 +154,12 @@ impl Drop for Permit {
 }
 
 /// Whether a limit is reached; 0 is none.
-fn over(limit: usize, count: usize) -> bool {
+fn is_reached(limit: usize, count: usize) -> bool {
     limit > 0 && count >= limit
 }
 
 /// Whoever has an IPv6 address has the /64 around it.
-pub(crate) fn group(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
@@ -176,24 +176,29 @@ mod tests {
 
     #[test]
     fn places_come_back() {
-        let addresses = Arc::new(Addresses::new(3, 2));
+        let addresses = Arc::new(ConnectionLimits::new(3, 2));
         let a = addresses.admit(Some(ip("2001:db8::1"))).expect("a place");
         let b = addresses.admit(Some(ip("2001:db8::ffff:1"))).expect("a place");
-        assert!(!a.crowded() && !b.crowded());
+        assert!(!a.is_over_limit() && !b.is_over_limit());
         assert!(
             addresses
                 .admit(Some(ip("2001:db8::2")))
-                .is_some_and(|p| p.crowded()),
+                .is_some_and(|p| p.is_over_limit()),
             "one /64"
         );
         let c = addresses.admit(Some(ip("10.0.0.1"))).expect("a place");
-        assert!(!c.crowded() && addresses.admit(Some(ip("10.0.0.2"))).is_some_and(|p| p.crowded()));
+        assert!(
+            !c.is_over_limit()
+                && addresses
+                    .admit(Some(ip("10.0.0.2")))
+                    .is_some_and(|p| p.is_over_limit())
+        );
         assert_eq!(addresses.count(), 3);
         drop(a);
         assert!(
             addresses
                 .admit(Some(ip("2001:db8::2")))
-                .is_some_and(|p| !p.crowded())
+                .is_some_and(|p| !p.is_over_limit())
         );
         drop((b, c));
         assert_eq!((addresses.count(), addresses.lock().by_address.len()), (0, 0));
@@ -201,16 +206,16 @@ mod tests {
 
     #[test]
     fn behind_a_proxy_others_count() {
-        let addresses = Arc::new(Addresses::new(0, 1));
+        let addresses = Arc::new(ConnectionLimits::new(0, 1));
         let mut permits: Vec<_> = (0..3).filter_map(|_| addresses.admit(None)).collect();
-        for (permit, (address, crowded)) in
+        for (permit, (address, over_limit)) in
             permits
                 .iter_mut()
                 .zip([("10.0.0.1", false), ("10.0.0.1", true), ("10.0.0.2", false)])
         {
-            permit.locate(ip(address));
-            permit.locate(ip("10.0.0.9"));
-            assert_eq!(permit.crowded(), crowded);
+            permit.set_address(ip(address));
+            permit.set_address(ip("10.0.0.9"));
+            assert_eq!(permit.is_over_limit(), over_limit);
         }
         assert_eq!(addresses.count(), 3);
         drop(permits);
@@ -219,19 +224,22 @@ mod tests {
 
     #[test]
     fn the_spare_places_are_few() {
-        let addresses = Arc::new(Addresses::new(0, 1));
+        let addresses = Arc::new(ConnectionLimits::new(0, 1));
         let all: Vec<_> = (0..100)
             .map_while(|_| addresses.admit(Some(ip("::ffff:10.0.0.1"))))
             .collect();
-        assert_eq!(all.len(), 1 + SPARE);
+        assert_eq!(all.len(), 1 + REFUSAL_SLOTS);
     }
 
     #[test]
     fn guesses_slow_down() {
-        let addresses = Addresses::new(0, 0);
+        let addresses = ConnectionLimits::new(0, 0);
         let now = Instant::now();
-        assert!((0..10).all(|_| !addresses.guessed(ip("10.0.0.1"), now)));
-        assert!(addresses.guessed(ip("::ffff:10.0.0.1"), now) && !addresses.guessed(ip("10.0.0.2"), now));
-        assert!(!addresses.guessed(ip("10.0.0.1"), now + WINDOW));
+        assert!((0..10).all(|_| !addresses.record_wrong_token(ip("10.0.0.1"), now)));
+        assert!(
+            addresses.record_wrong_token(ip("::ffff:10.0.0.1"), now)
+                && !addresses.record_wrong_token(ip("10.0.0.2"), now)
+        );
+        assert!(!addresses.record_wrong_token(ip("10.0.0.1"), now + ATTEMPT_WINDOW));
     }
 }

@@ -1,20 +1,24 @@
 //! How much one connection may send: a token bucket, and patience with faults.
 
+mod conn_limits;
+
 use std::time::Instant;
 
+pub(crate) use conn_limits::{ConnectionLimits, ConnectionPermit, network_of};
+
 /// Lets `rate` frames a second through in the long run, and `burst` at once.
-pub struct Bucket {
+pub struct TokenBucket {
     rate: f64,
     burst: f64,
     tokens: f64,
     filled: Instant,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket; 0 for either is no limit.
-    pub fn new(rate: u32, burst: u32, now: Instant) -> Option<Bucket> {
+    pub fn new(rate: u32, burst: u32, now: Instant) -> Option<TokenBucket> {
         let (rate, burst) = (f64::from(rate), f64::from(burst));
-        (rate > 0.0 && burst > 0.0).then_some(Bucket {
+        (rate > 0.0 && burst > 0.0).then_some(TokenBucket {
             rate,
             burst,
             tokens: burst,
@@ -36,7 +40,7 @@ impl Bucket {
     }
 
     /// Lets a frame through, or says after how many milliseconds one will be let through.
-    pub fn take(&mut self, now: Instant) -> Result<(), u64> {
+    pub fn try_acquire(&mut self, now: Instant) -> Result<(), u64> {
         self.fill(now);
         if self.tokens >= 1.0 {
             self.tokens -= 1.0;
@@ -48,30 +52,30 @@ impl Bucket {
 
 /// Counts faults; a good frame makes up for all before it.
 #[derive(Default)]
-pub struct Patience {
+pub struct FaultCounter {
     bad: u32,
     limited: u32,
 }
 
-impl Patience {
-    const BAD: u32 = 10;
-    const LIMITED: u32 = 100;
+impl FaultCounter {
+    const MAX_BAD: u32 = 10;
+    const MAX_LIMITED: u32 = 100;
 
     /// A frame was taken.
-    pub fn good(&mut self) {
-        *self = Patience::default();
+    pub fn record_good(&mut self) {
+        *self = FaultCounter::default();
     }
 
     /// A frame was bad. True where it was one too many.
-    pub fn bad(&mut self) -> bool {
+    pub fn record_bad(&mut self) -> bool {
         self.bad += 1;
-        self.bad >= Patience::BAD
+        self.bad >= FaultCounter::MAX_BAD
     }
 
     /// A frame was refused by the rate limit. True where it was one too many.
-    pub fn limited(&mut self) -> bool {
+    pub fn record_limited(&mut self) -> bool {
         self.limited += 1;
-        self.limited >= Patience::LIMITED
+        self.limited >= FaultCounter::MAX_LIMITED
     }
 }
 
@@ -84,27 +88,33 @@ mod tests {
     #[test]
     fn the_bucket_refills() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(10, 3, start).expect("a limit");
+        let mut bucket = TokenBucket::new(10, 3, start).expect("a limit");
         for _ in 0..3 {
-            assert_eq!(bucket.take(start), Ok(()));
+            assert_eq!(bucket.try_acquire(start), Ok(()));
         }
-        assert_eq!(bucket.take(start), Err(100));
+        assert_eq!(bucket.try_acquire(start), Err(100));
         let later = start + Duration::from_millis(100);
-        assert_eq!((bucket.take(later), bucket.take(later)), (Ok(()), Err(100)));
+        assert_eq!(
+            (bucket.try_acquire(later), bucket.try_acquire(later)),
+            (Ok(()), Err(100))
+        );
         let much_later = start + Duration::from_secs(100);
-        assert_eq!((0..5).filter(|_| bucket.take(much_later).is_ok()).count(), 3);
-        let mut bucket = Bucket::new(10, 2, start).expect("a limit");
+        assert_eq!(
+            (0..5).filter(|_| bucket.try_acquire(much_later).is_ok()).count(),
+            3
+        );
+        let mut bucket = TokenBucket::new(10, 2, start).expect("a limit");
         assert_eq!([(); 4].map(|()| bucket.charge(start)), [0, 0, 100, 200]);
-        assert!(Bucket::new(0, 3, start).is_none() && Bucket::new(3, 0, start).is_none());
+        assert!(TokenBucket::new(0, 3, start).is_none() && TokenBucket::new(3, 0, start).is_none());
     }
 
     #[test]
     fn a_good_frame_makes_up() {
-        let mut patience = Patience::default();
-        assert!((1..10).all(|_| !patience.bad()));
-        patience.good();
-        assert!((1..10).all(|_| !patience.bad()) && patience.bad());
-        patience.good();
-        assert!((1..100).all(|_| !patience.limited()) && patience.limited());
+        let mut faults = FaultCounter::default();
+        assert!((1..10).all(|_| !faults.record_bad()));
+        faults.record_good();
+        assert!((1..10).all(|_| !faults.record_bad()) && faults.record_bad());
+        faults.record_good();
+        assert!((1..100).all(|_| !faults.record_limited()) && faults.record_limited());
     }
 }

@@ -13,31 +13,31 @@ use std::{
 use tokio::io::AsyncWrite;
 
 use crate::{
-    burst::InPlace,
-    hub::Place,
+    connection::queue::Queue,
+    connection::wake_batch::PollInline,
+    hub::Membership,
     metrics::{Metrics, add},
-    queue::Queue,
-    room::Walked,
+    room::ReplayStep,
     wire::{self, Part},
 };
 
 /// Frames in one write. More would need a larger array on every writer's stack for no gain.
-const SLICES: usize = 64;
+const MAX_SLICES: usize = 64;
 /// A writer that waits gives back what its batch has grown to above this many frames.
-const KEEP: usize = 8;
+const KEEP_PARTS: usize = 8;
 /// Bytes of replay taken from the memory at once.
 const REPLAY_BYTES: usize = 64 * 1024;
 
 /// A future that ends once the connection's last frame is written, or cannot be. It may be run in place too,
 /// by who has put something into the queue.
-pub struct Writing<W>(Arc<Mutex<Writer<W>>>);
+pub struct WriteTask<W>(Arc<Mutex<Writer<W>>>);
 
 /// See the [module](self).
 struct Writer<W> {
     out: W,
     queue: Arc<Queue>,
     /// Whose replay it is; none once it is live.
-    replay: Option<Place>,
+    replay: Option<Membership>,
     /// What is being written. Bounded: it is filled when empty only.
     batch: VecDeque<Part>,
     /// How much of the batch's first part is written.
@@ -47,9 +47,9 @@ struct Writer<W> {
     metrics: Arc<Metrics>,
 }
 
-impl<W: AsyncWrite + Send + Unpin + 'static> Writing<W> {
+impl<W: AsyncWrite + Send + Unpin + 'static> WriteTask<W> {
     /// A writer for what is in the queue, and for the replay of `replay`.
-    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Place>, metrics: Arc<Metrics>) -> Writing<W> {
+    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Membership>, metrics: Arc<Metrics>) -> WriteTask<W> {
         let writer = Arc::new(Mutex::new(Writer {
             out,
             queue: Arc::clone(&queue),
@@ -60,13 +60,13 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Writing<W> {
             unflushed: false,
             metrics,
         }));
-        let in_place: Arc<dyn InPlace> = Arc::clone(&writer) as _;
-        queue.drained_by(Arc::downgrade(&in_place));
-        Writing(writer)
+        let inline: Arc<dyn PollInline> = Arc::clone(&writer) as _;
+        queue.set_writer(Arc::downgrade(&inline));
+        WriteTask(writer)
     }
 }
 
-impl<W: AsyncWrite + Unpin> Future for Writing<W> {
+impl<W: AsyncWrite + Unpin> Future for WriteTask<W> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -78,8 +78,8 @@ impl<W: AsyncWrite + Unpin> Future for Writing<W> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin> InPlace for Mutex<Writer<W>> {
-    fn write(&self, context: &mut Context<'_>) -> bool {
+impl<W: AsyncWrite + Send + Unpin> PollInline for Mutex<Writer<W>> {
+    fn poll_inline(&self, context: &mut Context<'_>) -> bool {
         match self.try_lock() {
             Ok(mut writer) => writer.replay.is_none() && writer.poll(context).is_pending(),
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => false,
@@ -91,20 +91,22 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Fills the batch. True where there is something to write.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
         if !self.ending
-            && let Some(end) = self.queue.poll(&mut self.batch, self.replay.is_none(), context)
+            && let Some(end) = self
+                .queue
+                .poll_batch(&mut self.batch, self.replay.is_none(), context)
         {
             self.ending = true;
             self.replay = None;
-            self.drop_rest();
+            self.drop_unstarted();
             self.batch.extend(end.last.into_iter().map(Part::Frames));
         }
         while self.batch.is_empty()
-            && let Some(place) = &self.replay
+            && let Some(membership) = &self.replay
         {
             let mut frames = Vec::new();
-            let walked = place.walk(REPLAY_BYTES, &mut frames);
+            let step = membership.replay(REPLAY_BYTES, &mut frames);
             self.batch.extend(frames.into_iter().map(Part::Frames));
-            if walked == Walked::Live {
+            if step == ReplayStep::Live {
                 self.replay = None;
                 // Files waited for the end of the replay; and what is polled again registers this task.
                 context.waker().wake_by_ref();
@@ -114,10 +116,10 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     /// Drops what is not begun. The frame that is being written is finished whatever happens.
-    fn drop_rest(&mut self) {
+    fn drop_unstarted(&mut self) {
         let keep = match self.batch.front_mut() {
             Some(Part::Frames(frames)) => {
-                frames.truncate(wire::end_of_begun(frames, self.written));
+                frames.truncate(wire::end_of_partial(frames, self.written));
                 usize::from(self.written > 0)
             }
             Some(Part::Header(_)) if self.written > 0 => 2,
@@ -128,8 +130,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.batch.len().min(SLICES);
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = self.batch.len().min(MAX_SLICES);
         for (slice, part) in slices.iter_mut().zip(&self.batch) {
             *slice = IoSlice::new(part.bytes());
         }
@@ -166,7 +168,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 ready!(Pin::new(&mut this.out).poll_flush(context))?;
                 this.unflushed = false;
             }
-            if this.batch.capacity() > KEEP {
+            if this.batch.capacity() > KEEP_PARTS {
                 this.batch = VecDeque::new();
             }
             return if this.ending {
@@ -184,9 +186,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        lanes::{Lanes, Turns},
+        connection::stream_queue::{Scheduling, StreamQueues},
         protocol::{Code, ErrorFrame},
-        room::{Flow, Outbox, Piece, Run},
+        room::{FrameBatch, Outbox, StreamItem, StreamProgress},
     };
 
     /// Takes so many bytes, and no more until it is told how many.
@@ -225,7 +227,7 @@ mod tests {
     /// Whatever is on its way when the connection ends: the frame that is begun is finished, the rest is not sent.
     #[test]
     fn of_a_run_the_frame_that_is_begun_is_finished() {
-        let run = Run::of(["a".repeat(10), "b".repeat(200), "c".repeat(10)].iter());
+        let run = FrameBatch::of(["a".repeat(10), "b".repeat(200), "c".repeat(10)].iter());
         let ends: Vec<usize> = run
             .frames()
             .scan(0, |end, frame| {
@@ -240,7 +242,7 @@ mod tests {
             (ends[0] + 3, ends[1]),
             (ends[2] - 1, ends[2]),
         ] {
-            let sent = after_a_close(written, |queue| assert!(queue.push_run(&run)));
+            let sent = after_a_close(written, |queue| assert!(queue.push_batch(&run)));
             assert_eq!(sent[..whole], run.bytes()[..whole], "{written}");
             assert!(sent[whole..].starts_with(b"\x81"), "{written}: then the error");
         }
@@ -248,16 +250,16 @@ mod tests {
 
     #[test]
     fn a_chunk_that_is_begun_is_finished() {
-        let chunk = Piece::Chunk {
+        let chunk = StreamItem::Chunk {
             payload: vec![7; 24 + 5000].into(),
             head: 24,
             end: 5000,
         };
         for (written, whole) in [(0, 0), (1, 5028), (4, 5028), (5, 5028), (5028, 5028)] {
-            let flow = Flow::new(uuid::Uuid::from_u128(1), 0, None);
+            let progress = StreamProgress::new(uuid::Uuid::from_u128(1), 0, None);
             let sent = after_a_close(written, |queue| {
                 for _ in 0..3 {
-                    queue.push_lane(&flow, chunk.clone());
+                    queue.push_stream(&progress, chunk.clone());
                 }
             });
             assert!(sent[whole..].starts_with(b"\x81"), "{written}: then the error");
@@ -267,10 +269,10 @@ mod tests {
 
     /// What is sent where the connection is closed after so many bytes of what `fill` has put into its queue.
     fn after_a_close(written: usize, fill: impl FnOnce(&Queue)) -> Vec<u8> {
-        let lanes = Lanes::new(Turns::Fair, 1 << 16);
+        let lanes = StreamQueues::new(Scheduling::RoundRobin, 1 << 16);
         let queue = Arc::new(Queue::new(1 << 20, 100, lanes, Arc::default()));
         let pipe = Pipe::default();
-        let mut writing = Writing::new(pipe.clone(), Arc::clone(&queue), None, Arc::default());
+        let mut writing = WriteTask::new(pipe.clone(), Arc::clone(&queue), None, Arc::default());
         let mut context = Context::from_waker(Waker::noop());
         fill(&queue);
         pipe.allow(written);

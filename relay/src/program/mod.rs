@@ -18,7 +18,7 @@ use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt, uti
 
 /// After so many tasks, each of which is short, a thread looks who has sent something. With tokio's own 61, what comes
 /// would wait for as many writes to others.
-const LOOK: u32 = 8;
+const EVENT_INTERVAL: u32 = 8;
 
 /// Runs the relay with the arguments of a command line, the program's name first, until it is told to stop. `name` is
 /// what it is called in help and errors. Exit 0, or 1 where it cannot run; 2 for a wrong command line.
@@ -34,7 +34,7 @@ pub fn main(name: &'static str, arguments: impl IntoIterator<Item = String>) -> 
     keep_freed_memory();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .event_interval(LOOK)
+        .event_interval(EVENT_INTERVAL)
         .build();
     let ran = runtime
         .context("cannot start threads")
@@ -75,7 +75,7 @@ async fn run(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
             }
         }
     });
-    say(relay.address(), tls, made.then_some(&token)).context("cannot write to standard output")?;
+    print_address(relay.address(), tls, made.then_some(&token)).context("cannot write to standard output")?;
     relay
         .run(async move {
             tokio::select! {
@@ -88,7 +88,7 @@ async fn run(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
 }
 
 /// Prints where the relay listens, and an invite where nobody knows its token.
-fn say(address: SocketAddr, tls: bool, token: Option<&String>) -> io::Result<()> {
+fn print_address(address: SocketAddr, tls: bool, token: Option<&String>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {address}")?;
     if let Some(token) = token {

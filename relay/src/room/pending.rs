@@ -4,17 +4,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{memory::Addressee, seat::Key};
+use super::{memory::Addressee, seat::NameKey};
 use crate::protocol::MemberKey;
 
 /// See the [module](self).
 #[derive(Default)]
-pub(super) struct Waiting(HashMap<Recipient, Pending>);
+pub(super) struct PendingMessages(HashMap<Recipient, Pending>);
 
 /// A name, and the key that its holder must have; without one, whoever holds the name.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Recipient {
-    pub(super) name: Key,
+    pub(super) name: NameKey,
     pub(super) key: Option<MemberKey>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Pending {
 
 static NOTHING: BTreeSet<u64> = BTreeSet::new();
 
-impl Waiting {
+impl PendingMessages {
     /// Whether nothing waits for anybody.
     pub(super) fn is_empty(&self) -> bool {
         self.0.values().all(|pending| pending.seqs.is_empty())
@@ -42,13 +42,13 @@ impl Waiting {
     }
 
     /// What waits for a recipient, to be changed. Made where it is new.
-    pub(super) fn of(&mut self, recipient: &Recipient) -> &mut Pending {
+    pub(super) fn entry(&mut self, recipient: &Recipient) -> &mut Pending {
         self.0.entry(recipient.clone()).or_default()
     }
 
     /// A message waits for an addressee.
     pub(super) fn add(&mut self, addressee: &Addressee, seq: u64) {
-        self.of(&addressee.recipient()).seqs.insert(seq);
+        self.entry(&addressee.recipient()).seqs.insert(seq);
     }
 
     /// A message has left the memory.
@@ -60,15 +60,15 @@ impl Waiting {
 
     /// Gives a recipient's entry to another, whole.
     pub(super) fn rename(&mut self, from: &Recipient, to: &Recipient) {
-        if let Some(moved) = self.0.remove(from) {
-            let pending = self.of(to);
-            pending.seqs.extend(moved.seqs);
-            pending.sent = pending.sent.max(moved.sent);
+        if let Some(progress_notify) = self.0.remove(from) {
+            let pending = self.entry(to);
+            pending.seqs.extend(progress_notify.seqs);
+            pending.sent = pending.sent.max(progress_notify.sent);
         }
     }
 
     /// Takes what waits for a recipient out.
-    pub(super) fn take(&mut self, recipient: &Recipient) -> BTreeSet<u64> {
+    pub(super) fn remove_all(&mut self, recipient: &Recipient) -> BTreeSet<u64> {
         self.0.remove(recipient).unwrap_or_default().seqs
     }
 

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use super::{
     Outbox, Room,
     memory::{Memory, Reader, Stored},
-    seat::Ticket,
+    seat::SeatId,
 };
 use crate::protocol::{Code, ErrorFrame};
 
 /// Where a connection's replay is, and what of the memory belongs to it.
-pub(super) struct Walk {
+pub(super) struct ReplayCursor {
     /// The last message that was looked at.
     pub(super) at: u64,
     /// The room's newest message when the connection joined. Above it, all that is live for it follows.
@@ -28,14 +28,14 @@ pub(super) struct Walk {
 
 /// What a step of a walk came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Walked {
+pub enum ReplayStep {
     /// There is more in the memory.
     More,
     /// The connection is live: from here on the room pushes to it.
     Live,
 }
 
-impl Walk {
+impl ReplayCursor {
     /// A walk for a connection that joins when the room's newest message is `joined_at`. `missed` is the
     /// place of its resume, `history` how many of the last messages it wants. `None` where nothing is
     /// to be replayed.
@@ -46,7 +46,7 @@ impl Walk {
         joined_at: u64,
         missed: Option<u64>,
         history: u64,
-    ) -> Option<Box<Walk>> {
+    ) -> Option<Box<ReplayCursor>> {
         let history = usize::try_from(history).unwrap_or(usize::MAX);
         let history = memory
             .newest_first()
@@ -60,7 +60,7 @@ impl Walk {
             .saturating_sub(1)
             .min(missed.unwrap_or(u64::MAX));
         (at < joined_at).then(|| {
-            Box::new(Walk {
+            Box::new(ReplayCursor {
                 at,
                 joined_at,
                 missed,
@@ -72,7 +72,7 @@ impl Walk {
     }
 
     /// Whether a message is part of this replay.
-    fn takes(&self, message: &Stored, reader: Reader, pending: &BTreeSet<u64>) -> bool {
+    fn includes(&self, message: &Stored, reader: Reader, pending: &BTreeSet<u64>) -> bool {
         let missed = || message.is_for(reader) && !message.is_from(reader);
         if message.seq > self.joined_at {
             return missed();
@@ -102,30 +102,30 @@ impl Walk {
 impl<O: Outbox> Room<O> {
     /// Takes the next frames of a connection's replay, about `budget` bytes of them, and says whether the
     /// connection is live now. A connection whose seat was taken over gets nothing more.
-    pub fn walk(&mut self, ticket: &Ticket, budget: usize, out: &mut impl Extend<Bytes>) -> Walked {
-        let Some(index) = self.seat_of(ticket) else {
-            return Walked::Live;
+    pub fn replay(&mut self, seat_id: &SeatId, budget: usize, out: &mut impl Extend<Bytes>) -> ReplayStep {
+        let Some(index) = self.seat_of(seat_id) else {
+            return ReplayStep::Live;
         };
         let seat = &mut self.seats[index];
-        let pending = self.waiting.seqs(&seat.recipient());
+        let pending = self.pending.seqs(&seat.recipient());
         let reader = Reader {
             key: &seat.key,
             holder: seat.holder(),
         };
         let Some(link) = &mut seat.link else {
-            return Walked::Live;
+            return ReplayStep::Live;
         };
-        let Some(walk) = &mut link.walk else {
-            return Walked::Live;
+        let Some(cursor) = &mut link.replay else {
+            return ReplayStep::Live;
         };
         let mut taken = 0;
-        for message in self.memory.after(walk.at) {
+        for message in self.memory.after(cursor.at) {
             if taken >= budget {
-                return Walked::More;
+                return ReplayStep::More;
             }
-            walk.at = message.seq;
-            if walk.takes(message, reader, pending) {
-                walk.release_acks(message.seq - 1, out);
+            cursor.at = message.seq;
+            if cursor.includes(message, reader, pending) {
+                cursor.release_acks(message.seq - 1, out);
                 taken += message.frame.len();
                 if seat.v1.is_some() {
                     out.extend(Room::<O>::v1_replay(&self.v1.ids, &message.frame, &seat.key));
@@ -134,10 +134,10 @@ impl<O: Outbox> Room<O> {
                 }
             }
         }
-        walk.release_acks(u64::MAX, out);
-        link.walk = None;
-        self.walkers -= 1;
-        Walked::Live
+        cursor.release_acks(u64::MAX, out);
+        link.replay = None;
+        self.replaying -= 1;
+        ReplayStep::Live
     }
 
     /// Takes what is too much out of the memory.
@@ -146,17 +146,17 @@ impl<O: Outbox> Room<O> {
             if !message.only {
                 self.forgotten_public = self.forgotten_public.max(message.seq);
             }
-            if self.walkers > 0 {
-                self.overrun(&message);
+            if self.replaying > 0 {
+                self.close_overrun(&message);
             }
             for addressee in &message.to {
-                self.waiting.remove(addressee, message.seq);
+                self.pending.remove(addressee, message.seq);
                 let seat = self.names.get(&addressee.key).map(|seat| &mut self.seats[*seat]);
                 match seat.filter(|seat| seat.recipient() == addressee.recipient()) {
                     Some(seat) => seat.forgotten = seat.forgotten.max(message.seq),
                     None => {
                         self.forgotten_private = self.forgotten_private.max(message.seq);
-                        self.waiting.forget(&addressee.recipient());
+                        self.pending.forget(&addressee.recipient());
                     }
                 }
             }
@@ -164,16 +164,16 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Closes the connections whose replay had not come to a message that leaves the memory.
-    fn overrun(&self, message: &Stored) {
+    fn close_overrun(&self, message: &Stored) {
         for seat in &self.seats {
             let Some(link) = &seat.link else { continue };
-            let Some(walk) = &link.walk else { continue };
-            let pending = self.waiting.seqs(&seat.recipient());
+            let Some(cursor) = &link.replay else { continue };
+            let pending = self.pending.seqs(&seat.recipient());
             let reader = Reader {
                 key: &seat.key,
                 holder: seat.holder(),
             };
-            if message.seq > walk.at && walk.takes(message, reader, pending) {
+            if message.seq > cursor.at && cursor.includes(message, reader, pending) {
                 link.outbox.close(ErrorFrame::new(
                     Code::SlowConsumer,
                     "The room's memory moved past your replay; connect again, and read faster.",

@@ -48,7 +48,7 @@ fn hear(
             other => panic!("no message to all: {other:?}"),
         })
         .collect();
-    let ann = clients[0].ticket.clone();
+    let ann = clients[0].seat_id.clone();
     let count = if together {
         bench.room.broadcast(&ann, &posts, 1000)
     } else {
@@ -88,7 +88,7 @@ fn what_comes_together_is_queued_in_one_piece() {
             other => panic!("no message: {other:?}"),
         })
         .collect();
-    assert_eq!(bench.room.broadcast(&ann.ticket, &posts, 1000), 5);
+    assert_eq!(bench.room.broadcast(&ann.seat_id, &posts, 1000), 5);
     let frames = bob.outbox.0.borrow().frames.clone();
     for (one, next) in frames.iter().zip(frames.iter().skip(1)) {
         assert_eq!(one.as_ptr_range().end, next.as_ptr(), "one behind the other");

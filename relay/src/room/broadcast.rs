@@ -6,35 +6,37 @@
 use std::collections::HashSet;
 
 use super::{
-    Outbox, Room, Run,
-    post::{MessageFrame, is_receipt},
-    seat::{Seat, Ticket},
+    FrameBatch, Outbox, Room,
+    messages::{MessageFrame, is_receipt},
+    seat::{Seat, SeatId},
 };
 use crate::protocol::{Ack, Post};
 
 impl<O: Outbox> Room<O> {
     /// Takes messages to all, as [`Room::message`] would take each of them in turn; gives how many connections
     /// they were queued for, all together. None of them may address anybody.
-    pub fn broadcast(&mut self, ticket: &Ticket, posts: &[Post], now: u64) -> usize {
+    pub fn broadcast(&mut self, seat_id: &SeatId, posts: &[Post], now: u64) -> usize {
         let (mut rest, mut count) = (posts, 0);
         while let [first, others @ ..] = rest {
-            let Some(sender) = self.seat_of(ticket) else { break };
+            let Some(sender) = self.seat_of(seat_id) else {
+                break;
+            };
             let mut ids = HashSet::with_capacity(rest.len());
             // Version 1 is told each in its own words. Receipts are forgotten later than other messages: in one
             // piece with them, they would hold on to their memory.
-            let run = rest.iter().take_while(|post| {
+            let batch = rest.iter().take_while(|post| {
                 self.v1.members == 0
                     && !is_receipt(post.body)
-                    && !self.is_known(sender, &post.id)
+                    && !self.has_sent(sender, &post.id)
                     && ids.insert(&*post.id)
             });
-            let (run, behind) = rest.split_at(run.count());
-            if run.is_empty() {
+            let (batch, behind) = rest.split_at(batch.count());
+            if batch.is_empty() {
                 // A broadcast has no fault that a message can have.
-                count += self.message(ticket, first, now).unwrap_or(0);
+                count += self.message(seat_id, first, now).unwrap_or(0);
                 rest = others;
             } else {
-                count += self.run(sender, run, now);
+                count += self.broadcast_new(sender, batch, now);
                 rest = behind;
             }
         }
@@ -42,14 +44,14 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Takes messages that are all new, and no receipts.
-    fn run(&mut self, sender: usize, posts: &[Post], now: u64) -> usize {
-        self.tell_time(now);
+    fn broadcast_new(&mut self, sender: usize, posts: &[Post], now: u64) -> usize {
+        self.advance_clock(now);
         self.at = self.at.max(now);
         let (at, first) = (self.at, self.seq + 1);
         self.seq += posts.len() as u64;
-        self.has_spoken(sender);
+        self.mark_spoken(sender);
         let member = &self.seats[sender].member;
-        let frames = Run::of((first..).zip(posts).map(|(seq, post)| MessageFrame {
+        let frames = FrameBatch::of((first..).zip(posts).map(|(seq, post)| MessageFrame {
             id: &post.id,
             from: &member.name,
             from_key: member.key.as_deref(),
@@ -65,8 +67,8 @@ impl<O: Outbox> Room<O> {
             .iter()
             .enumerate()
             .filter(|(index, _)| *index != sender);
-        let count = others.filter(|(_, seat)| seat.take_run(&frames)).count();
-        let acks = Run::of((first..).zip(posts).map(|(seq, post)| Ack {
+        let count = others.filter(|(_, seat)| seat.push_batch(&frames)).count();
+        let acks = FrameBatch::of((first..).zip(posts).map(|(seq, post)| Ack {
             id: post.id.to_string(),
             seq,
             at,
@@ -84,9 +86,9 @@ impl<O: Outbox> Room<O> {
 }
 
 impl<O: Outbox> Seat<O> {
-    /// Queues messages for this member; see [`Seat::take`].
-    fn take_run(&self, run: &Run) -> bool {
+    /// Queues messages for this member; see [`Seat::push_frame`].
+    fn push_batch(&self, batch: &FrameBatch) -> bool {
         let Some(link) = &self.link else { return false };
-        link.walk.is_some() || link.outbox.push_run(run)
+        link.replay.is_some() || link.outbox.push_batch(batch)
     }
 }

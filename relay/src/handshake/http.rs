@@ -10,7 +10,7 @@ const MAX_HEAD: usize = 8 * 1024;
 /// The most header lines.
 const MAX_HEADERS: usize = 64;
 /// A request's head, and what has been read behind it.
-pub struct Head {
+pub struct RequestHead {
     /// The method, as sent.
     pub method: String,
     /// The path, without its query.
@@ -23,7 +23,7 @@ pub struct Head {
 }
 
 /// Why there is no head.
-pub enum Fault {
+pub enum HeadError {
     /// The connection ended.
     Io,
     /// It is not HTTP/1.1, or has too many headers.
@@ -32,38 +32,38 @@ pub enum Fault {
     TooLong,
 }
 
-impl Head {
+impl RequestHead {
     /// Reads a head. The caller bounds the time.
-    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, Fault> {
+    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<RequestHead, HeadError> {
         let mut buffer = Vec::with_capacity(1024);
         loop {
-            if let Some(head) = Head::parse(&buffer)? {
+            if let Some(head) = RequestHead::parse(&buffer)? {
                 return Ok(head);
             }
             if buffer.len() >= MAX_HEAD {
-                return Err(Fault::TooLong);
+                return Err(HeadError::TooLong);
             }
             let room = (MAX_HEAD - buffer.len()) as u64;
             match (&mut *stream).take(room).read_buf(&mut buffer).await {
-                Ok(0) | Err(_) => return Err(Fault::Io),
+                Ok(0) | Err(_) => return Err(HeadError::Io),
                 Ok(_) => {}
             }
         }
     }
 
     /// Reads a head from bytes; `None` where more are needed.
-    pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
+    pub fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(Fault::Malformed),
+            Err(_) => return Err(HeadError::Malformed),
         };
         let target = request.path.unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
-        Ok(Some(Head {
+        Ok(Some(RequestHead {
             method: request.method.unwrap_or_default().to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -103,7 +103,7 @@ impl Head {
 
     /// The answer that accepts this request for a WebSocket (RFC 6455, section 4.2.2), or `None` where it
     /// asks for none of version 13.
-    pub fn upgrade(&self) -> Option<String> {
+    pub fn upgrade_response(&self) -> Option<String> {
         let has = |name, word: &str| {
             let words = self
                 .headers
@@ -127,7 +127,7 @@ impl Head {
 }
 
 /// A whole answer, after which the connection ends.
-pub fn answer(status: &str, headers: &str, body: &str, with_body: bool) -> String {
+pub fn response(status: &str, headers: &str, body: &str, with_body: bool) -> String {
     let body_sent = if with_body { body } else { "" };
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
@@ -136,9 +136,9 @@ pub fn answer(status: &str, headers: &str, body: &str, with_body: bool) -> Strin
     )
 }
 
-impl From<io::Error> for Fault {
-    fn from(_: io::Error) -> Fault {
-        Fault::Io
+impl From<io::Error> for HeadError {
+    fn from(_: io::Error) -> HeadError {
+        HeadError::Io
     }
 }
 
@@ -146,8 +146,8 @@ impl From<io::Error> for Fault {
 mod tests {
     use super::*;
 
-    fn head(text: &str) -> Head {
-        Head::parse(text.as_bytes())
+    fn head(text: &str) -> RequestHead {
+        RequestHead::parse(text.as_bytes())
             .ok()
             .flatten()
             .unwrap_or_else(|| panic!("a head: {text}"))
@@ -162,7 +162,7 @@ mod tests {
         // The example of RFC 6455, section 1.3.
         assert!(
             request
-                .upgrade()
+                .upgrade_response()
                 .is_some_and(|answer| answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
         );
         for without in [
@@ -170,16 +170,25 @@ mod tests {
             "Sec-WebSocket-Version: 13\r\n",
             "keep-alive, Upgrade",
         ] {
-            assert!(head(&good.replace(without, "")).upgrade().is_none(), "{without}");
+            assert!(
+                head(&good.replace(without, "")).upgrade_response().is_none(),
+                "{without}"
+            );
         }
     }
 
     #[test]
     fn heads_are_bounded() {
-        assert!(matches!(Head::parse(b"GET / HTTP/1.1\r\nHost"), Ok(None)));
-        assert!(matches!(Head::parse(b"\x16\x03\x01"), Err(Fault::Malformed)));
+        assert!(matches!(RequestHead::parse(b"GET / HTTP/1.1\r\nHost"), Ok(None)));
+        assert!(matches!(
+            RequestHead::parse(b"\x16\x03\x01"),
+            Err(HeadError::Malformed)
+        ));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
-        assert!(matches!(Head::parse(many.as_bytes()), Err(Fault::Malformed)));
+        assert!(matches!(
+            RequestHead::parse(many.as_bytes()),
+            Err(HeadError::Malformed)
+        ));
     }
 
     #[test]

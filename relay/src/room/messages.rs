@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    Class, Outbox, Room, Run,
+    FrameBatch, FrameClass, Outbox, Room,
     memory::{Addressee, Stored},
-    seat::{Holder, Key, Seat, Ticket},
-    v1::{Faces, Parts, V1Face},
+    seat::{Holder, NameKey, Seat, SeatId},
+    v1::{MessageParts, V1Frames, V1Rendering},
 };
 use crate::{
     protocol::{Ack, Code, ErrorFrame, Post, PresenceEvent, Status, Update},
@@ -44,13 +44,13 @@ struct SignalFrame<'a> {
 /// A message or a signal, encoded for each version.
 struct Frames {
     v2: Bytes,
-    v1: Faces,
-    class: Class,
+    v1: V1Frames,
+    class: FrameClass,
 }
 
 /// One of `to`, looked up.
 pub(super) struct Target {
-    pub(super) key: Key,
+    pub(super) key: NameKey,
     pub(super) name: Box<str>,
     /// Its place among the seats, where whom it is meant for has one.
     pub(super) seat: Option<usize>,
@@ -60,7 +60,7 @@ pub(super) struct Target {
 }
 
 /// What became of a message.
-pub(super) struct Taken {
+pub(super) struct Delivery {
     seq: u64,
     at: u64,
     /// Connections that it was queued for.
@@ -75,50 +75,50 @@ impl<O: Outbox> Room<O> {
     /// Takes a message: gives it its place in the order, delivers it, remembers it and acks it. `now` is
     /// in milliseconds since the Unix epoch. Gives how many connections it was queued for. Fails with
     /// `bad_frame` where it is for its addressees only and there is none.
-    pub fn message(&mut self, ticket: &Ticket, post: &Post, now: u64) -> Result<usize, ErrorFrame> {
+    pub fn message(&mut self, seat_id: &SeatId, post: &Post, now: u64) -> Result<usize, ErrorFrame> {
         // Without a seat, another connection has taken it over and this one is being closed.
-        let Some(sender) = self.seat_of(ticket) else {
+        let Some(sender) = self.seat_of(seat_id) else {
             return Ok(0);
         };
         let targets = self.targets(sender, post)?;
-        if let Some(first) = self.known(sender, &post.id) {
-            let ack = self.ack_again(first);
+        if let Some(first) = self.find_sent(sender, &post.id) {
+            let ack = self.duplicate_ack(first);
             let seq = ack.seq;
-            self.push_acks(sender, seq, &Run::of([ack].iter()));
+            self.push_acks(sender, seq, &FrameBatch::of([ack].iter()));
             return Ok(0);
         }
-        let taken = self.take(sender, targets, post, V1Face::Translated, true, now);
+        let delivery = self.accept_message(sender, targets, post, V1Rendering::Translated, true, now);
         let ack = Ack {
             id: post.id.clone().into_owned(),
-            seq: taken.seq,
-            at: taken.at,
-            count: taken.count,
-            reached: taken.reached,
-            absent: taken.absent,
+            seq: delivery.seq,
+            at: delivery.at,
+            count: delivery.count,
+            reached: delivery.reached,
+            absent: delivery.absent,
             duplicate: false,
         };
-        self.push_acks(sender, taken.seq, &Run::of([ack].iter()));
+        self.push_acks(sender, delivery.seq, &FrameBatch::of([ack].iter()));
         if self.v1.members > 0 {
-            self.v1_accept(sender, post, now);
+            self.v1_accept_files(sender, post, now);
         }
-        Ok(taken.count)
+        Ok(delivery.count)
     }
 
     /// Gives a message its place in the order, delivers it and remembers it. `waits`: for addressees who have no
     /// seat too.
-    pub(super) fn take(
+    pub(super) fn accept_message(
         &mut self,
         sender: usize,
         mut targets: Vec<Target>,
         post: &Post,
-        face: V1Face,
-        waits: bool,
+        rendering: V1Rendering,
+        has_pending: bool,
         now: u64,
-    ) -> Taken {
-        self.tell_time(now);
+    ) -> Delivery {
+        self.advance_clock(now);
         self.seq += 1;
         self.at = self.at.max(now);
-        self.has_spoken(sender);
+        self.mark_spoken(sender);
         let member = &self.seats[sender].member;
         let from = &*member.name;
         let frame = wire::text(&MessageFrame {
@@ -132,8 +132,8 @@ impl<O: Outbox> Room<O> {
             at: self.at,
             body: post.body,
         });
-        let faces = match face {
-            V1Face::Translated if self.v1.members > 0 => Some(self.faces(&Parts {
+        let renderings = match rendering {
+            V1Rendering::Translated if self.v1.members > 0 => Some(self.render(&MessageParts {
                 id: &post.id,
                 from,
                 to: targets.iter().map(|target| &*target.name).collect(),
@@ -141,39 +141,39 @@ impl<O: Outbox> Room<O> {
                 at: self.at,
                 body: post.body,
             })),
-            V1Face::Translated | V1Face::Hidden => None,
-            V1Face::Written(frame) => Some(Faces {
+            V1Rendering::Translated | V1Rendering::Hidden => None,
+            V1Rendering::Written(frame) => Some(V1Frames {
                 named: Some(frame.clone()),
                 other: Some(frame),
             }),
         };
         let frames = Frames {
             v2: frame,
-            v1: faces.unwrap_or_default(),
-            class: Class::Frame,
+            v1: renderings.unwrap_or_default(),
+            class: FrameClass::Frame,
         };
         let count = self.deliver(sender, &mut targets, post.only, &frames);
         let names = |reached: bool| {
             let some = targets.iter().filter(move |target| target.reached == reached);
             some.map(|target| target.name.to_string()).collect()
         };
-        let taken = Taken {
+        let delivery = Delivery {
             seq: self.seq,
             at: self.at,
             count,
             reached: names(true),
             absent: names(false),
         };
-        if !waits {
+        if !has_pending {
             targets.retain(|target| target.seat.is_some());
         }
         self.remember(sender, self.seq, targets, post, frames.v2, count);
-        taken
+        delivery
     }
 
     /// Takes a signal: delivers it and forgets it. Fails like [`Room::message`].
-    pub fn signal(&mut self, ticket: &Ticket, post: &Post) -> Result<usize, ErrorFrame> {
-        let Some(sender) = self.seat_of(ticket) else {
+    pub fn signal(&mut self, seat_id: &SeatId, post: &Post) -> Result<usize, ErrorFrame> {
+        let Some(sender) = self.seat_of(seat_id) else {
             return Ok(0);
         };
         let mut targets = self.targets(sender, post)?;
@@ -186,15 +186,17 @@ impl<O: Outbox> Room<O> {
         });
         let frames = Frames {
             v2: frame,
-            v1: Faces::default(),
-            class: Class::Signal,
+            v1: V1Frames::default(),
+            class: FrameClass::Signal,
         };
         Ok(self.deliver(sender, &mut targets, post.only, &frames))
     }
 
     /// Changes what others see of a member, and tells them.
-    pub fn update(&mut self, ticket: &Ticket, update: Update) {
-        let Some(index) = self.seat_of(ticket) else { return };
+    pub fn update(&mut self, seat_id: &SeatId, update: Update) {
+        let Some(index) = self.seat_of(seat_id) else {
+            return;
+        };
         self.seats[index].change(|member| {
             member.agents = update
                 .agents
@@ -207,7 +209,7 @@ impl<O: Outbox> Room<O> {
 
     /// Looks up whom a post addresses. Fails where it is for its addressees only and there is none.
     fn targets(&self, sender: usize, post: &Post) -> Result<Vec<Target>, ErrorFrame> {
-        let targets = self.look_up(sender, post);
+        let targets = self.resolve_targets(sender, post);
         if post.only && targets.is_empty() {
             let message = "A message for its addressees only needs somebody else in `to`.";
             return Err(ErrorFrame::new(Code::BadFrame, message));
@@ -216,10 +218,10 @@ impl<O: Outbox> Room<O> {
     }
 
     /// Looks up whom a post addresses: each once, without the sender.
-    pub(super) fn look_up(&self, sender: usize, post: &Post) -> Vec<Target> {
+    pub(super) fn resolve_targets(&self, sender: usize, post: &Post) -> Vec<Target> {
         let mut targets: Vec<Target> = Vec::with_capacity(post.to.len());
         for written in &post.to {
-            let key = Key::new(written);
+            let key = NameKey::new(written);
             if key == self.seats[sender].key || targets.iter().any(|target| target.key == key) {
                 continue;
             }
@@ -254,18 +256,18 @@ impl<O: Outbox> Room<O> {
     }
 
     /// The message that a member sent with this id.
-    fn known(&self, sender: usize, id: &str) -> Option<&Stored> {
+    fn find_sent(&self, sender: usize, id: &str) -> Option<&Stored> {
         let sender = &self.seats[sender];
         self.memory.find(&sender.key, sender.holder().key, id)
     }
 
     /// Whether a member sent a message with this id.
-    pub(super) fn is_known(&self, sender: usize, id: &str) -> bool {
-        self.known(sender, id).is_some()
+    pub(super) fn has_sent(&self, sender: usize, id: &str) -> bool {
+        self.find_sent(sender, id).is_some()
     }
 
     /// Notes a member's first message: names that never spoke are the first that make way for others.
-    pub(super) fn has_spoken(&mut self, sender: usize) {
+    pub(super) fn mark_spoken(&mut self, sender: usize) {
         let seat = &mut self.seats[sender];
         if !std::mem::replace(&mut seat.spoke, true)
             && let Some(owner) = seat.owner
@@ -281,13 +283,13 @@ impl<O: Outbox> Room<O> {
         for target in targets.iter_mut() {
             target.reached = target
                 .seat
-                .is_some_and(|seat| self.seats[seat].take(frames, true));
+                .is_some_and(|seat| self.seats[seat].push_frame(frames, true));
             count += usize::from(target.reached);
         }
         if !only {
             for (index, seat) in self.seats.iter().enumerate() {
                 if index != sender && !targets.iter().any(|target| target.seat == Some(index)) {
-                    count += usize::from(seat.take(frames, false));
+                    count += usize::from(seat.push_frame(frames, false));
                 }
             }
         }
@@ -311,7 +313,7 @@ impl<O: Outbox> Room<O> {
                 name: target.name,
                 holder: target.holder,
             };
-            self.waiting.add(&addressee, seq);
+            self.pending.add(&addressee, seq);
             addressee
         });
         let to = to.collect();
@@ -331,7 +333,7 @@ impl<O: Outbox> Room<O> {
     }
 
     /// The ack of a message that is known already: the same, but for who is here now.
-    fn ack_again(&self, first: &Stored) -> Ack {
+    fn duplicate_ack(&self, first: &Stored) -> Ack {
         let here = |to: &&Addressee| {
             let seat = self.names.get(&to.key).map(|seat| &self.seats[*seat]);
             seat.is_some_and(|seat| {
@@ -356,17 +358,17 @@ impl<O: Outbox> Room<O> {
 
     /// Acks stand on the sender's connection in the order of the messages, also while it is replayed to.
     /// `first` is the place of the message that the first of them is for; the others follow.
-    pub(super) fn push_acks(&mut self, sender: usize, first: u64, acks: &Run) {
+    pub(super) fn push_acks(&mut self, sender: usize, first: u64, acks: &FrameBatch) {
         let rules = &self.rules;
         let Some(link) = &mut self.seats[sender].link else {
             return;
         };
-        let Some(walk) = &mut link.walk else {
-            link.outbox.push_run(acks);
+        let Some(replay) = &mut link.replay else {
+            link.outbox.push_batch(acks);
             return;
         };
         for (seq, ack) in (first..).zip(acks.frames()) {
-            if !walk.hold_ack(seq, ack, rules.queue_frames, rules.queue_bytes) {
+            if !replay.hold_ack(seq, ack, rules.queue_frames, rules.queue_bytes) {
                 let message =
                     "Too many acks wait for your replay to be read; connect again, and read faster.";
                 return link.outbox.close(ErrorFrame::new(Code::SlowConsumer, message));
@@ -378,14 +380,14 @@ impl<O: Outbox> Room<O> {
 impl<O: Outbox> Seat<O> {
     /// Queues a frame for this member; false where it is away or its connection is closing. A message
     /// for a connection whose replay is not over is not queued: it comes to it in the memory.
-    fn take(&self, frames: &Frames, named: bool) -> bool {
+    fn push_frame(&self, frames: &Frames, named: bool) -> bool {
         let Some(link) = &self.link else { return false };
-        if frames.class == Class::Frame && link.walk.is_some() {
+        if frames.class == FrameClass::Frame && link.replay.is_some() {
             return true;
         }
         let frame = match (&self.v1, named) {
             (None, _) => &frames.v2,
-            (Some(_), _) if frames.class == Class::Signal => return false,
+            (Some(_), _) if frames.class == FrameClass::Signal => return false,
             (Some(_), true) => match &frames.v1.named {
                 Some(frame) => frame,
                 // What says nothing to it has reached it all the same.
