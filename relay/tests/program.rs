@@ -123,10 +123,15 @@ fn help_and_usage() {
         "--tls-cert",
         "--tls-key",
         "--trusted-proxy",
+        #[cfg(feature = "v1")]
         "--no-v1",
+        #[cfg(feature = "v1")]
         "--v1-room",
+        #[cfg(feature = "v1")]
         "--max-payload",
+        #[cfg(feature = "v1")]
         "--max-file",
+        #[cfg(feature = "v1")]
         "--max-users",
     ] {
         assert!(help.contains(flag), "{flag}");

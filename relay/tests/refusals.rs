@@ -135,6 +135,17 @@ async fn full_rooms_and_relays() {
     }
 }
 
+/// As any version that this relay does not speak.
+#[cfg(not(feature = "v1"))]
+#[tokio::test]
+async fn version_1_is_refused_where_it_is_not_built_in() {
+    let relay = relay(|_| {}).await;
+    for query in [format!("name=old&token={TOKEN}&v=1"), "token=wrong".into()] {
+        let mut client = support::v1::V1::connect(&relay, &query).await;
+        assert_eq!(client.end().await, end(4021, "bad_version"), "{query}");
+    }
+}
+
 #[tokio::test]
 async fn an_empty_room_makes_way() {
     let relay = relay(|config| config.max_rooms = 1).await;

@@ -128,7 +128,7 @@ async fn files_that_cannot_be_used() {
         cert: files.key.clone(),
         key: files.cert.clone(),
     };
-    for (files, fault) in [(absent, "cannot read"), (swapped, "holds no certificate")] {
+    for (files, fault) in [(absent, "cannot read"), (swapped, "contains no certificate")] {
         let mut config = config();
         config.tls = Some(files);
         match Relay::bind(config).await {
@@ -147,7 +147,7 @@ async fn proxies_speak_for_others() {
     ] {
         let relay = relay(|config| {
             config.per_address = 1;
-            config.trusted_proxy = vec![trusted.parse().expect("an address")];
+            config.trusted_proxy = vec![trusted.parse::<std::net::IpAddr>().expect("an address").into()];
         })
         .await;
         let mut sockets = Vec::new();

@@ -1,4 +1,5 @@
 //! Version 1 clients among themselves: checks, presence, messages, errors.
+#![cfg(feature = "v1")]
 
 mod support;
 

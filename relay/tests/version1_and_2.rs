@@ -1,4 +1,5 @@
 //! Members of both versions in one room: what each says, as the other reads it.
+#![cfg(feature = "v1")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Files of version 1 clients among themselves.
+#![cfg(feature = "v1")]
 
 mod support;
 

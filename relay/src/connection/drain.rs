@@ -1,7 +1,7 @@
-//! What is read to be thrown away: of peers that have been refused, so that our last words to them arrive.
+//! Reads and discards what refused peers still send, so that the last frames to them arrive.
 //!
-//! Such a peer may send as fast as it can, and the others are not to feel it: only a little is read of it at a time,
-//! then everybody else who waits comes first, and of those who have been refused one at a time.
+//! Such a peer may send as fast as it can without slowing the others down: it is read in small chunks, every other task
+//! comes first in between, and only one refused peer is read at a time.
 
 use std::{
     future::poll_fn,
@@ -17,10 +17,10 @@ use tokio::{
     task::yield_now,
 };
 
-/// Bytes that are read at once: some 30 µs.
+/// Bytes that are read at once, which takes some 30 µs.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Whose turn it is. Shared by all connections of a relay.
+/// Takes turns among the refused peers of a relay.
 pub struct Drainer(Semaphore);
 
 impl Default for Drainer {
@@ -30,8 +30,7 @@ impl Default for Drainer {
 }
 
 impl Drainer {
-    /// Reads `from` and throws away what comes: until `enough`, the end or a fault of the connection, or `most` bytes.
-    /// The caller bounds the time.
+    /// Reads and discards until `is_done`, `max_bytes`, or the end of the connection. Bound the time with a timeout.
     pub async fn discard<R: AsyncRead + Unpin>(
         &self,
         from: &mut R,
@@ -44,7 +43,7 @@ impl Drainer {
                 Ok(0) | Err(_) => return,
                 Ok(n) => total += n,
             }
-            // Waited for after the read: whoever sends nothing is not to hold up those who do. It is never closed.
+            // Acquired after the read, so that a silent peer does not hold up the others. It is never closed.
             let turn = self.0.acquire().await;
             yield_now().await;
             drop(turn);
@@ -52,7 +51,7 @@ impl Drainer {
     }
 }
 
-/// Reads a piece into nothing that outlasts it: however many are refused, they take no memory for this.
+/// Reads a chunk into a buffer on the stack, so that refused peers use no memory.
 fn poll_discard<R: AsyncRead + Unpin>(from: &mut R, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut chunk = [MaybeUninit::uninit(); CHUNK_BYTES];
     let mut chunk = ReadBuf::uninit(&mut chunk);

@@ -1,5 +1,5 @@
-//! A connection's outgoing queue: bounded by bytes and by frames, filled by rooms, drained by its writer.
-//! Files have [lanes](crate::connection::stream_queue) beside it, which its frames overtake.
+//! The outgoing queue of a connection: bounded by bytes and by frames, filled by rooms, drained by the writer.
+//! Streams have [queues of their own](super::stream_queue), which frames overtake.
 
 use std::{
     collections::VecDeque,
@@ -21,72 +21,66 @@ use crate::{
     wire::{self, Part},
 };
 
-/// Pieces that the writer takes at once, for one vectored write.
-const BATCH_PIECES: usize = 64;
-/// Bytes after which it takes no more at once.
+/// Parts per batch, for one vectored write.
+const BATCH_PARTS: usize = 64;
+/// Bytes of frames after which a batch takes no more.
 const BATCH_BYTES: usize = 128 * 1024;
-/// Bytes of files after which it takes no more at once. What is taken is not overtaken by frames any more; the
-/// system's own buffers hold many times this.
+/// Bytes of streams after which a batch takes no more. Frames cannot overtake what is in a batch, but the buffers of the
+/// system hold many times as much.
 const BATCH_FILE_BYTES: usize = 128 * 1024;
-/// A queue that has drained gives back what it has grown to above this many frames.
+/// Capacity that an empty queue keeps, in frames.
 const KEEP_FRAMES: usize = 64;
 
-/// For how long who fills a queue rests after each burst: so long where it is full, not at all where it is half full.
+/// Pause of a producer per batch while the queue is full. It falls to zero for a queue that is half full.
 const MAX_THROTTLE: Duration = Duration::from_millis(64);
-/// Nobody rests for one who has taken nothing for so long.
+/// Time without a read after which a receiver no longer slows producers down.
 const STALLED_AFTER: Duration = Duration::from_millis(500);
 
-/// See the [module](self).
 pub struct Queue {
-    /// A frame over either limit closes the connection with 4025; signals are dropped before that.
+    /// A frame beyond either limit closes the connection with 4025. Signals are dropped first.
     max_bytes: usize,
     max_frames: usize,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
-    /// Its writer, once there is one.
     writer: OnceLock<Weak<dyn PollInline>>,
-    /// Told once, when the connection is to end. Waited for by its reader.
+    /// Notified once, when the connection must end. Its reader waits for it.
     ended: Notify,
 }
 
 struct State {
     frames: VecDeque<QueuedFrames>,
     streams: StreamQueues,
-    /// When the oldest of `frames` came.
+    /// When the oldest of `frames` was queued.
     oldest: Option<Instant>,
-    /// What of `frames` is counted.
+    /// Counted bytes, frames and signals of `frames`.
     bytes: usize,
     count: usize,
     signals: usize,
-    /// The answer to the latest ping; RFC 6455 allows to leave out those to earlier ones.
+    /// The answer to the latest ping. RFC 6455 allows to skip the answers to earlier ones.
     pong: Option<Bytes>,
     ping: bool,
     end: Option<End>,
-    /// What wakes the writer, where it waits.
+    /// Wakes the writer, if it waits.
     waker: Option<Waker>,
 }
 
-/// What was queued in one piece.
 struct QueuedFrames {
     bytes: Bytes,
-    /// How many frames that is.
     frames: usize,
     class: FrameClass,
 }
 
-/// How a connection ends.
 #[derive(Clone)]
 pub struct End {
-    /// The last frames; none where there is nobody to tell.
+    /// The last frames. Empty if the peer is gone.
     pub last: Vec<Bytes>,
-    /// Whether what is queued is sent before them.
+    /// Whether queued frames are sent before them.
     drain: bool,
-    /// Its close code, or 1006 without one.
+    /// The close code, or 1006 without one.
     pub code: u16,
 }
 
 impl Queue {
-    /// An empty queue.
     pub fn new(max_bytes: usize, max_frames: usize, streams: StreamQueues, metrics: Arc<Metrics>) -> Queue {
         Queue {
             max_bytes,
@@ -109,13 +103,12 @@ impl Queue {
         }
     }
 
-    /// Says who drains it. Told once; until then whoever polls is woken all the same.
+    /// Sets the writer, so that it can be polled inline. Without it, the task that polls the queue is woken.
     pub fn set_writer(&self, writer: Weak<dyn PollInline>) {
-        // A second one does not come: a connection has one writer.
+        // Cannot fail: a connection sets its only writer once.
         let _ = self.writer.set(writer);
     }
 
-    /// Answers a ping.
     pub fn pong(&self, payload: &[u8]) {
         let mut state = self.lock();
         if state.end.is_none() {
@@ -124,7 +117,6 @@ impl Queue {
         }
     }
 
-    /// Sends a ping.
     pub fn ping(&self) {
         let mut state = self.lock();
         if state.end.is_none() {
@@ -133,7 +125,7 @@ impl Queue {
         }
     }
 
-    /// Ends the connection with a close frame alone, after what is queued: the answer to `bye`.
+    /// Sends what is queued, then a close frame. This answers `bye`.
     pub fn close_after_drain(&self) {
         self.end(End {
             last: vec![wire::close(1000, "")],
@@ -142,7 +134,7 @@ impl Queue {
         });
     }
 
-    /// Ends the connection with a close frame alone, at once.
+    /// Closes the connection at once with a close frame only. This answers a close frame.
     pub fn reply_close(&self, code: Option<u16>) {
         let last = code.map_or_else(wire::close_empty, |code| wire::close(code, ""));
         self.end(End {
@@ -152,7 +144,18 @@ impl Queue {
         });
     }
 
-    /// Ends the connection with a last frame, or none, and a close frame.
+    fn close_with_error(&self, error: &ErrorFrame) {
+        // Callers pass errors with a close code; 1011 would mean a bug here.
+        let code = error.code.close().unwrap_or(1011);
+        self.end(End {
+            last: vec![wire::text(error), wire::close(code, "")],
+            drain: false,
+            code,
+        });
+    }
+
+    /// Closes the connection at once with an optional last frame and a close frame.
+    #[cfg(feature = "v1")]
     pub fn close_with(&self, last: Option<Bytes>, code: u16) {
         self.end(End {
             last: last.into_iter().chain([wire::close(code, "")]).collect(),
@@ -161,7 +164,7 @@ impl Queue {
         });
     }
 
-    /// Ends the connection without a word: there is nobody to hear it.
+    /// Ends the connection without a frame, because the peer is gone.
     pub fn abort(&self) {
         self.end(End {
             last: Vec::new(),
@@ -170,22 +173,22 @@ impl Queue {
         });
     }
 
-    /// Waits until the connection is to end.
+    /// Waits until the connection must end.
     pub async fn ended(&self) {
         self.ended.notified().await;
     }
 
-    /// How the connection ends, once it does.
+    /// The close code, once the connection ends.
     pub fn end_code(&self) -> Option<u16> {
         self.lock().end.as_ref().map(|end| end.code)
     }
 
-    /// For the writer: moves the next frames to an empty `batch`, or says how the connection ends. With
-    /// neither, the writer is woken when there is something. Files are left where they are unless `files`.
+    /// Moves the next parts to `batch` if it is empty, or returns how the connection ends. Otherwise the writer is woken
+    /// when that changes. Streams are skipped unless `with_streams`.
     pub fn poll_batch(
         &self,
         batch: &mut VecDeque<Part>,
-        files: bool,
+        with_streams: bool,
         context: &mut Context<'_>,
     ) -> Option<End> {
         let mut state = self.lock();
@@ -200,14 +203,14 @@ impl Queue {
             }
             state.fill_batch(batch);
             if !state.frames.is_empty() {
-                // What is left came after what was taken; near enough, and without a time for each frame.
+                // A good approximation that does not need a time for each frame.
                 state.oldest = Some(Instant::now());
             }
-            if files && state.frames.is_empty() {
+            if with_streams && state.frames.is_empty() {
                 state.streams.fill_batch(BATCH_FILE_BYTES, batch);
             }
         }
-        // Also while a batch is being written: an end must be noticed then.
+        // Also while a batch is being written, to notice an end.
         match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
@@ -215,7 +218,7 @@ impl Queue {
         None
     }
 
-    /// Whether so many frames of this length are too many. Chunks do not count, the frames among them do.
+    /// Whether more frames exceed a limit. Chunks of streams do not count, frames among them do.
     fn is_full(&self, state: &State, frames: usize, length: usize) -> bool {
         state.count + frames > self.max_frames
             || state.bytes + state.streams.frame_bytes() + length > self.max_bytes
@@ -244,7 +247,7 @@ impl Queue {
             state.count += frames;
             state.signals += usize::from(class == FrameClass::Signal);
         }
-        // Where it is not empty, what is oldest in it came before: the time is asked for once per write.
+        // Read the clock once per write, for the oldest frame.
         state.oldest.get_or_insert_with(Instant::now);
         self.throttle_producer(&state);
         state.frames.push_back(QueuedFrames { bytes, frames, class });
@@ -252,7 +255,7 @@ impl Queue {
         true
     }
 
-    /// Lets whoever fills the queue rest, where it is more than half full and being drained.
+    /// Asks the producer to pause if the queue is more than half full and its reader is not stalled.
     fn throttle_producer(&self, state: &State) {
         let share = |now: usize, most: usize| now as f64 / most as f64;
         let full = share(state.count, self.max_frames).max(share(state.bytes, self.max_bytes));
@@ -266,11 +269,11 @@ impl Queue {
     }
 
     fn close_slow_consumer(&self) {
-        let message = "You read more slowly than the room speaks; connect again with `resume`.";
-        self.close(ErrorFrame::new(Code::SlowConsumer, message));
+        let message = "You read too slowly for this room. Reconnect with `resume`.";
+        self.close_with_error(&ErrorFrame::new(Code::SlowConsumer, message));
     }
 
-    /// The first end counts; later ones come from those who have not seen it yet.
+    /// Ends the connection. Only the first end counts.
     fn end(&self, end: End) {
         let mut state = self.lock();
         if state.end.is_some() {
@@ -288,7 +291,7 @@ impl Queue {
         self.ended.notify_one();
     }
 
-    /// Tells the writer, where it waits, after the lock is let go.
+    /// Releases the lock and wakes the writer, if it waits.
     fn wake(&self, mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
         drop(state);
@@ -302,24 +305,17 @@ impl Queue {
     }
 }
 
-impl Outbox for Queue {
+impl Outbox for Arc<Queue> {
     fn push(&self, frame: Bytes, class: FrameClass) -> bool {
         self.enqueue(frame, 1, class)
     }
 
     fn push_batch(&self, run: &FrameBatch) -> bool {
-        self.enqueue(run.bytes().clone(), run.count(), FrameClass::Frame)
+        self.enqueue(run.bytes().clone(), run.count(), FrameClass::Message)
     }
 
     fn close(&self, error: ErrorFrame) {
-        // Codes without a close code end no connection; were one given, it is a protocol error of ours.
-        let code = error.code.close().unwrap_or(1011);
-        let last = vec![wire::text(&error), wire::close(code, "")];
-        self.end(End {
-            last,
-            drain: false,
-            code,
-        });
+        self.close_with_error(&error);
     }
 
     fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem) {
@@ -348,10 +344,11 @@ impl Outbox for Queue {
     fn drop_stream(&self, stream: Uuid) {
         let mut state = self.lock();
         state.streams.remove(stream);
-        // Where lanes go one by one, the next may begin.
+        // With sequential scheduling, the next stream may start.
         self.wake(state);
     }
 
+    #[cfg(feature = "v1")]
     fn stream_bytes_taken(&self) -> u64 {
         self.lock().streams.taken_bytes()
     }
@@ -364,7 +361,7 @@ impl State {
             batch.push_back(Part::Frames(wire::PING_FRAME));
         }
         let mut bytes = 0;
-        while batch.len() < BATCH_PIECES && bytes < BATCH_BYTES {
+        while batch.len() < BATCH_PARTS && bytes < BATCH_BYTES {
             let Some(entry) = self.frames.pop_front() else {
                 break;
             };
@@ -406,9 +403,9 @@ mod tests {
     use super::*;
     use crate::connection::stream_queue::Scheduling;
 
-    fn queue(max_bytes: usize, max_frames: usize) -> Queue {
+    fn queue(max_bytes: usize, max_frames: usize) -> Arc<Queue> {
         let streams = StreamQueues::new(Scheduling::RoundRobin, 1 << 16);
-        Queue::new(max_bytes, max_frames, streams, Arc::default())
+        Arc::new(Queue::new(max_bytes, max_frames, streams, Arc::default()))
     }
 
     fn taken(queue: &Queue) -> Vec<Bytes> {
@@ -425,16 +422,16 @@ mod tests {
     const SIGNAL: Bytes = Bytes::from_static(b"signal");
 
     #[test]
-    fn signals_go_first() {
+    fn signals_are_dropped_first() {
         let queue = queue(1000, 3);
-        assert!(queue.push(SIGNAL, FrameClass::Signal) && queue.push(FRAME, FrameClass::Frame));
+        assert!(queue.push(SIGNAL, FrameClass::Signal) && queue.push(FRAME, FrameClass::Message));
         assert!(
-            queue.push(FRAME, FrameClass::Frame) && queue.push(FRAME, FrameClass::Frame),
+            queue.push(FRAME, FrameClass::Message) && queue.push(FRAME, FrameClass::Message),
             "the signal made room"
         );
         assert!(!queue.push(SIGNAL, FrameClass::Signal), "a signal closes nothing");
         assert_eq!(queue.end_code(), None);
-        assert!(!queue.push(FRAME, FrameClass::Frame));
+        assert!(!queue.push(FRAME, FrameClass::Message));
         assert_eq!(queue.end_code(), Some(4025));
         let last = taken(&queue);
         assert_eq!(
@@ -448,30 +445,26 @@ mod tests {
     fn bytes_count_but_for_the_welcome() {
         let queue = queue(12, 100);
         assert!(queue.push(Bytes::from_static(&[0; 500]), FrameClass::Welcome));
-        assert!(queue.push(FRAME, FrameClass::Frame) && queue.push(FRAME, FrameClass::Frame));
+        assert!(queue.push(FRAME, FrameClass::Message) && queue.push(FRAME, FrameClass::Message));
         assert_eq!(taken(&queue).len(), 3);
         assert!(
-            queue.push(FRAME, FrameClass::Frame) && queue.push(FRAME, FrameClass::Frame),
+            queue.push(FRAME, FrameClass::Message) && queue.push(FRAME, FrameClass::Message),
             "taken is not queued"
         );
-        assert!(!queue.push(FRAME, FrameClass::Frame));
+        assert!(!queue.push(FRAME, FrameClass::Message));
     }
 
     #[test]
-    fn who_fills_a_queue_that_is_drained_rests() {
+    fn producers_of_a_queue_that_drains_pause() {
         let queue = queue(1 << 20, 8);
         let fill = |frames: usize| {
-            let push = || (0..frames).for_each(|_| assert!(queue.push(FRAME, FrameClass::Frame)));
+            let push = || (0..frames).for_each(|_| assert!(queue.push(FRAME, FrameClass::Message)));
             wake_batch::batch_wakes(push).1
         };
-        assert_eq!(fill(4), Duration::ZERO, "no more than half full");
+        assert_eq!(fill(4), Duration::ZERO, "at most half full");
         assert_eq!(fill(2), MAX_THROTTLE / 4);
         queue.lock().oldest = Instant::now().checked_sub(STALLED_AFTER);
-        assert_eq!(
-            fill(1),
-            Duration::ZERO,
-            "nobody reads: there is nothing to wait for"
-        );
+        assert_eq!(fill(1), Duration::ZERO, "the reader has stalled");
         assert_eq!(taken(&queue).len(), 7);
         assert_eq!(fill(8), MAX_THROTTLE);
     }
@@ -487,9 +480,9 @@ mod tests {
     #[test]
     fn bye_sends_what_is_queued() {
         let queue = queue(100, 10);
-        assert!(queue.push(FRAME, FrameClass::Frame));
+        assert!(queue.push(FRAME, FrameClass::Message));
         queue.close_after_drain();
-        assert!(!queue.push(FRAME, FrameClass::Frame));
+        assert!(!queue.push(FRAME, FrameClass::Message));
         assert_eq!(taken(&queue), [FRAME]);
         assert_eq!(taken(&queue), [wire::close(1000, "")]);
     }

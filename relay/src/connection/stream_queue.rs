@@ -1,7 +1,6 @@
-//! The lanes of a connection's outgoing queue: files on their way to it, one lane each.
+//! The outgoing streams of a connection, each with a queue of its own.
 //!
-//! Small chunks are put together, so that a file costs the bytes that its credit allows and not the
-//! bookkeeping of a million pieces. Large ones are not copied.
+//! Small chunks are merged, so that a stream costs no more memory than its credit allows. Large ones are not copied.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,28 +12,27 @@ use crate::{
     wire::{self, Part},
 };
 
-/// A chunk below this many bytes is copied behind the one before it.
+/// A chunk of fewer bytes is merged with the one before it.
 const SMALL_CHUNK: usize = 4 * 1024;
-/// Up to this many bytes.
+/// Maximum bytes of a merged chunk.
 const MAX_MERGED: usize = 16 * 1024;
 
-/// How lanes take turns.
+/// The order in which streams are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduling {
-    /// One piece of each in turn: no file waits for another.
+    /// One item of each in turn, so that no stream waits for another.
     RoundRobin,
-    /// One lane to its end, then the next: version 1's chunks do not say which file they are of.
+    /// One stream to its end, then the next. Chunks of version 1 do not name their stream.
     Sequential,
 }
 
-/// See the [module](self).
 pub struct StreamQueues {
     scheduling: Scheduling,
-    /// The longest payload of a chunk that is put together.
+    /// Maximum payload of a chunk, in bytes.
     chunk_bytes: usize,
     queues: VecDeque<StreamQueue>,
     taken_bytes: u64,
-    /// Bytes of the frames that stand among the chunks.
+    /// Bytes of frames among the chunks.
     frame_bytes: usize,
 }
 
@@ -59,7 +57,7 @@ enum Item {
 }
 
 impl Item {
-    /// How long it is, where it is a frame and no chunk.
+    /// The length of a frame; 0 for a chunk.
     fn frame_bytes(&self) -> usize {
         match self {
             Item::Frame(frame) | Item::Last(frame) => frame.len(),
@@ -69,7 +67,6 @@ impl Item {
 }
 
 impl StreamQueues {
-    /// None yet.
     pub fn new(scheduling: Scheduling, chunk_bytes: usize) -> StreamQueues {
         StreamQueues {
             scheduling,
@@ -80,7 +77,7 @@ impl StreamQueues {
         }
     }
 
-    /// Puts a piece behind the others of its lane.
+    /// Queues an item of a stream.
     pub fn push(&mut self, progress: &Arc<StreamProgress>, piece: StreamItem) {
         let index = match self
             .queues
@@ -116,7 +113,7 @@ impl StreamQueues {
                     *end_before = end;
                     return;
                 }
-                // A copy, since the slice may hold on to a buffer many times its size.
+                // A copy, because the slice may keep a much larger buffer alive.
                 Item::Small {
                     payload: BytesMut::from(&payload[..]),
                     head,
@@ -128,7 +125,6 @@ impl StreamQueues {
         items.push_back(item);
     }
 
-    /// Drops a lane.
     pub fn remove(&mut self, queue: Uuid) {
         if let Some(index) = self.queues.iter().position(|l| l.progress.stream == queue)
             && let Some(queue) = self.queues.remove(index)
@@ -138,7 +134,7 @@ impl StreamQueues {
         }
     }
 
-    /// Drops a lane's chunks, and ends it behind its frames.
+    /// Drops the chunks of a stream and ends it with `last`, behind its frames.
     pub fn truncate(&mut self, queue: Uuid, last: Bytes) {
         if let Some(queue) = self.queues.iter_mut().find(|l| l.progress.stream == queue) {
             queue.items.retain(|item| item.frame_bytes() > 0);
@@ -147,12 +143,11 @@ impl StreamQueues {
         }
     }
 
-    /// Bytes of the frames that stand among the chunks.
+    /// Bytes of frames among the chunks.
     pub fn frame_bytes(&self) -> usize {
         self.frame_bytes
     }
 
-    /// Drops all.
     pub fn clear(&mut self) {
         for queue in std::mem::take(&mut self.queues) {
             queue.progress.finish();
@@ -160,12 +155,13 @@ impl StreamQueues {
         self.frame_bytes = 0;
     }
 
-    /// Bytes of files that were taken so far.
+    /// Bytes of files taken so far.
+    #[cfg(any(test, feature = "v1"))]
     pub fn taken_bytes(&self) -> u64 {
         self.taken_bytes
     }
 
-    /// Takes the next pieces, up to `budget` bytes and one more piece.
+    /// Moves the next items to `batch`, until they have `budget` bytes or more.
     pub fn fill_batch(&mut self, mut budget: usize, batch: &mut VecDeque<Part>) {
         let mut idle = 0;
         while budget > 0 && idle < self.queues.len() {
@@ -236,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn lanes_take_turns() {
+    fn streams_take_turns() {
         let progresses = [1, 2, 3].map(|i| StreamProgress::new(Uuid::from_u128(i), 0, None));
         let mut queues = StreamQueues::new(Scheduling::RoundRobin, 1 << 16);
         for _ in 0..3 {
@@ -250,14 +246,18 @@ mod tests {
             [5024, 5025, 4, 5024, 5025, 5024, 5025]
         );
         assert!(progresses[2].is_finished() && !progresses[0].is_finished());
-        assert_eq!(queues.queues.len(), 2, "an empty queue stays until it ends");
+        assert_eq!(
+            queues.queues.len(),
+            2,
+            "an empty queue stays until its stream ends"
+        );
         assert_eq!(queues.taken_bytes(), 30_003);
         queues.clear();
         assert!(progresses[0].is_finished());
     }
 
     #[test]
-    fn one_by_one_waits_for_the_end_of_a_file() {
+    fn sequential_scheduling_waits_for_the_end_of_a_file() {
         let progresses = [1, 2].map(|i| StreamProgress::new(Uuid::from_u128(i), 0, None));
         let mut queues = StreamQueues::new(Scheduling::Sequential, 1 << 16);
         queues.push(&progresses[0], chunk(0, 5000));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn small_chunks_are_put_together() {
+    fn small_chunks_are_merged() {
         let progress = StreamProgress::new(Uuid::from_u128(1), 0, None);
         let mut queues = StreamQueues::new(Scheduling::RoundRobin, 1000);
         for i in 0..2500 {

@@ -1,5 +1,4 @@
-//! The writing half of a connection: drains its queue with vectored writes, and the room's memory while its
-//! replay is not over.
+//! The write half of a connection: drains its queue with vectored writes, and the room's memory during a replay.
 
 use std::{
     collections::VecDeque,
@@ -21,26 +20,25 @@ use crate::{
     wire::{self, Part},
 };
 
-/// Frames in one write. More would need a larger array on every writer's stack for no gain.
+/// Parts per write. More would need a larger array on the stack without being faster.
 const MAX_SLICES: usize = 64;
-/// A writer that waits gives back what its batch has grown to above this many frames.
+/// Capacity that the batch of a waiting writer keeps, in parts.
 const KEEP_PARTS: usize = 8;
-/// Bytes of replay taken from the memory at once.
+/// Bytes of replay per batch.
 const REPLAY_BYTES: usize = 64 * 1024;
 
-/// A future that ends once the connection's last frame is written, or cannot be. It may be run in place too,
-/// by who has put something into the queue.
+/// A future that completes once the connection's last frame is written, or cannot be. It can also be polled inline by
+/// the task that has queued something.
 pub struct WriteTask<W>(Arc<Mutex<Writer<W>>>);
 
-/// See the [module](self).
 struct Writer<W> {
     out: W,
     queue: Arc<Queue>,
-    /// Whose replay it is; none once it is live.
+    /// Set until the connection is live.
     replay: Option<Membership>,
-    /// What is being written. Bounded: it is filled when empty only.
+    /// The parts that are being written. Bounded, because it is only filled when empty.
     batch: VecDeque<Part>,
-    /// How much of the batch's first part is written.
+    /// Bytes written of the batch's first part.
     written: usize,
     ending: bool,
     unflushed: bool,
@@ -48,7 +46,7 @@ struct Writer<W> {
 }
 
 impl<W: AsyncWrite + Send + Unpin + 'static> WriteTask<W> {
-    /// A writer for what is in the queue, and for the replay of `replay`.
+    /// A writer for the queue, and for the replay of a member.
     pub fn new(out: W, queue: Arc<Queue>, replay: Option<Membership>, metrics: Arc<Metrics>) -> WriteTask<W> {
         let writer = Arc::new(Mutex::new(Writer {
             out,
@@ -70,7 +68,7 @@ impl<W: AsyncWrite + Unpin> Future for WriteTask<W> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Held for no longer than a system call takes.
+        // Locked for no longer than a system call takes.
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -88,7 +86,7 @@ impl<W: AsyncWrite + Send + Unpin> PollInline for Mutex<Writer<W>> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// Fills the batch. True where there is something to write.
+    /// Fills the batch. Returns whether there is something to write.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
         if !self.ending
             && let Some(end) = self
@@ -104,18 +102,18 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             && let Some(membership) = &self.replay
         {
             let mut frames = Vec::new();
-            let step = membership.replay(REPLAY_BYTES, &mut frames);
+            let step = membership.with_room(|room, seat| room.replay(seat, REPLAY_BYTES, &mut frames));
             self.batch.extend(frames.into_iter().map(Part::Frames));
             if step == ReplayStep::Live {
                 self.replay = None;
-                // Files waited for the end of the replay; and what is polled again registers this task.
+                // Streams waited for the end of the replay. Polling again also registers this task with the queue.
                 context.waker().wake_by_ref();
             }
         }
         !self.batch.is_empty()
     }
 
-    /// Drops what is not begun. The frame that is being written is finished whatever happens.
+    /// Drops every frame whose first byte is not written. A started frame is always completed.
     fn drop_unstarted(&mut self) {
         let keep = match self.batch.front_mut() {
             Some(Part::Frames(frames)) => {
@@ -153,7 +151,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes until there is nothing more, or no more can be written. After it was ready once it stays so.
+    /// Writes until the batch is empty or the peer takes no more. Once ready, it stays ready.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self;
         loop {
@@ -191,7 +189,7 @@ mod tests {
         room::{FrameBatch, Outbox, StreamItem, StreamProgress},
     };
 
-    /// Takes so many bytes, and no more until it is told how many.
+    /// Takes a number of bytes, and no more until it is told how many.
     #[derive(Clone, Default)]
     struct Pipe(Arc<Mutex<(usize, Vec<u8>)>>);
 
@@ -224,9 +222,9 @@ mod tests {
         }
     }
 
-    /// Whatever is on its way when the connection ends: the frame that is begun is finished, the rest is not sent.
+    /// When a connection ends, a started frame is completed and the rest is not sent.
     #[test]
-    fn of_a_run_the_frame_that_is_begun_is_finished() {
+    fn the_started_frame_of_a_batch_is_completed() {
         let run = FrameBatch::of(["a".repeat(10), "b".repeat(200), "c".repeat(10)].iter());
         let ends: Vec<usize> = run
             .frames()
@@ -249,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_is_begun_is_finished() {
+    fn a_started_chunk_is_completed() {
         let chunk = StreamItem::Chunk {
             payload: vec![7; 24 + 5000].into(),
             head: 24,
@@ -267,8 +265,8 @@ mod tests {
         }
     }
 
-    /// What is sent where the connection is closed after so many bytes of what `fill` has put into its queue.
-    fn after_a_close(written: usize, fill: impl FnOnce(&Queue)) -> Vec<u8> {
+    /// The bytes sent if the connection is closed after `written` bytes of what `fill` has queued.
+    fn after_a_close(written: usize, fill: impl FnOnce(&Arc<Queue>)) -> Vec<u8> {
         let lanes = StreamQueues::new(Scheduling::RoundRobin, 1 << 16);
         let queue = Arc::new(Queue::new(1 << 20, 100, lanes, Arc::default()));
         let pipe = Pipe::default();

@@ -1,9 +1,8 @@
-//! The reading half of a connection, as tungstenite sees it.
+//! The read half of a connection, as tungstenite sees it.
 //!
-//! tungstenite parses what comes in and nothing else: what it wants to write (pongs, close replies) is thrown
-//! away here, since the connection's own queue sends those. And the tap follows the frames that pass, by
-//! their headers alone, so that after tungstenite has given up on a frame that is too long the rest can
-//! still be read up to the peer's close.
+//! tungstenite only parses incoming frames. Its writes (pongs, close replies) are discarded here, because the connection's
+//! own queue sends those. [`CloseScanner`] follows the headers of the frames, so that after tungstenite has given up on a
+//! frame that is too long, the rest can still be read up to the peer's close frame.
 
 use std::{
     io,
@@ -14,23 +13,21 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// Bytes that are read at once from a peer that sends many, for who asks for few. tungstenite asks for no more than its
-/// buffer holds, which is small, since every connection has one; this is there only while there is something in it.
+/// Bytes that are read at once from a busy peer. tungstenite reads no more than its own buffer holds, which is small,
+/// because every connection has one. This buffer exists only while it is not empty.
 const READ_AHEAD: usize = 128 * 1024;
 
-/// See the [module](self).
 pub struct ReadHalf<R> {
     inner: R,
-    /// What was read already, and is still to be given: what came together with the HTTP head, or what a busy
-    /// peer has sent at once.
+    /// Bytes to return before the next read: those behind the HTTP head, or those read ahead.
     ready: Bytes,
-    /// Whether the last read filled its buffer: there may be much more.
+    /// Whether the last read filled its buffer, so that there may be much more.
     busy: bool,
     scanner: CloseScanner,
 }
 
 impl<R: AsyncRead + Unpin> ReadHalf<R> {
-    /// A tap on `inner`; `first` was read already.
+    /// The bytes `first` come before those of `inner`.
     pub fn new(inner: R, first: Vec<u8>) -> ReadHalf<R> {
         ReadHalf {
             inner,
@@ -40,7 +37,7 @@ impl<R: AsyncRead + Unpin> ReadHalf<R> {
         }
     }
 
-    /// Whether the peer's close frame has come.
+    /// Whether the peer's close frame was read.
     pub fn saw_close(&self) -> bool {
         self.scanner.saw_close
     }
@@ -60,9 +57,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for ReadHalf<R> {
             self.ready = buffered.freeze();
             ready!(polled)?;
         } else if self.ready.is_empty() {
-            let room = buffer.remaining();
+            let space = buffer.remaining();
             ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-            self.busy = room > 0 && buffer.remaining() == 0;
+            self.busy = space > 0 && buffer.remaining() == 0;
         }
         if !self.ready.is_empty() {
             let n = self.ready.len().min(buffer.remaining());
@@ -87,12 +84,12 @@ impl<R: Unpin> AsyncWrite for ReadHalf<R> {
     }
 }
 
-/// Follows frames by their headers (RFC 6455, section 5.2) until one with opcode 8 has passed.
+/// Follows the headers of frames (RFC 6455, section 5.2) until it finds a close frame.
 #[derive(Default)]
 struct CloseScanner {
     header: [u8; 14],
     have: usize,
-    /// Payload bytes that are still to pass.
+    /// Payload bytes to skip.
     payload: u64,
     saw_close: bool,
 }
@@ -114,7 +111,7 @@ impl CloseScanner {
                 let Some((header, payload)) = self.parse_header() else {
                     return;
                 };
-                // What was copied of the payload is not of the header.
+                // Payload bytes may have been copied to the header.
                 bytes = &bytes[header - before..];
                 self.payload = payload;
                 self.have = 0;
@@ -123,7 +120,7 @@ impl CloseScanner {
         }
     }
 
-    /// The lengths of the header and of its payload, once the header is whole.
+    /// The lengths of the header and of its payload, once the header is complete.
     fn parse_header(&self) -> Option<(usize, u64)> {
         if self.have < 2 {
             return None;

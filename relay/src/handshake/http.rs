@@ -1,39 +1,35 @@
-//! The little HTTP that a relay speaks: it reads one request's head, and answers it or upgrades.
-
-use std::io;
+//! The part of HTTP/1.1 that a relay needs: one request per connection, which is answered or upgraded.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// The longest head, in bytes.
+/// Maximum length of a head, in bytes.
 const MAX_HEAD: usize = 8 * 1024;
-/// The most header lines.
+/// Maximum number of header lines.
 const MAX_HEADERS: usize = 64;
-/// A request's head, and what has been read behind it.
+
+/// The head of a request, and the bytes read behind it.
 pub struct RequestHead {
-    /// The method, as sent.
     pub method: String,
-    /// The path, without its query.
     pub path: String,
-    /// The query; never logged, since version 1 puts the token there.
+    /// Never logged, because version 1 puts the token there.
     pub query: String,
     headers: Vec<(String, String)>,
-    /// Bytes behind the head: the first of the WebSocket.
+    /// The first bytes of the WebSocket.
     pub rest: Vec<u8>,
 }
 
-/// Why there is no head.
+/// The reason why a head cannot be read.
 pub enum HeadError {
-    /// The connection ended.
     Io,
     /// It is not HTTP/1.1, or has too many headers.
     Malformed,
-    /// It is over [`MAX_HEAD`].
+    /// It exceeds [`MAX_HEAD`].
     TooLong,
 }
 
 impl RequestHead {
-    /// Reads a head. The caller bounds the time.
+    /// Reads a head. Bound the time with a timeout.
     pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<RequestHead, HeadError> {
         let mut buffer = Vec::with_capacity(1024);
         loop {
@@ -43,15 +39,15 @@ impl RequestHead {
             if buffer.len() >= MAX_HEAD {
                 return Err(HeadError::TooLong);
             }
-            let room = (MAX_HEAD - buffer.len()) as u64;
-            match (&mut *stream).take(room).read_buf(&mut buffer).await {
+            let space = (MAX_HEAD - buffer.len()) as u64;
+            match (&mut *stream).take(space).read_buf(&mut buffer).await {
                 Ok(0) | Err(_) => return Err(HeadError::Io),
                 Ok(_) => {}
             }
         }
     }
 
-    /// Reads a head from bytes; `None` where more are needed.
+    /// Parses a head. Returns `None` if it is incomplete.
     pub fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
@@ -76,7 +72,7 @@ impl RequestHead {
         }))
     }
 
-    /// A header's first value, by its name in lower case.
+    /// The first value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -90,7 +86,7 @@ impl RequestHead {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Whether a proxy has passed this request on: one with such a header did not begin on this machine.
+    /// Whether a proxy has passed this request on. If so, it may come from another machine.
     pub fn is_forwarded(&self) -> bool {
         let from_a_proxy = |name: &str| {
             matches!(name, "forwarded" | "via" | "x-real-ip")
@@ -101,8 +97,8 @@ impl RequestHead {
         self.headers.iter().any(|(name, _)| from_a_proxy(name))
     }
 
-    /// The answer that accepts this request for a WebSocket (RFC 6455, section 4.2.2), or `None` where it
-    /// asks for none of version 13.
+    /// The response that accepts this request for a WebSocket (RFC 6455, section 4.2.2). `None` if it does not ask for one
+    /// of version 13. tungstenite's `create_response` would refuse valid requests whose headers are lists.
     pub fn upgrade_response(&self) -> Option<String> {
         let has = |name, word: &str| {
             let words = self
@@ -126,7 +122,7 @@ impl RequestHead {
     }
 }
 
-/// A whole answer, after which the connection ends.
+/// A complete response, after which the connection ends.
 pub fn response(status: &str, headers: &str, body: &str, with_body: bool) -> String {
     let body_sent = if with_body { body } else { "" };
     format!(
@@ -134,12 +130,6 @@ pub fn response(status: &str, headers: &str, body: &str, with_body: bool) -> Str
          Cache-Control: no-store\r\nConnection: close\r\n{headers}\r\n{body_sent}",
         body.len()
     )
-}
-
-impl From<io::Error> for HeadError {
-    fn from(_: io::Error) -> HeadError {
-        HeadError::Io
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
-//! The first moments of a connection: its HTTP request is answered, or becomes a WebSocket.
+//! The HTTP request at the start of a connection: it is answered, or accepted for a WebSocket.
 
 pub(crate) mod http;
 pub(crate) mod proxy;
-
-use http::{HeadError, RequestHead};
-pub use proxy::Network;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,24 +14,25 @@ use tokio::{
 };
 use tracing::{debug, info};
 
+use self::http::{HeadError, RequestHead};
 use crate::{metrics::Gauges, server::Shared, v1::Query};
 
-/// How long a peer may take for the answer to a plain request.
+/// Time for a peer to receive the response to a plain request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// What is read and thrown away of a peer that goes on sending, in bytes.
+/// Maximum bytes that are read and discarded from a peer that continues to send.
 const MAX_DISCARD: usize = 1024 * 1024;
 
 /// A request that was accepted for a WebSocket.
 pub struct Accepted {
-    /// What was read behind its head.
+    /// Bytes that were read behind the head.
     pub rest: Vec<u8>,
-    /// Whom the connection is for: the peer, or who a trusted proxy says.
+    /// The client's address: the peer's, or the one that a trusted proxy names.
     pub client: IpAddr,
-    /// Where it is of version 1: what it asks for.
+    /// Set for a version 1 client.
     pub v1: Option<Query>,
 }
 
-/// Reads a request and answers it. `None` where that was all.
+/// Reads a request and answers it. Returns `None` if the connection is over.
 pub async fn accept<S>(shared: &Shared, stream: &mut S, peer: SocketAddr) -> Option<Accepted>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -42,17 +40,17 @@ where
     let head = match timeout(shared.config.hello_timeout, RequestHead::read(stream)).await {
         Ok(Ok(head)) => head,
         Ok(Err(HeadError::TooLong)) => {
-            reply(shared, stream, "431 Request Header Fields Too Large", "", "").await;
+            respond(shared, stream, "431 Request Header Fields Too Large", "", "").await;
             return None;
         }
         Ok(Err(HeadError::Malformed)) => {
-            reply(shared, stream, "400 Bad Request", "", "").await;
+            respond(shared, stream, "400 Bad Request", "", "").await;
             return None;
         }
         Ok(Err(HeadError::Io)) | Err(_) => return None,
     };
-    let accepted = route(shared, stream, &head, peer).await?;
-    stream.write_all(accepted.as_bytes()).await.ok()?;
+    let upgrade = route(shared, stream, &head, peer).await?;
+    stream.write_all(upgrade.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
     let trusted = &shared.config.trusted_proxy;
     Some(Accepted {
@@ -62,34 +60,26 @@ where
     })
 }
 
-/// Answers plain requests; gives the answer that accepts a WebSocket.
+/// Answers a plain request. Returns the response that accepts a WebSocket.
 async fn route<S>(shared: &Shared, stream: &mut S, head: &RequestHead, peer: SocketAddr) -> Option<String>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     debug!(%peer, method = head.method, path = head.path, "request");
     let config = &shared.config;
-    let get = head.method == "GET";
-    let read = get || head.method == "HEAD";
-    let allowed = |origin: &&str| {
-        config
-            .allow_origin
-            .iter()
-            .any(|one| one.eq_ignore_ascii_case(origin))
+    let is_get = head.method == "GET";
+    let is_read = is_get || head.method == "HEAD";
+    let is_allowed = |origin: &&str| {
+        let mut allowed = config.allow_origin.iter();
+        allowed.any(|one| one.eq_ignore_ascii_case(origin))
     };
-    if !head.headers("origin").iter().all(allowed) {
+    if !head.headers("origin").iter().all(is_allowed) {
         info!(%peer, "refused an origin");
-        reply(
-            shared,
-            stream,
-            "403 Forbidden",
-            "",
-            "Web pages may not connect to this relay.\n",
-        )
-        .await;
-    } else if read && head.path == "/healthz" {
-        send_and_close(shared, stream, &http::response("200 OK", "", "ok", get)).await;
-    } else if read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
+        let body = "Web pages may not connect to this relay.\n";
+        respond(shared, stream, "403 Forbidden", "", body).await;
+    } else if is_read && head.path == "/healthz" {
+        send_and_close(shared, stream, &http::response("200 OK", "", "ok", is_get)).await;
+    } else if is_read && head.path == "/metrics" && (config.metrics_public || is_local(head, peer)) {
         let (rooms, members) = shared.hub.count();
         let connections = shared.conn_limits.count();
         let text = shared.metrics.render(&Gauges {
@@ -97,23 +87,17 @@ where
             members,
             rooms,
         });
-        send_and_close(shared, stream, &http::response("200 OK", "", &text, get)).await;
-    } else if get && head.path == "/ws" {
-        let accepted = head.upgrade_response();
-        if accepted.is_none() {
+        send_and_close(shared, stream, &http::response("200 OK", "", &text, is_get)).await;
+    } else if is_get && head.path == "/ws" {
+        let upgrade = head.upgrade_response();
+        if upgrade.is_none() {
             let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-            reply(
-                shared,
-                stream,
-                "426 Upgrade Required",
-                headers,
-                "Connect with a WebSocket.\n",
-            )
-            .await;
+            let body = "Connect with a WebSocket.\n";
+            respond(shared, stream, "426 Upgrade Required", headers, body).await;
         }
-        return accepted;
+        return upgrade;
     } else {
-        reply(shared, stream, "404 Not Found", "", "There is nothing here.\n").await;
+        respond(shared, stream, "404 Not Found", "", "Not found.\n").await;
     }
     None
 }
@@ -122,7 +106,7 @@ fn is_local(head: &RequestHead, peer: SocketAddr) -> bool {
     peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
 }
 
-async fn reply(
+async fn respond(
     shared: &Shared,
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     status: &str,
@@ -132,15 +116,15 @@ async fn reply(
     send_and_close(shared, stream, &http::response(status, headers, body, true)).await;
 }
 
-/// Sends the last bytes of a connection, and waits a little for the peer to close: with something of it
-/// unread, closing would take the answer away from it.
-async fn send_and_close(shared: &Shared, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), answer: &str) {
-    let last = async {
-        stream.write_all(answer.as_bytes()).await?;
+/// Sends the last bytes of a connection, and waits a little for the peer to close. If bytes of the peer were left
+/// unread, the system would drop the response.
+async fn send_and_close(shared: &Shared, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), response: &str) {
+    let send = async {
+        stream.write_all(response.as_bytes()).await?;
         stream.shutdown().await?;
         shared.drainer.discard(stream, MAX_DISCARD, |_| false).await;
         std::io::Result::Ok(())
     };
-    // Too slow or gone: there is nothing more to do for it.
-    let _ = timeout(RESPONSE_TIMEOUT, last).await;
+    // The peer is too slow or gone, and there is nothing more to do for it.
+    let _ = timeout(RESPONSE_TIMEOUT, send).await;
 }

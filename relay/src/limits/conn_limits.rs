@@ -1,4 +1,4 @@
-//! How many connections there are, in all and from one address, and who presents wrong tokens.
+//! Limits on connections, in total and per address, and on wrong tokens.
 
 use std::{
     collections::HashMap,
@@ -7,15 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Connections over a limit that are still heard, so that they can be told that it is `full`.
+/// Connections beyond a limit that are accepted to be refused with `full`.
 const REFUSAL_SLOTS: usize = 64;
-/// Wrong tokens that an address may present in [`ATTEMPT_WINDOW`] and be answered at once.
+/// Wrong tokens per address and [`ATTEMPT_WINDOW`] that are answered without a delay.
 const FREE_ATTEMPTS: u32 = 10;
+/// The time over which wrong tokens are counted.
 const ATTEMPT_WINDOW: Duration = Duration::from_secs(60);
-/// Addresses whose guesses are remembered; when there are more, the old ones are dropped.
+/// Addresses whose wrong tokens are remembered. Beyond that, old ones are dropped.
 const MAX_TRACKED: usize = 10_000;
 
-/// Counts connections. Shared by all of a relay's.
+/// Counts the connections of a relay.
 pub struct ConnectionLimits {
     max: usize,
     per_address: usize,
@@ -30,16 +31,16 @@ struct State {
     wrong_tokens: HashMap<IpAddr, (Instant, u32)>,
 }
 
-/// A connection's place; given back when dropped.
+/// Counts a connection until it is dropped.
 pub struct ConnectionPermit {
-    addresses: Arc<ConnectionLimits>,
-    /// Unknown yet where it comes through a proxy.
+    limits: Arc<ConnectionLimits>,
+    /// `None` for a connection through a proxy, until the proxy has named the client.
     address: Option<IpAddr>,
     over_limit: bool,
 }
 
 impl ConnectionLimits {
-    /// At most `max` connections, and `per_address` from each address; 0 is no limit.
+    /// Allows `max` connections, and `per_address` from each address; 0 is no limit.
     pub fn new(max: usize, per_address: usize) -> ConnectionLimits {
         ConnectionLimits {
             max,
@@ -48,8 +49,8 @@ impl ConnectionLimits {
         }
     }
 
-    /// A place for a connection from this address, where it is known yet. `None` where so many are over a limit
-    /// that this one cannot even be told.
+    /// Counts a connection from an address, if that is known. Returns `None` if so many are beyond a limit that this one
+    /// is closed without an answer.
     pub fn admit(self: &Arc<ConnectionLimits>, address: Option<IpAddr>) -> Option<ConnectionPermit> {
         let address = address.map(network_of);
         let mut state = self.lock();
@@ -66,7 +67,7 @@ impl ConnectionLimits {
             }
         }
         Some(ConnectionPermit {
-            addresses: Arc::clone(self),
+            limits: Arc::clone(self),
             address,
             over_limit,
         })
@@ -77,13 +78,12 @@ impl ConnectionLimits {
         is_reached(self.per_address, here.unwrap_or(0))
     }
 
-    /// Open connections.
     pub fn count(&self) -> usize {
         let state = self.lock();
         state.total + state.over_limit
     }
 
-    /// Counts a wrong token from an address. True where it has presented so many that it must wait.
+    /// Counts a wrong token from an address. Returns whether the answer must be delayed.
     pub fn record_wrong_token(&self, address: IpAddr, now: Instant) -> bool {
         let mut state = self.lock();
         if state.wrong_tokens.len() >= MAX_TRACKED {
@@ -108,7 +108,7 @@ impl ConnectionLimits {
 }
 
 impl ConnectionPermit {
-    /// A proxy has said whom the connection is for.
+    /// Sets the address of a client that a proxy has named.
     pub fn set_address(&mut self, address: IpAddr) {
         if self.address.is_some() {
             return;
@@ -118,8 +118,8 @@ impl ConnectionPermit {
         if self.over_limit {
             return;
         }
-        let mut state = self.addresses.lock();
-        if self.addresses.is_address_full(&state, self.address) {
+        let mut state = self.limits.lock();
+        if self.limits.is_address_full(&state, self.address) {
             self.over_limit = true;
             state.total -= 1;
             state.over_limit += 1;
@@ -128,7 +128,7 @@ impl ConnectionPermit {
         }
     }
 
-    /// Whether a limit was reached when it was given: its connection is to be told so, and to go.
+    /// Whether the connection is beyond a limit and must be refused.
     pub fn is_over_limit(&self) -> bool {
         self.over_limit
     }
@@ -136,7 +136,7 @@ impl ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut state = self.addresses.lock();
+        let mut state = self.limits.lock();
         if self.over_limit {
             state.over_limit -= 1;
             return;
@@ -153,12 +153,12 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// Whether a limit is reached; 0 is none.
+/// Whether a limit is reached; 0 is no limit.
 fn is_reached(limit: usize, count: usize) -> bool {
     limit > 0 && count >= limit
 }
 
-/// Whoever has an IPv6 address has the /64 around it.
+/// The network that limits count as one address: the /64 of an IPv6 address.
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
@@ -175,39 +175,39 @@ mod tests {
     }
 
     #[test]
-    fn places_come_back() {
-        let addresses = Arc::new(ConnectionLimits::new(3, 2));
-        let a = addresses.admit(Some(ip("2001:db8::1"))).expect("a place");
-        let b = addresses.admit(Some(ip("2001:db8::ffff:1"))).expect("a place");
+    fn permits_come_back() {
+        let limits = Arc::new(ConnectionLimits::new(3, 2));
+        let a = limits.admit(Some(ip("2001:db8::1"))).expect("a permit");
+        let b = limits.admit(Some(ip("2001:db8::ffff:1"))).expect("a permit");
         assert!(!a.is_over_limit() && !b.is_over_limit());
         assert!(
-            addresses
+            limits
                 .admit(Some(ip("2001:db8::2")))
                 .is_some_and(|p| p.is_over_limit()),
             "one /64"
         );
-        let c = addresses.admit(Some(ip("10.0.0.1"))).expect("a place");
+        let c = limits.admit(Some(ip("10.0.0.1"))).expect("a permit");
         assert!(
             !c.is_over_limit()
-                && addresses
+                && limits
                     .admit(Some(ip("10.0.0.2")))
                     .is_some_and(|p| p.is_over_limit())
         );
-        assert_eq!(addresses.count(), 3);
+        assert_eq!(limits.count(), 3);
         drop(a);
         assert!(
-            addresses
+            limits
                 .admit(Some(ip("2001:db8::2")))
                 .is_some_and(|p| !p.is_over_limit())
         );
         drop((b, c));
-        assert_eq!((addresses.count(), addresses.lock().by_address.len()), (0, 0));
+        assert_eq!((limits.count(), limits.lock().by_address.len()), (0, 0));
     }
 
     #[test]
-    fn behind_a_proxy_others_count() {
-        let addresses = Arc::new(ConnectionLimits::new(0, 1));
-        let mut permits: Vec<_> = (0..3).filter_map(|_| addresses.admit(None)).collect();
+    fn behind_a_proxy_the_client_counts() {
+        let limits = Arc::new(ConnectionLimits::new(0, 1));
+        let mut permits: Vec<_> = (0..3).filter_map(|_| limits.admit(None)).collect();
         for (permit, (address, over_limit)) in
             permits
                 .iter_mut()
@@ -217,29 +217,29 @@ mod tests {
             permit.set_address(ip("10.0.0.9"));
             assert_eq!(permit.is_over_limit(), over_limit);
         }
-        assert_eq!(addresses.count(), 3);
+        assert_eq!(limits.count(), 3);
         drop(permits);
-        assert_eq!((addresses.count(), addresses.lock().by_address.len()), (0, 0));
+        assert_eq!((limits.count(), limits.lock().by_address.len()), (0, 0));
     }
 
     #[test]
-    fn the_spare_places_are_few() {
-        let addresses = Arc::new(ConnectionLimits::new(0, 1));
+    fn refusal_slots_are_bounded() {
+        let limits = Arc::new(ConnectionLimits::new(0, 1));
         let all: Vec<_> = (0..100)
-            .map_while(|_| addresses.admit(Some(ip("::ffff:10.0.0.1"))))
+            .map_while(|_| limits.admit(Some(ip("::ffff:10.0.0.1"))))
             .collect();
         assert_eq!(all.len(), 1 + REFUSAL_SLOTS);
     }
 
     #[test]
-    fn guesses_slow_down() {
-        let addresses = ConnectionLimits::new(0, 0);
+    fn wrong_tokens_slow_down() {
+        let limits = ConnectionLimits::new(0, 0);
         let now = Instant::now();
-        assert!((0..10).all(|_| !addresses.record_wrong_token(ip("10.0.0.1"), now)));
+        assert!((0..10).all(|_| !limits.record_wrong_token(ip("10.0.0.1"), now)));
         assert!(
-            addresses.record_wrong_token(ip("::ffff:10.0.0.1"), now)
-                && !addresses.record_wrong_token(ip("10.0.0.2"), now)
+            limits.record_wrong_token(ip("::ffff:10.0.0.1"), now)
+                && !limits.record_wrong_token(ip("10.0.0.2"), now)
         );
-        assert!(!addresses.record_wrong_token(ip("10.0.0.1"), now + ATTEMPT_WINDOW));
+        assert!(!limits.record_wrong_token(ip("10.0.0.1"), now + ATTEMPT_WINDOW));
     }
 }

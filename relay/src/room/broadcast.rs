@@ -1,7 +1,7 @@
-//! What one member says to all in one go.
+//! Batches of messages from one member to everyone.
 //!
-//! Its messages are encoded one behind the other, and each connection gets them in one piece: what a delivery
-//! costs is shared by all that came together.
+//! The messages of a batch are encoded into one buffer that every connection queues as one piece, so they share the
+//! cost of a delivery.
 
 use std::collections::HashSet;
 
@@ -13,26 +13,27 @@ use super::{
 use crate::protocol::{Ack, Post};
 
 impl<O: Outbox> Room<O> {
-    /// Takes messages to all, as [`Room::message`] would take each of them in turn; gives how many connections
-    /// they were queued for, all together. None of them may address anybody.
+    /// Accepts messages without addressees, with the same effect as [`Room::message`] for each in turn. Returns the
+    /// number of connections that they were queued for, summed over all messages.
     pub fn broadcast(&mut self, seat_id: &SeatId, posts: &[Post], now: u64) -> usize {
         let (mut rest, mut count) = (posts, 0);
         while let [first, others @ ..] = rest {
-            let Some(sender) = self.seat_of(seat_id) else {
+            let Some(sender) = self.seats.index_of(seat_id) else {
                 break;
             };
+            let reader = self.seats[sender].reader();
             let mut ids = HashSet::with_capacity(rest.len());
-            // Version 1 is told each in its own words. Receipts are forgotten later than other messages: in one
-            // piece with them, they would hold on to their memory.
+            // Version 1 gets each message in a frame of its own. Receipts stay in memory longer than other messages,
+            // and in one buffer with them they would keep that memory alive.
             let batch = rest.iter().take_while(|post| {
                 self.v1.members == 0
                     && !is_receipt(post.body)
-                    && !self.has_sent(sender, &post.id)
+                    && self.memory.find(reader, &post.id).is_none()
                     && ids.insert(&*post.id)
             });
             let (batch, behind) = rest.split_at(batch.count());
             if batch.is_empty() {
-                // A broadcast has no fault that a message can have.
+                // `message` only fails for posts that are not broadcasts.
                 count += self.message(seat_id, first, now).unwrap_or(0);
                 rest = others;
             } else {
@@ -43,7 +44,7 @@ impl<O: Outbox> Room<O> {
         count
     }
 
-    /// Takes messages that are all new, and no receipts.
+    /// Accepts messages that are all new and not receipts.
     fn broadcast_new(&mut self, sender: usize, posts: &[Post], now: u64) -> usize {
         self.advance_clock(now);
         self.at = self.at.max(now);
@@ -62,11 +63,7 @@ impl<O: Outbox> Room<O> {
             at,
             body: post.body,
         }));
-        let others = self
-            .seats
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| *index != sender);
+        let others = self.seats.others(sender);
         let count = others.filter(|(_, seat)| seat.push_batch(&frames)).count();
         let acks = FrameBatch::of((first..).zip(posts).map(|(seq, post)| Ack {
             id: post.id.to_string(),
@@ -80,13 +77,13 @@ impl<O: Outbox> Room<O> {
         for ((seq, post), frame) in (first..).zip(posts).zip(frames.frames()) {
             self.remember(sender, seq, Vec::new(), post, frame, count);
         }
-        self.push_acks(sender, first, &acks);
+        self.seats[sender].push_acks(first, &acks, &self.rules);
         count * posts.len()
     }
 }
 
 impl<O: Outbox> Seat<O> {
-    /// Queues messages for this member; see [`Seat::push_frame`].
+    /// Queues messages for this member, unless its replay will reach them.
     fn push_batch(&self, batch: &FrameBatch) -> bool {
         let Some(link) = &self.link else { return false };
         link.replay.is_some() || link.outbox.push_batch(batch)

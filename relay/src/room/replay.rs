@@ -1,4 +1,5 @@
-//! Replay. It is not queued: a connection walks the room's memory as it drains, then goes live.
+//! Replay of missed messages. Nothing is queued for it: a connection reads the room's memory as fast as it drains, and
+//! then goes live.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,34 +12,33 @@ use super::{
 };
 use crate::protocol::{Code, ErrorFrame};
 
-/// Where a connection's replay is, and what of the memory belongs to it.
+/// A connection's position in the memory, and the messages that belong to its replay.
 pub(super) struct ReplayCursor {
     /// The last message that was looked at.
     pub(super) at: u64,
-    /// The room's newest message when the connection joined. Above it, all that is live for it follows.
-    pub(super) joined_at: u64,
-    /// What others sent above this is replayed; `None` without a resume.
-    pub(super) missed: Option<u64>,
-    /// From here on what it may see is replayed, its own included.
-    pub(super) history: u64,
-    /// Acks for what it has sent meanwhile, which keep their place in the order.
+    /// The room's newest message when the connection joined. Everything live for the connection is above it.
+    joined_at: u64,
+    /// Messages of others above this are replayed; `None` without a resume.
+    missed: Option<u64>,
+    /// Every visible message from here on is replayed, including the member's own.
+    history: u64,
+    /// Acks for messages that the member sent during the replay, to keep their place in the order.
     acks: VecDeque<(u64, Bytes)>,
     ack_bytes: usize,
 }
 
-/// What a step of a walk came to.
+/// The state of a replay after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayStep {
-    /// There is more in the memory.
     More,
-    /// The connection is live: from here on the room pushes to it.
+    /// The connection is live: from now on the room pushes to it.
     Live,
 }
 
 impl ReplayCursor {
-    /// A walk for a connection that joins when the room's newest message is `joined_at`. `missed` is the
-    /// place of its resume, `history` how many of the last messages it wants. `None` where nothing is
-    /// to be replayed.
+    /// Plans the replay of a connection that joins when the room's newest message is `joined_at`. `missed` is the
+    /// position of its resume, `history` the number of recent messages that it wants. Returns `None` if there is
+    /// nothing to replay.
     pub(super) fn plan(
         memory: &Memory,
         reader: Reader,
@@ -48,12 +48,8 @@ impl ReplayCursor {
         history: u64,
     ) -> Option<Box<ReplayCursor>> {
         let history = usize::try_from(history).unwrap_or(usize::MAX);
-        let history = memory
-            .newest_first()
-            .filter(|m| m.is_for(reader))
-            .take(history)
-            .last();
-        let history = history.map_or(u64::MAX, |m| m.seq);
+        let visible = memory.newest_first().filter(|m| m.is_for(reader));
+        let history = visible.take(history).last().map_or(u64::MAX, |m| m.seq);
         let waiting = pending.first().copied().unwrap_or(u64::MAX);
         let at = history
             .min(waiting)
@@ -73,16 +69,16 @@ impl ReplayCursor {
 
     /// Whether a message is part of this replay.
     fn includes(&self, message: &Stored, reader: Reader, pending: &BTreeSet<u64>) -> bool {
-        let missed = || message.is_for(reader) && !message.is_from(reader);
+        let is_missed = || message.is_for(reader) && !message.is_from(reader);
         if message.seq > self.joined_at {
-            return missed();
+            return is_missed();
         }
         pending.contains(&message.seq)
-            || self.missed.is_some_and(|seq| message.seq > seq) && missed()
+            || self.missed.is_some_and(|seq| message.seq > seq) && is_missed()
             || message.seq >= self.history && message.is_for(reader)
     }
 
-    /// Keeps an ack until the walk has come to its place. False where too many wait.
+    /// Holds an ack until the replay reaches its place. Returns false if too many are held.
     pub(super) fn hold_ack(&mut self, seq: u64, ack: Bytes, max_frames: usize, max_bytes: usize) -> bool {
         self.ack_bytes += ack.len();
         self.acks.push_back((seq, ack));
@@ -100,10 +96,10 @@ impl ReplayCursor {
 }
 
 impl<O: Outbox> Room<O> {
-    /// Takes the next frames of a connection's replay, about `budget` bytes of them, and says whether the
-    /// connection is live now. A connection whose seat was taken over gets nothing more.
+    /// Appends the next frames of a connection's replay to `out`, about `budget` bytes. A connection whose seat was
+    /// taken over gets nothing more.
     pub fn replay(&mut self, seat_id: &SeatId, budget: usize, out: &mut impl Extend<Bytes>) -> ReplayStep {
-        let Some(index) = self.seat_of(seat_id) else {
+        let Some(index) = self.seats.index_of(seat_id) else {
             return ReplayStep::Live;
         };
         let seat = &mut self.seats[index];
@@ -118,17 +114,17 @@ impl<O: Outbox> Room<O> {
         let Some(cursor) = &mut link.replay else {
             return ReplayStep::Live;
         };
-        let mut taken = 0;
+        let mut bytes = 0;
         for message in self.memory.after(cursor.at) {
-            if taken >= budget {
+            if bytes >= budget {
                 return ReplayStep::More;
             }
             cursor.at = message.seq;
             if cursor.includes(message, reader, pending) {
                 cursor.release_acks(message.seq - 1, out);
-                taken += message.frame.len();
+                bytes += message.frame.len();
                 if seat.v1.is_some() {
-                    out.extend(Room::<O>::v1_replay(&self.v1.ids, &message.frame, &seat.key));
+                    out.extend(self.v1.translate(&message.frame, &seat.key));
                 } else {
                     out.extend([message.frame.clone()]);
                 }
@@ -140,7 +136,7 @@ impl<O: Outbox> Room<O> {
         ReplayStep::Live
     }
 
-    /// Takes what is too much out of the memory.
+    /// Evicts messages until the memory is within its limits.
     pub(super) fn forget(&mut self) {
         while let Some(message) = self.memory.evict() {
             if !message.only {
@@ -151,32 +147,29 @@ impl<O: Outbox> Room<O> {
             }
             for addressee in &message.to {
                 self.pending.remove(addressee, message.seq);
-                let seat = self.names.get(&addressee.key).map(|seat| &mut self.seats[*seat]);
+                let seat = self.seats.named(&addressee.key);
+                let seat = seat.map(|seat| &mut self.seats[seat]);
                 match seat.filter(|seat| seat.recipient() == addressee.recipient()) {
                     Some(seat) => seat.forgotten = seat.forgotten.max(message.seq),
                     None => {
                         self.forgotten_private = self.forgotten_private.max(message.seq);
-                        self.pending.forget(&addressee.recipient());
+                        self.pending.remove_if_empty(&addressee.recipient());
                     }
                 }
             }
         }
     }
 
-    /// Closes the connections whose replay had not come to a message that leaves the memory.
+    /// Closes connections whose replay had not yet reached an evicted message.
     fn close_overrun(&self, message: &Stored) {
-        for seat in &self.seats {
+        for seat in self.seats.iter() {
             let Some(link) = &seat.link else { continue };
             let Some(cursor) = &link.replay else { continue };
             let pending = self.pending.seqs(&seat.recipient());
-            let reader = Reader {
-                key: &seat.key,
-                holder: seat.holder(),
-            };
-            if message.seq > cursor.at && cursor.includes(message, reader, pending) {
+            if message.seq > cursor.at && cursor.includes(message, seat.reader(), pending) {
                 link.outbox.close(ErrorFrame::new(
                     Code::SlowConsumer,
-                    "The room's memory moved past your replay; connect again, and read faster.",
+                    "The room's memory moved past your replay. Reconnect and read faster.",
                 ));
             }
         }

@@ -1,87 +1,100 @@
-//! Streams: files on their way from one member to another, held to credit, order and size.
+//! Streams: files in transit from one member to another, held to credit, order and size.
 //!
-//! The receiver's credit says up to which offset the sender may send. It is never more than a window above
-//! what the relay has begun to write to the receiver, so that a file of any size costs a window.
+//! The receiver's credit is the offset up to which the sender may send. It never exceeds what the relay has started to
+//! write to the receiver by more than a window, so a file of any size costs one window of memory.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    FrameClass, Outbox, Room, StreamItem, StreamProgress,
+    Outbox, Room, StreamItem, StreamProgress,
     seat::{NameKey, SeatId},
-    v1::Outgoing,
+    seats::Seats,
+    v1::OutgoingFile,
 };
 use crate::{
     protocol::{
         CHUNK_HEAD, ChunkHead, Code, ErrorFrame, MAX_STREAMS, StreamClose, StreamCredit, StreamOpen,
-        StreamReason, is_name, stream_id,
+        StreamReason, is_id, is_name, stream_id,
     },
     wire,
 };
 
-/// A credit that raises the limit by less counts for the rate.
+/// A credit that raises the limit by fewer bytes counts towards the rate limit.
 const SMALL_CREDIT: u64 = 16 * 1024;
-/// The longest id of a file, in bytes.
+/// Maximum length of a file's id, in bytes.
 const MAX_FILE_ID: usize = 256;
+/// Maximum length of a closing message, in characters. It is shown to a person.
+const MAX_CLOSE_MESSAGE: usize = 200;
 
-/// A file on its way.
 pub(super) struct Stream {
     pub(super) from: SeatId,
     pub(super) to: SeatId,
     pub(super) size: u64,
-    /// What has come from the sender, as an offset.
+    /// The offset up to which the sender has sent.
     pub(super) sent: u64,
-    /// Up to where the sender may send.
+    /// The offset up to which the sender may send.
     pub(super) credit: u64,
-    /// Whether the sender has said `done`: only what is queued is to be written yet.
+    /// Whether the sender has closed it with `done`. Only queued bytes remain to be written.
     pub(super) done: bool,
     pub(super) progress: Arc<StreamProgress>,
-    /// Where the receiver speaks version 1, what it knows the file by.
-    pub(super) v1: Option<Box<Outgoing>>,
+    /// Set if the receiver speaks version 1.
+    pub(super) v1: Option<Box<OutgoingFile>>,
 }
 
 /// The streams of a room, by id.
-pub(super) type Streams = HashMap<Uuid, Stream>;
+pub(super) struct Streams {
+    pub(super) by_id: HashMap<Uuid, Stream>,
+    /// Maximum credit above the receiver's progress, in bytes.
+    window: u64,
+}
 
-/// What is wrong with a frame of a stream.
+/// The result of a bad stream frame.
 #[derive(Debug)]
 pub enum StreamError {
-    /// Its sender is to be told so.
-    Tell(ErrorFrame),
-    /// Its sender has been told already: it broke the stream's rules.
+    /// An error for the sender of the frame.
+    Reply(ErrorFrame),
+    /// The frame broke the rules of its stream. Its sender has already been told.
     Violation,
 }
 
 impl From<ErrorFrame> for StreamError {
     fn from(error: ErrorFrame) -> StreamError {
-        StreamError::Tell(error)
+        StreamError::Reply(error)
     }
 }
 
-/// Who of a stream's two sides somebody is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Sender,
     Receiver,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename = "stream_open")]
-pub(super) struct OpenFrame<'a> {
-    pub(super) stream: &'a str,
-    pub(super) from: &'a str,
-    pub(super) size: u64,
-    pub(super) of: &'a str,
-    pub(super) offset: u64,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) pushed: bool,
-}
-
 impl Stream {
-    /// For whom it is open: for its sender until that has said `done`.
+    /// A stream that starts at `offset`, without credit.
+    pub(super) fn new(
+        from: &SeatId,
+        to: &SeatId,
+        size: u64,
+        offset: u64,
+        progress: &Arc<StreamProgress>,
+    ) -> Stream {
+        Stream {
+            from: from.clone(),
+            to: to.clone(),
+            size,
+            sent: offset,
+            credit: offset,
+            done: false,
+            progress: Arc::clone(progress),
+            v1: None,
+        }
+    }
+
+    /// The side of a connection for which the stream is open. For the sender it is, until `done`.
     fn side(&self, seat_id: &SeatId) -> Option<Side> {
         if self.from == *seat_id {
             (!self.done).then_some(Side::Sender)
@@ -89,103 +102,184 @@ impl Stream {
             (self.to == *seat_id).then_some(Side::Receiver)
         }
     }
+
+    /// Accepts a chunk and returns it as an item for the receiver's queue, or says which rule it breaks.
+    fn accept(
+        &mut self,
+        side: Side,
+        offset: u64,
+        length: u64,
+        frame: Bytes,
+    ) -> Result<StreamItem, &'static str> {
+        if side == Side::Receiver {
+            return Err("Only the sender of a stream sends chunks.");
+        }
+        if offset != self.sent {
+            return Err("Chunks must be contiguous; this is not the next one.");
+        }
+        if length > self.credit.saturating_sub(self.sent) {
+            return Err("Wait for credit before you send more.");
+        }
+        if length > self.size.saturating_sub(self.sent) {
+            return Err("The chunk exceeds the size of the file.");
+        }
+        self.sent += length;
+        // Version 1 gets the bytes of the file only.
+        let (payload, head) = match self.v1 {
+            Some(_) => (frame.slice(CHUNK_HEAD..), 0),
+            None => (frame, CHUNK_HEAD),
+        };
+        let end = self.sent;
+        Ok(StreamItem::Chunk { payload, head, end })
+    }
+}
+
+impl Streams {
+    pub(super) fn new(window: u64) -> Streams {
+        Streams {
+            by_id: HashMap::new(),
+            window,
+        }
+    }
+
+    /// Whether a connection receives as many streams as it may. Streams that are done but not read still cost memory,
+    /// although their senders cannot know of them, so as many again are allowed.
+    pub(super) fn is_receiver_full(&self, to: &SeatId) -> bool {
+        let (mut open, mut done) = (0, 0);
+        for stream in self.by_id.values().filter(|stream| stream.to == *to) {
+            *(if stream.done { &mut done } else { &mut open }) += 1;
+        }
+        open >= MAX_STREAMS || open + done >= 2 * MAX_STREAMS
+    }
+
+    fn is_sender_full(&self, from: &SeatId) -> bool {
+        let open = |stream: &&Stream| stream.from == *from && !stream.done;
+        self.by_id.values().filter(open).count() >= MAX_STREAMS
+    }
+
+    /// Removes streams that are done and written. Until then, late frames for them are not errors.
+    pub(super) fn remove_finished(&mut self) {
+        self.by_id
+            .retain(|_, stream| !(stream.done && stream.progress.is_finished()));
+    }
+
+    /// Checks the fields of `stream_open`. Returns the id and the receiver.
+    fn check_open<'a>(&self, open: &'a StreamOpen) -> Result<(Uuid, &'a str), ErrorFrame> {
+        let bad = |message| about(&open.stream, ErrorFrame::new(Code::BadFrame, message));
+        let id = stream_id(&open.stream)
+            .ok_or_else(|| bad("A stream id must be a UUID in lower case with hyphens."))?;
+        if self.by_id.contains_key(&id) {
+            return Err(bad("That stream id is in use; choose another."));
+        }
+        let to = open.to.as_deref().filter(|to| is_name(to));
+        let to = to.ok_or_else(|| bad("`to` must name the member that receives the stream."))?;
+        if open.offset > open.size {
+            return Err(bad("`offset` must not exceed `size`."));
+        }
+        if open.of.len() > MAX_FILE_ID {
+            return Err(bad("`of` is limited to 256 bytes."));
+        }
+        Ok((id, to))
+    }
+
+    /// The stream with this id, if it is open for this connection.
+    fn find(&mut self, seat_id: &SeatId, id: &str) -> Result<(Uuid, Side, &mut Stream), ErrorFrame> {
+        let found = stream_id(id).and_then(|uuid| {
+            let stream = self.by_id.get_mut(&uuid)?;
+            Some((uuid, stream.side(seat_id)?, stream))
+        });
+        found.ok_or_else(|| no_such_stream(id))
+    }
 }
 
 impl<O: Outbox> Room<O> {
-    /// Opens a stream. Fails with `bad_frame` where a field is wrong or the id is in use.
+    /// Opens a stream. Fails with `bad_frame` if a field is wrong or the id is in use; a violation if the sender
+    /// has too many streams.
     pub fn stream_open(&mut self, seat_id: &SeatId, open: &StreamOpen) -> Result<(), StreamError> {
-        let Some(sender) = self.seat_of(seat_id) else {
+        let Some(sender) = self.seats.index_of(seat_id) else {
             return Ok(());
         };
-        let bad = |message| for_stream(&open.stream, ErrorFrame::new(Code::BadFrame, message));
-        let id = stream_id(&open.stream)
-            .ok_or_else(|| bad("A stream's id is a UUID, lower case, with hyphens."))?;
-        self.forget_finished();
-        if self.streams.contains_key(&id) {
-            return Err(bad("That stream's id is in use; choose another.").into());
-        }
-        let to = open.to.as_deref().filter(|to| is_name(to));
-        let to = to.ok_or_else(|| bad("Say in `to` which member receives the stream."))?;
-        if open.offset > open.size {
-            return Err(bad("`offset` is at most `size`.").into());
-        }
-        if open.of.len() > MAX_FILE_ID {
-            return Err(bad("`of` is at most 256 bytes.").into());
-        }
-        let count = self
-            .streams
-            .values()
-            .filter(|stream| stream.from == *seat_id && !stream.done)
-            .count();
-        if count >= MAX_STREAMS {
+        self.streams.remove_finished();
+        let (id, to) = self.streams.check_open(open)?;
+        let is_sender_full = self.streams.is_sender_full(seat_id);
+        let opened = if is_sender_full {
             let error = ErrorFrame::new(
                 Code::StreamViolation,
-                "You send 16 streams already; end one first.",
+                "You already send 16 streams; end one first.",
             );
-            self.push_to_seat(seat_id, wire::text(&for_stream(&open.stream, error)));
-            self.push_to_seat(
-                seat_id,
-                close_frame(id, StreamReason::Failed, "The sender has too many streams."),
-            );
+            self.seats.send(seat_id, wire::text(&about(&open.stream, error)));
+            Err((StreamReason::Failed, "The sender has too many streams."))
+        } else {
+            self.start_stream(sender, seat_id, id, to, open)
+        };
+        match opened {
+            Ok(stream) => drop(self.streams.by_id.insert(id, stream)),
+            Err((reason, message)) => self.seats.send(seat_id, close_frame(id, reason, message)),
+        }
+        if is_sender_full {
             return Err(StreamError::Violation);
         }
-        let Some(receiver) = self.seat_at(to).filter(|index| *index != sender) else {
-            self.push_to_seat(
-                seat_id,
-                close_frame(id, StreamReason::PeerGone, "The receiver is not here."),
-            );
-            return Ok(());
-        };
-        let Some(link) = &self.seats[receiver].link else {
-            self.push_to_seat(
-                seat_id,
-                close_frame(id, StreamReason::PeerGone, "The receiver is away."),
-            );
-            return Ok(());
-        };
-        let to = SeatId {
-            key: self.seats[receiver].key.clone(),
-            connection: link.connection,
-        };
-        if self.has_too_many_streams(&to) {
-            let message = "The receiver has too many streams; try again when one has ended.";
-            self.push_to_seat(seat_id, close_frame(id, StreamReason::Failed, message));
-            return Ok(());
-        }
-        if self.seats[receiver].v1.is_some() {
-            match self.v1_open_stream(seat_id, &to, id, open) {
-                Ok(stream) => drop(self.streams.insert(id, stream)),
-                Err(message) => self.push_to_seat(seat_id, close_frame(id, StreamReason::Failed, message)),
-            }
-            return Ok(());
-        }
-        let frame = wire::text(&OpenFrame {
-            stream: &open.stream,
-            from: &self.seats[sender].member.name,
-            size: open.size,
-            of: &open.of,
-            offset: open.offset,
-            pushed: false,
-        });
-        self.push_to_seat(&to, frame);
-        let stream = Stream {
-            from: seat_id.clone(),
-            to,
-            size: open.size,
-            sent: open.offset,
-            credit: open.offset,
-            done: false,
-            progress: StreamProgress::new(id, open.offset, None),
-            v1: None,
-        };
-        self.streams.insert(id, stream);
         Ok(())
     }
 
-    /// Whether a credit is too small to be free of the rate limit: it raises the limit by under 16 KiB, and
-    /// not up to the file's end.
+    /// Announces a stream to its receiver, or says why it cannot be opened.
+    fn start_stream(
+        &mut self,
+        sender: usize,
+        from: &SeatId,
+        id: Uuid,
+        to: &str,
+        open: &StreamOpen,
+    ) -> Result<Stream, (StreamReason, &'static str)> {
+        let receiver = self.seats.named(&NameKey::new(to));
+        let receiver = receiver.filter(|index| *index != sender);
+        let receiver = receiver.ok_or((StreamReason::PeerGone, "The receiver is not here."))?;
+        let receiver = &self.seats[receiver];
+        let link = receiver.link.as_ref();
+        let to = SeatId {
+            key: receiver.key.clone(),
+            connection: link
+                .ok_or((StreamReason::PeerGone, "The receiver is away."))?
+                .connection,
+        };
+        if self.streams.is_receiver_full(&to) {
+            let message = "The receiver has too many streams; try again when one has ended.";
+            return Err((StreamReason::Failed, message));
+        }
+        if receiver.v1.is_some() {
+            let opened = self.v1().open_stream(from, &to, id, open);
+            return opened.map_err(|message| (StreamReason::Failed, message));
+        }
+        let frame = wire::text(&StreamOpen {
+            to: None,
+            from: Some(self.seats[sender].member.name.clone()),
+            ..open.clone()
+        });
+        self.seats.send(&to, frame);
+        let progress = StreamProgress::new(id, open.offset, None);
+        Ok(Stream::new(from, &to, open.size, open.offset, &progress))
+    }
+
+    /// The streams of the room, to handle frames about them.
+    pub fn streams(&mut self) -> StreamsHandle<'_, O> {
+        StreamsHandle {
+            streams: &mut self.streams,
+            seats: &self.seats,
+        }
+    }
+}
+
+/// The streams of a room together with the seats that they connect.
+pub struct StreamsHandle<'a, O> {
+    streams: &'a mut Streams,
+    seats: &'a Seats<O>,
+}
+
+impl<O: Outbox> StreamsHandle<'_, O> {
+    /// Whether a credit counts towards the rate limit: it raises the limit by less than 16 KiB, and not up to the end
+    /// of the file.
     pub fn is_small_credit(&self, seat_id: &SeatId, credit: &StreamCredit) -> bool {
-        let stream = stream_id(&credit.stream).and_then(|id| self.streams.get(&id));
+        let stream = stream_id(&credit.stream).and_then(|id| self.streams.by_id.get(&id));
         let Some(stream) = stream.filter(|stream| stream.to == *seat_id) else {
             return true;
         };
@@ -193,180 +287,130 @@ impl<O: Outbox> Room<O> {
         raised < SMALL_CREDIT && (raised == 0 || credit.bytes < stream.size || stream.credit >= stream.size)
     }
 
-    /// Lets a stream's sender go on. Fails where the stream is not open, or credit exceeds the window.
-    pub fn stream_credit(&mut self, seat_id: &SeatId, credit: &StreamCredit) -> Result<(), StreamError> {
-        let (id, side) = self.find_stream(seat_id, &credit.stream)?;
-        let window = self.rules.limits.window_bytes as u64;
-        // Found by `stream_of`.
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return Ok(());
-        };
+    /// Passes credit on to the sender of a stream. Fails with `no_such_stream`, or a violation if the credit
+    /// exceeds the window or comes from the sender.
+    pub fn credit(&mut self, seat_id: &SeatId, credit: &StreamCredit) -> Result<(), StreamError> {
+        let window = self.streams.window;
+        let (id, side, stream) = self.streams.find(seat_id, &credit.stream)?;
         if side == Side::Sender {
-            return Err(self.violation(id, seat_id, "Credit comes from a stream's receiver."));
+            return Err(self.violation(id, seat_id, "Only the receiver of a stream gives credit."));
         }
         if credit.bytes.saturating_sub(stream.progress.written_to()) > window {
-            let message = "Credit is more than `window_bytes` above what was sent to you.";
+            let message = "Credit exceeds what was sent to you by more than `window_bytes`.";
             return Err(self.violation(id, seat_id, message));
         }
-        if credit.bytes <= stream.credit || stream.done {
-            return Ok(());
+        if credit.bytes > stream.credit && !stream.done {
+            stream.credit = credit.bytes;
+            self.seats.send(&stream.from, wire::text(credit));
         }
-        stream.credit = credit.bytes;
-        let from = stream.from.clone();
-        self.push_to_seat(&from, wire::text(credit));
         Ok(())
     }
 
-    /// Takes a chunk, a whole binary frame. Fails where the stream is not open, or where the chunk is not the
-    /// next, exceeds the credit or the size.
-    pub fn stream_chunk(&mut self, seat_id: &SeatId, frame: Bytes) -> Result<(), StreamError> {
+    /// Queues a chunk, a whole binary frame, for its receiver. Fails with `bad_frame` or `no_such_stream`, or a
+    /// violation if the chunk breaks order, credit or size.
+    pub fn chunk(&mut self, seat_id: &SeatId, frame: Bytes) -> Result<(), StreamError> {
         let Some((head, data)) = ChunkHead::parse(&frame) else {
-            let message = "A binary frame is 16 bytes of stream id, 8 of offset, and 1 or more of the file.";
+            let message =
+                "A binary frame must be 16 bytes of stream id, 8 of offset, and at least 1 of the file.";
             return Err(ErrorFrame::new(Code::BadFrame, message).into());
         };
-        let (id, offset, length) = (head.stream, head.offset, data.len() as u64);
-        let stream = self.streams.get_mut(&id);
+        let (id, length) = (head.stream, data.len() as u64);
+        let stream = self.streams.by_id.get_mut(&id);
         let Some((stream, side)) = stream.and_then(|stream| {
             let side = stream.side(seat_id)?;
             Some((stream, side))
         }) else {
-            return Err(no_such_stream(id.to_string()).into());
+            return Err(no_such_stream(&id.to_string()).into());
         };
-        let message = if side == Side::Receiver {
-            "Chunks come from a stream's sender."
-        } else if offset != stream.sent {
-            "Chunks are contiguous; this is not the next."
-        } else if length > stream.credit.saturating_sub(stream.sent) {
-            "Wait for credit before you send more."
-        } else if length > stream.size.saturating_sub(stream.sent) {
-            "The chunk goes beyond the file's size."
-        } else {
-            stream.sent += length;
-            // Version 1 gets the file's bytes alone.
-            let (payload, head) = match stream.v1 {
-                Some(_) => (frame.slice(CHUNK_HEAD..), 0),
-                None => (frame, CHUNK_HEAD),
-            };
-            let end = stream.sent;
-            let piece = StreamItem::Chunk { payload, head, end };
-            if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
-                outbox.push_stream(&stream.progress, piece);
+        match stream.accept(side, head.offset, length, frame) {
+            Ok(item) => {
+                if let Some(outbox) = self.seats.outbox(&stream.to) {
+                    outbox.push_stream(&stream.progress, item);
+                }
+                Ok(())
             }
-            return Ok(());
-        };
-        Err(self.violation(id, seat_id, message))
+            Err(message) => Err(self.violation(id, seat_id, message)),
+        }
     }
 
-    /// Ends a stream. Fails where it is not open, or where it is not `done` yet.
-    pub fn stream_close(&mut self, seat_id: &SeatId, close: &StreamClose) -> Result<(), StreamError> {
-        let (id, side) = self.find_stream(seat_id, &close.stream)?;
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return Ok(());
-        };
+    /// Closes a stream. Fails with `no_such_stream`, or a violation if it is closed with `done` too early.
+    pub fn close(&mut self, seat_id: &SeatId, close: &StreamClose) -> Result<(), StreamError> {
+        let (id, side, stream) = self.streams.find(seat_id, &close.stream)?;
         let done = close.reason == StreamReason::Done;
         let complete = match side {
             Side::Sender => stream.sent == stream.size,
             Side::Receiver => stream.progress.written_to() == stream.size,
         };
         if done && !complete {
-            return Err(self.violation(id, seat_id, "A stream is `done` when all of the file was sent."));
+            let message = "`done` is only for a stream whose file was sent completely.";
+            return Err(self.violation(id, seat_id, message));
         }
-        // Cut here: it is shown to a person.
-        let message: String = close.message.chars().take(200).collect();
+        let message: String = close.message.chars().take(MAX_CLOSE_MESSAGE).collect();
         let frame = close_frame(id, close.reason, &message);
         match side {
             Side::Sender if done => {
                 stream.done = true;
                 let last = stream.v1.as_ref().map_or(frame, |v1| v1.end());
-                if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
+                if let Some(outbox) = self.seats.outbox(&stream.to) {
                     outbox.push_stream(&stream.progress, StreamItem::Last(last));
                 }
             }
             Side::Sender => {
                 let to = stream.to.clone();
-                self.remove_stream(id);
-                self.push_to_seat(&to, frame);
+                self.remove(id);
+                self.seats.send(&to, frame);
             }
             Side::Receiver => {
-                // Who has said `done` and hears the same knows it already.
-                let told = stream.done && done;
+                // A sender that has closed the stream with `done` need not hear the same.
+                let known = stream.done && done;
                 let from = stream.from.clone();
-                self.remove_stream(id);
-                if !told {
-                    self.push_to_seat(&from, frame);
+                self.remove(id);
+                if !known {
+                    self.seats.send(&from, frame);
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether a connection receives as many streams as it may. Those that their senders are done with, and that it
-    /// has not read yet, cost memory still, but no sender can know of them: as many again are let be.
-    pub(super) fn has_too_many_streams(&self, to: &SeatId) -> bool {
-        let (mut open, mut done) = (0, 0);
-        for stream in self.streams.values().filter(|stream| stream.to == *to) {
-            *(if stream.done { &mut done } else { &mut open }) += 1;
-        }
-        open >= MAX_STREAMS || open + done >= 2 * MAX_STREAMS
-    }
-
-    /// What is done and written is open no more; until now, frames for it were nobody's fault.
-    pub(super) fn forget_finished(&mut self) {
-        self.streams
-            .retain(|_, stream| !(stream.done && stream.progress.is_finished()));
-    }
-
-    /// A connection has ended: so have its streams.
-    pub(super) fn end_streams(&mut self, seat_id: &SeatId) {
+    /// Ends all streams of a connection that has ended.
+    pub(super) fn end_all(&mut self, seat_id: &SeatId) {
         let ends = |stream: &Stream| (stream.from == *seat_id && !stream.done) || stream.to == *seat_id;
-        let ended: Vec<Uuid> = self
-            .streams
-            .iter()
-            .filter(|(_, s)| ends(s))
-            .map(|(id, _)| *id)
-            .collect();
+        let streams = self.streams.by_id.iter();
+        let ended: Vec<Uuid> = streams.filter(|(_, s)| ends(s)).map(|(id, _)| *id).collect();
         for id in ended {
-            let Some(stream) = self.remove_stream(id) else {
-                continue;
-            };
+            let Some(stream) = self.remove(id) else { continue };
             let other = if stream.from == *seat_id {
                 &stream.to
             } else {
                 &stream.from
             };
-            self.push_to_seat(
-                other,
-                close_frame(
-                    id,
-                    StreamReason::PeerGone,
-                    "The other side's connection has ended.",
-                ),
-            );
+            let message = "The other side's connection has ended.";
+            self.seats
+                .send(other, close_frame(id, StreamReason::PeerGone, message));
         }
     }
 
-    /// Tells both sides that a rule was broken, and ends the stream.
+    /// Reports a broken rule to both sides and ends the stream.
     fn violation(&mut self, id: Uuid, offender: &SeatId, message: &str) -> StreamError {
-        let error = for_stream(&id.to_string(), ErrorFrame::new(Code::StreamViolation, message));
-        self.push_to_seat(offender, wire::text(&error));
-        self.fail_stream(id, message);
+        let error = about(&id.to_string(), ErrorFrame::new(Code::StreamViolation, message));
+        self.seats.send(offender, wire::text(&error));
+        self.fail(id, message);
         StreamError::Violation
     }
 
-    /// Ends a stream with `failed`, towards both sides.
-    pub(super) fn fail_stream(&mut self, id: Uuid, message: &str) {
-        let Some(stream) = self.remove_stream(id) else {
-            return;
-        };
+    /// Ends a stream with `failed` for both sides.
+    pub(super) fn fail(&mut self, id: Uuid, message: &str) {
+        let Some(stream) = self.remove(id) else { return };
         let close = close_frame(id, StreamReason::Failed, message);
-        self.push_to_seat(&stream.from, close.clone());
-        self.push_to_seat(&stream.to, close);
+        self.seats.send(&stream.from, close.clone());
+        self.seats.send(&stream.to, close);
     }
 
-    /// Takes a stream out, with what is queued of it.
-    pub(super) fn remove_stream(&mut self, id: Uuid) -> Option<Stream> {
-        let stream = self.streams.remove(&id)?;
-        if let Some(outbox) = outbox(&self.seats, &self.names, &stream.to) {
+    /// Removes a stream and everything that is queued of it.
+    fn remove(&mut self, id: Uuid) -> Option<Stream> {
+        let stream = self.streams.by_id.remove(&id)?;
+        if let Some(outbox) = self.seats.outbox(&stream.to) {
             match &stream.v1 {
                 Some(v1) => outbox.cut_stream(id, v1.incomplete()),
                 None => outbox.drop_stream(id),
@@ -374,41 +418,6 @@ impl<O: Outbox> Room<O> {
         }
         Some(stream)
     }
-
-    /// An open stream of this connection. One of which all is written is open no more, but a frame of the
-    /// receiver's may have been on its way: nobody's fault, and nothing to answer.
-    fn find_stream(&self, seat_id: &SeatId, id: &str) -> Result<(Uuid, Side), ErrorFrame> {
-        let found = stream_id(id).and_then(|uuid| {
-            let side = self.streams.get(&uuid)?.side(seat_id)?;
-            Some((uuid, side))
-        });
-        found.ok_or_else(|| no_such_stream(id.to_owned()))
-    }
-
-    /// Queues a frame for a connection, if it is there yet. A version 1 connection looks at its streams
-    /// instead of reading about them.
-    pub(super) fn push_to_seat(&self, to: &SeatId, frame: Bytes) {
-        if let Some(v1) = self.v1_seat(to) {
-            v1.progress_notify.notify_one();
-        } else if let Some(outbox) = outbox(&self.seats, &self.names, to) {
-            outbox.push(frame, FrameClass::Frame);
-        }
-    }
-
-    /// A name's place among the seats.
-    pub(super) fn seat_at(&self, name: &str) -> Option<usize> {
-        self.names.get(&NameKey::new(name)).copied()
-    }
-}
-
-/// A connection's outbox. Not a method, so that a stream can be borrowed beside it.
-pub(super) fn outbox<'a, O>(
-    seats: &'a [super::Seat<O>],
-    names: &HashMap<NameKey, usize>,
-    seat_id: &SeatId,
-) -> Option<&'a O> {
-    let link = seats[*names.get(&seat_id.key)?].link.as_ref()?;
-    (link.connection == seat_id.connection).then_some(&link.outbox)
 }
 
 pub(super) fn close_frame(id: Uuid, reason: StreamReason, message: &str) -> Bytes {
@@ -419,17 +428,17 @@ pub(super) fn close_frame(id: Uuid, reason: StreamReason, message: &str) -> Byte
     })
 }
 
-fn no_such_stream(stream: String) -> ErrorFrame {
-    for_stream(
-        &stream,
+fn no_such_stream(stream: &str) -> ErrorFrame {
+    about(
+        stream,
         ErrorFrame::new(Code::NoSuchStream, "That stream is not open; open a new one."),
     )
 }
 
-/// An error about a stream; what is no id at all is not repeated.
-fn for_stream(stream: &str, error: ErrorFrame) -> ErrorFrame {
+/// An error about a stream. Text that is not an id at all is not repeated.
+fn about(stream: &str, error: ErrorFrame) -> ErrorFrame {
     ErrorFrame {
-        stream: crate::protocol::is_id(stream).then(|| stream.to_owned()),
+        stream: is_id(stream).then(|| stream.to_owned()),
         ..error
     }
 }

@@ -1,31 +1,33 @@
-//! What a version 1 member's frames do, once it is in.
+//! Handles the frames of a version 1 member.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::info;
+use uuid::Uuid;
 
-use super::instant_in;
 use crate::{
     connection::queue::Queue,
-    hub::Membership,
-    limits::TokenBucket,
+    hub::{Membership, unix_ms},
+    limits::{TokenBucket, to_millis},
     metrics::add,
-    protocol::v1::{Code, Msg, Reply, Request},
-    room::{FileError, FrameClass, Outbox, ReadAllowance},
+    protocol::v1::{Attachment, Code, Msg, Reply, Request},
+    room::{
+        FrameClass, Outbox,
+        v1::{FileError, ReadAllowance},
+    },
     server::Shared,
     wire,
 };
 
-/// Frames with a wrong `from` or `to`; good ones between them make up for nothing.
+/// Frames with a wrong `from` or `to` that close the connection, whatever comes between them.
 const MAX_STRIKES: u32 = 10;
-/// The most names that a frame may be for: looking them up costs their square.
+/// Maximum names in `to`. Looking them up takes quadratic time.
 const MAX_TO: usize = 256;
-/// When to try again while another file is on its way, in milliseconds.
+/// Delay to announce while another file is in transit, in milliseconds.
 const RETRY_MS: u64 = 2000;
 
-/// See the [module](self).
 pub struct RequestHandler {
     membership: Membership,
     queue: Arc<Queue>,
@@ -33,23 +35,23 @@ pub struct RequestHandler {
     name: String,
     strikes: u32,
     bucket: Option<TokenBucket>,
-    /// It has sent more than the rate: it is not read until then.
+    /// The member exceeds the rate and is not read until then.
     throttled_until: Option<Instant>,
-    /// By when the file that it sends has to end.
+    /// The time by which the member's file must end.
     deadline: Option<Instant>,
-    /// What of a binary frame has not been passed on yet. Bounded: nothing is read while there is any.
+    /// The rest of a binary frame. Bounded, because nothing is read while there is any.
     pending: Bytes,
 }
 
 impl RequestHandler {
-    /// For a member that has just joined.
+    /// A handler for a member that has just joined.
     pub fn new(
         membership: Membership,
         queue: Arc<Queue>,
         shared: Arc<Shared>,
         name: String,
     ) -> RequestHandler {
-        let bucket = TokenBucket::new(shared.config.rate, shared.config.burst, std::time::Instant::now());
+        let bucket = shared.config.bucket();
         RequestHandler {
             membership,
             queue,
@@ -63,88 +65,100 @@ impl RequestHandler {
         }
     }
 
-    /// Until when the member is not to be read, since it has sent too fast.
+    /// The time until which the member is not read, because it exceeds the rate.
     pub fn throttled_until(&self) -> Option<Instant> {
         self.throttled_until.filter(|until| *until > Instant::now())
     }
 
-    /// By when its file has to end.
+    /// The time by which the member's file must end.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// The member was not read for so long, for its receivers' sake.
+    /// Extends the deadline by the time for which receivers made the member wait.
     pub fn extend_deadline(&mut self, time: Duration) {
         self.deadline = self.deadline.map(|deadline| deadline + time);
     }
 
-    /// Ends its file before its end.
     pub fn abort_file(&mut self, message: &str) {
         self.deadline = None;
         self.pending = Bytes::new();
-        self.membership.v1_file_abort(message);
+        self.membership
+            .with_room(|room, seat| room.v1().abort_file(seat, message));
     }
 
-    /// Takes a text frame.
     pub fn handle_text(&mut self, text: &str) {
         add(&self.shared.metrics.bytes_in, text.len());
-        // There is no frame that says "slower" in version 1: who is too fast is read more slowly.
-        let wait = self
-            .bucket
-            .as_mut()
-            .map(|bucket| bucket.charge(std::time::Instant::now()));
-        if let Some(retry_ms @ 1..) = wait {
-            add(&self.shared.metrics.limited, 1);
-            self.throttled_until = Some(instant_in(retry_ms));
-        }
+        self.check_rate();
         if text.len() > self.shared.config.message_bytes {
             return self.send_error(
                 Code::TooLarge,
-                "That message is over the limit; send less, or a file.",
+                "That message exceeds the limit. Send less, or send a file.",
             );
         }
         match Request::parse(text) {
-            Ok(Request::Ping) => self.send(&Reply::Pong {
-                ts: crate::hub::unix_ms(),
-            }),
+            Ok(Request::Ping) => self.send(&Reply::Pong { ts: unix_ms() }),
             Ok(Request::Msg(msg)) => {
                 if self.is_addressed(&msg) {
-                    let count = self.membership.v1_message(&msg);
+                    let count = self
+                        .membership
+                        .with_room(|room, seat| room.v1().message(seat, &msg, unix_ms()));
                     add(&self.shared.metrics.messages, 1);
                     add(&self.shared.metrics.deliveries, count);
                 }
             }
             Ok(Request::FileStart(msg, attachment)) => {
                 if self.is_addressed(&msg) {
-                    match self.membership.v1_file_start(&msg, &attachment) {
-                        Ok(count) => {
-                            add(&self.shared.metrics.messages, 1);
-                            add(&self.shared.metrics.deliveries, count);
-                            self.deadline = Some(Instant::now() + self.shared.config.v1.file_time);
-                        }
-                        Err(fault) => self.refuse_file(fault, &msg.msg_id),
-                    }
+                    self.start_file(&msg, &attachment);
                 }
             }
             Ok(Request::FileEnd { msg_id, from }) => {
                 if self.is_from(from.as_deref()) {
-                    match self.membership.v1_file_end(&msg_id) {
+                    match self
+                        .membership
+                        .with_room(|room, seat| room.v1().file_end(seat, &msg_id))
+                    {
                         Ok(()) => self.deadline = None,
-                        Err(fault) => self.refuse_file(fault, &msg_id),
+                        Err(error) => self.refuse_file(error, &msg_id),
                     }
                 }
             }
-            Err(Code::UnknownType) => {
-                self.send_error(Code::UnknownType, "This relay does not know that type of frame.")
-            }
+            Err(Code::UnknownType) => self.send_error(Code::UnknownType, "Unknown frame type."),
             Err(code) => self.send_error(
                 code,
-                "Send one JSON object with a `type`, and fields of their types.",
+                "Invalid frame. Send one JSON object with a `type` and valid fields.",
             ),
         }
     }
 
-    /// Takes a binary frame: bytes of the file that it sends. Without one, they are of a file that was refused.
+    /// Delays the next read if the member exceeds the rate. Version 1 has no frame that asks a client to slow down.
+    fn check_rate(&mut self) {
+        let Some(bucket) = &mut self.bucket else { return };
+        let delay = bucket.delay(std::time::Instant::now());
+        bucket.spend();
+        if !delay.is_zero() {
+            add(&self.shared.metrics.limited, 1);
+            // Rounded up, because a tokio timer that fires early would make the loop spin.
+            self.throttled_until = Some(Instant::now() + Duration::from_millis(to_millis(delay)));
+        }
+    }
+
+    fn start_file(&mut self, msg: &Msg, attachment: &Attachment) {
+        let now = (unix_ms(), std::time::Instant::now());
+        let started = self
+            .membership
+            .with_room(|room, seat| room.v1().file_start(seat, msg, attachment, Uuid::new_v4, now));
+        match started {
+            Ok(count) => {
+                add(&self.shared.metrics.messages, 1);
+                add(&self.shared.metrics.deliveries, count);
+                self.deadline = Some(Instant::now() + self.shared.config.v1.file_time);
+            }
+            Err(error) => self.refuse_file(error, &msg.msg_id),
+        }
+    }
+
+    /// Handles a binary frame: bytes of the member's file. Without one, they belong to a file that was refused.
     pub fn handle_chunk(&mut self, data: Bytes) {
         add(&self.shared.metrics.bytes_in, data.len());
         if self.deadline.is_some() {
@@ -152,16 +166,20 @@ impl RequestHandler {
         }
     }
 
-    /// Passes on what there is of a file, as far as its receivers have room. Where they have none, says when to
-    /// look again at the latest.
+    /// Passes on the rest of a binary frame, as far as the receivers have space. If they have none, returns the time
+    /// of the next attempt.
     pub fn forward_pending(&mut self) -> Option<Instant> {
+        let stall = self.shared.config.v1.stall;
         while !self.pending.is_empty() {
-            match self.membership.v1_file_allowance(self.shared.config.v1.stall) {
+            let (membership, now) = (&self.membership, std::time::Instant::now());
+            let allowance = membership.with_room(|room, seat| room.v1().file_allowance(seat, stall, now));
+            match allowance {
                 ReadAllowance::Bytes(bytes) => {
                     let part = self.pending.split_to(bytes.min(self.pending.len()));
-                    if let Err(fault) = self.membership.v1_file_chunk(&part) {
+                    let passed = membership.with_room(|room, seat| room.v1().file_chunk(seat, &part));
+                    if let Err(error) = passed {
                         (self.deadline, self.pending) = (None, Bytes::new());
-                        self.refuse_file(fault, "");
+                        self.refuse_file(error, "");
                     }
                 }
                 ReadAllowance::Wait(until) => return Some(until.into()),
@@ -179,7 +197,7 @@ impl RequestHandler {
         if !addressed {
             self.strike(
                 Code::MissingTo,
-                "Give the frame a `to`: a list of at most 256 names, empty for all.",
+                "`to` must be a list of at most 256 names, empty for everyone.",
             );
         }
         addressed
@@ -187,8 +205,10 @@ impl RequestHandler {
 
     fn is_from(&mut self, from: Option<&str>) -> bool {
         match from {
-            None => self.strike(Code::MissingFrom, "Give the frame a `from`: your name."),
-            Some(from) if from != self.name => self.strike(Code::FromMismatch, "`from` is your own name."),
+            None => self.strike(Code::MissingFrom, "`from` must be your name."),
+            Some(from) if from != self.name => {
+                self.strike(Code::FromMismatch, "`from` must be your own name.")
+            }
             Some(_) => return true,
         }
         false
@@ -204,19 +224,19 @@ impl RequestHandler {
             .close_with(Some(wire::text(&Reply::error(code, message))), 4013);
     }
 
-    fn refuse_file(&self, fault: FileError, msg_id: &str) {
-        let (code, message) = match fault {
-            FileError::Busy => (Code::TransferBusy, "Another file is on its way; try again soon."),
-            FileError::BadEnd => (Code::BadFileEnd, "That is not the file in progress."),
+    fn refuse_file(&self, error: FileError, msg_id: &str) {
+        let (code, message) = match error {
+            FileError::Busy => (Code::TransferBusy, "Another file is in transit. Try again soon."),
+            FileError::BadEnd => (Code::BadFileEnd, "That is not the file in transit."),
             FileError::TooLarge => {
-                return self.send_error(Code::TooLarge, "The file is over the relay's limit.");
+                return self.send_error(Code::TooLarge, "The file exceeds the relay's limit.");
             }
         };
         self.send(&Reply::Error {
             code,
             message,
             msg_id: Some(msg_id),
-            retry_after_ms: (fault == FileError::Busy).then_some(RETRY_MS),
+            retry_after_ms: (error == FileError::Busy).then_some(RETRY_MS),
         });
     }
 
@@ -226,6 +246,6 @@ impl RequestHandler {
 
     fn send(&self, reply: &Reply) {
         // Where the queue takes no more, the connection is closing already.
-        self.queue.push(wire::text(reply), FrameClass::Frame);
+        self.queue.push(wire::text(reply), FrameClass::Message);
     }
 }

@@ -29,10 +29,13 @@ fn hear(
         .into_iter()
         .map(|name| bench.enter(name, json!({"history": 1})).expect("a welcome"))
         .collect();
-    let notify = v1.then(Arc::default);
+    #[cfg(feature = "v1")]
+    let v1 = v1.then(v1_seat);
+    #[cfg(not(feature = "v1"))]
+    let v1 = None.filter(|_| v1);
     clients.push(
         bench
-            .enter_as("dan", json!({"history": 1}), notify)
+            .enter_as("dan", json!({"history": 1}), v1)
             .expect("a welcome"),
     );
     let mut got: Vec<_> = clients

@@ -5,6 +5,7 @@ mod owners;
 mod property;
 mod rules;
 mod streams;
+#[cfg(feature = "v1")]
 mod version1;
 
 use std::{
@@ -42,7 +43,7 @@ impl Outbox for Box_ {
     }
 
     fn push_batch(&self, batch: &FrameBatch) -> bool {
-        batch.frames().all(|frame| self.push(frame, FrameClass::Frame))
+        batch.frames().all(|frame| self.push(frame, FrameClass::Message))
     }
 
     fn close(&self, error: ErrorFrame) {
@@ -63,6 +64,11 @@ impl Outbox for Box_ {
             Some((_, lane)) => lane.push_back(piece),
             None => state.lanes.push((Arc::clone(progress), [piece].into())),
         }
+    }
+
+    #[cfg(feature = "v1")]
+    fn stream_bytes_taken(&self) -> u64 {
+        0
     }
 
     fn cut_stream(&self, lane: uuid::Uuid, _: Bytes) {
@@ -98,8 +104,11 @@ impl Bench {
     fn new(change: impl FnOnce(&mut Rules)) -> Bench {
         let mut rules = Rules {
             max_members: 0,
-            v1_max_users: 50,
-            v1_max_file: 1 << 20,
+            #[cfg(feature = "v1")]
+            v1: v1::Rules {
+                max_users: 50,
+                max_file: 1 << 20,
+            },
             memory_messages: 1000,
             memory_bytes: 1 << 20,
             queue_frames: 1000,
@@ -129,13 +138,8 @@ impl Bench {
         self.enter_as(name, fields, None)
     }
 
-    /// The same, as version 1 where there is something to tell of what moves.
-    fn enter_as(
-        &mut self,
-        name: &str,
-        fields: Value,
-        v1: Option<Arc<tokio::sync::Notify>>,
-    ) -> Result<Client, Code> {
+    /// The same, as version 1 with `v1`.
+    fn enter_as(&mut self, name: &str, fields: Value, v1: Option<Box<v1::V1Seat>>) -> Result<Client, Code> {
         let mut hello = json!({"type": "hello", "v": 2, "name": name, "token": "t"});
         for (key, value) in fields.as_object().expect("fields") {
             hello[key] = value.clone();
@@ -143,7 +147,6 @@ impl Bench {
         self.connections += 1;
         let entry = JoinRequest {
             greeting: Greeting::parse(&hello.to_string()).expect("a hello"),
-            version: if v1.is_some() { 1 } else { 2 },
             connection: self.connections,
             address: self.address,
             session: format!("session{}", self.connections),
@@ -213,6 +216,12 @@ impl Bench {
             .map(|frame| frame["id"].as_str().expect("an id").to_owned())
             .collect()
     }
+}
+
+/// What makes a client one of version 1.
+#[cfg(feature = "v1")]
+fn v1_seat() -> Box<v1::V1Seat> {
+    Box::new(v1::V1Seat::new(Arc::default()))
 }
 
 impl Client {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::room::presence::GracePeriod;
 
 const NAMES: [&str; 4] = ["ann", "Ben", "cat", "Dan"];
 
@@ -185,16 +186,14 @@ impl World {
         assert_eq!(replaying, self.bench.room.replaying);
         let room = &self.bench.room;
         for (recipient, pending) in room.pending.recipients() {
-            let seat = room.names.get(&recipient.name).map(|seat| &room.seats[*seat]);
+            let seat = room.seats.named(&recipient.name).map(|seat| &room.seats[seat]);
             assert!(
                 !pending.seqs.is_empty() || seat.is_some_and(|seat| seat.recipient() == *recipient),
                 "{} is remembered for nothing",
                 recipient.name.as_str()
             );
         }
-        for (key, seat) in &room.names {
-            assert!(room.seats[*seat].key == *key);
-        }
+        assert_eq!(room.seats.names(), room.members());
     }
 
     fn join(&mut self, who: usize, history: u64) {

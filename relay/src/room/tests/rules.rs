@@ -233,7 +233,7 @@ fn an_absence_ends_once() {
     assert_eq!(bench.room.members(), 1, "the new grace_period has its own time");
     bench.room.expire(&second);
     bench.room.expire(&second);
-    assert_eq!((bench.room.members(), bench.room.names.len()), (0, 0));
+    assert_eq!((bench.room.members(), bench.room.seats.names()), (0, 0));
 }
 
 /// A private message that is forgotten is a gap for its addressee alone.

@@ -4,13 +4,12 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
     protocol::{StreamCredit, v1},
-    room::streams::Stream,
+    room::{streams::Stream, v1::ReadAllowance},
 };
 
 /// The first two speak version 1, the others version 2.
@@ -97,18 +96,19 @@ impl World {
                 if let ReadAllowance::Bytes(most) =
                     bench
                         .room
-                        .v1_file_allowance(&client.seat_id, Duration::from_secs(3600), Instant::now())
+                        .v1()
+                        .file_allowance(&client.seat_id, Duration::from_secs(3600), Instant::now())
                 {
                     let data = Bytes::from(vec![7; (*length).min(most)]);
-                    let _ = bench.room.v1_file_chunk(&client.seat_id, &data);
+                    let _ = bench.room.v1().file_chunk(&client.seat_id, &data);
                 }
             }),
             Op::End(who) => self.with(*who, |bench, client| {
-                let _ = bench.room.v1_file_end(&client.seat_id, "file");
+                let _ = bench.room.v1().file_end(&client.seat_id, "file");
             }),
             Op::Credit(who) => self.with(*who, |bench, client| {
                 let mine = |stream: &&Stream| stream.to == client.seat_id;
-                let streams = bench.room.streams.values().filter(mine);
+                let streams = bench.room.streams.by_id.values().filter(mine);
                 let credits: Vec<_> = streams
                     .map(|s| (s.progress.stream, s.progress.written_to() + WINDOW))
                     .collect();
@@ -117,7 +117,8 @@ impl World {
                     let credit = StreamCredit { stream, bytes };
                     bench
                         .room
-                        .stream_credit(&client.seat_id, &credit)
+                        .streams()
+                        .credit(&client.seat_id, &credit)
                         .expect("within the window");
                 }
             }),
@@ -134,8 +135,8 @@ impl World {
 
     fn join(&mut self, who: usize) {
         self.cut(who);
-        let progress_notify = (who < 2).then(|| Arc::new(Notify::new()));
-        let client = self.bench.enter_as(NAMES[who], json!({}), progress_notify);
+        let v1 = (who < 2).then(v1_seat);
+        let client = self.bench.enter_as(NAMES[who], json!({}), v1);
         self.people[who] = Some(client.expect("the name is free"));
         self.due[who].clear();
         self.got[who].clear();
@@ -169,7 +170,7 @@ impl World {
             let Ok(v1::Request::Msg(msg)) = v1::Request::parse(&frame) else {
                 panic!("no msg")
             };
-            self.bench.room.v1_message(&client.seat_id, &msg, 1000);
+            self.bench.room.v1().message(&client.seat_id, &msg, 1000);
         } else {
             let only = !others.is_empty();
             let body = json!({"kind": "chat", "text": text});
@@ -202,7 +203,8 @@ impl World {
         let _ = self
             .bench
             .room
-            .v1_file_start(&client.seat_id, &msg, &attachment, Uuid::new_v4, now);
+            .v1()
+            .file_start(&client.seat_id, &msg, &attachment, Uuid::new_v4, now);
     }
 
     fn read(&mut self, who: usize) {
@@ -251,7 +253,7 @@ impl World {
     fn check(&self) {
         let size = self.bench.room.memory.size();
         assert!(size.iter().all(|(n, bytes)| *n <= MESSAGES && *bytes <= BYTES));
-        for stream in self.bench.room.streams.values() {
+        for stream in self.bench.room.streams.by_id.values() {
             let begun = stream.progress.written_to();
             assert!(stream.sent - begun <= WINDOW, "no more than a window is queued");
             assert!(stream.sent <= stream.size && begun <= stream.sent);

@@ -46,11 +46,37 @@ fn close(n: u128, reason: StreamReason) -> StreamClose {
     }
 }
 
-/// What a frame of a stream came to: the code of the error that its sender gets, if any.
+/// A stream frame. The first number is that of the stream.
+enum Act {
+    Open(StreamOpen),
+    Credit(u128, u64),
+    /// An offset and a length.
+    Chunk(u128, u64, usize),
+    Close(u128, StreamReason),
+}
+
+impl Bench {
+    /// Sends a frame, and returns the code of the error that its sender gets.
+    fn act(&mut self, by: &Client, act: &Act) -> Option<Code> {
+        let by = &by.seat_id;
+        told(match act {
+            Act::Open(open) => self.room.stream_open(by, open),
+            Act::Credit(n, bytes) => self.room.streams().credit(by, &credit(*n, *bytes)),
+            Act::Chunk(n, offset, length) => self.room.streams().chunk(by, chunk(*n, *offset, *length)),
+            Act::Close(n, reason) => self.room.streams().close(by, &close(*n, *reason)),
+        })
+    }
+
+    fn open(&mut self, by: &Client, n: u128, to: &str, size: u64, offset: u64) -> Option<Code> {
+        self.act(by, &Act::Open(open(n, to, size, offset)))
+    }
+}
+
+/// The code of the error that the sender of a frame gets.
 fn told(result: Result<(), StreamError>) -> Option<Code> {
     match result {
         Ok(()) => None,
-        Err(StreamError::Tell(error)) => Some(error.code),
+        Err(StreamError::Reply(error)) => Some(error.code),
         Err(StreamError::Violation) => Some(Code::StreamViolation),
     }
 }

@@ -62,7 +62,7 @@ type Got = HashMap<Uuid, u64>;
 
 fn check(bench: &Bench, clients: &[Client]) {
     let mut queued = 0;
-    for (id, stream) in &bench.room.streams {
+    for (id, stream) in &bench.room.streams.by_id {
         assert!(
             stream.credit <= stream.progress.written_to() + WINDOW,
             "credit within the window"
@@ -110,7 +110,7 @@ fn run(ops: &[Op]) {
                 let _ = bench
                     .room
                     .stream_open(&clients[by].seat_id, &open(n, NAMES[to], size, offset));
-                if let Some(stream) = bench.room.streams.get(&Uuid::from_u128(n))
+                if let Some(stream) = bench.room.streams.by_id.get(&Uuid::from_u128(n))
                     && stream.sent == offset
                     && stream.from == clients[by].seat_id
                     && stream.progress.written_to() == offset
@@ -119,18 +119,27 @@ fn run(ops: &[Op]) {
                 }
             }
             Op::Chunk { by, n, shift, length } => {
-                let sent = bench.room.streams.get(&Uuid::from_u128(n)).map_or(0, |s| s.sent);
+                let sent = bench
+                    .room
+                    .streams
+                    .by_id
+                    .get(&Uuid::from_u128(n))
+                    .map_or(0, |s| s.sent);
                 let frame = chunk(n, sent.saturating_add_signed(shift), length);
-                let _ = bench.room.stream_chunk(&clients[by].seat_id, frame);
+                let _ = bench.room.streams().chunk(&clients[by].seat_id, frame);
             }
             Op::Credit { by, n, above_begun } => {
                 let begun = bench
                     .room
                     .streams
+                    .by_id
                     .get(&Uuid::from_u128(n))
                     .map_or(0, |s| s.progress.written_to());
                 let bytes = begun.saturating_add_signed(above_begun);
-                let _ = bench.room.stream_credit(&clients[by].seat_id, &credit(n, bytes));
+                let _ = bench
+                    .room
+                    .streams()
+                    .credit(&clients[by].seat_id, &credit(n, bytes));
             }
             Op::Close { by, n, reason } => {
                 let reasons = [
@@ -141,7 +150,8 @@ fn run(ops: &[Op]) {
                 ];
                 let _ = bench
                     .room
-                    .stream_close(&clients[by].seat_id, &close(n, reasons[usize::from(reason)]));
+                    .streams()
+                    .close(&clients[by].seat_id, &close(n, reasons[usize::from(reason)]));
             }
             Op::Take { by, times } => {
                 for _ in 0..times {
