@@ -90,7 +90,7 @@ pub struct Relay {
     shared: Arc<Shared>,
 }
 
-/// Reads a relay's certificate and key again.
+/// Reloads a relay's certificate and key.
 #[derive(Clone)]
 pub struct Reloader(Option<Arc<Tls>>);
 

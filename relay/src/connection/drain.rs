@@ -70,10 +70,10 @@ mod tests {
 
     use super::*;
 
-    /// A peer that has sent so many pieces.
-    async fn sent(pieces: usize) -> (DuplexStream, DuplexStream) {
+    /// A peer that has sent this many chunks.
+    async fn sent(chunks: usize) -> (DuplexStream, DuplexStream) {
         let (mut peer, ours) = duplex(CHUNK_BYTES * 16);
-        peer.write_all(&vec![7; CHUNK_BYTES * pieces])
+        peer.write_all(&vec![7; CHUNK_BYTES * chunks])
             .await
             .expect("room for it");
         (peer, ours)

@@ -12,9 +12,11 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::{
+    stream_queue::StreamQueues,
+    wake_batch::{self, PollInline},
+};
 use crate::{
-    connection::stream_queue::StreamQueues,
-    connection::wake_batch::{self, PollInline},
     metrics::{Metrics, add},
     protocol::{Code, ErrorFrame},
     room::{FrameBatch, FrameClass, Outbox, StreamItem, StreamProgress},
@@ -25,9 +27,9 @@ use crate::{
 const BATCH_PARTS: usize = 64;
 /// Bytes of frames after which a batch takes no more.
 const BATCH_BYTES: usize = 128 * 1024;
-/// Bytes of streams after which a batch takes no more. Frames cannot overtake what is in a batch, but the buffers of the
-/// system hold many times as much.
-const BATCH_FILE_BYTES: usize = 128 * 1024;
+/// Bytes of streams after which a batch takes no more. Frames cannot overtake a batch, but the system's own buffers are
+/// many times larger.
+const BATCH_STREAM_BYTES: usize = 128 * 1024;
 /// Capacity that an empty queue keeps, in frames.
 const KEEP_FRAMES: usize = 64;
 
@@ -56,7 +58,7 @@ struct State {
     bytes: usize,
     count: usize,
     signals: usize,
-    /// The answer to the latest ping. RFC 6455 allows to skip the answers to earlier ones.
+    /// The answer to the latest ping. RFC 6455 permits skipping the answers to earlier ones.
     pong: Option<Bytes>,
     ping: bool,
     end: Option<End>,
@@ -207,7 +209,7 @@ impl Queue {
                 state.oldest = Some(Instant::now());
             }
             if with_streams && state.frames.is_empty() {
-                state.streams.fill_batch(BATCH_FILE_BYTES, batch);
+                state.streams.fill_batch(BATCH_STREAM_BYTES, batch);
             }
         }
         // Also while a batch is being written, to notice an end.
@@ -230,15 +232,15 @@ impl Queue {
             return false;
         }
         if class != FrameClass::Welcome {
-            let full = |state: &State| self.is_full(state, frames, bytes.len());
-            if full(&state) && state.signals > 0 {
+            let is_full = |state: &State| self.is_full(state, frames, bytes.len());
+            if is_full(&state) && state.signals > 0 {
                 add(&self.metrics.dropped, state.drop_signals());
             }
-            if full(&state) && class == FrameClass::Signal {
+            if is_full(&state) && class == FrameClass::Signal {
                 add(&self.metrics.dropped, 1);
                 return false;
             }
-            if full(&state) {
+            if is_full(&state) {
                 drop(state);
                 self.close_slow_consumer();
                 return false;
@@ -310,28 +312,28 @@ impl Outbox for Arc<Queue> {
         self.enqueue(frame, 1, class)
     }
 
-    fn push_batch(&self, run: &FrameBatch) -> bool {
-        self.enqueue(run.bytes().clone(), run.count(), FrameClass::Message)
+    fn push_batch(&self, batch: &FrameBatch) -> bool {
+        self.enqueue(batch.bytes().clone(), batch.count(), FrameClass::Message)
     }
 
     fn close(&self, error: ErrorFrame) {
         self.close_with_error(&error);
     }
 
-    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem) {
+    fn push_stream(&self, progress: &Arc<StreamProgress>, item: StreamItem) {
         let mut state = self.lock();
         if state.end.is_some() {
             progress.finish();
             return;
         }
-        if let StreamItem::Frame(frame) = &piece
+        if let StreamItem::Frame(frame) = &item
             && self.is_full(&state, 1, frame.len())
         {
             drop(state);
             progress.finish();
             return self.close_slow_consumer();
         }
-        state.streams.push(progress, piece);
+        state.streams.push(progress, item);
         self.wake(state);
     }
 

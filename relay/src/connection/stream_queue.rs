@@ -78,7 +78,7 @@ impl StreamQueues {
     }
 
     /// Queues an item of a stream.
-    pub fn push(&mut self, progress: &Arc<StreamProgress>, piece: StreamItem) {
+    pub fn push(&mut self, progress: &Arc<StreamProgress>, item: StreamItem) {
         let index = match self
             .queues
             .iter()
@@ -95,7 +95,7 @@ impl StreamQueues {
         };
         let max_merged = MAX_MERGED.min(self.chunk_bytes);
         let items = &mut self.queues[index].items;
-        let item = match piece {
+        let item = match item {
             StreamItem::Frame(frame) => Item::Frame(frame),
             StreamItem::Last(frame) => Item::Last(frame),
             StreamItem::Chunk { payload, head, end } if payload.len() - head >= SMALL_CHUNK => {
@@ -125,8 +125,11 @@ impl StreamQueues {
         items.push_back(item);
     }
 
-    pub fn remove(&mut self, queue: Uuid) {
-        if let Some(index) = self.queues.iter().position(|l| l.progress.stream == queue)
+    pub fn remove(&mut self, stream: Uuid) {
+        if let Some(index) = self
+            .queues
+            .iter()
+            .position(|queue| queue.progress.stream == stream)
             && let Some(queue) = self.queues.remove(index)
         {
             self.frame_bytes -= queue.items.iter().map(Item::frame_bytes).sum::<usize>();
@@ -135,8 +138,9 @@ impl StreamQueues {
     }
 
     /// Drops the chunks of a stream and ends it with `last`, behind its frames.
-    pub fn truncate(&mut self, queue: Uuid, last: Bytes) {
-        if let Some(queue) = self.queues.iter_mut().find(|l| l.progress.stream == queue) {
+    pub fn truncate(&mut self, stream: Uuid, last: Bytes) {
+        let mut queues = self.queues.iter_mut();
+        if let Some(queue) = queues.find(|queue| queue.progress.stream == stream) {
             queue.items.retain(|item| item.frame_bytes() > 0);
             self.frame_bytes += last.len();
             queue.items.push_back(Item::Last(last));

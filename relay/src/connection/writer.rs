@@ -11,9 +11,8 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
+use super::{queue::Queue, wake_batch::PollInline};
 use crate::{
-    connection::queue::Queue,
-    connection::wake_batch::PollInline,
     hub::Membership,
     metrics::{Metrics, add},
     room::ReplayStep,

@@ -54,9 +54,8 @@ pub fn main(name: &'static str, arguments: impl IntoIterator<Item = String>) -> 
 /// page faults were a fifth of the cost of a stream. Its thresholds follow the largest block that was freed so far. Other
 /// allocators are not affected.
 fn keep_freed_memory() {
-    /// Bytes.
-    const BLOCK: usize = 2 * 1024 * 1024;
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK)));
+    const BLOCK_BYTES: usize = 2 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
 }
 
 async fn serve(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {

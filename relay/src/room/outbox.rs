@@ -84,7 +84,7 @@ pub trait Outbox {
     fn close(&self, error: ErrorFrame);
 
     /// Queues an item of a stream. The first item creates the stream's queue.
-    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem);
+    fn push_stream(&self, progress: &Arc<StreamProgress>, item: StreamItem);
 
     /// Drops a stream's queue.
     fn drop_stream(&self, stream: Uuid);

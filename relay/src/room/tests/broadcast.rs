@@ -1,11 +1,11 @@
-//! Messages to all that come in one go are taken as they would be one by one.
+//! A batch of broadcasts has the same effect as the broadcasts one by one.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::Post;
 
-/// A message to all: its id, and whether it is a receipt.
+/// A broadcast: its id, and whether it is a receipt.
 type Said = (u8, bool);
 
 fn text((id, receipt): Said) -> String {
@@ -14,8 +14,8 @@ fn text((id, receipt): Said) -> String {
     format!(r#"{{"type":"message","id":"m{id}"{thread},"body":{{"kind":"{kind}","text":"{id}"}}}}"#)
 }
 
-/// A room in which `walking` of four have a replay before them when ann speaks; the last speaks version 1
-/// where `v1`. Gives what each got in the end, how often messages were queued, and the memory's size.
+/// A room in which `walking` of four members have not read their replay when ann sends. The last member speaks version 1 if
+/// `v1`. Returns the frames of each, the number of queued messages, and the size of the memory.
 fn hear(
     said: &[Said],
     walking: usize,

@@ -1,4 +1,4 @@
-//! Rooms without sockets: tables for the rules, and a property over any sequence of frames.
+//! Rooms without sockets: tables of rules, and properties of arbitrary sequences of frames.
 
 mod broadcast;
 mod owners;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::protocol::{Code, ErrorFrame, Greeting, Limits, Request};
 
-/// The sending side of a connection that nobody reads, until a test does.
+/// An outbox that is read by the test.
 #[derive(Clone, Default)]
 struct Box_(Rc<RefCell<State>>);
 
@@ -83,17 +83,17 @@ impl Outbox for Box_ {
     }
 }
 
-/// A room, and a number for the next connection.
+/// A room and its next connection.
 struct Bench {
     room: Room<Box_>,
     connections: u64,
-    /// Where the next connection comes from.
+    /// The address of the next connection.
     address: IpAddr,
-    /// Given to every room of the same relay.
+    /// Shared by all rooms of the relay.
     owners: Arc<Mutex<Owners>>,
 }
 
-/// A connection to it.
+/// A connection to the room.
 struct Client {
     seat_id: SeatId,
     outbox: Box_,
@@ -138,7 +138,7 @@ impl Bench {
         self.enter_as(name, fields, None)
     }
 
-    /// The same, as version 1 with `v1`.
+    /// Joins, as version 1 with `v1`.
     fn enter_as(&mut self, name: &str, fields: Value, v1: Option<Box<v1::V1Seat>>) -> Result<Client, Code> {
         let mut hello = json!({"type": "hello", "v": 2, "name": name, "token": "t"});
         for (key, value) in fields.as_object().expect("fields") {
@@ -190,7 +190,7 @@ impl Bench {
             .map_err(|error| error.code)
     }
 
-    /// What a connection's writer would take next: what is queued, then a step of the replay.
+    /// Reads what a writer would take next: the queue, then a step of the replay.
     fn read(&mut self, client: &mut Client, budget: usize) -> Vec<Value> {
         let mut frames: Vec<Bytes> = client.outbox.0.borrow_mut().frames.drain(..).collect();
         if client.walking {
@@ -199,7 +199,7 @@ impl Bench {
         frames.iter().map(|frame| json_of(frame)).collect()
     }
 
-    /// All that there is for a connection.
+    /// Reads everything for a connection.
     fn read_all(&mut self, client: &mut Client) -> Vec<Value> {
         let mut frames = self.read(client, usize::MAX);
         while client.walking {
@@ -208,7 +208,7 @@ impl Bench {
         frames
     }
 
-    /// The ids of the messages that there are for a connection.
+    /// Reads everything for a connection and returns the ids of the messages.
     fn ids(&mut self, client: &mut Client) -> Vec<String> {
         let frames = self.read_all(client);
         let messages = frames.iter().filter(|frame| frame["type"] == "message");
@@ -218,7 +218,7 @@ impl Bench {
     }
 }
 
-/// What makes a client one of version 1.
+/// Makes a client one of version 1.
 #[cfg(feature = "v1")]
 fn v1_seat() -> Box<v1::V1Seat> {
     Box::new(v1::V1Seat::new(Arc::default()))

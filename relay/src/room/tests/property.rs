@@ -1,7 +1,7 @@
-//! No sequence of frames, cuts and returns breaks the order, the bounds of the memory, or exactly once.
+//! No sequence of frames, disconnects and resumes breaks the order, the bounds of the memory, or exactly-once delivery.
 //!
-//! Four clients resume with what they received last, as the protocol asks of them; each reads as slowly as
-//! the sequence says, and loses what it had not read when it is cut.
+//! Four clients resume from what they received last, as the protocol demands. Each reads as slowly as the sequence says, and
+//! loses what it had not read when it is disconnected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +24,9 @@ enum Op {
     Bye {
         who: usize,
     },
-    /// The time of all held seats is over.
+    /// The grace period of all away members ends.
     Expire,
-    /// Takes what is queued and about so many bytes of replay.
+    /// Reads the queue and about this many bytes of replay.
     Read {
         who: usize,
         budget: usize,
@@ -65,29 +65,29 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a client keeps over its connections.
+/// The state that a client keeps across connections.
 #[derive(Default)]
 struct Person {
     link: Option<Client>,
-    /// The last frame of the order on this connection.
+    /// The position of the last frame on this connection.
     last: u64,
-    /// What it resumes with.
+    /// The resume for the next connection.
     session: String,
     seq: Option<u64>,
     /// The room's newest message when it joined.
     newest: u64,
-    /// The same, of the first time that it received something.
+    /// The same for its first connection that received something.
     since: Option<u64>,
-    /// Whether it was ever told that something is lost.
+    /// Whether it ever learned of a loss.
     gap: bool,
-    /// By sequence number: how often it was received, without what a history repeats.
+    /// How often each message was received, not counting histories.
     got: BTreeMap<u64, usize>,
-    /// Whether this connection asked for a history.
+    /// Whether this connection requested a history.
     history: bool,
 }
 
 impl Person {
-    /// It has all up to here.
+    /// It has received everything up to here.
     fn received(&mut self, seq: u64) {
         self.since.get_or_insert(self.newest);
         self.seq = Some(self.seq.unwrap_or(0).max(seq));
@@ -98,7 +98,7 @@ struct World {
     bench: Bench,
     people: [Person; 4],
     absence_count: Vec<GracePeriod>,
-    /// The truth: sender, addressees, only, by sequence number.
+    /// Sender, addressees and `only` by sequence number.
     sent: BTreeMap<u64, (usize, BTreeSet<usize>, bool)>,
     acked: BTreeMap<(usize, u8), u64>,
     messages: usize,
@@ -132,7 +132,7 @@ impl World {
                     return;
                 };
                 self.bench.room.leave(&client.seat_id);
-                // What is queued is sent before the close; the rest of a replay is not.
+                // Queued frames are sent before the close; the rest of a replay is not.
                 for frame in self.bench.read(&mut client, 0) {
                     self.receive(*who, &frame);
                 }
@@ -199,7 +199,7 @@ impl World {
     fn join(&mut self, who: usize, history: u64) {
         let person = &mut self.people[who];
         let mut fields = json!({"history": history});
-        // Two have an owner's secret, two do not.
+        // Two have an owner, two do not.
         let owner = who < 2;
         if owner {
             fields["owner"] = ["A", "B", "C", "D"][who].repeat(43).into();
@@ -207,7 +207,7 @@ impl World {
         if let Some(seq) = person.seq {
             fields["resume"] = json!({"session": person.session, "epoch": "epoch", "seq": seq});
         }
-        // Only one without an owner's secret may be refused: its last session may not have come to it.
+        // Only a client without an owner may be refused, because its last session may not have reached it.
         let Ok(client) = self.bench.enter(NAMES[who], fields) else {
             assert!(!owner);
             return;
@@ -311,7 +311,7 @@ impl World {
         }
     }
 
-    /// Everybody comes back and reads all; then everybody has all, once.
+    /// Everyone returns and reads everything. Then everyone has everything once.
     fn finish(mut self) {
         for who in 0..NAMES.len() {
             self.cut(who);
@@ -337,7 +337,7 @@ impl World {
             }
             for (seq, (from, to, only)) in &self.sent {
                 let addressed = to.contains(&who);
-                // What was said before one came is for the addressed alone; what was forgotten is told.
+                // Earlier messages are for their addressees only, and a loss is announced.
                 let due = *from != who
                     && if *seq > since {
                         !only || addressed

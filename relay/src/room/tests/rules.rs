@@ -1,4 +1,4 @@
-//! The rules one by one, where sockets would only be in the way.
+//! The rules of a room, one by one.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn resume(session: &str, epoch: &str, seq: u64) -> Value {
     json!({"resume": {"session": session, "epoch": epoch, "seq": seq}})
 }
 
-/// Who gets what, by `to` and `only`.
+/// The receivers of a message by `to` and `only`.
 #[test]
 fn addressing() {
     for (to, only, result, reached, absent, receivers) in [
@@ -74,7 +74,7 @@ fn receipts_have_memory_of_their_own() {
             .post_body(&alice, &format!("r{i}"), &["bob"], true, body)
             .expect("taken");
     }
-    // Neither a word in a text nor a kind further in makes a receipt.
+    // Neither the word in a text nor a nested kind makes a receipt.
     let body = json!({"kind": "chat", "text": "receipt", "x": {"kind": "receipt"}});
     bench
         .post_body(&alice, "m3", &["bob"], true, body)
@@ -109,7 +109,7 @@ fn memory_is_bounded_by_bytes() {
         !bench.room.has_pending() && bench.room.pending.recipients().count() == 0,
         "nothing is kept about what is forgotten"
     );
-    // Who had nothing to replay is live, and got all.
+    // A member without a replay is live and got everything.
     assert_eq!(bench.ids(&mut walker).len(), 51);
 }
 
@@ -172,7 +172,7 @@ fn acks_keep_their_place_in_a_replay() {
     assert_eq!(flood.closed(), Some(Code::SlowConsumer));
 }
 
-/// What a second connection to a seat or a name finds.
+/// The result of a second connection for a seat or a name.
 #[test]
 fn who_may_have_a_name() {
     let (a, b) = ("A".repeat(43), "B".repeat(43));
@@ -236,7 +236,7 @@ fn an_absence_ends_once() {
     assert_eq!((bench.room.members(), bench.room.seats.names()), (0, 0));
 }
 
-/// A private message that is forgotten is a gap for its addressee alone.
+/// A forgotten private message is a gap for its addressee only.
 #[test]
 fn gaps_are_told_to_whom_they_concern() {
     let mut bench = Bench::new(|rules| rules.memory_messages = 2);
@@ -257,7 +257,7 @@ fn gaps_are_told_to_whom_they_concern() {
     }
 }
 
-/// A word about more than was sent takes nothing away.
+/// Confirming more than was sent loses nothing.
 #[test]
 fn what_was_not_sent_is_not_had() {
     let mut bench = Bench::new(|_| {});
@@ -271,7 +271,7 @@ fn what_was_not_sent_is_not_had() {
         .enter("bob", resume("session2", "epoch", 9))
         .expect("a welcome");
     assert_eq!(bench.read(&mut bob, 1).last().expect("a frame")["id"], "b");
-    // Cut in the middle of the replay, and sure to have it all.
+    // Disconnect in the middle of the replay, and claim to have everything.
     bench.room.mark_away(&bob.seat_id);
     let mut bob = bench
         .enter("bob", resume("session2", "epoch", 3))

@@ -1,5 +1,5 @@
-//! Version 1 and version 2 members in one room: no sequence of frames breaks the order of a sender, who sees
-//! what, what an ack says, the bounds of the memory or the credit of a file.
+//! Version 1 and version 2 members in one room: no sequence of frames breaks the order per sender, the visibility of
+//! messages, the contents of acks, the bounds of the memory or the credit of a file.
 
 use std::time::{Duration, Instant};
 
@@ -23,13 +23,13 @@ enum Op {
     Join(usize),
     Cut(usize),
     Read(usize),
-    /// Says something to all, or to some.
+    /// Sends a message to everyone or to some members.
     Say(usize, Vec<usize>),
-    /// Begins a file for all of these.
+    /// Starts a file for these members.
     File(usize, Vec<usize>, u64),
     Chunk(usize, usize),
     End(usize),
-    /// A version 2 member lets the files to it go on, or writes what is in its lanes.
+    /// A version 2 member gives credit for the files to it.
     Credit(usize),
     Take(usize),
 }
@@ -53,13 +53,13 @@ fn op() -> impl Strategy<Value = Op> {
 struct World {
     bench: Bench,
     people: [Option<Client>; 4],
-    /// Messages so far; each says its number.
+    /// Number of messages. The text of each is its number.
     said: usize,
-    /// By number: sender, addressees, and who was here.
+    /// By number: sender, addressees, and present members.
     truth: Vec<(usize, Vec<usize>, Vec<usize>)>,
-    /// Who has read which, in order.
+    /// The messages that each member has read, in order.
     got: [Vec<usize>; 4],
-    /// Messages that are due to who is here.
+    /// The messages that each present member must get.
     due: [Vec<usize>; 4],
 }
 
@@ -92,7 +92,7 @@ impl World {
             Op::Say(who, to) => self.say(*who, to),
             Op::File(who, to, size) => self.file(*who, to, *size),
             Op::Chunk(who, length) => self.with(*who, |bench, client| {
-                // As its connection does: no more than the receivers take.
+                // Like its connection, send no more than the receivers can take.
                 if let ReadAllowance::Bytes(most) =
                     bench
                         .room
@@ -178,7 +178,7 @@ impl World {
                 .post_body(client, &format!("m{number}"), &names, only, body)
                 .expect("a message");
         }
-        // To oneself alone is to nobody in version 1, and to all in version 2.
+        // A message to oneself only is for nobody in version 1, and for everyone in version 2.
         let to_nobody = who < 2 && !to.is_empty() && others.is_empty();
         for other in here.iter().copied().filter(|other| *other != who && !to_nobody) {
             if others.is_empty() || others.contains(&other) {
@@ -211,7 +211,7 @@ impl World {
         let Some(client) = &mut self.people[who] else {
             return;
         };
-        // Its replay was overtaken by what the memory forgets: it would resume, and be told of a gap.
+        // The memory moved past its replay. It would resume and learn of a gap.
         if client.closed().is_some() {
             return self.cut(who);
         }
@@ -230,7 +230,7 @@ impl World {
         }
     }
 
-    /// What a version 1 ack says is what was so when it was sent.
+    /// Checks that a version 1 ack was true when it was sent.
     fn acked(&self, who: usize, frame: &Value) {
         let Some(number) = frame["msgId"].as_str().and_then(|id| id.parse::<usize>().ok()) else {
             return;

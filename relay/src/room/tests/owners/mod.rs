@@ -1,4 +1,4 @@
-//! A name is its owner's: who may take it, who reads what was addressed to it, and how many are remembered.
+//! Ownership of names: who may take a name, who reads messages to it, and how many names are remembered.
 
 mod property;
 
@@ -8,7 +8,7 @@ use crate::room::owners::{KEPT, PROTECTED};
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// The secret of an owner, as a hello has it.
+/// The secret of an owner, as in a hello.
 fn secret(owner: char) -> String {
     owner.to_string().repeat(43)
 }
@@ -17,7 +17,7 @@ fn owned(owner: char) -> Value {
     json!({"owner": secret(owner)})
 }
 
-/// The key that members are shown of an owner.
+/// The public key of an owner.
 fn key(owner: char) -> String {
     let hello = json!({"type": "hello", "v": 2, "name": "x", "token": "t", "owner": secret(owner)});
     let greeting = Greeting::parse(&hello.to_string()).expect("a hello");
@@ -30,7 +30,7 @@ fn version_1(bench: &mut Bench, name: &str) -> Result<Client, Code> {
 }
 
 impl Bench {
-    /// Another room of the same relay, or the same one after it was empty for long.
+    /// Replaces the room by another one of the same relay, or by the same one after it was removed.
     fn another_room(&mut self, name: &str) {
         let rules = Arc::clone(&self.room.rules);
         self.room = Room::new(name, "another".into(), rules, Arc::clone(&self.owners));
@@ -49,7 +49,7 @@ impl Bench {
     }
 }
 
-/// Issue 14, 14: after `bye` with nothing waiting, another owner, or none, got the name at once.
+/// A name stays bound after `bye` and after the grace period, in every case of its room.
 #[test]
 fn a_name_stays_its_owners_after_it_left() {
     for (leave, again) in [("bye", "lobby"), ("expire", "lobby"), ("bye", "LOBBY")] {
@@ -89,7 +89,7 @@ fn a_name_is_free_again_after_seven_days() {
     assert!(bench.enter("alice", owned('B')).is_ok());
 }
 
-/// Issue 14, 14: private messages went to whoever took the name. Whatever frees the name, they do not.
+/// Private messages never go to another holder of the name, however it became free.
 #[test]
 fn what_waits_for_an_owner_reaches_nobody_else() {
     let mut bench = Bench::new(|_| {});
@@ -100,7 +100,7 @@ fn what_waits_for_an_owner_reaches_nobody_else() {
     bench.post(&alice, "waits", &["bob"], true).expect("taken");
     bench.post(&alice, "public", &["bob"], false).expect("taken");
     bench.room.advance_clock(KEPT + DAY);
-    // Whoever has the name now sees neither, by no way, and settles nothing.
+    // The present holder sees neither in any way, and confirms nothing.
     for fields in [owned('C'), json!({}), json!({"history": 99})] {
         let mut other = bench.enter("bob", fields.clone()).expect("a welcome");
         let seen = bench.ids(&mut other);
@@ -129,7 +129,7 @@ fn what_waits_for_an_owner_reaches_nobody_else() {
     assert_eq!(bench.ids(&mut bob), ["had", "waits", "public"]);
 }
 
-/// Words from and to a name that nobody owns are not shown to a later holder of it.
+/// Messages from and to a name without an owner are not shown to a later holder.
 #[test]
 fn a_history_is_for_who_was_there() {
     let mut bench = Bench::new(|_| {});
@@ -143,14 +143,14 @@ fn a_history_is_for_who_was_there() {
     bench.post(&alice, "waits", &["bob"], true).expect("taken");
     let fields = json!({"owner": secret('B'), "history": 99});
     let mut bob = bench.enter("bob", fields.clone()).expect("a welcome");
-    // What waits is for the first who takes the name, and then for nobody else.
+    // Pending messages are for the first who takes the name, and then for nobody else.
     assert_eq!(bench.ids(&mut bob), ["waits"]);
     bench.room.leave(&bob.seat_id);
     let mut again = bench.enter("bob", fields).expect("a welcome");
     assert_eq!(bench.ids(&mut again), ["waits"]);
     bench.room.leave(&again.seat_id);
     bench.room.leave(&alice.seat_id);
-    // Without a key, the name is all there is; with one, it is somebody else.
+    // Without a key, the name identifies the member. With one, it is another member.
     let mut alice = bench.enter("alice", json!({"history": 99})).expect("a welcome");
     assert_eq!(bench.ids(&mut alice), ["to-bob", "waits"]);
     bench.room.leave(&alice.seat_id);
@@ -160,7 +160,7 @@ fn a_history_is_for_who_was_there() {
     bench.room.leave(&other.seat_id);
 }
 
-/// The same for the words of a version 1 member.
+/// The same for messages of a version 1 member.
 #[cfg(feature = "v1")]
 #[test]
 fn a_history_of_version_1_is_for_who_was_there() {
@@ -190,7 +190,7 @@ fn a_history_of_version_1_is_for_who_was_there() {
     bench.room.leave(&alice.seat_id);
 }
 
-/// Who waits without a key and comes back without one still gets what waits.
+/// A member that leaves and returns without a key still gets its pending messages.
 #[test]
 fn without_an_owner_what_waits_follows_the_name() {
     let mut bench = Bench::new(|_| {});
@@ -204,7 +204,7 @@ fn without_an_owner_what_waits_follows_the_name() {
     assert_eq!(bench.ids(&mut bob), ["a", "b"]);
 }
 
-/// Issue 14, 16: one waiting message kept a name locked after its second owner had left.
+/// A pending message does not reserve a name after its owner's binding has ended.
 #[test]
 fn what_waits_locks_no_name() {
     let mut bench = Bench::new(|_| {});
@@ -238,7 +238,7 @@ fn messages_carry_their_senders_key() {
     let message = overheard(&mut bench, &carol, "c", &[]);
     assert!(message.as_object().expect("an object").contains_key("from_key"));
     assert_eq!(message["from_key"], Value::Null);
-    // Many at once go another way.
+    // Batches take another code path.
     let text = r#"{"type":"message","id":"r","body":{},"from_key":"0000000000000000"}"#;
     let Ok(Request::Message(post)) = Request::parse(text) else {
         panic!("no message")
@@ -259,7 +259,7 @@ fn a_welcome_says_what_there_is() {
     }
 }
 
-/// `to_keys`: an `only` message is for that key alone; for others it decides who was reached.
+/// `to_keys`: an `only` message is for that key only. For other messages, it decides `reached`.
 #[test]
 fn messages_for_a_key() {
     let (right, wrong) = (key('B'), key('C'));
@@ -285,7 +285,7 @@ fn messages_for_a_key() {
         (&ack["duplicate"], &ack["absent"]),
         (&json!(true), &json!(["bob"]))
     );
-    // It waits, over all comings and goings of another, and is in no history of theirs.
+    // It waits while others join and leave, and is in none of their histories.
     bench.room.leave(&bob.seat_id);
     let mut bob = bench
         .enter("bob", json!({"owner": secret('C'), "history": 99}))
@@ -299,7 +299,7 @@ fn messages_for_a_key() {
     assert_eq!(ack["reached"], json!(["bob"]));
 }
 
-/// A name that nobody had yet: the sender may know its key from elsewhere.
+/// The name is new, but the sender may know its key from elsewhere.
 #[test]
 fn a_key_is_waited_for_where_the_name_is_free() {
     let mut bench = Bench::new(|_| {});
@@ -315,7 +315,7 @@ fn a_key_is_waited_for_where_the_name_is_free() {
     assert_eq!(bench.ids(&mut bob), ["a"]);
 }
 
-/// An id is its sender's: one who takes a name cannot use up the ids of who had it.
+/// Ids belong to a sender: a new holder of a name cannot use up the ids of the previous one.
 #[test]
 fn another_owners_ids_are_no_duplicates() {
     let mut bench = Bench::new(|_| {});
@@ -335,7 +335,7 @@ fn another_owners_ids_are_no_duplicates() {
     bench.room.memory.size();
 }
 
-/// A flood of names evicts itself: not a name that was here for long, nor one that spoke.
+/// A flood of names evicts itself, and neither names that were present for long nor names that sent messages.
 #[test]
 fn a_flood_of_names_evicts_itself() {
     let mut bench = Bench::new(|_| {});

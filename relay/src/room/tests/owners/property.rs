@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::room::seat::NameKey;
 
-/// The table, said again without any care for speed.
+/// A model of the table that is not fast.
 #[derive(Default)]
 struct Model {
     now: u64,
@@ -34,7 +34,7 @@ impl Model {
 
     fn is_protected(&self, one: &Bound, window: u64) -> bool {
         let open = one.since.map(|since| (since, self.now));
-        // What one is here for now counts from its beginning.
+        // A present name counts from the start of its presence.
         let closed = one
             .here
             .iter()

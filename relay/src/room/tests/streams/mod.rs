@@ -1,4 +1,4 @@
-//! Streams without sockets: what their tests stand on.
+//! Streams without sockets.
 
 mod property;
 mod rules;
@@ -90,7 +90,7 @@ fn bench() -> (Bench, [Client; 3]) {
     (bench, clients)
 }
 
-/// What waits for a connection: types, and reasons or codes.
+/// The queued frames of a connection: types, and reasons or codes.
 fn waiting(bench: &mut Bench, client: &mut Client) -> Vec<String> {
     let frames = bench.read_all(client);
     let word = |frame: &Value| {
@@ -102,7 +102,7 @@ fn waiting(bench: &mut Bench, client: &mut Client) -> Vec<String> {
 }
 
 impl Client {
-    /// Takes the next piece of any lane, as a writer would.
+    /// Takes the next item of any stream, as a writer would.
     pub(super) fn take(&self) -> Option<StreamItem> {
         let mut state = self.outbox.0.borrow_mut();
         let lane = state.lanes.iter().position(|(_, lane)| !lane.is_empty())?;

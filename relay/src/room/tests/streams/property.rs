@@ -1,4 +1,4 @@
-//! No sequence of frames of three who may break every rule breaks credit, order or the bounds of a stream.
+//! No sequence of frames from three members that may break every rule breaks credit, order or the bounds of a stream.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A step of somebody who may break every rule.
+/// A step of a member that may break every rule.
 #[derive(Debug, Clone)]
 enum Op {
     Open {
@@ -16,7 +16,7 @@ enum Op {
         size: u64,
         offset: u64,
     },
-    /// Relative to what would be right.
+    /// Relative to the correct value.
     Chunk {
         by: usize,
         n: u128,
@@ -57,7 +57,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a receiver has: where each of its streams is.
+/// The position of each stream of a receiver.
 type Got = HashMap<Uuid, u64>;
 
 fn check(bench: &Bench, clients: &[Client]) {
