@@ -49,9 +49,9 @@ pub struct Config {
     pub queue_bytes: usize,
     /// Maximum frames in a connection's outgoing queue. The connection is closed if there are more.
     pub queue_frames: usize,
-    /// Messages that a room remembers. Receipts have the same number for themselves.
+    /// Messages that a room remembers. The same limit applies to receipts separately.
     pub memory_messages: usize,
-    /// Bytes of messages that a room remembers. Receipts have the same number for themselves.
+    /// Bytes of messages that a room remembers. The same limit applies to receipts separately.
     pub memory_bytes: usize,
     /// Maximum members of a room.
     pub max_members: usize,

@@ -90,7 +90,7 @@ pub struct Flags {
     #[arg(long, env = "NEXSCOPE_QUEUE_FRAMES", value_name = "N", default_value = "4096", value_parser = nonzero_count)]
     queue_frames: usize,
 
-    /// Messages that a room remembers. Receipts have the same number for themselves
+    /// Messages that a room remembers. The same limit applies to receipts separately
     #[arg(
         long,
         env = "NEXSCOPE_MEMORY_MESSAGES",
@@ -99,7 +99,7 @@ pub struct Flags {
     )]
     memory_messages: usize,
 
-    /// Bytes of messages that a room remembers. Receipts have the same number for themselves
+    /// Bytes of messages that a room remembers. The same limit applies to receipts separately
     #[arg(long, env = "NEXSCOPE_MEMORY_BYTES", value_name = "SIZE", default_value = "8MiB", value_parser = size)]
     memory_bytes: usize,
 

@@ -52,9 +52,9 @@ use crate::protocol::Limits;
 pub struct Rules {
     /// Maximum members of a room, away ones included; 0 is no limit.
     pub max_members: usize,
-    /// Messages that a room remembers. Receipts have the same number for themselves.
+    /// Messages that a room remembers. The same limit applies to receipts separately.
     pub memory_messages: usize,
-    /// Bytes of messages that a room remembers. Receipts have the same number for themselves.
+    /// Bytes of messages that a room remembers. The same limit applies to receipts separately.
     pub memory_bytes: usize,
     /// Limits for members that speak version 1.
     #[cfg(feature = "v1")]
