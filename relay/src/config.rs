@@ -1,19 +1,25 @@
-//! What a relay can be told, with the defaults of the protocol's table of limits.
+//! The settings of a relay and their defaults.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
+use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
+#[cfg(feature = "v1")]
+use crate::v1::Version1;
 use crate::{
+    limits::TokenBucket,
     protocol::{Limits, same_name},
-    proxy::Network,
     tls::TlsFiles,
 };
 
-/// The shortest token that a relay takes which listens beyond loopback, in characters.
+/// Minimum length of a token for a relay that listens beyond loopback, in characters.
 pub const MIN_TOKEN: usize = 16;
 
-/// Everything that a relay can be told. Only the token has no default:
+/// The settings of a relay. Only the token has no default:
 ///
 /// ```
 /// use nexscope_relay::Config;
@@ -25,95 +31,59 @@ pub const MIN_TOKEN: usize = 16;
 /// 0 means no limit for `rate`, `burst`, `per_address` and every `max_…`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `HOST:PORT` to listen on; port 0 takes a free one.
+    /// `HOST:PORT` to listen on. Port 0 selects a free one.
     pub listen: String,
-    /// The secret that lets in.
+    /// The secret that members present to join.
     pub token: Token,
-    /// The longest text frame, in bytes.
+    /// Maximum length of a text frame, in bytes.
     pub message_bytes: usize,
-    /// The longest payload of a stream's chunk, in bytes.
+    /// Maximum payload of a chunk, in bytes.
     pub chunk_bytes: usize,
-    /// The most credit outstanding on a stream, in bytes.
+    /// Maximum outstanding credit of a stream, in bytes.
     pub window_bytes: usize,
     /// Frames per second that a connection may send in the long run.
     pub rate: u32,
     /// Frames that a connection may send at once.
     pub burst: u32,
-    /// The most bytes in a connection's outgoing queue; more, and it is closed.
+    /// Maximum bytes in a connection's outgoing queue. The connection is closed if there are more.
     pub queue_bytes: usize,
-    /// The most frames in a connection's outgoing queue; more, and it is closed.
+    /// Maximum frames in a connection's outgoing queue. The connection is closed if there are more.
     pub queue_frames: usize,
-    /// The most messages that a room remembers; receipts have as many of their own.
+    /// Messages that a room remembers. The same limit applies to receipts separately.
     pub memory_messages: usize,
-    /// The most bytes of messages that a room remembers; receipts have as many of their own.
+    /// Bytes of messages that a room remembers. The same limit applies to receipts separately.
     pub memory_bytes: usize,
-    /// The most members of a room.
+    /// Maximum members of a room.
     pub max_members: usize,
-    /// The most rooms.
+    /// Maximum rooms.
     pub max_rooms: usize,
-    /// The most connections; never more than the process may open files, less 256.
+    /// Maximum connections. The limit on open files, less 256, applies as well.
     pub max_connections: usize,
-    /// The most connections from one address; an IPv6 address counts by its /64.
+    /// Maximum connections from one address. An IPv6 address stands for its /64.
     pub per_address: usize,
-    /// Between pings to a connection; one that is silent for 2.5 of these is closed.
+    /// Interval between pings. A connection that is silent for 2.5 intervals is closed.
     pub heartbeat: Duration,
-    /// How long the seat of a member is held whose connection ended without `bye`.
+    /// Time for which a seat is held when its connection ends without `bye`.
     pub seat: Duration,
-    /// How long a connection may take for its HTTP head, and then for its hello.
+    /// Time for a connection to send its HTTP head, and again to send its hello.
     pub hello_timeout: Duration,
-    /// Origins of web pages that may connect; all others are refused.
+    /// Origins of web pages that may connect. All others are refused.
     pub allow_origin: Vec<String>,
-    /// Whether `/metrics` answers everybody, not loopback alone.
+    /// Whether `/metrics` answers everyone instead of loopback only.
     pub metrics_public: bool,
     /// More secrets, each for all rooms or for some.
     pub tokens: Vec<RoomToken>,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxy: Vec<Network>,
-    /// The certificate and its key; none where the relay speaks plain TCP.
+    /// Proxies whose `X-Forwarded-For` is trusted.
+    pub trusted_proxy: Vec<IpNet>,
+    /// The certificate and its key. `None` for plain TCP.
     pub tls: Option<TlsFiles>,
-    /// What version 1 clients may do.
+    /// Settings for clients of protocol version 1.
+    #[cfg(feature = "v1")]
     pub v1: Version1,
 }
 
-/// What holds for clients of protocol version 1. 0 means no limit for every `max_…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version1 {
-    /// Whether they may join.
-    pub enabled: bool,
-    /// The room that they are in.
-    pub room: String,
-    /// The longest frame, in bytes.
-    pub max_payload: usize,
-    /// The longest file, in bytes.
-    pub max_file: u64,
-    /// The most members of them.
-    pub max_users: usize,
-    /// Between pings; after two without an answer the connection is closed.
-    pub heartbeat: Duration,
-    /// How long a file may take, without the pauses that its receivers need.
-    pub file_time: Duration,
-    /// How long a receiver may take nothing of a file before it leaves the transfer.
-    pub stall: Duration,
-}
-
-impl Default for Version1 {
-    fn default() -> Version1 {
-        Version1 {
-            enabled: true,
-            room: "lobby".into(),
-            // What the plugin's clients have as their own limits.
-            max_payload: 10 * 1024 * 1024,
-            max_file: 100 * 1024 * 1024,
-            max_users: 50,
-            heartbeat: Duration::from_secs(30),
-            file_time: Duration::from_secs(60),
-            stall: Duration::from_secs(10),
-        }
-    }
-}
-
 impl Config {
-    /// The defaults, with this token.
+    /// The default settings with this token.
     pub fn new(token: impl Into<String>) -> Config {
         Config {
             listen: "127.0.0.1:8080".into(),
@@ -139,25 +109,31 @@ impl Config {
             tokens: Vec::new(),
             trusted_proxy: Vec::new(),
             tls: None,
+            #[cfg(feature = "v1")]
             v1: Version1::default(),
         }
     }
 
-    /// Whether a token lets into a room. All are compared, each in constant time, so that the time tells
-    /// nothing about them.
+    /// Whether a token admits to a room. Every secret is compared in constant time, so that timing reveals nothing about
+    /// them.
     pub(crate) fn admits(&self, token: &str, room: &str) -> bool {
         let is = |secret: &Token| bool::from(token.as_bytes().ct_eq(secret.0.as_bytes()));
         let mut admitted = is(&self.token);
         for entry in &self.tokens {
-            let bound = entry.rooms.is_empty() || entry.rooms.iter().any(|name| same_name(name, room));
-            admitted |= is(&entry.token) & bound;
+            let is_valid = entry.rooms.is_empty() || entry.rooms.iter().any(|name| same_name(name, room));
+            admitted |= is(&entry.token) & is_valid;
         }
         admitted
     }
 
-    /// All secrets that let in.
+    /// All secrets that admit to a room.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Token> {
         std::iter::once(&self.token).chain(self.tokens.iter().map(|entry| &entry.token))
+    }
+
+    /// The limit on frames of a new connection.
+    pub(crate) fn bucket(&self) -> Option<TokenBucket> {
+        TokenBucket::new(self.rate.into(), self.burst.into(), Instant::now())
     }
 
     /// The limits that are announced to clients.
@@ -172,21 +148,25 @@ impl Config {
     }
 }
 
-/// A secret that may be bound to rooms.
+/// A secret, limited to some rooms or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomToken {
     /// The secret.
     pub token: Token,
-    /// The rooms that it lets into; none is all.
+    /// The rooms that it admits to. Empty for all rooms.
     pub rooms: Vec<String>,
 }
 
-/// A secret, which `Debug` does not show.
+/// A secret. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub String);
 
 impl Token {
-    /// A fresh one: 32 random bytes in base64url. Fails where the system has no randomness to give.
+    /// A new token: 32 random bytes in base64url.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random numbers.
     pub fn random() -> std::io::Result<Token> {
         Ok(Token(crate::random::secret()?))
     }

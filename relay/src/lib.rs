@@ -1,6 +1,6 @@
-//! The relay of Nexscope: a bus that carries chat rooms for people and their coding agents.
+//! The relay of Nexscope: it carries chat rooms for people and their coding agents.
 //!
-//! Nothing is on disk, bodies are not read, and every queue is bounded. A program can hold one inside:
+//! It stores nothing on disk, does not read the bodies of messages, and bounds every queue. A program can embed it:
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,50 +14,48 @@
 //! # }
 //! ```
 //!
-//! [`protocol`] has the frames, which clients use too; [`room`] has the rules, without any input or output.
+//! [`protocol`] has the frames, [`limits`] the rate limit that clients use too.
 
-mod addresses;
-mod burst;
 mod config;
 mod connection;
-mod front;
-mod http;
+mod handshake;
 mod hub;
-mod lanes;
-mod limits;
+pub mod limits;
 mod metrics;
 pub mod program;
 pub mod protocol;
-mod proxy;
-mod queue;
 mod random;
-pub mod room;
+mod room;
 mod server;
-mod session;
-mod tap;
 mod tls;
+#[cfg(feature = "v1")]
 mod v1;
-mod waste;
+#[cfg(not(feature = "v1"))]
+#[path = "v1/disabled.rs"]
+mod v1;
 mod wire;
-mod writer;
 
-pub use config::{Config, MIN_TOKEN, RoomToken, Token, Version1};
-pub use proxy::Network;
+pub use config::{Config, MIN_TOKEN, RoomToken, Token};
+pub use ipnet::IpNet;
+pub use room::Owner;
 pub use server::{Relay, Reloader, Running, StartError};
 pub use tls::{TlsError, TlsFiles};
+#[cfg(feature = "v1")]
+pub use v1::Version1;
 
-/// Doors for the fuzz targets into what is not public.
+/// Entry points for the fuzz targets.
 #[doc(hidden)]
 pub mod fuzzing {
-    /// Reads the head of an HTTP request, and all that the relay reads from it.
+    /// Parses the head of an HTTP request and everything that the relay reads from it.
     pub fn http_head(bytes: &[u8]) {
-        if let Ok(Some(head)) = crate::http::Head::parse(bytes) {
+        if let Ok(Some(head)) = crate::handshake::http::RequestHead::parse(bytes) {
+            // Only panics matter.
             let _ = (
-                head.upgrade(),
+                head.upgrade_response(),
                 head.is_forwarded(),
                 crate::v1::Query::parse(&head.query),
             );
-            let _ = crate::proxy::client(
+            let _ = crate::handshake::proxy::client(
                 &[],
                 std::net::Ipv4Addr::LOCALHOST.into(),
                 &head.headers("x-forwarded-for"),

@@ -1,15 +1,15 @@
-//! Secrets and ids that nobody can guess.
+//! Random secrets and ids.
 
 use std::io;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-/// 32 random bytes in base64url: a token, a session.
+/// A token or session: 32 random bytes in base64url.
 pub fn secret() -> io::Result<String> {
     encode::<32>()
 }
 
-/// 12 random bytes in base64url: an id that is not secret, such as a room's epoch.
+/// An id that is not secret, such as a room's epoch: 12 random bytes in base64url.
 pub fn id() -> io::Result<String> {
     encode::<12>()
 }

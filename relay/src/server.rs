@@ -1,4 +1,4 @@
-//! The relay as a whole: it listens, and serves each connection in a task of its own.
+//! The relay: it listens, and serves each connection in its own task.
 
 use std::{
     io,
@@ -19,69 +19,70 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
-    addresses::Addresses,
     config::{Config, MIN_TOKEN},
     connection,
+    connection::drain::Drainer,
+    handshake::proxy::is_trusted,
     hub::Hub,
+    limits::ConnectionLimits,
     metrics::{Metrics, add},
     room::Rules,
     tls::{Tls, TlsError},
-    waste::Waste,
 };
 
-/// How long connections have to end when the relay shuts down.
-const DRAIN: Duration = Duration::from_secs(4);
-/// How long the relay waits before it accepts again after the system refused, with too many open files.
-const BACK_OFF: Duration = Duration::from_millis(100);
-/// Files that are not for connections: logs, the listener, what a library needs.
+/// Time for connections to end when the relay shuts down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
+/// Delay before the next attempt to accept a connection after a failure, such as too many open files.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// Open files that are reserved for other things than connections.
 const RESERVED_FILES: u64 = 256;
 
-/// What all connections of a relay share.
+/// The state that all connections of a relay share.
 pub struct Shared {
     pub(crate) config: Config,
     pub(crate) hub: Arc<Hub>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) addresses: Arc<Addresses>,
-    pub(crate) waste: Waste,
+    pub(crate) conn_limits: Arc<ConnectionLimits>,
+    pub(crate) drainer: Drainer,
     pub(crate) shutdown: CancellationToken,
-    connections: AtomicU64,
+    next_connection: AtomicU64,
 }
 
 impl Shared {
-    /// A number that no other connection of this relay has.
+    /// A number that is unique among the connections of this relay.
     pub(crate) fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Relaxed)
+        self.next_connection.fetch_add(1, Relaxed)
     }
 }
 
-/// Why a relay does not start.
+/// The reason why a relay does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It would listen where others can reach it, with a token that can be guessed.
+    /// It would listen beyond loopback with a token that can be guessed.
     #[error(
-        "a relay that listens on {address} needs a token of at least {MIN_TOKEN} characters; set NEXSCOPE_TOKEN to a longer one, or listen on 127.0.0.1"
+        "a relay that listens on {address} needs a token of at least {MIN_TOKEN} characters. Set NEXSCOPE_TOKEN to a longer one, or listen on 127.0.0.1"
     )]
     WeakToken {
-        /// Where it would listen.
+        /// The address to listen on.
         address: SocketAddr,
     },
-    /// An empty token would let everybody in.
-    #[error("the token is empty; set NEXSCOPE_TOKEN, or leave it out to have one made")]
+    /// An empty token would admit everyone.
+    #[error("the token is empty. Set NEXSCOPE_TOKEN, or unset it to generate one")]
     NoToken,
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The address is no address, or is taken.
-    #[error("cannot listen on {listen}: {reason}; choose another address with --listen")]
+    /// The address is invalid or in use.
+    #[error("cannot listen on {listen}: {reason}. Choose another address with --listen")]
     Listen {
-        /// What was asked for.
+        /// The address from the settings.
         listen: String,
-        /// What the system says.
+        /// The error of the system.
         reason: io::Error,
     },
 }
 
-/// A relay that listens, and serves once it [runs](Relay::run).
+/// A relay that listens. It serves connections in [`Relay::run`].
 pub struct Relay {
     listener: TcpListener,
     address: SocketAddr,
@@ -89,20 +90,27 @@ pub struct Relay {
     shared: Arc<Shared>,
 }
 
-/// Reads a relay's certificate and key again.
+/// Reloads a relay's certificate and key.
 #[derive(Clone)]
 pub struct Reloader(Option<Arc<Tls>>);
 
 impl Reloader {
-    /// For connections from now on. Fails where the files are wrong; the old ones stay then. Without TLS
-    /// there is nothing to do.
+    /// Reloads them for new connections. Does nothing without TLS.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be used. The old ones stay in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         self.0.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 }
 
 impl Relay {
-    /// Listens. Fails where the address cannot be had, or where the token is too weak for it.
+    /// Binds the address.
+    ///
+    /// # Errors
+    ///
+    /// If the address or the certificate cannot be used, or the token is too weak for the address.
     pub async fn bind(config: Config) -> Result<Relay, StartError> {
         if config.secrets().any(|token| token.0.is_empty()) {
             return Err(StartError::NoToken);
@@ -128,17 +136,21 @@ impl Relay {
         })
     }
 
-    /// Where it listens: with port 0 in the config, the port that it got.
+    /// The bound address, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What reads the certificate again, also while it runs.
+    /// A handle that reloads the certificate, also while the relay runs.
     pub fn reloader(&self) -> Reloader {
         Reloader(self.tls.clone())
     }
 
-    /// Listens and runs in the background, on the tokio runtime that calls this.
+    /// Binds the address and runs in the background, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Relay::bind`].
     pub async fn start(config: Config) -> Result<Running, StartError> {
         let relay = Relay::bind(config).await?;
         let (address, shutdown) = (relay.address, relay.shared.shutdown.clone());
@@ -150,8 +162,8 @@ impl Relay {
         })
     }
 
-    /// Serves until `shutdown` is ready; then tells everybody (1001), and returns when all connections have
-    /// ended, at the latest after 4 s.
+    /// Serves until `shutdown` is ready. Then closes all connections with code 1001 and returns when they have ended, at
+    /// the latest after 4 s.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Relay {
             listener,
@@ -169,13 +181,16 @@ impl Relay {
         drop(listener);
         tasks.close();
         info!(connections = tasks.len(), "shutting down");
-        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, tasks.wait())
+            .await
+            .is_err()
+        {
             warn!(connections = tasks.len(), "some connections did not end in time");
         }
     }
 }
 
-/// A relay that runs in the background. It is stopped when this is dropped; [`Running::stop`] waits for it.
+/// A relay that runs in the background. Dropping this stops it; [`Running::stop`] waits until it has stopped.
 #[must_use = "the relay stops when this is dropped"]
 pub struct Running {
     address: SocketAddr,
@@ -185,18 +200,18 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL that clients connect to.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         let scheme = if self.tls { "wss" } else { "ws" };
         format!("{scheme}://{}/ws", self.address)
     }
 
-    /// Tells everybody (1001), and returns when all connections have ended, at the latest after 4 s.
+    /// Closes all connections with code 1001 and returns when they have ended, at the latest after 4 s.
     pub async fn stop(mut self) {
         self.shutdown.cancel();
         if let Err(error) = (&mut self.task).await {
@@ -211,59 +226,61 @@ impl Drop for Running {
     }
 }
 
-/// What the connections of a relay with this config share.
+/// The shared state of a relay with these settings.
 pub(crate) fn shared(config: Config) -> Shared {
     let shutdown = CancellationToken::new();
     let rules = Rules {
         max_members: config.max_members,
-        v1_max_users: config.v1.max_users,
-        v1_max_file: config.v1.max_file,
+        #[cfg(feature = "v1")]
+        v1: crate::room::v1::Rules {
+            max_users: config.v1.max_users,
+            max_file: config.v1.max_file,
+        },
         memory_messages: config.memory_messages,
         memory_bytes: config.memory_bytes,
         queue_frames: config.queue_frames,
         queue_bytes: config.queue_bytes,
-        // Clients read whole seconds; a relay with shorter heartbeats is one of a test's.
+        // Clients expect whole seconds. Only tests use shorter heartbeats.
         heartbeat: (config.heartbeat.as_secs_f64().round() as u64).max(1),
         server: concat!("nexscope-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: config.announced(),
     };
     let hub = Hub::new(rules, config.max_rooms, config.seat, shutdown.clone());
-    let addresses = Addresses::new(max_connections(config.max_connections), config.per_address);
+    let conn_limits = ConnectionLimits::new(max_connections(config.max_connections), config.per_address);
     Shared {
         hub: Arc::new(hub),
         metrics: Arc::default(),
-        addresses: Arc::new(addresses),
-        waste: Waste::default(),
+        conn_limits: Arc::new(conn_limits),
+        drainer: Drainer::default(),
         shutdown,
-        connections: AtomicU64::new(0),
+        next_connection: AtomicU64::new(0),
         config,
     }
 }
 
-/// As many as asked for (0: without end), but never more than the process may open files, less a reserve.
-fn max_connections(asked: usize) -> usize {
-    let asked = if asked == 0 { usize::MAX } else { asked };
+/// The requested limit (0: none), lowered to the number of files that the process may open, less a reserve.
+fn max_connections(requested: usize) -> usize {
+    let requested = if requested == 0 { usize::MAX } else { requested };
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let files = files.map_or(usize::MAX, |files| {
         usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX)
     });
-    if files < asked {
+    if files < requested {
         info!(
             connections = files,
-            "fewer connections than asked for: the process may not open more files"
+            "fewer connections than configured: the process may not open more files"
         );
     }
-    asked.min(files.max(1))
+    requested.min(files.max(1))
 }
 
-/// Accepts connections for as long as it is polled.
 async fn accept(listener: &TcpListener, tls: Option<&Arc<Tls>>, shared: &Arc<Shared>, tasks: &TaskTracker) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => serve(stream, peer, tls, shared, tasks),
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(BACK_OFF).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
@@ -277,17 +294,13 @@ fn serve(
     tasks: &TaskTracker,
 ) {
     add(&shared.metrics.accepted, 1);
-    // A proxy's own address says nothing: its connections are counted by whom they are for, once that is known.
-    let proxy = shared
-        .config
-        .trusted_proxy
-        .iter()
-        .any(|network| network.contains(peer.ip()));
-    let Some(permit) = shared.addresses.admit((!proxy).then_some(peer.ip())) else {
+    // Connections through a proxy are counted by client, once the proxy has named it.
+    let is_proxy = is_trusted(&shared.config.trusted_proxy, peer.ip());
+    let Some(permit) = shared.conn_limits.admit((!is_proxy).then_some(peer.ip())) else {
         return;
     };
     if let Err(error) = stream.set_nodelay(true) {
-        // The peer is gone already; reading will tell.
+        // The peer is gone already. The next read fails too.
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let shared = Arc::clone(shared);

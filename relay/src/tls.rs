@@ -1,4 +1,4 @@
-//! TLS: the certificate and its key, read from files, and read again when they have been renewed.
+//! TLS: the certificate and its key, loaded from files and reloaded when they were renewed.
 
 use std::{
     io,
@@ -18,60 +18,57 @@ use tokio_rustls::{
     },
 };
 
-/// Where the certificate and its key are.
+/// The files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate and what stands between it and its root, in PEM.
+    /// The certificate and its chain, in PEM.
     pub cert: PathBuf,
-    /// Its private key, in PEM.
+    /// The private key, in PEM.
     pub key: PathBuf,
 }
 
-/// Why TLS cannot begin, or go on with new files.
+/// The reason why a certificate and its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {path}: {reason}", path = path.display())]
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: io::Error,
     },
-    /// A file does not hold what it is named for.
-    #[error("{path} holds no {what} in PEM", path = path.display())]
+    /// A file does not contain what it should.
+    #[error("{path} contains no {what} in PEM", path = path.display())]
     Empty {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// A certificate, or a private key.
+        /// "certificate" or "private key".
         what: &'static str,
     },
-    /// The two do not belong together, or are of no kind that is spoken here.
+    /// The two do not belong together, or are of an unsupported kind.
     #[error("the certificate and its key cannot be used: {0}")]
     Unusable(rustls::Error),
 }
 
-/// See the [module](self).
 pub struct Tls {
     files: TlsFiles,
     acceptor: RwLock<TlsAcceptor>,
 }
 
 impl Tls {
-    /// Reads the files.
     pub fn load(files: TlsFiles) -> Result<Tls, TlsError> {
         let acceptor = RwLock::new(acceptor(&files)?);
         Ok(Tls { files, acceptor })
     }
 
-    /// Reads the files again: for new connections. Where that fails, the old certificate stays.
+    /// Reloads the files for new connections. If that fails, the old certificate stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let new = acceptor(&self.files)?;
         *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
-    /// For the next connection.
     pub fn acceptor(&self) -> TlsAcceptor {
         self.acceptor
             .read()

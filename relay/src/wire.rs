@@ -1,15 +1,15 @@
-//! WebSocket frames from the server's side (RFC 6455, section 5).
+//! Encodes the WebSocket frames of a server (RFC 6455, section 5).
 //!
-//! A server's frames are not masked, so one encoding serves every receiver: a message is written once and
-//! the same [`Bytes`] are queued for all.
+//! A server's frames are not masked, so a message is encoded once and the same [`Bytes`] are queued for every receiver.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
-/// The longest header: two bytes and a length of eight.
-const HEADER: usize = 10;
-/// A payload as long as most are.
-const COMMON: usize = 300;
+/// Maximum length of a header, in bytes.
+const MAX_HEADER: usize = 10;
+/// Expected length of a payload, in bytes.
+const TYPICAL_PAYLOAD: usize = 300;
+// Bits of the first byte: the last fragment of a message, and the opcodes.
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
@@ -20,18 +20,16 @@ const PONG: u8 = 0xa;
 /// A ping without a payload.
 pub const PING_FRAME: Bytes = Bytes::from_static(&[FIN | PING, 0]);
 
-/// What is written in one piece.
+/// A part of a write.
 pub enum Part {
-    /// A frame, or several of them.
     Frames(Bytes),
-    /// The header of a frame, whose payload is in the next part.
+    /// The header of a frame. The next part is its payload.
     Header(Bytes),
-    /// What belongs to the header before it.
+    /// The payload of the header before it.
     Payload(Bytes),
 }
 
 impl Part {
-    /// What is written.
     pub fn bytes(&self) -> &Bytes {
         match self {
             Part::Frames(bytes) | Part::Header(bytes) | Part::Payload(bytes) => bytes,
@@ -39,35 +37,34 @@ impl Part {
     }
 }
 
-/// The header of a binary frame whose payload follows in a part of its own, so that it is not copied.
-pub fn binary_head(payload: usize) -> Bytes {
+/// The header of a binary frame. Its payload is a part of its own, so that it is not copied.
+pub fn binary_header(payload: usize) -> Bytes {
     let (header, length) = header(BINARY, payload);
     Bytes::copy_from_slice(&header[..length])
 }
 
-/// A text frame that holds `value` as JSON.
+/// Encodes `value` as JSON in a text frame.
 pub fn text(value: &impl Serialize) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
-    put_text(&mut buffer, value);
+    append_text(&mut buffer, value);
     buffer.into()
 }
 
-/// Puts a text frame that holds `value` as JSON behind what is in `buffer`.
-pub fn put_text(buffer: &mut Vec<u8>, value: &impl Serialize) {
-    // Room for the header is kept in front, so that most texts are not moved once their length is known.
+/// Appends a text frame with `value` as JSON to `buffer`.
+pub fn append_text(buffer: &mut Vec<u8>, value: &impl Serialize) {
+    // Reserve space for the header, so that most payloads are not moved once their length is known.
     let start = buffer.len();
-    let payload = start + header_len(COMMON);
+    let payload = start + header_len(TYPICAL_PAYLOAD);
     buffer.resize(payload, 0);
-    // Writing to memory cannot fail, and none of the frames has a map with keys that are not strings.
+    // Cannot fail: the target is memory, and no frame has a map with keys that are not strings.
     let written = serde_json::to_writer(&mut *buffer, value);
-    debug_assert!(written.is_ok(), "a frame that does not serialise");
+    debug_assert!(written.is_ok(), "the frame does not serialise");
     let (header, length) = header(TEXT, buffer.len() - payload);
     buffer.splice(start..payload, header.into_iter().take(length));
 }
 
-/// A header, and how long it is.
-fn header(opcode: u8, length: usize) -> ([u8; HEADER], usize) {
-    let mut header = [0; HEADER];
+fn header(opcode: u8, length: usize) -> ([u8; MAX_HEADER], usize) {
+    let mut header = [0; MAX_HEADER];
     header[0] = FIN | opcode;
     match length {
         0..=125 => header[1] = length as u8,
@@ -83,13 +80,14 @@ fn header(opcode: u8, length: usize) -> ([u8; HEADER], usize) {
     (header, header_len(length))
 }
 
-/// The payload of a frame that was made here.
+/// The payload of a frame that was encoded here.
+#[cfg(feature = "v1")]
 pub fn payload(frame: &[u8]) -> &[u8] {
     frame.get(payload_start(frame)..).unwrap_or_default()
 }
 
-/// Where the frame ends that is written in part, once `written` bytes of these frames are.
-pub fn end_of_begun(frames: &[u8], written: usize) -> usize {
+/// The end of the frame that is partially written after `written` bytes of `frames`.
+pub fn end_of_partial(frames: &[u8], written: usize) -> usize {
     let mut end = 0;
     while end < written {
         let frame = &frames[end..];
@@ -107,24 +105,24 @@ pub fn end_of_begun(frames: &[u8], written: usize) -> usize {
 fn payload_start(frame: &[u8]) -> usize {
     match frame.get(1) {
         Some(126) => 4,
-        Some(127) => HEADER,
+        Some(127) => MAX_HEADER,
         _ => 2,
     }
 }
 
-/// The answer to a ping, with the ping's payload (125 bytes at most, as the RFC limits it).
+/// A pong with the payload of its ping, at most 125 bytes.
 pub fn pong(payload: &[u8]) -> Bytes {
     control(PONG, payload)
 }
 
-/// A close frame with a code; the reason is cut at 123 bytes.
+/// A close frame with a code. The reason is cut at 123 bytes.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let mut payload = code.to_be_bytes().to_vec();
     payload.extend(reason.bytes().filter(u8::is_ascii).take(123));
     control(CLOSE, &payload)
 }
 
-/// A close frame without a code, the answer to one without a code.
+/// A close frame without a code. It answers one without a code.
 pub fn close_empty() -> Bytes {
     control(CLOSE, &[])
 }
@@ -142,7 +140,7 @@ fn header_len(length: usize) -> usize {
     match length {
         0..=125 => 2,
         126..=0xffff => 4,
-        _ => HEADER,
+        _ => MAX_HEADER,
     }
 }
 
@@ -168,18 +166,18 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_begun_ends_where_it_does() {
+    fn partial_frames_have_an_end() {
         let (mut frames, mut ends) = (Vec::new(), vec![0]);
         for length in [0, 100, 123, 124, 3, 65534, 1] {
-            put_text(&mut frames, &"x".repeat(length));
+            append_text(&mut frames, &"x".repeat(length));
             ends.push(frames.len());
         }
         for two in ends.windows(2) {
             for written in [two[0] + 1, two[0] + 2, two[1] - 1, two[1]] {
-                assert_eq!(end_of_begun(&frames, written), two[1], "{written} of {ends:?}");
+                assert_eq!(end_of_partial(&frames, written), two[1], "{written} of {ends:?}");
             }
         }
-        assert_eq!(end_of_begun(&frames, 0), 0);
+        assert_eq!(end_of_partial(&frames, 0), 0);
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn messages_go_to_whom_they_are_for() {
         (&json!(2), &json!(true), &json!(["Bob"]))
     );
     assert!(bob.messages().await.is_empty() && carol.messages().await.is_empty());
-    // Another's id is another message.
+    // The same id from another sender is another message.
     assert_eq!(bob.post("b", &[], false).await["seq"], 4);
 
     alice
@@ -170,7 +170,7 @@ async fn all_see_one_order() {
                 for n in 0..EACH {
                     client.send(message(&format!("m{i}-{n}"), &[], false)).await;
                 }
-                // Everybody's messages, and the acks of one's own in their place among them.
+                // The messages of everyone else, and the member's own acks in order.
                 let mut order = Vec::new();
                 while order.len() < 6 * EACH {
                     let frame = client.next().await;
@@ -225,7 +225,7 @@ async fn a_resume_has_no_gap_and_no_double() {
     assert_eq!(alice.presence("back", "bob").await["status"], "online");
     alice.post("f", &[], false).await;
     assert_eq!(bob.messages().await, ["b", "c", "e", "f"]);
-    // What was received last counts, not what was sent.
+    // The last received message counts, not the last sent one.
     let (resume, later) = (bob.resume(3), bob.resume(6));
     bob.cut();
     let mut bob = Client::enter(&relay, back("bob", resume)).await;
@@ -233,10 +233,10 @@ async fn a_resume_has_no_gap_and_no_double() {
     bob.cut();
     let mut bob = Client::enter(&relay, back("bob", later)).await;
     assert!(bob.messages().await.is_empty());
-    // The duplicates of what bob had are not delivered again.
+    // Duplicates of messages that bob has are not delivered again.
     assert_eq!(alice.post("c", &["bob"], true).await["duplicate"], true);
     assert!(bob.messages().await.is_empty());
-    // What was missed is never one's own.
+    // The member's own messages are never replayed as missed.
     bob.post("g", &[], false).await;
     let resume = bob.resume(6);
     bob.cut();
@@ -273,7 +273,7 @@ async fn resumes_tell_what_is_lost() {
         (bob.welcome["resumed"].clone(), bob.messages().await),
         (json!("lost"), ids_of(1..4))
     );
-    // Where the session is gone, epoch and seq still count.
+    // Without the session, epoch and seq still count.
     let mut resume = bob.resume(3);
     resume["session"] = "gone".into();
     bob.bye().await;
@@ -300,18 +300,18 @@ async fn what_waits_is_served_on_arrival() {
     let resume = bob.resume(0);
     drop(bob);
     alice.presence("away", "bob").await;
-    // It may have had them, or not: without a word about it, it has not.
+    // Without a confirmation, the messages count as not received.
     let mut owner_of_nothing = Client::connect(&relay).await;
     owner_of_nothing.send(hello("bob")).await;
     assert_eq!(owner_of_nothing.end().await, end(4009, "name_taken"));
     let mut bob = Client::enter(&relay, back("bob", resume)).await;
     assert_eq!(bob.messages().await, ["a", "b", "c"]);
     bob.bye().await;
-    // Now it has.
+    // Now they are confirmed.
     let mut bob = Client::join(&relay, "bob").await;
     assert!(bob.messages().await.is_empty());
     bob.bye().await;
-    // History is merged with it, each once and in order, one's own included.
+    // The history is merged in: each message once and in order, including the member's own.
     alice.post("e", &["bob"], true).await;
     let mut with_history = hello("bob");
     with_history["history"] = 3.into();
@@ -347,18 +347,18 @@ async fn seats_are_taken_over() {
     let mut alice = Client::join(&relay, "alice").await;
     let mut bob = Client::enter(&relay, owned("bob", 'A')).await;
     alice.presence("join", "bob").await;
-    // By the session.
+    // With the session.
     let mut second = Client::enter(&relay, back("BOB", bob.resume(0))).await;
     assert_eq!(bob.end().await, end(4024, "replaced"));
     assert_eq!(
         (&second.welcome["name"], &second.welcome["session"]),
         (&json!("bob"), &bob.welcome["session"])
     );
-    // By the owner.
+    // With the owner.
     let mut third = Client::enter(&relay, owned("bob", 'A')).await;
     assert_eq!(second.end().await, end(4024, "replaced"));
     assert_eq!(third.welcome["session"], bob.welcome["session"]);
-    // By nobody else.
+    // With neither.
     let mut wrong = bob.resume(0);
     wrong["session"] = "guessed".into();
     for hello in [hello("bob"), owned("Bob", 'B'), back("bob", wrong)] {
@@ -366,7 +366,7 @@ async fn seats_are_taken_over() {
         client.send(hello).await;
         assert_eq!(client.end().await, end(4009, "name_taken"));
     }
-    // Nobody heard of all that.
+    // None of this was announced.
     third.post("a", &[], false).await;
     let frames = alice.settled().await;
     assert!(
@@ -386,7 +386,7 @@ async fn a_name_stays_its_owners() {
     assert_eq!(bob.messages().await, ["for-anybody"]);
     bob.bye().await;
     alice.presence("leave", "bob").await;
-    // Whether or not something waits for it, and while nobody is in the room.
+    // With or without pending messages, and while the room is empty.
     let others = || [hello("bob"), owned("BOB", 'B')];
     for waits in [false, true] {
         for hello in others() {

@@ -1,4 +1,4 @@
-//! Two hundred connections that mean no good, on loopback, while others talk. Bounded in number and time.
+//! Two hundred hostile connections on loopback while others talk. Bounded in number and time.
 
 mod support;
 
@@ -22,24 +22,24 @@ use tokio::{
 const HEAD: &str = "GET /ws HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// What a connection does to the relay.
+/// A kind of hostile connection.
 #[derive(Debug, Clone, Copy)]
 enum Ill {
-    /// Connects and says nothing.
+    /// Connects and sends nothing.
     Silent,
     /// Sends its request one byte at a time.
     Dripping,
-    /// Joins, has much sent to it, and reads nothing.
+    /// Joins, requests a lot of data, and reads nothing.
     Deaf,
-    /// Sends noise after its upgrade.
+    /// Sends noise after the upgrade.
     Garbage,
-    /// Announces a frame far over the limit, and sends it.
+    /// Sends a frame far beyond the limit.
     Oversized,
-    /// Joins, and sends small frames as fast as it can.
+    /// Joins and sends small frames as fast as it can.
     Flood,
-    /// Joins as version 1, and says what is not so.
+    /// Joins with version 1 and sends false claims.
     Version1,
-    /// Sends chunks of streams that nobody opened.
+    /// Sends chunks of streams that are not open.
     Chunks,
 }
 
@@ -54,7 +54,7 @@ const ILLS: [Ill; 8] = [
     Ill::Chunks,
 ];
 
-/// A frame with a mask of zeros, which is a mask too.
+/// A frame with a mask of zeros, which is a valid mask.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode, 0x80 | 127];
     frame.extend((payload.len() as u64).to_be_bytes());
@@ -63,14 +63,14 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Does its worst until it is closed or told to stop. What the relay does to it is the relay's affair.
+/// Runs a hostile connection until it is closed or stopped. Errors end it.
 async fn attack(ill: Ill, number: usize, address: std::net::SocketAddr, stop: Arc<AtomicBool>) {
     let Ok(mut stream) = TcpStream::connect(address).await else {
         return;
     };
     let join = hello(&format!("ill{number}")).to_string();
     let write = async |stream: &mut TcpStream, bytes: &[u8]| {
-        // A relay that reads no more must not hold this test up either.
+        // A relay that stops reading must not block this test.
         matches!(
             timeout(Duration::from_millis(500), stream.write_all(bytes)).await,
             Ok(Ok(()))
@@ -154,7 +154,7 @@ async fn others_talk_on() {
         ))
     });
     let ills: Vec<_> = ills.collect();
-    // At the pace of a good client: 40 a second.
+    // The rate of a good client: 40 a second.
     let (begin, mut slowest) = (Instant::now(), Duration::ZERO);
     for i in 0..100 {
         let sent = Instant::now();
@@ -177,7 +177,7 @@ async fn others_talk_on() {
     for ill in ills {
         timeout(PATIENCE, ill).await.expect("in time").expect("an end");
     }
-    // All of them are gone, but for those who only read nothing; and the relay ends in time.
+    // All of them are closed except those that just read nothing, and the relay ends in time.
     let mut carol = Client::join(&relay, "carol").await;
     carol.post("after", &["bob"], true).await;
     let mut metrics = TcpStream::connect(relay.address()).await.expect("a connection");

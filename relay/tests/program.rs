@@ -1,4 +1,4 @@
-//! The program itself: how it starts, what it prints, how it ends.
+//! The program: start, output and exit.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// A relay that runs, killed when dropped.
+/// A running relay, killed when dropped.
 struct Program {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
@@ -66,7 +66,7 @@ impl Program {
         rustix::process::kill_process(id, signal).expect("it is there");
     }
 
-    /// Waits for its end: exit code, the rest of its output, its log.
+    /// Waits for the exit. Returns the exit code, the rest of the output, and the log.
     fn end(mut self) -> (Option<i32>, String, String) {
         let begin = Instant::now();
         while self.child.try_wait().expect("a state").is_none() {
@@ -88,7 +88,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has ended already where the test went well.
+        // If the test has passed, it has ended already.
         let _ = self.child.kill();
     }
 }
@@ -123,10 +123,15 @@ fn help_and_usage() {
         "--tls-cert",
         "--tls-key",
         "--trusted-proxy",
+        #[cfg(feature = "v1")]
         "--no-v1",
+        #[cfg(feature = "v1")]
         "--v1-room",
+        #[cfg(feature = "v1")]
         "--max-payload",
+        #[cfg(feature = "v1")]
         "--max-file",
+        #[cfg(feature = "v1")]
         "--max-users",
     ] {
         assert!(help.contains(flag), "{flag}");
@@ -195,7 +200,7 @@ async fn an_invite_lets_in_and_sigterm_ends_it() {
     socket.send(Message::text(hello.to_string())).await.expect("sent");
     let welcome = socket.next().await.expect("a frame").expect("a frame");
     assert!(welcome.to_text().expect("text").contains("\"welcome\""));
-    // One that asks for nothing does not hold the end up.
+    // A connection without a request does not delay the exit.
     let _idle = std::net::TcpStream::connect(&program.address).expect("a connection");
 
     let begin = Instant::now();
@@ -206,7 +211,7 @@ async fn an_invite_lets_in_and_sigterm_ends_it() {
         Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
         other => panic!("instead of a close: {other:?}"),
     }
-    // Reading on answers the close, and finds the end.
+    // Reading answers the close and finds the end.
     assert!(socket.next().await.is_none());
     let (code, out, log) = tokio::task::spawn_blocking(|| program.end())
         .await
@@ -232,7 +237,7 @@ fn a_given_token_is_not_printed() {
     );
 }
 
-/// Each layer goes before the next: flags, variables, `.env`, the file, the defaults.
+/// The order of precedence: flags, variables, `.env`, the file, the defaults.
 #[tokio::test]
 async fn settings_have_layers() {
     let folder = tempfile::tempdir().expect("a folder");

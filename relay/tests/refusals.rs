@@ -1,4 +1,4 @@
-//! Every refusal and close code of the protocol's table (but those of streams), over real sockets.
+//! Every refusal and close code of the protocol, except those of streams, over real sockets.
 
 mod support;
 
@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-/// A hello with some fields set; `null` takes one out.
+/// A hello with these fields. `null` removes one.
 fn hello_with(fields: Value) -> Value {
     let mut hello = hello("alice");
     for (key, value) in fields.as_object().expect("fields") {
@@ -100,7 +100,7 @@ async fn full_rooms_and_relays() {
     let mut bob = Client::connect(&members).await;
     bob.send(hello("bob")).await;
     assert_eq!(bob.end().await, end(4022, "full"));
-    // A takeover is no new member.
+    // A takeover does not add a member.
     let hello = hello_with(json!({"resume": alice.resume(0)}));
     Client::enter(&members, hello).await;
 
@@ -122,7 +122,7 @@ async fn full_rooms_and_relays() {
         }
         alice.send(json!({"type": "bye"})).await;
         alice.end().await;
-        // The place is free once the connection has ended on both sides.
+        // The slot is free once the connection has ended on both sides.
         drop(alice);
         let mut client = loop {
             let mut client = Client::connect(&relay).await;
@@ -132,6 +132,17 @@ async fn full_rooms_and_relays() {
             }
         };
         client.post("a", &[], false).await;
+    }
+}
+
+/// Like any unsupported version.
+#[cfg(not(feature = "v1"))]
+#[tokio::test]
+async fn version_1_is_refused_where_it_is_not_built_in() {
+    let relay = relay(|_| {}).await;
+    for query in [format!("name=old&token={TOKEN}&v=1"), "token=wrong".into()] {
+        let mut client = support::v1::V1::connect(&relay, &query).await;
+        assert_eq!(client.end().await, end(4021, "bad_version"), "{query}");
     }
 }
 
@@ -150,7 +161,7 @@ async fn hellos_have_their_time() {
     let relay = relay(|config| config.hello_timeout = Duration::from_millis(50)).await;
     let mut client = Client::connect(&relay).await;
     assert_eq!(client.end().await, end(4023, "hello_timeout"));
-    // So has the HTTP head.
+    // So does the HTTP head.
     let mut stream = TcpStream::connect(relay.address()).await.expect("a connection");
     stream.write_all(b"GET /ws HT").await.expect("sent");
     let mut rest = Vec::new();
@@ -177,9 +188,9 @@ async fn a_ping_before_the_hello_is_answered() {
 #[tokio::test]
 async fn the_silent_are_closed_and_others_not() {
     let relay = relay(|config| config.heartbeat = Duration::from_millis(200)).await;
-    // A raw client that answers no ping.
+    // A raw client that does not answer pings.
     let mut silent = Client::join(&relay, "silent").await;
-    // Reading answers pings, in tungstenite; so this one is not read until it is over.
+    // tungstenite answers pings when it reads, so this client does not read until the end.
     let mut awake = Client::join(&relay, "awake").await;
     let begin = Instant::now();
     awake.presence("away", "silent").await;
@@ -205,12 +216,12 @@ async fn frames_over_the_limit() {
     alice.send_text(&fill(1001)).await;
     assert_eq!(alice.end().await, end(4011, "too_large"));
 
-    // The code arrives also where much more was on its way, and where it came in one frame.
+    // The code arrives even if much more data was in flight, in many frames or in one.
     let bob = Client::join(&relay, "bob").await;
     let flood = "x".repeat(8 * 1024 * 1024);
     let (mut sink, mut stream) = bob.socket.split();
     let send = async {
-        // The relay may be gone before all is sent.
+        // The relay may close before everything is sent.
         let _ = sink.send(Message::text(flood)).await;
     };
     let receive = async {
@@ -297,7 +308,7 @@ async fn the_rate_is_limited() {
     );
     let retry = error["retry_ms"].as_u64().expect("a time");
     assert!((1..=500).contains(&retry), "{retry}");
-    // It was not processed; after that time it is.
+    // It was not processed. After that time, it is.
     tokio::time::sleep(Duration::from_millis(retry)).await;
     let ack = alice.post("m5", &[], false).await;
     assert_eq!((&ack["seq"], ack.get("duplicate")), (&json!(6), None));
@@ -320,7 +331,7 @@ async fn slow_consumers_are_closed_and_nobody_waits_for_them() {
     let mut slow = Client::join(&relay, "slow").await;
     let mut alice = Client::join(&relay, "alice").await;
     let text = "x".repeat(60_000);
-    // What the system buffers comes first, some megabytes; then the queue fills.
+    // The system buffers some megabytes first. Then the queue fills.
     let mut sent = 0;
     loop {
         let body = json!({"x": text});
@@ -369,7 +380,7 @@ async fn closes_are_answered() {
             error: None
         }
     );
-    // A close is not a bye.
+    // A close is not a `bye`.
     bob.presence("away", "alice").await;
     bob.bye().await;
 }

@@ -1,4 +1,4 @@
-//! Files over real sockets: they arrive whole, chat overtakes them, and what ends one ends no other.
+//! Files over real sockets: they arrive complete, chat overtakes them, and the end of one does not affect others.
 
 mod support;
 
@@ -56,7 +56,7 @@ async fn send_chunk(client: &mut Client, stream: Uuid, offset: u64, length: u64)
     client.socket.feed(Message::binary(frame)).await.expect("sent");
 }
 
-/// Sends files to their end, each as far as its credit lets it.
+/// Sends files completely, each as far as its credit allows.
 async fn send_files(client: &mut Client, files: &[(Uuid, u64)], chunk: u64) {
     let mut state: Vec<_> = files.iter().map(|(id, size)| (*id, *size, 0u64, 0u64)).collect();
     while state.iter().any(|(_, size, sent, _)| sent < size) {
@@ -66,7 +66,7 @@ async fn send_files(client: &mut Client, files: &[(Uuid, u64)], chunk: u64) {
         assert_eq!(frame["type"], "stream_credit", "{frame}");
         let stream = frame["stream"].as_str().expect("an id");
         for (id, size, sent, credit) in &mut state {
-            // Credit may have been on its way when the last byte went.
+            // Credit may have been in flight when the last byte was sent.
             if id.to_string() != stream || sent == size {
                 continue;
             }
@@ -84,7 +84,7 @@ async fn send_files(client: &mut Client, files: &[(Uuid, u64)], chunk: u64) {
     }
 }
 
-/// Receives files to their end.
+/// Receives files completely.
 async fn receive_files(client: &mut Client, count: usize, window: u64) {
     let mut at = std::collections::HashMap::new();
     let mut done = 0;
@@ -127,7 +127,7 @@ async fn receive_files(client: &mut Client, count: usize, window: u64) {
 
 #[tokio::test]
 async fn files_arrive_whole() {
-    // Two files more than the rate would let through, were chunks and credits counted.
+    // Two files more than the rate would allow if chunks and credits counted.
     for chunk in [65536, 5000, 700] {
         let relay = relay(|config| (config.rate, config.burst) = (1, 30)).await;
         let mut alice = Client::join(&relay, "alice").await;
@@ -166,7 +166,7 @@ async fn chat_overtakes_files() {
         send_chunk(&mut alice, id, offset, 65536).await;
     }
     alice.send(close(id, "done")).await;
-    // Far more than the system buffers is queued now, and `bob` has read nothing.
+    // Far more than the system buffers is queued now, because `bob` has read nothing.
     alice.post("quick", &["bob"], false).await;
     let (mut read, mut message_at, mut close_at) = (0, 0, 0);
     while close_at == 0 {
@@ -211,7 +211,7 @@ async fn faults_end_one_stream() {
     alice.socket.flush().await.expect("sent");
     assert!(matches!(any(&mut bob).await, Any::Chunk(head, data) if head.stream == two && data.len() == 100));
 
-    // Chunks that were on their way when a stream ended are answered once, and are no abuse.
+    // Chunks in flight when a stream ends are answered once and are not abuse.
     for offset in 0..50 {
         send_chunk(&mut alice, one, offset, 1).await;
     }
@@ -262,7 +262,7 @@ async fn small_credits_are_counted() {
     );
 }
 
-/// A replay goes before a file, and both arrive.
+/// A replay precedes a file, and both arrive.
 #[tokio::test]
 async fn files_wait_for_the_replay() {
     let relay = relay(|_| {}).await;

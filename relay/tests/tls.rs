@@ -1,4 +1,4 @@
-//! TLS and proxies: what stands between a relay and the world.
+//! TLS and proxies.
 
 mod support;
 
@@ -19,7 +19,7 @@ use tokio_rustls::{
 };
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
-/// Writes a new certificate for `localhost`, and its key; gives it.
+/// Writes a new certificate for `localhost` and its key, and returns it.
 fn certify(folder: &Path) -> (TlsFiles, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let files = TlsFiles {
@@ -31,7 +31,7 @@ fn certify(folder: &Path) -> (TlsFiles, CertificateDer<'static>) {
     (files, made.cert.der().clone())
 }
 
-/// Joins over TLS, trusting one certificate; the answer to the hello, or why there is no TLS.
+/// Joins over TLS, trusting one certificate. Returns the answer to the hello, or the TLS error.
 async fn join(
     address: std::net::SocketAddr,
     trust: &CertificateDer<'static>,
@@ -79,7 +79,7 @@ async fn tls_and_a_new_certificate() {
         "welcome"
     );
 
-    // Who begins no handshake has its time, and who speaks plainly is not heard.
+    // A peer without a handshake times out, and plain HTTP gets no answer.
     let mut silent = TcpStream::connect(address).await.expect("a connection");
     let mut rest = Vec::new();
     timeout(PATIENCE, silent.read_to_end(&mut rest))
@@ -128,7 +128,7 @@ async fn files_that_cannot_be_used() {
         cert: files.key.clone(),
         key: files.cert.clone(),
     };
-    for (files, fault) in [(absent, "cannot read"), (swapped, "holds no certificate")] {
+    for (files, fault) in [(absent, "cannot read"), (swapped, "contains no certificate")] {
         let mut config = config();
         config.tls = Some(files);
         match Relay::bind(config).await {
@@ -138,7 +138,7 @@ async fn files_that_cannot_be_used() {
     }
 }
 
-/// Behind a trusted proxy, limits are those of whom it speaks for; others are not believed.
+/// Behind a trusted proxy, limits apply to the client. Other proxies are not trusted.
 #[tokio::test]
 async fn proxies_speak_for_others() {
     for (trusted, expected) in [
@@ -147,7 +147,7 @@ async fn proxies_speak_for_others() {
     ] {
         let relay = relay(|config| {
             config.per_address = 1;
-            config.trusted_proxy = vec![trusted.parse().expect("an address")];
+            config.trusted_proxy = vec![trusted.parse::<std::net::IpAddr>().expect("an address").into()];
         })
         .await;
         let mut sockets = Vec::new();
@@ -181,7 +181,7 @@ async fn proxies_speak_for_others() {
             assert_eq!(frame["type"], expected, "{trusted} {address}");
             sockets.push(socket);
         }
-        // Metrics are for this machine alone, and a request that was passed on did not begin here.
+        // Metrics are for this machine only, and a forwarded request may come from another.
         let answer = request(
             &relay,
             "GET /metrics HTTP/1.1\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n",

@@ -1,4 +1,5 @@
-//! Version 1 clients among themselves: checks, presence, messages, errors.
+//! Version 1 clients: checks, presence, messages, errors.
+#![cfg(feature = "v1")]
 
 mod support;
 
@@ -71,7 +72,7 @@ async fn presence_is_a_sorted_list() {
         (&zoe["v"], &zoe["key"], &zoe["status"]),
         (&json!(1), &Value::Null, &json!("online"))
     );
-    // Away is not online, and that an away member's seat is let go changes nothing.
+    // An away member is not online, and the end of its grace period changes nothing.
     cat.cut();
     bob.until_users(&["Zoe", "bob"]).await;
     let mut dan = Client::join(&relay, "dan").await;
@@ -79,7 +80,7 @@ async fn presence_is_a_sorted_list() {
     assert_eq!(presence["users"], json!(["Zoe", "bob", "dan"]), "{presence}");
     ann.socket.close(None).await.expect("sent");
     dan.presence("leave", "Zoe").await;
-    // The name is free at once.
+    // The name is free immediately.
     V1::join(&relay, "zoe").await;
 }
 
@@ -131,7 +132,7 @@ async fn messages_arrive_as_written() {
             "nothing else came: {pong}"
         );
     }
-    // What was for nobody who is here does not wait for one who comes.
+    // A message for an absent member does not wait.
     let mut dan = V1::join(&relay, "dan").await;
     dan.send(json!({"type": "ping"})).await;
     assert_eq!(dan.next().await["type"], "pong");
@@ -180,7 +181,7 @@ async fn faults_are_named_and_ten_end_it() {
             "{text}"
         );
         assert!(error["message"].is_string() && error.get("msgId").is_none());
-        // Good frames between do not make up for anything.
+        // Good frames in between do not reset the count.
         ann.send(good.clone()).await;
         assert_eq!(ann.next().await["type"], "ack");
     }
@@ -209,7 +210,7 @@ async fn frames_over_the_payload_limit_end_it() {
     assert_eq!(ann.end().await, end(4011, "too_large"));
 }
 
-/// What a client of nexscope-plugin may send by its own defaults (10485760 and 104857600) is taken.
+/// The relay accepts the default limits of nexscope-plugin (10485760 and 104857600).
 #[tokio::test]
 async fn the_largest_that_clients_send_is_taken() {
     let relay = relay(|_| {}).await;
@@ -229,10 +230,10 @@ async fn who_answers_no_ping_is_closed() {
     let relay = relay(|config| config.v1.heartbeat = Duration::from_millis(100)).await;
     let mut cat = Client::join(&relay, "cat").await;
     let mut ann = V1::join(&relay, "ann").await;
-    // `ann` is not read, so that it answers nothing.
+    // `ann` is not read, so it answers no pings.
     cat.presence("leave", "ann").await;
     assert_eq!(ann.end().await, end(4010, "silent"));
-    // One that is read answers by itself.
+    // A client that is read answers automatically.
     let mut bob = V1::join(&relay, "bob").await;
     let reading = async { bob.until_users(&["bob", "cat", "dan"]).await };
     let later = async {

@@ -1,4 +1,5 @@
-//! Members of both versions in one room: what each says, as the other reads it.
+//! Members of both versions in one room: the messages of each, as the other reads them.
+#![cfg(feature = "v1")]
 
 mod support;
 
@@ -37,7 +38,7 @@ fn chat(id: &str, to: &[&str], only: bool, body: Value) -> Value {
 async fn version_1_speaks_to_version_2() {
     let relay = relay(|_| {}).await;
     let (mut ann, mut bob, mut cat, mut dan) = four(&relay).await;
-    // To all.
+    // To everyone.
     ann.send(ann.msg("m1", &[])).await;
     assert_eq!(ann.next_said().await["delivered"], json!(["Dan", "bob", "cat"]));
     for client in [&mut cat, &mut dan] {
@@ -58,7 +59,7 @@ async fn version_1_speaks_to_version_2() {
         );
     }
     assert_eq!(bob.next_said().await["msgId"], "m1");
-    // To one by name, from an agent, with an id outside the rule.
+    // To one member, from an agent, with an invalid id.
     let mut odd = ann.msg("id of any form", &["dan", "eve"]);
     odd["role"] = "userAgent".into();
     odd["hopCount"] = 2.into();
@@ -87,7 +88,7 @@ async fn version_1_speaks_to_version_2() {
     assert_eq!((&message["only"], &body["asks"]), (&json!(true), &json!(true)));
     assert_eq!((&body["origin"], &body["hop"]), (&json!("agent"), &json!(2)));
     assert!(cat.messages().await.is_empty());
-    // The answer and the receipts come back under the names that `ann` knows.
+    // The answer and the receipts come back with the ids that `ann` knows.
     let mut reply = chat(
         "r1",
         &["ann"],
@@ -150,7 +151,7 @@ async fn version_2_speaks_to_version_1() {
             );
         }
     }
-    // What is no chat is not shown, nor are signals.
+    // Neither other bodies nor signals are shown.
     for body in [
         json!({"kind": "poll"}),
         json!({}),
@@ -170,7 +171,7 @@ async fn version_2_speaks_to_version_1() {
         client.send(json!({"type": "ping"})).await;
         assert_eq!(client.next().await["type"], "pong");
     }
-    // A message of version 2 waits for a name; a version 1 member that has it gets what waits.
+    // A version 2 message waits for a name. A version 1 member with that name gets it.
     cat.send(chat("w", &["eve"], true, json!({}))).await;
     cat.next_of("ack").await;
     let mut eve = V1::join(&relay, "eve").await;
@@ -221,7 +222,7 @@ async fn any(client: &mut Client) -> Result<Value, Vec<u8>> {
     }
 }
 
-/// Takes a stream from its open to its close: the bytes and the close.
+/// Reads a stream from its open to its close. Returns the bytes and the close.
 async fn receive(client: &mut Client, open: &Value, window: u64) -> (Vec<u8>, Value) {
     let id = &open["stream"];
     let (mut file, mut credit) = (Vec::new(), window);
@@ -295,7 +296,7 @@ async fn files_of_version_1_are_pushed() {
         "{ack}"
     );
 
-    // Files that are not as long as they say end with `failed`; the version 1 receiver gets what there is.
+    // Files of another length than announced end with `failed`. The version 1 receiver gets the bytes that were sent.
     for (id, said, is) in [("f2", 10, 5), ("f3", 5, 10)] {
         ann.send(ann.file_start(id, &[], said)).await;
         let open = cat.next_of("stream_open").await;
@@ -319,14 +320,14 @@ async fn files_of_version_1_are_pushed() {
             }
         }
     }
-    // The sender goes in the middle.
+    // The sender leaves in the middle.
     ann.send(ann.file_start("f4", &["cat"], 10)).await;
     cat.next_of("stream_open").await;
     drop(ann);
     assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
 }
 
-/// A stream that was read to its end counts no more, though its receiver says nothing to that.
+/// A stream that was read to its end no longer counts, even if its receiver does not confirm it.
 #[tokio::test]
 async fn more_files_than_there_may_be_streams_are_pushed_one_by_one() {
     let relay = relay(|_| {}).await;
@@ -449,7 +450,7 @@ async fn files_for_version_1_are_accepted() {
         assert!(attachment["mime"].is_string() && attachment["chunkSize"].is_u64());
         assert!(*file == files[i], "file {i}");
     }
-    // A message of a file alone comes with the file.
+    // A message of a file only arrives with the file.
     cat.send(chat(
         "m2",
         &["bob"],
@@ -465,7 +466,7 @@ async fn files_for_version_1_are_accepted() {
         (&start["type"], &start["msgId"]),
         (&json!("file-start"), &json!("m2"))
     );
-    // And one that breaks off says so.
+    // A file that is cut off is reported.
     cat.send(
         json!({"type": "stream_close", "stream": Uuid::from_u128(9).to_string(), "reason": "cancelled"}),
     )
@@ -475,7 +476,7 @@ async fn files_for_version_1_are_accepted() {
         (&error["code"], &error["msgId"]),
         (&json!("transfer_incomplete"), &json!("m2"))
     );
-    // What was not offered, or begins in the middle, is not taken.
+    // A file that was not offered, or that starts in the middle, is refused.
     for (id, of, offset) in [(10, "h", 0), (11, "g", 1)] {
         cat.send(open(id, "bob", of, offset)).await;
         assert_eq!(cat.next_of("stream_close").await["reason"], "failed");

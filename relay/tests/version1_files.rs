@@ -1,4 +1,5 @@
-//! Files of version 1 clients among themselves.
+//! Files between version 1 clients.
+#![cfg(feature = "v1")]
 
 mod support;
 
@@ -55,7 +56,7 @@ async fn files_arrive_whole() {
             json!({"type": "ack", "msgId": id, "threadId": "t1", "delivered": delivered, "offline": offline});
         assert_eq!(ann.next_said().await, ack);
     }
-    // Ten megabytes less a little in one frame are cut.
+    // A frame of almost ten megabytes is split.
     let file = bytes(9_900_000);
     let send = async {
         ann.send(ann.file_start("f4", &["bob"], file.len())).await;
@@ -79,7 +80,7 @@ async fn one_at_a_time() {
         let expected = json!({"type": "error", "code": "transfer_busy", "msgId": id, "retryAfterMs": 2000, "message": error["message"]});
         assert_eq!(error, expected);
     }
-    // The bytes of a file that was refused go nowhere, and so does its end.
+    // The bytes and the end of a refused file are dropped.
     bob.send_bytes(b"of f2".to_vec()).await;
     bob.send(bob.file_end("f2")).await;
     let error = bob.next().await;
@@ -88,7 +89,7 @@ async fn one_at_a_time() {
         (&json!("bad_file_end"), &json!("f2"))
     );
     ann.send_bytes(b"of f1".to_vec()).await;
-    // Chat goes on beside the file.
+    // Chat continues during the file.
     bob.send(bob.msg("m", &["cat"])).await;
     assert_eq!(bob.next().await["type"], "ack");
     ann.send(ann.file_end("f0")).await;
@@ -116,7 +117,7 @@ async fn files_that_do_not_end() {
     ann.send_bytes(b"abc".to_vec()).await;
     assert_eq!(cat.next_said().await["type"], "file-start");
     assert_eq!(cat.any().await, Any::Bytes(b"abc".to_vec()));
-    // The time is over.
+    // The time of the file is over.
     assert_eq!(
         ann.end().await,
         End {
@@ -130,7 +131,7 @@ async fn files_that_do_not_end() {
         (&json!("transfer_incomplete"), &json!("f1"))
     );
     bob.until_users(&["bob", "cat"]).await;
-    // The sender goes.
+    // The sender leaves.
     bob.send(bob.file_start("f2", &[], 5)).await;
     assert_eq!(cat.next_said().await["type"], "file-start");
     drop(bob);
@@ -139,7 +140,7 @@ async fn files_that_do_not_end() {
         (&error["code"], &error["msgId"]),
         (&json!("transfer_incomplete"), &json!("f2"))
     );
-    // And the next may begin.
+    // The next file may start.
     cat.send_file("f3", &[], b"x").await;
     assert_eq!(cat.next_said().await["type"], "ack");
 }
@@ -150,7 +151,7 @@ async fn files_over_the_limit() {
     let [mut ann, mut bob, mut cat] = three(&relay).await;
     ann.send(ann.file_start("f1", &[], 1001)).await;
     assert_eq!(ann.next().await["code"], "too_large");
-    // One that says less than it is.
+    // A file that is longer than announced.
     bob.send(bob.file_start("f2", &["cat"], 10)).await;
     bob.send_bytes(vec![0; 1001]).await;
     assert_eq!(bob.next().await["code"], "too_large");
@@ -168,7 +169,7 @@ async fn files_over_the_limit() {
     assert_eq!(got, [7; 1000]);
 }
 
-/// A receiver that takes nothing leaves; its pause does not count, and the others get all.
+/// A stalled receiver leaves the transfer. Its pause does not count, and the others get the whole file.
 #[tokio::test]
 async fn slow_receivers_leave() {
     let relay = relay(|config| {
@@ -181,7 +182,7 @@ async fn slow_receivers_leave() {
     })
     .await;
     let [mut ann, mut bob, mut cat] = three(&relay).await;
-    // More than the system buffers for `cat`, who reads nothing.
+    // More than the system buffers for `cat`, which reads nothing.
     let file = bytes(16_000_000);
     let ((), (_, got)) = tokio::join!(ann.send_file("f1", &[], &file), bob.receive_file());
     assert!(got == file);
@@ -206,7 +207,7 @@ async fn slow_receivers_leave() {
         }
     }
     assert!(got < file.len());
-    // It is still there.
+    // It is still connected.
     cat.send(cat.msg("m", &["bob"])).await;
     assert_eq!(bob.next_said().await["msgId"], "m");
     assert!(!TOKEN.is_empty());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use nexscope_relay::room::Owner;
+use nexscope_relay::Owner;
 use tokio::sync::mpsc;
 
 use super::{

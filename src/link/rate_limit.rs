@@ -1,61 +1,50 @@
-//! Keeps below the relay's limits on frames, so that nothing of ours is refused.
+//! Keeps below the relay's limits on frames, so that it refuses none of ours.
 
 use std::time::Duration;
 
-use nexscope_relay::protocol::Limits;
+use nexscope_relay::{limits::TokenBucket, protocol::Limits};
 use tokio::time::Instant;
 
-/// A token bucket, somewhat smaller than the relay's.
+/// The share of the relay's limits to use. The relay counts frames when they arrive, which is not exactly when they
+/// were sent.
+const SHARE: f64 = 0.9;
+
+/// Says when the next frame may be sent.
 #[derive(Debug)]
 pub(super) struct Pace {
-    rate: f64,
-    burst: f64,
-    tokens: f64,
-    at: Instant,
+    /// `None` for no limit.
+    bucket: Option<TokenBucket>,
     paused_until: Option<Instant>,
 }
 
 impl Pace {
     pub fn new(limits: &Limits, now: Instant) -> Self {
-        // The relay counts when frames arrive, which is never quite when they were sent. 0 is no limit.
-        let rate = f64::from(limits.rate) * 0.9;
-        let burst = (f64::from(limits.burst) * 0.9).max(1.0);
-        let unlimited = limits.rate == 0 || limits.burst == 0;
-        let (rate, burst) = if unlimited {
-            (f64::MAX, f64::MAX)
-        } else {
-            (rate, burst)
+        let rate = f64::from(limits.rate) * SHARE;
+        let burst = match limits.burst {
+            0 => 0.0,
+            burst => (f64::from(burst) * SHARE).max(1.0),
         };
         Self {
-            rate,
-            burst,
-            tokens: burst,
-            at: now,
+            bucket: TokenBucket::new(rate, burst, now.into_std()),
             paused_until: None,
         }
     }
 
-    /// When the next frame may go; now or earlier, if it may go at once.
+    /// The time at which the next frame may be sent: `now` or earlier if it may be sent at once.
     pub fn ready_at(&mut self, now: Instant) -> Instant {
-        if self.rate < f64::MAX {
-            self.tokens = (self.tokens + (now - self.at).as_secs_f64() * self.rate).min(self.burst);
-            self.at = now;
-        }
-        let by_tokens = if self.tokens >= 1.0 {
-            now
-        } else {
-            now + Duration::from_secs_f64((1.0 - self.tokens) / self.rate)
-        };
-        self.paused_until.map_or(by_tokens, |until| by_tokens.max(until))
+        let bucket = self.bucket.as_mut();
+        let ready = now + bucket.map_or(Duration::ZERO, |bucket| bucket.delay(now.into_std()));
+        self.paused_until.map_or(ready, |until| ready.max(until))
     }
 
+    /// Counts a frame that is sent.
     pub fn take(&mut self) {
-        if self.rate < f64::MAX {
-            self.tokens -= 1.0;
+        if let Some(bucket) = &mut self.bucket {
+            bucket.spend();
         }
     }
 
-    /// The relay wants a pause anyway.
+    /// Sends nothing for a while, because the relay has asked for it.
     pub fn pause(&mut self, length: Duration, now: Instant) {
         self.paused_until = Some(now + length);
     }

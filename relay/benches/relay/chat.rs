@@ -1,4 +1,4 @@
-//! Messages: fan-out, there and back, one who does not read.
+//! Messages: fan-out, round trip, and a receiver that never reads.
 
 use std::{
     sync::{
@@ -12,13 +12,13 @@ use tokio::io::AsyncWriteExt;
 
 use crate::support::{Member, Relay, at, message};
 
-/// Messages that may be unacked.
+/// Maximum unacked messages.
 const WINDOW: u64 = 256;
-/// Messages in one write of the sender.
+/// Messages per write of the sender.
 const BATCH: u64 = 32;
 const MESSAGE: &[u8] = b"{\"type\":\"message";
 
-/// One sender, many receivers, at most 256 messages unacked. `deaf` receivers never read.
+/// One sender and many receivers, of which `deaf` never read.
 pub async fn fan_out(receivers: usize, deaf: usize, messages: u64) {
     let relay = Relay::start();
     let counts: Arc<Vec<AtomicU64>> = Arc::new((0..receivers).map(|_| AtomicU64::new(0)).collect());
@@ -64,7 +64,7 @@ pub async fn fan_out(receivers: usize, deaf: usize, messages: u64) {
     );
 }
 
-/// A message to one and its answer, one after the other.
+/// Measures the round trip of a message and its answer.
 pub async fn ping_pong(rounds: u64) {
     let relay = Relay::start();
     let mut ann = Member::join(&relay, "ann").await;
@@ -79,5 +79,5 @@ pub async fn ping_pong(rounds: u64) {
         times.push(begin.elapsed());
     }
     let (p50, p99, p999) = (at(&mut times, 0.5), at(&mut times, 0.99), at(&mut times, 0.999));
-    println!("| there and back | p50 {p50} µs, p99 {p99} µs, p99.9 {p999} µs |");
+    println!("| round trip | p50 {p50} µs, p99 {p99} µs, p99.9 {p999} µs |");
 }

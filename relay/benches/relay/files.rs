@@ -1,4 +1,4 @@
-//! Streams: how fast, at what memory, and what chat feels of them.
+//! Streams: speed, memory, and their effect on chat.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::{Member, Relay, at, frame, message};
 const WINDOW: u64 = 1 << 20;
 const CHUNK: u64 = 64 * 1024;
 
-/// Sends a file; the credit is all that it waits for.
+/// Sends a file as fast as credit allows.
 async fn send(mut member: Member, id: Uuid, to: String, size: u64) {
     let open =
         format!(r#"{{"type":"stream_open","stream":"{id}","to":"{to}","size":{size},"of":"f","offset":0}}"#);
@@ -43,11 +43,11 @@ async fn send(mut member: Member, id: Uuid, to: String, size: u64) {
     }
     let close = format!(r#"{{"type":"stream_close","stream":"{id}","reason":"done","message":""}}"#);
     member.send(&close).await;
-    // The other side reads on.
+    // The other side continues to read.
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-/// Receives files of `size` in all; gives when it had them.
+/// Receives files of `size` bytes in total. Returns the time of the last one.
 async fn receive(mut member: Member, ids: Vec<Uuid>, size: u64) -> Instant {
     let mut state: Vec<(Uuid, u64, u64)> = ids.into_iter().map(|id| (id, 0, 0)).collect();
     let mut total = 0;
@@ -76,7 +76,7 @@ async fn receive(mut member: Member, ids: Vec<Uuid>, size: u64) -> Instant {
     Instant::now()
 }
 
-/// One file of so many bytes.
+/// Measures a file of this many bytes.
 pub async fn throughput(size: u64) {
     let relay = Relay::start();
     let (bob, ann) = (
@@ -103,7 +103,7 @@ pub async fn throughput(size: u64) {
     sending.abort();
 }
 
-/// A file for somebody who stops reading: what the relay keeps of it.
+/// Measures the memory for a file whose receiver stops reading.
 pub async fn stopped_reader() {
     let relay = Relay::start();
     let (mut bob, ann) = (
@@ -120,11 +120,11 @@ pub async fn stopped_reader() {
     .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let more = relay.process.memory().saturating_sub(before) as f64 / 1024.0;
-    println!("| a stream whose reader has stopped | the relay's memory rises by {more:.1} MiB |");
+    println!("| a stream with a stalled reader | the relay's memory rises by {more:.1} MiB |");
     sending.abort();
 }
 
-/// Chat between two in a room in which four files are on their way between others.
+/// Measures chat between two members while four files are in transit between others.
 pub async fn chat_beside_files(rounds: u64) {
     let relay = Relay::start();
     let mut tasks = Vec::new();
@@ -149,7 +149,7 @@ pub async fn chat_beside_files(rounds: u64) {
     }
     let (p50, p99, p999) = (at(&mut times, 0.5), at(&mut times, 0.99), at(&mut times, 0.999));
     println!(
-        "| chat one way while 4 files stream at full speed | p50 {p50} µs, p99 {p99} µs, p99.9 {p999} µs |"
+        "| one-way chat latency while 4 files stream at full speed | p50 {p50} µs, p99 {p99} µs, p99.9 {p999} µs |"
     );
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -1,7 +1,7 @@
-//! Two members who talk: alone, then beside five hundred connections that mean no good.
+//! Two members who talk: alone, then with five hundred hostile connections.
 //!
-//! The relay has a core of its own, as on a machine of its own; all others share another, where those who mean no good
-//! wait for those who talk. So what is measured is the relay, and not the wait for a core behind who floods it.
+//! The relay has one core for itself, as on a separate machine. All others share the second core, where hostile clients have
+//! a lower priority. So the result is the latency of the relay and not the wait for a core.
 
 use std::{
     io::Read,
@@ -20,32 +20,32 @@ use crate::{
     support::{self, Member, Relay, at, frame, masked, message},
 };
 
-/// Connections that mean no good; they come one after the other, over the time that is measured.
+/// Hostile connections, opened one after the other during the measurement.
 const ILLS: usize = 500;
-/// Ways to be ill.
+/// Kinds of hostile connections.
 const KINDS: usize = 6;
 const TIME: Duration = Duration::from_secs(20);
-/// Between two messages of the good ones, who stay below the relay's rate.
+/// Interval between messages of the two members, below the relay's rate.
 const PAUSE: Duration = Duration::from_millis(25);
-/// The relay has its own limits, but for those that one address would reach.
+/// Default limits, except those that one address would reach.
 const LIMITS: [&str; 4] = ["--per-address", "0", "--max-members", "0"];
-/// Bytes that are written at once by who has many: what a core does for one of them is not to last.
+/// Bytes per write of a hostile client, so that none occupies the core for long.
 const WRITE: usize = 64 * 1024;
-/// Small frames of each who sends many of them.
+/// Small frames per connection that sends them.
 const SMALL: usize = 100_000;
 
-/// Made once: what making it costs is not to be felt by anybody.
+/// Generated once, so that generating it does not affect the measurement.
 static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..1 << 20).map(|i: usize| (i * 197) as u8).collect());
 static LONG: LazyLock<Vec<u8>> = LazyLock::new(|| frame(0x1, &[&vec![b'x'; 16 << 20]]));
 static FRAMES: LazyLock<Vec<u8>> =
     LazyLock::new(|| masked("{\"type\":\"message\",\"id\":\"a\",\"body\":{}}").repeat(SMALL));
 
-/// What those have done who mean no good.
+/// Totals of the hostile connections.
 static CONNECTED: AtomicU64 = AtomicU64::new(0);
 static CLOSED: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// Whom the five hundred go to.
+/// The target of the hostile connections.
 #[derive(Clone, Copy, PartialEq)]
 enum Aim {
     Nobody,
@@ -53,21 +53,21 @@ enum Aim {
     Theirs,
 }
 
-/// What the good ones feel, in turn alone, beside those who flood another relay, and beside those who flood theirs.
-/// `kind`: only those come of the five hundred that are ill in this way, where it is given.
+/// Measures the two members in alternating runs: alone, with the hostile connections at another relay, and at theirs. With
+/// `kind`, only hostile connections of that kind take part.
 pub fn afternoon(rounds: usize, kind: Option<usize>) {
     let aims = [
         (Aim::Nobody, "two talk 40 times a second, alone".to_owned()),
         (
             Aim::Another,
-            format!("the same beside {ILLS} hostile connections to another relay"),
+            format!("the same with {ILLS} hostile connections to another relay"),
         ),
-        (Aim::Theirs, format!("the same beside {ILLS} to theirs")),
+        (Aim::Theirs, format!("the same with {ILLS} to theirs")),
     ];
     let mut figures = aims.clone().map(|_| Vec::new());
     for round in 0..rounds {
         for i in 0..aims.len() {
-            // Each has another before it in the next round.
+            // Rotate the order for the next round.
             let i = (i + round) % aims.len();
             figures[i].push(measure(aims[i].0, kind));
         }
@@ -88,7 +88,7 @@ pub fn afternoon(rounds: usize, kind: Option<usize>) {
     }
 }
 
-/// What one run came to.
+/// The result of a run.
 struct Figure {
     p50: u64,
     p99: u64,
@@ -96,7 +96,7 @@ struct Figure {
     cpu: f64,
     /// MiB by which the relay's memory rose.
     more: f64,
-    /// What was sent by those who mean no good.
+    /// The totals of the hostile connections.
     sent: String,
 }
 
@@ -125,7 +125,7 @@ fn measure(aim: Aim, kind: Option<usize>) -> Figure {
     }
 }
 
-/// A part of this benchmark in a process of its own.
+/// Starts a part of this benchmark as a process.
 fn start<'a>(core: Core, words: impl IntoIterator<Item = &'a str>) -> Process {
     let program = std::env::current_exe().expect("this program");
     Process::start(core.command(program).args(words).stdout(Stdio::piped()))
@@ -137,7 +137,7 @@ fn read(process: &mut Process) -> String {
     told
 }
 
-/// Messages from one to the other at an even pace; p50 and p99 in µs, one way.
+/// Sends messages from one member to the other at an even rate and prints the one-way p50 and p99 in µs.
 pub async fn talk(address: &str) {
     let mut ann = Member::join_at(address, "ann", 1).await;
     let mut bob = Member::join_at(address, "bob", 1).await;
@@ -156,7 +156,7 @@ pub async fn talk(address: &str) {
     println!("{} {}", at(&mut times, 0.5), at(&mut times, 0.99));
 }
 
-/// Five hundred who mean no good, for as long as is measured; tells what they did.
+/// Opens the hostile connections during the measurement and prints their totals.
 pub async fn attack(address: &str, kind: Option<usize>) {
     for made in [&NOISE, &LONG, &FRAMES] {
         LazyLock::force(made);
@@ -180,7 +180,7 @@ pub async fn attack(address: &str, kind: Option<usize>) {
     );
 }
 
-/// One of six ways to be ill. What the relay does about it is the relay's affair: errors end it.
+/// Runs one hostile connection. Errors end it.
 async fn ill(number: usize, address: &str) {
     let kind = number % KINDS;
     let Ok(mut stream) = TcpStream::connect(address).await else {
@@ -192,7 +192,7 @@ async fn ill(number: usize, address: &str) {
     }
     let hello = masked(&support::hello(&format!("ill{number}"), 1));
     let goes_on = match kind {
-        // Says nothing.
+        // Sends nothing.
         0 => true,
         // One byte a second.
         1 => loop {
@@ -201,24 +201,24 @@ async fn ill(number: usize, address: &str) {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         },
-        // Joins the room, and never reads what is said there.
+        // Joins the room and never reads.
         2 => send(&mut stream, &hello).await,
         // Garbage.
         3 => send(&mut stream, &NOISE[number..]).await,
         // A frame of 16 MiB.
         4 => send(&mut stream, &LONG).await,
-        // 100,000 small frames, or as many as the relay takes.
+        // 100,000 small frames, or as many as the relay accepts.
         _ => send(&mut stream, &hello).await && send(&mut stream, &FRAMES).await,
     };
     if kind == 2 && goes_on {
         std::future::pending::<()>().await;
     }
-    // Held until the relay closes it.
+    // Keep it open until the relay closes it.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     CLOSED.fetch_add(1, Relaxed);
 }
 
-/// Writes all that is taken, and counts it. False where the relay has closed.
+/// Writes and counts as much as the relay accepts. Returns false if the relay has closed the connection.
 async fn send(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     for part in bytes.chunks(WRITE) {
         if stream.write_all(part).await.is_err() {

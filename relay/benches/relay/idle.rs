@@ -1,10 +1,10 @@
-//! Connections that say nothing, and how fast new ones come.
+//! Idle connections, and the rate of new ones.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{Member, Relay};
 
-/// What each of so many idle connections costs, and how fast they came, 32 at a time.
+/// Measures the memory per idle connection, and the rate of new connections, 32 at a time.
 pub async fn idle(connections: usize) {
     let relay = Relay::start();
     let before = relay.process.memory();
@@ -15,7 +15,7 @@ pub async fn idle(connections: usize) {
         let joins = (first..connections.min(first + 32)).map(|i| {
             let relay = &relay;
             async move {
-                // Rooms of ten, since everybody hears of everybody who joins.
+                // Rooms of ten, because every member is told of every join.
                 let mut member = Member::join_room(relay, &format!("m{i}"), i / 10).await;
                 member.buffer = Vec::new();
                 member

@@ -1,10 +1,9 @@
-//! What the relay does under load: `cargo bench -p nexscope-relay` prints the table of `benches/README.md`,
-//! and `cargo bench -p nexscope-relay -- compare DIR [ROUNDS]` the relay beside others, `-- hostile ROUNDS` the
-//! hostile afternoon alone.
+//! Benchmarks of the relay: `cargo bench -p nexscope-relay` prints the table of `benches/README.md`, `-- compare DIR
+//! [ROUNDS]` compares the relay with other servers, and `-- hostile ROUNDS` measures hostile clients.
 //!
-//! The program itself runs in a process of its own. Members read raw bytes and count frames, so that the
-//! figures are the relay's and not a client library's. No criterion: what is measured is a process, and one
-//! line says it. Everything is on loopback, bounded in count, and ends by itself.
+//! The relay runs as a separate process. Members read raw bytes and count frames, so that the figures are those of the relay
+//! and not of a client library. They do not use criterion, because they measure a process. Everything is on loopback,
+//! bounded in count, and ends by itself.
 
 mod chat;
 mod compare;
@@ -18,14 +17,14 @@ use std::path::Path;
 
 #[tokio::main]
 async fn main() {
-    // 10,000 connections are 10,000 files here too.
+    // 10,000 connections are 10,000 open files here too.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).expect("more files");
-    // Cargo adds a flag of its own.
+    // Cargo adds the flag --bench.
     let words: Vec<String> = std::env::args()
         .skip(1)
         .filter(|word| word != "--bench")
@@ -34,11 +33,11 @@ async fn main() {
         [] => table().await,
         ["compare", dir] => compare::compare(Path::new(dir), 5).await,
         ["compare", dir, rounds] => compare::compare(Path::new(dir), rounds.parse().expect("a number")).await,
-        // One alone, for a profiler beside it.
+        // A single benchmark, for a profiler.
         ["fan-out", receivers] => chat::fan_out(receivers.parse().expect("a number"), 0, 100_000).await,
         ["stream"] => files::throughput(4 << 30).await,
         ["hostile", rounds] => hostile::afternoon(rounds.parse().expect("a number"), None),
-        // Of six ways to be ill, one.
+        // One of the kinds of hostile connections.
         ["hostile", rounds, kind] => {
             hostile::afternoon(
                 rounds.parse().expect("a number"),
@@ -46,7 +45,7 @@ async fn main() {
             );
         }
         ["ping-pong"] => chat::ping_pong(20_000).await,
-        // What the others start as processes of their own.
+        // Processes that other benchmarks start.
         ["talk", address] => hostile::talk(address).await,
         ["attack", address] => hostile::attack(address, None).await,
         ["attack", address, kind] => hostile::attack(address, Some(kind.parse().expect("a number"))).await,
@@ -62,7 +61,7 @@ async fn table() {
         "Messages of 256 bytes; limits raised with `{}`.\n",
         support::RAISED.join(" ")
     );
-    println!("| what | figure |\n|---|---|");
+    println!("| benchmark | result |\n|---|---|");
     for (receivers, messages) in [(10, 200_000), (100, 50_000), (1000, 5_024)] {
         chat::fan_out(receivers, 0, messages).await;
     }

@@ -1,23 +1,23 @@
-//! A server in a process of its own, and what it takes.
+//! A server process, and the resources that it uses.
 
 use std::{
     ffi::OsStr,
     process::{Child, Command},
 };
 
-/// Where a process runs that shares the machine with others of the same measurement.
+/// The core for a process of a measurement.
 #[derive(Clone, Copy)]
 pub enum Core {
-    /// The first core, for the relay that is measured.
+    /// The first core, for the measured relay.
     Relays,
-    /// The second.
+    /// The second core.
     Others,
-    /// The second too, behind all others there.
+    /// The second core, at idle priority.
     Last,
 }
 
 impl Core {
-    /// What starts a program there.
+    /// The command that starts a program there.
     pub fn command(self, program: impl AsRef<OsStr>) -> Command {
         let words: &[&str] = match self {
             Core::Relays => &["-c", "0"],
@@ -34,7 +34,6 @@ impl Core {
 pub struct Process(Child);
 
 impl Process {
-    /// Starts it.
     pub fn start(command: &mut Command) -> Process {
         Process(
             command
@@ -43,7 +42,7 @@ impl Process {
         )
     }
 
-    /// What it prints, where that is piped.
+    /// Its standard output, if piped.
     pub fn output(&mut self) -> impl std::io::Read {
         self.0.stdout.take().expect("its output")
     }

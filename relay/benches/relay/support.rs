@@ -1,4 +1,4 @@
-//! A relay in a process of its own, and members that read raw bytes.
+//! A relay process, and members that read raw bytes.
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,7 +14,7 @@ use crate::process::{Core, Process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nexscope-relay");
 const TOKEN: &str = "a-token-for-benches";
-/// The limits that are raised for the table, which names them.
+/// Limits that are raised for the table of the README.
 pub const RAISED: [&str; 8] = [
     "--rate",
     "0",
@@ -37,7 +37,7 @@ impl Relay {
         Relay::start_by(Command::new(PROGRAM), &RAISED)
     }
 
-    /// On one core, with these limits.
+    /// Starts a relay on one core with these limits.
     pub fn start_on(core: Core, limits: &[&str]) -> Relay {
         Relay::start_by(core.command(PROGRAM), limits)
     }
@@ -94,7 +94,7 @@ impl Member {
         member
     }
 
-    /// Reads once; gives how many text frames began with these bytes.
+    /// Reads once. Returns the number of text frames that start with these bytes.
     pub async fn frames(&mut self, prefix: &[u8]) -> u64 {
         let mut count = 0;
         self.read(|_, payload| count += u64::from(payload.starts_with(prefix)))
@@ -102,7 +102,7 @@ impl Member {
         count
     }
 
-    /// Reads once; shows each whole frame, its opcode and its payload.
+    /// Reads once. Passes the opcode and payload of each complete frame on.
     pub async fn read(&mut self, mut show: impl FnMut(u8, &[u8])) {
         self.buffer.drain(..self.start);
         self.start = 0;
@@ -126,7 +126,7 @@ impl Member {
     }
 }
 
-/// Asks for a WebSocket, and reads the answer.
+/// Requests a WebSocket and reads the response.
 pub async fn upgrade(stream: &mut TcpStream) {
     let head = "GET /ws HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -142,7 +142,7 @@ pub fn hello(name: &str, room: usize) -> String {
     format!(r#"{{"type":"hello","v":2,"name":"{name}","room":"r{room}","token":"{TOKEN}"}}"#)
 }
 
-/// How long the header of a server's frame is, and its payload; `None` where more is to come.
+/// The lengths of the header and the payload of a server's frame. `None` if the header is incomplete.
 pub fn header(bytes: &[u8]) -> Option<(usize, usize)> {
     Some(match *bytes.get(1)? {
         126 => (
@@ -191,7 +191,7 @@ pub fn message(id: u64) -> Vec<u8> {
     ))
 }
 
-/// The value at a part of what was measured.
+/// The value at a quantile.
 pub fn at(times: &mut [std::time::Duration], part: f64) -> u128 {
     times.sort();
     let index = ((times.len() as f64 * part) as usize).min(times.len() - 1);

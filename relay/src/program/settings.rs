@@ -1,13 +1,9 @@
-//! Where settings come from: flags, then variables, then a `.env` file, then `relay.toml`, then the defaults.
+//! Loads settings from flags, environment variables, a `.env` file and `relay.toml`, in this order of precedence.
 //!
-//! The two files become the defaults of the flags that they name, so that each setting is read, checked and
-//! refused by one rule, wherever it was written.
+//! The values of the two files become the defaults of the flags that they name, so that one rule parses and checks each
+//! setting, wherever it was written.
 
-use std::{
-    collections::HashMap,
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, env, fs, path::Path};
 
 use crate::{RoomToken, Token};
 use anyhow::{Context, anyhow, bail};
@@ -15,14 +11,13 @@ use clap::{ArgAction, CommandFactory, FromArgMatches};
 use serde::Deserialize;
 use toml::Value;
 
-use super::cli::Flags;
+use super::flags::Flags;
 
-/// Read from the working directory, where it is there.
+/// Read from the working directory, if it exists.
 const DOTENV: &str = ".env";
 
-/// What the command line, the variables and the files say together. Ends the program on a fault of the
-/// command line, as clap does.
-pub fn read(name: &'static str, given: Vec<String>) -> anyhow::Result<(Flags, Vec<RoomToken>)> {
+/// Loads the settings. Exits the program if the command line is wrong, as clap does.
+pub fn load(name: &'static str, given: Vec<String>) -> anyhow::Result<(Flags, Vec<RoomToken>)> {
     let dotenv = match fs::read_to_string(DOTENV) {
         Ok(text) => dotenv(&text).context("cannot read .env")?,
         Err(_) => HashMap::new(),
@@ -32,7 +27,7 @@ pub fn read(name: &'static str, given: Vec<String>) -> anyhow::Result<(Flags, Ve
         .or_else(|| dotenv.get("NEXSCOPE_CONFIG").cloned())
         .filter(|path| !path.is_empty());
     let (file, tokens) = match path {
-        Some(path) => config(Path::new(&path))?,
+        Some(path) => load_file(Path::new(&path))?,
         None => Default::default(),
     };
     let mut command = Flags::command().name(name).bin_name(name);
@@ -52,7 +47,7 @@ pub fn read(name: &'static str, given: Vec<String>) -> anyhow::Result<(Flags, Ve
             .and_then(|name| dotenv.get(&name))
             .map(|value| vec![value.clone()]);
         if let Some(values) = from_dotenv.or_else(|| file.get(&long).cloned()) {
-            // Kept until the program ends, a few words.
+            // A few words that are kept until the program ends.
             let values = values.into_iter().map(|value| &*value.leak());
             command = command.mut_arg(id, |argument| argument.default_values(values));
         }
@@ -62,7 +57,7 @@ pub fn read(name: &'static str, given: Vec<String>) -> anyhow::Result<(Flags, Ve
     Ok((flags, tokens))
 }
 
-/// The value of `--config`, which has to be known before the rest can be read.
+/// The value of `--config`, which is needed before clap parses the rest.
 fn config_path(mut arguments: impl Iterator<Item = String>) -> Option<String> {
     while let Some(argument) = arguments.next() {
         if argument == "--config" {
@@ -75,7 +70,7 @@ fn config_path(mut arguments: impl Iterator<Item = String>) -> Option<String> {
     None
 }
 
-/// Reads `NAME=value` lines, with `export` before them or not, quoted or not, and comments.
+/// Parses lines of the form `NAME=value`, with optional `export`, quotes and comments.
 fn dotenv(text: &str) -> anyhow::Result<HashMap<String, String>> {
     let mut variables = HashMap::new();
     for (number, line) in text.lines().enumerate() {
@@ -86,7 +81,7 @@ fn dotenv(text: &str) -> anyhow::Result<HashMap<String, String>> {
         let line = line.strip_prefix("export ").unwrap_or(line);
         let (name, value) = line
             .split_once('=')
-            .ok_or_else(|| anyhow!("line {} is no NAME=value", number + 1))?;
+            .ok_or_else(|| anyhow!("line {} is not NAME=value", number + 1))?;
         let value = value.trim();
         let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.split_once(quote));
         let value = match quoted('"').or_else(|| quoted('\'')) {
@@ -98,23 +93,23 @@ fn dotenv(text: &str) -> anyhow::Result<HashMap<String, String>> {
     Ok(variables)
 }
 
-/// Settings by the name of their flag.
-type File = HashMap<String, Vec<String>>;
+/// Values by the name of their flag.
+type FileSettings = HashMap<String, Vec<String>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct TokenEntry {
     token: String,
     #[serde(default)]
     rooms: Vec<String>,
 }
 
-fn config(path: &Path) -> anyhow::Result<(File, Vec<RoomToken>)> {
+fn load_file(path: &Path) -> anyhow::Result<(FileSettings, Vec<RoomToken>)> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(&text).with_context(|| format!("{} is wrong", path.display()))
+    parse(&text).with_context(|| format!("cannot parse {}", path.display()))
 }
 
-fn parse(text: &str) -> anyhow::Result<(File, Vec<RoomToken>)> {
+fn parse(text: &str) -> anyhow::Result<(FileSettings, Vec<RoomToken>)> {
     let table: toml::Table = text
         .parse()
         .map_err(|error: toml::de::Error| anyhow!("{}", error.to_string().trim_end()))?;
@@ -129,23 +124,19 @@ fn parse(text: &str) -> anyhow::Result<(File, Vec<RoomToken>)> {
             ))
         })
         .collect();
-    let (mut file, mut tokens) = (File::new(), Vec::new());
+    let (mut file, mut tokens) = (FileSettings::new(), Vec::new());
     for (key, value) in table {
         let name = key.replace('_', "-");
         let Some((_, list)) = known.iter().find(|(long, _)| *long == name) else {
-            let nearest = known.iter().max_by(|a, b| {
-                let near = |long: &str| strsim::jaro_winkler(&name, long);
-                near(a.0).total_cmp(&near(b.0))
-            });
-            let nearest = nearest.map_or("", |(long, _)| long);
-            bail!("there is no setting `{key}`; did you mean `{nearest}`?");
+            let nearest = nearest(&name, known.iter().map(|(long, _)| *long));
+            bail!("unknown setting `{key}`; did you mean `{nearest}`?");
         };
         match value {
             Value::Array(entries) if name == "token" => {
                 for entry in entries {
-                    let Entry { token, rooms } = entry
+                    let TokenEntry { token, rooms } = entry
                         .try_into()
-                        .context("a [[token]] has `token` and may have `rooms`, a list of rooms")?;
+                        .context("a [[token]] needs `token` and may have `rooms`, a list of rooms")?;
                     tokens.push(RoomToken {
                         token: Token(token),
                         rooms,
@@ -159,7 +150,7 @@ fn parse(text: &str) -> anyhow::Result<(File, Vec<RoomToken>)> {
                     .collect();
                 file.insert(
                     name,
-                    values.ok_or_else(|| anyhow!("`{key}` is a list of strings"))?,
+                    values.ok_or_else(|| anyhow!("`{key}` must be a list of strings"))?,
                 );
             }
             value => {
@@ -168,7 +159,7 @@ fn parse(text: &str) -> anyhow::Result<(File, Vec<RoomToken>)> {
                     Value::Integer(number) => number.to_string(),
                     Value::Float(number) => number.to_string(),
                     Value::Boolean(truth) => truth.to_string(),
-                    _ => bail!("`{key}` is a string, a number, or true or false"),
+                    _ => bail!("`{key}` must be a string, a number, true or false"),
                 };
                 file.insert(name, vec![text]);
             }
@@ -177,12 +168,11 @@ fn parse(text: &str) -> anyhow::Result<(File, Vec<RoomToken>)> {
     Ok((file, tokens))
 }
 
-/// A path, or none where it is empty.
-pub fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() {
-        return Err("a path is not empty".into());
-    }
-    Ok(text.into())
+/// The known name that is most similar to `name`.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    let similarity = |long: &str| strsim::jaro_winkler(name, long);
+    let nearest = known.max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    nearest.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -212,13 +202,13 @@ mod tests {
     #[test]
     fn config_files() {
         let (file, tokens) = parse(
-            "listen = '0.0.0.0:1'\nrate = 7\nseat = 0.5\nno-v1 = true\nmessage_bytes = '1MiB'\nallow-origin = ['a', 'b']\n\
+            "listen = '0.0.0.0:1'\nrate = 7\nseat = 0.5\nmetrics-public = true\nmessage_bytes = '1MiB'\nallow-origin = ['a', 'b']\n\
              [[token]]\ntoken = 'x'\nrooms = ['den']\n[[token]]\ntoken = 'y'",
         )
         .expect("settings");
         assert_eq!(file["rate"], ["7"]);
         assert_eq!(
-            (&file["no-v1"][..], &file["message-bytes"][..]),
+            (&file["metrics-public"][..], &file["message-bytes"][..]),
             (&["true".to_owned()][..], &["1MiB".to_owned()][..])
         );
         assert_eq!(file["allow-origin"], ["a", "b"]);
@@ -229,9 +219,9 @@ mod tests {
         for (text, fault) in [
             ("rat = 7", "did you mean `rate`?"),
             ("mesage-bytes = 7", "did you mean `message-bytes`?"),
-            ("config = 'x'", "no setting `config`"),
-            ("rate = [7]", "`rate` is"),
-            ("[[token]]\nrooms = []", "a [[token]] has"),
+            ("config = 'x'", "unknown setting `config`"),
+            ("rate = [7]", "`rate` must be"),
+            ("[[token]]\nrooms = []", "a [[token]] needs"),
             ("rate = ", "line 1"),
         ] {
             let error = parse(text)

@@ -1,4 +1,4 @@
-//! What clients say to each other inside `body`. The relay forwards it unread.
+//! The contents of `body`. The relay forwards them unread.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,84 +9,84 @@ use serde::{Deserialize, Serialize};
 pub enum Body {
     Chat(Chat),
     Receipt(Receipt),
-    /// The receiver wants an offered file, from `offset` on.
+    /// The receiver accepts an offered file, starting at `offset`.
     FileAccept {
         of: String,
         file: String,
         #[serde(default)]
         offset: u64,
     },
-    /// The receiver does not want an offered file.
+    /// The receiver declines an offered file.
     FileDecline {
         of: String,
         file: String,
         #[serde(default)]
         reason: String,
     },
-    /// A kind of a newer client; ignored.
+    /// A kind from a newer client. Ignore it.
     #[serde(other)]
     Unknown,
 }
 
-/// Something that a person or an agent says.
+/// A message of a person or an agent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Chat {
-    /// The words.
+    /// The text of the message.
     pub text: String,
-    /// Who says them, a person or an agent.
+    /// Whether a person or an agent wrote it.
     #[serde(default)]
     pub origin: Origin,
-    /// The agent's name, where one speaks.
+    /// The agent's name, if an agent wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// The addressed member's agent is asked to answer.
+    /// Whether the agents of the addressees are asked to answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
-    /// 0 when a person wrote it; an agent's answer carries the asking message's plus 1.
+    /// 0 for a message of a person. An agent's answer has the `hop` of the question plus 1.
     #[serde(default)]
     pub hop: u32,
-    /// The id of the message that it answers.
+    /// The id of the answered message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// Files that are offered with it.
+    /// Offered files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
     /// When it was written, in milliseconds since the Unix epoch.
     #[serde(default)]
     pub sent_at: u64,
-    /// The person who changed an agent's words before they left.
+    /// The person who edited an agent's message before it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_by: Option<String>,
-    /// What the answer took.
+    /// The resources that the answer used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum Origin {
     #[default]
     Human,
     Agent,
 }
 
-/// A file that is offered.
+/// An offered file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// The sender's id for it.
+    /// Chosen by the sender.
     pub id: String,
-    /// Its name, as the sender calls it: hostile until cleaned.
+    /// The file name from the sender. Untrusted until cleaned.
     pub name: String,
-    /// Its size in bytes.
+    /// In bytes.
     pub size: u64,
-    /// SHA-256 of its bytes, in hex, where it is known already.
+    /// SHA-256 of the contents in hex, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
-/// What an agent's answer took, as far as its kind reports it.
+/// The resources that an agent's answer used, as far as the agent reports them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Wall time in milliseconds.
@@ -98,40 +98,40 @@ pub struct Usage {
     /// List price in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<f64>,
-    /// Input and output tokens together.
+    /// Input and output tokens in total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
 }
 
-/// What became of a message, sent by an addressee to its sender alone.
+/// The state of a message, which an addressee sends to its sender only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The message's id.
     pub of: String,
-    /// How far it has come.
+    /// The new state.
     pub state: ReceiptState,
-    /// Why, where a person or a failure says so.
+    /// The reason that a person gave, or the failure.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
-/// How far a message has come with one addressee.
+/// The state of a message with one addressee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiptState {
-    /// Safely on the addressee's disk.
+    /// Stored on the addressee's disk.
     Received,
-    /// Waits for the addressee's person.
+    /// Waiting for a decision of the addressee.
     Queued,
-    /// The person let an agent work on it.
+    /// Accepted for an agent.
     Accepted,
-    /// The person did not.
+    /// Rejected.
     Rejected,
-    /// The agent has answered.
+    /// Answered by the agent.
     Answered,
-    /// The agent could not.
+    /// The agent failed.
     Failed,
-    /// Nobody decided in time.
+    /// Not decided in time.
     Expired,
 }
 
@@ -139,31 +139,31 @@ pub enum ReceiptState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SignalBody {
-    /// Somebody writes.
+    /// The member is typing.
     Typing,
-    /// What an agent is doing; a state word and no text.
+    /// The activity of an agent, without any text.
     Activity {
         /// The agent's name.
         agent: String,
-        /// What it does.
+        /// The activity.
         state: Activity,
     },
-    /// An answer so far, where its person shares it.
+    /// A partial answer, if its person shares it.
     Partial {
-        /// The id that the message will have.
+        /// The id of the future message.
         of: String,
-        /// The words so far.
+        /// The text so far.
         text: String,
     },
-    /// A kind of a newer client; ignored.
+    /// A kind from a newer client. Ignore it.
     #[serde(other)]
     Unknown,
 }
 
-/// What an agent is doing.
+/// The activity of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum Activity {
     Queued,
     Thinking,

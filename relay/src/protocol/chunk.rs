@@ -1,24 +1,24 @@
-//! The binary frames: parts of files.
+//! Binary frames: chunks of files.
 
 use uuid::Uuid;
 
-/// Bytes in front of a chunk's payload: the stream's id and an offset.
+/// Length of the head of a chunk, in bytes: the stream's id and an offset.
 pub const CHUNK_HEAD: usize = 24;
 
-/// The most streams that a connection sends at a time, and the most that it receives.
+/// Maximum streams that a connection sends at a time, and that it receives.
 pub const MAX_STREAMS: usize = 16;
 
-/// What a chunk has in front of its payload.
+/// The head of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkHead {
-    /// Which stream it belongs to.
+    /// The id of the stream.
     pub stream: Uuid,
-    /// Where in the file its first byte belongs.
+    /// The position of the first byte in the file.
     pub offset: u64,
 }
 
 impl ChunkHead {
-    /// Reads a binary frame: its head and its payload. `None` where there is not at least one byte of payload.
+    /// Parses a binary frame. Returns `None` if it has no payload.
     pub fn parse(frame: &[u8]) -> Option<(ChunkHead, &[u8])> {
         let (stream, rest) = frame.split_first_chunk::<16>()?;
         let (offset, payload) = rest.split_first_chunk::<8>()?;
@@ -31,7 +31,7 @@ impl ChunkHead {
         ))
     }
 
-    /// The bytes to put in front of a payload.
+    /// The bytes before the payload.
     pub fn to_bytes(self) -> [u8; CHUNK_HEAD] {
         let mut head = [0; CHUNK_HEAD];
         head[..16].copy_from_slice(self.stream.as_bytes());
@@ -40,7 +40,7 @@ impl ChunkHead {
     }
 }
 
-/// Reads a stream's id, which is a UUID in lower-case hyphenated form and in no other.
+/// Parses the id of a stream: a UUID in lower case with hyphens.
 pub fn stream_id(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
     (id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(id)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_come_back() {
+    fn heads_round_trip() {
         let head = ChunkHead {
             stream: Uuid::from_u128(7),
             offset: u64::MAX - 1,

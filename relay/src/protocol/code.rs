@@ -1,54 +1,54 @@
-//! Error codes, and the WebSocket close codes that go with those which end a connection.
+//! Error codes, and the WebSocket close codes of those that close a connection.
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, as the `code` of an `error` frame.
+/// The `code` of an `error` frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// The token is wrong.
+    /// Wrong token.
     BadToken,
-    /// Someone with that name is here, is away and may come back, or owns it.
+    /// Someone has the name, is away and may come back, or owns it.
     NameTaken,
-    /// No frame and no pong for 2.5 heartbeats.
+    /// No frame for 2.5 heartbeats.
     Silent,
-    /// A frame over the limit.
+    /// A frame exceeds the limit.
     TooLarge,
-    /// A member or room name outside the rule.
+    /// Invalid member or room name.
     BadName,
-    /// Too many bad or refused frames without a good one between.
+    /// Too many bad or refused frames in a row.
     Abuse,
-    /// The first frame was no proper hello.
+    /// The first frame is not a valid hello.
     BadHello,
-    /// A protocol version that is not spoken here.
+    /// Unsupported protocol version.
     BadVersion,
     /// A limit on rooms, members or connections is reached.
     Full,
     /// No hello in time.
     HelloTimeout,
-    /// The seat was taken over by its session or owner.
+    /// A newer connection took the seat over.
     Replaced,
-    /// The connection's outgoing queue is full, or it fell behind the room's memory.
+    /// The connection's outgoing queue is full, or its replay fell behind the room's memory.
     SlowConsumer,
     /// The relay is shutting down.
     ShuttingDown,
-    /// A frame that does not follow the protocol; the connection goes on.
+    /// Invalid frame. The connection stays open.
     BadFrame,
-    /// A frame of a type that is not known; the connection goes on.
+    /// Unknown frame type. The connection stays open.
     UnknownType,
-    /// Too many frames; the frame was not processed, send it again after `retry_ms`.
+    /// Too many frames. The frame was not processed; resend it after `retry_ms`.
     RateLimited,
-    /// A stream that is not open.
+    /// The stream is not open.
     NoSuchStream,
-    /// A stream's rules (credit, order, size) were broken.
+    /// A rule of a stream (credit, order, size) was broken.
     StreamViolation,
-    /// A code of a newer relay.
+    /// A code from a newer relay.
     #[serde(other)]
     Other,
 }
 
 impl Code {
-    /// The close code that ends the connection, or `None` where it goes on.
+    /// The close code, or `None` if the connection stays open.
     pub fn close(self) -> Option<u16> {
         Some(match self {
             Code::ShuttingDown => 1001,

@@ -1,4 +1,4 @@
-//! The frames themselves. Each struct serialises with its `type`; [`Frame::parse`] reads what a relay sends.
+//! The frames. Each struct serialises with its `type`. [`Frame::parse`] parses the frames of a relay.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde_json::value::RawValue;
 
 use super::Code;
 
-/// How a member's agents answer.
+/// How the agents of a member answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Every mention waits for a person.
     #[default]
     Manual,
-    /// Mentions are answered at once, within limits.
+    /// Mentions are answered automatically, within limits.
     Auto,
 }
 
@@ -24,73 +24,73 @@ pub enum Mode {
 pub struct Hello {
     /// Protocol version, 2.
     pub v: u32,
-    /// The room to join; made by its first member.
+    /// The room to join. Its first member creates it.
     pub room: String,
     /// The member's name.
     pub name: String,
     /// The relay's secret.
     pub token: String,
-    /// 32 random bytes, base64url: proof that a name is still the same person's.
+    /// Proof of the ownership of a name: 32 random bytes in base64url.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Program and version, shown to others; at most 64 bytes.
+    /// Program and version, shown to others. At most 64 bytes.
     #[serde(default)]
     pub client: String,
-    /// Names of the agents that answer behind this member; at most 16.
+    /// Names of the member's agents, at most 16.
     #[serde(default)]
     pub agents: Vec<String>,
-    /// How they answer.
+    /// How the agents answer.
     #[serde(default)]
     pub mode: Mode,
-    /// Replay the last so many messages that this member may see.
+    /// Number of recent messages to replay.
     #[serde(default)]
     pub history: u32,
-    /// Where the last connection ended.
+    /// The position at which the last connection ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
 }
 
-/// A place in a room's order, as last stored by a client.
+/// A position in a room's order, as a client stored it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// The seat's secret.
     pub session: String,
-    /// The life of the room in which `seq` counts.
+    /// The lifetime of the room to which `seq` belongs.
     pub epoch: String,
-    /// The newest message that is safely kept.
+    /// The newest message that is safely stored.
     pub seq: u64,
 }
 
-/// The relay's answer to a [`Hello`] that it accepts.
+/// The relay's answer to a valid [`Hello`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "welcome")]
 pub struct Welcome {
     /// Protocol version, 2.
     pub v: u32,
-    /// The room, as its first member wrote it.
+    /// As the room's first member wrote it.
     pub room: String,
     /// This member's name.
     pub name: String,
-    /// The seat's secret: presenting it takes the seat over.
+    /// The seat's secret, which takes the seat over.
     pub session: String,
-    /// A random id of this life of the room.
+    /// A random id for this lifetime of the room.
     pub epoch: String,
-    /// The room's newest message; replayed ones are not above it.
+    /// The number of the room's newest message. Replayed messages are not above it.
     pub seq: u64,
-    /// What a resume found.
+    /// The result of the resume.
     pub resumed: Resumed,
-    /// Everybody in the room, this member included.
+    /// All members of the room, including this one.
     pub members: Vec<Member>,
     /// Seconds between heartbeats.
     pub heartbeat: u64,
     /// The relay's program and version.
     pub server: String,
-    /// What the relay takes.
+    /// The limits of the relay.
     pub limits: Limits,
-    /// What this relay has beyond version 2's first edition; see [`FEATURES`].
+    /// Additions to the first edition of version 2. See [`FEATURES`].
     #[serde(default)]
     pub features: Vec<String>,
-    /// Whether the name is bound to this member's `owner`; older relays do not say.
+    /// Whether the name is bound to this member's `owner`. Older relays do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<bool>,
 }
@@ -102,114 +102,113 @@ impl Welcome {
     }
 }
 
-/// What this relay announces in `welcome.features`: names stay bound to their owner after it has left; messages
-/// carry `from_key`; `to_keys` is heeded.
+/// The `features` of this relay: names stay bound to absent owners, messages carry `from_key`, and `to_keys` is supported.
 pub const FEATURES: [&str; 3] = ["names", "from_key", "to_keys"];
 
-/// What became of a resume.
+/// The result of a resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resumed {
-    /// None was asked for.
+    /// There was no resume.
     New,
-    /// All that was missed follows.
+    /// All missed messages follow.
     Ok,
-    /// Older messages have left the memory; what is left follows.
+    /// Some missed messages have left the memory. The rest follows.
     Gap,
-    /// Another epoch: the relay or the room is new; all that is in memory follows.
+    /// The relay or the room is new. All remembered messages follow.
     Lost,
 }
 
 /// The limits that a relay announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The longest text frame, in bytes.
+    /// Maximum length of a text frame, in bytes.
     pub message_bytes: usize,
-    /// The longest payload of a stream's chunk, in bytes.
+    /// Maximum payload of a chunk, in bytes.
     pub chunk_bytes: usize,
-    /// The most credit outstanding on a stream, in bytes.
+    /// Maximum outstanding credit of a stream, in bytes.
     pub window_bytes: usize,
-    /// Frames per second that a connection may send in the long run; 0 is no limit.
+    /// Frames per second that a connection may send in the long run. 0 is no limit.
     pub rate: u32,
-    /// Frames that it may send at once; 0 is no limit.
+    /// Frames that a connection may send at once. 0 is no limit.
     pub burst: u32,
 }
 
-/// Whether a member's connection is there.
+/// Whether a member is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Connected.
     Online,
-    /// The connection ended without a word; the seat is held for a while.
+    /// The connection ended without `bye`. The seat is held for a while.
     Away,
 }
 
-/// A member as the others see it.
+/// A member, as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// The name, as first written.
+    /// As the member wrote it.
     pub name: String,
-    /// First 16 hex digits of the SHA-256 of the SHA-256 of the owner secret; none without an owner.
+    /// The first 16 hex digits of SHA-256(SHA-256(owner)). `None` without an owner.
     pub key: Option<String>,
     /// Connected or away.
     pub status: Status,
-    /// Names of its agents.
+    /// Names of the member's agents.
     pub agents: Vec<String>,
-    /// How they answer.
+    /// How the agents answer.
     pub mode: Mode,
     /// Program and version.
     pub client: String,
-    /// A word about itself.
+    /// A note about the member.
     pub note: String,
-    /// When it joined, in milliseconds since the Unix epoch.
+    /// The time of joining, in milliseconds since the Unix epoch.
     pub joined_at: u64,
-    /// The protocol version that it speaks.
+    /// The member's protocol version.
     pub v: u32,
 }
 
-/// A change among the members, relay to client.
+/// A change of a member, relay to client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "presence")]
 pub struct Presence {
     /// What happened.
     pub event: PresenceEvent,
-    /// The member, as it is now.
+    /// The member after the change.
     pub member: Member,
 }
 
-/// What happened to a member.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PresenceEvent {
-    /// It came.
+    /// The member joined.
     Join,
-    /// It changed its agents, mode or note.
+    /// Its agents, mode or note changed.
     Update,
-    /// Its connection ended; the seat is held.
+    /// Its connection ended, and its seat is held.
     Away,
-    /// It resumed.
+    /// It came back.
     Back,
-    /// It is gone.
+    /// It left.
     Leave,
 }
 
-/// A member changes what others see of it, client to relay; what is absent stays.
+/// Changes what others see of a member, client to relay. Absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "update")]
 pub struct Update {
-    /// Names of its agents.
+    /// Names of the member's agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<Vec<String>>,
-    /// How they answer.
+    /// How the agents answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// A word about itself; at most 256 bytes.
+    /// A note about the member. At most 256 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// The member leaves for good, client to relay; answered with close 1000.
+/// The member leaves, client to relay. The relay closes with 1000.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "bye")]
 pub struct Bye {}
@@ -218,21 +217,21 @@ pub struct Bye {}
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "message")]
 pub struct Send {
-    /// The sender's id for it; sending it again with the same id is safe.
+    /// Chosen by the sender. Resending with the same id is safe.
     pub id: String,
-    /// Who is addressed; nobody is a broadcast.
+    /// The addressees. Empty for a broadcast.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<String>,
-    /// Deliver to the addressed alone.
+    /// Deliver to the addressees only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
-    /// The keys of addressed members: an `only` message goes to these keys alone.
+    /// Keys of addressees. An `only` message goes to these keys only.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub to_keys: BTreeMap<String, String>,
     /// The id of the thread's first message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// What is said; a JSON object that the relay forwards byte for byte.
+    /// A JSON object that the relay forwards byte for byte.
     pub body: Box<RawValue>,
 }
 
@@ -240,68 +239,68 @@ pub struct Send {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "message")]
 pub struct Message {
-    /// The sender's id for it; unique only together with `from`.
+    /// Chosen by the sender. Unique only together with `from`.
     pub id: String,
-    /// Who sent it.
+    /// The sender.
     pub from: String,
-    /// The sender's key, set by the relay; none without an owner, or where the relay is older.
+    /// The sender's key, set by the relay. `None` without an owner, or from an older relay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_key: Option<String>,
-    /// Who is addressed.
+    /// The addressees.
     #[serde(default)]
     pub to: Vec<String>,
-    /// Delivered to the addressed alone.
+    /// Whether it was delivered to the addressees only.
     #[serde(default)]
     pub only: bool,
     /// The id of the thread's first message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// Its place in the room's order, within one epoch.
+    /// The position in the room's order, within one epoch.
     pub seq: u64,
-    /// When the relay took it, in milliseconds since the Unix epoch.
+    /// The time of acceptance, in milliseconds since the Unix epoch.
     pub at: u64,
-    /// What is said.
+    /// The JSON object from the sender.
     pub body: Box<RawValue>,
 }
 
-/// The relay has taken a message, relay to its sender.
+/// The relay has accepted a message, relay to its sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "ack")]
 pub struct Ack {
     /// The message's id.
     pub id: String,
-    /// Its place in the room's order.
+    /// The position in the room's order.
     pub seq: u64,
-    /// When the relay took it, in milliseconds since the Unix epoch.
+    /// The time of acceptance, in milliseconds since the Unix epoch.
     pub at: u64,
-    /// Connections that it was queued for.
+    /// Number of connections that it was queued for.
     pub count: usize,
-    /// The addressed who are here.
+    /// Addressees that are present.
     pub reached: Vec<String>,
-    /// The addressed who are not.
+    /// Addressees that are not.
     pub absent: Vec<String>,
-    /// The id was known already; nothing was delivered twice.
+    /// Whether the id was known already. Nothing was delivered twice.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
 
-/// Something that is worthless a second later, client to relay.
+/// Short-lived information, client to relay.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "signal")]
 pub struct SendSignal {
-    /// Who is addressed; nobody is everybody.
+    /// The addressees. Empty for everyone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<String>,
-    /// Deliver to the addressed alone.
+    /// Deliver to the addressees only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
-    /// The keys of addressed members: an `only` signal goes to these keys alone.
+    /// Keys of addressees. An `only` signal goes to these keys only.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub to_keys: BTreeMap<String, String>,
-    /// The thread that it belongs to.
+    /// The id of the thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// What is signalled.
+    /// A JSON object, see [`SignalBody`](super::body::SignalBody).
     pub body: Box<RawValue>,
 }
 
@@ -309,42 +308,42 @@ pub struct SendSignal {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "signal")]
 pub struct Signal {
-    /// Who sent it.
+    /// The sender.
     pub from: String,
-    /// Who is addressed.
+    /// The addressees.
     #[serde(default)]
     pub to: Vec<String>,
-    /// Delivered to the addressed alone.
+    /// Whether it was delivered to the addressees only.
     #[serde(default)]
     pub only: bool,
-    /// The thread that it belongs to.
+    /// The id of the thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// What is signalled.
+    /// A JSON object, see [`SignalBody`](super::body::SignalBody).
     pub body: Box<RawValue>,
 }
 
-/// Something is wrong, relay to client; where its code has a close code, the connection ends.
+/// An error, relay to client. If its code has a close code, the connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "error")]
 pub struct ErrorFrame {
-    /// What is wrong.
+    /// The kind of error.
     pub code: Code,
-    /// One sentence that says what to do.
+    /// What is wrong, and what to do.
     pub message: String,
-    /// The id of the frame that it is about.
+    /// The id of the frame that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The stream that it is about.
+    /// The stream of the frame that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
-    /// With [`Code::RateLimited`]: when to send it again, in milliseconds.
+    /// With [`Code::RateLimited`]: the delay before resending, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u64>,
 }
 
 impl ErrorFrame {
-    /// An error that is about no frame in particular.
+    /// An error without an id or a stream.
     pub fn new(code: Code, message: &str) -> ErrorFrame {
         ErrorFrame {
             code,
@@ -356,11 +355,11 @@ impl ErrorFrame {
     }
 }
 
-/// A file's stream begins; from its sender `to` is set, from the relay `from`.
+/// Opens the stream of a file. The sender sets `to`, the relay sets `from`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "stream_open")]
 pub struct StreamOpen {
-    /// A UUID, lower case, hyphenated.
+    /// A UUID in lower case with hyphens.
     pub stream: String,
     /// The receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -368,56 +367,56 @@ pub struct StreamOpen {
     /// The sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The whole file's size, in bytes.
+    /// The size of the whole file, in bytes.
     pub size: u64,
-    /// The file's id in the message that offered it.
+    /// The id of the file in the message that offered it.
     pub of: String,
-    /// Where this stream begins in the file, in bytes.
+    /// The start of the stream in the file, in bytes.
     #[serde(default)]
     pub offset: u64,
-    /// A file that a version 1 member pushed without asking.
+    /// Whether a version 1 member sends the file without an offer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pushed: bool,
 }
 
-/// The receiver lets the sender go on, up to an offset.
+/// Allows the sender to send up to an offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "stream_credit")]
 pub struct StreamCredit {
-    /// Which stream.
+    /// The id of the stream.
     pub stream: String,
-    /// The offset up to which the sender may send; a lower one than before is ignored.
+    /// The offset. A lower one than before is ignored.
     pub bytes: u64,
 }
 
-/// A stream ends, from either side or the relay.
+/// Closes a stream, from either side or the relay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "stream_close")]
 pub struct StreamClose {
-    /// Which stream.
+    /// The id of the stream.
     pub stream: String,
-    /// Why.
+    /// The reason.
     pub reason: StreamReason,
-    /// In words.
+    /// A message for a person.
     #[serde(default)]
     pub message: String,
 }
 
-/// Why a stream ended.
+/// The reason for closing a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamReason {
     /// All bytes were sent.
     Done,
-    /// A person ended it.
+    /// Cancelled by a person.
     Cancelled,
-    /// It could not go on.
+    /// Failed.
     Failed,
-    /// The other side is not there.
+    /// The other side is gone.
     PeerGone,
 }
 
-/// Any frame that a relay sends.
+/// A frame from a relay.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is described by its type")]
 pub enum Frame {
@@ -430,17 +429,21 @@ pub enum Frame {
     StreamOpen(StreamOpen),
     StreamCredit(StreamCredit),
     StreamClose(StreamClose),
-    /// A type that a newer relay may send; ignored.
+    /// A type from a newer relay. Ignore it.
     Unknown(String),
 }
 
-/// A text frame that is no frame of this protocol.
+/// A text frame that does not follow the protocol.
 #[derive(Debug, thiserror::Error)]
 #[error("not a frame of protocol version 2: {0}")]
 pub struct FrameError(#[from] serde_json::Error);
 
 impl Frame {
-    /// Reads a text frame from a relay. Fails where it is not JSON, has no `type`, or lacks a field.
+    /// Parses a text frame from a relay.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON, has no `type`, or lacks a field.
     pub fn parse(text: &str) -> Result<Frame, FrameError> {
         #[derive(Deserialize)]
         struct Head {

@@ -1,4 +1,4 @@
-//! The first frame of a connection, checked field by field in the order that the protocol gives.
+//! The first frame of a connection. Its fields are checked in the order of the protocol.
 
 use std::{borrow::Cow, fmt};
 
@@ -12,13 +12,13 @@ use serde_json::value::RawValue;
 
 use super::{
     Code, ErrorFrame, Mode, Resume, VERSION,
-    request::{MAX_AGENTS, names, object, present, read, string},
+    request::{MAX_AGENTS, names, object, present, raw_fields, read, string},
 };
 
-/// The longest `client`, in bytes.
+/// Maximum length of `client`, in bytes.
 pub const MAX_CLIENT: usize = 64;
 
-/// Some encoders pad, and some leave bits in the last character; both name the same bytes.
+/// Some encoders add padding, and some leave bits in the last character. Both are accepted.
 const OWNER: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -26,67 +26,49 @@ const OWNER: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// A hello whose form is right. Whether its token and names are, is for the relay to say.
+/// A well-formed hello. The relay checks its token and names.
 #[derive(Clone)]
 pub struct Greeting {
     /// The room to join.
     pub room: String,
     /// The member's name.
     pub name: String,
-    /// The relay's secret, as presented.
+    /// The secret from the client.
     pub token: String,
-    /// Proof that a name is still the same person's.
+    /// Proof of the ownership of a name.
     pub owner: Option<[u8; 32]>,
     /// Program and version.
     pub client: String,
-    /// Names of the agents that answer behind this member.
+    /// Names of the member's agents.
     pub agents: Vec<String>,
-    /// How they answer.
+    /// How the agents answer.
     pub mode: Mode,
-    /// Replay the last so many messages.
+    /// Number of recent messages to replay.
     pub history: u64,
-    /// Where the last connection ended.
+    /// The position at which the last connection ended.
     pub resume: Option<Resume>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Fields<'a> {
-    #[serde(borrow, deserialize_with = "present")]
-    r#type: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    v: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    room: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    name: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    token: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    owner: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    client: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    agents: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    mode: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    history: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    resume: Option<&'a RawValue>,
+raw_fields! {
+    struct Fields { r#type, v, room, name, token, owner, client, agents, mode, history, resume }
 }
 
 impl Greeting {
-    /// Reads the first text frame. The error is the refusal: `bad_hello` or `bad_version`.
+    /// Parses the first text frame.
+    ///
+    /// # Errors
+    ///
+    /// `bad_hello` or `bad_version`.
     pub fn parse(text: &str) -> Result<Greeting, ErrorFrame> {
-        let fields: Fields = object(text).ok_or_else(|| bad("Begin with a hello: one JSON object."))?;
+        let fields: Fields =
+            object(text).ok_or_else(|| bad("The first frame must be a hello: one JSON object."))?;
         if fields.r#type.and_then(string).as_deref() != Some("hello") {
-            return Err(bad("Begin with a frame of type \"hello\"."));
+            return Err(bad("The first frame must have the type \"hello\"."));
         }
         let version = fields.v.map(RawValue::get).filter(|v| is_integer(v));
-        let version = version.ok_or_else(|| bad("Give the hello a `v`, the integer 2."))?;
+        let version = version.ok_or_else(|| bad("`v` must be the integer 2."))?;
         if version.parse() != Ok(VERSION) {
-            let message = "This relay speaks version 2; update the older of the two programs.";
+            let message = "This relay speaks version 2. Update the older of the two programs.";
             return Err(ErrorFrame::new(Code::BadVersion, message));
         }
         fields.greeting()
@@ -102,43 +84,43 @@ impl Fields<'_> {
                 .map(Some)
                 .ok_or_else(|| bad(fault)),
         };
-        let room = text(self.room, "`room` is a string.")?.unwrap_or_else(|| "lobby".into());
-        let name = text(self.name, "`name` is a string.")?.ok_or_else(|| bad("Give the hello a `name`."))?;
+        let room = text(self.room, "`room` must be a string.")?.unwrap_or_else(|| "lobby".into());
+        let name = text(self.name, "`name` must be a string.")?.ok_or_else(|| bad("`name` is missing."))?;
         let token =
-            text(self.token, "`token` is a string.")?.ok_or_else(|| bad("Give the hello a `token`."))?;
-        let client = text(self.client, "`client` is a string.")?.unwrap_or_default();
+            text(self.token, "`token` must be a string.")?.ok_or_else(|| bad("`token` is missing."))?;
+        let client = text(self.client, "`client` must be a string.")?.unwrap_or_default();
         if client.len() > MAX_CLIENT {
-            return Err(bad("`client` is at most 64 bytes."));
+            return Err(bad("`client` is limited to 64 bytes."));
         }
         let owner = match self.owner.filter(|raw| raw.get() != "null") {
             None => None,
             Some(raw) => Some(
                 string(raw)
                     .and_then(|owner| OWNER.decode(owner.as_bytes()).ok()?.try_into().ok())
-                    .ok_or_else(|| bad("`owner` is 32 bytes in base64url."))?,
+                    .ok_or_else(|| bad("`owner` must be 32 bytes in base64url."))?,
             ),
         };
         let agents = match self.agents {
             None => Vec::new(),
             Some(raw) => {
-                names(raw, MAX_AGENTS).ok_or_else(|| bad("`agents` is a list of at most 16 names."))?
+                names(raw, MAX_AGENTS).ok_or_else(|| bad("`agents` must be a list of at most 16 names."))?
             }
         };
         let mode = match self.mode {
             None => Mode::default(),
-            Some(raw) => read(raw).ok_or_else(|| bad("`mode` is \"manual\" or \"auto\"."))?,
+            Some(raw) => read(raw).ok_or_else(|| bad("`mode` must be \"manual\" or \"auto\"."))?,
         };
         let history = match self.history.map(RawValue::get) {
             None => 0,
-            // More than fits is more than any memory holds.
+            // A number that does not fit exceeds any memory.
             Some(n) if is_integer(n) && !n.starts_with('-') => n.parse().unwrap_or(u64::MAX),
-            Some(_) => return Err(bad("`history` is a whole number, 0 or more.")),
+            Some(_) => return Err(bad("`history` must be a whole number, 0 or more.")),
         };
         let resume = match self.resume.filter(|raw| raw.get() != "null") {
             None => None,
             Some(raw) => Some(
                 object(raw.get())
-                    .ok_or_else(|| bad("`resume` is {\"session\",\"epoch\",\"seq\"} as last stored."))?,
+                    .ok_or_else(|| bad("`resume` must be {\"session\",\"epoch\",\"seq\"} as last stored."))?,
             ),
         };
         Ok(Greeting {
@@ -155,14 +137,14 @@ impl Fields<'_> {
     }
 }
 
-/// Without its secrets.
+/// Hides the secrets.
 impl fmt::Debug for Greeting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "hello of {:?} to {:?}", self.name, self.room)
     }
 }
 
-/// Whether a JSON value is an integer as written; `2.0` and `2e0` are not.
+/// Whether a JSON value is written as an integer. `2.0` and `2e0` are not.
 fn is_integer(json: &str) -> bool {
     json.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
@@ -230,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_its_default() {
+    fn missing_fields_have_defaults() {
         let text = r#"{"type":"hello","v":2,"name":"a","token":"t","owner":null,"resume":null,"later":1}"#;
         let hello = Greeting::parse(text).expect("a good hello");
         assert_eq!(

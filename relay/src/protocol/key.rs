@@ -1,8 +1,8 @@
-//! A member's public key: what tells two holders of one name apart.
+//! The public key of a member, which tells two holders of a name apart.
 
 use std::{fmt, str::FromStr};
 
-/// The first 8 bytes of the SHA-256 of the hash of an owner's secret, shown as 16 hex digits.
+/// The first 8 bytes of SHA-256(SHA-256(owner)), displayed as 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberKey([u8; 8]);
 
@@ -27,14 +27,14 @@ impl fmt::Debug for MemberKey {
 
 /// Text that is not 16 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key is 16 hex digits")]
+#[error("a key must be 16 hex digits")]
 pub struct KeyError;
 
 impl FromStr for MemberKey {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<MemberKey, KeyError> {
-        // `from_str_radix` would take a sign.
+        // `from_str_radix` would accept a sign.
         if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(KeyError);
         }

@@ -1,7 +1,7 @@
-//! The frames that clients and the relay exchange, version 2 (version 1 is in [`v1`]): types and rules about names, nothing else.
+//! The frames of protocol version 2, and the rules for names. Version 1 is in `v1`.
 //!
-//! One JSON object per WebSocket text frame. Unknown fields are ignored. A `body` is opaque to the
-//! relay and travels byte for byte; what clients put into it is in [`body`].
+//! Each WebSocket text frame is a JSON object. Unknown fields are ignored. The relay forwards a `body` byte for byte; [`body`]
+//! has the bodies that clients exchange.
 
 pub mod body;
 mod chunk;
@@ -11,6 +11,7 @@ mod hello;
 mod key;
 mod name;
 mod request;
+#[cfg(feature = "v1")]
 pub mod v1;
 
 pub use chunk::{CHUNK_HEAD, ChunkHead, MAX_STREAMS, stream_id};
@@ -25,5 +26,5 @@ pub use key::{KeyError, MemberKey};
 pub use name::{is_id, is_name, is_thread, same_name};
 pub use request::{MAX_AGENTS, MAX_NOTE, MAX_TO, Post, Request};
 
-/// The protocol version that these types describe.
+/// The protocol version of these types.
 pub const VERSION: u32 = 2;

@@ -1,27 +1,27 @@
-//! What names, ids and thread ids may be made of.
+//! The rules for names, ids and thread ids.
 
-/// Words that no member or room may be called, in any case.
+/// Reserved names, in any case.
 const RESERVED: [&str; 6] = ["all", "here", "everyone", "me", "you", "system"];
 
-/// Whether `name` may name a member, a room or an agent: 1 to 32 of `A-Z a-z 0-9 _ -`, and not a
-/// reserved word. ASCII on purpose: no look-alike of a colleague's name can join.
+/// Whether `name` is valid for a member, a room or an agent: 1 to 32 of `A-Z a-z 0-9 _ -`, and not reserved. ASCII only, so
+/// that no look-alike of a name can join.
 pub fn is_name(name: &str) -> bool {
     (1..=32).contains(&name.len())
         && name.bytes().all(is_word_byte)
         && !RESERVED.iter().any(|word| same_name(word, name))
 }
 
-/// Whether two names are the same: they compare without regard to ASCII case.
+/// Whether two names are the same, ignoring ASCII case.
 pub fn same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// Whether `id` may name a message or a stream: 1 to 64 of `A-Z a-z 0-9 _ -`.
+/// Whether `id` is valid for a message or a stream: 1 to 64 of `A-Z a-z 0-9 _ -`.
 pub fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(is_word_byte)
 }
 
-/// Whether `thread` may name a thread: 1 to 128 printable ASCII characters.
+/// Whether `thread` is a valid thread id: 1 to 128 printable ASCII characters.
 pub fn is_thread(thread: &str) -> bool {
     (1..=128).contains(&thread.len()) && thread.bytes().all(|b| (0x20..0x7f).contains(&b))
 }

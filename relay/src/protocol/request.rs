@@ -1,7 +1,7 @@
-//! What clients send, read without copying more than is needed.
+//! The frames of clients, parsed with as few copies as possible.
 //!
-//! A text frame is read in one pass into its raw fields, then each field is checked on its own. That way
-//! a frame with a fault still tells its `id`, and `body` stays the very bytes that the client wrote.
+//! A text frame is split into raw fields in one pass, and then each field is checked. So an invalid frame still has its `id`,
+//! and `body` keeps the bytes that the client wrote.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -13,91 +13,81 @@ use super::{
     is_thread, same_name,
 };
 
-/// The most names that a message may address.
+/// Maximum addressees of a message.
 pub const MAX_TO: usize = 64;
-/// The most agents behind a member.
+/// Maximum agents of a member.
 pub const MAX_AGENTS: usize = 16;
-/// The longest note, in bytes.
+/// Maximum length of a note, in bytes.
 pub const MAX_NOTE: usize = 256;
 
-/// A frame from a client that has been welcomed.
+/// A frame from a client that has joined.
 #[derive(Debug)]
 pub enum Request<'a> {
-    /// A message for the room or for some of it.
+    /// A message for the room or some of its members.
     Message(Post<'a>),
-    /// Something that is worthless a second later.
+    /// Short-lived information.
     Signal(Post<'a>),
-    /// The member changes what others see of it.
+    /// Changes what others see of the member.
     Update(Update),
-    /// The member leaves for good.
+    /// The member leaves.
     Bye,
-    /// A file's stream begins.
+    /// Opens a stream.
     StreamOpen(StreamOpen),
-    /// The receiver of a stream lets its sender go on.
+    /// Gives credit to the sender of a stream.
     StreamCredit(StreamCredit),
-    /// A stream ends.
+    /// Closes a stream.
     StreamClose(StreamClose),
 }
 
-/// A message or a signal as its sender wrote it; every field is within its rule.
+/// A message or a signal with valid fields.
 #[derive(Debug)]
 pub struct Post<'a> {
-    /// The sender's id for it; empty in a signal.
+    /// Chosen by the sender. Empty in a signal.
     pub id: Cow<'a, str>,
-    /// The addressed, as written: names by the rule, at most [`MAX_TO`].
+    /// The addressees as written: at most [`MAX_TO`] valid names.
     pub to: Vec<String>,
-    /// Deliver to the addressed alone.
+    /// Deliver to the addressees only.
     pub only: bool,
-    /// The keys that addressed members are expected to have, by name as written; at most [`MAX_TO`].
+    /// The expected keys of addressees, by name as written. At most [`MAX_TO`].
     pub to_keys: Vec<(String, MemberKey)>,
-    /// The thread that it belongs to.
+    /// The id of the thread.
     pub thread: Option<Cow<'a, str>>,
     /// A JSON object, byte for byte.
     pub body: &'a RawValue,
 }
 
 impl Post<'_> {
-    /// Whether it is for all, and addresses nobody.
+    /// Whether it is for everyone, without addressees.
     pub fn is_broadcast(&self) -> bool {
         self.to.is_empty() && !self.only
     }
 
-    /// The key that an addressed member is expected to have.
+    /// The expected key of an addressee.
     pub fn key_of(&self, name: &str) -> Option<MemberKey> {
         let (_, key) = self.to_keys.iter().find(|(one, _)| same_name(one, name))?;
         Some(*key)
     }
 }
 
-/// The fields of every frame that a client may send, unread.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope<'a> {
-    #[serde(borrow, deserialize_with = "present")]
-    r#type: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    to: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    only: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    to_keys: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    thread: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    body: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    agents: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    mode: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    note: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "present")]
-    stream: Option<&'a RawValue>,
+/// Declares a struct of JSON fields that are not parsed yet.
+macro_rules! raw_fields {
+    ($(#[$attribute:meta])* struct $name:ident { $($field:ident),* $(,)? }) => {
+        $(#[$attribute])*
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct $name<'a> {
+            $(#[serde(borrow, deserialize_with = "present")] $field: Option<&'a RawValue>,)*
+        }
+    };
+}
+pub(super) use raw_fields;
+
+raw_fields! {
+    /// The fields of every frame that a client may send.
+    struct Envelope { r#type, id, to, only, to_keys, thread, body, agents, mode, note, stream }
 }
 
-/// What a client says of a stream; who opens it and why is the relay's to say.
+/// The fields of `stream_open` that a client may set.
 #[derive(Deserialize)]
 struct Open {
     stream: String,
@@ -122,18 +112,18 @@ impl From<Open> for StreamOpen {
     }
 }
 
-/// Reads a field that is there, `null` included, where `Option` alone would take `null` for absent.
+/// Parses a field that is present, even if it is `null`. `Option` alone would treat that as absent.
 pub(super) fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
 
-/// Reads a JSON object into a struct. serde takes an array for a struct too; the protocol does not.
+/// Parses a JSON object into a struct. Unlike serde, the protocol does not accept an array.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     let is_object = text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{');
     is_object.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// Reads a JSON string, borrowed where it has no escapes.
+/// Parses a JSON string, borrowed if it has no escapes.
 pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -143,13 +133,13 @@ pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Reads a list of at most `most` names by the name rule.
+/// Parses a list of at most `most` valid names.
 pub(super) fn names(raw: &RawValue, most: usize) -> Option<Vec<String>> {
     let names: Vec<String> = read(raw)?;
     (names.len() <= most && names.iter().all(|name| is_name(name))).then_some(names)
 }
 
-/// Reads an object of at most [`MAX_TO`] member names with a key each.
+/// Parses an object of at most [`MAX_TO`] member names and keys.
 fn keys(raw: &RawValue) -> Option<Vec<(String, MemberKey)>> {
     let keys: BTreeMap<String, String> = object(raw.get())?;
     if keys.len() > MAX_TO {
@@ -160,19 +150,22 @@ fn keys(raw: &RawValue) -> Option<Vec<(String, MemberKey)>> {
         .collect()
 }
 
-/// Reads any other field.
+/// Parses any other field.
 pub(super) fn read<T: DeserializeOwned>(raw: &RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
 
 impl<'a> Request<'a> {
-    /// Reads a text frame. The error is the frame to answer with: `bad_frame` or `unknown_type`, with the
-    /// frame's `id` or `stream` where it had a proper one.
+    /// Parses a text frame.
+    ///
+    /// # Errors
+    ///
+    /// `bad_frame` or `unknown_type`, with the frame's `id` or `stream` if it is valid.
     pub fn parse(text: &'a str) -> Result<Request<'a>, ErrorFrame> {
         let Some(envelope) = object::<Envelope>(text) else {
             return Err(ErrorFrame::new(
                 Code::BadFrame,
-                "Send one JSON object per text frame.",
+                "A text frame must be one JSON object.",
             ));
         };
         envelope.request(text).map_err(|error| ErrorFrame {
@@ -194,24 +187,24 @@ impl<'a> Request<'a> {
 impl<'a> Envelope<'a> {
     fn request(&self, text: &'a str) -> Result<Request<'a>, ErrorFrame> {
         let Some(kind) = self.r#type.and_then(string) else {
-            return Err(bad("Give the frame a `type`, a string."));
+            return Err(bad("`type` must be a string."));
         };
         match &*kind {
             "message" => {
                 let id = self.id.and_then(string).filter(|id| is_id(id));
-                let id = id.ok_or_else(|| bad("Give the message an `id`: 1 to 64 of A-Z a-z 0-9 _ -."))?;
+                let id = id.ok_or_else(|| bad("`id` must be 1 to 64 of A-Z a-z 0-9 _ -."))?;
                 Ok(Request::Message(self.post(id)?))
             }
             "signal" => Ok(Request::Signal(self.post(Cow::Borrowed(""))?)),
             "update" => Ok(Request::Update(self.update()?)),
             "bye" => Ok(Request::Bye),
-            "hello" => Err(bad("You have been welcomed already; leave out the second hello.")),
+            "hello" => Err(bad("You have joined already. Do not send a second hello.")),
             "stream_open" => Ok(Request::StreamOpen(stream::<Open>(text)?.into())),
             "stream_credit" => Ok(Request::StreamCredit(stream(text)?)),
             "stream_close" => Ok(Request::StreamClose(stream(text)?)),
             _ => Err(ErrorFrame::new(
                 Code::UnknownType,
-                "This relay does not know that type of frame; leave it out or update the relay.",
+                "Unknown frame type. Do not send it, or update the relay.",
             )),
         }
     }
@@ -219,29 +212,30 @@ impl<'a> Envelope<'a> {
     fn post(&self, id: Cow<'a, str>) -> Result<Post<'a>, ErrorFrame> {
         let to = match self.to {
             None => Vec::new(),
-            Some(raw) => names(raw, MAX_TO).ok_or_else(|| {
-                bad("`to` is a list of at most 64 member names; leave it out to address nobody.")
-            })?,
+            Some(raw) => {
+                names(raw, MAX_TO).ok_or_else(|| bad("`to` must be a list of at most 64 member names."))?
+            }
         };
         let only = match self.only {
             None => false,
-            Some(raw) => read(raw).ok_or_else(|| bad("`only` is true or false."))?,
+            Some(raw) => read(raw).ok_or_else(|| bad("`only` must be true or false."))?,
         };
         let to_keys = match self.to_keys {
             None => Vec::new(),
-            Some(raw) => keys(raw)
-                .ok_or_else(|| bad("`to_keys` gives at most 64 member names a key of 16 hex digits each."))?,
+            Some(raw) => keys(raw).ok_or_else(|| {
+                bad("`to_keys` must have at most 64 member names with a key of 16 hex digits each.")
+            })?,
         };
         let thread = match self.thread.filter(|raw| raw.get() != "null") {
             None => None,
             Some(raw) => Some(
                 string(raw)
                     .filter(|thread| is_thread(thread))
-                    .ok_or_else(|| bad("`thread` is 1 to 128 printable ASCII characters."))?,
+                    .ok_or_else(|| bad("`thread` must be 1 to 128 printable ASCII characters."))?,
             ),
         };
         let body = self.body.filter(|raw| raw.get().starts_with('{'));
-        let body = body.ok_or_else(|| bad("Give the frame a `body`, a JSON object."))?;
+        let body = body.ok_or_else(|| bad("`body` must be a JSON object."))?;
         Ok(Post {
             id,
             to,
@@ -253,16 +247,16 @@ impl<'a> Envelope<'a> {
     }
 
     fn update(&self) -> Result<Update, ErrorFrame> {
-        let agents = self
-            .agents
-            .map(|raw| names(raw, MAX_AGENTS).ok_or_else(|| bad("`agents` is a list of at most 16 names.")));
+        let agents = self.agents.map(|raw| {
+            names(raw, MAX_AGENTS).ok_or_else(|| bad("`agents` must be a list of at most 16 names."))
+        });
         let mode = self
             .mode
-            .map(|raw| read::<Mode>(raw).ok_or_else(|| bad("`mode` is \"manual\" or \"auto\".")));
+            .map(|raw| read::<Mode>(raw).ok_or_else(|| bad("`mode` must be \"manual\" or \"auto\".")));
         let note = self.note.map(|raw| {
             read::<String>(raw)
                 .filter(|note| note.len() <= MAX_NOTE)
-                .ok_or_else(|| bad("`note` is a string of at most 256 bytes."))
+                .ok_or_else(|| bad("`note` must be a string of at most 256 bytes."))
         });
         Ok(Update {
             agents: agents.transpose()?,
@@ -273,7 +267,8 @@ impl<'a> Envelope<'a> {
 }
 
 fn stream<T: DeserializeOwned>(text: &str) -> Result<T, ErrorFrame> {
-    serde_json::from_str(text).map_err(|_| bad("A field of the stream frame is absent or of the wrong type."))
+    serde_json::from_str(text)
+        .map_err(|_| bad("A field of the stream frame is missing or has the wrong type."))
 }
 
 fn bad(message: &str) -> ErrorFrame {
@@ -328,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_a_frame_does_not_have_are_passed_over() {
+    fn unknown_fields_are_ignored() {
         for text in [
             r#"{"type":"stream_open","stream":"s","to":"bob","size":1,"of":"f","from":5,"pushed":"x","id":[]}"#,
             r#"{"type":"stream_credit","stream":"s","bytes":1,"to":5,"size":"x"}"#,
@@ -342,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() {
+    fn faults_have_codes() {
         let many = format!(
             r#"{{"type":"message","id":"a","body":{{}},"to":[{}"b"]}}"#,
             r#""b","#.repeat(64)

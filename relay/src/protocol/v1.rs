@@ -1,7 +1,7 @@
-//! Protocol version 1, that of nexscope-plugin: the frames of its clients, and those that they get.
+//! The frames of protocol version 1, for the clients of nexscope-plugin.
 //!
-//! Fields are named as they are on the wire, in camel case. A frame is forwarded as it was written but for
-//! its `ts`; so it is read into its raw fields, of which the last of a name counts, as it does in JavaScript.
+//! Fields have camel case on the wire. A frame is forwarded as it was written, except for `ts`, so it is split into raw
+//! fields. If a field is repeated, the last one counts, as in JavaScript.
 
 use std::fmt;
 
@@ -14,92 +14,95 @@ use serde_json::value::RawValue;
 
 use super::{body::Origin, request::object};
 
-/// The fields of a JSON object, unread and in order.
+/// Maximum fields of a frame. No client sends as many.
+const MAX_FIELDS: usize = 256;
+
+/// The raw fields of a JSON object, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
-/// A frame of a version 1 client.
+/// A frame from a version 1 client.
 #[derive(Debug)]
 pub enum Request<'a> {
-    /// Something that somebody says.
+    /// A message.
     Msg(Msg<'a>),
-    /// A file begins; its bytes follow in binary frames.
+    /// The start of a file. Its bytes follow in binary frames.
     FileStart(Msg<'a>, Attachment),
-    /// A file ends.
+    /// The end of a file.
     FileEnd {
-        /// The file's.
+        /// The id of the file.
         msg_id: String,
-        /// Who says so.
+        /// The sender, as claimed.
         from: Option<String>,
     },
-    /// Wants a pong.
+    /// Requests a pong.
     Ping,
 }
 
-/// What `msg` and `file-start` have in common.
+/// The common fields of `msg` and `file-start`.
 #[derive(Debug)]
 pub struct Msg<'a> {
-    /// The client's id for it, of any form.
+    /// Chosen by the client, in any form.
     pub msg_id: String,
-    /// Who says that it sends it.
+    /// The sender, as claimed.
     pub from: Option<String>,
-    /// Who it is for, nobody for all; `None` where that is not said.
+    /// The addressees. Empty for everyone, `None` if missing.
     pub to: Option<Vec<String>>,
-    /// Who speaks.
+    /// The author.
     pub role: Origin,
-    /// The thread, of any form; empty where it has none.
+    /// The thread, in any form. Empty without a thread.
     pub thread_id: String,
-    /// The words.
+    /// The text of the message.
     pub text: String,
-    /// How many agents' answers it is away from a person's words.
+    /// Number of agents' answers since a message of a person.
     pub hop_count: u32,
     fields: Fields<'a>,
 }
 
-/// A file, as its sender describes it.
+/// A file, as described by its sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
-    /// What the sender calls it: hostile until cleaned.
+    /// The file name from the sender. Untrusted until cleaned.
     pub name: String,
-    /// Bytes.
+    /// In bytes.
     pub size: u64,
-    /// Its media type.
+    /// The media type.
     #[serde(default)]
     pub mime: String,
     /// SHA-256 in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Bytes in one binary frame.
+    /// Bytes per binary frame.
     #[serde(default)]
     pub chunk_size: u64,
 }
 
-/// What is wrong with a frame of a version 1 client.
+/// The error codes of version 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// No JSON object, or a field of the wrong type.
+    /// Not a JSON object, or a field of the wrong type.
     BadJson,
-    /// A `type` that is not known.
+    /// Unknown `type`.
     UnknownType,
-    /// No `from`.
+    /// `from` is missing.
     MissingFrom,
-    /// `from` is somebody else.
+    /// `from` is another member.
     FromMismatch,
-    /// No `to`, or no list of names.
+    /// `to` is missing or not a list of names.
     MissingTo,
-    /// Not the end of the file in progress.
+    /// Not the end of the file in transit.
     BadFileEnd,
-    /// Another file is on its way in this room.
+    /// Another file is in transit in this room.
     TransferBusy,
-    /// The rest of a file does not come.
+    /// The rest of a file will not come.
     TransferIncomplete,
-    /// Over a limit.
+    /// A limit is exceeded.
     TooLarge,
-    /// A protocol version that is not spoken here.
+    /// Unsupported protocol version.
     VersionMismatch,
-    /// A name outside the rule.
+    /// Invalid name.
     InvalidName,
 }
 
@@ -108,9 +111,9 @@ pub enum Code {
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "the fields are described in PROTOCOL.md")]
 pub enum Reply<'a> {
-    /// Who is online.
+    /// The online members.
     Presence { users: Vec<&'a str>, ts: u64 },
-    /// What a version 2 member says.
+    /// A message of a version 2 member.
     Msg {
         msg_id: &'a str,
         from: &'a str,
@@ -122,14 +125,14 @@ pub enum Reply<'a> {
         attachments: [(); 0],
         ts: u64,
     },
-    /// What became of a message.
+    /// The delivery of a message.
     Ack {
         msg_id: &'a str,
         thread_id: &'a str,
         delivered: &'a [String],
         offline: &'a [String],
     },
-    /// A version 2 member's file begins.
+    /// The start of a version 2 member's file.
     FileStart {
         msg_id: &'a str,
         from: &'a str,
@@ -141,11 +144,11 @@ pub enum Reply<'a> {
         attachment: &'a Attachment,
         ts: u64,
     },
-    /// A file ends.
+    /// The end of a file.
     FileEnd { msg_id: &'a str, from: &'a str },
     /// The answer to a ping.
     Pong { ts: u64 },
-    /// Something is wrong.
+    /// An error.
     Error {
         code: Code,
         message: &'a str,
@@ -157,7 +160,7 @@ pub enum Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// An error about no file.
+    /// An error without an id.
     pub fn error(code: Code, message: &'a str) -> Reply<'a> {
         Reply::Error {
             code,
@@ -168,7 +171,7 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// The word for a role.
+/// The `role` of an author.
 pub fn role(origin: Origin) -> &'static str {
     match origin {
         Origin::Human => "user",
@@ -177,7 +180,11 @@ pub fn role(origin: Origin) -> &'static str {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a text frame. Whether `from` and `to` are right is for the relay to say.
+    /// Parses a text frame. The relay checks `from` and `to`.
+    ///
+    /// # Errors
+    ///
+    /// `bad_json` or `unknown_type`.
     pub fn parse(text: &'a str) -> Result<Request<'a>, Code> {
         let fields: Fields = object(text).ok_or(Code::BadJson)?;
         match fields.text("type").as_deref() {
@@ -199,7 +206,7 @@ impl<'a> Request<'a> {
 }
 
 impl Msg<'_> {
-    /// The frame as it was written, with its `ts` set.
+    /// The frame as it was written, with `ts` set.
     pub fn stamped(&self, ts: u64) -> impl Serialize {
         Stamped {
             fields: &self.fields,
@@ -269,8 +276,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
                 let mut fields: Vec<(String, &RawValue)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    // More fields than any client sends would make the search below slow.
-                    if fields.len() >= 256 {
+                    // The search below takes quadratic time.
+                    if fields.len() >= MAX_FIELDS {
                         return Err(serde::de::Error::custom("too many fields"));
                     }
                     match fields.iter_mut().find(|(n, _)| *n == name) {

@@ -1,6 +1,6 @@
-//! The last messages of a room, bounded by count and by bytes, and found by (sender, id).
+//! The most recent messages of a room, bounded by count and by bytes, and indexed by sender and id.
 //!
-//! Receipts have a part of their own, so that a busy exchange of them pushes nobody's words out.
+//! Receipts have their own ring, so that many of them do not evict messages.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,8 +10,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    seat::{Holder, Key},
-    waiting::Recipient,
+    pending::Recipient,
+    seat::{Holder, NameKey},
 };
 use crate::protocol::MemberKey;
 
@@ -20,36 +20,35 @@ pub(super) struct Stored {
     pub(super) seq: u64,
     pub(super) at: u64,
     pub(super) id: Box<str>,
-    pub(super) from: Key,
-    /// Who had the sender's name.
+    pub(super) from: NameKey,
     pub(super) from_holder: Holder,
     pub(super) to: Box<[Addressee]>,
     pub(super) only: bool,
-    /// Connections that it was queued for when it came.
+    /// Number of connections that it was queued for on arrival.
     pub(super) count: usize,
     pub(super) receipt: bool,
-    /// The encoded WebSocket frame.
+    /// The encoded WebSocket frame, for version 2.
     pub(super) frame: Bytes,
 }
 
-/// One of whom a message is addressed to.
+/// A member that a message is addressed to.
 pub(super) struct Addressee {
-    pub(super) key: Key,
-    /// As the message's frame spells it.
+    pub(super) key: NameKey,
+    /// As spelled in the message's frame.
     pub(super) name: Box<str>,
-    /// Who it is meant for: a later holder of the name does not read it.
+    /// The intended holder: a later holder of the name cannot read the message.
     pub(super) holder: Holder,
 }
 
-/// Somebody who asks what it may see.
+/// A member, as far as it decides which messages are visible.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
-    pub(super) key: &'a Key,
+    pub(super) key: &'a NameKey,
     pub(super) holder: Holder,
 }
 
 impl Stored {
-    /// Whether this reader sent it, for all that can be told: without a key, names are all there is.
+    /// Whether this reader sent it. Without a key, only the name can tell.
     pub(super) fn is_from(&self, reader: Reader) -> bool {
         self.from == *reader.key && self.from_holder.key == reader.holder.key
     }
@@ -66,7 +65,7 @@ impl Addressee {
         self.key == *reader.key && self.holder.is(reader.holder)
     }
 
-    /// Whom it waits for.
+    /// The recipient that the message waits for.
     pub(super) fn recipient(&self) -> Recipient {
         Recipient {
             name: self.key.clone(),
@@ -75,68 +74,67 @@ impl Addressee {
     }
 }
 
-/// See the [module](self).
 pub(super) struct Memory {
-    messages: Part,
-    receipts: Part,
-    /// The sequence number of each (sender, its key, id).
+    messages: Ring,
+    receipts: Ring,
+    /// The sequence number by sender, key and id.
     ids: HashMap<Box<str>, u64>,
     max_messages: usize,
     max_bytes: usize,
 }
 
 #[derive(Default)]
-struct Part {
-    /// By rising `seq`.
-    ring: VecDeque<Stored>,
+struct Ring {
+    /// By ascending `seq`.
+    stored: VecDeque<Stored>,
     bytes: usize,
 }
 
 impl Memory {
     pub(super) fn new(max_messages: usize, max_bytes: usize) -> Memory {
         Memory {
-            messages: Part::default(),
-            receipts: Part::default(),
+            messages: Ring::default(),
+            receipts: Ring::default(),
             ids: HashMap::new(),
             max_messages,
             max_bytes,
         }
     }
 
-    /// Keeps the newest message. The caller then takes out what is too much, with [`Memory::evict`].
+    /// Stores the newest message. Call [`Memory::evict`] afterwards until it returns `None`.
     pub(super) fn push(&mut self, message: Stored) {
         self.ids.insert(message.id_key(), message.seq);
-        let part = if message.receipt {
+        let ring = if message.receipt {
             &mut self.receipts
         } else {
             &mut self.messages
         };
-        part.bytes += message.frame.len();
-        part.ring.push_back(message);
+        ring.bytes += message.frame.len();
+        ring.stored.push_back(message);
     }
 
-    /// Takes out the oldest message of a part that is over a limit.
+    /// Removes the oldest message of a ring that is over a limit.
     pub(super) fn evict(&mut self) -> Option<Stored> {
         let (max_messages, max_bytes) = (self.max_messages, self.max_bytes);
-        let over = |part: &&mut Part| part.ring.len() > max_messages || part.bytes > max_bytes;
-        let part = [&mut self.messages, &mut self.receipts].into_iter().find(over)?;
-        let oldest = part.ring.pop_front()?;
-        part.bytes -= oldest.frame.len();
+        let over = |ring: &&mut Ring| ring.stored.len() > max_messages || ring.bytes > max_bytes;
+        let ring = [&mut self.messages, &mut self.receipts].into_iter().find(over)?;
+        let oldest = ring.stored.pop_front()?;
+        ring.bytes -= oldest.frame.len();
         self.ids.remove(&oldest.id_key());
         Some(oldest)
     }
 
-    /// The message that `from`, with this key, sent with this id.
-    pub(super) fn find(&self, from: &Key, key: Option<MemberKey>, id: &str) -> Option<&Stored> {
-        self.get(*self.ids.get(&id_key(from, key, id))?)
+    /// The message that `sender` sent with this id.
+    pub(super) fn find(&self, sender: Reader, id: &str) -> Option<&Stored> {
+        self.get(*self.ids.get(&id_key(sender.key, sender.holder.key, id))?)
     }
 
-    /// Gives a message that waited for whoever takes a name to its first holder.
-    pub(super) fn claim(&mut self, seq: u64, name: &Key, holder: Holder) {
-        let parts = [&mut self.messages, &mut self.receipts];
-        let found = parts.into_iter().find_map(|part| {
-            let index = part.ring.binary_search_by_key(&seq, |m| m.seq).ok()?;
-            part.ring.get_mut(index)
+    /// Assigns a message that waited for the next holder of a name to that holder.
+    pub(super) fn claim(&mut self, seq: u64, name: &NameKey, holder: Holder) {
+        let rings = [&mut self.messages, &mut self.receipts];
+        let found = rings.into_iter().find_map(|ring| {
+            let index = ring.stored.binary_search_by_key(&seq, |m| m.seq).ok()?;
+            ring.stored.get_mut(index)
         });
         let Some(message) = found else { return };
         let mut to = message.to.iter_mut();
@@ -148,7 +146,7 @@ impl Memory {
     fn get(&self, seq: u64) -> Option<&Stored> {
         [&self.messages, &self.receipts]
             .into_iter()
-            .find_map(|part| Some(&part.ring[part.ring.binary_search_by_key(&seq, |m| m.seq).ok()?]))
+            .find_map(|ring| Some(&ring.stored[ring.stored.binary_search_by_key(&seq, |m| m.seq).ok()?]))
     }
 
     /// Messages above `seq`, in order.
@@ -164,8 +162,8 @@ impl Memory {
 
     /// All messages, the newest first.
     pub(super) fn newest_first(&self) -> impl Iterator<Item = &Stored> {
-        let mut a = self.messages.ring.iter().rev().peekable();
-        let mut b = self.receipts.ring.iter().rev().peekable();
+        let mut a = self.messages.stored.iter().rev().peekable();
+        let mut b = self.receipts.stored.iter().rev().peekable();
         std::iter::from_fn(move || match (a.peek(), b.peek()) {
             (Some(x), Some(y)) if x.seq < y.seq => b.next(),
             (Some(_), _) => a.next(),
@@ -173,23 +171,26 @@ impl Memory {
         })
     }
 
-    /// Messages and bytes of both parts, for tests of their bounds.
+    /// Messages and bytes of both rings, for tests.
     #[cfg(test)]
     pub(super) fn size(&self) -> [(usize, usize); 2] {
         assert_eq!(
             self.ids.len(),
-            self.messages.ring.len() + self.receipts.ring.len()
+            self.messages.stored.len() + self.receipts.stored.len()
         );
-        [&self.messages, &self.receipts].map(|part| {
-            assert_eq!(part.bytes, part.ring.iter().map(|m| m.frame.len()).sum::<usize>());
-            (part.ring.len(), part.bytes)
+        [&self.messages, &self.receipts].map(|ring| {
+            assert_eq!(
+                ring.bytes,
+                ring.stored.iter().map(|m| m.frame.len()).sum::<usize>()
+            );
+            (ring.stored.len(), ring.bytes)
         })
     }
 }
 
-impl Part {
+impl Ring {
     fn after(&self, seq: u64) -> impl Iterator<Item = &Stored> {
-        self.ring.range(self.ring.partition_point(|m| m.seq <= seq)..)
+        self.stored.range(self.stored.partition_point(|m| m.seq <= seq)..)
     }
 }
 
@@ -199,14 +200,14 @@ impl Stored {
     }
 }
 
-/// Neither names nor ids hold a space.
-fn id_key(from: &Key, member: Option<MemberKey>, id: &str) -> Box<str> {
+/// Names and ids contain no spaces.
+fn id_key(from: &NameKey, member: Option<MemberKey>, id: &str) -> Box<str> {
     let from = from.as_str();
     let mut key = String::with_capacity(from.len() + 18 + id.len());
     key.push_str(from);
     key.push(' ');
     if let Some(member) = member {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(key, "{member} ");
     }
     key.push_str(id);

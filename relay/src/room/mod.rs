@@ -1,161 +1,154 @@
-//! A room: members and their seats, the order of messages, the memory of the last ones, and who of the
-//! addressed has not had each.
+//! A room: its members and their seats, the order of messages, the memory of recent ones, and the addressees who still
+//! wait for them.
 //!
-//! Pure: frames in, frames out. There is no clock, no randomness, no socket and no task in here; time and
-//! random ids are passed in, and frames leave through an [`Outbox`]. One lock around a room makes it safe
-//! for many connections; nothing in here waits.
+//! Pure: frames in, frames out. A room has no clock, randomness, socket or task. Time and random ids are passed in, and
+//! frames leave through an [`Outbox`]. One lock around a room makes it safe for many connections; nothing here blocks.
 //!
-//! - [`Room::join`], [`Room::lost`], [`Room::expire`], [`Room::bye`]: who is here (`presence.rs`);
-//! - [`Room::message`], [`Room::signal`], [`Room::update`]: what they say (`post.rs`);
-//! - [`Room::broadcast`]: many messages of one sender in one go (`run.rs`);
-//! - [`Room::stream_open`] and its like: files on their way (`stream.rs`);
-//! - [`Room::v1_message`] and its like: version 1 members (`v1/`);
-//! - [`Room::walk`]: what a member missed, at the pace of its connection (`walk.rs`).
+//! - [`Room::join`] (`join.rs`), [`Room::mark_away`], [`Room::expire`], [`Room::leave`] (`presence.rs`);
+//! - [`Room::message`], [`Room::signal`], [`Room::update`] (`messages.rs`), [`Room::broadcast`] (`broadcast.rs`);
+//! - [`Room::stream_open`], [`Room::streams`] (`streams.rs`): files in transit;
+//! - [`Room::replay`] (`replay.rs`): missed messages, at the pace of the connection;
+//! - [`Room::v1`] (`v1/`): members that speak protocol version 1.
 
+mod broadcast;
+mod join;
 mod memory;
+mod messages;
 mod outbox;
 mod owners;
-mod post;
+mod pending;
 mod presence;
-mod run;
+mod replay;
 mod seat;
-mod stream;
+mod seats;
+mod streams;
+mod targets;
 #[cfg(test)]
 mod tests;
-mod v1;
-mod waiting;
-mod walk;
+#[cfg(feature = "v1")]
+pub(crate) mod v1;
+#[cfg(not(feature = "v1"))]
+#[path = "v1/disabled.rs"]
+pub(crate) mod v1;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use join::JoinRequest;
 use memory::Memory;
-pub use outbox::{Class, Flow, Outbox, Piece, Run};
+pub use outbox::{FrameBatch, FrameClass, Outbox, StreamItem, StreamProgress};
 pub use owners::Owners;
-pub use presence::{Absence, Entry};
-use seat::{Key, Seat};
-pub use seat::{Owner, Ticket};
-pub use stream::StreamFault;
-use stream::Streams;
-pub use v1::{Feed, FileFault};
-use waiting::Waiting;
-pub use walk::Walked;
+use pending::PendingMessages;
+pub use replay::ReplayStep;
+use seat::NameKey;
+pub use seat::{Owner, SeatId};
+use seats::Seats;
+pub use streams::StreamError;
+use streams::Streams;
 
 use crate::protocol::Limits;
 
-/// What holds for every room of a relay.
+/// Settings that all rooms of a relay share.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// The most members of a room, those who are away included.
+    /// Maximum members of a room, away ones included; 0 is no limit.
     pub max_members: usize,
-    /// The most messages that a room remembers; receipts have as many of their own.
+    /// Messages that a room remembers. The same limit applies to receipts separately.
     pub memory_messages: usize,
-    /// The most bytes of messages that a room remembers; receipts have as many of their own.
+    /// Bytes of messages that a room remembers. The same limit applies to receipts separately.
     pub memory_bytes: usize,
-    /// The most members that speak version 1.
-    pub v1_max_users: usize,
-    /// The most bytes of a file that one of them sends.
-    pub v1_max_file: u64,
-    /// The most acks that wait for a member whose replay is not over.
+    /// Limits for members that speak version 1.
+    #[cfg(feature = "v1")]
+    pub v1: v1::Rules,
+    /// Maximum acks held back for a member whose replay is still running.
     pub queue_frames: usize,
-    /// The most bytes of such acks.
     pub queue_bytes: usize,
     /// Announced in the welcome: seconds between heartbeats.
     pub heartbeat: u64,
     /// Announced in the welcome: the relay's program and version.
     pub server: String,
-    /// Announced in the welcome.
     pub limits: Limits,
 }
 
 /// One room. See the [module](self).
 pub struct Room<O> {
+    /// As its first member wrote it.
     name: String,
+    /// The name in lower case.
+    key: NameKey,
     epoch: String,
     rules: Arc<Rules>,
-    /// The newest message.
+    /// The sequence number of the newest message.
     seq: u64,
-    /// When it was taken; the wall clock may go back, a room's times do not.
+    /// The time of the newest message. Never decreases, even if the wall clock does.
     at: u64,
-    /// Who is here, in no order; dense, so that a broadcast is one pass.
-    seats: Vec<Seat<O>>,
-    /// The place among the seats of every name that has one.
-    names: HashMap<Key, usize>,
-    waiting: Waiting,
-    /// Whose the names are; shared by all rooms, and locked after the room, never before it.
-    owners: Arc<Mutex<Owners>>,
-    /// The name as it compares.
-    key: Key,
-    memory: Memory,
-    /// The newest message to all that has left the memory.
-    forgotten_public: u64,
-    /// The newest message to some that has left the memory while one of them had no seat.
-    forgotten_private: u64,
-    /// The wall clock as last told, in milliseconds since the Unix epoch.
+    /// The latest known wall-clock time, in milliseconds since the Unix epoch.
     now: u64,
-    /// What is kept for version 1 members.
+    seats: Seats<O>,
+    pending: PendingMessages,
+    /// Shared by all rooms. Locked after the room, never before it.
+    owners: Arc<Mutex<Owners>>,
+    memory: Memory,
+    /// The newest broadcast that has left the memory.
+    forgotten_public: u64,
+    /// The newest private message that has left the memory while an addressee had no seat.
+    forgotten_private: u64,
     v1: v1::State,
-    /// Files on their way, and those of which the end is not written yet.
+    /// Open streams, and those whose last bytes are still queued.
     streams: Streams,
-    /// Connections whose replay is not over.
-    walkers: usize,
-    /// How often somebody took a seat: tells whether a room that is empty was so all the time.
+    /// Connections whose replay is still running.
+    replaying: usize,
+    /// Number of joins so far. An empty room with an unchanged number has been empty all the time.
     joins: u64,
 }
 
 impl<O: Outbox> Room<O> {
-    /// An empty room. `epoch` is a random id of this life of it; `owners` outlives it.
+    /// Creates an empty room. `epoch` is a random id for this lifetime of the room; `owners` outlives it.
     pub fn new(name: &str, epoch: String, rules: Arc<Rules>, owners: Arc<Mutex<Owners>>) -> Room<O> {
         let memory = Memory::new(rules.memory_messages, rules.memory_bytes);
+        let streams = Streams::new(rules.limits.window_bytes as u64);
         Room {
             name: name.to_owned(),
+            key: NameKey::new(name),
             epoch,
             rules,
             seq: 0,
             at: 0,
-            seats: Vec::new(),
-            names: HashMap::new(),
-            waiting: Waiting::default(),
+            now: 0,
+            seats: Seats::new(),
+            pending: PendingMessages::default(),
             owners,
-            key: Key::new(name),
             memory,
             forgotten_public: 0,
             forgotten_private: 0,
-            now: 0,
             v1: v1::State::default(),
-            streams: Streams::new(),
-            walkers: 0,
+            streams,
+            replaying: 0,
             joins: 0,
         }
     }
 
-    /// The name, as its first member wrote it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How many members have a seat, those who are away included.
+    /// Number of members, away ones included.
     pub fn members(&self) -> usize {
         self.seats.len()
     }
 
-    /// Whether a message waits for somebody.
-    pub fn waits(&self) -> bool {
-        !self.waiting.is_empty()
+    /// Whether a message waits for an addressee.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
     }
 
-    /// How often somebody took a seat so far.
     pub fn joins(&self) -> u64 {
         self.joins
     }
 
-    /// The place of a connection's seat, unless another connection has taken it over.
-    fn seat_of(&self, ticket: &Ticket) -> Option<usize> {
-        let index = *self.names.get(&ticket.key)?;
-        let link = self.seats[index].link.as_ref()?;
-        (link.connection == ticket.connection).then_some(index)
+    /// Sets the wall-clock time, in milliseconds since the Unix epoch. Earlier times than before are ignored.
+    pub fn advance_clock(&mut self, now: u64) {
+        self.now = self.now.max(now);
+    }
+
+    /// The room as its version 1 members use it.
+    pub fn v1(&mut self) -> v1::V1Room<'_, O> {
+        v1::V1Room(self)
     }
 
     fn owners(&self) -> MutexGuard<'_, Owners> {

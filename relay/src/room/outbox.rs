@@ -1,4 +1,4 @@
-//! Where a room's frames go.
+//! The sending side of a connection, as rooms see it.
 
 use std::sync::{
     Arc,
@@ -15,54 +15,51 @@ use uuid::Uuid;
 
 use crate::{protocol::ErrorFrame, wire};
 
-/// How a frame stands in a connection's outgoing queue.
+/// The treatment of a frame in a connection's outgoing queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// The welcome: not counted against the queue's limits.
+pub enum FrameClass {
+    /// Not counted against the queue's limits.
     Welcome,
-    /// Messages, acks, presence, errors.
-    Frame,
-    /// Dropped first when the queue fills.
+    /// Messages, acks, presence and errors. Closes the connection if the queue is full.
+    Message,
+    /// Dropped if the queue is full.
     Signal,
 }
 
-/// Encoded WebSocket frames, one behind the other in one piece, so that what is queued for many costs them no
-/// more than one frame would.
+/// Encoded WebSocket frames in one buffer, so that queueing all of them for a connection costs as much as queueing one.
 #[derive(Debug, Clone, Default)]
-pub struct Run {
+pub struct FrameBatch {
     bytes: Bytes,
-    /// Where each ends; rising.
+    /// The offset behind each frame, ascending.
     ends: Arc<[usize]>,
 }
 
-impl Run {
-    /// Encodes these as text frames.
-    pub fn of<T: Serialize>(values: impl Iterator<Item = T>) -> Run {
+impl FrameBatch {
+    /// Encodes values as JSON text frames.
+    pub fn of<T: Serialize>(values: impl Iterator<Item = T>) -> FrameBatch {
         let mut bytes = Vec::new();
         let ends = values
             .map(|value| {
-                wire::put_text(&mut bytes, &value);
+                wire::append_text(&mut bytes, &value);
                 bytes.len()
             })
             .collect();
         bytes.shrink_to_fit();
-        Run {
+        FrameBatch {
             bytes: bytes.into(),
             ends,
         }
     }
 
-    /// All of it.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// How many frames there are.
     pub fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// Each for itself; they share the run's memory.
+    /// The single frames, which share the batch's buffer.
     pub fn frames(&self) -> impl Iterator<Item = Bytes> {
         let starts = std::iter::once(&0).chain(self.ends.iter());
         starts
@@ -71,134 +68,101 @@ impl Run {
     }
 }
 
-/// The sending side of one connection. None of the methods waits.
+/// The sending side of one connection. None of the methods blocks.
 ///
-/// Beside its frames it has lanes, one for each file on its way to the connection. Frames overtake what is
-/// in the lanes, and what is in a lane keeps its order. Chunks do not count against the queue's limits: they
-/// are bounded by credit.
+/// It has a queue of frames and a queue for each stream to the connection. Frames overtake streams; the items of a
+/// stream keep their order. Chunks do not count against the limits of the queue, because credit bounds them.
 pub trait Outbox {
-    /// Queues an encoded WebSocket frame. False where the connection is closing, or closes now because
-    /// its queue is full; the frame is not sent then.
-    fn push(&self, frame: Bytes, class: Class) -> bool;
+    /// Queues an encoded WebSocket frame. Returns false if it will not be sent: the connection is closing, or the queue
+    /// is full.
+    fn push(&self, frame: Bytes, class: FrameClass) -> bool;
 
-    /// Queues several frames of [`Class::Frame`] that stand one behind the other, all or none of them;
-    /// else like [`Outbox::push`].
-    fn push_run(&self, run: &Run) -> bool;
+    /// Queues all frames of a batch or none, as [`FrameClass::Message`]. See [`Outbox::push`].
+    fn push_batch(&self, batch: &FrameBatch) -> bool;
 
-    /// Ends the connection with an error whose code has a close code.
+    /// Closes the connection with an error that has a close code.
     fn close(&self, error: ErrorFrame);
 
-    /// Puts something into a lane, which is made with its first.
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece);
+    /// Queues an item of a stream. The first item creates the stream's queue.
+    fn push_stream(&self, progress: &Arc<StreamProgress>, item: StreamItem);
 
-    /// Drops a lane with all that is in it.
-    fn drop_lane(&self, lane: Uuid);
+    /// Drops a stream's queue.
+    fn drop_stream(&self, stream: Uuid);
 
-    /// Drops a lane's chunks, and ends it with a frame behind the frames that are in it.
-    fn cut_lane(&self, lane: Uuid, last: Bytes);
+    /// Drops a stream's chunks and queues a last frame behind its frames.
+    fn cut_stream(&self, stream: Uuid, last: Bytes);
 
-    /// How many bytes have been taken from all lanes so far: tells a slow reader from one that reads nothing.
-    fn taken(&self) -> u64 {
-        0
-    }
+    /// Bytes taken from all streams so far. Tells a slow reader from a stalled one.
+    #[cfg(feature = "v1")]
+    fn stream_bytes_taken(&self) -> u64;
 }
 
-/// What stands in a lane.
+/// An item in the queue of a stream.
 #[derive(Debug, Clone)]
-pub enum Piece {
+pub enum StreamItem {
     /// An encoded text frame that keeps its place among the chunks.
+    #[cfg_attr(
+        not(any(test, feature = "v1")),
+        expect(dead_code, reason = "only files for version 1 begin with a frame")
+    )]
     Frame(Bytes),
-    /// The same, and the lane ends with it.
+    /// Like `Frame`, and the stream ends with it.
     Last(Bytes),
-    /// A part of a file: the payload of a binary frame, of which the first `head` bytes are not of the file.
+    /// The payload of a binary frame. Its first `head` bytes are not part of the file.
     Chunk {
-        /// The payload, head included.
         payload: Bytes,
-        /// How long the head is.
         head: usize,
-        /// The offset behind its last byte.
+        /// The file offset behind its last byte.
         end: u64,
     },
 }
 
-/// How far a lane has come: shared by the room, which checks credit by it, and the queue, which moves it.
+/// How much of a stream has been written. The queue advances it, and the room checks credit against it.
 #[derive(Debug)]
-pub struct Flow {
-    /// The lane's name: the stream's id.
-    pub lane: Uuid,
-    begun: AtomicU64,
+pub struct StreamProgress {
+    pub stream: Uuid,
+    written_to: AtomicU64,
     finished: AtomicBool,
-    /// Told when it moves, where somebody waits for that.
-    moved: Option<Arc<Notify>>,
+    listener: Option<Arc<Notify>>,
 }
 
-impl Flow {
-    /// A lane whose first byte is that at `offset`.
-    pub fn new(lane: Uuid, offset: u64, moved: Option<Arc<Notify>>) -> Arc<Flow> {
-        Arc::new(Flow {
-            lane,
-            begun: AtomicU64::new(offset),
+impl StreamProgress {
+    /// The progress of a stream that starts at `offset`. `listener` is notified of every change.
+    pub fn new(stream: Uuid, offset: u64, listener: Option<Arc<Notify>>) -> Arc<StreamProgress> {
+        Arc::new(StreamProgress {
+            stream,
+            written_to: AtomicU64::new(offset),
             finished: AtomicBool::new(false),
-            moved,
+            listener,
         })
     }
 
-    /// The offset up to which the relay has begun to write to the receiver.
-    pub fn begun(&self) -> u64 {
-        self.begun.load(Acquire)
+    /// The offset up to which the relay has started to write to the receiver.
+    pub fn written_to(&self) -> u64 {
+        self.written_to.load(Acquire)
     }
 
-    /// Whether the last piece was taken, or the lane dropped.
-    pub fn finished(&self) -> bool {
+    /// Whether the last item was taken, or the stream dropped.
+    pub fn is_finished(&self) -> bool {
         self.finished.load(Acquire)
     }
 
-    /// For the queue: the bytes up to `end` are being written. Must be called before they are, so that a
-    /// receiver's credit never comes before this.
-    pub fn begin(&self, end: u64) {
-        self.begun.store(end, Release);
-        self.tell();
+    /// Records that the bytes up to `end` are being written. Call it before writing, so that the receiver's credit cannot
+    /// arrive first.
+    pub fn advance_to(&self, end: u64) {
+        self.written_to.store(end, Release);
+        self.notify();
     }
 
-    /// For the queue: nothing more is in the lane, nor comes into it.
+    /// Records that nothing of the stream is queued or will be.
     pub fn finish(&self) {
         self.finished.store(true, Release);
-        self.tell();
+        self.notify();
     }
 
-    fn tell(&self) {
-        if let Some(moved) = &self.moved {
-            moved.notify_one();
+    fn notify(&self) {
+        if let Some(listener) = &self.listener {
+            listener.notify_one();
         }
-    }
-}
-
-impl<O: Outbox + ?Sized> Outbox for Arc<O> {
-    fn push(&self, frame: Bytes, class: Class) -> bool {
-        (**self).push(frame, class)
-    }
-
-    fn push_run(&self, run: &Run) -> bool {
-        (**self).push_run(run)
-    }
-
-    fn close(&self, error: ErrorFrame) {
-        (**self).close(error);
-    }
-
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
-        (**self).push_lane(flow, piece);
-    }
-
-    fn drop_lane(&self, lane: Uuid) {
-        (**self).drop_lane(lane);
-    }
-
-    fn cut_lane(&self, lane: Uuid, last: Bytes) {
-        (**self).cut_lane(lane, last);
-    }
-
-    fn taken(&self) -> u64 {
-        (**self).taken()
     }
 }

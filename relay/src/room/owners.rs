@@ -1,52 +1,53 @@
-//! Whose a name is, after its holder has left and after its room is empty.
+//! Ownership of names, which outlives the presence of the owner and the room.
 //!
-//! An owner's secret binds a name for [`KEPT`] after the name was last here. The table is bounded for each room
-//! and over all rooms. When it is full it evicts, in this order: names that never spoke, names bound by the
-//! address that bound most, names that were not here for the longest time. It never evicts a name that was here
-//! for more than [`PROTECTED`] within [`KEPT`]; where only such names are left, a newcomer stays unbound.
+//! An owner's secret binds a name until [`KEPT`] after the name was last present. The table is bounded per room and in
+//! total. When it is full it evicts, in this order: names that never sent a message, names bound by the address that
+//! bound most, names that have been absent for longest. It never evicts a name that was present for more than
+//! [`PROTECTED`] within [`KEPT`]; if only such names are left, a new name stays unbound.
 
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr};
 
-use super::seat::{Key, Owner};
+use super::seat::{NameKey, Owner};
 
-/// How long a name stays bound after it was last here, in milliseconds.
+/// Time for which a name stays bound after it was last present, in milliseconds.
 pub const KEPT: u64 = 7 * DAY;
-/// A name that was here for longer than this within [`KEPT`] is not evicted, in milliseconds.
+/// A name that was present for longer than this within [`KEPT`] is not evicted, in milliseconds.
 pub const PROTECTED: u64 = 10 * 60_000;
-/// Bound names of one room.
+/// Maximum bound names per room.
 pub const ROOM_LIMIT: usize = 10_000;
-/// Bound names of all rooms.
+/// Maximum bound names of all rooms.
 pub const TOTAL_LIMIT: usize = 100_000;
 
+/// Milliseconds of a day.
 const DAY: u64 = 24 * 3_600_000;
-/// Today, and the seven days before it.
+/// Days that are counted: today and the seven days before it.
 const DAYS: u64 = 8;
 
-/// Who owns which name in which room. See the [module](self).
+/// The owners of all names. See the [module](self).
 pub struct Owners {
     /// By the room's name in lower case.
-    rooms: HashMap<Key, HashMap<Key, Binding>>,
+    rooms: HashMap<NameKey, HashMap<NameKey, Binding>>,
     total: usize,
-    /// How many names each address has bound.
+    /// Number of names bound by each address.
     by_address: HashMap<IpAddr, usize>,
     room_limit: usize,
     total_limit: usize,
 }
 
-/// One name's owner, and what decides how long it is kept.
+/// The owner of a name, and what decides how long the name stays bound.
 struct Binding {
     owner: Owner,
-    /// Where the name was bound from.
+    /// The address that bound the name.
     address: IpAddr,
     spoke: bool,
-    /// When it was last here.
+    /// When it was last present.
     seen: u64,
-    /// Since when it is here; none while it is not.
+    /// Start of its presence; `None` while absent.
     since: Option<u64>,
     presence: Presence,
 }
 
-/// For how long a name was here, by day.
+/// The presence of a name, by day.
 #[derive(Default)]
 struct Presence {
     /// The newest day that is counted, in days since the Unix epoch.
@@ -62,7 +63,7 @@ impl Default for Owners {
 }
 
 impl Owners {
-    /// An empty table with room for so many names of one room, and of all rooms.
+    /// An empty table for at most this many names per room and in total.
     pub fn new(room_limit: usize, total_limit: usize) -> Owners {
         Owners {
             rooms: HashMap::new(),
@@ -73,15 +74,22 @@ impl Owners {
         }
     }
 
-    /// Who owns a name now.
-    pub(super) fn owner(&self, room: &Key, name: &Key, now: u64) -> Option<Owner> {
+    /// The owner of a name at `now`.
+    pub(super) fn owner(&self, room: &NameKey, name: &NameKey, now: u64) -> Option<Owner> {
         let binding = self.rooms.get(room)?.get(name)?;
         (!binding.is_expired(now)).then_some(binding.owner)
     }
 
-    /// An owner has arrived under a name: binds it, if it is free and there is room. Returns whether the name is
-    /// this owner's.
-    pub(super) fn arrive(&mut self, room: &Key, name: &Key, owner: Owner, address: IpAddr, now: u64) -> bool {
+    /// Records that an owner has joined under a name, and binds the name if it is free and there is space. Returns whether
+    /// the name is bound to this owner.
+    pub(super) fn arrive(
+        &mut self,
+        room: &NameKey,
+        name: &NameKey,
+        owner: Owner,
+        address: IpAddr,
+        now: u64,
+    ) -> bool {
         match self.binding(room, name) {
             Some(binding) if !binding.is_expired(now) => {
                 let owns = binding.owner == owner;
@@ -118,8 +126,8 @@ impl Owners {
         true
     }
 
-    /// An owner's connection has ended.
-    pub(super) fn depart(&mut self, room: &Key, name: &Key, owner: Owner, now: u64) {
+    /// Records that an owner's connection has ended.
+    pub(super) fn depart(&mut self, room: &NameKey, name: &NameKey, owner: Owner, now: u64) {
         if let Some(binding) = self.binding(room, name)
             && binding.owner == owner
             && let Some(since) = binding.since.take()
@@ -129,8 +137,8 @@ impl Owners {
         }
     }
 
-    /// An owner has said something.
-    pub(super) fn spoke(&mut self, room: &Key, name: &Key, owner: Owner) {
+    /// Records that an owner has sent a message.
+    pub(super) fn mark_spoken(&mut self, room: &NameKey, name: &NameKey, owner: Owner) {
         if let Some(binding) = self.binding(room, name)
             && binding.owner == owner
         {
@@ -138,11 +146,11 @@ impl Owners {
         }
     }
 
-    fn binding(&mut self, room: &Key, name: &Key) -> Option<&mut Binding> {
+    fn binding(&mut self, room: &NameKey, name: &NameKey) -> Option<&mut Binding> {
         self.rooms.get_mut(room)?.get_mut(name)
     }
 
-    fn remove(&mut self, room: &Key, name: &Key) {
+    fn remove(&mut self, room: &NameKey, name: &NameKey) {
         let Some(names) = self.rooms.get_mut(room) else {
             return;
         };
@@ -159,8 +167,8 @@ impl Owners {
         }
     }
 
-    /// Makes room in one room, or in all. Returns false where only protected names are left.
-    fn evict(&mut self, room: Option<&Key>, now: u64) -> bool {
+    /// Makes space in one room, or in total. Returns false if only protected names are left.
+    fn evict(&mut self, room: Option<&NameKey>, now: u64) -> bool {
         let (mut expired, mut evictable) = (Vec::new(), Vec::new());
         for (room, name, binding) in self.bindings(room) {
             if binding.is_expired(now) {
@@ -177,7 +185,7 @@ impl Owners {
             };
             evictable.retain(|(class, ..)| *class == worst);
             evictable.sort_unstable_by_key(|(_, seen, room, name)| (*seen, room.as_str(), name.as_str()));
-            // The table is looked through as a whole: a flood of names does not cost that for each of them.
+            // Evict several at once, so that a flood of names does not scan the whole table for each.
             let limit = if room.is_some() {
                 self.room_limit
             } else {
@@ -192,7 +200,7 @@ impl Owners {
         true
     }
 
-    /// How many names are bound, counted by room and by address, for tests of the bounds.
+    /// Number of bound names, counted by room and by address, for tests.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         let in_rooms = self.rooms.values().map(HashMap::len).sum();
@@ -202,7 +210,7 @@ impl Owners {
     }
 
     /// All bindings of one room, or of all rooms.
-    fn bindings(&self, room: Option<&Key>) -> impl Iterator<Item = (&Key, &Key, &Binding)> {
+    fn bindings(&self, room: Option<&NameKey>) -> impl Iterator<Item = (&NameKey, &NameKey, &Binding)> {
         let one = room.and_then(|room| self.rooms.get_key_value(room));
         let all = room.is_none().then_some(&self.rooms);
         let rooms = one.into_iter().chain(all.into_iter().flatten());
@@ -226,15 +234,15 @@ impl Binding {
 }
 
 impl Presence {
-    /// Counts the time between two moments, on each of its days.
+    /// Adds the time between two moments to the days that it covers.
     fn add(&mut self, from: u64, to: u64) {
         self.forget(to / DAY);
-        // What is before the counted days is not looked at.
+        // Ignore what is before the counted days.
         let mut from = from.max((self.day + 1).saturating_sub(DAYS) * DAY);
         while from < to {
             let end = to.min((from / DAY + 1) * DAY);
             let millis = &mut self.millis[(from / DAY % DAYS) as usize];
-            // A day has fewer milliseconds than fit.
+            // The milliseconds of a day fit into a u32.
             *millis = millis.saturating_add(u32::try_from(end - from).unwrap_or(u32::MAX));
             from = end;
         }
@@ -248,7 +256,7 @@ impl Presence {
             .sum()
     }
 
-    /// Goes on to a later day.
+    /// Moves to a later day.
     fn forget(&mut self, day: u64) {
         if day <= self.day {
             return;

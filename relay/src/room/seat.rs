@@ -1,20 +1,22 @@
-//! Seats, and what a room knows about a name.
+//! Seats, and the identity of their holders.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{v1::V1Seat, waiting::Recipient, walk::Walk};
-use crate::protocol::{Member, MemberKey};
+use super::{
+    FrameBatch, Outbox, Rules, memory::Reader, pending::Recipient, replay::ReplayCursor, v1::V1Seat,
+};
+use crate::protocol::{Code, ErrorFrame, Member, MemberKey};
 
-/// A name as it compares: in lower case.
+/// A member or room name in lower case, for comparison.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key(Arc<str>);
+pub(super) struct NameKey(Arc<str>);
 
-impl Key {
-    pub(super) fn new(name: &str) -> Key {
-        Key(name.to_ascii_lowercase().into())
+impl NameKey {
+    pub(super) fn new(name: &str) -> NameKey {
+        NameKey(name.to_ascii_lowercase().into())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -22,23 +24,17 @@ impl Key {
     }
 }
 
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Whose a name is: the SHA-256 of its owner's secret. The secret itself is not kept.
+/// The owner of a name: the SHA-256 of the owner's secret. The secret itself is not stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Owner([u8; 32]);
 
 impl Owner {
-    /// The owner who presents this secret.
+    /// The owner with this secret.
     pub fn of(secret: &[u8; 32]) -> Owner {
         Owner(Sha256::digest(secret).into())
     }
 
-    /// What members are shown: the first 16 hex digits of the SHA-256 of the hash that is kept.
+    /// The public key that other members see: the first 8 bytes of the SHA-256 of the stored hash.
     pub fn key(&self) -> MemberKey {
         let hash: [u8; 32] = Sha256::digest(self.0).into();
         let [a, b, c, d, e, f, g, h, ..] = hash;
@@ -46,8 +42,8 @@ impl Owner {
     }
 }
 
-/// Who holds a name, or held it when a message came: by its key. Without one the name is all there is, but for
-/// version 1, whose members do not come back: each of them is another one.
+/// The holder of a name at some moment, identified by key. Without a key the name alone identifies the holder, except
+/// for version 1: its members cannot resume, so each seat is a new holder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Holder {
     pub(super) key: Option<MemberKey>,
@@ -56,7 +52,7 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    /// Whether somebody who asks now is the one that this was.
+    /// Whether the present holder is the same as this one.
     pub(super) fn is(self, now: Holder) -> bool {
         match self.key {
             Some(key) => now.key == Some(key),
@@ -65,54 +61,52 @@ impl Holder {
     }
 }
 
-/// A connection's right to its seat, given by `join`.
+/// Identifies a connection's seat. Becomes stale when another connection takes the seat over.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Ticket {
-    pub(super) key: Key,
+pub struct SeatId {
+    pub(super) key: NameKey,
     pub(super) connection: u64,
 }
 
-impl fmt::Debug for Ticket {
+impl fmt::Debug for SeatId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.key.as_str(), self.connection)
     }
 }
 
-/// A member's place, held for a while when its connection ends.
+/// A member's place in the room. It is held for a while when the connection ends.
 pub(super) struct Seat<O> {
-    pub(super) key: Key,
-    /// Whose the name is, where its holder has said so.
+    pub(super) key: NameKey,
     pub(super) owner: Option<Owner>,
-    /// A number that no other seat of the room has.
+    /// Unique within the room.
     pub(super) number: u64,
-    /// Whether its holder has said anything yet.
+    /// Whether the holder has sent a message.
     pub(super) spoke: bool,
     /// The secret that takes the seat over.
     pub(super) session: String,
-    /// The member as others see it. Changed with [`Seat::change`] alone.
+    /// The member as others see it. Modify it with [`Seat::change`] only.
     pub(super) member: Member,
-    /// The same as JSON, since every welcome repeats it.
+    /// `member` as JSON, because every welcome repeats it.
     pub(super) json: Box<RawValue>,
-    /// The connection; none while away.
+    /// `None` while away.
     pub(super) link: Option<Link<O>>,
-    /// Where it speaks version 1: what that needs. Boxed, since few do.
+    /// State of a version 1 member. Boxed, because few members have it.
     pub(super) v1: Option<Box<V1Seat>>,
-    /// How often it has been away: tells a returned member from one that never came back.
-    pub(super) absences: u64,
-    /// The newest message to this member alone that has left the memory.
+    /// How often the member has been away. Tells apart the grace periods of one seat.
+    pub(super) absence_count: u64,
+    /// The newest private message for this member that has left the memory.
     pub(super) forgotten: u64,
 }
 
-/// A seat's connection.
 pub(super) struct Link<O> {
     pub(super) connection: u64,
     pub(super) outbox: O,
-    /// Where its replay is; none once it is live. Boxed, since most are live.
-    pub(super) walk: Option<Box<Walk>>,
+    /// The position of the replay; `None` once the connection is live. Boxed, because most connections are live.
+    pub(super) replay: Option<Box<ReplayCursor>>,
 }
 
 impl<O> Seat<O> {
-    pub(super) fn new(key: Key, number: u64, session: String, member: Member) -> Seat<O> {
+    pub(super) fn new(key: NameKey, number: u64, session: String, member: Member) -> Seat<O> {
         let json = to_json(&member);
         Seat {
             key,
@@ -124,12 +118,11 @@ impl<O> Seat<O> {
             json,
             link: None,
             v1: None,
-            absences: 0,
+            absence_count: 0,
             forgotten: 0,
         }
     }
 
-    /// Who has it.
     pub(super) fn holder(&self) -> Holder {
         Holder {
             key: self.owner.map(|owner| owner.key()),
@@ -137,7 +130,7 @@ impl<O> Seat<O> {
         }
     }
 
-    /// Whom messages wait for that are meant for it.
+    /// The recipient under which messages for this seat wait.
     pub(super) fn recipient(&self) -> Recipient {
         Recipient {
             name: self.key.clone(),
@@ -145,7 +138,15 @@ impl<O> Seat<O> {
         }
     }
 
-    /// Changes what others see. True where something is different now.
+    /// This seat as a reader of the memory.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader {
+            key: &self.key,
+            holder: self.holder(),
+        }
+    }
+
+    /// Changes what others see. Returns whether anything is different.
     pub(super) fn change(&mut self, with: impl FnOnce(&mut Member)) -> bool {
         let before = self.member.clone();
         with(&mut self.member);
@@ -157,8 +158,26 @@ impl<O> Seat<O> {
     }
 }
 
+impl<O: Outbox> Seat<O> {
+    /// Queues acks in the order of their messages, even while the connection replays. `first` is the sequence number
+    /// of the first acked message; the others follow.
+    pub(super) fn push_acks(&mut self, first: u64, acks: &FrameBatch, rules: &Rules) {
+        let Some(link) = &mut self.link else { return };
+        let Some(replay) = &mut link.replay else {
+            link.outbox.push_batch(acks);
+            return;
+        };
+        for (seq, ack) in (first..).zip(acks.frames()) {
+            if !replay.hold_ack(seq, ack, rules.queue_frames, rules.queue_bytes) {
+                let message = "Too many acks wait for the end of your replay. Reconnect and read faster.";
+                return link.outbox.close(ErrorFrame::new(Code::SlowConsumer, message));
+            }
+        }
+    }
+}
+
 fn to_json(member: &Member) -> Box<RawValue> {
-    // A struct of strings and numbers always serialises; were it not so, the member would show as null.
+    // A struct of strings and numbers always serialises; if it did not, the member would show as null.
     serde_json::value::to_raw_value(member).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 

@@ -1,20 +1,18 @@
-//! The query of a version 1 request: name, token and version stand in the URL.
+//! The query of a version 1 request. It holds the name, the token and the version.
 
 use std::fmt;
 
-/// What a version 1 client asks for. Its `Debug` shows none of it: it is never logged.
+/// The request of a version 1 client. `Debug` hides it, so it is never logged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// The member's name.
     pub name: String,
-    /// The relay's secret, as presented.
     pub token: String,
-    /// The version, `"1"` where it is left out.
+    /// `"1"` if left out.
     pub version: String,
 }
 
 impl Query {
-    /// Reads a query, or gives `None` where it asks for version 2. Of a name given twice, the first counts.
+    /// Parses a query. Returns `None` for version 2. If a key is repeated, the first one counts.
     pub fn parse(query: &str) -> Option<Query> {
         let (mut name, mut token, mut version) = (None, None, None);
         for pair in query.split('&') {
@@ -41,7 +39,7 @@ impl fmt::Debug for Query {
     }
 }
 
-/// Decodes what a form encodes: `%41` and `+`. What is no UTF-8 comes out as what no name or token holds.
+/// Decodes the encoding of forms: `%41` and `+`. Invalid UTF-8 becomes a character that no name or token contains.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

@@ -1,4 +1,4 @@
-//! A relay and small clients for tests. Nothing here sleeps to wait: it waits for frames, with a limit.
+//! A relay and small clients for tests. They wait for frames with a timeout and never sleep.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod v1;
@@ -15,13 +15,13 @@ use tokio::{
 };
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
-/// The token of every relay that is started here.
+/// The token of all relays in tests.
 pub const TOKEN: &str = "a-token-for-tests-only";
 
-/// How long anything may take before a test gives up.
+/// The timeout of a test for anything it waits for.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A config on a free port, without a rate limit.
+/// Settings with a free port and without a rate limit.
 pub fn config() -> Config {
     Config {
         listen: "127.0.0.1:0".into(),
@@ -30,14 +30,14 @@ pub fn config() -> Config {
     }
 }
 
-/// A relay on a free port, with what `change` changes in its config.
+/// Starts a relay on a free port. `change` changes its settings.
 pub async fn relay(change: impl FnOnce(&mut Config)) -> Running {
     let mut config = config();
     change(&mut config);
     Relay::start(config).await.expect("a relay")
 }
 
-/// A hello for a room, without anything that has a default.
+/// A hello without optional fields.
 pub fn hello(name: &str) -> Value {
     json!({"type": "hello", "v": 2, "name": name, "token": TOKEN})
 }
@@ -47,15 +47,15 @@ pub fn message(id: &str, to: &[&str], only: bool) -> Value {
     json!({"type": "message", "id": id, "to": to, "only": only, "body": {"kind": "chat", "text": id}})
 }
 
-/// A client that knows of no rules: it sends what it is told.
+/// A client that sends anything, even if it breaks the protocol.
 pub struct Client {
     pub socket: WebSocketStream<TcpStream>,
-    /// Frames that were read while another was looked for.
+    /// Frames that were read while waiting for another.
     pub seen: VecDeque<Value>,
     pub welcome: Value,
 }
 
-/// How a connection ended: its close code, and the code of the error frame before it.
+/// The end of a connection: its close code, and the code of the error frame before it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct End {
     pub close: u16,
@@ -63,7 +63,7 @@ pub struct End {
 }
 
 impl Client {
-    /// Connects, and sends nothing.
+    /// Connects without sending anything.
     pub async fn connect(relay: &Running) -> Client {
         let stream = TcpStream::connect(relay.address()).await.expect("a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY");
@@ -89,7 +89,7 @@ impl Client {
         Client::enter(relay, hello(name)).await
     }
 
-    /// What to put into a hello to resume from what was received up to `seq`.
+    /// The `resume` for a client that has received everything up to `seq`.
     pub fn resume(&self, seq: u64) -> Value {
         json!({"session": self.welcome["session"], "epoch": self.welcome["epoch"], "seq": seq})
     }
@@ -105,7 +105,7 @@ impl Client {
             .expect("sent");
     }
 
-    /// The next text frame as it came.
+    /// The next text frame, unparsed.
     pub async fn next_text(&mut self) -> String {
         loop {
             match timeout(PATIENCE, self.socket.next())
@@ -127,7 +127,7 @@ impl Client {
         }
     }
 
-    /// The next frame of a type; others before it are left out for good.
+    /// The next frame of a type. Other frames before it are dropped.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.next().await;
@@ -145,14 +145,14 @@ impl Client {
         ack
     }
 
-    /// Everything that is on its way: sends a frame that is answered, and gives what came before the answer.
+    /// Sends a frame that is answered, and returns all frames before the answer.
     pub async fn settled(&mut self) -> Vec<Value> {
         self.send(json!({"type": "no_such_type", "id": "settled"})).await;
         let mut frames = Vec::new();
         loop {
             let frame = self.next().await;
             if frame["code"] == "unknown_type" {
-                // A good frame, so that many calls are no abuse.
+                // A good frame, so that many calls are not abuse.
                 self.send(json!({"type": "signal", "to": ["nobody-at-all"], "only": true, "body": {}}))
                     .await;
                 return frames;
@@ -161,7 +161,7 @@ impl Client {
         }
     }
 
-    /// The ids of the messages that are on their way.
+    /// The ids of all messages in flight.
     pub async fn messages(&mut self) -> Vec<String> {
         ids(&self.settled().await)
     }
@@ -176,7 +176,7 @@ impl Client {
         }
     }
 
-    /// Reads to the end, which must be a close frame.
+    /// Reads until the close frame.
     pub async fn end(&mut self) -> End {
         let mut error = None;
         loop {
@@ -203,12 +203,12 @@ impl Client {
         }
     }
 
-    /// Ends the connection without a word, as a cut cable would.
+    /// Drops the connection without a close frame.
     pub fn cut(self) {
         drop(self);
     }
 
-    /// Leaves for good.
+    /// Leaves with `bye`.
     pub async fn bye(mut self) {
         self.send(json!({"type": "bye"})).await;
         assert_eq!(
@@ -237,7 +237,7 @@ pub fn ids(frames: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// Sends a plain request and gives the whole answer.
+/// Sends a plain request and returns the whole response.
 pub async fn request(relay: &Running, head: &str) -> String {
     let mut stream = TcpStream::connect(relay.address()).await.expect("a connection");
     stream.write_all(head.as_bytes()).await.expect("sent");

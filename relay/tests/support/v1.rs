@@ -1,4 +1,4 @@
-//! A version 1 client that knows of no rules.
+//! A version 1 client that sends anything, even if it breaks the protocol.
 
 use futures_util::{SinkExt, StreamExt};
 use nexscope_relay::Running;
@@ -8,13 +8,12 @@ use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 use super::{End, PATIENCE, TOKEN};
 
-/// See the [module](self).
 pub struct V1 {
     pub socket: WebSocketStream<TcpStream>,
     pub name: String,
 }
 
-/// What comes to it.
+/// A received frame.
 #[derive(Debug, PartialEq)]
 pub enum Any {
     Text(Value),
@@ -34,7 +33,7 @@ impl V1 {
         }
     }
 
-    /// Joins; gives the first presence too.
+    /// Joins and reads the first presence.
     pub async fn join(relay: &Running, name: &str) -> V1 {
         let mut client = V1::connect(relay, &format!("name={name}&token={TOKEN}&v=1")).await;
         client.name = name.to_owned();
@@ -84,7 +83,7 @@ impl V1 {
         }
     }
 
-    /// The next frame, which is text.
+    /// The next frame, which must be text.
     pub async fn next(&mut self) -> Value {
         match self.any().await {
             Any::Text(frame) => frame,
@@ -92,7 +91,7 @@ impl V1 {
         }
     }
 
-    /// The next frame that is no presence.
+    /// The next frame except presence.
     pub async fn next_said(&mut self) -> Value {
         loop {
             let frame = self.next().await;
@@ -116,20 +115,20 @@ impl V1 {
         }
     }
 
-    /// A `msg` of its own.
+    /// A `msg` from this client.
     pub fn msg(&self, id: &str, to: &[&str]) -> Value {
         json!({"type": "msg", "msgId": id, "from": self.name, "to": to, "role": "user", "threadId": "t1",
             "text": format!("text of {id}"), "hopCount": 0, "attachments": []})
     }
 
-    /// A `file-start` of its own.
+    /// A `file-start` from this client.
     pub fn file_start(&self, id: &str, to: &[&str], size: usize) -> Value {
         json!({"type": "file-start", "msgId": id, "from": self.name, "to": to, "role": "user", "threadId": "t1",
             "text": "look", "hopCount": 0,
             "attachment": {"name": "../a b.txt", "size": size, "mime": "text/plain", "chunkSize": 65536}})
     }
 
-    /// A `file-end` of its own.
+    /// A `file-end` from this client.
     pub fn file_end(&self, id: &str) -> Value {
         json!({"type": "file-end", "msgId": id, "from": self.name})
     }
@@ -143,7 +142,7 @@ impl V1 {
         self.send(self.file_end(id)).await;
     }
 
-    /// Reads a file from its `file-start` to its `file-end`; gives the start and the bytes.
+    /// Reads a file. Returns its `file-start` and the bytes.
     pub async fn receive_file(&mut self) -> (Value, Vec<u8>) {
         let start = self.next_said().await;
         assert_eq!(start["type"], "file-start", "{start}");
@@ -160,7 +159,7 @@ impl V1 {
         }
     }
 
-    /// Reads to the end, which must be a close frame.
+    /// Reads until the close frame.
     pub async fn end(&mut self) -> End {
         let mut error = None;
         loop {

@@ -1,4 +1,4 @@
-"""A version 1 client in another language than the relay's: what nexscope-plugin does, in Python.
+"""A version 1 client in another language: it does what nexscope-plugin does, in Python.
 
 Started by run.sh with the relay's address and token. Every step says what it tries; the first that fails
 ends the program with code 1.
@@ -26,7 +26,7 @@ async def receive(socket):
 
 
 async def said(socket):
-    """The next frame that is no presence."""
+    """The next frame except presence."""
     while True:
         frame = await receive(socket)
         if isinstance(frame, bytes) or frame["type"] != "presence":

@@ -1,4 +1,4 @@
-//! The relay beside others, in one run: each measured in turn, again and again, by one generator.
+//! Compares the relay with other servers: one generator measures each in alternating rounds.
 
 pub mod peer;
 pub mod tcp;
@@ -10,17 +10,17 @@ use uuid::Uuid;
 
 use crate::support;
 
-/// Messages that may be unacked.
+/// Maximum unacked messages.
 const WINDOW: u64 = 256;
-/// Bytes of a file that may be on their way, and of a part of it.
+/// Bytes of a file in transit, and of a chunk.
 const CREDIT: u64 = 1 << 20;
 const CHUNK: u64 = 64 * 1024;
 /// Bytes of a file.
 const FILE: u64 = 1 << 30;
-/// There and back so many times.
+/// Round trips per measurement.
 const PINGS: u64 = 3_000;
 
-/// What is measured, and in what.
+/// The measurements and their units.
 const ROWS: [&str; 7] = [
     "1→100, million deliveries/s",
     "1→1,000, million deliveries/s",
@@ -31,19 +31,18 @@ const ROWS: [&str; 7] = [
     "1 GiB stream, MB/s",
 ];
 
-/// Measures all in turn, `rounds` times, and prints medians with the least and the most. `dir` is where
-/// `install` has put the others.
+/// Measures all servers in `rounds` rounds and prints medians and ranges. `dir` has the servers of `install`.
 pub async fn compare(dir: &Path, rounds: usize) {
     let mut figures = vec![vec![Vec::new(); KINDS.len()]; ROWS.len()];
     for round in 0..rounds {
         for i in 0..KINDS.len() {
-            // Each has another before it in the next round.
+            // Rotate the order for the next round.
             let i = (i + round) % KINDS.len();
             let kind = KINDS[i];
             let (hundred, cpu_hundred) = fan_out(kind, dir, 100).await;
             let (thousand, cpu_thousand) = fan_out(kind, dir, 1000).await;
             let (p50, p99) = ping_pong(kind, dir).await;
-            // Others' libraries take minutes for what says no more than a quarter.
+            // Other servers would take minutes; a quarter is enough for them.
             let file = if kind == Kind::NodeWs { FILE / 4 } else { FILE };
             let stream = stream(kind, dir, file).await;
             let row = [hundred, thousand, cpu_hundred, cpu_thousand, p50, p99, stream];
@@ -69,7 +68,7 @@ fn spread(values: &mut [f64]) -> String {
     format!("{middle:.digits$} ({least:.digits$}–{most:.digits$})")
 }
 
-/// One sender, many receivers: million deliveries a second, and the server's CPU for each in µs.
+/// One sender and many receivers: million deliveries per second, and the server's CPU per delivery in µs.
 async fn fan_out(kind: Kind, dir: &Path, receivers: u64) -> (f64, f64) {
     let server = Server::start(kind, dir).await;
     let messages = (kind.deliveries() / receivers).next_multiple_of(BATCH);
@@ -114,7 +113,7 @@ async fn fan_out(kind: Kind, dir: &Path, receivers: u64) -> (f64, f64) {
     )
 }
 
-/// A message to one and its answer, one after the other: µs, p50 and p99.
+/// The round trip of a message and its answer: p50 and p99 in µs.
 async fn ping_pong(kind: Kind, dir: &Path) -> (f64, f64) {
     let server = Server::start(kind, dir).await;
     let mut ann = Peer::join(&server, "ann").await;
@@ -135,7 +134,7 @@ async fn ping_pong(kind: Kind, dir: &Path) -> (f64, f64) {
     )
 }
 
-/// A file from one to another with a window of 1 MiB: MB/s.
+/// A file with a window of 1 MiB, in MB/s.
 async fn stream(kind: Kind, dir: &Path, size: u64) -> f64 {
     let server = Server::start(kind, dir).await;
     let mut bob = Peer::join(&server, "bob").await;

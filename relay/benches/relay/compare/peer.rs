@@ -1,4 +1,4 @@
-//! The servers that are compared, and a connection to each: the same generator speaks to all of them.
+//! The compared servers, and a connection to each for the generator.
 
 use std::{
     path::Path,
@@ -20,7 +20,7 @@ use crate::{
 /// Bytes in a message.
 const MESSAGE: usize = 256;
 
-/// What is compared.
+/// A compared server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Nexscope,
@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// Deliveries in a measurement: about a second or two of each.
+    /// Deliveries per measurement, for about one or two seconds.
     pub fn deliveries(self) -> u64 {
         if self == Kind::NodeWs { 150_000 } else { 3_000_000 }
     }
@@ -62,14 +62,14 @@ impl Kind {
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub enum Server {
     Ours(Relay),
     Other(Kind, Process, u16),
 }
 
 impl Server {
-    /// Starts one; `dir` is where `install` has put the others.
+    /// Starts a server. `dir` has the servers of `install`.
     pub async fn start(kind: Kind, dir: &Path) -> Server {
         let here = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/relay/compare");
         let port = free_port();
@@ -150,30 +150,30 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// What a connection has read.
+/// An event on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Got {
     Message,
-    /// So many messages of this connection's were taken.
+    /// Acks for this many messages.
     Acks(u64),
-    /// So many bytes of a file.
+    /// Bytes of a file.
     Chunk(u64),
-    /// The file may be sent up to here.
+    /// Credit for a file, as an offset.
     Credit(u64),
-    /// A file begins.
+    /// The start of a file.
     Opened,
     Other,
 }
 
-/// Messages in one write of a sender.
+/// Messages per write of a sender.
 pub const BATCH: u64 = 32;
 
-/// A connection.
+/// A connection to a server.
 pub struct Peer {
     pub stream: TcpStream,
     kind: Kind,
     raw: Buffer,
-    /// What came in the WebSocket frames of NATS, which are a stream of their own.
+    /// Bytes from the WebSocket frames of NATS, which carry a stream.
     inner: Buffer,
 }
 
@@ -188,7 +188,7 @@ impl Buffer {
         &self.bytes[self.start..]
     }
 
-    /// Forgets what was read, and makes room.
+    /// Discards handled bytes and makes space.
     fn renew(&mut self) {
         self.bytes.drain(..self.start);
         self.start = 0;
@@ -227,7 +227,7 @@ impl Peer {
                 peer.write(b"\0\0\0\x01j").await;
                 peer.until(|got| matches!(got, Got::Acks(_))).await;
             }
-            // Upgraded is joined.
+            // The upgrade joins.
             Kind::Uws | Kind::NodeWs => {}
         }
         peer
@@ -237,7 +237,7 @@ impl Peer {
         self.stream.write_all(bytes).await.expect("sent");
     }
 
-    /// Reads until something is there.
+    /// Reads until there is an event.
     pub async fn until(&mut self, what: impl Fn(Got) -> bool) {
         let mut found = false;
         while !found {
@@ -252,7 +252,7 @@ impl Peer {
         }
     }
 
-    /// Messages of 256 bytes, from a number up to another.
+    /// Sends messages of 256 bytes with these numbers.
     pub fn messages(&self, from: u64, to: u64) -> Vec<u8> {
         let payload = [b'm'; MESSAGE];
         match self.kind {
@@ -264,14 +264,14 @@ impl Peer {
             Kind::Nats | Kind::NatsWs => {
                 let message = [format!("PUB room {MESSAGE}\r\n").as_bytes(), &payload, b"\r\n"].concat();
                 let mut bytes = message.repeat((to - from) as usize);
-                // NATS acks nothing: an answered ping says that what stood before it was taken.
+                // NATS has no acks: the answer to a ping confirms what was sent before it.
                 bytes.extend(b"PING\r\n");
                 self.wrap(&bytes)
             }
         }
     }
 
-    /// A part of a file.
+    /// Sends a chunk of a file.
     pub fn chunk(&self, id: Uuid, offset: u64, data: &[u8]) -> Vec<u8> {
         match self.kind {
             Kind::Nexscope => support::frame(0x2, &[id.as_bytes(), &offset.to_be_bytes(), data]),
@@ -284,7 +284,7 @@ impl Peer {
         }
     }
 
-    /// Lets the sender of a file go on.
+    /// Gives credit to the sender of a file.
     pub fn credit(&self, id: Uuid, up_to: u64) -> Vec<u8> {
         let plain = [b"k", &up_to.to_be_bytes()[..]].concat();
         match self.kind {
@@ -304,7 +304,7 @@ impl Peer {
         }
     }
 
-    /// Reads once; shows what came.
+    /// Reads once and passes the events on.
     pub async fn read(&mut self, mut show: impl FnMut(Got)) {
         self.raw.renew();
         let read = self.stream.read_buf(&mut self.raw.bytes).await.expect("bytes");
@@ -340,7 +340,7 @@ impl Peer {
     }
 }
 
-/// What a frame of ours is.
+/// The event of a frame of this relay.
 fn ours(payload: &[u8]) -> Got {
     match payload {
         [b'{', ..] if payload.starts_with(b"{\"type\":\"message") => Got::Message,
@@ -363,7 +363,7 @@ fn ours(payload: &[u8]) -> Got {
     }
 }
 
-/// What a frame of the plain ones is.
+/// The event of a frame of the minimal relays.
 fn plain(payload: &[u8]) -> Got {
     match payload {
         [b'm', ..] => Got::Message,
@@ -374,7 +374,7 @@ fn plain(payload: &[u8]) -> Got {
     }
 }
 
-/// Reads NATS's protocol: lines, and payloads behind those that begin with MSG.
+/// Parses the protocol of NATS: lines, and payloads behind lines that start with MSG.
 fn nats(buffer: &mut Buffer, show: &mut impl FnMut(Got)) {
     while let Some(end) = buffer.rest().windows(2).take(4096).position(|two| two == b"\r\n") {
         let line = &buffer.rest()[..end];

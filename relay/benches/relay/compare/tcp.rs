@@ -1,4 +1,4 @@
-//! A relay without WebSocket: four bytes of length, then the payload. As little as tokio can do: the bound.
+//! A relay without WebSocket: four bytes of length, then the payload. This is the upper bound for tokio.
 
 use std::{
     io::IoSlice,
@@ -13,11 +13,11 @@ use tokio::{
     sync::Notify,
 };
 
-/// Frames that may wait for one; then its senders wait.
+/// Queue length per receiver, in frames. Senders wait while it is full.
 const QUEUE: usize = 4096;
 const SLICES: usize = 64;
 
-/// What waits for a connection, and who is told of it.
+/// The queue of a connection and its notification.
 #[derive(Default)]
 struct Queue {
     frames: Mutex<Vec<Bytes>>,
@@ -44,7 +44,7 @@ impl Queue {
 
 type Peers = Arc<Mutex<Vec<Arc<Queue>>>>;
 
-/// Serves on loopback for ever.
+/// Serves on loopback until the process ends.
 pub async fn serve(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
     let peers = Peers::default();

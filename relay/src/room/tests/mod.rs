@@ -1,10 +1,11 @@
-//! Rooms without sockets: tables for the rules, and a property over any sequence of frames.
+//! Rooms without sockets: tables of rules, and properties of arbitrary sequences of frames.
 
+mod broadcast;
 mod owners;
 mod property;
 mod rules;
-mod runs;
 mod streams;
+#[cfg(feature = "v1")]
 mod version1;
 
 use std::{
@@ -21,19 +22,19 @@ use serde_json::{Value, json};
 use super::*;
 use crate::protocol::{Code, ErrorFrame, Greeting, Limits, Request};
 
-/// The sending side of a connection that nobody reads, until a test does.
+/// An outbox that is read by the test.
 #[derive(Clone, Default)]
 struct Box_(Rc<RefCell<State>>);
 
 #[derive(Default)]
 struct State {
     frames: VecDeque<Bytes>,
-    lanes: Vec<(Arc<Flow>, VecDeque<Piece>)>,
+    lanes: Vec<(Arc<StreamProgress>, VecDeque<StreamItem>)>,
     closed: Option<Code>,
 }
 
 impl Outbox for Box_ {
-    fn push(&self, frame: Bytes, _: Class) -> bool {
+    fn push(&self, frame: Bytes, _: FrameClass) -> bool {
         let mut state = self.0.borrow_mut();
         if state.closed.is_none() {
             state.frames.push_back(frame);
@@ -41,8 +42,8 @@ impl Outbox for Box_ {
         state.closed.is_none()
     }
 
-    fn push_run(&self, run: &Run) -> bool {
-        run.frames().all(|frame| self.push(frame, Class::Frame))
+    fn push_batch(&self, batch: &FrameBatch) -> bool {
+        batch.frames().all(|frame| self.push(frame, FrameClass::Message))
     }
 
     fn close(&self, error: ErrorFrame) {
@@ -53,36 +54,48 @@ impl Outbox for Box_ {
         }
     }
 
-    fn push_lane(&self, flow: &Arc<Flow>, piece: Piece) {
+    fn push_stream(&self, progress: &Arc<StreamProgress>, piece: StreamItem) {
         let mut state = self.0.borrow_mut();
-        match state.lanes.iter_mut().find(|(other, _)| other.lane == flow.lane) {
+        match state
+            .lanes
+            .iter_mut()
+            .find(|(other, _)| other.stream == progress.stream)
+        {
             Some((_, lane)) => lane.push_back(piece),
-            None => state.lanes.push((Arc::clone(flow), [piece].into())),
+            None => state.lanes.push((Arc::clone(progress), [piece].into())),
         }
     }
 
-    fn cut_lane(&self, lane: uuid::Uuid, _: Bytes) {
-        self.drop_lane(lane);
+    #[cfg(feature = "v1")]
+    fn stream_bytes_taken(&self) -> u64 {
+        0
     }
 
-    fn drop_lane(&self, lane: uuid::Uuid) {
-        self.0.borrow_mut().lanes.retain(|(flow, _)| flow.lane != lane);
+    fn cut_stream(&self, lane: uuid::Uuid, _: Bytes) {
+        self.drop_stream(lane);
+    }
+
+    fn drop_stream(&self, lane: uuid::Uuid) {
+        self.0
+            .borrow_mut()
+            .lanes
+            .retain(|(progress, _)| progress.stream != lane);
     }
 }
 
-/// A room, and a number for the next connection.
+/// A room and its next connection.
 struct Bench {
     room: Room<Box_>,
     connections: u64,
-    /// Where the next connection comes from.
+    /// The address of the next connection.
     address: IpAddr,
-    /// Given to every room of the same relay.
+    /// Shared by all rooms of the relay.
     owners: Arc<Mutex<Owners>>,
 }
 
-/// A connection to it.
+/// A connection to the room.
 struct Client {
-    ticket: Ticket,
+    seat_id: SeatId,
     outbox: Box_,
     walking: bool,
 }
@@ -91,8 +104,11 @@ impl Bench {
     fn new(change: impl FnOnce(&mut Rules)) -> Bench {
         let mut rules = Rules {
             max_members: 0,
-            v1_max_users: 50,
-            v1_max_file: 1 << 20,
+            #[cfg(feature = "v1")]
+            v1: v1::Rules {
+                max_users: 50,
+                max_file: 1 << 20,
+            },
             memory_messages: 1000,
             memory_bytes: 1 << 20,
             queue_frames: 1000,
@@ -122,34 +138,28 @@ impl Bench {
         self.enter_as(name, fields, None)
     }
 
-    /// The same, as version 1 where there is something to tell of what moves.
-    fn enter_as(
-        &mut self,
-        name: &str,
-        fields: Value,
-        v1: Option<Arc<tokio::sync::Notify>>,
-    ) -> Result<Client, Code> {
+    /// Joins, as version 1 with `v1`.
+    fn enter_as(&mut self, name: &str, fields: Value, v1: Option<Box<v1::V1Seat>>) -> Result<Client, Code> {
         let mut hello = json!({"type": "hello", "v": 2, "name": name, "token": "t"});
         for (key, value) in fields.as_object().expect("fields") {
             hello[key] = value.clone();
         }
         self.connections += 1;
-        let entry = Entry {
+        let entry = JoinRequest {
             greeting: Greeting::parse(&hello.to_string()).expect("a hello"),
-            version: if v1.is_some() { 1 } else { 2 },
             connection: self.connections,
             address: self.address,
             session: format!("session{}", self.connections),
             v1,
-            crowded: false,
+            over_limit: false,
         };
         let outbox = Box_::default();
-        let ticket = self
+        let seat_id = self
             .room
             .join(entry, outbox.clone(), self.connections)
             .map_err(|error| error.code)?;
         Ok(Client {
-            ticket,
+            seat_id,
             outbox,
             walking: true,
         })
@@ -176,20 +186,20 @@ impl Bench {
             panic!("no message: {frame}")
         };
         self.room
-            .message(&from.ticket, &post, 1000)
+            .message(&from.seat_id, &post, 1000)
             .map_err(|error| error.code)
     }
 
-    /// What a connection's writer would take next: what is queued, then a step of the replay.
+    /// Reads what a writer would take next: the queue, then a step of the replay.
     fn read(&mut self, client: &mut Client, budget: usize) -> Vec<Value> {
         let mut frames: Vec<Bytes> = client.outbox.0.borrow_mut().frames.drain(..).collect();
         if client.walking {
-            client.walking = self.room.walk(&client.ticket, budget, &mut frames) == Walked::More;
+            client.walking = self.room.replay(&client.seat_id, budget, &mut frames) == ReplayStep::More;
         }
         frames.iter().map(|frame| json_of(frame)).collect()
     }
 
-    /// All that there is for a connection.
+    /// Reads everything for a connection.
     fn read_all(&mut self, client: &mut Client) -> Vec<Value> {
         let mut frames = self.read(client, usize::MAX);
         while client.walking {
@@ -198,7 +208,7 @@ impl Bench {
         frames
     }
 
-    /// The ids of the messages that there are for a connection.
+    /// Reads everything for a connection and returns the ids of the messages.
     fn ids(&mut self, client: &mut Client) -> Vec<String> {
         let frames = self.read_all(client);
         let messages = frames.iter().filter(|frame| frame["type"] == "message");
@@ -206,6 +216,12 @@ impl Bench {
             .map(|frame| frame["id"].as_str().expect("an id").to_owned())
             .collect()
     }
+}
+
+/// Makes a client one of version 1.
+#[cfg(feature = "v1")]
+fn v1_seat() -> Box<v1::V1Seat> {
+    Box::new(v1::V1Seat::new(Arc::default()))
 }
 
 impl Client {

@@ -1,13 +1,14 @@
-//! No sequence of frames, cuts and returns breaks the order, the bounds of the memory, or exactly once.
+//! No sequence of frames, disconnects and resumes breaks the order, the bounds of the memory, or exactly-once delivery.
 //!
-//! Four clients resume with what they received last, as the protocol asks of them; each reads as slowly as
-//! the sequence says, and loses what it had not read when it is cut.
+//! Four clients resume from what they received last, as the protocol demands. Each reads as slowly as the sequence says, and
+//! loses what it had not read when it is disconnected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::room::presence::GracePeriod;
 
 const NAMES: [&str; 4] = ["ann", "Ben", "cat", "Dan"];
 
@@ -23,9 +24,9 @@ enum Op {
     Bye {
         who: usize,
     },
-    /// The time of all held seats is over.
+    /// The grace period of all away members ends.
     Expire,
-    /// Takes what is queued and about so many bytes of replay.
+    /// Reads the queue and about this many bytes of replay.
     Read {
         who: usize,
         budget: usize,
@@ -64,29 +65,29 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a client keeps over its connections.
+/// The state that a client keeps across connections.
 #[derive(Default)]
 struct Person {
     link: Option<Client>,
-    /// The last frame of the order on this connection.
+    /// The position of the last frame on this connection.
     last: u64,
-    /// What it resumes with.
+    /// The resume for the next connection.
     session: String,
     seq: Option<u64>,
     /// The room's newest message when it joined.
     newest: u64,
-    /// The same, of the first time that it received something.
+    /// The same for its first connection that received something.
     since: Option<u64>,
-    /// Whether it was ever told that something is lost.
+    /// Whether it ever learned of a loss.
     gap: bool,
-    /// By sequence number: how often it was received, without what a history repeats.
+    /// How often each message was received, not counting histories.
     got: BTreeMap<u64, usize>,
-    /// Whether this connection asked for a history.
+    /// Whether this connection requested a history.
     history: bool,
 }
 
 impl Person {
-    /// It has all up to here.
+    /// It has received everything up to here.
     fn received(&mut self, seq: u64) {
         self.since.get_or_insert(self.newest);
         self.seq = Some(self.seq.unwrap_or(0).max(seq));
@@ -96,8 +97,8 @@ impl Person {
 struct World {
     bench: Bench,
     people: [Person; 4],
-    absences: Vec<Absence>,
-    /// The truth: sender, addressees, only, by sequence number.
+    absence_count: Vec<GracePeriod>,
+    /// Sender, addressees and `only` by sequence number.
     sent: BTreeMap<u64, (usize, BTreeSet<usize>, bool)>,
     acked: BTreeMap<(usize, u8), u64>,
     messages: usize,
@@ -110,7 +111,7 @@ impl World {
         World {
             bench,
             people: Default::default(),
-            absences: Vec::new(),
+            absence_count: Vec::new(),
             sent: BTreeMap::new(),
             acked: BTreeMap::new(),
             messages,
@@ -130,16 +131,16 @@ impl World {
                 let Some(mut client) = self.people[*who].link.take() else {
                     return;
                 };
-                self.bench.room.bye(&client.ticket);
-                // What is queued is sent before the close; the rest of a replay is not.
+                self.bench.room.leave(&client.seat_id);
+                // Queued frames are sent before the close; the rest of a replay is not.
                 for frame in self.bench.read(&mut client, 0) {
                     self.receive(*who, &frame);
                 }
             }
             Op::Expire => self
-                .absences
+                .absence_count
                 .drain(..)
-                .for_each(|absence| self.bench.room.expire(&absence)),
+                .for_each(|grace_period| self.bench.room.expire(&grace_period)),
             Op::Read { who, budget } => self.read(*who, *budget),
             Op::Post {
                 who,
@@ -157,13 +158,13 @@ impl World {
                 let Ok(Request::Signal(post)) = Request::parse(&frame) else {
                     panic!("no signal")
                 };
-                self.bench.room.signal(&client.ticket, &post).expect("a signal");
+                self.bench.room.signal(&client.seat_id, &post).expect("a signal");
             }
             Op::Update { who } => {
                 let Some(client) = &self.people[*who].link else {
                     return;
                 };
-                self.bench.room.update(&client.ticket, Default::default());
+                self.bench.room.update(&client.seat_id, Default::default());
             }
         }
         let limits = (self.messages, self.bytes);
@@ -175,32 +176,30 @@ impl World {
                 .iter()
                 .all(|(n, bytes)| *n <= limits.0 && *bytes <= limits.1)
         );
-        let walkers = self
+        let replaying = self
             .bench
             .room
             .seats
             .iter()
-            .filter_map(|seat| seat.link.as_ref()?.walk.as_ref())
+            .filter_map(|seat| seat.link.as_ref()?.replay.as_ref())
             .count();
-        assert_eq!(walkers, self.bench.room.walkers);
+        assert_eq!(replaying, self.bench.room.replaying);
         let room = &self.bench.room;
-        for (recipient, pending) in room.waiting.recipients() {
-            let seat = room.names.get(&recipient.name).map(|seat| &room.seats[*seat]);
+        for (recipient, pending) in room.pending.recipients() {
+            let seat = room.seats.named(&recipient.name).map(|seat| &room.seats[seat]);
             assert!(
                 !pending.seqs.is_empty() || seat.is_some_and(|seat| seat.recipient() == *recipient),
                 "{} is remembered for nothing",
                 recipient.name.as_str()
             );
         }
-        for (key, seat) in &room.names {
-            assert!(room.seats[*seat].key == *key);
-        }
+        assert_eq!(room.seats.names(), room.members());
     }
 
     fn join(&mut self, who: usize, history: u64) {
         let person = &mut self.people[who];
         let mut fields = json!({"history": history});
-        // Two have an owner's secret, two do not.
+        // Two have an owner, two do not.
         let owner = who < 2;
         if owner {
             fields["owner"] = ["A", "B", "C", "D"][who].repeat(43).into();
@@ -208,7 +207,7 @@ impl World {
         if let Some(seq) = person.seq {
             fields["resume"] = json!({"session": person.session, "epoch": "epoch", "seq": seq});
         }
-        // Only one without an owner's secret may be refused: its last session may not have come to it.
+        // Only a client without an owner may be refused, because its last session may not have reached it.
         let Ok(client) = self.bench.enter(NAMES[who], fields) else {
             assert!(!owner);
             return;
@@ -226,7 +225,8 @@ impl World {
         let Some(client) = self.people[who].link.take() else {
             return;
         };
-        self.absences.extend(self.bench.room.lost(&client.ticket));
+        self.absence_count
+            .extend(self.bench.room.mark_away(&client.seat_id));
     }
 
     fn read(&mut self, who: usize, budget: usize) {
@@ -311,7 +311,7 @@ impl World {
         }
     }
 
-    /// Everybody comes back and reads all; then everybody has all, once.
+    /// Everyone returns and reads everything. Then everyone has everything once.
     fn finish(mut self) {
         for who in 0..NAMES.len() {
             self.cut(who);
@@ -337,7 +337,7 @@ impl World {
             }
             for (seq, (from, to, only)) in &self.sent {
                 let addressed = to.contains(&who);
-                // What was said before one came is for the addressed alone; what was forgotten is told.
+                // Earlier messages are for their addressees only, and a loss is announced.
                 let due = *from != who
                     && if *seq > since {
                         !only || addressed

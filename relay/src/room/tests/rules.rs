@@ -1,4 +1,4 @@
-//! The rules one by one, where sockets would only be in the way.
+//! The rules of a room, one by one.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn resume(session: &str, epoch: &str, seq: u64) -> Value {
     json!({"resume": {"session": session, "epoch": epoch, "seq": seq}})
 }
 
-/// Who gets what, by `to` and `only`.
+/// The receivers of a message by `to` and `only`.
 #[test]
 fn addressing() {
     for (to, only, result, reached, absent, receivers) in [
@@ -37,7 +37,7 @@ fn addressing() {
         let mut alice = bench.join("alice");
         let mut others = ["bob", "carol", "dave"].map(|name| (name, bench.join(name)));
         let away = bench.join("Fred");
-        bench.room.lost(&away.ticket);
+        bench.room.mark_away(&away.seat_id);
         bench.read_all(&mut alice);
         assert_eq!(bench.post(&alice, "a", to, only), result, "{to:?}");
         if result.is_ok() {
@@ -74,7 +74,7 @@ fn receipts_have_memory_of_their_own() {
             .post_body(&alice, &format!("r{i}"), &["bob"], true, body)
             .expect("taken");
     }
-    // Neither a word in a text nor a kind further in makes a receipt.
+    // Neither the word in a text nor a nested kind makes a receipt.
     let body = json!({"kind": "chat", "text": "receipt", "x": {"kind": "receipt"}});
     bench
         .post_body(&alice, "m3", &["bob"], true, body)
@@ -106,10 +106,10 @@ fn memory_is_bounded_by_bytes() {
         .expect("taken");
     assert_eq!(bench.room.memory.size(), [(0, 0), (0, 0)]);
     assert!(
-        !bench.room.waits() && bench.room.waiting.recipients().count() == 0,
+        !bench.room.has_pending() && bench.room.pending.recipients().count() == 0,
         "nothing is kept about what is forgotten"
     );
-    // Who had nothing to replay is live, and got all.
+    // A member without a replay is live and got everything.
     assert_eq!(bench.ids(&mut walker).len(), 51);
 }
 
@@ -132,7 +132,7 @@ fn a_walker_that_the_memory_overtakes_is_closed() {
         (None, Some(Code::SlowConsumer), None)
     );
     assert_eq!(bench.ids(&mut slow), ["b", "c", "d"]);
-    bench.room.lost(&slower.ticket);
+    bench.room.mark_away(&slower.seat_id);
     assert_eq!(bench.post(&alice, "e", &["slower"], false), Ok(2));
     let fields = resume("session3", "epoch", 0);
     let mut slower = bench.enter("slower", fields).expect("a welcome");
@@ -172,7 +172,7 @@ fn acks_keep_their_place_in_a_replay() {
     assert_eq!(flood.closed(), Some(Code::SlowConsumer));
 }
 
-/// What a second connection to a seat or a name finds.
+/// The result of a second connection for a seat or a name.
 #[test]
 fn who_may_have_a_name() {
     let (a, b) = ("A".repeat(43), "B".repeat(43));
@@ -203,14 +203,14 @@ fn who_may_have_a_name() {
         let mut bench = Bench::new(|_| {});
         let client = bench.enter("bob", first.clone()).expect("a welcome");
         if away {
-            assert!(bench.room.lost(&client.ticket).is_some());
+            assert!(bench.room.mark_away(&client.seat_id).is_some());
         }
         let second_result = bench.enter("BOB", second.clone()).map(drop);
         assert_eq!(second_result, result, "{first} {away} {second}");
         let replaced = (result.is_ok() && !away).then_some(Code::Replaced);
         assert_eq!(client.closed(), replaced);
         assert!(
-            bench.room.lost(&client.ticket).is_none() || result.is_err(),
+            bench.room.mark_away(&client.seat_id).is_none() || result.is_err(),
             "the old connection has no say"
         );
         assert_eq!(bench.room.members(), 1);
@@ -221,29 +221,29 @@ fn who_may_have_a_name() {
 fn an_absence_ends_once() {
     let mut bench = Bench::new(|_| {});
     let bob = bench.join("bob");
-    let first = bench.room.lost(&bob.ticket).expect("an absence");
-    assert!(bench.room.lost(&bob.ticket).is_none());
+    let first = bench.room.mark_away(&bob.seat_id).expect("a grace period");
+    assert!(bench.room.mark_away(&bob.seat_id).is_none());
     let bob = bench
         .enter("bob", resume("session1", "epoch", 0))
         .expect("a welcome");
     bench.room.expire(&first);
     assert_eq!(bench.room.members(), 1, "it came back");
-    let second = bench.room.lost(&bob.ticket).expect("an absence");
+    let second = bench.room.mark_away(&bob.seat_id).expect("a grace period");
     bench.room.expire(&first);
-    assert_eq!(bench.room.members(), 1, "the new absence has its own time");
+    assert_eq!(bench.room.members(), 1, "the new grace_period has its own time");
     bench.room.expire(&second);
     bench.room.expire(&second);
-    assert_eq!((bench.room.members(), bench.room.names.len()), (0, 0));
+    assert_eq!((bench.room.members(), bench.room.seats.names()), (0, 0));
 }
 
-/// A private message that is forgotten is a gap for its addressee alone.
+/// A forgotten private message is a gap for its addressee only.
 #[test]
 fn gaps_are_told_to_whom_they_concern() {
     let mut bench = Bench::new(|rules| rules.memory_messages = 2);
     let alice = bench.join("alice");
     for name in ["bob", "carol"] {
         let client = bench.join(name);
-        bench.room.lost(&client.ticket);
+        bench.room.mark_away(&client.seat_id);
     }
     for i in 0..5 {
         bench
@@ -257,22 +257,22 @@ fn gaps_are_told_to_whom_they_concern() {
     }
 }
 
-/// A word about more than was sent takes nothing away.
+/// Confirming more than was sent loses nothing.
 #[test]
 fn what_was_not_sent_is_not_had() {
     let mut bench = Bench::new(|_| {});
     let alice = bench.join("alice");
     let bob = bench.join("bob");
     bench.post(&alice, "a", &["bob"], true).expect("taken");
-    bench.room.lost(&bob.ticket);
+    bench.room.mark_away(&bob.seat_id);
     bench.post(&alice, "b", &["bob"], true).expect("taken");
     bench.post(&alice, "c", &["bob"], true).expect("taken");
     let mut bob = bench
         .enter("bob", resume("session2", "epoch", 9))
         .expect("a welcome");
     assert_eq!(bench.read(&mut bob, 1).last().expect("a frame")["id"], "b");
-    // Cut in the middle of the replay, and sure to have it all.
-    bench.room.lost(&bob.ticket);
+    // Disconnect in the middle of the replay, and claim to have everything.
+    bench.room.mark_away(&bob.seat_id);
     let mut bob = bench
         .enter("bob", resume("session2", "epoch", 3))
         .expect("a welcome");

@@ -1,16 +1,15 @@
-//! Version 1 and version 2 members in one room: no sequence of frames breaks the order of a sender, who sees
-//! what, what an ack says, the bounds of the memory or the credit of a file.
+//! Version 1 and version 2 members in one room: no sequence of frames breaks the order per sender, the visibility of
+//! messages, the contents of acks, the bounds of the memory or the credit of a file.
 
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::*;
 use crate::{
     protocol::{StreamCredit, v1},
-    room::stream::Stream,
+    room::{streams::Stream, v1::ReadAllowance},
 };
 
 /// The first two speak version 1, the others version 2.
@@ -24,13 +23,13 @@ enum Op {
     Join(usize),
     Cut(usize),
     Read(usize),
-    /// Says something to all, or to some.
+    /// Sends a message to everyone or to some members.
     Say(usize, Vec<usize>),
-    /// Begins a file for all of these.
+    /// Starts a file for these members.
     File(usize, Vec<usize>, u64),
     Chunk(usize, usize),
     End(usize),
-    /// A version 2 member lets the files to it go on, or writes what is in its lanes.
+    /// A version 2 member gives credit for the files to it.
     Credit(usize),
     Take(usize),
 }
@@ -54,13 +53,13 @@ fn op() -> impl Strategy<Value = Op> {
 struct World {
     bench: Bench,
     people: [Option<Client>; 4],
-    /// Messages so far; each says its number.
+    /// Number of messages. The text of each is its number.
     said: usize,
-    /// By number: sender, addressees, and who was here.
+    /// By number: sender, addressees, and present members.
     truth: Vec<(usize, Vec<usize>, Vec<usize>)>,
-    /// Who has read which, in order.
+    /// The messages that each member has read, in order.
     got: [Vec<usize>; 4],
-    /// Messages that are due to who is here.
+    /// The messages that each present member must get.
     due: [Vec<usize>; 4],
 }
 
@@ -93,29 +92,33 @@ impl World {
             Op::Say(who, to) => self.say(*who, to),
             Op::File(who, to, size) => self.file(*who, to, *size),
             Op::Chunk(who, length) => self.with(*who, |bench, client| {
-                // As its connection does: no more than the receivers take.
-                if let Feed::Some(most) =
+                // Like its connection, send no more than the receivers can take.
+                if let ReadAllowance::Bytes(most) =
                     bench
                         .room
-                        .v1_file_feed(&client.ticket, Duration::from_secs(3600), Instant::now())
+                        .v1()
+                        .file_allowance(&client.seat_id, Duration::from_secs(3600), Instant::now())
                 {
                     let data = Bytes::from(vec![7; (*length).min(most)]);
-                    let _ = bench.room.v1_file_chunk(&client.ticket, &data);
+                    let _ = bench.room.v1().file_chunk(&client.seat_id, &data);
                 }
             }),
             Op::End(who) => self.with(*who, |bench, client| {
-                let _ = bench.room.v1_file_end(&client.ticket, "file");
+                let _ = bench.room.v1().file_end(&client.seat_id, "file");
             }),
             Op::Credit(who) => self.with(*who, |bench, client| {
-                let mine = |stream: &&Stream| stream.to == client.ticket;
-                let streams = bench.room.streams.values().filter(mine);
-                let credits: Vec<_> = streams.map(|s| (s.flow.lane, s.flow.begun() + WINDOW)).collect();
+                let mine = |stream: &&Stream| stream.to == client.seat_id;
+                let streams = bench.room.streams.by_id.values().filter(mine);
+                let credits: Vec<_> = streams
+                    .map(|s| (s.progress.stream, s.progress.written_to() + WINDOW))
+                    .collect();
                 for (stream, bytes) in credits {
                     let stream = stream.to_string();
                     let credit = StreamCredit { stream, bytes };
                     bench
                         .room
-                        .stream_credit(&client.ticket, &credit)
+                        .streams()
+                        .credit(&client.seat_id, &credit)
                         .expect("within the window");
                 }
             }),
@@ -132,8 +135,8 @@ impl World {
 
     fn join(&mut self, who: usize) {
         self.cut(who);
-        let moved = (who < 2).then(|| Arc::new(Notify::new()));
-        let client = self.bench.enter_as(NAMES[who], json!({}), moved);
+        let v1 = (who < 2).then(v1_seat);
+        let client = self.bench.enter_as(NAMES[who], json!({}), v1);
         self.people[who] = Some(client.expect("the name is free"));
         self.due[who].clear();
         self.got[who].clear();
@@ -143,10 +146,14 @@ impl World {
         let Some(client) = self.people[who].take() else {
             return;
         };
-        let absence = self.bench.room.lost(&client.ticket);
-        assert_eq!(absence.is_some(), who >= 2, "a version 1 member is never away");
-        if let Some(absence) = absence {
-            self.bench.room.expire(&absence);
+        let grace_period = self.bench.room.mark_away(&client.seat_id);
+        assert_eq!(
+            grace_period.is_some(),
+            who >= 2,
+            "a version 1 member is never away"
+        );
+        if let Some(grace_period) = grace_period {
+            self.bench.room.expire(&grace_period);
         }
     }
 
@@ -163,7 +170,7 @@ impl World {
             let Ok(v1::Request::Msg(msg)) = v1::Request::parse(&frame) else {
                 panic!("no msg")
             };
-            self.bench.room.v1_message(&client.ticket, &msg, 1000);
+            self.bench.room.v1().message(&client.seat_id, &msg, 1000);
         } else {
             let only = !others.is_empty();
             let body = json!({"kind": "chat", "text": text});
@@ -171,7 +178,7 @@ impl World {
                 .post_body(client, &format!("m{number}"), &names, only, body)
                 .expect("a message");
         }
-        // To oneself alone is to nobody in version 1, and to all in version 2.
+        // A message to oneself only is for nobody in version 1, and for everyone in version 2.
         let to_nobody = who < 2 && !to.is_empty() && others.is_empty();
         for other in here.iter().copied().filter(|other| *other != who && !to_nobody) {
             if others.is_empty() || others.contains(&other) {
@@ -196,14 +203,15 @@ impl World {
         let _ = self
             .bench
             .room
-            .v1_file_start(&client.ticket, &msg, &attachment, Uuid::new_v4, now);
+            .v1()
+            .file_start(&client.seat_id, &msg, &attachment, Uuid::new_v4, now);
     }
 
     fn read(&mut self, who: usize) {
         let Some(client) = &mut self.people[who] else {
             return;
         };
-        // Its replay was overtaken by what the memory forgets: it would resume, and be told of a gap.
+        // The memory moved past its replay. It would resume and learn of a gap.
         if client.closed().is_some() {
             return self.cut(who);
         }
@@ -222,7 +230,7 @@ impl World {
         }
     }
 
-    /// What a version 1 ack says is what was so when it was sent.
+    /// Checks that a version 1 ack was true when it was sent.
     fn acked(&self, who: usize, frame: &Value) {
         let Some(number) = frame["msgId"].as_str().and_then(|id| id.parse::<usize>().ok()) else {
             return;
@@ -245,8 +253,8 @@ impl World {
     fn check(&self) {
         let size = self.bench.room.memory.size();
         assert!(size.iter().all(|(n, bytes)| *n <= MESSAGES && *bytes <= BYTES));
-        for stream in self.bench.room.streams.values() {
-            let begun = stream.flow.begun();
+        for stream in self.bench.room.streams.by_id.values() {
+            let begun = stream.progress.written_to();
             assert!(stream.sent - begun <= WINDOW, "no more than a window is queued");
             assert!(stream.sent <= stream.size && begun <= stream.sent);
         }

@@ -1,15 +1,14 @@
-//! Ids of version 1 clients, which may be of any form, towards version 2 and back.
+//! Maps ids of version 1 clients, which may have any form, to valid ids of version 2 and back.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Ids that are remembered; the oldest go first. A reply to one that is forgotten shows the relay's id.
-const MAX: usize = 1000;
-/// A longer id is not remembered, in bytes.
+/// Ids that are remembered. The oldest are dropped first; a reply to one of them shows the relay's id.
+const MAX_IDS: usize = 1000;
+/// Maximum length of a remembered id, in bytes.
 const MAX_LENGTH: usize = 256;
 
-/// See the [module](self).
 #[derive(Default)]
-pub struct Ids {
+pub(super) struct Ids {
     to_v2: HashMap<String, String>,
     to_v1: HashMap<String, String>,
     order: VecDeque<String>,
@@ -17,17 +16,17 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// A fresh id that keeps the id rule and is the relay's own, in all lives of the room.
-    pub fn fresh(&mut self, epoch: &str) -> String {
+    /// Makes a valid id that is unique across lifetimes of the room.
+    pub(super) fn fresh(&mut self, epoch: &str) -> String {
         self.made += 1;
         format!("v1-{epoch}-{}", self.made)
     }
 
-    /// A fresh id that stands for a version 1 client's.
-    pub fn stand_in(&mut self, v1: &str, epoch: &str) -> String {
+    /// Makes an id that stands for a version 1 client's.
+    pub(super) fn stand_in(&mut self, v1: &str, epoch: &str) -> String {
         let v2 = self.fresh(epoch);
         if !v1.is_empty() && v1.len() <= MAX_LENGTH {
-            if self.order.len() >= MAX
+            if self.order.len() >= MAX_IDS
                 && let Some(oldest) = self.order.pop_front()
                 && let Some(v1) = self.to_v1.remove(&oldest)
                 && self.to_v2.get(&v1) == Some(&oldest)
@@ -42,12 +41,12 @@ impl Ids {
     }
 
     /// The id that stands for a version 1 client's.
-    pub fn to_v2(&self, v1: &str) -> Option<&str> {
+    pub(super) fn to_v2(&self, v1: &str) -> Option<&str> {
         self.to_v2.get(v1).map(String::as_str)
     }
 
-    /// What a version 1 client knows this id by.
-    pub fn to_v1<'a>(&'a self, v2: &'a str) -> &'a str {
+    /// The id as version 1 clients know it.
+    pub(super) fn to_v1<'a>(&'a self, v2: &'a str) -> &'a str {
         self.to_v1.get(v2).map_or(v2, String::as_str)
     }
 }
@@ -68,10 +67,10 @@ mod tests {
         assert!(ids.to_v2("any thing 1999").is_none() && ids.to_v2("any thing 2000").is_some());
         assert_eq!(
             (ids.to_v1.len(), ids.to_v2.len(), ids.order.len()),
-            (MAX, MAX, MAX)
+            (MAX_IDS, MAX_IDS, MAX_IDS)
         );
         assert_eq!(ids.to_v1("v1-epoch-1"), "v1-epoch-1");
         ids.stand_in(&"x".repeat(300), "epoch");
-        assert_eq!(ids.order.len(), MAX);
+        assert_eq!(ids.order.len(), MAX_IDS);
     }
 }

@@ -1,7 +1,7 @@
-//! Files that version 1 members send: one at a time in a room, at the pace of the slowest receiver.
+//! Files that version 1 members send: one at a time per room, at the pace of the slowest receiver.
 //!
-//! For version 2 receivers it is a chat message with `files`, and a stream that is pushed without being asked
-//! for. A receiver that takes nothing for a while leaves; the others go on.
+//! Version 2 receivers get a chat message with `files`, and a stream that is pushed without a request. A receiver that
+//! takes nothing for a while leaves the transfer; the others continue.
 
 use std::{
     sync::Arc,
@@ -11,24 +11,23 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{Reply, V1Face, message::Reach};
+use super::{V1Rendering, V1Room, message::DeliveryReport};
 use crate::{
     protocol::{
-        CHUNK_HEAD, ChunkHead, StreamReason,
+        CHUNK_HEAD, ChunkHead, StreamOpen, StreamReason,
         body::File,
-        v1::{Attachment, Code, Msg},
+        v1::{Attachment, Code, Msg, Reply},
     },
     room::{
-        Flow, Outbox, Piece, Room,
-        seat::Ticket,
-        stream::{OpenFrame, Stream, close_frame, outbox},
+        FrameClass, Outbox, Room, StreamItem, StreamProgress,
+        seat::{NameKey, SeatId},
+        streams::{Stream, close_frame},
     },
     wire,
 };
 
-/// The file that is on its way.
 pub(super) struct Transfer {
-    from: Ticket,
+    from: SeatId,
     from_name: String,
     msg_id: String,
     thread_id: String,
@@ -38,73 +37,73 @@ pub(super) struct Transfer {
 }
 
 struct Receiver {
-    ticket: Ticket,
+    seat_id: SeatId,
     name: String,
-    flow: Arc<Flow>,
+    progress: Arc<StreamProgress>,
     /// Whether it is a version 2 member with a stream.
-    stream: bool,
-    /// What it had taken when it was last seen to take something.
+    has_stream: bool,
+    /// A number that changed when it last took something, at `since`.
     mark: u64,
     since: Instant,
 }
 
-/// Why a file is refused.
+/// The reason why a file is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileFault {
-    /// Another is on its way.
+pub enum FileError {
     Busy,
-    /// It is over the limit.
     TooLarge,
-    /// The id is not that of the file in progress.
+    /// The id is not that of the file in transit.
     BadEnd,
 }
 
 /// How much of a file may be passed on now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Feed {
-    /// So many bytes.
-    Some(usize),
-    /// Nothing: wait until something moves, and look again by this time.
+pub enum ReadAllowance {
+    Bytes(usize),
+    /// Nothing. Ask again after a notification, at the latest at this time.
     Wait(Instant),
-    /// There is no file of this connection's in progress.
-    None,
+    /// The connection has no file in transit.
+    NoTransfer,
 }
 
-impl<O: Outbox> Room<O> {
-    /// A version 1 member begins a file. `ids` gives random stream ids, `instant` is now.
-    pub fn v1_file_start(
+impl<O: Outbox> V1Room<'_, O> {
+    /// Starts the file of a version 1 member. `ids` makes random stream ids; `now` is in milliseconds since the
+    /// Unix epoch, `instant` the same moment. Returns the number of connections that its message was queued for.
+    /// Fails if another file is in transit, or this one is too large.
+    pub fn file_start(
         &mut self,
-        ticket: &Ticket,
+        seat_id: &SeatId,
         msg: &Msg,
         attachment: &Attachment,
         mut ids: impl FnMut() -> Uuid,
         (now, instant): (u64, Instant),
-    ) -> Result<usize, FileFault> {
-        let Some(sender) = self.seat_of(ticket) else {
+    ) -> Result<usize, FileError> {
+        let room = &mut *self.0;
+        let Some(sender) = room.seats.index_of(seat_id) else {
             return Ok(0);
         };
-        self.tell_time(now);
-        if self.v1.transfer.is_some() {
-            return Err(FileFault::Busy);
+        room.advance_clock(now);
+        if room.v1.transfer.is_some() {
+            return Err(FileError::Busy);
         }
-        let limit = self.rules.v1_max_file;
+        let limit = room.rules.v1.max_file;
         if limit > 0 && attachment.size > limit {
-            return Err(FileFault::TooLarge);
+            return Err(FileError::TooLarge);
         }
-        self.forget_written();
-        let start = wire::text(&msg.stamped(self.now));
-        let from_name = self.seats[sender].member.name.clone();
+        room.streams.remove_finished();
+        let start = wire::text(&msg.stamped(room.now));
+        let from_name = room.seats[sender].member.name.clone();
         let file = File {
-            id: self.v1.ids.fresh(&self.epoch),
+            id: room.v1.ids.fresh(&room.epoch),
             name: attachment.name.clone(),
             size: attachment.size,
             sha256: attachment.sha256.clone(),
         };
-        let of = file.id.clone();
-        let (count, Reach { delivered, offline }) =
-            self.v1_post(sender, msg, vec![file], V1Face::Hidden, now);
+        let (count, DeliveryReport { delivered, offline }) =
+            self.post(sender, msg, vec![file.clone()], V1Rendering::Hidden, now);
+        let room = &mut *self.0;
         let mut transfer = Transfer {
-            from: ticket.clone(),
+            from: seat_id.clone(),
             from_name,
             msg_id: msg.msg_id.clone(),
             thread_id: msg.thread_id.clone(),
@@ -112,239 +111,231 @@ impl<O: Outbox> Room<O> {
             receivers: Vec::new(),
             offline,
         };
-        let moved = self.seats[sender].v1.as_ref().map(|v1| Arc::clone(&v1.moved));
+        let v1 = room.seats[sender].v1.as_ref();
+        let listener = v1.map(|v1| Arc::clone(&v1.progress));
         for name in delivered {
-            let Some(seat) = self.seat_at(&name).map(|index| &self.seats[index]) else {
-                continue;
-            };
-            let Some(link) = &seat.link else { continue };
-            let to = Ticket {
-                key: seat.key.clone(),
-                connection: link.connection,
-            };
-            let flow = Flow::new(ids(), 0, moved.clone());
-            let stream = seat.v1.is_none();
-            if stream {
-                if self.receives_enough(&to) {
-                    transfer.offline.push(name);
-                    continue;
-                }
-                let open = wire::text(&OpenFrame {
-                    stream: &flow.lane.to_string(),
-                    from: &transfer.from_name,
-                    size: attachment.size,
-                    of: &of,
-                    offset: 0,
-                    pushed: true,
-                });
-                link.outbox.push(open, crate::room::Class::Frame);
-                let stream = Stream {
-                    from: ticket.clone(),
-                    to: to.clone(),
-                    size: attachment.size,
-                    sent: 0,
-                    credit: 0,
-                    done: false,
-                    flow: Arc::clone(&flow),
-                    outgoing: None,
-                };
-                self.streams.insert(flow.lane, stream);
-            } else {
-                link.outbox.push_lane(&flow, Piece::Frame(start.clone()));
+            let progress = StreamProgress::new(ids(), 0, listener.clone());
+            match transfer.announce(room, &name, &file, &start, progress, instant) {
+                Some(receiver) => transfer.receivers.push(receiver),
+                None => transfer.offline.push(name),
             }
-            transfer.receivers.push(Receiver {
-                ticket: to,
-                name,
-                flow,
-                stream,
-                mark: 0,
-                since: instant,
-            });
         }
-        self.v1.transfer = Some(transfer);
+        room.v1.transfer = Some(transfer);
         Ok(count)
     }
 
-    /// How much of its file a version 1 member may pass on. A receiver that has taken nothing for `stall`
-    /// leaves the transfer.
-    pub fn v1_file_feed(&mut self, ticket: &Ticket, stall: Duration, now: Instant) -> Feed {
-        let Some(mut transfer) = self.v1.transfer.take_if(|transfer| transfer.from == *ticket) else {
-            return Feed::None;
+    /// How much of its file a version 1 member may pass on. A receiver that has taken nothing for `stall` leaves the
+    /// transfer.
+    pub fn file_allowance(&mut self, seat_id: &SeatId, stall: Duration, now: Instant) -> ReadAllowance {
+        let room = &mut *self.0;
+        let transfer = room.v1.transfer.take_if(|transfer| transfer.from == *seat_id);
+        let Some(mut transfer) = transfer else {
+            return ReadAllowance::NoTransfer;
         };
-        let half = (self.rules.queue_bytes / 2).max(1) as u64;
-        let most = (self.rules.limits.chunk_bytes).max(1) as u64;
-        let mut feed = most;
-        let mut look_again = now + stall;
+        let max_queued = (room.rules.queue_bytes / 2).max(1) as u64;
+        let mut allowance = room.rules.limits.chunk_bytes.max(1) as u64;
+        let mut ask_again = now + stall;
         let mut gone = Vec::new();
         for (index, receiver) in transfer.receivers.iter_mut().enumerate() {
-            let Some((room, mark)) = self.room_for(receiver, transfer.sent, half) else {
+            let Some((space, mark)) = receiver.space(room, transfer.sent, max_queued) else {
                 gone.push(index);
                 continue;
             };
-            if room > 0 || mark != receiver.mark {
+            if space > 0 || mark != receiver.mark {
                 (receiver.mark, receiver.since) = (mark, now);
             } else if now.saturating_duration_since(receiver.since) >= stall {
                 gone.push(index);
                 continue;
             }
-            look_again = look_again.min(receiver.since + stall);
-            feed = feed.min(room);
+            ask_again = ask_again.min(receiver.since + stall);
+            allowance = allowance.min(space);
         }
         for index in gone.into_iter().rev() {
             let receiver = transfer.receivers.remove(index);
-            self.leave_transfer(
-                &receiver,
-                &transfer.msg_id,
-                "You took nothing of this file for too long.",
-            );
+            let message = "You took nothing of this file for too long.";
+            receiver.cut_off(room, &transfer.msg_id, message);
             transfer.offline.push(receiver.name);
         }
-        self.v1.transfer = Some(transfer);
-        match usize::try_from(feed) {
-            Ok(0) => Feed::Wait(look_again),
-            Ok(bytes) => Feed::Some(bytes),
-            Err(_) => Feed::Some(usize::MAX),
+        room.v1.transfer = Some(transfer);
+        match usize::try_from(allowance) {
+            Ok(0) => ReadAllowance::Wait(ask_again),
+            Ok(bytes) => ReadAllowance::Bytes(bytes),
+            Err(_) => ReadAllowance::Bytes(usize::MAX),
         }
     }
 
-    /// How many bytes a receiver has room for, and a number that changes when it takes something. `None`
-    /// where it takes nothing any more.
-    fn room_for(&self, receiver: &Receiver, sent: u64, half: u64) -> Option<(u64, u64)> {
-        let outbox = outbox(&self.seats, &self.names, &receiver.ticket)?;
-        if receiver.stream {
-            let stream = self.streams.get(&receiver.flow.lane)?;
-            // What goes beyond its size fails when it is passed on.
-            let over = stream.sent + 1 > stream.size;
-            let room = if over {
-                u64::MAX
-            } else {
-                stream.credit.saturating_sub(stream.sent)
-            };
-            Some((room, stream.credit))
-        } else {
-            let queued = sent.saturating_sub(receiver.flow.begun());
-            // Another file may go before this one: that its connection takes anything counts.
-            (!receiver.flow.finished()).then(|| (half.saturating_sub(queued), outbox.taken()))
-        }
-    }
-
-    /// Passes on a part of a file, as long as [`Room::v1_file_feed`] has said at most. Fails, and ends the
-    /// file, where it is over the limit.
-    pub fn v1_file_chunk(&mut self, ticket: &Ticket, data: &Bytes) -> Result<(), FileFault> {
-        let limit = self.rules.v1_max_file;
-        let Some(transfer) = self
-            .v1
-            .transfer
-            .as_mut()
-            .filter(|transfer| transfer.from == *ticket)
-        else {
+    /// Passes on a part of a file. [`V1Room::file_allowance`] bounds its length. Fails if the file exceeds the
+    /// limit, which also ends it.
+    pub fn file_chunk(&mut self, seat_id: &SeatId, data: &Bytes) -> Result<(), FileError> {
+        let room = &mut *self.0;
+        let limit = room.rules.v1.max_file;
+        let transfer = room.v1.transfer.as_mut();
+        let Some(transfer) = transfer.filter(|transfer| transfer.from == *seat_id) else {
             return Ok(());
         };
         let offset = transfer.sent;
-        transfer.sent += data.len() as u64;
-        if limit > 0 && transfer.sent > limit {
-            self.v1_file_abort(ticket, "The file is over the relay's limit.");
-            return Err(FileFault::TooLarge);
+        let end = offset + data.len() as u64;
+        transfer.sent = end;
+        if limit > 0 && end > limit {
+            self.abort_file(seat_id, "The file exceeds the relay's limit.");
+            return Err(FileError::TooLarge);
         }
-        let end = transfer.sent;
         let mut failed = Vec::new();
         for receiver in &transfer.receivers {
-            let Some(outbox) = outbox(&self.seats, &self.names, &receiver.ticket) else {
+            let Some(outbox) = room.seats.outbox(&receiver.seat_id) else {
                 continue;
             };
-            let piece = if receiver.stream {
-                let Some(stream) = self.streams.get_mut(&receiver.flow.lane) else {
+            let id = receiver.progress.stream;
+            let (payload, head) = if receiver.has_stream {
+                let Some(stream) = room.streams.by_id.get_mut(&id) else {
                     continue;
                 };
                 if end > stream.size {
-                    failed.push(receiver.flow.lane);
+                    failed.push(id);
                     continue;
                 }
                 stream.sent = end;
-                let head = ChunkHead {
-                    stream: receiver.flow.lane,
-                    offset,
-                };
                 let mut payload = BytesMut::with_capacity(CHUNK_HEAD + data.len());
-                payload.put_slice(&head.to_bytes());
+                payload.put_slice(&ChunkHead { stream: id, offset }.to_bytes());
                 payload.put_slice(data);
-                Piece::Chunk {
-                    payload: payload.freeze(),
-                    head: CHUNK_HEAD,
-                    end,
-                }
+                (payload.freeze(), CHUNK_HEAD)
             } else {
-                Piece::Chunk {
-                    payload: data.clone(),
-                    head: 0,
-                    end,
-                }
+                (data.clone(), 0)
             };
-            outbox.push_lane(&receiver.flow, piece);
+            outbox.push_stream(&receiver.progress, StreamItem::Chunk { payload, head, end });
         }
-        for stream in failed {
-            self.fail_stream(stream, "The file is longer than its sender said.");
+        for id in failed {
+            let message = "The file is longer than its sender announced.";
+            room.streams().fail(id, message);
         }
         Ok(())
     }
 
-    /// A version 1 member ends its file: the receivers get its end, the sender its ack.
-    pub fn v1_file_end(&mut self, ticket: &Ticket, msg_id: &str) -> Result<(), FileFault> {
-        let ends = |transfer: &mut Transfer| transfer.from == *ticket && transfer.msg_id == msg_id;
-        let mut transfer = self.v1.transfer.take_if(ends).ok_or(FileFault::BadEnd)?;
+    /// Ends the file of a version 1 member: the receivers get its end, and the sender its ack. Fails if `msg_id` is
+    /// not that of the member's file in transit.
+    pub fn file_end(&mut self, seat_id: &SeatId, msg_id: &str) -> Result<(), FileError> {
+        let room = &mut *self.0;
+        let ends = |transfer: &mut Transfer| transfer.from == *seat_id && transfer.msg_id == msg_id;
+        let mut transfer = room.v1.transfer.take_if(ends).ok_or(FileError::BadEnd)?;
         let mut delivered = Vec::new();
         let last = wire::text(&Reply::FileEnd {
             msg_id,
             from: &transfer.from_name,
         });
-        for receiver in &transfer.receivers {
-            let lane = receiver.flow.lane;
-            let outbox = outbox(&self.seats, &self.names, &receiver.ticket);
-            let whole = match (outbox, self.streams.get_mut(&lane)) {
-                (Some(outbox), Some(stream)) if stream.sent == stream.size => {
+        for receiver in transfer.receivers {
+            let id = receiver.progress.stream;
+            let outbox = room.seats.outbox(&receiver.seat_id);
+            let item = match (&outbox, room.streams.by_id.get_mut(&id)) {
+                (Some(_), Some(stream)) if stream.sent == stream.size => {
                     stream.done = true;
-                    outbox.push_lane(
-                        &receiver.flow,
-                        Piece::Last(close_frame(lane, StreamReason::Done, "")),
-                    );
-                    true
+                    Some(StreamItem::Last(close_frame(id, StreamReason::Done, "")))
                 }
-                (Some(outbox), None) if !receiver.stream => {
-                    outbox.push_lane(&receiver.flow, Piece::Last(last.clone()));
-                    true
-                }
-                _ => false,
+                (Some(_), None) if !receiver.has_stream => Some(StreamItem::Last(last.clone())),
+                _ => None,
             };
-            let list = if whole {
-                &mut delivered
+            if let (Some(outbox), Some(item)) = (outbox, item) {
+                outbox.push_stream(&receiver.progress, item);
+                delivered.push(receiver.name);
             } else {
-                &mut transfer.offline
-            };
-            list.push(receiver.name.clone());
-            if !whole {
-                self.fail_stream(lane, "The file is shorter than its sender said.");
+                transfer.offline.push(receiver.name);
+                room.streams()
+                    .fail(id, "The file is shorter than its sender announced.");
             }
         }
-        let reach = Reach {
+        let report = DeliveryReport {
             delivered,
             offline: transfer.offline,
         };
-        self.v1_ack(ticket, msg_id, &transfer.thread_id, &reach);
+        self.ack(seat_id, msg_id, &transfer.thread_id, &report);
         Ok(())
     }
 
-    /// Ends the file of a version 1 member before its end: the sender is gone, or the time over. Gives its id.
-    pub fn v1_file_abort(&mut self, ticket: &Ticket, message: &str) -> Option<String> {
-        let transfer = self.v1.transfer.take_if(|transfer| transfer.from == *ticket)?;
+    /// Ends the file of a version 1 member early, because the sender is gone or its time is over.
+    pub fn abort_file(&mut self, seat_id: &SeatId, message: &str) {
+        let transfer = self.0.v1.transfer.take_if(|transfer| transfer.from == *seat_id);
+        let Some(transfer) = transfer else { return };
         for receiver in &transfer.receivers {
-            self.leave_transfer(receiver, &transfer.msg_id, message);
+            receiver.cut_off(self.0, &transfer.msg_id, message);
         }
-        Some(transfer.msg_id)
+    }
+}
+
+impl Transfer {
+    /// Announces the file to a receiver. Returns `None` if it cannot receive one now.
+    fn announce<O: Outbox>(
+        &self,
+        room: &mut Room<O>,
+        name: &str,
+        file: &File,
+        start: &Bytes,
+        progress: Arc<StreamProgress>,
+        since: Instant,
+    ) -> Option<Receiver> {
+        let seat = &room.seats[room.seats.named(&NameKey::new(name))?];
+        let link = seat.link.as_ref()?;
+        let receiver = Receiver {
+            seat_id: SeatId {
+                key: seat.key.clone(),
+                connection: link.connection,
+            },
+            name: name.to_owned(),
+            progress,
+            has_stream: seat.v1.is_none(),
+            mark: 0,
+            since,
+        };
+        let progress = &receiver.progress;
+        if !receiver.has_stream {
+            link.outbox
+                .push_stream(progress, StreamItem::Frame(start.clone()));
+            return Some(receiver);
+        }
+        if room.streams.is_receiver_full(&receiver.seat_id) {
+            return None;
+        }
+        let open = wire::text(&StreamOpen {
+            stream: progress.stream.to_string(),
+            to: None,
+            from: Some(self.from_name.clone()),
+            size: file.size,
+            of: file.id.clone(),
+            offset: 0,
+            pushed: true,
+        });
+        link.outbox.push(open, FrameClass::Message);
+        let stream = Stream::new(&self.from, &receiver.seat_id, file.size, 0, progress);
+        room.streams.by_id.insert(progress.stream, stream);
+        Some(receiver)
+    }
+}
+
+impl Receiver {
+    /// How many bytes the receiver can take, and a number that changes when it takes something. `None` if it no longer
+    /// takes anything.
+    fn space<O: Outbox>(&self, room: &Room<O>, sent: u64, max_queued: u64) -> Option<(u64, u64)> {
+        let outbox = room.seats.outbox(&self.seat_id)?;
+        if self.has_stream {
+            let stream = room.streams.by_id.get(&self.progress.stream)?;
+            // Bytes beyond the size fail when they are passed on.
+            let space = if stream.sent >= stream.size {
+                u64::MAX
+            } else {
+                stream.credit.saturating_sub(stream.sent)
+            };
+            Some((space, stream.credit))
+        } else {
+            let queued = sent.saturating_sub(self.progress.written_to());
+            // Another file may go first, so progress of any stream counts.
+            (!self.progress.is_finished())
+                .then(|| (max_queued.saturating_sub(queued), outbox.stream_bytes_taken()))
+        }
     }
 
-    fn leave_transfer(&mut self, receiver: &Receiver, msg_id: &str, message: &str) {
-        if receiver.stream {
-            return self.fail_stream(receiver.flow.lane, message);
+    /// Ends the transfer for this receiver only.
+    fn cut_off<O: Outbox>(&self, room: &mut Room<O>, msg_id: &str, message: &str) {
+        let id = self.progress.stream;
+        if self.has_stream {
+            return room.streams().fail(id, message);
         }
         let error = Reply::Error {
             code: Code::TransferIncomplete,
@@ -352,8 +343,8 @@ impl<O: Outbox> Room<O> {
             msg_id: Some(msg_id),
             retry_after_ms: None,
         };
-        if let Some(outbox) = outbox(&self.seats, &self.names, &receiver.ticket) {
-            outbox.cut_lane(receiver.flow.lane, wire::text(&error));
+        if let Some(outbox) = room.seats.outbox(&self.seat_id) {
+            outbox.cut_stream(id, wire::text(&error));
         }
     }
 }

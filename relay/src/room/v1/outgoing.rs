@@ -1,130 +1,130 @@
-//! Files of version 2 members for version 1 members: the relay accepts them, and is the streams' receiver.
+//! Files of version 2 members for version 1 members. The relay accepts them and receives their streams.
 //!
-//! Several may come at once. Each has a lane at its receiver, from `file-start` to `file-end`; those lanes go
-//! one by one, since binary frames of version 1 do not say which file they are of.
+//! Several may arrive at once. Each is a stream from `file-start` to `file-end`. A version 1 connection sends its
+//! streams one after the other, because binary frames of version 1 do not name their file.
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Reply, V1Face};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{V1Rendering, V1Room};
 use crate::{
     protocol::{
         MAX_STREAMS, Post, StreamCredit, StreamOpen,
         body::{Body, File},
-        v1::{Attachment, Code, role},
+        v1::{Attachment, Code, Reply, role},
     },
     room::{
-        Flow, Outbox, Piece, Room,
-        seat::{Key, Ticket},
-        stream::Stream,
+        Outbox, StreamItem, StreamProgress,
+        seat::{NameKey, SeatId},
+        streams::Stream,
     },
     wire,
 };
 
-/// Offers that a version 1 member's seat remembers; the oldest go first.
+/// Offers that a version 1 member's seat remembers. The oldest is dropped first.
 const MAX_OFFERS: usize = 64;
 
-/// Files of one message that are accepted: as many as may be on their way to a connection.
+/// Files accepted per message: as many as a connection may receive at a time.
 const MAX_FILES: usize = MAX_STREAMS;
 
 /// A file that was offered to a version 1 member.
-pub(in crate::room) struct Offer {
-    from: Key,
+pub(super) struct Offer {
+    from: NameKey,
     file: File,
     msg_id: String,
     thread_id: String,
-    text: String,
     hop: u32,
     role: &'static str,
 }
 
-/// What a stream to a version 1 member remembers.
-pub(in crate::room) struct Outgoing {
+/// A stream to a version 1 member, as its receiver knows it.
+pub(in crate::room) struct OutgoingFile {
     msg_id: String,
     from: String,
 }
 
-impl<O: Outbox> Room<O> {
-    /// A version 2 message was delivered: its files are accepted in the name of the version 1 members whom it
-    /// reached.
-    pub(in crate::room) fn v1_accept(&mut self, sender: usize, post: &Post, now: u64) {
+impl<O: Outbox> V1Room<'_, O> {
+    /// Accepts the files of a delivered version 2 message on behalf of the version 1 members that it reached.
+    pub(in crate::room) fn accept_files(&mut self, sender: usize, post: &Post, now: u64) {
         let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(post.body.get()) else {
             return;
         };
-        let from = self.seats[sender].key.clone();
-        let receives = |key: &Key| !post.only || post.to.iter().any(|to| Key::new(to) == *key);
-        let receivers: Vec<usize> = (0..self.seats.len())
-            .filter(|i| *i != sender && self.seats[*i].v1.is_some() && receives(&self.seats[*i].key))
-            .collect();
+        let room = &mut *self.0;
+        let from = room.seats[sender].key.clone();
+        let receives = |key: &NameKey| !post.only || post.to.iter().any(|to| NameKey::new(to) == *key);
+        let others = room.seats.others(sender);
+        let receivers = others.filter(|(_, seat)| seat.v1.is_some() && receives(&seat.key));
+        let receivers: Vec<usize> = receivers.map(|(index, _)| index).collect();
         for receiver in receivers {
             for (number, file) in chat.files.iter().take(MAX_FILES).enumerate() {
-                // What carries the message has its id; a file beside it has its own.
-                let carries = number == 0 && chat.text.is_empty();
-                let id = if carries { &*post.id } else { &*file.id };
+                let room = &mut *self.0;
+                let ids = &room.v1.ids;
+                // The first file of a message without text stands for the message and has its id.
+                let is_message = number == 0 && chat.text.is_empty();
+                let id = if is_message { &*post.id } else { &*file.id };
                 let offer = Offer {
                     from: from.clone(),
                     file: file.clone(),
-                    msg_id: self.v1.ids.to_v1(id).to_owned(),
-                    thread_id: self
-                        .v1
-                        .ids
-                        .to_v1(post.thread.as_deref().unwrap_or(&post.id))
-                        .to_owned(),
-                    text: String::new(),
+                    msg_id: ids.to_v1(id).to_owned(),
+                    thread_id: ids.to_v1(post.thread.as_deref().unwrap_or(&post.id)).to_owned(),
                     hop: chat.hop,
                     role: role(chat.origin),
                 };
-                if let Some(v1) = &mut self.seats[receiver].v1 {
+                if let Some(v1) = &mut room.seats[receiver].v1 {
                     if v1.offers.len() >= MAX_OFFERS {
                         v1.offers.pop_front();
                     }
                     v1.offers.push_back(offer);
                 }
-                self.v1_say_accept(receiver, &from, &post.id, &file.id, now);
+                self.send_accept(receiver, &from, &post.id, &file.id, now);
             }
         }
     }
 
-    fn v1_say_accept(&mut self, receiver: usize, to: &Key, of: &str, file: &str, now: u64) {
+    fn send_accept(&mut self, receiver: usize, to: &NameKey, of: &str, file: &str, now: u64) {
         let body = Body::FileAccept {
             of: of.to_owned(),
             file: file.to_owned(),
             offset: 0,
         };
-        // Strings and numbers: this cannot fail.
+        // Cannot fail: the body consists of strings and numbers.
         let Ok(body) = serde_json::value::to_raw_value(&body) else {
             return;
         };
+        let room = &mut *self.0;
         let post = Post {
-            id: Cow::Owned(self.v1.ids.fresh(&self.epoch)),
+            id: Cow::Owned(room.v1.ids.fresh(&room.epoch)),
             to: vec![to.as_str().to_owned()],
             only: true,
             to_keys: Vec::new(),
             thread: None,
             body: &body,
         };
-        let targets = self.look_up(receiver, &post);
+        let targets = room.resolve(receiver, &post);
         if !targets.is_empty() {
-            self.take(receiver, targets, &post, V1Face::Hidden, true, now);
+            room.accept_message(receiver, targets, &post, V1Rendering::Hidden, true, now);
         }
     }
 
-    /// A stream for a version 1 member: its start is queued, and its first credit given. Fails, in words, where
-    /// the file was not offered or does not begin at its beginning.
-    pub(in crate::room) fn v1_open(
+    /// Opens a stream to a version 1 member: queues its start and requests its first credit. Fails with a sentence if
+    /// the file was not offered or the stream does not start at offset 0.
+    pub(in crate::room) fn open_stream(
         &mut self,
-        from: &Ticket,
-        to: &Ticket,
-        id: uuid::Uuid,
+        from: &SeatId,
+        to: &SeatId,
+        id: Uuid,
         open: &StreamOpen,
     ) -> Result<Stream, &'static str> {
         if open.offset != 0 {
-            return Err("A version 1 member takes a file from its beginning only.");
+            return Err("A version 1 member can only receive a file from its start.");
         }
-        let now = self.now;
-        let sender = self.seat_of(from).ok_or("You are not here.")?;
-        let from_name = self.seats[sender].member.name.clone();
-        let receiver = self.seat_of(to).ok_or("The receiver is not here.")?;
-        let seat = &mut self.seats[receiver];
+        let room = &mut *self.0;
+        let sender = room.seats.index_of(from).ok_or("You are not here.")?;
+        let from_name = room.seats[sender].member.name.clone();
+        let receiver = room.seats.index_of(to).ok_or("The receiver is not here.")?;
+        let seat = &mut room.seats[receiver];
         let v1 = seat.v1.as_mut().ok_or("The receiver is not here.")?;
         let offer = v1
             .offers
@@ -138,82 +138,69 @@ impl<O: Outbox> Room<O> {
             to: [&seat.member.name],
             role: offer.role,
             thread_id: &offer.thread_id,
-            text: &offer.text,
+            text: "",
             hop_count: offer.hop,
             attachment: &Attachment {
                 name: offer.file.name,
                 size: open.size,
                 mime: "application/octet-stream".into(),
                 sha256: offer.file.sha256,
-                chunk_size: self.rules.limits.chunk_bytes as u64,
+                chunk_size: room.rules.limits.chunk_bytes as u64,
             },
-            ts: now,
+            ts: room.now,
         });
-        let flow = Flow::new(id, 0, Some(Arc::clone(&v1.moved)));
+        let progress = StreamProgress::new(id, 0, Some(Arc::clone(&v1.progress)));
         if let Some(link) = &seat.link {
-            link.outbox.push_lane(&flow, Piece::Frame(start));
+            link.outbox.push_stream(&progress, StreamItem::Frame(start));
         }
-        let stream = Stream {
-            from: from.clone(),
-            to: to.clone(),
-            size: open.size,
-            sent: 0,
-            credit: 0,
-            done: false,
-            flow,
-            outgoing: Some(Box::new(Outgoing {
-                msg_id: offer.msg_id,
-                from: from_name,
-            })),
+        // The connection gives the first credit once the stream is known.
+        v1.notify();
+        let v1 = OutgoingFile {
+            msg_id: offer.msg_id,
+            from: from_name,
         };
-        // The first credit is given once the stream is known.
-        v1.moved.notify_one();
-        Ok(stream)
+        Ok(Stream {
+            v1: Some(Box::new(v1)),
+            ..Stream::new(from, to, open.size, 0, &progress)
+        })
     }
 
-    /// Something has moved that a version 1 connection may wait for: gives credit for what it has read.
-    pub fn v1_moved(&mut self, ticket: &Ticket) {
-        let window = self.rules.limits.window_bytes as u64;
-        let mut credits = Vec::new();
-        for (id, stream) in &mut self.streams {
-            let credit = stream.flow.begun() + window;
-            // In large steps: each is a frame.
-            let step = (window / 4).max(1);
-            if stream.to == *ticket
+    /// Gives credit for what a version 1 connection has read. To be called when its seat was notified.
+    pub fn grant_credit(&mut self, seat_id: &SeatId) {
+        let window = self.0.rules.limits.window_bytes as u64;
+        // In large steps, because each is a frame.
+        let step = (window / 4).max(1);
+        for (id, stream) in &mut self.0.streams.by_id {
+            let credit = stream.progress.written_to() + window;
+            if stream.to == *seat_id
                 && !stream.done
                 && stream.credit < stream.size
                 && credit >= stream.credit + step
             {
                 stream.credit = credit;
-                let stream_id = id.to_string();
-                credits.push((
-                    stream.from.clone(),
-                    StreamCredit {
-                        stream: stream_id,
-                        bytes: credit,
-                    },
-                ));
+                let credit = StreamCredit {
+                    stream: id.to_string(),
+                    bytes: credit,
+                };
+                self.0.seats.send(&stream.from, wire::text(&credit));
             }
-        }
-        for (to, credit) in credits {
-            self.push_to(&to, wire::text(&credit));
         }
     }
 }
 
-impl Outgoing {
-    /// The frame that says that the rest does not come.
-    pub(in crate::room) fn incomplete(&self) -> bytes::Bytes {
+impl OutgoingFile {
+    /// The frame that replaces the rest of a file that was cut off.
+    pub(in crate::room) fn incomplete(&self) -> Bytes {
         wire::text(&Reply::Error {
             code: Code::TransferIncomplete,
-            message: "The rest of this file does not come; drop what you have of it.",
+            message: "The rest of this file will not come; discard what you have of it.",
             msg_id: Some(&self.msg_id),
             retry_after_ms: None,
         })
     }
 
-    /// The frame that stands behind the last byte.
-    pub(in crate::room) fn end(&self) -> bytes::Bytes {
+    /// The frame behind the last byte.
+    pub(in crate::room) fn end(&self) -> Bytes {
         wire::text(&Reply::FileEnd {
             msg_id: &self.msg_id,
             from: &self.from,

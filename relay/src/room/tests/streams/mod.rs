@@ -1,4 +1,4 @@
-//! Streams without sockets: what their tests stand on.
+//! Streams without sockets.
 
 mod property;
 mod rules;
@@ -46,12 +46,38 @@ fn close(n: u128, reason: StreamReason) -> StreamClose {
     }
 }
 
-/// What a frame of a stream came to: the code of the error that its sender gets, if any.
-fn told(result: Result<(), StreamFault>) -> Option<Code> {
+/// A stream frame. The first number is that of the stream.
+enum Act {
+    Open(StreamOpen),
+    Credit(u128, u64),
+    /// An offset and a length.
+    Chunk(u128, u64, usize),
+    Close(u128, StreamReason),
+}
+
+impl Bench {
+    /// Sends a frame, and returns the code of the error that its sender gets.
+    fn act(&mut self, by: &Client, act: &Act) -> Option<Code> {
+        let by = &by.seat_id;
+        told(match act {
+            Act::Open(open) => self.room.stream_open(by, open),
+            Act::Credit(n, bytes) => self.room.streams().credit(by, &credit(*n, *bytes)),
+            Act::Chunk(n, offset, length) => self.room.streams().chunk(by, chunk(*n, *offset, *length)),
+            Act::Close(n, reason) => self.room.streams().close(by, &close(*n, *reason)),
+        })
+    }
+
+    fn open(&mut self, by: &Client, n: u128, to: &str, size: u64, offset: u64) -> Option<Code> {
+        self.act(by, &Act::Open(open(n, to, size, offset)))
+    }
+}
+
+/// The code of the error that the sender of a frame gets.
+fn told(result: Result<(), StreamError>) -> Option<Code> {
     match result {
         Ok(()) => None,
-        Err(StreamFault::Tell(error)) => Some(error.code),
-        Err(StreamFault::Violation) => Some(Code::StreamViolation),
+        Err(StreamError::Reply(error)) => Some(error.code),
+        Err(StreamError::Violation) => Some(Code::StreamViolation),
     }
 }
 
@@ -64,7 +90,7 @@ fn bench() -> (Bench, [Client; 3]) {
     (bench, clients)
 }
 
-/// What waits for a connection: types, and reasons or codes.
+/// The queued frames of a connection: types, and reasons or codes.
 fn waiting(bench: &mut Bench, client: &mut Client) -> Vec<String> {
     let frames = bench.read_all(client);
     let word = |frame: &Value| {
@@ -76,19 +102,19 @@ fn waiting(bench: &mut Bench, client: &mut Client) -> Vec<String> {
 }
 
 impl Client {
-    /// Takes the next piece of any lane, as a writer would.
-    pub(super) fn take(&self) -> Option<Piece> {
+    /// Takes the next item of any stream, as a writer would.
+    pub(super) fn take(&self) -> Option<StreamItem> {
         let mut state = self.outbox.0.borrow_mut();
         let lane = state.lanes.iter().position(|(_, lane)| !lane.is_empty())?;
-        let (flow, pieces) = &mut state.lanes[lane];
+        let (progress, pieces) = &mut state.lanes[lane];
         let piece = pieces.pop_front()?;
         match &piece {
-            Piece::Chunk { end, .. } => flow.begin(*end),
-            Piece::Last(_) => {
-                flow.finish();
+            StreamItem::Chunk { end, .. } => progress.advance_to(*end),
+            StreamItem::Last(_) => {
+                progress.finish();
                 state.lanes.remove(lane);
             }
-            Piece::Frame(_) => {}
+            StreamItem::Frame(_) => {}
         }
         Some(piece)
     }

@@ -1,4 +1,4 @@
-//! No sequence of frames of three who may break every rule breaks credit, order or the bounds of a stream.
+//! No sequence of frames from three members that may break every rule breaks credit, order or the bounds of a stream.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A step of somebody who may break every rule.
+/// A step of a member that may break every rule.
 #[derive(Debug, Clone)]
 enum Op {
     Open {
@@ -16,7 +16,7 @@ enum Op {
         size: u64,
         offset: u64,
     },
-    /// Relative to what would be right.
+    /// Relative to the correct value.
     Chunk {
         by: usize,
         n: u128,
@@ -57,27 +57,30 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a receiver has: where each of its streams is.
+/// The position of each stream of a receiver.
 type Got = HashMap<Uuid, u64>;
 
 fn check(bench: &Bench, clients: &[Client]) {
     let mut queued = 0;
-    for (id, stream) in &bench.room.streams {
+    for (id, stream) in &bench.room.streams.by_id {
         assert!(
-            stream.credit <= stream.flow.begun() + WINDOW,
+            stream.credit <= stream.progress.written_to() + WINDOW,
             "credit within the window"
         );
-        assert!(stream.sent <= stream.credit.max(stream.flow.begun()) && stream.sent <= stream.size);
-        assert!(stream.flow.begun() <= stream.sent && stream.sent - stream.flow.begun() <= WINDOW);
-        queued += stream.sent - stream.flow.begun();
-        assert_eq!(stream.flow.lane, *id);
+        assert!(stream.sent <= stream.credit.max(stream.progress.written_to()) && stream.sent <= stream.size);
+        assert!(
+            stream.progress.written_to() <= stream.sent
+                && stream.sent - stream.progress.written_to() <= WINDOW
+        );
+        queued += stream.sent - stream.progress.written_to();
+        assert_eq!(stream.progress.stream, *id);
     }
     let lanes = clients.iter().map(|client| {
         let state = client.outbox.0.borrow();
         let pieces = state.lanes.iter().flat_map(|(_, pieces)| pieces);
         pieces
             .map(|piece| {
-                if let Piece::Chunk { payload, head, .. } = piece {
+                if let StreamItem::Chunk { payload, head, .. } = piece {
                     (payload.len() - head) as u64
                 } else {
                     0
@@ -106,28 +109,37 @@ fn run(ops: &[Op]) {
             } => {
                 let _ = bench
                     .room
-                    .stream_open(&clients[by].ticket, &open(n, NAMES[to], size, offset));
-                if let Some(stream) = bench.room.streams.get(&Uuid::from_u128(n))
+                    .stream_open(&clients[by].seat_id, &open(n, NAMES[to], size, offset));
+                if let Some(stream) = bench.room.streams.by_id.get(&Uuid::from_u128(n))
                     && stream.sent == offset
-                    && stream.from == clients[by].ticket
-                    && stream.flow.begun() == offset
+                    && stream.from == clients[by].seat_id
+                    && stream.progress.written_to() == offset
                 {
                     got[to].insert(Uuid::from_u128(n), offset);
                 }
             }
             Op::Chunk { by, n, shift, length } => {
-                let sent = bench.room.streams.get(&Uuid::from_u128(n)).map_or(0, |s| s.sent);
+                let sent = bench
+                    .room
+                    .streams
+                    .by_id
+                    .get(&Uuid::from_u128(n))
+                    .map_or(0, |s| s.sent);
                 let frame = chunk(n, sent.saturating_add_signed(shift), length);
-                let _ = bench.room.stream_chunk(&clients[by].ticket, frame);
+                let _ = bench.room.streams().chunk(&clients[by].seat_id, frame);
             }
             Op::Credit { by, n, above_begun } => {
                 let begun = bench
                     .room
                     .streams
+                    .by_id
                     .get(&Uuid::from_u128(n))
-                    .map_or(0, |s| s.flow.begun());
+                    .map_or(0, |s| s.progress.written_to());
                 let bytes = begun.saturating_add_signed(above_begun);
-                let _ = bench.room.stream_credit(&clients[by].ticket, &credit(n, bytes));
+                let _ = bench
+                    .room
+                    .streams()
+                    .credit(&clients[by].seat_id, &credit(n, bytes));
             }
             Op::Close { by, n, reason } => {
                 let reasons = [
@@ -138,11 +150,12 @@ fn run(ops: &[Op]) {
                 ];
                 let _ = bench
                     .room
-                    .stream_close(&clients[by].ticket, &close(n, reasons[usize::from(reason)]));
+                    .streams()
+                    .close(&clients[by].seat_id, &close(n, reasons[usize::from(reason)]));
             }
             Op::Take { by, times } => {
                 for _ in 0..times {
-                    let Some(Piece::Chunk { payload, .. }) = clients[by].take() else {
+                    let Some(StreamItem::Chunk { payload, .. }) = clients[by].take() else {
                         continue;
                     };
                     let (head, data) = ChunkHead::parse(&payload).expect("a chunk");
@@ -157,7 +170,7 @@ fn run(ops: &[Op]) {
                 }
             }
             Op::Lose { by } => {
-                bench.room.lost(&clients[by].ticket);
+                bench.room.mark_away(&clients[by].seat_id);
                 let resume =
                     json!({"resume": {"session": format!("session{}", by + 1), "epoch": "epoch", "seq": 0}});
                 clients[by] = bench.enter(NAMES[by], resume).expect("a welcome");

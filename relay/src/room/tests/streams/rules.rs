@@ -1,268 +1,105 @@
 //! The rules of streams, one by one.
 
-use super::*;
+use super::{
+    Act::{Chunk, Close, Credit, Open},
+    *,
+};
+use crate::protocol::StreamReason::{Cancelled, Done, Failed};
+
+const NONE: &[&str] = &[];
 
 #[test]
 fn a_file_goes_over() {
     let (mut bench, [mut ann, mut bob, _]) = bench();
-    assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(1, "BOB", 1500, 0))),
-        None
-    );
-    let frames = bench.read_all(&mut bob);
-    assert_eq!(
-        frames,
-        [
-            json!({"type": "stream_open", "stream": id(1), "from": "ann", "size": 1500, "of": "f", "offset": 0})
-        ]
-    );
+    assert_eq!(bench.open(&ann, 1, "BOB", 1500, 0), None);
+    let open =
+        json!({"type": "stream_open", "stream": id(1), "from": "ann", "size": 1500, "of": "f", "offset": 0});
+    assert_eq!(bench.read_all(&mut bob), [open]);
     for (bytes, frames) in [(1000, &["stream_credit 1000"][..]), (900, &[]), (1000, &[])] {
-        assert_eq!(
-            told(bench.room.stream_credit(&bob.ticket, &credit(1, bytes))),
-            None
-        );
+        assert_eq!(bench.act(&bob, &Credit(1, bytes)), None);
         assert_eq!(waiting(&mut bench, &mut ann), frames);
     }
     for offset in [0, 500] {
-        assert_eq!(
-            told(bench.room.stream_chunk(&ann.ticket, chunk(1, offset, 500))),
-            None
-        );
+        assert_eq!(bench.act(&ann, &Chunk(1, offset, 500)), None);
     }
-    assert!(matches!(bob.take(), Some(Piece::Chunk { end: 500, .. })));
-    assert_eq!(
-        told(bench.room.stream_credit(&bob.ticket, &credit(1, 1500))),
-        None
-    );
-    assert_eq!(
-        told(bench.room.stream_chunk(&ann.ticket, chunk(1, 1000, 500))),
-        None
-    );
-    assert_eq!(
-        told(
-            bench
-                .room
-                .stream_close(&ann.ticket, &close(1, StreamReason::Done))
-        ),
-        None
-    );
+    assert!(matches!(bob.take(), Some(StreamItem::Chunk { end: 500, .. })));
+    assert_eq!(bench.act(&bob, &Credit(1, 1500)), None);
+    assert_eq!(bench.act(&ann, &Chunk(1, 1000, 500)), None);
+    assert_eq!(bench.act(&ann, &Close(1, Done)), None);
     assert_eq!(
         waiting(&mut bench, &mut bob),
-        [""; 0],
+        NONE,
         "done waits behind the chunks"
     );
-    // Ending the sender's connection does not cut what it has said to be done.
-    bench.room.bye(&ann.ticket);
+    // The end of the sender's connection does not cut a stream that is done.
+    bench.room.leave(&ann.seat_id);
     for end in [1000, 1500] {
-        assert!(matches!(bob.take(), Some(Piece::Chunk { end: e, .. }) if e == end));
+        assert!(matches!(bob.take(), Some(StreamItem::Chunk { end: e, .. }) if e == end));
     }
-    assert!(matches!(bob.take(), Some(Piece::Last(frame)) if json_of(&frame)["reason"] == "done"));
-    assert_eq!(
-        told(bench.room.stream_credit(&bob.ticket, &credit(1, 2500))),
-        None,
-        "late, and nobody's fault"
-    );
+    assert!(matches!(bob.take(), Some(StreamItem::Last(frame)) if json_of(&frame)["reason"] == "done"));
+    assert_eq!(bench.act(&bob, &Credit(1, 2500)), None, "late, but not a fault");
 }
 
-/// What each fault comes to. The stream is of 1,500 bytes, 1,000 of them credited and 500 sent.
+/// The results of each fault. The stream has 1,500 bytes, of which 1,000 are credited and 500 sent.
 #[test]
 fn faults() {
-    type Act = fn(&mut Room<Box_>, &Client, &Client, &Client) -> Result<(), StreamFault>;
-    let violation: &[&str] = &["error stream_violation", "stream_close failed"];
+    let violates = Some(Code::StreamViolation);
+    let (bad, none) = (Some(Code::BadFrame), Some(Code::NoSuchStream));
+    let told: &[&str] = &["error stream_violation", "stream_close failed"];
     let failed: &[&str] = &["stream_close failed"];
-    let none: &[&str] = &[];
-    type Row = (
-        &'static str,
-        Act,
-        Option<Code>,
-        &'static [&'static str],
-        &'static [&'static str],
-    );
-    let table: &[Row] = &[
-        (
-            "a hole",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 501, 9)),
-            Some(Code::StreamViolation),
-            violation,
-            failed,
-        ),
-        (
-            "again",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 0, 9)),
-            Some(Code::StreamViolation),
-            violation,
-            failed,
-        ),
-        (
-            "no credit",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 500, 501)),
-            Some(Code::StreamViolation),
-            violation,
-            failed,
-        ),
-        (
-            "all credit",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 500, 500)),
-            None,
-            none,
-            none,
-        ),
-        (
-            "too soon",
-            |r, a, _, _| r.stream_close(&a.ticket, &close(1, StreamReason::Done)),
-            Some(Code::StreamViolation),
-            violation,
-            failed,
-        ),
-        (
-            "not its credit",
-            |r, a, _, _| r.stream_credit(&a.ticket, &credit(1, 1001)),
-            Some(Code::StreamViolation),
-            violation,
-            failed,
-        ),
-        (
-            "too much",
-            |r, _, b, _| r.stream_credit(&b.ticket, &credit(1, 1001)),
-            Some(Code::StreamViolation),
-            failed,
-            violation,
-        ),
-        (
-            "not its file",
-            |r, _, b, _| r.stream_chunk(&b.ticket, chunk(1, 500, 1)),
-            Some(Code::StreamViolation),
-            failed,
-            violation,
-        ),
-        (
-            "a third",
-            |r, _, _, c| r.stream_chunk(&c.ticket, chunk(1, 500, 1)),
-            Some(Code::NoSuchStream),
-            none,
-            none,
-        ),
-        (
-            "a third",
-            |r, _, _, c| r.stream_close(&c.ticket, &close(1, StreamReason::Failed)),
-            Some(Code::NoSuchStream),
-            none,
-            none,
-        ),
-        (
-            "cancelled",
-            |r, a, _, _| r.stream_close(&a.ticket, &close(1, StreamReason::Cancelled)),
-            None,
-            none,
-            &["stream_close cancelled"],
-        ),
-        (
-            "cancelled",
-            |r, _, b, _| r.stream_close(&b.ticket, &close(1, StreamReason::Cancelled)),
-            None,
-            &["stream_close cancelled"],
-            none,
-        ),
-        (
-            "twice",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(1, "bob", 1, 0)),
-            Some(Code::BadFrame),
-            none,
-            none,
-        ),
-        (
-            "no id",
-            |r, a, _, _| {
-                r.stream_open(
-                    &a.ticket,
-                    &StreamOpen {
-                        stream: "x".into(),
-                        ..open(2, "bob", 1, 0)
-                    },
-                )
-            },
-            Some(Code::BadFrame),
-            none,
-            none,
-        ),
-        (
-            "beyond",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "bob", 1, 2)),
-            Some(Code::BadFrame),
-            none,
-            none,
-        ),
-        (
-            "to nobody",
-            |r, a, _, _| {
-                r.stream_open(
-                    &a.ticket,
-                    &StreamOpen {
-                        to: None,
-                        ..open(2, "bob", 1, 0)
-                    },
-                )
-            },
-            Some(Code::BadFrame),
-            none,
-            none,
-        ),
-        (
-            "absent",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "dan", 1, 0)),
-            None,
-            &["stream_close peer_gone"],
-            none,
-        ),
-        (
-            "oneself",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "ANN", 1, 0)),
-            None,
-            &["stream_close peer_gone"],
-            none,
-        ),
-        (
-            "empty",
-            |r, a, _, _| r.stream_open(&a.ticket, &open(2, "bob", 0, 0)),
-            None,
-            none,
-            &["stream_open null"],
-        ),
-        (
-            "unknown",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(2, 0, 1)),
-            Some(Code::NoSuchStream),
-            none,
-            none,
-        ),
-        (
-            "no payload",
-            |r, a, _, _| r.stream_chunk(&a.ticket, chunk(1, 500, 0)),
-            Some(Code::BadFrame),
-            none,
-            none,
-        ),
+    let cancelled: &[&str] = &["stream_close cancelled"];
+    let gone: &[&str] = &["stream_close peer_gone"];
+    let opened: &[&str] = &["stream_open null"];
+    let no_id = StreamOpen {
+        stream: "x".into(),
+        ..open(2, "bob", 1, 0)
+    };
+    let no_receiver = StreamOpen {
+        to: None,
+        ..open(2, "bob", 1, 0)
+    };
+    let (ann, bob, cat) = (0, 1, 2);
+    #[rustfmt::skip]
+    let table = [
+        ("a hole",         ann, Chunk(1, 501, 9),           violates, told,      failed),
+        ("again",          ann, Chunk(1, 0, 9),             violates, told,      failed),
+        ("no credit",      ann, Chunk(1, 500, 501),         violates, told,      failed),
+        ("all credit",     ann, Chunk(1, 500, 500),         None,     NONE,      NONE),
+        ("too soon",       ann, Close(1, Done),             violates, told,      failed),
+        ("not its credit", ann, Credit(1, 1001),            violates, told,      failed),
+        ("too much",       bob, Credit(1, 1001),            violates, failed,    told),
+        ("not its file",   bob, Chunk(1, 500, 1),           violates, failed,    told),
+        ("a third",        cat, Chunk(1, 500, 1),           none,     NONE,      NONE),
+        ("a third",        cat, Close(1, Failed),           none,     NONE,      NONE),
+        ("cancelled",      ann, Close(1, Cancelled),        None,     NONE,      cancelled),
+        ("cancelled",      bob, Close(1, Cancelled),        None,     cancelled, NONE),
+        ("twice",          ann, Open(open(1, "bob", 1, 0)), bad,      NONE,      NONE),
+        ("no id",          ann, Open(no_id),                bad,      NONE,      NONE),
+        ("beyond",         ann, Open(open(2, "bob", 1, 2)), bad,      NONE,      NONE),
+        ("to nobody",      ann, Open(no_receiver),          bad,      NONE,      NONE),
+        ("absent",         ann, Open(open(2, "dan", 1, 0)), None,     gone,      NONE),
+        ("oneself",        ann, Open(open(2, "ANN", 1, 0)), None,     gone,      NONE),
+        ("empty",          ann, Open(open(2, "bob", 0, 0)), None,     NONE,      opened),
+        ("unknown",        ann, Chunk(2, 0, 1),             none,     NONE,      NONE),
+        ("no payload",     ann, Chunk(1, 500, 0),           bad,      NONE,      NONE),
     ];
-    for (what, act, code, ann_gets, bob_gets) in table {
-        let (mut bench, [mut ann, mut bob, cat]) = bench();
-        assert!(
-            bench
-                .room
-                .stream_open(&ann.ticket, &open(1, "bob", 1500, 0))
-                .is_ok()
+    for (what, by, act, code, ann_gets, bob_gets) in table {
+        let (mut bench, mut clients) = bench();
+        assert_eq!(bench.open(&clients[ann], 1, "bob", 1500, 0), None);
+        assert_eq!(bench.act(&clients[bob], &Credit(1, 1000)), None);
+        assert_eq!(bench.act(&clients[ann], &Chunk(1, 0, 500)), None);
+        waiting(&mut bench, &mut clients[ann]);
+        waiting(&mut bench, &mut clients[bob]);
+        assert_eq!(bench.act(&clients[by], &act), code, "{what}");
+        assert_eq!(waiting(&mut bench, &mut clients[ann]), ann_gets, "{what}");
+        assert_eq!(waiting(&mut bench, &mut clients[bob]), bob_gets, "{what}");
+        let mut got = ann_gets.iter().chain(bob_gets);
+        let ended = got.any(|word| word.starts_with("stream_close") && !word.ends_with("peer_gone"));
+        assert_eq!(
+            clients[bob].take().is_none(),
+            ended,
+            "{what}: queued chunks are dropped"
         );
-        assert!(bench.room.stream_credit(&bob.ticket, &credit(1, 1000)).is_ok());
-        assert!(bench.room.stream_chunk(&ann.ticket, chunk(1, 0, 500)).is_ok());
-        waiting(&mut bench, &mut ann);
-        waiting(&mut bench, &mut bob);
-        assert_eq!(told(act(&mut bench.room, &ann, &bob, &cat)), *code, "{what}");
-        assert_eq!(waiting(&mut bench, &mut ann), *ann_gets, "{what}");
-        assert_eq!(waiting(&mut bench, &mut bob), *bob_gets, "{what}");
-        let ended = [ann_gets, bob_gets].iter().any(|got| {
-            got.iter()
-                .any(|w| w.starts_with("stream_close") && !w.ends_with("peer_gone"))
-        });
-        assert_eq!(bob.take().is_none(), ended, "{what}: what was queued is dropped");
     }
 }
 
@@ -270,19 +107,9 @@ fn faults() {
 fn nothing_to_send_is_done_at_once() {
     for (size, offset) in [(0, 0), (700, 700)] {
         let (mut bench, [ann, bob, _]) = bench();
-        assert_eq!(
-            told(bench.room.stream_open(&ann.ticket, &open(1, "bob", size, offset))),
-            None
-        );
-        assert_eq!(
-            told(
-                bench
-                    .room
-                    .stream_close(&ann.ticket, &close(1, StreamReason::Done))
-            ),
-            None
-        );
-        assert!(matches!(bob.take(), Some(Piece::Last(_))));
+        assert_eq!(bench.open(&ann, 1, "bob", size, offset), None);
+        assert_eq!(bench.act(&ann, &Close(1, Done)), None);
+        assert!(matches!(bob.take(), Some(StreamItem::Last(_))));
     }
 }
 
@@ -291,29 +118,21 @@ fn connections_that_end_take_their_streams_along() {
     for end in ["lost", "bye", "takeover"] {
         let (mut bench, [mut ann, mut bob, mut cat]) = bench();
         for (n, from, to) in [(1, &ann, "bob"), (2, &bob, "ann"), (3, &bob, "cat")] {
-            assert!(bench.room.stream_open(&from.ticket, &open(n, to, 9, 0)).is_ok());
+            assert_eq!(bench.open(from, n, to, 9, 0), None);
         }
         for client in [&mut ann, &mut bob, &mut cat] {
             waiting(&mut bench, client);
         }
+        let resume = json!({"resume": {"session": "session2", "epoch": "epoch", "seq": 0}});
         match end {
-            "lost" => drop(bench.room.lost(&bob.ticket)),
-            "bye" => bench.room.bye(&bob.ticket),
-            _ => drop(bench.enter(
-                "bob",
-                json!({"resume": {"session": "session2", "epoch": "epoch", "seq": 0}}),
-            )),
+            "lost" => drop(bench.room.mark_away(&bob.seat_id)),
+            "bye" => bench.room.leave(&bob.seat_id),
+            _ => drop(bench.enter("bob", resume)),
         }
         let gone = |frames: Vec<String>| frames.iter().filter(|f| *f == "stream_close peer_gone").count();
-        assert_eq!(
-            (
-                gone(waiting(&mut bench, &mut ann)),
-                gone(waiting(&mut bench, &mut cat))
-            ),
-            (2, 1),
-            "{end}"
-        );
-        assert!(bench.room.streams.is_empty());
+        assert_eq!(gone(waiting(&mut bench, &mut ann)), 2, "{end}");
+        assert_eq!(gone(waiting(&mut bench, &mut cat)), 1, "{end}");
+        assert!(bench.room.streams.by_id.is_empty());
     }
 }
 
@@ -321,113 +140,67 @@ fn connections_that_end_take_their_streams_along() {
 fn streams_are_few() {
     let (mut bench, [mut ann, bob, mut cat]) = bench();
     for n in 0..16 {
-        assert!(bench.room.stream_open(&ann.ticket, &open(n, "bob", 9, 0)).is_ok());
+        assert_eq!(bench.open(&ann, n, "bob", 9, 0), None);
     }
-    assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(99, "cat", 9, 0))),
-        Some(Code::StreamViolation)
-    );
-    assert_eq!(
-        waiting(&mut bench, &mut ann),
-        ["error stream_violation", "stream_close failed"]
-    );
-    assert_eq!(
-        told(bench.room.stream_open(&cat.ticket, &open(98, "bob", 9, 0))),
-        None
-    );
-    assert_eq!(
-        waiting(&mut bench, &mut cat),
-        ["stream_close failed"],
-        "the receiver has enough"
-    );
-    assert_eq!(
-        told(bench.room.stream_open(&bob.ticket, &open(97, "ann", 9, 0))),
-        None,
-        "the other direction"
-    );
+    assert_eq!(bench.open(&ann, 99, "cat", 9, 0), Some(Code::StreamViolation));
+    let told = waiting(&mut bench, &mut ann);
+    assert_eq!(told, ["error stream_violation", "stream_close failed"]);
+    assert_eq!(bench.open(&cat, 98, "bob", 9, 0), None);
+    let told = waiting(&mut bench, &mut cat);
+    assert_eq!(told, ["stream_close failed"], "the receiver has enough");
+    assert_eq!(bench.open(&bob, 97, "ann", 9, 0), None, "the other direction");
     waiting(&mut bench, &mut ann);
-    // Its sender is done with one, though nobody has read it yet: the next may begin.
+    // Once the sender is done with one, the next may start, even if nobody has read it yet.
     for n in 0..16 {
         send_all(&mut bench, &ann, &bob, n);
-        assert_eq!(
-            told(bench.room.stream_open(&ann.ticket, &open(100 + n, "bob", 9, 0))),
-            None
-        );
+        assert_eq!(bench.open(&ann, 100 + n, "bob", 9, 0), None);
         assert_eq!(waiting(&mut bench, &mut ann), ["stream_credit 9"], "{n}");
     }
-    // Those cost memory still: there is an end to them too.
+    // Those still cost memory, so there is a limit for them too.
     send_all(&mut bench, &ann, &bob, 100);
     waiting(&mut bench, &mut ann);
-    assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(200, "bob", 9, 0))),
-        None
-    );
+    assert_eq!(bench.open(&ann, 200, "bob", 9, 0), None);
     assert_eq!(waiting(&mut bench, &mut ann), ["stream_close failed"]);
     while bob.take().is_some() {}
-    assert_eq!(
-        told(bench.room.stream_open(&ann.ticket, &open(201, "bob", 9, 0))),
-        None
-    );
-    assert_eq!(waiting(&mut bench, &mut ann), [""; 0]);
+    assert_eq!(bench.open(&ann, 201, "bob", 9, 0), None);
+    assert_eq!(waiting(&mut bench, &mut ann), NONE);
 }
 
-/// All nine bytes of a stream, and its end.
+/// Sends all nine bytes of a stream, and its end.
 fn send_all(bench: &mut Bench, from: &Client, to: &Client, n: u128) {
-    assert!(bench.room.stream_credit(&to.ticket, &credit(n, 9)).is_ok());
-    assert!(bench.room.stream_chunk(&from.ticket, chunk(n, 0, 9)).is_ok());
-    let done = close(n, StreamReason::Done);
-    assert!(bench.room.stream_close(&from.ticket, &done).is_ok());
+    assert_eq!(bench.act(to, &Credit(n, 9)), None);
+    assert_eq!(bench.act(from, &Chunk(n, 0, 9)), None);
+    assert_eq!(bench.act(from, &Close(n, Done)), None);
 }
 
 #[test]
-fn who_is_done_has_no_stream_any_more() {
+fn a_stream_that_is_done_is_closed_for_its_sender() {
     for read in [false, true] {
         let (mut bench, [mut ann, mut bob, _]) = bench();
-        assert!(bench.room.stream_open(&ann.ticket, &open(1, "bob", 9, 0)).is_ok());
+        assert_eq!(bench.open(&ann, 1, "bob", 9, 0), None);
         send_all(&mut bench, &ann, &bob, 1);
         while read && bob.take().is_some() {}
         waiting(&mut bench, &mut ann);
         waiting(&mut bench, &mut bob);
-        let room = &mut bench.room;
-        for result in [
-            room.stream_close(&ann.ticket, &close(1, StreamReason::Done)),
-            room.stream_close(&ann.ticket, &close(1, StreamReason::Cancelled)),
-            room.stream_chunk(&ann.ticket, chunk(1, 9, 1)),
-            room.stream_credit(&ann.ticket, &credit(1, 9)),
-        ] {
-            assert_eq!(told(result), Some(Code::NoSuchStream));
+        for act in [Close(1, Done), Close(1, Cancelled), Chunk(1, 9, 1), Credit(1, 9)] {
+            assert_eq!(bench.act(&ann, &act), Some(Code::NoSuchStream));
         }
-        assert_eq!(
-            waiting(&mut bench, &mut bob),
-            [""; 0],
-            "its receiver has the file"
-        );
+        assert_eq!(waiting(&mut bench, &mut bob), NONE, "its receiver has the file");
         assert_eq!(bob.take().is_some(), !read);
     }
 }
 
 #[test]
-fn the_largest_numbers_are_no_way_round_a_rule() {
+fn the_largest_numbers_break_no_rule() {
     let (mut bench, [mut ann, mut bob, _]) = bench();
     for (n, offset, bytes) in [(1, u64::MAX, u64::MAX), (2, u64::MAX - 1, u64::MAX)] {
-        let opened = bench
-            .room
-            .stream_open(&ann.ticket, &open(n, "bob", u64::MAX, offset));
-        assert_eq!(told(opened), None);
-        assert_eq!(
-            told(bench.room.stream_credit(&bob.ticket, &credit(n, bytes))),
-            None
-        );
+        assert_eq!(bench.open(&ann, n, "bob", u64::MAX, offset), None);
+        assert_eq!(bench.act(&bob, &Credit(n, bytes)), None);
         waiting(&mut bench, &mut ann);
         waiting(&mut bench, &mut bob);
-        assert_eq!(
-            told(bench.room.stream_chunk(&ann.ticket, chunk(n, offset, 2))),
-            Some(Code::StreamViolation)
-        );
-        assert_eq!(
-            waiting(&mut bench, &mut ann),
-            ["error stream_violation", "stream_close failed"]
-        );
+        assert_eq!(bench.act(&ann, &Chunk(n, offset, 2)), Some(Code::StreamViolation));
+        let told = waiting(&mut bench, &mut ann);
+        assert_eq!(told, ["error stream_violation", "stream_close failed"]);
         assert_eq!(waiting(&mut bench, &mut bob), ["stream_close failed"]);
     }
 }
@@ -435,12 +208,13 @@ fn the_largest_numbers_are_no_way_round_a_rule() {
 #[test]
 fn small_credits_count_for_the_rate() {
     let (mut bench, [ann, bob, _]) = bench();
-    assert!(
+    assert_eq!(bench.open(&ann, 1, "bob", 100_000, 0), None);
+    let is_small = |bench: &mut Bench, by: &Client, n, bytes| {
         bench
             .room
-            .stream_open(&ann.ticket, &open(1, "bob", 100_000, 0))
-            .is_ok()
-    );
+            .streams()
+            .is_small_credit(&by.seat_id, &credit(n, bytes))
+    };
     for (bytes, small) in [
         (16_383, true),
         (16_384, false),
@@ -448,22 +222,11 @@ fn small_credits_count_for_the_rate() {
         (100_000, false),
         (200_000, false),
     ] {
-        assert_eq!(
-            bench.room.is_small_credit(&bob.ticket, &credit(1, bytes)),
-            small,
-            "{bytes}"
-        );
+        assert_eq!(is_small(&mut bench, &bob, 1, bytes), small, "{bytes}");
     }
-    assert!(bench.room.stream_open(&ann.ticket, &open(2, "bob", 5, 0)).is_ok());
+    assert_eq!(bench.open(&ann, 2, "bob", 5, 0), None);
     for (n, bytes, small) in [(2, 4, true), (2, 5, false), (9, 99_999, true)] {
-        assert_eq!(
-            bench.room.is_small_credit(&bob.ticket, &credit(n, bytes)),
-            small,
-            "{n} {bytes}"
-        );
+        assert_eq!(is_small(&mut bench, &bob, n, bytes), small, "{n} {bytes}");
     }
-    assert!(
-        bench.room.is_small_credit(&ann.ticket, &credit(1, 50_000)),
-        "not its stream"
-    );
+    assert!(is_small(&mut bench, &ann, 1, 50_000), "not its stream");
 }

@@ -1,69 +1,65 @@
-//! The little HTTP that a relay speaks: it reads one request's head, and answers it or upgrades.
-
-use std::io;
+//! The part of HTTP/1.1 that a relay needs: one request per connection, which is answered or upgraded.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// The longest head, in bytes.
+/// Maximum length of a head, in bytes.
 const MAX_HEAD: usize = 8 * 1024;
-/// The most header lines.
+/// Maximum number of header lines.
 const MAX_HEADERS: usize = 64;
-/// A request's head, and what has been read behind it.
-pub struct Head {
-    /// The method, as sent.
+
+/// The head of a request, and the bytes read behind it.
+pub struct RequestHead {
     pub method: String,
-    /// The path, without its query.
     pub path: String,
-    /// The query; never logged, since version 1 puts the token there.
+    /// Never logged, because version 1 puts the token there.
     pub query: String,
     headers: Vec<(String, String)>,
-    /// Bytes behind the head: the first of the WebSocket.
+    /// The first bytes of the WebSocket.
     pub rest: Vec<u8>,
 }
 
-/// Why there is no head.
-pub enum Fault {
-    /// The connection ended.
+/// The reason why a head cannot be read.
+pub enum HeadError {
     Io,
     /// It is not HTTP/1.1, or has too many headers.
     Malformed,
-    /// It is over [`MAX_HEAD`].
+    /// It exceeds [`MAX_HEAD`].
     TooLong,
 }
 
-impl Head {
-    /// Reads a head. The caller bounds the time.
-    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, Fault> {
+impl RequestHead {
+    /// Reads a head. Bound the time with a timeout.
+    pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<RequestHead, HeadError> {
         let mut buffer = Vec::with_capacity(1024);
         loop {
-            if let Some(head) = Head::parse(&buffer)? {
+            if let Some(head) = RequestHead::parse(&buffer)? {
                 return Ok(head);
             }
             if buffer.len() >= MAX_HEAD {
-                return Err(Fault::TooLong);
+                return Err(HeadError::TooLong);
             }
-            let room = (MAX_HEAD - buffer.len()) as u64;
-            match (&mut *stream).take(room).read_buf(&mut buffer).await {
-                Ok(0) | Err(_) => return Err(Fault::Io),
+            let space = (MAX_HEAD - buffer.len()) as u64;
+            match (&mut *stream).take(space).read_buf(&mut buffer).await {
+                Ok(0) | Err(_) => return Err(HeadError::Io),
                 Ok(_) => {}
             }
         }
     }
 
-    /// Reads a head from bytes; `None` where more are needed.
-    pub fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
+    /// Parses a head. Returns `None` if it is incomplete.
+    pub fn parse(bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(Fault::Malformed),
+            Err(_) => return Err(HeadError::Malformed),
         };
         let target = request.path.unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
-        Ok(Some(Head {
+        Ok(Some(RequestHead {
             method: request.method.unwrap_or_default().to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -76,7 +72,7 @@ impl Head {
         }))
     }
 
-    /// A header's first value, by its name in lower case.
+    /// The first value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -90,7 +86,7 @@ impl Head {
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Whether a proxy has passed this request on: one with such a header did not begin on this machine.
+    /// Whether a proxy has passed this request on. If so, it may come from another machine.
     pub fn is_forwarded(&self) -> bool {
         let from_a_proxy = |name: &str| {
             matches!(name, "forwarded" | "via" | "x-real-ip")
@@ -101,9 +97,9 @@ impl Head {
         self.headers.iter().any(|(name, _)| from_a_proxy(name))
     }
 
-    /// The answer that accepts this request for a WebSocket (RFC 6455, section 4.2.2), or `None` where it
-    /// asks for none of version 13.
-    pub fn upgrade(&self) -> Option<String> {
+    /// The response that accepts this request for a WebSocket (RFC 6455, section 4.2.2). `None` if it does not ask for one
+    /// of version 13. tungstenite's `create_response` would refuse valid requests whose headers are lists.
+    pub fn upgrade_response(&self) -> Option<String> {
         let has = |name, word: &str| {
             let words = self
                 .headers
@@ -126,8 +122,8 @@ impl Head {
     }
 }
 
-/// A whole answer, after which the connection ends.
-pub fn answer(status: &str, headers: &str, body: &str, with_body: bool) -> String {
+/// A complete response, after which the connection ends.
+pub fn response(status: &str, headers: &str, body: &str, with_body: bool) -> String {
     let body_sent = if with_body { body } else { "" };
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
@@ -136,18 +132,12 @@ pub fn answer(status: &str, headers: &str, body: &str, with_body: bool) -> Strin
     )
 }
 
-impl From<io::Error> for Fault {
-    fn from(_: io::Error) -> Fault {
-        Fault::Io
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn head(text: &str) -> Head {
-        Head::parse(text.as_bytes())
+    fn head(text: &str) -> RequestHead {
+        RequestHead::parse(text.as_bytes())
             .ok()
             .flatten()
             .unwrap_or_else(|| panic!("a head: {text}"))
@@ -162,7 +152,7 @@ mod tests {
         // The example of RFC 6455, section 1.3.
         assert!(
             request
-                .upgrade()
+                .upgrade_response()
                 .is_some_and(|answer| answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
         );
         for without in [
@@ -170,16 +160,25 @@ mod tests {
             "Sec-WebSocket-Version: 13\r\n",
             "keep-alive, Upgrade",
         ] {
-            assert!(head(&good.replace(without, "")).upgrade().is_none(), "{without}");
+            assert!(
+                head(&good.replace(without, "")).upgrade_response().is_none(),
+                "{without}"
+            );
         }
     }
 
     #[test]
     fn heads_are_bounded() {
-        assert!(matches!(Head::parse(b"GET / HTTP/1.1\r\nHost"), Ok(None)));
-        assert!(matches!(Head::parse(b"\x16\x03\x01"), Err(Fault::Malformed)));
+        assert!(matches!(RequestHead::parse(b"GET / HTTP/1.1\r\nHost"), Ok(None)));
+        assert!(matches!(
+            RequestHead::parse(b"\x16\x03\x01"),
+            Err(HeadError::Malformed)
+        ));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_HEADERS + 1));
-        assert!(matches!(Head::parse(many.as_bytes()), Err(Fault::Malformed)));
+        assert!(matches!(
+            RequestHead::parse(many.as_bytes()),
+            Err(HeadError::Malformed)
+        ));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Messages to all that come in one go are taken as they would be one by one.
+//! A batch of broadcasts has the same effect as the broadcasts one by one.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::protocol::Post;
 
-/// A message to all: its id, and whether it is a receipt.
+/// A broadcast: its id, and whether it is a receipt.
 type Said = (u8, bool);
 
 fn text((id, receipt): Said) -> String {
@@ -14,8 +14,8 @@ fn text((id, receipt): Said) -> String {
     format!(r#"{{"type":"message","id":"m{id}"{thread},"body":{{"kind":"{kind}","text":"{id}"}}}}"#)
 }
 
-/// A room in which `walking` of four have a replay before them when ann speaks; the last speaks version 1
-/// where `v1`. Gives what each got in the end, how often messages were queued, and the memory's size.
+/// A room in which `walking` of four members have not read their replay when ann sends. The last member speaks version 1 if
+/// `v1`. Returns the frames of each, the number of queued messages, and the size of the memory.
 fn hear(
     said: &[Said],
     walking: usize,
@@ -29,10 +29,13 @@ fn hear(
         .into_iter()
         .map(|name| bench.enter(name, json!({"history": 1})).expect("a welcome"))
         .collect();
-    let notify = v1.then(Arc::default);
+    #[cfg(feature = "v1")]
+    let v1 = v1.then(v1_seat);
+    #[cfg(not(feature = "v1"))]
+    let v1 = None.filter(|_| v1);
     clients.push(
         bench
-            .enter_as("dan", json!({"history": 1}), notify)
+            .enter_as("dan", json!({"history": 1}), v1)
             .expect("a welcome"),
     );
     let mut got: Vec<_> = clients
@@ -48,7 +51,7 @@ fn hear(
             other => panic!("no message to all: {other:?}"),
         })
         .collect();
-    let ann = clients[0].ticket.clone();
+    let ann = clients[0].seat_id.clone();
     let count = if together {
         bench.room.broadcast(&ann, &posts, 1000)
     } else {
@@ -88,7 +91,7 @@ fn what_comes_together_is_queued_in_one_piece() {
             other => panic!("no message: {other:?}"),
         })
         .collect();
-    assert_eq!(bench.room.broadcast(&ann.ticket, &posts, 1000), 5);
+    assert_eq!(bench.room.broadcast(&ann.seat_id, &posts, 1000), 5);
     let frames = bob.outbox.0.borrow().frames.clone();
     for (one, next) in frames.iter().zip(frames.iter().skip(1)) {
         assert_eq!(one.as_ptr_range().end, next.as_ptr(), "one behind the other");

@@ -1,7 +1,8 @@
-//! The relay as a program: reads the command line, listens, says where, and runs until it is told to stop.
+//! The relay as a program: it loads its settings, listens, prints the address, and runs until a signal stops it.
 
-mod cli;
+mod flags;
 mod settings;
+pub(crate) mod values;
 
 use std::{
     io::{self, Write},
@@ -11,19 +12,20 @@ use std::{
 
 use crate::{Relay, RoomToken};
 use anyhow::Context;
-use cli::{Flags, LogFormat};
+use flags::{Flags, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// After so many tasks, each of which is short, a thread looks who has sent something. With tokio's own 61, what comes
-/// would wait for as many writes to others.
-const LOOK: u32 = 8;
+/// Tasks, all of them short, after which a thread polls for new input. With the default of tokio, 61, input would wait for
+/// as many writes to others.
+const EVENT_INTERVAL: u32 = 8;
 
-/// Runs the relay with the arguments of a command line, the program's name first, until it is told to stop. `name` is
-/// what it is called in help and errors. Exit 0, or 1 where it cannot run; 2 for a wrong command line.
+/// Runs the relay with the arguments of a command line, the program's name first, until a signal stops it. `name` is the
+/// program's name in help and errors. Exits with 0, with 1 if the relay cannot run, or with 2 if the command line is
+/// wrong.
 pub fn main(name: &'static str, arguments: impl IntoIterator<Item = String>) -> ExitCode {
-    let (flags, tokens) = match settings::read(name, arguments.into_iter().collect()) {
+    let (flags, tokens) = match settings::load(name, arguments.into_iter().collect()) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("{name}: {error:#}");
@@ -34,11 +36,11 @@ pub fn main(name: &'static str, arguments: impl IntoIterator<Item = String>) -> 
     keep_freed_memory();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .event_interval(LOOK)
+        .event_interval(EVENT_INTERVAL)
         .build();
     let ran = runtime
         .context("cannot start threads")
-        .and_then(|runtime| runtime.block_on(run(flags, tokens)));
+        .and_then(|runtime| runtime.block_on(serve(flags, tokens)));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,19 +50,19 @@ pub fn main(name: &'static str, arguments: impl IntoIterator<Item = String>) -> 
     }
 }
 
-/// Lets glibc's allocator keep what is freed, up to 4 MiB, instead of giving each chunk of a file back to the
-/// system and asking for it again: page faults were a fifth of a stream's cost. Its limits grow to the size, and
-/// to twice the size, of the largest block that was freed so far. Other allocators take no notice.
+/// Lets the allocator of glibc keep up to 4 MiB of freed memory instead of returning each chunk of a file to the system:
+/// page faults were a fifth of the cost of a stream. Its thresholds follow the largest block that was freed so far. Other
+/// allocators are not affected.
 fn keep_freed_memory() {
-    const BLOCK: usize = 2 * 1024 * 1024;
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK)));
+    const BLOCK_BYTES: usize = 2 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
 }
 
-async fn run(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
-    let (config, made) = flags.config(tokens).context("cannot make a token")?;
+async fn serve(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
+    let (config, is_generated) = flags.config(tokens).context("cannot generate a token")?;
     let token = config.token.0.clone();
     raise_file_limit(config.max_connections);
-    // Before anybody is told that the relay is there: a signal that comes right then must find its handler.
+    // Install the handlers before the address is printed, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
@@ -70,12 +72,15 @@ async fn run(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             match reloader.reload() {
-                Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the old certificate stays"),
+                Ok(()) => tracing::info!("reloaded the certificate"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot reload the certificate; the old one stays in use")
+                }
             }
         }
     });
-    say(relay.address(), tls, made.then_some(&token)).context("cannot write to standard output")?;
+    print_address(relay.address(), tls, is_generated.then_some(&token))
+        .context("cannot write to standard output")?;
     relay
         .run(async move {
             tokio::select! {
@@ -87,8 +92,8 @@ async fn run(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints where the relay listens, and an invite where nobody knows its token.
-fn say(address: SocketAddr, tls: bool, token: Option<&String>) -> io::Result<()> {
+/// Prints the address, and an invite if the token was generated.
+fn print_address(address: SocketAddr, tls: bool, token: Option<&String>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {address}")?;
     if let Some(token) = token {
@@ -98,22 +103,22 @@ fn say(address: SocketAddr, tls: bool, token: Option<&String>) -> io::Result<()>
     out.flush()
 }
 
-/// An address that others can connect to: where a relay listens on all, the one that this machine would
-/// use towards others.
+/// An address that others can connect to. For a relay that listens on all addresses, the one that this machine uses for
+/// outgoing connections.
 fn reachable(listening: IpAddr) -> IpAddr {
     if !listening.is_unspecified() {
         return listening;
     }
     // Nothing is sent: connecting a UDP socket only chooses a route.
-    let towards_others = || {
+    let outgoing = || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
         io::Result::Ok(socket.local_addr()?.ip())
     };
-    towards_others().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    outgoing().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// Many systems let a process open 1,024 files unless it asks for more, which it may.
+/// Raises the limit on open files, which is 1,024 on many systems.
 fn raise_file_limit(connections: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -130,8 +135,8 @@ fn raise_file_limit(connections: usize) {
     }
 }
 
-/// `NEXSCOPE_LOG` takes what `RUST_LOG` does. Of libraries only warnings are let through: they log whole frames
-/// otherwise, and a token stands in the first.
+/// Starts the log. `NEXSCOPE_LOG` has the syntax of `RUST_LOG`. Libraries log warnings only, because they would log whole
+/// frames otherwise, and the first frame contains a token.
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_env("NEXSCOPE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let ours = filter_fn(|about| about.target().starts_with("nexscope") || *about.level() <= Level::WARN);

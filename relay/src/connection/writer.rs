@@ -1,5 +1,4 @@
-//! The writing half of a connection: drains its queue with vectored writes, and the room's memory while its
-//! replay is not over.
+//! The write half of a connection: drains its queue with vectored writes, and the room's memory during a replay.
 
 use std::{
     collections::VecDeque,
@@ -12,44 +11,42 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
+use super::{queue::Queue, wake_batch::PollInline};
 use crate::{
-    burst::InPlace,
-    hub::Place,
+    hub::Membership,
     metrics::{Metrics, add},
-    queue::Queue,
-    room::Walked,
+    room::ReplayStep,
     wire::{self, Part},
 };
 
-/// Frames in one write. More would need a larger array on every writer's stack for no gain.
-const SLICES: usize = 64;
-/// A writer that waits gives back what its batch has grown to above this many frames.
-const KEEP: usize = 8;
-/// Bytes of replay taken from the memory at once.
+/// Parts per write. More would need a larger array on the stack without being faster.
+const MAX_SLICES: usize = 64;
+/// Capacity that the batch of a waiting writer keeps, in parts.
+const KEEP_PARTS: usize = 8;
+/// Bytes of replay per batch.
 const REPLAY_BYTES: usize = 64 * 1024;
 
-/// A future that ends once the connection's last frame is written, or cannot be. It may be run in place too,
-/// by who has put something into the queue.
-pub struct Writing<W>(Arc<Mutex<Writer<W>>>);
+/// A future that completes once the connection's last frame is written, or cannot be. It can also be polled inline by
+/// the task that has queued something.
+pub struct WriteTask<W>(Arc<Mutex<Writer<W>>>);
 
-/// See the [module](self).
 struct Writer<W> {
     out: W,
     queue: Arc<Queue>,
-    /// Whose replay it is; none once it is live.
-    replay: Option<Place>,
-    /// What is being written. Bounded: it is filled when empty only.
+    /// Set until the connection is live.
+    replay: Option<Membership>,
+    /// The parts that are being written. Bounded, because it is only filled when empty.
     batch: VecDeque<Part>,
-    /// How much of the batch's first part is written.
+    /// Bytes written of the batch's first part.
     written: usize,
     ending: bool,
     unflushed: bool,
     metrics: Arc<Metrics>,
 }
 
-impl<W: AsyncWrite + Send + Unpin + 'static> Writing<W> {
-    /// A writer for what is in the queue, and for the replay of `replay`.
-    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Place>, metrics: Arc<Metrics>) -> Writing<W> {
+impl<W: AsyncWrite + Send + Unpin + 'static> WriteTask<W> {
+    /// A writer for the queue, and for the replay of a member.
+    pub fn new(out: W, queue: Arc<Queue>, replay: Option<Membership>, metrics: Arc<Metrics>) -> WriteTask<W> {
         let writer = Arc::new(Mutex::new(Writer {
             out,
             queue: Arc::clone(&queue),
@@ -60,17 +57,17 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Writing<W> {
             unflushed: false,
             metrics,
         }));
-        let in_place: Arc<dyn InPlace> = Arc::clone(&writer) as _;
-        queue.drained_by(Arc::downgrade(&in_place));
-        Writing(writer)
+        let inline: Arc<dyn PollInline> = Arc::clone(&writer) as _;
+        queue.set_writer(Arc::downgrade(&inline));
+        WriteTask(writer)
     }
 }
 
-impl<W: AsyncWrite + Unpin> Future for Writing<W> {
+impl<W: AsyncWrite + Unpin> Future for WriteTask<W> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Held for no longer than a system call takes.
+        // Locked for no longer than a system call takes.
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -78,8 +75,8 @@ impl<W: AsyncWrite + Unpin> Future for Writing<W> {
     }
 }
 
-impl<W: AsyncWrite + Send + Unpin> InPlace for Mutex<Writer<W>> {
-    fn write(&self, context: &mut Context<'_>) -> bool {
+impl<W: AsyncWrite + Send + Unpin> PollInline for Mutex<Writer<W>> {
+    fn poll_inline(&self, context: &mut Context<'_>) -> bool {
         match self.try_lock() {
             Ok(mut writer) => writer.replay.is_none() && writer.poll(context).is_pending(),
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => false,
@@ -88,36 +85,38 @@ impl<W: AsyncWrite + Send + Unpin> InPlace for Mutex<Writer<W>> {
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
-    /// Fills the batch. True where there is something to write.
+    /// Fills the batch. Returns whether there is something to write.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
         if !self.ending
-            && let Some(end) = self.queue.poll(&mut self.batch, self.replay.is_none(), context)
+            && let Some(end) = self
+                .queue
+                .poll_batch(&mut self.batch, self.replay.is_none(), context)
         {
             self.ending = true;
             self.replay = None;
-            self.drop_rest();
+            self.drop_unstarted();
             self.batch.extend(end.last.into_iter().map(Part::Frames));
         }
         while self.batch.is_empty()
-            && let Some(place) = &self.replay
+            && let Some(membership) = &self.replay
         {
             let mut frames = Vec::new();
-            let walked = place.walk(REPLAY_BYTES, &mut frames);
+            let step = membership.with_room(|room, seat| room.replay(seat, REPLAY_BYTES, &mut frames));
             self.batch.extend(frames.into_iter().map(Part::Frames));
-            if walked == Walked::Live {
+            if step == ReplayStep::Live {
                 self.replay = None;
-                // Files waited for the end of the replay; and what is polled again registers this task.
+                // Streams waited for the end of the replay. Polling again also registers this task with the queue.
                 context.waker().wake_by_ref();
             }
         }
         !self.batch.is_empty()
     }
 
-    /// Drops what is not begun. The frame that is being written is finished whatever happens.
-    fn drop_rest(&mut self) {
+    /// Drops every frame whose first byte is not written. A started frame is always completed.
+    fn drop_unstarted(&mut self) {
         let keep = match self.batch.front_mut() {
             Some(Part::Frames(frames)) => {
-                frames.truncate(wire::end_of_begun(frames, self.written));
+                frames.truncate(wire::end_of_partial(frames, self.written));
                 usize::from(self.written > 0)
             }
             Some(Part::Header(_)) if self.written > 0 => 2,
@@ -128,8 +127,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.batch.len().min(SLICES);
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = self.batch.len().min(MAX_SLICES);
         for (slice, part) in slices.iter_mut().zip(&self.batch) {
             *slice = IoSlice::new(part.bytes());
         }
@@ -151,7 +150,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes until there is nothing more, or no more can be written. After it was ready once it stays so.
+    /// Writes until the batch is empty or the peer takes no more. Once ready, it stays ready.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self;
         loop {
@@ -166,7 +165,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 ready!(Pin::new(&mut this.out).poll_flush(context))?;
                 this.unflushed = false;
             }
-            if this.batch.capacity() > KEEP {
+            if this.batch.capacity() > KEEP_PARTS {
                 this.batch = VecDeque::new();
             }
             return if this.ending {
@@ -184,12 +183,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        lanes::{Lanes, Turns},
+        connection::stream_queue::{Scheduling, StreamQueues},
         protocol::{Code, ErrorFrame},
-        room::{Flow, Outbox, Piece, Run},
+        room::{FrameBatch, Outbox, StreamItem, StreamProgress},
     };
 
-    /// Takes so many bytes, and no more until it is told how many.
+    /// Takes a number of bytes, and no more until it is told how many.
     #[derive(Clone, Default)]
     struct Pipe(Arc<Mutex<(usize, Vec<u8>)>>);
 
@@ -222,10 +221,10 @@ mod tests {
         }
     }
 
-    /// Whatever is on its way when the connection ends: the frame that is begun is finished, the rest is not sent.
+    /// When a connection ends, a started frame is completed and the rest is not sent.
     #[test]
-    fn of_a_run_the_frame_that_is_begun_is_finished() {
-        let run = Run::of(["a".repeat(10), "b".repeat(200), "c".repeat(10)].iter());
+    fn the_started_frame_of_a_batch_is_completed() {
+        let run = FrameBatch::of(["a".repeat(10), "b".repeat(200), "c".repeat(10)].iter());
         let ends: Vec<usize> = run
             .frames()
             .scan(0, |end, frame| {
@@ -240,24 +239,24 @@ mod tests {
             (ends[0] + 3, ends[1]),
             (ends[2] - 1, ends[2]),
         ] {
-            let sent = after_a_close(written, |queue| assert!(queue.push_run(&run)));
+            let sent = after_a_close(written, |queue| assert!(queue.push_batch(&run)));
             assert_eq!(sent[..whole], run.bytes()[..whole], "{written}");
             assert!(sent[whole..].starts_with(b"\x81"), "{written}: then the error");
         }
     }
 
     #[test]
-    fn a_chunk_that_is_begun_is_finished() {
-        let chunk = Piece::Chunk {
+    fn a_started_chunk_is_completed() {
+        let chunk = StreamItem::Chunk {
             payload: vec![7; 24 + 5000].into(),
             head: 24,
             end: 5000,
         };
         for (written, whole) in [(0, 0), (1, 5028), (4, 5028), (5, 5028), (5028, 5028)] {
-            let flow = Flow::new(uuid::Uuid::from_u128(1), 0, None);
+            let progress = StreamProgress::new(uuid::Uuid::from_u128(1), 0, None);
             let sent = after_a_close(written, |queue| {
                 for _ in 0..3 {
-                    queue.push_lane(&flow, chunk.clone());
+                    queue.push_stream(&progress, chunk.clone());
                 }
             });
             assert!(sent[whole..].starts_with(b"\x81"), "{written}: then the error");
@@ -265,12 +264,12 @@ mod tests {
         }
     }
 
-    /// What is sent where the connection is closed after so many bytes of what `fill` has put into its queue.
-    fn after_a_close(written: usize, fill: impl FnOnce(&Queue)) -> Vec<u8> {
-        let lanes = Lanes::new(Turns::Fair, 1 << 16);
+    /// The bytes sent if the connection is closed after `written` bytes of what `fill` has queued.
+    fn after_a_close(written: usize, fill: impl FnOnce(&Arc<Queue>)) -> Vec<u8> {
+        let lanes = StreamQueues::new(Scheduling::RoundRobin, 1 << 16);
         let queue = Arc::new(Queue::new(1 << 20, 100, lanes, Arc::default()));
         let pipe = Pipe::default();
-        let mut writing = Writing::new(pipe.clone(), Arc::clone(&queue), None, Arc::default());
+        let mut writing = WriteTask::new(pipe.clone(), Arc::clone(&queue), None, Arc::default());
         let mut context = Context::from_waker(Waker::noop());
         fill(&queue);
         pipe.allow(written);

@@ -1,9 +1,8 @@
-//! The reading half of a connection, as tungstenite sees it.
+//! The read half of a connection, as tungstenite sees it.
 //!
-//! tungstenite parses what comes in and nothing else: what it wants to write (pongs, close replies) is thrown
-//! away here, since the connection's own queue sends those. And the tap follows the frames that pass, by
-//! their headers alone, so that after tungstenite has given up on a frame that is too long the rest can
-//! still be read up to the peer's close.
+//! tungstenite only parses incoming frames. Its writes (pongs, close replies) are discarded here, because the connection's
+//! own queue sends those. [`CloseScanner`] follows the headers of the frames, so that after tungstenite has given up on a
+//! frame that is too long, the rest can still be read up to the peer's close frame.
 
 use std::{
     io,
@@ -14,55 +13,53 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// Bytes that are read at once from a peer that sends many, for who asks for few. tungstenite asks for no more than its
-/// buffer holds, which is small, since every connection has one; this is there only while there is something in it.
-const AHEAD: usize = 128 * 1024;
+/// Bytes that are read at once from a busy peer. tungstenite reads no more than its own buffer holds, which is small,
+/// because every connection has one. This buffer exists only while it is not empty.
+const READ_AHEAD: usize = 128 * 1024;
 
-/// See the [module](self).
-pub struct Tap<R> {
+pub struct ReadHalf<R> {
     inner: R,
-    /// What was read already, and is still to be given: what came together with the HTTP head, or what a busy
-    /// peer has sent at once.
+    /// Bytes to return before the next read: those behind the HTTP head, or those read ahead.
     ready: Bytes,
-    /// Whether the last read filled its buffer: there may be much more.
+    /// Whether the last read filled its buffer, so that there may be much more.
     busy: bool,
-    scanner: Scanner,
+    scanner: CloseScanner,
 }
 
-impl<R: AsyncRead + Unpin> Tap<R> {
-    /// A tap on `inner`; `first` was read already.
-    pub fn new(inner: R, first: Vec<u8>) -> Tap<R> {
-        Tap {
+impl<R: AsyncRead + Unpin> ReadHalf<R> {
+    /// The bytes `first` come before those of `inner`.
+    pub fn new(inner: R, first: Vec<u8>) -> ReadHalf<R> {
+        ReadHalf {
             inner,
             ready: first.into(),
             busy: false,
-            scanner: Scanner::default(),
+            scanner: CloseScanner::default(),
         }
     }
 
-    /// Whether the peer's close frame has come.
-    pub fn closed(&self) -> bool {
-        self.scanner.closed
+    /// Whether the peer's close frame was read.
+    pub fn saw_close(&self) -> bool {
+        self.scanner.saw_close
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
+impl<R: AsyncRead + Unpin> AsyncRead for ReadHalf<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        if self.ready.is_empty() && self.busy && buffer.remaining() < AHEAD / 2 {
-            let mut much = BytesMut::with_capacity(AHEAD);
-            let polled = pin!(self.inner.read_buf(&mut much)).poll(context);
-            self.busy = much.len() == AHEAD;
-            self.ready = much.freeze();
+        if self.ready.is_empty() && self.busy && buffer.remaining() < READ_AHEAD / 2 {
+            let mut buffered = BytesMut::with_capacity(READ_AHEAD);
+            let polled = pin!(self.inner.read_buf(&mut buffered)).poll(context);
+            self.busy = buffered.len() == READ_AHEAD;
+            self.ready = buffered.freeze();
             ready!(polled)?;
         } else if self.ready.is_empty() {
-            let room = buffer.remaining();
+            let space = buffer.remaining();
             ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
-            self.busy = room > 0 && buffer.remaining() == 0;
+            self.busy = space > 0 && buffer.remaining() == 0;
         }
         if !self.ready.is_empty() {
             let n = self.ready.len().min(buffer.remaining());
@@ -73,7 +70,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Tap<R> {
     }
 }
 
-impl<R: Unpin> AsyncWrite for Tap<R> {
+impl<R: Unpin> AsyncWrite for ReadHalf<R> {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(bytes.len()))
     }
@@ -87,17 +84,17 @@ impl<R: Unpin> AsyncWrite for Tap<R> {
     }
 }
 
-/// Follows frames by their headers (RFC 6455, section 5.2) until one with opcode 8 has passed.
+/// Follows the headers of frames (RFC 6455, section 5.2) until it finds a close frame.
 #[derive(Default)]
-struct Scanner {
+struct CloseScanner {
     header: [u8; 14],
     have: usize,
-    /// Payload bytes that are still to pass.
+    /// Payload bytes to skip.
     payload: u64,
-    closed: bool,
+    saw_close: bool,
 }
 
-impl Scanner {
+impl CloseScanner {
     fn scan(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.payload > 0 {
@@ -111,20 +108,20 @@ impl Scanner {
                 let more = (self.header.len() - before).min(bytes.len());
                 self.header[before..before + more].copy_from_slice(&bytes[..more]);
                 self.have += more;
-                let Some((header, payload)) = self.parsed() else {
+                let Some((header, payload)) = self.parse_header() else {
                     return;
                 };
-                // What was copied of the payload is not of the header.
+                // Payload bytes may have been copied to the header.
                 bytes = &bytes[header - before..];
                 self.payload = payload;
                 self.have = 0;
             }
-            self.closed |= self.payload == 0 && self.header[0] & 0xf == 8;
+            self.saw_close |= self.payload == 0 && self.header[0] & 0xf == 8;
         }
     }
 
-    /// The lengths of the header and of its payload, once the header is whole.
-    fn parsed(&self) -> Option<(usize, u64)> {
+    /// The lengths of the header and of its payload, once the header is complete.
+    fn parse_header(&self) -> Option<(usize, u64)> {
         if self.have < 2 {
             return None;
         }
@@ -177,18 +174,18 @@ mod tests {
         bytes.extend(frame(9, 5));
         let close = frame(8, 2);
         for step in [1, 2, 7, 4096, usize::MAX] {
-            let mut scanner = Scanner::default();
+            let mut scanner = CloseScanner::default();
             bytes
                 .chunks(step.min(bytes.len()))
                 .for_each(|part| scanner.scan(part));
-            assert!(!scanner.closed && scanner.have == 0, "step {step}");
+            assert!(!scanner.saw_close && scanner.have == 0, "step {step}");
             scanner.scan(&close[..close.len() - 1]);
-            assert!(!scanner.closed);
+            assert!(!scanner.saw_close);
             scanner.scan(&close[close.len() - 1..]);
-            assert!(scanner.closed);
+            assert!(scanner.saw_close);
         }
-        let mut scanner = Scanner::default();
+        let mut scanner = CloseScanner::default();
         scanner.scan(&frame(8, 0));
-        assert!(scanner.closed);
+        assert!(scanner.saw_close);
     }
 }
