@@ -465,7 +465,7 @@ fn the_plugin_is_written_once_and_taken_away() {
     assert_eq!(commands, 11);
     let again = String::from_utf8(shell(&alice, &["setup", "claude"]).stdout).unwrap();
     assert!(
-        again.contains("there already") && !again.contains("Writes"),
+        again.contains("already there") && !again.contains("Writes"),
         "{again}"
     );
     // An older version's is rewritten by `update`, which says what runs where.

@@ -144,6 +144,7 @@ impl ProcessPool {
             gone: true,
             why: None,
         };
+        // The session may be gone; the next start looks for what is left.
         let _ = self.told.send(told).await;
     }
 

@@ -2,12 +2,12 @@
 
 use tokio::sync::mpsc;
 
-use super::{Client, RunControls};
+use super::{Client, FRAMES_WAITING, RunControls};
 use crate::{
     agent,
     clock::now,
     core::{
-        Effect, Failure,
+        Effect, Failure, Outbound,
         runs::{Ending, Failed, Prompt, RunEvent, Totals, ask::Ask},
     },
     store::ToWrite,
@@ -23,6 +23,8 @@ impl Client {
                         {
                             self.to_link.push_back(frame);
                         }
+                    }
+                    false if matches!(frame, Outbound::Signal(_)) && self.to_link.len() >= FRAMES_WAITING => {
                     }
                     false => self.to_link.push_back(frame),
                 },

@@ -63,8 +63,10 @@ fn standing(room: &Room) -> HelloState {
 const HISTORY: u32 = 50;
 /// What agents report, on its way in. Full: the agents' output waits in their pipes.
 const AGENT_EVENTS: usize = 256;
-/// When so many records wait for the disk, nothing more is taken from the relay.
+/// When so many records wait for the disk, nothing more is taken from the relay, agents, transfers or programs.
 const RECORDS_WAITING: usize = 4096;
+/// Signals, which nobody misses, are dropped while so many frames wait for the link.
+const FRAMES_WAITING: usize = 1024;
 /// How long runs may take to end when the session does.
 const STOPPING: Duration = Duration::from_secs(15);
 /// How long, after that, the relay is waited for to take what was said last.
@@ -84,7 +86,8 @@ pub struct Client {
     link: Link,
     clock: Clock,
     journal: Journal,
-    // Frames that the link has no place for; all messages among them are in the room's outbox as well.
+    // Frames that the link has no place for. Signals are bounded by FRAMES_WAITING; each message is a record that the
+    // journal has taken, and is in the room's outbox.
     to_link: VecDeque<Outbound>,
     // What the journal has no place for; bounded by RECORDS_WAITING through what is read.
     to_journal: VecDeque<ToWrite>,
@@ -159,8 +162,9 @@ impl Client {
     pub async fn step(&mut self) {
         self.room.time_passes(self.clock.now());
         let deadline = self.room.next_deadline();
+        let keeps_up = self.to_journal.len() < RECORDS_WAITING;
         let came = tokio::select! {
-            event = self.link.events.recv(), if self.to_journal.len() < RECORDS_WAITING => match event {
+            event = self.link.events.recv(), if keeps_up => match event {
                 Some(event) => Incoming::Event(event),
                 None if !self.broken => {
                     self.broken = true;
@@ -186,7 +190,7 @@ impl Client {
                 }
                 None => return std::future::pending().await,
             },
-            Some((run, event)) = self.agent_events.recv() => Incoming::Event(Event::Run { run, event }),
+            Some((run, event)) = self.agent_events.recv(), if keeps_up => Incoming::Event(Event::Run { run, event }),
             Some(told) = self.staying.told() => {
                 self.warnings.extend(told.why.clone());
                 if !self.staying.gone(&told) || !told.gone {
@@ -194,10 +198,10 @@ impl Client {
                 }
                 Incoming::Event(Event::SweptUp { run: told.began_with })
             }
-            Some((handle, event)) = self.transfers.events.recv() => Incoming::Event(Event::File { handle, event }),
-            Some(event) = self.looking.looked.recv() => Incoming::Event(event),
+            Some((handle, event)) = self.transfers.events.recv(), if keeps_up => Incoming::Event(Event::File { handle, event }),
+            Some(event) = self.looking.looked.recv(), if keeps_up => Incoming::Event(event),
             Some(run) = self.swept.recv() => Incoming::Event(Event::SweptUp { run }),
-            Some(call) = next_call(&mut self.control) => Incoming::Call(call),
+            Some(call) = next_call(&mut self.control), if keeps_up => Incoming::Call(call),
             () = self.clock.sleep_until(self.clients.next_deadline()) => Incoming::Event(Event::Tick),
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {

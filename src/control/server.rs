@@ -79,6 +79,7 @@ impl Server {
         // Those that are still to be given never are.
         self.task.abort();
         let all = self.answering.acquire_many(CLIENTS as u32);
+        // A client that reads nothing keeps nobody waiting.
         let _ = timeout(Duration::from_secs(1), all).await;
     }
 }
@@ -86,6 +87,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
+        // What stays is replaced by the next start.
         let _ = fs::remove_file(self.path.with_extension("json"));
         let _ = fs::remove_file(&self.path);
     }

@@ -134,8 +134,7 @@ impl Task {
             },
             resume: standing.resume,
         };
-        // Strings and numbers only: this cannot fail.
-        serde_json::to_string(&hello).unwrap_or_default()
+        super::io::json(&hello)
     }
 
     /// Carries frames until the connection ends. `None`: left on purpose, or the session is gone.
@@ -193,9 +192,10 @@ async fn leaving(orders: &mut mpsc::Receiver<Order>) {
 
 /// Says bye, and waits until the relay has closed, so that the others see us leave at once.
 async fn leave(mut sink: SplitSink<Socket, Message>, mut stream: SplitStream<Socket>) {
-    let bye = serde_json::to_string(&Bye {}).unwrap_or_default();
+    let bye = super::io::json(&Bye {});
     if sink.send(Message::text(bye)).await.is_ok() {
         let closed = async { while let Some(Ok(_)) = stream.next().await {} };
+        // A relay that does not close is left anyway.
         let _ = timeout(Duration::from_millis(800), closed).await;
     }
 }

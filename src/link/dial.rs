@@ -50,7 +50,7 @@ pub async fn check(target: &super::Target, token: &str) -> Check {
     };
     let answer = timeout(DIAL, async {
         let mut socket = dial(target).await?;
-        let hello = serde_json::to_string(&hello).unwrap_or_default();
+        let hello = super::io::json(&hello);
         socket
             .send(Message::text(hello))
             .await

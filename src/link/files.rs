@@ -160,11 +160,13 @@ impl Files {
     pub fn credit(&self, life: ConnectionEpoch, stream: Uuid, bytes: u64) {
         let stream = stream.to_string();
         let credit = FileFrame::Credit(StreamCredit { stream, bytes });
+        // The session may be gone.
         let _ = self.replies.blocking_send((life, credit));
     }
 
     /// Ends another's stream, before chunks of ours. Not for asynchronous code.
     pub fn close_now(&self, life: ConnectionEpoch, stream: Uuid, reason: StreamReason, message: &str) {
+        // The session may be gone.
         let _ = self.replies.blocking_send((life, close(stream, reason, message)));
     }
 

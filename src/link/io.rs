@@ -194,23 +194,25 @@ pub(super) fn locked(pace: &Mutex<Pace>) -> std::sync::MutexGuard<'_, Pace> {
     pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A frame as JSON.
+pub(super) fn json(frame: &impl serde::Serialize) -> String {
+    serde_json::to_string(frame).expect("a frame is made of strings, numbers and JSON that was checked")
+}
+
 pub(super) fn encode(frame: &Outbound) -> Utf8Bytes {
-    // Frames are made of strings, numbers and JSON that was written before: this cannot fail.
-    let json = match frame {
-        Outbound::Message(message) => serde_json::to_string(message),
-        Outbound::Signal(signal) => serde_json::to_string(signal),
-        Outbound::Update(update) => serde_json::to_string(update),
-    };
-    json.unwrap_or_default().into()
+    match frame {
+        Outbound::Message(message) => json(message),
+        Outbound::Signal(signal) => json(signal),
+        Outbound::Update(update) => json(update),
+    }
+    .into()
 }
 
 pub(super) fn encode_file(frame: FileFrame) -> Message {
-    // As above.
-    let json = match &frame {
-        FileFrame::Open(open) => serde_json::to_string(open),
-        FileFrame::Credit(credit) => serde_json::to_string(credit),
-        FileFrame::Close(close) => serde_json::to_string(close),
+    Message::text(match &frame {
+        FileFrame::Open(open) => json(open),
+        FileFrame::Credit(credit) => json(credit),
+        FileFrame::Close(close) => json(close),
         FileFrame::Chunk(chunk) => return Message::Binary(chunk.clone()),
-    };
-    Message::text(json.unwrap_or_default())
+    })
 }

@@ -107,11 +107,13 @@ impl Link {
 
     /// Dials now: after a refusal, or where waiting is too long.
     pub fn dial_now(&self) {
+        // Full: it is being dialled.
         let _ = self.orders.try_send(Order::Dial);
     }
 
     /// Leaves the room and waits until the relay knows, or for a second.
     pub async fn leave(mut self) {
+        // The task may be gone already.
         let _ = self.orders.send(Order::Leave).await;
         // The task may be waiting to hand over an event.
         self.events.close();

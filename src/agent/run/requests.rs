@@ -19,7 +19,7 @@ pub(crate) struct Requests {
 
 /// What is done with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum RequestCheck {
     /// It is new, and waits.
     New,
     /// It is new, and nobody can be asked.
@@ -30,15 +30,15 @@ pub(crate) enum Verdict {
 
 impl Requests {
     /// Takes note of a request; one that comes when the turn is `over` is refused.
-    pub fn ask(&mut self, id: &str, over: bool) -> Verdict {
+    pub fn ask(&mut self, id: &str, over: bool) -> RequestCheck {
         if id.len() > LONGEST || self.seen.len() >= MOST || !self.seen.insert(id.to_owned()) {
-            return Verdict::Twice;
+            return RequestCheck::Twice;
         }
         if over || self.open.len() >= OPEN {
-            return Verdict::Refused;
+            return RequestCheck::Refused;
         }
         self.open.push(id.to_owned());
-        Verdict::New
+        RequestCheck::New
     }
 
     /// It waits no longer; whether it did.
@@ -64,23 +64,23 @@ mod tests {
     #[test]
     fn an_id_is_one_request() {
         let mut requests = Requests::default();
-        assert_eq!(requests.ask("q1", false), Verdict::New);
-        assert_eq!(requests.ask("q1", false), Verdict::Twice);
-        assert_eq!(requests.ask("q2", true), Verdict::Refused);
+        assert_eq!(requests.ask("q1", false), RequestCheck::New);
+        assert_eq!(requests.ask("q1", false), RequestCheck::Twice);
+        assert_eq!(requests.ask("q2", true), RequestCheck::Refused);
         assert!(requests.close("q1") && !requests.close("q1") && !requests.close("q2"));
         // Also after its answer, and after it was refused.
         for id in ["q1", "q2", &"x".repeat(LONGEST + 1)] {
-            assert_eq!(requests.ask(id, false), Verdict::Twice, "{id}");
+            assert_eq!(requests.ask(id, false), RequestCheck::Twice, "{id}");
         }
         for n in 0..OPEN {
-            assert_eq!(requests.ask(&n.to_string(), false), Verdict::New);
+            assert_eq!(requests.ask(&n.to_string(), false), RequestCheck::New);
         }
-        assert_eq!(requests.ask("more", false), Verdict::Refused);
+        assert_eq!(requests.ask("more", false), RequestCheck::Refused);
         assert_eq!(requests.close_all().len(), OPEN);
         assert!(requests.is_empty());
-        let verdicts: Vec<Verdict> = (0..2 * MOST)
+        let verdicts: Vec<RequestCheck> = (0..2 * MOST)
             .map(|n| requests.ask(&format!("n{n}"), true))
             .collect();
-        assert_eq!(verdicts.last(), Some(&Verdict::Twice));
+        assert_eq!(verdicts.last(), Some(&RequestCheck::Twice));
     }
 }

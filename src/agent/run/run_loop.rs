@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     outbox::Outbox,
     pipes::read,
-    requests::{Requests, Verdict as Wish},
+    requests::{RequestCheck, Requests},
     runner::HostEnvironment,
     tail::{TailLimits, TailTimer},
     watch::{Verdict, Watch},
@@ -267,10 +267,15 @@ impl Running {
         if self.end.is_some() || !self.requests.close(request) {
             return;
         }
-        if let (Some(reply), Some(input)) = (self.program.reader.reply(request, answer), &self.program.input)
-            && input.try_send(reply).is_err()
-        {
-            // It asks faster than it reads what it is told; without an answer it would wait forever.
+        if let Some(reply) = self.program.reader.reply(request, answer) {
+            self.write(reply);
+        }
+    }
+
+    /// Writes a reply to the program. A program that asks faster than it reads would wait forever for its answer.
+    fn write(&mut self, reply: String) {
+        let Some(input) = &self.program.input else { return };
+        if input.try_send(reply).is_err() {
             self.end(EndReason::Failed(Failed::new(
                 Failure::Protocol,
                 "it does not read the answers to its requests",
@@ -354,11 +359,7 @@ impl Running {
                     self.outbox.push(RunEvent::PermissionGone(id));
                 }
             }
-            DriverEvent::Reply(line) => {
-                if let Some(input) = &self.program.input {
-                    let _ = input.try_send(line);
-                }
-            }
+            DriverEvent::Reply(line) => self.write(line),
             DriverEvent::TurnOver => self.turn_over(),
         }
     }
@@ -376,7 +377,7 @@ impl Running {
         // With its turn it waits for nothing any more.
         let over = self.end.is_some() || self.settling.is_some() || self.watch.is_over();
         match self.requests.ask(&request.id, over) {
-            Wish::New => {
+            RequestCheck::New => {
                 let outside = self.border.beyond(&request.outside);
                 self.outbox.push(RunEvent::Permission(ToolRequest {
                     tool: crate::text::escape_line(text::first_bytes(&request.tool, 256)).text,
@@ -385,17 +386,14 @@ impl Running {
                 }));
                 self.show(Activity::Waiting);
             }
-            Wish::Refused => {
+            RequestCheck::Refused => {
                 self.watch.told(&request.id, Instant::now());
                 let answer = ToolAnswer::Deny("nobody can be asked now".to_owned());
-                if let (Some(reply), Some(input)) = (
-                    self.program.reader.reply(&request.id, &answer),
-                    &self.program.input,
-                ) {
-                    let _ = input.try_send(reply);
+                if let Some(reply) = self.program.reader.reply(&request.id, &answer) {
+                    self.write(reply);
                 }
             }
-            Wish::Twice => {
+            RequestCheck::Twice => {
                 self.close_requests();
                 self.end(EndReason::Failed(Failed::new(
                     Failure::Protocol,

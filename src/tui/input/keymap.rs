@@ -173,8 +173,7 @@ impl Keymap {
     }
 
     pub fn built_in() -> Self {
-        // A test reads every bundled file.
-        Self::load(BUILT_IN[0].0, Path::new("")).unwrap_or_default()
+        Self::load(BUILT_IN[0].0, Path::new("")).expect("a test reads every bundled file")
     }
 
     /// Whether one writes only after a key that begins it, as in vi.
