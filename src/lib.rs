@@ -8,7 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod command;
-pub mod config;
+pub(crate) mod config;
 pub mod control;
 pub mod core;
 pub mod frontends;

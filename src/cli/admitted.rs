@@ -43,6 +43,7 @@ fn asked(word: &Word) -> Vec<Asks> {
         Word::Mcp => vec![Asks::Mcp],
         Word::Setup(_) => vec![Asks::Setup],
         Word::Doctor { .. } => vec![Asks::Doctor],
+        Word::Config(_) => vec![Asks::Config],
         Word::Audit(audit) => vec![audit.asks()],
         Word::Demo | Word::DemoAgent => vec![Asks::Demo],
         Word::Completions { .. } => vec![Asks::Completions],

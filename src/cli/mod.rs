@@ -5,6 +5,7 @@ mod attach;
 mod audit;
 mod audit_format;
 mod client;
+mod config;
 mod connector;
 mod demo;
 mod doctor;
@@ -77,6 +78,9 @@ enum Word {
         #[arg(long)]
         json: bool,
     },
+    /// Describe the settings: a JSON schema, an example, which files are read.
+    #[command(subcommand)]
+    Config(config::Config),
     /// Checks the audit logs, or prints how something came to be.
     Audit(audit::Audit),
     /// Opens a room with two teammates who are played: everything can be tried in a minute.
@@ -165,6 +169,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
         }
         Word::Setup(setup) => setup::run(&setup, &Paths::usual()?)?,
         Word::Doctor { json } => return doctor::run(json, &Paths::usual()?),
+        Word::Config(config) => config::run(&config, &Paths::usual()?)?,
         Word::Audit(audit) => return audit::run(&audit, &Paths::usual()?),
         Word::Demo => return demo::run(),
         Word::DemoAgent => demo::answer()?,

@@ -241,10 +241,7 @@ fn goes_on_with(ended: &Client, onward: &NextSession) -> Config {
     match onward {
         NextSession::As(name) => config.name = Some(name.clone()),
         NextSession::To(invite) => {
-            config.relay = Some(invite.target.clone());
-            config.token = Some(Token(invite.token.clone()).into());
-            config.room.clone_from(&invite.room);
-            config.host = None;
+            config.join(invite.clone());
         }
     }
     config

@@ -5,7 +5,10 @@ mod say;
 
 use nexscope_relay::protocol::{Mode, is_name};
 
-use crate::core::{AcceptOptions, Command, Intent};
+use crate::{
+    core::{AcceptOptions, Command, Intent},
+    text,
+};
 use parts::{job, split_word, target, thread_number};
 use say::{say, say_with_options, some_text, tell};
 
@@ -260,12 +263,10 @@ fn usage(name: &str) -> String {
 }
 
 fn unknown(name: &str) -> String {
-    let nearest = WORDS
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(word.name, name), word.name))
-        .min();
-    match nearest {
-        Some((distance, word)) if distance <= 2 => format!("There is no /{name}; did you mean /{word}?"),
+    match text::nearest(name, WORDS.iter().map(|word| word.name)) {
+        Some(word) if text::distance(word, name) <= 2 => {
+            format!("There is no /{name}; did you mean /{word}?")
+        }
         _ => format!("There is no /{name}; /help lists the words, and // begins a text with a slash."),
     }
 }

@@ -1,32 +1,36 @@
 //! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
 
+mod agent;
 mod diff;
+mod document;
 mod error;
 mod file;
-mod files;
 mod import;
+mod kind;
 mod layers;
 mod paths;
 mod plain_file;
 mod save;
+mod schema;
 mod terminal;
 mod token;
 mod trust;
 mod watch;
 
-pub use crate::config::trust::approvals::Approvals;
-pub use diff::ConfigDiff;
-pub use error::ConfigError;
-pub use file::{File, Notify, Ui};
-pub use import::{Plugin, plugin};
-pub use layers::{Config, Flags, Times, load};
-pub use paths::Paths;
-pub use save::{Choice, keep_invite, save};
-pub use terminal::{Colors, TerminalOverrides};
-pub use token::TokenSource;
-pub use trust::Untrusted;
-pub use watch::{Watch, watch};
+pub(crate) use crate::config::trust::approvals::Approvals;
+pub(crate) use diff::ConfigDiff;
+pub(crate) use error::ConfigError;
+pub(crate) use import::{Plugin, plugin};
+pub(crate) use layers::{Flags, load};
+pub(crate) use paths::Paths;
+pub(crate) use save::{Choice, keep_invite, save};
+pub(crate) use schema::{Agent, Config};
+pub(crate) use terminal::{Colors, Notify, TerminalOverrides};
+pub(crate) use token::TokenSource;
+pub(crate) use trust::Untrusted;
+pub(crate) use watch::{Watch, watch};
 pub(crate) use {
+    document::{example, schema},
     file::with_nearest,
     paths::in_home,
     plain_file::{Links, read as read_plain},

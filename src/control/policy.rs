@@ -57,6 +57,7 @@ pub enum Asks {
     Mcp,
     Setup,
     Doctor,
+    Config,
     Demo,
     Completions,
     Hook,
@@ -155,6 +156,7 @@ pub fn admit(asks: Asks, who: Who, session: SessionKind) -> Result<Permit, &'sta
         | Asks::Mcp
         | Asks::Setup
         | Asks::Doctor
+        | Asks::Config
         | Asks::Demo
         | Asks::Completions
         | Asks::Hook
@@ -211,7 +213,7 @@ pub fn admit(asks: Asks, who: Who, session: SessionKind) -> Result<Permit, &'sta
 
 impl Asks {
     /// Every command, for tables.
-    pub const ALL: [Asks; 36] = [
+    pub const ALL: [Asks; 37] = [
         Asks::Hello,
         Asks::Who,
         Asks::Inbox,
@@ -245,6 +247,7 @@ impl Asks {
         Asks::Mcp,
         Asks::Setup,
         Asks::Doctor,
+        Asks::Config,
         Asks::Demo,
         Asks::Completions,
         Asks::Hook,
@@ -270,7 +273,7 @@ mod tests {
 
     /// Each command as it is for an agent, a program and a person, at a screen, headless, and with remote decisions:
     /// d(one), D(ecided), w(aits as a draft), a(sked for), - (refused).
-    const TABLE: [(Asks, &str); 36] = [
+    const TABLE: [(Asks, &str); 37] = [
         (Asks::Hello, "ddd ddd ddd"),
         (Asks::Who, "ddd ddd ddd"),
         (Asks::Inbox, "ddd ddd dDD"),
@@ -304,6 +307,7 @@ mod tests {
         (Asks::Mcp, "ddd ddd ddd"),
         (Asks::Setup, "ddd ddd ddd"),
         (Asks::Doctor, "ddd ddd ddd"),
+        (Asks::Config, "ddd ddd ddd"),
         (Asks::Demo, "ddd ddd ddd"),
         (Asks::Completions, "ddd ddd ddd"),
         (Asks::Hook, "ddd ddd ddd"),

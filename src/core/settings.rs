@@ -113,7 +113,7 @@ impl Default for FileRules {
 }
 
 /// Who sees a message that begins with `@name`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mentions {
     /// Those named.
@@ -124,7 +124,7 @@ pub enum Mentions {
 }
 
 /// Which answers of agents wait for a person before they leave.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Review {
     /// Those in which something was found.

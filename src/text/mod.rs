@@ -3,6 +3,7 @@
 mod bytes;
 mod clean;
 mod escape;
+mod nearest;
 pub mod path_serde;
 mod sentence;
 mod shorten;
@@ -11,6 +12,7 @@ mod wrap;
 pub use bytes::{bytes, hex, parse_bytes};
 pub use clean::{Cleaned, clean, clean_line, clean_with_tabs, is_hidden};
 pub use escape::{Escaped, escape, escape_json, escape_line};
+pub(crate) use nearest::{distance, nearest};
 pub use sentence::sentence;
 pub use shorten::{escaped_line, first_bytes, last_bytes, one_line};
 pub use wrap::{cut, split_at_width, width, wrap, wrap_at_most};

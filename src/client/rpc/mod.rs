@@ -155,6 +155,7 @@ impl Client {
             | Asks::Mcp
             | Asks::Setup
             | Asks::Doctor
+            | Asks::Config
             | Asks::Demo
             | Asks::Completions
             | Asks::Hook => return Err(usage("that is not asked of a session")),

@@ -1,0 +1,410 @@
+//! The table of settings: each key with its values, default, variable, flag, rules and help. What reads, layers,
+//! compares or describes settings goes through it, so that a new one is a row and a field here, and its use.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nexscope_relay::protocol::Mode;
+use serde::de::DeserializeOwned;
+use toml::Value;
+
+use super::{
+    Approvals, Notify, TerminalOverrides, TokenSource, Untrusted,
+    kind::Kind::{self, *},
+};
+use crate::{
+    core::{
+        Attention, FileRules, Limits, Mentions, Review, Token,
+        runs::settings::{Kind as AgentKind, Permissions, Project},
+    },
+    link::{Target, TargetError},
+};
+
+/// A row of the table, for a setting that is stored in a `T`.
+pub(crate) struct Setting<T> {
+    /// As in a file, with its table: `files.max`.
+    pub(crate) key: &'static str,
+    pub(crate) kind: Kind,
+    /// In TOML.
+    pub(crate) default: Option<&'static str>,
+    /// A value for the example file, where there is no default.
+    pub(crate) sample: &'static str,
+    pub(crate) in_project: InProject,
+    pub(crate) on_reload: OnReload,
+    pub(crate) looser: Looser,
+    pub(crate) variable: Option<&'static str>,
+    pub(crate) flag: Option<&'static str>,
+    pub(crate) help: &'static str,
+    /// None where the setting is not set.
+    pub(super) get: fn(&T) -> Option<Value>,
+    /// Fails with a sentence where the value does not fit the other settings.
+    pub(super) put: fn(&mut T, &Value) -> Result<(), String>,
+    pub(super) copy: fn(&mut T, &T),
+}
+
+/// What becomes of a setting in a project's file that nobody has trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InProject {
+    Ignored,
+    Tightens,
+    Allowed,
+}
+
+/// When a setting holds that was saved while the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnReload {
+    /// At once.
+    Live,
+    /// At once, but for a looser value: once a person has confirmed it.
+    Confirmed,
+    /// From the next start on.
+    Restart,
+}
+
+/// Which new value is looser than an old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looser {
+    Never,
+    /// A larger number, `true`, a later word.
+    Larger,
+    /// Any other one.
+    Other,
+    /// Any other one, but for an empty one.
+    OtherSet,
+    /// A list with another item.
+    MoreItems,
+}
+
+impl<T> Setting<T> {
+    pub(super) fn is_looser(&self, new: &T, old: &T) -> bool {
+        let (new, old) = ((self.get)(new), (self.get)(old));
+        let items = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let rank = |value: &Option<Value>| value.as_ref().map_or(0.0, |value| self.kind.rank(value));
+        match self.looser {
+            Looser::Never => false,
+            Looser::Larger => rank(&new) > rank(&old),
+            Looser::Other => new != old,
+            Looser::OtherSet => new != old && new.is_some() && new != Some(Value::Array(Vec::new())),
+            Looser::MoreItems => items(&new).iter().any(|item| !items(&old).contains(item)),
+        }
+    }
+
+    pub(super) fn show(&self, from: &T) -> String {
+        (self.get)(from).map_or("not set".to_owned(), |value| self.kind.show(&value))
+    }
+}
+
+/// Every setting at its default. A test reads all defaults.
+fn defaults<T: Default>(settings: &[Setting<T>]) -> T {
+    let mut all = T::default();
+    for setting in settings {
+        let value = setting
+            .default
+            .and_then(|text| toml::de::DeValue::parse(text).ok());
+        let value = value.and_then(|value| setting.kind.read(setting.key, &value).ok());
+        let put = value.map_or(Ok(()), |value| (setting.put)(&mut all, &value));
+        debug_assert_eq!(put, Ok(()), "{}", setting.key);
+    }
+    all
+}
+
+/// Rows: `"key" => field: kind, = default or ? sample, in a project, on a reload (looser) …; help`.
+macro_rules! settings {
+    (@or [$given:expr] $usual:expr) => { $given };
+    (@or [] $usual:expr) => { $usual };
+    ($all:ty; $($key:literal => $($field:ident).+: $kind:expr, $(= $default:literal)? $(? $sample:literal)?,
+        $in_project:ident, $on_reload:ident $(($looser:ident))? $(, variable $variable:literal)? $(, flag $flag:literal)?
+        $(, get $get:expr)? $(, put $put:path)?; $help:literal)*) => {
+        &[$(Setting {
+            key: $key,
+            kind: $kind,
+            default: settings!(@or [$(Some($default))?] None),
+            sample: concat!($($sample)?),
+            in_project: InProject::$in_project,
+            on_reload: OnReload::$on_reload,
+            looser: settings!(@or [$(Looser::$looser)?] Looser::Never),
+            variable: settings!(@or [$(Some($variable))?] None),
+            flag: settings!(@or [$(Some($flag))?] None),
+            help: $help,
+            get: settings!(@or [$($get)?] |all: &$all| Value::try_from(&all.$($field).+).ok()),
+            put: settings!(@or [$($put)?] |all: &mut $all, value: &Value| {
+                all.$($field).+ = read(value)?;
+                Ok(())
+            }),
+            copy: |to, from| to.$($field).+.clone_from(&from.$($field).+),
+        }),*]
+    };
+}
+
+pub(crate) static SETTINGS: &[Setting<Config>] = settings! { Config;
+    "name" => name: Name, ?"\"alice\"", Allowed, Restart, variable "NEXSCOPE_DEFAULT_NAME", flag "--name";
+        "Your name in the room."
+    "relay" => relay: Relay, ?"\"wss://relay.example/ws\"", Ignored, Restart, variable "NEXSCOPE_RELAY_URL",
+        flag "--relay", get |all| Some(all.relay.as_ref()?.to_string().into()), put put_relay;
+        "The relay: ws://HOST:PORT/ws or wss://HOST/ws."
+    "host" => host: Address, ?"\"127.0.0.1:8080\"", Ignored, Restart;
+        "Host the room here: the relay inside this program listens on this address."
+    "token" => token: Text, ?"\"…\"", Ignored, Restart, variable "NEXSCOPE_TOKEN",
+        get get_token, put put_token;
+        "The relay's secret. It goes only to the relay that the same file or the variables name."
+    "token_file" => token: Text, ?"\"~/.config/nexscope/token\"", Ignored, Live, get |_| None, put put_token_file;
+        "A file that holds the token."
+    "token_command" => token: List(&Text), ?"[\"pass\", \"show\", \"nexscope\"]", Ignored, Restart(OtherSet),
+        get get_token_command, put put_token_command;
+        "A command that prints the token."
+    "room" => room: Name, = "\"lobby\"", Allowed, Restart, variable "NEXSCOPE_ROOM", flag "--room";
+        "The room to join."
+    "mode" => mode: Word(&["manual", "auto"]), = "\"manual\"", Tightens, Confirmed(Larger),
+        variable "NEXSCOPE_MODE", flag "--mode";
+        "manual: mentions wait for you. auto: they are answered at once, within limits."
+    "hop_limit" => limits.hop_limit: Number(u32::MAX as i64), = "3", Tightens, Confirmed(Larger),
+        variable "NEXSCOPE_HOP_LIMIT";
+        "How many automatic answers in a row a thread may have."
+    "mentions" => mentions: Word(&["direct", "room"]), = "\"direct\"", Tightens, Confirmed(Larger);
+        "Who sees a message that starts with @name: direct (those named) or room (everyone)."
+    "review" => review: Word(&["always", "flagged"]), = "\"flagged\"", Tightens, Confirmed(Larger);
+        "Which answers wait as drafts: flagged (those in which something was found) or always (all)."
+    "share_partial" => share_partial: Flag, = "false", Tightens, Confirmed(Larger);
+        "Others see an answer while it is written, in whole paragraphs that were scanned."
+    "auto_tools" => auto_tools: Flag, = "false", Tightens, Confirmed(Larger);
+        "In auto mode, too, an agent with permissions = \"allow\" does not ask."
+    "expire" => times.expire: Time, = "\"24h\"", Ignored, Live;
+        "How long a mention or a file waits for a decision."
+    "permission_expire" => times.permission_expire: Time, = "\"30m\"", Ignored, Live;
+        "How long a request of an agent waits before it is refused."
+    "give_up" => times.give_up: Time, = "\"7d\"", Ignored, Live;
+        "How long a message waits for a member who is offline before it counts as failed."
+    "agents" => agents: Agents, ?"", Ignored, Confirmed, get |_| None, put put_agents;
+        "Your agents: a table [agents.NAME] for each."
+    "agent" => agent: Text, ?"\"claude\"", Ignored, Confirmed(OtherSet), put put_agent;
+        "The agent that answers where none is named."
+    "files.dir" => files.dir: Text, = "\"~/Downloads/nexscope\"", Ignored, Restart;
+        "The folder for files that you accept; each room has its own below it."
+    "files.auto_accept_below" => files.rules.auto_accept_below: Size, = "\"0\"", Tightens, Confirmed(Larger);
+        "Files below this size come without asking."
+    "files.max" => files.rules.max: Size, = "\"4 GiB\"", Tightens, Confirmed(Larger);
+        "Larger files are declined."
+    "ui.keymap" => keymap: Text, = "\"default\"", Ignored, Live, flag "--keymap";
+        "default, vim, emacs, or a file of your own in keymaps/."
+    "ui.theme" => theme: Text, = "\"terminal\"", Allowed, Live, flag "--theme";
+        "A built-in theme, or a file of your own in themes/."
+    "ui.notify" => notify: List(&Word(&["bell", "title", "osc9"])), = "[\"bell\", \"title\"]", Allowed, Live;
+        "How you are notified: the bell, a count in the title, a notification by the terminal."
+    "ui.notify_for" => notify_for: List(&Word(&["item", "message", "failure"])),
+        = "[\"item\", \"message\", \"failure\"]", Allowed, Live;
+        "What you are notified of: items in the inbox, messages to you, runs that failed."
+    "ui.notify_command" => notify_command: List(&Text), = "[]", Ignored, Confirmed(OtherSet);
+        "A program that notifies you; it gets the text as its last argument."
+    "ui.mouse" => mouse: Flag, = "true", Allowed, Live;
+        "Whether the mouse works on the screen from the start."
+    "ui.colors" => terminal.colors: Word(&["none", "16", "256", "24bit"]), ?"\"24bit\"", Allowed, Live;
+        "How many colours the terminal has. Default: detected."
+    "ui.links" => terminal.links: Flag, ?"true", Allowed, Live;
+        "Whether the terminal opens links. Default: detected."
+    "ui.keyboard" => terminal.keyboard: Flag, ?"true", Tightens, Live(Larger);
+        "Whether the terminal speaks the kitty keyboard protocol. Default: detected."
+};
+
+/// The settings of an `[agents.NAME]` table. A project's file has none of them, since it has no agents.
+pub(crate) static AGENT: &[Setting<Agent>] = settings! { Agent;
+    "kind" => kind: Word(&["claude", "codex", "acp", "command", "session"]), ?"\"claude\"", Ignored, Confirmed(Other);
+        "How the program is driven: claude, codex, acp (Agent Client Protocol), command, or session (joined by MCP)."
+    "command" => command: List(&Text), = "[]", Ignored, Confirmed(Other);
+        "The program and its arguments. Default: the usual name of its kind, which adds its own flags."
+    "dir" => dir: Text, ?"\"~/src/app\"", Ignored, Confirmed(Other);
+        "The folder that it works in. Default: the folder that you started in."
+    "project" => project: Word(&["none", "memory", "full"]), = "\"memory\"", Ignored, Confirmed(Larger);
+        "memory: its folder's CLAUDE.md is handed over. full: hooks and servers run, too. none: neither."
+    "permissions" => permissions: Word(&["read-only", "ask", "allow"]), = "\"ask\"", Ignored, Confirmed(Larger);
+        "ask: you are asked before it uses a tool. read-only: it only reads. allow: it may change files by itself."
+    "timeout" => timeout: Time, = "\"10m\"", Ignored, Live;
+        "How long a run may work; waiting for you does not count."
+    "stall" => stall: Time, = "\"60s\"", Ignored, Live;
+        "How long a run may show nothing but retries before it counts as failed."
+    "idle" => idle: TimeOrNone, = "\"5m\"", Ignored, Live;
+        "How long its program waits for the thread's next mention; \"0s\": it ends with its answer."
+    "budget_usd_per_day" => budget_usd_per_day: Amount, = "5.0", Ignored, Confirmed(Larger);
+        "What auto mode may spend on a claude in a day, in US dollars at list price."
+    "budget_tokens_per_day" => budget_tokens_per_day: Number(i64::MAX), = "2000000", Ignored, Confirmed(Larger);
+        "How many tokens auto mode may spend on a codex or an acp in a day."
+    "budget_runs_per_day" => budget_runs_per_day: Number(i64::MAX), = "50", Ignored, Confirmed(Larger);
+        "How many runs auto mode may start in a day."
+    "env" => env: List(&Text), = "[]", Ignored, Confirmed(MoreItems);
+        "Further variables that it gets. None that begins with NEXSCOPE_ is passed on."
+};
+
+/// All settings, put together.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    pub(crate) name: Option<String>,
+    pub(crate) relay: Option<Target>,
+    pub(crate) token: Option<TokenSource>,
+    pub(crate) host: Option<SocketAddr>,
+    pub(crate) room: String,
+    pub(crate) mode: Mode,
+    pub(crate) limits: Limits,
+    pub(crate) mentions: Mentions,
+    pub(crate) review: Review,
+    pub(crate) share_partial: bool,
+    pub(crate) auto_tools: bool,
+    pub(crate) times: Times,
+    pub(crate) agent: Option<String>,
+    pub(crate) agents: BTreeMap<String, Agent>,
+    pub(crate) files: Files,
+    pub(crate) keymap: String,
+    pub(crate) theme: String,
+    pub(crate) notify: Vec<Notify>,
+    pub(crate) notify_for: Vec<Attention>,
+    pub(crate) notify_command: Vec<String>,
+    pub(crate) mouse: bool,
+    pub(crate) terminal: TerminalOverrides,
+    /// The session has neither screen nor lines. From a flag alone.
+    pub(crate) headless: bool,
+    /// Programs that no agent has started decide over the control socket, too. From a flag alone.
+    pub(crate) remote_decisions: bool,
+    /// What the person has confirmed, where an agent reaches far.
+    pub(crate) confirmed: Approvals,
+    /// The project's file, where it sets more than it may before somebody has trusted it.
+    pub(crate) untrusted: Option<Untrusted>,
+    /// What the person should know: settings that were ignored, files that others can read.
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) expire: Duration,
+    pub(crate) permission_expire: Duration,
+    pub(crate) give_up: Duration,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Files {
+    pub(crate) dir: PathBuf,
+    pub(crate) rules: FileRules,
+}
+
+/// An agent of this member.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Agent {
+    pub(crate) kind: AgentKind,
+    pub(crate) command: Vec<String>,
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) project: Project,
+    pub(crate) permissions: Permissions,
+    pub(crate) timeout: Duration,
+    pub(crate) stall: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) budget_usd_per_day: f64,
+    pub(crate) budget_tokens_per_day: u64,
+    pub(crate) budget_runs_per_day: usize,
+    pub(crate) env: Vec<String>,
+}
+
+impl Config {
+    /// Every setting at its default.
+    pub(super) fn new() -> Self {
+        defaults(SETTINGS)
+    }
+
+    /// Whether it says where to go: a relay, or that the room is hosted here.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.relay.is_some() || self.host.is_some()
+    }
+}
+
+impl Agent {
+    /// An agent of `kind` with every other setting at its default.
+    pub(crate) fn new(kind: AgentKind) -> Self {
+        Self {
+            kind,
+            ..defaults(AGENT)
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    value
+        .clone()
+        .try_into()
+        .map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
+/// A token goes only to the relay that it was configured with: another relay has none until its own comes.
+fn put_relay(config: &mut Config, value: &Value) -> Result<(), String> {
+    let relay: Target = read::<String>(value)?
+        .parse()
+        .map_err(|error: TargetError| error.to_string())?;
+    if config.relay.as_ref() != Some(&relay) {
+        config.token = None;
+    }
+    (config.relay, config.host) = (Some(relay), None);
+    Ok(())
+}
+
+fn get_token(config: &Config) -> Option<Value> {
+    match &config.token {
+        Some(TokenSource::Known(token)) => Some(token.0.as_str().into()),
+        _ => None,
+    }
+}
+
+fn put_token(config: &mut Config, value: &Value) -> Result<(), String> {
+    config.token = Some(Token(read::<String>(value)?.trim().to_owned()).into());
+    Ok(())
+}
+
+fn put_token_file(config: &mut Config, value: &Value) -> Result<(), String> {
+    let path = super::in_home(Path::new(value.as_str().unwrap_or_default()));
+    let text = super::read_plain(&path, super::Links::Followed)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    put_token(config, &text.into())
+}
+
+fn get_token_command(config: &Config) -> Option<Value> {
+    match &config.token {
+        Some(TokenSource::Command(command)) => Value::try_from(command).ok(),
+        _ => None,
+    }
+}
+
+fn put_token_command(config: &mut Config, value: &Value) -> Result<(), String> {
+    config.token = Some(TokenSource::Command(read(value)?));
+    Ok(())
+}
+
+fn put_agents(config: &mut Config, value: &Value) -> Result<(), String> {
+    for (name, settings) in value.as_table().into_iter().flatten() {
+        let mut agent = Agent::new(AgentKind::default());
+        for setting in AGENT {
+            settings
+                .get(setting.key)
+                .map_or(Ok(()), |value| (setting.put)(&mut agent, value))?;
+        }
+        config.agents.insert(name.clone(), agent);
+    }
+    Ok(())
+}
+
+fn put_agent(config: &mut Config, value: &Value) -> Result<(), String> {
+    let name: String = read(value)?;
+    if !config.agents.contains_key(&name) {
+        let name = crate::text::clean_line(&name, 40);
+        return Err(format!("agent = \"{name}\" names no [agents.NAME] table"));
+    }
+    config.agent = Some(name);
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;
