@@ -1,12 +1,25 @@
-//! What an agent's settings mean.
+//! Agents as they are configured.
 
-use super::Agent;
+use toml::Value;
+
+use super::{
+    Agent, Config,
+    schema::{AGENT, defaults, read},
+};
 use crate::core::{
     Budget, Unit,
     runs::settings::{Kind, Permissions},
 };
 
 impl Agent {
+    /// An agent of `kind` with every other setting at its default.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..defaults(AGENT)
+        }
+    }
+
     /// What it may use up in a day, in the best unit that its kind reports.
     pub(crate) fn budget(&self) -> Budget {
         let unit = match self.kind {
@@ -20,7 +33,7 @@ impl Agent {
         }
     }
 
-    /// As it runs on what no person has accepted: what it may do by itself it asks for, unless `tools` are allowed then.
+    /// The agent for a run that no person has accepted: it asks before it uses tools, unless `tools` says otherwise.
     pub(crate) fn unattended(mut self, tools: bool) -> Self {
         if self.permissions == Permissions::Allow && !tools {
             self.permissions = Permissions::Ask;
@@ -28,7 +41,7 @@ impl Agent {
         self
     }
 
-    /// What it may do with tools, in words for a person.
+    /// What it may do with tools, for people to read.
     pub(crate) fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
@@ -40,6 +53,28 @@ impl Agent {
             (_, Permissions::Allow) => "may change files and run commands",
         }
     }
+}
+
+pub(super) fn put_agents(config: &mut Config, value: &Value) -> Result<(), String> {
+    for (name, settings) in value.as_table().into_iter().flatten() {
+        let mut agent = Agent::new(Kind::default());
+        for setting in AGENT {
+            let value = settings.get(setting.key);
+            value.map_or(Ok(()), |value| (setting.put)(&mut agent, value))?;
+        }
+        config.agents.insert(name.clone(), agent);
+    }
+    Ok(())
+}
+
+pub(super) fn put_agent(config: &mut Config, value: &Value) -> Result<(), String> {
+    let name: String = read(value)?;
+    if !config.agents.contains_key(&name) {
+        let name = crate::text::clean_line(&name, 40);
+        return Err(format!("agent = \"{name}\" names no [agents.NAME] table"));
+    }
+    config.agent = Some(name);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -28,13 +28,9 @@ impl ConfigDiff {
             later: Vec::new(),
         };
         for setting in SETTINGS {
-            if setting.key == "agents" {
-                new.agents
-                    .iter()
-                    .for_each(|(name, agent)| change.agent(name, now.agents.get(name), agent));
-            } else {
-                change.setting(setting, now, new);
-            }
+            change.setting(setting, now, new);
+            let agents = new.agents.iter().filter(|_| setting.key == "agents");
+            agents.for_each(|(name, agent)| change.agent(name, now.agents.get(name), agent));
         }
         change
     }
@@ -67,9 +63,9 @@ impl ConfigDiff {
             let (key, value) = (setting.key, setting.show(new));
             let before = now.map(|now| setting.show(now));
             if before.as_ref() != Some(&value) {
+                let before = before.map(|before| format!("    it was {before}"));
                 self.details.push(format!("agents.{name}.{key} = {value}"));
-                self.details
-                    .extend(before.map(|before| format!("    it was {before}")));
+                self.details.extend(before);
             }
         }
         match now {
@@ -81,12 +77,9 @@ impl ConfigDiff {
     /// `new` with the settings of `now` that a running session cannot change.
     pub(crate) fn staying(now: &Config, new: Config) -> Config {
         let mut config = new;
-        for setting in SETTINGS
-            .iter()
-            .filter(|setting| setting.on_reload == OnReload::Restart)
-        {
-            (setting.copy)(&mut config, now);
-        }
+        let restart = |setting: &&Setting<_>| setting.on_reload == OnReload::Restart;
+        let stay = SETTINGS.iter().filter(restart);
+        stay.for_each(|setting| (setting.copy)(&mut config, now));
         config
     }
 }

@@ -6,9 +6,9 @@ use toml::Value;
 use super::schema::{AGENT, InProject, SETTINGS, Setting};
 
 const HEAD: &str = "\
-# Settings of nexscope-tui, as `nexscope-tui config example` prints them. Your own file is
-# ~/.config/nexscope/config.toml; `nexscope-tui config path` says where it is here. Each line has its default;
-# those behind a # have none.
+# Settings of nexscope-tui, with their defaults; those without a default are commented out.
+# `nexscope-tui config path` prints where your file is, usually ~/.config/nexscope/config.toml.
+# In brackets: the environment variable and the flag that set the same.
 ";
 
 /// A file with every setting at its default.
@@ -29,20 +29,19 @@ pub(crate) fn example() -> String {
 
 fn describe<T>(setting: &Setting<T>, comment: &str) -> String {
     let name = setting.key.rsplit('.').next().unwrap_or_default();
-    let also: Vec<&str> = setting.variable.into_iter().chain(setting.flag).collect();
-    let also = match also.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", also.join(", ")),
-    };
-    let tightens = match setting.in_project {
-        InProject::Tightens => "# A project's file can only set a safer value.\n",
-        InProject::Ignored | InProject::Allowed => "",
-    };
+    let names = setting.variable.into_iter().chain(setting.flag);
+    let names: String = names.map(|name| format!(" [{name}]")).collect();
+    let tightens = setting.in_project == InProject::Tightens;
+    let rule = tightens.then_some("# A project's file can only set a safer value.\n");
     let line = match setting.default {
         Some(default) => format!("{comment}{name} = {default}"),
         None => format!("# {name} = {}", setting.sample),
     };
-    format!("\n# {}{also}\n{tightens}{line}\n", setting.help)
+    format!(
+        "\n# {}{names}\n{}{line}\n",
+        setting.help,
+        rule.unwrap_or_default()
+    )
 }
 
 /// A JSON schema (draft 2020-12) of the file.

@@ -42,9 +42,9 @@ impl File {
         })
     }
 
-    pub(super) fn value(&self, key: &str) -> Option<&Value> {
-        let mut all = self.settings.iter();
-        all.find_map(|(setting, At(_, value))| (setting.key == key).then_some(value))
+    pub(super) fn get(&self, key: &str) -> Option<&At<Value>> {
+        let found = self.settings.iter().find(|(setting, _)| setting.key == key);
+        found.map(|(_, value)| value)
     }
 
     /// Puts the settings that `may` lets through into `config`, in the table's order. Returns the keys of the others.
@@ -55,8 +55,7 @@ impl File {
     ) -> Result<Vec<String>, ConfigError> {
         let mut others = Vec::new();
         for setting in SETTINGS {
-            let found = self.settings.iter().find(|(found, _)| found.key == setting.key);
-            let Some((_, At(at, value))) = found else {
+            let Some(At(at, value)) = self.get(setting.key) else {
                 continue;
             };
             match may(setting, config, value) {

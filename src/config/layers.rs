@@ -1,6 +1,10 @@
 //! The layers put together: defaults, the user's file, the project's file, variables, flags. Later ones win.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use nexscope_relay::protocol::Mode;
 
@@ -9,7 +13,7 @@ use super::{
     file::File,
     paths::in_home,
     plain_file::{self, Links},
-    schema::{InProject, SETTINGS, Setting},
+    schema::{InProject, Looser, SETTINGS, Setting},
     trust::{self, Untrusted},
 };
 use crate::{core::Token, link::Invite};
@@ -83,10 +87,16 @@ pub(crate) fn load(
     let unbound = variable("NEXSCOPE_TOKEN").filter(|_| variable("NEXSCOPE_RELAY_URL").is_none());
     config.put_texts("--invite", |setting| setting.flag, |flag| flags.get(flag))?;
     if let (Some(token), Some(_)) = (unbound, &flags.relay) {
-        config.token = Some(Token(token).into());
+        config.token = Some(Token(token.trim().to_owned()).into());
     }
     config.files.dir = in_home(&config.files.dir);
     Ok(config)
+}
+
+/// Whether a variable of the environment could loosen what holds.
+pub(crate) fn loosens(variable: &str) -> bool {
+    let mut settings = SETTINGS.iter();
+    settings.any(|setting| setting.variable == Some(variable) && setting.looser != Looser::Never)
 }
 
 fn read(path: &Path, links: Links) -> Result<Option<File>, ConfigError> {
@@ -116,23 +126,21 @@ impl Config {
     /// The user's own file, or one that they trust.
     fn put_all(&mut self, file: &File, path: &Path) -> Result<(), ConfigError> {
         let tokens = ["token", "token_file", "token_command"];
-        if tokens.iter().filter(|key| file.value(key).is_some()).count() > 1 {
+        if tokens.iter().filter(|key| file.get(key).is_some()).count() > 1 {
             let what = "set one of token, token_file and token_command, not several";
             return Err(ConfigError::Value(format!("{}: {what}", path.display())));
         }
         file.put(self, |_, _, _| true)?;
-        let elsewhere = file.value("token_file").and_then(toml::Value::as_str);
+        let elsewhere = file.get("token_file").and_then(|value| value.1.as_str());
         let secret = match elsewhere {
             Some(secret) => Some(in_home(Path::new(secret))),
-            None => file.value("token").map(|_| path.to_owned()),
+            None => file.get("token").map(|_| path.to_owned()),
         };
-        let others_read =
-            |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
-        if let Some(secret) = secret.filter(|secret| others_read(secret)) {
-            self.warnings.push(format!(
-                "{} holds a token and others can read it: chmod 600 it.",
-                secret.display()
-            ));
+        let mode = |path: &PathBuf| fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
+        if let Some(path) = secret.filter(|path| mode(path) & 0o077 != 0) {
+            let path = path.display();
+            let warning = format!("{path} holds a token and others can read it: chmod 600 it.");
+            self.warnings.push(warning);
         }
         Ok(())
     }

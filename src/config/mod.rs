@@ -21,7 +21,7 @@ pub(crate) use crate::config::trust::approvals::Approvals;
 pub(crate) use diff::ConfigDiff;
 pub(crate) use error::ConfigError;
 pub(crate) use import::{Plugin, plugin};
-pub(crate) use layers::{Flags, load};
+pub(crate) use layers::{Flags, load, loosens};
 pub(crate) use paths::Paths;
 pub(crate) use save::{Choice, keep_invite, save};
 pub(crate) use schema::{Agent, Config};

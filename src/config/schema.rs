@@ -1,12 +1,7 @@
-//! The table of settings: each key with its values, default, variable, flag, rules and help. What reads, layers,
-//! compares or describes settings goes through it, so that a new one is a row and a field here, and its use.
+//! The table of settings: each key with its values, default, variable, flag, rules and help. Files, layers, reloads,
+//! the example file and the JSON schema go by it: a new setting is a row and a field here, and its use elsewhere.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use nexscope_relay::protocol::Mode;
 use serde::de::DeserializeOwned;
@@ -14,22 +9,24 @@ use toml::Value;
 
 use super::{
     Approvals, Notify, TerminalOverrides, TokenSource, Untrusted,
+    agent::{put_agent, put_agents},
     kind::Kind::{self, *},
+    token::{get_token, get_token_command, put_relay, put_token, put_token_command, put_token_file},
 };
 use crate::{
     core::{
-        Attention, FileRules, Limits, Mentions, Review, Token,
+        Attention, FileRules, Limits, Mentions, Review,
         runs::settings::{Kind as AgentKind, Permissions, Project},
     },
-    link::{Target, TargetError},
+    link::Target,
 };
 
 /// A row of the table, for a setting that is stored in a `T`.
 pub(crate) struct Setting<T> {
-    /// As in a file, with its table: `files.max`.
+    /// With its table, such as `files.max`.
     pub(crate) key: &'static str,
     pub(crate) kind: Kind,
-    /// In TOML.
+    /// As it is written in a file.
     pub(crate) default: Option<&'static str>,
     /// A value for the example file, where there is no default.
     pub(crate) sample: &'static str,
@@ -39,7 +36,7 @@ pub(crate) struct Setting<T> {
     pub(crate) variable: Option<&'static str>,
     pub(crate) flag: Option<&'static str>,
     pub(crate) help: &'static str,
-    /// None where the setting is not set.
+    /// The value; `None` where it is not set.
     pub(super) get: fn(&T) -> Option<Value>,
     /// Fails with a sentence where the value does not fit the other settings.
     pub(super) put: fn(&mut T, &Value) -> Result<(), String>,
@@ -82,20 +79,18 @@ pub(crate) enum Looser {
 impl<T> Setting<T> {
     pub(super) fn is_looser(&self, new: &T, old: &T) -> bool {
         let (new, old) = ((self.get)(new), (self.get)(old));
-        let items = |value: &Option<Value>| {
-            value
-                .as_ref()
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
         let rank = |value: &Option<Value>| value.as_ref().map_or(0.0, |value| self.kind.rank(value));
         match self.looser {
             Looser::Never => false,
             Looser::Larger => rank(&new) > rank(&old),
             Looser::Other => new != old,
             Looser::OtherSet => new != old && new.is_some() && new != Some(Value::Array(Vec::new())),
-            Looser::MoreItems => items(&new).iter().any(|item| !items(&old).contains(item)),
+            Looser::MoreItems => match (&new, &old) {
+                (Some(Value::Array(new)), Some(Value::Array(old))) => {
+                    new.iter().any(|item| !old.contains(item))
+                }
+                _ => false,
+            },
         }
     }
 
@@ -104,8 +99,8 @@ impl<T> Setting<T> {
     }
 }
 
-/// Every setting at its default. A test reads all defaults.
-fn defaults<T: Default>(settings: &[Setting<T>]) -> T {
+/// Every setting at its default. A test makes sure that all defaults can be read.
+pub(super) fn defaults<T: Default>(settings: &[Setting<T>]) -> T {
     let mut all = T::default();
     for setting in settings {
         let value = setting
@@ -118,7 +113,7 @@ fn defaults<T: Default>(settings: &[Setting<T>]) -> T {
     all
 }
 
-/// Rows: `"key" => field: kind, = default or ? sample, in a project, on a reload (looser) …; help`.
+/// Makes rows of `"key" => field: kind, = default or ? sample, in a project, on a reload(looser), …; help`.
 macro_rules! settings {
     (@or [$given:expr] $usual:expr) => { $given };
     (@or [] $usual:expr) => { $usual };
@@ -322,87 +317,9 @@ impl Config {
     }
 }
 
-impl Agent {
-    /// An agent of `kind` with every other setting at its default.
-    pub(crate) fn new(kind: AgentKind) -> Self {
-        Self {
-            kind,
-            ..defaults(AGENT)
-        }
-    }
-}
-
-fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
-    value
-        .clone()
-        .try_into()
-        .map_err(|error: toml::de::Error| error.message().to_owned())
-}
-
-/// A token goes only to the relay that it was configured with: another relay has none until its own comes.
-fn put_relay(config: &mut Config, value: &Value) -> Result<(), String> {
-    let relay: Target = read::<String>(value)?
-        .parse()
-        .map_err(|error: TargetError| error.to_string())?;
-    if config.relay.as_ref() != Some(&relay) {
-        config.token = None;
-    }
-    (config.relay, config.host) = (Some(relay), None);
-    Ok(())
-}
-
-fn get_token(config: &Config) -> Option<Value> {
-    match &config.token {
-        Some(TokenSource::Known(token)) => Some(token.0.as_str().into()),
-        _ => None,
-    }
-}
-
-fn put_token(config: &mut Config, value: &Value) -> Result<(), String> {
-    config.token = Some(Token(read::<String>(value)?.trim().to_owned()).into());
-    Ok(())
-}
-
-fn put_token_file(config: &mut Config, value: &Value) -> Result<(), String> {
-    let path = super::in_home(Path::new(value.as_str().unwrap_or_default()));
-    let text = super::read_plain(&path, super::Links::Followed)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    put_token(config, &text.into())
-}
-
-fn get_token_command(config: &Config) -> Option<Value> {
-    match &config.token {
-        Some(TokenSource::Command(command)) => Value::try_from(command).ok(),
-        _ => None,
-    }
-}
-
-fn put_token_command(config: &mut Config, value: &Value) -> Result<(), String> {
-    config.token = Some(TokenSource::Command(read(value)?));
-    Ok(())
-}
-
-fn put_agents(config: &mut Config, value: &Value) -> Result<(), String> {
-    for (name, settings) in value.as_table().into_iter().flatten() {
-        let mut agent = Agent::new(AgentKind::default());
-        for setting in AGENT {
-            settings
-                .get(setting.key)
-                .map_or(Ok(()), |value| (setting.put)(&mut agent, value))?;
-        }
-        config.agents.insert(name.clone(), agent);
-    }
-    Ok(())
-}
-
-fn put_agent(config: &mut Config, value: &Value) -> Result<(), String> {
-    let name: String = read(value)?;
-    if !config.agents.contains_key(&name) {
-        let name = crate::text::clean_line(&name, 40);
-        return Err(format!("agent = \"{name}\" names no [agents.NAME] table"));
-    }
-    config.agent = Some(name);
-    Ok(())
+pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    let read: Result<T, toml::de::Error> = value.clone().try_into();
+    read.map_err(|error| error.message().to_owned())
 }
 
 #[cfg(test)]

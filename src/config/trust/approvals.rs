@@ -38,16 +38,13 @@ impl Approvals {
 
     /// The agents that wait for confirmation, and what for. Looks at the disk: folders may be links.
     pub(crate) fn missing(&self, agents: &BTreeMap<String, Agent>) -> BTreeMap<String, String> {
-        let each = agents.iter().filter_map(|(name, agent)| {
-            let words: Vec<String> = self
-                .reaches(name, agent)
-                .into_iter()
-                .filter(|reach| !self.lines.contains(&reach.line))
-                .map(|reach| reach.words)
-                .collect();
-            (!words.is_empty()).then(|| (name.clone(), words.join(" and ")))
+        let each = agents.iter().map(|(name, agent)| {
+            let mut reaches = self.reaches(name, agent);
+            reaches.retain(|reach| !self.lines.contains(&reach.line));
+            let words: Vec<String> = reaches.into_iter().map(|reach| reach.words).collect();
+            (name.clone(), words.join(" and "))
         });
-        each.collect()
+        each.filter(|(_, words)| !words.is_empty()).collect()
     }
 
     /// Confirms everything that an agent reaches. Where that cannot be saved it fails, but holds until the program

@@ -60,12 +60,9 @@ fn ledger(paths: &Paths) -> PathBuf {
 }
 
 /// A line of the ledger: the hash of a content, and its file's path.
-fn line(file: &Path, text: &str) -> String {
+fn line(file: &Path, content: &str) -> String {
     let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let hash: String = Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = text::hex(&Sha256::digest(content.as_bytes()));
     // A line break in a path would begin another line.
     format!("{hash} {}", path.display().to_string().escape_debug())
 }

@@ -17,13 +17,13 @@ pub enum Kind {
     Acp,
     /// Any program that reads a prompt on standard input and prints an answer.
     Command,
-    /// The Claude Code or Codex session that has joined through MCP: what is accepted is handed to it, and what
-    /// it says on that thread is the answer.
+    /// A Claude Code or Codex session that has joined through MCP. It gets accepted mentions, and its message on
+    /// that thread is the answer.
     Session,
 }
 
 impl Kind {
-    /// As it is written in the configuration.
+    /// The name of this kind in the configuration.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Claude => "claude",
@@ -42,9 +42,9 @@ pub enum Project {
     /// The folder's `CLAUDE.md` is handed over; its hooks and servers do not run.
     #[default]
     Memory,
-    /// All of it, hooks and servers too.
+    /// All of them, including hooks and servers.
     Full,
-    /// Nothing of it.
+    /// None of them.
     None,
 }
 
@@ -55,13 +55,13 @@ pub enum Permissions {
     /// A person is asked.
     #[default]
     Ask,
-    /// Reading only.
+    /// It only reads.
     ReadOnly,
     /// Everything that the program itself allows; with Codex, writing inside its sandbox.
     Allow,
 }
 
-/// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`; not zero. `None` where it is anything else.
+/// Reads a whole number above zero with a unit: `ms`, `s`, `m`, `h` or `d`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
