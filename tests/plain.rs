@@ -200,7 +200,7 @@ fn refusals_say_what_to_do_and_never_the_token() {
             "Choose another name",
         ),
         (&["--relay", &url], &[], 1, "there is no token for"),
-        (&["-n", "a b"], &[], 1, "cannot be used"),
+        (&["-n", "a b"], &[], 1, "--name must be 1 to 32 of"),
         (&["--invite", "nexscope://h"], &[], 1, "no token behind a #"),
         (&["--colour"], &[], 2, "unexpected argument"),
         (&["--relay", "http://x"], &[], 1, "ws://HOST:PORT/ws"),

@@ -1,21 +1,20 @@
-//! What a saved file changes while the program runs: what is as safe or safer holds at once, what is looser waits for
-//! the person, and name, room and relay stay until the next start.
+//! Compares a saved configuration with the current one: values that are as safe or safer hold at once, looser ones wait
+//! for the person, and name, room and relay stay until the next start.
 
 use super::{
     Agent, Config,
     schema::{AGENT, OnReload, SETTINGS, Setting},
 };
 
-/// A change, taken apart.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigDiff {
-    /// The new settings, but for those that are looser or hold from the next start on.
+    /// The new settings, without those that are looser or hold at the next start.
     pub(crate) safe: Config,
-    /// What is looser, in a few words each.
+    /// The looser settings, each with its new value.
     pub(crate) looser: Vec<String>,
-    /// All that changes with it, for the person to read.
+    /// The same in full, for the person to read before they confirm.
     pub(crate) details: Vec<String>,
-    /// Keys of settings that hold from the next start on.
+    /// Keys of settings that hold at the next start.
     pub(crate) later: Vec<&'static str>,
 }
 
@@ -164,7 +163,7 @@ mod tests {
         for (before, after, expected) in table {
             let change = ConfigDiff::between(&config(before), &config(after));
             assert_eq!(change.looser, *expected, "{before} -> {after}");
-            // What holds at once is never looser than what held; a token is for the next start.
+            // Settings that hold at once are never looser than before; a token is for the next start.
             let again = ConfigDiff::between(
                 &config(before),
                 &Config {

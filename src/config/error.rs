@@ -13,7 +13,6 @@ pub enum ConfigError {
     },
     #[error("cannot read {}: {error}", path.display())]
     Unreadable { path: PathBuf, error: io::Error },
-    /// A value is wrong, wherever it stands.
     #[error("{0}")]
     Value(String),
 }

@@ -34,7 +34,7 @@ impl File {
         };
         let settings = settings.map_err(|error| wrong(&text, path, error))?;
         #[cfg(test)]
-        super::document::tests::assert_schema_accepts(&text);
+        super::schema::assert_schema_accepts(&text);
         Ok(Self {
             path: path.to_owned(),
             text,

@@ -1,4 +1,4 @@
-//! The layers put together: defaults, the user's file, the project's file, variables, flags. Later ones win.
+//! Puts the layers together: defaults, the user's file, the project's file, variables, flags. Later ones win.
 
 use std::{
     fs, io,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{core::Token, link::Invite};
 
-/// What flags set, as they are written but for the mode.
+/// The values of flags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
     pub(crate) name: Option<String>,
@@ -93,7 +93,7 @@ pub(crate) fn load(
     Ok(config)
 }
 
-/// Whether a variable of the environment could loosen what holds.
+/// Tells whether a variable of the environment can loosen settings.
 pub(crate) fn loosens(variable: &str) -> bool {
     let mut settings = SETTINGS.iter();
     settings.any(|setting| setting.variable == Some(variable) && setting.looser != Looser::Never)
@@ -110,7 +110,7 @@ fn read(path: &Path, links: Links) -> Result<Option<File>, ConfigError> {
     }
 }
 
-/// A project's file comes with whatever was checked out: it may only make things safer, or say who and where one is.
+/// A project's file comes with a checkout: it can only set safer values, and the name, the room and the look.
 fn may_in_project(setting: &Setting<Config>, config: &Config, value: &toml::Value) -> bool {
     match setting.in_project {
         InProject::Ignored => false,
@@ -123,7 +123,7 @@ fn may_in_project(setting: &Setting<Config>, config: &Config, value: &toml::Valu
 }
 
 impl Config {
-    /// The user's own file, or one that they trust.
+    /// Takes all settings of the user's own file, or of one that they trust.
     fn put_all(&mut self, file: &File, path: &Path) -> Result<(), ConfigError> {
         let tokens = ["token", "token_file", "token_command"];
         if tokens.iter().filter(|key| file.get(key).is_some()).count() > 1 {
@@ -145,7 +145,7 @@ impl Config {
         Ok(())
     }
 
-    /// The variables or the flags: `invite` first, then in the table's order those that are there.
+    /// Takes the variables or the flags: `invite` first, then the others in the table's order.
     fn put_texts(
         &mut self,
         invite: &str,
@@ -160,14 +160,14 @@ impl Config {
             let Some((name, text)) = name(setting).and_then(|name| Some((name, text(name)?))) else {
                 continue;
             };
-            let value = setting.kind.read_text(setting.key, &text);
+            let value = setting.kind.read_text(name, &text);
             let put = value.and_then(|value| (setting.put)(self, &value));
-            put.map_err(|what| ConfigError::Value(format!("{name}: {what}")))?;
+            put.map_err(ConfigError::Value)?;
         }
         Ok(())
     }
 
-    /// Goes where an invite says.
+    /// Takes the relay, the token and the room of an invite.
     pub(crate) fn join(&mut self, invite: Invite) {
         self.room = invite.room;
         self.relay = Some(invite.target);

@@ -1,10 +1,10 @@
-//! What each layer may set, and what wins.
+//! Layers: later ones win, within what each may set.
 
 use std::time::Duration;
 
 use super::*;
 use crate::{
-    config::{Agent, schema::Times},
+    config::{Agent, schema::table::Times},
     core::Review,
 };
 
@@ -216,7 +216,7 @@ fn a_trusted_project_sets_all_until_it_changes() {
     );
     config.untrusted.unwrap().trust().unwrap();
     assert_eq!(load().relay.unwrap().host, "team");
-    // What was trusted before is not trusted for ever.
+    // An earlier content must be trusted again, too.
     fs::write(world.paths.project_file(), project).unwrap();
     assert!(load().untrusted.is_some());
 }
@@ -343,7 +343,7 @@ fn a_folder_does_not_say_which_key_decides() {
     );
     assert_eq!(config.theme, "light");
     assert_eq!(config.untrusted.unwrap().keys, ["ui.keymap", "ui.keyboard"]);
-    // What makes it safer holds.
+    // A safer value holds.
     let config = loaded("", "[ui]\nkeyboard = false\n", &[], Flags::default()).unwrap();
     assert_eq!(config.terminal.keyboard, Some(false));
     assert!(config.untrusted.is_none());

@@ -1,12 +1,9 @@
 //! Settings: built-in defaults, the user's file, the project's file, variables, flags; later ones win.
 
-mod agent;
 mod diff;
-mod document;
 mod error;
 mod file;
 mod import;
-mod kind;
 mod layers;
 mod paths;
 mod plain_file;
@@ -24,13 +21,12 @@ pub(crate) use import::{Plugin, plugin};
 pub(crate) use layers::{Flags, load, loosens};
 pub(crate) use paths::Paths;
 pub(crate) use save::{Choice, keep_invite, save};
-pub(crate) use schema::{Agent, Config};
+pub(crate) use schema::{Agent, Config, example, schema};
 pub(crate) use terminal::{Colors, Notify, TerminalOverrides};
 pub(crate) use token::TokenSource;
 pub(crate) use trust::Untrusted;
 pub(crate) use watch::{Watch, watch};
 pub(crate) use {
-    document::{example, schema},
     file::with_nearest,
     paths::in_home,
     plain_file::{Links, read as read_plain},

@@ -15,7 +15,6 @@ use crate::{
 pub struct Choice {
     pub(crate) name: String,
     pub(crate) room: String,
-    /// The relay to join, or `host` to host on.
     pub(crate) relay: Option<Target>,
     pub(crate) host: Option<SocketAddr>,
     pub(crate) token: String,
@@ -103,7 +102,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = paths(&dir);
         let invite: Invite = "nexscope://127.0.0.1:9/dev?tls=0#s\"cret".parse().unwrap();
-        // Where nothing is written yet, too.
+        // Without a file, too.
         keep_invite(&invite, &paths).unwrap();
         let old = "# mine\nhost = \"127.0.0.1:8080\"\nname = \"alice\" # me\ntoken_command = [\"pass\"]\n\n[ui]\ntheme = \"dark\"\n";
         fs::write(paths.user_file(), old).unwrap();
@@ -122,7 +121,7 @@ mod tests {
         );
         let kept = paths.user_file().with_extension("toml.old");
         assert_eq!(fs::read_to_string(kept).unwrap(), old);
-        // A file that is no TOML is nobody's to mend.
+        // A file that is not TOML stays as it is.
         fs::write(paths.user_file(), "name = ").unwrap();
         assert!(keep_invite(&invite, &paths).is_err());
         assert_eq!(fs::read_to_string(paths.user_file()).unwrap(), "name = ");

@@ -13,7 +13,7 @@ pub(crate) enum Notify {
     Osc9,
 }
 
-/// How many colours a terminal has, or may use (`NO_COLOR`).
+/// The number of colours that a terminal has, or may use (`NO_COLOR`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Colors {
     #[serde(rename = "none")]

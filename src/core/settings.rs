@@ -15,13 +15,13 @@ pub struct Settings {
     pub room: String,
     /// The member's agents, by name.
     pub agents: Vec<String>,
-    /// What each agent may do with tools, for people to read.
+    /// Each agent's permissions, for people to read.
     pub permissions: HashMap<String, &'static str>,
-    /// How each agent is driven, as the configuration names it.
+    /// Each agent's kind, as the configuration names it.
     pub kinds: HashMap<String, &'static str>,
     /// Agents that reach far and do not start before the person confirms it, and what they reach.
     pub unconfirmed: BTreeMap<String, String>,
-    /// What each agent may use up in a day.
+    /// Each agent's budget of a day.
     pub budgets: HashMap<String, Budget>,
     /// The agent that answers where none is named.
     pub agent: Option<String>,
@@ -67,7 +67,7 @@ impl Settings {
         }
     }
 
-    /// What an agent may use up in a day.
+    /// An agent's budget of a day.
     pub fn budget(&self, agent: &str) -> Budget {
         self.budgets.get(agent).copied().unwrap_or_default()
     }

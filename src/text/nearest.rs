@@ -10,7 +10,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     by_distance.first().map(|(_, candidate)| *candidate)
 }
 
-/// How many letters must be changed, added, removed or swapped to make one of the other.
+/// The number of letters to change, add, remove or swap that makes one of the other.
 pub(crate) fn distance(one: &str, other: &str) -> usize {
     strsim::damerau_levenshtein(one, other)
 }

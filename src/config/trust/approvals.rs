@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_yes_is_to_one_agent_in_one_folder() {
+    fn a_confirmation_is_for_one_agent_in_one_folder() {
         let dir = tempfile::tempdir().unwrap();
         let paths = |here: &str| Paths {
             config: dir.path().to_owned(),
@@ -117,6 +117,9 @@ mod tests {
         assert!(words(&again, "dir = \"~\"").contains("home folder"));
         assert!(words(&again, "project = \"full\"").contains("hooks"));
         let other = BTreeMap::from([("d".to_owned(), agent(""))]);
-        assert!(again.missing(&other).contains_key("d"), "a yes is to one agent");
+        assert!(
+            again.missing(&other).contains_key("d"),
+            "a confirmation is for one agent"
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! How an agent is driven and what it may do, as its settings say.
+//! Kinds of agents, and their permissions.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How an agent's program is driven.
+/// The way in which an agent's program is driven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -35,7 +35,7 @@ impl Kind {
     }
 }
 
-/// How much of a folder's own agent settings take part in a run.
+/// The part of a folder's own agent settings that runs use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Project {
@@ -48,7 +48,7 @@ pub enum Project {
     None,
 }
 
-/// What an agent may do with tools.
+/// An agent's permissions to use tools.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permissions {

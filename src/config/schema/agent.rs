@@ -2,10 +2,7 @@
 
 use toml::Value;
 
-use super::{
-    Agent, Config,
-    schema::{AGENT, defaults, read},
-};
+use super::{AGENT, Agent, Config, defaults, read};
 use crate::core::{
     Budget, Unit,
     runs::settings::{Kind, Permissions},
@@ -20,7 +17,7 @@ impl Agent {
         }
     }
 
-    /// What it may use up in a day, in the best unit that its kind reports.
+    /// The budget of a day, in the best unit that its kind reports.
     pub(crate) fn budget(&self) -> Budget {
         let unit = match self.kind {
             Kind::Claude => Unit::Dollars(self.budget_usd_per_day),
@@ -41,7 +38,7 @@ impl Agent {
         self
     }
 
-    /// What it may do with tools, for people to read.
+    /// A description of its permissions, for people to read.
     pub(crate) fn may_do(&self) -> &'static str {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
@@ -55,7 +52,7 @@ impl Agent {
     }
 }
 
-pub(super) fn put_agents(config: &mut Config, value: &Value) -> Result<(), String> {
+pub(crate) fn put_agents(config: &mut Config, value: &Value) -> Result<(), String> {
     for (name, settings) in value.as_table().into_iter().flatten() {
         let mut agent = Agent::new(Kind::default());
         for setting in AGENT {
@@ -67,7 +64,7 @@ pub(super) fn put_agents(config: &mut Config, value: &Value) -> Result<(), Strin
     Ok(())
 }
 
-pub(super) fn put_agent(config: &mut Config, value: &Value) -> Result<(), String> {
+pub(crate) fn put_agent(config: &mut Config, value: &Value) -> Result<(), String> {
     let name: String = read(value)?;
     if !config.agents.contains_key(&name) {
         let name = crate::text::clean_line(&name, 40);
@@ -79,10 +76,10 @@ pub(super) fn put_agent(config: &mut Config, value: &Value) -> Result<(), String
 
 #[cfg(test)]
 impl Agent {
-    pub(super) fn from_toml(text: &str) -> Self {
+    pub(crate) fn from_toml(text: &str) -> Self {
         let text = format!("[agents.a]\n{text}");
-        let file = super::file::File::parse(text, std::path::Path::new("config.toml")).unwrap();
-        let mut config = super::Config::new();
+        let file = crate::config::file::File::parse(text, std::path::Path::new("config.toml")).unwrap();
+        let mut config = Config::new();
         file.put(&mut config, |_, _, _| true).unwrap();
         config.agents.remove("a").unwrap()
     }

@@ -1,145 +1,28 @@
-//! The table of settings: each key with its values, default, variable, flag, rules and help. Files, layers, reloads,
-//! the example file and the JSON schema go by it: a new setting is a row and a field here, and its use elsewhere.
+//! The rows of the table, and the structs that they fill.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use nexscope_relay::protocol::Mode;
-use serde::de::DeserializeOwned;
 use toml::Value;
 
 use super::{
-    Approvals, Notify, TerminalOverrides, TokenSource, Untrusted,
+    InProject, Looser, OnReload, Setting,
     agent::{put_agent, put_agents},
-    kind::Kind::{self, *},
-    token::{get_token, get_token_command, put_relay, put_token, put_token_command, put_token_file},
+    defaults,
+    kind::Kind::*,
+    read,
 };
 use crate::{
+    config::{
+        Approvals, Notify, TerminalOverrides, TokenSource, Untrusted,
+        token::{get_token, get_token_command, put_relay, put_token, put_token_command, put_token_file},
+    },
     core::{
         Attention, FileRules, Limits, Mentions, Review,
         runs::settings::{Kind as AgentKind, Permissions, Project},
     },
     link::Target,
 };
-
-/// A row of the table, for a setting that is stored in a `T`.
-pub(crate) struct Setting<T> {
-    /// With its table, such as `files.max`.
-    pub(crate) key: &'static str,
-    pub(crate) kind: Kind,
-    /// As it is written in a file.
-    pub(crate) default: Option<&'static str>,
-    /// A value for the example file, where there is no default.
-    pub(crate) sample: &'static str,
-    pub(crate) in_project: InProject,
-    pub(crate) on_reload: OnReload,
-    pub(crate) looser: Looser,
-    pub(crate) variable: Option<&'static str>,
-    pub(crate) flag: Option<&'static str>,
-    pub(crate) help: &'static str,
-    /// The value; `None` where it is not set.
-    pub(super) get: fn(&T) -> Option<Value>,
-    /// Fails with a sentence where the value does not fit the other settings.
-    pub(super) put: fn(&mut T, &Value) -> Result<(), String>,
-    pub(super) copy: fn(&mut T, &T),
-}
-
-/// What becomes of a setting in a project's file that nobody has trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InProject {
-    Ignored,
-    Tightens,
-    Allowed,
-}
-
-/// When a setting holds that was saved while the program runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnReload {
-    /// At once.
-    Live,
-    /// At once, but for a looser value: once a person has confirmed it.
-    Confirmed,
-    /// From the next start on.
-    Restart,
-}
-
-/// Which new value is looser than an old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Looser {
-    Never,
-    /// A larger number, `true`, a later word.
-    Larger,
-    /// Any other one.
-    Other,
-    /// Any other one, but for an empty one.
-    OtherSet,
-    /// A list with another item.
-    MoreItems,
-}
-
-impl<T> Setting<T> {
-    pub(super) fn is_looser(&self, new: &T, old: &T) -> bool {
-        let (new, old) = ((self.get)(new), (self.get)(old));
-        let rank = |value: &Option<Value>| value.as_ref().map_or(0.0, |value| self.kind.rank(value));
-        match self.looser {
-            Looser::Never => false,
-            Looser::Larger => rank(&new) > rank(&old),
-            Looser::Other => new != old,
-            Looser::OtherSet => new != old && new.is_some() && new != Some(Value::Array(Vec::new())),
-            Looser::MoreItems => match (&new, &old) {
-                (Some(Value::Array(new)), Some(Value::Array(old))) => {
-                    new.iter().any(|item| !old.contains(item))
-                }
-                _ => false,
-            },
-        }
-    }
-
-    pub(super) fn show(&self, from: &T) -> String {
-        (self.get)(from).map_or("not set".to_owned(), |value| self.kind.show(&value))
-    }
-}
-
-/// Every setting at its default. A test makes sure that all defaults can be read.
-pub(super) fn defaults<T: Default>(settings: &[Setting<T>]) -> T {
-    let mut all = T::default();
-    for setting in settings {
-        let value = setting
-            .default
-            .and_then(|text| toml::de::DeValue::parse(text).ok());
-        let value = value.and_then(|value| setting.kind.read(setting.key, &value).ok());
-        let put = value.map_or(Ok(()), |value| (setting.put)(&mut all, &value));
-        debug_assert_eq!(put, Ok(()), "{}", setting.key);
-    }
-    all
-}
-
-/// Makes rows of `"key" => field: kind, = default or ? sample, in a project, on a reload(looser), …; help`.
-macro_rules! settings {
-    (@or [$given:expr] $usual:expr) => { $given };
-    (@or [] $usual:expr) => { $usual };
-    ($all:ty; $($key:literal => $($field:ident).+: $kind:expr, $(= $default:literal)? $(? $sample:literal)?,
-        $in_project:ident, $on_reload:ident $(($looser:ident))? $(, variable $variable:literal)? $(, flag $flag:literal)?
-        $(, get $get:expr)? $(, put $put:path)?; $help:literal)*) => {
-        &[$(Setting {
-            key: $key,
-            kind: $kind,
-            default: settings!(@or [$(Some($default))?] None),
-            sample: concat!($($sample)?),
-            in_project: InProject::$in_project,
-            on_reload: OnReload::$on_reload,
-            looser: settings!(@or [$(Looser::$looser)?] Looser::Never),
-            variable: settings!(@or [$(Some($variable))?] None),
-            flag: settings!(@or [$(Some($flag))?] None),
-            help: $help,
-            get: settings!(@or [$($get)?] |all: &$all| Value::try_from(&all.$($field).+).ok()),
-            put: settings!(@or [$($put)?] |all: &mut $all, value: &Value| {
-                all.$($field).+ = read(value)?;
-                Ok(())
-            }),
-            copy: |to, from| to.$($field).+.clone_from(&from.$($field).+),
-        }),*]
-    };
-}
 
 pub(crate) static SETTINGS: &[Setting<Config>] = settings! { Config;
     "name" => name: Name, ?"\"alice\"", Allowed, Restart, variable "NEXSCOPE_DEFAULT_NAME", flag "--name";
@@ -263,15 +146,15 @@ pub struct Config {
     pub(crate) notify_command: Vec<String>,
     pub(crate) mouse: bool,
     pub(crate) terminal: TerminalOverrides,
-    /// The session has neither screen nor lines. From a flag alone.
+    /// The session has neither a screen nor lines. Only a flag sets it.
     pub(crate) headless: bool,
-    /// Programs that no agent has started decide over the control socket, too. From a flag alone.
+    /// Programs that no agent has started can decide over the control socket. Only a flag sets it.
     pub(crate) remote_decisions: bool,
-    /// What the person has confirmed, where an agent reaches far.
+    /// The person's confirmations of agents that reach far.
     pub(crate) confirmed: Approvals,
     /// The project's file, where it sets more than it may before somebody has trusted it.
     pub(crate) untrusted: Option<Untrusted>,
-    /// What the person should know: settings that were ignored, files that others can read.
+    /// Warnings for the person, such as ignored settings and files that others can read.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -307,21 +190,12 @@ pub struct Agent {
 
 impl Config {
     /// Every setting at its default.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         defaults(SETTINGS)
     }
 
-    /// Whether it says where to go: a relay, or that the room is hosted here.
+    /// Tells whether there is a relay, or the room is hosted here.
     pub(crate) fn is_configured(&self) -> bool {
         self.relay.is_some() || self.host.is_some()
     }
 }
-
-pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
-    let read: Result<T, toml::de::Error> = value.clone().try_into();
-    read.map_err(|error| error.message().to_owned())
-}
-
-#[cfg(test)]
-#[path = "schema_tests.rs"]
-mod tests;

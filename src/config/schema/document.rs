@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use toml::Value;
 
-use super::schema::{AGENT, InProject, SETTINGS, Setting};
+use super::{AGENT, InProject, SETTINGS, Setting};
 
 const HEAD: &str = "\
 # Settings of nexscope-tui, with their defaults; those without a default are commented out.
@@ -53,7 +53,7 @@ pub(crate) fn schema() -> Json {
 }
 
 /// The schema of a table: of the settings whose key begins with `prefix`.
-pub(super) fn object<T>(settings: &[Setting<T>], prefix: &str) -> Json {
+pub(crate) fn object<T>(settings: &[Setting<T>], prefix: &str) -> Json {
     let mut properties = Map::new();
     let inside = settings
         .iter()
@@ -83,4 +83,4 @@ pub(super) fn object<T>(settings: &[Setting<T>], prefix: &str) -> Json {
 
 #[cfg(test)]
 #[path = "document_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

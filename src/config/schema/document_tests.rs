@@ -1,4 +1,4 @@
-//! What the example file and the JSON schema promise.
+//! The example file and the JSON schema agree with the parser.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     regex.is_match(text)
 }
 
-/// Whether `schema` accepts `value`, of all that [`schema()`] uses. Fails with where it does not.
+/// Validates `value` by the keywords that [`schema()`] uses. Fails with the place of the first mistake.
 fn validate(schema: &Json, value: &Json, at: &str) -> Result<(), String> {
     let wrong = |why: &str| Err(format!("{at}: {why}: {value}"));
     for (keyword, rule) in schema.as_object().unwrap() {
@@ -90,7 +90,7 @@ fn accepts(text: &str) -> Result<(), String> {
 }
 
 /// For every file that any test parses.
-pub(in crate::config) fn assert_schema_accepts(text: &str) {
+pub(crate) fn assert_schema_accepts(text: &str) {
     accepts(text).unwrap_or_else(|why| panic!("{why}\n{text}"));
 }
 
@@ -164,7 +164,7 @@ fn the_examples_agent_and_samples_can_be_used() {
 
 #[test]
 fn the_committed_example_is_the_tables() {
-    let committed = include_str!("config.example.toml");
+    let committed = include_str!("../config.example.toml");
     assert!(
         committed == example(),
         "src/config/config.example.toml is out of date; regenerate it:\n\
@@ -174,7 +174,7 @@ fn the_committed_example_is_the_tables() {
 
 #[test]
 fn the_readmes_settings_can_be_used() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let blocks = readme.split("```toml\n").skip(1);
     let texts: Vec<&str> = blocks.map(|block| block.split("```").next().unwrap()).collect();
     assert!(texts.len() > 1);

@@ -1,8 +1,8 @@
-//! What holds for every row of the table.
+//! Properties of every row of the table.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use super::*;
+use super::{Kind::*, *};
 use crate::config::{ConfigDiff, Flags, Paths, load};
 
 /// Values of a kind, in TOML.
@@ -100,11 +100,11 @@ fn rows_are_sound() {
                 "{key} has neither a default nor a sample"
             );
             if let Some(default) = setting.default {
-                let value = toml::de::DeValue::parse(default).unwrap();
+                let value = DeValue::parse(default).unwrap();
                 let value = setting.kind.read(key, &value).unwrap();
                 (setting.put)(&mut T::default(), &value).unwrap();
             }
-            // What may only tighten, or is confirmed, says what is looser.
+            // The rule needs an order of values.
             let ranked =
                 setting.in_project == InProject::Tightens || setting.on_reload == OnReload::Confirmed;
             assert!(
@@ -126,7 +126,7 @@ fn rows_are_sound() {
 fn every_value_comes_out_of_a_file_as_it_was_written() {
     for (setting, written) in all() {
         let config = loaded(&file(setting.key, &written), "");
-        let parsed = toml::de::DeValue::parse(&written).unwrap();
+        let parsed = DeValue::parse(&written).unwrap();
         let value = setting.kind.read(setting.key, &parsed).unwrap();
         match setting.key {
             "agents" => assert!(config.agents.keys().eq(value.as_table().unwrap().keys())),
@@ -142,7 +142,7 @@ fn every_value_comes_out_of_a_file_as_it_was_written() {
                 "kind = \"acp\"\n"
             };
             let agent = Agent::from_toml(&format!("{kind}{} = {written}", setting.key));
-            let parsed = toml::de::DeValue::parse(&written).unwrap();
+            let parsed = DeValue::parse(&written).unwrap();
             let value = setting.kind.read(setting.key, &parsed).unwrap();
             assert_eq!((setting.get)(&agent), Some(value), "{} = {written}", setting.key);
         }
@@ -234,7 +234,7 @@ fn variables_and_flags_are_read_like_files() {
         let only = |name: &str| (name == key).then(|| wrong.to_owned());
         let error = load(&paths, only, &Flags::default()).unwrap_err().to_string();
         assert!(
-            error.starts_with(&format!("{key}: ")) && error.contains(wrong),
+            error.starts_with(&format!("{key} must be ")) && error.contains(wrong),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! What a setting's value can be: how it is read from a file, compared, shown and described.
+//! Kinds of values: each is read from a file, compared, shown and described in its own way.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,22 +9,22 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    file::{self, At},
-    schema::AGENT,
+use super::AGENT;
+use crate::{
+    config::file::{self, At},
+    core::runs::settings::parse_duration,
+    link::Target,
+    text,
 };
-use crate::{core::runs::settings::parse_duration, link::Target, text};
 use nexscope_relay::protocol::is_name;
 
 /// The values of a setting.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Text,
-    /// Of a member, a room or an agent.
+    /// A name of a member, a room or an agent.
     Name,
-    /// `ws://HOST:PORT/ws`.
     Relay,
-    /// `ADDRESS:PORT`.
     Address,
     Flag,
     /// A whole number from 0 to this one.
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Reads a value as it is written in a file. Fails with the place and what is wrong.
-    pub(super) fn read(&self, key: &str, written: &Spanned<DeValue>) -> Result<Value, At<String>> {
+    pub(crate) fn read(&self, key: &str, written: &Spanned<DeValue>) -> Result<Value, At<String>> {
         let start = written.span().start;
         if let (Kind::Agents, Some(agents)) = (self, written.get_ref().as_table()) {
             return read_agents(agents);
@@ -57,11 +57,11 @@ impl Kind {
             .map_err(|what| At(start, what))
     }
 
-    /// Reads a value of the environment or of a flag.
-    pub(super) fn read_text(&self, key: &str, text: &str) -> Result<Value, String> {
+    /// Reads the value of a variable or a flag.
+    pub(crate) fn read_text(&self, name: &str, text: &str) -> Result<Value, String> {
         let number = text.parse().map(Value::Integer).ok();
         let number = number.filter(|_| matches!(self, Kind::Number(_)));
-        self.check(key, number.unwrap_or_else(|| text.into()))
+        self.check(name, number.unwrap_or_else(|| text.into()))
     }
 
     /// Checks a value. Returns it in the one form in which values are kept and compared.
@@ -87,7 +87,7 @@ impl Kind {
         checked.ok_or_else(|| format!("{key} must be {}, not {}", self.expected(), found()))
     }
 
-    /// Whether this value, which is kept as it is written, is one of these.
+    /// Tells whether a value that is kept as it is written is one of these.
     fn has(&self, value: &Value) -> bool {
         match (self, value) {
             (Kind::Text, Value::String(_)) | (Kind::Flag, Value::Boolean(_)) => true,
@@ -121,7 +121,7 @@ impl Kind {
     }
 
     /// A value as a file has it. What would not be seen is escaped.
-    pub(super) fn show(&self, value: &Value) -> String {
+    pub(crate) fn show(&self, value: &Value) -> String {
         match (self, value) {
             (Kind::Size, Value::Integer(size)) => format!("\"{}\"", text::bytes(size.unsigned_abs())),
             (Kind::Time | Kind::TimeOrNone, Value::Table(_)) => {
@@ -132,8 +132,8 @@ impl Kind {
         }
     }
 
-    /// How far a value goes: a looser one is larger.
-    pub(super) fn rank(&self, value: &Value) -> f64 {
+    /// A number that is larger for looser values.
+    pub(crate) fn rank(&self, value: &Value) -> f64 {
         match (self, value) {
             (Kind::Word(words), Value::String(word)) => {
                 let rank = words.iter().position(|one| one == word);
@@ -147,7 +147,7 @@ impl Kind {
     }
 
     /// The JSON schema of these values.
-    pub(super) fn schema(&self) -> Json {
+    pub(crate) fn schema(&self) -> Json {
         let pattern = |pattern: &str| json!({ "type": "string", "pattern": pattern });
         match self {
             Kind::Text => json!({ "type": "string" }),
