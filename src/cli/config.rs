@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failure, print, say};
-use crate::config::{self, Paths};
+use crate::config::{self, Flags, Paths};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
@@ -19,11 +19,18 @@ pub(super) fn run(config: &Config, paths: &Paths) -> Result<(), Failure> {
     match config {
         Config::Schema => say(&format!("{:#}", config::schema())),
         Config::Example => print(&config::example()),
-        Config::Path => [paths.user_file(), paths.project_file()]
-            .iter()
-            .try_for_each(|file| match file.exists() {
-                true => say(&file.display().to_string()),
-                false => say(&format!("{} (does not exist)", file.display())),
-            }),
+        Config::Path => {
+            let loaded = config::load(paths, |_| None, &Flags::default());
+            let untrusted = loaded.is_ok_and(|config| config.untrusted.is_some());
+            for (file, is_untrusted) in [(paths.user_file(), false), (paths.project_file(), untrusted)] {
+                let note = match file.exists() {
+                    true if is_untrusted => " (not trusted yet: read in part)",
+                    true => "",
+                    false => " (does not exist)",
+                };
+                say(&format!("{}{note}", file.display()))?;
+            }
+            Ok(())
+        }
     }
 }
