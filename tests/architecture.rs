@@ -12,11 +12,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("clock", &[]),
     ("core", &["text"]),
-    ("agent", &["core", "text"]),
     ("link", &["core", "text", "clock"]),
     ("transfer", &["core", "text", "link"]),
     ("store", &["core", "text"]),
     ("config", &["core", "text", "link", "store"]),
+    ("agent", &["core", "text", "config"]),
     ("control", &["core", "text", "store", "config"]),
     ("command", &["core", "control", "text"]),
     (

@@ -352,6 +352,30 @@ fn mcp_starts_a_session_where_none_runs() {
 }
 
 #[test]
+fn settings_are_described() {
+    let alice = Home::empty("alice");
+    let print = |what: &str| {
+        let output = shell(&alice, &["config", what]);
+        assert!(output.status.success(), "{what}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let schema: Value = serde_json::from_str(&print("schema")).unwrap();
+    assert_eq!(schema["properties"]["files"]["additionalProperties"], false);
+    assert_eq!(
+        print("example"),
+        include_str!("../src/config/config.example.toml")
+    );
+    let project = alice.work().join(".nexscope/config.toml");
+    let path = project.display();
+    assert!(print("path").ends_with(&format!("{path} (does not exist)\n")));
+    std::fs::create_dir_all(project.parent().unwrap()).unwrap();
+    std::fs::write(&project, "mode = \"auto\"\n").unwrap();
+    assert!(print("path").ends_with(&format!("{path} (not trusted yet: read in part)\n")));
+    std::fs::write(&project, "room = \"dev\"\n").unwrap();
+    assert!(print("path").ends_with(&format!("{path}\n")));
+}
+
+#[test]
 fn doctor_names_what_is_wrong() {
     let relay = Relay::start();
     let looks = |home: &Home| {
@@ -530,8 +554,8 @@ fn the_demo_shows_a_mention_a_file_and_an_answer_and_leaves_nothing() {
     for wanted in [
         "can you review this?",
         "bob·codex",
-        "waits for you",
-        "f1 from bob waits for you",
+        "is pending",
+        "f1 from bob is pending",
     ] {
         while !seen.contains(wanted) {
             let mut line = String::new();

@@ -74,7 +74,7 @@ fn a_pipe_decides_nothing() {
     let mut a = Running::start(&alice, &["--stay"]);
     a.wait_for("-- in #lobby as alice");
     a.say("@bob deploy?");
-    b.wait_for("-- m1 from alice waits for you");
+    b.wait_for("-- m1 from alice is pending");
     for line in ["/accept m1", "/reject m1", "/mode auto"] {
         b.say(line);
     }
@@ -104,13 +104,13 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     let alice = Home::new("alice", &relay, "");
     let mut a = Running::lines(&alice);
     a.say("@bob which key?");
-    b.wait_for("-- m1 from alice waits for you");
+    b.wait_for("-- m1 from alice is pending");
     // Both in one piece decide nothing.
     b.say("/accept m1\ry");
     b.wait_for("that came too fast to be an answer");
     b.settle(Duration::from_millis(300));
     b.say("y");
-    b.wait_for("-- d1 from bob waits for you");
+    b.wait_for("-- d1 from bob is pending");
     b.say("/accept d1");
     b.wait_for("d1 looks like a GitHub token. Press again to post it anyway.");
     b.wait_for("| It is ghp_");
@@ -200,7 +200,7 @@ fn refusals_say_what_to_do_and_never_the_token() {
             "Choose another name",
         ),
         (&["--relay", &url], &[], 1, "there is no token for"),
-        (&["-n", "a b"], &[], 1, "cannot be used"),
+        (&["-n", "a b"], &[], 1, "--name must be 1 to 32 of"),
         (&["--invite", "nexscope://h"], &[], 1, "no token behind a #"),
         (&["--colour"], &[], 2, "unexpected argument"),
         (&["--relay", "http://x"], &[], 1, "ws://HOST:PORT/ws"),

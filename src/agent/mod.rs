@@ -30,7 +30,10 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::core::runs::{Prompt, RunEvent, ToolAnswer, Totals, settings::Agent};
+use crate::{
+    config::Agent,
+    core::runs::{Prompt, RunEvent, ToolAnswer, Totals},
+};
 use process_pool::ProcessPool;
 
 pub use find::{Found, find_on_path, is_on_path};

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{PooledProgramEnd, Run, driver::DriverEvent, program::Program};
 use crate::{
     agent::run::{pipes::read, runner::HostEnvironment},
-    core::runs::settings::Agent,
+    config::Agent,
 };
 
 /// So many programs stay at once; the one that has waited longest makes room. Each holds 150 to 250 MB.

@@ -21,7 +21,7 @@ use crate::{
         pipes::{read, tail, write},
         runner::{HostEnvironment, driver},
     },
-    core::runs::settings::Agent,
+    config::Agent,
 };
 
 /// An agent's program, with what it was started for.

@@ -49,6 +49,7 @@ fn rules(word: &Word) -> Vec<Rule> {
         | Word::DemoAgent
         | Word::Completions { .. }
         | Word::Man(_)
+        | Word::Config(_)
         | Word::Hook { .. } => vec![Rule::Open],
     }
 }

@@ -14,10 +14,10 @@ use nexscope_relay::protocol::Mode;
 use super::{Failure, start};
 use crate::{
     client::{Client, fresh_token},
-    config::{self, Config, Flags, Paths},
+    config::{self, Agent, Config, Flags, Paths},
     core::{
         Command, Connection, Decision, Intent, Person, Shown, Token, leading_names,
-        runs::settings::{Agent, Kind, Permissions},
+        runs::settings::{Kind, Permissions},
     },
 };
 

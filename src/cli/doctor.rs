@@ -41,7 +41,7 @@ pub(super) fn run(json: bool, paths: &Paths) -> Result<ExitCode, Failure> {
                 match config.is_configured() {
                     true => Found::Well(file.display().to_string()),
                     false => Found::Wrong(format!(
-                        "nothing is configured; start nexscope-tui, whose first screen writes {}",
+                        "nothing is configured; run nexscope-tui, and its first screen saves {}",
                         file.display()
                     )),
                 },

@@ -5,6 +5,7 @@ mod attach;
 mod audit;
 mod audit_format;
 mod client;
+mod config;
 mod connector;
 mod demo;
 mod doctor;
@@ -77,6 +78,9 @@ enum Word {
         #[arg(long)]
         json: bool,
     },
+    /// Describe the settings: a JSON schema, an example, or which files are read
+    #[command(subcommand)]
+    Config(config::Config),
     /// Verify the audit logs, or show the history of an item
     Audit(audit::Audit),
     /// Try everything in a room with two simulated teammates
@@ -167,6 +171,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
         }
         Word::Setup(setup) => setup::run(&setup, &Paths::usual()?)?,
         Word::Doctor { json } => return doctor::run(json, &Paths::usual()?),
+        Word::Config(config) => config::run(&config, &Paths::usual()?)?,
         Word::Audit(audit) => return audit::run(&audit, &Paths::usual()?),
         Word::Demo => return demo::run(),
         Word::DemoAgent => demo::answer()?,

@@ -90,10 +90,10 @@ pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
     code
 }
 
-/// A variable of the environment. An agent's cannot loosen what holds for its person.
+/// Reads a variable of the environment. An agent's cannot loosen what holds for its person.
 fn variable(name: &str, who: Who) -> Option<String> {
-    let loosens = matches!(name, "NEXSCOPE_MODE" | "NEXSCOPE_HOP_LIMIT");
-    std::env::var(name).ok().filter(|_| who != Who::Agent || !loosens)
+    let held_back = who == Who::Agent && config::loosens(name);
+    std::env::var(name).ok().filter(|_| !held_back)
 }
 
 async fn headless(start: &Start, config: Config, paths: &Paths, who: Who) -> Result<ExitCode, Failure> {
@@ -237,10 +237,7 @@ fn goes_on_with(ended: &Client, onward: &NextSession) -> Config {
     match onward {
         NextSession::As(name) => config.name = Some(name.clone()),
         NextSession::To(invite) => {
-            config.relay = Some(invite.target.clone());
-            config.token = Some(Token(invite.token.clone()).into());
-            config.room.clone_from(&invite.room);
-            config.host = None;
+            config.join(invite.clone());
         }
     }
     config

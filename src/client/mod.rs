@@ -287,11 +287,9 @@ impl Client {
     /// Goes on with another configuration: who and where one is stays. Whether it may be, has been asked.
     pub fn set_config(&mut self, config: Config) {
         let config = ConfigDiff::staying(&self.config, config);
-        let mut new = settings::settings(&config, &self.room.settings.me);
-        // The mode is the file's only where the file changed it; a person may have set it since.
-        if config.mode == self.config.mode {
-            new.mode = self.room.settings.mode;
-        }
+        let unconfirmed = config.confirmed.missing(&config.agents);
+        let mut new = settings::settings(&config, &self.room.settings.me, unconfirmed);
+        new.mode = settings::mode_after_reload(self.room.settings.mode, self.config.mode, config.mode);
         let effects = self.room.set_settings(new);
         self.config = config;
         self.staying.hold_to(self.room.settings.mode, &self.config);

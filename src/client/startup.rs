@@ -242,9 +242,10 @@ fn own_key(owner: &str) -> Option<String> {
 
 /// An empty room for a member.
 fn fresh_room(config: &Config, name: &str, owner: &str) -> Room {
+    let unconfirmed = config.confirmed.missing(&config.agents);
     let settings = Settings {
         own_key: own_key(owner),
-        ..super::settings::settings(config, name)
+        ..super::settings::settings(config, name, unconfirmed)
     };
     Room::new(settings, Box::new(|| uuid::Uuid::now_v7().to_string()))
 }

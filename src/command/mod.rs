@@ -13,7 +13,7 @@ use crate::{
         protocol::{Append, COMPOSER, ModeName, NAMES, Say, usage},
     },
     core::{AcceptOptions, Command, Intent, leading_names},
-    text::nearest,
+    text::{distance, nearest},
 };
 use lexer::split_word;
 
@@ -167,7 +167,7 @@ fn entry(name: &str) -> Result<&'static Entry, String> {
         |entry: &&Entry| entry.name == name || entry.command.get_all_aliases().any(|alias| alias == name);
     COMMANDS.iter().find(is).ok_or_else(|| {
         let names = COMMANDS.iter().map(|entry| entry.name.as_str());
-        match nearest(&name, names) {
+        match nearest(&name, names).filter(|near| distance(&name, near) <= 2) {
             Some(near) => format!("There is no /{name}; did you mean /{near}?"),
             None => {
                 format!("There is no /{name}. /help lists the commands; // begins a message with a slash.")

@@ -1,176 +1,86 @@
-//! What a configuration that was saved means for a session that goes on: what is as safe or safer holds at
-//! once, looser settings waits for the person, and who and where one is stays until the next start.
+//! Compares a saved configuration with the current one: values that are as safe or safer hold at once, looser ones wait
+//! for the person, and name, room and relay stay until the next start.
 
-use nexscope_relay::protocol::Mode;
-
-use super::{Config, TokenSource};
-use crate::core::{
-    Mentions, Review,
-    runs::settings::{Agent, Permissions, Project},
+use super::{
+    Agent, Config,
+    schema::{AGENT, OnReload, SETTINGS, Setting},
 };
 
-/// A change, taken apart.
 #[derive(Debug, Clone)]
-pub struct ConfigDiff {
-    /// What holds at once: the new values, but for those that are looser.
-    pub safe: Config,
-    /// Looser settings, in a few words each; it waits for a key.
-    pub looser: Vec<String>,
-    /// All that changes with it: what a person reads before they take it.
-    pub details: Vec<String>,
-    /// Settings that hold from the next start on.
-    pub later: Vec<&'static str>,
+pub(crate) struct ConfigDiff {
+    /// The new settings, without those that are looser or hold at the next start.
+    pub(crate) safe: Config,
+    /// The looser settings, each with its new value.
+    pub(crate) looser: Vec<String>,
+    /// The same in full, for the person to read before they confirm.
+    pub(crate) details: Vec<String>,
+    /// Keys of settings that hold at the next start.
+    pub(crate) later: Vec<&'static str>,
 }
 
 impl ConfigDiff {
-    /// Compares the configuration that holds with one that was saved.
-    pub fn between(now: &Config, new: &Config) -> Self {
+    pub(crate) fn between(now: &Config, new: &Config) -> Self {
         let mut change = Self {
             safe: new.clone(),
             looser: Vec::new(),
             details: Vec::new(),
             later: Vec::new(),
         };
-        let safe = &mut change.safe;
-        let mut looser = |is: bool, words: String| {
-            if is {
-                change.details.push(words.clone());
-                change.looser.push(words);
-            }
-            is
-        };
-        if looser(
-            new.mode == Mode::Auto && now.mode == Mode::Manual,
-            "mode = \"auto\"".into(),
-        ) {
-            safe.mode = now.mode;
+        for setting in SETTINGS {
+            change.setting(setting, now, new);
+            let agents = new.agents.iter().filter(|_| setting.key == "agents");
+            agents.for_each(|(name, agent)| change.agent(name, now.agents.get(name), agent));
         }
-        if looser(new.auto_tools && !now.auto_tools, "auto_tools = true".into()) {
-            safe.auto_tools = false;
-        }
-        let limit = format!("hop_limit = {}", new.hop_limit);
-        if looser(new.hop_limit > now.hop_limit, limit) {
-            safe.hop_limit = now.hop_limit;
-        }
-        let review = new.review == Review::Flagged && now.review == Review::Always;
-        if looser(review, "review = \"flagged\"".into()) {
-            safe.review = now.review;
-        }
-        let share = new.share_partial && !now.share_partial;
-        if looser(share, "share_partial = true".into()) {
-            safe.share_partial = false;
-        }
-        let mentions = new.mentions == Mentions::Room && now.mentions == Mentions::Direct;
-        if looser(mentions, "mentions = \"room\"".into()) {
-            safe.mentions = now.mentions;
-        }
-        let files = (&new.files, &now.files);
-        if looser(
-            files.0.auto_accept_below > files.1.auto_accept_below,
-            format!(
-                "files.auto_accept_below = \"{}\"",
-                crate::text::bytes(files.0.auto_accept_below)
-            ),
-        ) {
-            safe.files.auto_accept_below = now.files.auto_accept_below;
-        }
-        let max = format!("files.max = \"{}\"", crate::text::bytes(files.0.max));
-        if looser(files.0.max > files.1.max, max) {
-            safe.files.max = now.files.max;
-        }
-        let calls = new.notify_command != now.notify_command && !new.notify_command.is_empty();
-        let command = format!("ui.notify_command = {:?}", new.notify_command);
-        if looser(calls, command) {
-            safe.notify_command.clone_from(&now.notify_command);
-        }
-        // It runs at the next start, which the person knows from now on.
-        if let (Some(TokenSource::Command(command)), true) = (&new.token, new.token != now.token) {
-            looser(true, format!("token_command = {command:?}, at the next start"));
-        }
-        safe.files.dir.clone_from(&now.files.dir);
-        for (name, agent) in &new.agents {
-            let words = match now.agents.get(name) {
-                None => format!("agents.{name} is new"),
-                Some(old) if is_looser(old, agent) => format!("agents.{name} may do more"),
-                Some(_) => continue,
-            };
-            change.looser.push(words);
-            let old = now.agents.get(name).map(Agent::settings).unwrap_or_default();
-            for (key, value) in agent.settings() {
-                let before = old
-                    .iter()
-                    .find(|(other, _)| *other == key)
-                    .map(|(_, value)| value);
-                match before {
-                    Some(before) if *before == value => {}
-                    Some(before) => {
-                        change.details.push(format!("agents.{name}.{key} = {value}"));
-                        change.details.push(format!("    it was {before}"));
-                    }
-                    None => change.details.push(format!("agents.{name}.{key} = {value}")),
-                }
-            }
-            match now.agents.get(name) {
-                Some(old) => _ = safe.agents.insert(name.clone(), old.clone()),
-                None => _ = safe.agents.remove(name),
-            }
-        }
-        let other = new.agent != now.agent && new.agent.is_some();
-        if other {
-            let name = new.agent.as_deref().unwrap_or_default();
-            let words = format!("agent = \"{name}\"");
-            change.details.push(words.clone());
-            change.looser.push(words);
-            safe.agent.clone_from(&now.agent);
-        }
-        change.later = [
-            ("name", new.name != now.name),
-            ("relay", new.relay != now.relay || new.host != now.host),
-            ("token", new.token != now.token),
-            ("room", new.room != now.room),
-            ("files.dir", new.files.dir != now.files.dir),
-        ]
-        .into_iter()
-        .filter_map(|(key, changed)| changed.then_some(key))
-        .collect();
         change
     }
 
-    /// Who and where one is, as it was: that is what a session cannot change.
-    pub fn staying(now: &Config, new: Config) -> Config {
-        Config {
-            name: now.name.clone(),
-            relay: now.relay.clone(),
-            host: now.host,
-            token: now.token.clone(),
-            room: now.room.clone(),
-            ..new
+    fn setting(&mut self, setting: &Setting<Config>, now: &Config, new: &Config) {
+        let restarts = setting.on_reload == OnReload::Restart;
+        if restarts && (setting.get)(new) != (setting.get)(now) {
+            self.later.push(setting.key);
+        }
+        let looser = setting.on_reload != OnReload::Live && setting.is_looser(new, now);
+        if looser {
+            let when = if restarts { ", at the next start" } else { "" };
+            let words = format!("{} = {}{when}", setting.key, setting.show(new));
+            self.details.push(words.clone());
+            self.looser.push(words);
+        }
+        if looser || restarts {
+            (setting.copy)(&mut self.safe, now);
         }
     }
-}
 
-/// Whether an agent may do more than before, or is another program: all but its limits of time, and what
-/// takes from what it may do.
-fn is_looser(old: &Agent, new: &Agent) -> bool {
-    let rank = |permissions| match permissions {
-        Permissions::ReadOnly => 0,
-        Permissions::Ask => 1,
-        Permissions::Allow => 2,
-    };
-    let own = |project| match project {
-        Project::None => 0,
-        Project::Memory => 1,
-        Project::Full => 2,
-    };
-    rank(new.permissions) > rank(old.permissions)
-        || own(new.project) > own(old.project)
-        || new.kind != old.kind
-        || new.command != old.command
-        || new.dir != old.dir
-        || new.budget_usd_per_day > old.budget_usd_per_day
-        || new.budget_tokens_per_day > old.budget_tokens_per_day
-        || new.budget_runs_per_day > old.budget_runs_per_day
-        || !new.env.iter().all(|name| old.env.contains(name))
+    fn agent(&mut self, name: &str, now: Option<&Agent>, new: &Agent) {
+        let is_looser = |now| AGENT.iter().any(|setting| setting.is_looser(new, now));
+        self.looser.push(match now {
+            None => format!("agents.{name} is new"),
+            Some(now) if is_looser(now) => format!("agents.{name} may do more"),
+            Some(_) => return,
+        });
+        for setting in AGENT {
+            let (key, value) = (setting.key, setting.show(new));
+            let before = now.map(|now| setting.show(now));
+            if before.as_ref() != Some(&value) {
+                let before = before.map(|before| format!("    it was {before}"));
+                self.details.push(format!("agents.{name}.{key} = {value}"));
+                self.details.extend(before);
+            }
+        }
+        match now {
+            Some(now) => _ = self.safe.agents.insert(name.to_owned(), now.clone()),
+            None => _ = self.safe.agents.remove(name),
+        }
+    }
+
+    /// `new` with the settings of `now` that a running session cannot change.
+    pub(crate) fn staying(now: &Config, new: Config) -> Config {
+        let mut config = new;
+        let restart = |setting: &&Setting<_>| setting.on_reload == OnReload::Restart;
+        let stay = SETTINGS.iter().filter(restart);
+        stay.for_each(|setting| (setting.copy)(&mut config, now));
+        config
+    }
 }
 
 #[cfg(test)]
@@ -253,7 +163,7 @@ mod tests {
         for (before, after, expected) in table {
             let change = ConfigDiff::between(&config(before), &config(after));
             assert_eq!(change.looser, *expected, "{before} -> {after}");
-            // What holds at once is never looser than what held; a token is for the next start.
+            // Settings that hold at once are never looser than before; a token is for the next start.
             let again = ConfigDiff::between(
                 &config(before),
                 &Config {
@@ -273,9 +183,9 @@ mod tests {
         assert_eq!(change.looser, ["agents.a may do more"]);
         let told = change.details.join("\n");
         for line in [
-            "agents.a.kind = command\n    it was claude",
+            "agents.a.kind = \"command\"\n    it was \"claude\"",
             "agents.a.command = [\"sh\", \"-c\", \"curl evil\"]\n    it was []",
-            "agents.a.permissions = allow\n    it was ask",
+            "agents.a.permissions = \"allow\"\n    it was \"ask\"",
         ] {
             assert!(told.contains(line), "{line} in {told}");
         }

@@ -1,217 +1,128 @@
-//! `config.toml` as it is written, and errors that name file, line and the nearest known key.
+//! `config.toml` as it is written: its settings by the table, and errors that name file, line and the nearest key.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, de::Error};
-use toml::Spanned;
+use toml::{Value, de::DeTable};
 
-use super::ConfigError;
-use crate::{
-    config::Colors,
-    core::{Attention, Mentions, Review, runs::settings::Agent},
-    link::Target,
-    text,
+use super::{
+    Config, ConfigError,
+    schema::{SETTINGS, Setting},
 };
-use nexscope_relay::protocol::{Mode, is_name};
+use crate::text;
 
-/// What may be a name: of a member, a room, an agent.
-pub(super) const NAMES: &str =
-    "1 to 32 of a-z, A-Z, 0-9, _ and -, and not all, here, everyone, me, you or system";
+/// Something at a byte of a file's text.
+#[derive(Debug)]
+pub(super) struct At<T>(pub(super) usize, pub(super) T);
 
-/// One layer's settings; what is absent is left to the layers below.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    /// The member's name.
-    #[serde(default, deserialize_with = "name")]
-    pub name: Option<String>,
-    /// The relay, `ws://HOST:PORT/ws`.
-    #[serde(default, deserialize_with = "relay")]
-    pub relay: Option<Target>,
-    /// The room.
-    #[serde(default, deserialize_with = "name")]
-    pub room: Option<String>,
-    /// The relay's secret.
-    pub token: Option<String>,
-    /// A file that holds it.
-    pub token_file: Option<String>,
-    /// A command that prints it.
-    pub token_command: Option<Vec<String>>,
-    /// The room is hosted here: the relay inside this program listens on this address.
-    #[serde(default, deserialize_with = "address")]
-    pub host: Option<SocketAddr>,
-    /// Whether mentions wait.
-    pub mode: Option<Mode>,
-    /// Auto mode's limit on answers in a row.
-    pub hop_limit: Option<u32>,
-    /// Who sees a message that begins with `@name`.
-    pub mentions: Option<Mentions>,
-    /// Which answers wait as drafts.
-    pub review: Option<Review>,
-    /// Whether others see an answer while it is written.
-    pub share_partial: Option<bool>,
-    /// Whether an agent with `permissions = "allow"` may do so unasked in auto mode too.
-    pub auto_tools: Option<bool>,
-    /// After how long a mention, or a file that is kept aside, expires that nobody decided.
-    #[serde(default, deserialize_with = "crate::core::runs::settings::some_duration")]
-    pub expire: Option<Duration>,
-    /// After how long a permission is refused that nobody answered.
-    #[serde(default, deserialize_with = "crate::core::runs::settings::some_duration")]
-    pub permission_expire: Option<Duration>,
-    /// After how long a message counts as failed that an addressee never received.
-    #[serde(default, deserialize_with = "crate::core::runs::settings::some_duration")]
-    pub give_up: Option<Duration>,
-    /// The agent that answers where none is named.
-    pub agent: Option<Spanned<String>>,
-    /// The agents.
-    #[serde(default, deserialize_with = "named_agents")]
-    pub agents: BTreeMap<String, Agent>,
-    /// Files.
-    #[serde(default)]
-    pub files: FilesTable,
-    /// The look.
-    #[serde(default)]
-    pub ui: Ui,
+/// The settings of one file. The layers below hold for those that are absent.
+pub(super) struct File {
+    path: PathBuf,
+    pub(super) text: String,
+    settings: Found<Config>,
 }
 
-/// What is taken of files that others offer, and where it goes.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FilesTable {
-    /// The folder.
-    pub dir: Option<String>,
-    /// Files below this size come without asking.
-    #[serde(default, deserialize_with = "size")]
-    pub auto_accept_below: Option<u64>,
-    /// The largest file that is taken.
-    #[serde(default, deserialize_with = "size")]
-    pub max: Option<u64>,
+type Found<T> = Vec<(&'static Setting<T>, At<Value>)>;
+
+impl File {
+    pub(super) fn parse(text: String, path: &Path) -> Result<Self, ConfigError> {
+        let settings = match DeTable::parse(&text) {
+            Ok(table) => read_table(SETTINGS, "", table.get_ref()),
+            Err(error) => Err(At(
+                error.span().map_or(0, |span| span.start),
+                text::clean_line(error.message(), 400),
+            )),
+        };
+        let settings = settings.map_err(|error| wrong(&text, path, error))?;
+        #[cfg(test)]
+        super::schema::assert_schema_accepts(&text);
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+            settings,
+        })
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&At<Value>> {
+        let found = self.settings.iter().find(|(setting, _)| setting.key == key);
+        found.map(|(_, value)| value)
+    }
+
+    /// Puts the settings that `may` lets through into `config`, in the table's order. Returns the keys of the others.
+    pub(super) fn put(
+        &self,
+        config: &mut Config,
+        may: impl Fn(&Setting<Config>, &Config, &Value) -> bool,
+    ) -> Result<Vec<String>, ConfigError> {
+        let mut others = Vec::new();
+        for setting in SETTINGS {
+            let Some(At(at, value)) = self.get(setting.key) else {
+                continue;
+            };
+            match may(setting, config, value) {
+                true => (setting.put)(config, value)
+                    .map_err(|what| wrong(&self.text, &self.path, At(*at, what)))?,
+                false => others.push(setting.key.to_owned()),
+            }
+        }
+        Ok(others)
+    }
 }
 
-/// The look and the keys.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ui {
-    /// The keymap's name.
-    pub keymap: Option<String>,
-    /// The theme's name.
-    pub theme: Option<String>,
-    /// How the person is called.
-    pub notify: Option<Vec<Notify>>,
-    /// What they are called for.
-    pub notify_for: Option<Vec<Attention>>,
-    /// A program that calls them, and what it is given before the words.
-    pub notify_command: Option<Vec<String>>,
-    /// Whether the mouse is the screen's from the start.
-    pub mouse: Option<bool>,
-    /// How many colours the terminal has.
-    pub colors: Option<Colors>,
-    /// Whether the terminal opens links.
-    pub links: Option<bool>,
-    /// Whether the terminal speaks the kitty keyboard protocol.
-    pub keyboard: Option<bool>,
+/// Reads a table's settings; `prefix` is its own key with a dot, or empty.
+pub(super) fn read_table<T>(
+    settings: &'static [Setting<T>],
+    prefix: &str,
+    table: &DeTable,
+) -> Result<Found<T>, At<String>> {
+    let mut all = Vec::new();
+    for (name, value) in table {
+        let key = format!("{prefix}{}", name.get_ref());
+        let inner = format!("{key}.");
+        if let Some(setting) = settings.iter().find(|setting| setting.key == key) {
+            all.push((setting, At(value.span().start, setting.kind.read(&key, value)?)));
+        } else if !settings.iter().any(|setting| setting.key.starts_with(&inner)) {
+            let known = settings
+                .iter()
+                .filter_map(|setting| setting.key.strip_prefix(prefix));
+            let known = known.filter_map(|name| name.split('.').next());
+            return Err(At(name.span().start, no_setting(name.get_ref(), known)));
+        } else if let Some(table) = value.get_ref().as_table() {
+            all.extend(read_table(settings, &inner, table)?);
+        } else {
+            return Err(At(value.span().start, format!("{key} must be a table")));
+        }
+    }
+    Ok(all)
 }
 
-/// A way to call the person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Notify {
-    /// The terminal's bell.
-    Bell,
-    /// A count in the terminal's title.
-    Title,
-    /// A notification by the terminal (OSC 9).
-    Osc9,
+fn no_setting<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let shown = text::clean_line(name, 100);
+    match text::nearest(name, known) {
+        Some(nearest) => format!("there is no setting `{shown}`; did you mean `{nearest}`?"),
+        None => format!("there is no setting `{shown}` here"),
+    }
 }
 
-/// Reads a file's text. Fails with file, line, and what is wrong.
-pub(super) fn parse(text: &str, path: &Path) -> Result<File, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        wrong(text, path, at, with_nearest(error.message()))
-    })
-}
-
-/// What is wrong at a byte of a file's text.
-pub(super) fn wrong(text: &str, path: &Path, at: usize, what: String) -> ConfigError {
+fn wrong(text: &str, path: &Path, At(at, what): At<String>) -> ConfigError {
+    let before = &text.as_bytes()[..at.min(text.len())];
     ConfigError::Wrong {
         path: path.to_owned(),
-        line: text.as_bytes()[..at.min(text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1,
+        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
         what,
     }
 }
 
-/// Checks a name. Fails with what may be one.
-pub(super) fn valid_name(what: &str, name: &str) -> Result<(), String> {
-    match is_name(name) {
-        true => Ok(()),
-        false => Err(format!(
-            "{what} \"{}\" cannot be used: {NAMES}",
-            text::clean_line(name, 40)
-        )),
-    }
-}
-
-fn name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let name = String::deserialize(from)?;
-    valid_name("the name", &name).map_err(Error::custom)?;
-    Ok(Some(name))
-}
-
-fn named_agents<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Agent>, D::Error> {
-    let agents = BTreeMap::<String, Agent>::deserialize(from)?;
-    for name in agents.keys() {
-        valid_name("the agent's name", name).map_err(Error::custom)?;
-    }
-    Ok(agents)
-}
-
-fn relay<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Target>, D::Error> {
-    let text = String::deserialize(from)?;
-    target(&text).map(Some).map_err(Error::custom)
-}
-
-/// Reads a relay's address. Fails with what was written, and how it is.
-pub(super) fn target(relay: &str) -> Result<Target, String> {
-    relay
-        .parse()
-        .map_err(|error| format!("relay \"{}\": {error}", text::clean_line(relay, 100)))
-}
-
-fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(from)?;
-    let wrong = || format!("host = {text:?} is no address; write for example \"127.0.0.1:8080\"");
-    text.parse().map(Some).map_err(|_| Error::custom(wrong()))
-}
-
-fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-    let text = String::deserialize(from)?;
-    text::parse_bytes(&text).map(Some).map_err(Error::custom)
-}
-
-/// An unknown key is named together with the nearest known one.
+/// A message of serde's; an unknown key is named together with the nearest known one.
 pub(crate) fn with_nearest(message: &str) -> String {
-    let message = crate::text::clean_line(message, 400);
-    let Some((unknown, known)) = message
+    let message = text::clean_line(message, 400);
+    let unknown = message
         .strip_prefix("unknown field `")
-        .and_then(|rest| rest.split_once("`, expected "))
-    else {
-        return message;
-    };
-    let known = known.split('`').skip(1).step_by(2);
-    match known
-        .map(|name| (strsim::damerau_levenshtein(name, unknown), name))
-        .min()
-    {
-        Some((_, nearest)) => format!("there is no setting `{unknown}`; did you mean `{nearest}`?"),
-        None => format!("there is no setting `{unknown}` here"),
+        .and_then(|rest| rest.split_once("`, expected "));
+    match unknown {
+        Some((unknown, known)) => no_setting(unknown, known.split('`').skip(1).step_by(2)),
+        None => message,
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,9 +158,11 @@ mod tests {
             theme = "terminal"
             notify = ["bell", "title"]
         "#;
-        let file = parse(text, Path::new("config.toml")).unwrap();
-        assert_eq!(file.name.as_deref(), Some("alice"));
-        assert_eq!(file.agents["claude"].timeout.as_secs(), 600);
+        let file = File::parse(text.to_owned(), Path::new("config.toml")).unwrap();
+        let mut config = Config::new();
+        file.put(&mut config, |_, _, _| true).unwrap();
+        assert_eq!(config.name.as_deref(), Some("alice"));
+        assert_eq!(config.agents["claude"].timeout.as_secs(), 600);
     }
 
     #[test]
@@ -260,16 +173,16 @@ mod tests {
             (
                 "[agents.x]\nkind = \"codex\"\ntimeout = \"soon\"\n",
                 3,
-                "not a duration",
+                "must be a time",
             ),
             ("name = [\n", 1, ""),
         ];
         for (text, line, what) in table {
-            let ConfigError::Wrong {
+            let Err(ConfigError::Wrong {
                 line: found,
                 what: said,
                 ..
-            } = parse(text, Path::new("c.toml")).unwrap_err()
+            }) = File::parse(text.to_owned(), Path::new("c.toml"))
             else {
                 panic!("{text}")
             };

@@ -1,4 +1,4 @@
-//! What a folder's nexscope-plugin was set to, for who comes from there.
+//! The settings of a folder's nexscope-plugin, for people who come from there.
 
 use nexscope_relay::protocol::is_name;
 use serde::Deserialize;
@@ -12,14 +12,10 @@ use crate::{core::Token, link::Target};
 /// The plugin's settings that hold here as well; `mode = auto` does not.
 #[derive(Debug, Clone)]
 pub struct Plugin {
-    /// The relay.
-    pub relay: Target,
-    /// Its secret.
-    pub token: Token,
-    /// The member's name.
-    pub name: Option<String>,
-    /// Auto mode's limit on answers in a row.
-    pub hop_limit: Option<u32>,
+    pub(crate) relay: Target,
+    pub(crate) token: Token,
+    pub(crate) name: Option<String>,
+    pub(crate) hop_limit: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -31,16 +27,13 @@ struct File {
     hop_limit: Option<u32>,
 }
 
-/// The settings of the plugin in the folder that the program was started in, where they are whole.
-pub fn plugin(paths: &Paths) -> Option<Plugin> {
+/// Reads the plugin's settings in the folder that the program was started in. `None` where they are incomplete.
+pub(crate) fn plugin(paths: &Paths) -> Option<Plugin> {
     let path = paths.here.join(".claude/plugin-data/nexscope/config.json");
     let file: File = serde_json::from_str(&plain_file::read(&path, Links::Refused).ok()?).ok()?;
-    // What the plugin writes where nothing was set yet.
-    if file.token.is_empty()
-        || [&file.relay_url, &file.token]
-            .iter()
-            .any(|value| value.contains("REPLACE_ME"))
-    {
+    // The plugin writes this where nothing was set yet.
+    let is_set = |value: &str| !value.contains("REPLACE_ME");
+    if file.token.is_empty() || !is_set(&file.relay_url) || !is_set(&file.token) {
         return None;
     }
     Some(Plugin {

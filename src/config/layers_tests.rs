@@ -1,6 +1,12 @@
-//! What each layer may set, and what wins.
+//! Layers: later ones win, within what each may set.
+
+use std::time::Duration;
 
 use super::*;
+use crate::{
+    config::{Agent, schema::table::Times},
+    core::Review,
+};
 
 struct World {
     _dir: tempfile::TempDir,
@@ -55,7 +61,11 @@ fn later_layers_win() {
     )
     .unwrap();
     assert_eq!(
-        (config.name.as_deref(), config.room.as_str(), config.hop_limit),
+        (
+            config.name.as_deref(),
+            config.room.as_str(),
+            config.limits.hop_limit
+        ),
         (Some("dan"), "b", 5)
     );
 }
@@ -70,7 +80,7 @@ fn a_project_may_only_tighten() {
         Flags::default(),
     )
     .unwrap();
-    assert_eq!((config.mode, config.hop_limit), (Mode::Manual, 2));
+    assert_eq!((config.mode, config.limits.hop_limit), (Mode::Manual, 2));
     assert_eq!(config.relay.unwrap().host, "good");
     assert_eq!(config.token, Some(Token("secret".into()).into()));
     assert!(config.agents.is_empty() && !config.share_partial);
@@ -124,16 +134,20 @@ fn a_token_stays_with_its_relay() {
 #[test]
 fn wrong_values_are_named() {
     let table = [
-        ("\nname = \"a b\"", ", line 2: ", "\"a b\" cannot be used"),
-        ("room = \"all\"", ", line 1: ", "\"all\" cannot be used"),
+        ("\nname = \"a b\"", ", line 2: ", "not \"a b\""),
+        ("room = \"all\"", ", line 1: ", "not \"all\""),
         ("\n\nagent = \"x\"", ", line 3: ", "names no [agents.NAME]"),
         (
             "name = \"a\"\nrelay = \"http://x\"",
             ", line 2: ",
             "ws://HOST:PORT/ws",
         ),
-        ("name = \"a\"\nhost = \"here\"", ", line 2: ", "is no address"),
-        ("[files]\n\nmax = \"much\"", ", line 3: ", "is no size"),
+        (
+            "name = \"a\"\nhost = \"here\"",
+            ", line 2: ",
+            "must be an address",
+        ),
+        ("[files]\n\nmax = \"much\"", ", line 3: ", "must be a size"),
         (
             "[agents.\"a b\"]\nkind = \"codex\"",
             ", line 1: ",
@@ -142,7 +156,7 @@ fn wrong_values_are_named() {
         (
             "[agents.x]\nkind = \"claude\"\nbudget_usd_per_day = nan",
             ", line 3: ",
-            "is not an amount",
+            "must be an amount",
         ),
         ("token = \"a\"\ntoken_file = \"b\"", ": ", "one of token"),
     ];
@@ -202,7 +216,7 @@ fn a_trusted_project_sets_all_until_it_changes() {
     );
     config.untrusted.unwrap().trust().unwrap();
     assert_eq!(load().relay.unwrap().host, "team");
-    // What was trusted before is not trusted forever.
+    // An earlier content must be trusted again, too.
     fs::write(world.paths.project_file(), project).unwrap();
     assert!(load().untrusted.is_some());
 }
@@ -245,14 +259,14 @@ fn the_plugins_settings_are_found_where_they_are_whole() {
 fn tools_in_auto_mode_and_times_are_the_users_own_to_set() {
     let user = "auto_tools = true\nexpire = \"2h\"\npermission_expire = \"5m\"\ngive_up = \"1d\"";
     let config = loaded(user, "", &[], Flags::default()).unwrap();
-    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     let times = Times {
         expire: minutes(120),
         permission_expire: minutes(5),
         give_up: minutes(1440),
     };
     assert_eq!((config.auto_tools, config.times), (true, times));
-    let agent: Agent = toml::from_str("kind = \"claude\"\npermissions = \"allow\"").unwrap();
+    let agent = Agent::from_toml("kind = \"claude\"\npermissions = \"allow\"");
     let may = |tools| agent.clone().unattended(tools).may_do();
     assert_eq!(
         (may(false), may(true)),
@@ -263,7 +277,7 @@ fn tools_in_auto_mode_and_times_are_the_users_own_to_set() {
     assert!(!config.auto_tools);
     let project = "auto_tools = true\nexpire = \"9d\"";
     let config = loaded("", project, &[], Flags::default()).unwrap();
-    assert_eq!((config.auto_tools, config.times), (false, Times::default()));
+    assert_eq!((config.auto_tools, config.times), (false, Config::new().times));
     assert_eq!(config.untrusted.unwrap().keys, ["auto_tools", "expire"]);
 }
 
@@ -277,7 +291,7 @@ fn what_is_looser_in_a_project_is_named_in_the_warning() {
         ignored,
         ["hop_limit", "review", "files.auto_accept_below", "files.max"]
     );
-    assert_eq!((config.hop_limit, config.review), (3, Review::Always));
+    assert_eq!((config.limits.hop_limit, config.review), (3, Review::Always));
     let same = loaded(user, user, &[], Flags::default()).unwrap();
     assert!(same.untrusted.is_none() && same.warnings.is_empty());
 }
@@ -329,7 +343,7 @@ fn a_folder_does_not_say_which_key_decides() {
     );
     assert_eq!(config.theme, "light");
     assert_eq!(config.untrusted.unwrap().keys, ["ui.keymap", "ui.keyboard"]);
-    // What makes it safer holds.
+    // A safer value holds.
     let config = loaded("", "[ui]\nkeyboard = false\n", &[], Flags::default()).unwrap();
     assert_eq!(config.terminal.keyboard, Some(false));
     assert!(config.untrusted.is_none());

@@ -1,4 +1,4 @@
-//! Where the files of the configuration and of what is kept lie.
+//! The folders of configuration and state.
 
 use std::path::{Path, PathBuf};
 
@@ -6,22 +6,20 @@ use etcetera::{BaseStrategy, base_strategy::Xdg};
 
 use super::ConfigError;
 
-/// Where things are looked for.
 #[derive(Debug, Clone)]
 pub struct Paths {
     /// `config.toml`, `keymaps/` and `themes/`.
-    pub config: PathBuf,
-    /// State folders.
-    pub state: PathBuf,
+    pub(crate) config: PathBuf,
+    pub(crate) state: PathBuf,
     /// The folder that the program was started in.
-    pub here: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, if there is one.
-    pub runtime: Option<String>,
+    pub(crate) here: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, where there is one.
+    pub(crate) runtime: Option<String>,
 }
 
 impl Paths {
-    /// The usual folders (XDG). Fails where there is no home folder.
-    pub fn usual() -> Result<Self, ConfigError> {
+    /// The XDG folders. Fails where there is no home folder.
+    pub(crate) fn usual() -> Result<Self, ConfigError> {
         let xdg = Xdg::new()
             .map_err(|_| ConfigError::Value("there is no home folder: set HOME and try again".into()))?;
         let state = xdg.state_dir().unwrap_or_else(|| xdg.data_dir());
@@ -37,18 +35,16 @@ impl Paths {
         })
     }
 
-    /// The user's file.
-    pub fn user_file(&self) -> PathBuf {
+    pub(crate) fn user_file(&self) -> PathBuf {
         self.config.join("config.toml")
     }
 
-    /// The project's file.
-    pub fn project_file(&self) -> PathBuf {
+    pub(crate) fn project_file(&self) -> PathBuf {
         self.here.join(".nexscope").join("config.toml")
     }
 }
 
-/// A path of a file, with `~/` at its beginning for the home folder.
+/// Replaces `~/` at the beginning of a path by the home folder.
 pub(crate) fn in_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),

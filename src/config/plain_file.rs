@@ -1,4 +1,4 @@
-//! Small files that anybody may have put there: read as plain files, or not at all.
+//! Reads small files that anyone may have put there, if they are plain files.
 
 use std::{
     fs::OpenOptions,
@@ -9,30 +9,25 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// The most that is read of one, in bytes.
+/// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Whether a link in the file's place is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Links {
-    /// It is the person's own, who may have put a link there.
+pub(crate) enum Links {
+    /// For the person's own files.
     Followed,
-    /// It came with a folder that somebody else made.
+    /// For files that came with somebody else's folder.
     Refused,
 }
 
-/// The text of a small plain file.
-///
-/// # Errors
-///
-/// Where it is not there, a link that is refused, no plain file (a pipe would never end), larger than 1 MiB, or not
-/// UTF-8.
-pub fn read(path: &Path, links: Links) -> io::Result<String> {
+/// Reads a small plain file. Fails where it is missing, a refused link, not a plain file (a pipe would never end),
+/// larger than 1 MiB, or not UTF-8.
+pub(crate) fn read(path: &Path, links: Links) -> io::Result<String> {
     let no_follow = match links {
         Links::Followed => OFlags::empty(),
         Links::Refused => OFlags::NOFOLLOW,
     };
-    // Without NONBLOCK the opening of a pipe waits for somebody who writes.
+    // Without NONBLOCK, opening a pipe waits for a writer.
     let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | no_follow)
         .bits()
         .cast_signed();

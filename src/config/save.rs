@@ -1,4 +1,4 @@
-//! Writes what was chosen on the first screen.
+//! Writes the choices of the first screen and of `/join` to `config.toml`.
 
 use std::{fmt::Write, fs, io, net::SocketAddr, path::PathBuf};
 
@@ -10,27 +10,20 @@ use crate::{
     link::{Invite, Target},
 };
 
-/// What a person chose on the first screen.
+/// The choices of the first screen.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// The member's name.
-    pub name: String,
-    /// The room.
-    pub room: String,
-    /// The relay to join; none hosts.
-    pub relay: Option<Target>,
-    /// The address to host on; none joins.
-    pub host: Option<SocketAddr>,
-    /// The relay's secret.
-    pub token: String,
-    /// Auto mode's limit on answers in a row, where it is not the usual one.
-    pub hop_limit: Option<u32>,
-    /// The agents that were found and taken: names and kinds.
-    pub agents: Vec<(String, Kind)>,
+    pub(crate) name: String,
+    pub(crate) room: String,
+    pub(crate) relay: Option<Target>,
+    pub(crate) host: Option<SocketAddr>,
+    pub(crate) token: String,
+    pub(crate) hop_limit: Option<u32>,
+    pub(crate) agents: Vec<(String, Kind)>,
 }
 
-/// Writes the user's `config.toml`, 0600. What stands there already is kept as `config.toml.old`.
-pub fn save(choice: &Choice, paths: &Paths) -> io::Result<PathBuf> {
+/// Writes the user's `config.toml`, 0600. An existing one is kept as `config.toml.old`.
+pub(crate) fn save(choice: &Choice, paths: &Paths) -> io::Result<PathBuf> {
     let path = paths.user_file();
     if path.exists() {
         std::fs::rename(&path, path.with_extension("toml.old"))?;
@@ -39,13 +32,9 @@ pub fn save(choice: &Choice, paths: &Paths) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes the room of an invite the one that the user's `config.toml` joins, 0600. All else in it stays as it is; the
-/// file as it was is kept as `config.toml.old`. A link to it stays one.
-///
-/// # Errors
-///
-/// Where the file is no TOML, or cannot be read or written.
-pub fn keep_invite(invite: &Invite, paths: &Paths) -> io::Result<()> {
+/// Makes the user's `config.toml`, 0600, join an invite's room. Everything else in it stays; the old file is kept as
+/// `config.toml.old`. A link to it stays a link. Fails where the file is not TOML, or cannot be read or written.
+pub(crate) fn keep_invite(invite: &Invite, paths: &Paths) -> io::Result<()> {
     let path = paths.user_file();
     let path = fs::canonicalize(&path).unwrap_or(path);
     let old = match super::read_plain(&path, super::Links::Refused) {
@@ -113,7 +102,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = paths(&dir);
         let invite: Invite = "nexscope://127.0.0.1:9/dev?tls=0#s\"cret".parse().unwrap();
-        // Where nothing is written yet, too.
+        // Without a file, too.
         keep_invite(&invite, &paths).unwrap();
         let old = "# mine\nhost = \"127.0.0.1:8080\"\nname = \"alice\" # me\ntoken_command = [\"pass\"]\n\n[ui]\ntheme = \"dark\"\n";
         fs::write(paths.user_file(), old).unwrap();
@@ -132,7 +121,7 @@ mod tests {
         );
         let kept = paths.user_file().with_extension("toml.old");
         assert_eq!(fs::read_to_string(kept).unwrap(), old);
-        // A file that is no TOML is left alone.
+        // A file that is not TOML stays as it is.
         fs::write(paths.user_file(), "name = ").unwrap();
         assert!(keep_invite(&invite, &paths).is_err());
         assert_eq!(fs::read_to_string(paths.user_file()).unwrap(), "name = ");
@@ -157,7 +146,7 @@ mod tests {
         assert_eq!(config.host, choice.host);
         assert_eq!(config.token, Some(Token("with\"quote".into()).into()));
         assert_eq!(config.agent.as_deref(), Some("claude"));
-        assert_eq!(config.hop_limit, 2);
+        assert_eq!(config.limits.hop_limit, 2);
         assert!(config.warnings.is_empty());
     }
 }

@@ -1,32 +1,37 @@
-//! What a person knows of their terminal better than the program.
+//! Settings of the terminal.
 
 use serde::{Deserialize, Serialize};
 
-/// How many colours a terminal has.
+/// A way to notify the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Notify {
+    Bell,
+    /// A count in the terminal's title.
+    Title,
+    /// A notification by the terminal (OSC 9).
+    Osc9,
+}
+
+/// The number of colours that a terminal has, or may use (`NO_COLOR`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Colors {
-    /// None, or none wanted (`NO_COLOR`).
     #[serde(rename = "none")]
     None,
-    /// The terminal's own 16.
     #[serde(rename = "16")]
     Sixteen,
-    /// The palette of 256.
     #[serde(rename = "256")]
     Palette,
-    /// 24 bits.
     #[default]
     #[serde(rename = "24bit")]
     Full,
 }
 
-/// What the person knows better than the program; what is absent is found out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// Capabilities of the terminal that the person sets; the others are detected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TerminalOverrides {
-    /// How many colours there are.
-    pub colors: Option<Colors>,
-    /// The terminal opens links.
-    pub links: Option<bool>,
-    /// The terminal speaks the kitty keyboard protocol, which tells Alt from Esc.
-    pub keyboard: Option<bool>,
+    pub(crate) colors: Option<Colors>,
+    pub(crate) links: Option<bool>,
+    /// The kitty keyboard protocol, which tells Alt from Esc.
+    pub(crate) keyboard: Option<bool>,
 }

@@ -1,33 +1,26 @@
-//! The token: as it stands in a layer, from a file, or from a command.
+//! The relay's token: known, or printed by a command.
 
 use std::path::Path;
 
-use super::{
-    ConfigError,
-    file::File,
-    paths::in_home,
-    plain_file::{self, Links},
-};
-use crate::core::Token;
+use toml::Value;
 
-/// Where a token comes from.
-///
-/// A command runs when the token is needed and at no other time: reading settings runs nothing.
+use super::{
+    Config, ConfigError, in_home,
+    plain_file::{self, Links},
+    schema::read,
+};
+use crate::{core::Token, link::Target};
+
+/// A token, or the command that prints it, which runs only when the token is needed: reading settings runs nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenSource {
-    /// It is here.
+pub(crate) enum TokenSource {
     Known(Token),
-    /// A program prints it.
     Command(Vec<String>),
 }
 
 impl TokenSource {
-    /// The token.
-    ///
-    /// # Errors
-    ///
-    /// Where its command cannot be run, or fails.
-    pub fn get(&self) -> Result<Token, ConfigError> {
+    /// The token. Fails where its command cannot be run, or fails.
+    pub(crate) fn get(&self) -> Result<Token, ConfigError> {
         let command = match self {
             TokenSource::Known(token) => return Ok(token.clone()),
             TokenSource::Command(command) => command,
@@ -44,7 +37,7 @@ impl TokenSource {
         if !output.status.success() {
             return Err(failed(output.status.to_string()));
         }
-        Ok(trimmed(&String::from_utf8_lossy(&output.stdout)))
+        Ok(Token(String::from_utf8_lossy(&output.stdout).trim().to_owned()))
     }
 }
 
@@ -54,24 +47,44 @@ impl From<Token> for TokenSource {
     }
 }
 
-fn trimmed(text: &str) -> Token {
-    Token(text.trim().to_owned())
+/// A token goes only to the relay that it was configured with: another relay has none until its own comes.
+pub(super) fn put_relay(config: &mut Config, value: &Value) -> Result<(), String> {
+    let relay = value.as_str().unwrap_or_default().parse::<Target>();
+    let relay = relay.map_err(|error| error.to_string())?;
+    if config.relay.as_ref() != Some(&relay) {
+        config.token = None;
+    }
+    (config.relay, config.host) = (Some(relay), None);
+    Ok(())
 }
 
-/// A layer's token: as it stands, from a file, or the command that prints it.
-pub(super) fn token(file: &File) -> Result<Option<TokenSource>, ConfigError> {
-    match (&file.token, &file.token_file, &file.token_command) {
-        (Some(token), None, None) => Ok(Some(trimmed(token).into())),
-        (None, Some(path), None) => {
-            let path = in_home(Path::new(path));
-            plain_file::read(&path, Links::Followed)
-                .map(|text| Some(trimmed(&text).into()))
-                .map_err(|error| ConfigError::Unreadable { path, error })
-        }
-        (None, None, Some(command)) => Ok(Some(TokenSource::Command(command.clone()))),
-        (None, None, None) => Ok(None),
-        _ => Err(ConfigError::Value(
-            "set one of token, token_file and token_command, not several".into(),
-        )),
+pub(super) fn get_token(config: &Config) -> Option<Value> {
+    match &config.token {
+        Some(TokenSource::Known(token)) => Some(token.0.as_str().into()),
+        _ => None,
     }
+}
+
+pub(super) fn put_token(config: &mut Config, value: &Value) -> Result<(), String> {
+    config.token = Some(Token(read::<String>(value)?.trim().to_owned()).into());
+    Ok(())
+}
+
+pub(super) fn put_token_file(config: &mut Config, value: &Value) -> Result<(), String> {
+    let path = in_home(Path::new(value.as_str().unwrap_or_default()));
+    let text = plain_file::read(&path, Links::Followed);
+    let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    put_token(config, &text.into())
+}
+
+pub(super) fn get_token_command(config: &Config) -> Option<Value> {
+    match &config.token {
+        Some(TokenSource::Command(command)) => Value::try_from(command).ok(),
+        _ => None,
+    }
+}
+
+pub(super) fn put_token_command(config: &mut Config, value: &Value) -> Result<(), String> {
+    config.token = Some(TokenSource::Command(read(value)?));
+    Ok(())
 }

@@ -1,23 +1,23 @@
-//! Tells when a file of the configuration was saved.
+//! Notices saved configuration files.
 
 use std::path::Path;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Watches the configuration's folder for as long as it lives.
-pub struct Watch {
-    /// Something was saved. Holds one message: a full channel means that a change is known already.
-    pub changes: mpsc::Receiver<()>,
+/// Watches the configuration folder until it is dropped.
+pub(crate) struct Watch {
+    /// A file was saved. Holds one message: when it is full, a change is known already.
+    pub(crate) changes: mpsc::Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
-/// Watches `folder` and what is below it. The folder and not the files: many editors save by putting a new
-/// file in the old one's place. Fails where the folder is not there, or the system cannot watch it.
-pub fn watch(folder: &Path) -> notify::Result<Watch> {
+/// Watches `folder` and everything below it, since many editors save by replacing a file. Fails where the folder is
+/// missing, or the system cannot watch it.
+pub(crate) fn watch(folder: &Path) -> notify::Result<Watch> {
     let (changed, changes) = mpsc::channel(1);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // That a file was read changes nothing.
+        // Reading a file is an event, too.
         if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
             let _ = changed.try_send(());
         }

@@ -180,7 +180,7 @@ pub enum Effect {
 }
 
 /// Why a person should look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attention {
     /// An item came into the inbox.

@@ -1,4 +1,4 @@
-//! What the room needs to know about its member and their wishes.
+//! The settings that a room works by.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,80 +6,65 @@ use nexscope_relay::protocol::Mode;
 
 use super::{Budget, Limits, Millis};
 
-/// What the room needs to know about its member and their wishes.
-#[derive(Debug, Clone)]
+/// The settings that a room works by: who its member is, and what they have configured.
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub me: String,
     pub room: String,
     /// The member's agents, by name.
     pub agents: Vec<String>,
-    /// What each may do with tools, in words for a person.
+    /// Each agent's permissions, for people to read.
     pub permissions: HashMap<String, &'static str>,
-    /// How each is driven, in a word.
+    /// Each agent's kind, as the configuration names it.
     pub kinds: HashMap<String, &'static str>,
-    /// Those that reach far, and may not start before the person says yes to it: what they reach, in words.
+    /// Agents that reach far and do not start before the person confirms it, and what they reach.
     pub unconfirmed: BTreeMap<String, String>,
-    /// What each may use up in a day.
+    /// Each agent's budget of a day.
     pub budgets: HashMap<String, Budget>,
-    /// The one that answers where none is named.
+    /// The agent that answers where none is named.
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
     pub mode: Mode,
     /// In auto mode an agent may change files and run commands unasked.
     pub auto_tools: bool,
-    /// Which answers wait as drafts.
+    /// The answers that wait as drafts.
     pub review: Review,
     /// Whether others see an answer while it is written.
     pub share_partial: bool,
-    /// The key that members are shown of our own name; what carries it is our own.
+    /// The key by which members know our name. A message with it is our own.
     pub own_key: Option<String>,
     /// The relay's secret, which must not leave in an answer.
     pub token: Option<crate::core::Token>,
     /// Whether a message that begins with `@name` goes to those named alone.
     pub mentions: Mentions,
-    /// The relay is inside this program: while we are away, so is the room.
+    /// Whether the relay runs inside this program, so that the room is offline when we are.
     pub hosting: bool,
     pub files: FileRules,
-    /// When auto mode steps back.
+    /// The limits of auto mode.
     pub limits: Limits,
-    /// After how long a mention that nobody decided expires.
+    /// How long a mention waits for a decision, in milliseconds.
     pub expire_after: Millis,
-    /// After how long a permission that nobody answered is refused.
+    /// How long an agent's request waits before it is refused, in milliseconds.
     pub permission_after: Millis,
-    /// After how long a message that an addressee never received counts as failed.
+    /// How long a message waits for an offline member before it counts as failed, in milliseconds.
     pub give_up_after: Millis,
 }
 
 impl Settings {
-    /// The documented defaults, for a member of a room without agents.
+    /// The defaults, for a member without agents. A test compares them with the table of settings.
     pub fn new(me: &str, room: &str) -> Self {
         const DAY: Millis = 86_400_000;
         Self {
             me: me.to_owned(),
             room: room.to_owned(),
-            agents: Vec::new(),
-            permissions: HashMap::new(),
-            unconfirmed: BTreeMap::new(),
-            kinds: HashMap::new(),
-            budgets: HashMap::new(),
-            agent: None,
-            mode: Mode::Manual,
-            auto_tools: false,
-            review: Review::Flagged,
-            share_partial: false,
-            own_key: None,
-            token: None,
-            mentions: Mentions::Direct,
-            hosting: false,
-            files: FileRules::default(),
-            limits: Limits::default(),
             expire_after: DAY,
             permission_after: DAY / 48,
             give_up_after: 7 * DAY,
+            ..Self::default()
         }
     }
 
-    /// What an agent may use up in a day.
+    /// An agent's budget of a day.
     pub fn budget(&self, agent: &str) -> Budget {
         self.budgets.get(agent).copied().unwrap_or_default()
     }
@@ -93,9 +78,9 @@ impl Settings {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileRules {
-    /// Files below this size, in bytes, come without asking the person.
+    /// Files below this size, in bytes, are accepted without asking.
     pub auto_accept_below: u64,
-    /// The largest file that is taken, in bytes.
+    /// The largest file that is accepted, in bytes.
     pub max: u64,
 }
 
@@ -108,8 +93,8 @@ impl Default for FileRules {
     }
 }
 
-/// Who sees a message that begins with `@name`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+/// The members that see a message that starts with `@name`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mentions {
     #[default]
@@ -117,11 +102,11 @@ pub enum Mentions {
     Room,
 }
 
-/// Which answers of agents wait for a person before they leave.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+/// The answers of agents that wait for a person before they are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Review {
-    /// Those in which something was found.
+    /// Those in which a rule found something.
     #[default]
     Flagged,
     Always,

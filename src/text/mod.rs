@@ -12,7 +12,7 @@ mod wrap;
 pub use bytes::{bytes, hex, parse_bytes};
 pub use clean::{clean, clean_line, clean_with_tabs, is_hidden};
 pub use escape::{Escaped, escape, escape_json, escape_line};
-pub(crate) use nearest::nearest;
+pub(crate) use nearest::{distance, nearest};
 pub use sentence::sentence;
 pub use shorten::{escaped_line, first_bytes, last_bytes, one_line};
 pub use wrap::{cut, split_at_width, width, wrap, wrap_at_most};

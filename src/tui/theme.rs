@@ -175,13 +175,8 @@ fn layered(
             .iter()
             .find(|scope| scope.name() == name)
             .ok_or_else(|| {
-                let distance =
-                    |scope: &Scope| (strsim::damerau_levenshtein(scope.name(), name), scope.name());
-                let nearest = Scope::ALL
-                    .iter()
-                    .map(distance)
-                    .min()
-                    .map_or("", |(_, nearest)| nearest);
+                let known = Scope::ALL.iter().map(|scope| scope.name());
+                let nearest = crate::text::nearest(name, known).unwrap_or_default();
                 wrong(format!(
                     "there is no scope \"{name}\"; did you mean \"{nearest}\"?"
                 ))

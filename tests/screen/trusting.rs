@@ -58,7 +58,7 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, support::command_agent("theirs", &agent)).unwrap();
     let a = alice.screen(80, 24);
-    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
+    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agents, agent");
     a.command("/ask are you there?");
     a.wait_for("No agent is configured");
     a.send("\x15\x18\x12");
@@ -78,7 +78,7 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::write(&file, "agent = \"theirs\"\n[agents.theirs]\nkind = \"claude\"\n").unwrap();
     alice
         .screen(80, 24)
-        .wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agent, agents");
+        .wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agents, agent");
 }
 
 /// Who comes from nexscope-plugin finds their relay, name and limit on the first screen.

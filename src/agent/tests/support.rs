@@ -8,10 +8,11 @@ use tokio::time::timeout;
 use super::super::{Agents, Handle, Run};
 use crate::{
     agent::run::{runner, tail::TailLimits},
+    config::Agent,
     core::runs::{
         Ending, Outcome, Prompt, RunEvent, ToolRequest, Totals,
         ask::{Approved, Ask, Speaker},
-        settings::{Agent, Kind},
+        settings::Kind,
     },
 };
 

@@ -1,4 +1,4 @@
-//! Agents that reach further than a folder of their own: their person says yes to that once, by typing it.
+//! Agents that reach further than one folder: the person confirms that once, by typing it.
 
 use std::{
     collections::BTreeMap,
@@ -7,19 +7,19 @@ use std::{
 };
 
 use crate::{
-    config::{Paths, in_home},
-    core::runs::settings::{Agent, Project},
+    config::{Agent, Paths, in_home},
+    core::runs::settings::Project,
 };
 
-/// What the person has said yes to, on this computer.
+/// The person's confirmations on this computer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Approvals {
+pub(crate) struct Approvals {
     ledger: PathBuf,
     here: PathBuf,
     lines: Vec<String>,
 }
 
-/// What an agent reaches, and the line by which a yes to it is known.
+/// Something that an agent reaches, and the line in the ledger that confirms it.
 struct AgentReach {
     words: String,
     line: String,
@@ -36,23 +36,20 @@ impl Approvals {
         }
     }
 
-    /// The agents that wait for a yes, and what it is to, in words.
-    pub fn missing(&self, agents: &BTreeMap<String, Agent>) -> BTreeMap<String, String> {
-        let each = agents.iter().filter_map(|(name, agent)| {
-            let words: Vec<String> = self
-                .reaches(name, agent)
-                .into_iter()
-                .filter(|reach| !self.lines.contains(&reach.line))
-                .map(|reach| reach.words)
-                .collect();
-            (!words.is_empty()).then(|| (name.clone(), words.join(" and ")))
+    /// The agents that wait for confirmation, and what for. Looks at the disk: folders may be links.
+    pub(crate) fn missing(&self, agents: &BTreeMap<String, Agent>) -> BTreeMap<String, String> {
+        let each = agents.iter().map(|(name, agent)| {
+            let mut reaches = self.reaches(name, agent);
+            reaches.retain(|reach| !self.lines.contains(&reach.line));
+            let words: Vec<String> = reaches.into_iter().map(|reach| reach.words).collect();
+            (name.clone(), words.join(" and "))
         });
-        each.collect()
+        each.filter(|(_, words)| !words.is_empty()).collect()
     }
 
-    /// The person has said yes to all that an agent reaches. Fails where that cannot be written down; it holds until
-    /// the program ends anyway.
-    pub fn confirm(&mut self, name: &str, agent: &Agent) -> io::Result<()> {
+    /// Confirms everything that an agent reaches. Where that cannot be saved it fails, but holds until the program
+    /// ends.
+    pub(crate) fn confirm(&mut self, name: &str, agent: &Agent) -> io::Result<()> {
         for reach in self.reaches(name, agent) {
             if !self.lines.contains(&reach.line) {
                 self.lines.push(reach.line);
@@ -94,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_yes_is_to_one_agent_in_one_folder() {
+    fn a_confirmation_is_for_one_agent_in_one_folder() {
         let dir = tempfile::tempdir().unwrap();
         let paths = |here: &str| Paths {
             config: dir.path().to_owned(),
@@ -102,7 +99,7 @@ mod tests {
             here: PathBuf::from(here),
             runtime: None,
         };
-        let agent = |text: &str| -> Agent { toml::from_str(&format!("kind = \"claude\"\n{text}")).unwrap() };
+        let agent = |text: &str| -> Agent { Agent::from_toml(&format!("kind = \"claude\"\n{text}")) };
         let words = |confirmed: &Approvals, text: &str| {
             let agents = BTreeMap::from([("c".to_owned(), agent(text))]);
             confirmed.missing(&agents).remove("c").unwrap_or_default()
@@ -120,6 +117,9 @@ mod tests {
         assert!(words(&again, "dir = \"~\"").contains("home folder"));
         assert!(words(&again, "project = \"full\"").contains("hooks"));
         let other = BTreeMap::from([("d".to_owned(), agent(""))]);
-        assert!(again.missing(&other).contains_key("d"), "a yes is to one agent");
+        assert!(
+            again.missing(&other).contains_key("d"),
+            "a confirmation is for one agent"
+        );
     }
 }

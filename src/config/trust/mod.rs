@@ -1,4 +1,4 @@
-//! Which project files a person has trusted: by their content, so that a change asks again.
+//! Project files that a person has trusted, by their content: a changed file must be trusted again.
 
 pub(crate) mod approvals;
 
@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 use super::Paths;
 use crate::{store, text};
 
-/// A project's file with settings that only a trusted one may have.
+/// A project's file with settings that only a trusted file may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Untrusted {
-    /// The settings that are ignored until then.
-    pub keys: Vec<String>,
-    /// The file as a person reads it before they trust it: all of it, with what would not be seen made visible.
-    pub text: Vec<String>,
+pub(crate) struct Untrusted {
+    /// Keys that are ignored until then.
+    pub(crate) keys: Vec<String>,
+    /// The whole file for the person to read, with invisible characters escaped.
+    pub(crate) text: Vec<String>,
     line: String,
     ledger: PathBuf,
 }
@@ -36,8 +36,8 @@ impl Untrusted {
         }
     }
 
-    /// Trusts the file as it was read. Fails where that cannot be written down.
-    pub fn trust(&self) -> io::Result<()> {
+    /// Trusts the file as it was read. Fails where that cannot be saved.
+    pub(crate) fn trust(&self) -> io::Result<()> {
         let (_, path) = self.line.split_once(' ').unwrap_or_default();
         let known = store::read_private_text(&self.ledger).unwrap_or_default();
         let others = known
@@ -50,7 +50,6 @@ impl Untrusted {
     }
 }
 
-/// Whether a person has trusted the project's file with this content.
 pub(super) fn is_trusted(paths: &Paths, text: &str) -> bool {
     let line = line(&paths.project_file(), text);
     store::read_private_text(&ledger(paths)).is_ok_and(|known| known.lines().any(|one| one == line))
@@ -60,13 +59,10 @@ fn ledger(paths: &Paths) -> PathBuf {
     paths.state.join("nexscope").join("trusted")
 }
 
-/// The hash of a content, and where it lies.
-fn line(file: &Path, text: &str) -> String {
+/// A line of the ledger: the hash of a content, and its file's path.
+fn line(file: &Path, content: &str) -> String {
     let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let hash: String = Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = text::hex(&Sha256::digest(content.as_bytes()));
     // A line break in a path would begin another line.
     format!("{hash} {}", path.display().to_string().escape_debug())
 }

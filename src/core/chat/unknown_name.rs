@@ -52,7 +52,7 @@ impl Room {
             .map(|member| member.name.as_str())
             .filter(|known| !self.is_me(known))
             .map(|known| {
-                let away = strsim::damerau_levenshtein(&known.to_ascii_lowercase(), &lower);
+                let away = crate::text::distance(&known.to_ascii_lowercase(), &lower);
                 (away, known)
             })
             .filter(|(away, _)| *away <= NEAR)

@@ -1,4 +1,4 @@
-//! The person's files: keymaps, themes and settings, taken again as they are saved.
+//! Reloads keymaps, themes and settings when their files are saved.
 
 use std::{io, path::Path, time::Instant};
 
@@ -53,8 +53,8 @@ impl Screen {
         self.keymap = keymap;
     }
 
-    /// A file was saved: what is as safe or safer holds at once, looser settings waits for a key; so do keys that
-    /// would decide from now on.
+    /// Reloads a saved file. Values that are as safe or safer hold at once; looser ones wait for the person, and so do
+    /// new keys that decide.
     pub(crate) fn reload(&mut self) {
         let config = match (self.reload)() {
             Ok(config) => config,
@@ -87,7 +87,7 @@ impl Screen {
         }
         self.attention.set(notify::NotifySettings::of(&change.safe));
         self.client.set_config(change.safe);
-        // What is on the screen of the last change is not what waits now.
+        // The text of the last change on the screen is out of date.
         self.close_looser();
         if change.looser.is_empty() {
             return self.ask_for_trust(&config);
@@ -101,7 +101,7 @@ impl Screen {
         });
     }
 
-    /// A project's file that wants more than it may waits until the person has read and trusted it.
+    /// Asks for trust in a project's file that sets more than it may without it.
     pub(crate) fn ask_for_trust(&mut self, config: &Config) {
         self.state.looser = config.untrusted.clone().map(|untrusted| PendingSettings {
             words: vec![format!("this folder's {}", untrusted.keys.join(", "))],
@@ -118,7 +118,7 @@ impl Screen {
         }
     }
 
-    /// All of looser settings has been on the screen, or not.
+    /// Notes whether all of the looser settings have been on the screen.
     pub(crate) fn looser_drawn(&mut self, whole: bool, now: Instant) {
         let open = matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER);
         if let Some(looser) = &mut self.state.looser {
@@ -129,7 +129,7 @@ impl Screen {
         }
     }
 
-    /// The first press shows all that is looser, the second takes it: once all of it has been on the screen.
+    /// Shows the looser settings at the first press, and applies them at the second, once all have been on the screen.
     pub(crate) fn take_settings(&mut self, now: Instant) {
         let Some(looser) = &self.state.looser else {
             return self.state.say("No settings are pending.", Tone::Good);
@@ -168,7 +168,7 @@ impl Screen {
                     true => "Settings applied.".to_owned(),
                     false => format!("Settings applied. Restart to use: {}.", later.join(", ")),
                 };
-                // With a folder's file its keymap is taken, which the file names.
+                // A trusted project's file may name a keymap.
                 let keymap = match trusted {
                     true => self.load_looks(&config),
                     false => keymap.map(|keymap| *keymap),

@@ -342,16 +342,9 @@ fn action(written: &str, name: &str) -> Result<Action, String> {
         .find(|action| action.name() == name)
         .copied()
         .ok_or_else(|| {
-            let distance =
-                |action: &Action| (strsim::damerau_levenshtein(action.name(), name), action.name());
-            let nearest = Action::ALL
-                .iter()
-                .map(distance)
-                .min()
-                .map_or("", |(_, nearest)| nearest);
-            format!(
-                "\"{written}\" is bound to \"{name}\", which is not an action; did you mean \"{nearest}\"?"
-            )
+            let known = Action::ALL.iter().map(|action| action.name());
+            let nearest = crate::text::nearest(name, known).unwrap_or_default();
+            format!("\"{written}\" is bound to \"{name}\", which is no action; did you mean \"{nearest}\"?")
         })
 }
 
