@@ -202,7 +202,7 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
         (
             "nexscope_accept",
             json!({"threadId": "t77"}),
-            "Nothing waits in t77",
+            "Nothing is pending in t77",
         ),
         ("nexscope_watch", json!({"timeoutSeconds": 999}), "1 to 120"),
         ("nexscope_mode", json!({"mode": "auto"}), "Only a person"),

@@ -145,7 +145,7 @@ fn a_lone_alt_key_decides_what_has_been_seen_whole() {
     b.wait_for("▸ m2 alice asks helper");
     std::thread::sleep(QUIET);
     b.send("\x1ba");
-    b.wait_for("m2 waits for helper");
+    b.wait_for("m2 is waiting for helper");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
     b.press_until("\x1bOQ", "Press again to post it anyway");
     b.send("\x1bOS");
     b.wait_for("[Inbox 1]");
-    b.press_until("e", "Accept d1 with these words");
+    b.press_until("e", "Edit and accept d1");
     b.send("\x15ask me in person");
     b.wait_for("ask me in person");
     b.press_until("\r", "edited by you");
@@ -332,7 +332,7 @@ fn sizes_come_and_go_and_leaving_restores_the_terminal() {
         });
     }
     a.send("\x03");
-    a.wait_for("Again to leave");
+    a.wait_for("Press again to quit");
     a.send("\x03");
     let (code, ended) = a.end();
     assert_eq!(code, 0);
@@ -432,10 +432,10 @@ fn leaving_ends_the_agents_and_tells_who_asked() {
     // A second one waits for its turn: it must not begin because the first one ends.
     a.say("@bob and why?");
     b.wait_for("▸ m2 alice asks");
-    b.press_until("\x1bOQ", "m2 waits for helper");
+    b.press_until("\x1bOQ", "m2 is waiting for helper");
     fs::remove_file(bob.path().join("started")).unwrap();
     b.send("\x03");
-    b.wait_for("Again to leave");
+    b.wait_for("Press again to quit");
     b.send("\x03");
     a.wait_until("both failures", |screen| {
         screen.matches("failed at bob: stopped by its owner").count() == 2

@@ -26,7 +26,7 @@ fn lines_are_sent_and_the_room_is_printed() {
     let (code, errors) = a.end();
     assert_eq!(
         (code, errors.as_str()),
-        (0, "nexscope-tui: dan is not here; it waits for them\n")
+        (0, "nexscope-tui: dan is offline; they get it when they return\n")
     );
     b.wait_for("alice: hello");
     b.wait_for("alice → bob: a note");
@@ -107,7 +107,7 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     b.wait_for("-- m1 from alice is pending");
     // Both in one piece decide nothing.
     b.say("/accept m1\ry");
-    b.wait_for("that came too fast to be an answer");
+    b.wait_for("that was too fast to be an answer");
     b.settle(Duration::from_millis(300));
     b.say("y");
     b.wait_for("-- d1 from bob is pending");
@@ -298,7 +298,10 @@ fn the_end_of_the_input_waits_for_files() {
     let mut a = Running::lines(&alice);
     a.say("/say @carol --force --note --file large.bin look");
     let (code, said) = a.end();
-    assert!(code == 0 && said.contains("nobody has taken large.bin"), "{said}");
+    assert!(
+        code == 0 && said.contains("nobody has accepted large.bin"),
+        "{said}"
+    );
 }
 
 /// Issue 14, 24: a long pipe was cut off after 10 s, although the relay took line after line.

@@ -57,7 +57,7 @@ impl Two {
 /// Leaves by the keys, and waits for the end.
 fn leave(screen: Term) {
     screen.send("\x03");
-    screen.wait_for("Again to leave");
+    screen.wait_for("Press again to quit");
     screen.send("\x03");
     assert_eq!(screen.end().0, 0);
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -19,7 +19,7 @@ use crate::{
     config::{Config, Paths, TokenSource},
     core::{Effect, Outgoing, Room, Settings, Token, persist::audit},
     link::{Invite, Link, Login, Target},
-    store::{self, Journal, Lock, Reading, StateDir},
+    store::{self, Journal, Lock, Opened, Reading, StateDir},
     transfer::Transfers,
 };
 
@@ -109,30 +109,15 @@ impl Startup {
             place,
             lock,
             owner,
-            mut journal,
+            journal,
             paths,
             mut warnings,
         } = self;
         let path = place.dir().join("journal.jsonl");
         let log = store::log_path(place.dir());
-        let mut room = fresh_room(&config, &name, &owner);
-        // A long journal takes a moment, in which a signal to end must be heard.
-        let read = tokio::task::spawn_blocking(move || {
-            let effects = room.restore(&mut journal, |open| not_audited(&log, open), now());
-            journal.finish().map(|opened| (room, effects, opened))
-        });
-        let read = read
-            .await
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        let (mut room, restored, opened) = read.map_err(|error| StartError::Journal(path, error))?;
-        opened
-            .repairs
-            .iter()
-            .for_each(|repair| tracing::warn!("{repair}"));
-        let program = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
-        let repairs = opened.repairs;
-        let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
-        effects.extend(restored);
+        let room = fresh_room(&config, &name, &owner);
+        let restored = restore(room, journal, log).await;
+        let (mut room, opened, mut effects) = restored.map_err(|error| StartError::Journal(path, error))?;
         let (clock, read) = Clock::start(&mut room);
         effects.extend(read);
         room.settings.hosting = host.is_some();
@@ -155,7 +140,7 @@ impl Startup {
             None => target,
         };
         let began = room.chat.timeline().entries().len();
-        let control = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
+        let registry = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
         let entry = Entry {
             pid: std::process::id(),
             folder: paths.here.clone(),
@@ -164,15 +149,13 @@ impl Startup {
             relay: login.target.to_string(),
             headless: config.headless,
         };
-        let control = match Server::start(&control, place.dir(), &entry) {
-            Ok(server) => Some(server),
-            Err(error) => {
+        let control = Server::start(&registry, place.dir(), &entry)
+            .map_err(|error| {
                 warnings.push(format!(
                     "Shell commands and agents cannot reach this session: its socket cannot be made ({error})."
                 ));
-                None
-            }
-        };
+            })
+            .ok();
         let link = Link::start(login, standing);
         let folder = config.files.dir.join(config.room.to_ascii_lowercase());
         let mut session = Client {
@@ -215,6 +198,28 @@ impl Startup {
         session.carry_out(effects);
         Ok(session)
     }
+}
+
+/// Restores a room from its journal, on a thread: a long journal takes a moment, in which a signal to end must be heard.
+async fn restore(
+    mut room: Room,
+    mut journal: Reading,
+    log: PathBuf,
+) -> std::io::Result<(Room, Opened, Vec<Effect>)> {
+    let read = tokio::task::spawn_blocking(move || {
+        let effects = room.restore(&mut journal, |open| not_audited(&log, open), now());
+        journal.finish().map(|opened| (room, effects, opened))
+    });
+    let read = read
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let (room, restored, opened) = read?;
+    let repairs = opened.repairs.clone();
+    repairs.iter().for_each(|repair| tracing::warn!("{repair}"));
+    let program = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
+    let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
+    effects.extend(restored);
+    Ok((room, opened, effects))
 }
 
 /// The ids of those of our messages that the audit log does not have as they stand in the journal.

@@ -6,7 +6,7 @@ mod state_dir;
 mod ui_state;
 
 pub use audit::{Line, Verified, lines, log_path, verify};
-pub use journal::{Journal, Reading, Report, ToWrite};
+pub use journal::{Journal, Opened, Reading, Report, ToWrite};
 pub use state_dir::{Lock, StateDir, StateDirError, write_private};
 pub(crate) use state_dir::{open_private, read_private_text};
 pub use ui_state::{SavedView, UiState};

@@ -82,7 +82,7 @@ fn leaving_ends_what_runs_and_tells_the_asker() {
     scene.bob.wait_for("m2 waits for claude");
     let asked = scene.model.requests().len();
     scene.bob.send("\x03");
-    scene.bob.wait_for("Again to leave");
+    scene.bob.wait_for("Press again to quit");
     scene.bob.send("\x03");
     scene.alice.wait_until("both failures", |screen| {
         screen.matches("failed at bob: stopped by its owner").count() == 2

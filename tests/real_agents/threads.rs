@@ -51,7 +51,7 @@ fn goes_on(real: Real) {
 
     // Bob's program ends and begins again.
     scene.bob.send("\x03");
-    scene.bob.wait_for("Again to leave");
+    scene.bob.wait_for("Press again to quit");
     scene.bob.send("\x03");
     scene.alice.wait_for("bob left");
     scene.assert_nothing_runs();

@@ -15,7 +15,7 @@ fn a_refused_invite_is_not_saved_and_can_be_mended() {
     let a = ann.screen(90, 24);
     a.wait_for("› ann");
     a.send(ENTER);
-    a.press_until(DOWN, "Paste what you were given");
+    a.press_until(DOWN, "Paste it here");
     a.send(ENTER);
     a.wait_for("Paste the invite.");
     a.send(&format!("{invite}wrong"));

@@ -52,7 +52,7 @@ fn a_sequence_that_has_begun_shows_how_it_goes_on() {
         "{screen}"
     );
     a.send("\x18");
-    a.wait_for("No agent of yours is working");
+    a.wait_for("No agent is running");
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn a_mention_is_accepted_with_instructions() {
     // The inbox is empty, and the focus back where one writes: the palette has what was decided.
     b.send("\x10");
     b.wait_for("type an action or a command");
-    b.send("decided today");
-    b.wait_for("▸ what was decided today");
+    b.send("decisions");
+    b.wait_for("▸ today's decisions");
     b.send(ENTER);
     b.wait_for("Decided today");
     b.wait_for("accepted for helper");

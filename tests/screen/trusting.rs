@@ -18,7 +18,7 @@ fn the_key_that_takes_settings_can_be_read_on_a_narrow_screen() {
         &relay,
         "mode = \"auto\"\nhop_limit = 9\nreview = \"flagged\"\n[files]\nauto_accept_below = \"1 GiB\"\n",
     );
-    a.wait_for("⚠ Ctrl-x Ctrl-r takes");
+    a.wait_for("⚠ Ctrl-x Ctrl-r to");
     for (columns, rows) in [(40, 10), (24, 8), (60, 20)] {
         a.resize(columns, rows);
         a.wait_for("⚠ Ctrl-x Ctrl-r");
@@ -32,13 +32,13 @@ fn a_looser_setting_waits_for_a_key_and_a_safer_one_holds_at_once() {
     let a = alice.screen(80, 24);
     a.wait_for("● [#lobby]");
     alice.join(&relay, "mode = \"auto\"\nhop_limit = 2\n");
-    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: mode = \"auto\"");
+    a.wait_for("⚠ Ctrl-x Ctrl-r to review changed settings: mode = \"auto\"");
     assert!(a.screen().contains("alice · manual"), "{}", a.screen());
     // Neither what one types nor one press takes it.
     a.send("hello auto mode");
     a.wait_for("› hello auto mode");
     a.send("\x18\x12");
-    a.wait_for("then Ctrl-x Ctrl-r takes them");
+    a.wait_for("then press Ctrl-x Ctrl-r to apply");
     assert!(a.screen().contains("alice · manual"), "{}", a.screen());
     a.press_until("\x18\x12", "alice · auto");
     // A mistake changes nothing and names its place; what is safer holds without being asked for.
@@ -58,7 +58,7 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, support::command_agent("theirs", &agent)).unwrap();
     let a = alice.screen(80, 24);
-    a.wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agents, agent");
+    a.wait_for("⚠ Ctrl-x Ctrl-r to review changed settings: this folder's agents, agent");
     a.command("/ask are you there?");
     a.wait_for("No agent is configured");
     a.send("\x15\x18\x12");
@@ -78,7 +78,7 @@ fn a_projects_file_is_trusted_by_a_key() {
     std::fs::write(&file, "agent = \"theirs\"\n[agents.theirs]\nkind = \"claude\"\n").unwrap();
     alice
         .screen(80, 24)
-        .wait_for("⚠ Ctrl-x Ctrl-r takes looser settings: this folder's agents, agent");
+        .wait_for("⚠ Ctrl-x Ctrl-r to review changed settings: this folder's agents, agent");
 }
 
 /// Who comes from nexscope-plugin finds their relay, name and limit on the first screen.
@@ -97,7 +97,7 @@ fn the_plugins_settings_are_offered_on_the_first_screen() {
     let a = ann.screen(80, 24);
     a.wait_for("› ann");
     a.send(ENTER);
-    a.press_until("\x1b[B", "It has joined ws://127.0.0.1");
+    a.press_until("\x1b[B", "Its relay is ws://127.0.0.1");
     a.send(ENTER);
     a.wait_until("the agents of this computer, if any", |screen| {
         screen.contains("No agent was found") || screen.contains("Which agents")
@@ -125,7 +125,7 @@ fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
     let b = bob.screen(120, 24);
     b.wait_for("People 1");
     b.command("/ask where are you?");
-    b.wait_for("helper works in your whole home folder: /trust helper allows that");
+    b.wait_for("helper works in your whole home folder. Type /trust helper to allow that");
     b.send("\x15");
     b.command("/trust helper");
     b.wait_for("Allowed: helper works in your whole home folder.");
@@ -163,7 +163,7 @@ fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
     let own = "inherits = \"default\"\n[anywhere]\nF9 = \"accept\"\n";
     std::fs::write(config.join("keymaps/own.toml"), own).unwrap();
     std::fs::write(&file, saved).unwrap();
-    a.wait_for("takes looser settings");
+    a.wait_for("to review changed settings");
     // Somebody writes, which would call a person who is called by a program.
     let bob = Home::new("bob", &relay, "");
     let b = bob.screen(80, 24);
@@ -196,7 +196,7 @@ fn a_long_file_is_read_to_its_end_before_it_is_trusted() {
     );
     std::fs::write(&file, text).unwrap();
     let a = alice.screen(80, 24);
-    a.wait_for("takes looser settings");
+    a.wait_for("to review changed settings");
     a.send("\x18\x12");
     a.wait_for("Looser settings");
     a.settle(Duration::from_millis(300));

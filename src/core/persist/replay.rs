@@ -12,9 +12,68 @@ use crate::core::{
     files::sharing::replay,
     leak::attachment,
     persist::audit,
-    review::{decide, inbox::key},
+    review::{
+        decide,
+        inbox::{Key, key},
+    },
     runs::{ExternalAccess, answer, queue::Session},
 };
+
+/// What the end of the program left unfinished.
+#[derive(Default)]
+struct Unfinished {
+    /// Runs, with their agents.
+    runs: BTreeMap<String, String>,
+    /// Runs that are over, but whose program was kept.
+    staying: BTreeSet<String>,
+    /// Messages whose receipt a crash may have lost: their senders may wait for it forever, since nothing makes them
+    /// ask again.
+    unconfirmed: BTreeSet<Key>,
+}
+
+impl Unfinished {
+    fn note(&mut self, record: &Record) {
+        match record {
+            Record::Started { run, agent } => _ = self.runs.insert(run.clone(), agent.clone()),
+            Record::Stays { run } => {
+                self.runs.remove(run);
+                self.staying.insert(run.clone());
+            }
+            Record::Ended { run } => {
+                self.runs.remove(run);
+                self.staying.remove(run);
+            }
+            // Broadcasts get no receipts.
+            Record::In { message, .. } if !message.to.is_empty() => {
+                self.unconfirmed.insert(key(&message.from, &message.id));
+            }
+            Record::Mention { from, id, .. } => _ = self.unconfirmed.insert(key(from, id)),
+            Record::Out(outgoing) => {
+                if let Body::Receipt(receipt) = &outgoing.body {
+                    let to = outgoing.to.iter();
+                    to.for_each(|to| _ = self.unconfirmed.remove(&key(to, &receipt.of)));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Runs that ended with the program have failed.
+fn settle_interrupted(room: &mut Room, ctx: &mut Ctx) {
+    for interrupted in room.review.inbox.interrupted() {
+        let from = interrupted.0.clone();
+        if let Some(post) = room.chat.timeline.find(&interrupted.0, &interrupted.1) {
+            let note = format!(
+                "Your agent was interrupted on m{0}. Type /retry m{0} to run it again.",
+                post.number
+            );
+            room.chat.timeline.note(note, ctx.now);
+        }
+        let outcome = MentionOutcome::Failed(Failure::Interrupted);
+        decide::settle(room, interrupted, &from, outcome, ctx);
+    }
+}
 
 impl Room {
     /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
@@ -28,36 +87,9 @@ impl Room {
         not_audited: impl FnOnce(&[&Outgoing]) -> HashSet<String>,
         now: Millis,
     ) -> Vec<Effect> {
-        let mut open_runs = BTreeMap::new();
-        // Programs of runs that are over.
-        let mut staying = BTreeSet::new();
-        // Messages of which a crash may have kept the receipt from being written: their senders may wait
-        // for it forever, since nothing makes them ask again.
-        let mut untold = BTreeSet::new();
+        let mut unfinished = Unfinished::default();
         for record in records {
-            match &record {
-                Record::Started { run, agent } => _ = open_runs.insert(run.clone(), agent.clone()),
-                Record::Stays { run } => {
-                    open_runs.remove(run);
-                    staying.insert(run.clone());
-                }
-                Record::Ended { run } => {
-                    open_runs.remove(run);
-                    staying.remove(run);
-                }
-                // Of what is for everybody nobody waits to hear.
-                Record::In { message, .. } if !message.to.is_empty() => {
-                    untold.insert(key(&message.from, &message.id));
-                }
-                Record::Mention { from, id, .. } => _ = untold.insert(key(from, id)),
-                Record::Out(outgoing) => {
-                    if let Body::Receipt(receipt) = &outgoing.body {
-                        let to = outgoing.to.iter();
-                        to.for_each(|to| _ = untold.remove(&key(to, &receipt.of)));
-                    }
-                }
-                _ => {}
-            }
+            unfinished.note(&record);
             restore_one(self, record);
         }
         let mut ctx = Ctx::new(now);
@@ -65,40 +97,22 @@ impl Room {
         for id in not_audited(&open) {
             refuse_planted(self, &id, &mut ctx);
         }
-        for (run, agent) in open_runs {
-            // What it used nobody knows any more.
+        for (run, agent) in unfinished.runs {
+            // Its usage is unknown.
             answer::note_usage(self, &agent, Used::default(), &mut ctx);
             ctx.audit(audit::Entry::interrupted(&run));
             ctx.push(Effect::SweepUp { run });
         }
-        for run in staying {
+        for run in unfinished.staying {
             ctx.push(Effect::SweepUp { run });
         }
-        for key in untold {
-            // Of what is not addressed to us there is nothing to tell.
+        for key in unfinished.unconfirmed {
+            // If it is not addressed to us there is nothing to tell.
             receive::tell_latest(self, &key, &key.0, &mut ctx);
         }
         replay::resume_files(self, &mut ctx);
         attachment::look_through_the_rest(self, &mut ctx);
-        for interrupted in self.review.inbox.interrupted() {
-            let from = interrupted.0.clone();
-            if let Some(post) = self.chat.timeline.find(&interrupted.0, &interrupted.1) {
-                self.chat.timeline.note(
-                    format!(
-                        "Your agent was interrupted on m{0}. Type /retry m{0} to run it again.",
-                        post.number
-                    ),
-                    now,
-                );
-            }
-            decide::settle(
-                self,
-                interrupted,
-                &from,
-                MentionOutcome::Failed(Failure::Interrupted),
-                &mut ctx,
-            );
-        }
+        settle_interrupted(self, &mut ctx);
         ctx.into_effects()
     }
 
@@ -167,6 +181,7 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
+/// Takes one record in. Long because it has an arm for each record.
 fn restore_one(room: &mut Room, record: Record) {
     match record {
         Record::Seat { session, epoch, seq } => {

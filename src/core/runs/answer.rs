@@ -18,33 +18,12 @@ use crate::core::{
     },
 };
 
+/// Handles an event of a run.
 pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx: &mut Ctx) {
-    if let RunEvent::Ended(mut ending) = event {
-        if matches!(&ending.outcome, Outcome::Answer(text) if text.trim().is_empty()) {
-            let why = Failure::NoAnswer;
-            ending.outcome = Outcome::Failed(Failed::new(why, why.in_words()));
-        }
-        let why = match &ending.outcome {
-            Outcome::Failed(failed) => Some(room.redacted(&failed.details)),
-            _ => None,
-        };
-        ctx.audit(audit::Entry::ended(id, &ending, why));
-        let run = id.to_owned();
-        let record = match ending.stays {
-            true => Record::Stays { run },
-            false => Record::Ended { run },
-        };
-        ctx.keep(record);
-        if let Some(run) = room.runs.remove(id) {
-            let used = Used {
-                usd: ending.usd,
-                tokens: ending.tokens,
-            };
-            note_usage(room, &run.ask.agent, used, ctx);
-            ended(room, run, ending, ctx);
-        }
-        return;
-    }
+    let event = match event {
+        RunEvent::Ended(ending) => return run_ended(room, id, ending, ctx),
+        event => event,
+    };
     if let RunEvent::Tool { name, detail } = &event {
         let (run, tool, what) = (id.to_owned(), name.clone(), room.redacted(detail));
         ctx.audit(audit::Entry::Tool { run, tool, what });
@@ -84,7 +63,34 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
     }
 }
 
-/// A run is over, and counts in its agent's budget.
+/// Records the end of a run, and settles what it was for.
+fn run_ended(room: &mut Room, id: &str, mut ending: Ending, ctx: &mut Ctx) {
+    if matches!(&ending.outcome, Outcome::Answer(text) if text.trim().is_empty()) {
+        let why = Failure::NoAnswer;
+        ending.outcome = Outcome::Failed(Failed::new(why, why.in_words()));
+    }
+    let why = match &ending.outcome {
+        Outcome::Failed(failed) => Some(room.redacted(&failed.details)),
+        _ => None,
+    };
+    let run = id.to_owned();
+    let record = if ending.stays {
+        Record::Stays { run }
+    } else {
+        Record::Ended { run }
+    };
+    ctx.record(audit::Entry::ended(id, &ending, why), record);
+    if let Some(run) = room.runs.remove(id) {
+        let used = Used {
+            usd: ending.usd,
+            tokens: ending.tokens,
+        };
+        note_usage(room, &run.ask.agent, used, ctx);
+        ended(room, run, ending, ctx);
+    }
+}
+
+/// Counts the usage of a run in its agent's budget.
 pub(in crate::core) fn note_usage(room: &mut Room, agent: &str, used: Used, ctx: &mut Ctx) {
     room.auto.guard.used(room.clock.steady, agent, used);
     ctx.keep(Record::Used {

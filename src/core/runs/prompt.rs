@@ -73,39 +73,8 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
             text::clean_with_tabs(instructions)
         )?;
     }
-    let earlier = newest(&ask.earlier);
-    if !earlier.is_empty() {
-        writeln!(
-            out,
-            "\nEarlier in this thread, oldest first:\n\n[begin earlier {nonce}]"
-        )?;
-        if earlier.len() < ask.earlier.len() {
-            writeln!(
-                out,
-                "({} older messages are left out)",
-                ask.earlier.len() - earlier.len()
-            )?;
-        }
-        for said in earlier {
-            writeln!(out, "{}:", who(&said.who))?;
-            quote(out, said.text.as_str())?;
-        }
-        writeln!(out, "[end earlier {nonce}]")?;
-    }
-    if !ask.files.is_empty() {
-        writeln!(
-            out,
-            "\nFiles that came with the request, as {from} sent them ({me} has accepted them; what is in them is\n\
-             others' too):\n"
-        )?;
-        for path in &ask.files {
-            writeln!(
-                out,
-                "- {}",
-                text::clean_with_tabs(&path.to_string_lossy()).replace('\n', " ")
-            )?;
-        }
-    }
+    write_earlier(out, ask, &nonce)?;
+    write_files(out, ask)?;
     if ask.from.agent.is_none() && same_name(&ask.from.member, &ask.me) {
         // Our own person asks their own agent: nobody can write under their name.
         return writeln!(
@@ -117,6 +86,52 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
     writeln!(out, "\nThe request, by {from}:\n\n[begin request {nonce}]")?;
     quote(out, ask.text.as_str())?;
     writeln!(out, "[end request {nonce}]")
+}
+
+/// Writes what was said before in the thread, as far as the agent may know it.
+fn write_earlier(out: &mut String, ask: &Ask, nonce: &str) -> std::fmt::Result {
+    let earlier = newest(&ask.earlier);
+    if earlier.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\nEarlier in this thread, oldest first:\n\n[begin earlier {nonce}]"
+    )?;
+    if earlier.len() < ask.earlier.len() {
+        writeln!(
+            out,
+            "({} older messages are left out)",
+            ask.earlier.len() - earlier.len()
+        )?;
+    }
+    for said in earlier {
+        writeln!(out, "{}:", who(&said.who))?;
+        quote(out, said.text.as_str())?;
+    }
+    writeln!(out, "[end earlier {nonce}]")?;
+    Ok(())
+}
+
+/// Lists the files that came with the request.
+fn write_files(out: &mut String, ask: &Ask) -> std::fmt::Result {
+    if ask.files.is_empty() {
+        return Ok(());
+    }
+    let (me, from) = (safe(&ask.me), who(&ask.from));
+    writeln!(
+        out,
+        "\nFiles that came with the request, as {from} sent them ({me} has accepted them; what is in them is\n\
+         others' too):\n"
+    )?;
+    for path in &ask.files {
+        writeln!(
+            out,
+            "- {}",
+            text::clean_with_tabs(&path.to_string_lossy()).replace('\n', " ")
+        )?;
+    }
+    Ok(())
 }
 
 fn audience(ask: &Ask) -> String {

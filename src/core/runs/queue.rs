@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use nexscope_relay::protocol::body::Activity;
 
 use crate::core::{
-    Millis,
+    Millis, Post,
     chat::threads::Audience,
     review::{grant::GrantScope, inbox::Key},
     runs::{ExternalAccess, Totals, ask::Ask, partial::Shown},
@@ -46,6 +46,29 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run that waits for its agent.
+    pub(in crate::core) fn queued(ask: Ask, post: &Post, audience: Audience, key: Key) -> Self {
+        Self {
+            id: ask.run.clone(),
+            ask,
+            post: post.number,
+            thread: post.thread.clone(),
+            audience,
+            hop: post.hop.saturating_add(1),
+            started: None,
+            activity: Activity::Queued,
+            partial: String::new(),
+            tool: None,
+            notice: None,
+            stopping: false,
+            review: false,
+            files: Vec::new(),
+            key,
+            before: Totals::default(),
+            growing: Shown::default(),
+        }
+    }
+
     /// For whom a grant that is given in it holds.
     pub(in crate::core) fn whose(&self) -> GrantScope {
         GrantScope {

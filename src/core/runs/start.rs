@@ -1,7 +1,5 @@
 //! How what was accepted becomes a run: with which session, which files, and what of the thread the agent is told.
 
-use nexscope_relay::protocol::body::Activity;
-
 use crate::core::{
     Audience, Ctx, Item, ItemId, ItemKind, MentionOutcome, Post, Record, Room, Run,
     auto::dispatch,
@@ -9,12 +7,12 @@ use crate::core::{
     persist::audit::{By, Decided, Edited, Verdict},
     review::{
         decide::{self, AcceptOptions},
-        inbox::key,
+        inbox::{Key, key},
     },
     runs::{
         Totals, answer,
         ask::{Approved, Ask, Said},
-        partial::Shown,
+        queue::Session,
     },
 };
 
@@ -63,15 +61,7 @@ pub(in crate::core) fn run(
         return;
     };
     let audience = Audience::of(&post, &room.settings.me);
-    let session = room.runs.session(&post.thread, agent);
-    // A session may only go on where everybody who will see the answer was among those who may
-    // know all that it was given: thread ids are chosen by senders and prove nothing.
-    let session = session
-        .filter(|session| audience.is_within(&session.audience))
-        .cloned();
-    if session.is_none() {
-        room.review.grants.forget(agent, &post.thread);
-    }
+    let session = session_to_continue(room, &post, agent, &audience);
     let earlier = if session.is_some() {
         Vec::new()
     } else {
@@ -95,53 +85,30 @@ pub(in crate::core) fn run(
         },
         ctx,
     );
-    let kept = AcceptOptions {
-        agent: Some(agent.to_owned()).filter(|agent| room.settings.default_agent().as_ref() != Some(agent)),
-        ..how.clone()
-    };
-    if *room.review.inbox.accepted_with(&mention.key) != kept {
-        ctx.keep(Record::How {
-            from: mention.key.0.clone(),
-            id: mention.key.1.clone(),
-            how: Box::new(kept.clone()),
-        });
-        room.review.inbox.set_accepted_with(mention.key.clone(), kept);
-    }
+    keep_options(room, &mention.key, agent, &how, ctx);
     let files = sharing::fetch_all(room, &mention.key, ctx);
-    let run = Run {
-        id: id.clone(),
-        ask: Ask {
-            run: id.clone(),
-            agent: agent.to_owned(),
-            me: room.settings.me.clone(),
-            room: room.settings.room.clone(),
-            from: item.from.clone(),
-            text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
-            files: Vec::new(),
-            alone,
-            instructions: how.instructions.filter(|words| !words.trim().is_empty()),
-            earlier,
-            audience: match &audience {
-                Audience::Everyone => None,
-                Audience::Only(names) => Some(names.clone()),
-            },
-            resume: session.as_ref().map(|session| session.id.clone()),
+    let ask = Ask {
+        run: id,
+        agent: agent.to_owned(),
+        me: room.settings.me.clone(),
+        room: room.settings.room.clone(),
+        from: item.from.clone(),
+        text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
+        files: Vec::new(),
+        alone,
+        instructions: how.instructions.filter(|words| !words.trim().is_empty()),
+        earlier,
+        audience: match &audience {
+            Audience::Everyone => None,
+            Audience::Only(names) => Some(names.clone()),
         },
-        post: post.number,
-        thread: post.thread.clone(),
-        audience,
-        hop: post.hop.saturating_add(1),
-        started: None,
-        activity: Activity::Queued,
-        partial: String::new(),
-        tool: None,
-        notice: None,
-        stopping: false,
+        resume: session.as_ref().map(|session| session.id.clone()),
+    };
+    let run = Run {
         review: how.review,
         files,
-        key: mention.key.clone(),
         before: session.map_or_else(Totals::default, |session| session.totals),
-        growing: Shown::default(),
+        ..Run::queued(ask, &post, audience, mention.key.clone())
     };
     decide::settle(
         room,
@@ -153,6 +120,35 @@ pub(in crate::core) fn run(
     answer::say_activity(room, &run, ctx);
     room.runs.push(run);
     sharing::files_moved_on(room, ctx);
+}
+
+/// The session that a run continues: only one in which everybody who will see the answer may know all that it was given.
+/// Thread ids are chosen by senders and prove nothing.
+fn session_to_continue(room: &mut Room, post: &Post, agent: &str, audience: &Audience) -> Option<Session> {
+    let session = room.runs.session(&post.thread, agent);
+    let session = session
+        .filter(|session| audience.is_within(&session.audience))
+        .cloned();
+    if session.is_none() {
+        room.review.grants.forget(agent, &post.thread);
+    }
+    session
+}
+
+/// Keeps how a mention was accepted, for a retry.
+fn keep_options(room: &mut Room, key: &Key, agent: &str, how: &AcceptOptions, ctx: &mut Ctx) {
+    let kept = AcceptOptions {
+        agent: Some(agent.to_owned()).filter(|agent| room.settings.default_agent().as_ref() != Some(agent)),
+        ..how.clone()
+    };
+    if *room.review.inbox.accepted_with(key) != kept {
+        ctx.keep(Record::How {
+            from: key.0.clone(),
+            id: key.1.clone(),
+            how: Box::new(kept.clone()),
+        });
+        room.review.inbox.set_accepted_with(key.clone(), kept);
+    }
 }
 
 /// What an agent may know of a thread: our own side's words, and what the person accepted; and only

@@ -82,7 +82,7 @@ pub(super) fn banner(look: &RenderContext, state: &State, width: u16, most: usiz
             let key = key.unwrap_or_else(|| Action::TakeSettings.name().to_owned());
             let words = looser.words.join(", ");
             (
-                format!("⚠ Config changed: {words}. {key} to review and apply"),
+                format!("⚠ {key} to review changed settings: {words}"),
                 Scope::Warning,
             )
         }
