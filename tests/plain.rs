@@ -118,7 +118,7 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     // Something else between them is no yes.
     b.settle(Duration::from_millis(300));
     b.say("/accept m9");
-    b.wait_for("m9 is not pending for you");
+    b.wait_for("m9 is not pending");
     b.say("y");
     a.wait_for("bob: y");
     assert!(!a.has_seen("ghp_"));

@@ -74,7 +74,7 @@ fn an_adapter_asks_its_person_and_what_they_say_happens() {
     scene.alice.say("@bob write two files");
     scene
         .bob
-        .wait_for("▸ m1 alice asks codex · asks you what it asks at all");
+        .wait_for("▸ m1 alice asks codex · asks you, if it asks at all");
     scene.accept(1);
     asked_twice(&scene, "shell");
     let program = scene.waiting();

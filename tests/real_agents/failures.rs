@@ -110,7 +110,7 @@ fn what_failed_can_be_tried_again() {
     let scene = Scene::new(Real::Claude, [Turn::error(400, "bad thing").always()]);
     scene.ask(1, "@bob is it safe?");
     scene.alice.wait_for("failed at bob: ");
-    scene.bob.wait_for("lets it try again");
+    scene.bob.wait_for("to run it again");
     scene.model.script([Turn::text(&["It is safe now."])]);
     // To the messages, and there to the newest: the mention.
     scene.bob.send("\t\x1b[A");

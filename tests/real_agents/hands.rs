@@ -151,7 +151,7 @@ fn says_and_decides_nothing(real: Real) {
     for keys in ["\x1bi", "\x1b[B", "\r"] {
         scene.bob.send(keys);
     }
-    scene.bob.wait_for("Accepting posts it");
+    scene.bob.wait_for("Accept to post this");
     scene.bob.press_until_is("\x1bOQ", "the draft is posted", |_| {
         scene.alice.screen().contains("words of a model")
     });

@@ -79,7 +79,7 @@ fn leaving_ends_what_runs_and_tells_the_asker() {
         "It seems",
     );
     scene.ask(2, "@bob is that safe?");
-    scene.bob.wait_for("m2 waits for claude");
+    scene.bob.wait_for("m2 is waiting for claude");
     let asked = scene.model.requests().len();
     scene.bob.send("\x03");
     scene.bob.wait_for("Press again to quit");
