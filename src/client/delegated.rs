@@ -28,69 +28,67 @@ pub(super) struct DelegatedTask {
     answer: oneshot::Sender<String>,
 }
 
-impl Client {
-    /// Hands an accepted mention over, where its agent is a session of its own. Whether it is.
-    pub(super) fn hand_over(&mut self, ask: &Ask) -> bool {
-        let settings = self.config.agents.get(&ask.agent);
-        let Some(settings) = settings.filter(|agent| agent.kind == Kind::Session) else {
-            return false;
-        };
-        let Some(run) = self.room.runs.get(&ask.run) else {
-            return true;
-        };
-        let thread = self
-            .room
-            .chat
-            .threads()
-            .get(&run.thread)
-            .map_or(0, |thread| thread.number);
-        let (answer, answered) = oneshot::channel();
-        let handed = DelegatedTask {
-            post: run.post,
-            thread,
-            from: ask.from.member.clone(),
-            prompt: Prompt::new(ask),
-            since: Instant::now(),
-            answer,
-        };
-        self.handed.insert(ask.run.clone(), handed);
-        let stop = CancellationToken::new();
-        // It asks for nothing: answers go nowhere.
-        let (answers, _) = tokio::sync::mpsc::channel(1);
-        let steering = RunControls {
-            stop: stop.clone(),
-            answers,
-        };
-        self.runs.insert(ask.run.clone(), steering);
-        let (events, id, limit) = (self.agent_events_in.clone(), ask.run.clone(), settings.timeout);
-        tokio::spawn(async move {
-            let outcome = outcome(answered, stop, limit).await;
-            // The session may have ended meanwhile.
-            let _ = events.send((id, RunEvent::Ended(outcome))).await;
-        });
-        true
-    }
+/// Hands an accepted mention over, where its agent is a session of its own. Whether it is.
+pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
+    let settings = client.config.agents.get(&ask.agent);
+    let Some(settings) = settings.filter(|agent| agent.kind == Kind::Session) else {
+        return false;
+    };
+    let Some(run) = client.room.runs.get(&ask.run) else {
+        return true;
+    };
+    let thread = client
+        .room
+        .chat
+        .threads()
+        .get(&run.thread)
+        .map_or(0, |thread| thread.number);
+    let (answer, answered) = oneshot::channel();
+    let handed = DelegatedTask {
+        post: run.post,
+        thread,
+        from: ask.from.member.clone(),
+        prompt: Prompt::new(ask),
+        since: Instant::now(),
+        answer,
+    };
+    client.handed.insert(ask.run.clone(), handed);
+    let stop = CancellationToken::new();
+    // It asks for nothing: answers go nowhere.
+    let (answers, _) = tokio::sync::mpsc::channel(1);
+    let steering = RunControls {
+        stop: stop.clone(),
+        answers,
+    };
+    client.runs.insert(ask.run.clone(), steering);
+    let (events, id, limit) = (client.agent_events_in.clone(), ask.run.clone(), settings.timeout);
+    tokio::spawn(async move {
+        let outcome = outcome(answered, stop, limit).await;
+        // The session may have ended meanwhile.
+        let _ = events.send((id, RunEvent::Ended(outcome))).await;
+    });
+    true
+}
 
-    /// Takes what an agent says on a thread as the answer to what was handed over there, if anything was.
-    pub(super) fn takes_as_answer(&mut self, thread: u32, text: &str) -> bool {
-        let run = self.handed.iter().find(|(_, handed)| handed.thread == thread);
-        let Some(run) = run.map(|(run, _)| run.clone()) else {
-            return false;
-        };
-        match self.handed.remove(&run) {
-            // It may just have been stopped.
-            Some(handed) => handed.answer.send(text.to_owned()).is_ok(),
-            None => false,
-        }
+/// Takes what an agent says on a thread as the answer to what was handed over there, if anything was.
+pub(super) fn takes_as_answer(client: &mut Client, thread: u32, text: &str) -> bool {
+    let run = client.handed.iter().find(|(_, handed)| handed.thread == thread);
+    let Some(run) = run.map(|(run, _)| run.clone()) else {
+        return false;
+    };
+    match client.handed.remove(&run) {
+        // It may just have been stopped.
+        Some(handed) => handed.answer.send(text.to_owned()).is_ok(),
+        None => false,
     }
+}
 
-    /// Somebody has fetched what was handed over: the asker sees that it is being worked on.
-    pub(super) fn fetched(&mut self) {
-        let runs: Vec<String> = self.handed.keys().cloned().collect();
-        for run in runs {
-            let event = RunEvent::State(Activity::Thinking);
-            self.take(crate::core::Event::Run { run, event });
-        }
+/// Somebody has fetched what was handed over: the asker sees that it is being worked on.
+pub(super) fn fetched(client: &mut Client) {
+    let runs: Vec<String> = client.handed.keys().cloned().collect();
+    for run in runs {
+        let event = RunEvent::State(Activity::Thinking);
+        client.take(crate::core::Event::Run { run, event });
     }
 }
 

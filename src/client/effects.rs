@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::{Client, FRAMES_WAITING, RunControls};
 use crate::{
     agent,
+    client::delegated,
     clock::now,
     core::{
         Effect, Failure, Outbound,
@@ -13,132 +14,129 @@ use crate::{
     store::ToWrite,
 };
 
-impl Client {
-    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Send(frame) => match self.to_link.is_empty() {
-                    true => {
-                        if let Err(mpsc::error::TrySendError::Full(frame)) = self.link.frames.try_send(frame)
-                        {
-                            self.to_link.push_back(frame);
-                        }
-                    }
-                    false if matches!(frame, Outbound::Signal(_)) && self.to_link.len() >= FRAMES_WAITING => {
-                    }
-                    false => self.to_link.push_back(frame),
-                },
-                Effect::Keep(record) => self.write(ToWrite::Record(record)),
-                Effect::Audit(entry) => self.write(ToWrite::Audit(now(), entry)),
-                Effect::Start { ask, before } => self.start_run(&ask, before),
-                Effect::Stop { run } => {
-                    if let Some(run) = self.runs.get(&run) {
-                        run.stop.cancel();
+pub(super) fn carry_out(client: &mut Client, effects: Vec<Effect>) {
+    for effect in effects {
+        match effect {
+            Effect::Send(frame) => match client.to_link.is_empty() {
+                true => {
+                    if let Err(mpsc::error::TrySendError::Full(frame)) = client.link.frames.try_send(frame) {
+                        client.to_link.push_back(frame);
                     }
                 }
-                Effect::Answer { run, request, answer } => {
-                    if let Some(answers) = self.runs.get(&run).map(|run| run.answers.clone()) {
-                        // A run that takes no answer any more is about to end.
-                        tokio::spawn(async move { answers.send((request, answer)).await });
-                    }
+                false if matches!(frame, Outbound::Signal(_)) && client.to_link.len() >= FRAMES_WAITING => {}
+                false => client.to_link.push_back(frame),
+            },
+            Effect::Keep(record) => write(client, ToWrite::Record(record)),
+            Effect::Audit(entry) => write(client, ToWrite::Audit(now(), entry)),
+            Effect::Start { ask, before } => start_run(client, &ask, before),
+            Effect::Stop { run } => {
+                if let Some(run) = client.runs.get(&run) {
+                    run.stop.cancel();
                 }
-                Effect::SweepUp { run } => {
-                    let swept = self.swept_in.clone();
-                    tokio::spawn(async move {
-                        let left = agent::end_leftovers(&run).await;
-                        if left > 0 {
-                            tracing::warn!(run, left, "processes of an earlier run could not be ended");
-                        } else {
-                            // The session may have ended meanwhile; the next one sweeps again.
-                            let _ = swept.send(run).await;
-                        }
-                    });
-                }
-                Effect::Confirm { agent } => {
-                    let confirmed = self.config.agents.get(&agent);
-                    let kept = confirmed.map(|settings| self.config.confirmed.confirm(&agent, settings));
-                    if let Some(Err(error)) = kept {
-                        self.warnings.push(format!(
-                            "That cannot be saved, so it will be asked again: {error}."
-                        ));
-                    }
-                }
-                Effect::File { handle, order } => self.transfers.carry_out(handle, order),
-                Effect::Look {
-                    draft,
-                    files,
-                    brought,
-                } => {
-                    self.looking
-                        .start(draft, files, self.room.settings.token.clone(), brought);
-                }
-                Effect::RefuseStream { stream, why } => self.link.files.refuse(stream, &why),
-                Effect::Attention(attention) => self.attention.push(attention),
             }
+            Effect::Answer { run, request, answer } => {
+                if let Some(answers) = client.runs.get(&run).map(|run| run.answers.clone()) {
+                    // A run that takes no answer any more is about to end.
+                    tokio::spawn(async move { answers.send((request, answer)).await });
+                }
+            }
+            Effect::SweepUp { run } => {
+                let swept = client.swept_in.clone();
+                tokio::spawn(async move {
+                    let left = agent::end_leftovers(&run).await;
+                    if left > 0 {
+                        tracing::warn!(run, left, "processes of an earlier run could not be ended");
+                    } else {
+                        // The session may have ended meanwhile; the next one sweeps again.
+                        let _ = swept.send(run).await;
+                    }
+                });
+            }
+            Effect::Confirm { agent } => {
+                let confirmed = client.config.agents.get(&agent);
+                let kept = confirmed.map(|settings| client.config.confirmed.confirm(&agent, settings));
+                if let Some(Err(error)) = kept {
+                    client.warnings.push(format!(
+                        "That cannot be saved, so it will be asked again: {error}."
+                    ));
+                }
+            }
+            Effect::File { handle, order } => client.transfers.carry_out(handle, order),
+            Effect::Look {
+                draft,
+                files,
+                brought,
+            } => {
+                client
+                    .looking
+                    .start(draft, files, client.room.settings.token.clone(), brought);
+            }
+            Effect::RefuseStream { stream, why } => client.link.files.refuse(stream, &why),
+            Effect::Attention(attention) => client.attention.push(attention),
         }
-        if self.room.settings.mode != self.staying.mode() {
-            self.staying.hold_to(self.room.settings.mode, &self.config);
-        }
-        self.link.set_standing(super::standing(&self.room));
     }
+    if client.room.settings.mode != client.staying.mode() {
+        client.staying.hold_to(client.room.settings.mode, &client.config);
+    }
+    client.link.set_standing(super::standing(&client.room));
+}
 
-    /// Hands something to the disk, behind what waits for it already.
-    fn write(&mut self, what: ToWrite) {
-        match self.to_journal.is_empty() {
-            true => {
-                if let Err(mpsc::error::TrySendError::Full(what)) = self.journal.records.try_send(what) {
-                    self.to_journal.push_back(what);
-                }
+/// Hands something to the disk, behind what waits for it already.
+fn write(client: &mut Client, what: ToWrite) {
+    match client.to_journal.is_empty() {
+        true => {
+            if let Err(mpsc::error::TrySendError::Full(what)) = client.journal.records.try_send(what) {
+                client.to_journal.push_back(what);
             }
-            false => self.to_journal.push_back(what),
         }
+        false => client.to_journal.push_back(what),
     }
+}
 
-    fn start_run(&mut self, ask: &Ask, before: Totals) {
-        let events = self.agent_events_in.clone();
-        let id = ask.run.clone();
-        if self.hand_over(ask) {
-            return;
-        }
-        let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
-            // Asks name configured agents only; a reload may have taken one away.
-            let ending = Ending::failed(Failed::new(
-                Failure::NotStarted,
-                format!("there is no agent {} any more", ask.agent),
-            ));
-            tokio::spawn(async move { events.send((id, RunEvent::Ended(ending))).await });
-            return;
-        };
-        let settings = match ask.alone {
-            true => settings.unattended(self.config.auto_tools),
-            false => settings,
-        };
-        let dir = settings
-            .dir
-            .as_ref()
-            .map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
-        let run = agent::Run {
-            id: id.clone(),
-            name: ask.agent.clone(),
-            agent: settings,
-            dir,
-            prompt: Prompt::new(ask),
-            files: ask.files.clone(),
-            resume: ask.resume.clone(),
-            before,
-        };
-        let mut handle = self.staying.start(run);
-        let steering = RunControls {
-            stop: handle.stop.clone(),
-            answers: handle.answers.clone(),
-        };
-        self.runs.insert(id.clone(), steering);
-        tokio::spawn(async move {
-            while let Some(event) = handle.events.recv().await {
-                if events.send((id.clone(), event)).await.is_err() {
-                    return;
-                }
-            }
-        });
+fn start_run(client: &mut Client, ask: &Ask, before: Totals) {
+    let events = client.agent_events_in.clone();
+    let id = ask.run.clone();
+    if delegated::hand_over(client, ask) {
+        return;
     }
+    let Some(settings) = client.config.agents.get(&ask.agent).cloned() else {
+        // Asks name configured agents only; a reload may have taken one away.
+        let ending = Ending::failed(Failed::new(
+            Failure::NotStarted,
+            format!("there is no agent {} any more", ask.agent),
+        ));
+        tokio::spawn(async move { events.send((id, RunEvent::Ended(ending))).await });
+        return;
+    };
+    let settings = match ask.alone {
+        true => settings.unattended(client.config.auto_tools),
+        false => settings,
+    };
+    let dir = settings
+        .dir
+        .as_ref()
+        .map_or_else(|| client.here.clone(), |dir| crate::config::in_home(dir));
+    let run = agent::Run {
+        id: id.clone(),
+        name: ask.agent.clone(),
+        agent: settings,
+        dir,
+        prompt: Prompt::new(ask),
+        files: ask.files.clone(),
+        resume: ask.resume.clone(),
+        before,
+    };
+    let mut handle = client.staying.start(run);
+    let steering = RunControls {
+        stop: handle.stop.clone(),
+        answers: handle.answers.clone(),
+    };
+    client.runs.insert(id.clone(), steering);
+    tokio::spawn(async move {
+        while let Some(event) = handle.events.recv().await {
+            if events.send((id.clone(), event)).await.is_err() {
+                return;
+            }
+        }
+    });
 }

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    client::rpc::Subscribers,
+    client::rpc::{Subscribers, long_poll},
     clock::now,
     config::{Config, ConfigDiff, ConfigError, Paths},
     control::{Attach, Call, Entry, Line, Server, SessionRegistry},
@@ -227,7 +227,7 @@ impl Client {
         {
             self.take(event);
         }
-        self.answer_waiting();
+        long_poll::answer_waiting(self);
     }
 
     /// Carries out what anybody may want.
@@ -240,7 +240,7 @@ impl Client {
         }
         self.room.time_passes(self.clock.now());
         let (effects, result) = self.room.perform(command, now());
-        self.carry_out(effects);
+        effects::carry_out(self, effects);
         result
     }
 
@@ -249,7 +249,7 @@ impl Client {
         let reply = self.perform(command)?;
         if let Reply::Said(number) = reply {
             let effects = self.room.wrote(number, by);
-            self.carry_out(effects);
+            effects::carry_out(self, effects);
         }
         Ok(reply)
     }
@@ -259,12 +259,12 @@ impl Client {
         self.look_again(decision.intent())?;
         self.room.time_passes(self.clock.now());
         let (effects, result) = self.room.decide(decision, by, now());
-        self.carry_out(effects);
+        effects::carry_out(self, effects);
         let inbox = &self.room.review.inbox();
         self.looking
             .keep_only(|number| inbox.get(ItemId::Draft(number)).is_some());
         self.clients.decided();
-        self.answer_waiting();
+        long_poll::answer_waiting(self);
         result
     }
 
@@ -275,7 +275,7 @@ impl Client {
             return Ok(());
         };
         let (effects, changed) = self.room.look_again(*target, Source::is_there);
-        self.carry_out(effects);
+        effects::carry_out(self, effects);
         changed.map_or(Ok(()), Err)
     }
 
@@ -293,7 +293,7 @@ impl Client {
         let effects = self.room.set_settings(new);
         self.config = config;
         self.staying.hold_to(self.room.settings.mode, &self.config);
-        self.carry_out(effects);
+        effects::carry_out(self, effects);
     }
 
     /// Dials the relay now.
@@ -412,7 +412,7 @@ impl Client {
         }
         self.room.time_passes(self.clock.now());
         let effects = self.room.update(event, now());
-        self.carry_out(effects);
+        effects::carry_out(self, effects);
         if let Some(run) = swept {
             self.take(Event::SweptUp { run });
         }

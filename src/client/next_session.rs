@@ -34,7 +34,7 @@ impl Client {
         if self.host.is_some() {
             return Err("You host this room, so your name cannot be taken. Type /start to reconnect.".into());
         }
-        self.no_run()?;
+        no_run(self)?;
         self.onward = Some(NextSession::As(name));
         Ok(())
     }
@@ -53,7 +53,7 @@ impl Client {
                     .into(),
             );
         }
-        self.no_run()?;
+        no_run(self)?;
         if self.room.files.open().any(Offer::is_moving) {
             return Err(
                 "A file is being transferred. Wait for it, or cancel it with /cancel, then try again.".into(),
@@ -86,12 +86,12 @@ impl Client {
     pub fn take_onward(&mut self) -> Option<NextSession> {
         self.onward.take()
     }
+}
 
-    fn no_run(&self) -> Result<(), String> {
-        if self.room.runs.is_empty() {
-            Ok(())
-        } else {
-            Err("An agent is running. Stop it with /cancel, then try again.".into())
-        }
+fn no_run(client: &Client) -> Result<(), String> {
+    if client.room.runs.is_empty() {
+        Ok(())
+    } else {
+        Err("An agent is running. Stop it with /cancel, then try again.".into())
     }
 }

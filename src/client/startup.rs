@@ -195,7 +195,7 @@ impl Startup {
             _lock: lock,
             config,
         };
-        session.carry_out(effects);
+        super::effects::carry_out(&mut session, effects);
         Ok(session)
     }
 }

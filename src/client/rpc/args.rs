@@ -21,7 +21,7 @@ pub(super) fn names(names: Vec<String>) -> Result<Vec<String>, RpcError> {
     each.collect()
 }
 
-pub(super) fn client(given: Option<String>) -> Result<String, RpcError> {
+pub(super) fn client_name(given: Option<String>) -> Result<String, RpcError> {
     let client = given.unwrap_or_else(|| "shell".to_owned());
     if !is_id(&client) {
         return Err(RpcError::usage("client is 1 to 64 of a-z, 0-9, _ and -."));

@@ -5,7 +5,10 @@ use tokio::sync::oneshot;
 
 use super::queries::valid;
 use crate::{
-    client::Client,
+    client::{
+        Client, delegated,
+        rpc::{decisions, queries},
+    },
     control::{
         Reply, Response,
         protocol::{Awaited, News, NewsSession, OpenTasks, Said, Task, ThreadNumber, Waited},
@@ -30,7 +33,7 @@ pub(in crate::client) struct Subscribers {
     decisions: u64,
 }
 
-/// A client that waits for something.
+/// A caller that waits for something.
 pub(super) struct Waiting {
     pub id: u64,
     pub reply: oneshot::Sender<Response>,
@@ -38,7 +41,7 @@ pub(super) struct Waiting {
     pub what: WaitFor,
 }
 
-/// What a client waits for.
+/// What a caller waits for.
 pub(super) enum WaitFor {
     /// That the relay has a message.
     Sent(u32),
@@ -63,222 +66,220 @@ impl Subscribers {
         self.decisions += 1;
     }
 
-    /// Where a client stands; a new one begins where the session did.
-    fn place(&self, client: &str, began: usize) -> usize {
-        let known = self.places.iter().find(|(name, _)| name == client);
+    /// Where a caller stands; a new one begins where the session did.
+    fn place(&self, caller: &str, began: usize) -> usize {
+        let known = self.places.iter().find(|(name, _)| name == caller);
         known.map_or(began, |(_, at)| *at)
     }
 
-    fn set_place(&mut self, client: &str, at: usize) {
-        self.places.retain(|(name, _)| name != client);
+    fn set_place(&mut self, caller: &str, at: usize) {
+        self.places.retain(|(name, _)| name != caller);
         if self.places.len() >= CLIENTS {
             self.places.remove(0);
         }
-        self.places.push((client.to_owned(), at));
+        self.places.push((caller.to_owned(), at));
     }
 }
 
-impl Client {
-    pub(super) fn before_stop(&self) -> OpenTasks {
-        let auto_tasks = self.tasks(Some(FRESH));
-        if auto_tasks.is_empty() || self.room.settings.mode != Mode::Auto {
-            return OpenTasks {
-                can_stop: true,
-                reason: "no delegated task waits for an answer".to_owned(),
-                auto_tasks: Vec::new(),
-                instruction: None,
-            };
-        }
-        OpenTasks {
-            can_stop: false,
-            reason: format!("delegated tasks that wait for an answer: {}", auto_tasks.len()),
-            auto_tasks,
-            instruction: Some("Answer each with nexscope_say and its threadId, then stop.".to_owned()),
-        }
+pub(super) fn before_stop(client: &Client) -> OpenTasks {
+    let auto_tasks = tasks(client, Some(FRESH));
+    if auto_tasks.is_empty() || client.room.settings.mode != Mode::Auto {
+        return OpenTasks {
+            can_stop: true,
+            reason: "no delegated task waits for an answer".to_owned(),
+            auto_tasks: Vec::new(),
+            instruction: None,
+        };
     }
+    OpenTasks {
+        can_stop: false,
+        reason: format!("delegated tasks that wait for an answer: {}", auto_tasks.len()),
+        auto_tasks,
+        instruction: Some("Answer each with nexscope_say and its threadId, then stop.".to_owned()),
+    }
+}
 
-    /// Delegated tasks that wait for an answer.
-    pub(super) fn tasks(&self, younger_than: Option<u64>) -> Vec<Task> {
-        let mut tasks: Vec<_> = self
+/// Delegated tasks that wait for an answer.
+pub(super) fn tasks(client: &Client, younger_than: Option<u64>) -> Vec<Task> {
+    let mut tasks: Vec<_> = client
+        .handed
+        .values()
+        .filter(|handed| younger_than.is_none_or(|seconds| handed.since.elapsed().as_secs() < seconds))
+        .collect();
+    tasks.sort_by_key(|handed| handed.post);
+    let each = tasks.into_iter().map(|handed| Task {
+        id: ItemId::Mention(handed.post).to_string(),
+        thread_id: ThreadNumber(handed.thread).to_string(),
+        from: valid(&handed.from).to_owned(),
+        text: handed.prompt.as_str().to_owned(),
+    });
+    each.collect()
+}
+
+pub(super) fn has_news(client: &Client, caller: &str) -> bool {
+    let end = client.room.chat.timeline().entries().len();
+    let from = client.clients.place(caller, client.began).min(end);
+    let entries = &client.room.chat.timeline().entries()[from..];
+    entries.iter().any(|entry| event(client, &entry.what).is_some())
+        || client
             .handed
             .values()
-            .filter(|handed| younger_than.is_none_or(|seconds| handed.since.elapsed().as_secs() < seconds))
-            .collect();
-        tasks.sort_by_key(|handed| handed.post);
-        let each = tasks.into_iter().map(|handed| Task {
-            id: ItemId::Mention(handed.post).to_string(),
-            thread_id: ThreadNumber(handed.thread).to_string(),
-            from: valid(&handed.from).to_owned(),
-            text: handed.prompt.as_str().to_owned(),
+            .any(|handed| !handed.prompt.as_str().is_empty())
+}
+
+/// What has happened since a caller asked last, without what others wrote.
+pub(super) fn news(client: &mut Client, caller: &str) -> News {
+    let end = client.room.chat.timeline().entries().len();
+    let from = client.clients.place(caller, client.began).min(end);
+    let entries = &client.room.chat.timeline().entries()[from..];
+    let events: Vec<String> = entries
+        .iter()
+        .filter_map(|entry| event(client, &entry.what))
+        .take(EVENTS)
+        .collect();
+    client.clients.set_place(caller, end);
+    let tasks = tasks(client, None);
+    if !tasks.is_empty() {
+        delegated::fetched(client);
+    }
+    News {
+        events,
+        auto_tasks: tasks,
+        online: queries::online(client),
+        waiting: client.room.review.inbox().len(),
+        session: NewsSession {
+            name: client.room.settings.me.clone(),
+            mode: client.room.settings.mode.into(),
+            hop_limit: client.room.settings.limits.hop_limit,
+        },
+        timed_out: None,
+    }
+}
+
+/// Something that happened, in words that another member had no part in.
+pub(super) fn event(client: &Client, what: &What) -> Option<String> {
+    Some(match what {
+        What::Post(post) if post.mine || post.is_strangers() => return None,
+        What::Post(post) => {
+            let by = if post.origin == Origin::Agent {
+                "'s agent"
+            } else {
+                ""
+            };
+            let waits = match client.room.review.inbox().has_mention(post.number) {
+                true => "; it waits for a person's decision",
+                false => "",
+            };
+            format!(
+                "m{} from {}{by}, {} bytes{waits}",
+                post.number,
+                valid(&post.from),
+                post.text.len()
+            )
+        }
+        What::Presence { name, event } => {
+            let what = match event {
+                PresenceEvent::Join => "joined",
+                PresenceEvent::Leave => "left",
+                _ => return None,
+            };
+            format!("{} {what}", valid(name))
+        }
+        // Ours, but it may quote what others wrote.
+        What::Note(_) => return None,
+    })
+}
+
+pub(super) fn wait_for(client: &Client, event: Awaited) -> WaitFor {
+    match event {
+        Awaited::Mention => {
+            WaitFor::Mention(client.room.review.inbox().waiting().map(|item| item.id).collect())
+        }
+        Awaited::Message => WaitFor::Message(client.room.chat.timeline().newest()),
+        Awaited::Decision => WaitFor::Decision(client.clients.decisions),
+    }
+}
+
+/// Answers those whose wish has come true, or whose time is over.
+pub(in crate::client) fn answer_waiting(client: &mut Client) {
+    if client.clients.waiting.is_empty() {
+        return;
+    }
+    let now = client.clock.now();
+    let (ready, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut client.clients.waiting)
+        .into_iter()
+        // Who has gone is forgotten.
+        .filter(|waiting| !waiting.reply.is_closed())
+        .partition(|waiting| waiting.until <= now || has_come_true(client, &waiting.what));
+    client.clients.waiting = waiting;
+    for Waiting { id, reply, what, .. } in ready {
+        let came = has_come_true(client, &what);
+        let result = Ok(match what {
+            WaitFor::Decide(intent) => {
+                let decided = decisions::decide_now(client, intent);
+                // Who has gone is told nothing.
+                let _ = reply.send(Response::new(id, decided));
+                continue;
+            }
+            WaitFor::Sent(number) => Reply::Say(delivery(client, number)),
+            WaitFor::Anything(caller) => Reply::Watch(News {
+                timed_out: Some(!came),
+                ..news(client, &caller)
+            }),
+            WaitFor::Mention(_) | WaitFor::Message(_) | WaitFor::Decision(_) => {
+                Reply::Wait(Waited { timed_out: !came })
+            }
         });
-        each.collect()
+        // Who has gone is told nothing.
+        let _ = reply.send(Response::new(id, result));
     }
+}
 
-    pub(super) fn has_news(&self, client: &str) -> bool {
-        let end = self.room.chat.timeline().entries().len();
-        let from = self.clients.place(client, self.began).min(end);
-        let entries = &self.room.chat.timeline().entries()[from..];
-        entries.iter().any(|entry| self.event(&entry.what).is_some())
-            || self
-                .handed
-                .values()
-                .any(|handed| !handed.prompt.as_str().is_empty())
-    }
-
-    /// What has happened since a client asked last, without what others wrote.
-    pub(super) fn news(&mut self, client: &str) -> News {
-        let end = self.room.chat.timeline().entries().len();
-        let from = self.clients.place(client, self.began).min(end);
-        let entries = &self.room.chat.timeline().entries()[from..];
-        let events: Vec<String> = entries
-            .iter()
-            .filter_map(|entry| self.event(&entry.what))
-            .take(EVENTS)
-            .collect();
-        self.clients.set_place(client, end);
-        let tasks = self.tasks(None);
-        if !tasks.is_empty() {
-            self.fetched();
+pub(super) fn has_come_true(client: &Client, wish: &WaitFor) -> bool {
+    match wish {
+        WaitFor::Sent(number) => {
+            let post = client.room.chat.timeline().post_numbered(*number);
+            let outgoing = post.and_then(|post| client.room.chat.outbox().get(&post.id));
+            outgoing.is_none_or(|outgoing| outgoing.acked || outgoing.failed.is_some())
         }
-        News {
-            events,
-            auto_tasks: tasks,
-            online: self.online(),
-            waiting: self.room.review.inbox().len(),
-            session: NewsSession {
-                name: self.room.settings.me.clone(),
-                mode: self.room.settings.mode.into(),
-                hop_limit: self.room.settings.limits.hop_limit,
-            },
-            timed_out: None,
-        }
-    }
-
-    /// Something that happened, in words that another member had no part in.
-    pub(super) fn event(&self, what: &What) -> Option<String> {
-        Some(match what {
-            What::Post(post) if post.mine || post.is_strangers() => return None,
-            What::Post(post) => {
-                let by = if post.origin == Origin::Agent {
-                    "'s agent"
-                } else {
-                    ""
-                };
-                let waits = match self.room.review.inbox().has_mention(post.number) {
-                    true => "; it waits for a person's decision",
-                    false => "",
-                };
-                format!(
-                    "m{} from {}{by}, {} bytes{waits}",
-                    post.number,
-                    valid(&post.from),
-                    post.text.len()
-                )
-            }
-            What::Presence { name, event } => {
-                let what = match event {
-                    PresenceEvent::Join => "joined",
-                    PresenceEvent::Leave => "left",
-                    _ => return None,
-                };
-                format!("{} {what}", valid(name))
-            }
-            // Ours, but it may quote what others wrote.
-            What::Note(_) => return None,
-        })
-    }
-
-    pub(super) fn wait_for(&self, event: Awaited) -> WaitFor {
-        match event {
-            Awaited::Mention => {
-                WaitFor::Mention(self.room.review.inbox().waiting().map(|item| item.id).collect())
-            }
-            Awaited::Message => WaitFor::Message(self.room.chat.timeline().newest()),
-            Awaited::Decision => WaitFor::Decision(self.clients.decisions),
-        }
-    }
-
-    /// Answers those whose wish has come true, or whose time is over.
-    pub(in crate::client) fn answer_waiting(&mut self) {
-        if self.clients.waiting.is_empty() {
-            return;
-        }
-        let now = self.clock.now();
-        let (ready, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.clients.waiting)
-            .into_iter()
-            // Who has gone is forgotten.
-            .filter(|waiting| !waiting.reply.is_closed())
-            .partition(|waiting| waiting.until <= now || self.has_come_true(&waiting.what));
-        self.clients.waiting = waiting;
-        for Waiting { id, reply, what, .. } in ready {
-            let came = self.has_come_true(&what);
-            let result = Ok(match what {
-                WaitFor::Decide(intent) => {
-                    let decided = self.decide_now(intent);
-                    // Who has gone is told nothing.
-                    let _ = reply.send(Response::new(id, decided));
-                    continue;
-                }
-                WaitFor::Sent(number) => Reply::Say(self.delivery(number)),
-                WaitFor::Anything(client) => Reply::Watch(News {
-                    timed_out: Some(!came),
-                    ..self.news(&client)
-                }),
-                WaitFor::Mention(_) | WaitFor::Message(_) | WaitFor::Decision(_) => {
-                    Reply::Wait(Waited { timed_out: !came })
-                }
-            });
-            // Who has gone is told nothing.
-            let _ = reply.send(Response::new(id, result));
-        }
-    }
-
-    pub(super) fn has_come_true(&self, wish: &WaitFor) -> bool {
-        match wish {
-            WaitFor::Sent(number) => {
-                let post = self.room.chat.timeline().post_numbered(*number);
-                let outgoing = post.and_then(|post| self.room.chat.outbox().get(&post.id));
-                outgoing.is_none_or(|outgoing| outgoing.acked || outgoing.failed.is_some())
-            }
-            WaitFor::Anything(client) => self.has_news(client),
-            WaitFor::Mention(known) => self
+        WaitFor::Anything(caller) => has_news(client, caller),
+        WaitFor::Mention(known) => client
+            .room
+            .review
+            .inbox()
+            .waiting()
+            .any(|item| matches!(item.id, ItemId::Mention(_)) && !known.contains(&item.id)),
+        WaitFor::Message(known) => {
+            let newer = client
                 .room
-                .review
-                .inbox()
-                .waiting()
-                .any(|item| matches!(item.id, ItemId::Mention(_)) && !known.contains(&item.id)),
-            WaitFor::Message(known) => {
-                let newer = self
-                    .room
-                    .chat
-                    .timeline()
-                    .posts()
-                    .rev()
-                    .take_while(|(_, post)| post.number > *known);
-                newer
-                    .into_iter()
-                    .any(|(_, post)| !post.mine && !post.is_strangers())
-            }
-            WaitFor::Decide(intent) => self.room.may_leave(intent),
-            WaitFor::Decision(known) => self.clients.decisions > *known,
-        }
-    }
-
-    fn delivery(&self, number: u32) -> Said {
-        let post = self.room.chat.timeline().post_numbered(number);
-        let outgoing = post.and_then(|post| self.room.chat.outbox().get(&post.id));
-        let thread = post.and_then(|post| self.room.chat.threads().get(&post.thread));
-        let (sent, offline) = outgoing.map_or((false, Vec::new()), |one| (one.acked, one.absent.clone()));
-        let to = post.map_or_else(Vec::new, |post| post.to.clone());
-        Said::Sent {
-            said: ItemId::Mention(number).to_string(),
-            thread_id: thread.map(|thread| ThreadNumber(thread.number).to_string()),
-            sent,
-            delivered: to
+                .chat
+                .timeline()
+                .posts()
+                .rev()
+                .take_while(|(_, post)| post.number > *known);
+            newer
                 .into_iter()
-                .filter(|name| sent && !offline.contains(name))
-                .collect(),
-            offline,
+                .any(|(_, post)| !post.mine && !post.is_strangers())
         }
+        WaitFor::Decide(intent) => client.room.may_leave(intent),
+        WaitFor::Decision(known) => client.clients.decisions > *known,
+    }
+}
+
+fn delivery(client: &Client, number: u32) -> Said {
+    let post = client.room.chat.timeline().post_numbered(number);
+    let outgoing = post.and_then(|post| client.room.chat.outbox().get(&post.id));
+    let thread = post.and_then(|post| client.room.chat.threads().get(&post.thread));
+    let (sent, offline) = outgoing.map_or((false, Vec::new()), |one| (one.acked, one.absent.clone()));
+    let to = post.map_or_else(Vec::new, |post| post.to.clone());
+    Said::Sent {
+        said: ItemId::Mention(number).to_string(),
+        thread_id: thread.map(|thread| ThreadNumber(thread.number).to_string()),
+        sent,
+        delivered: to
+            .into_iter()
+            .filter(|name| sent && !offline.contains(name))
+            .collect(),
+        offline,
     }
 }

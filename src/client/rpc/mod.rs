@@ -6,13 +6,14 @@
 
 mod args;
 mod decisions;
-mod long_poll;
+pub(in crate::client) mod long_poll;
 mod queries;
 
 use nexscope_relay::protocol::is_name;
 
 use super::Client;
 use crate::{
+    client::{delegated, effects},
     clock::now,
     control::{
         Attach, Call, Caller, Line, Reply, Request, Response, RpcError,
@@ -24,7 +25,7 @@ use crate::{
         runs::settings::Kind,
     },
 };
-use args::{LONGEST, client, names, until};
+use args::{LONGEST, client_name, names, until};
 use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
@@ -69,7 +70,7 @@ impl Client {
                     until,
                     what,
                 });
-                self.answer_waiting();
+                long_poll::answer_waiting(self);
             }
             Err(problem) => _ = reply.send(Response::new(id, Err(problem))),
         }
@@ -109,7 +110,7 @@ impl Client {
         let now = self.clock.now();
         Ok(Progress::Done(match request {
             Request::Hello(_) => Reply::Hello(self.hello()),
-            Request::Say(say) => return self.serve_say(permit, say, agent),
+            Request::Say(say) => return serve_say(self, permit, say, agent),
             Request::Append(Append { thread, words }) => {
                 let say = Say {
                     thread: Some(thread),
@@ -117,47 +118,47 @@ impl Client {
                     note: true,
                     ..Say::default()
                 };
-                return self.serve_say(permit, say, agent);
+                return serve_say(self, permit, say, agent);
             }
-            Request::Who(_) => Reply::Who(self.who()),
+            Request::Who(_) => Reply::Who(queries::who(self)),
             Request::Inbox(_) => {
                 if permit.decides() {
-                    self.returns_all();
+                    queries::returns_all(self);
                 }
-                Reply::Inbox(self.inbox(permit.decides()))
+                Reply::Inbox(queries::inbox(self, permit.decides()))
             }
-            Request::Status(_) => Reply::Status(self.status()),
-            Request::Files(_) => Reply::Files(self.files()),
-            Request::History(history) => self.history(history)?,
-            Request::Mode(mode) => self.serve_mode(permit, mode, caller)?,
+            Request::Status(_) => Reply::Status(queries::status(self)),
+            Request::Files(_) => Reply::Files(queries::files(self)),
+            Request::History(history) => queries::history(self, history)?,
+            Request::Mode(mode) => decisions::serve_mode(self, permit, mode, caller)?,
             Request::Accept(_) | Request::Reject(_) | Request::Retry(_) | Request::Ask(_)
                 if permit.decides() =>
             {
-                return self.decide_remotely(request);
+                return decisions::decide_remotely(self, request);
             }
             Request::Accept(_) | Request::Reject(_) | Request::Retry(_) | Request::Ask(_) => {
-                self.ask_person(request, caller)?
+                decisions::ask_person(self, request, caller)?
             }
-            Request::Cancel(cancel) => self.cancel(cancel, permit.decides())?,
+            Request::Cancel(cancel) => serve_cancel(self, cancel, permit.decides())?,
             Request::Poll(poll) => {
-                let client = client(poll.client)?;
-                Reply::Poll(self.news(&client))
+                let client = client_name(poll.client)?;
+                Reply::Poll(long_poll::news(self, &client))
             }
             Request::Watch(watch) => {
                 let until = until(watch.timeout.unwrap_or(30), now)?;
-                let client = client(watch.client)?;
-                if !self.has_news(&client) {
+                let client = client_name(watch.client)?;
+                if !long_poll::has_news(self, &client) {
                     return Ok(Progress::Later(WaitFor::Anything(client), until));
                 }
-                Reply::Watch(self.news(&client))
+                Reply::Watch(long_poll::news(self, &client))
             }
             Request::Wait(wait) => {
                 let until = until(wait.timeout.unwrap_or(LONGEST), now)?;
-                return Ok(Progress::Later(self.wait_for(wait.event), until));
+                return Ok(Progress::Later(long_poll::wait_for(self, wait.event), until));
             }
-            Request::BeforeStop(_) => Reply::BeforeStop(self.before_stop()),
-            Request::Stop(_) => Reply::Stop(self.stop(permit, caller)),
-            Request::Update(_) => Reply::Update(self.versions()),
+            Request::BeforeStop(_) => Reply::BeforeStop(long_poll::before_stop(self)),
+            Request::Stop(_) => Reply::Stop(stop(self, permit, caller)),
+            Request::Update(_) => Reply::Update(queries::versions(self)),
             Request::Attach(_) => return Err(RpcError::usage("attach needs a terminal.")),
         }))
     }
@@ -183,108 +184,116 @@ impl Client {
                 .any(|agent| agent.kind == Kind::Session),
         }
     }
+}
 
-    fn serve_say(&mut self, permit: Permit, say: Say, agent: Option<String>) -> Result<Progress, RpcError> {
-        let thread = say.thread.map(|thread| thread.0.0);
-        let (to, files, text) = (names(say.to)?, say.files, say.words.join(" "));
-        if let Some(unknown) = self.room.unknown_name(&to).filter(|_| !say.force) {
-            return Err(RpcError::refused(format!(
-                "Nothing was sent: {} --force (for a tool: force) sends it anyway.",
-                unknown.in_words()
-            )));
-        }
-        if permit.handling() == Handling::Done {
-            let command = Command::Say {
-                to,
-                text,
-                thread,
-                public: say.public,
-                note: say.note,
-                files,
-                force: say.force,
-            };
-            return match self.perform(command).map_err(RpcError::refused)? {
-                core::Reply::Said(number) => {
-                    Ok(Progress::Later(WaitFor::Sent(number), self.clock.now().plus(ACK)))
-                }
-                _ => Err(RpcError::refused("Nothing was sent.")),
-            };
-        }
-        if let Some(number) = thread
-            && files.is_empty()
-            && self.takes_as_answer(number, &text)
-        {
-            return Ok(Progress::Done(Reply::Say(Said::Answered {
-                answered: true,
-                thread_id: ThreadNumber(number).to_string(),
-                message:
-                    "This is the answer to the task that was delegated to you; it is sent like any answer."
-                        .to_owned(),
-            })));
-        }
-        // Where the agent works; a program that says of itself that it is another one has this folder.
-        let dir = agent
-            .as_ref()
-            .and_then(|name| self.config.agents.get(name)?.dir.as_ref());
-        let dir = dir.map_or_else(|| self.here.clone(), |dir| crate::config::in_home(dir));
-        let files = files.iter().map(|path| AgentFile::find(&dir.join(path), &dir));
-        let files = files
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|why| RpcError::refused(format!("Nothing was sent: {why}.")))?;
-        let agent = agent
-            .filter(|name| is_name(name))
-            .unwrap_or_else(|| "agent".to_owned());
-        let words = UnpromptedText {
-            agent,
+fn serve_say(
+    client: &mut Client,
+    permit: Permit,
+    say: Say,
+    agent: Option<String>,
+) -> Result<Progress, RpcError> {
+    let thread = say.thread.map(|thread| thread.0.0);
+    let (to, files, text) = (names(say.to)?, say.files, say.words.join(" "));
+    if let Some(unknown) = client.room.unknown_name(&to).filter(|_| !say.force) {
+        return Err(RpcError::refused(format!(
+            "Nothing was sent: {} --force (for a tool: force) sends it anyway.",
+            unknown.in_words()
+        )));
+    }
+    if permit.handling() == Handling::Done {
+        let command = Command::Say {
             to,
-            text: crate::text::clean_with_tabs(&text),
+            text,
             thread,
             public: say.public,
             note: say.note,
             files,
+            force: say.force,
         };
-        let (effects, result) = self.room.drafted(words, now());
-        self.carry_out(effects);
-        let id = result.map_err(RpcError::refused)?;
-        let me = &self.room.settings.me;
-        Ok(Progress::Done(Reply::Say(Said::Draft {
-            draft: id.to_string(),
-            message: format!("It waits as draft {id}: {me} reads it at the screen before it is sent."),
-        })))
-    }
-
-    fn cancel(&mut self, args: Cancel, decides: bool) -> Answer {
-        let id = args.id.map(|id| id.0);
-        if let Some(ItemId::File(number)) = id
-            && !decides
-            && self.room.is_undecided(number)
-        {
-            // To cancel what nobody has accepted is to reject it.
-            return Err(RpcError::refused(format!(
-                "f{number} was not accepted yet: only a person at the screen declines it."
-            )));
-        }
-        self.perform(Command::Cancel(id)).map_err(RpcError::refused)?;
-        Ok(Reply::Cancel(Cancelled { cancelled: true }))
-    }
-
-    fn stop(&mut self, permit: Permit, caller: &Caller) -> Stopped {
-        let stopped = permit.handling() == Handling::Done;
-        let message = if stopped {
-            self.end_asked = true;
-            None
-        } else {
-            self.tell_once(format!("{} asked you to leave. /quit leaves.", caller.process));
-            Some("The person at the screen was told; only they close it.".to_owned())
+        return match client.perform(command).map_err(RpcError::refused)? {
+            core::Reply::Said(number) => Ok(Progress::Later(
+                WaitFor::Sent(number),
+                client.clock.now().plus(ACK),
+            )),
+            _ => Err(RpcError::refused("Nothing was sent.")),
         };
-        Stopped { stopped, message }
     }
+    if let Some(number) = thread
+        && files.is_empty()
+        && delegated::takes_as_answer(client, number, &text)
+    {
+        return Ok(Progress::Done(Reply::Say(Said::Answered {
+            answered: true,
+            thread_id: ThreadNumber(number).to_string(),
+            message: "This is the answer to the task that was delegated to you; it is sent like any answer."
+                .to_owned(),
+        })));
+    }
+    // Where the agent works; a program that says of itself that it is another one has this folder.
+    let dir = agent
+        .as_ref()
+        .and_then(|name| client.config.agents.get(name)?.dir.as_ref());
+    let dir = dir.map_or_else(|| client.here.clone(), |dir| crate::config::in_home(dir));
+    let files = files.iter().map(|path| AgentFile::find(&dir.join(path), &dir));
+    let files = files
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|why| RpcError::refused(format!("Nothing was sent: {why}.")))?;
+    let agent = agent
+        .filter(|name| is_name(name))
+        .unwrap_or_else(|| "agent".to_owned());
+    let words = UnpromptedText {
+        agent,
+        to,
+        text: crate::text::clean_with_tabs(&text),
+        thread,
+        public: say.public,
+        note: say.note,
+        files,
+    };
+    let (effects, result) = client.room.drafted(words, now());
+    effects::carry_out(client, effects);
+    let id = result.map_err(RpcError::refused)?;
+    let me = &client.room.settings.me;
+    Ok(Progress::Done(Reply::Say(Said::Draft {
+        draft: id.to_string(),
+        message: format!("It waits as draft {id}: {me} reads it at the screen before it is sent."),
+    })))
+}
 
-    fn tell_once(&mut self, words: String) {
-        let last = self.room.chat.timeline().entries().last();
-        // Who asks again and again is shown once.
-        if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
-            self.room.tell_person(words, now());
-        }
+fn serve_cancel(client: &mut Client, args: Cancel, decides: bool) -> Answer {
+    let id = args.id.map(|id| id.0);
+    if let Some(ItemId::File(number)) = id
+        && !decides
+        && client.room.is_undecided(number)
+    {
+        // To cancel what nobody has accepted is to reject it.
+        return Err(RpcError::refused(format!(
+            "f{number} was not accepted yet: only a person at the screen declines it."
+        )));
+    }
+    client.perform(Command::Cancel(id)).map_err(RpcError::refused)?;
+    Ok(Reply::Cancel(Cancelled { cancelled: true }))
+}
+
+fn stop(client: &mut Client, permit: Permit, caller: &Caller) -> Stopped {
+    let stopped = permit.handling() == Handling::Done;
+    let message = if stopped {
+        client.end_asked = true;
+        None
+    } else {
+        tell_once(
+            client,
+            format!("{} asked you to leave. /quit leaves.", caller.process),
+        );
+        Some("The person at the screen was told; only they close it.".to_owned())
+    };
+    Stopped { stopped, message }
+}
+
+fn tell_once(client: &mut Client, words: String) {
+    let last = client.room.chat.timeline().entries().last();
+    // Who asks again and again is shown once.
+    if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
+        client.room.tell_person(words, now());
     }
 }

@@ -18,223 +18,221 @@ use crate::{
     },
 };
 
-impl Client {
-    pub(super) fn who(&self) -> Who {
-        let members = self.named_members().map(|member| WhoMember {
-            name: member.name.clone(),
-            status: match member.status {
-                Presence::Online => "online",
-                Presence::Away => "away",
-            }
-            .to_owned(),
-            mode: member.mode.into(),
-            agents: member.agents.len(),
-            busy: member.doing.len(),
-            version: member.v,
-        });
-        Who {
-            name: self.room.settings.me.clone(),
-            room: self.room.settings.room.clone(),
-            online: self.online(),
-            members: members.collect(),
+pub(super) fn who(client: &Client) -> Who {
+    let members = named_members(client).map(|member| WhoMember {
+        name: member.name.clone(),
+        status: match member.status {
+            Presence::Online => "online",
+            Presence::Away => "away",
         }
+        .to_owned(),
+        mode: member.mode.into(),
+        agents: member.agents.len(),
+        busy: member.doing.len(),
+        version: member.v,
+    });
+    Who {
+        name: client.room.settings.me.clone(),
+        room: client.room.settings.room.clone(),
+        online: online(client),
+        members: members.collect(),
     }
+}
 
-    pub(super) fn online(&self) -> Vec<String> {
-        self.named_members()
-            .filter(|member| member.status == Presence::Online)
-            .map(|member| member.name.clone())
-            .collect()
-    }
+pub(super) fn online(client: &Client) -> Vec<String> {
+    named_members(client)
+        .filter(|member| member.status == Presence::Online)
+        .map(|member| member.name.clone())
+        .collect()
+}
 
-    fn named_members(&self) -> impl Iterator<Item = &RoomMember> {
-        let members = self.room.chat.members().list().iter();
-        members.filter(|member| is_name(&member.name))
-    }
+fn named_members(client: &Client) -> impl Iterator<Item = &RoomMember> {
+    let members = client.room.chat.members().list().iter();
+    members.filter(|member| is_name(&member.name))
+}
 
-    /// Notes that all pending items are shown, whole, to a program that may decide.
-    pub(super) fn returns_all(&mut self) {
-        let ids: Vec<ItemId> = self.room.review.inbox().waiting().map(|item| item.id).collect();
-        self.returned = Some(self.room.shown(&ids));
-    }
+/// Notes that all pending items are shown, whole, to a program that may decide.
+pub(super) fn returns_all(client: &mut Client) {
+    let ids: Vec<ItemId> = client.room.review.inbox().waiting().map(|item| item.id).collect();
+    client.returned = Some(client.room.shown(&ids));
+}
 
-    /// Pending items; with their text for a program that decides.
-    pub(super) fn inbox(&self, with_text: bool) -> Pending {
-        let pending = self.room.review.inbox().waiting();
-        let decided = self
-            .room
-            .chat
-            .timeline()
-            .posts()
-            .rev()
-            .filter(|(_, post)| !post.is_strangers())
-            .filter_map(|(_, post)| Some((post, self.room.review.inbox().fate(post)?)))
-            .take(10)
-            .map(|(post, outcome)| DecidedItem {
-                id: ItemId::Mention(post.number).to_string(),
-                from: valid(&post.from).to_owned(),
-                fate: match outcome {
-                    MentionOutcome::Accepted(_) => "accepted",
-                    MentionOutcome::Rejected(_) => "rejected",
-                    MentionOutcome::Answered => "answered",
-                    MentionOutcome::Failed(_) => "failed",
-                    MentionOutcome::Expired => "expired",
-                }
-                .to_owned(),
-            });
-        let mut archive: Vec<_> = decided.collect();
-        archive.reverse();
-        Pending {
-            pending: pending.map(|item| self.pending(item, with_text)).collect(),
-            archive,
-        }
-    }
-
-    fn pending(&self, item: &Item, with_text: bool) -> PendingItem {
-        let (kind, why) = match &item.matter {
-            ItemKind::Mention(mention) if mention.hold != Hold::Manual => {
-                ("mention", "auto mode stepped back")
-            }
-            ItemKind::Mention(_) => ("mention", "a person decides"),
-            ItemKind::Draft(draft) if draft.unfinished.is_some() => ("draft", "the run ended early"),
-            ItemKind::Draft(_) if item.wants_a_second_yes() => ("draft", "something in it is flagged"),
-            ItemKind::Draft(_) => ("draft", "a person reads it first"),
-            ItemKind::Permission(_) => ("permission", "a person decides"),
-            ItemKind::File(_) => ("file", "a person decides"),
-        };
-        PendingItem {
-            id: if with_text {
-                item.label()
-            } else {
-                item.id.to_string()
-            },
-            kind: kind.to_owned(),
-            from: valid(&item.from.member).to_owned(),
-            by: by(item.from.agent.is_some()),
-            thread_id: self.thread_id(&item.thread),
-            bytes: item.text.len(),
-            time: item.arrived.at,
-            why: why.to_owned(),
-            asked_for: item.asked_for.is_some(),
-            content: with_text.then(|| self.content(item)),
-        }
-    }
-
-    fn content(&self, item: &Item) -> PendingContent {
-        let agent = match &item.matter {
-            ItemKind::Mention(mention) => self.room.agent_for(mention),
-            _ => None,
-        };
-        let permissions = agent
-            .as_ref()
-            .and_then(|agent| self.room.settings.permissions.get(agent));
-        PendingContent {
-            text: item.text.clone(),
-            warnings: item.warnings(),
-            permissions: serde_json::json!(permissions),
-            audience: self.room.audience_of(item).in_words(),
-            agent,
-        }
-    }
-
-    fn thread_id(&self, id: &str) -> Option<String> {
-        let thread = self.room.chat.threads().get(id)?;
-        Some(ThreadNumber(thread.number).to_string())
-    }
-
-    pub(super) fn status(&self) -> Status {
-        let room = &self.room;
-        let agents = room.settings.agents.iter().map(|agent| {
-            let budget = room.settings.budget(agent);
-            let used = room.budget_standing(agent);
-            AgentStatus {
-                name: agent.clone(),
-                budget: budget.in_words(&used),
-                runs_today: used.runs,
-                runs_a_day: budget.runs,
-            }
-        });
-        Status {
-            connection: match &room.connection {
-                Connection::Online => "online",
-                Connection::Connecting => "connecting",
-                Connection::Waiting { .. } => "waiting",
-                Connection::Refused { .. } => "refused",
-            }
-            .to_owned(),
-            name: room.settings.me.clone(),
-            room: room.settings.room.clone(),
-            mode: room.settings.mode.into(),
-            hop_limit: room.settings.limits.hop_limit,
-            agents: agents.collect(),
-            running: room
-                .runs
-                .all()
-                .map(|run| ItemId::Mention(run.post).to_string())
-                .collect(),
-            waiting: room.review.inbox().len(),
-            outbox: room.chat.outbox().unacked(),
-        }
-    }
-
-    pub(super) fn files(&self) -> Files {
-        Files {
-            files: self.room.files.all().map(file).collect(),
-        }
-    }
-
-    pub(super) fn history(&mut self, wanted: History) -> Answer {
-        let limit = wanted.limit.unwrap_or(20).into();
-        if !(1..=500).contains(&limit) {
-            return Err(RpcError::usage("The limit is 1 to 500."));
-        }
-        let thread = wanted.thread.map(|thread| thread.0.0);
-        let reply = self
-            .perform(Command::History { limit, thread })
-            .map_err(RpcError::refused)?;
-        let numbers = match reply {
-            core::Reply::History(numbers) => numbers,
-            _ => Vec::new(),
-        };
-        let posts = numbers
-            .iter()
-            .filter_map(|number| self.room.chat.timeline().post_numbered(*number))
-            // What somebody else wrote under our name is told to no program.
-            .filter(|post| !post.is_strangers());
-        Ok(Reply::History(Lines {
-            lines: posts.map(|post| self.line(post)).collect(),
-        }))
-    }
-
-    /// A message as an agent may know it.
-    fn line(&self, post: &Post) -> Line {
-        let accepted = matches!(
-            self.room.review.inbox().fate(post),
-            Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
-        );
-        Line {
+/// Pending items; with their text for a program that decides.
+pub(super) fn inbox(client: &Client, with_text: bool) -> Pending {
+    let pending = client.room.review.inbox().waiting();
+    let decided = client
+        .room
+        .chat
+        .timeline()
+        .posts()
+        .rev()
+        .filter(|(_, post)| !post.is_strangers())
+        .filter_map(|(_, post)| Some((post, client.room.review.inbox().fate(post)?)))
+        .take(10)
+        .map(|(post, outcome)| DecidedItem {
             id: ItemId::Mention(post.number).to_string(),
             from: valid(&post.from).to_owned(),
-            by: by(post.origin == Origin::Agent),
-            to: post.to.iter().filter(|name| is_name(name)).cloned().collect(),
-            thread_id: self.thread_id(&post.thread),
-            bytes: post.text.len(),
-            text: (post.mine || accepted).then(|| self.room.accepted_words(post).to_owned()),
-        }
-    }
-
-    pub(super) fn versions(&self) -> Versions {
-        let members = self.named_members().map(|member| MemberVersion {
-            name: member.name.clone(),
-            protocol: member.v,
-            client: known_program(&member.client).map(str::to_owned),
+            fate: match outcome {
+                MentionOutcome::Accepted(_) => "accepted",
+                MentionOutcome::Rejected(_) => "rejected",
+                MentionOutcome::Answered => "answered",
+                MentionOutcome::Failed(_) => "failed",
+                MentionOutcome::Expired => "expired",
+            }
+            .to_owned(),
         });
-        Versions {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            relay: known_program(self.room.chat.relay()).map(str::to_owned),
-            members: members.collect(),
-            message: UPDATE.to_owned(),
+    let mut archive: Vec<_> = decided.collect();
+    archive.reverse();
+    Pending {
+        pending: pending
+            .map(|item| pending_item(client, item, with_text))
+            .collect(),
+        archive,
+    }
+}
+
+fn pending_item(client: &Client, item: &Item, with_text: bool) -> PendingItem {
+    let (kind, why) = match &item.matter {
+        ItemKind::Mention(mention) if mention.hold != Hold::Manual => ("mention", "auto mode stepped back"),
+        ItemKind::Mention(_) => ("mention", "a person decides"),
+        ItemKind::Draft(draft) if draft.unfinished.is_some() => ("draft", "the run ended early"),
+        ItemKind::Draft(_) if item.wants_a_second_yes() => ("draft", "something in it is flagged"),
+        ItemKind::Draft(_) => ("draft", "a person reads it first"),
+        ItemKind::Permission(_) => ("permission", "a person decides"),
+        ItemKind::File(_) => ("file", "a person decides"),
+    };
+    PendingItem {
+        id: if with_text {
+            item.label()
+        } else {
+            item.id.to_string()
+        },
+        kind: kind.to_owned(),
+        from: valid(&item.from.member).to_owned(),
+        by: by(item.from.agent.is_some()),
+        thread_id: thread_id(client, &item.thread),
+        bytes: item.text.len(),
+        time: item.arrived.at,
+        why: why.to_owned(),
+        asked_for: item.asked_for.is_some(),
+        content: with_text.then(|| content(client, item)),
+    }
+}
+
+fn content(client: &Client, item: &Item) -> PendingContent {
+    let agent = match &item.matter {
+        ItemKind::Mention(mention) => client.room.agent_for(mention),
+        _ => None,
+    };
+    let permissions = agent
+        .as_ref()
+        .and_then(|agent| client.room.settings.permissions.get(agent));
+    PendingContent {
+        text: item.text.clone(),
+        warnings: item.warnings(),
+        permissions: serde_json::json!(permissions),
+        audience: client.room.audience_of(item).in_words(),
+        agent,
+    }
+}
+
+fn thread_id(client: &Client, id: &str) -> Option<String> {
+    let thread = client.room.chat.threads().get(id)?;
+    Some(ThreadNumber(thread.number).to_string())
+}
+
+pub(super) fn status(client: &Client) -> Status {
+    let room = &client.room;
+    let agents = room.settings.agents.iter().map(|agent| {
+        let budget = room.settings.budget(agent);
+        let used = room.budget_standing(agent);
+        AgentStatus {
+            name: agent.clone(),
+            budget: budget.in_words(&used),
+            runs_today: used.runs,
+            runs_a_day: budget.runs,
         }
+    });
+    Status {
+        connection: match &room.connection {
+            Connection::Online => "online",
+            Connection::Connecting => "connecting",
+            Connection::Waiting { .. } => "waiting",
+            Connection::Refused { .. } => "refused",
+        }
+        .to_owned(),
+        name: room.settings.me.clone(),
+        room: room.settings.room.clone(),
+        mode: room.settings.mode.into(),
+        hop_limit: room.settings.limits.hop_limit,
+        agents: agents.collect(),
+        running: room
+            .runs
+            .all()
+            .map(|run| ItemId::Mention(run.post).to_string())
+            .collect(),
+        waiting: room.review.inbox().len(),
+        outbox: room.chat.outbox().unacked(),
+    }
+}
+
+pub(super) fn files(client: &Client) -> Files {
+    Files {
+        files: client.room.files.all().map(file).collect(),
+    }
+}
+
+pub(super) fn history(client: &mut Client, wanted: History) -> Answer {
+    let limit = wanted.limit.unwrap_or(20).into();
+    if !(1..=500).contains(&limit) {
+        return Err(RpcError::usage("The limit is 1 to 500."));
+    }
+    let thread = wanted.thread.map(|thread| thread.0.0);
+    let reply = client
+        .perform(Command::History { limit, thread })
+        .map_err(RpcError::refused)?;
+    let numbers = match reply {
+        core::Reply::History(numbers) => numbers,
+        _ => Vec::new(),
+    };
+    let posts = numbers
+        .iter()
+        .filter_map(|number| client.room.chat.timeline().post_numbered(*number))
+        // What somebody else wrote under our name is told to no program.
+        .filter(|post| !post.is_strangers());
+    Ok(Reply::History(Lines {
+        lines: posts.map(|post| line(client, post)).collect(),
+    }))
+}
+
+/// A message as an agent may know it.
+fn line(client: &Client, post: &Post) -> Line {
+    let accepted = matches!(
+        client.room.review.inbox().fate(post),
+        Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
+    );
+    Line {
+        id: ItemId::Mention(post.number).to_string(),
+        from: valid(&post.from).to_owned(),
+        by: by(post.origin == Origin::Agent),
+        to: post.to.iter().filter(|name| is_name(name)).cloned().collect(),
+        thread_id: thread_id(client, &post.thread),
+        bytes: post.text.len(),
+        text: (post.mine || accepted).then(|| client.room.accepted_words(post).to_owned()),
+    }
+}
+
+pub(super) fn versions(client: &Client) -> Versions {
+    let members = named_members(client).map(|member| MemberVersion {
+        name: member.name.clone(),
+        protocol: member.v,
+        client: known_program(&member.client).map(str::to_owned),
+    });
+    Versions {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        relay: known_program(client.room.chat.relay()).map(str::to_owned),
+        members: members.collect(),
+        message: UPDATE.to_owned(),
     }
 }
 
