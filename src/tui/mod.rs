@@ -8,6 +8,7 @@ mod actions;
 mod composer;
 mod input;
 mod joining;
+mod modal;
 mod notify;
 mod palette;
 mod popup;

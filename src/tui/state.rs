@@ -4,10 +4,15 @@ use std::time::Instant;
 
 use ratatui::text::Line;
 
-use super::{composer::Composer, palette::Palette, popup::Popup, timeline_state::TimelineState};
+use super::{
+    composer::Composer,
+    modal::{InputPrompt, ItemView, Modal, Modals, TextView},
+    popup::Popup,
+    timeline_state::TimelineState,
+};
 use crate::{
     config::{Config, Untrusted},
-    core::{Decision, Intent, Item, ItemId, Room, Shown},
+    core::{Decision, Item, ItemId, Room},
     tui::{
         actions::unknown_name::AskedName,
         input::{
@@ -40,102 +45,6 @@ const PANES: [Pane; 5] = [
     Pane::Files,
     Pane::People,
 ];
-
-/// What lies over the messages.
-#[derive(Default)]
-pub enum Overlay {
-    #[default]
-    None,
-    Item(ItemView),
-    /// Lines to read.
-    Paper(TextView),
-}
-
-/// Items that are open: one, or all that one key is about.
-#[derive(Debug, Clone)]
-pub struct ItemView {
-    pub ids: Vec<ItemId>,
-    /// It is a message that is handed to the agent when it is accepted; it does not wait.
-    pub hand_over: bool,
-    /// What was written about it before it was opened.
-    pub wish: Option<Intent>,
-    /// Lines above the screen.
-    pub scroll: usize,
-    /// Lines that have been on the screen, from the first on.
-    pub seen: usize,
-    /// The columns in which they were laid out, and the version of the items.
-    pub seen_at: Option<(u16, Shown)>,
-}
-
-impl ItemView {
-    /// An item that is opened now.
-    pub fn of(ids: &[ItemId]) -> Self {
-        Self {
-            ids: ids.to_vec(),
-            hand_over: false,
-            wish: None,
-            scroll: 0,
-            seen: 0,
-            seen_at: None,
-        }
-    }
-}
-
-impl ItemView {
-    /// One of its items, if it is still there.
-    pub fn item(&self, id: ItemId, room: &Room) -> Option<Item> {
-        match self.hand_over {
-            true => room.at_hand(id),
-            false => room.review.inbox().get(id).cloned(),
-        }
-    }
-}
-
-/// Lines to read: help, the answer to a command.
-pub struct TextView {
-    pub title: &'static str,
-    /// The lines.
-    pub lines: Vec<Line<'static>>,
-    /// Rows above the screen.
-    pub scroll: usize,
-    /// Rows that have been on the screen, from the first on.
-    pub seen: usize,
-    /// The columns in which they were laid out.
-    pub seen_at: u16,
-}
-
-impl TextView {
-    /// Lines that are opened now.
-    pub fn new(title: &'static str, lines: Vec<Line<'static>>) -> Self {
-        Self {
-            title,
-            lines,
-            scroll: 0,
-            seen: 0,
-            seen_at: 0,
-        }
-    }
-}
-
-/// Something that is being written for a decision, in the composer's place.
-pub struct InputPrompt {
-    pub ids: Vec<ItemId>,
-    /// What the person saw of it.
-    pub shown: Shown,
-    pub what: PromptKind,
-    pub field: Composer,
-    /// Since when it is asked for.
-    pub since: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromptKind {
-    Reason,
-    /// Other words for it, with which it is accepted.
-    Words,
-    /// Words of one's own, which the agent is given with it.
-    Instructions,
-}
 
 /// Which kinds of items a list shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -229,14 +138,7 @@ pub struct State {
     /// Keys are commands and do not write: modal keymaps only.
     pub commands: bool,
     pub composer: Composer,
-    /// What lies over the messages.
-    pub overlay: Overlay,
-    /// What is being written for a decision.
-    pub asked: Option<InputPrompt>,
-    /// Where one writes what is looked for.
-    pub search: Option<Composer>,
-    /// All that can be done, to choose from.
-    pub palette: Option<Palette>,
+    pub modals: Modals,
     /// What the word at the cursor could become.
     pub popup: Option<Popup>,
     /// What the mouse has marked.
@@ -287,20 +189,8 @@ pub struct State {
 impl State {
     /// Where a key that is pressed now belongs.
     pub fn context(&self) -> Context {
-        if self.palette.is_some() {
-            return Context::Palette;
-        }
-        if self.search.is_some() {
-            return Context::Search;
-        }
-        if self.asked.is_some() {
-            return Context::Reason;
-        }
-        // What covers the screen owns the keys, however it was opened.
-        match self.overlay {
-            Overlay::Paper(_) => return Context::Help,
-            Overlay::Item(_) => return Context::Item,
-            Overlay::None => {}
+        if let Some(context) = self.modals.context() {
+            return context;
         }
         match self.pane {
             Pane::Composer if self.commands => Context::Normal,
@@ -315,20 +205,17 @@ impl State {
     /// What a character that is typed now goes into.
     pub fn field(&mut self) -> Option<&mut Composer> {
         match self.context() {
-            Context::Palette => self.palette.as_mut().map(|palette| &mut palette.field),
-            Context::Search => self.search.as_mut(),
-            Context::Reason => self.asked.as_mut().map(|asked| &mut asked.field),
             Context::Composer => Some(&mut self.composer),
-            _ => None,
+            _ => self.modals.field_mut(),
         }
     }
 
     /// The items that are open.
     pub fn opened(&self, room: &Room) -> Vec<Item> {
-        match &self.overlay {
-            Overlay::Item(view) => view.ids.iter().filter_map(|id| view.item(*id, room)).collect(),
-            _ => Vec::new(),
-        }
+        let Some(view) = self.modals.item() else {
+            return Vec::new();
+        };
+        view.ids.iter().filter_map(|id| view.item(*id, room)).collect()
     }
 
     /// The item that is selected in the list; the first one where none is.
@@ -341,7 +228,7 @@ impl State {
 
     /// The items that a deciding key is about now: the open ones, the selected one, or the strip's.
     pub fn target(&self, room: &Room) -> Vec<ItemId> {
-        if let Overlay::Item(view) = &self.overlay {
+        if let Some(view) = self.modals.item() {
             return view.ids.clone();
         }
         let one = match self.pane {
@@ -364,7 +251,7 @@ impl State {
     }
 
     pub fn go(&mut self, pane: Pane) {
-        self.overlay = Overlay::None;
+        self.modals.uncover();
         self.gate.focused();
         if self.pane != pane {
             (self.lists.main, self.lists.held) = (0, false);
@@ -375,23 +262,56 @@ impl State {
     /// Opens items; they have the keys until they are closed.
     pub fn open(&mut self, ids: &[ItemId]) {
         self.gate.focused();
-        if !matches!(&self.overlay, Overlay::Item(view) if view.ids == ids) {
-            self.overlay = Overlay::Item(ItemView::of(ids));
+        if self.modals.item().is_none_or(|view| view.ids != ids) {
+            self.modals.open(Modal::Item(ItemView::of(ids)));
         }
     }
 
     /// Opens a message as what it is when it is handed to the agent.
     pub fn open_to_hand_over(&mut self, number: u32) {
         self.gate.focused();
-        self.overlay = Overlay::Item(ItemView {
+        self.modals.open(Modal::Item(ItemView {
             hand_over: true,
             ..ItemView::of(&[ItemId::Mention(number)])
-        });
+        }));
+    }
+
+    /// Opens lines to read.
+    pub fn read(&mut self, title: &'static str, lines: Vec<Line<'static>>) {
+        self.modals.open(Modal::Text(TextView::new(title, lines)));
     }
 
     pub fn close_item(&mut self) {
-        self.overlay = Overlay::None;
+        self.modals.uncover();
         self.gate.focused();
+    }
+
+    /// One step back: the top modal closes, or else the focus goes back to the composer.
+    pub fn back(&mut self) {
+        // The palette stands before what completes a word, which stands before all others.
+        if self.modals.palette().is_none() && self.popup.take().is_some() {
+            return;
+        }
+        match self.modals.top() {
+            Some(Modal::Item(_) | Modal::Text(_)) => return self.close_item(),
+            Some(modal) => {
+                if matches!(modal, Modal::Search(_)) {
+                    self.reading.search = None;
+                }
+                self.modals.close();
+                return;
+            }
+            None => {}
+        }
+        if self.pane == Pane::Timeline
+            && (self.marked.take().is_some() || self.reading.search.take().is_some())
+        {
+            // Only what was marked or looked for goes.
+        } else if self.pane != Pane::Composer {
+            self.go(Pane::Composer);
+        } else if self.reading.search.take().is_none() {
+            self.reading.open(None);
+        }
     }
 
     /// Something else is selected, so that one is at it from now on.
@@ -408,23 +328,23 @@ impl State {
 
     /// Whether the person writes a message.
     pub fn is_written_in(&self) -> bool {
-        self.search.is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
+        self.modals.search().is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
     }
 
     /// What was decided is no longer open.
     pub fn tidy(&mut self, room: &Room) {
-        if let Overlay::Item(view) = &mut self.overlay {
+        if let Some(view) = self.modals.item_mut() {
             let ids = std::mem::take(&mut view.ids);
             view.ids = ids
                 .into_iter()
                 .filter(|id| view.item(*id, room).is_some())
                 .collect();
             if view.ids.is_empty() {
-                self.overlay = Overlay::None;
+                self.modals.uncover();
             }
         }
         let gone = |asked: &InputPrompt| asked.ids.iter().any(|id| room.at_hand(*id).is_none());
-        self.asked.take_if(|asked| gone(asked));
+        self.modals.close_prompt_if(gone);
         // An empty inbox has nothing for letters to decide, so they are written again.
         if self.pane == Pane::Inbox && self.selected_item(room).is_none() {
             self.filter = Filter::All;

@@ -11,7 +11,7 @@ use crate::{
     tui::{
         Screen,
         input::{gate::Gate, key::Key, keymap::Context, pressed::DecisionKey},
-        state::{Overlay, Pane, TextView, Tone},
+        state::{Pane, Tone},
         timeline_state::{OpenThread, Search},
         view::{self, Pages},
     },
@@ -151,31 +151,29 @@ impl Screen {
 
     /// Moves what is on the screen: the sheet, the item, or else the messages, wherever the focus is.
     pub(crate) fn scroll(&mut self, lines: isize) {
-        match &mut self.state.overlay {
-            // Its plan keeps it within the text.
-            Overlay::Paper(paper) => paper.scroll = paper.scroll.saturating_add_signed(lines),
-            // Its plan keeps it within the text.
-            Overlay::Item(view) => view.scroll = view.scroll.saturating_add_signed(lines),
-            Overlay::None => {
+        match self.state.modals.scroll_mut() {
+            // The layout keeps it within the text.
+            Some(scroll) => *scroll = scroll.saturating_add_signed(lines),
+            None => {
                 self.pages(|pages| pages.by(lines));
             }
         }
     }
 
     pub(crate) fn go_to_start(&mut self) {
-        match &mut self.state.overlay {
-            Overlay::Paper(paper) => paper.scroll = 0,
-            Overlay::Item(view) => view.scroll = 0,
-            Overlay::None => {
+        match self.state.modals.scroll_mut() {
+            Some(scroll) => *scroll = 0,
+            None => {
                 self.pages(|pages| pages.go_to_start());
             }
         }
     }
 
     pub(crate) fn go_to_end(&mut self) {
-        match &mut self.state.overlay {
-            Overlay::None => self.state.reading.scroll.go_to_end(),
-            _ => self.scroll(isize::MAX / 2),
+        if self.state.modals.is_covered() {
+            self.scroll(isize::MAX / 2);
+        } else {
+            self.state.reading.scroll.go_to_end();
         }
     }
 
@@ -231,7 +229,9 @@ impl Screen {
 
     /// Looks for what is written, and shows the newest message that has it.
     pub(crate) fn search(&mut self) {
-        let Some(field) = &self.state.search else { return };
+        let Some(field) = self.state.modals.search() else {
+            return;
+        };
         let thread = self
             .state
             .reading
@@ -269,7 +269,7 @@ impl Screen {
     /// Shows what was decided today.
     pub(crate) fn decided(&mut self) {
         let lines = view::decided_lines(&self.look());
-        self.state.overlay = Overlay::Paper(TextView::new("Decided today", lines));
+        self.state.read("Decided today", lines);
     }
 
     /// Something with the selected file.

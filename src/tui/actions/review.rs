@@ -12,7 +12,8 @@ use crate::{
             key::Key,
             pressed::{DecisionKey, Pressed},
         },
-        state::{InputPrompt, ItemView, Overlay, PromptKind, Tone},
+        modal::{InputPrompt, ItemView, Modal, PromptKind},
+        state::Tone,
     },
 };
 
@@ -165,7 +166,7 @@ impl Screen {
             }
             Refusal::NotWhole | Refusal::Burst | Refusal::CameLater => {
                 self.state.open(ids);
-                if let (DecisionKey::Written(intent), Overlay::Item(view)) = (deed, &mut self.state.overlay) {
+                if let (DecisionKey::Written(intent), Some(view)) = (deed, self.state.modals.item_mut()) {
                     view.wish = Some(intent);
                     self.state.composer.take();
                     self.state.popup = None;
@@ -176,8 +177,8 @@ impl Screen {
 
     /// With what the open item is to be accepted, where that was written before it was opened.
     fn wished(&self) -> AcceptOptions {
-        match &self.state.overlay {
-            Overlay::Item(ItemView {
+        match self.state.modals.item() {
+            Some(ItemView {
                 wish: Some(Intent::Accept { how, .. }),
                 ..
             }) => how.clone(),
@@ -187,8 +188,8 @@ impl Screen {
 
     /// What accepting these items is.
     fn accepting(&self, ids: &[ItemId], how: AcceptOptions) -> Intent {
-        match (&self.state.overlay, ids) {
-            (Overlay::Item(view), [ItemId::Mention(number)]) if view.hand_over => Intent::HandOver(*number),
+        match (self.state.modals.item(), ids) {
+            (Some(view), [ItemId::Mention(number)]) if view.hand_over => Intent::HandOver(*number),
             (_, [id]) => Intent::Accept {
                 target: Target::Item(*id),
                 how,
@@ -248,7 +249,7 @@ impl Screen {
         let Some(first) = ids.first().and_then(|id| self.client.room.at_hand(*id)) else {
             return;
         };
-        let hands_over = matches!(&self.state.overlay, Overlay::Item(view) if view.hand_over);
+        let hands_over = self.state.modals.item().is_some_and(|view| view.hand_over);
         let mut field = Composer::default();
         match (what, &first.matter) {
             (PromptKind::Reason, _) if hands_over => {
@@ -273,23 +274,23 @@ impl Screen {
             }
             (PromptKind::Words, _) => field.set(&first.text),
             (PromptKind::Reason, _) => {
-                if let Overlay::Item(ItemView {
+                if let Some(ItemView {
                     wish: Some(Intent::Reject { reason, .. }),
                     ..
-                }) = &self.state.overlay
+                }) = self.state.modals.item()
                 {
                     field.set(reason);
                 }
             }
             (PromptKind::Instructions, _) => {}
         }
-        self.state.asked = Some(InputPrompt {
+        self.state.modals.open(Modal::Prompt(InputPrompt {
             ids: ids.to_vec(),
             shown,
             what,
             field,
             since: now,
-        });
+        }));
     }
 
     /// Takes another agent for the item at hand, and opens it: all of it is to be read again before it is decided.
@@ -300,7 +301,7 @@ impl Screen {
         let intent = Intent::NextAgent(item);
         let shown = Shown::written(&intent);
         self.decide(Decision::new(intent, shown));
-        self.state.overlay = Overlay::None;
+        self.state.modals.uncover();
         self.state.open(&[item]);
     }
 
@@ -317,12 +318,12 @@ impl Screen {
     pub(crate) fn send_asked(&mut self, now: Instant) {
         // A key that was on its way when the question appeared, or that came with other input, does not answer it.
         let gate = &self.state.gate;
-        let asked = self.state.asked.as_ref();
+        let asked = self.state.modals.prompt();
         if !asked.is_some_and(|asked| Gate::settled(asked.since, now)) || gate.is_in_burst(now) {
             self.state.flash = Some(now);
             return self.state.say("Press Enter again to send it.", Tone::Good);
         }
-        let Some(asked) = self.state.asked.take() else {
+        let Some(asked) = self.state.modals.close_prompt() else {
             return;
         };
         let text = asked.field.text();
@@ -354,12 +355,12 @@ impl Screen {
         match self.is_sure(&decision, confirms.map(|(decision, _)| decision), now) {
             true => {
                 if !self.decide(decision) {
-                    self.state.asked = Some(asked);
+                    self.state.modals.open(Modal::Prompt(asked));
                     self.state.tidy(&self.client.room);
                 }
             }
             // What is written stays until it is confirmed.
-            false => self.state.asked = Some(asked),
+            false => self.state.modals.open(Modal::Prompt(asked)),
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     tui::{
         Screen,
         input::{Next, pressed::DecisionKey},
-        state::{Overlay, Pane, TextView, Tone},
+        modal::Modal,
+        state::{Pane, Tone},
         view,
     },
 };
@@ -18,29 +19,6 @@ use crate::{
 const LEAVE_TWICE: Duration = Duration::from_secs(2);
 
 impl Screen {
-    /// One step back: out of what was opened last.
-    pub(crate) fn back(&mut self) {
-        let state = &mut self.state;
-        if state.palette.take().is_some() || state.popup.take().is_some() || state.asked.take().is_some() {
-            return;
-        }
-        if state.search.take().is_some() {
-            state.reading.search = None;
-            return;
-        }
-        if !matches!(state.overlay, Overlay::None) {
-            state.close_item();
-        } else if state.pane == Pane::Timeline
-            && (state.marked.take().is_some() || state.reading.search.take().is_some())
-        {
-            // Only what was marked or looked for goes.
-        } else if state.pane != Pane::Composer {
-            state.go(Pane::Composer);
-        } else if state.reading.search.take().is_none() {
-            state.reading.open(None);
-        }
-    }
-
     pub(crate) fn leave(&mut self, now: Instant) -> Next {
         let asked = self
             .state
@@ -61,19 +39,26 @@ impl Screen {
 
     /// Sends what is written, or does what it was written for.
     pub(crate) fn send(&mut self, now: Instant) -> Next {
-        if self.state.palette.is_some() {
-            return self.do_chosen(now);
-        }
-        if self.state.search.take().is_some() {
-            // What was found stays marked, and one goes on among the messages.
-            if self.state.selected_post.is_some() {
-                self.state.go(Pane::Timeline);
+        match self.state.modals.top() {
+            Some(Modal::Palette(_)) => {
+                let Some(Modal::Palette(palette)) = self.state.modals.close() else {
+                    return Next::Go;
+                };
+                return self.do_chosen(&palette, now);
             }
-            return Next::Go;
-        }
-        if self.state.asked.is_some() {
-            self.send_asked(now);
-            return Next::Go;
+            Some(Modal::Search(_)) => {
+                self.state.modals.close();
+                // What was found stays marked, and one goes on among the messages.
+                if self.state.selected_post.is_some() {
+                    self.state.go(Pane::Timeline);
+                }
+                return Next::Go;
+            }
+            Some(Modal::Prompt(_)) => {
+                self.send_asked(now);
+                return Next::Go;
+            }
+            Some(Modal::Item(_) | Modal::Text(_)) | None => {}
         }
         if self.state.composer.continues() || self.state.composer.text().trim().is_empty() {
             return Next::Go;
@@ -141,10 +126,8 @@ impl Screen {
                 self.state.composer.take();
                 let lines = render::lines(&reply);
                 let lines = lines.into_iter().map(|line| crate::text::clean_line(&line, 500));
-                self.state.overlay = Overlay::Paper(TextView::new(
-                    name,
-                    lines.map(ratatui::text::Line::from).collect(),
-                ));
+                let lines = lines.map(ratatui::text::Line::from).collect();
+                self.state.read(name, lines);
             }
             Err(error) => self.state.say(error, Tone::Bad),
         }
@@ -209,7 +192,7 @@ impl Screen {
 
     pub(crate) fn help(&mut self) {
         let lines = view::help_lines(&self.look());
-        self.state.overlay = Overlay::Paper(TextView::new("Help", lines));
+        self.state.read("Help", lines);
     }
 
     /// Shows what a command answered.
@@ -220,7 +203,7 @@ impl Screen {
             Ok(reply) => {
                 let invite = self.client.invite.to_string();
                 if let Some((title, lines)) = view::reply_lines(&self.look(), &reply, Some(invite)) {
-                    self.state.overlay = Overlay::Paper(TextView::new(title, lines));
+                    self.state.read(title, lines);
                 }
             }
             Err(error) => self.state.say(error, Tone::Bad),

@@ -15,6 +15,8 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
     Screen,
+    composer::Composer,
+    modal::Modal,
     palette::{Choice, Palette},
     popup::{self, Popup},
     state::{Pane, Tone},
@@ -144,7 +146,12 @@ impl Screen {
     fn written(&mut self, context: Context) {
         match context {
             Context::Search => self.search(),
-            Context::Palette => self.state.palette.iter_mut().for_each(Palette::find),
+            Context::Palette => self
+                .state
+                .modals
+                .palette_mut()
+                .into_iter()
+                .for_each(Palette::find),
             Context::Composer => {
                 self.state.popup = Popup::while_writing(&self.state.composer, &self.client.room);
             }
@@ -195,12 +202,15 @@ impl Screen {
             Action::NextPane | Action::PreviousPane if context == Context::Item => {}
             Action::NextPane => self.state.turn(1),
             Action::PreviousPane => self.state.turn(-1),
-            Action::Back => self.back(),
+            Action::Back => self.state.back(),
             Action::Help => self.help(),
-            Action::Palette => self.state.palette = Some(Palette::new(context, &self.keymap)),
+            Action::Palette => {
+                let palette = Palette::new(context, &self.keymap);
+                self.state.modals.open(Modal::Palette(palette));
+            }
             Action::Search => {
-                self.state.overlay = super::state::Overlay::None;
-                self.state.search = Some(super::composer::Composer::default());
+                self.state.modals.uncover();
+                self.state.modals.open(Modal::Search(Composer::default()));
             }
             Action::NextFound => self.go_to_found(true, now),
             Action::PreviousFound => self.go_to_found(false, now),
@@ -231,7 +241,10 @@ impl Screen {
                 Context::Files => self.select_file(-up),
                 Context::Help | Context::Item => self.scroll(up),
                 Context::Search => self.go_to_found(action == Action::Up, now),
-                Context::Palette => self.state.palette.iter_mut().for_each(|palette| palette.turn(up)),
+                Context::Palette => {
+                    let palette = self.state.modals.palette_mut();
+                    palette.into_iter().for_each(|palette| palette.turn(up));
+                }
                 _ => match &mut self.state.popup {
                     Some(popup) => popup.turn(up),
                     None => self.edit(action, context),
@@ -273,10 +286,7 @@ impl Screen {
 
     /// Does what was chosen in the palette, where it was opened. What decides only opens the item: who
     /// writes a word and Enter has not pressed a key that decides.
-    pub(super) fn do_chosen(&mut self, now: Instant) -> Next {
-        let Some(palette) = self.state.palette.take() else {
-            return Next::Go;
-        };
+    pub(super) fn do_chosen(&mut self, palette: &Palette, now: Instant) -> Next {
         match palette.chosen() {
             Some(Choice::Action(action)) if action.decides() => {
                 let ids = self.state.target(&self.client.room);

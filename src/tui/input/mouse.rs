@@ -63,7 +63,7 @@ impl Screen {
                 lists.main = lists.main.saturating_add_signed(by * WHEEL);
                 lists.held = true;
             }
-            ScrollTarget::Choices => match (&mut self.state.palette, &mut self.state.popup) {
+            ScrollTarget::Choices => match (self.state.modals.palette_mut(), &mut self.state.popup) {
                 (Some(palette), _) => palette.turn(by),
                 (None, Some(popup)) => popup.turn(by),
                 (None, None) => {}
@@ -102,7 +102,7 @@ impl Screen {
         match state.context() {
             // What is being written for a decision, and what is chosen from, go first.
             Context::Reason | Context::Palette => return,
-            Context::Search => state.search = None,
+            Context::Search => _ = state.modals.close(),
             _ => {}
         }
         state.popup = None;
@@ -141,7 +141,7 @@ impl Screen {
     /// A completion is written; in the palette a click only goes to a line, since some of what it does decides.
     fn click_choice(&mut self, nth: usize) {
         let state = &mut self.state;
-        if let Some(palette) = &mut state.palette {
+        if let Some(palette) = state.modals.palette_mut() {
             palette.turn(nth as isize - palette.at() as isize);
         } else if let Some(mut popup) = state.popup.take() {
             popup.at = nth.min(popup.choices.len() - 1);

@@ -11,7 +11,7 @@ use crate::{
     client::Client,
     config::{self, Flags, Paths},
     core::{MentionOutcome, Post},
-    tui::{Screen, input::keymap::Context, state::Overlay},
+    tui::{Screen, input::keymap::Context},
 };
 
 /// A screen whose relay does not answer, with the room of a [`World`], and a clock that stands still.
@@ -473,7 +473,7 @@ fn handing_a_message_over_shows_it_whole_first() {
     desk.press(KeyCode::Char('h'));
     desk.settle(1000);
     assert_eq!((desk.decided(), desk.owner()), (0, Context::Item));
-    assert!(matches!(&desk.screen.state.overlay, Overlay::Item(view) if view.hand_over));
+    assert!(desk.screen.state.modals.item().is_some_and(|view| view.hand_over));
     desk.press(KeyCode::Char('a'));
     desk.settle(300);
     assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));

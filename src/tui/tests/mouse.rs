@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::tui::{
+    modal::Modal,
     palette::Palette,
     popup::Popup,
-    state::{ItemView, Overlay, Pane},
+    state::Pane,
     view::{HitTarget, ScrollTarget},
 };
 
@@ -121,10 +122,10 @@ fn each_place_is_what_stands_there() {
 fn what_lies_over_the_messages_is_what_the_mouse_is_on() {
     let size = (80, 24);
     let mut world = waiting();
-    world.state.palette = Some(Palette::new(
+    world.state.modals.open(Modal::Palette(Palette::new(
         crate::tui::input::keymap::Context::Composer,
         &Keymap::built_in(),
-    ));
+    )));
     assert_eq!(
         under(&mut world, size, "▸ "),
         (Some(HitTarget::Choice(0)), ScrollTarget::Choices)
@@ -147,7 +148,7 @@ fn what_lies_over_the_messages_is_what_the_mouse_is_on() {
 
     // Of an item that is open nothing can be clicked, least of all the keys that decide it.
     let mut world = waiting();
-    world.state.overlay = Overlay::Item(ItemView::of(&[ItemId::Mention(4)]));
+    world.state.open(&[ItemId::Mention(4)]);
     for words in ["can you review", "a accept", "asks"] {
         assert_eq!(
             under(&mut world, size, words),

@@ -9,7 +9,8 @@ use crate::{
     core::{Connection, runs::RunEvent as AgentEvent},
     tui::{
         composer::Composer,
-        state::{InputPrompt, ItemView, Overlay, Pane, PromptKind, TextView, Tone},
+        modal::{InputPrompt, ItemView, Modal, PromptKind, TextView},
+        state::{Pane, Tone},
     },
 };
 
@@ -54,20 +55,20 @@ fn views() -> Vec<(&'static str, World)> {
         (
             "item",
             with(&|world| {
-                world.state.overlay = Overlay::Item(ItemView {
+                world.state.modals.open(Modal::Item(ItemView {
                     scroll: 3,
                     ..ItemView::of(&[item])
-                });
+                }));
             }),
         ),
         (
             "help",
             with(&|world| {
                 let lines = view::help_lines(&world.look());
-                world.state.overlay = Overlay::Paper(TextView {
+                world.state.modals.open(Modal::Text(TextView {
                     scroll: 2,
                     ..TextView::new("Help", lines)
-                });
+                }));
             }),
         ),
         (
@@ -75,13 +76,13 @@ fn views() -> Vec<(&'static str, World)> {
             with(&|world| {
                 let mut field = Composer::default();
                 field.paste(HOSTILE);
-                world.state.asked = Some(InputPrompt {
+                world.state.modals.open(Modal::Prompt(InputPrompt {
                     what: PromptKind::Reason,
                     ids: vec![item],
                     shown: world.room.shown(&[item]),
                     field,
                     since: Instant::now(),
-                });
+                }));
             }),
         ),
         (
@@ -244,9 +245,7 @@ fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
     world.state.open(&[ItemId::Mention(1)]);
     assert_eq!(world.screen(60, 20).1, None);
     let scroll_to = |world: &mut World, line: usize| {
-        let Overlay::Item(view) = &mut world.state.overlay else {
-            panic!()
-        };
+        let view = world.state.modals.item_mut().unwrap();
         view.scroll = line;
         world.screen(60, 20).1
     };

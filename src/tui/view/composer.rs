@@ -8,7 +8,8 @@ use crate::{
     text,
     tui::{
         input::keymap::Context,
-        state::{InputPrompt, Pane, PromptKind, State},
+        modal::{InputPrompt, PromptKind},
+        state::{Pane, State},
         view::{format, overlays::keys},
     },
 };
@@ -26,7 +27,7 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
 /// The line above the composer, which says who will see what is written.
 fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
     let width = plan.rule.width as usize;
-    let words = match &state.asked {
+    let words = match state.modals.prompt() {
         Some(InputPrompt { ids, what, .. }) => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let ids = ids.join(", ");
@@ -157,13 +158,8 @@ fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut
         width: plan.composer.width - columns,
         ..plan.composer
     };
-    let asked = state.asked.as_ref();
-    let field = match context {
-        Context::Palette => state.palette.as_ref().map(|palette| &palette.field),
-        Context::Search => state.search.as_ref(),
-        _ => asked.map(|asked| &asked.field),
-    };
-    let field = field.unwrap_or(&state.composer);
+    let asked = state.modals.prompt();
+    let field = state.modals.field().unwrap_or(&state.composer);
     if field.is_empty() {
         let hint = match (context, asked.map(|asked| asked.what)) {
             (Context::Palette, _) => "type an action or a command".to_owned(),

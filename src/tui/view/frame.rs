@@ -13,7 +13,7 @@ use crate::{
     text,
     tui::{
         input::action::Action,
-        state::{Overlay, State},
+        state::State,
         view::{header, overlays::pager, scrollbar, status_bar},
     },
 };
@@ -51,9 +51,9 @@ fn draw_lines(lines: &[Line<'static>], area: Rect, frame: &mut Frame) {
 }
 
 fn draw_main(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    match (&state.overlay, &plan.item, &plan.paper) {
-        (Overlay::Paper(_), _, Some(paper)) => pager::draw(look, paper, plan.main, frame.buffer_mut()),
-        (Overlay::Item(_), Some(item), _) => {
+    match (&plan.paper, &plan.item) {
+        (Some(paper), _) => pager::draw(look, paper, plan.main, frame.buffer_mut()),
+        (None, Some(item)) => {
             Clear.render(plan.main, frame.buffer_mut());
             frame.buffer_mut().set_style(plan.main, look.style(Scope::Text));
             draw_lines(&item.lines, plan.main, frame);

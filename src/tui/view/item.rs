@@ -8,7 +8,7 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context},
-        state::ItemView,
+        modal::ItemView,
         view::pending_bar,
     },
 };

@@ -7,7 +7,7 @@ use crate::{
     core::{Connection, ItemId},
     tui::{
         input::keymap::Context,
-        state::{Overlay, Pane, State},
+        state::{Pane, State},
         view::{
             format, header,
             hit_test::{HitMap, HitTarget},
@@ -133,8 +133,8 @@ impl Layout {
             plan.messages.width -= 1;
             plan.bar = column(plan.main, plan.messages.right());
         }
-        let covered = state.palette.is_some() || state.popup.is_some() || !state.pending.is_empty();
-        if let Overlay::Item(view) = &mut state.overlay
+        let covered = state.modals.palette().is_some() || state.popup.is_some() || !state.pending.is_empty();
+        if let Some(view) = state.modals.item_mut()
             && !opened.is_empty()
         {
             let laid = item::lay(look, &opened, view, plan.main);
@@ -143,7 +143,7 @@ impl Layout {
             }
             plan.item = Some(laid);
         }
-        if let Overlay::Paper(paper) = &mut state.overlay {
+        if let Some(paper) = state.modals.text_mut() {
             plan.paper = Some(pager::lay(look, paper, plan.main));
         }
         plan.choices = choices::lay(look, state, plan.main);
@@ -227,7 +227,7 @@ impl Layout {
         } else {
             self.tabs = header::tabs(look, state, self.middle(state), self.top);
         }
-        if !matches!(state.overlay, Overlay::None) {
+        if state.modals.is_covered() {
             return;
         }
         let width = self.main.width as usize;
@@ -252,7 +252,7 @@ impl Layout {
 
     /// Whether the messages are what is in the middle.
     pub fn shows_messages(&self, state: &State) -> bool {
-        !self.too_small && matches!(state.overlay, Overlay::None) && self.middle(state) == Pane::Timeline
+        !self.too_small && !state.modals.is_covered() && self.middle(state) == Pane::Timeline
     }
 
     /// Whether all of the lines that cover the messages have been on the screen.
@@ -273,7 +273,7 @@ impl Layout {
         spots.extend(self.tabs.iter().map(|tab| (tab.area, HitTarget::Pane(tab.pane))));
         spots.extend(self.side_list.spots());
         spots.extend(self.main_list.spots());
-        if messages.is_none() && matches!(state.overlay, Overlay::None) {
+        if messages.is_none() && !state.modals.is_covered() {
             spots.push((self.main, HitTarget::Pane(self.middle(state))));
         }
         spots.extend(self.strip_item.map(|item| (self.strip, HitTarget::Strip(item))));
@@ -283,7 +283,7 @@ impl Layout {
                 .map(|_| (self.bar, HitTarget::Bar)),
         );
         // Of what covers the messages nothing can be clicked, least of all the keys that decide it.
-        let covered = !matches!(state.overlay, Overlay::None);
+        let covered = state.modals.is_covered();
         for area in [self.rule, self.composer].into_iter().filter(|_| !covered) {
             spots.push((area, HitTarget::Pane(Pane::Composer)));
         }

@@ -27,7 +27,7 @@ pub(crate) struct Laid {
 
 /// Lays whichever of them is open into the bottom of `area`.
 pub(crate) fn lay(look: &RenderContext, state: &State, area: Rect) -> Option<Laid> {
-    let (lines, first) = if let Some(palette) = &state.palette {
+    let (lines, first) = if let Some(palette) = state.modals.palette() {
         palette_lines(look, palette, area)
     } else if !state.pending.is_empty() {
         (following(look, state, area), None)

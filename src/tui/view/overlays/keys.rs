@@ -7,7 +7,8 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context, pressed::DecisionKey},
-        state::{Overlay, State},
+        modal::Modal,
+        state::State,
         view::{Layout, RenderContext, Scope},
     },
 };
@@ -33,14 +34,16 @@ pub(crate) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
 
 /// What has the keys, in a word or two.
 fn owner(look: &RenderContext, state: &State) -> String {
-    match &state.overlay {
-        Overlay::Paper(paper) => paper.title.to_owned(),
-        Overlay::Item(view) if view.hand_over => "Hand over".to_owned(),
-        Overlay::Item(_) => match &state.opened(look.room)[..] {
+    match state.modals.top() {
+        Some(Modal::Text(text)) => text.title.to_owned(),
+        Some(Modal::Item(view)) if view.hand_over => "Hand over".to_owned(),
+        Some(Modal::Item(_)) => match &state.opened(look.room)[..] {
             [item] => kind(item).to_owned(),
             items => format!("{} requests", items.len()),
         },
-        Overlay::None => state.context().heading().to_owned(),
+        Some(Modal::Prompt(_) | Modal::Search(_) | Modal::Palette(_)) | None => {
+            state.context().heading().to_owned()
+        }
     }
 }
 
@@ -182,7 +185,7 @@ fn is_whole(look: &RenderContext, state: &State, plan: &Layout) -> bool {
 
 fn on_item(look: &RenderContext, state: &State, plan: &Layout) -> Vec<(Action, &'static str)> {
     let items = state.opened(look.room);
-    let hands_over = matches!(&state.overlay, Overlay::Item(view) if view.hand_over);
+    let hands_over = state.modals.item().is_some_and(|view| view.hand_over);
     let mut actions = Vec::new();
     match (is_whole(look, state, plan), &items[..]) {
         (false, _) => actions.push((Action::PageDown, "next page")),

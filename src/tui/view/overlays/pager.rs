@@ -11,7 +11,7 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context},
-        state::TextView,
+        modal::TextView,
         view::{RenderContext, Scope},
     },
 };
