@@ -48,7 +48,7 @@ use input::Next;
 use joining::Joining;
 use notify::Notifications;
 pub use startup::glimpse;
-use state::{State, Tone};
+use state::{Pointer, State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{HitMap, Layout, RenderContext};
@@ -122,7 +122,10 @@ impl Screen {
                 .to_owned(),
             client,
             state: State {
-                mouse: config.mouse,
+                pointer: Pointer {
+                    is_on: config.mouse,
+                    ..Pointer::default()
+                },
                 ..State::default()
             },
             links: false,
@@ -150,7 +153,7 @@ impl Screen {
 
     /// What the terminal can do.
     pub fn set_abilities(&mut self, abilities: &Capabilities) {
-        self.state.gate.alt_is_certain = abilities.keyboard;
+        self.state.deciding.gate.alt_is_certain = abilities.keyboard;
         self.links = abilities.links;
     }
 
@@ -306,7 +309,7 @@ impl Screen {
             .for_each(|call| self.attention.call(call, now));
         self.state.tidy(&self.client.room);
         let waiting = self.client.room.review.inbox().waiting().map(|item| item.id);
-        self.state.gate.waiting(waiting, now);
+        self.state.deciding.gate.waiting(waiting, now);
         self.arrivals(now);
     }
 
@@ -314,10 +317,16 @@ impl Screen {
     fn next_change(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.state
+            .deciding
             .flash
             .take_if(|since| now.saturating_duration_since(*since) >= FLASH);
-        let pressed = self.state.pressed.as_ref().map(input::pressed::Pressed::due);
-        let flash = self.state.flash.map(|since| since + FLASH);
+        let pressed = self
+            .state
+            .deciding
+            .pressed
+            .as_ref()
+            .map(input::pressed::Pressed::due);
+        let flash = self.state.deciding.flash.map(|since| since + FLASH);
         pressed.into_iter().chain(flash).min()
     }
 
@@ -337,7 +346,7 @@ impl Screen {
     }
 
     fn draw<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
-        let mouse = self.state.mouse;
+        let mouse = self.state.pointer.is_on;
         if std::mem::take(&mut self.redraw) {
             surface
                 .terminal()
@@ -366,7 +375,7 @@ impl Screen {
         };
         let drawn = surface.terminal().draw(|frame| {
             let laid = Layout::new(&look, state, frame.area());
-            state.page = laid.page();
+            state.reading.page = laid.page();
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });
@@ -391,7 +400,7 @@ impl Screen {
     fn drawn(&mut self, plan: Layout, now: Instant) {
         self.looser_drawn(plan.paper_is_whole(), now);
         let whole = self.client.room.shown(&plan.whole);
-        self.state.gate.drawn(whole, now);
+        self.state.deciding.gate.drawn(whole, now);
         self.shown = Some(plan.shown(&self.state));
         let read = self.shown.as_ref().filter(|shown| shown.messages.is_some());
         if let Some(shown) = read.filter(|_| self.attention.looks(now)) {

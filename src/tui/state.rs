@@ -104,6 +104,8 @@ pub enum AfterConsent {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lists {
+    /// The kinds of items that the inbox shows.
+    pub filter: Filter,
     /// Lines above the part of the side that is shown.
     pub side: usize,
     /// Lines above what is shown of the list in the messages' place.
@@ -132,6 +134,54 @@ pub enum Tone {
     Bad,
 }
 
+/// What the person has selected, in each of the panes.
+#[derive(Debug, Default)]
+pub struct Selected {
+    /// The message, by its number.
+    pub post: Option<u32>,
+    pub since: Option<Instant>,
+    /// All messages from this one to the selected one are marked, to be copied.
+    pub marked: Option<u32>,
+    /// The item in the inbox.
+    pub item: Option<ItemId>,
+    /// The file, by its number.
+    pub file: Option<u32>,
+}
+
+/// Where a decision is, from its key to its effect.
+#[derive(Default)]
+pub struct Deciding {
+    /// When a key may decide.
+    pub gate: Gate,
+    /// A key that decides and has not taken effect yet.
+    pub pressed: Option<Pressed>,
+    /// A decision that needs a second yes, and since when.
+    pub unsure: Option<(Decision, Instant)>,
+    /// When a key that decides was ignored.
+    pub flash: Option<Instant>,
+    /// Letters that were typed where nothing takes them.
+    pub stray: Stray,
+}
+
+/// The mouse.
+#[derive(Debug, Default)]
+pub struct Pointer {
+    pub is_on: bool,
+    /// The text that it has marked.
+    pub drag: Option<Selection>,
+    /// It holds the scrollbar.
+    pub holds_bar: bool,
+}
+
+/// Questions that a second press of the same key answers.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// When leaving was asked for first.
+    pub leave: Option<Instant>,
+    /// A message that names somebody unknown.
+    pub name: Option<AskedName>,
+}
+
 #[derive(Default)]
 pub struct State {
     pub pane: Pane,
@@ -139,51 +189,23 @@ pub struct State {
     pub commands: bool,
     pub composer: Composer,
     pub modals: Modals,
-    /// What the word at the cursor could become.
+    /// Completions of the word at the cursor.
     pub popup: Option<Popup>,
-    /// What the mouse has marked.
-    pub drag: Option<Selection>,
-    /// The mouse holds the scrollbar.
-    pub bar_held: bool,
-    /// Which kinds of items the list shows.
-    pub filter: Filter,
-    /// A decision that wants a second yes, and since when.
-    pub unsure: Option<(Decision, Instant)>,
+    pub pointer: Pointer,
     /// How the messages are being read.
     pub reading: TimelineState,
-    /// The message that is selected, by its number.
-    pub selected_post: Option<u32>,
-    pub selected_since: Option<Instant>,
-    /// All messages from this one to the selected one are marked, to be copied.
-    pub marked: Option<u32>,
-    /// The item that is selected in the list.
-    pub selected: Option<ItemId>,
-    /// The file that is selected, by its number.
-    pub selected_file: Option<u32>,
+    pub selected: Selected,
     pub lists: Lists,
+    pub deciding: Deciding,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
     /// Keys of a sequence that has begun.
     pub pending: Vec<Key>,
-    /// When a key may decide.
-    pub gate: Gate,
-    /// A key that decides and has not taken effect yet.
-    pub pressed: Option<Pressed>,
-    /// Letters that were typed where nothing takes them.
-    pub stray: Stray,
-    /// When a key that decides was ignored.
-    pub flash: Option<Instant>,
-    /// When leaving was asked for first.
-    pub leave_asked: Option<Instant>,
-    /// What names somebody unknown, where that was asked about.
-    pub asked_name: Option<AskedName>,
+    pub questions: Questions,
     /// Leaving ends this screen alone, not the session.
     pub attached: bool,
     /// Settings that were saved and are looser than those that hold.
     pub looser: Option<PendingSettings>,
-    pub mouse: bool,
-    /// Columns and rows of messages at the last draw.
-    pub page: (u16, u16),
 }
 
 impl State {
@@ -220,9 +242,14 @@ impl State {
 
     /// The item that is selected in the list; the first one where none is.
     pub fn selected_item(&self, room: &Room) -> Option<ItemId> {
-        let selected = self.selected.and_then(|id| room.review.inbox().get(id));
-        let shown = selected.filter(|item| self.filter.shows(item));
-        let first = || room.review.inbox().waiting().find(|item| self.filter.shows(item));
+        let selected = self.selected.item.and_then(|id| room.review.inbox().get(id));
+        let shown = selected.filter(|item| self.lists.filter.shows(item));
+        let first = || {
+            room.review
+                .inbox()
+                .waiting()
+                .find(|item| self.lists.filter.shows(item))
+        };
         shown.or_else(first).map(|item| item.id)
     }
 
@@ -240,7 +267,8 @@ impl State {
 
     /// The file that is selected; the newest one where none is.
     pub fn selected_file(&self, room: &Room) -> Option<u32> {
-        self.selected_file
+        self.selected
+            .file
             .or_else(|| room.files.all().next_back().map(|offer| offer.number))
     }
 
@@ -252,7 +280,7 @@ impl State {
 
     pub fn go(&mut self, pane: Pane) {
         self.modals.uncover();
-        self.gate.focused();
+        self.deciding.gate.focused();
         if self.pane != pane {
             (self.lists.main, self.lists.held) = (0, false);
         }
@@ -261,7 +289,7 @@ impl State {
 
     /// Opens items; they have the keys until they are closed.
     pub fn open(&mut self, ids: &[ItemId]) {
-        self.gate.focused();
+        self.deciding.gate.focused();
         if self.modals.item().is_none_or(|view| view.ids != ids) {
             self.modals.open(Modal::Item(ItemView::of(ids)));
         }
@@ -269,7 +297,7 @@ impl State {
 
     /// Opens a message as what it is when it is handed to the agent.
     pub fn open_to_hand_over(&mut self, number: u32) {
-        self.gate.focused();
+        self.deciding.gate.focused();
         self.modals.open(Modal::Item(ItemView {
             hand_over: true,
             ..ItemView::of(&[ItemId::Mention(number)])
@@ -283,7 +311,7 @@ impl State {
 
     pub fn close_item(&mut self) {
         self.modals.uncover();
-        self.gate.focused();
+        self.deciding.gate.focused();
     }
 
     /// One step back: the top modal closes, or else the focus goes back to the composer.
@@ -304,7 +332,7 @@ impl State {
             None => {}
         }
         if self.pane == Pane::Timeline
-            && (self.marked.take().is_some() || self.reading.search.take().is_some())
+            && (self.selected.marked.take().is_some() || self.reading.search.take().is_some())
         {
             // Only what was marked or looked for goes.
         } else if self.pane != Pane::Composer {
@@ -316,9 +344,9 @@ impl State {
 
     /// Something else is selected, so that one is at it from now on.
     pub fn select_item(&mut self, id: ItemId) {
-        self.selected = Some(id);
+        self.selected.item = Some(id);
         self.lists.held = false;
-        self.gate.focused();
+        self.deciding.gate.focused();
     }
 
     /// Takes note of what the person should read.
@@ -347,7 +375,7 @@ impl State {
         self.modals.close_prompt_if(gone);
         // An empty inbox has nothing for letters to decide, so they are written again.
         if self.pane == Pane::Inbox && self.selected_item(room).is_none() {
-            self.filter = Filter::All;
+            self.lists.filter = Filter::All;
             if room.review.inbox().is_empty() {
                 self.pane = Pane::Composer;
             }

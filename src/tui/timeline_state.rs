@@ -21,6 +21,8 @@ pub struct TimelineState {
     pub selected: Option<u32>,
     /// All from this one to the selected one are marked.
     pub marked: Option<u32>,
+    /// Columns and rows of messages at the last draw.
+    pub page: (u16, u16),
     /// What was laid out before.
     pub(in crate::tui) bodies: Bodies,
 }

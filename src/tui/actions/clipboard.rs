@@ -15,11 +15,11 @@ const MOST: usize = 74_000;
 impl Screen {
     /// Copies the selected message, or all that are marked, with who said each.
     pub(crate) fn copy(&mut self) {
-        let Some(selected) = self.state.selected_post else {
+        let Some(selected) = self.state.selected.post else {
             return self.state.say("Select a message first.", Tone::Good);
         };
         let room = &self.client.room;
-        let marked = self.state.marked.take();
+        let marked = self.state.selected.marked.take();
         let text = match marked {
             None => room
                 .chat
@@ -41,7 +41,7 @@ impl Screen {
 
     /// Copies the last code block of the selected message.
     pub(crate) fn copy_code(&mut self) {
-        let number = self.state.selected_post.unwrap_or_default();
+        let number = self.state.selected.post.unwrap_or_default();
         let post = self.client.room.chat.timeline().post_numbered(number);
         match post.and_then(|post| view::code_blocks(&post.text).pop()) {
             Some(code) => self.put_on_clipboard(code),
@@ -53,8 +53,8 @@ impl Screen {
 
     /// Marks messages from the selected one on, or ends it.
     pub(crate) fn mark(&mut self) {
-        self.state.marked = match self.state.marked {
-            None => self.state.selected_post,
+        self.state.selected.marked = match self.state.selected.marked {
+            None => self.state.selected.post,
             Some(_) => None,
         };
     }

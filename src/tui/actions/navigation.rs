@@ -27,7 +27,7 @@ impl Screen {
             }
             Context::Timeline => {
                 // A message that waits is opened; of another one its thread, and what one writes goes there.
-                let Some(number) = self.state.selected_post else {
+                let Some(number) = self.state.selected.post else {
                     return;
                 };
                 if self.client.room.review.inbox().has_mention(number) {
@@ -70,7 +70,7 @@ impl Screen {
     /// Opens the selected message as what an agent would be given; accepting it there hands it over.
     pub(crate) fn hand_over(&mut self) {
         let room = &self.client.room;
-        let Some(number) = self.state.selected_post else {
+        let Some(number) = self.state.selected.post else {
             return self.state.say("Select a message first.", Tone::Good);
         };
         if room.review.inbox().has_mention(number) {
@@ -126,15 +126,16 @@ impl Screen {
     pub(crate) fn settled_selection(&self, now: Instant) -> Option<u32> {
         let since = self
             .state
-            .selected_since
+            .selected
+            .since
             .filter(|since| Gate::settled(*since, now));
-        self.state.selected_post.filter(|_| since.is_some())
+        self.state.selected.post.filter(|_| since.is_some())
     }
 
     /// Does something with the messages as they are on the screen.
     pub(in crate::tui) fn pages<T>(&mut self, then: impl FnOnce(&mut Pages) -> T) -> T {
         let mut reading = std::mem::take(&mut self.state.reading);
-        let (width, height) = self.state.page;
+        let (width, height) = reading.page;
         let done = then(&mut Pages {
             look: &self.look(),
             reading: &mut reading,
@@ -146,7 +147,7 @@ impl Screen {
     }
 
     pub(crate) fn page(&self) -> isize {
-        self.state.page.1.max(2) as isize
+        self.state.reading.page.1.max(2) as isize
     }
 
     /// Moves what is on the screen: the sheet, the item, or else the messages, wherever the focus is.
@@ -185,8 +186,8 @@ impl Screen {
 
     /// Selects a message, and shows it.
     pub(crate) fn select(&mut self, number: u32, now: Instant) {
-        self.state.selected_post = Some(number);
-        self.state.selected_since = Some(now);
+        self.state.selected.post = Some(number);
+        self.state.selected.since = Some(now);
         // The next key may come before the next frame, and goes on from here.
         self.state.reading.selected = Some(number);
         self.pages(|pages| pages.show(number));
@@ -194,7 +195,7 @@ impl Screen {
 
     /// Folds the thread of the selected message, or opens it again.
     pub(crate) fn fold(&mut self) {
-        let number = self.state.selected_post.unwrap_or_default();
+        let number = self.state.selected.post.unwrap_or_default();
         let Some(post) = self.client.room.chat.timeline().post_numbered(number) else {
             return self.state.say("Select a message first.", Tone::Good);
         };
@@ -203,7 +204,7 @@ impl Screen {
             return self.state.say("This message is all of its thread.", Tone::Good);
         };
         self.state.reading.fold(&thread.id);
-        self.state.selected_post = Some(thread.first);
+        self.state.selected.post = Some(thread.first);
     }
 
     /// To the first message that was not seen.
@@ -220,7 +221,7 @@ impl Screen {
 
     /// The selected message and all behind it stay new, to be come back to, also after a restart.
     pub(crate) fn keep_new(&mut self) {
-        let Some(number) = self.state.selected_post else {
+        let Some(number) = self.state.selected.post else {
             return self.state.say("Select a message first.", Tone::Good);
         };
         self.state.reading.unread.keep_from(number);
@@ -242,7 +243,7 @@ impl Screen {
         let search = Search::new(&field.text(), before, &self.client.room, thread);
         let newest = search.next(None, true);
         self.state.reading.search = Some(search);
-        self.state.selected_post = newest;
+        self.state.selected.post = newest;
         if let Some(number) = newest {
             self.select(number, Instant::now());
         }
@@ -250,7 +251,7 @@ impl Screen {
 
     /// To the next message that has what is looked for.
     pub(crate) fn go_to_found(&mut self, older: bool, now: Instant) {
-        let from = self.state.selected_post;
+        let from = self.state.selected.post;
         let Some(search) = &self.state.reading.search else {
             return self.state.say("Nothing to search for.", Tone::Good);
         };
@@ -261,7 +262,7 @@ impl Screen {
 
     /// Shows one kind of items only, or all again.
     pub(crate) fn filter(&mut self) {
-        self.state.filter = self.state.filter.next();
+        self.state.lists.filter = self.state.lists.filter.next();
         self.state.go(Pane::Inbox);
         self.state.tidy(&self.client.room);
     }
@@ -287,14 +288,14 @@ impl Screen {
     pub(crate) fn select_file(&mut self, by: isize) {
         let last = self.client.room.files.all().count() as u32;
         if let Some(now) = self.state.selected_file(&self.client.room) {
-            self.state.selected_file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
+            self.state.selected.file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
             self.state.lists.held = false;
         }
     }
 
     pub(crate) fn select_item(&mut self, by: isize) {
         let waiting = self.client.room.review.inbox().waiting();
-        let shown = waiting.filter(|item| self.state.filter.shows(item));
+        let shown = waiting.filter(|item| self.state.lists.filter.shows(item));
         let ids: Vec<ItemId> = shown.map(|item| item.id).collect();
         let Some(last) = ids.len().checked_sub(1) else {
             return;

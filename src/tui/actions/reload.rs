@@ -135,7 +135,7 @@ impl Screen {
             return self.state.say("No settings are pending.", Tone::Good);
         };
         let seen = looser.shown.is_some_and(|shown| Gate::settled(shown, now));
-        if !seen || self.state.gate.is_in_burst(now) {
+        if !seen || self.state.deciding.gate.is_in_burst(now) {
             let open = self.state.modals.text().is_some_and(|text| text.title == LOOSER);
             match self.state.modals.text_mut() {
                 Some(paper) if open => {

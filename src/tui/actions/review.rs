@@ -42,7 +42,7 @@ impl Screen {
             Some(key) if key.has_alt() => Press::Alt,
             _ => Press::Other,
         };
-        let gate = &self.state.gate;
+        let gate = &self.state.deciding.gate;
         let seen = match &deed {
             // Snoozing settles nothing, so it need not be whole; but no typed text snoozes anything.
             DecisionKey::Later if gate.is_typing(now) && press == Press::Letter => Err(Refusal::Typing),
@@ -70,7 +70,7 @@ impl Screen {
         };
         match (&pressed.seen, press) {
             // A letter may still turn out to be text.
-            (Ok(_), _) | (Err(_), Press::Letter) => self.state.pressed = Some(pressed),
+            (Ok(_), _) | (Err(_), Press::Letter) => self.state.deciding.pressed = Some(pressed),
             (Err(_), _) => self.take_effect(pressed, now),
         }
     }
@@ -85,7 +85,12 @@ impl Screen {
 
     /// Lets take effect what was pressed long enough ago.
     pub(crate) fn settle_pressed(&mut self, now: Instant) {
-        if let Some(pressed) = self.state.pressed.take_if(|pressed| pressed.due() <= now) {
+        if let Some(pressed) = self
+            .state
+            .deciding
+            .pressed
+            .take_if(|pressed| pressed.due() <= now)
+        {
             self.take_effect(pressed, now);
         }
     }
@@ -94,7 +99,7 @@ impl Screen {
     /// Returns whether it was a letter that is text now.
     pub(crate) fn undo_pressed(&mut self, letter: bool, now: Instant) -> bool {
         let undone = |pressed: &mut Pressed| pressed.is_undone_by(letter, now);
-        let Some(pressed) = self.state.pressed.take_if(undone) else {
+        let Some(pressed) = self.state.deciding.pressed.take_if(undone) else {
             return false;
         };
         if pressed.press == Press::Letter {
@@ -149,7 +154,7 @@ impl Screen {
 
     /// It decides nothing. What it is about is opened, so that another key decides.
     fn refuse(&mut self, deed: DecisionKey, ids: &[ItemId], why: Refusal, now: Instant) {
-        self.state.flash = Some(now);
+        self.state.deciding.flash = Some(now);
         match why {
             Refusal::Typing | Refusal::CameLater if ids.is_empty() => {}
             Refusal::Typing => {}
@@ -221,7 +226,7 @@ impl Screen {
         if confirms.as_ref() == Some(decision) {
             return true;
         }
-        self.state.unsure = Some((decision.clone(), now));
+        self.state.deciding.unsure = Some((decision.clone(), now));
         self.state.say(question, Tone::Bad);
         false
     }
@@ -317,10 +322,10 @@ impl Screen {
     /// Carries out the decision that something was written for.
     pub(crate) fn send_asked(&mut self, now: Instant) {
         // A key that was on its way when the question appeared, or that came with other input, does not answer it.
-        let gate = &self.state.gate;
+        let gate = &self.state.deciding.gate;
         let asked = self.state.modals.prompt();
         if !asked.is_some_and(|asked| Gate::settled(asked.since, now)) || gate.is_in_burst(now) {
-            self.state.flash = Some(now);
+            self.state.deciding.flash = Some(now);
             return self.state.say("Press Enter again to send it.", Tone::Good);
         }
         let Some(asked) = self.state.modals.close_prompt() else {

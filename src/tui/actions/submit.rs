@@ -22,12 +22,13 @@ impl Screen {
     pub(crate) fn leave(&mut self, now: Instant) -> Next {
         let asked = self
             .state
-            .leave_asked
+            .questions
+            .leave
             .is_some_and(|asked| now.duration_since(asked) < LEAVE_TWICE);
         if asked || self.state.attached {
             return Next::Leave;
         }
-        self.state.leave_asked = Some(now);
+        self.state.questions.leave = Some(now);
         let runs = if self.client.room.runs.is_empty() {
             ""
         } else {
@@ -49,7 +50,7 @@ impl Screen {
             Some(Modal::Search(_)) => {
                 self.state.modals.close();
                 // What was found stays marked, and one goes on among the messages.
-                if self.state.selected_post.is_some() {
+                if self.state.selected.post.is_some() {
                     self.state.go(Pane::Timeline);
                 }
                 return Next::Go;
@@ -86,7 +87,7 @@ impl Screen {
                 self.press(DecisionKey::Written(intent), None, now);
                 return Next::Go;
             }
-            Line::Front(Front::Join(_)) if self.state.gate.is_in_burst(now) => {
+            Line::Front(Front::Join(_)) if self.state.deciding.gate.is_in_burst(now) => {
                 let words = "That arrived together with other input. Press Enter to join.";
                 self.state.say(words, Tone::Good);
                 return Next::Go;
@@ -177,12 +178,12 @@ impl Screen {
             Front::Quit
                 if self.state.attached
                     || self.client.room.runs.is_empty()
-                    || self.state.leave_asked.is_some() =>
+                    || self.state.questions.leave.is_some() =>
             {
                 return Next::Leave;
             }
             Front::Quit => {
-                self.state.leave_asked = Some(Instant::now());
+                self.state.questions.leave = Some(Instant::now());
                 self.state
                     .say("An agent is running. /quit again stops it and quits.", Tone::Good);
             }

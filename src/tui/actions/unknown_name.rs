@@ -40,7 +40,7 @@ impl Screen {
         let Some(unknown) = self.client.room.unknown_name(to).filter(|_| !*force) else {
             return true;
         };
-        let asked = self.state.asked_name.take();
+        let asked = self.state.questions.name.take();
         *force = asked.is_some_and(|asked| asked.text == text && Gate::settled(asked.at, now));
         if !*force {
             let tab = match unknown.near.is_empty() {
@@ -52,7 +52,7 @@ impl Screen {
                 unknown.in_words(),
                 unknown.name
             );
-            self.state.asked_name = Some(AskedName {
+            self.state.questions.name = Some(AskedName {
                 text: text.to_owned(),
                 unknown,
                 at: now,
@@ -68,7 +68,8 @@ impl Screen {
         let composer = &mut self.state.composer;
         let asked = self
             .state
-            .asked_name
+            .questions
+            .name
             .take_if(|asked| asked.text == composer.whole());
         let corrected = asked.and_then(|asked| asked.corrected());
         if let Some(corrected) = &corrected {

@@ -48,14 +48,14 @@ impl Screen {
             Event::Paste(text) => self.paste(text, now),
             Event::Mouse(mouse) => {
                 self.settle_pressed(now);
-                self.state.gate.input(false, now);
+                self.state.deciding.gate.input(false, now);
                 self.undo_pressed(false, now);
                 self.mouse(*mouse, now);
             }
             Event::FocusGained => self.attention.focus(true),
             Event::FocusLost => self.attention.focus(false),
             // What was marked stands elsewhere now.
-            Event::Resize(..) => self.state.drag = None,
+            Event::Resize(..) => self.state.pointer.drag = None,
             Event::Key(_) => {}
         }
         Next::Go
@@ -66,11 +66,11 @@ impl Screen {
         let key = Key::of(event);
         let letter = key.typed();
         match self.state.pending.is_empty() {
-            true => self.state.gate.input(letter.is_some(), now),
-            false => self.state.gate.continues(now),
+            true => self.state.deciding.gate.input(letter.is_some(), now),
+            false => self.state.deciding.gate.continues(now),
         }
         self.attention.key(now);
-        self.state.drag = None;
+        self.state.pointer.drag = None;
         let undone = self.undo_pressed(letter.is_some(), now);
         let context = self.state.context();
         self.state.pending.push(key);
@@ -80,20 +80,20 @@ impl Screen {
         }
         let sequence = std::mem::take(&mut self.state.pending);
         self.state.message = None;
-        self.asked_before = self.state.unsure.take();
+        self.asked_before = self.state.deciding.unsure.take();
         match letter.filter(|_| context.is_a_list()) {
             Some(c) => {
                 let decides = matches!(found, Found::Action(action) if action.decides());
                 let useful = match found {
-                    Found::Action(_) => !(decides && self.state.gate.is_typing(now)),
+                    Found::Action(_) => !(decides && self.state.deciding.gate.is_typing(now)),
                     _ => sequence.len() > 1,
                 };
-                if let Some(text) = self.state.stray.letter(c, useful, undone, now) {
+                if let Some(text) = self.state.deciding.stray.letter(c, useful, undone, now) {
                     self.write_on(&text);
                     return Next::Go;
                 }
             }
-            None => self.state.stray.end(),
+            None => self.state.deciding.stray.end(),
         }
         match found {
             Found::Action(action) => return self.act(action, context, Some(key), now),
@@ -111,7 +111,7 @@ impl Screen {
 
     /// Somebody writes where nothing is written: it goes to the composer.
     fn write_on(&mut self, text: &str) {
-        self.state.pressed = None;
+        self.state.deciding.pressed = None;
         self.state.go(Pane::Composer);
         self.state.commands = false;
         text.chars().for_each(|c| self.state.composer.insert(c));
@@ -120,10 +120,10 @@ impl Screen {
 
     fn paste(&mut self, text: &str, now: Instant) {
         self.settle_pressed(now);
-        self.state.gate.input(false, now);
-        self.state.gate.pasted(now);
+        self.state.deciding.gate.input(false, now);
+        self.state.deciding.gate.pasted(now);
         self.undo_pressed(false, now);
-        self.state.stray.end();
+        self.state.deciding.stray.end();
         if self.state.context().is_a_list() {
             self.state.go(Pane::Composer);
             self.state.commands = false;
@@ -161,7 +161,7 @@ impl Screen {
 
     pub(super) fn act(&mut self, action: Action, context: Context, key: Option<Key>, now: Instant) -> Next {
         if action != Action::Leave {
-            self.state.leave_asked = None;
+            self.state.questions.leave = None;
         }
         // While something is written in another field, nothing is decided or opened by the way.
         let in_field = matches!(context, Context::Reason | Context::Search | Context::Palette);
@@ -226,7 +226,7 @@ impl Screen {
             Action::Editor => self.errand = Some(ExternalProgram::Write(self.state.composer.whole())),
             Action::Leave => return self.leave(now),
             // A paste of several lines never sends anything.
-            Action::Send if context == Context::Composer && self.state.gate.is_in_paste(now) => {
+            Action::Send if context == Context::Composer && self.state.deciding.gate.is_in_paste(now) => {
                 self.edit(Action::NewLine, context);
             }
             Action::Send => return self.send(now),
@@ -317,8 +317,8 @@ impl Screen {
     }
 
     fn toggle_mouse(&mut self) {
-        self.state.mouse = !self.state.mouse;
-        let mouse = if self.state.mouse {
+        self.state.pointer.is_on = !self.state.pointer.is_on;
+        let mouse = if self.state.pointer.is_on {
             "on: Shift-drag selects text"
         } else {
             "off"

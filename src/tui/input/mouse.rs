@@ -22,12 +22,14 @@ impl Screen {
             MouseEventKind::ScrollUp => self.wheel(column, row, -1),
             MouseEventKind::ScrollDown => self.wheel(column, row, 1),
             MouseEventKind::Down(MouseButton::Left) => {
-                self.state.bar_held = self.spot(column, row) == Some(HitTarget::Bar);
-                self.state.drag = (!self.state.bar_held).then(|| Selection::new(column, row));
+                self.state.pointer.holds_bar = self.spot(column, row) == Some(HitTarget::Bar);
+                self.state.pointer.drag =
+                    (!self.state.pointer.holds_bar).then(|| Selection::new(column, row));
                 self.pull(row);
             }
             MouseEventKind::Drag(MouseButton::Left) => {
                 self.state
+                    .pointer
                     .drag
                     .iter_mut()
                     .for_each(|drag| drag.reach(column, row));
@@ -44,14 +46,14 @@ impl Screen {
 
     /// Moves the messages to where the scrollbar is held, if it is.
     fn pull(&mut self, row: u16) {
-        let shown = self.shown.as_ref().filter(|_| self.state.bar_held);
+        let shown = self.shown.as_ref().filter(|_| self.state.pointer.holds_bar);
         if let Some(part) = shown.map(|shown| shown.share(row)) {
             self.pages(|pages| pages.go_to(part));
         }
     }
 
     fn wheel(&mut self, column: u16, row: u16, by: isize) {
-        self.state.drag = None;
+        self.state.pointer.drag = None;
         let under = self.shown.as_ref().map(|shown| shown.under(column, row));
         let lists = &mut self.state.lists;
         match under.unwrap_or(ScrollTarget::Messages) {
@@ -74,8 +76,8 @@ impl Screen {
 
     /// The button was let go: what was marked is copied; a click is for what it was on.
     fn released(&mut self, column: u16, row: u16, now: Instant) {
-        self.state.bar_held = false;
-        let Some(mut drag) = self.state.drag.take() else {
+        self.state.pointer.holds_bar = false;
+        let Some(mut drag) = self.state.pointer.drag.take() else {
             return;
         };
         drag.reach(column, row);
@@ -89,7 +91,7 @@ impl Screen {
         let text = shown.messages.map(|area| drag.text(area, &shown.text()));
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             // It stays to be seen until a key is pressed.
-            self.state.drag = Some(drag);
+            self.state.pointer.drag = Some(drag);
             self.put_on_clipboard(text);
         }
     }
@@ -109,16 +111,16 @@ impl Screen {
         match spot {
             HitTarget::Pane(pane) => state.go(pane),
             HitTarget::Message(number) => {
-                let again = state.pane == Pane::Timeline && state.selected_post == Some(number);
+                let again = state.pane == Pane::Timeline && state.selected.post == Some(number);
                 state.go(Pane::Timeline);
                 if again {
                     return self.open(Context::Timeline);
                 }
-                state.selected_post = Some(number);
-                state.selected_since = Some(now);
+                state.selected.post = Some(number);
+                state.selected.since = Some(now);
             }
             HitTarget::Item(item) => {
-                let again = state.pane == Pane::Inbox && state.selected == Some(item);
+                let again = state.pane == Pane::Inbox && state.selected.item == Some(item);
                 state.go(Pane::Inbox);
                 state.select_item(item);
                 if again {
@@ -126,9 +128,9 @@ impl Screen {
                 }
             }
             HitTarget::File(number) => {
-                let again = state.pane == Pane::Files && state.selected_file == Some(number);
+                let again = state.pane == Pane::Files && state.selected.file == Some(number);
                 state.go(Pane::Files);
-                state.selected_file = Some(number);
+                state.selected.file = Some(number);
                 if again {
                     self.open(Context::Files);
                 }

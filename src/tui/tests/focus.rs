@@ -101,14 +101,20 @@ impl UiState {
         };
         let (width, height) = self.size;
         let plan = Layout::new(&look, state, Rect::new(0, 0, width, height));
-        state.page = plan.page();
+        state.reading.page = plan.page();
         self.screen.drawn(plan, self.now);
     }
 
     /// Time passes, and what takes effect by itself does.
     fn settle(&mut self, millis: u64) {
         let until = self.now + Duration::from_millis(millis);
-        while let Some(at) = self.screen.state.pressed.as_ref().map(|pressed| pressed.due())
+        while let Some(at) = self
+            .screen
+            .state
+            .deciding
+            .pressed
+            .as_ref()
+            .map(|pressed| pressed.due())
             && at <= until
         {
             self.now = at;
@@ -247,7 +253,7 @@ fn one_letter_decides_a_moment_later_and_the_last_decision_gives_the_focus_back(
         "{} {:?} {:?}",
         desk.message(),
         desk.fate(1),
-        desk.screen.state.pressed
+        desk.screen.state.deciding.pressed
     );
     desk.settle(400);
     // The next one is rejected, with a reason that is written.
@@ -467,7 +473,7 @@ fn handing_a_message_over_shows_it_whole_first() {
     desk.settle(1000);
     desk.press(KeyCode::Tab);
     // It is selected, and far above what is on the screen.
-    desk.screen.state.selected_post = Some(1);
+    desk.screen.state.selected.post = Some(1);
     desk.screen.state.reading.scroll.go_to_end();
     desk.settle(1000);
     desk.press(KeyCode::Char('h'));
@@ -558,7 +564,13 @@ fn no_order_of_keys_and_pauses_decides_what_it_may_not() {
                     }
                     Does::Waits(millis) => {
                         // In two steps, so that it is known when something took effect.
-                        let due = desk.screen.state.pressed.as_ref().map(|pressed| pressed.due());
+                        let due = desk
+                            .screen
+                            .state
+                            .deciding
+                            .pressed
+                            .as_ref()
+                            .map(|pressed| pressed.due());
                         let first = due.map_or(0, |due| due.saturating_duration_since(desk.now).as_millis());
                         let first = u64::try_from(first).unwrap_or(0).min(millis);
                         desk.settle(first);

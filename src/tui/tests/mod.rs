@@ -295,7 +295,7 @@ impl World {
         let mut plan = None;
         let drawn = terminal.draw(|frame| {
             let laid = Layout::new(&look, state, frame.area());
-            state.page = laid.page();
+            state.reading.page = laid.page();
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });

@@ -193,7 +193,7 @@ fn the_scrollbar_is_there_where_there_is_more_than_a_page() {
         let mut world = long(200);
         let (_, height) = {
             world.screen(size.0, size.1);
-            world.state.page
+            world.state.reading.page
         };
         let top = 1;
         // At the end, at the beginning, and in the middle.
@@ -202,7 +202,7 @@ fn the_scrollbar_is_there_where_there_is_more_than_a_page() {
             Some(&(column, top + height - 1)),
             "{size:?}"
         );
-        let (width, height) = world.state.page;
+        let (width, height) = world.state.reading.page;
         world.pages(width, height, |pages| pages.go_to(0.0));
         assert!(world.screen(size.0, size.1).0.contains("message 0."));
         assert_eq!(bar(&mut world, size)[0], (column, top), "{size:?}");
@@ -235,7 +235,7 @@ fn what_is_selected_is_on_the_screen_however_long_its_list_is() {
         world.state.go(Pane::Timeline);
         world.state.go(Pane::Inbox);
         for (number, shown) in [(60, 59), (1, 0), (30, 29)] {
-            world.state.selected = Some(ItemId::Mention(number));
+            world.state.selected.item = Some(ItemId::Mention(number));
             let screen = world.screen(size.0, size.1).0;
             assert!(screen.contains(&format!("▸ bob question {shown}?")), "{screen}");
         }

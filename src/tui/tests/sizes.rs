@@ -47,7 +47,7 @@ fn views() -> Vec<(&'static str, World)> {
             "timeline",
             with(&|world| {
                 world.state.pane = Pane::Timeline;
-                world.state.selected_post = Some(3);
+                world.state.selected.post = Some(3);
             }),
         ),
         ("inbox", with(&|world| world.state.pane = Pane::Inbox)),
@@ -188,7 +188,7 @@ fn the_first_and_the_last_message_can_be_reached() {
         );
     }
     world.screen(60, 20);
-    let (width, height) = world.state.page;
+    let (width, height) = world.state.reading.page;
     for _ in 0..40 {
         world.pages(width, height, |pages| pages.by(-5));
     }

@@ -372,7 +372,7 @@ fn searching() {
         None,
     ));
     world.state.modals.open(Modal::Search(field));
-    world.state.selected_post = Some(3);
+    world.state.selected.post = Some(3);
     world.state.pane = Pane::Timeline;
     snapshot("search", world);
 }

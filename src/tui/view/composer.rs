@@ -87,7 +87,7 @@ fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
 fn searching(state: &State) -> Option<String> {
     let search = state.reading.search.as_ref()?;
     let count = search.count();
-    let nth = state.selected_post.and_then(|number| search.nth(number));
+    let nth = state.selected.post.and_then(|number| search.nth(number));
     Some(match nth {
         _ if search.words.is_empty() => " search ".to_owned(),
         Some(nth) => format!(" \"{}\" {nth} of {count} ", search.words),

@@ -65,7 +65,7 @@ fn draw_main(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Fra
             if let Some(part) = plan.part {
                 scrollbar::draw(look, part, plan.bar, buffer);
             }
-            if let Some(drag) = &state.drag {
+            if let Some(drag) = &state.pointer.drag {
                 drag.draw(plan.messages, look.style(Scope::Selected), buffer);
             }
         }

@@ -149,8 +149,8 @@ impl Layout {
         plan.choices = choices::lay(look, state, plan.main);
         plan.lay_lists(look, state);
         if plan.shows_messages(state) {
-            state.reading.selected = state.selected_post.filter(|_| state.pane == Pane::Timeline);
-            state.reading.marked = state.marked;
+            state.reading.selected = state.selected.post.filter(|_| state.pane == Pane::Timeline);
+            state.reading.marked = state.selected.marked;
             state.reading.follow(look.room);
             let mut pages = Pages {
                 look,

@@ -58,7 +58,11 @@ fn kind(item: &Item) -> &'static str {
 
 /// A decision that takes effect in a moment.
 pub(crate) fn pending(look: &RenderContext, state: &State) -> Option<String> {
-    let pressed = state.pressed.as_ref().filter(|pressed| pressed.seen.is_ok())?;
+    let pressed = state
+        .deciding
+        .pressed
+        .as_ref()
+        .filter(|pressed| pressed.seen.is_ok())?;
     let verb = match &pressed.deed {
         DecisionKey::Accept { .. } => "Accepting",
         DecisionKey::Reject => "Rejecting",
@@ -98,7 +102,7 @@ pub(crate) fn hints(look: &RenderContext, state: &State, plan: &Layout, width: u
         spans.push(look.span(key, Scope::Key));
         spans.push(look.span(format!(" {does}"), Scope::Hint));
     }
-    if state.flash.is_some() {
+    if state.deciding.flash.is_some() {
         spans
             .iter_mut()
             .for_each(|span| span.style = span.style.add_modifier(Modifier::BOLD));
