@@ -334,6 +334,7 @@ impl Screen {
     fn arrivals(&mut self, now: Instant) {
         let room = &self.client.room;
         let reading = &mut self.state.reading;
+        reading.follow(room);
         let since = reading.unread.known().max(reading.unread.read);
         let newest = room.chat.timeline().newest();
         let mut posts = (since + 1..=newest).filter_map(|number| room.chat.timeline().post_numbered(number));
@@ -353,29 +354,10 @@ impl Screen {
                 .clear()
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        let Self {
-            client,
-            state,
-            theme,
-            keymap,
-            zone,
-            relay,
-            links,
-            ..
-        } = self;
-        let mut plan = None;
-        let look = RenderContext {
-            room: &client.room,
-            relay,
-            theme,
-            keymap,
-            now: now(),
-            zone,
-            links: *links,
-        };
+        let (look, state) = (self.look(), &self.state);
+        let mut plan: Option<Layout> = None;
         let drawn = surface.terminal().draw(|frame| {
             let laid = Layout::new(&look, state, frame.area());
-            state.reading.page = laid.page();
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });
@@ -391,6 +373,7 @@ impl Screen {
         }
         // Only now is it on the screen.
         if let Some(plan) = plan {
+            self.state.apply(plan.adjustments());
             self.drawn(plan, Instant::now());
         }
         Ok(())

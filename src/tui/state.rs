@@ -9,6 +9,7 @@ use super::{
     modal::{InputPrompt, ItemView, Modal, Modals, TextView},
     popup::Popup,
     timeline_state::TimelineState,
+    view::{Adjustments, CoverAdjustment},
 };
 use crate::{
     config::{Config, Untrusted},
@@ -229,6 +230,39 @@ impl State {
         match self.context() {
             Context::Composer => Some(&mut self.composer),
             _ => self.modals.field_mut(),
+        }
+    }
+
+    /// The field that is on the screen: with the composer while keys are commands.
+    pub fn shown_field(&self) -> Option<&Composer> {
+        match self.context() {
+            Context::Composer | Context::Normal => Some(&self.composer),
+            _ => self.modals.field(),
+        }
+    }
+
+    /// Takes over what a layout has found, once it is drawn.
+    pub fn apply(&mut self, found: Adjustments) {
+        self.reading.page = found.page;
+        if let Some(selection) = found.selection {
+            self.reading.selection = selection;
+        }
+        self.lists.side = found.side.unwrap_or(self.lists.side);
+        self.lists.main = found.main.unwrap_or(self.lists.main);
+        match found.cover {
+            Some(CoverAdjustment::Item { scroll, seen }) => {
+                if let Some(view) = self.modals.item_mut() {
+                    view.scroll = scroll;
+                    (view.seen, view.seen_at) = (seen.0, Some(seen.1));
+                }
+            }
+            Some(CoverAdjustment::Text { scroll, seen }) => {
+                if let Some(view) = self.modals.text_mut() {
+                    view.scroll = scroll;
+                    (view.seen, view.seen_at) = seen;
+                }
+            }
+            None => {}
         }
     }
 

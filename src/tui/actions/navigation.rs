@@ -134,15 +134,12 @@ impl Screen {
 
     /// Does something with the messages as they are on the screen.
     pub(in crate::tui) fn pages<T>(&mut self, then: impl FnOnce(&mut Pages) -> T) -> T {
-        let mut reading = std::mem::take(&mut self.state.reading);
-        let (width, height) = reading.page;
-        let done = then(&mut Pages {
-            look: &self.look(),
-            reading: &mut reading,
-            width,
-            height,
-        });
-        self.state.reading = reading;
+        let look = self.look();
+        let reading = &self.state.reading;
+        let mut pages = Pages::new(&look, reading, reading.page);
+        let done = then(&mut pages);
+        let scroll = pages.scroll;
+        self.state.reading.scroll = scroll;
         done
     }
 
@@ -189,7 +186,7 @@ impl Screen {
         self.state.selected.post = Some(number);
         self.state.selected.since = Some(now);
         // The next key may come before the next frame, and goes on from here.
-        self.state.reading.selected = Some(number);
+        self.state.reading.selection.post = Some(number);
         self.pages(|pages| pages.show(number));
     }
 

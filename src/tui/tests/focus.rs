@@ -101,7 +101,7 @@ impl UiState {
         };
         let (width, height) = self.size;
         let plan = Layout::new(&look, state, Rect::new(0, 0, width, height));
-        state.reading.page = plan.page();
+        state.apply(plan.adjustments());
         self.screen.drawn(plan, self.now);
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    if plan.rule.height > 0 {
+    if plan.areas.rule.height > 0 {
         draw_rule(look, state, plan, frame);
     }
     match state.context().is_a_list() {
@@ -26,7 +26,7 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
 
 /// The line above the composer, which says who will see what is written.
 fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    let width = plan.rule.width as usize;
+    let width = plan.areas.rule.width as usize;
     let words = match state.modals.prompt() {
         Some(InputPrompt { ids, what, .. }) => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -58,7 +58,7 @@ fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Fra
         look.span("─".repeat(dashes), Scope::Border),
         look.span(new, Scope::Waiting),
     ]);
-    line.render(plan.rule, frame.buffer_mut());
+    line.render(plan.areas.rule, frame.buffer_mut());
 }
 
 /// What is below the bottom of the messages: how many new ones, or that there are any; or how many are kept
@@ -67,7 +67,7 @@ fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
     if let Some(kept) = state.reading.unread.kept() {
         return format!(" {kept} kept as new ");
     }
-    let bottom = plan.rows.iter().find_map(|(_, number)| *number);
+    let bottom = plan.timeline.rows.iter().find_map(|(_, number)| *number);
     let (Some(bottom), false) = (bottom, state.reading.scroll.follows()) else {
         return String::new();
     };
@@ -131,10 +131,10 @@ pub(super) fn audience(look: &RenderContext, state: &State) -> String {
 }
 
 fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    if plan.composer.height == 0 {
+    if plan.areas.composer.height == 0 {
         return;
     }
-    let columns = format::PROMPT_COLUMNS.min(plan.composer.width);
+    let columns = format::PROMPT_COLUMNS.min(plan.areas.composer.width);
     let context = state.context();
     let elsewhere = matches!(context, Context::Reason | Context::Search | Context::Palette);
     let focused = state.pane == Pane::Composer || elsewhere;
@@ -149,14 +149,14 @@ fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut
     look.span(prompt, scope).render(
         Rect {
             height: 1,
-            ..plan.composer
+            ..plan.areas.composer
         },
         frame.buffer_mut(),
     );
     let area = Rect {
-        x: plan.composer.x + columns,
-        width: plan.composer.width - columns,
-        ..plan.composer
+        x: plan.areas.composer.x + columns,
+        width: plan.areas.composer.width - columns,
+        ..plan.areas.composer
     };
     let asked = state.modals.prompt();
     let field = state.modals.field().unwrap_or(&state.composer);

@@ -4,7 +4,7 @@ use ratatui::{layout::Rect, text::Line};
 
 use super::{RenderContext, Scope, files};
 use crate::{
-    core::{Intent, Item, ItemId, ItemKind},
+    core::{Intent, Item, ItemId, ItemKind, Shown},
     text,
     tui::{
         input::{action::Action, keymap::Context},
@@ -22,10 +22,14 @@ pub(super) struct Laid {
     pub lines: Vec<Line<'static>>,
     /// All of it has been on the screen.
     pub whole: bool,
+    /// The scroll, kept within what there is.
+    pub scroll: usize,
+    /// Lines that have been on the screen with these, and what of.
+    pub seen: (usize, (u16, Shown)),
 }
 
-/// Lays items out for `area`, one below the other, and keeps the view's scroll within what there is.
-pub(super) fn lay(look: &RenderContext, items: &[Item], view: &mut ItemView, area: Rect) -> Laid {
+/// Lays items out for `area`, one below the other.
+pub(super) fn lay(look: &RenderContext, items: &[Item], view: &ItemView, area: Rect) -> Laid {
     let width = area.width as usize;
     let mut lines = wish(look, view, items, width);
     for (nth, item) in items.iter().enumerate() {
@@ -43,16 +47,18 @@ pub(super) fn lay(look: &RenderContext, items: &[Item], view: &mut ItemView, are
     let height = area.height as usize;
     // It counts as seen line by line from the first on; other lines, or another version, begin at the first.
     let seen_at = (area.width, look.room.shown(&view.ids));
-    if view.seen_at.as_ref() != Some(&seen_at) {
-        (view.seen_at, view.seen) = (Some(seen_at), 0);
-    }
+    let before = match view.seen_at.as_ref() == Some(&seen_at) {
+        true => view.seen,
+        false => 0,
+    };
     // Nothing is jumped over: the end is reached page by page.
-    view.scroll = view.scroll.min(view.seen).min(lines.len().saturating_sub(height));
-    view.seen = view.seen.max(view.scroll + height);
-    let whole = view.seen >= deciding && height > 0;
+    let scroll = view.scroll.min(before).min(lines.len().saturating_sub(height));
+    let seen = before.max(scroll + height);
     Laid {
-        lines: lines.into_iter().skip(view.scroll).take(height).collect(),
-        whole,
+        lines: lines.into_iter().skip(scroll).take(height).collect(),
+        whole: seen >= deciding && height > 0,
+        scroll,
+        seen: (seen, seen_at),
     }
 }
 

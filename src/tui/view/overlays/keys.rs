@@ -15,11 +15,11 @@ use crate::{
 
 /// Draws who owns the keys, and what they do, in the composer's place.
 pub(crate) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    if plan.composer.height == 0 {
+    if plan.areas.composer.height == 0 {
         return;
     }
     let name = look.span(format!("[{}]", owner(look, state)), Scope::Focus);
-    let width = (plan.composer.width as usize).saturating_sub(text::width(&name.content));
+    let width = (plan.areas.composer.width as usize).saturating_sub(text::width(&name.content));
     let mut spans = vec![name];
     match pending(look, state) {
         Some(words) => spans.push(look.span(format!(" {words}"), Scope::Waiting)),
@@ -27,7 +27,7 @@ pub(crate) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
     }
     let row = Rect {
         height: 1,
-        ..plan.composer
+        ..plan.areas.composer
     };
     Line::from(spans).render(row, frame.buffer_mut());
 }

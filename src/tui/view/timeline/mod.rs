@@ -16,7 +16,7 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context},
-        timeline_state::TimelineState,
+        timeline_state::{PostSelection, TimelineState},
         view::{
             format,
             scrollbar::Part,
@@ -51,12 +51,28 @@ impl Scroll {
     }
 }
 
-/// The messages on pages of some size.
+/// The messages on pages of some size. Moving changes `scroll`, which the caller takes over.
 pub(in crate::tui) struct Pages<'a, 'l> {
     pub look: &'a RenderContext<'l>,
-    pub reading: &'a mut TimelineState,
+    pub reading: &'a TimelineState,
+    pub scroll: Scroll,
+    pub selection: PostSelection,
     pub width: u16,
     pub height: u16,
+}
+
+impl<'a, 'l> Pages<'a, 'l> {
+    /// The messages as they are read now, on pages of some columns and rows.
+    pub fn new(look: &'a RenderContext<'l>, reading: &'a TimelineState, page: (u16, u16)) -> Self {
+        Self {
+            look,
+            reading,
+            scroll: reading.scroll,
+            selection: reading.selection,
+            width: page.0,
+            height: page.1,
+        }
+    }
 }
 
 impl Pages<'_, '_> {
@@ -77,18 +93,18 @@ impl Pages<'_, '_> {
         runs.filter(move |run| thread.is_none_or(|thread| run.thread == thread))
     }
 
-    fn lines_of(&mut self, block: usize) -> usize {
+    fn lines_of(&self, block: usize) -> usize {
         self.lay(block).len()
     }
 
     /// The rows on the screen, from its bottom up, and for each the message that it is part of; and which part
     /// of all they are.
-    pub fn rows(&mut self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
+    pub fn rows(&self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
         let last = self.blocks();
         if last == 0 {
             return (self.nothing(), None);
         }
-        let (end, take) = match self.reading.scroll.bottom {
+        let (end, take) = match self.scroll.bottom {
             Some((block, line)) if block < last => (block + 1, Some(line)),
             _ => (last, None),
         };
@@ -159,7 +175,7 @@ impl Pages<'_, '_> {
         Some((place, self.look.room.chat.timeline().entries().get(place)?))
     }
 
-    fn lay(&mut self, block: usize) -> Vec<Row> {
+    fn lay(&self, block: usize) -> Vec<Row> {
         let look = self.look;
         let width = self.width as usize;
         let entries = look.room.chat.timeline().entries();
@@ -198,17 +214,10 @@ impl Pages<'_, '_> {
                 let folded = self.reading.thread.is_none() && self.reading.folded.contains(&post.thread);
                 let thread = look.room.chat.threads().get(&post.thread).filter(|_| folded);
                 let stand = Stand {
-                    selected: self.reading.is_selected(post.number),
+                    selected: self.selection.contains(post.number),
                     folded: thread.map_or(0, |thread| thread.posts - 1),
                 };
-                rows.extend(post::lay(
-                    look,
-                    post,
-                    time,
-                    width,
-                    stand,
-                    &mut self.reading.bodies,
-                ));
+                rows.extend(post::lay(look, post, time, width, stand, &self.reading.bodies));
             }
             What::Presence { name, event } => {
                 let words = format!("{} {}", look.name(name), format::presence(*event));
