@@ -44,6 +44,7 @@ use crate::{
     store::{SavedView, UiState},
     tui::input::keymap::Keymap,
 };
+use actions::review;
 use input::Next;
 use joining::Joining;
 use notify::Notifications;
@@ -228,7 +229,7 @@ impl Screen {
                 events = open();
                 dirty = true;
             }
-            self.settle_pressed(Instant::now());
+            review::settle_pressed(self, Instant::now());
             self.news(Instant::now());
             dirty |= typed;
             let now = Instant::now();

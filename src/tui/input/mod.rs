@@ -25,11 +25,14 @@ use crate::{
     command::COMMANDS,
     control::ExternalProgram,
     core::Command,
-    tui::input::{
-        action::Action,
-        key::Key,
-        keymap::{Context, Found},
-        pressed::DecisionKey,
+    tui::{
+        actions::{clipboard, lists, navigation, review, submit, unknown_name},
+        input::{
+            action::Action,
+            key::Key,
+            keymap::{Context, Found},
+            pressed::DecisionKey,
+        },
     },
 };
 
@@ -47,10 +50,10 @@ impl Screen {
             Event::Key(key) if key.kind != KeyEventKind::Release => return self.key(key, now),
             Event::Paste(text) => self.paste(text, now),
             Event::Mouse(mouse) => {
-                self.settle_pressed(now);
+                review::settle_pressed(self, now);
                 self.state.deciding.gate.input(false, now);
-                self.undo_pressed(false, now);
-                self.mouse(*mouse, now);
+                review::undo_pressed(self, false, now);
+                mouse::handle_event(self, *mouse, now);
             }
             Event::FocusGained => self.attention.focus(true),
             Event::FocusLost => self.attention.focus(false),
@@ -62,7 +65,7 @@ impl Screen {
     }
 
     fn key(&mut self, event: &KeyEvent, now: Instant) -> Next {
-        self.settle_pressed(now);
+        review::settle_pressed(self, now);
         let key = Key::of(event);
         let letter = key.typed();
         match self.state.pending.is_empty() {
@@ -71,7 +74,7 @@ impl Screen {
         }
         self.attention.key(now);
         self.state.pointer.drag = None;
-        let undone = self.undo_pressed(letter.is_some(), now);
+        let undone = review::undo_pressed(self, letter.is_some(), now);
         let context = self.state.context();
         self.state.pending.push(key);
         let found = self.keymap.find(context, &self.state.pending);
@@ -119,10 +122,10 @@ impl Screen {
     }
 
     fn paste(&mut self, text: &str, now: Instant) {
-        self.settle_pressed(now);
+        review::settle_pressed(self, now);
         self.state.deciding.gate.input(false, now);
         self.state.deciding.gate.pasted(now);
-        self.undo_pressed(false, now);
+        review::undo_pressed(self, false, now);
         self.state.deciding.stray.end();
         if self.state.context().is_a_list() {
             self.state.go(Pane::Composer);
@@ -145,7 +148,7 @@ impl Screen {
     /// Something was written: what follows from it is found again.
     fn written(&mut self, context: Context) {
         match context {
-            Context::Search => self.search(),
+            Context::Search => navigation::search(self),
             Context::Palette => self
                 .state
                 .modals
@@ -168,42 +171,67 @@ impl Screen {
         if in_field && !matches!(action, Action::Send | Action::Back | Action::Leave) && !action.edits() {
             return Next::Go;
         }
-        let up = if action == Action::Up { -1 } else { 1 };
+        if let Some(deed) = DecisionKey::of(action) {
+            review::press(self, deed, key, now);
+            return Next::Go;
+        }
         match action {
-            Action::Accept => self.press(DecisionKey::Accept { review: false }, key, now),
-            Action::AcceptReview => self.press(DecisionKey::Accept { review: true }, key, now),
-            Action::Reject => self.press(DecisionKey::Reject, key, now),
-            Action::Edit => self.press(DecisionKey::Edit, key, now),
-            Action::Instruct => self.press(DecisionKey::Instruct, key, now),
-            Action::Grant => self.press(DecisionKey::Grant, key, now),
-            Action::Later => self.press(DecisionKey::Later, key, now),
-            Action::NextAgent => self.next_agent(),
-            Action::Open => self.open(context),
-            Action::Inbox => self.go_to_inbox(),
-            Action::Filter => self.filter(),
-            Action::Decided => self.decided(),
-            Action::HandOver => self.hand_over(),
-            Action::Retry if context == Context::Files => self.file_command(Command::Retry),
-            Action::Retry => self.retry(key, now),
-            Action::Fold => self.fold(),
-            Action::FirstNew => self.first_new(now),
-            Action::KeepNew => self.keep_new(),
-            Action::Copy if context == Context::Files => self.copy_place(),
-            Action::Copy => self.copy(),
-            Action::CopyCode => self.copy_code(),
-            Action::Mark => self.mark(),
-            Action::EndRun if context == Context::Files => self.file_command(|id| Command::Cancel(Some(id))),
+            Action::Leave => return submit::leave(self, now),
+            // A paste of several lines never sends anything.
+            Action::Send if context == Context::Composer && self.state.deciding.gate.is_in_paste(now) => {
+                self.edit(Action::NewLine, context);
+            }
+            Action::Send => return submit::send(self, now),
+            Action::Up | Action::Down => self.step(action, context, now),
+            _ if self.act_on_selected(action, context, key, now)
+                || self.act_on_view(action, context, now) => {}
+            editing => self.edit(editing, context),
+        }
+        Next::Go
+    }
+
+    /// Does something with what is selected. Returns whether the action is one that does.
+    fn act_on_selected(&mut self, action: Action, context: Context, key: Option<Key>, now: Instant) -> bool {
+        match action {
+            Action::NextAgent => review::next_agent(self),
+            Action::Open => navigation::open(self, context),
+            Action::HandOver => navigation::hand_over(self),
+            Action::Retry if context == Context::Files => lists::file_command(self, Command::Retry),
+            Action::Retry => navigation::retry(self, key, now),
+            Action::Fold => navigation::fold(self),
+            Action::FirstNew => navigation::first_new(self, now),
+            Action::KeepNew => navigation::keep_new(self),
+            Action::Copy if context == Context::Files => lists::copy_place(self),
+            Action::Copy => clipboard::copy(self),
+            Action::CopyCode => clipboard::copy_code(self),
+            Action::Mark => clipboard::mark(self),
+            Action::EndRun if context == Context::Files => {
+                lists::file_command(self, |id| Command::Cancel(Some(id)));
+            }
             Action::EndRun => {
                 let result = self.client.perform(Command::Cancel(None));
-                self.show(result);
+                submit::show(self, result);
             }
+            Action::NextFound => navigation::go_to_found(self, true, now),
+            Action::PreviousFound => navigation::go_to_found(self, false, now),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Changes what is on the screen, or which part of it has the keys. Returns whether the action is one that does.
+    fn act_on_view(&mut self, action: Action, context: Context, now: Instant) -> bool {
+        match action {
+            Action::Inbox => self.go_to_inbox(),
+            Action::Filter => lists::filter(self),
+            Action::Decided => lists::decided(self),
             Action::NextPane if context == Context::Composer && self.complete() => {}
             // What covers the screen is left by going back.
             Action::NextPane | Action::PreviousPane if context == Context::Item => {}
             Action::NextPane => self.state.turn(1),
             Action::PreviousPane => self.state.turn(-1),
             Action::Back => self.state.back(),
-            Action::Help => self.help(),
+            Action::Help => submit::help(self),
             Action::Palette => {
                 let palette = Palette::new(context, &self.keymap);
                 self.state.modals.open(Modal::Palette(palette));
@@ -212,8 +240,6 @@ impl Screen {
                 self.state.modals.uncover();
                 self.state.modals.open(Modal::Search(Composer::default()));
             }
-            Action::NextFound => self.go_to_found(true, now),
-            Action::PreviousFound => self.go_to_found(false, now),
             Action::Write => self.state.commands = false,
             Action::WriteBehind => {
                 self.state.composer.edit(Action::Right);
@@ -224,35 +250,34 @@ impl Screen {
             Action::TakeSettings => self.take_settings(now),
             Action::Redraw => self.redraw = true,
             Action::Editor => self.errand = Some(ExternalProgram::Write(self.state.composer.whole())),
-            Action::Leave => return self.leave(now),
-            // A paste of several lines never sends anything.
-            Action::Send if context == Context::Composer && self.state.deciding.gate.is_in_paste(now) => {
-                self.edit(Action::NewLine, context);
-            }
-            Action::Send => return self.send(now),
-            Action::PageUp => self.scroll(-(self.page() - 1)),
-            Action::PageDown => self.scroll(self.page() - 1),
-            Action::Top => self.go_to_start(),
-            Action::Bottom => self.go_to_end(),
-            Action::Up | Action::Down => match context {
-                Context::Timeline => self.select_post(up, now),
-                Context::Inbox => self.select_item(up),
-                // The newest stands at the top.
-                Context::Files => self.select_file(-up),
-                Context::Help | Context::Item => self.scroll(up),
-                Context::Search => self.go_to_found(action == Action::Up, now),
-                Context::Palette => {
-                    let palette = self.state.modals.palette_mut();
-                    palette.into_iter().for_each(|palette| palette.turn(up));
-                }
-                _ => match &mut self.state.popup {
-                    Some(popup) => popup.turn(up),
-                    None => self.edit(action, context),
-                },
-            },
-            editing => self.edit(editing, context),
+            Action::PageUp => navigation::page_by(self, -1),
+            Action::PageDown => navigation::page_by(self, 1),
+            Action::Top => navigation::go_to_start(self),
+            Action::Bottom => navigation::go_to_end(self),
+            _ => return false,
         }
-        Next::Go
+        true
+    }
+
+    /// One line or one entry up or down.
+    fn step(&mut self, action: Action, context: Context, now: Instant) {
+        let up = if action == Action::Up { -1 } else { 1 };
+        match context {
+            Context::Timeline => navigation::select_post(self, up, now),
+            Context::Inbox => lists::select_item(self, up),
+            // The newest stands at the top.
+            Context::Files => lists::select_file(self, -up),
+            Context::Help | Context::Item => navigation::scroll(self, up),
+            Context::Search => navigation::go_to_found(self, action == Action::Up, now),
+            Context::Palette => {
+                let palette = self.state.modals.palette_mut();
+                palette.into_iter().for_each(|palette| palette.turn(up));
+            }
+            _ => match &mut self.state.popup {
+                Some(popup) => popup.turn(up),
+                None => self.edit(action, context),
+            },
+        }
     }
 
     fn edit(&mut self, action: Action, context: Context) {
@@ -267,7 +292,7 @@ impl Screen {
 
     /// Completes the word at the cursor, or shows what it could become. Returns whether there was anything.
     fn complete(&mut self) -> bool {
-        if self.correct_name() {
+        if unknown_name::correct_name(self) {
             return true;
         }
         let popup = self.state.popup.take();

@@ -5,7 +5,10 @@
 
 use std::time::Instant;
 
-use super::gate::{Press, Refusal};
+use super::{
+    action::Action,
+    gate::{Press, Refusal},
+};
 use crate::core::{Decision, Intent, ItemId, Shown};
 
 /// What a key does once it has taken effect.
@@ -28,6 +31,22 @@ pub enum DecisionKey {
     Retry(u32),
     /// Do what was written as a command.
     Written(Intent),
+}
+
+impl DecisionKey {
+    /// The decision that an action is; none where it decides nothing.
+    pub fn of(action: Action) -> Option<Self> {
+        match action {
+            Action::Accept => Some(Self::Accept { review: false }),
+            Action::AcceptReview => Some(Self::Accept { review: true }),
+            Action::Reject => Some(Self::Reject),
+            Action::Edit => Some(Self::Edit),
+            Action::Instruct => Some(Self::Instruct),
+            Action::Grant => Some(Self::Grant),
+            Action::Later => Some(Self::Later),
+            _ => None,
+        }
+    }
 }
 
 /// A key that was pressed and has not taken effect yet.

@@ -11,7 +11,7 @@ use crate::{
     client::Client,
     config::{self, Flags, Paths},
     core::{MentionOutcome, Post},
-    tui::{Screen, input::keymap::Context},
+    tui::{Screen, actions::review, input::keymap::Context},
 };
 
 /// A screen whose relay does not answer, with the room of a [`World`], and a clock that stands still.
@@ -118,7 +118,7 @@ impl UiState {
             && at <= until
         {
             self.now = at;
-            self.screen.settle_pressed(at);
+            review::settle_pressed(&mut self.screen, at);
             self.draw();
         }
         self.now = until;
