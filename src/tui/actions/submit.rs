@@ -10,6 +10,7 @@ use crate::{
         Screen,
         actions::{review, unknown_name},
         input::{Next, pressed::DecisionKey},
+        joining,
         modal::Modal,
         state::{Pane, Tone},
         view,
@@ -89,7 +90,7 @@ fn send_composed(screen: &mut Screen, now: Instant) -> Next {
             let words = "That arrived together with other input. Press Enter to join.";
             screen.state.say(words, Tone::Good);
         }
-        Line::Front(Front::Join(invite)) => screen.dial_invite(&invite, text),
+        Line::Front(Front::Join(invite)) => joining::dial_invite(screen, &invite, text),
         Line::Front(command) => {
             screen.state.composer.take();
             return front(screen, command);
@@ -162,7 +163,7 @@ pub(crate) fn front(screen: &mut Screen, front: Front) -> Next {
     match front {
         Front::Help => help(screen),
         Front::Start => screen.client.dial_now(),
-        Front::Join(invite) => screen.dial_invite(&invite, String::new()),
+        Front::Join(invite) => joining::dial_invite(screen, &invite, String::new()),
         Front::StartAs(_) if screen.state.attached => {
             let words = "Only the session's own screen can join under another name.";
             screen.state.say(words, Tone::Bad);

@@ -4,7 +4,7 @@ use ratatui::{layout::Rect, text::Line};
 
 use super::{RenderContext, Scope, files};
 use crate::{
-    core::{Intent, Item, ItemId, ItemKind, Shown},
+    core::{Intent, Item, ItemId, ItemKind, Mention, Shown},
     text,
     tui::{
         input::{action::Action, keymap::Context},
@@ -194,43 +194,7 @@ fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'s
 fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
     let audience = pending_bar::audience(look, item);
     match &item.matter {
-        ItemKind::Mention(mention) => {
-            let mut words = vec![match look.room.agent_for(mention) {
-                Some(agent) => {
-                    let may = look
-                        .room
-                        .settings
-                        .permissions
-                        .get(&agent)
-                        .copied()
-                        .unwrap_or_default();
-                    // Where there are others, a key takes one of them.
-                    let several = look.room.settings.agents.len() > 1;
-                    let key = look.keymap.hint(Context::Item, Action::NextAgent);
-                    let other = key.filter(|_| several);
-                    let other =
-                        other.map_or_else(String::new, |key| format!(" {key} chooses another agent."));
-                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
-                }
-                None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
-            }];
-            if !mention.files.is_empty() {
-                let files = files::in_words(look, &mention.files);
-                words.push(format!(
-                    "Comes with {files}: accepting downloads it and tells the agent where it is."
-                ));
-            }
-            if mention.is_reply {
-                words.push("It is a reply to your agent: the agents keep talking.".into());
-            }
-            let held = mention.hold.reason().into_iter();
-            let held = held.map(|why| (format!("Waits although auto mode is on: {why}."), Scope::Warning));
-            words
-                .into_iter()
-                .map(|words| (words, Scope::Dim))
-                .chain(held)
-                .collect()
-        }
+        ItemKind::Mention(mention) => about_mention(look, mention, &audience),
         ItemKind::Draft(_) => vec![(
             format!("Accept to post this; {audience} will see it."),
             Scope::Dim,
@@ -255,6 +219,44 @@ fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
                 .collect()
         }
     }
+}
+
+/// The explanations of a mention whose answer goes to `audience`.
+fn about_mention(look: &RenderContext, mention: &Mention, audience: &str) -> Vec<(String, Scope)> {
+    let mut words = vec![match look.room.agent_for(mention) {
+        Some(agent) => {
+            let may = look
+                .room
+                .settings
+                .permissions
+                .get(&agent)
+                .copied()
+                .unwrap_or_default();
+            // Where there are others, a key takes one of them.
+            let several = look.room.settings.agents.len() > 1;
+            let key = look.keymap.hint(Context::Item, Action::NextAgent);
+            let other = key.filter(|_| several);
+            let other = other.map_or_else(String::new, |key| format!(" {key} chooses another agent."));
+            format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
+        }
+        None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
+    }];
+    if !mention.files.is_empty() {
+        let files = files::in_words(look, &mention.files);
+        words.push(format!(
+            "Comes with {files}: accepting downloads it and tells the agent where it is."
+        ));
+    }
+    if mention.is_reply {
+        words.push("It is a reply to your agent: the agents keep talking.".into());
+    }
+    let held = mention.hold.reason().into_iter();
+    let held = held.map(|why| (format!("Waits although auto mode is on: {why}."), Scope::Warning));
+    words
+        .into_iter()
+        .map(|words| (words, Scope::Dim))
+        .chain(held)
+        .collect()
 }
 
 /// The words of an item, with what was found in it marked.

@@ -116,8 +116,6 @@ fn actions(
     plan: &Layout,
     context: Context,
 ) -> Vec<(Action, &'static str)> {
-    let waiting = !look.room.review.inbox().is_empty();
-    let named = |actions: &[Action]| actions.iter().map(|action| (*action, action.does())).collect();
     match context {
         Context::Reason => named(&[Action::Send, Action::Back]),
         Context::Palette => named(&[Action::Send, Action::Up, Action::Down, Action::Back]),
@@ -157,28 +155,44 @@ fn actions(
             }
             actions
         }
-        _ if state.reading.thread.is_some() && !waiting => {
-            named(&[Action::Send, Action::Back, Action::NextPane, Action::Help])
+        Context::Composer | Context::Normal | Context::Anywhere | Context::Setup => {
+            while_writing(look, state, plan)
         }
-        _ if waiting => {
-            let accept = if is_whole(look, state, plan) {
-                "accept"
-            } else {
-                "open"
-            };
-            let mut actions = vec![(Action::Accept, accept), (Action::Reject, "reject")];
-            actions.extend([(Action::NextPane, "panes"), (Action::Help, "help")]);
-            actions
-        }
-        _ if !look.room.runs.is_empty() => named(&[Action::EndRun, Action::NextPane, Action::Help]),
-        _ => named(&[
-            Action::Send,
-            Action::NextPane,
-            Action::Inbox,
-            Action::Help,
-            Action::Leave,
-        ]),
     }
+}
+
+fn named(actions: &[Action]) -> Vec<(Action, &'static str)> {
+    actions.iter().map(|action| (*action, action.does())).collect()
+}
+
+/// The keys while the composer has them, by what else is going on.
+fn while_writing(look: &RenderContext, state: &State, plan: &Layout) -> Vec<(Action, &'static str)> {
+    if !look.room.review.inbox().is_empty() {
+        let accept = if is_whole(look, state, plan) {
+            "accept"
+        } else {
+            "open"
+        };
+        return vec![
+            (Action::Accept, accept),
+            (Action::Reject, "reject"),
+            (Action::NextPane, "panes"),
+            (Action::Help, "help"),
+        ];
+    }
+    if state.reading.thread.is_some() {
+        return named(&[Action::Send, Action::Back, Action::NextPane, Action::Help]);
+    }
+    if !look.room.runs.is_empty() {
+        return named(&[Action::EndRun, Action::NextPane, Action::Help]);
+    }
+    named(&[
+        Action::Send,
+        Action::NextPane,
+        Action::Inbox,
+        Action::Help,
+        Action::Leave,
+    ])
 }
 
 /// Whether the items at hand can be decided by the next key.

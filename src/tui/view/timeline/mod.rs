@@ -175,6 +175,16 @@ impl Pages<'_, '_> {
         Some((place, self.look.room.chat.timeline().entries().get(place)?))
     }
 
+    /// The rows of a block behind the last entry: a run, or an answer of another member's agent.
+    fn lay_behind(&self, nth: usize) -> Vec<Row> {
+        let width = self.width as usize;
+        if let Some(run) = self.runs().nth(nth) {
+            return lay_run(self.look, run, width);
+        }
+        let grows = self.growing().nth(nth.saturating_sub(self.runs().count()));
+        grows.map_or_else(Vec::new, |one| lay_growing(self.look, one, width))
+    }
+
     fn lay(&self, block: usize) -> Vec<Row> {
         let look = self.look;
         let width = self.width as usize;
@@ -186,12 +196,7 @@ impl Pages<'_, '_> {
             .filter(|_| block < shown)
             .and_then(|place| entries.get(place))
         else {
-            let behind = block.saturating_sub(shown);
-            let Some(run) = self.runs().nth(behind) else {
-                let grows = self.growing().nth(behind.saturating_sub(self.runs().count()));
-                return grows.map_or_else(Vec::new, |one| lay_growing(look, one, width));
-            };
-            return lay_run(look, run, width);
+            return self.lay_behind(block.saturating_sub(shown));
         };
         if let What::Post(post) = &entry.what
             && !self.reading.shows(look.room, post)
@@ -224,17 +229,7 @@ impl Pages<'_, '_> {
                 let words = text::cut(&words, width.saturating_sub(6));
                 rows.push(Line::from(vec![time, look.span(words, Scope::Note)]).into());
             }
-            What::Note(note) => {
-                let wrapped = text::wrap(note, width.saturating_sub(6));
-                for (row, line) in wrapped.into_iter().enumerate() {
-                    let first = if row == 0 {
-                        time.clone()
-                    } else {
-                        Span::raw("      ")
-                    };
-                    rows.push(Line::from(vec![first, look.span(line, Scope::Note)]).into());
-                }
-            }
+            What::Note(note) => rows.extend(lay_note(look, note, &time, width)),
         }
         rows
     }
@@ -258,6 +253,20 @@ fn ruled(look: &RenderContext, word: &str, width: usize, scope: Scope) -> Row {
     let side = width.saturating_sub(text::width(&word) + 2) / 2;
     let line = format!("{} {word} {}", "─".repeat(side), "─".repeat(side));
     look.line(line, scope).into()
+}
+
+/// A note, with the time before its first row.
+fn lay_note(look: &RenderContext, note: &str, time: &Span<'static>, width: usize) -> Vec<Row> {
+    let wrapped = text::wrap(note, width.saturating_sub(6)).into_iter().enumerate();
+    let row = |(row, line)| {
+        let first = if row == 0 {
+            time.clone()
+        } else {
+            Span::raw("      ")
+        };
+        Line::from(vec![first, look.span(line, Scope::Note)]).into()
+    };
+    wrapped.map(row).collect()
 }
 
 fn lay_run(look: &RenderContext, run: &Run, width: usize) -> Vec<Row> {

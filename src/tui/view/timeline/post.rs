@@ -148,21 +148,7 @@ fn details(
     } else if let Some(fate) = look.room.review.inbox().fate(post) {
         parts.push(look.mention_fate(fate));
     }
-    if let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.mine) {
-        let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
-        match selected
-            .then(|| receipts(look, outgoing))
-            .filter(|each| each.len() > 1)
-        {
-            // The card below tells each.
-            _ if !asked.is_empty() => match fate {
-                DeliveryStatus::Told(..) => parts.push(look.span(group_answers::summary(asked), Scope::Dim)),
-                _ => parts.push(look.fate(&fate)),
-            },
-            Some(each) => parts.extend(each),
-            None => parts.push(look.fate(&fate)),
-        }
-    }
+    parts.extend(delivery(look, post, asked, selected));
     if parts.is_empty() {
         return None;
     }
@@ -175,6 +161,26 @@ fn details(
         spans.push(part);
     }
     Some(cut_line(spans, width).into())
+}
+
+/// How far a message of ours has come; nothing for one of another member's.
+fn delivery(look: &RenderContext, post: &Post, asked: &[Recipient], selected: bool) -> Vec<Span<'static>> {
+    let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.mine) else {
+        return Vec::new();
+    };
+    let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
+    match selected
+        .then(|| receipts(look, outgoing))
+        .filter(|each| each.len() > 1)
+    {
+        // The card below tells each.
+        _ if !asked.is_empty() => match fate {
+            DeliveryStatus::Told(..) => vec![look.span(group_answers::summary(asked), Scope::Dim)],
+            _ => vec![look.fate(&fate)],
+        },
+        Some(each) => each,
+        None => vec![look.fate(&fate)],
+    }
 }
 
 /// How far a message of ours has come with each of those whom it addresses.
