@@ -22,7 +22,7 @@ pub struct Composer {
     history: Vec<String>,
     /// Which line of history is shown, counted from the newest, and what was there before.
     recalled: Option<(usize, String)>,
-    /// What stands in the text for each paste that was folded, and the paste.
+    /// The marks of folded pastes in the text, each with its paste.
     folded: Vec<(String, String)>,
 }
 
@@ -48,13 +48,13 @@ fn empty() -> TextArea<'static> {
 }
 
 impl Composer {
-    /// What is written, with pastes that were folded in full.
+    /// The text, with folded pastes in full.
     pub fn whole(&self) -> String {
         let unfold = |text: String, (mark, paste): &(String, String)| text.replacen(mark, paste, 1);
         self.folded.iter().fold(self.text(), unfold)
     }
 
-    /// What is written, as it is shown.
+    /// The text as it is shown.
     pub fn text(&self) -> String {
         self.area.borrow().lines().join("\n")
     }
@@ -78,7 +78,7 @@ impl Composer {
         text
     }
 
-    /// What was written before, oldest first.
+    /// The sent lines, oldest first.
     pub fn history(&self) -> &[String] {
         &self.history
     }
@@ -88,7 +88,7 @@ impl Composer {
         self.history = history;
     }
 
-    /// What stands before the cursor in its line.
+    /// The text before the cursor in its line.
     pub fn before_cursor(&self) -> String {
         let (row, column) = self.position();
         self.area.borrow().lines()[row].chars().take(column).collect()

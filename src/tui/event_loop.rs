@@ -241,7 +241,7 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-/// What a stream has right now. It is polled with the task's own waker: crossterm's stream remembers the
+/// The item that a stream has right now. It is polled with the task's own waker: crossterm's stream remembers the
 /// waker of the first poll that found nothing, and another one would never wake this task.
 async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
     std::future::poll_fn(|context| match stream.poll_next_unpin(context) {

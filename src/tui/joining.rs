@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Joining {
     invite: Invite,
-    /// What they wrote for it.
+    /// The line that they wrote for it.
     line: String,
     check: JoinHandle<Check>,
 }
@@ -23,7 +23,7 @@ impl Drop for Joining {
     }
 }
 
-/// What the relay that is dialled answers; never, where none is.
+/// Waits for the answer of the relay that is dialled; forever where none is.
 pub async fn answered(joining: &mut Option<Joining>) -> Check {
     let Some(joining) = joining else {
         return std::future::pending().await;

@@ -62,7 +62,7 @@ pub struct Screen {
     relay: String,
     links: bool,
     attention: Notifications,
-    /// What the key before this one was asked a second yes for.
+    /// The decision that the key before this one was asked to confirm.
     asked_before: Option<(Decision, Instant)>,
     folder: PathBuf,
     reload: Box<dyn Fn() -> Result<Config, ConfigError>>,
@@ -71,13 +71,13 @@ pub struct Screen {
     redraw: bool,
     /// Whether the terminal gives us the mouse.
     mouse_was: bool,
-    /// What the person wants to do in another program.
+    /// The program that the person wants to have the terminal.
     errand: Option<ExternalProgram>,
-    /// What is to be put on the clipboard.
+    /// The text for the clipboard.
     clipboard: Option<String>,
     /// The screen as it was drawn last.
     shown: Option<HitMap>,
-    /// What is kept over a restart.
+    /// The view that is kept over a restart.
     desk: UiState,
     /// Another room that the person wants to go on in.
     joining: Option<Joining>,
@@ -136,7 +136,7 @@ impl Screen {
         screen
     }
 
-    /// What the terminal can do.
+    /// The capabilities of the terminal.
     pub fn set_abilities(&mut self, abilities: &Capabilities) {
         self.state.deciding.gate.alt_is_certain = abilities.keyboard;
         self.links = abilities.links;
@@ -156,7 +156,7 @@ impl Screen {
         self.state.reading.unread.seen(left.read.min(newest));
     }
 
-    /// What is to be taken up again is written, beside what goes on. Nothing where it has not changed.
+    /// Saves the view in the background; nothing where it has not changed.
     fn keep(&mut self) -> Option<JoinHandle<()>> {
         let left = SavedView {
             read: self.state.reading.unread.read,

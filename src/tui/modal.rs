@@ -1,4 +1,4 @@
-//! What is open over the messages and the composer, as a stack: the top one has the keys, and Esc closes it.
+//! The modals over the messages and the composer, as a stack: the top one has the keys, and Esc closes it.
 
 use std::time::Instant;
 
@@ -193,7 +193,7 @@ pub struct ItemView {
     pub ids: Vec<ItemId>,
     /// It is a message that is handed to the agent when it is accepted; it does not wait.
     pub hand_over: bool,
-    /// What was written about it before it was opened.
+    /// The intent that was written before it was opened.
     pub wish: Option<Intent>,
     /// Lines above the screen.
     pub scroll: usize,
@@ -254,7 +254,7 @@ impl TextView {
 /// Something that is being written for a decision, in the composer's place.
 pub struct InputPrompt {
     pub ids: Vec<ItemId>,
-    /// What the person saw of it.
+    /// The version that the person saw.
     pub shown: Shown,
     pub what: PromptKind,
     pub field: Composer,
@@ -296,7 +296,7 @@ mod tests {
         }
     }
 
-    /// What is opened, in order; the context that has the keys, then the one after each Esc.
+    /// The modals that are opened, in order; the context that has the keys, then the one after each Esc.
     #[test]
     fn the_top_has_the_keys_and_esc_closes_it() {
         use Context::{Composer, Help, Item, Palette, Reason, Search};

@@ -1,4 +1,4 @@
-//! What is on the screen before all of the journal was read.
+//! The screen before all of the journal was read.
 
 use std::{io, path::Path};
 

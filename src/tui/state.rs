@@ -1,4 +1,4 @@
-//! What the screen itself knows: where one is, what is open, what is being written.
+//! The state of the screen: the focus, the open modals, the text that is being written.
 
 use std::time::Instant;
 
@@ -53,9 +53,9 @@ pub enum Filter {
     #[default]
     All,
     Mentions,
-    /// What an agent would say.
+    /// Answers of agents.
     Drafts,
-    /// What an agent would do.
+    /// Requests to use tools.
     Permissions,
     Files,
 }
@@ -72,7 +72,7 @@ impl Filter {
         }
     }
 
-    /// What it shows, in a word; none where it shows all.
+    /// The kind that it shows, in a word; none where it shows all.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Filter::All => None,
@@ -95,7 +95,7 @@ impl Filter {
     }
 }
 
-/// What settings that wait become when they are taken.
+/// The step that follows when pending settings are taken.
 pub enum AfterConsent {
     /// All that was saved holds.
     Saved(Box<Config>),
@@ -118,7 +118,7 @@ pub struct Lists {
 /// Settings that wait for the person.
 pub struct PendingSettings {
     pub wants: AfterConsent,
-    /// What of it is looser, in a few words each.
+    /// The looser settings, in a few words each.
     pub words: Vec<String>,
     /// All that changes: what a person reads before they take it.
     pub details: Vec<String>,
@@ -135,7 +135,7 @@ pub enum Tone {
     Bad,
 }
 
-/// What the person has selected, in each of the panes.
+/// The person's selections, in each of the panes.
 #[derive(Debug, Default)]
 pub struct Selected {
     /// The message, by its number.
@@ -225,7 +225,7 @@ impl State {
         }
     }
 
-    /// What a character that is typed now goes into.
+    /// The field that a typed character goes into.
     pub fn field(&mut self) -> Option<&mut Composer> {
         match self.context() {
             Context::Composer => Some(&mut self.composer),
@@ -393,7 +393,7 @@ impl State {
         self.modals.search().is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
     }
 
-    /// What was decided is no longer open.
+    /// Closes the items that were decided.
     pub fn tidy(&mut self, room: &Room) {
         if let Some(view) = self.modals.item_mut() {
             let ids = std::mem::take(&mut view.ids);

@@ -21,7 +21,7 @@ pub struct TimelineState {
     pub selection: PostSelection,
     /// Columns and rows of messages at the last draw.
     pub page: (u16, u16),
-    /// What was laid out before.
+    /// The texts that were laid out before.
     pub(in crate::tui) bodies: Bodies,
 }
 
@@ -140,7 +140,7 @@ pub struct Unread {
     line: Option<u32>,
     /// The newest message that there was.
     known: u32,
-    /// What stands below the line stays new, however often it is looked at.
+    /// Messages below the line stay new, however often they are looked at.
     kept: bool,
 }
 
@@ -195,7 +195,7 @@ impl Unread {
     }
 }
 
-/// What is looked for in the messages.
+/// A search in the messages.
 pub struct Search {
     pub words: String,
     pattern: Option<Regex>,

@@ -1,4 +1,4 @@
-//! What the keys do, by subject.
+//! The effects of keys, by subject.
 
 pub(crate) mod clipboard;
 pub(crate) mod lists;

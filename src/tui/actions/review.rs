@@ -195,7 +195,7 @@ fn wished(screen: &Screen) -> AcceptOptions {
     }
 }
 
-/// What accepting these items is.
+/// The intent to accept these items.
 fn accepting(screen: &Screen, ids: &[ItemId], how: AcceptOptions) -> Intent {
     match (screen.state.modals.item(), ids) {
         (Some(view), [ItemId::Mention(number)]) if view.hand_over => Intent::HandOver(*number),
@@ -218,7 +218,7 @@ fn thread_of(screen: &Screen, ids: &[ItemId]) -> Target {
     Target::Thread(thread.map_or(0, |thread| thread.number))
 }
 
-/// What cannot be undone asks once more. Returns whether it was asked, and confirmed by another press.
+/// Asks once more before a decision that cannot be undone. Returns whether it may be carried out now.
 fn is_sure(screen: &mut Screen, decision: &Decision, confirms: Option<Decision>, now: Instant) -> bool {
     if let Err(why) = screen.client.look_again(decision.intent()) {
         screen.state.say(why, Tone::Bad);

@@ -83,7 +83,7 @@ pub struct Keymap {
     bindings: Vec<Binding>,
 }
 
-/// What keys that were pressed mean.
+/// The meaning of pressed keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     Action(Action),
@@ -273,7 +273,7 @@ impl Keymap {
         Ok(())
     }
 
-    /// What keys that were pressed in a context mean there.
+    /// The meaning of pressed keys in a context.
     pub fn find(&self, context: Context, pressed: &[Key]) -> Found {
         for context in [context, Context::Anywhere] {
             let here = || self.bindings.iter().filter(|binding| binding.context == context);

@@ -36,7 +36,7 @@ use crate::{
     },
 };
 
-/// What a front end does after an event.
+/// The step that follows an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     Go,

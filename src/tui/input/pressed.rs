@@ -11,7 +11,7 @@ use super::{
 };
 use crate::core::{Decision, Intent, ItemId, Shown};
 
-/// What a key does once it has taken effect.
+/// The effect of a key that decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecisionKey {
     /// Accept it, with another look at the answer or without.
@@ -55,7 +55,7 @@ pub struct Pressed {
     pub deed: DecisionKey,
     /// The items that it is about.
     pub ids: Vec<ItemId>,
-    /// What the person saw of them, or why it does not decide.
+    /// The version that the person saw, or why the key does not decide.
     pub seen: Result<Shown, Refusal>,
     /// The decision that the person was asked to confirm, where the key may do so.
     pub confirms: Option<Decision>,

@@ -63,7 +63,7 @@ enum Step {
 struct Setup {
     step: Step,
     name: Composer,
-    /// What a room that is hosted here is called.
+    /// The name of a room that is hosted here.
     room: String,
     place: usize,
     invite: Composer,
@@ -125,7 +125,7 @@ pub async fn run<S: Surface>(
     }
 }
 
-/// What came of an event.
+/// The result of an event.
 enum Answer {
     /// The person has not chosen yet.
     Open,
@@ -133,7 +133,7 @@ enum Answer {
     Chosen(Choice),
 }
 
-/// What came of dialling a relay.
+/// The result of dialling a relay.
 enum Dialled {
     Answered(Check),
     /// The person went back meanwhile.
@@ -172,7 +172,7 @@ impl Setup {
         &PLACES[..PLACES.len() - usize::from(self.plugin.is_none())]
     }
 
-    /// What a place is, in words.
+    /// Explains a place.
     fn about(&self) -> String {
         match (PLACES[self.place], &self.plugin) {
             ((Place::Plugin, ..), Some(plugin)) => {

@@ -23,6 +23,10 @@ fn under(world: &mut World, size: (u16, u16), words: &str) -> (Option<HitTarget>
     (shown.spot(column, row), shown.under(column, row))
 }
 
+const NARROW: (u16, u16) = (60, 20);
+/// The second item that waits in [`waiting`].
+const CAROLS: ItemId = ItemId::Mention(5);
+
 fn waiting() -> World {
     let mut world = World::morning();
     world.asks("bob", "can you review it?");
@@ -32,70 +36,26 @@ fn waiting() -> World {
 
 #[test]
 fn each_place_is_what_stands_there() {
-    let wide = (120, 36);
-    let narrow = (60, 20);
-    let (bobs, carols) = (ItemId::Mention(4), ItemId::Mention(5));
+    let (wide, narrow) = ((120, 36), NARROW);
+    let (bobs, carols) = (ItemId::Mention(4), CAROLS);
+    let pane = HitTarget::Pane;
+    let (messages, side) = (ScrollTarget::Messages, ScrollTarget::Side);
     let table = [
-        (
-            wide,
-            "good morning",
-            HitTarget::Message(1),
-            ScrollTarget::Messages,
-        ),
-        (
-            wide,
-            "where does the refresh",
-            HitTarget::Message(2),
-            ScrollTarget::Messages,
-        ),
-        (
-            wide,
-            "A lock around",
-            HitTarget::Message(3),
-            ScrollTarget::Messages,
-        ),
-        (
-            wide,
-            "People 3",
-            HitTarget::Pane(Pane::People),
-            ScrollTarget::Side,
-        ),
-        (wide, "● bob", HitTarget::Pane(Pane::People), ScrollTarget::Side),
-        (wide, "Inbox 2", HitTarget::Pane(Pane::Inbox), ScrollTarget::Side),
-        (wide, "bob can you", HitTarget::Item(bobs), ScrollTarget::Side),
-        (wide, "carol deploy?", HitTarget::Item(carols), ScrollTarget::Side),
-        (wide, "▸ m4", HitTarget::Strip(bobs), ScrollTarget::Messages),
-        (
-            wide,
-            "› message",
-            HitTarget::Pane(Pane::Composer),
-            ScrollTarget::Messages,
-        ),
-        (
-            narrow,
-            "[#lobby]",
-            HitTarget::Pane(Pane::Timeline),
-            ScrollTarget::Messages,
-        ),
-        (
-            narrow,
-            "Inbox 2",
-            HitTarget::Pane(Pane::Inbox),
-            ScrollTarget::Messages,
-        ),
-        (
-            narrow,
-            "People 3",
-            HitTarget::Pane(Pane::People),
-            ScrollTarget::Messages,
-        ),
-        (narrow, "▸ m4", HitTarget::Strip(bobs), ScrollTarget::Messages),
-        (
-            narrow,
-            "› message",
-            HitTarget::Pane(Pane::Composer),
-            ScrollTarget::Messages,
-        ),
+        (wide, "good morning", HitTarget::Message(1), messages),
+        (wide, "where does the refresh", HitTarget::Message(2), messages),
+        (wide, "A lock around", HitTarget::Message(3), messages),
+        (wide, "People 3", pane(Pane::People), side),
+        (wide, "● bob", pane(Pane::People), side),
+        (wide, "Inbox 2", pane(Pane::Inbox), side),
+        (wide, "bob can you", HitTarget::Item(bobs), side),
+        (wide, "carol deploy?", HitTarget::Item(carols), side),
+        (wide, "▸ m4", HitTarget::Strip(bobs), messages),
+        (wide, "› message", pane(Pane::Composer), messages),
+        (narrow, "[#lobby]", pane(Pane::Timeline), messages),
+        (narrow, "Inbox 2", pane(Pane::Inbox), messages),
+        (narrow, "People 3", pane(Pane::People), messages),
+        (narrow, "▸ m4", HitTarget::Strip(bobs), messages),
+        (narrow, "› message", pane(Pane::Composer), messages),
     ];
     for (size, words, spot, moves) in table {
         assert_eq!(
@@ -104,6 +64,11 @@ fn each_place_is_what_stands_there() {
             "{words:?} at {size:?}"
         );
     }
+}
+
+#[test]
+fn a_list_in_the_messages_place_is_moved_by_the_wheel() {
+    let (narrow, carols) = (NARROW, CAROLS);
     let mut world = waiting();
     world.state.pane = Pane::Inbox;
     let list = |spot| (Some(spot), ScrollTarget::List);

@@ -17,31 +17,35 @@ use crate::{
 const HOSTILE: &str =
     "👨‍👩‍👧‍👦 🇩🇪 日本語 עברית العربية e\u{301}\u{301} \x1b[2J\x1b]52;c;aGk=\x07 \u{202e}abc\tx\r\nsecond line";
 
+/// A room in which much is said and waits.
+fn busy() -> World {
+    let mut world = World::morning();
+    world.says(
+        "bob",
+        &[],
+        Chat {
+            text: format!("{HOSTILE} {}", "x".repeat(10_000)),
+            ..Chat::default()
+        },
+    );
+    world.asks("bob", HOSTILE);
+    world.asks("carol", &"long ".repeat(500));
+    world
+}
+
+/// The busy room after a change.
+fn with(change: &dyn Fn(&mut World)) -> World {
+    let mut world = busy();
+    change(&mut world);
+    world
+}
+
 /// Every view, with something in it.
 fn views() -> Vec<(&'static str, World)> {
-    let morning = || {
-        let mut world = World::morning();
-        world.says(
-            "bob",
-            &[],
-            Chat {
-                text: format!("{HOSTILE} {}", "x".repeat(10_000)),
-                ..Chat::default()
-            },
-        );
-        world.asks("bob", HOSTILE);
-        world.asks("carol", &"long ".repeat(500));
-        world
-    };
-    let with = |change: &dyn Fn(&mut World)| {
-        let mut world = morning();
-        change(&mut world);
-        world
-    };
-    let item = morning().room.review.inbox().next().unwrap().id;
-    vec![
+    let item = busy().room.review.inbox().next().unwrap().id;
+    let mut views = vec![
         ("empty", World::new()),
-        ("room", morning()),
+        ("room", busy()),
         ("writing", with(&|world| world.state.composer.paste(HOSTILE))),
         (
             "timeline",
@@ -52,6 +56,15 @@ fn views() -> Vec<(&'static str, World)> {
         ),
         ("inbox", with(&|world| world.state.pane = Pane::Inbox)),
         ("people", with(&|world| world.state.pane = Pane::People)),
+    ];
+    views.extend(modals(item));
+    views.extend(events(item));
+    views
+}
+
+/// Views with something open.
+fn modals(item: ItemId) -> Vec<(&'static str, World)> {
+    vec![
         (
             "item",
             with(&|world| {
@@ -85,6 +98,12 @@ fn views() -> Vec<(&'static str, World)> {
                 }));
             }),
         ),
+    ]
+}
+
+/// Views of a room in which something happens.
+fn events(item: ItemId) -> Vec<(&'static str, World)> {
+    vec![
         (
             "run",
             with(&|world| {

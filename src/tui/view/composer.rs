@@ -61,7 +61,7 @@ fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Fra
     line.render(plan.areas.rule, frame.buffer_mut());
 }
 
-/// What is below the bottom of the messages: how many new ones, or that there are any; or how many are kept
+/// The note about messages below the bottom: how many new ones, or that there are any; or how many are kept
 /// as new further up.
 fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
     if let Some(kept) = state.reading.unread.kept() {
@@ -83,7 +83,7 @@ fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
     }
 }
 
-/// What is looked for, and how often it was found.
+/// The search, and how often it was found.
 fn searching(state: &State) -> Option<String> {
     let search = state.reading.search.as_ref()?;
     let count = search.count();
@@ -95,7 +95,7 @@ fn searching(state: &State) -> Option<String> {
     })
 }
 
-/// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
+/// The audience of the text that is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
 pub(super) fn audience(look: &RenderContext, state: &State) -> String {
     let others = look.room.chat.members().list().len().saturating_sub(1);
     let everyone = format!("everyone, {others}");

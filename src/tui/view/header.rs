@@ -13,7 +13,7 @@ use crate::{
     tui::state::{Pane, State},
 };
 
-/// What leads to a pane.
+/// A tab that leads to a pane.
 pub(super) struct Tab {
     pub area: Rect,
     pub pane: Pane,

@@ -62,7 +62,7 @@ pub(super) fn lay(look: &RenderContext, items: &[Item], view: &ItemView, area: R
     }
 }
 
-/// What was written about the items before they were opened, and how many there are.
+/// The intent that was written before the items were opened, and how many there are.
 fn wish(look: &RenderContext, view: &ItemView, items: &[Item], width: usize) -> Vec<Line<'static>> {
     let mut words = Vec::new();
     if items.len() > 1 {
@@ -150,7 +150,7 @@ fn head(look: &RenderContext, item: &Item, wish: &str, width: usize) -> Vec<Line
     std::iter::once(first).chain(rest).collect()
 }
 
-/// What was said in its thread before it, the newest of it.
+/// The newest messages of its thread before it.
 fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'static>> {
     let room = look.room;
     let Some(thread) = room
@@ -190,7 +190,7 @@ fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'s
     lines
 }
 
-/// What accepting does, and what else a person should know.
+/// Explains what accepting does, and what else a person should know.
 fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
     let audience = pending_bar::audience(look, item);
     match &item.matter {

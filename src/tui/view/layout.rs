@@ -90,13 +90,13 @@ pub(super) struct LaidTimeline {
     pub part: Option<scrollbar::Part>,
 }
 
-/// What covers the messages.
+/// The view that covers the messages.
 pub(super) enum Cover {
     Item(item::Laid),
     Text(pager::Laid),
 }
 
-/// What a layout has found, for the state to take over once it is drawn.
+/// The results of a layout that the state takes over once it is drawn.
 #[derive(Debug, Clone)]
 pub struct Adjustments {
     /// Columns and rows of messages.
@@ -229,7 +229,7 @@ impl Layout {
         self.selection = Some(selection);
     }
 
-    /// What the state takes over once this is drawn.
+    /// The values that the state takes over once this is drawn.
     pub fn adjustments(&self) -> Adjustments {
         let cover = self.cover.as_ref().map(|cover| match cover {
             Cover::Item(laid) => CoverAdjustment::Item {
@@ -353,7 +353,7 @@ impl Layout {
         (self.areas.messages.width, self.areas.messages.height)
     }
 
-    /// What is on the screen, for the mouse and for what counts as read.
+    /// A map of the screen, for the mouse and for the messages that count as read.
     pub fn shown(self, state: &State) -> HitMap {
         let messages = self.shows_messages(state).then_some(self.areas.messages);
         let mut spots: Vec<(Rect, HitTarget)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is drawn. First everything is laid out ([`Layout`]), then drawn from `&State`: drawing changes nothing.
+//! Views. First everything is laid out ([`Layout`]), then drawn from `&State`: drawing changes nothing.
 
 mod composer;
 mod files;

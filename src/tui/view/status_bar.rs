@@ -1,4 +1,4 @@
-//! What is told below the composer: a sentence for the person, or the keys that matter now.
+//! The row below the composer: a sentence for the person, or the keys that matter now.
 
 use ratatui::{Frame, layout::Rect, widgets::Widget};
 

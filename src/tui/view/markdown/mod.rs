@@ -337,7 +337,7 @@ impl<'a> MarkdownLayout<'a> {
         self.inline.push(&behind, self.theme.style(Scope::Dim), address);
     }
 
-    /// What one is in from here on has a margin, but where half of the width is margins already.
+    /// Adds a margin to all that follows, but not where half of the width is margins already.
     fn margin(&mut self, first: Option<(String, Style)>, others: (String, Style)) {
         let taken = self.columns - self.width();
         if taken + text::width(&others.0) <= self.columns / 2 {
@@ -371,7 +371,7 @@ impl<'a> MarkdownLayout<'a> {
         self.columns.saturating_sub(taken).max(1)
     }
 
-    /// What was said so far becomes rows.
+    /// Ends the paragraph: its text becomes rows.
     fn paragraph(&mut self) {
         if self.inline.is_empty() || self.table.is_some() {
             return;

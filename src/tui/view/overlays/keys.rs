@@ -32,7 +32,7 @@ pub(crate) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
     Line::from(spans).render(row, frame.buffer_mut());
 }
 
-/// What has the keys, in a word or two.
+/// The owner of the keys, in a word or two.
 fn owner(look: &RenderContext, state: &State) -> String {
     match state.modals.top() {
         Some(Modal::Text(text)) => text.title.to_owned(),

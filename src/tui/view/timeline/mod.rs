@@ -142,7 +142,7 @@ impl Pages<'_, '_> {
         (rows, Some(part))
     }
 
-    /// What stands where nothing was said.
+    /// The hint in an empty room.
     fn nothing(&self) -> Vec<(Row, Option<u32>)> {
         let help = self.look.keymap.hint(Context::Composer, Action::Help);
         let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
@@ -284,7 +284,7 @@ fn lay_run(look: &RenderContext, run: &Run, width: usize) -> Vec<Row> {
     rows
 }
 
-/// What another member's agent is writing, as far as it is shared.
+/// The answer that another member's agent is writing, as far as it is shared.
 fn lay_growing(look: &RenderContext, one: &RemotePartial, width: usize) -> Vec<Row> {
     let head = vec![
         look.speaker(&one.from),
