@@ -1,5 +1,7 @@
 //! Where one writes. The only module that knows the text area.
 
+use std::cell::RefCell;
+
 use ratatui::{Frame, layout::Rect, style::Style};
 use tui_textarea::{CursorMove, CursorRenderMode, TextArea, WrapMode};
 use unicode_segmentation::UnicodeSegmentation;
@@ -15,18 +17,19 @@ const FOLDED: (usize, usize) = (20, 4_000);
 
 /// A growing field for text.
 pub struct Composer {
-    area: TextArea<'static>,
+    /// Measuring a text area fills its cache, for which it wants to be mutable; a layout only reads the state.
+    area: RefCell<TextArea<'static>>,
     history: Vec<String>,
     /// Which line of history is shown, counted from the newest, and what was there before.
     recalled: Option<(usize, String)>,
-    /// What stands in the text for each paste that was folded, and the paste.
+    /// The marks of folded pastes in the text, each with its paste.
     folded: Vec<(String, String)>,
 }
 
 impl Default for Composer {
     fn default() -> Self {
         Self {
-            area: empty(),
+            area: RefCell::new(empty()),
             history: Vec::new(),
             recalled: None,
             folded: Vec::new(),
@@ -45,25 +48,25 @@ fn empty() -> TextArea<'static> {
 }
 
 impl Composer {
-    /// What is written, with pastes that were folded in full.
+    /// The text, with folded pastes in full.
     pub fn whole(&self) -> String {
         let unfold = |text: String, (mark, paste): &(String, String)| text.replacen(mark, paste, 1);
         self.folded.iter().fold(self.text(), unfold)
     }
 
-    /// What is written, as it is shown.
+    /// The text as it is shown.
     pub fn text(&self) -> String {
-        self.area.lines().join("\n")
+        self.area.borrow().lines().join("\n")
     }
 
     pub fn is_empty(&self) -> bool {
-        self.area.is_empty()
+        self.area.borrow().is_empty()
     }
 
     /// Takes what is written, and remembers it.
     pub fn take(&mut self) -> String {
         let text = self.whole();
-        self.area = empty();
+        self.area = RefCell::new(empty());
         self.recalled = None;
         self.folded.clear();
         if !text.trim().is_empty() && self.history.last() != Some(&text) {
@@ -75,7 +78,7 @@ impl Composer {
         text
     }
 
-    /// What was written before, oldest first.
+    /// The sent lines, oldest first.
     pub fn history(&self) -> &[String] {
         &self.history
     }
@@ -85,10 +88,10 @@ impl Composer {
         self.history = history;
     }
 
-    /// What stands before the cursor in its line.
+    /// The text before the cursor in its line.
     pub fn before_cursor(&self) -> String {
         let (row, column) = self.position();
-        self.area.lines()[row].chars().take(column).collect()
+        self.area.borrow().lines()[row].chars().take(column).collect()
     }
 
     /// Whether the cursor is in the first line.
@@ -99,22 +102,22 @@ impl Composer {
     /// Writes something in the place of some characters before the cursor.
     pub fn replace_before_cursor(&mut self, characters: usize, text: &str) {
         for _ in 0..characters {
-            self.area.delete_char();
+            self.area.get_mut().delete_char();
         }
-        self.area.insert_str(text);
+        self.area.get_mut().insert_str(text);
     }
 
     /// Writes something else instead, with the cursor behind it.
     pub fn set(&mut self, text: &str) {
-        self.area = empty();
+        self.area = RefCell::new(empty());
         self.folded.clear();
-        self.area.insert_str(text);
+        self.area.get_mut().insert_str(text);
     }
 
     /// A character that was typed.
     pub fn insert(&mut self, c: char) {
         self.recalled = None;
-        self.area.insert_char(c);
+        self.area.get_mut().insert_char(c);
     }
 
     /// A text that was pasted; it never sends.
@@ -123,7 +126,7 @@ impl Composer {
         let text = crate::text::clean(text).text;
         let lines = text.split('\n').count();
         if lines <= FOLDED.0 && text.len() <= FOLDED.1 {
-            self.area.insert_str(text);
+            self.area.get_mut().insert_str(text);
             return;
         }
         let mark = format!(
@@ -131,7 +134,7 @@ impl Composer {
             self.folded.len() + 1,
             text.chars().count()
         );
-        self.area.insert_str(&mark);
+        self.area.get_mut().insert_str(&mark);
         self.folded.push((mark, text));
     }
 
@@ -147,18 +150,18 @@ impl Composer {
             _ => None,
         };
         if let Some(moves) = moves {
-            self.area.move_cursor(moves);
+            self.area.get_mut().move_cursor(moves);
             return true;
         }
         match action {
-            Action::NewLine => self.area.insert_newline(),
+            Action::NewLine => self.area.get_mut().insert_newline(),
             Action::DeleteLeft => self.delete_left(),
             Action::DeleteRight => self.delete_right(),
-            Action::DeleteWord => _ = self.area.delete_word(),
-            Action::DeleteToStart => _ = self.area.delete_line_by_head(),
-            Action::DeleteToEnd => _ = self.area.delete_line_by_end(),
-            Action::Undo => _ = self.area.undo(),
-            Action::Redo => _ = self.area.redo(),
+            Action::DeleteWord => _ = self.area.get_mut().delete_word(),
+            Action::DeleteToStart => _ = self.area.get_mut().delete_line_by_head(),
+            Action::DeleteToEnd => _ = self.area.get_mut().delete_line_by_end(),
+            Action::Undo => _ = self.area.get_mut().undo(),
+            Action::Redo => _ = self.area.get_mut().redo(),
             Action::Up => self.up(),
             Action::Down => self.down(),
             _ => return false,
@@ -169,42 +172,39 @@ impl Composer {
     /// A `\` at the end of a line asks for a new line instead of sending. Returns whether it did.
     pub fn continues(&mut self) -> bool {
         let (row, column) = self.position();
-        let line = &self.area.lines()[row];
+        let area = self.area.get_mut();
+        let line = &area.lines()[row];
         let at_end = column == line.chars().count();
         if !(at_end && line.ends_with('\\')) {
             return false;
         }
-        self.area.delete_char();
-        self.area.insert_newline();
+        area.delete_char();
+        area.insert_newline();
         true
     }
 
     /// Rows that it wants at a width, in columns.
-    pub fn rows(&mut self, width: u16) -> u16 {
-        self.area.measure(width.max(1)).preferred_rows
+    pub fn rows(&self, width: u16) -> u16 {
+        self.area.borrow_mut().measure(width.max(1)).preferred_rows
     }
 
     /// Draws it, and puts the terminal's own cursor where one writes, if one does.
     pub fn draw(&self, frame: &mut Frame, area: Rect, focused: bool) {
-        frame.render_widget(&self.area, area);
-        if focused
-            && let Some(position) = self
-                .area
-                .rendered_cursor_position()
-                .filter(|at| area.contains(*at))
-        {
+        let text = self.area.borrow();
+        frame.render_widget(&*text, area);
+        if focused && let Some(position) = text.rendered_cursor_position().filter(|at| area.contains(*at)) {
             frame.set_cursor_position(position);
         }
     }
 
     fn position(&self) -> (usize, usize) {
-        self.area.cursor()
+        self.area.borrow().cursor()
     }
 
     /// Deletes what a person sees as one character, however many code points it has.
     fn delete_left(&mut self) {
         let (row, column) = self.position();
-        let before: String = self.area.lines()[row].chars().take(column).collect();
+        let before: String = self.area.borrow().lines()[row].chars().take(column).collect();
         let paste = self
             .folded
             .iter()
@@ -218,19 +218,19 @@ impl Composer {
                 .map_or(1, |grapheme| grapheme.chars().count()),
         };
         for _ in 0..points {
-            self.area.delete_char();
+            self.area.get_mut().delete_char();
         }
     }
 
     fn delete_right(&mut self) {
         let (row, column) = self.position();
-        let behind: String = self.area.lines()[row].chars().skip(column).collect();
+        let behind: String = self.area.borrow().lines()[row].chars().skip(column).collect();
         let points = behind
             .graphemes(true)
             .next()
             .map_or(1, |grapheme| grapheme.chars().count());
         for _ in 0..points {
-            self.area.delete_next_char();
+            self.area.get_mut().delete_next_char();
         }
     }
 
@@ -238,7 +238,7 @@ impl Composer {
     fn up(&mut self) {
         let recalls = self.is_empty() || self.recalled.is_some();
         if !(recalls && self.position().0 == 0) {
-            return self.area.move_cursor(CursorMove::Up);
+            return self.area.get_mut().move_cursor(CursorMove::Up);
         }
         let (back, before) = match self.recalled.take() {
             Some((back, before)) => (back + 1, before),
@@ -252,7 +252,7 @@ impl Composer {
     }
 
     fn down(&mut self) {
-        let last_row = self.position().0 + 1 == self.area.lines().len();
+        let last_row = self.position().0 + 1 == self.area.borrow().lines().len();
         match self.recalled.take() {
             Some((0, before)) if last_row => self.set(&before),
             Some((back, before)) if last_row => {
@@ -268,7 +268,7 @@ impl Composer {
             }
             recalled => {
                 self.recalled = recalled;
-                self.area.move_cursor(CursorMove::Down);
+                self.area.get_mut().move_cursor(CursorMove::Down);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Joining {
     invite: Invite,
-    /// What they wrote for it.
+    /// The line that they wrote for it.
     line: String,
     check: JoinHandle<Check>,
 }
@@ -23,7 +23,7 @@ impl Drop for Joining {
     }
 }
 
-/// What the relay that is dialled answers; never, where none is.
+/// Waits for the answer of the relay that is dialled; forever where none is.
 pub async fn answered(joining: &mut Option<Joining>) -> Check {
     let Some(joining) = joining else {
         return std::future::pending().await;
@@ -32,54 +32,52 @@ pub async fn answered(joining: &mut Option<Joining>) -> Check {
     (&mut joining.check).await.unwrap_or_else(unclear)
 }
 
-impl Screen {
-    /// Dials the relay of an invite. The line stays where it was written until the relay has answered.
-    pub(super) fn dial_invite(&mut self, invite: &str, line: String) {
-        let invite = match invite.parse::<Invite>() {
-            Ok(invite) => invite,
-            Err(error) => return self.state.say(sentence(&error.to_string()), Tone::Bad),
-        };
-        if self.state.attached {
-            let words = "Only the session's own screen can join another room.";
-            return self.state.say(words, Tone::Bad);
-        }
-        if let Err(why) = self.client.may_join_another() {
-            return self.state.say(why, Tone::Bad);
-        }
-        let words = format!("Connecting to {} …", invite.target.authority());
-        self.state.say(words, Tone::Good);
-        let (target, token) = (invite.target.clone(), invite.token.clone());
-        let check = tokio::spawn(async move { link::check(&target, &token).await });
-        self.joining = Some(Joining { invite, line, check });
+/// Dials the relay of an invite. The line stays where it was written until the relay has answered.
+pub(super) fn dial_invite(screen: &mut Screen, invite: &str, line: String) {
+    let invite = match invite.parse::<Invite>() {
+        Ok(invite) => invite,
+        Err(error) => return screen.state.say(sentence(&error.to_string()), Tone::Bad),
+    };
+    if screen.state.attached {
+        let words = "Only the session's own screen can join another room.";
+        return screen.state.say(words, Tone::Bad);
     }
+    if let Err(why) = screen.client.may_join_another() {
+        return screen.state.say(why, Tone::Bad);
+    }
+    let words = format!("Connecting to {} …", invite.target.authority());
+    screen.state.say(words, Tone::Good);
+    let (target, token) = (invite.target.clone(), invite.token.clone());
+    let check = tokio::spawn(async move { link::check(&target, &token).await });
+    screen.joining = Some(Joining { invite, line, check });
+}
 
-    /// The relay has answered. Returns whether the person leaves this room for another one.
-    pub(super) fn joined(&mut self, check: Check) -> bool {
-        let Some(joining) = self.joining.take() else {
-            return false;
-        };
-        let refused = match check {
-            Check::Well => self.client.join(joining.invite.clone()),
-            Check::WrongToken => Err(
-                "Wrong token. Ask for a new invite, or check this one. You are still in this room.".into(),
-            ),
-            Check::Unreachable(why) => Err(format!(
-                "{} Check the invite and your network. You are still in this room.",
-                sentence(&why)
-            )),
-        };
-        match refused {
-            Ok(()) => {
-                // The token in it is not kept among what was written before.
-                if self.state.composer.whole() == joining.line {
-                    self.state.composer.set("");
-                }
-                true
+/// The relay has answered. Returns whether the person leaves this room for another one.
+pub(super) fn joined(screen: &mut Screen, check: Check) -> bool {
+    let Some(joining) = screen.joining.take() else {
+        return false;
+    };
+    let refused = match check {
+        Check::Well => screen.client.join(joining.invite.clone()),
+        Check::WrongToken => {
+            Err("Wrong token. Ask for a new invite, or check this one. You are still in this room.".into())
+        }
+        Check::Unreachable(why) => Err(format!(
+            "{} Check the invite and your network. You are still in this room.",
+            sentence(&why)
+        )),
+    };
+    match refused {
+        Ok(()) => {
+            // The token in it is not kept among what was written before.
+            if screen.state.composer.whole() == joining.line {
+                screen.state.composer.set("");
             }
-            Err(why) => {
-                self.state.say(why, Tone::Bad);
-                false
-            }
+            true
+        }
+        Err(why) => {
+            screen.state.say(why, Tone::Bad);
+            false
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The full screen: a front end of the client.
 //!
-//! One loop waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
+//! One loop (`event_loop`) waits for keys, for the session, and for the time to draw. Nothing ticks when nothing moves:
 //! a change is drawn at once, or, while changes come fast, at most 60 times a second what is typed, and 30
 //! times what has come.
 
 mod actions;
 mod composer;
+mod event_loop;
 mod input;
 mod joining;
+mod modal;
 mod notify;
 mod palette;
 mod popup;
@@ -24,14 +26,11 @@ mod view;
 use std::{
     io,
     path::{Path, PathBuf},
-    task::Poll,
     time::{Duration, Instant},
 };
 
-use crossterm::event::Event;
-use futures_util::{Stream, StreamExt};
 use jiff::tz::TimeZone;
-use tokio::{signal::unix::Signal, task::JoinHandle, time::sleep_until};
+use tokio::task::JoinHandle;
 
 pub use crate::tui::terminal::events::Events;
 use crate::{
@@ -43,29 +42,16 @@ use crate::{
     store::{SavedView, UiState},
     tui::input::keymap::Keymap,
 };
-use input::Next;
 use joining::Joining;
 use notify::Notifications;
 pub use startup::glimpse;
-use state::{State, Tone};
+use state::{Pointer, State, Tone};
 pub use terminal::{Guard, Surface};
 use theme::Theme;
 use view::{HitMap, Layout, RenderContext};
 
-/// The shortest time from one draw to the next.
-const FRAME: Duration = Duration::from_millis(16);
-/// The shortest time from any draw to one of what has come, so that there is room for what one types while
-/// much comes.
-const NEWS: Duration = Duration::from_millis(33);
-/// How long after the last of several changes files are read: an editor writes in steps.
-const SAVED: Duration = Duration::from_millis(150);
-/// How long after something has changed it is kept what the person has read and not sent.
-const KEPT: Duration = Duration::from_secs(1);
 /// How long it is shown that a key was ignored.
 const FLASH: Duration = Duration::from_millis(300);
-/// How often what counts seconds is drawn again.
-const SECOND: Duration = Duration::from_secs(1);
-
 /// A screen on a session.
 pub struct Screen {
     client: Client,
@@ -76,7 +62,7 @@ pub struct Screen {
     relay: String,
     links: bool,
     attention: Notifications,
-    /// What the key before this one was asked a second yes for.
+    /// The decision that the key before this one was asked to confirm.
     asked_before: Option<(Decision, Instant)>,
     folder: PathBuf,
     reload: Box<dyn Fn() -> Result<Config, ConfigError>>,
@@ -85,13 +71,13 @@ pub struct Screen {
     redraw: bool,
     /// Whether the terminal gives us the mouse.
     mouse_was: bool,
-    /// What the person wants to do in another program.
+    /// The program that the person wants to have the terminal.
     errand: Option<ExternalProgram>,
-    /// What is to be put on the clipboard.
+    /// The text for the clipboard.
     clipboard: Option<String>,
     /// The screen as it was drawn last.
     shown: Option<HitMap>,
-    /// What is kept over a restart.
+    /// The view that is kept over a restart.
     desk: UiState,
     /// Another room that the person wants to go on in.
     joining: Option<Joining>,
@@ -121,7 +107,10 @@ impl Screen {
                 .to_owned(),
             client,
             state: State {
-                mouse: config.mouse,
+                pointer: Pointer {
+                    is_on: config.mouse,
+                    ..Pointer::default()
+                },
                 ..State::default()
             },
             links: false,
@@ -147,9 +136,9 @@ impl Screen {
         screen
     }
 
-    /// What the terminal can do.
+    /// The capabilities of the terminal.
     pub fn set_abilities(&mut self, abilities: &Capabilities) {
-        self.state.gate.alt_is_certain = abilities.keyboard;
+        self.state.deciding.gate.alt_is_certain = abilities.keyboard;
         self.links = abilities.links;
     }
 
@@ -167,7 +156,7 @@ impl Screen {
         self.state.reading.unread.seen(left.read.min(newest));
     }
 
-    /// What is to be taken up again is written, beside what goes on. Nothing where it has not changed.
+    /// Saves the view in the background; nothing where it has not changed.
     fn keep(&mut self) -> Option<JoinHandle<()>> {
         let left = SavedView {
             read: self.state.reading.unread.read,
@@ -176,122 +165,6 @@ impl Screen {
         };
         let writing = self.desk.keep(left)?;
         Some(tokio::task::spawn_blocking(|| writing.write()))
-    }
-
-    /// Runs until the person leaves, or `stop` is ready. `events` opens the way to the terminal's events; it
-    /// is closed while another program has the terminal. Gives the session back, to be left.
-    pub async fn run<S: Surface, E: Stream<Item = io::Result<Event>> + Unpin>(
-        mut self,
-        surface: &mut S,
-        mut events: impl FnMut() -> E,
-        stop: impl Future<Output = ()>,
-    ) -> (Client, io::Result<()>) {
-        let mut keeping = None;
-        let result = self.go_on(surface, &mut events, stop, &mut keeping).await;
-        written(&mut keeping).await;
-        keeping = self.keep();
-        written(&mut keeping).await;
-        (self.client, result)
-    }
-
-    async fn go_on<S: Surface, E: Stream<Item = io::Result<Event>> + Unpin>(
-        &mut self,
-        surface: &mut S,
-        open: &mut impl FnMut() -> E,
-        stop: impl Future<Output = ()>,
-        keeping: &mut Option<JoinHandle<()>>,
-    ) -> io::Result<()> {
-        let mut stop = std::pin::pin!(stop);
-        let mut events = open();
-        let mut stops = surface.stops();
-        let mut next_draw = Instant::now();
-        let mut typed_draw = Instant::now();
-        let (mut dirty, mut typed) = (true, false);
-        let (mut reload_at, mut keep_at): (Option<Instant>, Option<Instant>) = (None, None);
-        loop {
-            // Keys that are there are taken before anything new is shown, so that none of them can be
-            // taken for an answer to it.
-            while let Some(event) = ready(&mut events).await {
-                match event.transpose()? {
-                    Some(event) if self.event(&event, Instant::now()) == Next::Go => typed = true,
-                    // The person leaves, or the terminal is gone.
-                    _ => return Ok(()),
-                }
-            }
-            if let Some(errand) = self.errand.take() {
-                drop(events);
-                self.lend(surface, errand).await;
-                events = open();
-                dirty = true;
-            }
-            self.settle_pressed(Instant::now());
-            self.news(Instant::now());
-            dirty |= typed;
-            let now = Instant::now();
-            if now >= if typed { typed_draw } else { next_draw } && dirty && surface.is_ready() {
-                self.draw(surface)?;
-                typed_draw = Instant::now() + FRAME;
-                next_draw = Instant::now() + NEWS;
-                (dirty, typed) = (false, false);
-                keep_at.get_or_insert(Instant::now() + KEPT);
-            }
-            let moving = self.is_moving();
-            let change = self.next_change();
-            tokio::select! {
-                biased;
-                event = events.next() => match event.transpose()? {
-                    Some(event) if self.event(&event, Instant::now()) == Next::Go => typed = true,
-                    _ => return Ok(()),
-                },
-                () = &mut stop => return Ok(()),
-                () = stopped(&mut stops) => self.errand = Some(ExternalProgram::Stop),
-                () = time_to_draw(surface, if typed { typed_draw } else { next_draw }), if dirty => {}
-                () = saved(&mut self.watch) => reload_at = Some(Instant::now() + SAVED),
-                () = until(reload_at) => {
-                    reload_at = None;
-                    self.reload();
-                    dirty = true;
-                }
-                () = until(keep_at), if keeping.is_none() => {
-                    keep_at = None;
-                    *keeping = self.keep();
-                }
-                () = written(keeping), if keeping.is_some() => {}
-                () = self.client.step() => {
-                    if self.client.end_asked() || self.client.attach_asked() {
-                        return Ok(());
-                    }
-                    dirty = true;
-                }
-                check = joining::answered(&mut self.joining) => {
-                    if self.joined(check) {
-                        return Ok(());
-                    }
-                    dirty = true;
-                }
-                () = until(change) => dirty = true,
-                () = tokio::time::sleep(SECOND), if moving && !dirty => dirty = true,
-            }
-        }
-    }
-
-    /// Another program of the person's has the terminal until it ends.
-    async fn lend<S: Surface>(&mut self, surface: &mut S, errand: ExternalProgram) {
-        let folder = self.client.state_folder().to_owned();
-        let mut written = std::pin::pin!(surface.lend(&errand, &folder));
-        // The room goes on meanwhile.
-        let written = loop {
-            tokio::select! {
-                written = &mut written => break written,
-                () = self.client.step() => {}
-            }
-        };
-        self.redraw = true;
-        match written {
-            Ok(text) if matches!(errand, ExternalProgram::Write(_)) => self.state.composer.set(&text),
-            Ok(_) => {}
-            Err(error) => self.state.say(format!("That did not work: {error}."), Tone::Bad),
-        }
     }
 
     /// Takes over what the session has for the person.
@@ -305,7 +178,7 @@ impl Screen {
             .for_each(|call| self.attention.call(call, now));
         self.state.tidy(&self.client.room);
         let waiting = self.client.room.review.inbox().waiting().map(|item| item.id);
-        self.state.gate.waiting(waiting, now);
+        self.state.deciding.gate.waiting(waiting, now);
         self.arrivals(now);
     }
 
@@ -313,10 +186,16 @@ impl Screen {
     fn next_change(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.state
+            .deciding
             .flash
             .take_if(|since| now.saturating_duration_since(*since) >= FLASH);
-        let pressed = self.state.pressed.as_ref().map(input::pressed::Pressed::due);
-        let flash = self.state.flash.map(|since| since + FLASH);
+        let pressed = self
+            .state
+            .deciding
+            .pressed
+            .as_ref()
+            .map(input::pressed::Pressed::due);
+        let flash = self.state.deciding.flash.map(|since| since + FLASH);
         pressed.into_iter().chain(flash).min()
     }
 
@@ -324,6 +203,7 @@ impl Screen {
     fn arrivals(&mut self, now: Instant) {
         let room = &self.client.room;
         let reading = &mut self.state.reading;
+        reading.follow(room);
         let since = reading.unread.known().max(reading.unread.read);
         let newest = room.chat.timeline().newest();
         let mut posts = (since + 1..=newest).filter_map(|number| room.chat.timeline().post_numbered(number));
@@ -336,36 +216,17 @@ impl Screen {
     }
 
     fn draw<S: Surface>(&mut self, surface: &mut S) -> io::Result<()> {
-        let mouse = self.state.mouse;
+        let mouse = self.state.pointer.is_on;
         if std::mem::take(&mut self.redraw) {
             surface
                 .terminal()
                 .clear()
                 .map_err(|error| io::Error::other(error.to_string()))?;
         }
-        let Self {
-            client,
-            state,
-            theme,
-            keymap,
-            zone,
-            relay,
-            links,
-            ..
-        } = self;
-        let mut plan = None;
-        let look = RenderContext {
-            room: &client.room,
-            relay,
-            theme,
-            keymap,
-            now: now(),
-            zone,
-            links: *links,
-        };
+        let (look, state) = (self.look(), &self.state);
+        let mut plan: Option<Layout> = None;
         let drawn = surface.terminal().draw(|frame| {
             let laid = Layout::new(&look, state, frame.area());
-            state.page = laid.page();
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });
@@ -381,6 +242,7 @@ impl Screen {
         }
         // Only now is it on the screen.
         if let Some(plan) = plan {
+            self.state.apply(plan.adjustments());
             self.drawn(plan, Instant::now());
         }
         Ok(())
@@ -390,7 +252,7 @@ impl Screen {
     fn drawn(&mut self, plan: Layout, now: Instant) {
         self.looser_drawn(plan.paper_is_whole(), now);
         let whole = self.client.room.shown(&plan.whole);
-        self.state.gate.drawn(whole, now);
+        self.state.deciding.gate.drawn(whole, now);
         self.shown = Some(plan.shown(&self.state));
         let read = self.shown.as_ref().filter(|shown| shown.messages.is_some());
         if let Some(shown) = read.filter(|_| self.attention.looks(now)) {
@@ -419,56 +281,4 @@ impl Screen {
         let room = &self.client.room;
         room.runs.working().next().is_some() || matches!(room.connection, Connection::Waiting { .. })
     }
-}
-
-/// Waits until a time, and until the terminal takes a picture.
-async fn time_to_draw<S: Surface>(surface: &S, time: Instant) {
-    sleep_until(time.into()).await;
-    surface.ready().await;
-}
-
-/// The next signal; never if there is none.
-async fn stopped(signals: &mut Option<Signal>) {
-    match signals {
-        // Their end is the runtime's.
-        Some(signals) => _ = signals.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until a file of the configuration was saved; forever where none is watched.
-async fn saved(watch: &mut Option<Watch>) {
-    if let Some(watch) = watch
-        && watch.changes.recv().await.is_some()
-    {
-        return;
-    }
-    std::future::pending().await
-}
-
-/// Waits until what is being written is.
-async fn written(keeping: &mut Option<JoinHandle<()>>) {
-    if let Some(writing) = keeping {
-        // One that panicked has said so in the log.
-        let _ = writing.await;
-        *keeping = None;
-    }
-}
-
-/// Waits until a time; forever if there is none.
-async fn until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What a stream has right now. It is polled with the task's own waker: crossterm's stream remembers the
-/// waker of the first poll that found nothing, and another one would never wake this task.
-async fn ready<S: Stream + Unpin>(stream: &mut S) -> Option<Option<S::Item>> {
-    std::future::poll_fn(|context| match stream.poll_next_unpin(context) {
-        Poll::Ready(item) => Poll::Ready(Some(item)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }

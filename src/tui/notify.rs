@@ -38,7 +38,7 @@ impl NotifySettings {
     }
 }
 
-/// Who is called, and when they were called last.
+/// Calls the person, and knows when it did last.
 #[derive(Debug, Default)]
 pub struct Notifications {
     wishes: NotifySettings,
@@ -141,7 +141,7 @@ impl Notifications {
     }
 }
 
-/// What is told, in nothing but our own words, numbers and the room's name.
+/// The text of a call, in nothing but our own words, numbers and the room's name.
 fn words(why: Call, room: &Room) -> String {
     let name = &room.settings.room;
     match (why, room.review.inbox().len()) {

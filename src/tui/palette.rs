@@ -24,7 +24,7 @@ pub enum Choice {
 /// One line of the palette.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What it does, in words.
+    /// Its effect, in words.
     pub does: String,
     /// Its keys as they are bound now; none where it has none.
     pub key: Option<String>,

@@ -1,4 +1,4 @@
-//! What the word at the cursor could become: members behind `@`, words behind `/`, files.
+//! Completions of the word at the cursor: members behind `@`, words behind `/`, files.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ const MOST: usize = 50;
 /// Choices for the word at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Popup {
-    /// What can be chosen; never empty.
+    /// The choices; never empty.
     pub choices: Vec<Choice>,
     /// Which one is at hand.
     pub at: usize,
@@ -23,12 +23,12 @@ pub struct Popup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     pub insert: String,
-    /// What else is told about it.
+    /// A note beside it.
     pub note: String,
 }
 
 impl Popup {
-    /// What could be meant as one writes.
+    /// Completions that open while one writes.
     pub fn while_writing(composer: &Composer, room: &Room) -> Option<Self> {
         let line = composer.before_cursor();
         let word = line.rsplit(char::is_whitespace).next()?;
@@ -42,7 +42,7 @@ impl Popup {
         Self::of(choices, word)
     }
 
-    /// What files could be meant, when it is asked for: `here` is where names without a folder are.
+    /// Files that could be meant, when completion is asked for: `here` is where names without a folder are.
     pub fn of_files(composer: &Composer, here: &Path) -> Option<Self> {
         let line = composer.before_cursor();
         let word = line.rsplit(char::is_whitespace).next()?;

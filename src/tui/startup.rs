@@ -1,4 +1,4 @@
-//! What is on the screen before all of the journal was read.
+//! The screen before all of the journal was read.
 
 use std::{io, path::Path};
 
@@ -29,7 +29,7 @@ pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder
     let mut state = State::default();
     state.say("Reading messages …", Tone::Good);
     let drawn = surface.terminal().draw(|frame| {
-        let plan = Layout::new(&look, &mut state, frame.area());
+        let plan = Layout::new(&look, &state, frame.area());
         view::draw(&look, &state, &plan, frame);
     });
     drawn.map_err(|error| io::Error::other(error.to_string()))?;

@@ -1,13 +1,19 @@
-//! What the screen itself knows: where one is, what is open, what is being written.
+//! The state of the screen: the focus, the open modals, the text that is being written.
 
 use std::time::Instant;
 
 use ratatui::text::Line;
 
-use super::{composer::Composer, palette::Palette, popup::Popup, timeline_state::TimelineState};
+use super::{
+    composer::Composer,
+    modal::{InputPrompt, ItemView, Modal, Modals, TextView},
+    popup::Popup,
+    timeline_state::TimelineState,
+    view::{Adjustments, CoverAdjustment},
+};
 use crate::{
     config::{Config, Untrusted},
-    core::{Decision, Intent, Item, ItemId, Room, Shown},
+    core::{Decision, Item, ItemId, Room},
     tui::{
         actions::unknown_name::AskedName,
         input::{
@@ -41,111 +47,15 @@ const PANES: [Pane; 5] = [
     Pane::People,
 ];
 
-/// What lies over the messages.
-#[derive(Default)]
-pub enum Overlay {
-    #[default]
-    None,
-    Item(ItemView),
-    /// Lines to read.
-    Paper(TextView),
-}
-
-/// Items that are open: one, or all that one key is about.
-#[derive(Debug, Clone)]
-pub struct ItemView {
-    pub ids: Vec<ItemId>,
-    /// It is a message that is handed to the agent when it is accepted; it does not wait.
-    pub hand_over: bool,
-    /// What was written about it before it was opened.
-    pub wish: Option<Intent>,
-    /// Lines above the screen.
-    pub scroll: usize,
-    /// Lines that have been on the screen, from the first on.
-    pub seen: usize,
-    /// The columns in which they were laid out, and the version of the items.
-    pub seen_at: Option<(u16, Shown)>,
-}
-
-impl ItemView {
-    /// An item that is opened now.
-    pub fn of(ids: &[ItemId]) -> Self {
-        Self {
-            ids: ids.to_vec(),
-            hand_over: false,
-            wish: None,
-            scroll: 0,
-            seen: 0,
-            seen_at: None,
-        }
-    }
-}
-
-impl ItemView {
-    /// One of its items, if it is still there.
-    pub fn item(&self, id: ItemId, room: &Room) -> Option<Item> {
-        match self.hand_over {
-            true => room.at_hand(id),
-            false => room.review.inbox().get(id).cloned(),
-        }
-    }
-}
-
-/// Lines to read: help, the answer to a command.
-pub struct TextView {
-    pub title: &'static str,
-    /// The lines.
-    pub lines: Vec<Line<'static>>,
-    /// Rows above the screen.
-    pub scroll: usize,
-    /// Rows that have been on the screen, from the first on.
-    pub seen: usize,
-    /// The columns in which they were laid out.
-    pub seen_at: u16,
-}
-
-impl TextView {
-    /// Lines that are opened now.
-    pub fn new(title: &'static str, lines: Vec<Line<'static>>) -> Self {
-        Self {
-            title,
-            lines,
-            scroll: 0,
-            seen: 0,
-            seen_at: 0,
-        }
-    }
-}
-
-/// Something that is being written for a decision, in the composer's place.
-pub struct InputPrompt {
-    pub ids: Vec<ItemId>,
-    /// What the person saw of it.
-    pub shown: Shown,
-    pub what: PromptKind,
-    pub field: Composer,
-    /// Since when it is asked for.
-    pub since: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromptKind {
-    Reason,
-    /// Other words for it, with which it is accepted.
-    Words,
-    /// Words of one's own, which the agent is given with it.
-    Instructions,
-}
-
 /// Which kinds of items a list shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Filter {
     #[default]
     All,
     Mentions,
-    /// What an agent would say.
+    /// Answers of agents.
     Drafts,
-    /// What an agent would do.
+    /// Requests to use tools.
     Permissions,
     Files,
 }
@@ -162,7 +72,7 @@ impl Filter {
         }
     }
 
-    /// What it shows, in a word; none where it shows all.
+    /// The kind that it shows, in a word; none where it shows all.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Filter::All => None,
@@ -185,7 +95,7 @@ impl Filter {
     }
 }
 
-/// What settings that wait become when they are taken.
+/// The step that follows when pending settings are taken.
 pub enum AfterConsent {
     /// All that was saved holds.
     Saved(Box<Config>),
@@ -195,6 +105,8 @@ pub enum AfterConsent {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lists {
+    /// The kinds of items that the inbox shows.
+    pub filter: Filter,
     /// Lines above the part of the side that is shown.
     pub side: usize,
     /// Lines above what is shown of the list in the messages' place.
@@ -206,7 +118,7 @@ pub struct Lists {
 /// Settings that wait for the person.
 pub struct PendingSettings {
     pub wants: AfterConsent,
-    /// What of it is looser, in a few words each.
+    /// The looser settings, in a few words each.
     pub words: Vec<String>,
     /// All that changes: what a person reads before they take it.
     pub details: Vec<String>,
@@ -223,84 +135,85 @@ pub enum Tone {
     Bad,
 }
 
+/// The person's selections, in each of the panes.
+#[derive(Debug, Default)]
+pub struct Selected {
+    /// The message, by its number.
+    pub post: Option<u32>,
+    pub since: Option<Instant>,
+    /// All messages from this one to the selected one are marked, to be copied.
+    pub marked: Option<u32>,
+    /// The item in the inbox.
+    pub item: Option<ItemId>,
+    /// The file, by its number.
+    pub file: Option<u32>,
+}
+
+/// Where a decision is, from its key to its effect.
+#[derive(Default)]
+pub struct Deciding {
+    /// When a key may decide.
+    pub gate: Gate,
+    /// A key that decides and has not taken effect yet.
+    pub pressed: Option<Pressed>,
+    /// A decision that needs a second yes, and since when.
+    pub unsure: Option<(Decision, Instant)>,
+    /// When a key that decides was ignored.
+    pub flash: Option<Instant>,
+    /// Letters that were typed where nothing takes them.
+    pub stray: Stray,
+}
+
+/// The mouse.
+#[derive(Debug, Default)]
+pub struct Pointer {
+    pub is_on: bool,
+    /// The text that it has marked.
+    pub drag: Option<Selection>,
+    /// It holds the scrollbar.
+    pub holds_bar: bool,
+}
+
+/// Questions that a second press of the same key answers.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// When leaving was asked for first.
+    pub leave: Option<Instant>,
+    /// A message that names somebody unknown.
+    pub name: Option<AskedName>,
+}
+
 #[derive(Default)]
 pub struct State {
     pub pane: Pane,
     /// Keys are commands and do not write: modal keymaps only.
     pub commands: bool,
     pub composer: Composer,
-    /// What lies over the messages.
-    pub overlay: Overlay,
-    /// What is being written for a decision.
-    pub asked: Option<InputPrompt>,
-    /// Where one writes what is looked for.
-    pub search: Option<Composer>,
-    /// All that can be done, to choose from.
-    pub palette: Option<Palette>,
-    /// What the word at the cursor could become.
+    pub modals: Modals,
+    /// Completions of the word at the cursor.
     pub popup: Option<Popup>,
-    /// What the mouse has marked.
-    pub drag: Option<Selection>,
-    /// The mouse holds the scrollbar.
-    pub bar_held: bool,
-    /// Which kinds of items the list shows.
-    pub filter: Filter,
-    /// A decision that wants a second yes, and since when.
-    pub unsure: Option<(Decision, Instant)>,
+    pub pointer: Pointer,
     /// How the messages are being read.
     pub reading: TimelineState,
-    /// The message that is selected, by its number.
-    pub selected_post: Option<u32>,
-    pub selected_since: Option<Instant>,
-    /// All messages from this one to the selected one are marked, to be copied.
-    pub marked: Option<u32>,
-    /// The item that is selected in the list.
-    pub selected: Option<ItemId>,
-    /// The file that is selected, by its number.
-    pub selected_file: Option<u32>,
+    pub selected: Selected,
     pub lists: Lists,
+    pub deciding: Deciding,
     /// A message for the person.
     pub message: Option<(String, Tone)>,
     /// Keys of a sequence that has begun.
     pub pending: Vec<Key>,
-    /// When a key may decide.
-    pub gate: Gate,
-    /// A key that decides and has not taken effect yet.
-    pub pressed: Option<Pressed>,
-    /// Letters that were typed where nothing takes them.
-    pub stray: Stray,
-    /// When a key that decides was ignored.
-    pub flash: Option<Instant>,
-    /// When leaving was asked for first.
-    pub leave_asked: Option<Instant>,
-    /// What names somebody unknown, where that was asked about.
-    pub asked_name: Option<AskedName>,
+    pub questions: Questions,
     /// Leaving ends this screen alone, not the session.
     pub attached: bool,
     /// Settings that were saved and are looser than those that hold.
     pub looser: Option<PendingSettings>,
-    pub mouse: bool,
-    /// Columns and rows of messages at the last draw.
-    pub page: (u16, u16),
 }
 
 impl State {
     /// Where a key that is pressed now belongs.
     pub fn context(&self) -> Context {
-        if self.palette.is_some() {
-            return Context::Palette;
-        }
-        if self.search.is_some() {
-            return Context::Search;
-        }
-        if self.asked.is_some() {
-            return Context::Reason;
-        }
-        // What covers the screen owns the keys, however it was opened.
-        match self.overlay {
-            Overlay::Paper(_) => return Context::Help,
-            Overlay::Item(_) => return Context::Item,
-            Overlay::None => {}
+        if let Some(context) = self.modals.context() {
+            return context;
         }
         match self.pane {
             Pane::Composer if self.commands => Context::Normal,
@@ -312,36 +225,71 @@ impl State {
         }
     }
 
-    /// What a character that is typed now goes into.
+    /// The field that a typed character goes into.
     pub fn field(&mut self) -> Option<&mut Composer> {
         match self.context() {
-            Context::Palette => self.palette.as_mut().map(|palette| &mut palette.field),
-            Context::Search => self.search.as_mut(),
-            Context::Reason => self.asked.as_mut().map(|asked| &mut asked.field),
             Context::Composer => Some(&mut self.composer),
-            _ => None,
+            _ => self.modals.field_mut(),
+        }
+    }
+
+    /// The field that is on the screen: with the composer while keys are commands.
+    pub fn shown_field(&self) -> Option<&Composer> {
+        match self.context() {
+            Context::Composer | Context::Normal => Some(&self.composer),
+            _ => self.modals.field(),
+        }
+    }
+
+    /// Takes over what a layout has found, once it is drawn.
+    pub fn apply(&mut self, found: Adjustments) {
+        self.reading.page = found.page;
+        if let Some(selection) = found.selection {
+            self.reading.selection = selection;
+        }
+        self.lists.side = found.side.unwrap_or(self.lists.side);
+        self.lists.main = found.main.unwrap_or(self.lists.main);
+        match found.cover {
+            Some(CoverAdjustment::Item { scroll, seen }) => {
+                if let Some(view) = self.modals.item_mut() {
+                    view.scroll = scroll;
+                    (view.seen, view.seen_at) = (seen.0, Some(seen.1));
+                }
+            }
+            Some(CoverAdjustment::Text { scroll, seen }) => {
+                if let Some(view) = self.modals.text_mut() {
+                    view.scroll = scroll;
+                    (view.seen, view.seen_at) = seen;
+                }
+            }
+            None => {}
         }
     }
 
     /// The items that are open.
     pub fn opened(&self, room: &Room) -> Vec<Item> {
-        match &self.overlay {
-            Overlay::Item(view) => view.ids.iter().filter_map(|id| view.item(*id, room)).collect(),
-            _ => Vec::new(),
-        }
+        let Some(view) = self.modals.item() else {
+            return Vec::new();
+        };
+        view.ids.iter().filter_map(|id| view.item(*id, room)).collect()
     }
 
     /// The item that is selected in the list; the first one where none is.
     pub fn selected_item(&self, room: &Room) -> Option<ItemId> {
-        let selected = self.selected.and_then(|id| room.review.inbox().get(id));
-        let shown = selected.filter(|item| self.filter.shows(item));
-        let first = || room.review.inbox().waiting().find(|item| self.filter.shows(item));
+        let selected = self.selected.item.and_then(|id| room.review.inbox().get(id));
+        let shown = selected.filter(|item| self.lists.filter.shows(item));
+        let first = || {
+            room.review
+                .inbox()
+                .waiting()
+                .find(|item| self.lists.filter.shows(item))
+        };
         shown.or_else(first).map(|item| item.id)
     }
 
     /// The items that a deciding key is about now: the open ones, the selected one, or the strip's.
     pub fn target(&self, room: &Room) -> Vec<ItemId> {
-        if let Overlay::Item(view) = &self.overlay {
+        if let Some(view) = self.modals.item() {
             return view.ids.clone();
         }
         let one = match self.pane {
@@ -353,7 +301,8 @@ impl State {
 
     /// The file that is selected; the newest one where none is.
     pub fn selected_file(&self, room: &Room) -> Option<u32> {
-        self.selected_file
+        self.selected
+            .file
             .or_else(|| room.files.all().next_back().map(|offer| offer.number))
     }
 
@@ -364,8 +313,8 @@ impl State {
     }
 
     pub fn go(&mut self, pane: Pane) {
-        self.overlay = Overlay::None;
-        self.gate.focused();
+        self.modals.uncover();
+        self.deciding.gate.focused();
         if self.pane != pane {
             (self.lists.main, self.lists.held) = (0, false);
         }
@@ -374,31 +323,64 @@ impl State {
 
     /// Opens items; they have the keys until they are closed.
     pub fn open(&mut self, ids: &[ItemId]) {
-        self.gate.focused();
-        if !matches!(&self.overlay, Overlay::Item(view) if view.ids == ids) {
-            self.overlay = Overlay::Item(ItemView::of(ids));
+        self.deciding.gate.focused();
+        if self.modals.item().is_none_or(|view| view.ids != ids) {
+            self.modals.open(Modal::Item(ItemView::of(ids)));
         }
     }
 
     /// Opens a message as what it is when it is handed to the agent.
     pub fn open_to_hand_over(&mut self, number: u32) {
-        self.gate.focused();
-        self.overlay = Overlay::Item(ItemView {
+        self.deciding.gate.focused();
+        self.modals.open(Modal::Item(ItemView {
             hand_over: true,
             ..ItemView::of(&[ItemId::Mention(number)])
-        });
+        }));
+    }
+
+    /// Opens lines to read.
+    pub fn read(&mut self, title: &'static str, lines: Vec<Line<'static>>) {
+        self.modals.open(Modal::Text(TextView::new(title, lines)));
     }
 
     pub fn close_item(&mut self) {
-        self.overlay = Overlay::None;
-        self.gate.focused();
+        self.modals.uncover();
+        self.deciding.gate.focused();
+    }
+
+    /// One step back: the top modal closes, or else the focus goes back to the composer.
+    pub fn back(&mut self) {
+        // The palette stands before what completes a word, which stands before all others.
+        if self.modals.palette().is_none() && self.popup.take().is_some() {
+            return;
+        }
+        match self.modals.top() {
+            Some(Modal::Item(_) | Modal::Text(_)) => return self.close_item(),
+            Some(modal) => {
+                if matches!(modal, Modal::Search(_)) {
+                    self.reading.search = None;
+                }
+                self.modals.close();
+                return;
+            }
+            None => {}
+        }
+        if self.pane == Pane::Timeline
+            && (self.selected.marked.take().is_some() || self.reading.search.take().is_some())
+        {
+            // Only what was marked or looked for goes.
+        } else if self.pane != Pane::Composer {
+            self.go(Pane::Composer);
+        } else if self.reading.search.take().is_none() {
+            self.reading.open(None);
+        }
     }
 
     /// Something else is selected, so that one is at it from now on.
     pub fn select_item(&mut self, id: ItemId) {
-        self.selected = Some(id);
+        self.selected.item = Some(id);
         self.lists.held = false;
-        self.gate.focused();
+        self.deciding.gate.focused();
     }
 
     /// Takes note of what the person should read.
@@ -408,26 +390,26 @@ impl State {
 
     /// Whether the person writes a message.
     pub fn is_written_in(&self) -> bool {
-        self.search.is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
+        self.modals.search().is_none() && self.pane == Pane::Composer && !self.composer.is_empty()
     }
 
-    /// What was decided is no longer open.
+    /// Closes the items that were decided.
     pub fn tidy(&mut self, room: &Room) {
-        if let Overlay::Item(view) = &mut self.overlay {
+        if let Some(view) = self.modals.item_mut() {
             let ids = std::mem::take(&mut view.ids);
             view.ids = ids
                 .into_iter()
                 .filter(|id| view.item(*id, room).is_some())
                 .collect();
             if view.ids.is_empty() {
-                self.overlay = Overlay::None;
+                self.modals.uncover();
             }
         }
         let gone = |asked: &InputPrompt| asked.ids.iter().any(|id| room.at_hand(*id).is_none());
-        self.asked.take_if(|asked| gone(asked));
+        self.modals.close_prompt_if(gone);
         // An empty inbox has nothing for letters to decide, so they are written again.
         if self.pane == Pane::Inbox && self.selected_item(room).is_none() {
-            self.filter = Filter::All;
+            self.lists.filter = Filter::All;
             if room.review.inbox().is_empty() {
                 self.pane = Pane::Composer;
             }

@@ -17,12 +17,30 @@ pub struct TimelineState {
     pub folded: HashSet<String>,
     pub unread: Unread,
     pub search: Option<Search>,
-    /// The message that is selected, by its number, while one is among them.
-    pub selected: Option<u32>,
+    /// The selected messages as they were drawn last; none while another pane has the focus.
+    pub selection: PostSelection,
+    /// Columns and rows of messages at the last draw.
+    pub page: (u16, u16),
+    /// The texts that were laid out before.
+    pub(in crate::tui) bodies: Bodies,
+}
+
+/// Messages that are selected, by their numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PostSelection {
+    pub post: Option<u32>,
     /// All from this one to the selected one are marked.
     pub marked: Option<u32>,
-    /// What was laid out before.
-    pub(in crate::tui) bodies: Bodies,
+}
+
+impl PostSelection {
+    /// Whether a message is selected, or marked with it.
+    pub fn contains(&self, number: u32) -> bool {
+        self.post.is_some_and(|selected| {
+            let marked = self.marked.unwrap_or(selected);
+            (marked.min(selected)..=marked.max(selected)).contains(&number)
+        })
+    }
 }
 
 /// A thread that is open.
@@ -104,14 +122,6 @@ impl TimelineState {
         thread.is_none_or(|thread| thread.first == post.number)
     }
 
-    /// Whether a message is selected, or marked with it.
-    pub fn is_selected(&self, number: u32) -> bool {
-        self.selected.is_some_and(|selected| {
-            let marked = self.marked.unwrap_or(selected);
-            (marked.min(selected)..=marked.max(selected)).contains(&number)
-        })
-    }
-
     /// Folds a thread, or opens it again.
     pub fn fold(&mut self, thread: &str) {
         if !self.folded.remove(thread) {
@@ -130,7 +140,7 @@ pub struct Unread {
     line: Option<u32>,
     /// The newest message that there was.
     known: u32,
-    /// What stands below the line stays new, however often it is looked at.
+    /// Messages below the line stay new, however often they are looked at.
     kept: bool,
 }
 
@@ -185,7 +195,7 @@ impl Unread {
     }
 }
 
-/// What is looked for in the messages.
+/// A search in the messages.
 pub struct Search {
     pub words: String,
     pattern: Option<Regex>,

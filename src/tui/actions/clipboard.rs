@@ -12,63 +12,61 @@ use crate::tui::{Screen, state::Tone, view};
 /// Longest text that terminals take, in bytes; many stop reading behind 100,000 characters of its code.
 const MOST: usize = 74_000;
 
-impl Screen {
-    /// Copies the selected message, or all that are marked, with who said each.
-    pub(crate) fn copy(&mut self) {
-        let Some(selected) = self.state.selected_post else {
-            return self.state.say("Select a message first.", Tone::Good);
-        };
-        let room = &self.client.room;
-        let marked = self.state.marked.take();
-        let text = match marked {
-            None => room
-                .chat
-                .timeline()
-                .post_numbered(selected)
-                .map(|post| post.text.clone()),
-            Some(marked) => {
-                let range = marked.min(selected)..=marked.max(selected);
-                let posts = range.filter_map(|number| room.chat.timeline().post_numbered(number));
-                let posts = posts.filter(|post| self.state.reading.shows(room, post));
-                let lines: Vec<String> = posts
-                    .map(|post| format!("{}: {}", post.speaker().in_words(), post.text))
-                    .collect();
-                Some(lines.join("\n"))
-            }
-        };
-        self.put_on_clipboard(text.unwrap_or_default());
-    }
-
-    /// Copies the last code block of the selected message.
-    pub(crate) fn copy_code(&mut self) {
-        let number = self.state.selected_post.unwrap_or_default();
-        let post = self.client.room.chat.timeline().post_numbered(number);
-        match post.and_then(|post| view::code_blocks(&post.text).pop()) {
-            Some(code) => self.put_on_clipboard(code),
-            None => self
-                .state
-                .say("There is no code block in this message.", Tone::Good),
+/// Copies the selected message, or all that are marked, with who said each.
+pub(crate) fn copy(screen: &mut Screen) {
+    let Some(selected) = screen.state.selected.post else {
+        return screen.state.say("Select a message first.", Tone::Good);
+    };
+    let room = &screen.client.room;
+    let marked = screen.state.selected.marked.take();
+    let text = match marked {
+        None => room
+            .chat
+            .timeline()
+            .post_numbered(selected)
+            .map(|post| post.text.clone()),
+        Some(marked) => {
+            let range = marked.min(selected)..=marked.max(selected);
+            let posts = range.filter_map(|number| room.chat.timeline().post_numbered(number));
+            let posts = posts.filter(|post| screen.state.reading.shows(room, post));
+            let lines: Vec<String> = posts
+                .map(|post| format!("{}: {}", post.speaker().in_words(), post.text))
+                .collect();
+            Some(lines.join("\n"))
         }
-    }
+    };
+    set(screen, text.unwrap_or_default());
+}
 
-    /// Marks messages from the selected one on, or ends it.
-    pub(crate) fn mark(&mut self) {
-        self.state.marked = match self.state.marked {
-            None => self.state.selected_post,
-            Some(_) => None,
-        };
+/// Copies the last code block of the selected message.
+pub(crate) fn copy_code(screen: &mut Screen) {
+    let number = screen.state.selected.post.unwrap_or_default();
+    let post = screen.client.room.chat.timeline().post_numbered(number);
+    match post.and_then(|post| view::code_blocks(&post.text).pop()) {
+        Some(code) => set(screen, code),
+        None => screen
+            .state
+            .say("There is no code block in this message.", Tone::Good),
     }
+}
 
-    pub(crate) fn put_on_clipboard(&mut self, text: String) {
-        let count = text.chars().count();
-        if text.len() > MOST {
-            let words = format!("That is {count} characters, more than terminals take: copy less of it.");
-            return self.state.say(words, Tone::Bad);
-        }
-        let what = if count == 1 { "character" } else { "characters" };
-        self.state.say(format!("Copied {count} {what}."), Tone::Good);
-        self.clipboard = Some(text);
+/// Marks messages from the selected one on, or ends it.
+pub(crate) fn mark(screen: &mut Screen) {
+    screen.state.selected.marked = match screen.state.selected.marked {
+        None => screen.state.selected.post,
+        Some(_) => None,
+    };
+}
+
+pub(crate) fn set(screen: &mut Screen, text: String) {
+    let count = text.chars().count();
+    if text.len() > MOST {
+        let words = format!("That is {count} characters, more than terminals take: copy less of it.");
+        return screen.state.say(words, Tone::Bad);
     }
+    let what = if count == 1 { "character" } else { "characters" };
+    screen.state.say(format!("Copied {count} {what}."), Tone::Good);
+    screen.clipboard = Some(text);
 }
 
 /// Puts a text on the terminal's clipboard: through tmux where it runs, whose usual settings keep programs

@@ -1,6 +1,7 @@
-//! What the keys do, by subject.
+//! The effects of keys, by subject.
 
 pub(crate) mod clipboard;
+pub(crate) mod lists;
 pub(crate) mod navigation;
 pub(crate) mod reload;
 pub(crate) mod review;

@@ -1,309 +1,240 @@
-//! Keys among the messages and in lists: moving, opening, trying again.
+//! Keys among the messages: moving, opening, trying again.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::time::Instant;
 
 use crate::{
     control::ExternalProgram,
     core::{Decision, Intent, ItemId, MentionOutcome, Shown},
     tui::{
         Screen,
+        actions::{lists, review, submit},
         input::{gate::Gate, key::Key, keymap::Context, pressed::DecisionKey},
-        state::{Overlay, Pane, TextView, Tone},
+        state::{Pane, Tone},
         timeline_state::{OpenThread, Search},
-        view::{self, Pages},
+        view::Pages,
     },
 };
 
-impl Screen {
-    pub(crate) fn open(&mut self, context: Context) {
-        match context {
-            Context::Inbox => {
-                if let Some(item) = self.state.selected_item(&self.client.room) {
-                    self.state.open(&[item]);
-                }
+pub(crate) fn open(screen: &mut Screen, context: Context) {
+    match context {
+        Context::Inbox => {
+            if let Some(item) = screen.state.selected_item(&screen.client.room) {
+                screen.state.open(&[item]);
             }
-            Context::Timeline => {
-                // A message that waits is opened; of another one its thread, and what one writes goes there.
-                let Some(number) = self.state.selected_post else {
-                    return;
-                };
-                if self.client.room.review.inbox().has_mention(number) {
-                    return self.state.open(&[ItemId::Mention(number)]);
-                }
-                if let Some(post) = self.client.room.chat.timeline().post_numbered(number) {
-                    let thread = OpenThread::new(&post.thread, &self.client.room);
-                    self.state.reading.open(Some(thread));
-                    self.state.go(Pane::Composer);
-                }
-            }
-            Context::Files => match self.selected_place() {
-                Some(path) => self.errand = Some(ExternalProgram::Look(path)),
-                None => self.state.say(
-                    "The file is not on this computer yet, so it cannot be opened.",
-                    Tone::Good,
-                ),
-            },
-            _ => {}
         }
-    }
-
-    /// Where the selected file lies, once it is here.
-    fn selected_place(&self) -> Option<PathBuf> {
-        let number = self.state.selected_file(&self.client.room)?;
-        self.client.room.files.get(number)?.place().map(Path::to_owned)
-    }
-
-    /// Copies where the selected file lies.
-    pub(crate) fn copy_place(&mut self) {
-        match self.selected_place() {
-            Some(path) => self.put_on_clipboard(path.display().to_string()),
-            None => self.state.say(
-                "The file is not on this computer yet, so there is no path to copy.",
+        Context::Timeline => {
+            // A message that waits is opened; of another one its thread, and what one writes goes there.
+            let Some(number) = screen.state.selected.post else {
+                return;
+            };
+            if screen.client.room.review.inbox().has_mention(number) {
+                return screen.state.open(&[ItemId::Mention(number)]);
+            }
+            if let Some(post) = screen.client.room.chat.timeline().post_numbered(number) {
+                let thread = OpenThread::new(&post.thread, &screen.client.room);
+                screen.state.reading.open(Some(thread));
+                screen.state.go(Pane::Composer);
+            }
+        }
+        Context::Files => match lists::selected_place(screen) {
+            Some(path) => screen.errand = Some(ExternalProgram::Look(path)),
+            None => screen.state.say(
+                "The file is not on this computer yet, so it cannot be opened.",
                 Tone::Good,
             ),
-        }
+        },
+        _ => {}
     }
+}
 
-    /// Opens the selected message as what an agent would be given; accepting it there hands it over.
-    pub(crate) fn hand_over(&mut self) {
-        let room = &self.client.room;
-        let Some(number) = self.state.selected_post else {
-            return self.state.say("Select a message first.", Tone::Good);
-        };
-        if room.review.inbox().has_mention(number) {
-            return self.state.open(&[ItemId::Mention(number)]);
-        }
-        match room.may_hand_over(number) {
-            Ok(()) => self.state.open_to_hand_over(number),
-            Err(why) => self.state.say(why, Tone::Good),
-        }
+/// Opens the selected message as what an agent would be given; accepting it there hands it over.
+pub(crate) fn hand_over(screen: &mut Screen) {
+    let room = &screen.client.room;
+    let Some(number) = screen.state.selected.post else {
+        return screen.state.say("Select a message first.", Tone::Good);
+    };
+    if room.review.inbox().has_mention(number) {
+        return screen.state.open(&[ItemId::Mention(number)]);
     }
-
-    pub(crate) fn retry(&mut self, key: Option<Key>, now: Instant) {
-        let Some(number) = self.settled_selection(now) else {
-            return self.state.say("Select a message first.", Tone::Good);
-        };
-        if !self.is_on_screen(number) {
-            self.select(number, now);
-            return self.state.say(
-                "That message had scrolled away. Press again to retry it.",
-                Tone::Good,
-            );
-        }
-        self.press(DecisionKey::Retry(number), key, now);
+    match room.may_hand_over(number) {
+        Ok(()) => screen.state.open_to_hand_over(number),
+        Err(why) => screen.state.say(why, Tone::Good),
     }
+}
 
-    /// Whether the message was on the screen when it was drawn last.
-    fn is_on_screen(&self, number: u32) -> bool {
-        let shown = self.shown.as_ref().filter(|shown| shown.messages.is_some());
-        shown.is_some_and(|shown| shown.rows.iter().any(|(_, one)| *one == Some(number)))
+pub(crate) fn retry(screen: &mut Screen, key: Option<Key>, now: Instant) {
+    let Some(number) = settled_selection(screen, now) else {
+        return screen.state.say("Select a message first.", Tone::Good);
+    };
+    if !is_on_screen(screen, number) {
+        select(screen, number, now);
+        return screen.state.say(
+            "That message had scrolled away. Press again to retry it.",
+            Tone::Good,
+        );
     }
+    review::press(screen, DecisionKey::Retry(number), key, now);
+}
 
-    /// Sends a message of ours again that failed, or lets an agent try again that failed.
-    pub(crate) fn retry_number(&mut self, number: u32, shown: Shown) {
-        let room = &self.client.room;
-        let post = room.chat.timeline().post_numbered(number);
-        let failed = post.and_then(|post| room.review.inbox().fate(post));
-        let done = if matches!(failed, Some(MentionOutcome::Failed(_))) {
-            self.decide(Decision::new(Intent::RunAgain(number), shown))
-        } else {
-            let result = self
-                .client
-                .perform(crate::core::Command::Retry(ItemId::Mention(number)));
-            let done = result.is_ok();
-            self.show(result);
-            done
-        };
-        // Where it was written, it is done.
-        if done && self.state.pane == Pane::Composer && self.state.composer.text().starts_with("/retry") {
-            self.state.composer.take();
-        }
-    }
+/// Whether the message was on the screen when it was drawn last.
+fn is_on_screen(screen: &Screen, number: u32) -> bool {
+    let shown = screen.shown.as_ref().filter(|shown| shown.messages.is_some());
+    shown.is_some_and(|shown| shown.rows.iter().any(|(_, one)| *one == Some(number)))
+}
 
-    pub(crate) fn settled_selection(&self, now: Instant) -> Option<u32> {
-        let since = self
-            .state
-            .selected_since
-            .filter(|since| Gate::settled(*since, now));
-        self.state.selected_post.filter(|_| since.is_some())
-    }
-
-    /// Does something with the messages as they are on the screen.
-    pub(in crate::tui) fn pages<T>(&mut self, then: impl FnOnce(&mut Pages) -> T) -> T {
-        let mut reading = std::mem::take(&mut self.state.reading);
-        let (width, height) = self.state.page;
-        let done = then(&mut Pages {
-            look: &self.look(),
-            reading: &mut reading,
-            width,
-            height,
-        });
-        self.state.reading = reading;
+/// Sends a message of ours again that failed, or lets an agent try again that failed.
+pub(crate) fn retry_message(screen: &mut Screen, number: u32, shown: Shown) {
+    let room = &screen.client.room;
+    let post = room.chat.timeline().post_numbered(number);
+    let failed = post.and_then(|post| room.review.inbox().fate(post));
+    let done = if matches!(failed, Some(MentionOutcome::Failed(_))) {
+        review::decide(screen, Decision::new(Intent::RunAgain(number), shown))
+    } else {
+        let result = screen
+            .client
+            .perform(crate::core::Command::Retry(ItemId::Mention(number)));
+        let done = result.is_ok();
+        submit::show(screen, result);
         done
+    };
+    // Where it was written, it is done.
+    if done && screen.state.pane == Pane::Composer && screen.state.composer.text().starts_with("/retry") {
+        screen.state.composer.take();
     }
+}
 
-    pub(crate) fn page(&self) -> isize {
-        self.state.page.1.max(2) as isize
-    }
+pub(crate) fn settled_selection(screen: &Screen, now: Instant) -> Option<u32> {
+    let since = screen
+        .state
+        .selected
+        .since
+        .filter(|since| Gate::settled(*since, now));
+    screen.state.selected.post.filter(|_| since.is_some())
+}
 
-    /// Moves what is on the screen: the sheet, the item, or else the messages, wherever the focus is.
-    pub(crate) fn scroll(&mut self, lines: isize) {
-        match &mut self.state.overlay {
-            // Its plan keeps it within the text.
-            Overlay::Paper(paper) => paper.scroll = paper.scroll.saturating_add_signed(lines),
-            // Its plan keeps it within the text.
-            Overlay::Item(view) => view.scroll = view.scroll.saturating_add_signed(lines),
-            Overlay::None => {
-                self.pages(|pages| pages.by(lines));
-            }
+/// Does something with the messages as they are on the screen.
+pub(in crate::tui) fn pages<T>(screen: &mut Screen, then: impl FnOnce(&mut Pages) -> T) -> T {
+    let look = screen.look();
+    let reading = &screen.state.reading;
+    let mut pages = Pages::new(&look, reading, reading.page);
+    let done = then(&mut pages);
+    let scroll = pages.scroll;
+    screen.state.reading.scroll = scroll;
+    done
+}
+
+/// Goes some pages down, or up; a line of each page stays on the screen.
+pub(crate) fn page_by(screen: &mut Screen, pages: isize) {
+    let rows = screen.state.reading.page.1.max(2) as isize;
+    scroll(screen, pages * (rows - 1));
+}
+
+/// Moves what is on the screen: the sheet, the item, or else the messages, wherever the focus is.
+pub(crate) fn scroll(screen: &mut Screen, lines: isize) {
+    match screen.state.modals.scroll_mut() {
+        // The layout keeps it within the text.
+        Some(scroll) => *scroll = scroll.saturating_add_signed(lines),
+        None => {
+            pages(screen, |pages| pages.by(lines));
         }
     }
+}
 
-    pub(crate) fn go_to_start(&mut self) {
-        match &mut self.state.overlay {
-            Overlay::Paper(paper) => paper.scroll = 0,
-            Overlay::Item(view) => view.scroll = 0,
-            Overlay::None => {
-                self.pages(|pages| pages.go_to_start());
-            }
+pub(crate) fn go_to_start(screen: &mut Screen) {
+    match screen.state.modals.scroll_mut() {
+        Some(scroll) => *scroll = 0,
+        None => {
+            pages(screen, |pages| pages.go_to_start());
         }
     }
+}
 
-    pub(crate) fn go_to_end(&mut self) {
-        match &mut self.state.overlay {
-            Overlay::None => self.state.reading.scroll.go_to_end(),
-            _ => self.scroll(isize::MAX / 2),
-        }
+pub(crate) fn go_to_end(screen: &mut Screen) {
+    if screen.state.modals.is_covered() {
+        scroll(screen, isize::MAX / 2);
+    } else {
+        screen.state.reading.scroll.go_to_end();
     }
+}
 
-    pub(crate) fn select_post(&mut self, by: isize, now: Instant) {
-        if let Some(number) = self.pages(|pages| pages.next_post(by)) {
-            self.select(number, now);
-        }
+pub(crate) fn select_post(screen: &mut Screen, by: isize, now: Instant) {
+    if let Some(number) = pages(screen, |pages| pages.next_post(by)) {
+        select(screen, number, now);
     }
+}
 
-    /// Selects a message, and shows it.
-    pub(crate) fn select(&mut self, number: u32, now: Instant) {
-        self.state.selected_post = Some(number);
-        self.state.selected_since = Some(now);
-        // The next key may come before the next frame, and goes on from here.
-        self.state.reading.selected = Some(number);
-        self.pages(|pages| pages.show(number));
+/// Selects a message, and shows it.
+pub(crate) fn select(screen: &mut Screen, number: u32, now: Instant) {
+    screen.state.selected.post = Some(number);
+    screen.state.selected.since = Some(now);
+    // The next key may come before the next frame, and goes on from here.
+    screen.state.reading.selection.post = Some(number);
+    pages(screen, |pages| pages.show(number));
+}
+
+/// Folds the thread of the selected message, or opens it again.
+pub(crate) fn fold(screen: &mut Screen) {
+    let number = screen.state.selected.post.unwrap_or_default();
+    let Some(post) = screen.client.room.chat.timeline().post_numbered(number) else {
+        return screen.state.say("Select a message first.", Tone::Good);
+    };
+    let thread = screen.client.room.chat.threads().get(&post.thread);
+    let Some(thread) = thread.filter(|thread| thread.posts > 1) else {
+        return screen.state.say("This message is all of its thread.", Tone::Good);
+    };
+    screen.state.reading.fold(&thread.id);
+    screen.state.selected.post = Some(thread.first);
+}
+
+/// To the first message that was not seen.
+pub(crate) fn first_new(screen: &mut Screen, now: Instant) {
+    let unread = screen.state.reading.unread;
+    let first = unread.line().unwrap_or(unread.read) + 1;
+    if first > screen.client.room.chat.timeline().newest() {
+        return screen.state.say("No new messages.", Tone::Good);
     }
+    screen.state.reading.unread.came_back();
+    screen.state.go(Pane::Timeline);
+    select(screen, first, now);
+}
 
-    /// Folds the thread of the selected message, or opens it again.
-    pub(crate) fn fold(&mut self) {
-        let number = self.state.selected_post.unwrap_or_default();
-        let Some(post) = self.client.room.chat.timeline().post_numbered(number) else {
-            return self.state.say("Select a message first.", Tone::Good);
-        };
-        let thread = self.client.room.chat.threads().get(&post.thread);
-        let Some(thread) = thread.filter(|thread| thread.posts > 1) else {
-            return self.state.say("This message is all of its thread.", Tone::Good);
-        };
-        self.state.reading.fold(&thread.id);
-        self.state.selected_post = Some(thread.first);
+/// The selected message and all behind it stay new, to be come back to, also after a restart.
+pub(crate) fn keep_new(screen: &mut Screen) {
+    let Some(number) = screen.state.selected.post else {
+        return screen.state.say("Select a message first.", Tone::Good);
+    };
+    screen.state.reading.unread.keep_from(number);
+    screen.state.say("Marked as new from here on.", Tone::Good);
+}
+
+/// Looks for what is written, and shows the newest message that has it.
+pub(crate) fn search(screen: &mut Screen) {
+    let Some(field) = screen.state.modals.search() else {
+        return;
+    };
+    let thread = screen
+        .state
+        .reading
+        .thread
+        .as_ref()
+        .map(|thread| thread.id.as_str());
+    let before = screen.state.reading.search.take();
+    let search = Search::new(&field.text(), before, &screen.client.room, thread);
+    let newest = search.next(None, true);
+    screen.state.reading.search = Some(search);
+    screen.state.selected.post = newest;
+    if let Some(number) = newest {
+        select(screen, number, Instant::now());
     }
+}
 
-    /// To the first message that was not seen.
-    pub(crate) fn first_new(&mut self, now: Instant) {
-        let unread = self.state.reading.unread;
-        let first = unread.line().unwrap_or(unread.read) + 1;
-        if first > self.client.room.chat.timeline().newest() {
-            return self.state.say("No new messages.", Tone::Good);
-        }
-        self.state.reading.unread.came_back();
-        self.state.go(Pane::Timeline);
-        self.select(first, now);
-    }
-
-    /// The selected message and all behind it stay new, to be come back to, also after a restart.
-    pub(crate) fn keep_new(&mut self) {
-        let Some(number) = self.state.selected_post else {
-            return self.state.say("Select a message first.", Tone::Good);
-        };
-        self.state.reading.unread.keep_from(number);
-        self.state.say("Marked as new from here on.", Tone::Good);
-    }
-
-    /// Looks for what is written, and shows the newest message that has it.
-    pub(crate) fn search(&mut self) {
-        let Some(field) = &self.state.search else { return };
-        let thread = self
-            .state
-            .reading
-            .thread
-            .as_ref()
-            .map(|thread| thread.id.as_str());
-        let before = self.state.reading.search.take();
-        let search = Search::new(&field.text(), before, &self.client.room, thread);
-        let newest = search.next(None, true);
-        self.state.reading.search = Some(search);
-        self.state.selected_post = newest;
-        if let Some(number) = newest {
-            self.select(number, Instant::now());
-        }
-    }
-
-    /// To the next message that has what is looked for.
-    pub(crate) fn go_to_found(&mut self, older: bool, now: Instant) {
-        let from = self.state.selected_post;
-        let Some(search) = &self.state.reading.search else {
-            return self.state.say("Nothing to search for.", Tone::Good);
-        };
-        if let Some(number) = search.next(from, older) {
-            self.select(number, now);
-        }
-    }
-
-    /// Shows one kind of items only, or all again.
-    pub(crate) fn filter(&mut self) {
-        self.state.filter = self.state.filter.next();
-        self.state.go(Pane::Inbox);
-        self.state.tidy(&self.client.room);
-    }
-
-    /// Shows what was decided today.
-    pub(crate) fn decided(&mut self) {
-        let lines = view::decided_lines(&self.look());
-        self.state.overlay = Overlay::Paper(TextView::new("Decided today", lines));
-    }
-
-    /// Something with the selected file.
-    pub(crate) fn file_command(&mut self, command: impl Fn(ItemId) -> crate::core::Command) {
-        match self.state.selected_file(&self.client.room) {
-            Some(number) => {
-                let result = self.client.perform(command(ItemId::File(number)));
-                self.show(result);
-            }
-            None => self.state.say("No files yet.", Tone::Good),
-        }
-    }
-
-    /// Selects another file; to newer ones where `by` is positive.
-    pub(crate) fn select_file(&mut self, by: isize) {
-        let last = self.client.room.files.all().count() as u32;
-        if let Some(now) = self.state.selected_file(&self.client.room) {
-            self.state.selected_file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
-            self.state.lists.held = false;
-        }
-    }
-
-    pub(crate) fn select_item(&mut self, by: isize) {
-        let waiting = self.client.room.review.inbox().waiting();
-        let shown = waiting.filter(|item| self.state.filter.shows(item));
-        let ids: Vec<ItemId> = shown.map(|item| item.id).collect();
-        let Some(last) = ids.len().checked_sub(1) else {
-            return;
-        };
-        let selected = self.state.selected_item(&self.client.room);
-        let at = selected
-            .and_then(|id| ids.iter().position(|one| *one == id))
-            .unwrap_or(0);
-        self.state
-            .select_item(ids[at.saturating_add_signed(by).min(last)]);
+/// To the next message that has what is looked for.
+pub(crate) fn go_to_found(screen: &mut Screen, older: bool, now: Instant) {
+    let from = screen.state.selected.post;
+    let Some(search) = &screen.state.reading.search else {
+        return screen.state.say("Nothing to search for.", Tone::Good);
+    };
+    if let Some(number) = search.next(from, older) {
+        select(screen, number, now);
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         Screen,
         input::{gate::Gate, keymap::Keymap},
         notify,
-        state::{AfterConsent, Overlay, PendingSettings, TextView, Tone},
+        state::{AfterConsent, PendingSettings, Tone},
         theme::Theme,
         view,
     },
@@ -113,14 +113,14 @@ impl Screen {
     }
 
     fn close_looser(&mut self) {
-        if matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER) {
-            self.state.overlay = Overlay::None;
+        if self.state.modals.text().is_some_and(|text| text.title == LOOSER) {
+            self.state.modals.uncover();
         }
     }
 
     /// Notes whether all of the looser settings have been on the screen.
     pub(crate) fn looser_drawn(&mut self, whole: bool, now: Instant) {
-        let open = matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER);
+        let open = self.state.modals.text().is_some_and(|text| text.title == LOOSER);
         if let Some(looser) = &mut self.state.looser {
             match open && whole {
                 true => _ = looser.shown.get_or_insert(now),
@@ -135,16 +135,16 @@ impl Screen {
             return self.state.say("No settings are pending.", Tone::Good);
         };
         let seen = looser.shown.is_some_and(|shown| Gate::settled(shown, now));
-        if !seen || self.state.gate.is_in_burst(now) {
-            let open = matches!(&self.state.overlay, Overlay::Paper(paper) if paper.title == LOOSER);
-            match &mut self.state.overlay {
-                Overlay::Paper(paper) if open => {
+        if !seen || self.state.deciding.gate.is_in_burst(now) {
+            let open = self.state.modals.text().is_some_and(|text| text.title == LOOSER);
+            match self.state.modals.text_mut() {
+                Some(paper) if open => {
                     paper.scroll = paper.seen.saturating_sub(1);
                     self.state.say("Read it to the end first.", Tone::Good);
                 }
                 _ => {
                     let lines = view::looser_lines(&self.look(), &looser.details);
-                    self.state.overlay = Overlay::Paper(TextView::new(LOOSER, lines));
+                    self.state.read(LOOSER, lines);
                 }
             }
             return;
@@ -160,7 +160,7 @@ impl Screen {
                 .map_err(|error| format!("That cannot be saved: {error}."))
                 .and_then(|()| (self.reload)().map_err(|error| error.to_string())),
         };
-        self.state.overlay = Overlay::None;
+        self.state.modals.uncover();
         match taken {
             Ok(config) => {
                 let later = ConfigDiff::between(self.client.config(), &config).later;

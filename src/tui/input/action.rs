@@ -1,10 +1,10 @@
-//! What a key can do. Keymaps bind keys to these names; help lists them with these words.
+//! The actions of keys. Keymaps bind keys to these names; help lists them with these words.
 
 use serde::Deserialize;
 
 macro_rules! actions {
     ($($variant:ident $name:literal $does:literal,)*) => {
-        /// What a key can do.
+        /// An action of a key.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Action {
@@ -20,7 +20,7 @@ macro_rules! actions {
                 match self { $(Action::$variant => $name,)* }
             }
 
-            /// What it does, in a few words.
+            /// Its effect, in a few words.
             pub fn does(self) -> &'static str {
                 match self { $(Action::$variant => $does,)* }
             }

@@ -71,7 +71,7 @@ impl Last {
     }
 }
 
-/// What is on the screen, and which input came when.
+/// The items on the screen, and the times of the last input.
 #[derive(Debug, Default)]
 pub struct Gate {
     whole: Option<(Shown, Instant)>,
@@ -97,7 +97,7 @@ impl Gate {
         }
     }
 
-    /// What waits now. Items that were not there before have come now.
+    /// The items that wait now. Those that were not there before have come now.
     pub fn waiting(&mut self, ids: impl IntoIterator<Item = ItemId>, now: Instant) {
         let known = std::mem::take(&mut self.came);
         let since = |id: ItemId| {

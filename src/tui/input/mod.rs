@@ -15,6 +15,8 @@ use crossterm::event::{Event, KeyEvent, KeyEventKind};
 
 use super::{
     Screen,
+    composer::Composer,
+    modal::Modal,
     palette::{Choice, Palette},
     popup::{self, Popup},
     state::{Pane, Tone},
@@ -23,15 +25,18 @@ use crate::{
     command::COMMANDS,
     control::ExternalProgram,
     core::Command,
-    tui::input::{
-        action::Action,
-        key::Key,
-        keymap::{Context, Found},
-        pressed::DecisionKey,
+    tui::{
+        actions::{clipboard, lists, navigation, review, submit, unknown_name},
+        input::{
+            action::Action,
+            key::Key,
+            keymap::{Context, Found},
+            pressed::DecisionKey,
+        },
     },
 };
 
-/// What a front end does after an event.
+/// The step that follows an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     Go,
@@ -45,31 +50,31 @@ impl Screen {
             Event::Key(key) if key.kind != KeyEventKind::Release => return self.key(key, now),
             Event::Paste(text) => self.paste(text, now),
             Event::Mouse(mouse) => {
-                self.settle_pressed(now);
-                self.state.gate.input(false, now);
-                self.undo_pressed(false, now);
-                self.mouse(*mouse, now);
+                review::settle_pressed(self, now);
+                self.state.deciding.gate.input(false, now);
+                review::undo_pressed(self, false, now);
+                mouse::handle_event(self, *mouse, now);
             }
             Event::FocusGained => self.attention.focus(true),
             Event::FocusLost => self.attention.focus(false),
             // What was marked stands elsewhere now.
-            Event::Resize(..) => self.state.drag = None,
+            Event::Resize(..) => self.state.pointer.drag = None,
             Event::Key(_) => {}
         }
         Next::Go
     }
 
     fn key(&mut self, event: &KeyEvent, now: Instant) -> Next {
-        self.settle_pressed(now);
+        review::settle_pressed(self, now);
         let key = Key::of(event);
         let letter = key.typed();
         match self.state.pending.is_empty() {
-            true => self.state.gate.input(letter.is_some(), now),
-            false => self.state.gate.continues(now),
+            true => self.state.deciding.gate.input(letter.is_some(), now),
+            false => self.state.deciding.gate.continues(now),
         }
         self.attention.key(now);
-        self.state.drag = None;
-        let undone = self.undo_pressed(letter.is_some(), now);
+        self.state.pointer.drag = None;
+        let undone = review::undo_pressed(self, letter.is_some(), now);
         let context = self.state.context();
         self.state.pending.push(key);
         let found = self.keymap.find(context, &self.state.pending);
@@ -78,20 +83,20 @@ impl Screen {
         }
         let sequence = std::mem::take(&mut self.state.pending);
         self.state.message = None;
-        self.asked_before = self.state.unsure.take();
+        self.asked_before = self.state.deciding.unsure.take();
         match letter.filter(|_| context.is_a_list()) {
             Some(c) => {
                 let decides = matches!(found, Found::Action(action) if action.decides());
                 let useful = match found {
-                    Found::Action(_) => !(decides && self.state.gate.is_typing(now)),
+                    Found::Action(_) => !(decides && self.state.deciding.gate.is_typing(now)),
                     _ => sequence.len() > 1,
                 };
-                if let Some(text) = self.state.stray.letter(c, useful, undone, now) {
+                if let Some(text) = self.state.deciding.stray.letter(c, useful, undone, now) {
                     self.write_on(&text);
                     return Next::Go;
                 }
             }
-            None => self.state.stray.end(),
+            None => self.state.deciding.stray.end(),
         }
         match found {
             Found::Action(action) => return self.act(action, context, Some(key), now),
@@ -109,7 +114,7 @@ impl Screen {
 
     /// Somebody writes where nothing is written: it goes to the composer.
     fn write_on(&mut self, text: &str) {
-        self.state.pressed = None;
+        self.state.deciding.pressed = None;
         self.state.go(Pane::Composer);
         self.state.commands = false;
         text.chars().for_each(|c| self.state.composer.insert(c));
@@ -117,11 +122,11 @@ impl Screen {
     }
 
     fn paste(&mut self, text: &str, now: Instant) {
-        self.settle_pressed(now);
-        self.state.gate.input(false, now);
-        self.state.gate.pasted(now);
-        self.undo_pressed(false, now);
-        self.state.stray.end();
+        review::settle_pressed(self, now);
+        self.state.deciding.gate.input(false, now);
+        self.state.deciding.gate.pasted(now);
+        review::undo_pressed(self, false, now);
+        self.state.deciding.stray.end();
         if self.state.context().is_a_list() {
             self.state.go(Pane::Composer);
             self.state.commands = false;
@@ -143,8 +148,13 @@ impl Screen {
     /// Something was written: what follows from it is found again.
     fn written(&mut self, context: Context) {
         match context {
-            Context::Search => self.search(),
-            Context::Palette => self.state.palette.iter_mut().for_each(Palette::find),
+            Context::Search => navigation::search(self),
+            Context::Palette => self
+                .state
+                .modals
+                .palette_mut()
+                .into_iter()
+                .for_each(Palette::find),
             Context::Composer => {
                 self.state.popup = Popup::while_writing(&self.state.composer, &self.client.room);
             }
@@ -154,56 +164,82 @@ impl Screen {
 
     pub(super) fn act(&mut self, action: Action, context: Context, key: Option<Key>, now: Instant) -> Next {
         if action != Action::Leave {
-            self.state.leave_asked = None;
+            self.state.questions.leave = None;
         }
         // While something is written in another field, nothing is decided or opened by the way.
         let in_field = matches!(context, Context::Reason | Context::Search | Context::Palette);
         if in_field && !matches!(action, Action::Send | Action::Back | Action::Leave) && !action.edits() {
             return Next::Go;
         }
-        let up = if action == Action::Up { -1 } else { 1 };
+        if let Some(deed) = DecisionKey::of(action) {
+            review::press(self, deed, key, now);
+            return Next::Go;
+        }
         match action {
-            Action::Accept => self.press(DecisionKey::Accept { review: false }, key, now),
-            Action::AcceptReview => self.press(DecisionKey::Accept { review: true }, key, now),
-            Action::Reject => self.press(DecisionKey::Reject, key, now),
-            Action::Edit => self.press(DecisionKey::Edit, key, now),
-            Action::Instruct => self.press(DecisionKey::Instruct, key, now),
-            Action::Grant => self.press(DecisionKey::Grant, key, now),
-            Action::Later => self.press(DecisionKey::Later, key, now),
-            Action::NextAgent => self.next_agent(),
-            Action::Open => self.open(context),
-            Action::Inbox => self.go_to_inbox(),
-            Action::Filter => self.filter(),
-            Action::Decided => self.decided(),
-            Action::HandOver => self.hand_over(),
-            Action::Retry if context == Context::Files => self.file_command(Command::Retry),
-            Action::Retry => self.retry(key, now),
-            Action::Fold => self.fold(),
-            Action::FirstNew => self.first_new(now),
-            Action::KeepNew => self.keep_new(),
-            Action::Copy if context == Context::Files => self.copy_place(),
-            Action::Copy => self.copy(),
-            Action::CopyCode => self.copy_code(),
-            Action::Mark => self.mark(),
-            Action::EndRun if context == Context::Files => self.file_command(|id| Command::Cancel(Some(id))),
+            Action::Leave => return submit::leave(self, now),
+            // A paste of several lines never sends anything.
+            Action::Send if context == Context::Composer && self.state.deciding.gate.is_in_paste(now) => {
+                self.edit(Action::NewLine, context);
+            }
+            Action::Send => return submit::send(self, now),
+            Action::Up | Action::Down => self.step(action, context, now),
+            _ if self.act_on_selected(action, context, key, now)
+                || self.act_on_view(action, context, now) => {}
+            editing => self.edit(editing, context),
+        }
+        Next::Go
+    }
+
+    /// Does something with what is selected. Returns whether the action is one that does.
+    fn act_on_selected(&mut self, action: Action, context: Context, key: Option<Key>, now: Instant) -> bool {
+        match action {
+            Action::NextAgent => review::next_agent(self),
+            Action::Open => navigation::open(self, context),
+            Action::HandOver => navigation::hand_over(self),
+            Action::Retry if context == Context::Files => lists::file_command(self, Command::Retry),
+            Action::Retry => navigation::retry(self, key, now),
+            Action::Fold => navigation::fold(self),
+            Action::FirstNew => navigation::first_new(self, now),
+            Action::KeepNew => navigation::keep_new(self),
+            Action::Copy if context == Context::Files => lists::copy_place(self),
+            Action::Copy => clipboard::copy(self),
+            Action::CopyCode => clipboard::copy_code(self),
+            Action::Mark => clipboard::mark(self),
+            Action::EndRun if context == Context::Files => {
+                lists::file_command(self, |id| Command::Cancel(Some(id)));
+            }
             Action::EndRun => {
                 let result = self.client.perform(Command::Cancel(None));
-                self.show(result);
+                submit::show(self, result);
             }
+            Action::NextFound => navigation::go_to_found(self, true, now),
+            Action::PreviousFound => navigation::go_to_found(self, false, now),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Changes what is on the screen, or which part of it has the keys. Returns whether the action is one that does.
+    fn act_on_view(&mut self, action: Action, context: Context, now: Instant) -> bool {
+        match action {
+            Action::Inbox => self.go_to_inbox(),
+            Action::Filter => lists::filter(self),
+            Action::Decided => lists::decided(self),
             Action::NextPane if context == Context::Composer && self.complete() => {}
             // What covers the screen is left by going back.
             Action::NextPane | Action::PreviousPane if context == Context::Item => {}
             Action::NextPane => self.state.turn(1),
             Action::PreviousPane => self.state.turn(-1),
-            Action::Back => self.back(),
-            Action::Help => self.help(),
-            Action::Palette => self.state.palette = Some(Palette::new(context, &self.keymap)),
-            Action::Search => {
-                self.state.overlay = super::state::Overlay::None;
-                self.state.search = Some(super::composer::Composer::default());
+            Action::Back => self.state.back(),
+            Action::Help => submit::help(self),
+            Action::Palette => {
+                let palette = Palette::new(context, &self.keymap);
+                self.state.modals.open(Modal::Palette(palette));
             }
-            Action::NextFound => self.go_to_found(true, now),
-            Action::PreviousFound => self.go_to_found(false, now),
+            Action::Search => {
+                self.state.modals.uncover();
+                self.state.modals.open(Modal::Search(Composer::default()));
+            }
             Action::Write => self.state.commands = false,
             Action::WriteBehind => {
                 self.state.composer.edit(Action::Right);
@@ -214,32 +250,34 @@ impl Screen {
             Action::TakeSettings => self.take_settings(now),
             Action::Redraw => self.redraw = true,
             Action::Editor => self.errand = Some(ExternalProgram::Write(self.state.composer.whole())),
-            Action::Leave => return self.leave(now),
-            // A paste of several lines never sends anything.
-            Action::Send if context == Context::Composer && self.state.gate.is_in_paste(now) => {
-                self.edit(Action::NewLine, context);
-            }
-            Action::Send => return self.send(now),
-            Action::PageUp => self.scroll(-(self.page() - 1)),
-            Action::PageDown => self.scroll(self.page() - 1),
-            Action::Top => self.go_to_start(),
-            Action::Bottom => self.go_to_end(),
-            Action::Up | Action::Down => match context {
-                Context::Timeline => self.select_post(up, now),
-                Context::Inbox => self.select_item(up),
-                // The newest stands at the top.
-                Context::Files => self.select_file(-up),
-                Context::Help | Context::Item => self.scroll(up),
-                Context::Search => self.go_to_found(action == Action::Up, now),
-                Context::Palette => self.state.palette.iter_mut().for_each(|palette| palette.turn(up)),
-                _ => match &mut self.state.popup {
-                    Some(popup) => popup.turn(up),
-                    None => self.edit(action, context),
-                },
-            },
-            editing => self.edit(editing, context),
+            Action::PageUp => navigation::page_by(self, -1),
+            Action::PageDown => navigation::page_by(self, 1),
+            Action::Top => navigation::go_to_start(self),
+            Action::Bottom => navigation::go_to_end(self),
+            _ => return false,
         }
-        Next::Go
+        true
+    }
+
+    /// One line or one entry up or down.
+    fn step(&mut self, action: Action, context: Context, now: Instant) {
+        let up = if action == Action::Up { -1 } else { 1 };
+        match context {
+            Context::Timeline => navigation::select_post(self, up, now),
+            Context::Inbox => lists::select_item(self, up),
+            // The newest stands at the top.
+            Context::Files => lists::select_file(self, -up),
+            Context::Help | Context::Item => navigation::scroll(self, up),
+            Context::Search => navigation::go_to_found(self, action == Action::Up, now),
+            Context::Palette => {
+                let palette = self.state.modals.palette_mut();
+                palette.into_iter().for_each(|palette| palette.turn(up));
+            }
+            _ => match &mut self.state.popup {
+                Some(popup) => popup.turn(up),
+                None => self.edit(action, context),
+            },
+        }
     }
 
     fn edit(&mut self, action: Action, context: Context) {
@@ -254,7 +292,7 @@ impl Screen {
 
     /// Completes the word at the cursor, or shows what it could become. Returns whether there was anything.
     fn complete(&mut self) -> bool {
-        if self.correct_name() {
+        if unknown_name::correct_name(self) {
             return true;
         }
         let popup = self.state.popup.take();
@@ -273,10 +311,7 @@ impl Screen {
 
     /// Does what was chosen in the palette, where it was opened. What decides only opens the item: who
     /// writes a word and Enter has not pressed a key that decides.
-    pub(super) fn do_chosen(&mut self, now: Instant) -> Next {
-        let Some(palette) = self.state.palette.take() else {
-            return Next::Go;
-        };
+    pub(super) fn do_chosen(&mut self, palette: &Palette, now: Instant) -> Next {
         match palette.chosen() {
             Some(Choice::Action(action)) if action.decides() => {
                 let ids = self.state.target(&self.client.room);
@@ -307,8 +342,8 @@ impl Screen {
     }
 
     fn toggle_mouse(&mut self) {
-        self.state.mouse = !self.state.mouse;
-        let mouse = if self.state.mouse {
+        self.state.pointer.is_on = !self.state.pointer.is_on;
+        let mouse = if self.state.pointer.is_on {
             "on: Shift-drag selects text"
         } else {
             "off"

@@ -5,10 +5,13 @@
 
 use std::time::Instant;
 
-use super::gate::{Press, Refusal};
+use super::{
+    action::Action,
+    gate::{Press, Refusal},
+};
 use crate::core::{Decision, Intent, ItemId, Shown};
 
-/// What a key does once it has taken effect.
+/// The effect of a key that decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecisionKey {
     /// Accept it, with another look at the answer or without.
@@ -30,13 +33,29 @@ pub enum DecisionKey {
     Written(Intent),
 }
 
+impl DecisionKey {
+    /// The decision that an action is; none where it decides nothing.
+    pub fn of(action: Action) -> Option<Self> {
+        match action {
+            Action::Accept => Some(Self::Accept { review: false }),
+            Action::AcceptReview => Some(Self::Accept { review: true }),
+            Action::Reject => Some(Self::Reject),
+            Action::Edit => Some(Self::Edit),
+            Action::Instruct => Some(Self::Instruct),
+            Action::Grant => Some(Self::Grant),
+            Action::Later => Some(Self::Later),
+            _ => None,
+        }
+    }
+}
+
 /// A key that was pressed and has not taken effect yet.
 #[derive(Debug, Clone)]
 pub struct Pressed {
     pub deed: DecisionKey,
     /// The items that it is about.
     pub ids: Vec<ItemId>,
-    /// What the person saw of them, or why it does not decide.
+    /// The version that the person saw, or why the key does not decide.
     pub seen: Result<Shown, Refusal>,
     /// The decision that the person was asked to confirm, where the key may do so.
     pub confirms: Option<Decision>,

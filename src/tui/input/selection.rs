@@ -1,9 +1,9 @@
-//! What the mouse marks among the messages, and the text of it.
+//! The mouse's selection among the messages, and its text.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr;
 
-/// What the mouse has marked, from where it was pressed to where it is: columns and rows of the screen.
+/// The mouse's selection, from where it was pressed to where it is: columns and rows of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Selection {
     from: (u16, u16),

@@ -1,4 +1,4 @@
-//! What is drawn becomes bytes, and few of them: only what has changed, in one write a frame.
+//! Turns frames into few bytes: only what has changed, in one write a frame.
 //!
 //! Over ssh and in tmux a key costs what is sent for it. So styles and the cursor are remembered from frame to
 //! frame instead of being set again each time, and only large frames are bracketed as one update.

@@ -1,4 +1,4 @@
-//! What the terminal can do: as it says itself, as its environment says, and as the person's settings say,
+//! The capabilities of the terminal: as it says itself, as its environment says, and as the person's settings say,
 //! which win.
 
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl Capabilities {
-    /// What is known. `variable` looks a variable of the environment up; `asks` asks the terminal whether it
+    /// Finds the capabilities. `variable` looks a variable of the environment up; `asks` asks the terminal whether it
     /// speaks the keyboard protocol, within a time limit, and is called only where nobody said so.
     pub fn find(
         wishes: &TerminalOverrides,

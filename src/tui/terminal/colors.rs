@@ -98,7 +98,7 @@ pub(crate) fn fit(color: Color, colors: Colors) -> Color {
     }
 }
 
-/// What a colour of the palette looks like.
+/// The red, green and blue of a colour of the palette.
 fn indexed(at: u8) -> Color {
     match at {
         0..=15 => OWN[at as usize].0,

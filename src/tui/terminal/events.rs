@@ -1,4 +1,4 @@
-//! What the terminal sends, none of it left lying.
+//! The terminal's events, none of them left unread.
 
 use std::{
     io::{self, stdin},

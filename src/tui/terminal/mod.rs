@@ -47,7 +47,7 @@ pub trait Surface {
     fn ready(&self) -> impl Future<Output = ()> {
         std::future::ready(())
     }
-    /// What asks this program to stop and give the terminal to the shell (SIGTSTP), where it is this program's own.
+    /// The signals to stop and give the terminal to the shell (SIGTSTP), where it is this program's own.
     fn stops(&self) -> Option<Signal> {
         None
     }
@@ -78,7 +78,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 pub struct Guard {
     terminal: Real,
     out: Stdout,
-    /// What the terminal can do.
+    /// The capabilities of the terminal.
     pub abilities: Capabilities,
 }
 

@@ -47,7 +47,7 @@ impl End {
 #[derive(Clone)]
 pub struct Wire {
     to: mpsc::Sender<ToTerminal>,
-    /// What is written and not sent.
+    /// The bytes that are written and not sent.
     written: Rc<RefCell<Vec<u8>>>,
     end: Rc<RefCell<End>>,
 }
@@ -69,7 +69,7 @@ impl Remote {
         Ok(Self { terminal, wire, end })
     }
 
-    /// What comes from it, from now on.
+    /// Its input from now on.
     pub fn events(&self) -> Events {
         Events(self.end.clone())
     }

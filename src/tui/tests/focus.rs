@@ -1,9 +1,11 @@
 //! Keys on a real screen, at times of the tests' own: what decides, and what only types.
 
+mod any_order;
+mod bursts;
+
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
-use proptest::prelude::*;
 use ratatui::layout::Rect;
 
 use super::*;
@@ -11,7 +13,7 @@ use crate::{
     client::Client,
     config::{self, Flags, Paths},
     core::{MentionOutcome, Post},
-    tui::{Screen, input::keymap::Context, state::Overlay},
+    tui::{Screen, actions::review, input::keymap::Context},
 };
 
 /// A screen whose relay does not answer, with the room of a [`World`], and a clock that stands still.
@@ -101,18 +103,24 @@ impl UiState {
         };
         let (width, height) = self.size;
         let plan = Layout::new(&look, state, Rect::new(0, 0, width, height));
-        state.page = plan.page();
+        state.apply(plan.adjustments());
         self.screen.drawn(plan, self.now);
     }
 
     /// Time passes, and what takes effect by itself does.
     fn settle(&mut self, millis: u64) {
         let until = self.now + Duration::from_millis(millis);
-        while let Some(at) = self.screen.state.pressed.as_ref().map(|pressed| pressed.due())
+        while let Some(at) = self
+            .screen
+            .state
+            .deciding
+            .pressed
+            .as_ref()
+            .map(|pressed| pressed.due())
             && at <= until
         {
             self.now = at;
-            self.screen.settle_pressed(at);
+            review::settle_pressed(&mut self.screen, at);
             self.draw();
         }
         self.now = until;
@@ -247,7 +255,7 @@ fn one_letter_decides_a_moment_later_and_the_last_decision_gives_the_focus_back(
         "{} {:?} {:?}",
         desk.message(),
         desk.fate(1),
-        desk.screen.state.pressed
+        desk.screen.state.deciding.pressed
     );
     desk.settle(400);
     // The next one is rejected, with a reason that is written.
@@ -322,82 +330,6 @@ fn what_covers_the_screen_owns_the_keys_however_it_was_opened() {
 }
 
 #[test]
-fn what_comes_in_one_piece_decides_nothing_and_says_so() {
-    let mut desk = UiState::new();
-    let enter = |desk: &mut UiState, text: &str| {
-        text.chars().for_each(|c| desk.press(KeyCode::Char(c)));
-        desk.press(KeyCode::Enter);
-        desk.settle(2000);
-    };
-    // A paste that ends itself: what is behind its end comes as keys.
-    desk.arrives("run curl x | sh");
-    desk.settle(1000);
-    desk.pastes("notes ");
-    desk.press(KeyCode::Enter);
-    enter(&mut desk, "/accept m1");
-    assert_eq!(desk.decided(), 0);
-    assert!(desk.written().contains("/accept m1"), "{}", desk.written());
-    assert!(
-        desk.screen
-            .client
-            .room
-            .chat
-            .timeline()
-            .posts()
-            .all(|(_, post)| !post.mine)
-    );
-
-    // A whole item, and a command in one piece: it is opened, and another key decides.
-    desk.begin();
-    desk.arrives("deploy?");
-    desk.settle(1000);
-    enter(&mut desk, "/accept m1 be brief");
-    assert_eq!((desk.decided(), desk.owner()), (0, Context::Item));
-    desk.press(KeyCode::F(2));
-    desk.settle(50);
-    assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));
-    let run = desk
-        .screen
-        .client
-        .room
-        .runs
-        .all()
-        .next()
-        .map(|run| run.ask.instructions.clone());
-    assert!(run.is_none_or(|with| with.as_deref() == Some("be brief")));
-
-    // A key behind a paste, and a key with something behind it.
-    for behind in [false, true] {
-        desk.begin();
-        desk.arrives("deploy?");
-        desk.settle(1000);
-        if !behind {
-            desk.pastes("");
-        }
-        desk.press(KeyCode::F(2));
-        desk.settle(20);
-        if behind {
-            desk.pastes("more");
-        }
-        desk.settle(1000);
-        assert_eq!(desk.decided(), 0, "{behind}");
-    }
-
-    // Auto mode, in one piece and then by a key of its own.
-    desk.begin();
-    enter(&mut desk, "/mode auto");
-    assert_eq!(desk.screen.client.room.settings.mode, Mode::Manual);
-    assert!(
-        desk.message().contains("Press Enter to confirm it"),
-        "{}",
-        desk.message()
-    );
-    desk.press(KeyCode::Enter);
-    desk.settle(50);
-    assert_eq!(desk.screen.client.room.settings.mode, Mode::Auto);
-}
-
-#[test]
 fn a_thread_is_opened_as_a_list_and_decided_once_all_of_it_was_seen() {
     let mut desk = UiState::new();
     desk.in_room(|world| {
@@ -427,23 +359,6 @@ fn a_thread_is_opened_as_a_list_and_decided_once_all_of_it_was_seen() {
 }
 
 #[test]
-fn an_alt_key_that_may_be_two_keys_says_that_it_decides_nothing() {
-    let mut desk = UiState::new();
-    desk.arrives("deploy?");
-    desk.settle(1000);
-    desk.press(KeyCode::Char('h'));
-    desk.settle(200);
-    desk.alt('a');
-    desk.settle(100);
-    assert_eq!(desk.decided(), 0);
-    assert!(desk.message().contains("Alt"), "{}", desk.message());
-    desk.settle(2000);
-    desk.alt('a');
-    desk.settle(100);
-    assert_eq!(desk.decided(), 1);
-}
-
-#[test]
 fn handing_a_message_over_shows_it_whole_first() {
     let mut desk = UiState::new();
     let risky = Chat {
@@ -467,157 +382,16 @@ fn handing_a_message_over_shows_it_whole_first() {
     desk.settle(1000);
     desk.press(KeyCode::Tab);
     // It is selected, and far above what is on the screen.
-    desk.screen.state.selected_post = Some(1);
+    desk.screen.state.selected.post = Some(1);
     desk.screen.state.reading.scroll.go_to_end();
     desk.settle(1000);
     desk.press(KeyCode::Char('h'));
     desk.settle(1000);
     assert_eq!((desk.decided(), desk.owner()), (0, Context::Item));
-    assert!(matches!(&desk.screen.state.overlay, Overlay::Item(view) if view.hand_over));
+    assert!(desk.screen.state.modals.item().is_some_and(|view| view.hand_over));
     desk.press(KeyCode::Char('a'));
     desk.settle(300);
     assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));
-}
-
-#[derive(Debug, Clone)]
-enum Does {
-    Key(KeyCode),
-    Alt(char),
-    Paste,
-    Comes,
-    Waits(u64),
-}
-
-fn does() -> impl Strategy<Value = Does> {
-    let letters = prop::sample::select("aAeirwtzhRlsx ,?/".chars().collect::<Vec<_>>());
-    let keys = prop::sample::select(vec![
-        KeyCode::Enter,
-        KeyCode::Esc,
-        KeyCode::Tab,
-        KeyCode::Up,
-        KeyCode::Down,
-        KeyCode::PageDown,
-        KeyCode::F(2),
-        KeyCode::F(3),
-        KeyCode::F(4),
-    ]);
-    let pauses = prop::sample::select(vec![5, 40, 49, 51, 120, 249, 251, 299, 301, 700, 1100]);
-    prop_oneof![
-        6 => letters.prop_map(|c| Does::Key(KeyCode::Char(c))),
-        3 => keys.prop_map(Does::Key),
-        1 => prop::sample::select(vec!['a', 'r']).prop_map(Does::Alt),
-        1 => Just(Does::Paste),
-        2 => Just(Does::Comes),
-        8 => pauses.prop_map(Does::Waits),
-    ]
-}
-
-/// Whatever is pressed, wherever, and whatever comes meanwhile: what is decided was on the screen for a while before
-/// a key was pressed, the key came alone, and a letter was no part of a text.
-#[test]
-fn no_order_of_keys_and_pauses_decides_what_it_may_not() {
-    let desk = std::cell::RefCell::new(UiState::new());
-    let config = ProptestConfig {
-        cases: 400,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
-    let steps = prop::collection::vec(does(), 1..60);
-    runner
-        .run(&steps, |steps| {
-            let desk = &mut *desk.borrow_mut();
-            desk.begin();
-            let mut arrived: Vec<(u32, Instant)> = Vec::new();
-            // When input came, whether it was a letter, and whether it may decide at all.
-            let mut inputs: Vec<(Instant, bool, bool)> = Vec::new();
-            for does in steps {
-                let before = desk.decided();
-                let input = match does {
-                    Does::Key(code) => {
-                        desk.press(code);
-                        let letter = matches!(code, KeyCode::Char(_));
-                        let decides = matches!(
-                            code,
-                            KeyCode::Char('a' | 'A' | 't') | KeyCode::Enter | KeyCode::F(2)
-                        );
-                        Some((letter, decides))
-                    }
-                    Does::Alt(c) => {
-                        desk.alt(c);
-                        Some((false, c == 'a'))
-                    }
-                    Does::Paste => {
-                        desk.pastes("y");
-                        Some((false, false))
-                    }
-                    Does::Comes => {
-                        desk.arrives("deploy?");
-                        arrived.push((desk.screen.client.room.chat.timeline().newest(), desk.now));
-                        None
-                    }
-                    Does::Waits(millis) => {
-                        // In two steps, so that it is known when something took effect.
-                        let due = desk.screen.state.pressed.as_ref().map(|pressed| pressed.due());
-                        let first = due.map_or(0, |due| due.saturating_duration_since(desk.now).as_millis());
-                        let first = u64::try_from(first).unwrap_or(0).min(millis);
-                        desk.settle(first);
-                        if desk.decided() > before {
-                            allowed(desk, &inputs, &arrived)?;
-                        }
-                        desk.settle(millis - first);
-                        continue;
-                    }
-                };
-                if let Some((letter, decides)) = input {
-                    let pressed = desk.now;
-                    inputs.push((pressed, letter, decides));
-                }
-                if desk.decided() > before {
-                    allowed(desk, &inputs, &arrived)?;
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
-}
-
-/// Whether what was decided just now may be: by the newest input that can have done it.
-fn allowed(
-    desk: &UiState,
-    inputs: &[(Instant, bool, bool)],
-    arrived: &[(u32, Instant)],
-) -> Result<(), TestCaseError> {
-    let now = desk.now;
-    let since = |at: Instant| now.duration_since(at).as_millis();
-    let by = inputs
-        .iter()
-        .enumerate()
-        .rev()
-        .find(|(_, (at, letter, decides))| {
-            // A letter takes effect 300 ms later, another key 50 ms later, or at once where it sends what was written.
-            *decides
-                && if *letter {
-                    since(*at) == 300
-                } else {
-                    [0, 50].contains(&since(*at))
-                }
-        });
-    let Some((nth, (at, letter, _))) = by else {
-        return Err(TestCaseError::fail("something was decided without a key"));
-    };
-    for (other, (when, other_letter, _)) in inputs.iter().enumerate() {
-        let apart = if *when > *at { *when - *at } else { *at - *when }.as_millis();
-        let together = other != nth && (apart < 50 || *letter && *other_letter && apart < 300);
-        prop_assert!(!together, "another input came {apart} ms apart");
-    }
-    for (number, came) in arrived {
-        if desk.fate(*number).is_some() {
-            let seen = at.duration_since(*came).as_millis();
-            prop_assert!(seen >= 250, "m{number} was there for {seen} ms");
-        }
-    }
-    Ok(())
 }
 
 /// Issue 14, 28: a mistyped name was sent to nobody, and waited for seven days.

@@ -256,14 +256,11 @@ impl World {
 
     /// Does something with the messages on pages of a size.
     pub fn pages(&mut self, width: u16, height: u16, then: impl FnOnce(&mut view::Pages)) {
-        let mut reading = std::mem::take(&mut self.state.reading);
-        then(&mut view::Pages {
-            look: &self.look(),
-            reading: &mut reading,
-            width,
-            height,
-        });
-        self.state.reading = reading;
+        let look = self.look();
+        let mut pages = view::Pages::new(&look, &self.state.reading, (width, height));
+        then(&mut pages);
+        let scroll = pages.scroll;
+        self.state.reading.scroll = scroll;
     }
 
     /// The screen at a size, as text; and which item is whole on it.
@@ -292,15 +289,16 @@ impl World {
             zone,
             links: false,
         };
+        state.reading.follow(room);
         let mut plan = None;
         let drawn = terminal.draw(|frame| {
             let laid = Layout::new(&look, state, frame.area());
-            state.page = laid.page();
             view::draw(&look, state, &laid, frame);
             plan = Some(laid);
         });
         drawn.unwrap();
-        let plan = plan.unwrap();
+        let plan: Layout = plan.unwrap();
+        state.apply(plan.adjustments());
         // The backend cannot show a screen without columns.
         let screen = if width == 0 {
             String::new()

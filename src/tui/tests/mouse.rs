@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::tui::{
+    modal::Modal,
     palette::Palette,
     popup::Popup,
-    state::{ItemView, Overlay, Pane},
+    state::Pane,
     view::{HitTarget, ScrollTarget},
 };
 
@@ -22,6 +23,10 @@ fn under(world: &mut World, size: (u16, u16), words: &str) -> (Option<HitTarget>
     (shown.spot(column, row), shown.under(column, row))
 }
 
+const NARROW: (u16, u16) = (60, 20);
+/// The second item that waits in [`waiting`].
+const CAROLS: ItemId = ItemId::Mention(5);
+
 fn waiting() -> World {
     let mut world = World::morning();
     world.asks("bob", "can you review it?");
@@ -31,70 +36,26 @@ fn waiting() -> World {
 
 #[test]
 fn each_place_is_what_stands_there() {
-    let wide = (120, 36);
-    let narrow = (60, 20);
-    let (bobs, carols) = (ItemId::Mention(4), ItemId::Mention(5));
+    let (wide, narrow) = ((120, 36), NARROW);
+    let (bobs, carols) = (ItemId::Mention(4), CAROLS);
+    let pane = HitTarget::Pane;
+    let (messages, side) = (ScrollTarget::Messages, ScrollTarget::Side);
     let table = [
-        (
-            wide,
-            "good morning",
-            HitTarget::Message(1),
-            ScrollTarget::Messages,
-        ),
-        (
-            wide,
-            "where does the refresh",
-            HitTarget::Message(2),
-            ScrollTarget::Messages,
-        ),
-        (
-            wide,
-            "A lock around",
-            HitTarget::Message(3),
-            ScrollTarget::Messages,
-        ),
-        (
-            wide,
-            "People 3",
-            HitTarget::Pane(Pane::People),
-            ScrollTarget::Side,
-        ),
-        (wide, "● bob", HitTarget::Pane(Pane::People), ScrollTarget::Side),
-        (wide, "Inbox 2", HitTarget::Pane(Pane::Inbox), ScrollTarget::Side),
-        (wide, "bob can you", HitTarget::Item(bobs), ScrollTarget::Side),
-        (wide, "carol deploy?", HitTarget::Item(carols), ScrollTarget::Side),
-        (wide, "▸ m4", HitTarget::Strip(bobs), ScrollTarget::Messages),
-        (
-            wide,
-            "› message",
-            HitTarget::Pane(Pane::Composer),
-            ScrollTarget::Messages,
-        ),
-        (
-            narrow,
-            "[#lobby]",
-            HitTarget::Pane(Pane::Timeline),
-            ScrollTarget::Messages,
-        ),
-        (
-            narrow,
-            "Inbox 2",
-            HitTarget::Pane(Pane::Inbox),
-            ScrollTarget::Messages,
-        ),
-        (
-            narrow,
-            "People 3",
-            HitTarget::Pane(Pane::People),
-            ScrollTarget::Messages,
-        ),
-        (narrow, "▸ m4", HitTarget::Strip(bobs), ScrollTarget::Messages),
-        (
-            narrow,
-            "› message",
-            HitTarget::Pane(Pane::Composer),
-            ScrollTarget::Messages,
-        ),
+        (wide, "good morning", HitTarget::Message(1), messages),
+        (wide, "where does the refresh", HitTarget::Message(2), messages),
+        (wide, "A lock around", HitTarget::Message(3), messages),
+        (wide, "People 3", pane(Pane::People), side),
+        (wide, "● bob", pane(Pane::People), side),
+        (wide, "Inbox 2", pane(Pane::Inbox), side),
+        (wide, "bob can you", HitTarget::Item(bobs), side),
+        (wide, "carol deploy?", HitTarget::Item(carols), side),
+        (wide, "▸ m4", HitTarget::Strip(bobs), messages),
+        (wide, "› message", pane(Pane::Composer), messages),
+        (narrow, "[#lobby]", pane(Pane::Timeline), messages),
+        (narrow, "Inbox 2", pane(Pane::Inbox), messages),
+        (narrow, "People 3", pane(Pane::People), messages),
+        (narrow, "▸ m4", HitTarget::Strip(bobs), messages),
+        (narrow, "› message", pane(Pane::Composer), messages),
     ];
     for (size, words, spot, moves) in table {
         assert_eq!(
@@ -103,6 +64,11 @@ fn each_place_is_what_stands_there() {
             "{words:?} at {size:?}"
         );
     }
+}
+
+#[test]
+fn a_list_in_the_messages_place_is_moved_by_the_wheel() {
+    let (narrow, carols) = (NARROW, CAROLS);
     let mut world = waiting();
     world.state.pane = Pane::Inbox;
     let list = |spot| (Some(spot), ScrollTarget::List);
@@ -121,10 +87,10 @@ fn each_place_is_what_stands_there() {
 fn what_lies_over_the_messages_is_what_the_mouse_is_on() {
     let size = (80, 24);
     let mut world = waiting();
-    world.state.palette = Some(Palette::new(
+    world.state.modals.open(Modal::Palette(Palette::new(
         crate::tui::input::keymap::Context::Composer,
         &Keymap::built_in(),
-    ));
+    )));
     assert_eq!(
         under(&mut world, size, "▸ "),
         (Some(HitTarget::Choice(0)), ScrollTarget::Choices)
@@ -147,7 +113,7 @@ fn what_lies_over_the_messages_is_what_the_mouse_is_on() {
 
     // Of an item that is open nothing can be clicked, least of all the keys that decide it.
     let mut world = waiting();
-    world.state.overlay = Overlay::Item(ItemView::of(&[ItemId::Mention(4)]));
+    world.state.open(&[ItemId::Mention(4)]);
     for words in ["can you review", "a accept", "asks"] {
         assert_eq!(
             under(&mut world, size, words),
@@ -192,7 +158,7 @@ fn the_scrollbar_is_there_where_there_is_more_than_a_page() {
         let mut world = long(200);
         let (_, height) = {
             world.screen(size.0, size.1);
-            world.state.page
+            world.state.reading.page
         };
         let top = 1;
         // At the end, at the beginning, and in the middle.
@@ -201,7 +167,7 @@ fn the_scrollbar_is_there_where_there_is_more_than_a_page() {
             Some(&(column, top + height - 1)),
             "{size:?}"
         );
-        let (width, height) = world.state.page;
+        let (width, height) = world.state.reading.page;
         world.pages(width, height, |pages| pages.go_to(0.0));
         assert!(world.screen(size.0, size.1).0.contains("message 0."));
         assert_eq!(bar(&mut world, size)[0], (column, top), "{size:?}");
@@ -234,7 +200,7 @@ fn what_is_selected_is_on_the_screen_however_long_its_list_is() {
         world.state.go(Pane::Timeline);
         world.state.go(Pane::Inbox);
         for (number, shown) in [(60, 59), (1, 0), (30, 29)] {
-            world.state.selected = Some(ItemId::Mention(number));
+            world.state.selected.item = Some(ItemId::Mention(number));
             let screen = world.screen(size.0, size.1).0;
             assert!(screen.contains(&format!("▸ bob question {shown}?")), "{screen}");
         }

@@ -9,65 +9,79 @@ use crate::{
     core::{Connection, runs::RunEvent as AgentEvent},
     tui::{
         composer::Composer,
-        state::{InputPrompt, ItemView, Overlay, Pane, PromptKind, TextView, Tone},
+        modal::{InputPrompt, ItemView, Modal, PromptKind, TextView},
+        state::{Pane, Tone},
     },
 };
 
 const HOSTILE: &str =
     "👨‍👩‍👧‍👦 🇩🇪 日本語 עברית العربية e\u{301}\u{301} \x1b[2J\x1b]52;c;aGk=\x07 \u{202e}abc\tx\r\nsecond line";
 
+/// A room in which much is said and waits.
+fn busy() -> World {
+    let mut world = World::morning();
+    world.says(
+        "bob",
+        &[],
+        Chat {
+            text: format!("{HOSTILE} {}", "x".repeat(10_000)),
+            ..Chat::default()
+        },
+    );
+    world.asks("bob", HOSTILE);
+    world.asks("carol", &"long ".repeat(500));
+    world
+}
+
+/// The busy room after a change.
+fn with(change: &dyn Fn(&mut World)) -> World {
+    let mut world = busy();
+    change(&mut world);
+    world
+}
+
 /// Every view, with something in it.
 fn views() -> Vec<(&'static str, World)> {
-    let morning = || {
-        let mut world = World::morning();
-        world.says(
-            "bob",
-            &[],
-            Chat {
-                text: format!("{HOSTILE} {}", "x".repeat(10_000)),
-                ..Chat::default()
-            },
-        );
-        world.asks("bob", HOSTILE);
-        world.asks("carol", &"long ".repeat(500));
-        world
-    };
-    let with = |change: &dyn Fn(&mut World)| {
-        let mut world = morning();
-        change(&mut world);
-        world
-    };
-    let item = morning().room.review.inbox().next().unwrap().id;
-    vec![
+    let item = busy().room.review.inbox().next().unwrap().id;
+    let mut views = vec![
         ("empty", World::new()),
-        ("room", morning()),
+        ("room", busy()),
         ("writing", with(&|world| world.state.composer.paste(HOSTILE))),
         (
             "timeline",
             with(&|world| {
                 world.state.pane = Pane::Timeline;
-                world.state.selected_post = Some(3);
+                world.state.selected.post = Some(3);
             }),
         ),
         ("inbox", with(&|world| world.state.pane = Pane::Inbox)),
         ("people", with(&|world| world.state.pane = Pane::People)),
+    ];
+    views.extend(modals(item));
+    views.extend(events(item));
+    views
+}
+
+/// Views with something open.
+fn modals(item: ItemId) -> Vec<(&'static str, World)> {
+    vec![
         (
             "item",
             with(&|world| {
-                world.state.overlay = Overlay::Item(ItemView {
+                world.state.modals.open(Modal::Item(ItemView {
                     scroll: 3,
                     ..ItemView::of(&[item])
-                });
+                }));
             }),
         ),
         (
             "help",
             with(&|world| {
                 let lines = view::help_lines(&world.look());
-                world.state.overlay = Overlay::Paper(TextView {
+                world.state.modals.open(Modal::Text(TextView {
                     scroll: 2,
                     ..TextView::new("Help", lines)
-                });
+                }));
             }),
         ),
         (
@@ -75,15 +89,21 @@ fn views() -> Vec<(&'static str, World)> {
             with(&|world| {
                 let mut field = Composer::default();
                 field.paste(HOSTILE);
-                world.state.asked = Some(InputPrompt {
+                world.state.modals.open(Modal::Prompt(InputPrompt {
                     what: PromptKind::Reason,
                     ids: vec![item],
                     shown: world.room.shown(&[item]),
                     field,
                     since: Instant::now(),
-                });
+                }));
             }),
         ),
+    ]
+}
+
+/// Views of a room in which something happens.
+fn events(item: ItemId) -> Vec<(&'static str, World)> {
+    vec![
         (
             "run",
             with(&|world| {
@@ -187,7 +207,7 @@ fn the_first_and_the_last_message_can_be_reached() {
         );
     }
     world.screen(60, 20);
-    let (width, height) = world.state.page;
+    let (width, height) = world.state.reading.page;
     for _ in 0..40 {
         world.pages(width, height, |pages| pages.by(-5));
     }
@@ -244,9 +264,7 @@ fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
     world.state.open(&[ItemId::Mention(1)]);
     assert_eq!(world.screen(60, 20).1, None);
     let scroll_to = |world: &mut World, line: usize| {
-        let Overlay::Item(view) = &mut world.state.overlay else {
-            panic!()
-        };
+        let view = world.state.modals.item_mut().unwrap();
         view.scroll = line;
         world.screen(60, 20).1
     };

@@ -6,7 +6,7 @@ use crate::{
         Connection, Reply,
         runs::{Ending, Failed, GrantRule, Outcome, RunEvent as AgentEvent, ToolRequest},
     },
-    tui::state::{Overlay, Pane, TextView},
+    tui::{modal::Modal, state::Pane},
 };
 
 const SIZES: [(u16, u16); 2] = [(120, 36), (60, 20)];
@@ -240,7 +240,7 @@ fn reconnecting() {
 fn papers() {
     let mut world = World::morning();
     let lines = view::help_lines(&world.look());
-    world.state.overlay = Overlay::Paper(TextView::new("Help", lines));
+    world.state.read("Help", lines);
     snapshots("help", &mut world);
     for (name, reply) in [
         ("who", Reply::Who),
@@ -248,7 +248,7 @@ fn papers() {
         ("history", Reply::History(vec![1, 2, 3])),
     ] {
         let (title, lines) = view::reply_lines(&world.look(), &reply, None).unwrap();
-        world.state.overlay = Overlay::Paper(TextView::new(title, lines));
+        world.state.read(title, lines);
         snapshots(name, &mut world);
     }
 }
@@ -371,8 +371,8 @@ fn searching() {
         &world.room,
         None,
     ));
-    world.state.search = Some(field);
-    world.state.selected_post = Some(3);
+    world.state.modals.open(Modal::Search(field));
+    world.state.selected.post = Some(3);
     world.state.pane = Pane::Timeline;
     snapshot("search", world);
 }
@@ -400,7 +400,7 @@ fn lists_to_choose_from() {
         crate::tui::palette::Palette::new(crate::tui::input::keymap::Context::Composer, &keymap);
     palette.field.set("co");
     palette.find();
-    world.state.palette = Some(palette);
+    world.state.modals.open(Modal::Palette(palette));
     snapshot("palette", world);
 
     let mut world = World::morning();
@@ -427,7 +427,7 @@ fn what_was_decided() {
     let item = world.room.review.inbox().next().unwrap().id;
     world.accept(item);
     let lines = view::decided_lines(&world.look());
-    world.state.overlay = Overlay::Paper(TextView::new("Decided today", lines));
+    world.state.read("Decided today", lines);
     snapshot("decided", world);
 }
 

@@ -8,13 +8,14 @@ use crate::{
     text,
     tui::{
         input::keymap::Context,
-        state::{InputPrompt, Pane, PromptKind, State},
+        modal::{InputPrompt, PromptKind},
+        state::{Pane, State},
         view::{format, overlays::keys},
     },
 };
 
 pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    if plan.rule.height > 0 {
+    if plan.areas.rule.height > 0 {
         draw_rule(look, state, plan, frame);
     }
     match state.context().is_a_list() {
@@ -25,8 +26,8 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
 
 /// The line above the composer, which says who will see what is written.
 fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    let width = plan.rule.width as usize;
-    let words = match &state.asked {
+    let width = plan.areas.rule.width as usize;
+    let words = match state.modals.prompt() {
         Some(InputPrompt { ids, what, .. }) => {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             let ids = ids.join(", ");
@@ -57,16 +58,16 @@ fn draw_rule(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Fra
         look.span("─".repeat(dashes), Scope::Border),
         look.span(new, Scope::Waiting),
     ]);
-    line.render(plan.rule, frame.buffer_mut());
+    line.render(plan.areas.rule, frame.buffer_mut());
 }
 
-/// What is below the bottom of the messages: how many new ones, or that there are any; or how many are kept
+/// The note about messages below the bottom: how many new ones, or that there are any; or how many are kept
 /// as new further up.
 fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
     if let Some(kept) = state.reading.unread.kept() {
         return format!(" {kept} kept as new ");
     }
-    let bottom = plan.rows.iter().find_map(|(_, number)| *number);
+    let bottom = plan.timeline.rows.iter().find_map(|(_, number)| *number);
     let (Some(bottom), false) = (bottom, state.reading.scroll.follows()) else {
         return String::new();
     };
@@ -82,11 +83,11 @@ fn below(look: &RenderContext, state: &State, plan: &Layout) -> String {
     }
 }
 
-/// What is looked for, and how often it was found.
+/// The search, and how often it was found.
 fn searching(state: &State) -> Option<String> {
     let search = state.reading.search.as_ref()?;
     let count = search.count();
-    let nth = state.selected_post.and_then(|number| search.nth(number));
+    let nth = state.selected.post.and_then(|number| search.nth(number));
     Some(match nth {
         _ if search.words.is_empty() => " search ".to_owned(),
         Some(nth) => format!(" \"{}\" {nth} of {count} ", search.words),
@@ -94,7 +95,7 @@ fn searching(state: &State) -> Option<String> {
     })
 }
 
-/// Who will see what is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
+/// The audience of the text that is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
 pub(super) fn audience(look: &RenderContext, state: &State) -> String {
     let others = look.room.chat.members().list().len().saturating_sub(1);
     let everyone = format!("everyone, {others}");
@@ -130,10 +131,10 @@ pub(super) fn audience(look: &RenderContext, state: &State) -> String {
 }
 
 fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    if plan.composer.height == 0 {
+    if plan.areas.composer.height == 0 {
         return;
     }
-    let columns = format::PROMPT_COLUMNS.min(plan.composer.width);
+    let columns = format::PROMPT_COLUMNS.min(plan.areas.composer.width);
     let context = state.context();
     let elsewhere = matches!(context, Context::Reason | Context::Search | Context::Palette);
     let focused = state.pane == Pane::Composer || elsewhere;
@@ -148,22 +149,17 @@ fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut
     look.span(prompt, scope).render(
         Rect {
             height: 1,
-            ..plan.composer
+            ..plan.areas.composer
         },
         frame.buffer_mut(),
     );
     let area = Rect {
-        x: plan.composer.x + columns,
-        width: plan.composer.width - columns,
-        ..plan.composer
+        x: plan.areas.composer.x + columns,
+        width: plan.areas.composer.width - columns,
+        ..plan.areas.composer
     };
-    let asked = state.asked.as_ref();
-    let field = match context {
-        Context::Palette => state.palette.as_ref().map(|palette| &palette.field),
-        Context::Search => state.search.as_ref(),
-        _ => asked.map(|asked| &asked.field),
-    };
-    let field = field.unwrap_or(&state.composer);
+    let asked = state.modals.prompt();
+    let field = state.modals.field().unwrap_or(&state.composer);
     if field.is_empty() {
         let hint = match (context, asked.map(|asked| asked.what)) {
             (Context::Palette, _) => "type an action or a command".to_owned(),

@@ -119,7 +119,7 @@ pub(super) fn post_lines(
         .collect()
 }
 
-/// What comes with a mention, in words: `report.pdf, 12 KB`.
+/// The files of a mention, in words: `report.pdf, 12 KB`.
 pub(super) fn in_words(look: &RenderContext, numbers: &[u32]) -> String {
     let offers = numbers.iter().filter_map(|number| look.room.files.get(*number));
     let each: Vec<String> = offers

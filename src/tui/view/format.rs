@@ -46,7 +46,7 @@ impl RenderContext<'_> {
         }
     }
 
-    /// Who speaks: people and agents told apart, also without colour.
+    /// The speaker: people and agents told apart, also without colour.
     pub(super) fn speaker(&self, who: &Speaker) -> Span<'static> {
         match &who.agent {
             Some(_) => self.span(who.in_words(), Scope::NameAgent),
@@ -66,7 +66,7 @@ impl RenderContext<'_> {
         format!(" → {}{}", names.join(", "), if post.only { "" } else { " · all" })
     }
 
-    /// What became of a message of ours.
+    /// The fate of a message of ours.
     pub(super) fn fate(&self, fate: &DeliveryStatus) -> Span<'static> {
         match fate {
             DeliveryStatus::Preparing => self.span("reading the file …", Scope::Working),
@@ -94,7 +94,7 @@ impl RenderContext<'_> {
         }
     }
 
-    /// What became of a message that asked our agent.
+    /// The outcome of a message that asked our agent.
     pub(super) fn mention_fate(&self, fate: &MentionOutcome) -> Span<'static> {
         match fate {
             MentionOutcome::Accepted(agent) => self.span(format!("accepted for {agent}"), Scope::Good),
@@ -110,7 +110,7 @@ impl RenderContext<'_> {
         }
     }
 
-    /// What a run is doing, in one line.
+    /// The activity of a run, in one line.
     pub(super) fn doing(&self, run: &Run) -> String {
         let agent = &run.ask.agent;
         let since = run.started.map_or_else(String::new, |at| {
@@ -185,7 +185,7 @@ pub(super) fn usage(usage: &Usage) -> String {
     parts.join(" · ")
 }
 
-/// What a draft would do.
+/// The effect of accepting a draft.
 pub(super) fn would(draft: &crate::core::Draft) -> String {
     let what = match draft.post {
         Some(post) => format!(" would answer m{post}"),

@@ -7,22 +7,24 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use super::{Layout, RenderContext, Scope, composer, panes, timeline};
+use super::{Layout, RenderContext, Scope, composer, layout::Cover, panes, timeline};
 use crate::{
     core::Connection,
     text,
     tui::{
         input::action::Action,
-        state::{Overlay, State},
+        state::State,
         view::{header, overlays::pager, scrollbar, status_bar},
     },
 };
 
 pub fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    frame.buffer_mut().set_style(plan.all, look.style(Scope::Text));
+    frame
+        .buffer_mut()
+        .set_style(plan.areas.all, look.style(Scope::Text));
     if plan.too_small {
         let line = look.line("too small", Scope::Warning);
-        return draw_lines(&[line], plan.main, frame);
+        return draw_lines(&[line], plan.areas.main, frame);
     }
     if plan.wide {
         let block = Block::new()
@@ -30,16 +32,18 @@ pub fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Fram
             .border_style(look.style(Scope::Border));
         let area = frame.area();
         frame.render_widget(block, area);
-        plan.side_list.draw(frame.buffer_mut());
-        panes::draw_edge(look, plan.side, frame.buffer_mut());
+        if let Some(list) = &plan.lists.side {
+            list.draw(frame.buffer_mut());
+        }
+        panes::draw_edge(look, plan.areas.side, frame.buffer_mut());
     }
     header::draw(look, state, plan, frame);
     draw_main(look, state, plan, frame);
-    if let Some(choices) = &plan.choices {
+    if let Some(choices) = &plan.lists.choices {
         choices.draw(look, frame.buffer_mut());
     }
-    draw_lines(&plan.banner_lines, plan.banner, frame);
-    draw_lines(&plan.strip_lines, plan.strip, frame);
+    draw_lines(&plan.texts.banner, plan.areas.banner, frame);
+    draw_lines(&plan.texts.strip, plan.areas.strip, frame);
     composer::draw(look, state, plan, frame);
     status_bar::draw(look, state, plan, frame);
 }
@@ -51,22 +55,26 @@ fn draw_lines(lines: &[Line<'static>], area: Rect, frame: &mut Frame) {
 }
 
 fn draw_main(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    match (&state.overlay, &plan.item, &plan.paper) {
-        (Overlay::Paper(_), _, Some(paper)) => pager::draw(look, paper, plan.main, frame.buffer_mut()),
-        (Overlay::Item(_), Some(item), _) => {
-            Clear.render(plan.main, frame.buffer_mut());
-            frame.buffer_mut().set_style(plan.main, look.style(Scope::Text));
-            draw_lines(&item.lines, plan.main, frame);
+    match &plan.cover {
+        Some(Cover::Text(paper)) => pager::draw(look, paper, plan.areas.main, frame.buffer_mut()),
+        Some(Cover::Item(item)) => {
+            Clear.render(plan.areas.main, frame.buffer_mut());
+            frame
+                .buffer_mut()
+                .set_style(plan.areas.main, look.style(Scope::Text));
+            draw_lines(&item.lines, plan.areas.main, frame);
         }
-        _ => {
+        None => {
             let buffer = frame.buffer_mut();
-            plan.main_list.draw(buffer);
-            timeline::draw(look, &plan.rows, plan.messages, buffer);
-            if let Some(part) = plan.part {
-                scrollbar::draw(look, part, plan.bar, buffer);
+            if let Some(list) = &plan.lists.main {
+                list.draw(buffer);
             }
-            if let Some(drag) = &state.drag {
-                drag.draw(plan.messages, look.style(Scope::Selected), buffer);
+            timeline::draw(look, &plan.timeline.rows, plan.areas.messages, buffer);
+            if let Some(part) = plan.timeline.part {
+                scrollbar::draw(look, part, plan.areas.bar, buffer);
+            }
+            if let Some(drag) = &state.pointer.drag {
+                drag.draw(plan.areas.messages, look.style(Scope::Selected), buffer);
             }
         }
     }

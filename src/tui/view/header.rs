@@ -13,7 +13,7 @@ use crate::{
     tui::state::{Pane, State},
 };
 
-/// What leads to a pane.
+/// A tab that leads to a pane.
 pub(super) struct Tab {
     pub area: Rect,
     pub pane: Pane,
@@ -89,7 +89,7 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
         right.push(look.span(format!(" {} ", look.relay), Scope::Dim));
     } else {
         left.push(look.span(mark, mark_scope));
-        left.extend(plan.tabs.iter().map(|tab| tab.words.clone()));
+        left.extend(plan.lists.tabs.iter().map(|tab| tab.words.clone()));
     }
     right.push(look.span(settings.me.clone(), Scope::NameMe));
     right.push(look.span(" · ", Scope::Dim));
@@ -98,14 +98,14 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
     let width = |spans: &[Span]| spans.iter().map(|span| text::width(&span.content)).sum::<usize>();
     let (left_width, right_width) = (width(&left), width(&right));
     let buffer = frame.buffer_mut();
-    timeline::cut_line(left, plan.top.width as usize).render(plan.top, buffer);
-    if left_width + right_width < plan.top.width as usize {
-        let x = plan.top.right() - right_width as u16;
+    timeline::cut_line(left, plan.areas.top.width as usize).render(plan.areas.top, buffer);
+    if left_width + right_width < plan.areas.top.width as usize {
+        let x = plan.areas.top.right() - right_width as u16;
         Line::from(right).render(
             Rect {
                 x,
                 width: right_width as u16,
-                ..plan.top
+                ..plan.areas.top
             },
             buffer,
         );

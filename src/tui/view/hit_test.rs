@@ -1,4 +1,4 @@
-//! What lies where on the screen, for the mouse.
+//! A map of the screen for the mouse.
 
 use ratatui::layout::{Position, Rect};
 
@@ -7,7 +7,7 @@ use crate::{
     tui::{state::Pane, view::timeline::row::Row},
 };
 
-/// What the mouse can be on.
+/// A target of the mouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HitTarget {
     /// A pane: its tab or heading, or a part of it where nothing else is.
@@ -34,11 +34,11 @@ pub struct HitMap {
     pub messages: Option<Rect>,
     /// The messages, from the bottom up, with the number of each.
     pub(in crate::tui) rows: Vec<(Row, Option<u32>)>,
-    /// What lies where; of what overlaps, the first one is on top.
+    /// The targets by area; of those that overlap, the first one is on top.
     pub(super) spots: Vec<(Rect, HitTarget)>,
     /// The panes beside the messages.
     pub(super) side: Rect,
-    /// What is in the middle.
+    /// The middle of the screen.
     pub(super) main: Rect,
 }
 
@@ -54,7 +54,7 @@ pub enum ScrollTarget {
 }
 
 impl HitMap {
-    /// What is at a place.
+    /// The target at a place.
     pub fn spot(&self, column: u16, row: u16) -> Option<HitTarget> {
         let at = Position::new(column, row);
         let spot = self.spots.iter().find(|(area, _)| area.contains(at));
@@ -66,7 +66,7 @@ impl HitMap {
         })
     }
 
-    /// What the wheel moves at a place. From anywhere but a list it is the messages.
+    /// The target of the wheel at a place. From anywhere but a list it is the messages.
     pub fn under(&self, column: u16, row: u16) -> ScrollTarget {
         let at = Position::new(column, row);
         match self.spot(column, row) {

@@ -4,11 +4,11 @@ use ratatui::{layout::Rect, text::Line};
 
 use super::{RenderContext, Scope, files};
 use crate::{
-    core::{Intent, Item, ItemId, ItemKind},
+    core::{Intent, Item, ItemId, ItemKind, Mention, Shown},
     text,
     tui::{
         input::{action::Action, keymap::Context},
-        state::ItemView,
+        modal::ItemView,
         view::pending_bar,
     },
 };
@@ -22,10 +22,14 @@ pub(super) struct Laid {
     pub lines: Vec<Line<'static>>,
     /// All of it has been on the screen.
     pub whole: bool,
+    /// The scroll, kept within what there is.
+    pub scroll: usize,
+    /// Lines that have been on the screen with these, and what of.
+    pub seen: (usize, (u16, Shown)),
 }
 
-/// Lays items out for `area`, one below the other, and keeps the view's scroll within what there is.
-pub(super) fn lay(look: &RenderContext, items: &[Item], view: &mut ItemView, area: Rect) -> Laid {
+/// Lays items out for `area`, one below the other.
+pub(super) fn lay(look: &RenderContext, items: &[Item], view: &ItemView, area: Rect) -> Laid {
     let width = area.width as usize;
     let mut lines = wish(look, view, items, width);
     for (nth, item) in items.iter().enumerate() {
@@ -43,20 +47,22 @@ pub(super) fn lay(look: &RenderContext, items: &[Item], view: &mut ItemView, are
     let height = area.height as usize;
     // It counts as seen line by line from the first on; other lines, or another version, begin at the first.
     let seen_at = (area.width, look.room.shown(&view.ids));
-    if view.seen_at.as_ref() != Some(&seen_at) {
-        (view.seen_at, view.seen) = (Some(seen_at), 0);
-    }
+    let before = match view.seen_at.as_ref() == Some(&seen_at) {
+        true => view.seen,
+        false => 0,
+    };
     // Nothing is jumped over: the end is reached page by page.
-    view.scroll = view.scroll.min(view.seen).min(lines.len().saturating_sub(height));
-    view.seen = view.seen.max(view.scroll + height);
-    let whole = view.seen >= deciding && height > 0;
+    let scroll = view.scroll.min(before).min(lines.len().saturating_sub(height));
+    let seen = before.max(scroll + height);
     Laid {
-        lines: lines.into_iter().skip(view.scroll).take(height).collect(),
-        whole,
+        lines: lines.into_iter().skip(scroll).take(height).collect(),
+        whole: seen >= deciding && height > 0,
+        scroll,
+        seen: (seen, seen_at),
     }
 }
 
-/// What was written about the items before they were opened, and how many there are.
+/// The intent that was written before the items were opened, and how many there are.
 fn wish(look: &RenderContext, view: &ItemView, items: &[Item], width: usize) -> Vec<Line<'static>> {
     let mut words = Vec::new();
     if items.len() > 1 {
@@ -144,7 +150,7 @@ fn head(look: &RenderContext, item: &Item, wish: &str, width: usize) -> Vec<Line
     std::iter::once(first).chain(rest).collect()
 }
 
-/// What was said in its thread before it, the newest of it.
+/// The newest messages of its thread before it.
 fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'static>> {
     let room = look.room;
     let Some(thread) = room
@@ -184,47 +190,11 @@ fn thread_so_far(look: &RenderContext, item: &Item, width: usize) -> Vec<Line<'s
     lines
 }
 
-/// What accepting does, and what else a person should know.
+/// Explains what accepting does, and what else a person should know.
 fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
     let audience = pending_bar::audience(look, item);
     match &item.matter {
-        ItemKind::Mention(mention) => {
-            let mut words = vec![match look.room.agent_for(mention) {
-                Some(agent) => {
-                    let may = look
-                        .room
-                        .settings
-                        .permissions
-                        .get(&agent)
-                        .copied()
-                        .unwrap_or_default();
-                    // Where there are others, a key takes one of them.
-                    let several = look.room.settings.agents.len() > 1;
-                    let key = look.keymap.hint(Context::Item, Action::NextAgent);
-                    let other = key.filter(|_| several);
-                    let other =
-                        other.map_or_else(String::new, |key| format!(" {key} chooses another agent."));
-                    format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
-                }
-                None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
-            }];
-            if !mention.files.is_empty() {
-                let files = files::in_words(look, &mention.files);
-                words.push(format!(
-                    "Comes with {files}: accepting downloads it and tells the agent where it is."
-                ));
-            }
-            if mention.is_reply {
-                words.push("It is a reply to your agent: the agents keep talking.".into());
-            }
-            let held = mention.hold.reason().into_iter();
-            let held = held.map(|why| (format!("Waits although auto mode is on: {why}."), Scope::Warning));
-            words
-                .into_iter()
-                .map(|words| (words, Scope::Dim))
-                .chain(held)
-                .collect()
-        }
+        ItemKind::Mention(mention) => about_mention(look, mention, &audience),
         ItemKind::Draft(_) => vec![(
             format!("Accept to post this; {audience} will see it."),
             Scope::Dim,
@@ -249,6 +219,44 @@ fn explanations(look: &RenderContext, item: &Item) -> Vec<(String, Scope)> {
                 .collect()
         }
     }
+}
+
+/// The explanations of a mention whose answer goes to `audience`.
+fn about_mention(look: &RenderContext, mention: &Mention, audience: &str) -> Vec<(String, Scope)> {
+    let mut words = vec![match look.room.agent_for(mention) {
+        Some(agent) => {
+            let may = look
+                .room
+                .settings
+                .permissions
+                .get(&agent)
+                .copied()
+                .unwrap_or_default();
+            // Where there are others, a key takes one of them.
+            let several = look.room.settings.agents.len() > 1;
+            let key = look.keymap.hint(Context::Item, Action::NextAgent);
+            let other = key.filter(|_| several);
+            let other = other.map_or_else(String::new, |key| format!(" {key} chooses another agent."));
+            format!("Accepting runs {agent} ({may}); the answer goes to {audience}.{other}")
+        }
+        None => "You have no agent: add an [agents.NAME] table to config.toml.".to_owned(),
+    }];
+    if !mention.files.is_empty() {
+        let files = files::in_words(look, &mention.files);
+        words.push(format!(
+            "Comes with {files}: accepting downloads it and tells the agent where it is."
+        ));
+    }
+    if mention.is_reply {
+        words.push("It is a reply to your agent: the agents keep talking.".into());
+    }
+    let held = mention.hold.reason().into_iter();
+    let held = held.map(|why| (format!("Waits although auto mode is on: {why}."), Scope::Warning));
+    words
+        .into_iter()
+        .map(|words| (words, Scope::Dim))
+        .chain(held)
+        .collect()
 }
 
 /// The words of an item, with what was found in it marked.

@@ -1,4 +1,4 @@
-//! What is drawn. First everything is laid out ([`Layout`]), then drawn from `&State`: drawing changes nothing.
+//! Views. First everything is laid out ([`Layout`]), then drawn from `&State`: drawing changes nothing.
 
 mod composer;
 mod files;
@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub(super) use crate::tui::view::hit_test::{HitMap, HitTarget, ScrollTarget};
-pub use crate::tui::view::layout::Layout;
+pub use crate::tui::view::layout::{Adjustments, CoverAdjustment, Layout};
 pub(super) use crate::tui::view::overlays::dialogs::{decided_lines, help_lines, looser_lines, reply_lines};
 pub(super) use crate::tui::view::timeline::post::Bodies;
 pub use frame::draw;

@@ -112,9 +112,9 @@ fn add_inbox(list: &mut List, look: &RenderContext, state: &State, width: usize)
         .review
         .inbox()
         .waiting()
-        .filter(|item| state.filter.shows(item))
+        .filter(|item| state.lists.filter.shows(item))
         .peekable();
-    match state.filter.word() {
+    match state.lists.filter.word() {
         Some(kind) => list.push(look.line(format!("only {kind}"), Scope::Waiting), heading),
         None if items.peek().is_none() => list.push(look.line("nothing pending", Scope::Dim), heading),
         None => {}

@@ -106,7 +106,7 @@ pub(super) fn head(look: &RenderContext, item: &Item) -> Vec<Span<'static>> {
     spans
 }
 
-/// Who will see the answer, in words.
+/// The audience of the answer, in words.
 pub(super) fn audience(look: &RenderContext, item: &Item) -> String {
     look.room.audience_of(item).in_words()
 }

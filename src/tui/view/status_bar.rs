@@ -1,4 +1,4 @@
-//! What is told below the composer: a sentence for the person, or the keys that matter now.
+//! The row below the composer: a sentence for the person, or the keys that matter now.
 
 use ratatui::{Frame, layout::Rect, widgets::Widget};
 
@@ -31,23 +31,23 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
         Some((_, Tone::Bad)) => Scope::Error,
         _ => Scope::Text,
     };
-    for (words, row) in plan.said.iter().zip(plan.below.rows()) {
+    for (words, row) in plan.texts.message.iter().zip(plan.areas.below.rows()) {
         look.line(format!(" {words}"), scope)
             .render(row, frame.buffer_mut());
     }
-    if plan.bottom.height == 0 {
+    if plan.areas.bottom.height == 0 {
         return;
     }
     let line = match &state.message {
-        Some((words, _)) if plan.said.is_empty() => look.line(format!(" {words}"), scope),
+        Some((words, _)) if plan.texts.message.is_empty() => look.line(format!(" {words}"), scope),
         _ => {
             let mut spans = Vec::new();
             // Where there is no rule, who will see what is written stands here.
-            if plan.rule.height == 0 && !state.composer.is_empty() {
+            if plan.areas.rule.height == 0 && !state.composer.is_empty() {
                 spans.push(look.span(format!(" {} ·", audience(look, state)), Scope::Prompt));
             }
             let taken: usize = spans.iter().map(|span| text::width(&span.content)).sum();
-            let free = (plan.bottom.width as usize).saturating_sub(taken);
+            let free = (plan.areas.bottom.width as usize).saturating_sub(taken);
             match keys::pending(look, state) {
                 // Where letters do something, the keys stand in the composer's place.
                 _ if state.context().is_a_list() => {}
@@ -57,5 +57,5 @@ pub(super) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
             spans.into()
         }
     };
-    line.render(plan.bottom, frame.buffer_mut());
+    line.render(plan.areas.bottom, frame.buffer_mut());
 }

@@ -5,7 +5,7 @@
 
 use crate::tui::theme::Scope;
 
-/// What the scanner knows of a language.
+/// The scanner's rules for a language.
 struct Family {
     names: &'static [&'static str],
     line_comment: &'static [&'static str],

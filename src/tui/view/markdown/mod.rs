@@ -211,20 +211,7 @@ impl<'a> MarkdownLayout<'a> {
                 self.margin(None, ("▎ ".to_owned(), style));
                 self.styles.push(style);
             }
-            Tag::CodeBlock(kind) => {
-                self.block();
-                self.only_paragraphs = false;
-                let info = match kind {
-                    CodeBlockKind::Fenced(info) => text::clean(&info).text,
-                    CodeBlockKind::Indented => String::new(),
-                };
-                if !info.is_empty() {
-                    self.drawn.push_str(&info);
-                    self.inline.push(&info, self.theme.style(Scope::Dim), None);
-                    self.paragraph();
-                }
-                self.code = Some((Painter::new(&info), String::new()));
-            }
+            Tag::CodeBlock(kind) => self.start_code(kind),
             Tag::HtmlBlock => self.block(),
             Tag::List(first) => {
                 if self.lists.is_empty() {
@@ -234,19 +221,7 @@ impl<'a> MarkdownLayout<'a> {
                 self.only_paragraphs = false;
                 self.lists.push(first);
             }
-            Tag::Item => {
-                self.paragraph();
-                let mark = match self.lists.last_mut() {
-                    Some(Some(number)) => {
-                        *number += 1;
-                        format!("{}. ", *number - 1)
-                    }
-                    _ => "• ".to_owned(),
-                };
-                self.drawn.push_str(&mark);
-                let (blank, style) = (" ".repeat(text::width(&mark)), self.theme.style(Scope::Dim));
-                self.margin(Some((mark, style)), (blank, style));
-            }
+            Tag::Item => self.start_item(),
             Tag::Table(_) => {
                 self.block();
                 self.only_paragraphs = false;
@@ -269,6 +244,35 @@ impl<'a> MarkdownLayout<'a> {
             }
             _ => {}
         }
+    }
+
+    fn start_code(&mut self, kind: CodeBlockKind) {
+        self.block();
+        self.only_paragraphs = false;
+        let info = match kind {
+            CodeBlockKind::Fenced(info) => text::clean(&info).text,
+            CodeBlockKind::Indented => String::new(),
+        };
+        if !info.is_empty() {
+            self.drawn.push_str(&info);
+            self.inline.push(&info, self.theme.style(Scope::Dim), None);
+            self.paragraph();
+        }
+        self.code = Some((Painter::new(&info), String::new()));
+    }
+
+    fn start_item(&mut self) {
+        self.paragraph();
+        let mark = match self.lists.last_mut() {
+            Some(Some(number)) => {
+                *number += 1;
+                format!("{}. ", *number - 1)
+            }
+            _ => "• ".to_owned(),
+        };
+        self.drawn.push_str(&mark);
+        let (blank, style) = (" ".repeat(text::width(&mark)), self.theme.style(Scope::Dim));
+        self.margin(Some((mark, style)), (blank, style));
     }
 
     fn end(&mut self, tag: TagEnd) {
@@ -333,7 +337,7 @@ impl<'a> MarkdownLayout<'a> {
         self.inline.push(&behind, self.theme.style(Scope::Dim), address);
     }
 
-    /// What one is in from here on has a margin, but where half of the width is margins already.
+    /// Adds a margin to all that follows, but not where half of the width is margins already.
     fn margin(&mut self, first: Option<(String, Style)>, others: (String, Style)) {
         let taken = self.columns - self.width();
         if taken + text::width(&others.0) <= self.columns / 2 {
@@ -367,7 +371,7 @@ impl<'a> MarkdownLayout<'a> {
         self.columns.saturating_sub(taken).max(1)
     }
 
-    /// What was said so far becomes rows.
+    /// Ends the paragraph: its text becomes rows.
     fn paragraph(&mut self) {
         if self.inline.is_empty() || self.table.is_some() {
             return;

@@ -27,7 +27,7 @@ pub(crate) struct Laid {
 
 /// Lays whichever of them is open into the bottom of `area`.
 pub(crate) fn lay(look: &RenderContext, state: &State, area: Rect) -> Option<Laid> {
-    let (lines, first) = if let Some(palette) = &state.palette {
+    let (lines, first) = if let Some(palette) = state.modals.palette() {
         palette_lines(look, palette, area)
     } else if !state.pending.is_empty() {
         (following(look, state, area), None)
@@ -122,7 +122,7 @@ fn palette_lines(look: &RenderContext, palette: &Palette, area: Rect) -> (Vec<Li
     (rows.map(one).collect(), Some(first))
 }
 
-/// What may follow the keys that were pressed.
+/// The keys that may follow the pressed ones.
 fn following(look: &RenderContext, state: &State, area: Rect) -> Vec<Line<'static>> {
     let begun: Vec<String> = state.pending.iter().map(ToString::to_string).collect();
     let mut lines = vec![look.line(format!("{} and then", begun.join(" ")), Scope::Title)];

@@ -181,7 +181,7 @@ pub(in crate::tui) fn looser_lines(look: &RenderContext, words: &[String]) -> Ve
     lines
 }
 
-/// What was decided today, newest first.
+/// Today's decisions, newest first.
 pub(in crate::tui) fn decided_lines(look: &RenderContext) -> Vec<Line<'static>> {
     let today = look.day(look.now);
     let decided: Vec<_> = look

@@ -7,18 +7,19 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context, pressed::DecisionKey},
-        state::{Overlay, State},
+        modal::Modal,
+        state::State,
         view::{Layout, RenderContext, Scope},
     },
 };
 
 /// Draws who owns the keys, and what they do, in the composer's place.
 pub(crate) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
-    if plan.composer.height == 0 {
+    if plan.areas.composer.height == 0 {
         return;
     }
     let name = look.span(format!("[{}]", owner(look, state)), Scope::Focus);
-    let width = (plan.composer.width as usize).saturating_sub(text::width(&name.content));
+    let width = (plan.areas.composer.width as usize).saturating_sub(text::width(&name.content));
     let mut spans = vec![name];
     match pending(look, state) {
         Some(words) => spans.push(look.span(format!(" {words}"), Scope::Waiting)),
@@ -26,21 +27,23 @@ pub(crate) fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &m
     }
     let row = Rect {
         height: 1,
-        ..plan.composer
+        ..plan.areas.composer
     };
     Line::from(spans).render(row, frame.buffer_mut());
 }
 
-/// What has the keys, in a word or two.
+/// The owner of the keys, in a word or two.
 fn owner(look: &RenderContext, state: &State) -> String {
-    match &state.overlay {
-        Overlay::Paper(paper) => paper.title.to_owned(),
-        Overlay::Item(view) if view.hand_over => "Hand over".to_owned(),
-        Overlay::Item(_) => match &state.opened(look.room)[..] {
+    match state.modals.top() {
+        Some(Modal::Text(text)) => text.title.to_owned(),
+        Some(Modal::Item(view)) if view.hand_over => "Hand over".to_owned(),
+        Some(Modal::Item(_)) => match &state.opened(look.room)[..] {
             [item] => kind(item).to_owned(),
             items => format!("{} requests", items.len()),
         },
-        Overlay::None => state.context().heading().to_owned(),
+        Some(Modal::Prompt(_) | Modal::Search(_) | Modal::Palette(_)) | None => {
+            state.context().heading().to_owned()
+        }
     }
 }
 
@@ -55,7 +58,11 @@ fn kind(item: &Item) -> &'static str {
 
 /// A decision that takes effect in a moment.
 pub(crate) fn pending(look: &RenderContext, state: &State) -> Option<String> {
-    let pressed = state.pressed.as_ref().filter(|pressed| pressed.seen.is_ok())?;
+    let pressed = state
+        .deciding
+        .pressed
+        .as_ref()
+        .filter(|pressed| pressed.seen.is_ok())?;
     let verb = match &pressed.deed {
         DecisionKey::Accept { .. } => "Accepting",
         DecisionKey::Reject => "Rejecting",
@@ -95,7 +102,7 @@ pub(crate) fn hints(look: &RenderContext, state: &State, plan: &Layout, width: u
         spans.push(look.span(key, Scope::Key));
         spans.push(look.span(format!(" {does}"), Scope::Hint));
     }
-    if state.flash.is_some() {
+    if state.deciding.flash.is_some() {
         spans
             .iter_mut()
             .for_each(|span| span.style = span.style.add_modifier(Modifier::BOLD));
@@ -109,8 +116,6 @@ fn actions(
     plan: &Layout,
     context: Context,
 ) -> Vec<(Action, &'static str)> {
-    let waiting = !look.room.review.inbox().is_empty();
-    let named = |actions: &[Action]| actions.iter().map(|action| (*action, action.does())).collect();
     match context {
         Context::Reason => named(&[Action::Send, Action::Back]),
         Context::Palette => named(&[Action::Send, Action::Up, Action::Down, Action::Back]),
@@ -150,28 +155,44 @@ fn actions(
             }
             actions
         }
-        _ if state.reading.thread.is_some() && !waiting => {
-            named(&[Action::Send, Action::Back, Action::NextPane, Action::Help])
+        Context::Composer | Context::Normal | Context::Anywhere | Context::Setup => {
+            while_writing(look, state, plan)
         }
-        _ if waiting => {
-            let accept = if is_whole(look, state, plan) {
-                "accept"
-            } else {
-                "open"
-            };
-            let mut actions = vec![(Action::Accept, accept), (Action::Reject, "reject")];
-            actions.extend([(Action::NextPane, "panes"), (Action::Help, "help")]);
-            actions
-        }
-        _ if !look.room.runs.is_empty() => named(&[Action::EndRun, Action::NextPane, Action::Help]),
-        _ => named(&[
-            Action::Send,
-            Action::NextPane,
-            Action::Inbox,
-            Action::Help,
-            Action::Leave,
-        ]),
     }
+}
+
+fn named(actions: &[Action]) -> Vec<(Action, &'static str)> {
+    actions.iter().map(|action| (*action, action.does())).collect()
+}
+
+/// The keys while the composer has them, by what else is going on.
+fn while_writing(look: &RenderContext, state: &State, plan: &Layout) -> Vec<(Action, &'static str)> {
+    if !look.room.review.inbox().is_empty() {
+        let accept = if is_whole(look, state, plan) {
+            "accept"
+        } else {
+            "open"
+        };
+        return vec![
+            (Action::Accept, accept),
+            (Action::Reject, "reject"),
+            (Action::NextPane, "panes"),
+            (Action::Help, "help"),
+        ];
+    }
+    if state.reading.thread.is_some() {
+        return named(&[Action::Send, Action::Back, Action::NextPane, Action::Help]);
+    }
+    if !look.room.runs.is_empty() {
+        return named(&[Action::EndRun, Action::NextPane, Action::Help]);
+    }
+    named(&[
+        Action::Send,
+        Action::NextPane,
+        Action::Inbox,
+        Action::Help,
+        Action::Leave,
+    ])
 }
 
 /// Whether the items at hand can be decided by the next key.
@@ -182,7 +203,7 @@ fn is_whole(look: &RenderContext, state: &State, plan: &Layout) -> bool {
 
 fn on_item(look: &RenderContext, state: &State, plan: &Layout) -> Vec<(Action, &'static str)> {
     let items = state.opened(look.room);
-    let hands_over = matches!(&state.overlay, Overlay::Item(view) if view.hand_over);
+    let hands_over = state.modals.item().is_some_and(|view| view.hand_over);
     let mut actions = Vec::new();
     match (is_whole(look, state, plan), &items[..]) {
         (false, _) => actions.push((Action::PageDown, "next page")),

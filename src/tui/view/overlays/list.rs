@@ -33,19 +33,20 @@ impl List {
         }
     }
 
-    /// Keeps the part that `area` has room for, from the line `top` on, which is kept within what there is. With
-    /// `follows`, `top` is moved so far that what is at hand is among it.
-    pub fn lay(mut self, area: Rect, top: &mut usize, follows: bool) -> Laid {
+    /// Keeps the part that `area` has room for, from the line `top` on, or nearer to the beginning where the
+    /// list ends before. With `follows`, it is moved so far that what is at hand is among it.
+    pub fn lay(mut self, area: Rect, mut top: usize, follows: bool) -> Laid {
         let height = area.height as usize;
         if let Some(at) = self.at_hand.filter(|_| follows) {
-            *top = (*top).max(at.end.saturating_sub(height)).min(at.start);
+            top = top.max(at.end.saturating_sub(height)).min(at.start);
         }
-        *top = (*top).min(self.lines.len().saturating_sub(height));
-        self.lines.drain(..*top);
+        top = top.min(self.lines.len().saturating_sub(height));
+        self.lines.drain(..top);
         self.lines.truncate(height);
         Laid {
             area,
             lines: self.lines,
+            top,
         }
     }
 }
@@ -55,6 +56,8 @@ impl List {
 pub(crate) struct Laid {
     area: Rect,
     lines: Vec<(Line<'static>, Option<HitTarget>)>,
+    /// Lines above it.
+    pub top: usize,
 }
 
 impl Laid {
@@ -103,12 +106,11 @@ mod tests {
                 let line = Line::raw(nth.to_string());
                 list.extend([line], Some(HitTarget::File(nth)), nth == at_hand);
             }
-            let mut moved = top;
-            let laid = list.lay(Rect::new(0, 2, 5, 3), &mut moved, follows);
+            let laid = list.lay(Rect::new(0, 2, 5, 3), top, follows);
             let shown: Vec<_> = laid.spots().map(|(area, spot)| (area.y, spot)).collect();
             let wanted = (0..3).map(|nth| (2 + nth, HitTarget::File(expected + u32::from(nth))));
             assert_eq!(shown, wanted.collect::<Vec<_>>(), "{top} {follows} {at_hand}");
-            assert_eq!(moved, expected as usize);
+            assert_eq!(laid.top, expected as usize);
         }
     }
 }

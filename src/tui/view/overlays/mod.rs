@@ -1,4 +1,4 @@
-//! What is drawn over the timeline: lists, dialogs, long texts.
+//! Views over the timeline: lists, dialogs, long texts.
 
 pub(crate) mod choices;
 pub(crate) mod dialogs;

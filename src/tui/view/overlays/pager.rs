@@ -11,7 +11,7 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context},
-        state::TextView,
+        modal::TextView,
         view::{RenderContext, Scope},
     },
 };
@@ -22,10 +22,14 @@ pub(crate) struct Laid {
     rows: Vec<Line<'static>>,
     /// All of it has been on the screen.
     pub whole: bool,
+    /// The scroll, kept within what there is.
+    pub scroll: usize,
+    /// Rows that have been on the screen with this one, and their columns.
+    pub seen: (usize, u16),
 }
 
-/// Lays a sheet out for `area`, and keeps its scroll within what there is.
-pub(crate) fn lay(look: &RenderContext, paper: &mut TextView, area: Rect) -> Laid {
+/// Lays a sheet out for `area`.
+pub(crate) fn lay(look: &RenderContext, paper: &TextView, area: Rect) -> Laid {
     let back = look.keymap.hint(Context::Help, Action::Back).unwrap_or_default();
     let rows: Vec<Line> = paper
         .lines
@@ -34,17 +38,22 @@ pub(crate) fn lay(look: &RenderContext, paper: &mut TextView, area: Rect) -> Lai
         .collect();
     let (all, height) = (rows.len(), area.height.saturating_sub(1) as usize);
     // It counts as seen row by row from the first on; other rows begin at the first.
-    if paper.seen_at != area.width {
-        (paper.seen_at, paper.seen) = (area.width, 0);
-    }
-    paper.scroll = paper.scroll.min(all.saturating_sub(height));
-    if paper.scroll <= paper.seen {
-        paper.seen = paper.seen.max(paper.scroll + height);
-    }
+    let before = if paper.seen_at == area.width {
+        paper.seen
+    } else {
+        0
+    };
+    let scroll = paper.scroll.min(all.saturating_sub(height));
+    let seen = match scroll <= before {
+        true => before.max(scroll + height),
+        false => before,
+    };
     Laid {
         title: look.line(format!("{} · {back} goes back", paper.title), Scope::Title),
-        rows: rows.into_iter().skip(paper.scroll).take(height).collect(),
-        whole: paper.seen >= all && height > 0,
+        rows: rows.into_iter().skip(scroll).take(height).collect(),
+        whole: seen >= all && height > 0,
+        scroll,
+        seen: (seen, area.width),
     }
 }
 

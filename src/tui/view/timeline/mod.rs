@@ -16,7 +16,7 @@ use crate::{
     text,
     tui::{
         input::{action::Action, keymap::Context},
-        timeline_state::TimelineState,
+        timeline_state::{PostSelection, TimelineState},
         view::{
             format,
             scrollbar::Part,
@@ -51,12 +51,28 @@ impl Scroll {
     }
 }
 
-/// The messages on pages of some size.
+/// The messages on pages of some size. Moving changes `scroll`, which the caller takes over.
 pub(in crate::tui) struct Pages<'a, 'l> {
     pub look: &'a RenderContext<'l>,
-    pub reading: &'a mut TimelineState,
+    pub reading: &'a TimelineState,
+    pub scroll: Scroll,
+    pub selection: PostSelection,
     pub width: u16,
     pub height: u16,
+}
+
+impl<'a, 'l> Pages<'a, 'l> {
+    /// The messages as they are read now, on pages of some columns and rows.
+    pub fn new(look: &'a RenderContext<'l>, reading: &'a TimelineState, page: (u16, u16)) -> Self {
+        Self {
+            look,
+            reading,
+            scroll: reading.scroll,
+            selection: reading.selection,
+            width: page.0,
+            height: page.1,
+        }
+    }
 }
 
 impl Pages<'_, '_> {
@@ -77,18 +93,18 @@ impl Pages<'_, '_> {
         runs.filter(move |run| thread.is_none_or(|thread| run.thread == thread))
     }
 
-    fn lines_of(&mut self, block: usize) -> usize {
+    fn lines_of(&self, block: usize) -> usize {
         self.lay(block).len()
     }
 
     /// The rows on the screen, from its bottom up, and for each the message that it is part of; and which part
     /// of all they are.
-    pub fn rows(&mut self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
+    pub fn rows(&self) -> (Vec<(Row, Option<u32>)>, Option<Part>) {
         let last = self.blocks();
         if last == 0 {
             return (self.nothing(), None);
         }
-        let (end, take) = match self.reading.scroll.bottom {
+        let (end, take) = match self.scroll.bottom {
             Some((block, line)) if block < last => (block + 1, Some(line)),
             _ => (last, None),
         };
@@ -126,7 +142,7 @@ impl Pages<'_, '_> {
         (rows, Some(part))
     }
 
-    /// What stands where nothing was said.
+    /// The hint in an empty room.
     fn nothing(&self) -> Vec<(Row, Option<u32>)> {
         let help = self.look.keymap.hint(Context::Composer, Action::Help);
         let help = help.map_or_else(String::new, |key| format!(" {key} helps."));
@@ -159,7 +175,17 @@ impl Pages<'_, '_> {
         Some((place, self.look.room.chat.timeline().entries().get(place)?))
     }
 
-    fn lay(&mut self, block: usize) -> Vec<Row> {
+    /// The rows of a block behind the last entry: a run, or an answer of another member's agent.
+    fn lay_behind(&self, nth: usize) -> Vec<Row> {
+        let width = self.width as usize;
+        if let Some(run) = self.runs().nth(nth) {
+            return lay_run(self.look, run, width);
+        }
+        let grows = self.growing().nth(nth.saturating_sub(self.runs().count()));
+        grows.map_or_else(Vec::new, |one| lay_growing(self.look, one, width))
+    }
+
+    fn lay(&self, block: usize) -> Vec<Row> {
         let look = self.look;
         let width = self.width as usize;
         let entries = look.room.chat.timeline().entries();
@@ -170,12 +196,7 @@ impl Pages<'_, '_> {
             .filter(|_| block < shown)
             .and_then(|place| entries.get(place))
         else {
-            let behind = block.saturating_sub(shown);
-            let Some(run) = self.runs().nth(behind) else {
-                let grows = self.growing().nth(behind.saturating_sub(self.runs().count()));
-                return grows.map_or_else(Vec::new, |one| lay_growing(look, one, width));
-            };
-            return lay_run(look, run, width);
+            return self.lay_behind(block.saturating_sub(shown));
         };
         if let What::Post(post) = &entry.what
             && !self.reading.shows(look.room, post)
@@ -198,34 +219,17 @@ impl Pages<'_, '_> {
                 let folded = self.reading.thread.is_none() && self.reading.folded.contains(&post.thread);
                 let thread = look.room.chat.threads().get(&post.thread).filter(|_| folded);
                 let stand = Stand {
-                    selected: self.reading.is_selected(post.number),
+                    selected: self.selection.contains(post.number),
                     folded: thread.map_or(0, |thread| thread.posts - 1),
                 };
-                rows.extend(post::lay(
-                    look,
-                    post,
-                    time,
-                    width,
-                    stand,
-                    &mut self.reading.bodies,
-                ));
+                rows.extend(post::lay(look, post, time, width, stand, &self.reading.bodies));
             }
             What::Presence { name, event } => {
                 let words = format!("{} {}", look.name(name), format::presence(*event));
                 let words = text::cut(&words, width.saturating_sub(6));
                 rows.push(Line::from(vec![time, look.span(words, Scope::Note)]).into());
             }
-            What::Note(note) => {
-                let wrapped = text::wrap(note, width.saturating_sub(6));
-                for (row, line) in wrapped.into_iter().enumerate() {
-                    let first = if row == 0 {
-                        time.clone()
-                    } else {
-                        Span::raw("      ")
-                    };
-                    rows.push(Line::from(vec![first, look.span(line, Scope::Note)]).into());
-                }
-            }
+            What::Note(note) => rows.extend(lay_note(look, note, &time, width)),
         }
         rows
     }
@@ -251,6 +255,20 @@ fn ruled(look: &RenderContext, word: &str, width: usize, scope: Scope) -> Row {
     look.line(line, scope).into()
 }
 
+/// A note, with the time before its first row.
+fn lay_note(look: &RenderContext, note: &str, time: &Span<'static>, width: usize) -> Vec<Row> {
+    let wrapped = text::wrap(note, width.saturating_sub(6)).into_iter().enumerate();
+    let row = |(row, line)| {
+        let first = if row == 0 {
+            time.clone()
+        } else {
+            Span::raw("      ")
+        };
+        Line::from(vec![first, look.span(line, Scope::Note)]).into()
+    };
+    wrapped.map(row).collect()
+}
+
 fn lay_run(look: &RenderContext, run: &Run, width: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = vec![
         look.line(text::cut(&look.doing(run), width), Scope::Working)
@@ -266,7 +284,7 @@ fn lay_run(look: &RenderContext, run: &Run, width: usize) -> Vec<Row> {
     rows
 }
 
-/// What another member's agent is writing, as far as it is shared.
+/// The answer that another member's agent is writing, as far as it is shared.
 fn lay_growing(look: &RenderContext, one: &RemotePartial, width: usize) -> Vec<Row> {
     let head = vec![
         look.speaker(&one.from),

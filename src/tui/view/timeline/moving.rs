@@ -8,9 +8,9 @@ impl Pages<'_, '_> {
     pub fn by(&mut self, lines: isize) {
         let last = self.blocks();
         if last == 0 || self.width == 0 {
-            return self.reading.scroll.go_to_end();
+            return self.scroll.go_to_end();
         }
-        let (mut block, mut line) = match self.reading.scroll.bottom {
+        let (mut block, mut line) = match self.scroll.bottom {
             Some((block, line)) => (block.min(last - 1), line),
             None => (last - 1, self.lines_of(last - 1)),
         };
@@ -41,13 +41,13 @@ impl Pages<'_, '_> {
                 }
                 left -= here.saturating_sub(line);
                 if block + 1 >= last {
-                    return self.reading.scroll.go_to_end();
+                    return self.scroll.go_to_end();
                 }
                 (block, line) = (block + 1, 0);
             }
         }
         let at_end = block + 1 >= last && line >= self.lines_of(last - 1);
-        self.reading.scroll.bottom = if at_end { None } else { Some((block, line)) };
+        self.scroll.bottom = if at_end { None } else { Some((block, line)) };
     }
 
     /// The message before or behind the selected one, of those that are shown; the newest where none is.
@@ -59,8 +59,8 @@ impl Pages<'_, '_> {
         };
         let count = self.reading.len(room);
         let selected = self
-            .reading
-            .selected
+            .selection
+            .post
             .and_then(|number| room.chat.timeline().place_of(number));
         let at = selected.map_or(count, |place| self.reading.nth_at(place));
         if selected.is_none() || by < 0 {
@@ -73,7 +73,7 @@ impl Pages<'_, '_> {
         let least = self.top_page();
         let last = self.blocks();
         let fits = last == 0 || least == (last - 1, self.lines_of(last - 1));
-        self.reading.scroll.bottom = if fits { None } else { Some(least) };
+        self.scroll.bottom = if fits { None } else { Some(least) };
     }
 
     /// To where the part from 0 to 1 of all messages stands above the screen.
@@ -81,9 +81,9 @@ impl Pages<'_, '_> {
         let last = self.blocks();
         let block = (part * last as f64) as usize;
         if block >= last {
-            return self.reading.scroll.go_to_end();
+            return self.scroll.go_to_end();
         }
-        self.reading.scroll.bottom = Some((block, 0));
+        self.scroll.bottom = Some((block, 0));
         self.by(self.height as isize);
     }
 
@@ -100,21 +100,21 @@ impl Pages<'_, '_> {
         let lines = self.lines_of(block);
         if (block, 0) < top {
             // Its first line to the top of the screen.
-            self.reading.scroll.bottom = Some((block, 0));
+            self.scroll.bottom = Some((block, 0));
             self.by(self.height as isize);
         } else if (block, lines) > bottom {
-            self.reading.scroll.bottom = Some((block, lines));
+            self.scroll.bottom = Some((block, lines));
             self.by(0);
         }
     }
 
     /// The first and the last line that are on the screen.
-    fn window(&mut self) -> (At, At) {
+    fn window(&self) -> (At, At) {
         let last = self.blocks();
         if last == 0 {
             return ((0, 0), (0, 0));
         }
-        let bottom = match self.reading.scroll.bottom {
+        let bottom = match self.scroll.bottom {
             Some(bottom) => bottom,
             None => (last - 1, self.lines_of(last - 1)),
         };
@@ -128,7 +128,7 @@ impl Pages<'_, '_> {
     }
 
     /// The bottom of the page that begins with the first message.
-    fn top_page(&mut self) -> At {
+    fn top_page(&self) -> At {
         let mut left = self.height as usize;
         let last = self.blocks();
         for block in 0..last {

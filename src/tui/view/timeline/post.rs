@@ -1,6 +1,6 @@
 //! One message: who says it to whom, its words, and below them what is known of it.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use ratatui::text::Span;
 
@@ -18,26 +18,32 @@ use crate::{
 /// Texts that are kept laid out, at most.
 const KEPT: usize = 1024;
 
-/// Texts that were laid out, for one width and one theme: what is on the screen is not laid out again with
-/// every key.
+/// A cache of laid-out texts, for one width and one theme: a key does not lay out again what is on the screen.
+///
+/// It fills while the state is only read, so it is a cell. Laying texts out before that is no way: only the layout
+/// finds which of 100,000 messages are on the screen, from their heights.
 #[derive(Default)]
-pub(in crate::tui) struct Bodies {
+pub(in crate::tui) struct Bodies(RefCell<LaidBodies>);
+
+#[derive(Default)]
+struct LaidBodies {
     columns: usize,
     by_number: std::collections::HashMap<u32, Rc<Body>>,
 }
 
 impl Bodies {
     pub fn forget(&mut self) {
-        self.by_number.clear();
+        self.0.get_mut().by_number.clear();
     }
 
-    fn get(&mut self, look: &RenderContext, post: &Post, columns: usize) -> Rc<Body> {
-        if self.columns != columns || self.by_number.len() >= KEPT {
-            self.columns = columns;
-            self.by_number.clear();
+    fn get(&self, look: &RenderContext, post: &Post, columns: usize) -> Rc<Body> {
+        let mut laid = self.0.borrow_mut();
+        if laid.columns != columns || laid.by_number.len() >= KEPT {
+            laid.columns = columns;
+            laid.by_number.clear();
         }
         let lay = || Rc::new(markdown::lay(&post.text, columns, look.theme));
-        self.by_number.entry(post.number).or_insert_with(lay).clone()
+        laid.by_number.entry(post.number).or_insert_with(lay).clone()
     }
 }
 
@@ -56,7 +62,7 @@ pub(crate) fn lay(
     time: Span<'static>,
     width: usize,
     stand: Stand,
-    bodies: &mut Bodies,
+    bodies: &Bodies,
 ) -> Vec<Row> {
     let indent = if width >= 49 { 6 } else { 2 };
     let margin = " ".repeat(indent);
@@ -142,21 +148,7 @@ fn details(
     } else if let Some(fate) = look.room.review.inbox().fate(post) {
         parts.push(look.mention_fate(fate));
     }
-    if let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.mine) {
-        let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
-        match selected
-            .then(|| receipts(look, outgoing))
-            .filter(|each| each.len() > 1)
-        {
-            // The card below tells each.
-            _ if !asked.is_empty() => match fate {
-                DeliveryStatus::Told(..) => parts.push(look.span(group_answers::summary(asked), Scope::Dim)),
-                _ => parts.push(look.fate(&fate)),
-            },
-            Some(each) => parts.extend(each),
-            None => parts.push(look.fate(&fate)),
-        }
-    }
+    parts.extend(delivery(look, post, asked, selected));
     if parts.is_empty() {
         return None;
     }
@@ -169,6 +161,26 @@ fn details(
         spans.push(part);
     }
     Some(cut_line(spans, width).into())
+}
+
+/// How far a message of ours has come; nothing for one of another member's.
+fn delivery(look: &RenderContext, post: &Post, asked: &[Recipient], selected: bool) -> Vec<Span<'static>> {
+    let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.mine) else {
+        return Vec::new();
+    };
+    let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
+    match selected
+        .then(|| receipts(look, outgoing))
+        .filter(|each| each.len() > 1)
+    {
+        // The card below tells each.
+        _ if !asked.is_empty() => match fate {
+            DeliveryStatus::Told(..) => vec![look.span(group_answers::summary(asked), Scope::Dim)],
+            _ => vec![look.fate(&fate)],
+        },
+        Some(each) => each,
+        None => vec![look.fate(&fate)],
+    }
 }
 
 /// How far a message of ours has come with each of those whom it addresses.

@@ -1,5 +1,7 @@
 //! The first screen: a name, host or join, and the agents that were found. Press Enter three times to join.
 
+mod draw;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
@@ -8,24 +10,14 @@ use std::{
 use crossterm::event::{Event, KeyEventKind};
 use futures_util::{Stream, StreamExt};
 use nexscope_relay::protocol::is_name;
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-    widgets::Widget,
-};
 
-use super::{
-    composer::Composer,
-    terminal::Surface,
-    theme::{Scope, Theme},
-};
+use super::{composer::Composer, terminal::Surface, theme::Theme};
 use crate::{
     agent::Found as Agent,
     client::fresh_token,
     config::{Choice, Plugin},
     link::{self, Check, Invite, Target},
-    text::{self, sentence},
+    text::sentence,
     tui::input::{
         action::Action,
         key::Key,
@@ -71,7 +63,7 @@ enum Step {
 struct Setup {
     step: Step,
     name: Composer,
-    /// What a room that is hosted here is called.
+    /// The name of a room that is hosted here.
     room: String,
     place: usize,
     invite: Composer,
@@ -125,38 +117,23 @@ pub async fn run<S: Surface>(
         let Some(event) = events.next().await.transpose()? else {
             return Ok(None);
         };
-        match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => {
-                let key = Key::of(&key);
-                match keymap.find(Context::Setup, &[key]) {
-                    Found::Action(Action::Leave) => return Ok(None),
-                    Found::Action(Action::Send) => {
-                        if let Some(choice) = setup.next() {
-                            return Ok(Some(choice));
-                        }
-                    }
-                    // A space is part of a text where one is written.
-                    Found::Action(action) if !(action == Action::Toggle && setup.field().is_some()) => {
-                        setup.act(action);
-                    }
-                    _ => {
-                        if let (Some(field), Some(c)) = (setup.field(), key.typed()) {
-                            field.insert(c);
-                        }
-                    }
-                }
-            }
-            Event::Paste(text) => {
-                if let Some(field) = setup.field() {
-                    field.paste(text.trim());
-                }
-            }
-            _ => {}
+        match setup.event(&event, &keymap) {
+            Answer::Open => {}
+            Answer::Left => return Ok(None),
+            Answer::Chosen(choice) => return Ok(Some(choice)),
         }
     }
 }
 
-/// What came of dialling a relay.
+/// The result of an event.
+enum Answer {
+    /// The person has not chosen yet.
+    Open,
+    Left,
+    Chosen(Choice),
+}
+
+/// The result of dialling a relay.
 enum Dialled {
     Answered(Check),
     /// The person went back meanwhile.
@@ -195,7 +172,7 @@ impl Setup {
         &PLACES[..PLACES.len() - usize::from(self.plugin.is_none())]
     }
 
-    /// What a place is, in words.
+    /// Explains a place.
     fn about(&self) -> String {
         match (PLACES[self.place], &self.plugin) {
             ((Place::Plugin, ..), Some(plugin)) => {
@@ -211,6 +188,36 @@ impl Setup {
             Step::Invite => Some(&mut self.invite),
             Step::Place | Step::Agents => None,
         }
+    }
+
+    fn event(&mut self, event: &Event, keymap: &Keymap) -> Answer {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                let key = Key::of(key);
+                match keymap.find(Context::Setup, &[key]) {
+                    Found::Action(Action::Leave) => return Answer::Left,
+                    Found::Action(Action::Send) => {
+                        return self.next().map_or(Answer::Open, Answer::Chosen);
+                    }
+                    // A space is part of a text where one is written.
+                    Found::Action(action) if !(action == Action::Toggle && self.field().is_some()) => {
+                        self.act(action);
+                    }
+                    _ => {
+                        if let (Some(field), Some(c)) = (self.field(), key.typed()) {
+                            field.insert(c);
+                        }
+                    }
+                }
+            }
+            Event::Paste(text) => {
+                if let Some(field) = self.field() {
+                    field.paste(text.trim());
+                }
+            }
+            _ => {}
+        }
+        Answer::Open
     }
 
     fn act(&mut self, action: Action) {
@@ -343,137 +350,6 @@ impl Setup {
             }
         }
     }
-
-    fn draw(&self, theme: &Theme, keymap: &Keymap, frame: &mut Frame) {
-        let area = frame.area();
-        let margin = if area.width >= 50 { 2 } else { 0 };
-        let area = Rect {
-            x: margin,
-            width: area.width.saturating_sub(2 * margin),
-            ..area
-        };
-        let width = area.width as usize;
-        let span = |words: &str, scope| Span::styled(words.to_owned(), theme.style(scope));
-        let mut lines: Vec<Line> = vec![
-            Line::from(span("Nexscope", Scope::Title)),
-            Line::from(span(
-                "Chat for you, your team and your coding agents. You approve what reaches yours.",
-                Scope::Dim,
-            )),
-            Line::default(),
-        ];
-        let mut field: Option<(&Composer, usize)> = None;
-        match self.step {
-            Step::Name => {
-                lines.push(Line::from(span("Your name", Scope::Text)));
-                field = Some((&self.name, lines.len()));
-                lines.push(Line::from(span("› ", Scope::Prompt)));
-            }
-            Step::Place => {
-                lines.push(Line::from(span("Where is the room?", Scope::Text)));
-                for (at, (_, words, _)) in self.places().iter().enumerate() {
-                    lines.push(choice_line(at == self.place, "", words, theme));
-                }
-                lines.push(Line::default());
-                for line in text::wrap(&self.about(), width) {
-                    lines.push(Line::from(span(line, Scope::Dim)));
-                }
-            }
-            Step::Invite => {
-                lines.push(Line::from(span("Paste the invite.", Scope::Text)));
-                field = Some((&self.invite, lines.len()));
-                lines.push(Line::from(span("› ", Scope::Prompt)));
-            }
-            Step::Agents if self.agents.is_empty() => {
-                lines.push(Line::from(span(
-                    "No agent was found on this computer.",
-                    Scope::Text,
-                )));
-                let words = "You can chat without one, and add an [agents.NAME] table to config.toml later.";
-                lines.extend(
-                    text::wrap(words, width)
-                        .into_iter()
-                        .map(|line| Line::from(span(line, Scope::Dim))),
-                );
-            }
-            Step::Agents => {
-                lines.push(Line::from(span(
-                    "Which agents may answer what you accept?",
-                    Scope::Text,
-                )));
-                for (at, (agent, taken)) in self.agents.iter().enumerate() {
-                    let mark = if *taken { "[x] " } else { "[ ] " };
-                    lines.push(choice_line(at == self.agent, mark, agent.name, theme));
-                }
-            }
-        }
-        lines.push(Line::default());
-        if let Some((target, _)) = &self.dialling {
-            lines.push(Line::from(span(
-                &format!("Connecting to {} …", target.authority()),
-                Scope::Dim,
-            )));
-        }
-        if let Some(error) = &self.error {
-            lines.extend(
-                text::wrap(error, width)
-                    .into_iter()
-                    .map(|line| Line::from(span(line, Scope::Error))),
-            );
-        }
-        lines.push(self.hints(theme, keymap));
-        let y = area.y + u16::from(area.height > 12);
-        let field = field.map(|(composer, row)| (composer, y + row as u16));
-        for (line, y) in lines.into_iter().zip(y..area.bottom()) {
-            line.render(Rect { y, height: 1, ..area }, frame.buffer_mut());
-        }
-        if let Some((composer, y)) = field.filter(|(_, y)| *y < area.bottom()) {
-            let area = Rect {
-                x: area.x + 2.min(area.width),
-                y,
-                width: area.width.saturating_sub(2),
-                height: 1,
-            };
-            composer.draw(frame, area, true);
-        }
-    }
-
-    fn hints(&self, theme: &Theme, keymap: &Keymap) -> Line<'static> {
-        let actions: &[(Action, &str)] = match self.step {
-            Step::Name => &[(Action::Send, "next"), (Action::Leave, "leave")],
-            Step::Place => &[
-                (Action::Down, "choose"),
-                (Action::Send, "next"),
-                (Action::Back, "back"),
-            ],
-            Step::Invite => &[(Action::Send, "next"), (Action::Back, "back")],
-            Step::Agents if self.agents.is_empty() => {
-                &[(Action::Send, "into the room"), (Action::Back, "back")]
-            }
-            Step::Agents => &[
-                (Action::Send, "into the room"),
-                (Action::Toggle, "take or not"),
-                (Action::Back, "back"),
-            ],
-        };
-        let mut spans = Vec::new();
-        for (action, does) in actions {
-            if let Some(key) = keymap.hint(Context::Setup, *action) {
-                spans.push(Span::styled(key, theme.style(Scope::Key)));
-                spans.push(Span::styled(format!(" {does}   "), theme.style(Scope::Hint)));
-            }
-        }
-        Line::from(spans)
-    }
-}
-
-fn choice_line(selected: bool, mark: &str, words: &str, theme: &Theme) -> Line<'static> {
-    let scope = if selected { Scope::Focus } else { Scope::Text };
-    let pointer = if selected { "▸ " } else { "  " };
-    Line::from(Span::styled(
-        format!("{pointer}{mark}{words}"),
-        theme.style(scope),
-    ))
 }
 
 /// An address to host on: the usual port, or one of the next that is free, or any.
