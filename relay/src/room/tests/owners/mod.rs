@@ -375,9 +375,6 @@ fn where_only_protected_names_are_left_a_newcomer_is_unbound() {
     let mut carol = bench.enter("carol", owned('C')).expect("a welcome");
     let welcome = &bench.read_all(&mut carol)[0];
     assert_eq!(welcome["bound"], false);
-    assert!(
-        bench.enter("carol", owned('C')).is_ok(),
-        "her seat is still hers"
-    );
+    assert!(bench.enter("carol", owned('C')).is_ok(), "her seat is still hers");
     assert_eq!(bench.enter("carol", owned('D')).err(), Some(Code::NameTaken));
 }
