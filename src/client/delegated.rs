@@ -1,5 +1,5 @@
-//! Mentions that are handed to a Claude Code or Codex session which has joined through MCP, instead of being run
-//! as a program: it finds them by `poll` and `watch`, and what it says on the thread is the answer.
+//! Mentions delegated to a Claude Code or Codex session that has joined through MCP, instead of starting a
+//! program: it finds them by `poll` and `watch`, and its message on the thread is the answer.
 
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,23 @@ use crate::core::{
     runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, ask::Ask, settings::Kind},
 };
 
-/// A mention that was handed over and is not yet answered.
+/// A delegated mention that is not answered yet.
 pub(super) struct DelegatedTask {
     /// The number of its message.
     pub post: u32,
     /// The number of its thread.
     pub thread: u32,
-    /// Who asks.
+    /// The asker.
     pub from: String,
-    /// What the session reads: approved, quoted, with who wrote it.
+    /// The prompt for the session: approved and quoted, with its author.
     pub prompt: Prompt,
-    /// Since when.
+    /// When it was delegated.
     pub since: Instant,
     answer: oneshot::Sender<String>,
 }
 
 impl Client {
-    /// Hands an accepted mention over, where its agent is a session of its own. Whether it is.
+    /// Delegates an accepted mention if its agent is a separate session; returns whether it did.
     pub(super) fn hand_over(&mut self, ask: &Ask) -> bool {
         let settings = self.config.agents.get(&ask.agent);
         let Some(settings) = settings.filter(|agent| agent.kind == Kind::Session) else {
@@ -55,7 +55,7 @@ impl Client {
         };
         self.handed.insert(ask.run.clone(), handed);
         let stop = CancellationToken::new();
-        // It asks for nothing: answers go nowhere.
+        // It makes no requests: answers go nowhere.
         let (answers, _) = tokio::sync::mpsc::channel(1);
         let steering = RunControls {
             stop: stop.clone(),
@@ -71,20 +71,20 @@ impl Client {
         true
     }
 
-    /// Takes what an agent says on a thread as the answer to what was handed over there, if anything was.
+    /// Takes an agent's message on a thread as the answer to its delegated mention, if there is one.
     pub(super) fn takes_as_answer(&mut self, thread: u32, text: &str) -> bool {
         let run = self.handed.iter().find(|(_, handed)| handed.thread == thread);
         let Some(run) = run.map(|(run, _)| run.clone()) else {
             return false;
         };
         match self.handed.remove(&run) {
-            // It may just have been stopped.
+            // It may just have been cancelled.
             Some(handed) => handed.answer.send(text.to_owned()).is_ok(),
             None => false,
         }
     }
 
-    /// Somebody has fetched what was handed over: the asker sees that it is being worked on.
+    /// Marks delegated mentions as fetched: the asker sees that they are being worked on.
     pub(super) fn fetched(&mut self) {
         let runs: Vec<String> = self.handed.keys().cloned().collect();
         for run in runs {
@@ -122,7 +122,7 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         tokens: None,
         totals: Totals::default(),
         session_lost: false,
-        // It works under its own rules, and shows nothing of them.
+        // It works under its own rules, and reports nothing about them.
         outside: ExternalAccess::default(),
     }
 }

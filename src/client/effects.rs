@@ -1,4 +1,4 @@
-//! What the room wants done, carried out.
+//! Carries out the effects that the room returns.
 
 use tokio::sync::mpsc;
 
@@ -38,7 +38,7 @@ impl Client {
                 }
                 Effect::Answer { run, request, answer } => {
                     if let Some(answers) = self.runs.get(&run).map(|run| run.answers.clone()) {
-                        // A run that takes no answer any more is about to end.
+                        // A run that no longer takes answers is about to end.
                         tokio::spawn(async move { answers.send((request, answer)).await });
                     }
                 }
@@ -82,7 +82,7 @@ impl Client {
         self.link.set_standing(super::standing(&self.room));
     }
 
-    /// Hands something to the disk, behind what waits for it already.
+    /// Queues something for the disk.
     fn write(&mut self, what: ToWrite) {
         match self.to_journal.is_empty() {
             true => {
@@ -101,7 +101,7 @@ impl Client {
             return;
         }
         let Some(settings) = self.config.agents.get(&ask.agent).cloned() else {
-            // Asks name configured agents only; a reload may have taken one away.
+            // Requests name configured agents only; a reload may have removed one.
             let ending = Ending::failed(Failed::new(
                 Failure::NotStarted,
                 format!("there is no agent {} any more", ask.agent),

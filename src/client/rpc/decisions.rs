@@ -1,5 +1,5 @@
-//! Decisions that are asked for over the socket. They leave a mark for the person at the screen; on a session that was
-//! started with `--allow-remote-decisions`, a program that no agent has started decides by them.
+//! Decisions requested over the socket. They mark the item for the person at the screen; in a session started
+//! with `--allow-remote-decisions`, a program that was not started by an agent decides with them.
 
 use nexscope_relay::protocol::Mode;
 
@@ -13,7 +13,7 @@ use crate::{
     core::{AcceptOptions, Command, Decision, Intent, ItemId, MentionOutcome, Person, Shown},
 };
 
-/// It is decided.
+/// The reply to a decision that was carried out.
 const DECIDED: Decided = Decided {
     decided: true,
     waits: Vec::new(),
@@ -46,7 +46,7 @@ impl Client {
         Ok(Reply::Mode(CurrentMode { mode }))
     }
 
-    /// Marks the item as asked for; decides nothing.
+    /// Marks the item as requested; decides nothing.
     pub(super) fn ask_person(&mut self, request: Request, caller: &Caller) -> Answer {
         let me = self.room.settings.me.clone();
         let (target, reply): (_, fn(Decided) -> Reply) = match request {
@@ -75,7 +75,7 @@ impl Client {
         }))
     }
 
-    /// Decides, as the person allowed when they started the session.
+    /// Carries out a decision, as the person allowed when they started the session.
     pub(super) fn decide_remotely(&mut self, request: Request) -> Result<Progress, RpcError> {
         let intent = match request {
             Request::Ask(ask) => Intent::Ask {
@@ -110,7 +110,7 @@ impl Client {
         ))
     }
 
-    /// Decides, unless that needs a second confirmation.
+    /// Carries out a decision unless it needs a second confirmation.
     pub(super) fn decide_now(&mut self, intent: Intent) -> Answer {
         if !intent.wants_it_whole() {
             return self.decide_written(intent);
@@ -129,7 +129,7 @@ impl Client {
         Ok(Reply::Accept(DECIDED))
     }
 
-    /// Carries out a decision that the person's program has written in their name.
+    /// Carries out a decision that the person's program has made in their name.
     fn decide_written(&mut self, intent: Intent) -> Answer {
         if let Some(doubt) = self.room.doubt(&intent) {
             return Err(RpcError::refused(format!(

@@ -1,4 +1,4 @@
-//! Clients that come again, and those that wait for something to happen.
+//! Clients that poll, and clients that wait for an event.
 
 use nexscope_relay::protocol::{Mode, PresenceEvent, body::Origin};
 use tokio::sync::oneshot;
@@ -13,24 +13,24 @@ use crate::{
     core::{Intent, ItemId, Steady, What},
 };
 
-/// How long an auto-mode task keeps a session of an agent's from stopping, in seconds.
+/// How long an auto-mode task keeps an agent's session from stopping, in seconds.
 const FRESH: u64 = 300;
-/// Clients whose place in what has happened is remembered; the one that asked longest ago is forgotten first.
+/// The number of clients whose position is remembered; the least recent is forgotten first.
 const CLIENTS: usize = 64;
-/// The most of what has happened that one answer tells.
+/// The maximum number of events in one reply.
 const EVENTS: usize = 100;
 
-/// Clients that come again, and those that wait for something.
+/// The polling and the waiting clients.
 #[derive(Default)]
 pub(in crate::client) struct Subscribers {
-    /// Where each stands among the timeline's entries; the newest last.
+    /// The position of each client in the timeline; the most recent last.
     places: Vec<(String, usize)>,
     pub(super) waiting: Vec<Waiting>,
-    /// How often a person has decided something.
+    /// The number of decisions by a person.
     decisions: u64,
 }
 
-/// A client that waits for something.
+/// A client that waits for an event.
 pub(super) struct Waiting {
     pub id: u64,
     pub reply: oneshot::Sender<Response>,
@@ -38,19 +38,19 @@ pub(super) struct Waiting {
     pub what: WaitFor,
 }
 
-/// What a client waits for.
+/// The event that a client waits for.
 pub(super) enum WaitFor {
-    /// That the relay has a message.
+    /// The relay has accepted a message.
     Sent(u32),
-    /// That anything happens.
+    /// Anything happens.
     Anything(String),
-    /// That a mention comes: more than so many waited.
+    /// A new mention arrives, besides these pending ones.
     Mention(Vec<ItemId>),
-    /// That a message comes: beyond this one.
+    /// A message arrives after this one.
     Message(u32),
-    /// That a person decides: beyond so many.
+    /// A person decides: more than this number of decisions.
     Decision(u64),
-    /// That the files of what it accepts are searched; then it is decided.
+    /// The files of the decision are scanned; then it is carried out.
     Decide(Intent),
 }
 
@@ -63,7 +63,7 @@ impl Subscribers {
         self.decisions += 1;
     }
 
-    /// Where a client stands; a new one begins where the session did.
+    /// The position of a client; a new one starts where the session did.
     fn place(&self, client: &str, began: usize) -> usize {
         let known = self.places.iter().find(|(name, _)| name == client);
         known.map_or(began, |(_, at)| *at)
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// Delegated tasks that wait for an answer.
+    /// Delegated tasks that are not answered yet.
     pub(super) fn tasks(&self, younger_than: Option<u64>) -> Vec<Task> {
         let mut tasks: Vec<_> = self
             .handed
@@ -125,7 +125,7 @@ impl Client {
                 .any(|handed| !handed.prompt.as_str().is_empty())
     }
 
-    /// What has happened since a client asked last, without what others wrote.
+    /// The events since the client's last poll, without other members' text.
     pub(super) fn news(&mut self, client: &str) -> News {
         let end = self.room.chat.timeline().entries().len();
         let from = self.clients.place(client, self.began).min(end);
@@ -154,7 +154,7 @@ impl Client {
         }
     }
 
-    /// Something that happened, in words that another member had no part in.
+    /// Describes an event without any text of another member.
     pub(super) fn event(&self, what: &What) -> Option<String> {
         Some(match what {
             What::Post(post) if post.mine || post.is_strangers() => return None,
@@ -183,7 +183,7 @@ impl Client {
                 };
                 format!("{} {what}", valid(name))
             }
-            // Ours, but it may quote what others wrote.
+            // The note is ours, but it may quote others.
             What::Note(_) => return None,
         })
     }
@@ -198,7 +198,7 @@ impl Client {
         }
     }
 
-    /// Answers those whose wish has come true, or whose time is over.
+    /// Answers the clients whose event has happened, or whose time is over.
     pub(in crate::client) fn answer_waiting(&mut self) {
         if self.clients.waiting.is_empty() {
             return;
@@ -206,7 +206,7 @@ impl Client {
         let now = self.clock.now();
         let (ready, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.clients.waiting)
             .into_iter()
-            // Who has gone is forgotten.
+            // Clients that have disconnected are dropped.
             .filter(|waiting| !waiting.reply.is_closed())
             .partition(|waiting| waiting.until <= now || self.has_come_true(&waiting.what));
         self.clients.waiting = waiting;
@@ -215,7 +215,7 @@ impl Client {
             let result = Ok(match what {
                 WaitFor::Decide(intent) => {
                     let decided = self.decide_now(intent);
-                    // Who has gone is told nothing.
+                    // The client may have disconnected.
                     let _ = reply.send(Response::new(id, decided));
                     continue;
                 }
@@ -228,7 +228,7 @@ impl Client {
                     Reply::Wait(Waited { timed_out: !came })
                 }
             });
-            // Who has gone is told nothing.
+            // The client may have disconnected.
             let _ = reply.send(Response::new(id, result));
         }
     }

@@ -1,8 +1,8 @@
-//! What programs and agents may do with a session through its socket.
+//! Requests of programs and agents to a session through its socket.
 //!
-//! Agent-facing: nothing that another member chose is told but valid names; sizes, kinds, our own ids, and the
-//! words of our own side and those that a person has accepted. Nothing is decided: who asks for a decision
-//! leaves a mark on the item for the person.
+//! Agent-facing: replies contain no text of other members except valid names; only sizes, kinds, our own ids,
+//! our side's text, and text that a person has accepted. Nothing is decided: a request for a decision marks
+//! the item for the person.
 
 mod args;
 mod decisions;
@@ -29,21 +29,21 @@ use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
 
-/// How long `say` waits to learn who got it, in milliseconds.
+/// How long `say` waits to learn who received it, in milliseconds.
 const ACK: Millis = 3_000;
 /// How long `accept` waits for the scan of a draft's files, in milliseconds.
 const SCAN: Millis = 30_000;
 
 type Answer = Result<Reply, RpcError>;
 
-/// A reply, or what it waits for and until when.
+/// A reply, or the event that it waits for and until when.
 enum Progress {
     Done(Reply),
     Later(WaitFor, Steady),
 }
 
 impl Client {
-    /// Answers a request, at once or when what it waits for has happened.
+    /// Answers a request, at once or when its event has happened.
     pub(super) fn serve(&mut self, call: Call) {
         let Call {
             id,
@@ -79,7 +79,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A sentence, also for a request that waits for something, which only a shell does.
+    /// A sentence, also for a request that waits for an event, which only a shell can make.
     pub(crate) fn answer_person(&mut self, request: Request) -> Result<Reply, String> {
         let permit = self.permit(request.rule(), Who::Person);
         let progress = permit.and_then(|permit| self.handle(permit, request, None, &Caller::here()));
@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// The one place where it is judged who asks, and whether they may.
+    /// Identifies the caller and checks the policy; the only place that does. Fails if the caller may not.
     fn permit(&self, rule: Rule, who: Who) -> Result<Permit, RpcError> {
         let session = SessionKind {
             headless: self.config.headless,
@@ -162,7 +162,7 @@ impl Client {
         }))
     }
 
-    /// Shows the session on a person's terminal from now on, in place of one that is attached already.
+    /// Shows the session on a person's terminal, replacing an attached one.
     fn attach(&mut self, terminal: Attach, line: Line) -> Reply {
         self.attach = Some((terminal, line));
         Reply::Attach(self.hello())
@@ -222,7 +222,7 @@ impl Client {
                         .to_owned(),
             })));
         }
-        // Where the agent works; a program that says of itself that it is another one has this folder.
+        // The agent's folder; a program that claims to be another agent gets this folder.
         let dir = agent
             .as_ref()
             .and_then(|name| self.config.agents.get(name)?.dir.as_ref());
@@ -259,7 +259,7 @@ impl Client {
             && !decides
             && self.room.is_undecided(number)
         {
-            // To cancel what nobody has accepted is to reject it.
+            // Cancelling an unaccepted item is the same as rejecting it.
             return Err(RpcError::refused(format!(
                 "f{number} was not accepted yet: only a person at the screen declines it."
             )));
@@ -282,7 +282,7 @@ impl Client {
 
     fn tell_once(&mut self, words: String) {
         let last = self.room.chat.timeline().entries().last();
-        // Who asks again and again is shown once.
+        // Repeated requests of the same caller are shown once.
         if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
             self.room.tell_person(words, now());
         }

@@ -1,4 +1,4 @@
-//! What is told of a room: names that are valid, kinds, sizes, our own ids, and text that an agent may know.
+//! Queries about a room: valid names, kinds, sizes, our own ids, and text that an agent may see.
 
 use nexscope_relay::protocol::{Status as Presence, body::Origin, is_name};
 
@@ -52,7 +52,7 @@ impl Client {
         members.filter(|member| is_name(&member.name))
     }
 
-    /// Notes that all pending items are shown, whole, to a program that may decide.
+    /// Records that all pending items are shown in full to a program that may decide.
     pub(super) fn returns_all(&mut self) {
         let ids: Vec<ItemId> = self.room.review.inbox().waiting().map(|item| item.id).collect();
         self.returned = Some(self.room.shown(&ids));
@@ -199,14 +199,14 @@ impl Client {
         let posts = numbers
             .iter()
             .filter_map(|number| self.room.chat.timeline().post_numbered(*number))
-            // What somebody else wrote under our name is told to no program.
+            // Text that somebody else wrote under our name is shown to no program.
             .filter(|post| !post.is_strangers());
         Ok(Reply::History(Lines {
             lines: posts.map(|post| self.line(post)).collect(),
         }))
     }
 
-    /// A message as an agent may know it.
+    /// A message, limited to what an agent may see.
     fn line(&self, post: &Post) -> Line {
         let accepted = matches!(
             self.room.review.inbox().fate(post),
@@ -251,7 +251,7 @@ fn file(offer: &Offer) -> File {
         Side::Others => "others",
     };
     let to = match &offer.side {
-        // Why somebody declined is their text, which is for people.
+        // The reason of a rejection is the member's text, which is for people.
         Side::Mine(mine) => Some(mine.receivers.iter().map(|one| FileReceiver {
             name: valid(&one.name).to_owned(),
             state: one.stage.state().to_owned(),
@@ -272,12 +272,12 @@ fn by(agent: bool) -> String {
     if agent { "agent" } else { "person" }.to_owned()
 }
 
-/// A member's name, if it is one.
+/// A member's name, if it is valid.
 pub(super) fn valid(name: &str) -> &str {
     if is_name(name) { name } else { "somebody" }
 }
 
-/// A member's program, if it is a known one; anything else that others call themselves is told to nobody.
+/// A member's program, if it is a known one; other names that clients report are not shown.
 fn known_program(client: &str) -> Option<&str> {
     let version = ["nexscope-tui/", "nexscope-plugin/", "nexscope-relay/"]
         .iter()
