@@ -1,4 +1,4 @@
-//! Checks that everything needed works, and says how to fix what does not.
+//! Checks that everything needed works, and suggests fixes.
 
 use std::{
     io::{IsTerminal, Write, stdout},
