@@ -39,7 +39,7 @@ fn two_join_see_each_other_and_stop_tells_the_others() {
 }
 
 #[test]
-fn a_taken_name_and_a_wrong_token_are_clear_words() {
+fn a_taken_name_and_a_wrong_token_have_clear_errors() {
     let relay = Relay::start();
     let (alice, other) = (Home::new("alice", &relay, ""), Home::new("alice", &relay, ""));
     let _a = Running::lines(&alice);
@@ -56,7 +56,7 @@ fn a_taken_name_and_a_wrong_token_are_clear_words() {
 }
 
 #[test]
-fn a_name_reaches_that_member_alone_and_no_name_all_others() {
+fn a_mention_reaches_only_that_member_and_a_broadcast_all_others() {
     let relay = Relay::start();
     let homes = ["alice", "bob", "carol"].map(|name| Home::new(name, &relay, ""));
     let [mut a, b, c] = homes.each_ref().map(Running::lines);
@@ -82,7 +82,7 @@ fn a_name_reaches_that_member_alone_and_no_name_all_others() {
 }
 
 #[test]
-fn manual_waits_auto_answers_and_after_three_in_a_row_it_is_the_persons() {
+fn manual_waits_auto_answers_and_the_person_decides_after_three_in_a_row() {
     let relay = Relay::start();
     let bob = with_agent("bob", &relay, "mode = \"auto\"\n");
     let carol = with_agent("carol", &relay, "");
@@ -131,7 +131,7 @@ fn waits(home: &Home) -> Value {
 }
 
 #[test]
-fn a_persons_words_and_an_agents_are_told_apart() {
+fn messages_of_people_and_agents_are_told_apart() {
     let relay = Relay::start();
     let bob = Home::new("bob", &relay, "");
     let b = bob.screen(80, 24);
@@ -169,7 +169,7 @@ fn until_bob_is(home: &Home, status: &str) {
 }
 
 #[test]
-fn a_dead_client_is_noticed_and_comes_back_and_so_do_all_after_the_relay() {
+fn clients_reconnect_after_a_crash_of_their_own_or_the_relays() {
     let relay = Relay::start_with(&["--heartbeat", "1"]);
     let proxy = Proxy::start(relay.address());
     let alice = Home::new("alice", &relay, "");

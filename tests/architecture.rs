@@ -171,7 +171,7 @@ fn every_arrow_points_down() {
 
 /// The table lists each module after those that it may use, so it has no cycle.
 #[test]
-fn the_table_has_no_circle() {
+fn the_table_has_no_cycle() {
     let mut below = BTreeSet::new();
     for (module, may) in MAY_USE {
         for one in *may {

@@ -48,7 +48,7 @@ impl Seat {
 }
 
 #[test]
-fn a_terminal_attaches_decides_leaves_and_comes_back() {
+fn a_terminal_attaches_decides_leaves_and_attaches_again() {
     let seat = Seat::new(&[]);
     let term = seat.attach(80, 24);
     term.wait_for("where does it race?");
@@ -116,7 +116,7 @@ fn only_a_persons_terminal_attaches() {
 }
 
 #[test]
-fn a_session_with_a_screen_is_not_attached_to() {
+fn a_session_with_a_screen_cannot_be_attached() {
     let relay = Relay::start();
     let bob = Home::new("bob", &relay, "");
     let screen = bob.screen(80, 24);
@@ -127,7 +127,7 @@ fn a_session_with_a_screen_is_not_attached_to() {
 }
 
 #[test]
-fn programs_of_the_person_decide_where_that_was_allowed_and_an_agents_never() {
+fn the_persons_programs_decide_if_allowed_and_an_agents_never() {
     let mut seat = Seat::new(&["--allow-remote-decisions"]);
     let inbox = ask(&seat.bob, &["inbox"]);
     assert_eq!(inbox["pending"][0]["text"], "where does it race?");

@@ -302,7 +302,7 @@ fn look(planted: &Planted, places: &BTreeMap<String, String>, allowed: &[(&str, 
 }
 
 #[test]
-fn no_string_of_another_member_is_in_any_place_of_an_agents() {
+fn no_string_of_another_member_reaches_an_agent() {
     let (relay, alice) = (Relay::start(), Alice::new());
     let planted = &mut Planted::default();
     let screen = alice.open(&relay, "1s");
@@ -454,7 +454,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
 
 /// Issue 14, 13: a stranger's message under our own name was shown as our own, and quoted in prompts.
 #[test]
-fn words_of_a_stranger_under_ones_own_name_are_in_no_place_of_an_agents() {
+fn a_strangers_message_under_our_name_reaches_no_agent() {
     let (relay, alice) = (Relay::start(), Alice::new());
     let planted = &mut Planted::default();
     let mut stranger = V2::join(&relay, &json!({"name": "alice"}));

@@ -367,7 +367,7 @@ fn calm(seed: u64, chance: &mut Chance, clients: &mut [Client]) {
 }
 
 #[test]
-fn nothing_addressed_is_lost_and_nothing_is_there_twice() {
+fn no_addressed_message_is_lost_and_none_is_duplicated() {
     let seeds = std::env::var("NEXSCOPE_CHAOS_SEEDS").unwrap_or_else(|_| "1,2,3".into());
     let rounds = std::env::var("NEXSCOPE_CHAOS_ROUNDS")
         .ok()

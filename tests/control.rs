@@ -89,7 +89,7 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
 }
 
 #[test]
-fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
+fn other_members_text_reaches_no_agent() {
     let (_relay, alice, bob, seat, mut lines) = waiting();
     lines.say(&format!("{CANARY} to all"));
     lines.say(&format!("/tell @alice {CANARY}"));
@@ -220,7 +220,7 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
 }
 
 #[test]
-fn what_is_handed_to_a_session_is_answered_by_what_it_says() {
+fn a_delegated_task_is_answered_by_the_sessions_message() {
     let relay = Relay::start();
     let alice = Home::new(
         "alice",
@@ -306,7 +306,7 @@ fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
 }
 
 #[test]
-fn a_socket_is_private_and_a_stale_one_is_taken_over() {
+fn a_socket_is_private_and_a_stale_one_is_replaced() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let (code, said) = fails(&alice, &["who"]);
@@ -335,7 +335,7 @@ fn a_socket_is_private_and_a_stale_one_is_taken_over() {
 }
 
 #[test]
-fn mcp_starts_a_session_where_none_runs() {
+fn mcp_starts_a_session_if_none_runs() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let mut mcp = Mcp::start(&alice);
@@ -428,7 +428,7 @@ fn doctor_names_what_is_wrong() {
 }
 
 #[test]
-fn status_tells_what_each_agent_may_still_use_today() {
+fn status_shows_the_remaining_budget_of_each_agent() {
     let relay = Relay::start();
     let agent = "[agents.claude]\nkind = \"claude\"\nbudget_usd_per_day = 2.5\n";
     let home = Home::new("alice", &relay, agent);
@@ -457,7 +457,7 @@ fn an_invite_to_a_room_for_the_network_has_an_address_that_others_can_dial() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_printed_is_told_and_one_that_nobody_reads_is_not() {
+fn a_write_error_is_reported_and_a_closed_pipe_is_not() {
     let home = Home::empty("alice");
     let to = |out: Stdio| {
         let output = program(&home, &["completions", "bash"])
@@ -478,7 +478,7 @@ fn an_answer_that_cannot_be_printed_is_told_and_one_that_nobody_reads_is_not() {
 }
 
 #[test]
-fn the_plugin_is_written_once_and_taken_away() {
+fn the_plugin_is_written_once_and_removed() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let first = String::from_utf8(shell(&alice, &["setup", "claude", "--dry-run"]).stdout).unwrap();
@@ -578,7 +578,7 @@ fn the_demo_shows_a_mention_a_file_and_an_answer_and_leaves_nothing() {
 
 /// Local commands from an agent's shell are checked by the same table as requests to a session.
 #[test]
-fn an_agents_shell_reads_nothing_that_is_not_for_it_and_turns_nothing_on() {
+fn an_agents_shell_reads_nothing_private_and_turns_nothing_on() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let seat = Running::start(&alice, &["start", "--headless", "--allow-remote-decisions"]);

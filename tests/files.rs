@@ -129,7 +129,7 @@ fn files_go_both_ways_with_a_member_of_version_1() {
 
 /// The sender of a file sees what each receiver did with it, even after a restart.
 #[test]
-fn the_sender_sees_what_became_of_each_offer() {
+fn the_sender_sees_the_outcome_of_each_offer() {
     let relay = Relay::start();
     let mut alice = Seat::new("alice", &relay);
     let bob = Seat::new("bob", &relay);
@@ -255,7 +255,7 @@ fn a_stream_that_comes_too_late_is_answered() {
 }
 
 #[test]
-fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
+fn a_wrong_size_or_hash_ends_only_that_file() {
     let relay = Relay::start();
     let seat = Seat::new("bob", &relay);
     let mut liar = V2::join(&relay, &json!({"name": "liar"}));
@@ -293,7 +293,7 @@ fn draft(home: &Home) -> Value {
 
 /// An answer that names a file of its folder waits as a draft, and the file is sent once the person approves.
 #[test]
-fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
+fn an_answers_file_is_sent_once_the_person_approves() {
     let relay = Relay::start();
     let alice = Seat::new("alice", &relay);
     let bob = Home::empty("bob");
@@ -336,7 +336,7 @@ fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
 /// An agent's attachment is scanned; a program cannot release a secret, and the scanned content is what is
 /// sent.
 #[test]
-fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_goes() {
+fn a_secret_in_an_attachment_is_found_and_the_scanned_content_is_sent() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
@@ -412,7 +412,7 @@ type ConfigDiff = fn(&std::path::Path);
 
 /// A file that was replaced before it is accepted is not sent, whoever drafted it, even after a restart.
 #[test]
-fn what_took_the_place_of_a_checked_file_does_not_leave() {
+fn a_file_replaced_after_the_check_is_not_sent() {
     const SIZE: usize = 9 << 20;
     let changes: &[(&str, ConfigDiff)] = &[
         ("it is a link", |work| {

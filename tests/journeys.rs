@@ -96,7 +96,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
 }
 
 #[test]
-fn text_with_an_alt_key_right_behind_it_decides_nothing() {
+fn text_followed_by_an_alt_key_decides_nothing() {
     let two = Two::at((80, 24), (80, 24));
     let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
@@ -128,13 +128,13 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
 }
 
 #[test]
-fn a_lone_alt_key_decides_what_has_been_seen_whole() {
+fn a_lone_alt_key_decides_an_item_seen_in_full() {
     let two = Two::at((80, 24), (80, 24));
     let (a, b) = (&two.a, &two.b);
     a.say("@bob a risk: see https://example.com");
     b.wait_for("⚠ links");
     b.settle(Duration::from_millis(400));
-    // A selected item is opened first; the second press follows too quickly to count.
+    // An item with a warning is opened first: a press too soon after that would not count.
     b.send("\x1ba");
     b.wait_for("(a person) asks");
     std::thread::sleep(QUIET);
@@ -149,7 +149,7 @@ fn a_lone_alt_key_decides_what_has_been_seen_whole() {
 }
 
 #[test]
-fn a_rejection_tells_its_reason() {
+fn a_rejection_shows_its_reason() {
     let two = Two::at((80, 24), (50, 15));
     let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
@@ -163,7 +163,7 @@ fn a_rejection_tells_its_reason() {
 }
 
 #[test]
-fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
+fn an_answer_with_a_secret_waits_and_is_sent_as_edited() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
     let script = bob.script("agent", "echo 'use ghp_abcdefghijklmnopqrstuvwxyz0123456789'");
@@ -194,7 +194,7 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
 }
 
 #[test]
-fn settings_keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
+fn saved_settings_keys_and_colours_apply_at_once_and_errors_change_nothing() {
     let in_place: fn(&Path, &str) = |path, text| fs::write(path, text).unwrap();
     let by_rename: fn(&Path, &str) = |path, text| {
         let new = path.with_extension("new");
@@ -311,7 +311,7 @@ fn the_relay_is_killed_and_comes_back() {
 }
 
 #[test]
-fn sizes_come_and_go_and_leaving_restores_the_terminal() {
+fn resizes_work_and_leaving_restores_the_terminal() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let a = alice.screen(100, 30);
@@ -424,7 +424,7 @@ fn hostile_text_never_reaches_the_terminal() {
 }
 
 #[test]
-fn leaving_ends_the_agents_and_tells_who_asked() {
+fn leaving_ends_the_agents_and_notifies_the_asker() {
     let Two { a, b, bob, .. } = &Two::at((100, 30), (100, 30));
     a.say("@bob where does it race?");
     b.wait_for("▸ m1 alice asks");
@@ -448,7 +448,7 @@ fn leaving_ends_the_agents_and_tells_who_asked() {
 /// An error does not bypass the review of answers: the asker is told that it failed, and the person has the
 /// text.
 #[test]
-fn what_an_agent_wrote_before_it_failed_stays_with_its_person() {
+fn output_before_a_failure_stays_with_the_person() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
     let script = bob.script("agent", "cat > /dev/null; echo the unreleased plan; exit 3");
@@ -471,7 +471,7 @@ fn what_an_agent_wrote_before_it_failed_stays_with_its_person() {
 /// `kill -TSTP`, like a shell's `suspend`: the shell has its terminal back, and everything is restored after
 /// `fg`.
 #[test]
-fn who_stops_the_program_has_the_shell_and_comes_back_to_the_screen() {
+fn suspending_returns_to_the_shell_and_resuming_to_the_screen() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));

@@ -35,7 +35,7 @@ fn lines_are_sent_and_the_room_is_printed() {
 }
 
 #[test]
-fn an_interrupt_ends_what_the_agent_does_as_well() {
+fn an_interrupt_also_ends_the_agents_work() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let started = bob.path().join("started");
@@ -91,7 +91,7 @@ fn a_pipe_decides_nothing() {
 }
 
 #[test]
-fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
+fn a_person_at_a_terminal_confirms_twice_before_a_secret_is_sent() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let script = bob.script(
@@ -132,7 +132,7 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
 }
 
 #[test]
-fn without_a_connection_the_lines_stay_and_go_out_at_the_next_start() {
+fn offline_lines_are_kept_and_sent_at_the_next_start() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let bob = Home::new("bob", &relay, "");
@@ -249,7 +249,7 @@ fn no_token_is_written_anywhere_but_where_it_was_set() {
 }
 
 #[test]
-fn an_encrypted_relay_is_joined_where_its_certificate_is_trusted() {
+fn an_encrypted_relay_is_joined_if_its_certificate_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -303,7 +303,7 @@ fn the_end_of_the_input_waits_for_files() {
 
 /// Issue 14, 24: a long pipe was cut off after 10 s, although the relay accepted line after line.
 #[test]
-fn a_long_pipe_goes_on_as_long_as_there_is_progress() {
+fn a_long_pipe_continues_while_there_is_progress() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let mut a = Running::lines(&alice);
@@ -336,7 +336,7 @@ fn a_line_that_is_not_utf8_is_sent_with_replacements() {
 
 /// Issue 14, 28: a message to a mistyped name was sent to nobody, and waited for seven days.
 #[test]
-fn a_name_that_nobody_has_is_not_sent_to_by_lines_or_a_shell() {
+fn plain_mode_and_the_shell_send_nothing_to_an_unknown_name() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let b = Running::lines(&bob);
