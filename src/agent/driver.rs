@@ -21,7 +21,7 @@ use crate::{
 /// The maximum length of an answer, in bytes; the rest is cut off, with a note.
 pub(super) const MAX_ANSWER: usize = 1 << 20;
 
-/// How to start a program and talk with it.
+/// The command line, environment and input with which a program is started.
 #[derive(Debug, Default)]
 pub(super) struct Invocation {
     /// The program and its arguments.

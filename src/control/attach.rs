@@ -17,7 +17,7 @@ use crate::config::Colors;
 const LINE_MAX: u64 = 16 << 20;
 /// The queue length in each direction, in messages. Full: the sender waits.
 const WAY: usize = 16;
-/// How long a terminal that reads nothing may delay its end message.
+/// The time that a terminal that reads nothing may delay its end message.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The terminal's capabilities.

@@ -32,7 +32,7 @@ pub trait SessionConnector: Send + Sync + 'static {
     fn start(&self, name: Option<&str>) -> Result<String, String>;
 }
 
-/// How often news is checked for a client that can be notified.
+/// The interval for checking news for a client that can be notified.
 const LOOK: Duration = Duration::from_secs(110);
 
 struct Server {

@@ -5,7 +5,7 @@
 //!
 //! The identity of a caller is a good-faith guess, not proof: see [`super::Caller`].
 
-/// Who may use a command, and how it is then handled.
+/// The access rule of a command, and its handling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
     /// Anybody. It decides nothing, and shows no pending text.
@@ -59,7 +59,7 @@ pub(crate) struct SessionKind {
     pub remote_decisions: bool,
 }
 
-/// How a command is handled.
+/// The handling of an admitted command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
     Done,
@@ -79,7 +79,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// How the command is carried out.
+    /// Returns the handling of the command.
     pub(crate) fn handling(self) -> Handling {
         self.handling
     }

@@ -21,7 +21,7 @@ use super::{Caller, Entry, Envelope, LINE_MAX, Line, Request, Response, RpcError
 const CLIENTS: usize = 64;
 /// The queue length of requests to the session. Full: their clients wait.
 const CALLS: usize = 64;
-/// How long a client may take to read its response.
+/// The timeout for a client to read its response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A request to the session.

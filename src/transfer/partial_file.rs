@@ -18,7 +18,7 @@ const FLOOR: u64 = 64 << 20;
 /// The interval between syncs, in bytes. Otherwise the kernel writes everything at once, and messages wait
 /// for the same disk.
 const SETTLE: u64 = 4 << 20;
-/// How many numbers are tried after a name that is taken.
+/// The number of suffixes tried after a name that is taken.
 const NUMBERS: u32 = 1000;
 
 /// A file that is not yet complete.
@@ -28,7 +28,7 @@ pub(super) struct Part {
     hash: Sha256,
     /// Bytes written to it.
     pub have: u64,
-    /// How many of them are synced.
+    /// The number of bytes synced.
     settled: u64,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     link::{ConnectionEpoch, FileFrame, REPLACED, StreamEvent},
 };
 
-/// How an upload stream ended.
+/// The end of an upload stream.
 enum End {
     /// Everything was sent.
     Done,

@@ -8,7 +8,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// How much of the tail of standard error is kept, in bytes.
+/// Length of the kept tail of standard error, in bytes.
 const STDERR: usize = 8 << 10;
 
 /// Writes `first`, then the lines from `more`; closes the pipe when the channel ends. A program that does not

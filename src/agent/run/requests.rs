@@ -17,7 +17,7 @@ pub(crate) struct Requests {
     open: Vec<String>,
 }
 
-/// How a request is handled.
+/// The handling of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestCheck {
     /// It is new, and now open.

@@ -79,7 +79,7 @@ pub(crate) struct Running {
     /// It was still writing when that time was over.
     cut: bool,
     kind: Kind,
-    /// How it is being ended, once it is.
+    /// The progress of ending it, once that has begun.
     end: Option<End>,
     /// Its program may return to the pool after its answer.
     may_stay: bool,

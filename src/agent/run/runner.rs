@@ -33,7 +33,7 @@ pub(crate) struct HostEnvironment {
     /// The time for each step of ending before the next, harder one; and twice that for a program that has
     /// answered to exit.
     pub grace: Duration,
-    /// How long a finished turn may still send output.
+    /// Timeouts for output after a finished turn.
     pub waits: TailLimits,
 }
 

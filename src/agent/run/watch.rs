@@ -44,7 +44,7 @@ pub(crate) struct Watch {
     asking: HashSet<String>,
     asking_since: Option<Instant>,
     over: bool,
-    /// How long a program that has finished its turn may take to exit, or to send more.
+    /// The timeout for a program that has finished its turn to exit, or to send more.
     linger: Duration,
 }
 

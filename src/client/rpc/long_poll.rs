@@ -13,7 +13,7 @@ use crate::{
     core::{Intent, ItemId, Steady, What},
 };
 
-/// How long an auto-mode task keeps an agent's session from stopping, in seconds.
+/// The time for which an auto-mode task keeps an agent's session from stopping, in seconds.
 const FRESH: u64 = 300;
 /// The number of clients whose position is remembered; the least recent is forgotten first.
 const CLIENTS: usize = 64;

@@ -29,9 +29,9 @@ use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
 
-/// How long `say` waits to learn who received it, in milliseconds.
+/// The timeout of `say` for learning who received it, in milliseconds.
 const ACK: Millis = 3_000;
-/// How long `accept` waits for the scan of a draft's files, in milliseconds.
+/// The timeout of `accept` for the scan of a draft's files, in milliseconds.
 const SCAN: Millis = 30_000;
 
 type Answer = Result<Reply, RpcError>;

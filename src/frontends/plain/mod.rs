@@ -37,7 +37,7 @@ enum Asked {
 
 /// Lines closer together than this were pasted.
 const BURST: Duration = Duration::from_millis(50);
-/// How long a question must be visible before it can be answered.
+/// The time that a question must be visible before it can be answered.
 const WHOLE: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy)]
