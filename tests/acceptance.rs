@@ -1,4 +1,4 @@
-//! What users of nexscope-plugin could rely on, item by item of its acceptance list, by the real binaries.
+//! The acceptance list of nexscope-plugin, item by item, with the real binaries: existing users rely on it.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{
     v1::V1,
 };
 
-/// A member whose agent answers with what its number is among its runs.
+/// A member whose agent answers with the number of its run.
 fn with_agent(name: &str, relay: &Relay, more: &str) -> Home {
     let home = Home::empty(name);
     let agent = home.script(
@@ -39,7 +39,7 @@ fn two_join_see_each_other_and_stop_tells_the_others() {
 }
 
 #[test]
-fn a_taken_name_and_a_wrong_token_are_clear_words() {
+fn a_taken_name_and_a_wrong_token_have_clear_errors() {
     let relay = Relay::start();
     let (alice, other) = (Home::new("alice", &relay, ""), Home::new("alice", &relay, ""));
     let _a = Running::lines(&alice);
@@ -56,14 +56,14 @@ fn a_taken_name_and_a_wrong_token_are_clear_words() {
 }
 
 #[test]
-fn a_name_reaches_that_member_alone_and_no_name_all_others() {
+fn a_mention_reaches_only_that_member_and_a_broadcast_all_others() {
     let relay = Relay::start();
     let homes = ["alice", "bob", "carol"].map(|name| Home::new(name, &relay, ""));
     let [mut a, b, c] = homes.each_ref().map(Running::lines);
     a.wait_for("carol joined");
     a.say("/tell @bob between us");
     b.wait_for("alice → bob: between us");
-    // Who got it is told to who said it.
+    // The sender sees who received it.
     let alone = Home::new("dave", &relay, "");
     let seat = Term::spawn(&alone, &["start", "--headless"], 80, 24);
     seat.wait_for("in #lobby as dave");
@@ -82,7 +82,7 @@ fn a_name_reaches_that_member_alone_and_no_name_all_others() {
 }
 
 #[test]
-fn manual_waits_auto_answers_and_after_three_in_a_row_it_is_the_persons() {
+fn manual_waits_auto_answers_and_the_person_decides_after_three_in_a_row() {
     let relay = Relay::start();
     let bob = with_agent("bob", &relay, "mode = \"auto\"\n");
     let carol = with_agent("carol", &relay, "");
@@ -98,7 +98,7 @@ fn manual_waits_auto_answers_and_after_three_in_a_row_it_is_the_persons() {
     other.wait_for("m2 from alice");
     assert_eq!(ask(&carol, &["inbox"])["pending"][0]["kind"], "mention");
 
-    // An agent's questions are answered on their thread, one hop further, and no more than three in a row.
+    // An agent's questions are answered on their thread, one hop further, and at most three in a row.
     for number in 1..=3 {
         v1.say(&["bob"], &format!("question {number}"), json!({}));
         let answer = v1.next("msg");
@@ -119,7 +119,7 @@ fn manual_waits_auto_answers_and_after_three_in_a_row_it_is_the_persons() {
     drop(seat);
 }
 
-/// What waits in a session's inbox, when it does.
+/// Waits until a session's inbox has an item, and returns it.
 fn waits(home: &Home) -> Value {
     loop {
         let inbox = ask(home, &["inbox"]);
@@ -131,7 +131,7 @@ fn waits(home: &Home) -> Value {
 }
 
 #[test]
-fn a_persons_words_and_an_agents_are_told_apart() {
+fn messages_of_people_and_agents_are_told_apart() {
     let relay = Relay::start();
     let bob = Home::new("bob", &relay, "");
     let b = bob.screen(80, 24);
@@ -153,7 +153,7 @@ fn a_persons_words_and_an_agents_are_told_apart() {
     });
 }
 
-/// Waits until the others see bob so.
+/// Waits until the others see bob with this status.
 fn until_bob_is(home: &Home, status: &str) {
     loop {
         let who = ask(home, &["who"]);
@@ -169,7 +169,7 @@ fn until_bob_is(home: &Home, status: &str) {
 }
 
 #[test]
-fn a_dead_client_is_noticed_and_comes_back_and_so_do_all_after_the_relay() {
+fn clients_reconnect_after_a_crash_of_their_own_or_the_relays() {
     let relay = Relay::start_with(&["--heartbeat", "1"]);
     let proxy = Proxy::start(relay.address());
     let alice = Home::new("alice", &relay, "");

@@ -1,4 +1,4 @@
-//! Which module may use which: arrows point down only, and there is no circle.
+//! The allowed dependencies between modules: arrows point down only, without cycles.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Every module of the client, from the bottom up, and those that it may use. A module that is not here, or that
-/// uses another one than is here, fails the test.
+/// Every module of the client, from the bottom up, and the modules that it may use. A module that is missing
+/// here, or that uses one not listed, fails the test.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("clock", &[]),
@@ -66,7 +66,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // Tests may reach anywhere.
+        // Tests may use any module.
         if name.starts_with("tests") || name.ends_with("_tests.rs") || name == "real_tests" {
             continue;
         }
@@ -88,7 +88,7 @@ fn code(path: &Path) -> String {
         .join("\n")
 }
 
-/// The modules that a text names behind `crate::`, alone or in braces.
+/// The modules that a text names after `crate::`, alone or in braces.
 fn named(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, begin) in code.match_indices("crate::") {
@@ -148,7 +148,7 @@ fn every_arrow_points_down() {
             if to == from {
                 continue;
             }
-            // Only modules: a macro or an item of the root is none.
+            // Only modules: skip macros and items of the root.
             if table.contains_key(to.as_str()) {
                 used.insert((from.clone(), to.clone()));
                 if !may.contains(&to.as_str()) {
@@ -169,9 +169,9 @@ fn every_arrow_points_down() {
     }
 }
 
-/// The table names each module after those that it may use, so it has no circle.
+/// The table lists each module after those that it may use, so it has no cycle.
 #[test]
-fn the_table_has_no_circle() {
+fn the_table_has_no_cycle() {
     let mut below = BTreeSet::new();
     for (module, may) in MAY_USE {
         for one in *may {

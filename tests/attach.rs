@@ -1,5 +1,5 @@
-//! A headless session, shown and decided by its person: on a terminal that attaches, and by programs of
-//! theirs where they have allowed that at its start.
+//! A headless session, shown and decided by its person: on an attached terminal, and by the person's programs
+//! if they were allowed to at its start.
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::{
     shell::{Running, ask, fails, shell},
 };
 
-/// alice with lines; bob's seat, with an agent that answers; a mention of alice's waits.
+/// alice in plain mode; bob's headless session, with an agent that answers; a pending mention by alice.
 struct Seat {
     _relay: Relay,
     alice: Running,
@@ -48,7 +48,7 @@ impl Seat {
 }
 
 #[test]
-fn a_terminal_attaches_decides_leaves_and_comes_back() {
+fn a_terminal_attaches_decides_leaves_and_attaches_again() {
     let seat = Seat::new(&[]);
     let term = seat.attach(80, 24);
     term.wait_for("where does it race?");
@@ -61,7 +61,7 @@ fn a_terminal_attaches_decides_leaves_and_comes_back() {
         screen.lines().all(|line| line.chars().count() <= 50) && screen.contains("I have looked")
     });
 
-    // What is begun is kept, for whoever attaches next.
+    // The unsent text is kept for the next terminal that attaches.
     term.send("half a thou");
     term.wait_for("half a thou");
     term.send("\x03");
@@ -70,7 +70,7 @@ fn a_terminal_attaches_decides_leaves_and_comes_back() {
     assert!(code == 0 && ended.is_restored());
     assert_eq!(ask(&seat.bob, &["who"])["online"], json!(["alice", "bob"]));
 
-    // A second terminal takes the place of the first; the end of the session is told.
+    // A second terminal replaces the first; both are notified when the session ends.
     let first = seat.attach(60, 20);
     first.wait_for("half a thou");
     let second = seat.attach(100, 30);
@@ -104,7 +104,7 @@ fn only_a_persons_terminal_attaches() {
     let mut seat = Seat::new(&[]);
     let (code, said) = fails(&seat.bob, &["attach"]);
     assert!(code == 1 && said.contains("run it in a terminal"), "{said}");
-    // A shell of an agent's, even one that has made itself a terminal.
+    // An agent's shell, even one that has created its own terminal.
     seat.bob.set("NEXSCOPE_RUN_ID", "r1");
     let term = Term::spawn(&seat.bob, &["attach"], 80, 24);
     let screen = term.wait_for("Only a person attaches");
@@ -116,7 +116,7 @@ fn only_a_persons_terminal_attaches() {
 }
 
 #[test]
-fn a_session_with_a_screen_is_not_attached_to() {
+fn a_session_with_a_screen_cannot_be_attached() {
     let relay = Relay::start();
     let bob = Home::new("bob", &relay, "");
     let screen = bob.screen(80, 24);
@@ -127,7 +127,7 @@ fn a_session_with_a_screen_is_not_attached_to() {
 }
 
 #[test]
-fn programs_of_the_person_decide_where_that_was_allowed_and_an_agents_never() {
+fn the_persons_programs_decide_if_allowed_and_an_agents_never() {
     let mut seat = Seat::new(&["--allow-remote-decisions"]);
     let inbox = ask(&seat.bob, &["inbox"]);
     assert_eq!(inbox["pending"][0]["text"], "where does it race?");
@@ -158,7 +158,7 @@ fn programs_of_the_person_decide_where_that_was_allowed_and_an_agents_never() {
     assert_eq!(ask(&seat.bob, &["mode", "auto"])["mode"], "auto");
     seat.alice.say("@bob and now?");
     seat.alice.wait_for("It races at line 42.");
-    // Who decided is in the audit log.
+    // The audit log records who decided.
     let chain = shell(&seat.bob, &["audit", "show", "m1"]);
     let chain = String::from_utf8(chain.stdout).unwrap();
     assert!(

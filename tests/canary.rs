@@ -1,15 +1,16 @@
-//! What others write reaches no agent before its person has said yes: each string that a member can choose is planted
-//! through a real relay, and looked for in each place that an agent can look at.
+//! Other members' text reaches no agent before the person has approved it: each string that a member can
+//! choose is planted through a real relay, and searched for in each place that an agent can read.
 //!
-//! Planted, each with a mark of its own: of a member of version 2, the client, the agents, the note, and of messages
-//! (one that expired, one rejected, a broadcast, a note, two that wait, one with files) id, thread, text, agent,
-//! editor and what it answers; of files name, id, hash and bytes; the reasons of a receipt, a declined file and a
-//! closed stream; agent, text and id in signals; a body of a kind that nobody knows. Of a member of version 1, id,
-//! thread, text, and a pushed file's name and bytes. In a test of its own: what a stranger has said under one's own name.
+//! Planted, each with its own mark: of a member of version 2, the client, the agents, the note, and of
+//! messages (one that expired, one rejected, a broadcast, a note, two pending, one with files) id, thread,
+//! text, agent, editor and reference; of files name, id, hash and bytes; the reasons of a receipt, a declined
+//! file and a closed stream; agent, text and id in signals; a body of an unknown kind. Of a member of version
+//! 1, id, thread, text, and a pushed file's name and bytes. In a separate test: messages of a stranger under
+//! our own name.
 //!
-//! Looked for in: each prompt, its program's arguments and environment, every file in the agent's folder, by name and
-//! content; what each word answers on the socket, raw and in a shell, from outside and from within a run; each
-//! answer of each tool of the MCP server, and their list; the output of each hook.
+//! Searched: each prompt, its program's arguments and environment, every file in the agent's folder, by name
+//! and content; the reply to each command on the socket, raw and in a shell, from outside and from within a
+//! run; each reply of each tool of the MCP server, and their list; the output of each hook.
 
 mod support;
 
@@ -31,15 +32,15 @@ use support::{
 };
 use uuid::Uuid;
 
-/// What all marks begin with.
+/// The prefix of all marks.
 const MARK: &str = "zq7";
 
-/// Marks of what was planted.
+/// The marks planted so far.
 #[derive(Default)]
 struct Planted(Vec<String>);
 
 impl Planted {
-    /// A mark for a string; also a valid name and a valid id.
+    /// Creates a mark for a string; also a valid name and a valid id.
     fn mark(&mut self, what: &str) -> String {
         let mark = format!("{MARK}-{what}-z");
         if !self.0.contains(&mark) {
@@ -49,7 +50,7 @@ impl Planted {
     }
 }
 
-/// A message of a member of version 2, marked in every string but what it is asked.
+/// A message of a member of version 2, with a mark in every string except its question.
 fn message(planted: &mut Planted, what: &str, to: &[&str], more: Value) -> Value {
     let mut mark = |string: &str| planted.mark(&format!("{what}-{string}"));
     let mut body = json!({
@@ -67,7 +68,7 @@ fn file(planted: &mut Planted, what: &str) -> Value {
     json!([{"id": mark("id"), "name": mark("name"), "size": 10, "sha256": mark("hash")}])
 }
 
-/// The screen of alice's, whose agent notes all that it gets; and where.
+/// alice's screen, whose agent records all its input; and its folder.
 struct Alice {
     home: Home,
     seen: std::path::PathBuf,
@@ -81,7 +82,7 @@ impl Alice {
         Self { home, seen }
     }
 
-    /// Opens the screen, with an expiry.
+    /// Opens the screen with an expiry time.
     fn open(&self, relay: &Relay, expire: &str) -> Term {
         let (seen, home) = (self.seen.display(), self.home.path().display());
         let program = env!("CARGO_BIN_EXE_nexscope-tui");
@@ -108,7 +109,7 @@ impl Alice {
         screen
     }
 
-    /// What each run has got, by its place.
+    /// The input of each run, by its place.
     fn runs(&self, places: &mut BTreeMap<String, String>) -> Vec<String> {
         let mut prompts = Vec::new();
         for folder in fs::read_dir(&self.seen)
@@ -128,7 +129,7 @@ impl Alice {
     }
 }
 
-/// What the socket answers to each word, asked without the program.
+/// The reply of the socket to each command, sent without the program.
 fn raw_words(home: &Home) -> BTreeMap<String, String> {
     let run = home.path().join("state/nexscope/run");
     let socket = fs::read_dir(run).unwrap().map(|file| file.unwrap().path());
@@ -181,7 +182,7 @@ fn raw_words(home: &Home) -> BTreeMap<String, String> {
     each.collect()
 }
 
-/// All that an agent outside of a run can look at.
+/// Everything that an agent outside a run can read.
 fn places(alice: &Alice) -> BTreeMap<String, String> {
     let mut places = raw_words(&alice.home);
     for arguments in [
@@ -252,7 +253,7 @@ fn places(alice: &Alice) -> BTreeMap<String, String> {
             "nexscope_watch" => json!({"timeoutSeconds": 1}),
             _ => json!({}),
         };
-        // Stopping is asked of a screen, and not done.
+        // With a screen, `stop` only asks the person.
         places.insert(format!("MCP: {tool}"), format!("{:?}", mcp.call(tool, arguments)));
     }
     places.insert("MCP: the list of tools".into(), tools.to_string());
@@ -266,7 +267,7 @@ fn places(alice: &Alice) -> BTreeMap<String, String> {
     places
 }
 
-/// Names and contents below a folder.
+/// The names and contents of all files below a folder.
 fn folder(path: &Path) -> String {
     let mut all = String::new();
     for path in fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()) {
@@ -280,11 +281,11 @@ fn folder(path: &Path) -> String {
     all
 }
 
-/// Looks for each mark in each place; `allowed` is what may be there.
+/// Searches for each mark in each place; `allowed` lists the exceptions.
 fn look(planted: &Planted, places: &BTreeMap<String, String>, allowed: &[(&str, &str)]) {
     let mut found = Vec::new();
     for (place, text) in places {
-        // Also where it was cut, or its case was changed.
+        // Even if it was cut, or its case was changed.
         let mut text = text.to_ascii_lowercase();
         for (mark, at) in allowed {
             if place.starts_with(at) {
@@ -301,7 +302,7 @@ fn look(planted: &Planted, places: &BTreeMap<String, String>, allowed: &[(&str, 
 }
 
 #[test]
-fn no_string_of_another_member_is_in_any_place_of_an_agents() {
+fn no_string_of_another_member_reaches_an_agent() {
     let (relay, alice) = (Relay::start(), Alice::new());
     let planted = &mut Planted::default();
     let screen = alice.open(&relay, "1s");
@@ -316,7 +317,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     screen.say("/quit");
     screen.end();
 
-    // In the next life things wait.
+    // After the restart items are pending.
     let screen = alice.open(&relay, "1d");
     mallory.say(&message(planted, "rejected", &["alice"], json!({})));
     screen.wait_for("▸ m2 ");
@@ -341,7 +342,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
 
     screen.wait_for(&planted.mark("waiting-text"));
 
-    // Reasons: of a rejected and a failed message, of a file that nobody wants, of a transfer that is given up.
+    // Reasons: of a rejected and a failed message, of a declined file, and of a cancelled transfer.
     fs::write(alice.home.work().join("ours.txt"), "ours").unwrap();
     screen.say("/say @mallory --file ours.txt look");
     let ours = mallory.until(|frame| frame["body"]["files"].is_array());
@@ -384,7 +385,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     mallory.say(&json!({"type": "stream_close", "stream": stream, "reason": "failed", "message": why}));
     screen.wait_for(&why);
 
-    // Version 1: whatever strings it likes.
+    // Version 1: arbitrary strings.
     let mut plugin = V1::join(&relay, "plugin");
     for (role, to) in [("user", &["alice"][..]), ("userAgent", &["alice"]), ("user", &[])] {
         let what = format!("plugin-{}-{}", role.to_lowercase(), to.len());
@@ -398,7 +399,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     plugin.next("ack");
     screen.wait_for(&name);
 
-    // In a thread that another has named, what was accepted runs; so does our own question.
+    // In a thread named by another member, the accepted mention runs; so does our own question.
     let thread = planted.mark("waiting-thread");
     let plain = json!({"kind": "chat", "origin": "human", "asks": true, "text": "and now?"});
     let id = planted.mark("plain-id");
@@ -428,7 +429,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
         "names are told"
     );
 
-    // The one that waits is accepted: its words are in one prompt, once, and no other string of its sender's is.
+    // The pending one is accepted: its text is in one prompt, once, and no other string of its sender is.
     screen.decide("/accept m5");
     mallory.until(|frame| frame["body"]["text"] == "An answer.");
     let mut all = places(&alice);
@@ -438,7 +439,7 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     assert_eq!((prompts.len(), with.len()), (3, 1));
     assert_eq!(with[0].matches(&text).count(), 1);
     let agent = planted.mark("pending-agent");
-    // Its own words may be told from then on.
+    // From then on its text may be shown.
     let told = [
         "prompt of ",
         "words of ",
@@ -451,9 +452,9 @@ fn no_string_of_another_member_is_in_any_place_of_an_agents() {
     look(planted, &all, &[&allowed[..], &[(&agent, "prompt of ")]].concat());
 }
 
-/// Issue 14, 13: what a stranger has said under one's own name was told as one's own, and quoted in prompts.
+/// Issue 14, 13: a stranger's message under our own name was shown as our own, and quoted in prompts.
 #[test]
-fn words_of_a_stranger_under_ones_own_name_are_in_no_place_of_an_agents() {
+fn a_strangers_message_under_our_name_reaches_no_agent() {
     let (relay, alice) = (Relay::start(), Alice::new());
     let planted = &mut Planted::default();
     let mut stranger = V2::join(&relay, &json!({"name": "alice"}));
@@ -482,7 +483,7 @@ fn words_of_a_stranger_under_ones_own_name_are_in_no_place_of_an_agents() {
     let body = json!({"kind": "chat", "origin": "human", "asks": true, "text": "and now?"});
     mallory.say(&json!({"type": "message", "id": "plain", "to": ["alice"], "thread": thread, "body": body}));
     screen.wait_for("and now?");
-    // Neither by hand nor with what is accepted in its thread does an agent get it.
+    // An agent gets it neither by hand nor with an accepted item of its thread.
     screen.decide("/accept m3");
     mallory.until(|frame| frame["body"]["text"] == "An answer.");
     let mut all = places(&alice);
@@ -494,7 +495,7 @@ fn words_of_a_stranger_under_ones_own_name_are_in_no_place_of_an_agents() {
     );
 }
 
-/// What no disk has: it passes, or is seen on the screen alone, which the test waits for where it is seen.
+/// Events that are not stored: they pass, or are only seen on the screen, where the test waits for them.
 const NEVER_WRITTEN: [&str; 8] = [
     "client",
     "agents",

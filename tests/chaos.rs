@@ -1,9 +1,9 @@
-//! Chaos, counted: while relay and clients are killed and the network between them is cut and stalled,
-//! nothing that is addressed is lost, and nothing is there twice. Who has missed what was said to all was told
-//! so. And once it is calm again, what is sent once arrives in the order of its sender.
+//! Chaos, measured: while the relay and clients are killed and the network between them is cut and stalled,
+//! no addressed message is lost or duplicated. A client that has missed a broadcast is told so. And once it
+//! is calm again, each message is sent once and arrives in its sender's order.
 //!
-//! Each run is made from a seed, printed with what it counted; `NEXSCOPE_CHAOS_SEEDS=1,2,3` chooses others,
-//! `NEXSCOPE_CHAOS_ROUNDS` how long it goes on.
+//! Each run is generated from a seed, printed with the results; `NEXSCOPE_CHAOS_SEEDS=1,2,3` sets others,
+//! `NEXSCOPE_CHAOS_ROUNDS` the number of rounds.
 
 mod support;
 
@@ -20,12 +20,12 @@ use serde_json::Value;
 use support::{Home, Relay, TOKEN, proxy::Proxy};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
-/// Lines that each client writes in a round.
+/// The number of lines that each client writes in a round.
 const LINES: usize = 34;
-/// How long, at the end, everything may take to arrive. Reconnecting alone takes up to 30 s.
+/// The timeout, at the end, for everything to arrive. Reconnecting alone takes up to 30 s.
 const SETTLE: Duration = Duration::from_secs(90);
 
-/// Numbers that look like chance, the same for the same seed (xorshift64*).
+/// A pseudo-random generator, deterministic per seed (xorshift64*).
 struct Chance(u64);
 
 impl Chance {
@@ -74,14 +74,14 @@ impl Client {
         }
     }
 
-    /// Kills it, as a crash would, and starts it again.
+    /// Kills it, like a crash, and restarts it.
     fn crash(mut self) -> Self {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         Self::start(self.home.clone(), self.written)
     }
 
-    /// Writes lines: every second one to one of the others, the rest to everyone.
+    /// Writes lines: every second one to another member, the rest to everyone.
     fn write_lines(&mut self, chance: &mut Chance) {
         let mut lines = String::new();
         for _ in 0..LINES {
@@ -98,11 +98,11 @@ impl Client {
             };
             lines.push_str(&line);
         }
-        // A client that was just killed does not read them; only what reached its disk counts.
+        // A client that was just killed does not read them; only lines on its disk count.
         let _ = self.input.write_all(lines.as_bytes());
     }
 
-    /// Prints what is known of it, for whoever has to find out.
+    /// Prints its state, for debugging.
     fn explain(&mut self) {
         let errors = fs::read_to_string(self.home.path().join("errors")).unwrap_or_default();
         let last: Vec<&str> = errors.lines().rev().take(5).collect();
@@ -114,13 +114,13 @@ impl Client {
         let _ = self.input.write_all(b"/status\n");
     }
 
-    /// Whether it was told that it may have missed something.
+    /// Whether it was told that it may have missed messages.
     fn was_told(&self) -> bool {
         let said = fs::read_to_string(self.home.path().join("said")).unwrap_or_default();
         said.contains("may be missing")
     }
 
-    /// What the others said to it or to all above these numbers, in the order in which it came: sender, number.
+    /// Messages from others to it or to everyone above these numbers, in order of arrival: sender, number.
     fn heard_above(&self, marks: &HashMap<String, usize>) -> Vec<(String, usize)> {
         let records = self.journal();
         let chats = records.iter().map(|record| &record["in"]["message"]);
@@ -135,12 +135,12 @@ impl Client {
             .collect()
     }
 
-    /// Dials at once instead of waiting out its pause.
+    /// Reconnects at once instead of waiting for the pause to end.
     fn dial(&mut self) {
         let _ = self.input.write_all(b"/start\n");
     }
 
-    /// Every record of its journal. A line that is being written just now is left out.
+    /// All records of its journal. A line that is still being written is skipped.
     fn journal(&self) -> Vec<Value> {
         let mut folders = vec![self.home.path().join("state")];
         let mut records = Vec::new();
@@ -174,16 +174,16 @@ impl Drop for Client {
     }
 }
 
-/// What is on the disks.
+/// The state of all journals.
 #[derive(Default)]
 struct Count {
-    /// Addressed messages that are on their sender's disk: sender, id, addressee.
+    /// Addressed messages in their sender's journal: sender, id, addressee.
     addressed: Vec<(String, String, String)>,
-    /// Messages to all that are on their sender's disk: sender, id.
+    /// Broadcasts in their sender's journal: sender, id.
     broadcasts: Vec<(String, String)>,
-    /// Messages on an addressee's disk: who has it, sender, id; and how often.
+    /// Messages in an addressee's journal (addressee, sender, id), and how often they occur.
     arrived: HashMap<(String, String, String), usize>,
-    /// What a sender knows to have arrived: sender, id.
+    /// Messages that the sender knows to be delivered: sender, id.
     known: HashSet<(String, String)>,
 }
 
@@ -212,7 +212,7 @@ impl Count {
         count
     }
 
-    /// Messages of others to all that are not on this one's disk.
+    /// The number of others' broadcasts missing from this one's journal.
     fn missed(&self, me: &str) -> usize {
         let missed = |(from, id): &&(String, String)| {
             from != me && !self.arrived.contains_key(&(me.into(), from.clone(), id.clone()))
@@ -220,7 +220,7 @@ impl Count {
         self.broadcasts.iter().filter(missed).count()
     }
 
-    /// Addressed messages of which something is still to come.
+    /// Addressed messages that are not finished yet.
     fn open(&self) -> Vec<&(String, String, String)> {
         let done = |(from, id, to): &&(String, String, String)| {
             self.arrived.contains_key(&(to.clone(), from.clone(), id.clone()))
@@ -255,7 +255,7 @@ fn chaos(seed: u64, rounds: usize) {
         for client in &mut clients {
             client.write_lines(&mut chance);
         }
-        // Chaos is made of time: this is not waiting for anything.
+        // Chaos takes time: this sleep does not wait for an event.
         std::thread::sleep(Duration::from_millis(200 + chance.below(600)));
         match chance.below(5) {
             0 => {
@@ -324,7 +324,7 @@ fn chaos(seed: u64, rounds: usize) {
     calm(seed, &mut chance, &mut clients);
 }
 
-/// Nothing is killed or cut any more: what is said now is sent once, and arrives in order.
+/// Nothing is killed or cut any more: each message is sent once, and arrives in order.
 fn calm(seed: u64, chance: &mut Chance, clients: &mut [Client]) {
     let marks: HashMap<String, usize> = clients
         .iter()
@@ -334,7 +334,7 @@ fn calm(seed: u64, chance: &mut Chance, clients: &mut [Client]) {
         client.write_lines(chance);
     }
     let until = Instant::now() + SETTLE;
-    // Half of the lines of each are for all, the rest for one of the other two.
+    // Half of each one's lines are broadcasts, the rest go to one of the other two.
     let (others, rest) = (NAMES.len() - 1, NAMES.len() * (LINES / 2));
     let whole = NAMES.len() * others * (LINES - LINES / 2) + rest;
     let heard = |clients: &[Client]| -> Vec<Vec<(String, usize)>> {
@@ -367,7 +367,7 @@ fn calm(seed: u64, chance: &mut Chance, clients: &mut [Client]) {
 }
 
 #[test]
-fn nothing_addressed_is_lost_and_nothing_is_there_twice() {
+fn no_addressed_message_is_lost_and_none_is_duplicated() {
     let seeds = std::env::var("NEXSCOPE_CHAOS_SEEDS").unwrap_or_else(|_| "1,2,3".into());
     let rounds = std::env::var("NEXSCOPE_CHAOS_ROUNDS")
         .ok()

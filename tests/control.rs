@@ -1,5 +1,5 @@
-//! The other hands: shell commands, the control socket, a headless session, and the MCP server, by the real
-//! binary. Nothing that is asked for by a program decides anything, and nothing of what others wrote is told.
+//! Shell commands, the control socket, a headless session, and the MCP server, with the real binary. A
+//! program's request decides nothing, and no other member's text is shown to it.
 
 mod support;
 
@@ -17,7 +17,7 @@ use support::{
     shell::{Running, agents_shell, ask, fails, program, shell},
 };
 
-/// What nobody but its person may see before it is accepted.
+/// Text that only the person may see before it is accepted.
 const CANARY: &str = "canary-c0ffee";
 
 fn socket(home: &Home) -> PathBuf {
@@ -28,7 +28,7 @@ fn socket(home: &Home) -> PathBuf {
         .unwrap()
 }
 
-/// alice headless, bob with lines, and a message of bob's that waits for alice.
+/// alice headless, bob in plain mode, and a pending message from bob to alice.
 fn waiting() -> (Relay, Home, Home, Running, Running) {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
@@ -73,7 +73,7 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
         (&inbox["pending"][0]["id"], &inbox["pending"][0]["askedFor"]),
         (&json!("m1"), &json!(true))
     );
-    // Words of a program's are an agent's, and wait.
+    // A program's message is an agent's, and waits as a draft.
     let said = ask(&alice, &["say", "hello from a script; $(id) `id` \"quoted\""]);
     assert_eq!(said["draft"], "d1");
     let chain = shell(&alice, &["audit", "show", "d1"]);
@@ -89,11 +89,11 @@ fn shell_commands_ask_the_session_and_decide_nothing() {
 }
 
 #[test]
-fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
+fn other_members_text_reaches_no_agent() {
     let (_relay, alice, bob, seat, mut lines) = waiting();
     lines.say(&format!("{CANARY} to all"));
     lines.say(&format!("/tell @alice {CANARY}"));
-    // The name of a file is its sender's too.
+    // A file's name is chosen by its sender too.
     let file = bob.work().join(format!("{CANARY}.txt"));
     std::fs::write(&file, CANARY).unwrap();
     lines.say(&format!("/say @alice --note --file {} see", file.display()));
@@ -116,7 +116,7 @@ fn nothing_that_another_wrote_is_told_on_any_way_to_an_agent() {
         let output = shell(&alice, &arguments);
         told.push(format!("{arguments:?} {output:?}"));
     }
-    // To end what nobody has accepted would be to reject it.
+    // Cancelling an unaccepted item would be the same as rejecting it.
     let (code, said) = fails(&alice, &["cancel", "f1"]);
     assert!(
         code == 1 && said.contains("only a person at the screen declines it"),
@@ -220,7 +220,7 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
 }
 
 #[test]
-fn what_is_handed_to_a_session_is_answered_by_what_it_says() {
+fn a_delegated_task_is_answered_by_the_sessions_message() {
     let relay = Relay::start();
     let alice = Home::new(
         "alice",
@@ -259,7 +259,7 @@ fn what_is_handed_to_a_session_is_answered_by_what_it_says() {
 fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
     let (_relay, alice, _bob, _seat, _lines) = waiting();
     let socket = socket(&alice);
-    // A client that stalls, and one that sends garbage, harm nobody.
+    // A client that stalls, and one that sends garbage, do no harm.
     let mut stalled = UnixStream::connect(&socket).unwrap();
     stalled.write_all(b"{\"v\":1,\"id\":1,\"me").unwrap();
     let mut garbage = UnixStream::connect(&socket).unwrap();
@@ -273,7 +273,7 @@ fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
         for _ in 0..20 {
             scope.spawn(|| {
                 let mut mcp = Mcp::start(&alice);
-                // All are sent before the first answer is read.
+                // All are sent before the first response is read.
                 for id in 1..=50_u64 {
                     let word = ["nexscope_who", "nexscope_inbox", "nexscope_history", "nexscope_mode"][id as usize % 4];
                     mcp.send(&json!({"jsonrpc": "2.0", "id": 100 + id, "method": "tools/call", "params": {"name": word, "arguments": {}}}));
@@ -289,7 +289,7 @@ fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
             });
         }
     });
-    // In order on one connection.
+    // In order on each connection.
     let mut stream = UnixStream::connect(&socket).unwrap();
     for id in 0..200 {
         stream
@@ -306,7 +306,7 @@ fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
 }
 
 #[test]
-fn a_socket_is_private_and_a_stale_one_is_taken_over() {
+fn a_socket_is_private_and_a_stale_one_is_replaced() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let (code, said) = fails(&alice, &["who"]);
@@ -317,7 +317,7 @@ fn a_socket_is_private_and_a_stale_one_is_taken_over() {
         std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    // A live one is not taken over.
+    // A live one is not replaced.
     let second = shell(&alice, &["start", "--headless"]);
     assert!(
         String::from_utf8_lossy(&second.stderr).contains("is in this room already"),
@@ -335,7 +335,7 @@ fn a_socket_is_private_and_a_stale_one_is_taken_over() {
 }
 
 #[test]
-fn mcp_starts_a_session_where_none_runs() {
+fn mcp_starts_a_session_if_none_runs() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let mut mcp = Mcp::start(&alice);
@@ -428,7 +428,7 @@ fn doctor_names_what_is_wrong() {
 }
 
 #[test]
-fn status_tells_what_each_agent_may_still_use_today() {
+fn status_shows_the_remaining_budget_of_each_agent() {
     let relay = Relay::start();
     let agent = "[agents.claude]\nkind = \"claude\"\nbudget_usd_per_day = 2.5\n";
     let home = Home::new("alice", &relay, agent);
@@ -457,7 +457,7 @@ fn an_invite_to_a_room_for_the_network_has_an_address_that_others_can_dial() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_printed_is_told_and_one_that_nobody_reads_is_not() {
+fn a_write_error_is_reported_and_a_closed_pipe_is_not() {
     let home = Home::empty("alice");
     let to = |out: Stdio| {
         let output = program(&home, &["completions", "bash"])
@@ -478,7 +478,7 @@ fn an_answer_that_cannot_be_printed_is_told_and_one_that_nobody_reads_is_not() {
 }
 
 #[test]
-fn the_plugin_is_written_once_and_taken_away() {
+fn the_plugin_is_written_once_and_removed() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let first = String::from_utf8(shell(&alice, &["setup", "claude", "--dry-run"]).stdout).unwrap();
@@ -492,7 +492,7 @@ fn the_plugin_is_written_once_and_taken_away() {
         again.contains("already there") && !again.contains("Writes"),
         "{again}"
     );
-    // An older version's is rewritten by `update`, which says what runs where.
+    // An older version's plugin is rewritten by `update`, which reports all running versions.
     let say = plugin.join("commands/say.md");
     let text = std::fs::read_to_string(&say).unwrap();
     std::fs::write(&say, "older").unwrap();
@@ -510,14 +510,14 @@ fn the_plugin_is_written_once_and_taken_away() {
         "{update}"
     );
     assert_eq!(std::fs::read_to_string(&say).unwrap(), text);
-    // So it is where the answer is for a program, which reads JSON and nothing else.
+    // The same if the reply is for a program, which reads only JSON.
     std::fs::write(&say, "older").unwrap();
     assert!(ask(&alice, &["update"]).is_object());
     assert_eq!(std::fs::read_to_string(&say).unwrap(), text);
     drop(seat);
     shell(&alice, &["setup", "claude", "--remove"]);
     assert!(!plugin.exists());
-    // Who reads no further ends nothing half way.
+    // A reader that closes the pipe early does not interrupt the work.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut unread = program(&alice, &["setup", "claude"]);
@@ -576,9 +576,9 @@ fn the_demo_shows_a_mention_a_file_and_an_answer_and_leaves_nothing() {
     assert!(!home.path().join("state").exists() && !home.path().join("config").exists());
 }
 
-/// What an agent's shell asks of this computer passes the same table as what it asks of a session.
+/// Local commands from an agent's shell are checked by the same table as requests to a session.
 #[test]
-fn an_agents_shell_reads_nothing_that_is_not_for_it_and_turns_nothing_on() {
+fn an_agents_shell_reads_nothing_private_and_turns_nothing_on() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let seat = Running::start(&alice, &["start", "--headless", "--allow-remote-decisions"]);
@@ -606,10 +606,10 @@ fn an_agents_shell_reads_nothing_that_is_not_for_it_and_turns_nothing_on() {
         "does not let programs decide",
     );
     assert!(agents_shell(&alice, &["audit", "verify"]).status.success());
-    // For a person's own program it is as it was.
+    // A person's own program is not affected.
     assert!(shell(&alice, &["invite"]).status.success());
 
-    // A model that starts a session, or finds one, turns no auto mode on by the way.
+    // A model that starts or finds a session does not turn on auto mode by doing so.
     let mut mcp = Mcp::start(&alice);
     let (_, text) = mcp.call("nexscope_start", json!({"mode": "auto"}));
     assert!(
@@ -618,7 +618,7 @@ fn an_agents_shell_reads_nothing_that_is_not_for_it_and_turns_nothing_on() {
     );
     assert_eq!(ask(&alice, &["mode"])["mode"], "manual");
 
-    // Nor by its environment.
+    // Nor through its environment.
     let bob = Home::new("bob", &relay, "");
     let marked = [("CLAUDECODE", "1"), ("NEXSCOPE_MODE", "auto")];
     let seat = Running::start_with(&bob, &["start", "--headless"], &marked);

@@ -1,4 +1,5 @@
-//! Files by the real binaries: with members of version 1 both ways, from senders who lie, and on a disk that fills.
+//! File transfers with the real binaries: with members of version 1 in both directions, from malicious
+//! senders, and on a full disk.
 
 mod support;
 
@@ -15,7 +16,7 @@ use support::{
 };
 use uuid::Uuid;
 
-/// A seat whose person's programs may decide, and its files' folder.
+/// A headless session whose person's programs may decide, and its download folder.
 struct Seat {
     home: Home,
     running: Option<Running>,
@@ -34,7 +35,7 @@ impl Seat {
         }
     }
 
-    /// The program ends, and starts again.
+    /// Restarts the program.
     fn again(&mut self) {
         let running = self.running.take().expect("it runs");
         ask(&self.home, &["stop"]);
@@ -48,7 +49,7 @@ impl Seat {
         self.home.path().join("files/lobby")
     }
 
-    /// Waits until a file is in a state.
+    /// Waits until a file has a state.
     #[track_caller]
     fn until(&self, id: &str, state: &str) -> Value {
         let mut last = Value::Null;
@@ -63,7 +64,7 @@ impl Seat {
         panic!("{id} does not become {state}: {last}");
     }
 
-    /// Everything below the home that is not the program's own.
+    /// All files below the home except the program's own.
     fn everything(&self) -> Vec<String> {
         let mut all = Vec::new();
         let mut folders = vec![self.home.path().to_owned()];
@@ -92,7 +93,7 @@ fn files_go_both_ways_with_a_member_of_version_1() {
     let mut plugin = V1::join(&relay, "plugin");
     let bytes: Vec<u8> = (0..300_000_u32).map(|nth| (nth % 251) as u8).collect();
 
-    // What is pushed lies aside, out of the folder, until it is accepted.
+    // A pushed file is kept apart, outside the folder, until it is accepted.
     plugin.send_file(&["bob"], "../report one.txt", &bytes);
     seat.until("f1", "waits");
     assert!(!seat.got().join("report one.txt").exists());
@@ -126,9 +127,9 @@ fn files_go_both_ways_with_a_member_of_version_1() {
     assert!(got == bytes);
 }
 
-/// The sender of a file sees what each receiver did with it, also after a restart.
+/// The sender of a file sees what each receiver did with it, even after a restart.
 #[test]
-fn the_sender_sees_what_became_of_each_offer() {
+fn the_sender_sees_the_outcome_of_each_offer() {
     let relay = Relay::start();
     let mut alice = Seat::new("alice", &relay);
     let bob = Seat::new("bob", &relay);
@@ -153,7 +154,8 @@ fn the_sender_sees_what_became_of_each_offer() {
     }
 }
 
-/// Names that would lie elsewhere, hide, or be run, by a real sender; each stays in the folder.
+/// Names that would escape the folder, be hidden, or be executed, from a real sender; each file stays in the
+/// folder.
 #[test]
 fn hostile_names_stay_in_the_folder() {
     let relay = Relay::start();
@@ -226,7 +228,8 @@ fn hash(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// A sender who begins again when all has come is told that nobody waits for it, or goes on; it never waits without result.
+/// A sender that starts again after everything has arrived is told that the file is not expected, or
+/// continues; it never waits forever.
 #[test]
 fn a_stream_that_comes_too_late_is_answered() {
     let relay = Relay::start();
@@ -252,12 +255,12 @@ fn a_stream_that_comes_too_late_is_answered() {
 }
 
 #[test]
-fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
+fn a_wrong_size_or_hash_ends_only_that_file() {
     let relay = Relay::start();
     let seat = Seat::new("bob", &relay);
     let mut liar = V2::join(&relay, &json!({"name": "liar"}));
     let bytes = vec![b'x'; 1000];
-    // A wrong hash; too few bytes, called all; more than were announced, which the relay does not carry.
+    // A wrong hash; too few bytes, declared complete; more than were announced, which the relay rejects.
     lies(&mut liar, "hash", 1000, &hash(b"other"), &bytes, &seat, 1);
     let wrong = seat.until("f1", "failed");
     lies(&mut liar, "short", 1000, &hash(&bytes), &bytes[..500], &seat, 2);
@@ -278,7 +281,7 @@ fn who_lies_about_a_size_or_a_hash_ends_that_file_alone() {
     assert_eq!(fs::read(seat.got().join("honest.bin")).unwrap(), bytes);
 }
 
-/// Waits until something waits as a draft.
+/// Waits for a pending draft.
 fn draft(home: &Home) -> Value {
     loop {
         let inbox = ask(home, &["inbox"])["pending"][0].clone();
@@ -288,9 +291,9 @@ fn draft(home: &Home) -> Value {
     }
 }
 
-/// An answer that names a file of its folder waits as a draft, and the file goes when its person lets it.
+/// An answer that names a file of its folder waits as a draft, and the file is sent once the person approves.
 #[test]
-fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
+fn an_answers_file_is_sent_once_the_person_approves() {
     let relay = Relay::start();
     let alice = Seat::new("alice", &relay);
     let bob = Home::empty("bob");
@@ -324,16 +327,16 @@ fn an_agents_answer_brings_a_file_once_its_person_has_seen_it() {
         fs::read_to_string(files.join("lobby/report.md")).unwrap(),
         "what was found\n"
     );
-    // carol was to see it, and nobody else.
+    // Only carol was meant to see it.
     assert_eq!(ask(&alice.home, &["files"])["files"], json!([]));
     let prompt = fs::read_to_string(bob.path().join("prompt")).unwrap();
     assert!(prompt.contains("[[attach: PATH]]"), "{prompt}");
 }
 
-/// What an agent attaches is searched; a program does not let a secret leave, and what was searched is
-/// what goes.
+/// An agent's attachment is scanned; a program cannot release a secret, and the scanned content is what is
+/// sent.
 #[test]
-fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_goes() {
+fn a_secret_in_an_attachment_is_found_and_the_scanned_content_is_sent() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
@@ -368,7 +371,7 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     decide(&bob, &["accept", "m2"]);
     draft(&bob);
     let file = bob.work().join("a.txt");
-    // Once it is searched, it is put in the place of what was.
+    // After the scan, it replaces the original.
     until_looked_through(&bob, 2, 1);
     fs::write(&file, format!("as long as it was\n{secret}\n")).unwrap();
     ask(&bob, &["inbox"]);
@@ -404,12 +407,12 @@ fn a_secret_in_a_file_of_an_agents_is_found_and_what_was_looked_through_is_what_
     );
 }
 
-/// What stands in a file's place after it was searched.
+/// The content that replaces a file after the scan.
 type ConfigDiff = fn(&std::path::Path);
 
-/// A file that is another one by the time of the accept stays here, whoever drafted it, also after a restart.
+/// A file that was replaced before it is accepted is not sent, whoever drafted it, even after a restart.
 #[test]
-fn what_took_the_place_of_a_checked_file_does_not_leave() {
+fn a_file_replaced_after_the_check_is_not_sent() {
     const SIZE: usize = 9 << 20;
     let changes: &[(&str, ConfigDiff)] = &[
         ("it is a link", |work| {
@@ -486,14 +489,14 @@ fn what_took_the_place_of_a_checked_file_does_not_leave() {
         drop(seat);
     }
     let _seat = start();
-    // Nothing came of all that; what comes next is the first.
+    // None of that was sent; the next file is the first.
     fs::write(work.join("last.txt"), "fine").unwrap();
     agents_shell(&bob, &["say", "--file", "last.txt", "@carol", "see"]);
     let last = changes.len() as u32 + 1;
     until_looked_through(&bob, last, 1);
     decide(&bob, &["accept", &format!("d{last}")]);
     assert_eq!(carol.until("f1", "waits")["bytes"], json!(4));
-    // What is offered is the file that was checked, also when it is asked for.
+    // The checked file is offered, and also sent on request.
     fs::remove_file(work.join("last.txt")).unwrap();
     symlink("../secret", work.join("last.txt")).unwrap();
     decide(&carol.home, &["accept", "f1"]);
@@ -501,11 +504,11 @@ fn what_took_the_place_of_a_checked_file_does_not_leave() {
     assert!(carol.everything().iter().all(|path| !path.ends_with("last.txt")));
 }
 
-/// Waits until the files of a draft were searched so many times, and that is on disk.
+/// Waits until the files of a draft were scanned `times` times, and that is on disk.
 fn until_looked_through(home: &Home, draft: u32, times: usize) {
     let looked = format!("{{\"looked\":{{\"number\":{draft},");
     loop {
-        // A command to the session and back.
+        // A round trip to the session.
         ask(home, &["inbox"]);
         let journal = fs::read_to_string(below(&home.path().join("state"), "journal.jsonl")).unwrap();
         if journal.matches(&looked).count() >= times {

@@ -1,11 +1,11 @@
-//! The main job, by the real binaries in a pseudo-terminal: two screens and a relay.
+//! The main workflow with the real binaries in a pseudo-terminal: two screens and a relay.
 mod support;
 
 use std::{fs, path::Path, time::Duration};
 
 use support::{Home, Relay, Term, command_agent};
 
-/// An Alt key counts on its own only after a second without keys: that second is what is tested.
+/// An Alt key decides only if no other key follows within a second: this tests that second.
 const QUIET: Duration = Duration::from_millis(1100);
 
 /// alice and bob, each at a screen; bob has an agent.
@@ -18,7 +18,7 @@ struct Two {
 }
 
 impl Two {
-    /// Opens both screens, in columns and rows, and waits until each sees the other.
+    /// Opens both screens with these columns and rows, and waits until each sees the other.
     fn at(a: (u16, u16), b: (u16, u16)) -> Self {
         let relay = Relay::start();
         let alice = Home::new("alice", &relay, "");
@@ -42,7 +42,7 @@ impl Two {
     }
 }
 
-/// An agent that leaves a mark when it is started, says one line, and waits for a file before the next.
+/// An agent that creates a marker file when it starts, prints one line, and waits for a file before the next.
 fn patient_agent(home: &Home) -> String {
     let script = home.script(
         "agent",
@@ -96,7 +96,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
 }
 
 #[test]
-fn text_with_an_alt_key_right_behind_it_decides_nothing() {
+fn text_followed_by_an_alt_key_decides_nothing() {
     let two = Two::at((80, 24), (80, 24));
     let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
@@ -107,7 +107,7 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
         ("more\x1br", "unsent: some textmore"),
     ] {
         b.send(keys);
-        // The item is opened, and what was typed stays where it was typed.
+        // The item is opened, and the typed text stays where it was typed.
         b.wait_for("(a person) asks");
         b.wait_for(typed);
         b.send("\x1b[6~");
@@ -116,7 +116,7 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
         b.send("\x1b");
         b.wait_gone("(a person) asks");
     }
-    // Letters that decide in the inbox type while one writes.
+    // Letters that decide in the inbox are text while typing.
     b.send("aaarrr");
     b.wait_for("› some textmoreaaarrr");
     assert!(!two.agent_was_started());
@@ -128,13 +128,13 @@ fn text_with_an_alt_key_right_behind_it_decides_nothing() {
 }
 
 #[test]
-fn a_lone_alt_key_decides_what_has_been_seen_whole() {
+fn a_lone_alt_key_decides_an_item_seen_in_full() {
     let two = Two::at((80, 24), (80, 24));
     let (a, b) = (&two.a, &two.b);
     a.say("@bob a risk: see https://example.com");
     b.wait_for("⚠ links");
     b.settle(Duration::from_millis(400));
-    // What is marked is opened first; the second press comes from the same finger, and too soon.
+    // An item with a warning is opened first: a press too soon after that would not count.
     b.send("\x1ba");
     b.wait_for("(a person) asks");
     std::thread::sleep(QUIET);
@@ -149,7 +149,7 @@ fn a_lone_alt_key_decides_what_has_been_seen_whole() {
 }
 
 #[test]
-fn a_rejection_tells_its_reason() {
+fn a_rejection_shows_its_reason() {
     let two = Two::at((80, 24), (50, 15));
     let (a, b) = (&two.a, &two.b);
     a.say("@bob deploy?");
@@ -163,7 +163,7 @@ fn a_rejection_tells_its_reason() {
 }
 
 #[test]
-fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
+fn an_answer_with_a_secret_waits_and_is_sent_as_edited() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
     let script = bob.script("agent", "echo 'use ghp_abcdefghijklmnopqrstuvwxyz0123456789'");
@@ -177,7 +177,7 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
     b.wait_for("⚠ looks like a GitHub token");
     a.wait_for("accepted by bob");
 
-    // Seen whole, then a second yes: neither press alone posts it.
+    // Seen in full, then confirmed a second time: neither key press alone posts it.
     b.press_until("\x1bOQ", "Press again to post it anyway");
     b.send("\x1bOS");
     b.wait_for("[Inbox 1]");
@@ -194,7 +194,7 @@ fn an_answer_with_a_secret_waits_and_leaves_as_its_person_edits_it() {
 }
 
 #[test]
-fn settings_keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothing() {
+fn saved_settings_keys_and_colours_apply_at_once_and_errors_change_nothing() {
     let in_place: fn(&Path, &str) = |path, text| fs::write(path, text).unwrap();
     let by_rename: fn(&Path, &str) = |path, text| {
         let new = path.with_extension("new");
@@ -206,7 +206,8 @@ fn settings_keys_and_colours_follow_as_they_are_saved_and_mistakes_change_nothin
     }
 }
 
-/// Each kind of file: a change holds at once, a mistake is named with file and line, and then the old one holds.
+/// Each kind of file: a change applies at once; an error is reported with file and line, and the old settings
+/// stay.
 fn files_are_reloaded(save: impl Fn(&Path, &str)) {
     const LOOKS: &str = "[ui]\nkeymap = \"own\"\ntheme = \"own\"\n";
     let relay = Relay::start();
@@ -228,7 +229,7 @@ fn files_are_reloaded(save: impl Fn(&Path, &str)) {
         "inherits = \"default\"\n[anywhere]\nF1 = \"none\"\nF9 = \"help\"",
     );
     a.wait_for("Reloaded config.");
-    // What was said goes with the next key.
+    // The notice disappears with the next key.
     a.send(" ");
     a.wait_for("F9 help");
     save(&theme, "inherits = \"light\"");
@@ -262,7 +263,7 @@ fn files_are_reloaded(save: impl Fn(&Path, &str)) {
     for (path, wrong, words) in mistakes {
         let right = fs::read_to_string(path).unwrap();
         save(path, &wrong);
-        // However the lines are broken.
+        // Regardless of the line breaks.
         let words: String = words.split_whitespace().collect();
         a.wait_until(&words, |screen| {
             let screen: String = screen
@@ -310,7 +311,7 @@ fn the_relay_is_killed_and_comes_back() {
 }
 
 #[test]
-fn sizes_come_and_go_and_leaving_restores_the_terminal() {
+fn resizes_work_and_leaving_restores_the_terminal() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let a = alice.screen(100, 30);
@@ -339,7 +340,7 @@ fn sizes_come_and_go_and_leaving_restores_the_terminal() {
     assert!(ended.is_restored(), "{ended:?}");
 }
 
-/// Asked by a signal, as the system does, it leaves and gives the terminal back.
+/// On a signal, as the system sends it, it leaves and restores the terminal.
 fn leaves_by_a_signal(screen: Term) {
     let status = std::process::Command::new("kill")
         .arg(screen.pid().to_string())
@@ -356,10 +357,10 @@ fn a_signal_leaves_as_well() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
-    // As early as bob can be seen, which may be before he sees anything himself.
+    // As soon as bob is visible, which may be before he sees anything himself.
     a.wait_for("People 2");
     leaves_by_a_signal(b);
-    // It said bye: nobody waits for it to come back.
+    // It said bye: nobody waits for it to return.
     a.wait_for("bob left");
 
     let carol = Home::empty("carol");
@@ -376,10 +377,10 @@ fn an_idle_screen_writes_nothing_and_does_nothing() {
     a.wait_for("● alice");
     a.say("and now quiet");
     a.wait_for("└ sent");
-    // What is kept of the screen is written a moment after the last key.
+    // The UI state is written a moment after the last key.
     a.settle(Duration::from_secs(2));
     let (bytes, ticks) = (a.written(), a.ticks());
-    // The one sleep: it is what is tested.
+    // The only sleep: it is the subject of the test.
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!((a.written(), a.ticks()), (bytes, ticks));
 }
@@ -395,7 +396,7 @@ fn hostile_text_never_reaches_the_terminal() {
     bob.join(&relay, &command_agent("helper", &script));
     let b = bob.screen(80, 24);
     b.wait_for("People 1");
-    // A member whom nobody has cleaned: raw frames, straight to the relay.
+    // A member that cleans nothing: raw frames, straight to the relay.
     let evil = "\\u001b]0;EVILTITLE\\u0007\\u001b[2J\\u001b]52;c;RVZJTA==\\u0007\\u202e";
     let mut mallory = tungstenite::connect(relay.url()).unwrap().0;
     for frame in [
@@ -423,13 +424,13 @@ fn hostile_text_never_reaches_the_terminal() {
 }
 
 #[test]
-fn leaving_ends_the_agents_and_tells_who_asked() {
+fn leaving_ends_the_agents_and_notifies_the_asker() {
     let Two { a, b, bob, .. } = &Two::at((100, 30), (100, 30));
     a.say("@bob where does it race?");
     b.wait_for("▸ m1 alice asks");
     b.press_until("\x1bOQ", "accepted for helper");
     b.wait_for("It races");
-    // A second one waits for its turn: it must not begin because the first one ends.
+    // A second run is queued: it must not start because the first one ends.
     a.say("@bob and why?");
     b.wait_for("▸ m2 alice asks");
     b.press_until("\x1bOQ", "m2 is waiting for helper");
@@ -444,9 +445,10 @@ fn leaving_ends_the_agents_and_tells_who_asked() {
     assert!(!bob.path().join("started").exists());
 }
 
-/// An error is no way around the review of answers: who asked is told that it failed, and its person has the words.
+/// An error does not bypass the review of answers: the asker is told that it failed, and the person has the
+/// text.
 #[test]
-fn what_an_agent_wrote_before_it_failed_stays_with_its_person() {
+fn output_before_a_failure_stays_with_the_person() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::empty("bob"));
     let script = bob.script("agent", "cat > /dev/null; echo the unreleased plan; exit 3");
@@ -466,9 +468,10 @@ fn what_an_agent_wrote_before_it_failed_stays_with_its_person() {
     assert!(!told.contains("unreleased"), "{told}");
 }
 
-/// `kill -TSTP`, as a shell's `suspend` does: the shell has its terminal back, and all is there again after `fg`.
+/// `kill -TSTP`, like a shell's `suspend`: the shell has its terminal back, and everything is restored after
+/// `fg`.
 #[test]
-fn who_stops_the_program_has_the_shell_and_comes_back_to_the_screen() {
+fn suspending_returns_to_the_shell_and_resuming_to_the_screen() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));

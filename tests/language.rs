@@ -1,12 +1,12 @@
-//! Phrases that no sentence of ours may hold: on the screen, in errors, comments and documents. `language.md` of the
-//! design has the rules; a phrase that a reader stumbled over is added here once it is gone.
+//! Phrases that must not appear on the screen, in errors, comments or documents. `language.md` of the design
+//! has the rules; a phrase that a reader stumbled over is added here once it is gone.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Each with what to write instead.
+/// Each phrase with its replacement.
 const BANNED: &[(&str, &str)] = &[
     ("anew", "again"),
     ("for ever", "forever, or how long"),
@@ -32,7 +32,7 @@ const BANNED: &[(&str, &str)] = &[
     ("three times enter", "press Enter three times"),
 ];
 
-/// Files that hold such phrases on purpose: this list, and texts that stand for other people's words.
+/// Files that contain such phrases on purpose: this list, and texts that stand for other people's words.
 const EXCEPT: &[&str] = &["tests/language.rs", "tests/harmless"];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,10 +1,10 @@
 //! The pictures of the README: the real screen in a pseudo-terminal, as SVG. Each is a snapshot, so that none
-//! grows old: `INSTA_UPDATE=always cargo test --test pictures`, then look at `tests/pictures/`.
+//! becomes outdated: run `INSTA_UPDATE=always cargo test --test pictures`, then check `tests/pictures/`.
 mod support;
 
 use support::{Home, Relay, Term, command_agent, svg};
 
-/// Fixed, so that the pictures stay the same: the times of messages are not part of what they show.
+/// Fixed, so that the pictures stay the same: the times of messages are not their subject.
 const TIME: &str = "09:14";
 
 /// alice, bob and their agents, in the middle of a morning.
@@ -16,8 +16,8 @@ struct Morning {
     _relay: Relay,
 }
 
-/// A relay whose port has as many digits as the one in the pictures: the address is at the right, so that a
-/// shorter one would move it.
+/// A relay whose port has as many digits as the one in the pictures: the address is right-aligned, so that a
+/// shorter one would shift it.
 fn relay() -> Relay {
     let relays = std::iter::repeat_with(Relay::start).take(100);
     let mut long = relays.filter(|relay| relay.address().port() >= 10_000);
@@ -66,7 +66,7 @@ impl Morning {
     }
 }
 
-/// What differs from run to run is written over: times, days, addresses, and how long the answer took.
+/// Replaces everything that differs between runs: times, days, addresses, and how long the answer took.
 fn take(name: &str, screen: &Term) {
     screen.settle(std::time::Duration::from_millis(300));
     let picture = screen.picture(&svg::DARK);
@@ -86,7 +86,7 @@ fn steady(picture: &str) -> String {
     let picture = day.replace_all(picture, same_day);
     let patterns = [
         (r"\b\d\d:\d\d\b", TIME),
-        // As long as the address in whose place it stands.
+        // As long as the address that it replaces.
         (r"ws://127\.0\.0\.1:\d+", "ws://relay.home:8080"),
         (r"\b\d+\.\d s\b", "0.4 s"),
     ];

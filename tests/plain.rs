@@ -1,4 +1,4 @@
-//! Plain mode, by the real binary: lines in, lines out, exit codes, and nothing that decides.
+//! Plain mode with the real binary: lines in, lines out, exit codes, and no decisions from a pipe.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn lines_are_sent_and_the_room_is_printed() {
 }
 
 #[test]
-fn an_interrupt_ends_what_the_agent_does_as_well() {
+fn an_interrupt_also_ends_the_agents_work() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let started = bob.path().join("started");
@@ -91,7 +91,7 @@ fn a_pipe_decides_nothing() {
 }
 
 #[test]
-fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
+fn a_person_at_a_terminal_confirms_twice_before_a_secret_is_sent() {
     let relay = Relay::start();
     let bob = Home::empty("bob");
     let script = bob.script(
@@ -105,7 +105,7 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     let mut a = Running::lines(&alice);
     a.say("@bob which key?");
     b.wait_for("-- m1 from alice is pending");
-    // Both in one piece decide nothing.
+    // Both pasted together decide nothing.
     b.say("/accept m1\ry");
     b.wait_for("that was too fast to be an answer");
     b.settle(Duration::from_millis(300));
@@ -115,7 +115,7 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
     b.wait_for("d1 looks like a GitHub token. Press again to post it anyway.");
     b.wait_for("| It is ghp_");
     b.wait_for("Accept? Type y.");
-    // Something else between them is no yes.
+    // Other input in between is not a yes.
     b.settle(Duration::from_millis(300));
     b.say("/accept m9");
     b.wait_for("m9 is not pending");
@@ -132,7 +132,7 @@ fn a_person_at_a_terminal_says_twice_that_a_secret_may_leave() {
 }
 
 #[test]
-fn without_a_connection_the_lines_stay_and_go_out_at_the_next_start() {
+fn offline_lines_are_kept_and_sent_at_the_next_start() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let bob = Home::new("bob", &relay, "");
@@ -183,7 +183,7 @@ fn refusals_say_what_to_do_and_never_the_token() {
     let first = Running::start(&alice, &["--stay"]);
     first.wait_for("-- in #lobby as alice");
     let secret = "a-secret-that-must-not-be-shown";
-    // (arguments, variables, exit code, what is said)
+    // (arguments, variables, exit code, output)
     type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
     let url = relay.url();
     let rows: [Row; 7] = [
@@ -212,7 +212,7 @@ fn refusals_say_what_to_do_and_never_the_token() {
         assert!(errors.contains(said), "{arguments:?}: {errors}");
         assert!(!errors.contains(secret) && !errors.contains(TOKEN), "{errors}");
     }
-    // The same home a second time: the first one has it.
+    // The same home a second time: the first process has locked it.
     let (code, errors) = Running::start(&alice, &[]).end();
     assert_eq!(code, 1);
     assert!(
@@ -249,7 +249,7 @@ fn no_token_is_written_anywhere_but_where_it_was_set() {
 }
 
 #[test]
-fn an_encrypted_relay_is_joined_where_its_certificate_is_trusted() {
+fn an_encrypted_relay_is_joined_if_its_certificate_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -266,13 +266,13 @@ fn an_encrypted_relay_is_joined_where_its_certificate_is_trusted() {
     a.say("hello over TLS");
     assert_eq!(a.end().0, 0);
 
-    // Who does not trust it says why, and sends it no token.
+    // A client that does not trust it reports why, and sends it no token.
     let (code, errors) = Running::start_with(&Home::empty("bob"), &[], &trusted[..1]).end();
     assert_eq!(code, 1);
     assert!(errors.to_lowercase().contains("certificate"), "{errors}");
 }
 
-/// At the end of the input a file that is on its way arrives first, and one that nobody takes is told.
+/// At the end of the input a file in transit arrives first, and one that nobody accepts is reported.
 #[test]
 fn the_end_of_the_input_waits_for_files() {
     let relay = Relay::start();
@@ -289,7 +289,7 @@ fn the_end_of_the_input_waits_for_files() {
     b.wait_for("alice joined");
     a.say("/say @bob --note --file large.bin look");
     assert_eq!(a.end(), (0, String::new()));
-    // All of it is there; it is checked, and gets its name.
+    // All bytes have arrived; the file is checked, and renamed.
     while ask(&bob, &["files"])["files"][0]["state"] != "done" {
         std::thread::yield_now();
     }
@@ -304,19 +304,19 @@ fn the_end_of_the_input_waits_for_files() {
     );
 }
 
-/// Issue 14, 24: a long pipe was cut off after 10 s, although the relay took line after line.
+/// Issue 14, 24: a long pipe was cut off after 10 s, although the relay accepted line after line.
 #[test]
-fn a_long_pipe_goes_on_as_long_as_there_is_progress() {
+fn a_long_pipe_continues_while_there_is_progress() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let mut a = Running::lines(&alice);
     let lines: String = (0..900).map(|line| format!("line {line}\n")).collect();
     a.write(lines.as_bytes());
-    // The relay takes 50 a second after the first 200, so this takes longer than any single wait may.
+    // The relay accepts 50 lines a second after the first 200, so this takes longer than any single timeout.
     assert_eq!(a.end(), (0, String::new()));
 }
 
-/// Issue 14, 24: such a line was lost, and the next one with it.
+/// Issue 14, 24: such a line was lost, and so was the next one.
 #[test]
 fn a_line_that_is_not_utf8_is_sent_with_replacements() {
     let relay = Relay::start();
@@ -337,9 +337,9 @@ fn a_line_that_is_not_utf8_is_sent_with_replacements() {
     b.wait_for("alice: after");
 }
 
-/// Issue 14, 28: a mistyped name was sent to nobody, and waited for seven days.
+/// Issue 14, 28: a message to a mistyped name was sent to nobody, and waited for seven days.
 #[test]
-fn a_name_that_nobody_has_is_not_sent_to_by_lines_or_a_shell() {
+fn plain_mode_and_the_shell_send_nothing_to_an_unknown_name() {
     let relay = Relay::start();
     let (alice, bob) = (Home::new("alice", &relay, ""), Home::new("bob", &relay, ""));
     let b = Running::lines(&bob);

@@ -1,4 +1,4 @@
-//! The main job through everything that is real but the model: the binaries in a pseudo-terminal, a relay,
+//! The main workflow with everything real except the model: the binaries in a pseudo-terminal, a relay,
 //! Claude Code and Codex.
 mod support;
 

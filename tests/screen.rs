@@ -1,5 +1,5 @@
-//! What one does at the screen besides the main job: reading, finding, writing, copying. By the real binaries
-//! in a pseudo-terminal.
+//! Screen features besides the main workflow: reading, searching, typing, copying. With the real binaries in
+//! a pseudo-terminal.
 mod support;
 
 #[path = "screen/closed.rs"]
@@ -28,7 +28,7 @@ const UP: &str = "\x1b[A";
 const FOCUS: &str = "\x1b[I";
 const BLUR: &str = "\x1b[O";
 
-/// alice and bob, each at a screen of their own size.
+/// alice and bob, each at a screen of its own size.
 struct Two {
     a: Term,
     b: Term,
@@ -54,7 +54,7 @@ impl Two {
     }
 }
 
-/// Leaves by the keys, and waits for the end.
+/// Leaves by keys, and waits for the end.
 fn leave(screen: Term) {
     screen.send("\x03");
     screen.wait_for("Press again to quit");

@@ -1,4 +1,4 @@
-//! Any program: the prompt on its standard input, its answer on its standard output.
+//! Runs any program: the prompt on its standard input, the answer on its standard output.
 
 use super::{
     Run,
@@ -8,7 +8,7 @@ use super::{
 use crate::core::runs::{Outcome, Totals};
 use nexscope_relay::protocol::body::Activity;
 
-/// How to start it; says why where it cannot be.
+/// Builds the invocation; fails with the reason if the agent's settings name no usable program.
 pub(super) fn invocation(run: &Run) -> Result<Invocation, String> {
     if run.agent.command.is_empty() {
         return Err("no program is named: set `command` in its table".to_owned());

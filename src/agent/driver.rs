@@ -1,4 +1,4 @@
-//! What every driver gives: how to start its program, and a reader that turns output into steps.
+//! The interface of a driver: how to start the program, and a reader that turns its output into events.
 
 use std::{
     ffi::OsString,
@@ -18,51 +18,51 @@ use crate::{
     text,
 };
 
-/// The longest answer, in bytes; what is beyond is cut off, and said so.
+/// The maximum length of an answer, in bytes; the rest is cut off, with a note.
 pub(super) const MAX_ANSWER: usize = 1 << 20;
 
-/// How to start a program and talk with it.
+/// The command line, environment and input with which a program is started.
 #[derive(Debug, Default)]
 pub(super) struct Invocation {
     /// The program and its arguments.
     pub program: Vec<OsString>,
-    /// Variables on top of what passes the allow-list.
+    /// Variables to set in addition to those on the allow-list.
     pub env: Vec<(&'static str, &'static str)>,
-    /// What is written to its standard input at once.
+    /// Written to its standard input right after the start.
     pub input: String,
-    /// Whether its input stays open after that, for [`Reader::interrupt`] and [`DriverEvent::Reply`], until
-    /// [`DriverEvent::TurnOver`].
+    /// Whether standard input stays open after that, for [`Reader::interrupt`] and [`DriverEvent::Reply`],
+    /// until [`DriverEvent::TurnOver`].
     pub stays_open: bool,
-    /// It can be asked again when it has answered: see [`Reader::rest`].
+    /// Whether it accepts another prompt after its answer: see [`Reader::rest`].
     pub goes_on: bool,
-    /// It stays when its input ends: it is signalled when its turn is over.
+    /// Whether it keeps running when its input is closed; then it is signalled after its turn.
     pub stays_there: bool,
     pub signals: Signals,
-    /// Things to tell the person before it starts.
+    /// Notices for the person, shown before it starts.
     pub notices: Vec<String>,
 }
 
 /// The signals that end a program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signals {
-    /// One after the other, the mildest first; the last is given again and again.
+    /// The signals in order, mildest first; the last one is repeated.
     pub ladder: &'static [Signal],
-    /// What it gets when this program dies.
+    /// The signal sent to it when this program dies.
     pub at_our_end: Signal,
 }
 
 impl Signals {
-    /// For what ends its tools at SIGINT.
+    /// For programs that end their tools on SIGINT.
     pub const INTERRUPT: Self = Self {
         ladder: &[Signal::INT, Signal::TERM, Signal::KILL],
         at_our_end: Signal::INT,
     };
-    /// For what ends its tools at SIGTERM, and leaves them behind at SIGINT.
+    /// For programs that end their tools on SIGTERM but leave them behind on SIGINT.
     pub const TERMINATE: Self = Self {
         ladder: &[Signal::TERM, Signal::KILL],
         at_our_end: Signal::TERM,
     };
-    /// For what nothing is known of.
+    /// For unknown programs.
     pub const ANY: Self = Self {
         ladder: Self::INTERRUPT.ladder,
         at_our_end: Signal::TERM,
@@ -75,18 +75,18 @@ impl Default for Signals {
     }
 }
 
-/// One thing that an agent's output says.
+/// An event parsed from an agent's output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum DriverEvent {
-    /// It works, and there is nothing to show of it.
+    /// A sign of life with nothing to show.
     Life,
     Session(String),
     State(Activity),
     Tool {
-        /// The call's id, as the program numbers it.
+        /// The call's id, as assigned by the program.
         id: String,
         name: String,
-        /// What it is used on.
+        /// The tool's target, such as a file or a command.
         detail: String,
     },
     /// A tool call names places, which may be paths.
@@ -94,43 +94,42 @@ pub(super) enum DriverEvent {
         id: String,
         places: Vec<String>,
     },
-    /// A tool call gave something back.
+    /// A tool call returned something.
     Gave {
         id: String,
         text: String,
     },
-    /// A tool call is over.
+    /// A tool call has ended.
     ToolDone(String),
-    /// Every tool call is over.
+    /// All tool calls have ended.
     ToolsDone,
     /// [`Reader::answer`] has changed.
     Grew,
-    /// It tries again, and why; not a sign of life.
+    /// It retries, with the reason; not a sign of life.
     Retry(String),
-    /// Something for its person; not a sign of life.
+    /// A notice for the person; not a sign of life.
     Notice(String),
-    /// It asks whether it may use a tool, and waits.
+    /// It asks for permission to use a tool, and waits.
     Ask(ToolRequest),
-    /// It no longer waits for an answer to that request.
+    /// It has withdrawn that request.
     AskGone(String),
     /// Something to write to its standard input.
     Reply(String),
-    /// It has said its last, or so it seems: it should end by itself now.
+    /// Its turn seems to be over: it should exit by itself now.
     TurnOver,
 }
 
-/// Makes sense of one program's output. Takes bytes as they come and never fails: what it cannot read
-/// is skipped, for the programs' formats grow.
+/// Parses one program's output. Takes bytes as they arrive and never fails: unknown input is skipped, because
+/// the programs' formats grow.
 pub(super) trait Reader: std::fmt::Debug + Send {
     fn feed(&mut self, bytes: &[u8], steps: &mut Vec<DriverEvent>);
 
-    /// How a person's answer to a request is written to its standard input; `None` where it did not ask.
+    /// Encodes a person's answer to a request for standard input; `None` if there is no such request.
     fn reply(&mut self, _request: &str, _answer: &ToolAnswer) -> Option<String> {
         None
     }
 
-    /// What to write to its standard input to make it stop by itself; without it, or where that is closed,
-    /// a signal is the first thing tried.
+    /// The input that interrupts it; if there is none, or standard input is closed, it is signalled instead.
     fn interrupt(&self) -> Option<String> {
         None
     }
@@ -138,23 +137,23 @@ pub(super) trait Reader: std::fmt::Debug + Send {
     /// The answer so far; not cleaned.
     fn answer(&self) -> &str;
 
-    /// All that it has written of an answer until now; not cleaned. Kept where there is no answer at its end.
+    /// All text written so far; not cleaned. Kept if the run ends without an answer.
     fn written(&self) -> String {
         self.answer().to_owned()
     }
 
-    /// The program is gone and its output read to the end: what came of it.
+    /// Returns the result once the program has exited and its output is read to the end.
     fn conclude(&mut self, exit: &Exit) -> Conclusion;
 
-    /// The turn is over and the program stays: what came of it, where that is an answer. Asked only where
+    /// Returns the result of a turn whose program keeps running, if there is an answer. Called only if
     /// [`Invocation::goes_on`].
     fn rest(&mut self) -> Option<Conclusion> {
         None
     }
 
-    /// Begins another turn in the same session, for `run`, after a [`Reader::rest`]: what to write to its standard
-    /// input. From then on it reads that run alone; what is said of an earlier one is left out, as far as it can
-    /// be told apart.
+    /// Begins another turn in the same session, for `run`, after a [`Reader::rest`]; returns the input to
+    /// write. From then on only that run is read; late events of an earlier turn are dropped as far as they
+    /// can be told apart.
     fn go_on(&mut self, _run: &Run) -> Option<String> {
         None
     }
@@ -163,9 +162,9 @@ pub(super) trait Reader: std::fmt::Debug + Send {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Exit {
     pub ok: bool,
-    /// In words: `exit code 3`, `signal 9`.
+    /// Readable form: `exit code 3`, `signal 9`.
     pub how: String,
-    /// The end of what it wrote to standard error.
+    /// The tail of its standard error.
     pub stderr: String,
 }
 
@@ -184,7 +183,7 @@ impl Exit {
         }
     }
 
-    /// The best that can be said about an end without an answer.
+    /// The best explanation of an end without an answer.
     pub fn failed(&self, stdout: &str) -> Failed {
         let why = match self.ok {
             true => Failure::NoAnswer,
@@ -201,7 +200,7 @@ impl Exit {
         Failed { why, details }
     }
 
-    /// It ended well, and there is no answer: what it wrote to standard error may tell why.
+    /// A clean exit without an answer: standard error may give the reason.
     pub fn no_answer(&self) -> Failed {
         let why = Failure::NoAnswer;
         let details = match self.stderr.trim() {
@@ -212,7 +211,7 @@ impl Exit {
     }
 }
 
-/// The messages of one turn: the last one is the answer, the others lead to it.
+/// The messages of one turn: the last one is the answer, the others lead up to it.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     earlier: AnswerProgress,
@@ -220,7 +219,7 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// What comes now is another message.
+    /// Starts a new message.
     pub fn begin(&mut self) {
         let last = std::mem::take(&mut self.last);
         if !last.as_str().trim().is_empty() {
@@ -231,7 +230,7 @@ impl Messages {
         }
     }
 
-    /// More of the last message.
+    /// Appends to the last message.
     pub fn push(&mut self, more: &str) {
         self.last.push(more);
     }
@@ -244,13 +243,13 @@ impl Messages {
         &self.last
     }
 
-    /// All of them: kept where the last one is no answer.
+    /// All messages joined: kept if the last one is no answer.
     pub fn all(&self) -> String {
         joined(&[&self.earlier.finished(), &self.last.finished()])
     }
 }
 
-/// Those of `parts` that have any text, an empty line between them.
+/// Joins the non-blank `parts` with an empty line between them.
 pub(super) fn joined(parts: &[&str]) -> String {
     let parts: Vec<&str> = parts
         .iter()
@@ -260,7 +259,7 @@ pub(super) fn joined(parts: &[&str]) -> String {
     parts.join("\n\n")
 }
 
-/// The last lines of `text` in one, short enough for a sentence.
+/// The last lines of `text` joined into one, short enough for a sentence.
 fn tail(text: &str) -> String {
     const LINES: usize = 4;
     const CHARS: usize = 400;
@@ -269,17 +268,17 @@ fn tail(text: &str) -> String {
     text::one_line(text::last_bytes(&last, 4 * CHARS), CHARS)
 }
 
-/// What came of a run. The texts are not cleaned yet.
+/// The result of a run. Its texts are not cleaned yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Conclusion {
     pub outcome: Outcome,
-    /// This run's cost, where it is known.
+    /// This run's cost, if known.
     pub usd: Option<f64>,
-    /// This run's tokens, where they are known.
+    /// This run's tokens, if known.
     pub tokens: Option<u64>,
-    /// The session's use with this run.
+    /// The session's usage including this run.
     pub totals: Totals,
-    /// The session to resume was not there.
+    /// The session to resume was not found.
     pub session_lost: bool,
 }
 
@@ -291,7 +290,7 @@ pub(super) struct AnswerProgress {
 }
 
 impl AnswerProgress {
-    /// Adds `more`, as far as there is room.
+    /// Appends `more`, up to the limit.
     pub fn push(&mut self, more: &str) {
         if self.cut {
             return;
@@ -301,7 +300,7 @@ impl AnswerProgress {
         self.cut = fits.len() < more.len();
     }
 
-    /// Begins again with `text`.
+    /// Replaces the text with `text`.
     pub fn set(&mut self, text: &str) {
         self.text.clear();
         self.cut = false;
@@ -312,7 +311,7 @@ impl AnswerProgress {
         &self.text
     }
 
-    /// The text as it is posted: one that was cut says so.
+    /// The text to post, with a note if it was cut.
     pub fn finished(&self) -> String {
         if self.cut {
             format!("{}\n\n[cut here: the answer is longer than 1 MiB]", self.text)
@@ -322,7 +321,7 @@ impl AnswerProgress {
     }
 }
 
-/// An id of a session that can be stored and put on a command line without being taken for an option.
+/// Whether `id` can be stored and passed on a command line without being parsed as an option.
 pub(super) fn is_session_id(id: &str) -> bool {
     (1..=128).contains(&id.len())
         && !id.starts_with('-')
@@ -331,11 +330,11 @@ pub(super) fn is_session_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The folder in which `file`, as seen from `dir`, is written, where that lies inside of `dir`. Links are
-/// followed first, so that one inside does not lead out.
+/// The folder that contains `file` (relative to `dir`), if it lies inside `dir`. Links are resolved first, so
+/// that a link inside cannot lead out.
 pub(super) fn folder_inside(dir: &Path, file: &str) -> Option<PathBuf> {
     let file = dir.join(file);
-    // One that is not there yet has no link to follow but those of its folder.
+    // A file that does not exist yet has only its folder's links to follow.
     let folder = match file.symlink_metadata() {
         Ok(_) => file.canonicalize().ok()?.parent()?.to_owned(),
         Err(_) => file.parent()?.canonicalize().ok()?,
@@ -343,14 +342,14 @@ pub(super) fn folder_inside(dir: &Path, file: &str) -> Option<PathBuf> {
     folder.starts_with(dir.canonicalize().ok()?).then_some(folder)
 }
 
-/// The folder that holds all of `files`, where that lies inside of `dir`.
+/// The folder that contains all of `files`, if it lies inside `dir`.
 pub(super) fn common_folder<'a>(dir: &Path, files: impl IntoIterator<Item = &'a str>) -> Option<PathBuf> {
     let mut common: Option<PathBuf> = None;
     for file in files {
         let folder = folder_inside(dir, file)?;
         common = Some(match common {
             None => folder,
-            // Both are inside of `dir`, and so is the last ancestor that they share.
+            // Both are inside `dir`, and so is their closest common ancestor.
             Some(other) => other
                 .ancestors()
                 .find(|shared| folder.starts_with(shared))?
@@ -360,9 +359,9 @@ pub(super) fn common_folder<'a>(dir: &Path, files: impl IntoIterator<Item = &'a 
     common
 }
 
-/// Said where something of an earlier turn comes in a later one.
+/// Notice for output of an earlier turn that arrives in a later one.
 pub(super) const LATE: &str = "it said something about an earlier request that is over; that is left out";
 
-/// Said where a session could not be resumed and the program began another without a word.
+/// Notice for a session that could not be resumed, where the program silently started a new one.
 pub(super) const NEW_SESSION: &str =
     "its earlier session is gone; it started a new one, which knows nothing of the thread";

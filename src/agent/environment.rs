@@ -1,16 +1,16 @@
-//! The environment of an agent's process, built from a list of what may pass.
+//! The environment of an agent's process, built from an allow-list.
 //!
-//! Agents hand their whole environment to every tool and server that they start, so whatever is in it
-//! is theirs to print. Nothing of Nexscope's own is: no token, no relay.
+//! Agents pass their whole environment to every tool and server they start, which may print it. Nothing of
+//! Nexscope's own is in it: no token, no relay.
 
 use std::ffi::{OsStr, OsString};
 
 use crate::core::runs::settings::Kind;
 
-/// One variable: name and value.
+/// An environment variable: name and value.
 pub(super) type Variable = (OsString, OsString);
 
-/// What every program may need.
+/// Variables that any program may need.
 const COMMON: [&str; 15] = [
     "HOME",
     "PATH",
@@ -21,22 +21,22 @@ const COMMON: [&str; 15] = [
     "USER",
     "LOGNAME",
     "SHELL",
-    // Certificates of a company's proxy.
+    // The certificates of a company's proxy.
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "NODE_EXTRA_CA_CERTS",
     "CODEX_CA_CERTIFICATE",
-    // Where Nix and others keep what a program is started through.
+    // Used by Nix and others to find the loader of a program.
     "NIX_SSL_CERT_FILE",
     "LOCALE_ARCHIVE",
 ];
 const COMMON_BEGIN: [&str; 2] = ["LC_", "XDG_"];
 
-/// Proxies, in capitals or not.
+/// Proxies, in upper or lower case.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/// How Claude Code finds its provider and its login. Of its own many `CLAUDE_CODE_*` variables only these:
-/// the others tell a nested Claude Code about the outer one.
+/// The provider and login of Claude Code. Of its many `CLAUDE_CODE_*` variables only these pass: the others
+/// tell a nested Claude Code about the outer one.
 const CLAUDE: [&str; 9] = [
     "CLAUDE_CONFIG_DIR",
     "CLAUDE_CODE_OAUTH_TOKEN",
@@ -50,18 +50,18 @@ const CLAUDE: [&str; 9] = [
 ];
 const CLAUDE_BEGIN: [&str; 1] = ["ANTHROPIC_"];
 
-/// How Codex finds its provider and its login.
+/// The provider and login of Codex.
 const CODEX: [&str; 2] = ["CODEX_HOME", "CODEX_API_KEY"];
 const CODEX_BEGIN: [&str; 1] = ["OPENAI_"];
 
-/// How Gemini CLI finds its provider and its login.
+/// The provider and login of Gemini CLI.
 const GEMINI_BEGIN: [&str; 2] = ["GEMINI_", "GOOGLE_"];
 
-/// What is never passed on, whatever the configuration says.
+/// The prefix that never passes, whatever the configuration says.
 const OURS: &str = "NEXSCOPE_";
 
-/// Of `parent`, what an agent of `kind` gets: what the lists above name, and what the configuration
-/// names in `extra`. `TERM` is `dumb`: there is no terminal.
+/// Filters `parent` for an agent of `kind`: keeps the variables of the lists above and those that the
+/// configuration names in `extra`. `TERM` is `dumb`: there is no terminal.
 pub(super) fn environment(
     parent: impl IntoIterator<Item = Variable>,
     kind: Kind,
@@ -76,7 +76,7 @@ pub(super) fn environment(
 }
 
 fn passes(name: &OsStr, kind: Kind, extra: &[String]) -> bool {
-    // A name that is no UTF-8 is on no list.
+    // A name that is not UTF-8 is on no list.
     let Some(name) = name.to_str() else {
         return false;
     };
@@ -90,7 +90,7 @@ fn passes(name: &OsStr, kind: Kind, extra: &[String]) -> bool {
         Kind::Claude => listed(&CLAUDE, &CLAUDE_BEGIN),
         Kind::Codex => listed(&CODEX, &CODEX_BEGIN),
         Kind::Session => false,
-        // It may well be one of these, or stand before one.
+        // It may be one of these, or a wrapper around one.
         Kind::Acp => {
             listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN) || listed(&[], &GEMINI_BEGIN)
         }
@@ -174,7 +174,7 @@ mod tests {
             ),
             (
                 Kind::Command,
-                // What is ours does not pass even where it is named.
+                // Our own variables do not pass even if they are named.
                 &["NEXSCOPE_TOKEN"],
                 &[
                     "CLAUDE_CODE_OAUTH_TOKEN",

@@ -1,4 +1,4 @@
-//! Which agents this computer has.
+//! Finds the agents installed on this computer.
 
 use std::{
     env,
@@ -10,10 +10,10 @@ use std::{
 
 use crate::core::runs::settings::Kind;
 
-/// An agent program that is there.
+/// An installed agent program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The program's usual name, good as the agent's name too.
+    /// The program's usual name, which is also the agent's default name.
     pub name: &'static str,
     pub kind: Kind,
     pub path: PathBuf,
@@ -22,12 +22,12 @@ pub struct Found {
 /// The programs that Nexscope knows how to drive.
 const KNOWN: [(&str, Kind); 2] = [("claude", Kind::Claude), ("codex", Kind::Codex)];
 
-/// Which of the known agents are on `PATH`, in the order in which they are offered.
+/// The known agents on `PATH`, in the order in which they are offered.
 pub fn find_on_path() -> Vec<Found> {
     find_in(&env::var_os("PATH").unwrap_or_default())
 }
 
-/// Whether a program of that name is there to be run: on `PATH`, or where its path says.
+/// Whether a program of that name can be run: from `PATH`, or at its path.
 pub fn is_on_path(program: &str) -> bool {
     if program.contains('/') {
         return is_program(Path::new(program));
@@ -41,7 +41,7 @@ fn find_in(path: &OsStr) -> Vec<Found> {
         .iter()
         .filter_map(|(name, kind)| {
             env::split_paths(path)
-                // An empty entry means the working folder, where a program of that name is not meant.
+                // An empty entry means the working directory, which is not searched.
                 .filter(|dir| dir.is_absolute())
                 .map(|dir| dir.join(name))
                 .find(|program| is_program(program))

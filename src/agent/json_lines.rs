@@ -1,4 +1,4 @@
-//! Programs that say one JSON object a line: what is the same of all of them, around what each kind makes of it.
+//! The common part of programs that write one JSON object a line; each kind adds its [`Protocol`].
 
 use std::fmt::Debug;
 
@@ -14,11 +14,11 @@ use crate::{
     text,
 };
 
-/// What one kind makes of what its program says. What has no comment is as in [`Reader`].
+/// Interprets the messages of one kind of program. Methods without a comment are as in [`Reader`].
 pub(super) trait Protocol: Debug + Send {
     fn object(&mut self, message: &Value, steps: &mut Vec<DriverEvent>);
 
-    /// The last thing that it said went wrong; what it says that is no object is taken for such.
+    /// The last error that it reported, or its last output that is not a JSON object.
     fn complaint(&mut self) -> &mut String;
 
     fn reply(&mut self, _request: &str, _answer: &ToolAnswer) -> Option<String> {
@@ -35,10 +35,10 @@ pub(super) trait Protocol: Debug + Send {
         self.answer().to_owned()
     }
 
-    /// How the turn ended, once it has: with an answer, which may be empty, or why it failed.
+    /// The result of the turn, once it has ended: an answer, which may be empty, or the failure.
     fn end(&self) -> Option<Result<String, Failed>>;
 
-    /// What came of the run, with this outcome.
+    /// The result of the run, with this outcome.
     fn conclusion(&self, outcome: Outcome) -> Conclusion;
 
     fn go_on(&mut self, _run: &Run) -> Option<String> {
@@ -46,7 +46,7 @@ pub(super) trait Protocol: Debug + Send {
     }
 }
 
-/// Reads one run of a program that says one JSON object a line.
+/// Reads one run of a program that writes one JSON object a line.
 #[derive(Debug, Default)]
 pub(super) struct JsonLines<T> {
     lines: Lines,
@@ -54,7 +54,7 @@ pub(super) struct JsonLines<T> {
 }
 
 impl<T: Protocol> JsonLines<T> {
-    /// A reader of what `talk` makes sense of.
+    /// Creates a reader that passes each object to `talk`.
     pub fn around(talk: T) -> Self {
         Self {
             lines: Lines::default(),
@@ -97,7 +97,7 @@ impl<T: Protocol> Reader for JsonLines<T> {
         let (Self { lines, talk }, mut steps) = (self, Vec::new());
         lines.finish(|one| line(talk, one, &mut steps));
         let outcome = match talk.end() {
-            // It says that it is done and has said nothing: what it wrote to standard error may tell why.
+            // It reports success without an answer: standard error may give the reason.
             Some(Ok(answer)) if answer.trim().is_empty() => Outcome::Failed(exit.no_answer()),
             Some(Ok(answer)) => Outcome::Answer(answer),
             Some(Err(failed)) => Outcome::Failed(failed),

@@ -1,22 +1,22 @@
-//! Bytes as they come, cut into lines of bounded length.
+//! Splits incoming bytes into lines of bounded length.
 
-/// The longest line that is read, in bytes. A tool's whole result stands in one line, so it is generous.
+/// The longest line read, in bytes. A tool's whole result is one line, so it is generous.
 pub(super) const MAX_LINE: usize = 4 << 20;
 
 /// Collects bytes into lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
-    /// The line that goes on is too long already; the rest of it is thrown away.
+    /// The current line is too long already; the rest of it is discarded.
     skipping: bool,
 }
 
 impl Lines {
-    /// Calls `line` with each line that `bytes` end, without its end; one longer than [`MAX_LINE`] is
-    /// left out. What is no UTF-8 is replaced.
+    /// Calls `line` with each line that `bytes` complete, without its line end; a line longer than
+    /// [`MAX_LINE`] is skipped. Invalid UTF-8 is replaced.
     pub fn feed(&mut self, bytes: &[u8], mut line: impl FnMut(&str)) {
         let mut parts = bytes.split(|byte| *byte == b'\n');
-        // `split` gives one part more than there are line ends: the last one goes on.
+        // `split` yields one part more than there are line ends: the last one is incomplete.
         let last = parts.next_back().unwrap_or_default();
         for part in parts {
             self.take(part);
@@ -25,7 +25,7 @@ impl Lines {
         self.take(last);
     }
 
-    /// Calls `line` with what came after the last line end.
+    /// Calls `line` with the bytes after the last line end.
     pub fn finish(&mut self, mut line: impl FnMut(&str)) {
         self.end(&mut line);
     }
@@ -48,15 +48,15 @@ impl Lines {
     }
 }
 
-/// Text from bytes as they come, where a character may be cut in two.
+/// Decodes incoming bytes, in which a character may be split, as UTF-8.
 #[derive(Debug, Default)]
 pub(super) struct Utf8Decoder {
-    /// The beginning of a character: at most 3 bytes.
+    /// The beginning of an incomplete character: at most 3 bytes.
     begun: Vec<u8>,
 }
 
 impl Utf8Decoder {
-    /// The text that `bytes` complete; what is no UTF-8 is replaced.
+    /// Returns the text that `bytes` complete; invalid UTF-8 is replaced.
     pub fn feed(&mut self, bytes: &[u8]) -> String {
         let mut all = std::mem::take(&mut self.begun);
         all.extend_from_slice(bytes);
@@ -65,13 +65,13 @@ impl Utf8Decoder {
         String::from_utf8_lossy(&all).into_owned()
     }
 
-    /// What is left at the end.
+    /// Returns the rest at the end of the input.
     pub fn finish(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.begun)).into_owned()
     }
 }
 
-/// How many bytes at the end begin a character that may yet be finished.
+/// The number of bytes at the end that begin an incomplete character.
 fn unfinished(bytes: &[u8]) -> usize {
     (1..=3.min(bytes.len()))
         .find(|count| {

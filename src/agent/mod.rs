@@ -1,7 +1,7 @@
 //! The agents: one driver per kind, the prompt, and child processes that really end.
 //!
-//! [`Agents::start`] runs an agent once on one [`Prompt`] and reports what it does as [`RunEvent`]s. A run always
-//! ends with exactly one [`RunEvent::Ended`], after every process that it started is gone.
+//! [`Agents::start`] runs an agent once on one [`Prompt`] and reports its progress as [`RunEvent`]s. A run
+//! always ends with exactly one [`RunEvent::Ended`], after every process that it started is gone.
 
 mod acp;
 mod claude;
@@ -48,52 +48,55 @@ pub struct Run {
     pub agent: Agent,
     pub dir: PathBuf,
     pub prompt: Prompt,
-    /// Files of others that its person has accepted for it; it may read where they lie.
+    /// Files of others that the person has accepted for it; it may read the folders that hold them.
     pub files: Vec<PathBuf>,
-    /// The agent's own session to go on from.
+    /// The agent's session to resume.
     pub resume: Option<String>,
-    /// What the session to resume had used before: both programs count over a session's whole life.
+    /// Usage of the session to resume before this run: both programs count over a session's whole life.
     pub before: Totals,
 }
 
-/// How many events wait for a slow reader. When they are full, the run goes on: of states and partial
-/// answers only the newest is kept, of tools and notices the newest few hundred, and the end is never lost.
+/// Capacity of the event channel, in events. If a slow reader lets it fill up, the run continues: of states
+/// and partial answers only the newest is kept, of tools and notices the newest few hundred, and the end is
+/// never lost.
 pub const EVENTS: usize = 64;
 
-/// A run that goes on.
+/// A handle to a running run.
 #[derive(Debug)]
 pub struct Handle {
-    /// What it reports; ends after [`RunEvent::Ended`]. A reader that is slow loses no answer and holds no
-    /// agent up: see [`EVENTS`].
+    /// Its events; ends after [`RunEvent::Ended`]. A slow reader loses no answer and does not block the
+    /// agent: see [`EVENTS`].
     pub events: mpsc::Receiver<RunEvent>,
-    /// Takes answers to the agent's requests, by the request's id. Bounded: an agent waits for few at a time.
+    /// Takes answers to the agent's requests, by the request's id. Bounded: an agent has few requests pending
+    /// at a time.
     pub answers: mpsc::Sender<(String, ToolAnswer)>,
-    /// Stops it, with everything that it started. Dropping the handle does so too.
+    /// Stops it and everything that it started. So does dropping the handle.
     pub stop: CancellationToken,
 }
 
-/// A program that stayed after a run's end has ended.
+/// Reports that a program kept after a run has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PooledProgramEnd {
-    /// The id of the run that it was started for, which everything carries that it started.
+    /// The id of the run that it was started for; everything that it started carries it.
     pub began_with: String,
-    /// Nothing of it is left.
+    /// All its processes are gone.
     pub gone: bool,
-    /// What its person should know of it.
+    /// The notice for the person, if there is one.
     pub why: Option<String>,
 }
 
-/// Starts runs, and keeps the programs of those that have answered for the next run of their session.
+/// Starts runs, and pools the programs that have answered for the next run of their session.
 #[derive(Debug)]
 pub struct Agents {
     around: run::runner::HostEnvironment,
     kept: Arc<ProcessPool>,
-    /// What became of programs that stayed. Full: they end anyway, and their tasks wait to tell it.
+    /// The ends of pooled programs. If the channel is full, they end anyway, and their tasks wait to report
+    /// it.
     pub told: mpsc::Receiver<PooledProgramEnd>,
 }
 
 impl Agents {
-    /// With this process's environment, of which they get what is allowed.
+    /// Takes this process's environment, filtered by the allow-list for each agent.
     pub fn new() -> Self {
         Self::within(run::runner::HostEnvironment::of_this_process())
     }
@@ -107,21 +110,21 @@ impl Agents {
         }
     }
 
-    /// Starts `run` and says at once how to follow and how to stop it.
+    /// Starts `run` and returns a handle to follow and stop it.
     ///
-    /// Must be called inside a tokio runtime. Nothing fails here: what goes wrong is the run's
+    /// Must be called inside a tokio runtime. Never fails: errors are reported as the run's
     /// [`Outcome::Failed`](crate::core::runs::Outcome::Failed).
     pub fn start(&self, run: Run) -> Handle {
         run::runner::start(run, self.around.clone(), Arc::clone(&self.kept))
     }
 
-    /// Ends the programs that stay and whose agent, by its name and its settings, is not `good` any more. Those
-    /// that work now do not stay when they have answered.
+    /// Ends the pooled programs whose agent, by name and settings, is no longer `good`. Those now in use are
+    /// not returned to the pool.
     pub fn end_all_but(&self, good: impl Fn(&str, &Agent) -> bool) {
         self.kept.end_all_but(good);
     }
 
-    /// Ends all programs that stay; from now on none does.
+    /// Ends all pooled programs and closes the pool.
     pub fn close(&self) {
         self.kept.close();
     }

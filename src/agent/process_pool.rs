@@ -1,7 +1,7 @@
-//! Programs that stay after an answer, each for the next run of its session: that saves their start.
+//! Keeps programs after an answer, each for the next run of its session: that saves their start.
 //!
-//! Kept is only what has answered well and left nothing running. It may say nothing while nobody asks it: what a
-//! task in the background would say then belongs to no run, so the program is ended and its person told.
+//! Only a program that has answered well and left nothing running is kept. It must be silent while idle:
+//! output of a background task would belong to no run, so the program is ended and the person notified.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,45 +21,45 @@ use crate::{
     config::Agent,
 };
 
-/// So many programs stay at once; the one that has waited longest makes room. Each holds 150 to 250 MB.
+/// Pool size, in programs; the least recently used is evicted. Each uses 150 to 250 MB.
 const MOST: usize = 4;
-/// So much may a program say that means nothing, in bytes, while nobody asks it.
+/// The maximum bookkeeping output of an idle program, in bytes.
 const MOST_SAID: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct ProcessPool {
-    /// `None` once no more are kept.
+    /// `None` once the pool is closed.
     state: Mutex<Option<State>>,
     told: mpsc::Sender<PooledProgramEnd>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Those that wait, the longest waiting first.
+    /// Idle programs, least recently used first.
     waiting: Vec<Waiting>,
-    /// How often it was said what may stay: a program that worked meanwhile may not.
+    /// Counts the changes of what may stay: a program that was in use during one is not kept.
     said: PoolEpoch,
 }
 
-/// A moment between two times at which it was said what may stay.
+/// The interval between two changes of what may stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct PoolEpoch(u64);
 
-/// A program that waits; its task has it.
+/// An idle program, owned by its task.
 #[derive(Debug)]
 struct Waiting {
     name: String,
     agent: Agent,
-    /// The session that it has open.
+    /// Its open session.
     session: String,
     wanted: CancellationToken,
     end: CancellationToken,
-    /// Gives it back where it is wanted and still well.
+    /// Returns the program when it is wanted and still healthy.
     task: JoinHandle<Option<Program>>,
 }
 
 impl ProcessPool {
-    /// None yet. What becomes of them is told to `told`.
+    /// Creates an empty pool. Programs that end are reported to `told`.
     pub fn new(told: mpsc::Sender<PooledProgramEnd>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(Some(State::default())),
@@ -67,8 +67,8 @@ impl ProcessPool {
         })
     }
 
-    /// The program that waits in the session that `run` goes on with, where it suits; else one that holds that
-    /// session is ended first, since no two may.
+    /// Takes the idle program of the session that `run` resumes, if it suits. One that has the session open
+    /// but does not suit is ended first: two must not share a session.
     pub async fn take(&self, run: &Run, around: &HostEnvironment) -> Option<Program> {
         let session = run.resume.as_ref()?;
         let found = {
@@ -88,15 +88,15 @@ impl ProcessPool {
         None
     }
 
-    /// The moment that it is.
+    /// The current epoch.
     pub fn said(&self) -> PoolEpoch {
         self.lock()
             .as_ref()
             .map_or_else(PoolEpoch::default, |state| state.said)
     }
 
-    /// Lets `program`, whose run began at the moment `since`, wait in `session` for at most its agent's idling time.
-    /// Gives it back where it may not.
+    /// Keeps `program`, whose run began in epoch `since`, idle in `session` for at most its agent's idle
+    /// time. Returns it if it may not stay.
     pub fn keep(
         &self,
         program: Program,
@@ -132,23 +132,24 @@ impl ProcessPool {
         None
     }
 
-    /// Ends a program that was kept before, and tells so.
+    /// Ends a program that was pooled before, and reports it.
     pub async fn finish(&self, program: Program, grace: Duration) {
         finish(program, grace, None, &self.told).await;
     }
 
-    /// A program that was kept before has ended with its run, as everything that it started.
+    /// Reports that a program that was pooled before has ended with its run, and so has everything that it
+    /// started.
     pub async fn gone(&self, began_with: &str) {
         let told = PooledProgramEnd {
             began_with: began_with.to_owned(),
             gone: true,
             why: None,
         };
-        // The session may be gone; the next start looks for what is left.
+        // The session may be gone; the next start cleans up what is left.
         let _ = self.told.send(told).await;
     }
 
-    /// Ends those that wait and are not `good` any more. What works now will not stay.
+    /// Ends the idle programs that are no longer `good`. Those in use will not be kept.
     pub fn end_all_but(&self, good: impl Fn(&str, &Agent) -> bool) {
         if let Some(state) = self.lock().as_mut() {
             state.said.0 += 1;
@@ -161,7 +162,7 @@ impl ProcessPool {
         }
     }
 
-    /// Ends those that wait, and keeps no more.
+    /// Ends the idle programs and closes the pool.
     pub fn close(&self) {
         let state = self.lock().take();
         let all = state.into_iter().flat_map(|state| state.waiting);
@@ -169,7 +170,7 @@ impl ProcessPool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<State>> {
-        // Nothing that could panic is done under the lock.
+        // Nothing under the lock can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -196,7 +197,7 @@ async fn finish(
         )),
     };
     let gone = left == 0;
-    // Where nobody is left to hear of it, the next start looks once more.
+    // If nobody is left to receive this, the next start checks again.
     let _ = told
         .send(PooledProgramEnd {
             began_with,
@@ -206,12 +207,12 @@ async fn finish(
         .await;
 }
 
-/// Why a program waits no longer.
+/// Why a program left the pool.
 enum ExitCause {
     Wanted,
-    /// Its time is over, or nobody will ask it.
+    /// Its idle time is over, or nobody will use it.
     Done,
-    /// It has ended by itself.
+    /// It has exited by itself.
     Gone,
     Acts,
 }
@@ -230,7 +231,7 @@ async fn wait(
         tokio::select! {
             biased;
             () = end.cancelled() => break ExitCause::Done,
-            // Before it is asked again: what it has said until now belongs to nobody.
+            // First, before it is used again: its output until now belongs to no run.
             read = read(&mut program.stdout, &mut buffer) => match read {
                 Ok(count @ 1..) => {
                     said += count;
@@ -266,7 +267,7 @@ async fn wait(
     None
 }
 
-/// Whether that is more than bookkeeping.
+/// Whether the event is more than bookkeeping.
 fn acts(step: &DriverEvent) -> bool {
     !matches!(
         step,

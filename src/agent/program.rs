@@ -1,5 +1,5 @@
-//! An agent's program while it is there: its process, what it is talked to through, and how it is read. It serves
-//! one run, or several, one after the other.
+//! A running agent program: its process, its input, and the reader of its output. It serves one run, or
+//! several in turn.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -24,32 +24,32 @@ use crate::{
     config::Agent,
 };
 
-/// An agent's program, with what it was started for.
+/// An agent's program, with the settings it was started with.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// The run that it was started for: its id is the mark of everything that it starts.
+    /// The run that it was started for; its id marks everything that it starts.
     pub began_with: String,
     pub process: Process,
     pub stdout: Option<ChildStdout>,
     pub stderr: JoinHandle<String>,
-    /// What to write to standard input, as long as it is open. Full (an agent that asks without
-    /// reading the answers): the line is dropped, or the run ended.
+    /// Lines for its standard input, as long as it is open. If the channel is full (an agent that asks
+    /// without reading the answers), the line is dropped, or the run ended.
     pub input: Option<mpsc::Sender<String>>,
     pub signals: Signals,
     pub stays_there: bool,
-    /// It can be asked again in the same session.
+    /// It accepts another prompt in the same session.
     pub goes_on: bool,
     pub reader: Box<dyn Reader>,
     setup: Setup,
 }
 
-/// What must be the same for a program to serve another run.
+/// The settings that must match for a program to serve another run.
 #[derive(Debug, Clone, PartialEq)]
 struct Setup {
     name: String,
     agent: Agent,
     dir: PathBuf,
-    /// Folders of accepted files, which it was told that it may read.
+    /// Folders of accepted files that it was allowed to read.
     folders: Vec<PathBuf>,
 }
 
@@ -66,7 +66,8 @@ impl Setup {
 }
 
 impl Program {
-    /// Starts the program for `run`, with things to tell its person; says why where it cannot be.
+    /// Starts the program for `run`; also returns notices for the person. Fails with the reason if it cannot
+    /// be started.
     pub async fn start(run: &Run, around: &HostEnvironment) -> Result<(Self, Vec<String>), String> {
         let (invocation, reader) = driver(run)?;
         if !run.dir.is_dir() {
@@ -113,7 +114,7 @@ impl Program {
         Ok((program, invocation.notices))
     }
 
-    /// Whether it can serve `run`, in its session: it was started just so.
+    /// Whether it can serve `run` in its session: it was started with the same settings.
     pub fn suits(&self, run: &Run) -> bool {
         let wanted = Setup::of(run);
         let has = |folder: &PathBuf| self.setup.folders.contains(folder);
@@ -129,16 +130,16 @@ impl Program {
         &self.setup.name
     }
 
-    /// How the agent was set up when it was started.
+    /// The agent's settings at its start.
     pub fn agent(&self) -> &Agent {
         &self.setup.agent
     }
 
-    /// Ends it, with everything that it started; says how many processes could not be ended. It is given `grace`
-    /// for each step.
+    /// Ends it and everything that it started, with `grace` for each step; returns how many processes could
+    /// not be ended.
     pub async fn finish(mut self, grace: Duration) -> usize {
         let mut buffer = vec![0; 64 << 10];
-        // Its input ends, and most end with it.
+        // Most exit when their input closes.
         self.input = None;
         let mut ladder = self.signals.ladder;
         let mut next = Instant::now();
@@ -152,14 +153,14 @@ impl Program {
                 () = sleep_until(next) => {
                     if let [signal, harder @ ..] = ladder {
                         self.process.signal(*signal);
-                        // The last one is given again and again.
+                        // The last one is repeated.
                         if !harder.is_empty() {
                             ladder = harder;
                         }
                     }
                     next = Instant::now() + grace;
                 }
-                // What it still has to say must not hold it up.
+                // Drain its output, so that it does not block.
                 read = read(&mut self.stdout, &mut buffer) => {
                     if !matches!(read, Ok(1..)) {
                         self.stdout = None;

@@ -1,6 +1,6 @@
-//! A list of arguments, written as a shell would read it.
+//! Writes a list of arguments in shell syntax.
 
-/// `words` with everything quoted that a shell would change.
+/// Joins `words`, quoting each that a shell would change.
 pub(super) fn quoted(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
     words.join(" ")

@@ -1,8 +1,8 @@
-//! A tool call as a person reads it before allowing it: all of it, whatever it holds.
+//! Shows a tool call in full to the person who approves it, whatever it contains.
 //!
-//! The fields of a call are taken out one by one to be shown in a form of their own; what nobody has taken is shown
-//! as JSON. Parts are separated by empty lines, which no part contains, and control characters are written out: so
-//! two calls that differ never look the same.
+//! The known fields of a call are taken out one by one and shown in a form of their own; the rest is shown as
+//! JSON. Parts are separated by empty lines, which no part contains, and control characters are escaped, so
+//! two different calls never look the same.
 
 use serde_json::{Map, Value};
 
@@ -12,21 +12,21 @@ use crate::{
     text::{Escaped, escape, escape_json, escape_line},
 };
 
-/// A call that is being written down.
+/// A tool call in the course of being formatted.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     parts: Vec<String>,
-    /// What its model says about it, which changes nothing of it.
+    /// The model's remarks, which have no effect on the call.
     notes: Vec<String>,
     hidden: usize,
-    /// Fields that are not shown yet.
+    /// Fields not shown yet.
     fields: Map<String, Value>,
-    /// All of the call where that is no object.
+    /// The whole input if it is not an object.
     other: Option<Value>,
 }
 
 impl Shown {
-    /// A call with this input, of which nothing is written down yet.
+    /// Starts with all fields of `input` still to be shown.
     pub fn new(input: &Value) -> Self {
         match input {
             Value::Null => Self::default(),
@@ -41,12 +41,12 @@ impl Shown {
         }
     }
 
-    /// A field that is left.
+    /// Returns a remaining field without taking it.
     pub fn peek(&self, key: &str) -> &Value {
         self.fields.get(key).unwrap_or(&Value::Null)
     }
 
-    /// Takes a field out without showing it: it changes nothing, or something else shows it.
+    /// Drops a field without showing it: it has no effect, or something else shows it.
     pub fn skip(&mut self, key: &str) {
         self.fields.remove(key);
     }
@@ -56,7 +56,7 @@ impl Shown {
         keys.iter().for_each(|key| self.skip(key));
     }
 
-    /// Takes fields out that are set to nothing.
+    /// Drops fields that are null or empty.
     pub fn skip_unset(&mut self, keys: &[&str]) {
         let unset = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
@@ -68,7 +68,7 @@ impl Shown {
             .retain(|key, value| !(keys.contains(&key.as_str()) && unset(value)));
     }
 
-    /// Takes out a field that is a text.
+    /// Takes a text field.
     pub fn take_text(&mut self, key: &str) -> Option<String> {
         match self.fields.get(key)? {
             Value::String(text) if !text.trim().is_empty() => {
@@ -80,7 +80,7 @@ impl Shown {
         }
     }
 
-    /// Takes out a command and shows it as it is executed: a text, or a list of arguments.
+    /// Takes a command and shows it as it is executed: a text, or a list of arguments.
     pub fn command(&mut self, key: &str) -> bool {
         if let Some(command) = self.take_text(key) {
             self.block(&command);
@@ -99,7 +99,7 @@ impl Shown {
         true
     }
 
-    /// Text of its own: a single line as it is, several behind a mark.
+    /// Adds a text block: a single line as it is, several lines behind a mark.
     pub fn block(&mut self, text: &str) {
         let lines: Vec<&str> = text.split('\n').collect();
         match lines[..] {
@@ -111,7 +111,7 @@ impl Shown {
         }
     }
 
-    /// Lines, each behind its mark.
+    /// Adds lines, each behind its mark.
     pub fn lines<'a>(&mut self, lines: impl IntoIterator<Item = (&'a str, &'a str)>) {
         let lines = lines.into_iter().map(|(mark, line)| {
             let line = self.line(line);
@@ -123,26 +123,26 @@ impl Shown {
         }
     }
 
-    /// Something in one line behind a word of ours.
+    /// Adds one line behind a label of ours.
     pub fn labelled(&mut self, label: &str, text: &str) {
         let text = self.one_line(text);
         self.parts.push(format!("{label}{text}"));
     }
 
     pub fn json(&mut self, value: &Value) {
-        // In one order, whatever order it came in: a grant is compared by it.
+        // Sorted, whatever order the fields arrived in: a grant is compared by it.
         let mut value = value.clone();
         value.sort_all_objects();
         let escaped = escape_json(&value);
         let text = self.count(escaped);
         self.parts.push(match text.contains('\n') {
             true => text,
-            // One line could be taken for a command.
+            // A single line could be mistaken for a command.
             false => format!("input:\n{text}"),
         });
     }
 
-    /// Takes out what the model says about its call: it changes nothing of that, and is told as its words.
+    /// Takes the model's remark on its call, which has no effect, and shows it as the model's words.
     pub fn says(&mut self, key: &str) {
         if let Some(Value::String(_) | Value::Null) = self.fields.get(key) {
             if let Some(text) = self.take_text(key) {
@@ -152,7 +152,7 @@ impl Shown {
         }
     }
 
-    /// Something that its agent says about the call.
+    /// Adds the agent's remark on the call.
     pub fn note(&mut self, text: &str) {
         if text.trim().is_empty() {
             return;
@@ -164,13 +164,13 @@ impl Shown {
         });
     }
 
-    /// Whether fields are left that nobody has shown, but for these.
+    /// Whether unshown fields other than `known` are left.
     pub fn has_more_than(&self, known: &[&str]) -> bool {
         let mut left = self.fields.keys().map(String::as_str);
         self.other.is_some() || left.any(|key| !known.contains(&key))
     }
 
-    /// Shows what is left; gives what binds a grant: all but what the model says about it.
+    /// Shows the rest; returns the whole text and the part that binds a grant: all but the model's remarks.
     pub fn finish(mut self) -> Whole {
         let fields = std::mem::take(&mut self.fields);
         if !fields.is_empty() {
@@ -191,12 +191,12 @@ impl Shown {
         }
     }
 
-    /// One of several lines: none of them holds a line feed.
+    /// Escapes one of several lines, so that it holds no line feed.
     fn line(&mut self, line: &str) -> String {
         self.count(escape(line))
     }
 
-    /// A text that is put into one line.
+    /// Escapes a text to fit on one line.
     fn one_line(&mut self, text: &str) -> String {
         self.count(escape_line(text))
     }
@@ -210,14 +210,14 @@ impl Shown {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Whole {
     pub what: String,
-    /// The same without the model's words about it.
+    /// The same without the model's remarks.
     pub input: String,
-    /// How many characters are written out.
+    /// The number of escaped characters.
     pub hidden: usize,
 }
 
 impl Whole {
-    /// A rule for this very call of `tool`.
+    /// A grant rule for exactly this call of `tool`.
     pub fn rule(&self, tool: &str) -> GrantRule {
         GrantRule::Call {
             tool: tool.to_owned(),
@@ -225,7 +225,7 @@ impl Whole {
         }
     }
 
-    /// The request that it is. `places` are all that it names.
+    /// Builds the permission request. `places` are all paths that it names.
     pub fn request(
         self,
         id: String,

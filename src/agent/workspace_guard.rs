@@ -1,4 +1,4 @@
-//! What a run's tools touched outside of its folder, as far as its events show it.
+//! Detects access outside a run's folder, as far as the tool events show it.
 
 use std::{
     collections::HashSet,
@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::{core::runs::ExternalAccess, text};
 
 const PATHS: usize = 16;
-/// Words of one command that are looked at.
+/// The maximum number of words checked in one command.
 const WORDS: usize = 512;
-/// Calls that are open at once.
+/// The maximum number of open calls tracked.
 const CALLS: usize = 1024;
 
-/// Where programs and their libraries lie, which hold nothing of anybody's.
+/// Folders of programs and libraries, which hold no personal data.
 const SYSTEM: &[&str] = &[
     "/usr",
     "/bin",
@@ -44,20 +44,20 @@ const AT_HOME: &[&str] = &[
     ".nvm/versions",
 ];
 
-/// What is inside, and what was seen beyond it.
+/// The folders inside the workspace, and the accesses seen outside it.
 #[derive(Debug)]
 pub(super) struct WorkspaceGuard {
     dir: PathBuf,
-    /// What its person has accepted for it.
+    /// Files that the person has accepted for it.
     files: Vec<PathBuf>,
     home: Option<PathBuf>,
-    /// Calls that named a place outside, until their result is there.
+    /// Calls that named a place outside, until their result arrives.
     calls: HashSet<String>,
     found: ExternalAccess,
 }
 
 impl WorkspaceGuard {
-    /// For a run that works in `dir` on `files`.
+    /// Creates a guard for a run that works in `dir` on `files`.
     pub fn new(dir: &Path, files: &[PathBuf]) -> Self {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Self {
@@ -69,7 +69,7 @@ impl WorkspaceGuard {
         }
     }
 
-    /// A tool call names places.
+    /// Records the places that a tool call names.
     pub fn touches(&mut self, call: &str, places: &[String]) {
         for place in places {
             if self.is_outside(place) {
@@ -84,7 +84,7 @@ impl WorkspaceGuard {
         }
     }
 
-    /// A tool call gave something back.
+    /// Records the result of a tool call.
     pub fn gave(&mut self, call: &str, result: &str) {
         if self.calls.contains(call) {
             let room = ExternalAccess::MOST.saturating_sub(self.found.results.len());
@@ -95,12 +95,12 @@ impl WorkspaceGuard {
         }
     }
 
-    /// The first place outside that was named.
+    /// The first place named outside the workspace.
     pub fn crossed(&self) -> Option<&String> {
         self.found.paths.first()
     }
 
-    /// Those of `places` that are outside, for a person who decides.
+    /// The `places` outside the workspace, for the person who decides.
     pub fn beyond(&self, places: &[String]) -> Vec<String> {
         let mut beyond: Vec<String> = Vec::new();
         for place in places.iter().filter(|place| self.is_outside(place)) {
@@ -128,7 +128,8 @@ impl WorkspaceGuard {
         !(path.starts_with(&self.dir) || self.files.contains(&path) || system || at_home)
     }
 
-    /// Where a word of an event's leads, links followed; `None` where nothing is or could be: it is no path then.
+    /// Resolves a word of an event to a path, following links; `None` if no file exists or could be created
+    /// there: it is no path then.
     fn resolve(&self, place: &str) -> Option<PathBuf> {
         let home = |rest: &str| Some(self.home.as_ref()?.join(rest.trim_start_matches('/')));
         let path = match place {
@@ -144,7 +145,7 @@ impl WorkspaceGuard {
         if let Ok(real) = path.canonicalize() {
             return Some(real);
         }
-        // One that is to be made; a folder it must have, and one of its own.
+        // A file to be created; its folder must exist, and must be a folder of its own.
         let folder = path
             .parent()?
             .canonicalize()
@@ -157,16 +158,16 @@ impl WorkspaceGuard {
     }
 }
 
-/// A line without the number that a reading tool puts before it.
+/// Strips the line number that a reading tool puts before a line.
 fn without_number(line: &str) -> &str {
     let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
     rest.strip_prefix(['→', '\t']).unwrap_or(line)
 }
 
-/// The words of a command that may be paths. Which of them are, is seen on the disk.
+/// The words of a command that may be paths; the file system tells which ones are.
 pub(super) fn words(command: &str) -> Vec<String> {
     let apart = |c: char| c.is_whitespace() || "\"'`;|&<>(),=[]{}\\".contains(c);
-    // `${HOME}` would fall apart.
+    // The split would break `${HOME}`.
     let command = command.replace("${HOME}", "$HOME");
     let words = command
         .split(apart)
@@ -191,9 +192,10 @@ pub(super) fn words(command: &str) -> Vec<String> {
         .collect()
 }
 
-/// The places that a call names: whole paths, and the words of a command or of anything else that holds some.
+/// The places that a call names: whole paths, and the words of a command or of another text that contains
+/// some.
 pub(super) fn places(input: &Value) -> Vec<String> {
-    /// Words of the model's, or of a file that it writes: no places.
+    /// Text of the model, or content of a file that it writes: no places.
     const WORDS: [&str; 6] = [
         "content",
         "old_string",

@@ -1,4 +1,4 @@
-//! A command of the shell that has passed the policy's table: only such a one is carried out.
+//! A shell command that has passed the policy table: no other is carried out.
 
 use super::{Failure, Word};
 use crate::control::{
@@ -6,18 +6,18 @@ use crate::control::{
     policy::{self, Rule, SessionKind, Who},
 };
 
-/// A command, and who wants it.
+/// A command, and its caller.
 pub(super) struct Admitted {
     word: Word,
     who: Who,
 }
 
 impl Admitted {
-    /// Judges a command by who has started this program.
+    /// Checks a command against the process that started this program.
     ///
     /// # Errors
     ///
-    /// Where it is not for them, with what to do instead.
+    /// If the caller may not use it, with what to do instead.
     pub(super) fn new(word: Word) -> Result<Self, Failure> {
         let caller = Caller::here();
         let who = Who::new(caller.of_agent, caller.person);
@@ -33,7 +33,7 @@ impl Admitted {
     }
 }
 
-/// The rules of a command of this computer. Those of a running session are judged there.
+/// The rules of a local command. Commands for a running session are checked there.
 fn rules(word: &Word) -> Vec<Rule> {
     match word {
         Word::Start(start) => start.rules(),

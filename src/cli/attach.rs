@@ -30,7 +30,7 @@ pub(super) struct Attach {
     member: Option<String>,
 }
 
-/// Shows the session until its person goes, or it ends.
+/// Shows the session until its person leaves, or it ends.
 pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
     if !stdin().is_terminal() || !stdout().is_terminal() {
         return Err(Failure::Words(
@@ -70,7 +70,7 @@ pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Carries between the terminal and the session, until it says why it is over.
+/// Forwards between the terminal and the session; returns the reason for the end.
 async fn carry(
     guard: &mut Guard,
     begun: Vec<u8>,
@@ -80,7 +80,7 @@ async fn carry(
     stream.set_nonblocking(true)?;
     let (reading, mut writing) = UnixStream::from_std(stream)?.into_split();
     let mut reading = BufReader::new(io::Cursor::new(begun).chain(reading));
-    // A task of its own: half a line must not be dropped when a key comes.
+    // In its own task: a partly read line must not be dropped when a key arrives.
     let (told_in, mut told) = mpsc::channel(1);
     tokio::spawn(async move {
         while let Ok(Some(line)) = read_line(&mut reading).await {

@@ -1,4 +1,4 @@
-//! The audit logs in a shell: whether they are whole, and how something came to be.
+//! The shell commands for audit logs: verify them, and show the history of an item.
 
 use std::{
     collections::HashSet,
@@ -53,7 +53,7 @@ struct Which {
 }
 
 impl Audit {
-    /// What is asked for.
+    /// The rule of the subcommand.
     pub(super) fn rule(&self) -> Rule {
         match self.word {
             Word::Verify(_) => Rule::Open,
@@ -62,7 +62,7 @@ impl Audit {
     }
 }
 
-/// Checks, or prints.
+/// Verifies or prints the logs.
 pub(super) fn run(audit: &Audit, paths: &Paths) -> Result<ExitCode, Failure> {
     let (Word::Verify(which) | Word::Show { which, .. }) = &audit.word;
     let logs = find(&paths.state, which);
@@ -77,7 +77,7 @@ pub(super) fn run(audit: &Audit, paths: &Paths) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The logs below `state`, the one that was written last first.
+/// The logs below `state`, most recently written first.
 fn find(state: &Path, which: &Which) -> Vec<PathBuf> {
     let below = |folder: PathBuf| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -109,7 +109,7 @@ fn verify(logs: &[PathBuf], json: bool) -> Result<ExitCode, Failure> {
         if !problems.is_empty() {
             code = ExitCode::FAILURE;
         }
-        // Who reads no further has enough.
+        // The reader may close the pipe early.
         let _ = match (json, problems.as_slice()) {
             (true, _) => writeln!(
                 out,
@@ -131,7 +131,7 @@ fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
         }
         let mut out = io::stdout().lock();
         for line in &chain {
-            // Who reads no further has enough.
+            // The reader may close the pipe early.
             let _ = match json {
                 true => writeln!(out, "{}", serde_json::to_string(line).unwrap_or_default()),
                 false => writeln!(out, "{}", audit_format::in_words(line)),
@@ -144,9 +144,10 @@ fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
     )))
 }
 
-/// All lines of a log that belong together with `id`. Reads the log several times, and keeps little of it.
+/// All lines of a log that are related to `id`. Reads the log several times to keep little in memory. Fails
+/// if it cannot be read.
 fn chain_of(log: &Path, id: &str) -> io::Result<Vec<Line>> {
-    // Where a journal was lost its numbers begin again, and the log has some twice: the newest is meant.
+    // If a journal was lost, its numbers start over, and some occur twice in the log: use the newest.
     let mut ids: HashSet<String> = HashSet::new();
     for line in store::lines(log)? {
         if line

@@ -1,4 +1,4 @@
-//! Lines of an audit log, for a person.
+//! Formats audit log lines for people.
 
 use jiff::{Timestamp, tz::TimeZone};
 use nexscope_relay::protocol::body::{Body, Chat, Origin};
@@ -12,7 +12,7 @@ use crate::{
     text,
 };
 
-/// One line of the log: when, and what happened; longer words on lines of their own.
+/// Formats one line of the log: its time and event; longer text on lines of its own.
 pub(super) fn in_words(line: &Line) -> String {
     let at = Timestamp::from_millisecond(line.at as i64).unwrap_or_default();
     let at = at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S");
@@ -247,12 +247,12 @@ fn names(names: &[String]) -> String {
     }
 }
 
-/// Something short in a line; the log holds what others wrote as they wrote it.
+/// Formats a short text for one line; the log contains other members' text unchanged.
 fn short(words: &str) -> String {
     text::clean_line(words, 300)
 }
 
-/// Words on lines of their own.
+/// Formats text on lines of its own.
 fn words(words: &str) -> String {
     let clean = text::clean(words).text;
     clean.lines().map(|line| format!("\n    │ {line}")).collect()

@@ -1,4 +1,4 @@
-//! The commands of a shell that ask a running session, and print its reply.
+//! The shell commands that send a request to a running session and print its reply.
 
 use std::{
     io::{IsTerminal, Read, stdin},
@@ -18,7 +18,7 @@ use crate::{
     core::leading_names,
 };
 
-// How a session is found, and how its reply is printed. Not a doc comment: it would become every command's help.
+// Selects the session and the output format. Not a doc comment: it would become every command's help.
 #[derive(Debug, Default, Args)]
 pub(super) struct Connect {
     /// Print the reply as one line of JSON
@@ -84,11 +84,11 @@ struct AfterNames {
 }
 
 impl ClientCommand {
-    /// The request as the socket takes it, with its text checked.
+    /// Builds the request for the socket, with its text checked.
     ///
     /// # Errors
     ///
-    /// A wrong command line, or an input that cannot be read.
+    /// If the command line is wrong, or the input cannot be read.
     fn read(self) -> Result<(Request, Connect), Failure> {
         let Self {
             mut request,
@@ -115,8 +115,8 @@ impl ClientCommand {
     }
 }
 
-/// Takes the options of `say` that follow its names, as in the composer. The text begins with the first word that is
-/// neither, and stays as it is.
+/// Parses the options of `say` that follow its names, as in the composer. The text begins at the first word
+/// that is neither, and stays as it is.
 fn read_after_names(say: &mut Say, connect: &mut Connect) {
     let is_name =
         |word: &String| leading_names(word).is_ok_and(|(to, text)| !to.is_empty() && text.is_empty());
@@ -141,8 +141,8 @@ fn read_after_names(say: &mut Say, connect: &mut Connect) {
     connect.member = after.connect.member.or(connect.member.take());
 }
 
-/// Reads the names at the beginning of what is said, its text from standard input if there is none, and makes its paths
-/// absolute.
+/// Parses the names at the start of the words, reads the text from standard input if there is none, and makes
+/// paths absolute. Fails if the input cannot be read.
 fn complete(say: &mut Say) -> Result<(), Failure> {
     let text = text_of(std::mem::take(&mut say.words), !say.files.is_empty())?;
     let (to, text) = leading_names(&text).map_err(Failure::Usage)?;
@@ -158,7 +158,7 @@ fn complete(say: &mut Say) -> Result<(), Failure> {
 }
 
 impl Connect {
-    /// `--json` as the last of several words is how the reply is printed, not text.
+    /// Treats `--json` as the last of several words as the output flag, not as text.
     fn read_last(&mut self, words: &mut Vec<String>) {
         if words.len() > 1 && words.last().is_some_and(|word| word == "--json") {
             words.pop();
@@ -167,8 +167,9 @@ impl Connect {
     }
 }
 
-/// The words of a text. A word that looks like an option is an error: it may be mistyped, or stand in the wrong place.
-/// After `--` everything is text; so it is if the first word looks like an option, which only `--` lets through.
+/// Joins the words of a text. A word that looks like an option is an error: it may be mistyped, or in the
+/// wrong place. After `--` everything is text; so it is if the first word looks like an option, which clap
+/// only accepts after `--`.
 fn as_text(mut words: Vec<String>) -> Result<Vec<String>, Failure> {
     let is_option = |word: &String| {
         word.len() > 1
@@ -192,7 +193,7 @@ fn as_text(mut words: Vec<String>) -> Result<Vec<String>, Failure> {
     Ok(words)
 }
 
-/// Asks the running session, and prints its reply.
+/// Sends the request to the running session, and prints its reply.
 pub(super) fn run(command: ClientCommand, paths: &Paths) -> Result<ExitCode, Failure> {
     let (request, connect) = command.read()?;
     let reply = open(paths, connect.member.as_deref())?.ask(&request)?;
@@ -213,13 +214,13 @@ pub(super) fn run(command: ClientCommand, paths: &Paths) -> Result<ExitCode, Fai
     })
 }
 
-/// A connection to the session that is meant.
+/// Connects to the session to use. Fails if none matches or answers.
 pub(super) fn open(paths: &Paths, member: Option<&str>) -> Result<SocketClient, Failure> {
     let halls = halls(paths);
     Ok(find(&halls, &paths.here, member)?)
 }
 
-/// Where sessions are looked for: a program that an agent starts may know less of the environment.
+/// The registries to search for sessions: a program started by an agent may lack some of the environment.
 pub(super) fn halls(paths: &Paths) -> Vec<SessionRegistry> {
     let user = format!("/run/user/{}", rustix::process::geteuid().as_raw());
     let mut halls = vec![SessionRegistry::usual(paths.runtime.as_deref(), &paths.state)];
@@ -231,7 +232,7 @@ pub(super) fn halls(paths: &Paths) -> Vec<SessionRegistry> {
     halls
 }
 
-/// The text of a message: the words given, else standard input.
+/// The text of a message: the given words, or standard input. Fails if it cannot be read.
 fn text_of(words: Vec<String>, may_be_empty: bool) -> Result<String, Failure> {
     if !words.is_empty() || may_be_empty || stdin().is_terminal() {
         return Ok(words.join(" "));
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn options_of_say_stand_before_or_behind_the_names_and_never_in_the_text() {
-        // (arguments, names, text, options that hold)
+        // (arguments, names, text, remaining options)
         let table: [(&[&str], &[&str], &str, &str); 13] = [
             (&["say", "hi", "all"], &[], "hi all", ""),
             (&["say", "--public", "@bob", "hi"], &["bob"], "hi", "public"),
@@ -287,7 +288,7 @@ mod tests {
                 "hi",
                 "note t3 json",
             ),
-            // What a text speaks of widens nothing.
+            // Options inside a text have no effect.
             (
                 &["say", "@bob", "--", "why", "--public", "?"],
                 &["bob"],

@@ -1,4 +1,4 @@
-//! How the MCP server reaches the session of its folder, and starts one where none runs.
+//! Connects the MCP server to the session of its folder, and starts one if none runs.
 
 use std::{
     os::unix::process::CommandExt,
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// How long a session may take to answer after its start.
+/// The timeout for a new session's first response.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is looked for meanwhile.
+/// The polling interval meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The session of the folder that the program was started in.
+/// Connects to the session of the current folder.
 pub(super) struct DefaultConnector {
     paths: Paths,
 }
@@ -42,7 +42,7 @@ impl SessionConnector for DefaultConnector {
             name: name.map(str::to_owned),
             ..Flags::default()
         };
-        // What would fail there is said here.
+        // Report errors here that would make the session fail.
         let config = config::load(&self.paths, |name| std::env::var(name).ok(), &flags)
             .map_err(|error| error.to_string())?;
         if !config.is_configured() {
@@ -61,7 +61,7 @@ impl SessionConnector for DefaultConnector {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // It stays when the one who speaks MCP goes.
+            // It keeps running when the MCP client exits.
             .process_group(0)
             .spawn()
             .map_err(|error| format!("the session cannot be started: {error}"))?;

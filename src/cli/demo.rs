@@ -1,5 +1,5 @@
-//! A room to try everything in: on a relay of its own on this computer, with two teammates simulated over the
-//! real protocol. Nothing is written outside a temporary folder, which goes with it.
+//! A room to try everything in, on its own relay on this computer, with two teammates simulated over the real
+//! protocol. Nothing is written outside a temporary folder, which is deleted at the end.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// Between one thing that the teammates do and the next.
+/// The pause between two actions of the teammates.
 const BEAT: Duration = Duration::from_millis(700);
 
-/// Opens the demo; where there is no terminal, it is printed as lines.
+/// Opens the demo; without a terminal, prints it as lines.
 pub(super) fn run() -> Result<ExitCode, Failure> {
     let dir = tempfile::tempdir().map_err(Failure::Input)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
@@ -33,10 +33,10 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
     code
 }
 
-/// What the demo's agent answers.
+/// Prints the answer of the demo's agent.
 pub(super) fn answer() -> Result<(), Failure> {
     let mut prompt = String::new();
-    // An answer comes also where the prompt cannot be read.
+    // The answer is printed even if the prompt cannot be read.
     let _ = stdin().take(1 << 20).read_to_string(&mut prompt);
     super::say(
         "I had a look (this is the demo's agent, so I only say so).\n\n\
@@ -57,7 +57,7 @@ fn paths(dir: &Path, name: &str) -> Result<Paths, Failure> {
     })
 }
 
-/// The settings of one who takes part; nothing of the person's own is read.
+/// The settings of a demo member; the person's own settings are not read.
 fn member(paths: &Paths, name: &str, agent: &str) -> Result<Config, Failure> {
     let program = std::env::current_exe().map_err(Failure::Input)?;
     let mut config = config::load(paths, |_| None, &Flags::default())?;
@@ -111,11 +111,11 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
 
 const SAMPLE: &str = "pub async fn refresh(&self) -> Token {\n    if self.token().expired() {\n        self.ask_for_new().await\n    } else {\n        self.token()\n    }\n}\n";
 
-/// What bob and carol do.
+/// Plays the teammates bob and carol.
 async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
     online(&mut bob).await;
     online(&mut carol).await;
-    // His person has let auto mode answer both.
+    // bob's person has let auto mode answer both.
     for name in ["alice", "carol"] {
         while bob.room.chat.members().get(name).is_none() {
             bob.step().await;

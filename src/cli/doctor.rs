@@ -1,4 +1,4 @@
-//! Checks everything that has to be there, and and how to fix what is not.
+//! Checks that everything needed works, and suggests fixes.
 
 use std::{
     io::{IsTerminal, Write, stdout},
@@ -16,15 +16,15 @@ use crate::{
     link::{self, Check},
 };
 
-/// What was found of one thing.
+/// The result of one check.
 enum Found {
     Well(String),
-    /// It works, but.
+    /// It works, with a warning.
     Warning(String),
     Wrong(String),
 }
 
-/// Prints what is found. Exit 1 where something is wrong.
+/// Runs all checks and prints the results. Exits with 1 if one fails.
 pub(super) fn run(json: bool, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut report = Report {
         checks: json.then(Vec::new),
@@ -66,7 +66,7 @@ pub(super) fn run(json: bool, paths: &Paths) -> Result<ExitCode, Failure> {
 }
 
 struct Report {
-    /// What was found, where it is printed as JSON in the end.
+    /// The results so far, if they are printed as JSON at the end.
     checks: Option<Vec<Value>>,
     colour: bool,
     wrong: usize,
@@ -90,7 +90,7 @@ impl Report {
             true => format!("\u{1b}[{colour}m{mark}\u{1b}[0m"),
             false => mark.to_owned(),
         };
-        // Who reads no further has enough.
+        // The reader may close the pipe early.
         let _ = writeln!(stdout(), "{mark} {what:<9} {words}");
     }
 }
@@ -188,7 +188,7 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
             );
         }
         let version = match agent.kind {
-            // Not all of these know `--version`, and some would wait for input.
+            // Not all of these support `--version`, and some would wait for input.
             Kind::Acp | Kind::Command => match agent::is_on_path(&program) {
                 true => Ok(String::new()),
                 false => Err(format!("{program} is not installed, or not on the PATH")),
@@ -203,7 +203,7 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
     }
 }
 
-/// Whether an agent's program has credentials, as far as can be told without using them.
+/// Whether an agent's program has credentials, as far as can be checked without using them.
 fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
     let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let home = std::env::home_dir().unwrap_or_default();
@@ -230,7 +230,7 @@ fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
         }
         Kind::Codex => {
             let file = std::env::var_os("CODEX_HOME").map_or_else(|| home.join(".codex"), Into::into);
-            // A provider of its own in its config has a key of its own.
+            // A custom provider in its config has its own key.
             let own = std::fs::read_to_string(file.join("config.toml"))
                 .is_ok_and(|text| text.contains("model_provider"));
             match has("OPENAI_API_KEY") || has("CODEX_API_KEY") || file.join("auth.json").exists() || own {
@@ -320,7 +320,7 @@ fn terminal(report: &mut Report) {
     }
 }
 
-/// What a program prints first. Fails in words.
+/// The first output of a program. Fails with a message if it cannot be run.
 fn output(program: &str, args: &[&str]) -> Result<String, String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output();
     let output = output.map_err(|error| match error.kind() {

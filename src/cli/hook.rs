@@ -1,4 +1,4 @@
-//! What Claude Code runs at its hooks: it tells the model *that* something waits, and never what.
+//! Claude Code hooks: tell the model *that* something is pending, but not its content.
 
 use std::{
     io::{Read, stdin},
@@ -31,7 +31,7 @@ pub(super) enum Hook {
 /// The exit code with which an asynchronous hook wakes a session.
 const WAKE: u8 = 2;
 
-/// Answers Claude Code. Where no session runs there is nothing to tell, and nothing is wrong.
+/// Runs the hook. If no session runs, it prints nothing and succeeds.
 pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
     let mut given = String::new();
     stdin()
@@ -61,7 +61,7 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
             }
         }
         Hook::Stop => {
-            // Once only: a session that was kept going already may stop.
+            // Only once: a session that was already kept from stopping may stop.
             if let Reply::BeforeStop(open) = session.ask(&Request::BeforeStop(NoArguments {}))?
                 && !open.can_stop
                 && given["stop_hook_active"] != json!(true)
@@ -70,7 +70,7 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
                 super::say(&json!({ "decision": "block", "reason": reason }).to_string())?;
             }
         }
-        // A session that runs without a person would only be kept from ending.
+        // A session without a person would only be kept from ending.
         Hook::Wake if runs_without_person() || !delegates(&mut session)? => {}
         Hook::Wake => {
             let client = format!("wake-{client}").chars().take(64).collect();
@@ -92,7 +92,7 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether accepted mentions may be delegated to an agent's session; else there is nothing to wake for.
+/// Whether accepted mentions may be delegated to an agent's session; otherwise there is no reason to wake it.
 fn delegates(session: &mut SocketClient) -> Result<bool, Failure> {
     let hello = session.ask(&Request::Hello(NoArguments {}))?;
     Ok(matches!(hello, Reply::Hello(Hello { hands: true, .. })))
@@ -103,7 +103,7 @@ fn runs_without_person() -> bool {
     std::env::var("CLAUDE_CODE_ENTRYPOINT").is_ok_and(|entry| entry.starts_with("sdk"))
 }
 
-/// What the model is told before a prompt: our own words alone.
+/// The context for the model before a prompt: only our own words.
 fn context(news: &News) -> Option<String> {
     let tasks = news.auto_tasks.len();
     if news.events.is_empty() && tasks == 0 {

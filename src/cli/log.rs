@@ -1,4 +1,4 @@
-//! The program's own log: a file a day in the state folder, old ones removed.
+//! The program's log: one file per day in the state folder; old ones are removed.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,20 +13,20 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::store::open_private;
 
-/// Days that are kept.
+/// The number of days kept.
 const DAYS: usize = 7;
-/// How the name of a file of the log begins, before its day.
+/// The prefix of a log file's name, before its day.
 const BEGIN: &str = "nexscope-tui.";
-/// How it ends.
+/// The suffix of a log file's name.
 const END: &str = ".log";
 
-/// Where the log is.
+/// The folder of the log files.
 pub(super) fn folder(state: &Path) -> PathBuf {
     state.join("nexscope").join("log")
 }
 
-/// Starts the log; what is returned writes out what is left when it is dropped. Where no log can be
-/// written there is none: that is no reason not to run. `NEXSCOPE_LOG` sets the level: `error` to `trace`.
+/// Starts the log; the returned guard flushes it on drop. If no log can be written, the program runs without
+/// one. `NEXSCOPE_LOG` sets the level: `error` to `trace`.
 pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
     let folder = folder(state);
     fs::DirBuilder::new()
@@ -39,7 +39,7 @@ pub(super) fn start(state: &Path) -> Option<WorkerGuard> {
         .ok()
         .and_then(|level| level.parse::<LevelFilter>().ok());
     let level = level.unwrap_or(LevelFilter::INFO);
-    // What libraries log of frames would have the token and what is said in it.
+    // Frames logged by libraries would contain the token and messages.
     let filter = EnvFilter::new(format!("off,nexscope_tui={level},nexscope_relay={level}"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -54,7 +54,7 @@ fn today() -> String {
     Zoned::now().strftime("%Y-%m-%d").to_string()
 }
 
-/// A file a day, each 0600: `tracing_appender` makes its files readable by others.
+/// A daily log file, 0600: `tracing_appender` makes its files readable by others.
 struct Daily {
     folder: PathBuf,
     day: String,
@@ -62,7 +62,7 @@ struct Daily {
 }
 
 impl Daily {
-    /// Opens the file of a day, and removes those that are too old.
+    /// Opens the file of a day, and removes those that are too old. Fails if the file cannot be opened.
     fn open(folder: PathBuf, day: &str) -> io::Result<Self> {
         let path = folder.join(format!("{BEGIN}{day}{END}"));
         let file = open_private(OpenOptions::new().append(true).create(true), &path)?;
@@ -80,7 +80,7 @@ impl Daily {
         days.sort();
         days.truncate(days.len().saturating_sub(DAYS));
         for old in days {
-            // One that stays is tried again tomorrow.
+            // If one cannot be removed, it is retried tomorrow.
             let _ = fs::remove_file(old);
         }
         Ok(Self {
@@ -109,7 +109,7 @@ impl Write for Daily {
 mod tests {
     use super::*;
 
-    /// Issue 14, 23: the log's files could be read by others.
+    /// Issue 14, 23: the log files were readable by others.
     #[test]
     fn each_file_is_private_and_old_ones_go() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The command line: the words and their flags, and how each ends.
+//! The command line: commands and flags, and how each command ends.
 
 mod admitted;
 mod attach;
@@ -103,7 +103,7 @@ enum Word {
     DemoAgent,
 }
 
-/// Why the program could not do its job; each says what to do.
+/// Why the program failed; each says what to do.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -129,7 +129,7 @@ enum Failure {
     Runtime(#[source] std::io::Error),
 }
 
-/// Runs the program. Exit 0 where it did its job, 1 where it did not, 2 for a wrong command line.
+/// Runs the program. Exits with 0 on success, 1 on failure, 2 for a wrong command line.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let word = cli.command.unwrap_or_else(|| Word::Start(Box::new(cli.start)));
@@ -139,7 +139,7 @@ pub fn run() -> ExitCode {
             eprintln!("nexscope-tui: {failure}");
             match failure {
                 Failure::Usage(_) => ExitCode::from(2),
-                // What is said wrongly is wrong on the command line.
+                // A usage error from the session is an error of the command line.
                 Failure::Client(SocketError::Problem(problem)) if problem.code == "usage" => {
                     ExitCode::from(2)
                 }
@@ -149,7 +149,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Carries out what has passed the table.
+/// Carries out a command that has passed the policy table.
 fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
     let (word, who) = admitted.into_parts();
     match word {
@@ -186,7 +186,7 @@ fn carry_out(admitted: Admitted) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// JSON on one line, with no control character in it, also where a terminal would take one for its own (C1).
+/// Formats JSON on one line without control characters, including C1, which a terminal might interpret.
 fn json_line(value: &serde_json::Value) -> String {
     let text = value.to_string();
     let plain = |c: char| match c.is_control() {
@@ -196,12 +196,12 @@ fn json_line(value: &serde_json::Value) -> String {
     text.chars().map(plain).collect()
 }
 
-/// A reply as JSON.
+/// Serializes a reply as JSON. Fails if that is impossible.
 fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
     serde_json::to_value(value).map_err(|error| Failure::Output(error.into()))
 }
 
-/// Prints to standard output. Who reads no further, as `head`, has enough; fails where it cannot be written.
+/// Prints to standard output. A reader may close the pipe early, like `head`; fails on any other write error.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -210,7 +210,7 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The same, a line.
+/// Prints a line; see [`print`].
 fn say(line: &str) -> Result<(), Failure> {
     print(&format!("{line}\n"))
 }

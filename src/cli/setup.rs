@@ -1,5 +1,5 @@
-//! Registers Nexscope with Claude Code (a plugin) and Codex (an MCP server): shows what it changes, keeps what is
-//! there, and takes it away again.
+//! Registers Nexscope with Claude Code (a plugin) and Codex (an MCP server): shows the changes, keeps
+//! existing settings, and can undo it.
 
 use std::{
     fs, io,
@@ -39,10 +39,10 @@ enum Program {
     Codex,
 }
 
-/// A file that is written: where, and what.
+/// A file to write: its path and content.
 type File = (PathBuf, String);
 
-/// Registers, or takes away.
+/// Registers or unregisters. Fails if a file cannot be read or written.
 pub(super) fn run(setup: &Setup, paths: &Paths) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(Failure::Input)?;
     match setup.program {
@@ -51,7 +51,8 @@ pub(super) fn run(setup: &Setup, paths: &Paths) -> Result<(), Failure> {
     }
 }
 
-/// Rewrites the plugin where it was written before, to what this version writes; `tells` what it does.
+/// Rewrites an installed plugin as this version writes it; if `tells`, reports it. Fails if a file
+/// cannot be written.
 pub(super) fn refresh(paths: &Paths, tells: bool) -> Result<(), Failure> {
     let market = paths.config.join("claude");
     if !market.exists() {
@@ -64,7 +65,8 @@ pub(super) fn refresh(paths: &Paths, tells: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes what of the plugin is not there as it should be; whether there was anything.
+/// Writes the plugin files that are missing or differ; returns whether there were any. Fails if one cannot be
+/// written.
 fn write(market: &Path, program: &Path, dry_run: bool, tells: bool) -> Result<bool, Failure> {
     let mut changed = false;
     for (path, text) in plugin_files(market, program) {
@@ -112,7 +114,7 @@ fn claude(setup: &Setup, paths: &Paths, program: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The plugin, and a marketplace of this one plugin around it.
+/// The plugin, and a marketplace that contains only this plugin.
 fn plugin_files(market: &Path, program: &Path) -> Vec<File> {
     let plugin = market.join("nexscope");
     let version = env!("CARGO_PKG_VERSION");
@@ -177,11 +179,11 @@ Nexscope screen, which runs beside the editor. Start it with `nexscope-tui`, and
 
 const LICENSE: &str = include_str!("../../LICENSE");
 
-/// A command of the plugin, which calls the tool of the same name.
+/// A plugin command, which calls the tool of the same name.
 struct PluginCommand {
     name: &'static str,
     summary: String,
-    /// How its arguments are written, and which argument of the tool each word is.
+    /// The usage of its arguments, and the tool argument that each word maps to.
     usage: String,
     takes: String,
     person_only: bool,
@@ -205,7 +207,7 @@ fn plugin_commands() -> impl Iterator<Item = PluginCommand> {
     }))
 }
 
-/// Which argument of the tool each word is.
+/// The tool argument that each word maps to.
 fn takes(command: &Definition) -> String {
     let arguments = command.positionals();
     let Some((last, before)) = arguments.split_last() else {
@@ -227,7 +229,7 @@ fn takes(command: &Definition) -> String {
     }
 }
 
-/// A command's text: its arguments are handed to a tool as data, and never to a shell.
+/// The text of a command file: its arguments are passed to a tool as data, and never to a shell.
 fn markdown(command: &PluginCommand) -> String {
     let PluginCommand {
         name,
@@ -256,7 +258,7 @@ fn markdown(command: &PluginCommand) -> String {
     )
 }
 
-/// A path as one word of a shell.
+/// Quotes a path as one word for a shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
 }
@@ -324,7 +326,7 @@ fn register(document: &mut DocumentMut, program: &Path) -> Result<(), Failure> {
     })?;
     let list = |words: &[&str]| words.iter().copied().collect::<Array>();
     let mut set = |key: &str, new: Item| {
-        // What says the same stays as it was written.
+        // An entry with the same meaning stays as it was written.
         if entry
             .get(key)
             .is_none_or(|old| old.to_string().trim() != new.to_string().trim())

@@ -1,4 +1,4 @@
-//! Joining the room: flags, which face is opened, and how it ends.
+//! Joins the room: the flags, the choice of front end, and its end.
 
 use std::{
     io::{IsTerminal, stderr, stdin, stdout},
@@ -68,7 +68,7 @@ pub(super) struct Start {
     allow_remote_decisions: bool,
 }
 
-/// Joins the room with the front end that was asked for.
+/// Joins the room with the requested front end.
 pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
     let paths = Paths::usual()?;
     // The environment is read once, before there are threads.
@@ -85,12 +85,12 @@ pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
             screen(start, config, &paths).await
         }
     });
-    // A thread that still reads standard input would hold the end up.
+    // A thread still reading standard input would delay the exit.
     runtime.shutdown_background();
     code
 }
 
-/// Reads a variable of the environment. An agent's cannot loosen what holds for its person.
+/// Reads an environment variable. An agent's variables cannot loosen its person's settings.
 fn variable(name: &str, who: Who) -> Option<String> {
     let held_back = who == Who::Agent && config::loosens(name);
     std::env::var(name).ok().filter(|_| !held_back)
@@ -190,7 +190,8 @@ async fn on_screen(
             return Ok(ExitCode::SUCCESS);
         };
         let next = goes_on_with(&ended, &onward);
-        // A room that cannot be opened is none to leave this one for; the place of this one is free once it is left.
+        // Leave this room only for one that can be opened; if both are the same place, it is free only after
+        // leaving.
         let opening = match ended.is_place_of(&next) {
             true => None,
             false => match Startup::new(next.clone(), paths).await {
@@ -203,7 +204,7 @@ async fn on_screen(
                 }
             },
         };
-        // What was kept of the room that is left stays in its own folder.
+        // The UI state of the room being left stays in its own folder.
         ended.leave().await;
         let told = match onward {
             NextSession::As(name) => {
@@ -228,7 +229,7 @@ async fn on_screen(
     }
 }
 
-/// The configuration of the session that follows: what holds now, elsewhere.
+/// The configuration of the next session: the current settings, in another place.
 fn goes_on_with(ended: &Client, onward: &NextSession) -> Config {
     let mut config = Config {
         mode: ended.room.settings.mode,
@@ -243,7 +244,8 @@ fn goes_on_with(ended: &Client, onward: &NextSession) -> Config {
     config
 }
 
-/// Saves the room of an invite as the one to join, and says where the next start goes. `flags` are those of this one.
+/// Saves the room of an invite as the default, and says which room the next start joins. `flags` are those of
+/// this start.
 fn keep_invite(invite: &Invite, paths: &Paths, flags: &Flags) -> String {
     let (room, relay) = (&invite.room, invite.target.authority());
     if let Err(error) = config::keep_invite(invite, paths) {
@@ -280,7 +282,7 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
     print(session, start.stay, stop).await
 }
 
-/// Prints a session as lines until the input has ended.
+/// Prints a session as lines until its input ends.
 pub(super) async fn print(
     session: Client,
     stay: bool,
@@ -311,11 +313,11 @@ fn user_name() -> String {
     setup::suggested_name(std::env::var("USER").ok().as_deref())
 }
 
-/// Ready when the system asks the program to end. Counts from the call on, not from the first time that it
-/// is waited for: before, such a signal kills, and leaves the terminal as it is.
+/// Completes when the system asks the program to end. Signals are caught from this call on, not from the
+/// first poll: before that, a signal kills the program and leaves the terminal as it is.
 pub(super) fn stopped() -> impl Future<Output = ()> {
     let asked = Arc::new(tokio::sync::Notify::new());
-    // An agent is in a session of its own: Ctrl-c at lines reaches this program alone, which ends it.
+    // An agent is in its own session: Ctrl-C in plain mode reaches only this program, which ends the agent.
     for kind in [
         SignalKind::terminate(),
         SignalKind::hangup(),
@@ -336,7 +338,7 @@ pub(super) fn stopped() -> impl Future<Output = ()> {
 }
 
 impl Start {
-    /// What is asked for.
+    /// The rules of the requested flags.
     pub(super) fn rules(&self) -> Vec<Rule> {
         let face = if self.headless { Rule::Open } else { Rule::Join };
         let auto = (self.mode == Some(ModeName::Auto)).then_some(Rule::JoinInAuto);

@@ -1,4 +1,4 @@
-//! The steady clock, read from the machine.
+//! A monotonic clock, read from the system.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use crate::{
     core::{ClockReading, Effect, Millis, Room, Steady},
 };
 
-/// The longest sleep: the timers of the runtime may stand still while the machine sleeps, the steady clock does not.
+/// The longest sleep: the runtime's timers may stop while the machine sleeps, but this clock does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// The steady clock of a session.
+/// The monotonic clock of a session.
 #[derive(Debug, Clone)]
 pub(super) struct Clock(ClockReading);
 
 impl Clock {
-    /// Goes on where the session before left off, and notes that in the room.
+    /// Continues from the previous session's time, and records that in the room.
     pub fn start(room: &mut Room) -> (Self, Vec<Effect>) {
         let (earlier, latest) = room.last_reading();
         let reading = ClockReading::new(earlier, latest, boot(), uptime(), now());
@@ -23,12 +23,12 @@ impl Clock {
         (Self(reading), effects)
     }
 
-    /// How late it is.
+    /// The current time.
     pub fn now(&self) -> Steady {
         self.0.at(uptime())
     }
 
-    /// Sleeps until that time, or a while; forever if there is none.
+    /// Sleeps until that time, or for a while; forever if there is none.
     pub async fn sleep_until(&self, time: Option<Steady>) {
         match time {
             Some(time) => {
@@ -40,12 +40,12 @@ impl Clock {
     }
 }
 
-/// Milliseconds since the machine was started, sleep included where the system counts it.
+/// Milliseconds since the machine booted, including sleep where the system counts it.
 #[cfg(unix)]
 fn uptime() -> Millis {
     use rustix::time::{ClockId, clock_gettime};
 
-    // Linux's monotonic clock stands still while the machine sleeps; on the others it does not.
+    // Linux's monotonic clock stops while the machine sleeps; others do not.
     #[cfg(target_os = "linux")]
     let clock = ClockId::Boottime;
     #[cfg(not(target_os = "linux"))]
@@ -55,14 +55,14 @@ fn uptime() -> Millis {
     time.tv_sec as Millis * 1000 + time.tv_nsec as Millis / 1_000_000
 }
 
-/// Milliseconds since this program first asked.
+/// Milliseconds since the first call in this program.
 #[cfg(not(unix))]
 fn uptime() -> Millis {
     static FIRST: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     FIRST.elapsed().as_millis() as Millis
 }
 
-/// Which start of the machine this is, where the system says so.
+/// The id of the current boot, if the system provides one.
 fn boot() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())

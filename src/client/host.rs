@@ -1,4 +1,4 @@
-//! The relay inside the program, for who hosts a room here.
+//! A relay inside the program, for a person who hosts a room here.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -11,7 +11,7 @@ pub struct Host {
     relay: nexscope_relay::Running,
 }
 
-/// The relay inside cannot run.
+/// The built-in relay cannot run.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot host on {address}: {why}; choose another address in config.toml (host = \"IP:PORT\")")]
 pub struct HostError {
@@ -20,7 +20,7 @@ pub struct HostError {
 }
 
 impl Host {
-    /// Starts a relay on `address`; port 0 takes a free one.
+    /// Starts a relay on `address`; port 0 picks a free one. Fails if it cannot listen there.
     pub async fn start(address: SocketAddr, token: &str) -> Result<Self, HostError> {
         let config = nexscope_relay::Config {
             listen: address.to_string(),
@@ -35,7 +35,7 @@ impl Host {
         }
     }
 
-    /// Where this program joins it.
+    /// The address at which this program joins it.
     pub fn target(&self) -> Target {
         let address = self.relay.address();
         let host = match address.ip() {
@@ -45,18 +45,19 @@ impl Host {
         target(host, address.port())
     }
 
-    /// Where others join it: this machine's address, where it listens on all.
+    /// The address at which others join it: this machine's address if it listens on all.
     pub fn reachable(&self) -> Target {
         reachable(self.relay.address())
     }
 
-    /// Tells everybody and ends.
+    /// Notifies all members and shuts down.
     pub async fn stop(self) {
         self.relay.stop().await;
     }
 }
 
-/// Where others join a relay that listens on `address`: this machine's address, where that is all of them.
+/// The address at which others join a relay that listens on `address`: this machine's address if that means
+/// all.
 pub fn reachable(address: SocketAddr) -> Target {
     let ip = match address.ip() {
         ip if ip.is_unspecified() => own_address().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -65,12 +66,12 @@ pub fn reachable(address: SocketAddr) -> Target {
     target(ip, address.port())
 }
 
-/// A secret for a new relay: 24 random bytes, base64url.
+/// Creates a secret for a new relay: 24 random bytes, base64url.
 pub fn fresh_token() -> String {
     let mut bytes = [0; 24];
     match getrandom::fill(&mut bytes) {
         Ok(()) => BASE64_URL_SAFE_NO_PAD.encode(bytes),
-        // The system has no randomness: two version 4 ids ask another source, and panic without one.
+        // The system has no randomness: two version 4 UUIDs use another source, and panic without one.
         Err(_) => format!(
             "{}{}",
             uuid::Uuid::new_v4().simple(),
@@ -79,8 +80,8 @@ pub fn fresh_token() -> String {
     }
 }
 
-/// The address that this machine uses towards others. No packet is sent: a UDP socket is only told where
-/// it would send to, and the system chooses the address for that.
+/// The address that this machine uses towards others. No packet is sent: a UDP socket is only connected, and
+/// the system chooses the address for that.
 pub fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;

@@ -1,8 +1,8 @@
-//! Owns a room, and turns what it wants into work and what happens into events. The only place that
-//! knows both the pure room and the world.
+//! Owns a room, carries out its effects and feeds it events. The only module that connects the pure room with
+//! the outside world.
 //!
-//! A front end owns the session and drives it: it awaits [`Client::step`] beside its own input, and draws
-//! the room that it finds in [`Client::room`]. So there are no locks, and drawing sees one state.
+//! A front end owns the session and drives it: it awaits [`Client::step`] beside its own input, and draws the
+//! room in [`Client::room`]. So there are no locks, and drawing sees a consistent state.
 
 mod clock;
 mod delegated;
@@ -50,7 +50,7 @@ pub use crate::client::next_session::NextSession;
 pub use host::{Host, HostError, fresh_token, reachable};
 pub use startup::Startup;
 
-/// What the next hello says: always what the room has now, so that nothing changed since the start is lost.
+/// The content of the next hello: always from the current room, so that changes since the start are included.
 fn standing(room: &Room) -> HelloState {
     HelloState {
         resume: room.resume(),
@@ -59,26 +59,27 @@ fn standing(room: &Room) -> HelloState {
     }
 }
 
-/// Messages of before that a newcomer asks for.
+/// History messages requested on first join.
 const HISTORY: u32 = 50;
-/// What agents report, on its way in. Full: the agents' output waits in their pipes.
+/// The queue length of events from agents. Full: the agents' output waits in their pipes.
 const AGENT_EVENTS: usize = 256;
-/// When so many records wait for the disk, nothing more is taken from the relay, agents, transfers or programs.
+/// The number of records queued for the disk at which nothing more is taken from the relay, agents, transfers
+/// or programs.
 const RECORDS_WAITING: usize = 4096;
-/// Signals, which nobody misses, are dropped while so many frames wait for the link.
+/// The number of frames queued for the link at which signals, which are expendable, are dropped.
 const FRAMES_WAITING: usize = 1024;
-/// How long runs may take to end when the session does.
+/// The timeout for runs to end when the session does.
 const STOPPING: Duration = Duration::from_secs(15);
-/// How long, after that, the relay is waited for to take what was said last.
+/// The timeout, after that, for the relay to accept the last messages.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A member's presence in a room, with everything that belongs to it.
 pub struct Client {
     /// The room, for front ends to show.
     pub room: Room,
-    /// Settings that were ignored and the like; for the person.
+    /// Warnings for the person, such as ignored settings.
     pub warnings: Vec<String>,
-    /// The invite to this room, where the token is known.
+    /// The invite to this room, if the token is known.
     pub invite: Invite,
     config: Config,
     here: PathBuf,
@@ -86,10 +87,10 @@ pub struct Client {
     link: Link,
     clock: Clock,
     journal: Journal,
-    // Frames that the link has no place for. Signals are bounded by FRAMES_WAITING; each message is a record that the
-    // journal has taken, and is in the room's outbox.
+    // Frames for which the link's queue has no room. Signals are bounded by FRAMES_WAITING; each message is a
+    // record that the journal has taken, and is in the room's outbox.
     to_link: VecDeque<Outbound>,
-    // What the journal has no place for; bounded by RECORDS_WAITING through what is read.
+    // Writes for which the journal's queue has no room; bounded by RECORDS_WAITING because reading pauses.
     to_journal: VecDeque<ToWrite>,
     runs: HashMap<String, RunControls>,
     staying: WarmAgents,
@@ -97,42 +98,42 @@ pub struct Client {
     agent_events_in: mpsc::Sender<(String, RunEvent)>,
     transfers: Transfers,
     looking: AttachmentScanner,
-    /// What was accepted for a session that has joined through MCP, by run.
+    /// Accepted mentions delegated to a session that has joined through MCP, by run.
     handed: HashMap<String, DelegatedTask>,
     control: Option<Server>,
     clients: Subscribers,
-    /// What was returned, whole, to programs that may decide.
+    /// The items returned in full to programs that may decide.
     returned: Option<Shown>,
-    /// Entries of the timeline that were there at the start.
+    /// The number of timeline entries at the start.
     began: usize,
-    /// Somebody with a say wants the session to end.
+    /// An authorized caller has asked the session to end.
     end_asked: bool,
-    /// Where the person goes on after this session.
+    /// The session that follows this one.
     onward: Option<NextSession>,
-    /// A terminal that wants to show the session.
+    /// A terminal that asks to show the session.
     attach: Option<(Attach, Line)>,
     swept: mpsc::Receiver<String>,
     swept_in: mpsc::Sender<String>,
     attention: Vec<Attention>,
-    /// The connection's task has ended, which it does only with the session.
+    /// The connection's task has ended, which happens only with the session.
     broken: bool,
     host: Option<Host>,
     _lock: Lock,
 }
 
-/// What a session waits for.
+/// An event that a session waits for.
 enum Incoming {
     Event(Event),
     Call(Call),
 }
 
-/// How a run is told something.
+/// The channels to control a run.
 struct RunControls {
     stop: CancellationToken,
     answers: mpsc::Sender<(String, ToolAnswer)>,
 }
 
-/// A session cannot begin.
+/// A session cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -152,13 +153,13 @@ pub enum StartError {
 }
 
 impl Client {
-    /// Joins the room that `config` says, on a relay inside this program where it says so.
+    /// Joins the configured room, on a relay inside this program if `config` says so. Fails if the session
+    /// cannot start.
     pub async fn start(config: Config, paths: &Paths) -> Result<Self, StartError> {
         Startup::new(config, paths).await?.join().await
     }
 
-    /// Waits until something happens, and takes it into the room. May be dropped while it waits: nothing
-    /// is lost.
+    /// Waits for the next event, and passes it to the room. Cancel safe: nothing is lost.
     pub async fn step(&mut self) {
         self.room.time_passes(self.clock.now());
         let deadline = self.room.next_deadline();
@@ -221,7 +222,7 @@ impl Client {
             Incoming::Event(event) => self.take(event),
             Incoming::Call(call) => self.serve(call),
         }
-        // What came together is taken together, and drawn once.
+        // Pending events are handled together, and drawn once.
         while self.to_journal.len() < RECORDS_WAITING
             && let Ok(event) = self.link.events.try_recv()
         {
@@ -230,7 +231,7 @@ impl Client {
         long_poll::answer_waiting(self);
     }
 
-    /// Carries out what anybody may want.
+    /// Carries out a command that anybody may use. Fails with a message if it cannot be carried out.
     pub fn perform(&mut self, mut command: Command) -> Result<Reply, String> {
         if let Command::Say { files, .. } = &mut command {
             for path in files {
@@ -244,7 +245,8 @@ impl Client {
         result
     }
 
-    /// Carries out what a person wrote, at the screen.
+    /// Carries out a command that a person wrote at the screen. Fails with a message if it cannot be carried
+    /// out.
     pub fn perform_as_person(&mut self, command: Command, by: &Person) -> Result<Reply, String> {
         let reply = self.perform(command)?;
         if let Reply::Said(number) = reply {
@@ -254,7 +256,7 @@ impl Client {
         Ok(reply)
     }
 
-    /// Carries out what a person decided.
+    /// Carries out a person's decision. Fails with a message if it cannot be carried out.
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
         self.look_again(decision.intent())?;
         self.room.time_passes(self.clock.now());
@@ -268,8 +270,8 @@ impl Client {
         result
     }
 
-    /// Looks whether files that would leave by a decision are still what was searched. Fails, with a sentence,
-    /// where one is not, and has it searched again.
+    /// Checks that the files a decision would send are still those that were scanned. Fails with a sentence
+    /// if one is not, and scans it again.
     pub fn look_again(&mut self, intent: &Intent) -> Result<(), String> {
         let Intent::Accept { target, .. } = intent else {
             return Ok(());
@@ -279,12 +281,12 @@ impl Client {
         changed.map_or(Ok(()), Err)
     }
 
-    /// The configuration that holds.
+    /// The current configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Goes on with another configuration: who and where one is stays. Whether it may be, has been asked.
+    /// Applies another configuration; name and place stay the same. The caller has checked that it may.
     pub fn set_config(&mut self, config: Config) {
         let config = ConfigDiff::staying(&self.config, config);
         let unconfirmed = config.confirmed.missing(&config.agents);
@@ -301,53 +303,53 @@ impl Client {
         self.link.dial_now();
     }
 
-    /// The folder that the program was started in.
+    /// The folder in which the program was started.
     pub fn folder(&self) -> &Path {
         &self.here
     }
 
-    /// The folder of this room's state, which is locked for this program.
+    /// The folder of this room's state, locked for this program.
     pub fn state_folder(&self) -> &Path {
         &self.state
     }
 
-    /// What called for the person since this was asked last.
+    /// Takes the calls for the person's attention since the last call.
     pub fn take_attention(&mut self) -> Vec<Attention> {
         std::mem::take(&mut self.attention)
     }
 
-    /// Whether somebody with a say wants the session to end.
+    /// Whether an authorized caller has asked the session to end.
     pub fn end_asked(&self) -> bool {
         self.end_asked
     }
 
-    /// Whether another terminal wants to show a headless session of its own.
+    /// Whether a terminal asks to show this headless session.
     pub fn attach_asked(&self) -> bool {
         self.attach.is_some()
     }
 
-    /// The terminal that wants to.
+    /// Takes the terminal that asks.
     pub fn take_attach(&mut self) -> Option<(Attach, Line)> {
         self.attach.take()
     }
 
-    /// Warnings that have come since this was asked last.
+    /// Takes the warnings since the last call.
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
 
-    /// What the relay inside this program is called, if there is one.
+    /// Whether a relay runs inside this program.
     pub fn is_host(&self) -> bool {
         self.host.is_some()
     }
 
-    /// Ends the runs, writes what is to be written, says bye, and ends the relay inside.
+    /// Stops the runs, writes what is queued, says bye, and stops the built-in relay.
     pub async fn leave(mut self) {
         self.staying.close();
-        // What waits for its turn is taken away first, or it would begin when the run before it ends.
+        // Queued runs are cancelled first, or they would start when the current run ends.
         let posts: Vec<u32> = self.room.runs.all().map(|run| run.post).collect();
         for post in posts {
-            // Fails where it is over by now.
+            // Fails if it is over by now.
             let _ = self.perform(Command::Cancel(Some(ItemId::Mention(post))));
         }
         let ended = async {
@@ -356,7 +358,7 @@ impl Client {
                 || !self.to_journal.is_empty()
                 || !self.to_link.is_empty()
             {
-                // Each time: in auto mode a mention may still begin a run.
+                // Each time: in auto mode a mention may still start a run.
                 self.runs.values().for_each(|run| run.stop.cancel());
                 self.step().await;
                 if self.room.connection != Connection::Online {
@@ -367,7 +369,7 @@ impl Client {
         if tokio::time::timeout(STOPPING, ended).await.is_err() {
             tracing::warn!("not everything had ended in time");
         }
-        // What was said last, such as that a run was stopped, goes to the disk before it goes to the relay.
+        // The last messages, such as that a run was cancelled, are written to disk before they are sent.
         let told = async {
             while self.room.connection == Connection::Online && self.room.chat.outbox().unacked() > 0 {
                 self.step().await;
@@ -377,7 +379,7 @@ impl Client {
             tracing::warn!("the relay does not have the last messages; they are sent at the next start");
         }
         if let Some(control) = self.control.take() {
-            // What waits for something that does not happen any more is told so.
+            // Waiting clients are notified that their event will not happen.
             drop(std::mem::take(&mut self.clients));
             control.finish().await;
         }
@@ -400,14 +402,14 @@ impl Client {
         if let Event::Frame(frame) = &event
             && let Frame::StreamClose(close) = &**frame
         {
-            // Of a stream that was opened just before; the connection did not know who takes it.
+            // A stream that was just opened; the connection did not know its receiver yet.
             self.link.files.streams.closed(close);
             return;
         }
         if matches!(event, Event::Welcome(_)) {
             // No stream outlives its connection.
             self.link.files.streams.cut();
-            // The room sends again what has to be sent; what waited here is part of that.
+            // The room resends everything that is due, including the frames queued here.
             self.to_link.clear();
         }
         self.room.time_passes(self.clock.now());
@@ -419,7 +421,7 @@ impl Client {
     }
 }
 
-/// The next request on the control socket; never if there is none.
+/// The next request on the control socket; pending forever if there is no socket.
 async fn next_call(control: &mut Option<Server>) -> Option<Call> {
     match control {
         Some(server) => server.calls.recv().await,

@@ -1,4 +1,4 @@
-//! Where a person goes on after this session: the screen leaves it and opens the next one.
+//! The session that follows this one: the screen leaves this session and opens the next.
 
 use nexscope_relay::protocol::same_name;
 
@@ -9,7 +9,7 @@ use crate::{
     link::Invite,
 };
 
-/// What the next session has that this one has not.
+/// The difference between the next session and this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextSession {
     /// Another name, since this one is taken.
@@ -19,11 +19,11 @@ pub enum NextSession {
 }
 
 impl Client {
-    /// The person wants to join under another name, since this one is taken.
+    /// Continues under another name, since this one is taken.
     ///
     /// # Errors
     ///
-    /// A sentence, where that would cut something off.
+    /// If that would interrupt something: a sentence.
     pub fn start_as(&mut self, name: String) -> Result<(), String> {
         let me = &self.room.settings.me;
         if self.room.connection == Connection::Online {
@@ -39,12 +39,12 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the person can leave this room for another one. What waits here stays, and is there again once they
-    /// come back.
+    /// Checks whether the person can leave this room for another one. Pending items stay, and are there again
+    /// on return.
     ///
     /// # Errors
     ///
-    /// A sentence, where leaving would cut something off.
+    /// If leaving would interrupt something: a sentence.
     pub fn may_join_another(&self) -> Result<(), String> {
         if self.host.is_some() {
             return Err(
@@ -71,7 +71,7 @@ impl Client {
             && same_name(name, &self.room.settings.me)
     }
 
-    /// The person goes on in another room.
+    /// Continues in another room.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Client {
         Ok(())
     }
 
-    /// Where the person goes on, told once.
+    /// Takes the session that follows this one.
     pub fn take_onward(&mut self) -> Option<NextSession> {
         self.onward.take()
     }

@@ -1,4 +1,4 @@
-//! Looks the files of drafts through, beside all else: they may be large, and the disk may be slow.
+//! Scans the files of drafts in the background: they may be large, and the disk may be slow.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,27 +10,27 @@ use crate::{
     transfer,
 };
 
-/// What looks files through for a session.
+/// The attachment scanner of a session.
 pub(super) struct AttachmentScanner {
-    /// What was found.
+    /// The scan results.
     pub looked: mpsc::Receiver<Event>,
     looked_in: mpsc::Sender<Event>,
-    /// One draft at a time, so that many never take much memory.
+    /// One draft at a time, to limit memory use.
     turn: Arc<Semaphore>,
-    /// The drafts whose files are searched, or were.
+    /// The drafts whose files are being scanned, or were.
     drafts: HashMap<u32, Draft>,
 }
 
-/// A draft whose files are searched. Dropped, that ends: a file may have any size.
+/// A draft whose files are scanned. Dropping it cancels the scan: a file may have any size.
 struct Draft {
-    /// What its agent has got from outside of its folder, also for when a file has changed.
+    /// Text that its agent got from outside its folder, kept for a rescan of a changed file.
     brought: Arc<str>,
     _over: DropGuard,
 }
 
 impl AttachmentScanner {
     pub(super) fn new() -> Self {
-        // Full: who has looked waits with telling it; each draft waits for one at most.
+        // Full: a finished scan waits to be reported; each draft has at most one.
         let (looked_in, looked) = mpsc::channel(8);
         Self {
             looked,
@@ -40,8 +40,8 @@ impl AttachmentScanner {
         }
     }
 
-    /// Looks the files of a draft through, and tells it as [`Event::Looked`]. `own` is what must not leave. Where
-    /// nothing is `brought`, what was brought the first time holds.
+    /// Scans the files of a draft, and reports it as [`Event::Looked`]. `own` must not leave. If `brought` is
+    /// empty, the text from the first scan is used.
     pub(super) fn start(&mut self, draft: u32, files: Vec<AgentFile>, own: Option<Token>, brought: String) {
         let (turn, looked_in) = (Arc::clone(&self.turn), self.looked_in.clone());
         let over = CancellationToken::new();
@@ -75,14 +75,14 @@ impl AttachmentScanner {
         });
     }
 
-    /// Ends looking for drafts that do not wait any more.
+    /// Cancels the scans of drafts that are no longer pending.
     pub(super) fn keep_only(&mut self, waits: impl Fn(u32) -> bool) {
         self.drafts.retain(|draft, _| waits(*draft));
     }
 }
 
-/// Looks one file through; none where that was ended. The text that is checked is that of the handle by which the
-/// file is remembered.
+/// Scans one file; `None` if cancelled. The checked text comes from the same handle by which the file is
+/// remembered.
 fn look(file: &AgentFile, own: &[&str], brought: &str, over: &CancellationToken) -> Option<ScanResult> {
     let contents = match transfer::contents(file, LOOKED_THROUGH, || over.is_cancelled()) {
         Ok(contents) => contents?,

@@ -1,4 +1,4 @@
-//! The room's settings, out of what is configured.
+//! Builds a room's settings from the configuration.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The settings of a room for a member of this name. `unconfirmed` are the agents that wait for the person's
-/// confirmation, and why.
+/// confirmation, with the reasons.
 pub(super) fn settings(config: &Config, name: &str, unconfirmed: BTreeMap<String, String>) -> Settings {
     fn each<V, M: FromIterator<(String, V)>>(config: &Config, of: impl Fn(&Agent) -> V) -> M {
         let agents = config.agents.iter();
@@ -39,8 +39,8 @@ pub(super) fn settings(config: &Config, name: &str, unconfirmed: BTreeMap<String
     }
 }
 
-/// The mode after a reload: the file's, where the file changed it; else the one that holds, which the person may have
-/// set since.
+/// The mode after a reload: the file's if the file has changed it, otherwise the current one, which the
+/// person may have set since.
 pub(super) fn mode_after_reload(holds: Mode, file_before: Mode, file: Mode) -> Mode {
     match file == file_before {
         true => holds,
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_reload_sets_the_mode_only_where_the_file_changed_it() {
         use Mode::{Auto, Manual};
-        // (mode that holds, the file's before, the file's now, mode after)
+        // (current mode, the file's before, the file's now, mode after)
         let table = [
             (Manual, Manual, Manual, Manual),
             (Auto, Manual, Manual, Auto),

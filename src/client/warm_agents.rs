@@ -1,4 +1,4 @@
-//! Agents at work, and programs of theirs that stay after their answer.
+//! Running agents, and their pooled programs.
 
 use std::collections::HashSet;
 
@@ -10,13 +10,13 @@ use crate::{
     core::runs::Ending,
 };
 
-/// Starts runs, and knows which programs stay.
+/// Starts runs, and knows which programs are pooled.
 pub(super) struct WarmAgents {
     agents: Agents,
     mode: Mode,
-    /// Runs that are over and whose programs stay.
+    /// Finished runs whose programs are pooled.
     here: HashSet<String>,
-    /// Such whose programs had ended before the end of the run was heard.
+    /// Runs whose programs ended before the end of the run was received.
     early: HashSet<String>,
 }
 
@@ -30,7 +30,7 @@ impl WarmAgents {
         }
     }
 
-    /// The mode that those which stay were started in.
+    /// The mode in which the pooled programs were started.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -39,7 +39,7 @@ impl WarmAgents {
         self.agents.start(run)
     }
 
-    /// A run is over. Whether its program stayed, and has ended since.
+    /// Handles the end of a run; returns whether its program was pooled and has ended since.
     pub fn ended(&mut self, run: &str, ending: &Ending) -> bool {
         let early = ending.stays && self.early.remove(run);
         if ending.stays && !early {
@@ -48,12 +48,12 @@ impl WarmAgents {
         early
     }
 
-    /// What became of a program that stayed. May be dropped and called again.
+    /// The next end of a pooled program. Cancel safe.
     pub async fn told(&mut self) -> Option<PooledProgramEnd> {
         self.agents.told.recv().await
     }
 
-    /// A program that stayed has ended; whether the end of its run was heard before.
+    /// Handles the end of a pooled program; returns whether the end of its run was received before.
     pub fn gone(&mut self, told: &PooledProgramEnd) -> bool {
         let known = self.here.remove(&told.began_with);
         if !known && told.gone {
@@ -62,19 +62,19 @@ impl WarmAgents {
         known
     }
 
-    /// Nobody goes on in a program of another mode or another configuration than are now.
+    /// Ends the pooled programs of another mode or configuration.
     pub fn hold_to(&mut self, mode: Mode, config: &Config) {
         let same = std::mem::replace(&mut self.mode, mode) == mode;
         self.agents
             .end_all_but(|name, agent| same && config.agents.get(name) == Some(agent));
     }
 
-    /// Ends all that stay; from now on none does.
+    /// Ends all pooled programs and closes the pool.
     pub fn close(&self) {
         self.agents.close();
     }
 
-    /// Whether none stays.
+    /// Whether no program is pooled.
     pub fn is_empty(&self) -> bool {
         self.here.is_empty()
     }

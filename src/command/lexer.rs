@@ -1,22 +1,22 @@
-//! A command line of the composer, taken apart: options, names, and a text that stays as it was written.
+//! Splits a command line of the composer: options, names, and a text that stays as it was written.
 
 use super::Entry;
 use crate::core::leading_names;
 
-/// The words behind a command.
+/// The arguments of a command.
 pub(super) struct Words {
-    /// Names at the beginning of the text, if the command takes any.
+    /// Names at the start of the text, if the command takes any.
     pub to: Vec<String>,
-    /// As clap takes them: options, `--`, then the rest.
+    /// In clap's order: options, `--`, then the rest.
     pub words: Vec<String>,
 }
 
-/// Takes the words behind a command apart. Options of a command that ends in a text stand before the text, so that a
-/// text never widens what it is sent to; those of any other command stand anywhere.
+/// Parses the arguments of a command. Options of a command that ends in a text must precede the text, so that
+/// a text never widens its audience; options of other commands may be anywhere.
 ///
 /// # Errors
 ///
-/// A sentence, for an option that the command does not have, and for a name that cannot be one.
+/// If the command has no such option, or a name is invalid: a sentence.
 pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, String> {
     let positionals: Vec<_> = entry.command.get_positionals().collect();
     let ends_in_text = positionals
@@ -64,7 +64,7 @@ pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, String> {
             rest = behind;
         }
     }
-    // Without an option in it the text stays as it was written, line breaks too.
+    // Without an option in it the text stays as it was written, including line breaks.
     if let Some((text, options_then)) = raw
         && options_then == options.len()
     {
@@ -89,14 +89,14 @@ fn find<'a>(entry: &'a Entry, word: &str) -> Option<&'a clap::Arg> {
     entry.command.get_arguments().find(is)
 }
 
-/// The first word, and what follows it.
+/// Splits off the first word.
 pub(super) fn split_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
 }
 
-/// The first word, in which quotes and backslashes keep spaces, and what follows it.
+/// Splits off the first word, in which quotes and backslashes keep spaces.
 fn quoted_word(text: &str) -> (String, &str) {
     let text = text.trim_start();
     let (mut word, mut quote, mut chars) = (String::new(), None, text.char_indices());

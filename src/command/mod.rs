@@ -1,4 +1,5 @@
-//! The composer's commands, `/name …`, for the screen and for plain lines: read by the same definitions as the shell's.
+//! The composer's commands, `/name …`, for the screen and plain mode: parsed from the same definitions as
+//! the shell's.
 
 mod lexer;
 
@@ -17,20 +18,20 @@ use crate::{
 };
 use lexer::split_word;
 
-/// What a person's line means.
+/// The meaning of a person's line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
-    /// For the room.
+    /// A command for the room.
     Command(Command),
-    /// For the room, and only a person at a screen may.
+    /// A decision for the room, which only a person at a screen may make.
     Intent(Intent),
-    /// For the front end.
+    /// A command for the front end.
     Front(Front),
-    /// For the client, which replies with lines to show.
+    /// A request for the client, which replies with lines to show.
     Request(Request),
 }
 
-/// What a front end does by itself.
+/// A command that a front end carries out by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Front {
     /// Leave the room and end.
@@ -41,7 +42,7 @@ pub enum Front {
     Start,
     /// Join under another name, if the name is taken.
     StartAs(String),
-    /// Join another room: its invite.
+    /// Join another room by its invite.
     Join(String),
 }
 
@@ -93,20 +94,20 @@ fn name(given: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// A command as help and completion show it.
+/// A command as shown by help and completion.
 #[derive(Debug)]
 pub struct Entry {
     /// Its name, without the slash.
     pub name: String,
     /// Its arguments, such as `ID [REASON]`.
     pub arguments: String,
-    /// What it does, in a few words.
+    /// Its short description.
     pub summary: String,
     command: clap::Command,
     has_names: bool,
 }
 
-/// The composer's commands, in the order in which help lists them.
+/// The composer's commands, in help order.
 pub static COMMANDS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let all = Composer::augment_subcommands(clap::Command::new("/").disable_help_flag(true));
     let own = |name: &str| !Request::ALL.iter().any(|one| one.name == name);
@@ -133,11 +134,12 @@ impl Entry {
     }
 }
 
-/// Reads a line: `/command …`, or a message, which a leading `@name` directs. `//` begins a message with a slash.
+/// Parses a line: `/command …`, or a message, which a leading `@name` directs. `//` begins a message with a
+/// slash.
 ///
 /// # Errors
 ///
-/// A sentence that says how it is written.
+/// If the command or its arguments are wrong: a sentence that shows the usage.
 pub fn parse(line: &str) -> Result<Line, String> {
     match line.strip_prefix('/') {
         Some(rest) if !rest.starts_with('/') => {
@@ -215,7 +217,7 @@ fn parse_command(name: &str, arguments: &str) -> Result<Line, String> {
     })
 }
 
-/// What a request of the person's is for the core: a command, or a decision. Everything else the client answers.
+/// Converts a person's request for the core: a command or a decision. The client answers all others.
 fn line(request: Request) -> Line {
     match request {
         Request::Say(say) => Line::Command(Command::Say {

@@ -1,5 +1,5 @@
-//! A terminal that has attached to a headless session: the socket carries its events one way, and what is
-//! drawn the other.
+//! The connection of a terminal attached to a headless session: the socket carries input events one way and
+//! output the other.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -13,39 +13,39 @@ use tokio::{
 
 use crate::config::Colors;
 
-/// The longest line, in bytes: what a person pastes is an event.
+/// The longest line, in bytes: pasted text is a single event.
 const LINE_MAX: u64 = 16 << 20;
-/// What is on its way to the session, and from it. Full: who writes waits.
+/// The queue length in each direction, in messages. Full: the sender waits.
 const WAY: usize = 16;
-/// How long a terminal that reads nothing may take to be told that it is over.
+/// The time that a terminal that reads nothing may delay its end message.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// What the terminal can do.
+/// The terminal's capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
-    /// How many colours there are.
+    /// The number of colours.
     pub colors: Colors,
-    /// It opens links (OSC 8).
+    /// It supports links (OSC 8).
     pub links: bool,
-    /// It tells Alt from Esc (the kitty keyboard protocol).
+    /// It distinguishes Alt from Esc (the kitty keyboard protocol).
     pub keyboard: bool,
-    /// It shows italics as such. GNU screen shows them reversed, as what is selected is.
+    /// It shows italics as such. GNU screen shows them reversed, like a selection.
     pub italics: bool,
 }
 
-/// Another program that has the terminal for a while.
+/// Another program that uses the terminal for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExternalProgram {
-    /// Write on at this, in their editor.
+    /// Edit this text in the person's editor.
     Write(String),
-    /// Look at a file, in their pager.
+    /// Show a file in the person's pager.
     Look(PathBuf),
-    /// Have the shell back: the program stops until the shell goes on with it.
+    /// Suspend: the program stops until the shell continues it.
     Stop,
 }
 
-/// What a terminal is, when it attaches.
+/// The properties of an attaching terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attach {
@@ -56,34 +56,34 @@ pub struct Attach {
     pub abilities: Capabilities,
 }
 
-/// What comes from an attached terminal.
+/// A message from an attached terminal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromTerminal {
-    /// A key, a paste, another size, …
+    /// A key, a paste, a resize, …
     Event(Event),
-    /// The terminal is back: what was written in the other program, or why nothing was.
+    /// The terminal is back: the text from the other program, or the error.
     Back(Result<String, String>),
 }
 
-/// What an attached terminal is told.
+/// A message to an attached terminal.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToTerminal {
     /// Write these bytes.
     Draw(String),
-    /// Lend yourself to another program of the person's.
+    /// Run another program of the person's.
     Lend(ExternalProgram),
-    /// Put this on the clipboard.
+    /// Copy this to the clipboard.
     Copy(String),
-    /// It is over, and why.
+    /// Detach, with the reason.
     End(String),
 }
 
-/// The session's end of the way to an attached terminal.
+/// The session's side of the connection to an attached terminal.
 #[derive(Debug)]
 pub struct Line {
-    /// What the terminal sends; closed when it is gone.
+    /// Messages from the terminal; closed when it is gone.
     pub from: mpsc::Receiver<FromTerminal>,
     pub to: mpsc::Sender<ToTerminal>,
 }
@@ -107,7 +107,7 @@ impl Line {
 }
 
 impl SocketEnd {
-    /// Carries until either end is gone.
+    /// Forwards messages until either end is gone.
     pub async fn carry(self, mut reading: impl AsyncBufRead + Unpin, mut writing: impl AsyncWrite + Unpin) {
         let Self { from, mut to } = self;
         let over = async {
@@ -117,7 +117,7 @@ impl SocketEnd {
         let inwards = async {
             while let Ok(Some(event)) = read_line(&mut reading).await {
                 if from.send(event).await.is_err() {
-                    // What it is told last is still written.
+                    // The last message is still written.
                     std::future::pending().await
                 }
             }
@@ -137,7 +137,7 @@ impl SocketEnd {
     }
 }
 
-/// Reads one line; none where the other end is gone. Fails where it is not what it should be.
+/// Reads one line; `None` if the other end is gone. Fails if the line is not a valid message.
 pub async fn read_line<T: DeserializeOwned>(
     reading: &mut (impl AsyncBufRead + Unpin),
 ) -> io::Result<Option<T>> {
@@ -148,7 +148,7 @@ pub async fn read_line<T: DeserializeOwned>(
     }
 }
 
-/// Writes one line. Fails where the other end is gone.
+/// Writes one line. Fails if the other end is gone.
 pub async fn write_line<T: Serialize>(writing: &mut (impl AsyncWrite + Unpin), told: &T) -> io::Result<()> {
     let mut line = serde_json::to_vec(told)?;
     line.push(b'\n');

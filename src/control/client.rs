@@ -1,4 +1,4 @@
-//! Reaches a running session, from a shell command, a hook, or the MCP server.
+//! Connects to a running session, from a shell command, a hook, or the MCP server.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -17,15 +17,15 @@ pub struct SocketClient {
     asked: u64,
 }
 
-/// A session cannot be reached, or does not do what is wanted.
+/// A session cannot be reached, or refuses the request.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     #[error("no session runs for this folder; open one with nexscope-tui, or nexscope-tui start --headless")]
     None,
-    /// None of that member's runs.
+    /// The member has no running session.
     #[error("no session of {0} runs here; leave --member out, or start one with -n {0}")]
     NoneOf(String),
-    /// Which one is meant cannot be told.
+    /// Several sessions match.
     #[error("several sessions run ({0}); change to the folder of one, or give --member NAME")]
     Several(String),
     #[error("the session does not answer ({0}); check whether it still runs")]
@@ -34,7 +34,7 @@ pub enum SocketError {
     Problem(RpcError),
 }
 
-/// The sessions that answer, with a connection to each.
+/// The sessions that accept a connection, with the connection to each.
 fn alive(halls: &[SessionRegistry]) -> Vec<(Entry, UnixStream)> {
     let entries = halls.iter().flat_map(SessionRegistry::entries);
     entries
@@ -43,20 +43,20 @@ fn alive(halls: &[SessionRegistry]) -> Vec<(Entry, UnixStream)> {
         .collect()
 }
 
-/// Whether the program at the other end is this user's own: before it is, it is told nothing.
+/// Whether the process at the other end belongs to this user: nothing is sent before that is checked.
 #[cfg(target_os = "linux")]
 fn is_ours(stream: &UnixStream) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
 }
 
-/// Here the system does not tell in a way that a safe call asks for: the folder and the socket are this user's.
+/// This system has no safe call to check that; the folder and the socket belong to this user.
 #[cfg(not(target_os = "linux"))]
 fn is_ours(_: &UnixStream) -> bool {
     true
 }
 
-/// Finds the session that is meant: the one with that name where one is given, else the one of `here` or of a
-/// folder above it, else the only one.
+/// Finds the session to use: the one with that name if one is given, otherwise the one of `here` or of a
+/// folder above it, otherwise the only one. Fails if no session, or more than one, matches.
 pub fn find(halls: &[SessionRegistry], here: &Path, name: Option<&str>) -> Result<SocketClient, SocketError> {
     let mut all = alive(halls);
     if let Some(name) = name {
@@ -105,12 +105,12 @@ impl SocketClient {
         }
     }
 
-    /// The connection itself, behind the last answer: what was read beyond it, and the socket.
+    /// Returns the connection after the last response: bytes already read beyond it, and the socket.
     pub fn into_parts(self) -> (Vec<u8>, UnixStream) {
         (self.stream.buffer().to_vec(), self.stream.into_inner())
     }
 
-    /// Speaks as an agent of that name from now on.
+    /// Makes all further requests as an agent of that name.
     pub fn for_agent(mut self, agent: &str) -> Self {
         self.agent = Some(agent.to_owned());
         self

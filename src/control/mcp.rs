@@ -1,6 +1,6 @@
 //! The MCP server on standard input and output: a tool for each command that agents may use.
 //!
-//! A model that calls them is an agent: what it says waits as a draft, what it decides is only asked for.
+//! A model that calls them is an agent: its messages wait as drafts, and its decisions are only requests.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -23,25 +23,26 @@ use super::{
     protocol::{Awaited, ModeName, Poll, READS, SetMode, TOOL, Wait, Waited, Watch},
 };
 
-/// Opens a way to the session; `None` starts one where none runs.
+/// Connects to the session, and starts one if none runs.
 pub trait SessionConnector: Send + Sync + 'static {
-    /// A connection to the session that is meant.
+    /// Connects to the session. Fails if none matches or answers.
     fn open(&self) -> Result<SocketClient, SocketError>;
-    /// Starts a headless session, with that name where one is given, and waits until it answers. Says how
-    /// it went, or what is wrong.
+    /// Starts a headless session, with that name if one is given, and waits until it answers. Returns a
+    /// message for the model; fails with the reason if the session does not start.
     fn start(&self, name: Option<&str>) -> Result<String, String>;
 }
 
-/// How often a client that may be told of news is looked after.
+/// The interval for checking news for a client that can be notified.
 const LOOK: Duration = Duration::from_secs(110);
 
 struct Server {
     door: Arc<dyn SessionConnector>,
-    /// This client's place in what has happened.
+    /// The name under which this client polls.
     client: String,
 }
 
-/// Speaks MCP on standard input and output until the client has gone. Fails where it never began.
+/// Serves MCP on standard input and output until the client disconnects. Fails if the connection cannot be
+/// initialized.
 pub async fn serve(door: Arc<dyn SessionConnector>) -> Result<(), String> {
     let server = Server {
         door,
@@ -96,7 +97,7 @@ fn tool(name: &str, about: String, schema: Schema, reads: bool) -> Tool {
     Tool::new(name.to_owned(), about, Arc::new(schema)).with_annotations(hints)
 }
 
-/// The request of a call of a tool.
+/// Builds the request for a tool call. Fails if the tool or its arguments are wrong.
 fn request(tool: &str, args: JsonObject, client: &str) -> Result<Request, RpcError> {
     let name = tool.strip_prefix("nexscope_").unwrap_or_default();
     if !Request::ALL.iter().any(|one| one.name == name && one.has(TOOL)) {
@@ -113,7 +114,7 @@ fn request(tool: &str, args: JsonObject, client: &str) -> Result<Request, RpcErr
     Ok(request)
 }
 
-/// The agent's name in the room, from what the client calls itself.
+/// The agent's name in the room, from the name that the client reports.
 fn agent_name(client: &str) -> &'static str {
     let client = client.to_ascii_lowercase();
     if client.contains("claude") {
@@ -135,7 +136,7 @@ impl Server {
         serde_json::to_value(reply).map_err(|error| RpcError::new("internal", error.to_string()))
     }
 
-    /// A connection on which an agent speaks: whatever is asked through this server, an agent asks.
+    /// Connects as an agent: every request through this server is an agent's. Fails if there is no session.
     fn open(&self, agent: &str) -> Result<SocketClient, RpcError> {
         self.door
             .open()
@@ -173,7 +174,7 @@ fn problem(error: SocketError) -> RpcError {
 impl ServerHandler for Server {
     fn get_info(&self) -> InitializeResult {
         let mut capabilities = ServerCapabilities::builder().enable_tools().build();
-        // A hint that something waits; clients that do not know it pass it over.
+        // A hint that something is pending; clients that do not know it ignore it.
         let channel = [("claude/channel".to_owned(), JsonObject::new())];
         capabilities.experimental = Some(channel.into_iter().collect());
         let mut info = InitializeResult::new(capabilities);
@@ -211,7 +212,7 @@ impl ServerHandler for Server {
             door: self.door.clone(),
             client: self.client.clone(),
         };
-        // The socket is read without the runtime, and `watch` waits for two minutes.
+        // The socket is read synchronously, and `watch` waits for two minutes.
         let answer = tokio::task::spawn_blocking(move || this.call(agent, &tool, args)).await;
         let answer = answer.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         Ok(match answer {
@@ -225,7 +226,7 @@ impl ServerHandler for Server {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let door = self.door.clone();
         let peer = context.peer.clone();
-        // Ends with the connection: then nothing can be told any more.
+        // Ends with the connection: then nobody can be notified any more.
         tokio::spawn(async move {
             loop {
                 let door = door.clone();
@@ -249,7 +250,7 @@ impl ServerHandler for Server {
                         }
                     }
                     Ok(Ok(_)) => {}
-                    // No session yet, or none any more.
+                    // There is no session yet, or no longer.
                     Ok(Err(_)) => tokio::time::sleep(Duration::from_secs(5)).await,
                     Err(_) => return,
                 }

@@ -1,7 +1,7 @@
-//! The control socket of a running session: JSON lines, one request and one answer each.
+//! The control socket of a running session: JSON lines, one response per request.
 //!
-//! Shell commands, the MCP server and the plugin's hooks go through it. Nothing that waits for a person is
-//! told on it, and nothing is decided through it: see `client/rpc`.
+//! Shell commands, the MCP server and the plugin's hooks use it. Pending text is not shown on it, and nothing
+//! is decided through it: see `client/rpc`.
 
 mod attach;
 mod client;
@@ -25,9 +25,9 @@ pub(crate) use protocol::{Reply, Request};
 pub use registry::{Entry, SessionRegistry};
 pub use server::{Call, Server};
 
-/// The version of what is said on the socket.
+/// The version of the socket protocol.
 pub const VERSION: u32 = 1;
-/// The longest line, in bytes: the longest message and what is around it.
+/// The longest line, in bytes: the longest message and its envelope.
 const LINE_MAX: usize = 1 << 20;
 
 /// A request on the socket: one line.
@@ -35,14 +35,14 @@ const LINE_MAX: usize = 1 << 20;
 struct Envelope {
     /// [`VERSION`].
     v: u32,
-    /// The caller's own number for it; comes back in the response.
+    /// The caller's id for the request, repeated in the response.
     #[serde(default)]
     id: u64,
     /// The command's name, and its arguments by name: a [`Request`].
     method: String,
     #[serde(default)]
     params: Value,
-    /// The agent that asks, if one does.
+    /// The name of the calling agent, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     agent: Option<String>,
 }
@@ -60,17 +60,17 @@ pub struct Response {
     pub error: Option<RpcError>,
 }
 
-/// Why something was not done.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RpcError {
     /// For programs: `usage`, `unknown_command`, `refused`, `version`, `ended`.
     pub code: String,
-    /// For people: one sentence that says what to do.
+    /// For people: a sentence that says what to do.
     pub message: String,
 }
 
 impl RpcError {
-    /// A problem of that code.
+    /// Creates an error with this code.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
@@ -89,7 +89,7 @@ impl RpcError {
 }
 
 impl Response {
-    /// The response to the request with that id.
+    /// Creates the response to the request with this id.
     pub(crate) fn new(id: u64, result: Result<Reply, RpcError>) -> Self {
         let result = result.and_then(|reply| {
             serde_json::to_value(reply).map_err(|error| RpcError::new("internal", error.to_string()))

@@ -1,13 +1,13 @@
-//! Who is at the other end of the socket.
+//! Identifies the process at the other end of the socket.
 
 use std::{fs, path::Path};
 
 use tokio::net::{UnixStream, unix::UCred};
 
-/// How far up the line of parents one looks.
+/// The maximum number of ancestors checked.
 const GENERATIONS: usize = 64;
 
-/// Variables that a coding agent's tools have in their environment.
+/// Variables that the tools of coding agents have in their environment.
 const MARKS: [&str; 6] = [
     "NEXSCOPE_RUN_ID=",
     "CLAUDECODE=",
@@ -19,19 +19,19 @@ const MARKS: [&str; 6] = [
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Its process, where the system tells.
+    /// Its pid, if the system reports it.
     pub pid: Option<u32>,
-    /// What the process is called, cleaned: `nexscope-tui (4711)`.
+    /// Its process's name, cleaned: `nexscope-tui (4711)`.
     pub process: String,
-    /// A person at a terminal: it has one as its standard input, and is not [`Caller::of_agent`]. An honest guess,
-    /// and no proof: an agent with a shell can pretend to be its person.
+    /// It is a person at a terminal: its standard input is one, and it is not [`Caller::of_agent`]. A
+    /// good-faith guess, not proof: an agent with a shell can pretend to be its person.
     pub person: bool,
-    /// It, or a process that it comes from, carries the mark of an agent's tool, or nothing can be known of it.
+    /// It or an ancestor carries the mark of an agent's tool, or that cannot be determined.
     pub of_agent: bool,
 }
 
 impl Caller {
-    /// Who runs this very program.
+    /// The caller that runs this very program.
     pub fn here() -> Self {
         let pid = std::process::id();
         let of_agent = is_marked(pid);
@@ -43,7 +43,7 @@ impl Caller {
         }
     }
 
-    /// Who has connected. `None` where it is another user.
+    /// Identifies a connected process. `None` if it belongs to another user.
     pub(super) fn of(stream: &UnixStream) -> Option<Self> {
         let credentials: UCred = stream.peer_cred().ok()?;
         if credentials.uid() != rustix::process::geteuid().as_raw() {
@@ -66,7 +66,7 @@ impl Caller {
     }
 }
 
-/// The name of the program that started the client: of ours it is the same always.
+/// The name of the program that started the client: the client's own name is always ours.
 fn parent_name(pid: u32) -> Option<String> {
     let parent = parent(pid)?;
     let name = fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
@@ -81,8 +81,8 @@ fn has_terminal(pid: u32) -> bool {
     })
 }
 
-/// Whether a process, or one that it comes from, carries the mark of an agent's tool. What cannot be read counts
-/// as marked where it is our own user's.
+/// Whether a process or an ancestor carries the mark of an agent's tool. A process of our user that cannot be
+/// read counts as marked.
 fn is_marked(pid: u32) -> bool {
     let mut pid = pid;
     for _ in 0..GENERATIONS {
@@ -93,7 +93,7 @@ fn is_marked(pid: u32) -> bool {
                     return true;
                 }
             }
-            // Another user's, such as the terminal's or the login's: nothing of an agent's is above it.
+            // Another user's process, such as the terminal's or the login's: there is no agent above it.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return false,
             Err(_) => return true,
         }
@@ -108,7 +108,7 @@ fn is_marked(pid: u32) -> bool {
 
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name stands in parentheses and may hold anything.
+    // The program's name is in parentheses and may contain anything.
     let behind = &stat[stat.rfind(')')? + 1..];
     behind.split_whitespace().nth(1)?.parse().ok()
 }

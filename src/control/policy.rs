@@ -1,31 +1,31 @@
-//! Who may do what: one table, which every command passes before its handler.
+//! The access policy: one table that every command passes before its handler.
 //!
-//! PURE. A command has a [`Rule`]; it is judged once, by its rule, by who asks, and by the kind of session. A handler
-//! takes a [`Permit`], and only [`admit`] makes one.
+//! PURE. A command has a [`Rule`]; it is checked once, against its rule, the caller, and the kind of session.
+//! A handler takes a [`Permit`], and only [`admit`] creates one.
 //!
-//! Who somebody is, is an honest guess and no proof: see [`super::Caller`].
+//! The identity of a caller is a good-faith guess, not proof: see [`super::Caller`].
 
-/// Who may use a command, and how it is then carried out.
+/// The access rule of a command, and its handling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
-    /// Anybody. It decides nothing, and shows no text that waits for a decision.
+    /// Anybody. It decides nothing, and shows no pending text.
     Open,
-    /// A person sends; what a program or an agent says waits as a draft.
+    /// A person's message is sent; a program's or an agent's waits as a draft.
     Draft,
     /// The person at the screen decides, or a program that they allowed to.
     Decide,
-    /// Asking one's own agent: as [`Rule::Decide`], but there is nothing to ask the person for.
+    /// Asking one's own agent: like [`Rule::Decide`], but it cannot be requested from the person.
     Ask,
     Stop,
     /// Showing a headless session on a terminal.
     Attach,
-    /// Joining with a screen or with lines: whoever does reads the room and speaks as its person.
+    /// Joining with a screen or with lines: the caller then reads the room and speaks as its person.
     Join,
     JoinInAuto,
-    /// Joining so that programs may decide.
+    /// Joining with remote decisions allowed.
     AllowRemoteDecisions,
     Invite,
-    /// Printing the audit log, with text that nobody has accepted.
+    /// Printing the audit log, which contains text that nobody has accepted.
     AuditShow,
 }
 
@@ -33,14 +33,14 @@ pub(crate) enum Rule {
 pub(crate) enum Who {
     /// A person at a terminal.
     Person,
-    /// A program that no agent has started.
+    /// A program not started by an agent.
     Program,
-    /// An agent, or a program that one has started.
+    /// An agent, or a program started by one.
     Agent,
 }
 
 impl Who {
-    /// Somebody who says that an agent speaks is one; nobody becomes a person by saying so.
+    /// Anyone who claims to be an agent is treated as one; nobody becomes a person by claiming it.
     pub(crate) fn new(is_agent: bool, at_terminal: bool) -> Self {
         match (is_agent, at_terminal) {
             (true, _) => Who::Agent,
@@ -50,28 +50,28 @@ impl Who {
     }
 }
 
-/// What kind of session a command is about.
+/// The kind of session that a command is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SessionKind {
-    /// It has neither a screen nor lines of its own.
+    /// It has neither a screen nor lines.
     pub headless: bool,
-    /// Its person lets programs decide that no agent has started.
+    /// Its person lets programs that were not started by an agent decide.
     pub remote_decisions: bool,
 }
 
-/// How a command is carried out.
+/// The handling of an admitted command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
     Done,
-    /// As it is, by somebody who decides for the person.
+    /// Carried out as given, by a caller who decides for the person.
     Decided,
     /// Its text waits for the person as a draft.
     Drafted,
-    /// The person is told that it is wanted, and decides.
+    /// The person is notified of the request, and decides.
     AskedFor,
 }
 
-/// A command that has passed the table.
+/// Proof that a command has passed the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Permit {
     handling: Handling,
@@ -79,7 +79,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// How the command is carried out.
+    /// Returns the handling of the command.
     pub(crate) fn handling(self) -> Handling {
         self.handling
     }
@@ -90,11 +90,11 @@ impl Permit {
     }
 }
 
-/// Judges a command.
+/// Checks a command against the table.
 ///
 /// # Errors
 ///
-/// If it is not for the caller: a sentence that says what to do instead.
+/// If the caller may not use it: a sentence that says what to do instead.
 pub(crate) fn admit(rule: Rule, who: Who, session: SessionKind) -> Result<Permit, &'static str> {
     let decides = session.headless && session.remote_decisions && who != Who::Agent;
     let handling = match rule {

@@ -1,4 +1,4 @@
-//! Where running sessions are found: a socket each, and beside it who and where it is.
+//! The registry of running sessions: a socket for each, and a file beside it that describes the session.
 
 use std::{
     fs, io,
@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::store::write_private;
 
-/// The folder of the sockets of one user.
+/// The folder of a user's sockets.
 #[derive(Debug, Clone)]
 pub struct SessionRegistry {
     dir: PathBuf,
 }
 
-/// A session that runs, as it has written itself down.
+/// A running session, as it has registered itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub pid: u32,
@@ -30,7 +30,7 @@ pub struct Entry {
 }
 
 impl SessionRegistry {
-    /// The usual place: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder if there is none.
+    /// The default folder: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder if there is none.
     pub fn usual(runtime: Option<&str>, state: &Path) -> Self {
         let dir = match runtime.filter(|dir| Path::new(dir).is_absolute()) {
             Some(dir) => Path::new(dir).join("nexscope"),
@@ -39,7 +39,7 @@ impl SessionRegistry {
         Self { dir }
     }
 
-    /// Makes the folder, 0700. Fails where it is another's, or others may write to it.
+    /// Creates the folder, 0700. Fails if it belongs to another user, or others may write to it.
     pub fn make(&self) -> io::Result<()> {
         fs::DirBuilder::new()
             .recursive(true)
@@ -51,7 +51,8 @@ impl SessionRegistry {
         }
     }
 
-    /// Whether the folder is this user's, and nobody else may write to it: only then what lies there is ours.
+    /// Whether the folder belongs to this user and nobody else may write to it: only then are its files
+    /// trusted.
     fn is_ours(&self) -> bool {
         let meta = fs::symlink_metadata(&self.dir);
         meta.is_ok_and(|meta| {
@@ -60,22 +61,22 @@ impl SessionRegistry {
         })
     }
 
-    /// The socket of the session whose state lies in `place`.
+    /// The socket path of the session whose state is in `place`.
     pub fn socket(&self, place: &Path) -> PathBuf {
-        // Short: the system allows about a hundred bytes for the whole path.
+        // Short: a socket's path is limited to about a hundred bytes.
         let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
         let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         self.dir.join(format!("{name}.sock"))
     }
 
-    /// Writes down who listens on a socket.
+    /// Registers the session that listens on a socket. Fails if its file cannot be written.
     pub fn enter(&self, socket: &Path, entry: &Entry) -> io::Result<()> {
         let text = serde_json::to_vec(entry).map_err(io::Error::other)?;
         write_private(&socket.with_extension("json"), &text)
     }
 
-    /// All that are written down, whether they still run or not.
-    /// What lies in a folder that others may write to is nobody's that we know, and left alone.
+    /// All registered sessions, whether they still run or not. Empty if others may write to the folder, since
+    /// its files cannot be trusted then.
     pub fn entries(&self) -> Vec<(PathBuf, Entry)> {
         if !self.is_ours() {
             return Vec::new();
@@ -118,7 +119,8 @@ mod tests {
         }
     }
 
-    /// In a folder that others may write to, or that is a link, no session is found; nor by what is no socket.
+    /// No session is found in a folder that others may write to or that is a link, nor by a file that is not
+    /// a socket.
     #[test]
     fn what_another_user_may_have_put_there_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Replies as lines for people.
+//! Formats replies for people.
 
 use super::protocol::{
     Decided, File, Files, Line, Lines, News, OpenTasks, Pending, PendingItem, Reply, Said, Status, Stopped,
@@ -6,7 +6,7 @@ use super::protocol::{
 };
 use crate::text;
 
-/// A reply as lines for people.
+/// Formats a reply as lines for people.
 pub(crate) fn lines(reply: &Reply) -> Vec<String> {
     match reply {
         Reply::Say(said) | Reply::Append(said) => vec![say(said)],

@@ -1,4 +1,4 @@
-//! Listens for the session: each client has a task of its own, so that one that stalls holds nobody up.
+//! Accepts clients of the session: each has its own task, so that a stalled one blocks nobody else.
 
 use std::{
     fs, io,
@@ -17,41 +17,41 @@ use tokio::{
 
 use super::{Caller, Entry, Envelope, LINE_MAX, Line, Request, Response, RpcError, SessionRegistry, VERSION};
 
-/// Clients at once; further ones wait for their turn.
+/// The maximum number of concurrent clients; others wait.
 const CLIENTS: usize = 64;
-/// Requests on their way to the session. Full: their clients wait.
+/// The queue length of requests to the session. Full: their clients wait.
 const CALLS: usize = 64;
-/// How long a client may take to read its answer.
+/// The timeout for a client to read its response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request on its way to the session.
+/// A request to the session.
 #[derive(Debug)]
 pub struct Call {
-    /// The caller's number for it.
+    /// The caller's id for the request.
     pub id: u64,
     pub(crate) request: Request,
-    /// The agent that asks, if one says so.
+    /// The name of the calling agent, if it reports one.
     pub agent: Option<String>,
     pub caller: Caller,
-    /// Where the answer goes; one that is dropped says that the session has ended.
+    /// Takes the response; if dropped, the session has ended.
     pub reply: oneshot::Sender<Response>,
-    /// For `attach`: what the connection becomes once that is answered with yes.
+    /// For `attach`: the session's side of the connection once the request is granted.
     pub line: Option<Line>,
 }
 
-/// The socket of a running session; it is gone when this is dropped.
+/// The socket of a running session, removed on drop.
 #[derive(Debug)]
 pub struct Server {
     pub calls: mpsc::Receiver<Call>,
     path: PathBuf,
-    /// One of these is held from a request's coming until its answer is written.
+    /// One permit is held from the arrival of a request until its response is written.
     answering: Arc<Semaphore>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
-    /// Listens for the session whose state lies in `place`, which the caller has locked: a socket that is left
-    /// there is nobody's. Fails where the system does not allow it.
+    /// Listens for the session whose state is in `place`, which the caller has locked: a leftover socket
+    /// belongs to nobody. Fails if the socket cannot be created.
     pub fn start(hall: &SessionRegistry, place: &Path, entry: &Entry) -> io::Result<Self> {
         hall.make()?;
         let path = hall.socket(place);
@@ -59,7 +59,7 @@ impl Server {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // Nobody else can reach it meanwhile: its folder is this user's alone.
+        // Nobody else can connect meanwhile: the folder is accessible to this user alone.
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         hall.enter(&path, entry)?;
@@ -74,12 +74,12 @@ impl Server {
         })
     }
 
-    /// Waits until the answers that were given are written, or for a second.
+    /// Waits until all responses are written, for at most a second.
     pub async fn finish(self) {
-        // Those that are still to be given never are.
+        // Requests still unanswered get no response.
         self.task.abort();
         let all = self.answering.acquire_many(CLIENTS as u32);
-        // A client that reads nothing keeps nobody waiting.
+        // A client that does not read delays nobody.
         let _ = timeout(Duration::from_secs(1), all).await;
     }
 }
@@ -87,7 +87,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
-        // What stays is replaced by the next start.
+        // Leftovers are replaced by the next start.
         let _ = fs::remove_file(self.path.with_extension("json"));
         let _ = fs::remove_file(&self.path);
     }
@@ -96,7 +96,7 @@ impl Drop for Server {
 async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>, answering: Arc<Semaphore>) {
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
-        // Never closed.
+        // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else {
             return;
         };
@@ -116,7 +116,7 @@ async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>, answering: Ar
     }
 }
 
-/// Answers one client, in order.
+/// Serves one client, in order.
 async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaphore) {
     let Some(caller) = Caller::of(&stream) else {
         tracing::warn!("another user has tried the control socket");
@@ -134,7 +134,7 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        // Never closed.
+        // The semaphore is never closed.
         let answering = answering.acquire().await;
         let too_long = line.len() > LINE_MAX;
         let mut far = None;
@@ -156,7 +156,7 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
                     reply,
                     line,
                 };
-                // A client that goes away while it waits gives up its request.
+                // A client that disconnects while it waits cancels its request.
                 let answered = async {
                     calls.send(call).await.ok()?;
                     answer.await.ok()
@@ -183,7 +183,7 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
     }
 }
 
-/// The request in a line; else what is wrong with it, and the caller's number for it.
+/// Parses a request; on failure returns the caller's id for it and the error.
 fn read(line: &[u8]) -> Result<(u64, Request, Option<String>), (u64, RpcError)> {
     let envelope: Envelope = serde_json::from_slice(line).map_err(|error| {
         (
@@ -202,9 +202,9 @@ fn read(line: &[u8]) -> Result<(u64, Request, Option<String>), (u64, RpcError)> 
     Ok((id, request, envelope.agent))
 }
 
-/// Ready when the client has closed its end.
+/// Completes when the client has closed its end.
 async fn gone(reading: &mut BufReader<tokio::net::unix::OwnedReadHalf>) {
-    // What it sends meanwhile is its next request, and waits.
+    // Data sent meanwhile is its next request, and waits.
     match reading.fill_buf().await {
         Ok([]) | Err(_) => {}
         Ok(_) => std::future::pending().await,

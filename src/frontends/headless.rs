@@ -1,5 +1,5 @@
-//! A headless session: an agent's seat on a server. Its log is all that it shows, but to a terminal that
-//! attaches.
+//! A headless session, such as an agent on a server. Its log is its only output, except for an attached
+//! terminal.
 
 use std::{
     cell::Cell,
@@ -16,9 +16,9 @@ use crate::{
     tui::{Screen, terminal::remote::Remote},
 };
 
-/// Runs until `stop` is ready, the relay says no for good, or somebody with a say ends it. What attaches sees the
-/// screen with the files of `folder`, and the configuration that `reload` reads. Gives the session back, to be
-/// left, and whether all went well.
+/// Runs until `stop` completes, the relay refuses permanently, or an authorized caller ends it. An attached
+/// terminal shows the screen with the files of `folder`, and the configuration that `reload` reads. Returns
+/// the session, for the caller to leave, and whether all went well.
 pub async fn run(
     mut session: Client,
     folder: &Path,
@@ -53,7 +53,7 @@ pub async fn run(
     }
 }
 
-/// Shows the session on a terminal until its person goes, another one comes, or the session ends.
+/// Shows the session on a terminal until its person leaves, another one attaches, or the session ends.
 async fn show(
     session: Client,
     attach: &Attach,
@@ -92,7 +92,7 @@ async fn show(
     session
 }
 
-/// What the log tells, and has told.
+/// The state of the log output.
 struct Log {
     connection: Option<Connection>,
     entries: usize,
@@ -128,7 +128,7 @@ impl Log {
         let entries = room.chat.timeline().entries();
         for entry in &entries[self.entries.min(entries.len())..] {
             match &entry.what {
-                // Who and how much; what is said is in the room's own log, and in no other.
+                // Only the sender and the size: the text is in the room's own log, and nowhere else.
                 What::Post(post) => print(format_args!(
                     "m{} from {}, {} bytes",
                     post.number,
@@ -142,7 +142,7 @@ impl Log {
     }
 }
 
-/// Prints a line; where nobody reads, it goes on anyway.
+/// Prints a line; a closed output is ignored.
 fn print(line: std::fmt::Arguments) {
     let _ = writeln!(stdout(), "{line}");
 }

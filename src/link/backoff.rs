@@ -1,18 +1,18 @@
-//! How long to wait before dialling again.
+//! The pause before a reconnect.
 
 use std::time::Duration;
 
 const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(30);
 
-/// Doubles from 1 s to 30 s, with jitter, so that a room does not come back all at once.
+/// Doubles from 1 s to 30 s, with jitter, so that the members of a room do not reconnect all at once.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// The next pause. `random` is any number; its low bits choose the jitter.
+    /// Returns the next pause. The low bits of `random` choose the jitter.
     pub fn next(&mut self, random: u32) -> Duration {
         let base = LEAST.saturating_mul(1 << self.failures.min(5)).min(MOST);
         self.failures += 1;
@@ -20,7 +20,7 @@ impl Backoff {
         (base + jitter).min(MOST)
     }
 
-    /// The connection was sound: the next pause is short again.
+    /// Resets to the shortest pause, after a stable connection.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

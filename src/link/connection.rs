@@ -24,7 +24,7 @@ use super::{
 };
 use crate::core::{Connection, Event, Outbound};
 
-/// A connection that lasted so long was sound: the next pause is short.
+/// A connection that lasted this long was stable: the next pause is short.
 const SOUND: Duration = Duration::from_secs(10);
 
 pub(super) struct Task {
@@ -37,7 +37,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Dials forever, until told to leave or the session is gone.
+    /// Reconnects forever, until told to leave or the session is gone.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         let session_gone = self.events.clone();
@@ -62,7 +62,7 @@ impl Task {
         }
     }
 
-    /// Tells how the connection ended and waits until it is time to dial again; `false` to end.
+    /// Reports how the connection ended and waits before the next dial; returns `false` to end.
     async fn pause(&mut self, end: End, backoff: &mut Backoff) -> bool {
         tracing::info!(code = ?end.code, why = %end.why, "not connected");
         let mut random = [0; 4];
@@ -87,7 +87,7 @@ impl Task {
             tokio::select! {
                 order = self.orders.recv() => return order == Some(Order::Dial),
                 () = sleep_until(again), if !is_final => return true,
-                // What the room wants sent meanwhile is in its outbox, and sent after the next welcome.
+                // Frames from the room meanwhile are in its outbox, and are sent after the next welcome.
                 frame = self.outgoing.recv() => if frame.is_none() { return false },
                 () = self.files.drop_all() => return false,
                 () = self.events.closed() => return false,
@@ -137,15 +137,15 @@ impl Task {
         super::io::json(&hello)
     }
 
-    /// Carries frames until the connection ends. `None`: left on purpose, or the session is gone.
+    /// Exchanges frames until the connection ends. `None`: left on purpose, or the session is gone.
     ///
-    /// Reading and writing go side by side: a slow way out holds nothing up that comes in.
+    /// Reads and writes run concurrently: slow writes do not block reads.
     async fn stay(&mut self, socket: Socket, welcome: Welcome) -> Option<End> {
         let heartbeat = Duration::from_secs(welcome.heartbeat.clamp(1, 3600));
         let pace = Mutex::new(Pace::new(&welcome.limits, Instant::now()));
         tracing::info!(room = %welcome.room, server = %welcome.server, resumed = ?welcome.resumed, "joined");
-        // What waited in the channels is in the outbox, and the room sends that again on the welcome; and
-        // no stream outlives its connection.
+        // Frames queued in the channels are in the outbox, and the room sends them again on the welcome; no
+        // stream outlives its connection.
         while self.outgoing.try_recv().is_ok() {}
         self.files.begin(&welcome.limits);
         self.events.send(Event::Welcome(Box::new(welcome))).await.ok()?;
@@ -185,17 +185,17 @@ impl Task {
     }
 }
 
-/// Ready when the session wants to leave.
+/// Completes when the session wants to leave.
 async fn leaving(orders: &mut mpsc::Receiver<Order>) {
     while orders.recv().await == Some(Order::Dial) {}
 }
 
-/// Says bye, and waits until the relay has closed, so that the others see us leave at once.
+/// Sends bye, and waits until the relay has closed, so that the others see us leave at once.
 async fn leave(mut sink: SplitSink<Socket, Message>, mut stream: SplitStream<Socket>) {
     let bye = super::io::json(&Bye {});
     if sink.send(Message::text(bye)).await.is_ok() {
         let closed = async { while let Some(Ok(_)) = stream.next().await {} };
-        // A relay that does not close is left anyway.
+        // If the relay does not close, leave anyway.
         let _ = timeout(Duration::from_millis(800), closed).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Reaching a relay: the dial, TLS, and its first answer.
+//! Connects to a relay: dial, TLS, and its first response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,26 +15,26 @@ use super::{
     ending::{ended, lost, plain, said},
 };
 
-/// How long a relay may take to be reached and to answer the hello.
+/// The timeout for reaching a relay and its answer to the hello.
 pub(super) const DIAL: Duration = Duration::from_secs(10);
-/// The longest frame that is taken from a relay, in bytes; more than any relay's limit needs.
+/// The longest frame accepted from a relay, in bytes; more than any relay's limit needs.
 const FRAME_MAX: usize = 16 * 1024 * 1024;
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What a look at a relay finds.
+/// The result of checking a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
-    /// It is there, and takes the token.
+    /// It is reachable and accepts the token.
     Well,
-    /// It is there, and does not take the token.
+    /// It is reachable and rejects the token.
     WrongToken,
-    /// It cannot be reached, or is no relay: why.
+    /// It is unreachable or not a relay; with the reason.
     Unreachable(String),
 }
 
-/// Looks whether a relay is there and takes a token, without joining a room: a hello with a name that no member can
-/// have is refused for its name only after the token was found right.
+/// Checks that a relay is reachable and accepts a token, without joining a room: a hello with an invalid name
+/// is refused for its name only after the token was accepted.
 pub async fn check(target: &super::Target, token: &str) -> Check {
     let hello = Hello {
         v: VERSION,
@@ -96,7 +96,7 @@ pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
     }
 }
 
-/// TLS with the certificates that this system trusts.
+/// TLS with the system's trusted certificates. Fails if they cannot be loaded.
 fn tls() -> Result<Connector, End> {
     let roots = rustls_native_certs::load_native_certs();
     let mut store = rustls::RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! How a connection ends, in words.
+//! Describes how a connection ended.
 
 use nexscope_relay::protocol::{Code, ErrorFrame};
 use tokio_tungstenite::tungstenite::{self, protocol::CloseFrame};
@@ -12,7 +12,7 @@ pub(super) fn said(error: ErrorFrame) -> End {
     }
 }
 
-/// How a connection ended that the relay closed: its error frame says more than the close code.
+/// The end of a connection closed by the relay: its error frame says more than the close code.
 pub(super) fn ended(close: Option<CloseFrame>, error: Option<ErrorFrame>) -> End {
     if let Some(error) = error {
         return said(error);
@@ -29,7 +29,7 @@ pub(super) fn ended(close: Option<CloseFrame>, error: Option<ErrorFrame>) -> End
     End { code, why }
 }
 
-/// The codes that end a connection.
+/// The error codes that end a connection.
 const CLOSING: [Code; 13] = [
     Code::ShuttingDown,
     Code::BadToken,
@@ -61,7 +61,7 @@ pub(super) fn lost(error: &tungstenite::Error) -> End {
     })
 }
 
-/// An error of the system without its number.
+/// Formats a system error without its number.
 pub(super) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);

@@ -1,7 +1,7 @@
-//! The way of files over the connection: what is sent of them, and where what comes of them goes.
+//! File streams on the connection: outgoing frames, and the routing of incoming ones.
 //!
-//! Bytes go from the socket to a file's own thread and back, past the session: a slow disk or a large file
-//! stalls nothing else. Text goes before chunks on the way out.
+//! Data goes between the socket and a file's own thread, bypassing the session: a slow disk or a large file
+//! blocks nothing else. Text is sent before chunks.
 
 use std::{
     collections::HashMap,
@@ -16,63 +16,63 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Bytes;
 use uuid::Uuid;
 
-/// Frames of files that we send, in their order. Full: the threads that read the files wait, each its turn.
+/// The queue length of outgoing file frames, in order. Full: the reading threads wait in turn.
 const CHUNKS: usize = 8;
-/// Credits and closes for files that come. Full: the threads that write them wait.
+/// The queue length of credits and closes for incoming files. Full: the writing threads wait.
 const REPLIES: usize = 64;
 
-/// With what a stream is closed (`cancelled`) where another one takes its place.
+/// The message with which a stream is closed (`cancelled`) when another one replaces it.
 pub const REPLACED: &str = "resumed on another stream";
 
-/// A frame of a stream, on its way out.
+/// An outgoing frame of a stream.
 #[derive(Debug)]
 pub enum FileFrame {
-    /// A file of ours begins.
+    /// Opens a stream for a local file.
     Open(StreamOpen),
-    /// A part of it: head and bytes.
+    /// A chunk: head and bytes.
     Chunk(Bytes),
-    /// More of another's file may come.
+    /// Grants credit to the sender of another's file.
     Credit(StreamCredit),
     Close(StreamClose),
 }
 
-/// What comes for a file, on its way to its thread.
+/// An incoming event for a file's thread.
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// A stream was opened for it.
+    /// A stream was opened for the file.
     Opened {
         stream: Uuid,
-        /// Where in the file it begins, in bytes.
+        /// The offset in the file at which it begins, in bytes.
         offset: u64,
     },
-    /// Bytes of it.
+    /// A chunk of the file.
     Chunk {
         stream: Uuid,
-        /// Where in the file they belong.
+        /// Its offset in the file.
         offset: u64,
         /// The bytes.
         bytes: Bytes,
     },
     /// It may be sent up to this offset.
     Credit(u64),
-    /// The other side, or the relay, has ended the stream.
+    /// The other side, or the relay, has closed the stream.
     Closed {
         stream: Uuid,
         reason: StreamReason,
-        /// In words; another's, and not yet cleaned.
+        /// A message for people, from the other side and not yet cleaned.
         message: String,
     },
     /// The connection is gone, and the stream with it.
     Cut,
     /// The person has accepted it.
     Keep,
-    /// It is not wanted any more.
+    /// It is no longer wanted.
     Stop,
     /// Its receiver has asked for it again, on another stream.
     Replaced,
 }
 
-/// The files' way over the connection, for those who send and take them.
+/// A handle for sending and receiving files over the connection.
 #[derive(Clone, Debug)]
 pub struct Files {
     pub streams: Streams,
@@ -81,10 +81,11 @@ pub struct Files {
     terms: Arc<ConnectionTerms>,
 }
 
-/// Which connection a frame belongs to: one of an earlier connection's streams means nothing on the next.
+/// The number of the connection that a frame belongs to: streams of an earlier connection are invalid on the
+/// next.
 pub type ConnectionEpoch = u64;
 
-/// What holds for the connection that there is.
+/// The limits and the epoch of the current connection.
 #[derive(Debug)]
 struct ConnectionTerms {
     life: AtomicU64,
@@ -92,16 +93,16 @@ struct ConnectionTerms {
     window_bytes: AtomicUsize,
 }
 
-/// The connection's end of it.
+/// The connection's side of the file queues.
 pub(super) struct StreamQueues {
     pub streams: Streams,
-    /// In order, behind all text.
+    /// Sent in order, after all text.
     frames: mpsc::Receiver<(ConnectionEpoch, FileFrame)>,
     replies: mpsc::Receiver<(ConnectionEpoch, FileFrame)>,
     terms: Arc<ConnectionTerms>,
 }
 
-/// The streams that are open, and who takes what comes on them.
+/// The open streams, and the receivers of their events.
 #[derive(Clone, Debug, Default)]
 pub struct Streams {
     routes: Arc<Mutex<HashMap<Uuid, Route>>>,
@@ -110,14 +111,14 @@ pub struct Streams {
 #[derive(Debug)]
 struct Route {
     pieces: mpsc::Sender<StreamEvent>,
-    /// More came than was waited for; the file's thread ends it.
+    /// More arrived than its queue holds; the file's thread ends it.
     overran: bool,
 }
 
 pub(super) fn lanes() -> (Files, StreamQueues) {
     let (frames_in, frames) = mpsc::channel(CHUNKS);
     let (replies_in, replies) = mpsc::channel(REPLIES);
-    // The documented defaults, until a relay says its own.
+    // The documented defaults, until the relay sends its own.
     let terms = Arc::new(ConnectionTerms {
         life: AtomicU64::new(0),
         chunk_bytes: AtomicUsize::new(65_536),
@@ -140,23 +141,23 @@ pub(super) fn lanes() -> (Files, StreamQueues) {
 }
 
 impl Files {
-    /// The connection that there is now, or was last.
+    /// The epoch of the current or last connection.
     pub fn life(&self) -> ConnectionEpoch {
         self.terms.life.load(Ordering::Relaxed)
     }
 
-    /// Sends a frame behind those that wait; waits for its turn. Not for asynchronous code.
+    /// Queues a frame; blocks while the queue is full. Not for async code.
     pub fn send(&self, life: ConnectionEpoch, frame: FileFrame) {
         // The session may be gone; then nothing is sent any more.
         let _ = self.frames.blocking_send((life, frame));
     }
 
-    /// Ends a stream of ours, behind its chunks. Not for asynchronous code.
+    /// Closes one of our streams, after its chunks. Blocks: not for async code.
     pub fn send_close(&self, life: ConnectionEpoch, stream: Uuid, reason: StreamReason, message: &str) {
         self.send(life, close(stream, reason, message));
     }
 
-    /// Lets a sender go on up to an offset. Not for asynchronous code.
+    /// Grants credit up to an offset. Blocks: not for async code.
     pub fn credit(&self, life: ConnectionEpoch, stream: Uuid, bytes: u64) {
         let stream = stream.to_string();
         let credit = FileFrame::Credit(StreamCredit { stream, bytes });
@@ -164,13 +165,13 @@ impl Files {
         let _ = self.replies.blocking_send((life, credit));
     }
 
-    /// Ends another's stream, before chunks of ours. Not for asynchronous code.
+    /// Closes another member's stream, before our chunks. Blocks: not for async code.
     pub fn close_now(&self, life: ConnectionEpoch, stream: Uuid, reason: StreamReason, message: &str) {
         // The session may be gone.
         let _ = self.replies.blocking_send((life, close(stream, reason, message)));
     }
 
-    /// Ends a stream that nobody here wants.
+    /// Closes a stream that nobody here wants.
     pub fn refuse(&self, stream: Uuid, message: &str) {
         let refusal = (self.life(), close(stream, StreamReason::Failed, message));
         if self.replies.try_send(refusal).is_err() {
@@ -190,7 +191,7 @@ impl Files {
 }
 
 impl StreamQueues {
-    /// A connection has begun: nothing of before continues on it.
+    /// Starts a new connection: streams of the old one are dead.
     pub fn begin(&mut self, limits: &Limits) {
         self.terms
             .chunk_bytes
@@ -202,8 +203,7 @@ impl StreamQueues {
         self.streams.cut();
     }
 
-    /// The next frame of this connection's; replies first. `None` where the session is gone. May be dropped
-    /// while it waits.
+    /// The next frame for this connection; replies first. `None` if the session is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<FileFrame> {
         loop {
             let (life, frame) = tokio::select! {
@@ -217,7 +217,7 @@ impl StreamQueues {
         }
     }
 
-    /// Lets go of what threads would send while there is no connection, so that they hear of that.
+    /// Discards frames that threads send while offline, so that the threads notice.
     pub async fn drop_all(&mut self) {
         self.terms.life.fetch_add(1, Ordering::Relaxed);
         while self.next().await.is_some() {}
@@ -226,11 +226,11 @@ impl StreamQueues {
 
 impl Streams {
     fn routes(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Route>> {
-        // Nothing panics while it holds the lock, and if it did, the map would still be whole.
+        // Nothing panics while it holds the lock, and the map would still be consistent.
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What comes on `stream` goes to `pieces` from now on.
+    /// Routes events of `stream` to `pieces` from now on.
     pub fn insert(&self, stream: Uuid, pieces: mpsc::Sender<StreamEvent>) {
         let route = Route {
             pieces,
@@ -239,17 +239,17 @@ impl Streams {
         self.routes().insert(stream, route);
     }
 
-    /// Nothing more comes on `stream`.
+    /// Stops routing `stream`.
     pub fn remove(&self, stream: Uuid) {
         self.routes().remove(&stream);
     }
 
-    /// Whether more came on `stream` than its file's thread could take.
+    /// Whether more arrived on `stream` than its queue could take.
     pub fn overran(&self, stream: Uuid) -> bool {
         self.routes().get(&stream).is_some_and(|route| route.overran)
     }
 
-    /// Hands over what came on `stream`. Whether somebody takes it.
+    /// Delivers an event of `stream`; returns whether anyone receives it.
     pub fn deliver(&self, stream: Uuid, piece: StreamEvent) -> bool {
         let mut routes = self.routes();
         let Some(route) = routes.get_mut(&stream) else {
@@ -261,7 +261,7 @@ impl Streams {
         true
     }
 
-    /// Hands over that a stream was closed. Whether somebody takes it.
+    /// Delivers the close of a stream; returns whether anyone receives it.
     pub fn closed(&self, close: &StreamClose) -> bool {
         let Some(stream) = stream_id(&close.stream) else {
             return false;
@@ -278,7 +278,7 @@ impl Streams {
 
     pub fn cut(&self) {
         for (_, route) in self.routes().drain() {
-            // Full: it is ended for that anyway.
+            // Full: the transfer is ended for that anyway.
             let _ = route.pieces.try_send(StreamEvent::Cut);
         }
     }

@@ -1,4 +1,4 @@
-//! What comes and what goes on a connection, side by side.
+//! Reads and writes a connection concurrently.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -26,11 +26,11 @@ use super::{
 use crate::core::{Event, Outbound};
 
 pub(super) enum Disconnect {
-    /// As the relay, or its silence, said.
+    /// The end as reported by the relay, or its silence.
     Because(End),
-    /// Nothing can be written any more.
+    /// Writing is no longer possible.
     Broken(tungstenite::Error),
-    /// On purpose, or nobody listens any more.
+    /// On purpose, or nobody receives any more.
     Gone,
 }
 
@@ -39,9 +39,9 @@ pub(super) struct Reader<'a> {
     pub events: mpsc::Sender<Event>,
     pub streams: Streams,
     pub pace: &'a Mutex<Pace>,
-    /// After so long without a sound the connection counts as gone.
+    /// The connection counts as lost after this long without any frame.
     pub silent: Duration,
-    /// The relay's last word before it closes.
+    /// The last error frame before the relay closes.
     pub last_error: Option<ErrorFrame>,
 }
 
@@ -76,7 +76,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Passes a frame on; `false` where nobody listens any more.
+    /// Forwards a frame; returns `false` if nobody receives any more.
     async fn frame(&mut self, frame: Frame) -> bool {
         match &frame {
             Frame::Error(error) => {
@@ -91,13 +91,13 @@ impl Reader<'_> {
             }
             Frame::StreamCredit(credit) => {
                 if let Some(stream) = stream_id(&credit.stream) {
-                    // A stream that is over takes none.
+                    // A closed stream takes no credit.
                     self.streams.deliver(stream, StreamEvent::Credit(credit.bytes));
                 }
                 return true;
             }
-            // One that was opened just now may not be known yet: then the session, which has its opening
-            // before it, hands this over too.
+            // A stream that was just opened may not be known yet: then the session, which gets its opening
+            // first, forwards this too.
             Frame::StreamClose(close) if self.streams.closed(close) => return true,
             _ => {}
         }
@@ -113,7 +113,7 @@ impl Reader<'_> {
             offset: head.offset,
             bytes: frame.slice_ref(bytes),
         };
-        // Of a stream that was ended a few may still come.
+        // A few more chunks may arrive on a closed stream.
         self.streams.deliver(head.stream, piece);
     }
 }
@@ -127,10 +127,10 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes until nothing can be written, or nobody writes any more (`None`).
+    /// Writes until the connection fails, or nobody sends any more (`None`).
     pub async fn run(&mut self) -> Option<tungstenite::Error> {
         let mut ping = interval_at(Instant::now() + self.heartbeat, self.heartbeat);
-        // One that counts for the relay's limits, and waits for its turn.
+        // A frame that counts towards the relay's limits and waits for its turn.
         let mut file_waits: Option<FileFrame> = None;
         loop {
             let now = Instant::now();
@@ -145,7 +145,7 @@ impl Writer<'_> {
             }
             let written = tokio::select! {
                 biased;
-                // Also where nothing waits yet: what comes meanwhile would wake nobody.
+                // Even if nothing is queued yet: later frames would not wake this up.
                 () = sleep_until(ready), if !may => Ok(()),
                 frame = self.outgoing.recv(), if may => self.text(frame?).await,
                 _ = ping.tick() => self.sink.send(Message::Ping(Bytes::new())).await,
@@ -157,7 +157,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a text frame and what else waits, as far as the pace allows, and flushes once.
+    /// Writes a text frame and other queued frames, as far as the pace allows, and flushes once. Fails if the
+    /// connection does.
     async fn text(&mut self, first: Outbound) -> Result<(), tungstenite::Error> {
         let mut next = Some(first);
         while let Some(frame) = next {
@@ -173,7 +174,8 @@ impl Writer<'_> {
         self.sink.flush().await
     }
 
-    /// Writes a frame of a file's. Chunks and credits are free; others keep to the pace.
+    /// Writes a file frame. Chunks and credits are free; others keep to the pace. Fails if the connection
+    /// does.
     async fn file(
         &mut self,
         frame: FileFrame,
@@ -194,7 +196,7 @@ pub(super) fn locked(pace: &Mutex<Pace>) -> std::sync::MutexGuard<'_, Pace> {
     pace.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A frame as JSON.
+/// Serializes a frame as JSON.
 pub(super) fn json(frame: &impl serde::Serialize) -> String {
     serde_json::to_string(frame).expect("a frame is made of strings, numbers and JSON that was checked")
 }

@@ -1,7 +1,7 @@
 //! The connection to the relay: dial, hello, heartbeat, back-off, resume.
 //!
-//! A task of its own owns the socket. What it hears becomes [`Event`]s for the room; what the room wants
-//! sent comes through a bounded channel, and is paced below the relay's limits.
+//! The socket is owned by its own task. Incoming frames become [`Event`]s for the room; outgoing frames of
+//! the room arrive through a bounded channel, and are paced below the relay's limits.
 
 mod backoff;
 mod connection;
@@ -21,9 +21,9 @@ pub use dial::{Check, check};
 pub use files::{ConnectionEpoch, FileFrame, Files, REPLACED, StreamEvent};
 pub use target::{Invite, Target, TargetError};
 
-/// Frames on their way out. Full: the session keeps them, they are in its outbox anyway.
+/// The queue length of outgoing frames. Full: the session keeps them; they are in its outbox anyway.
 const OUTGOING: usize = 256;
-/// Events on their way in. Full: the socket is read no further, and the relay waits or cuts us.
+/// The queue length of incoming events. Full: the socket is not read, and the relay waits or disconnects us.
 const INCOMING: usize = 256;
 
 #[derive(Clone)]
@@ -32,28 +32,28 @@ pub struct Login {
     pub room: String,
     pub name: String,
     pub token: String,
-    /// Proof that the name is still the same person's.
+    /// Proof that the same person owns the name.
     pub owner: String,
-    /// How many messages of before a newcomer wants to see.
+    /// The number of history messages requested on first join.
     pub history: u32,
 }
 
-/// What changes between one hello and the next.
+/// The fields that change between one hello and the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelloState {
-    /// Where the room goes on from.
+    /// The point from which the room resumes.
     pub resume: Option<Resume>,
-    /// How this member's agents answer.
+    /// The mode of this member's agents.
     pub mode: Mode,
     /// Names of the agents behind this member.
     pub agents: Vec<String>,
 }
 
-/// The way to the connection's task.
+/// A handle to the connection's task.
 #[derive(Debug)]
 pub struct Link {
     pub events: mpsc::Receiver<Event>,
-    /// What is to be sent.
+    /// Frames to be sent.
     pub frames: mpsc::Sender<Outbound>,
     pub files: Files,
     standing: watch::Sender<HelloState>,
@@ -61,10 +61,10 @@ pub struct Link {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// What the session tells the connection's task.
+/// A command from the session to the connection's task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
-    /// Dial now, whatever was waited for.
+    /// Dial now, ending any pause.
     Dial,
     Leave,
 }
@@ -73,7 +73,7 @@ impl Link {
     pub fn start(login: Login, standing: HelloState) -> Self {
         let (events_in, events) = mpsc::channel(INCOMING);
         let (frames, outgoing) = mpsc::channel(OUTGOING);
-        // Two orders exist, and a second one of a kind adds nothing: when full, it is dropped.
+        // There are two orders, and repeating one adds nothing: if the queue is full, it is dropped.
         let (orders, orders_out) = mpsc::channel(2);
         let (standing, standing_out) = watch::channel(standing);
         let (files, lanes) = files::lanes();
@@ -96,7 +96,7 @@ impl Link {
         }
     }
 
-    /// What the next hello says.
+    /// Sets the content of the next hello.
     pub fn set_standing(&self, standing: HelloState) {
         self.standing.send_if_modified(|old| {
             let changed = *old != standing;
@@ -105,24 +105,24 @@ impl Link {
         });
     }
 
-    /// Dials now: after a refusal, or where waiting is too long.
+    /// Dials now: after a refusal, or to end a long pause.
     pub fn dial_now(&self) {
-        // Full: it is being dialled.
+        // Full: a dial is already queued.
         let _ = self.orders.try_send(Order::Dial);
     }
 
-    /// Leaves the room and waits until the relay knows, or for a second.
+    /// Leaves the room and waits until the relay has noticed, for at most a second.
     pub async fn leave(mut self) {
         // The task may be gone already.
         let _ = self.orders.send(Order::Leave).await;
-        // The task may be waiting to hand over an event.
+        // The task may be blocked on sending an event.
         self.events.close();
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), &mut self.task).await;
         self.task.abort();
     }
 }
 
-/// The name that is offered instead of one that is taken: the next one that nobody here was refused.
+/// The name offered instead of a taken one: the next number that was not refused here.
 fn next_name(name: &str) -> String {
     let numbered = name
         .rsplit_once('-')
@@ -131,14 +131,14 @@ fn next_name(name: &str) -> String {
         .filter(|(stem, number)| !stem.is_empty() && (1..u32::MAX).contains(number))
         .map_or((name, 2), |(stem, number)| (stem, number + 1));
     let number = number.to_string();
-    // Names are ASCII and at most 32 characters.
+    // Names are ASCII and at most 32 characters long.
     let stem: String = stem.chars().take(31 - number.len()).collect();
     format!("{stem}-{number}")
 }
 
 #[derive(Debug)]
 struct End {
-    /// The relay's code, where it gave one.
+    /// The relay's code, if it sent one.
     code: Option<Code>,
     why: String,
 }
@@ -151,7 +151,7 @@ impl End {
         }
     }
 
-    /// Whether dialling again by itself would meet the same answer.
+    /// Whether dialling again automatically would get the same answer.
     fn is_final(&self) -> bool {
         matches!(
             self.code,
@@ -159,7 +159,7 @@ impl End {
         )
     }
 
-    /// Why it is dialled again, for a person: a taken name may be free later, and another one is free now.
+    /// The reason for a retry, for a person: a taken name may be free later, and another name is free now.
     fn waiting(self, name: &str) -> String {
         match self.code {
             Some(Code::NameTaken) => {
@@ -170,7 +170,7 @@ impl End {
         }
     }
 
-    /// What the person is shown, with what to do.
+    /// The message for the person, with what to do.
     fn refused(self) -> Connection {
         let code = self.code.unwrap_or(Code::Other);
         let todo = match code {
@@ -214,7 +214,7 @@ mod tests {
         }
     }
 
-    /// Issue 14, 16: one refusal stopped the client for good.
+    /// Issue 14, 16: a single refusal stopped the client permanently.
     #[test]
     fn a_taken_name_is_tried_again() {
         let end = || End {

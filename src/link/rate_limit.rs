@@ -1,15 +1,15 @@
-//! Keeps below the relay's limits on frames, so that it refuses none of ours.
+//! Keeps frames below the relay's rate limits, so that it refuses none of ours.
 
 use std::time::Duration;
 
 use nexscope_relay::{limits::TokenBucket, protocol::Limits};
 use tokio::time::Instant;
 
-/// The share of the relay's limits to use. The relay counts frames when they arrive, which is not exactly when they
-/// were sent.
+/// The share of the relay's limits to use. The relay counts frames when they arrive, which may differ from
+/// when they were sent.
 const SHARE: f64 = 0.9;
 
-/// Says when the next frame may be sent.
+/// Schedules the next frame.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// `None` for no limit.
@@ -37,14 +37,14 @@ impl Pace {
         self.paused_until.map_or(ready, |until| ready.max(until))
     }
 
-    /// Counts a frame that is sent.
+    /// Counts a sent frame.
     pub fn take(&mut self) {
         if let Some(bucket) = &mut self.bucket {
             bucket.spend();
         }
     }
 
-    /// Sends nothing for a while, because the relay has asked for it.
+    /// Stops sending for a while, as requested by the relay.
     pub fn pause(&mut self, length: Duration, now: Instant) {
         self.paused_until = Some(now + length);
     }

@@ -1,19 +1,19 @@
-//! Where a relay is: `ws://host:port/ws`, or an invite `nexscope://host:port/room?tls=0#TOKEN`.
+//! The address of a relay: `ws://host:port/ws`, or an invite `nexscope://host:port/room?tls=0#TOKEN`.
 
 use std::{fmt, str::FromStr};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Host name or address; an IPv6 address without its brackets.
+    /// Host name or address; an IPv6 address without brackets.
     pub host: String,
     pub port: u16,
     /// Whether the connection is encrypted.
     pub tls: bool,
-    /// The path that is asked for.
+    /// The path of the request.
     pub path: String,
 }
 
-/// One string that lets somebody join: the relay, the room, and its secret.
+/// An invite: the relay, the room, and its secret in one string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Invite {
     pub target: Target,
@@ -21,7 +21,7 @@ pub struct Invite {
     pub token: String,
 }
 
-/// Text that is no relay's address or invite.
+/// Text that is not a relay's address or an invite.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It does not begin with a known scheme.
@@ -29,22 +29,22 @@ pub enum TargetError {
         "a relay is ws://HOST:PORT/ws or wss://HOST/ws, and an invite is nexscope://HOST:PORT/ROOM#TOKEN"
     )]
     Scheme,
-    /// There is no host, or it is none.
+    /// The host is missing or invalid.
     #[error("the address has no host")]
     Host,
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     #[error("the port is not a number from 1 to 65535")]
     Port,
     /// An invite without its token.
     #[error("the invite has no token behind a #; ask for it whole")]
     Token,
-    /// An invite to a room that cannot be.
+    /// An invite with an invalid room name.
     #[error("the invite's room is not 1 to 32 of a-z, 0-9, _ and -")]
     Room,
 }
 
 impl Target {
-    /// Host and port as one word.
+    /// Host and port as one string.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
@@ -85,7 +85,7 @@ impl FromStr for Target {
             (_, Some(rest)) => (false, rest),
             _ => return Err(TargetError::Scheme),
         };
-        // Whatever stands in a query does not belong into a request line.
+        // A query does not belong in the request line.
         let rest = rest.split(['?', '#']).next().unwrap_or(rest);
         let (authority, path) = rest.split_once('/').unwrap_or((rest, "ws"));
         let (host, port) = host_and_port(authority, if tls { 443 } else { 80 })?;
@@ -150,7 +150,7 @@ impl fmt::Display for Invite {
     }
 }
 
-// An invite holds a secret: it is shown on purpose or not at all.
+// An invite contains a secret: it is only shown on purpose.
 impl fmt::Debug for Invite {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.debug_struct("Invite")

@@ -1,11 +1,11 @@
 //! The audit log on disk: one entry a line, each with the SHA-256 of the line before.
 //!
-//! Who changes a line breaks the chain at the next one. Who cuts the end off leaves the chain whole, so a
-//! small file beside it, `audit.head`, says how long it was and what its last line is. A file of its own, and
-//! not a record of the journal, so that the log can be verified without the journal, which holds more.
+//! Changing a line breaks the chain at the next one. Truncation leaves the chain intact, so a small file
+//! beside it, `audit.head`, records the length and the last line. The log is a separate file, not part of the
+//! journal, so that it can be verified without the journal, which contains more.
 //!
-//! Against somebody who may write to this folder and computes the whole chain again, and the head with it,
-//! nothing on the same disk helps: what must be proof against the person themselves is copied elsewhere.
+//! Nothing on the same disk protects against somebody who can write to this folder and recomputes the whole
+//! chain and the head: a log that must be proof against the person themselves has to be copied elsewhere.
 
 use std::{
     fs::{File, OpenOptions},
@@ -24,27 +24,27 @@ use crate::core::{
     persist::audit::{Entry, sha256},
 };
 
-/// What stands in the first line in the place of the hash of the line before.
+/// The hash of the previous line in the first line.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// One line of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Line {
-    /// Its number, from 1 on.
+    /// Its number, starting at 1.
     pub seq: u64,
-    /// When, in milliseconds since the Unix epoch.
+    /// The time, in milliseconds since the Unix epoch.
     pub at: Millis,
-    /// The SHA-256 of the line before, in hex, without its line feed.
+    /// The SHA-256 of the previous line, in hex, without its line feed.
     pub prev: String,
     pub entry: Entry,
 }
 
-/// The end of the log, as it was when it was last written.
+/// The end of the log at the last write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
-    /// Lines.
+    /// The number of lines.
     count: u64,
-    /// The SHA-256 of the last one.
+    /// The SHA-256 of the last line.
     hash: String,
     /// The length of the file, in bytes.
     bytes: u64,
@@ -60,12 +60,12 @@ impl Default for Head {
     }
 }
 
-/// Where the log of a state folder lies.
+/// The path of the log in a state folder.
 pub fn log_path(state: &Path) -> PathBuf {
     state.join("audit.jsonl")
 }
 
-/// The log of one room, open for writing.
+/// A room's log, open for writing.
 #[derive(Debug)]
 pub(super) struct Audit {
     file: File,
@@ -74,13 +74,14 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    /// Opens the log at `path`, or makes it (0600), and cuts off what a crash tore. What cannot come from a crash is
-    /// a gap: an entry of the chain says so before anything else is written, and [`verify`] reports it from then on.
-    /// `is_new` says that the room has no journal yet, so that there may be no log. Also returns what was repaired.
+    /// Opens or creates (0600) the log at `path`, and cuts off a line torn by a crash. Damage that no crash
+    /// can cause is a gap: an entry of the chain records it before anything else is written, and [`verify`]
+    /// reports it from then on. `is_new` means that the room has no journal yet, so that there may be no log.
+    /// Also returns what was repaired.
     ///
     /// # Errors
     ///
-    /// Where the files cannot be read or written.
+    /// If the files cannot be read or written.
     pub(super) fn open(path: &Path, is_new: bool) -> io::Result<(Self, Vec<String>)> {
         let (mut repairs, mut gaps) = (Vec::new(), Vec::new());
         let mut file = open_private(OpenOptions::new().read(true).append(true).create(true), path)?;
@@ -99,7 +100,7 @@ impl Audit {
                 "the end was missing: {length} of {} bytes were there",
                 head.bytes
             ));
-            // What comes goes on from the line that is missing, on a line of its own.
+            // The chain continues after the missing line, on a new line.
             end_line(&mut file)?;
             head.bytes = file.metadata()?.len();
         } else if !is_last_line(&mut file, &head)? {
@@ -107,7 +108,7 @@ impl Audit {
             end_line(&mut file)?;
             head.bytes = file.metadata()?.len();
         } else {
-            // What was written after the head was.
+            // Lines written after the head.
             file.seek(io::SeekFrom::Start(head.bytes))?;
             let torn = read_on(&mut file, &mut head)?;
             if torn > 0 {
@@ -125,7 +126,7 @@ impl Audit {
             .map(|what| (now(), Entry::Gap { what: what.clone() }))
             .collect();
         audit.append(&noticed)?;
-        // A log without a head is a gap, so there is a head before there is a line.
+        // A log without a head is a gap, so the head is written before the first line.
         if is_first || !noticed.is_empty() {
             audit.write_head()?;
         }
@@ -133,7 +134,7 @@ impl Audit {
         Ok((audit, repairs))
     }
 
-    /// Appends entries, and syncs. A failure leaves the log as it was.
+    /// Appends entries, and syncs. Leaves the log unchanged if it fails.
     pub(super) fn append(&mut self, entries: &[(Millis, Entry)]) -> io::Result<()> {
         if entries.is_empty() {
             return Ok(());
@@ -157,7 +158,8 @@ impl Audit {
         Ok(())
     }
 
-    /// Writes down where the log ends. May lag behind: lines after that only have to go on in the chain.
+    /// Writes the head. It may lag behind: later lines only have to continue the chain. Fails if it cannot be
+    /// written.
     pub(super) fn write_head(&self) -> io::Result<()> {
         write_private(&self.head_path, &line(&self.head)?)
     }
@@ -173,7 +175,7 @@ fn head_path(log: &Path) -> PathBuf {
     log.with_extension("head")
 }
 
-/// The head; `None` if there is none that can be read.
+/// Reads the head; `None` if there is no readable one.
 fn read_head(path: &Path) -> io::Result<Option<Head>> {
     match read_private(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
@@ -182,7 +184,7 @@ fn read_head(path: &Path) -> io::Result<Option<Head>> {
     }
 }
 
-/// Takes the whole lines from here on into `head`. Returns how many bytes follow the last of them.
+/// Adds the complete lines from here on to `head`. Returns how many bytes follow the last of them.
 fn read_on(file: &mut File, head: &mut Head) -> io::Result<usize> {
     let (mut lines, mut line) = (BufReader::new(file), Vec::new());
     loop {
@@ -197,10 +199,10 @@ fn read_on(file: &mut File, head: &mut Head) -> io::Result<usize> {
     }
 }
 
-/// Bytes that are read at once on the way back to the beginning of a line.
+/// Block size for reading backwards to the start of a line, in bytes.
 const BACK: u64 = 1 << 16;
 
-/// Whether the line that ends where `head` says is the one that it knows.
+/// Whether the line that ends at the position in `head` has its hash.
 fn is_last_line(file: &mut File, head: &Head) -> io::Result<bool> {
     let (mut line, mut from) = (Vec::new(), head.bytes);
     while from > 0 {
@@ -211,7 +213,7 @@ fn is_last_line(file: &mut File, head: &Head) -> io::Result<bool> {
         file.read_exact(&mut before)?;
         before.append(&mut line);
         line = before;
-        // The last byte is the end of the line itself.
+        // The last byte is the line's own line feed.
         let earlier = &line[..line.len() - 1];
         if let Some(at) = earlier.iter().rposition(|byte| *byte == b'\n') {
             line.drain(..=at);
@@ -224,7 +226,7 @@ fn is_last_line(file: &mut File, head: &Head) -> io::Result<bool> {
     })
 }
 
-/// Ends the last line, where it is torn.
+/// Terminates the last line, if it is torn.
 fn end_line(file: &mut File) -> io::Result<()> {
     let mut last = [b'\n'];
     if file.metadata()?.len() > 0 {
@@ -237,19 +239,19 @@ fn end_line(file: &mut File) -> io::Result<()> {
     Ok(())
 }
 
-/// What a check of a log has found.
+/// The result of verifying a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// Lines that are there.
+    /// The number of lines.
     pub lines: u64,
-    /// What is wrong, in sentences; empty where all is well. Of many, the first.
+    /// Problems, as sentences; empty if there are none. At most ten, the first ones.
     pub problems: Vec<String>,
 }
 
-/// Problems that are told; one is enough to know.
+/// The maximum number of problems reported; one is enough to know.
 const TOLD: usize = 10;
 
-/// What verifying reads of a line.
+/// The fields of a line that verifying reads.
 #[derive(Deserialize)]
 struct Link {
     seq: u64,
@@ -257,7 +259,7 @@ struct Link {
     entry: Noticed,
 }
 
-/// What of an entry is a problem by itself.
+/// The fields of an entry that is a problem by itself.
 #[derive(Deserialize)]
 struct Noticed {
     #[serde(default)]
@@ -269,10 +271,11 @@ struct Gap {
     what: String,
 }
 
-/// Checks the chain of the log at `path`, to the end that `audit.head` knows of. Fails where it cannot be read.
+/// Verifies the chain of the log at `path`, up to the end recorded in `audit.head`. Fails if it cannot be
+/// read.
 pub fn verify(path: &Path) -> io::Result<Verified> {
     let file = open_private(OpenOptions::new().read(true), path)?;
-    // Read after the log was opened, and before it is read: what is written meanwhile is longer, never shorter.
+    // Read after the log was opened and before it is read: concurrent writes only make the log longer.
     let known = read_head(&head_path(path))?;
     let (mut lines, mut line) = (BufReader::with_capacity(1 << 16, file), Vec::new());
     let (mut hash, mut seq, mut count, mut problems) = (NOTHING.to_owned(), 0, 0, Vec::new());
@@ -332,7 +335,7 @@ pub fn verify(path: &Path) -> io::Result<Verified> {
     })
 }
 
-/// All lines that can be read of the log at `path`, oldest first, one at a time. Fails where it cannot be opened.
+/// All readable lines of the log at `path`, oldest first, one at a time. Fails if it cannot be opened.
 pub fn lines(path: &Path) -> io::Result<impl Iterator<Item = Line>> {
     let lines = BufReader::new(open_private(OpenOptions::new().read(true), path)?).split(b'\n');
     Ok(lines

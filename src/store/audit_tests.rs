@@ -12,7 +12,7 @@ fn entry() -> Entry {
     }
 }
 
-/// A log of so many lines, and its path.
+/// A log of `lines` lines, and its path.
 fn log(lines: u64) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
@@ -109,7 +109,7 @@ fn every_byte_counts() {
 #[test]
 fn the_chain_goes_on_after_a_crash_and_the_head_may_lag() {
     let (_dir, path) = log(3);
-    // More was written, and a last line torn, before the head could be.
+    // More was written, and the last line torn, before the head could be.
     let (mut audit, _) = Audit::open(&path, true).unwrap();
     audit.append(&[(9, entry())]).unwrap();
     drop(audit);
@@ -142,7 +142,7 @@ fn an_end_that_was_cut_off_stays_visible_after_a_restart() {
         audit.append(&[(10, entry()), (11, entry())]).unwrap();
         audit.write_head().unwrap();
         assert!(!problems(&path).is_empty());
-        // And again, without anything being found again.
+        // A second time, nothing new is found.
         assert!(Audit::open(&path, true).unwrap().1.is_empty());
     }
 }
@@ -196,7 +196,7 @@ fn it_is_private() {
     }
 }
 
-/// How long it takes, `cargo bench -p nexscope-tui --bench audit` says.
+/// For timing, run `cargo bench -p nexscope-tui --bench audit`.
 #[test]
 fn a_hundred_thousand_lines_are_verified() {
     let (_dir, path) = log(0);
@@ -226,7 +226,7 @@ fn a_hundred_thousand_lines_are_verified() {
     );
 }
 
-/// Issue 14, 23: the lines and the head were removed, and after one start all was well.
+/// Issue 14, 23: the lines and the head were removed, and after one start everything looked fine.
 #[test]
 fn what_was_noticed_once_is_reported_from_then_on() {
     type ConfigDiff = fn(&Path);
@@ -249,7 +249,7 @@ fn what_was_noticed_once_is_reported_from_then_on() {
             fs::remove_file(head_path(path)).unwrap();
         }),
         ("another end, with one line more that follows", |path| {
-            // As long as what was there, so that the head still points at the end of a line.
+            // As long as before, so that the head still points at the end of a line.
             let text = fs::read_to_string(path).unwrap();
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
             lines[5] = lines[5].replace("\"at\":5", "\"at\":7");

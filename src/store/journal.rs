@@ -1,10 +1,10 @@
-//! The journal: one record a line, appended and synced, replayed at the start.
+//! The journal: one record a line, appended and synced, replayed at startup.
 //!
-//! A thread of its own writes, so that a slow disk never stalls the screen. It writes all that waits and
-//! syncs once. A crash can tear the last line only; that line was never reported as safe, so it is cut
-//! off at the next start.
+//! It is written by its own thread, so that a slow disk never blocks the screen. All queued records are
+//! written and synced at once. A crash can only tear the last line; that line was never confirmed, so it is
+//! cut off at the next start.
 //!
-//! The same thread writes the audit log, first: so what was confirmed stands in both.
+//! The same thread writes the audit log first, so everything confirmed is in both.
 
 use std::{
     fs::{File, OpenOptions},
@@ -22,68 +22,68 @@ use super::{
 };
 use crate::core::{Kept, Millis, Record, persist::audit};
 
-/// Records that may wait for the disk. When they are that many, the session takes no more from the relay.
+/// The queue length, in records. If it is full, the session takes nothing more from the relay.
 const QUEUE: usize = 1024;
 
-/// Bytes that are read at once.
+/// The read buffer, in bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// Pause before a write is tried again that failed (a full disk).
+/// The pause before a failed write (a full disk) is retried.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The way to the journal.
+/// A handle to the journal's thread.
 #[derive(Debug)]
 pub struct Journal {
-    /// Where it goes in what is to be written, in order. Full: the session waits with taking more in.
+    /// Queues records for writing, in order. Full: the session stops taking input.
     pub records: mpsc::Sender<ToWrite>,
     pub reports: mpsc::Receiver<Report>,
 }
 
 #[derive(Debug)]
 pub enum ToWrite {
-    /// A record of the journal's.
+    /// A record for the journal.
     Record(Box<Record>),
-    /// An entry of the audit log's, and when.
+    /// An entry for the audit log, and its time.
     Audit(Millis, Box<audit::Entry>),
 }
 
 #[derive(Debug)]
 pub enum Report {
-    /// A record is safely on disk.
+    /// A record is synced to disk.
     Kept(Kept),
-    /// The disk does not take it; it is tried again until it does.
+    /// Writing fails; it is retried until it succeeds.
     Failing(String),
-    /// After failing, it goes again.
+    /// Writing works again.
     Mended,
 }
 
-/// A journal that was read.
+/// A journal that has been read.
 #[derive(Debug)]
 pub struct Opened {
     pub is_new: bool,
-    /// What had to be left out, in words for the log.
+    /// Descriptions of skipped records, for the log.
     pub repairs: Vec<String>,
     pub journal: Journal,
 }
 
-/// A journal that is being read: its records, oldest first, one at a time, so that a long one is never in
-/// memory as a whole.
+/// A journal being read: its records, oldest first, one at a time, so that a long one is never in memory as a
+/// whole.
 #[derive(Debug)]
 pub struct Reading {
-    /// Where the audit log lies.
+    /// The path of the audit log.
     audit: std::path::PathBuf,
     lines: BufReader<File>,
     line: Vec<u8>,
     number: usize,
-    /// Bytes of whole lines.
+    /// The length of the complete lines, in bytes.
     good: u64,
     repairs: Vec<String>,
     failed: Option<io::Error>,
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or makes it (0600). Fails where the file cannot be read or written. The audit log
-    /// lies beside it.
+    /// Opens or creates (0600) the journal at `path`. Fails if the file cannot be read or written. The audit
+    /// log is beside it.
     pub fn open(path: &Path) -> io::Result<Reading> {
         let file = open_private(OpenOptions::new().read(true).append(true).create(true), path)?;
         Ok(Reading {
@@ -99,7 +99,7 @@ impl Journal {
 }
 
 impl Reading {
-    /// The records within the last so many bytes, oldest first. Reading goes on at the beginning.
+    /// The records within the last `bytes` bytes, oldest first. Reading continues at the beginning.
     pub fn newest(&mut self, bytes: u64) -> Vec<Record> {
         let records = self.read_newest(bytes).unwrap_or_default();
         self.failed = self.lines.rewind().err();
@@ -122,7 +122,8 @@ impl Reading {
             .collect())
     }
 
-    /// Reads what is left, cuts off a torn end, and starts the journal's thread.
+    /// Reads the rest, cuts off a torn end, and starts the journal's thread. Fails if the journal or the
+    /// audit log cannot be read or written.
     pub fn finish(mut self) -> io::Result<Opened> {
         while self.next().is_some() {}
         if let Some(error) = self.failed {
@@ -138,7 +139,7 @@ impl Reading {
         let (log, repaired) = Audit::open(&self.audit, self.good == 0)?;
         repairs.extend(repaired.iter().map(|repair| format!("audit: {repair}")));
         let (records_in, waiting) = mpsc::channel(QUEUE);
-        // Reports are small and taken at once; a full channel makes the writer wait, nothing is lost.
+        // Reports are small and taken at once; if the channel is full, the writer waits, and nothing is lost.
         let (reports_in, reports) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("journal".into())
@@ -188,7 +189,7 @@ impl Iterator for Reading {
     }
 }
 
-/// Writes what comes, in order; ends when the session is gone and all is written.
+/// Writes the queue in order; ends when the session is gone and everything is written.
 fn write(
     mut file: File,
     mut log: Audit,
@@ -201,7 +202,7 @@ fn write(
         for one in batch.drain(..) {
             match one {
                 ToWrite::Audit(at, entry) => entries.push((at, *entry)),
-                // A record holds no map with keys that are no strings, so this cannot fail.
+                // A record has only string map keys, so this cannot fail.
                 ToWrite::Record(record) => {
                     if let Ok(line) = line(&record) {
                         bytes.extend(line);
@@ -216,10 +217,11 @@ fn write(
             return;
         }
         for kept in kept {
-            // The session may be gone; the records are safe anyway.
+            // The session may be gone; the records are synced anyway.
             let _ = reports.blocking_send(Report::Kept(kept));
         }
-        // After what somebody waits for. A head that could not be written is written with the next entries.
+        // After everything that somebody waits for. A head that could not be written is written with the next
+        // entries.
         if !entries.is_empty()
             && let Err(error) = log.write_head()
         {
@@ -228,8 +230,8 @@ fn write(
     }
 }
 
-/// Tries until it is done, and reports where it is not at once. Returns whether it was: nobody waits for a
-/// session that is gone.
+/// Retries until `write` succeeds, reporting the first failure. Returns whether it succeeded: it gives up if
+/// the session is gone.
 fn until_written(reports: &mpsc::Sender<Report>, mut write: impl FnMut() -> io::Result<()>) -> bool {
     let mut failing = false;
     while let Err(error) = write() {
@@ -248,8 +250,8 @@ fn until_written(reports: &mpsc::Sender<Report>, mut write: impl FnMut() -> io::
     true
 }
 
-/// Something as one line. What came from others byte for byte may be written over several lines; between the
-/// tokens of JSON, and nowhere else, a line feed is white space like any other.
+/// Serializes `what` as one line. Embedded raw JSON from others may span several lines; between JSON tokens,
+/// and nowhere else, a line feed is white space like any other.
 pub(super) fn line(what: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(what)?;
     line.iter_mut()
@@ -259,7 +261,7 @@ pub(super) fn line(what: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Appends all of `bytes` and syncs, or leaves the file as it was.
+/// Appends all of `bytes` and syncs. Leaves the file unchanged if it fails.
 pub(super) fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let before = file.seek(io::SeekFrom::End(0))?;
     let result = file.write_all(bytes).and_then(|()| file.sync_data());
@@ -342,7 +344,7 @@ mod tests {
         let mut reading = Journal::open(&path).unwrap();
         assert_eq!(threads(&reading.by_ref().collect::<Vec<_>>()), ["a", "b"]);
         let repairs = reading.finish().unwrap().repairs;
-        // That this journal has no audit log is noticed too.
+        // The missing audit log of this journal is reported too.
         assert!(repairs.len() == 2 && repairs[0].contains("line 2"), "{repairs:?}");
     }
 

@@ -1,4 +1,5 @@
-//! What is on disk: the journal of a room and its audit log, what a person left on the screen, and the lock that keeps a second program out.
+//! Files on disk: a room's journal and audit log, the saved UI state, and the lock that keeps a second
+//! program out.
 
 mod audit;
 mod journal;

@@ -1,4 +1,4 @@
-//! Where things lie: folders 0700, files 0600, one program at a time.
+//! State folders: folders 0700, files 0600, one program at a time.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,7 +10,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rustix::fs::OFlags;
 
-/// The state folder of one member in one room of one relay: `HOST/ROOM/NAME` below the state folder.
+/// A member's state folder for one room of one relay: `HOST/ROOM/NAME` below the state folder.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     relay: PathBuf,
@@ -20,29 +20,30 @@ pub struct StateDir {
 /// The state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
-    /// Another program is in the room with this name.
+    /// Another program has joined the room with this name.
     #[error(
         "{name} is in this room already, by process {process}; leave it there, show it here with nexscope-tui attach (if it is headless), or choose another name with -n NAME"
     )]
     Taken {
         name: String,
-        /// Which process, and in which folder it was started.
+        /// The process, and the folder in which it was started.
         process: String,
     },
     #[error("cannot use the folder {0}: {1}; fix that, or set XDG_STATE_HOME to another folder")]
     Disk(PathBuf, io::Error),
 }
 
-/// Keeps other programs out of a [`StateDir`] for as long as it lives.
+/// Keeps other programs out of a [`StateDir`] until dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl StateDir {
-    /// The place of `name` in `room` of the relay `host` (host and port), below `state`. Nothing is made yet.
+    /// The state folder of `name` in `room` of the relay `host` (host and port), below `state`. Creates
+    /// nothing yet.
     pub fn new(state: &Path, host: &str, room: &str, name: &str) -> Self {
-        // Names follow the name rule already; a host may be anything.
+        // Names are already validated; a host may be any text.
         let safe: String = host
             .chars()
             .map(|c| {
@@ -54,7 +55,7 @@ impl StateDir {
             })
             .take(100)
             .collect();
-        // `.` and `..` are no host.
+        // `.` and `..` are not hosts.
         let safe = if safe.starts_with('.') {
             format!("_{safe}")
         } else {
@@ -71,7 +72,7 @@ impl StateDir {
         &self.dir
     }
 
-    /// Makes the folder and takes it. Fails where another program has it, or the disk does not allow it.
+    /// Creates and locks the folder. Fails if another program holds the lock, or it cannot be created.
     pub fn lock(&self, name: &str) -> Result<Lock, StateDirError> {
         let disk = |error| StateDirError::Disk(self.dir.clone(), error);
         make_dir(&self.dir).map_err(disk)?;
@@ -93,7 +94,8 @@ impl StateDir {
         }
     }
 
-    /// The secret that proves to this relay that a name is still the same person's; made once.
+    /// Returns the secret that proves to this relay that the same person owns a name; created once. Fails if
+    /// it cannot be read or written.
     pub fn owner(&self) -> Result<String, StateDirError> {
         let path = self.relay.join("owner");
         let disk = |error| StateDirError::Disk(path.clone(), error);
@@ -111,16 +113,17 @@ impl StateDir {
     }
 }
 
-/// Makes a folder and those above it, 0700.
+/// Creates a folder and its parents with mode 0700.
 fn make_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Opens a file of ours: made 0600, and never through a link, which may lead into any file of the person's.
+/// Opens one of our files: created with mode 0600, and never through a link, which may point to any file of
+/// the person's.
 ///
 /// # Errors
 ///
-/// Also where a link lies in the file's place.
+/// If it cannot be opened, or is a link.
 pub(crate) fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
     let opened = options.mode(0o600).custom_flags(no_follow).open(path);
@@ -130,19 +133,20 @@ pub(crate) fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result
     })
 }
 
-/// All of a file of ours; as [`open_private`].
+/// Reads one of our files in full; fails like [`open_private`].
 pub(crate) fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_private(OpenOptions::new().read(true), path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// All of a text file of ours; as [`open_private`].
+/// Reads one of our text files in full; fails like [`open_private`], or if it is not UTF-8.
 pub(crate) fn read_private_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read_private(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Writes a whole file, 0600, so that a crash leaves the old one or the new one.
+/// Replaces a file atomically (0600): a crash leaves either the old or the new one. Fails if it cannot be
+/// written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         make_dir(dir)?;
@@ -161,7 +165,7 @@ mod tests {
     use super::*;
     use crate::store::{Journal, UiState};
 
-    /// Issue 14, 23: a link in the place of a file of the state folder was followed and written through.
+    /// Issue 14, 23: a link in place of a file of the state folder was followed and written through.
     #[test]
     fn no_file_of_the_state_folder_is_opened_through_a_link() {
         let dir = tempfile::tempdir().unwrap();
@@ -198,7 +202,7 @@ mod tests {
                         ..Default::default()
                     };
                     desk.keep(left).unwrap().write();
-                    // Put in the place of the link.
+                    // The link was replaced.
                     !link.is_symlink()
                 }
                 "screen.new" => write_private(&place.dir.join("screen.json"), b"x").is_err(),

@@ -1,4 +1,4 @@
-//! What a person left on the screen: what they had read, what they had not sent yet, what they wrote before.
+//! UI state saved on exit: the read position, the unsent text, and the input history.
 
 use std::{
     io,
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::state_dir::{read_private, write_private};
 
-/// What is kept of a screen over a restart.
+/// The UI state kept over a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedView {
-    /// The newest message that was read, by its number.
+    /// The number of the newest message that was read.
     pub read: u32,
-    /// What was written and not sent.
+    /// The unsent text of the composer.
     pub unsent: String,
-    /// What was written before, oldest first.
+    /// The input history, oldest first.
     pub history: Vec<String>,
 }
 
@@ -28,8 +28,8 @@ pub struct UiState {
 }
 
 impl UiState {
-    /// Looks at what was left in a room's folder. Nothing, where nothing was or it cannot be read: it is a
-    /// convenience, and nothing depends on it.
+    /// Reads the saved state of a room's folder; the default if there is none or it cannot be read, since
+    /// nothing depends on it.
     pub fn open(folder: &Path) -> Self {
         let path = folder.join("screen.json");
         let kept = read_private(&path).ok();
@@ -44,8 +44,8 @@ impl UiState {
         &self.kept
     }
 
-    /// Takes what is left now, and gives what writes it if it is something else: the disk may take its time, and
-    /// nobody who types waits for it. A crash leaves the old or the new, never a half (0600).
+    /// Takes the current state, and returns a save to perform if it has changed: nobody who types waits for
+    /// the disk. A crash leaves either the old or the new file (0600).
     pub fn keep(&mut self, left: SavedView) -> Option<PendingSave> {
         if left == self.kept {
             return None;
@@ -58,7 +58,7 @@ impl UiState {
     }
 }
 
-/// What is still to be written.
+/// A save still to be written.
 #[derive(Debug)]
 pub struct PendingSave {
     path: PathBuf,
@@ -66,7 +66,7 @@ pub struct PendingSave {
 }
 
 impl PendingSave {
-    /// Writes it. That it could not be is told in the log: it is a convenience.
+    /// Writes it. A failure is only logged, since nothing depends on it.
     pub fn write(self) {
         let bytes = serde_json::to_vec(&self.left).map_err(io::Error::from);
         if let Err(error) = bytes.and_then(|bytes| write_private(&self.path, &bytes)) {

@@ -1,4 +1,4 @@
-//! Sizes as people write them, and bytes as programs do.
+//! Formats and parses sizes, and formats bytes as hex.
 
 /// `840 B`, `12 KB`, `1.4 GB`: powers of a thousand, as file managers show them.
 pub fn bytes(size: u64) -> String {
@@ -8,7 +8,7 @@ pub fn bytes(size: u64) -> String {
     }
     let mut value = size as f64 / 1000.0;
     let mut unit = 0;
-    // What would be rounded up to a thousand is one of the next unit.
+    // A value that would round up to a thousand is shown in the next unit.
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -28,8 +28,8 @@ pub fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Reads a size: a number with or without `KB`, `MB`, `GB`, `TB` (thousands) or `KiB`, `MiB`, `GiB`, `TiB`.
-/// Fails with a sentence that says how it is written.
+/// Parses a size: a number with or without `KB`, `MB`, `GB`, `TB` (thousands) or `KiB`, `MiB`, `GiB`, `TiB`.
+/// Fails with a sentence that describes the format.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no size; write for example \"100 MB\" or \"4 GiB\"");
     let text_trimmed = text.trim();

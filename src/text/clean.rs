@@ -1,8 +1,8 @@
-//! Makes hostile text harmless for a terminal and honest for its reader.
+//! Makes untrusted text safe for a terminal and unambiguous for its reader.
 //!
-//! What leaves here holds no control character but line feeds, no escape sequence, no mark that changes
-//! the direction of what follows, and nothing invisible. Everything that comes from the network, an
-//! agent or a file goes through here once, before it enters the state.
+//! Cleaned text has no control characters except line feeds, no escape sequences, no marks that change text
+//! direction, and nothing invisible. All text from the network, an agent or a file is cleaned once, before it
+//! enters the state.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -10,22 +10,28 @@ use unicode_segmentation::UnicodeSegmentation;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
     pub text: String,
-    /// How many invisible or direction-changing characters were taken out; a person is told.
+    /// The number of invisible or direction-changing characters removed; a person is warned.
     pub hidden: usize,
 }
 
-/// Columns from one tab stop to the next; tabs become spaces, since a terminal's own stops would break the layout.
+/// Columns between tab stops; tabs become spaces, since a terminal's own stops would break the layout.
 const TAB: usize = 4;
 
-/// Most code points kept in one grapheme. The longest emoji family has 11; stacks of accents go on forever.
+/// The maximum code points kept in one grapheme. The longest emoji family has 11; stacks of accents have no
+/// limit.
 pub(super) const GRAPHEME_MAX: usize = 12;
 
-/// Cleans text of several lines. `\r\n`, `\r` and the Unicode line separators become `\n`, tabs become spaces.
+/// Cleans multi-line text. `\r
+///
+/// `, `\r` and the Unicode line separators become `
+///
+/// `, tabs become spaces.
 pub fn clean(text: &str) -> Cleaned {
     cleaned(text, true)
 }
 
-/// As [`clean`], but tabs stay: for text that goes on to others as it is, such as an agent's answer.
+/// Does the same as [`clean`], but keeps tabs: for text forwarded to others as it is, such as an agent's
+/// answer.
 pub fn clean_with_tabs(text: &str) -> String {
     cleaned(text, false).text
 }
@@ -63,10 +69,10 @@ fn cleaned(text: &str, expand_tabs: bool) -> Cleaned {
     out
 }
 
-/// Cleans text that stands in one line: a name, a reason, a title. Line breaks become spaces, and what is
-/// longer than `max_chars` is cut with an ellipsis.
+/// Cleans single-line text: a name, a reason, a title. Line breaks become spaces, and text longer than
+/// `max_chars` is cut with an ellipsis.
 pub fn clean_line(text: &str, max_chars: usize) -> String {
-    // Far more than can be shown is not even looked at.
+    // Text far beyond what can be shown is not even read.
     let end = text
         .char_indices()
         .nth(max_chars.saturating_mul(4))
@@ -91,7 +97,7 @@ fn push_grapheme(grapheme: &str, out: &mut Cleaned) {
             out.text.push(c);
         }
     }
-    // A mark that lost what it belonged to would land on whatever is drawn before it.
+    // A mark that lost its base would combine with whatever is drawn before it.
     if base == 0 || out.text[..base].ends_with('\n') {
         let first = out.text[base..].chars().next();
         if first.is_some_and(|c| unicode_width::UnicodeWidthChar::width(c) == Some(0)) {
@@ -104,7 +110,7 @@ fn is_pictograph(c: char) -> bool {
     matches!(c as u32, 0x2190..=0x2bff | 0x1f000..=0x1faff)
 }
 
-/// Characters that draw nothing or change how others are drawn.
+/// Whether a character is invisible or changes how others are drawn.
 pub fn is_hidden(c: char) -> bool {
     matches!(c as u32,
         0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
@@ -117,19 +123,19 @@ enum Piece<'a> {
     Sequence,
     Line,
     Tab,
-    /// Printable ASCII: most of what is ever written, and taken whole.
+    /// Printable ASCII: most text, and taken as a whole.
     Plain(&'a str),
     Grapheme(&'a str),
 }
 
-/// Takes text apart into what is kept and what is dropped.
+/// Splits text into parts to keep and parts to drop.
 struct Strip<'a> {
     text: &'a str,
 }
 
 impl<'a> Strip<'a> {
-    /// The length of the printable ASCII at the beginning, but for a last character that a mark behind it
-    /// could belong to.
+    /// The length of the leading printable ASCII, except a last character that a following mark could combine
+    /// with.
     fn plain_length(&self) -> usize {
         let length = self
             .text
@@ -189,7 +195,7 @@ fn escape_length(text: &str) -> usize {
             1 + intermediate + usize::from(last)
         }
         Some('0'..='~') => 2,
-        // Not a sequence: only the ESC goes.
+        // Not a sequence: only the ESC is dropped.
         Some(_) => 1,
     }
 }
@@ -204,8 +210,8 @@ fn csi_length(text: &str) -> usize {
     body + usize::from(last)
 }
 
-/// A control string with its terminator (BEL or ST). Without one it ends with its line, so that one
-/// stray ESC cannot swallow a whole message.
+/// The length of a control string with its terminator (BEL or ST). Without one it ends with its line, so that
+/// one stray ESC cannot swallow a whole message.
 fn string_length(text: &str) -> usize {
     for (at, c) in text.char_indices() {
         match c {

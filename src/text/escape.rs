@@ -1,8 +1,8 @@
-//! Text shown so that nothing of it is hidden: for what a person allows, and what then runs as it is.
+//! Shows text in full, with nothing hidden: for commands that a person approves and that then run unchanged.
 //!
-//! [`clean`](super::clean) drops what could harm a terminal; here it is written out instead (`\e`, `\u{9d}`, `\x07`).
-//! Two texts that differ are never shown alike: where a backslash of the text itself would be read as the
-//! beginning of such a sequence, it is doubled.
+//! [`clean`](super::clean) drops everything that could harm a terminal; here it is escaped instead (`\e`,
+//! `\u{9d}`, `\x07`). Two different texts never look the same: a backslash in the text that could be read as
+//! the start of such an escape is doubled.
 
 use serde_json::Value;
 use unicode_segmentation::UnicodeSegmentation;
@@ -10,33 +10,33 @@ use unicode_width::UnicodeWidthChar;
 
 use super::clean::{GRAPHEME_MAX, is_hidden};
 
-/// Text with its control and invisible characters written out.
+/// Text with its control and invisible characters escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Escaped {
     /// The text. [`clean`](super::clean) leaves it as it is.
     pub text: String,
-    /// How many characters are written out, tabs left out: a person is warned.
+    /// The number of escaped characters, except tabs: a person is warned.
     pub hidden: usize,
 }
 
-/// Text of several lines: line feeds stay.
+/// Escapes multi-line text: line feeds stay.
 pub fn escape(text: &str) -> Escaped {
     escaped(text, Syntax::Lines)
 }
 
-/// Text in one line: line feeds are written out, too.
+/// Escapes text for one line: line feeds are escaped, too.
 pub fn escape_line(text: &str) -> Escaped {
     escaped(text, Syntax::OneLine)
 }
 
-/// JSON in several lines. Its own escapes stay as they are: none of them begins with `\u{`.
+/// Formats JSON on several lines. Its own escapes stay as they are: none of them begins with `\u{`.
 pub fn escape_json(value: &Value) -> Escaped {
-    // A value that was parsed can be written.
+    // A parsed value can always be written.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     escaped(&text, Syntax::Json)
 }
 
-/// What the text is, which decides what a backslash of its own means.
+/// The syntax of the text, which decides the meaning of its backslashes.
 #[derive(Clone, Copy, PartialEq)]
 enum Syntax {
     Lines,
@@ -69,10 +69,10 @@ fn escaped(text: &str, syntax: Syntax) -> Escaped {
     out
 }
 
-/// The characters of a text, and whether each has to be written out.
+/// The characters of a text, and whether each has to be escaped.
 fn characters(text: &str, syntax: Syntax) -> impl Iterator<Item = (char, bool)> {
     text.graphemes(true).flat_map(move |grapheme| {
-        // A mark on nothing, or the hundredth on one letter, is drawn anywhere.
+        // A mark without a base, or the hundredth on one letter, is drawn anywhere.
         let stray = grapheme.chars().next().is_some_and(is_mark);
         grapheme.chars().enumerate().map(move |(at, c)| {
             let is_plain = c == '\n' && syntax != Syntax::OneLine;
@@ -82,14 +82,14 @@ fn characters(text: &str, syntax: Syntax) -> impl Iterator<Item = (char, bool)> 
     })
 }
 
-/// Draws nothing, or changes how other characters are drawn.
+/// Whether it is invisible or changes how other characters are drawn.
 fn is_invisible(c: char) -> bool {
-    // What chooses between two looks of the character before it.
+    // Variation selectors, which choose between two looks of the previous character.
     let chooses_look = ('\u{fe00}'..='\u{fe0f}').contains(&c);
     c.is_control() || is_hidden(c) || chooses_look || c.is_whitespace() && c != ' '
 }
 
-/// Is drawn on what stands before it.
+/// Whether it combines with the previous character.
 fn is_mark(c: char) -> bool {
     !c.is_control() && c.width() == Some(0)
 }
@@ -119,7 +119,7 @@ mod tests {
             ("a\u{9d}b\u{9c}", "a\\u{9d}b\\u{9c}", 2),
             ("printf 'a\\n\\0'", "printf 'a\\n\\0'", 0),
             ("a\tb", "a\\tb", 0),
-            // A backslash of its own is no tab.
+            // A literal backslash and `t` are not a tab.
             ("a\\tb", "a\\\\tb", 0),
             ("a\\\tb", "a\\\\\\tb", 0),
             ("s/\\\\/x/", "s/\\\\\\/x/", 0),
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(escape_json(&json).text, "\"a\\n\\u001b\\u{9d}\\\\u{9d}\"");
     }
 
-    /// Undoes an escape: what can be undone is never ambiguous.
+    /// Reverses an escape: if that is possible, it was unambiguous.
     fn undone(text: &str) -> String {
         let (mut out, mut chars) = (String::new(), text.chars().peekable());
         while let Some(c) = chars.next() {

@@ -1,4 +1,4 @@
-//! Text from outside: cleaned once at the border, then measured and wrapped.
+//! Untrusted text: cleaned once on input, then measured and wrapped.
 
 mod bytes;
 mod clean;

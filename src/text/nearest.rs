@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-/// The candidate that is the fewest changes of a letter away from `name`.
+/// The candidate with the smallest edit distance to `name`.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut by_distance: Vec<(usize, &str)> = candidates
         .into_iter()
@@ -10,7 +10,7 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     by_distance.first().map(|(_, candidate)| *candidate)
 }
 
-/// The number of letters to change, add, remove or swap that makes one of the other.
+/// The number of letters to change, add, remove or swap to turn one into the other.
 pub(crate) fn distance(one: &str, other: &str) -> usize {
     strsim::damerau_levenshtein(one, other)
 }

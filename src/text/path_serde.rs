@@ -1,5 +1,5 @@
-//! Paths in what is written as JSON: as text where they are text, and else as their bytes, so that none is lost.
-//! For `#[serde(with = "path_serde")]`.
+//! Serializes paths in JSON: as text if they are UTF-8, otherwise as bytes, so that none is lost. For
+//! `#[serde(with = "path_serde")]`.
 
 use std::{
     ffi::OsString,
@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A path as it is written.
+/// The serialized form of a path.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -27,7 +27,7 @@ pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::
     written.serialize(serializer)
 }
 
-/// Reads a path. Fails where it is neither.
+/// Deserializes a path. Fails if it is neither text nor bytes.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     Ok(match Written::deserialize(deserializer)? {
         Written::Text(path) => path,

@@ -1,6 +1,6 @@
-//! A reason made a sentence.
+//! Turns a reason into a sentence.
 
-/// The words with a capital letter and a full stop, for a reason that stands alone.
+/// Adds a capital letter and a full stop, for a reason that stands alone.
 pub fn sentence(words: &str) -> String {
     let words = words.trim_end_matches('.');
     let mut characters = words.chars();

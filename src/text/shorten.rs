@@ -1,10 +1,10 @@
-//! Text cut to what fits: one line of it, or its first or last bytes.
+//! Shortens text: to one line, or to its first or last bytes.
 
 use super::{clean_with_tabs, escape_line};
 
-/// `text` cleaned, in one line of at most `max` characters.
+/// Cleans `text` and cuts it to one line of at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
-    // Nothing beyond this can be part of the line, and a hostile text may be megabytes long.
+    // Text beyond this cannot be part of the line, and untrusted text may be megabytes long.
     let text = clean_with_tabs(first_bytes(text, max.saturating_mul(16)));
     let mut line = String::new();
     for word in text.split_whitespace() {
@@ -20,7 +20,8 @@ pub fn one_line(text: &str, max: usize) -> String {
     line
 }
 
-/// `text` with its control and invisible characters written out, in one line of at most `max` characters.
+/// Escapes the control and invisible characters of `text` and cuts it to one line of at most `max`
+/// characters.
 pub fn escaped_line(text: &str, max: usize) -> String {
     let whole = escape_line(first_bytes(text, max.saturating_mul(16))).text;
     let mut line = whole.trim().to_owned();
@@ -31,9 +32,9 @@ pub fn escaped_line(text: &str, max: usize) -> String {
     line
 }
 
-/// The longest beginning of `text` that has at most `max` bytes.
+/// The longest prefix of `text` with at most `max` bytes.
 pub fn first_bytes(text: &str, max: usize) -> &str {
-    // `str::floor_char_boundary` is younger than the oldest compiler that this is built with.
+    // `str::floor_char_boundary` is newer than our minimum supported Rust version.
     let mut end = max.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -41,7 +42,7 @@ pub fn first_bytes(text: &str, max: usize) -> &str {
     &text[..end]
 }
 
-/// The longest end of `text` that has at most `max` bytes.
+/// The longest suffix of `text` with at most `max` bytes.
 pub fn last_bytes(text: &str, max: usize) -> &str {
     let mut start = text.len().saturating_sub(max);
     while !text.is_char_boundary(start) {

@@ -1,15 +1,15 @@
-//! Text cut to a width in terminal columns.
+//! Wraps and cuts text to a width in terminal columns.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// The columns that text takes. The text is clean: it holds no control characters.
+/// The width of text in columns. The text must be clean, without control characters.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Breaks text into lines of at most `columns`, at spaces where there are any; a word that is too long is
-/// broken where it must. Line breaks of its own stay. Never returns no line at all.
+/// Wraps text into lines of at most `columns`, at spaces where possible; a word that is too long is broken.
+/// Existing line breaks stay. Always returns at least one line.
 pub fn wrap(text: &str, columns: usize) -> Vec<&str> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -24,18 +24,18 @@ fn wrap_line<'a>(line: &'a str, columns: usize, lines: &mut Vec<&'a str>) {
         lines.push(line);
         return;
     }
-    // Where the line being built begins, how wide it is, and where it could be broken: behind a space.
+    // The start of the current line, its width, and where it could be broken: after a space.
     let (mut start, mut used) = (0, 0);
     let mut space: Option<(usize, usize)> = None;
     for (at, grapheme) in line.grapheme_indices(true) {
         let wide = grapheme.width();
         if used + wide > columns && at > start && grapheme == " " {
-            // The space at the very end of a full line is not carried over.
+            // A space at the very end of a full line is dropped.
             lines.push(&line[start..at]);
             (start, used, space) = (at + 1, 0, None);
             continue;
         }
-        // What is carried over from behind the space may be too wide itself.
+        // The text carried over from behind the space may be too wide itself.
         while used + wide > columns && at > start {
             match space.take() {
                 Some((break_at, width_there)) if break_at > start => {
@@ -56,7 +56,7 @@ fn wrap_line<'a>(line: &'a str, columns: usize, lines: &mut Vec<&'a str>) {
     lines.push(&line[start..]);
 }
 
-/// The same, but at most so many lines: where there is more, the last one ends with `…`.
+/// Wraps to at most `most` lines: if there is more, the last one ends with `…`.
 pub fn wrap_at_most(text: &str, columns: usize, most: usize) -> Vec<String> {
     let lines = wrap(text, columns);
     let more = lines.len() > most;
@@ -65,14 +65,14 @@ pub fn wrap_at_most(text: &str, columns: usize, most: usize) -> Vec<String> {
         .take(if more { most.saturating_sub(1) } else { most });
     let mut kept: Vec<String> = whole.map(|line| (*line).to_owned()).collect();
     if let Some(line) = lines.get(kept.len()).filter(|_| more && most > 0) {
-        // Each line is a part of the whole text.
+        // Each line is a slice of the whole text.
         let rest = &text[line.as_ptr() as usize - text.as_ptr() as usize..];
         kept.push(cut(&rest.replace('\n', " "), columns));
     }
     kept
 }
 
-/// The longest beginning of a text that fits into `columns`, and the rest.
+/// Splits text into the longest prefix that fits into `columns`, and the rest.
 pub fn split_at_width(text: &str, columns: usize) -> (&str, &str) {
     let mut used = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
@@ -84,7 +84,7 @@ pub fn split_at_width(text: &str, columns: usize) -> (&str, &str) {
     (text, "")
 }
 
-/// The beginning of a text that fits into `columns`, with an ellipsis where something was cut off.
+/// Cuts text to `columns`, with an ellipsis if something was cut off.
 pub fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Files of an agent's: opened beneath its folder and never through a link, and remembered as they were checked.
+//! An agent's files: opened beneath its folder, never through a link, and remembered as they were checked.
 
 use std::{
     ffi::OsStr,
@@ -13,18 +13,18 @@ use rustix::fs::{Mode, OFlags};
 use super::{disk, source};
 use crate::core::files::{AgentFile, CheckedFile, Identity, Source};
 
-/// Opens a folder only to open something beneath it, which needs no permission to list it.
+/// Opens a folder only as a base for opening files beneath it, which needs no permission to list it.
 #[cfg(target_os = "linux")]
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
 const FOLDER: OFlags = OFlags::DIRECTORY;
 
-/// Does not wait for a writer, as opening a pipe does, and does not become the owner of a terminal.
+/// Does not block on a pipe without a writer, and does not acquire a controlling terminal.
 const READ: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
 impl AgentFile {
-    /// Finds a file that an agent names: one below `folder`. Links are resolved here, once; from then on none is
-    /// followed. Fails, in words for a person and the agent.
+    /// Finds a file below `folder` that an agent names. Links are resolved once, here; from then on none is
+    /// followed. Fails with a message for the person and the agent if there is no such file below the folder.
     pub fn find(path: &Path, folder: &Path) -> Result<Self, String> {
         let name = crate::text::clean_line(&path.to_string_lossy(), 200);
         let real = path
@@ -47,7 +47,7 @@ impl AgentFile {
             .map_err(|why| format!("{name}: {why}"))
     }
 
-    /// Opens it, and looks at what was opened. Fails, in words.
+    /// Opens the file and returns the metadata of the handle. Fails with a message if it cannot be opened.
     pub(super) fn open(&self) -> Result<(File, Metadata), String> {
         let opened = open_folder(&self.folder).and_then(|folder| open_beneath(&folder, &self.name, READ));
         let file = File::from(opened.map_err(|error| in_words(&error))?);
@@ -60,7 +60,7 @@ impl AgentFile {
 }
 
 impl Identity {
-    /// Opens the file, where it is still this one. Fails, in words.
+    /// Opens the file. Fails with a message if it cannot be opened or is no longer the same file.
     pub(super) fn open(&self) -> Result<File, String> {
         let (file, meta) = self.file.open()?;
         match (meta.dev(), meta.ino()) == (self.device, self.inode) {
@@ -70,22 +70,22 @@ impl Identity {
     }
 }
 
-/// A file of an agent's that was read whole from one handle.
+/// An agent's file, read in full from one handle.
 pub struct Contents {
     pub checked: CheckedFile,
-    /// All of it, where it has at most as many bytes as were wanted.
+    /// The content, if it has at most the requested number of bytes.
     pub bytes: Option<Vec<u8>>,
     /// It has a second name (a hard link), which may lie outside of the folder.
     pub has_hard_links: bool,
 }
 
-/// Reads a file of an agent's whole, of any size, and keeps at most `most` bytes of it; none where `is_over` ends
-/// that. Fails, in words, where it cannot be read or changes meanwhile.
+/// Reads an agent's file of any size in full and keeps its content if it has at most `most` bytes; returns
+/// `None` if `is_over` cancels it. Fails with a message if the file cannot be read or changes meanwhile.
 pub fn contents(file: &AgentFile, most: u64, is_over: impl Fn() -> bool) -> Result<Option<Contents>, String> {
     let (handle, meta) = file.open()?;
     let mut bytes = (meta.len() <= most).then(Vec::new);
     let source = source::read(handle, &file.path(), |part| {
-        // It may have grown since it was opened.
+        // The file may have grown since it was opened.
         match &mut bytes {
             Some(all) if (all.len() + part.len()) as u64 <= most => all.extend_from_slice(part),
             _ => bytes = None,
@@ -136,7 +136,7 @@ fn open_beneath(folder: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<Owne
     open_by_component(folder, path, flags)
 }
 
-/// As [`open_beneath`], where the system has no single call for it.
+/// Does the same as [`open_beneath`] on systems without a single call for it.
 fn open_by_component(folder: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let names = path.components().map(|component| match component {
         Component::Normal(name) => Ok(name),

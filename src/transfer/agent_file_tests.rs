@@ -62,7 +62,7 @@ fn sent(checked: &CheckedFile) -> Result<Vec<u8>, String> {
 
 type ConfigDiff = fn(&World);
 
-/// Ways in which a file becomes another one after it was checked.
+/// Ways to replace a file after it was checked.
 const CHANGES: &[(&str, ConfigDiff)] = &[
     ("a link to outside", |world| {
         fs::remove_file(world.at("work/out/a.txt")).unwrap();
@@ -112,7 +112,7 @@ fn what_was_checked_leaves_and_nothing_that_took_its_place() {
     for (what, change) in CHANGES {
         let world = World::new();
         let checked = world.checked();
-        // As after a restart between draft and accept.
+        // As after a restart between draft and acceptance.
         let checked: CheckedFile = serde_json::from_str(&serde_json::to_string(&checked).unwrap()).unwrap();
         assert!(checked.source().is_there(), "{what}");
         change(&world);
@@ -128,13 +128,14 @@ fn what_is_looked_at_is_never_reached_through_a_link() {
         let named = world.named();
         change(&world);
         match (*what, look(&named)) {
-            // The same user's file may be linked into the folder: it is checked as any other, and that is said.
+            // The same user's file may be linked into the folder: it is checked like any other, and the link
+            // is reported.
             ("a hard link to a file outside", looked) => {
                 let looked = looked.unwrap();
                 assert!(looked.has_hard_links && looked.bytes.as_deref() == Some(SECRET));
             }
             ("a file of the same size", looked) => assert!(!looked.unwrap().has_hard_links),
-            // The superuser reads it anyway.
+            // The superuser can read it anyway.
             ("unreadable", looked) => assert!(looked.is_err() || rustix::process::geteuid().is_root()),
             (_, looked) => assert!(looked.is_err(), "{what}"),
         }
@@ -162,7 +163,7 @@ fn opening_by_component_holds_to_the_same_rule() {
     }
 }
 
-/// The content changes under the time, the size and the inode of before, as by a write through a mapping.
+/// The content changes while time, size and inode stay the same, as with a write through a mapping.
 #[test]
 fn a_content_that_changed_unseen_does_not_leave() {
     for size in [1, STEP, STEP + 1, 9 << 20] {
@@ -219,7 +220,7 @@ fn a_file_of_any_size_is_remembered_whole_and_what_is_wanted_no_more_is_not_read
     assert_eq!(looked.checked.source().size, (8 << 20) + 1);
     assert!(contents(&file, 8 << 20, || true).unwrap().is_none());
     assert!(Outflow::open(looked.checked.source(), || true).unwrap().is_none());
-    // The same size, other bytes, and no text either.
+    // The same size, other bytes, and not text.
     fs::write(world.at("work/large"), vec![1; (8 << 20) + 1]).unwrap();
     assert!(!looked.checked.source().is_there() && sent(&looked.checked).is_err());
 }

@@ -1,4 +1,4 @@
-//! Takes a file that comes: over as many streams as it needs, until it is whole.
+//! Receives a file over as many streams as needed, until it is complete.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ use crate::{
 
 struct Stream {
     id: Uuid,
-    /// The connection that it is on.
+    /// The connection that the stream belongs to.
     life: ConnectionEpoch,
-    /// Where the next chunk begins.
+    /// The offset of the next chunk, in bytes.
     at: u64,
-    /// Up to where the sender may send.
+    /// The offset up to which the sender may send, in bytes.
     credit: u64,
 }
 
@@ -29,17 +29,17 @@ struct DownloadTask<'a> {
     part: Part,
     stream: Option<Stream>,
     pulse: ProgressThrottle,
-    /// All of it is here, and waits for the person.
+    /// The file is complete, and waits for the person.
     aside: bool,
 }
 
-/// Whether there is more to do.
+/// Whether to continue.
 enum Next {
     Go,
     Over,
 }
 
-/// Takes the file until it is whole, is stopped, or cannot be taken.
+/// Receives the file until it is complete, cancelled, or failed.
 pub(super) fn run(
     dir: &Path,
     wanted: Download,
@@ -47,7 +47,7 @@ pub(super) fn run(
     mut pieces: mpsc::Receiver<StreamEvent>,
 ) {
     take(dir, wanted, ways, &mut pieces);
-    // Whoever has begun to send it once more is told, and does not wait for credit forever.
+    // A sender that has started to send it again is notified, and does not wait for credit forever.
     pieces.close();
     while let Ok(piece) = pieces.try_recv() {
         if let StreamEvent::Opened { stream, .. } = piece {
@@ -160,7 +160,7 @@ impl DownloadTask<'_> {
             return Next::Over;
         }
         stream.at = end;
-        // What is here already may come again, where the sender began earlier.
+        // Bytes that we already have may be repeated if the sender started earlier.
         let known = self.part.have.saturating_sub(offset).min(bytes.len() as u64);
         if let Err(error) = self.part.write(&bytes[known as usize..]) {
             self.fail(&format!("it cannot be written: {}", disk(&error)));
@@ -171,7 +171,7 @@ impl DownloadTask<'_> {
         Next::Go
     }
 
-    /// Lets the sender go on, a window ahead of what is here; in steps of half a window.
+    /// Grants credit for a window ahead of the received bytes, in steps of half a window.
     fn give_credit(&mut self) {
         let Some(stream) = &mut self.stream else { return };
         let window = self.ways.link.window_bytes() as u64;
@@ -195,7 +195,7 @@ impl DownloadTask<'_> {
                     crate::text::bytes(size)
                 ));
             }
-            // The sender continues on a stream that it has opened, or is about to.
+            // The sender continues on a stream that it has opened or is about to open.
             StreamReason::Cancelled if message == REPLACED => return Next::Go,
             StreamReason::PeerGone => {
                 let have = self.part.have;
@@ -203,7 +203,7 @@ impl DownloadTask<'_> {
                 return Next::Go;
             }
             StreamReason::Cancelled => {
-                // It is not offered any more, so the rest will never come.
+                // It is no longer offered, so the rest will never arrive.
                 self.part.delete();
                 self.ways
                     .tell(TransferEvent::Failed("the sender cancelled it".to_owned()));
@@ -226,7 +226,7 @@ impl DownloadTask<'_> {
         }
     }
 
-    /// All bytes are here.
+    /// Handles a file whose bytes are all received.
     fn whole(&mut self) -> Next {
         if let Err(why) = self.part.check(&self.wanted) {
             self.ways.tell(TransferEvent::Failed(why));
@@ -253,7 +253,7 @@ impl DownloadTask<'_> {
         self.failed(why.to_owned());
     }
 
-    /// It may be asked for again, and goes on from what is here.
+    /// Reports a failure. A retry resumes from the received bytes.
     fn failed(&mut self, why: String) {
         self.part.tidy();
         self.ways.tell(TransferEvent::Failed(why));

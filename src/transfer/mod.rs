@@ -1,7 +1,7 @@
-//! Files on their way: each on a thread of its own, which reads or writes, hashes, and keeps to the credit.
+//! File transfers: each on its own thread, which reads or writes, hashes, and keeps to the credit.
 //!
-//! The room decides what is offered, wanted and stopped; the threads tell it how far they are. Bytes never
-//! come near the room or the screen: they go from the connection to the thread, and from the thread to it.
+//! The room decides what is offered, accepted and cancelled; the threads report their progress to it. File
+//! data never passes through the room or the screen: it goes between the connection and the thread.
 
 mod agent_file;
 mod download;
@@ -32,16 +32,16 @@ use slots::UploadSlots;
 pub use agent_file::contents;
 pub use source::inspect;
 
-/// The bytes of one reading or writing step where no chunk says its size.
+/// The bytes per read or write if no chunk gives a size.
 const STEP: usize = 256 * 1024;
-/// What waits for a thread: at most a window of chunks and a few words. One that gets more, since its sender
-/// cuts the file into crumbs, is ended.
+/// The queue length of a thread: at most a window of chunks and a few messages. A transfer whose queue
+/// overflows, because its sender uses tiny chunks, is ended.
 const PIECES: usize = 1024;
-/// Said to who sends what is not waited for any more.
+/// The message for a sender whose file is no longer expected.
 const OVER: &str = "it is not waited for any more";
-/// What the threads tell, on its way to the room. Full: they wait.
+/// The queue length of events for the room. Full: the threads wait.
 const EVENTS: usize = 256;
-/// How often progress is told.
+/// The interval between progress reports.
 const PROGRESS: Duration = Duration::from_millis(100);
 
 /// All transfers of a session.
@@ -54,13 +54,13 @@ pub struct Transfers {
     events_in: mpsc::Sender<(TransferId, TransferEvent)>,
 }
 
-/// A transfer's thread, and the way to it.
+/// A transfer's thread and its queue.
 struct Task {
     pieces: mpsc::Sender<StreamEvent>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// How a thread reaches the others.
+/// The context of a transfer thread.
 #[derive(Clone)]
 struct TransferContext {
     handle: TransferId,
@@ -69,7 +69,7 @@ struct TransferContext {
 }
 
 impl Transfers {
-    /// No transfer yet; files that come go to `dir`. To be called on a runtime.
+    /// Starts without transfers; received files go to `dir`. Must be called inside a tokio runtime.
     pub fn new(dir: PathBuf, link: Files) -> Self {
         let (events_in, events) = mpsc::channel(EVENTS);
         Self {
@@ -83,7 +83,7 @@ impl Transfers {
     }
 
     pub fn carry_out(&mut self, handle: TransferId, order: TransferOrder) {
-        // Those that are over have let go of their end.
+        // Transfers that are over have dropped their receiver.
         self.running.retain(|_, task| !task.pieces.is_closed());
         let ways = TransferContext {
             handle: handle.clone(),
@@ -104,7 +104,8 @@ impl Transfers {
                 let stream = Uuid::new_v4();
                 let (pieces_in, pieces) = mpsc::channel(PIECES);
                 self.link.streams.insert(stream, pieces_in.clone());
-                // The receiver has asked again: the stream of before leads nowhere, and ends before this one begins.
+                // The receiver has asked again: the previous stream is obsolete, and ends before this one
+                // begins.
                 let before = self.running.remove(&handle).and_then(|task| {
                     let _ = task.pieces.try_send(StreamEvent::Replaced);
                     task.thread
@@ -112,7 +113,7 @@ impl Transfers {
                 let turns = self.turns.clone();
                 let thread = spawn(ways, move |ways| {
                     if let Some(before) = before {
-                        // One that panicked has ended, too.
+                        // A thread that panicked has ended, too.
                         let _ = before.join();
                     }
                     upload::run(&giving, stream, &turns, &ways, pieces);
@@ -145,7 +146,7 @@ impl Transfers {
         }
     }
 
-    /// Stops what a handle does and starts something new for it.
+    /// Stops the current transfer of a handle and starts a new one.
     fn start(
         &mut self,
         handle: TransferId,
@@ -163,7 +164,7 @@ impl Transfers {
 
     fn tell(&self, handle: &TransferId, piece: StreamEvent) {
         if let Some(task) = self.running.get(handle) {
-            // Full: it is about to be ended for that.
+            // Full: the transfer is about to be ended for that.
             let _ = task.pieces.try_send(piece);
         }
     }
@@ -182,7 +183,7 @@ fn spawn(
         Err(error) => {
             tracing::error!(%error, "no thread for a file");
             let why = format!("this computer has no thread left for it ({error})");
-            // Nobody reads only where the session ends.
+            // Nobody receives it only if the session ends.
             let _ = events.try_send((handle, TransferEvent::Failed(why)));
             None
         }
@@ -190,14 +191,14 @@ fn spawn(
 }
 
 impl TransferContext {
-    /// Tells the room. Waits where it has much to do.
+    /// Reports an event to the room. Blocks if the room is busy.
     fn tell(&self, event: TransferEvent) {
-        // The session may be gone; then nobody is to be told.
+        // The session may be gone; then there is nobody to notify.
         let _ = self.events.blocking_send((self.handle.clone(), event));
     }
 }
 
-/// Tells progress ten times a second, and not more often.
+/// Limits progress reports to ten per second.
 struct ProgressThrottle {
     last: Instant,
 }
@@ -215,7 +216,7 @@ impl ProgressThrottle {
     }
 }
 
-/// What the disk said, for a person.
+/// Formats a disk error for a person.
 fn disk(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "the disk is full".to_owned(),

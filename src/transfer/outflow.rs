@@ -1,4 +1,4 @@
-//! A file of ours that is open to be sent: what is read from it is what was offered.
+//! A file open for sending, whose content is checked against what was offered.
 
 use std::{
     fs::File,
@@ -11,18 +11,18 @@ use sha2::{Digest, Sha256};
 use super::{STEP, disk, source::CHANGED};
 use crate::core::files::Source;
 
-/// An open file, of which each part is read before it is sent.
+/// An open file; each part is read before it is sent.
 pub(super) enum Outflow {
-    /// One that the person named.
+    /// A file named by the person.
     Named(File),
-    /// One that an agent named: compared whole with what was checked.
+    /// A file named by an agent, compared in full with what was checked.
     Checked(Compared),
 }
 
 /// A file whose whole content was compared through this handle.
 ///
-/// It may be written to while it is sent, so each block is compared once more, in memory: no byte leaves that was
-/// not in what was compared. It holds 32 bytes per block of 256 KiB.
+/// It may be written to while it is sent, so each block is compared again in memory: only bytes that were
+/// compared are sent. It holds 32 bytes per block of 256 KiB.
 pub(super) struct Compared {
     file: File,
     size: u64,
@@ -32,8 +32,8 @@ pub(super) struct Compared {
 }
 
 impl Outflow {
-    /// Opens a file to be sent; none where `is_over` ended that. Fails, in words, where it is gone or no longer what
-    /// was offered.
+    /// Opens a file for sending; returns `None` if `is_over` cancels it. Fails with a message if the file is
+    /// gone or no longer what was offered.
     pub fn open(source: &Source, is_over: impl FnMut() -> bool) -> Result<Option<Self>, String> {
         let file = source.open()?;
         match source.identity {
@@ -42,7 +42,7 @@ impl Outflow {
         }
     }
 
-    /// Goes to the byte where sending begins.
+    /// Seeks to the byte at which sending begins. Fails with a message if the file cannot be read there.
     pub fn seek(&mut self, offset: u64) -> Result<(), String> {
         match self {
             Outflow::Named(file) => file
@@ -53,7 +53,8 @@ impl Outflow {
         }
     }
 
-    /// Appends at most `length` bytes, from byte `at` on, and returns how many. Fails, in words.
+    /// Appends at most `length` bytes, starting at byte `at`, and returns how many. Fails with a message if
+    /// the file cannot be read or has changed.
     pub fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, String> {
         let read = match self {
             Outflow::Named(file) => Read::by_ref(file)
@@ -68,11 +69,11 @@ impl Outflow {
         }
     }
 
-    /// Whether all that was read was what was offered.
+    /// Whether everything that was read is what was offered.
     pub fn is_as_offered(&self, source: &Source) -> bool {
         match self {
             Outflow::Named(file) => source.is_unchanged(file),
-            // Each block was.
+            // Each block was compared.
             Outflow::Checked(_) => true,
         }
     }

@@ -1,4 +1,4 @@
-//! A file that comes: a `.part` until it is whole and checked, then under its name.
+//! A file being received: a `.part` file until it is complete and checked, then renamed.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,28 +13,28 @@ use sha2::{Digest, Sha256};
 use super::{STEP, disk};
 use crate::core::files::{Download, numbered};
 
-/// What stays free on the disk, in bytes, whatever comes.
+/// Disk space that is always left free, in bytes.
 const FLOOR: u64 = 64 << 20;
-/// After so many bytes they are brought to the disk. What the kernel collects it writes all at once, and meanwhile
-/// messages wait for the same disk.
+/// The interval between syncs, in bytes. Otherwise the kernel writes everything at once, and messages wait
+/// for the same disk.
 const SETTLE: u64 = 4 << 20;
-/// How many numbers are tried behind a name that is taken.
+/// The number of suffixes tried after a name that is taken.
 const NUMBERS: u32 = 1000;
 
-/// A file that is not yet whole.
+/// A file that is not yet complete.
 pub(super) struct Part {
     file: File,
     path: PathBuf,
     hash: Sha256,
-    /// Bytes that are in it.
+    /// Bytes written to it.
     pub have: u64,
-    /// How many of them are on the disk for certain.
+    /// The number of bytes synced.
     settled: u64,
 }
 
 impl Part {
-    /// Opens the `.part` of a file in `dir`, or makes it (0600), and reads what is in it. Fails, in words, where
-    /// there is not enough room, or the disk or a link stands in the way.
+    /// Opens or creates (0600) the `.part` of a file in `dir`, and reads its content. Fails with a message if
+    /// there is not enough space, the disk fails, or a link is in its place.
     pub fn open(dir: &Path, wanted: &Download) -> Result<Self, String> {
         let said = |error: io::Error| format!("{} cannot be used: {}", dir.display(), disk(&error));
         fs::DirBuilder::new()
@@ -56,7 +56,7 @@ impl Part {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            // Never through a link that somebody has put there.
+            // Never follow a link that somebody has put there.
             .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(&path)
             .map_err(|error| format!("{} cannot be written: {}", path.display(), disk(&error)))?;
@@ -65,14 +65,14 @@ impl Part {
         if !meta.is_file() {
             return Err(format!("{} is not a regular file; remove it", path.display()));
         }
-        // What is more than the file cannot be of it.
+        // A longer file cannot be a part of it.
         if meta.len() > wanted.size {
             file.set_len(0).map_err(unread)?;
         }
         let (hash, have) = read_all(&mut file).map_err(unread)?;
         if let Err(why) = room_for(&file, wanted.size - have) {
             if have == 0 {
-                // Nothing of it is there to go on with.
+                // There is nothing in it to resume.
                 let _ = fs::remove_file(&path);
             }
             return Err(why);
@@ -86,8 +86,8 @@ impl Part {
         })
     }
 
-    /// Where the file lies, if it got its name just before the program ended: nothing is left of its `.part`, and a
-    /// file of that name is what was announced.
+    /// The path of the file if it was renamed just before the program ended: its `.part` is gone, and a file
+    /// of that name has the announced content.
     pub fn finished(dir: &Path, wanted: &Download) -> Option<PathBuf> {
         if dir.join(part_name(wanted)).exists() {
             return None;
@@ -109,7 +109,7 @@ impl Part {
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
-            // What was written of it is not counted, and must not be there when the rest comes.
+            // Partially written bytes are not counted, and must be removed before the rest arrives.
             self.file.set_len(self.have)?;
             self.file.seek(SeekFrom::End(0))?;
             return Err(error);
@@ -123,7 +123,7 @@ impl Part {
         Ok(())
     }
 
-    /// Checks the whole. Fails, in words, where it is not what was announced; then it is deleted.
+    /// Checks the complete file. Fails with a message if it is not what was announced; then it is deleted.
     pub fn check(&mut self, wanted: &Download) -> Result<(), String> {
         let found = crate::text::hex(&self.hash.clone().finalize());
         let well = wanted
@@ -139,7 +139,8 @@ impl Part {
             .map_err(|error| format!("{} cannot be written: {}", self.path.display(), disk(&error)))
     }
 
-    /// Gives it its name; one that is taken gets a number. Returns where it lies.
+    /// Renames it to its final name; a number is added if the name is taken. Returns the path. Fails if it
+    /// cannot be renamed.
     pub fn finish(&self, dir: &Path, wanted: &Download) -> Result<PathBuf, String> {
         for number in 1..NUMBERS {
             let name = match number {
@@ -149,7 +150,7 @@ impl Part {
             let path = dir.join(name);
             match rename_new(&self.path, &path) {
                 Ok(()) => {
-                    // That the name is there is worth as much as that the bytes are.
+                    // The name has to be as durable as the bytes.
                     if let Ok(dir) = File::open(dir) {
                         let _ = dir.sync_all();
                     }
@@ -162,7 +163,7 @@ impl Part {
         Err(format!("{} exists {NUMBERS} times; remove some", wanted.name))
     }
 
-    /// Deletes it where nothing has come: there is nothing to go on from.
+    /// Deletes it if nothing was received: there is nothing to resume.
     pub fn tidy(&mut self) {
         if self.have == 0 && self.path.exists() {
             self.delete();
@@ -180,11 +181,11 @@ fn part_name(wanted: &Download) -> String {
     format!("{}.{}.part", wanted.name, wanted.tag)
 }
 
-/// Renames, and never over something.
+/// Renames without overwriting. Fails if `to` exists.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::CWD;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Not every file system knows it; a second name and then the first one's end are as good.
+        // Not every file system supports it; linking the new name and removing the old one is equivalent.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
             fs::hard_link(from, to)?;
             fs::remove_file(from)
@@ -206,7 +207,7 @@ fn read_all(file: &mut File) -> io::Result<(Sha256, u64)> {
     }
 }
 
-/// Whether so many bytes may still come.
+/// Checks that there is room for `bytes` more. Fails with a message if not.
 fn room_for(file: &File, bytes: u64) -> Result<(), String> {
     let Ok(disk) = rustix::fs::fstatvfs(file) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Turns for files of ours: a connection may send so many streams at a time, and the others wait.
+//! Upload slots: a connection may send a limited number of streams at a time; other files wait.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(super) struct UploadSlots {
 }
 
 impl UploadSlots {
-    /// All free. Threads wait with the help of the runtime that calls this.
+    /// Creates free slots. Threads wait on the runtime that calls this.
     pub fn new() -> Self {
         Self {
             free: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -26,8 +26,8 @@ impl UploadSlots {
         }
     }
 
-    /// Waits for a turn, which lasts until it is dropped. Fails with what came for the file meanwhile, none where
-    /// nobody is left to send anything. Not for asynchronous code.
+    /// Waits for a slot, which is freed when dropped. Fails with the event that arrived for the file
+    /// meanwhile, or `None` if nobody is left to send one. Blocks: not for async code.
     pub fn wait(
         &self,
         pieces: &mut mpsc::Receiver<StreamEvent>,
@@ -36,7 +36,7 @@ impl UploadSlots {
             tokio::select! {
                 biased;
                 piece = pieces.recv() => Err(piece),
-                // It is never closed.
+                // The semaphore is never closed.
                 turn = Arc::clone(&self.free).acquire_owned() => turn.map_err(|_| None),
             }
         })

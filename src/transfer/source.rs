@@ -1,4 +1,4 @@
-//! A file of ours, as it was when it was offered.
+//! A local file, as it was when it was offered.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -17,7 +17,7 @@ use crate::{
     link::StreamEvent,
 };
 
-/// Why a file is not sent that is not what it was.
+/// The reason for not sending a file that has changed.
 pub(super) const CHANGED: &str = "it has changed since it was offered; offer it again";
 
 impl Source {
@@ -31,9 +31,9 @@ impl Source {
         }
     }
 
-    /// Opens it. Fails, in words, where it is gone or no longer what was offered.
+    /// Opens it. Fails with a message if it is gone or no longer what was offered.
     pub(super) fn open(&self) -> Result<File, String> {
-        // Told to the receiver too, who need not know where it lies.
+        // Also sent to the receiver, who need not know its path.
         let file = match &self.identity {
             Some(identity) => identity.open()?,
             None => open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?,
@@ -44,7 +44,7 @@ impl Source {
         }
     }
 
-    /// Whether what lies there is still this file, as far as the system tells.
+    /// Whether the file at the path is still this one, as far as the system tells.
     pub fn is_there(&self) -> bool {
         self.open().is_ok()
     }
@@ -61,7 +61,7 @@ fn modified(meta: &Metadata) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
-/// Opens a file to read it. Does not wait, as one does for a pipe that took a file's place.
+/// Opens a file for reading. Does not block if a pipe has replaced it.
 fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -69,12 +69,12 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Whether `path` is a file that can be offered. Fails with a sentence that says what to do.
+/// Checks that `path` is a file that can be offered. Fails with a sentence that says what to do.
 pub fn inspect(path: &Path) -> Result<(), String> {
     open_regular(path).map(drop)
 }
 
-/// Opens a file that the person named, once, and looks at what was opened.
+/// Opens a file that the person named, once, and checks that it is a regular file. Fails with a message.
 fn open_regular(path: &Path) -> Result<File, String> {
     let name = crate::text::clean_line(&path.to_string_lossy(), 200);
     let failed = |error: std::io::Error| match error.raw_os_error() {
@@ -95,7 +95,7 @@ fn open_regular(path: &Path) -> Result<File, String> {
     }
 }
 
-/// Reads a file whole and tells what it is.
+/// Reads a file in full and reports its size and hash.
 pub(super) fn hash(path: &Path, ways: &TransferContext, mut pieces: mpsc::Receiver<StreamEvent>) {
     let (mut have, mut pulse) = (0, ProgressThrottle::new());
     let read = open_regular(path).and_then(|file| {
@@ -115,7 +115,8 @@ pub(super) fn hash(path: &Path, ways: &TransferContext, mut pieces: mpsc::Receiv
     }
 }
 
-/// Reads an opened file whole, and shows each part of it as it comes; none where that has ended it.
+/// Reads an open file in full, passing on each part; returns `None` if that is cancelled. Fails if it cannot
+/// be read.
 pub(super) fn read(
     mut file: File,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Files between two sessions over a real relay.
+//! File transfers between two sessions over a real relay.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// How long anything may take.
+/// The timeout for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A relay, and a folder for all who join it.
+/// A relay, and a folder for its members.
 struct World {
     relay: nexscope_relay::Running,
     dir: tempfile::TempDir,
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    /// The relay ends, and comes back at the same address.
+    /// Restarts the relay at the same address.
     async fn restart_relay(&mut self) {
         let address = self.relay.address();
         let again = nexscope_relay::Config {
@@ -60,7 +60,7 @@ impl World {
         self.dir.path().join(name)
     }
 
-    /// A file of `size` bytes that no compression and no pattern makes easy.
+    /// A file of `size` bytes without patterns, so it does not compress.
     fn file(&self, name: &str, size: usize) -> PathBuf {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let bytes: Vec<u8> = (0..size)
@@ -105,7 +105,7 @@ impl World {
     }
 }
 
-/// Drives all sessions until something is true of them.
+/// Drives all sessions until a condition holds.
 async fn until(sessions: &mut [&mut Client], mut is: impl FnMut(&[&mut Client]) -> bool) {
     let done = async {
         while !is(sessions) {
@@ -149,7 +149,7 @@ fn accept(session: &mut Client, number: u32) {
     decide(session, accept, number);
 }
 
-/// A person who has just read what is offered decides.
+/// Decides as a person who has just read the offer.
 fn decide(session: &mut Client, intent: Intent, number: u32) {
     let shown = session.room.shown(&[ItemId::File(number)]);
     session
@@ -179,7 +179,7 @@ fn waits(session: &Client, number: u32) -> bool {
     session.room.review.inbox().get(ItemId::File(number)).is_some()
 }
 
-/// What lies in a folder, by name.
+/// The names of the files in a folder.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir)
         .map(|entries| {
@@ -246,7 +246,7 @@ async fn a_broadcast_is_fetched_by_each_who_wants_it() {
     let mut carol = world.join("carol", "auto_accept_below = \"1 MB\"\n").await;
     let path = world.file("all.bin", 500_000);
     offer(&mut alice, &[], &path);
-    // carol's settings take it, bob declines.
+    // carol's settings accept it, bob declines.
     until(&mut [&mut alice, &mut bob, &mut carol], |all| {
         waits(all[1], 1) && is_done(all[2], 1)
     })
@@ -265,7 +265,7 @@ async fn a_broadcast_is_fetched_by_each_who_wants_it() {
     assert_eq!(names(&world.got("carol")), ["all.bin"]);
 }
 
-/// More than a connection may have streams: they take turns.
+/// More files than streams per connection: they take turns.
 #[tokio::test]
 async fn many_files_that_are_wanted_at_once_all_arrive() {
     const MANY: u32 = 40;
@@ -290,10 +290,10 @@ async fn many_files_that_are_wanted_at_once_all_arrive() {
     .await;
 }
 
-/// Other bytes, as many as before, under the time of before: as by somebody who would not have it noticed.
+/// Writes as many other bytes and keeps the time, like somebody who wants to hide the change.
 fn rewrite_unseen(path: &Path) {
     let before = fs::metadata(path).unwrap();
-    // The system's clock may stand still for some milliseconds.
+    // The system clock may not advance for some milliseconds.
     while fs::metadata(path).unwrap().ctime_nsec() == before.ctime_nsec() {
         fs::write(path, vec![7; before.len() as usize]).unwrap();
         let file = fs::File::options().write(true).open(path).unwrap();
@@ -352,7 +352,7 @@ async fn a_file_goes_on_where_it_was_after_the_receiver_has_been_away() {
         |all| matches!(stage(all[1], 1), Some(Stage::Moving(progress)) if progress.have > 1_000_000),
     )
     .await;
-    // As if killed: nothing is said, nothing is written any more.
+    // As if killed: nothing more is sent or written.
     drop(bob);
     let part = names(&world.got("bob"));
     assert!(part.len() == 1 && part[0].ends_with(".part"), "{part:?}");
@@ -385,8 +385,7 @@ fn have(session: &Client, number: u32) -> u64 {
     }
 }
 
-/// Either client is dropped as if killed, or the relay is, again and again; nothing that has come is sent again but
-/// what was on its way.
+/// Kills a client or the relay again and again; no received byte is sent again, except those in flight.
 #[tokio::test]
 async fn a_file_that_is_cut_again_and_again_arrives_whole() {
     const SIZE: usize = 64_000_000;
@@ -453,7 +452,7 @@ async fn a_slow_receiver_delays_nobody() {
         matches!(stage(all[1], 1), Some(Stage::Asked(_) | Stage::Moving(_)))
     })
     .await;
-    // carol is not driven any more: she reads nothing that is said, and bob has it anyway.
+    // carol is no longer driven and reads nothing; bob receives it anyway.
     until(&mut [&mut alice, &mut bob], |all| is_done(all[1], 1)).await;
     until(&mut [&mut alice, &mut carol], |all| is_done(all[1], 1)).await;
 }
@@ -481,13 +480,13 @@ async fn a_file_that_is_stopped_leaves_nothing() {
         })
         .await;
     }
-    // Both ends are free for the next one.
+    // Both sides are free for the next one.
     let small = world.file("small.bin", 10);
     offer(&mut alice, &["bob"], &small);
     until(&mut [&mut alice, &mut bob], |all| waits(all[1], 3)).await;
     accept(&mut bob, 3);
     until(&mut [&mut alice, &mut bob], |all| is_done(all[1], 3)).await;
-    // What was stopped is deleted by its thread, when it has heard of it.
+    // A cancelled file is deleted by its thread, once that is notified.
     let deleted = async {
         while names(&world.got("bob")) != ["small.bin"] {
             tokio::task::yield_now().await;

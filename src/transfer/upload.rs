@@ -1,4 +1,4 @@
-//! Sends a file of ours on one stream.
+//! Sends a local file on one stream.
 
 use nexscope_relay::protocol::{ChunkHead, StreamOpen, StreamReason};
 use tokio::sync::mpsc::{self, error::TryRecvError};
@@ -10,21 +10,21 @@ use crate::{
     link::{ConnectionEpoch, FileFrame, REPLACED, StreamEvent},
 };
 
-/// How a stream of ours ended.
+/// The end of an upload stream.
 enum End {
-    /// All of it has gone.
+    /// Everything was sent.
     Done,
-    /// The connection is gone, or the receiver's.
+    /// The connection is gone, or the receiver's is.
     Cut(u64),
-    /// Somebody wants no more of it; the other side knows.
+    /// Cancelled; the other side knows.
     Stopped(Option<String>),
-    /// The receiver has asked for it again: another thread goes on.
+    /// The receiver has asked for it again: another thread continues.
     Replaced,
-    /// It cannot go on, and the receiver has to be told why.
+    /// It cannot continue, and the receiver has to be told why.
     Broken(String),
 }
 
-/// Sends the file when its turn has come, and tells how it ended.
+/// Sends the file when a slot is free, and reports how it ended.
 pub(super) fn run(
     giving: &Upload,
     stream: Uuid,
@@ -32,7 +32,7 @@ pub(super) fn run(
     ways: &TransferContext,
     mut pieces: mpsc::Receiver<StreamEvent>,
 ) {
-    // That of now: what connections come while it waits know nothing of its stream.
+    // The current epoch: connections that begin while it waits do not know its stream.
     let life = ways.link.life();
     match turns.wait(&mut pieces) {
         Ok(_turn) => on_stream(giving, (life, stream), ways, &mut pieces),
@@ -57,7 +57,7 @@ fn on_stream(
         offset: giving.offset,
         pushed: false,
     };
-    // Before the stream opens: a file of an agent's is compared whole, which may take a while.
+    // Before the stream opens: an agent's file is compared in full, which may take a while.
     let mut is_cut = false;
     let opened = Outflow::open(&giving.source, || match pieces.try_recv() {
         Ok(StreamEvent::Stop | StreamEvent::Replaced) => true,
@@ -65,7 +65,7 @@ fn on_stream(
             is_cut = true;
             true
         }
-        // What else comes is about a stream, which there is not yet.
+        // Other events are about a stream, and there is none yet.
         Ok(_) | Err(TryRecvError::Empty) => false,
     });
     let outflow = match opened {
@@ -117,7 +117,7 @@ fn give(
     let (mut at, mut credit) = (giving.offset, giving.offset);
     let mut pulse = ProgressThrottle::new();
     while at < source.size {
-        // Without credit there is nothing to do but wait; with credit, what came meanwhile is only looked at.
+        // Without credit it can only wait; with credit it only polls the queue.
         let piece = match at < credit {
             true => pieces.try_recv().ok(),
             false => match pieces.blocking_recv() {

@@ -1,7 +1,7 @@
-//! What an agent asks its person, and what becomes of a no.
+//! Permission requests of an agent, and the reasons of refusals.
 //!
-//! The protocol has no room for a reason: agents end their turn at a no and wait to be told how to go on. So the
-//! reasons are kept, and are what the session is prompted with next.
+//! The protocol has no field for a reason: agents end their turn on a refusal and wait for instructions. So
+//! the reasons are collected and sent as the session's next prompt.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -18,22 +18,23 @@ use crate::{
     text,
 };
 
-/// How often what nobody was asked about is told and the agent let go on; then its turn's end is the run's.
+/// How often an automatic refusal is reported and the agent continues; after that, the end of its turn is the
+/// end of the run.
 const MOST_UNASKED: u32 = 3;
-/// Requests that wait at once, and refusals that are told at once.
+/// The maximum number of pending requests, and of refusals reported in one prompt.
 const MOST: usize = 64;
 
-/// Requests that wait for an answer, and reasons that wait to be told.
+/// Pending requests, and reasons not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
     /// The folder that the run works in.
     dir: PathBuf,
     permissions: Permissions,
-    /// By the request's id, as JSON: a number and a text of digits are two ids.
+    /// Keyed by the request's id, as JSON: a number and a string of digits are different ids.
     pending: HashMap<String, Pending>,
-    /// What was refused and why.
+    /// What was refused, and why.
     refused: Vec<String>,
-    /// How often something was refused without a person.
+    /// The number of automatic refusals, without a person.
     unasked: u32,
 }
 
@@ -53,8 +54,8 @@ impl Asking {
         }
     }
 
-    /// It wants to do `call`, and offers `options`: a question for a person, or where the settings say enough,
-    /// its answer.
+    /// Handles a request for `call` with its `options`: asks the person, or answers at once if the settings
+    /// decide.
     pub fn request(&mut self, id: &Value, call: &ToolCall, options: Vec<PermissionOption>) -> DriverEvent {
         if self.pending.len() == MOST {
             return DriverEvent::Reply(cancelled(id));
@@ -82,8 +83,8 @@ impl Asking {
         }
     }
 
-    /// An answer to a request, as it is written to its standard input. What is allowed is so once, whatever else
-    /// it offers: grants are kept here, and not by agents.
+    /// Encodes an answer for standard input. A call is allowed once only, whatever else it offers: we keep
+    /// grants, agents do not.
     pub fn reply(&mut self, id: &str, answer: &ToolAnswer) -> Option<String> {
         let pending = self.pending.remove(id)?;
         let (kind, mut refusal) = match answer {
@@ -108,18 +109,18 @@ impl Asking {
         Some(result(&pending.id, &RequestPermissionResponse::new(outcome)))
     }
 
-    /// It waits for no answer to that request any more.
+    /// Handles a withdrawn request.
     pub fn withdrawn(&mut self, id: &Value) -> Option<DriverEvent> {
         let key = id.to_string();
         self.pending.remove(&key).map(|_| DriverEvent::AskGone(key))
     }
 
-    /// Its turn is over: it waits for nothing.
+    /// Withdraws all requests at the end of a turn.
     pub fn over(&mut self) -> impl Iterator<Item = DriverEvent> {
         self.pending.drain().map(|(id, _)| DriverEvent::AskGone(id))
     }
 
-    /// What to answer to all that waits where the turn is cancelled.
+    /// The answers to all pending requests when the turn is cancelled.
     pub fn cancelled(&self) -> String {
         self.pending
             .values()
@@ -127,7 +128,7 @@ impl Asking {
             .collect()
     }
 
-    /// What it has to be told before its answer is one: what was refused, and why.
+    /// The prompt with refusals and reasons not reported yet; the next answer counts only after it.
     pub fn untold(&mut self) -> Option<String> {
         let refused = std::mem::take(&mut self.refused);
         if refused.is_empty() || self.unasked > MOST_UNASKED {

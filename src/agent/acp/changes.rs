@@ -1,10 +1,10 @@
-//! What Codex's adapter tells of a change besides its differences: the same once more, for each file. Where it is
-//! really the same, it need not be shown twice.
+//! Checks the extra copy of a change that Codex's adapter sends per file. If it equals the diffs, it is not
+//! shown twice.
 
 use agent_client_protocol_schema::v1::Diff;
 use serde_json::Value;
 
-/// Whether `changes` say just what `diffs` show.
+/// Whether `changes` describe exactly what `diffs` show.
 pub(super) fn are_shown_by(changes: &Value, diffs: &[&Diff]) -> bool {
     let Some(changes) = changes.as_object() else {
         return false;
@@ -35,7 +35,7 @@ fn is_shown_by(change: &Value, diff: &Diff) -> bool {
     }
 }
 
-/// `old` with a unified difference applied, where that fits exactly.
+/// Applies a unified diff to `old`, if it fits exactly.
 fn patched(old: &str, diff: &str) -> Option<String> {
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let (mut out, mut at) = (String::new(), 0);
@@ -45,7 +45,7 @@ fn patched(old: &str, diff: &str) -> Option<String> {
                 let begin = line.strip_prefix("@@ -")?.split_once(' ')?.0;
                 let (first, count) = begin.split_once(',').unwrap_or((begin, "1"));
                 let first: usize = first.parse().ok()?;
-                // Where nothing goes, it is the line behind which something comes.
+                // If no line is removed, this is the line after which lines are inserted.
                 let to = first.checked_sub(usize::from(count != "0"))?;
                 out.extend(old.get(at..to)?.iter().copied());
                 at = to;

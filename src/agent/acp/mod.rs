@@ -1,5 +1,5 @@
 //! Any program that speaks the Agent Client Protocol: JSON-RPC on its standard input and output, one object a
-//! line. It is offered neither files nor terminals of ours: so it uses tools of its own, and asks before it does.
+//! line. We offer it neither files nor terminals, so it uses its own tools and asks for permission first.
 
 mod ask;
 mod changes;
@@ -22,13 +22,13 @@ use super::{
 use crate::core::runs::settings::Project;
 use reader::AcpReader;
 
-/// The ids of our own requests; a prompt's is its number, from the first one on.
+/// The ids of our requests; a prompt's id is its number, starting at `FIRST_PROMPT`.
 const INITIALIZE: u64 = 1;
 const SESSION: u64 = 2;
 const MODE: u64 = 3;
 const FIRST_PROMPT: u64 = 10;
 
-/// How to start it, and its reader; says why where it cannot be.
+/// Builds the invocation and the reader; fails with the reason if it cannot be started.
 pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
     if run.agent.command.is_empty() {
         return Err("no program is named: set `command` in its table".to_owned());
@@ -36,7 +36,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
     if run.resume.as_ref().is_some_and(|session| !is_session_id(session)) {
         return Err("the session to go on from has no valid id".to_owned());
     }
-    // The protocol wants a whole path, and JSON one that is text.
+    // The protocol requires an absolute path, and JSON requires it to be UTF-8.
     let dir = std::path::absolute(&run.dir).unwrap_or_else(|_| run.dir.clone());
     if dir.to_str().is_none() {
         return Err(format!("the name of its folder {} is not UTF-8", dir.display()));
@@ -47,7 +47,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
     let hello = InitializeRequest::new(ProtocolVersion::V1).client_info(us);
     let invocation = Invocation {
         program: run.agent.command.iter().map(Into::into).collect(),
-        // Some are a Claude Code with another face.
+        // Some are wrappers around Claude Code.
         env: claude::ENV.to_vec(),
         input: request(INITIALIZE, AGENT_METHOD_NAMES.initialize, &hello),
         stays_open: true,
@@ -59,8 +59,8 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
     Ok((invocation, AcpReader::new(run, dir, meta)))
 }
 
-/// What the Claude Code adapters take of us besides, and others skip: how much of the folder's own settings take
-/// part, and none of Nexscope's tools.
+/// Extra settings for the Claude Code adapters, which others ignore: how much of the folder's settings
+/// applies, and none of Nexscope's tools.
 fn for_claude(run: &Run, dir: &Path, notices: &mut Vec<String>) -> Meta {
     let mut options = json!({ "disallowedTools": claude::NEXSCOPE });
     if run.agent.project != Project::Full {
@@ -81,17 +81,17 @@ fn request(id: u64, method: &str, params: &impl Serialize) -> String {
     line(json!({ "id": id, "method": method, "params": params }))
 }
 
-/// Something that we tell and want no answer to.
+/// Encodes a notification, which has no response.
 fn notification(method: &str, params: &impl Serialize) -> String {
     line(json!({ "method": method, "params": params }))
 }
 
-/// Our answer to a request of its.
+/// Encodes a response to its request.
 fn result(id: &Value, result: &impl Serialize) -> String {
     line(json!({ "id": id, "result": result }))
 }
 
-/// Our answer to a request for what we do not have.
+/// Encodes the error for a method that we do not support.
 fn unsupported(id: &Value) -> String {
     line(json!({ "id": id, "error": { "code": -32601, "message": "not supported" } }))
 }

@@ -1,5 +1,5 @@
-//! What an agent says: answers to our requests, requests of its own, and updates of its session. What is unknown
-//! is skipped, or refused where it waits.
+//! Reads an agent's output: responses to our requests, its own requests, and session updates. Unknown
+//! messages are skipped; unknown requests are refused, since it waits for them.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -25,15 +25,15 @@ use crate::core::{
     runs::{Failed, Outcome, ToolAnswer, Totals, settings::Permissions},
 };
 
-/// The modes, by the ids that known agents give them, in which one asks before it changes anything.
+/// The ids of modes of known agents that ask before changing anything.
 const ASKING_MODES: [&str; 4] = ["read-only", "default", "manual", "ask"];
-/// Tool calls whose beginnings are kept.
+/// The maximum number of open tool calls tracked.
 const MOST_CALLS: usize = 1024;
 
 pub(in super::super) type AcpReader = JsonLines<Events>;
 
 impl AcpReader {
-    /// A reader of `run`, which works in `dir`; `meta` goes with its session.
+    /// Creates the reader of `run`, which works in `dir`; `meta` is sent with its session.
     pub fn new(run: &Run, dir: PathBuf, meta: Meta) -> Self {
         Self::around(Events {
             prompt: run.prompt.without_skills(),
@@ -48,7 +48,7 @@ impl AcpReader {
     }
 }
 
-/// What its output says so far.
+/// The state of the session, from the output so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Events {
     dir: PathBuf,
@@ -60,21 +60,21 @@ pub(in super::super) struct Events {
     can: AgentCapabilities,
     session: String,
     asking: Asking,
-    /// How many prompts have been sent: what comes before the first is said of earlier turns.
+    /// Prompts sent; updates before the first belong to earlier turns.
     prompts: u64,
-    /// Tool calls that go on, and whether they were reported.
+    /// Open tool calls, and whether they were reported.
     calls: HashMap<String, (ToolCall, bool)>,
-    /// Of several messages the last is the answer; and its id, where it has one.
+    /// The messages, of which the last is the answer; and its id, if it has one.
     messages: Messages,
     message_id: Option<MessageId>,
-    /// The next text begins a new message.
+    /// The next text starts a new message.
     fresh: bool,
-    /// How the turn ended, once it has.
+    /// The result of the turn, once it has ended.
     end: Option<Result<(), Failed>>,
     session_lost: bool,
-    /// The last thing that it said which is no message.
+    /// The last text from it that is no message.
     complaint: String,
-    /// What the session has cost in its life, in US dollars.
+    /// The session's total cost in US dollars.
     usd: Option<f64>,
     tokens: Option<u64>,
 }
@@ -101,7 +101,7 @@ impl Protocol for Events {
     }
 
     fn interrupt(&self) -> Option<String> {
-        // Before a turn there is nothing that would stop.
+        // Before the first prompt there is nothing to cancel.
         self.prompts.checked_sub(1)?;
         let cancel = CancelNotification::new(self.session.clone());
         let cancel = notification(AGENT_METHOD_NAMES.session_cancel, &cancel);
@@ -122,7 +122,7 @@ impl Protocol for Events {
     }
 
     fn conclusion(&self, outcome: Outcome) -> Conclusion {
-        // One that goes on may count from its program's start.
+        // A resumed session may count from its program's start.
         let base = |now: f64| {
             if now >= self.before.usd {
                 self.before.usd
@@ -160,7 +160,7 @@ impl Protocol for Events {
 }
 
 impl Events {
-    /// The answer to a request of ours.
+    /// Handles the response to a request of ours.
     fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<DriverEvent>) {
         let newest = (FIRST_PROMPT + self.prompts).checked_sub(1);
         let known = matches!(id, Some(INITIALIZE | SESSION)) || id == newest && self.prompts > 0;
@@ -219,11 +219,11 @@ impl Events {
         self.failed_by(why, &reason, steps);
     }
 
-    /// Opens the session: the one to go on from, or a new one.
+    /// Opens the session: resumes one, or creates a new one.
     fn open(&mut self, steps: &mut Vec<DriverEvent>) {
         let (dir, meta) = (self.dir.clone(), self.meta.clone());
         let ask = match self.resume.clone() {
-            // Without telling all of it again, where it can.
+            // Without replaying its history, if it supports that.
             Some(id) if self.can.session_capabilities.resume.is_some() => {
                 let resume = ResumeSessionRequest::new(id, dir).meta(meta);
                 request(SESSION, AGENT_METHOD_NAMES.session_resume, &resume)
@@ -244,9 +244,9 @@ impl Events {
         steps.push(DriverEvent::Reply(ask));
     }
 
-    /// The session is there; where it has modes, one that asks is set first.
+    /// The session is open; if it has modes, one that asks is set first.
     fn opened(&mut self, result: &Value, steps: &mut Vec<DriverEvent>) {
-        // Of a session that goes on, the answer does not name it again.
+        // For a resumed session, the response does not repeat the id.
         self.session = match &self.resume {
             Some(resume) => resume.clone(),
             None => match read::<NewSessionResponse>(result) {
@@ -296,7 +296,7 @@ impl Events {
         let prompt = PromptRequest::new(self.session.clone(), vec![text.into()]);
         let id = FIRST_PROMPT + self.prompts;
         self.prompts += 1;
-        // What it said before is no answer to this.
+        // Earlier text is no answer to this prompt.
         self.messages.begin();
         self.fresh = true;
         request(id, AGENT_METHOD_NAMES.session_prompt, &prompt)
@@ -315,7 +315,7 @@ impl Events {
         let Some(asked) = asked else {
             return DriverEvent::Reply(unsupported(id));
         };
-        // Of a session that this one has started, too: it is the same agent.
+        // Also for a session that this one has started: it is the same agent.
         let key = asked.tool_call.tool_call_id.0.to_string();
         self.call(asked.tool_call, true, steps);
         match self.calls.get(&key) {
@@ -339,7 +339,7 @@ impl Events {
                 self.call(call.into(), false, steps);
             }
             SessionUpdate::ToolCallUpdate(update) => self.call(update, false, steps),
-            // Of a session that this one has started: it works, but these are not the answer's words.
+            // An update of a session that this one started: a sign of life, but no text of the answer.
             _ if !ours => steps.push(DriverEvent::Life),
             SessionUpdate::AgentMessageChunk(chunk) => self.grow(chunk, steps),
             SessionUpdate::AgentThoughtChunk(_) | SessionUpdate::Plan(_) => {
@@ -366,7 +366,7 @@ impl Events {
         steps.extend([DriverEvent::State(Activity::Writing), DriverEvent::Grew]);
     }
 
-    /// A tool call begins, goes on, is asked about, or is over.
+    /// Handles a tool call that begins, continues, is asked about, or ends.
     fn call(&mut self, update: ToolCallUpdate, asked: bool, steps: &mut Vec<DriverEvent>) {
         let id = update.tool_call_id.0.to_string();
         if self.calls.len() >= MOST_CALLS && !self.calls.contains_key(&id) {
@@ -408,7 +408,7 @@ impl Events {
         }
     }
 
-    /// Counts over the session's life.
+    /// Records the cost, which counts over the session's life.
     fn cost(&mut self, usage: &UsageUpdate) {
         let cost = usage.cost.as_ref();
         if let Some(cost) = cost.filter(|cost| cost.currency == "USD" && cost.amount >= 0.0) {
@@ -421,17 +421,17 @@ impl Events {
             *self.tokens.get_or_insert(0) += usage.total_tokens;
         }
         steps.extend(self.asking.over());
-        // Its turn ends at a no: it has to be told why before it can answer.
+        // Its turn ends on a refusal: it must get the reason before it can answer.
         if matches!(done.stop_reason, StopReason::EndTurn | StopReason::Cancelled)
             && let Some(why) = self.asking.untold()
         {
-            // Of a call that was refused some say no end.
+            // Some agents report no end for a refused call.
             self.calls.clear();
             return steps.extend([DriverEvent::ToolsDone, DriverEvent::Reply(self.say(&why))]);
         }
         match done.stop_reason {
             StopReason::EndTurn => self.over(Ok(()), steps),
-            // A stop of its person's ends the run before this is heard.
+            // If the person stopped it, the run ends before this arrives.
             StopReason::Cancelled => self.failed_by(Failure::Unfinished, "it cancelled its own turn", steps),
             StopReason::Refusal => self.failed_by(Failure::Refused, "it refused to answer", steps),
             StopReason::MaxTokens => {

@@ -1,4 +1,4 @@
-//! A tool call, as the protocol tells of it: its name, what it would do, and what could be granted.
+//! A tool call as the protocol describes it: its name, what it would do, and which grants are possible.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use super::super::{driver::common_folder, shell, shown::Shown, workspace_guard};
 use super::changes;
 use crate::core::runs::{GrantRule, ToolRequest};
 
-/// Of a command's or a change's input what Codex's adapter notes about it, and what changes nothing of it.
+/// Fields of a command or change that Codex's adapter adds as notes and that have no effect.
 const CODEX_NOTES: [&str; 10] = [
     "auto_approved",
     "available_decisions",
@@ -22,12 +22,12 @@ const CODEX_NOTES: [&str; 10] = [
     "started_at_ms",
     "turn_id",
 ];
-/// So many lines that stay are shown around a change.
+/// Unchanged lines shown around a change.
 const AROUND: usize = 3;
-/// The largest file that is compared with what a change says of it.
+/// The largest file compared with a change's description of it, in bytes.
 const COMPARED: u64 = 4 << 20;
 
-/// The tool's name: its own, where it is told; else what kind it is.
+/// The tool's name if it is given, otherwise its kind.
 pub(super) fn name(call: &ToolCall) -> String {
     let told = call.name.as_deref();
     let claudes = || call.meta.as_ref()?.get("claudeCode")?["toolName"].as_str();
@@ -44,17 +44,17 @@ pub(super) fn name(call: &ToolCall) -> String {
     told.or_else(claudes).unwrap_or(kind).to_owned()
 }
 
-/// What it is used on.
+/// The tool's target.
 pub(super) fn detail(call: &ToolCall) -> String {
     command(call).unwrap_or_else(|| call.title.clone())
 }
 
-/// Whether enough is told of it: some are announced before their input is known.
+/// Whether the call is described well enough: some are announced before their input is known.
 pub(super) fn is_told(call: &ToolCall) -> bool {
     !input(call).is_none_or(Map::is_empty) || !call.content.is_empty() || !call.locations.is_empty()
 }
 
-/// The places that it names.
+/// The places that the call names.
 pub(super) fn places(call: &ToolCall) -> Vec<String> {
     let input = call.raw_input.as_ref().map(workspace_guard::places);
     files(call).chain(input.into_iter().flatten()).collect()
@@ -68,7 +68,7 @@ pub(super) fn gave(call: &ToolCall) -> String {
     all.join("\n")
 }
 
-/// What it would do, for a person who decides: the whole of it.
+/// The request for the person who decides, with the whole call.
 pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> ToolRequest {
     let tool = name(call);
     let mut shown = Shown::new(call.raw_input.as_ref().unwrap_or(&Value::Null));
@@ -136,7 +136,7 @@ fn input(call: &ToolCall) -> Option<&Map<String, Value>> {
     call.raw_input.as_ref()?.as_object()
 }
 
-/// The command that it runs, as it is executed.
+/// The command that the call runs, as it is executed.
 fn command(call: &ToolCall) -> Option<String> {
     let command = input(call)?.get("command")?;
     if let Some(command) = command.as_str() {
@@ -146,13 +146,13 @@ fn command(call: &ToolCall) -> Option<String> {
     words.map(|words| shell::quoted(&words))
 }
 
-/// Whether a folder is the run's own.
+/// Whether `cwd` is the run's folder.
 fn is_here(cwd: &Value, dir: &Path) -> bool {
     let real = cwd.as_str().and_then(|cwd| Path::new(cwd).canonicalize().ok());
     real.is_some_and(|real| dir.canonicalize().is_ok_and(|dir| dir == real))
 }
 
-/// Of an input what the one change that it makes shows just so.
+/// Drops the fields of an input that `change` already shows exactly.
 fn skip_what_it_shows(shown: &mut Shown, change: &Diff) {
     let path = change.path.to_str();
     for (key, told) in [
@@ -199,7 +199,7 @@ fn texts(call: &ToolCall) -> Vec<String> {
         .collect()
 }
 
-/// Every text in `value`, however deep.
+/// Collects every string in `value`, at any depth.
 fn strings(value: &Value, out: &mut Vec<String>) {
     match value {
         Value::String(text) => out.push(text.clone()),
@@ -209,8 +209,8 @@ fn strings(value: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// A change of one file: the lines that go and those that come. Lines that stay are left out where they are known to
-/// stay: where the file is now as the agent says that it is.
+/// Shows the change of one file: removed and added lines. Unchanged lines are left out only if they are known
+/// to be unchanged: the file's content is what the agent says it is.
 fn difference(shown: &mut Shown, diff: &Diff, dir: &Path) {
     let kind = match diff.old_text {
         None => "new: ",
@@ -246,7 +246,7 @@ fn difference(shown: &mut Shown, diff: &Diff, dir: &Path) {
     );
 }
 
-/// Whether the file is now what a change says that it was.
+/// Whether the file's content is the old text of the change.
 fn is_there(diff: &Diff, dir: &Path) -> bool {
     let path = dir.join(&diff.path);
     let Some(old) = &diff.old_text else { return false };
@@ -286,7 +286,7 @@ mod tests {
             json!({ "file_path": "/w/a", "old_string": "x", "new_string": "y", "replace_all": false });
         let list = "(given as a list of arguments)";
         let table = [
-            // As the adapters for Codex and for Claude Code tell of them.
+            // In the format of the adapters for Codex and for Claude Code.
             (
                 json!({ "rawInput": { "command": ["/bin/bash", "-lc", "make all"], "cwd": here, "call_id": "x",
                     "turn_id": "t", "parsed_cmd": [{}], "reason": "it builds" } }),
@@ -336,7 +336,7 @@ mod tests {
         }
     }
 
-    /// Where the file is what the agent says that it is, the lines far from the change are known to stay.
+    /// If the file is what the agent says it is, lines far from the change are known to be unchanged.
     #[test]
     fn a_change_of_a_large_file_is_shown_with_what_is_around_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What Claude Code asks its person: whether it may use a tool, and questions of its own.
+//! Requests of Claude Code to the person: permission to use a tool, and questions.
 
 use std::{
     collections::HashMap,
@@ -17,15 +17,15 @@ use super::{
 };
 use crate::core::runs::{GrantRule, ToolAnswer, ToolRequest};
 
-/// Its tool for questions to a person.
+/// The name of its tool for questions to a person.
 const QUESTION: &str = "AskUserQuestion";
 
-/// Requests that wait for an answer.
+/// Pending requests.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
-    /// The folder that the run works in, where a person can be asked.
+    /// The run's folder, if a person can be asked.
     dir: Option<PathBuf>,
-    /// What each request was about: the tool, and its input, which goes back with a yes.
+    /// The tool and input of each request; the input is sent back with an approval.
     pending: HashMap<String, (String, Value)>,
 }
 
@@ -37,17 +37,17 @@ impl Asking {
         }
     }
 
-    /// The folder that the run works in, where a person can be asked.
+    /// The run's folder, if a person can be asked.
     pub fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()
     }
 
-    /// A `control_request` that nobody is asked about any more.
+    /// Refuses a `control_request` when nobody is asked any more.
     pub fn refuse(event: &Value) -> DriverEvent {
         Self::default().request(event)
     }
 
-    /// A `control_request`: a question for a person, or something that this program does not have, which is
+    /// Handles a `control_request`: a question for the person, or a request that we do not support, which is
     /// refused at once so that it does not wait.
     pub fn request(&mut self, event: &Value) -> DriverEvent {
         let (id, request) = (str_at(event, "request_id"), &event["request"]);
@@ -67,7 +67,7 @@ impl Asking {
         }
     }
 
-    /// A `control_cancel_request`: it does not wait any more.
+    /// Handles a `control_cancel_request`: it no longer waits.
     pub fn withdrawn(&mut self, event: &Value) -> Option<DriverEvent> {
         let id = str_at(event, "request_id");
         self.pending
@@ -75,16 +75,16 @@ impl Asking {
             .map(|_| DriverEvent::AskGone(id.to_owned()))
     }
 
-    /// A person's answer, as it is written to its standard input.
+    /// Encodes a person's answer for standard input.
     pub fn reply(&mut self, id: &str, answer: &ToolAnswer) -> Option<String> {
         let (tool, input) = self.pending.remove(id)?;
         Some(match answer {
-            // A yes is no answer to a question.
+            // An approval does not answer a question.
             ToolAnswer::Allow if tool == QUESTION => denial(id, "Decide that yourself, as you think best."),
             ToolAnswer::Allow => line(json!({
                 "subtype": "success",
                 "request_id": id,
-                // Older versions want the input back.
+                // Older versions need the input back.
                 "response": { "behavior": "allow", "updatedInput": input },
             })),
             ToolAnswer::Deny(reason) if tool == QUESTION => {
@@ -110,7 +110,7 @@ fn line(response: Value) -> String {
     )
 }
 
-/// A call of `tool`, for a person who decides: the whole of it.
+/// The request for the person who decides on a call of `tool`, with the whole call.
 fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
     let mut shown = Shown::new(input);
     let rule = match tool {
@@ -126,7 +126,7 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
             if tool != "NotebookEdit" {
                 change(&mut shown, input);
             }
-            // More than the text and its place cannot be granted with the folder.
+            // Options other than the text and its place cannot be granted with the folder.
             let known = tool == "NotebookEdit" || !shown.has_more_than(&["replace_all"]);
             file.filter(|_| known)
                 .map(|file| WiderRule::Folder(file.to_owned()))
@@ -150,18 +150,18 @@ fn asked(id: &str, tool: &str, input: &Value, dir: &Path) -> ToolRequest {
     )
 }
 
-/// What could be allowed for the rest of the thread: this very call, or writing below the folder of this file inside
-/// the run's own.
+/// A grant for the rest of the thread: this exact call, or writing below the folder of this file inside the
+/// run's folder.
 enum WiderRule {
     Call,
     Folder(String),
 }
 
-/// A file that is written, or a part of it that is replaced.
+/// Shows a file that is written, or a part of it that is replaced.
 fn change(shown: &mut Shown, input: &Value) {
     let path = input["file_path"].as_str();
     let (content, old, new) = (&input["content"], &input["old_string"], &input["new_string"]);
-    // Without any of them there is nothing to show it by: it is shown as it came.
+    // If one of these is missing, it is shown as JSON.
     let Some(path) = path.filter(|path| !path.trim().is_empty()) else {
         return;
     };
@@ -181,7 +181,7 @@ fn change(shown: &mut Shown, input: &Value) {
     shown.skip_unset(&["replace_all"]);
 }
 
-/// Questions to a person. What they are asked about is answered in words, whatever it is.
+/// Shows questions to a person. They are answered in free text.
 fn questions(shown: &mut Shown, input: &Value) {
     for question in input["questions"].as_array().into_iter().flatten() {
         shown.block(str_at(question, "question"));
@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(of("Bash", json!({ "command": "a\u{9d}b" })).hidden, 1);
     }
 
-    /// A grant of a command is of that command and all that is said along with it.
+    /// A grant covers a command with all its arguments.
     #[test]
     fn a_grant_binds_every_argument() {
         let plain = of("Bash", json!({ "command": "ls" })).rule;

@@ -15,7 +15,7 @@ use crate::core::runs::settings::{Permissions, Project};
 
 use reader::ClaudeReader;
 
-/// Always: events in both directions (its text mode does not stream, and prints API errors as answers).
+/// Always set: events in both directions (its text mode does not stream, and prints API errors as answers).
 const FLAGS: [&str; 8] = [
     "-p",
     "--input-format",
@@ -24,12 +24,12 @@ const FLAGS: [&str; 8] = [
     "stream-json",
     "--verbose",
     "--include-partial-messages",
-    // Says when it takes up a message, so that what is said before belongs to an earlier one.
+    // Reports when it starts on a message, so that earlier output is known to belong to an earlier one.
     "--replay-user-messages",
 ];
 
-/// Keeps a project's hooks and servers from running: in this mode Claude Code asks nobody whether the
-/// folder is trusted. With them go its `CLAUDE.md` and every command that begins with a slash.
+/// Keeps a project's hooks and servers from running: in this mode Claude Code asks nobody whether the folder
+/// is trusted. This also disables its `CLAUDE.md` and every slash command.
 const NO_PROJECT: [&str; 4] = [
     "--setting-sources",
     "user",
@@ -37,11 +37,11 @@ const NO_PROJECT: [&str; 4] = [
     "--disable-slash-commands",
 ];
 
-/// The tools that change nothing and reach nobody. The default mode keeps them inside the folder, also
-/// where a link leads out of it.
+/// The tools that change nothing and reach nobody. The default mode keeps them inside the folder, even if a
+/// link leads out of it.
 const READ_ONLY: [&str; 4] = ["--tools", "Read,Grep,Glob", "--permission-mode", "default"];
 
-/// What it may not do by itself it asks for, on its standard output.
+/// Requests permission on standard output for what it may not do by itself.
 const ASK: [&str; 4] = [
     "--permission-mode",
     "default",
@@ -49,7 +49,7 @@ const ASK: [&str; 4] = [
     "stdio",
 ];
 
-/// Each tool by name: the mode without any question is refused to root.
+/// Each tool by name: the mode without questions is refused to root.
 const ALLOW: [&str; 4] = [
     "--permission-mode",
     "acceptEdits",
@@ -57,25 +57,25 @@ const ALLOW: [&str; 4] = [
     "Read,Grep,Glob,Bash,Edit,Write,NotebookEdit,WebFetch,WebSearch",
 ];
 
-/// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
+/// Disables Nexscope's own tools, if installed: a run that answers in a room must not also post to it.
 const NO_NEXSCOPE: [&str; 2] = ["--disallowedTools", "mcp__nexscope,mcp__plugin_nexscope_nexscope"];
 pub(super) const NEXSCOPE: [&str; 2] = ["mcp__nexscope", "mcp__plugin_nexscope_nexscope"];
 
 pub(super) const ENV: [(&str, &str); 5] = [
-    // An `@path` in what it reads puts that file in, without asking. The prompt is defused as well; the
-    // first is what 2.1.330 knows, the second what 2.1.197 does.
+    // An `@path` in its input inserts that file without asking. The prompt is defused as well; version
+    // 2.1.330 knows the first, 2.1.197 the second.
     ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
     ("CLAUDE_CODE_DISABLE_ATTACHMENTS", "1"),
-    // A task in the background would keep the process after the answer.
+    // A background task would keep the process running after the answer.
     ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
     ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
     ("DISABLE_AUTOUPDATER", "1"),
 ];
 
-/// The largest `CLAUDE.md` that is handed over, in bytes.
+/// The largest `CLAUDE.md` that is passed on, in bytes.
 const MAX_MEMORY: u64 = 256 << 10;
 
-/// How to start it, and its reader; says why where it cannot be.
+/// Builds the invocation and the reader; fails with the reason if it cannot be started.
 pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
     let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
     if program.is_empty() {
@@ -125,7 +125,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
     ))
 }
 
-/// What `run` asks, as a line of its input; `id` comes back when it is taken up.
+/// Encodes the prompt of `run` as a line of input; `id` is echoed when it is taken up.
 fn message(run: &Run, id: Option<&str>) -> String {
     let mut message = json!({
         "type": "user",
@@ -137,8 +137,8 @@ fn message(run: &Run, id: Option<&str>) -> String {
     format!("{message}\n")
 }
 
-/// The folder's `CLAUDE.md`, which is handed over as it is: an `@` in a system prompt reads no file. Not
-/// one that is a link out of the folder, with which a project would choose any file of its person's.
+/// The folder's `CLAUDE.md`, passed on as it is: an `@` in a system prompt reads no file. Ignored if it is a
+/// link out of the folder, with which a project could choose any file of the person's.
 pub(super) fn memory(dir: &Path, notices: &mut Vec<String>) -> Option<PathBuf> {
     let dir = fs::canonicalize(dir).ok()?;
     let path = ["CLAUDE.md", ".claude/CLAUDE.md"]

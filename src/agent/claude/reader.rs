@@ -1,5 +1,5 @@
-//! What Claude Code's JSON events say. One object a line; types and keys come and go between versions, so
-//! everything is optional, and what is unknown is skipped.
+//! Reads Claude Code's JSON events, one object a line. Types and keys change between versions, so everything
+//! is optional, and unknown events are skipped.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ use crate::{
 pub(in super::super) type ClaudeReader = JsonLines<Events>;
 
 impl ClaudeReader {
-    /// A reader of a run that goes on from `resume`. Where a person can be asked, `asks` is the folder
-    /// that the run works in.
+    /// Creates the reader of a run that resumes `resume`. If a person can be asked, `asks` is the run's
+    /// folder.
     pub fn new(resume: Option<String>, before: Totals, asks: Option<PathBuf>) -> Self {
         Self::around(Events {
             resume,
@@ -36,32 +36,32 @@ impl ClaudeReader {
     }
 }
 
-/// What its output says so far.
+/// The state of the run, from the output so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Events {
     resume: Option<String>,
     before: Totals,
     asking: Asking,
-    /// The id of our message, until it is taken up: what is said until then belongs to an earlier one.
+    /// The id of our message until it is taken up: output before that belongs to an earlier one.
     taken_up: Option<String>,
     session: Option<String>,
     /// The messages since the last result with a text.
     messages: Messages,
-    /// Some of them have words, which no result has repeated.
+    /// Some of them have text that no result has repeated.
     unsaid: bool,
-    /// The next text begins a new message.
+    /// The next text starts a new message.
     fresh: bool,
-    /// The message that grows now has come in pieces: its whole blocks, which follow, say nothing new.
+    /// The current message was streamed: the complete blocks that follow contain nothing new.
     in_pieces: bool,
-    /// The texts of all results; there may be several, when something went on in the background.
+    /// The texts of all results; there may be several if a background task continued.
     answer: AnswerProgress,
-    /// What the last result says: nothing, or why it failed.
+    /// The last result: success, or the failure.
     last: Option<Result<(), Failed>>,
-    /// Its own words about an error, outside any result.
+    /// Its own text about an error, outside any result.
     complaint: String,
     usd: Option<f64>,
     tokens: Option<u64>,
-    /// What the program has spent until now, and until this run, where it counts over its whole life.
+    /// The program's total cost until now and until this run, if it counts over its whole life.
     total: f64,
     spent: f64,
 }
@@ -73,7 +73,7 @@ impl Protocol for Events {
         }
         match str_at(event, "type") {
             "system" => self.system(event, steps),
-            // Of a tool that is an agent itself: it works, but these are not the answer's words.
+            // Output of a tool that is an agent itself: a sign of life, but no text of the answer.
             "stream_event" | "assistant" | "user" if event["parent_tool_use_id"].is_string() => {
                 steps.push(DriverEvent::Life);
                 self.tools(event, steps);
@@ -120,7 +120,7 @@ impl Protocol for Events {
     fn end(&self) -> Option<Result<String, Failed>> {
         let end = self.last.clone()?;
         Some(end.and_then(|()| match self.unsaid {
-            // Which of what it wrote was meant as the answer, nobody knows.
+            // It is unknown which of its texts was meant as the answer.
             true => Err(Failed::new(
                 Failure::NoAnswer,
                 "it ended without an answer; its result does not hold what it wrote",
@@ -161,12 +161,12 @@ impl Protocol for Events {
 }
 
 impl Events {
-    /// What comes before our message is taken up: nothing of it is an answer to us. What it has cost counts all the
-    /// same, since no other run will be told of it.
+    /// Handles events before our message is taken up: none of them answers us. Their cost counts anyway,
+    /// since no other run is charged for it.
     fn before_ours(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         match str_at(event, "type") {
             "user" if self.taken_up.as_deref() == event["uuid"].as_str() => self.taken_up = None,
-            // Newer versions say it sooner.
+            // Newer versions report it earlier.
             "command_lifecycle"
                 if self.taken_up.as_deref() == event["command_uuid"].as_str()
                     && str_at(event, "state") == "started" =>
@@ -243,7 +243,7 @@ impl Events {
         let message = &event["message"];
         let blocks = || array(&message["content"]);
         let texts = blocks().filter(|block| str_at(block, "type") == "text");
-        // Its own words about a failed request, in the model's place.
+        // Its own text about a failed request, in place of the model's.
         if event["error"].is_string() || str_at(message, "model") == "<synthetic>" {
             for block in texts {
                 self.complaint = text::first_bytes(str_at(block, "text"), 1024).to_owned();
@@ -259,7 +259,7 @@ impl Events {
         self.tools(event, steps);
     }
 
-    /// Tool calls that begin or are over.
+    /// Handles tool calls that begin or end.
     fn tools(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         for block in array(&event["message"]["content"]) {
             match str_at(block, "type") {
@@ -292,7 +292,7 @@ impl Events {
     fn result(&mut self, event: &Value, steps: &mut Vec<DriverEvent>) {
         let said = str_at(event, "result");
         let subtype = str_at(event, "subtype");
-        // Not the subtype alone: API errors come as "success", and some errors say that they are none.
+        // Not only the subtype: API errors arrive as "success", and some errors say that they are none.
         let is_error = event["is_error"].as_bool().unwrap_or(subtype != "success");
         self.last = Some(if is_error || subtype.starts_with("error") {
             let errors: Vec<&str> = array(&event["errors"])
@@ -303,7 +303,7 @@ impl Events {
                 ("", []) => stopped(),
                 ("", errors) => errors.join("; "),
                 (said, _) if is_error => said.to_owned(),
-                // Words of its own, and not about the error.
+                // Its own text, not about the error.
                 (said, _) => {
                     if !self.unsaid {
                         self.messages.begin();
@@ -330,8 +330,8 @@ impl Events {
     }
 
     fn usage(&mut self, event: &Value) {
-        // What came since the last result, per model. The other counts go over the whole session in
-        // versions that have this one, and over this process in older ones.
+        // Usage since the last result, per model. The other counts cover the whole session in versions that
+        // have this one, and this process in older ones.
         if let Some(models) = event["model_usage_since_last_result"].as_object() {
             for usage in models.values() {
                 *self.usd.get_or_insert(0.0) += usage["costUSD"].as_f64().unwrap_or(0.0);
@@ -366,7 +366,7 @@ impl Events {
     }
 }
 
-/// What kind of failure a result is.
+/// Classifies the failure of a result.
 fn why(event: &Value, details: &str) -> Failure {
     match event["api_error_status"].as_u64() {
         Some(401 | 403) => Failure::LoggedOut,
@@ -391,7 +391,7 @@ fn retry(event: &Value) -> String {
     }
 }
 
-/// What a tool gave back: a text, or several.
+/// The text of a tool result: a string, or several parts.
 fn result(content: &Value) -> String {
     match content.as_str() {
         Some(text) => text.to_owned(),
@@ -402,7 +402,7 @@ fn result(content: &Value) -> String {
     }
 }
 
-/// What a tool is used on.
+/// The tool's target.
 fn detail(input: &Value) -> String {
     let place = ["file_path", "notebook_path", "path"]
         .iter()

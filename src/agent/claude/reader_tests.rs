@@ -1,7 +1,7 @@
 use super::*;
 use crate::agent::driver::{Exit, Reader};
 
-/// What a run's lines come to: the steps but for signs of life, and the end.
+/// Reads a run's lines: returns the events except signs of life, and the conclusion.
 fn read(
     resume: Option<&str>,
     before: Totals,
@@ -11,13 +11,13 @@ fn read(
     let mut reader = ClaudeReader::new(resume.map(str::to_owned), before, None);
     let mut steps = Vec::new();
     for line in lines {
-        // Cut in two, as pipes do.
+        // Split in two, as pipes do.
         let (a, b) = line.as_bytes().split_at(line.len() / 2);
         reader.feed(a, &mut steps);
         reader.feed(b, &mut steps);
         reader.feed(b"\n", &mut steps);
     }
-    // What is touched has a test of its own.
+    // Touched places have their own test.
     let touched = |step: &DriverEvent| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. });
     steps.retain(|step| !touched(step) && !matches!(step, DriverEvent::Life | DriverEvent::State(_)));
     let exit = Exit {
@@ -36,7 +36,7 @@ fn answer(text: &str) -> Outcome {
     Outcome::Answer(text.to_owned())
 }
 
-/// A failure with these details; why it is one has tests of its own.
+/// A failure with these details; its kind is tested elsewhere.
 fn failed(details: &str) -> Outcome {
     Outcome::Failed(Failed::new(Failure::Other, details))
 }
@@ -88,12 +88,12 @@ fn the_answer_so_far_is_that_of_the_last_message() {
         (START, ""),
         (HELLO, "hello "),
         (THERE, "hello there"),
-        // The whole block repeats the pieces.
+        // The whole block repeats the streamed parts.
         (WHOLE, "hello there"),
-        // Kept until the next one has a word.
+        // Kept until the next message has text.
         (START, "hello there"),
         (THERE, "there"),
-        // Of a helper that is a tool of the agent's: not its words.
+        // From a subagent: not the agent's own text.
         (
             r#"{"type":"stream_event","parent_tool_use_id":"t1","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"aside"}}}"#,
             "there",
@@ -102,7 +102,7 @@ fn the_answer_so_far_is_that_of_the_last_message() {
             r#"{"type":"assistant","parent_tool_use_id":"t1","message":{"content":[{"type":"text","text":"aside"}]}}"#,
             "there",
         ),
-        // The program's own words about an error, in the model's place.
+        // The program's own error text, in place of the model's.
         (
             r#"{"type":"assistant","error":"rate_limit","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: 429"}]}}"#,
             "there",
@@ -193,7 +193,7 @@ fn costs_are_this_runs_alone() {
     );
     let (_, end) = read(Some("a759-1"), before, &[INIT, &newer, &newer], (true, ""));
     assert_eq!((end.usd, end.tokens), (Some(0.0032), Some(256)));
-    // Another session than the one that was asked for has no past.
+    // A session other than the requested one has no previous usage.
     let (_, end) = read(Some("other"), before, &[INIT, &newer], (true, ""));
     assert_eq!(
         end.totals,
@@ -258,7 +258,7 @@ fn a_session_that_is_not_there() {
     assert_eq!(steps, [DriverEvent::TurnOver]);
     assert!(end.session_lost);
     assert_eq!(end.outcome, failed("No conversation found with session ID: b"));
-    // Only on standard error, where the id is none at all.
+    // The error is only on standard error if the id is not valid at all.
     let (_, end) = read(
         Some("b"),
         Totals::default(),
@@ -266,7 +266,7 @@ fn a_session_that_is_not_there() {
         (false, "No conversation found with session ID: b"),
     );
     assert!(end.session_lost);
-    // A new one without a word.
+    // A new session is started silently.
     let (steps, end) = read(Some("b"), Totals::default(), &[INIT, DONE], (true, ""));
     assert!(matches!(&steps[0], DriverEvent::Notice(_)), "{steps:?}");
     assert_eq!(steps[1], DriverEvent::Session("a759-1".to_owned()));
@@ -308,7 +308,7 @@ fn what_is_unknown_is_skipped() {
         DONE,
     ];
     assert_eq!(outcome(&lines), answer("hello there"));
-    // An id that could be taken for an option is not kept.
+    // An id that could be parsed as an option is not kept.
     let (steps, _) = read(
         None,
         Totals::default(),

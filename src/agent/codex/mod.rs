@@ -13,14 +13,14 @@ use crate::core::runs::settings::{Permissions, Project};
 
 use reader::CodexReader;
 
-/// Nexscope's own tools, where a person has them: a run that answers a room does not speak in it besides.
-/// A whole table, because the one key alone is an error where there is no such server.
+/// Disables Nexscope's own tools, if installed: a run that answers in a room must not also post to it. A
+/// whole table, because the single key is an error if there is no such server.
 const NO_NEXSCOPE: &str = "mcp_servers.nexscope={command=\"false\",enabled=false}";
 
-/// How to start it, and its reader; says why where it cannot be.
+/// Builds the invocation and the reader; fails with the reason if it cannot be started.
 ///
-/// A folder's `.codex/config.toml` takes part only where its person has trusted that folder with Codex
-/// itself; nothing here changes that.
+/// A folder's `.codex/config.toml` applies only if the person has trusted that folder in Codex itself;
+/// nothing here changes that.
 pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
     let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
     if program.is_empty() {
@@ -28,23 +28,23 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
     }
     let mut overrides: Vec<OsString> = ["-c", NO_NEXSCOPE].map(Into::into).into();
     if run.agent.project == Project::None {
-        // Its memory file, AGENTS.md.
+        // Disables its memory file, AGENTS.md.
         overrides.extend(["-c", "project_doc_max_bytes=0"].map(Into::into));
     }
     let sandbox = match run.agent.permissions {
         Permissions::Allow => "workspace-write",
         Permissions::ReadOnly => "read-only",
-        // `exec` can ask nobody.
+        // `exec` cannot ask anyone.
         Permissions::Ask => {
             let (invocation, reader) = app::driver(run, program, overrides)?;
             return Ok((invocation, Box::new(reader)));
         }
     };
-    // The sandbox is not remembered by a session: it is said each time, and before the word `resume`.
+    // A session does not remember its sandbox: it is passed every time, and before the word `resume`.
     let flags = ["exec", "--json", "--skip-git-repo-check", "--sandbox", sandbox];
     program.extend(flags.map(Into::into));
     if run.agent.permissions == Permissions::ReadOnly {
-        // What its person has allowed for good in Codex itself leaves the sandbox; nothing is to, here.
+        // Rules that the person has allowed permanently in Codex itself bypass the sandbox; ignore them here.
         program.push("--ignore-rules".into());
     }
     program.extend(overrides);

@@ -1,4 +1,4 @@
-//! What Codex's JSON events say. One object a line, whole items only; unknown types are skipped.
+//! Reads Codex's JSON events: one object a line, whole items only; unknown types are skipped.
 
 use nexscope_relay::protocol::body::Activity;
 use serde_json::Value;
@@ -25,21 +25,21 @@ impl CodexReader {
     }
 }
 
-/// What its output says so far.
+/// The state of the run, from the output so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Events {
     resume: Option<String>,
     before: Totals,
-    /// Of several messages the last is the answer; and its item.
+    /// The messages, of which the last is the answer; and its item.
     messages: Messages,
     item: String,
-    /// How the turn ended, once it has.
+    /// The result of the turn, once it has ended.
     turn: Option<Result<(), Failed>>,
-    /// The last thing that it said went wrong.
+    /// The last error that it reported.
     complaint: String,
-    /// Tokens of the whole session, as its last turn counts them.
+    /// Tokens of the whole session, as of its last turn.
     tokens: Option<u64>,
-    /// Tool calls that began, so that one of which only the end is told is counted too.
+    /// Tool calls that began, so that one with only an end event is counted too.
     begun: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Protocol for Events {
             "turn.completed" => {
                 self.turn = Some(Ok(()));
                 let usage = &event["usage"];
-                // What was cached is part of the input, and reasoning part of the output.
+                // Cached tokens are part of the input, and reasoning tokens part of the output.
                 self.tokens = ["input_tokens", "output_tokens"]
                     .iter()
                     .filter_map(|key| usage[*key].as_u64())
@@ -65,7 +65,7 @@ impl Protocol for Events {
                 self.turn = Some(Err(failed(message)));
                 steps.push(DriverEvent::TurnOver);
             }
-            // Not final: each retry says so too.
+            // Not final: each retry is reported this way too.
             "error" => {
                 self.complaint = unwrapped(str_at(event, "message"));
                 steps.extend([DriverEvent::ToolsDone, DriverEvent::Retry(self.complaint.clone())]);
@@ -108,7 +108,8 @@ impl Protocol for Events {
 }
 
 impl Events {
-    /// An id that it does not know begins a new session without a word; so what comes back is compared.
+    /// Compares the session's id with the one to resume: Codex silently starts a new session for an unknown
+    /// id.
     fn session(&mut self, id: &str, steps: &mut Vec<DriverEvent>) {
         if !is_session_id(id) {
             return;
@@ -174,7 +175,7 @@ impl Events {
     }
 }
 
-/// The name of a tool call, and what it is used on; `None` for what is none.
+/// The name and target of a tool call; `None` if the item is not one.
 fn tool(kind: &str, item: &Value) -> Option<(String, String)> {
     Some(match kind {
         "command_execution" => ("shell".to_owned(), str_at(item, "command").to_owned()),
@@ -196,7 +197,7 @@ fn tool(kind: &str, item: &Value) -> Option<(String, String)> {
     })
 }
 
-/// The places that a call names, in its words and in the changes that it makes.
+/// The places that a call names, in its arguments and its changes.
 pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<DriverEvent> {
     let said = words
         .iter()
@@ -215,12 +216,12 @@ pub(super) fn touches(id: &str, words: &[&Value], changes: &Value) -> Option<Dri
     (!places.is_empty()).then_some(DriverEvent::Touches { id, places })
 }
 
-/// What a call gave back.
+/// The result of a call.
 pub(super) fn gave(id: &str, results: &[&Value]) -> Option<DriverEvent> {
     let result = results.iter().find(|value| !value.is_null())?;
     let text = match result.as_str() {
         Some(text) => text.to_owned(),
-        // Of a server's tool: texts in a list.
+        // The result of a server's tool: a list of texts.
         None => {
             let texts = result["content"].as_array().into_iter().flatten();
             texts
@@ -233,7 +234,7 @@ pub(super) fn gave(id: &str, results: &[&Value]) -> Option<DriverEvent> {
     (!text.is_empty()).then_some(DriverEvent::Gave { id, text })
 }
 
-/// A turn that failed, as the program says so: perhaps in the raw words of a server.
+/// The failure of a turn, from the program's message, which may be a server's raw response.
 pub(super) fn failed(message: &str) -> Failed {
     let details = match message.trim() {
         "" => "it failed and did not say why".to_owned(),
@@ -246,7 +247,7 @@ pub(super) fn failed(message: &str) -> Failed {
     Failed { why, details }
 }
 
-/// The words of a message that is a server's raw JSON answer.
+/// The text inside a message that is a server's raw JSON response.
 pub(super) fn unwrapped(message: &str) -> String {
     serde_json::from_str::<Value>(message)
         .ok()

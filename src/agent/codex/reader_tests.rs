@@ -19,7 +19,7 @@ fn read(
         reader.feed(line.as_bytes(), &mut steps);
         reader.feed(b"\n", &mut steps);
     }
-    // What is touched has a test of its own.
+    // Touched places have their own test.
     let touched = |step: &DriverEvent| matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. });
     steps.retain(|step| !touched(step) && !matches!(step, DriverEvent::Life | DriverEvent::State(_)));
     let exit = Exit {
@@ -43,7 +43,7 @@ fn answer(text: &str) -> Outcome {
     Outcome::Answer(text.to_owned())
 }
 
-/// A failure with these details; why it is one has tests of its own.
+/// A failure with these details; its kind is tested elsewhere.
 fn failed(details: &str) -> Outcome {
     Outcome::Failed(Failed::new(Failure::Other, details))
 }
@@ -64,7 +64,7 @@ fn the_last_message_is_the_answer() {
     assert_eq!(steps.last(), Some(&DriverEvent::TurnOver));
     assert_eq!(end.outcome, answer("Found it."));
     assert_eq!((end.usd, end.tokens), (None, Some(240)));
-    // After a reconnect a message may come twice.
+    // After a reconnect a message may arrive twice.
     let (_, end) = read(
         None,
         0,
@@ -82,10 +82,10 @@ fn the_last_message_is_the_answer() {
 fn tokens_are_this_runs_alone() {
     let (_, end) = read(Some("01a2023a-1"), 180, &[THREAD, TURN, FOUND, OVER], (true, ""));
     assert_eq!((end.tokens, end.totals.tokens), (Some(60), 240));
-    // It began again: there is no past to take off.
+    // It started over: there is no previous usage to subtract.
     let (_, end) = read(Some("other"), 180, &[THREAD, TURN, FOUND, OVER], (true, ""));
     assert_eq!((end.tokens, end.totals.tokens), (Some(240), 240));
-    // A failed turn tells nothing.
+    // A failed turn reports no usage.
     let (_, end) = read(Some("01a2023a-1"), 180, &[THREAD, TURN], (false, "x"));
     assert_eq!((end.tokens, end.totals.tokens), (None, 180));
 }
@@ -124,7 +124,7 @@ fn failures() {
     );
     let raw = r#"{"type":"turn.failed","error":{"message":"{\"error\":{\"message\":\"bad thing\",\"type\":\"x\"}}"}}"#;
     for (lines, exit, want) in [
-        // What was said before it failed is not the answer.
+        // Text from before the failure is not the answer.
         (&[THREAD, TURN, LOOK, raw][..], (false, ""), "bad thing"),
         (
             &[r#"{"type":"turn.failed"}"#],

@@ -1,12 +1,12 @@
-//! A child in a session of its own, that does not outlive this program. The one place with `unsafe`.
+//! Starts a child in its own session that does not outlive this program. The only `unsafe` code.
 
 use std::io;
 
 use rustix::process::{Signal, getpid, setsid};
 use tokio::process::Command;
 
-/// Makes `command` start in a session of its own, so that the terminal's Ctrl-C reaches this program
-/// alone; on Linux the system sends `at_our_end` when the thread that spawned it ends.
+/// Makes `command` start in its own session, so that the terminal's Ctrl-C reaches only this program; on
+/// Linux the system sends `at_our_end` when the thread that spawned it ends.
 #[expect(
     unsafe_code,
     reason = "setsid(2) and prctl(2) must run in the child between fork and exec; the standard library \
@@ -28,7 +28,7 @@ pub(super) fn detach(command: &mut Command, at_our_end: Signal) {
 #[cfg(target_os = "linux")]
 fn die_with(parent: rustix::process::Pid, signal: Signal) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(signal))?;
-    // It may have ended before the line above: then nobody would send the signal.
+    // The parent may have died before the line above: then no signal would be sent.
     if rustix::process::getppid() == Some(parent) {
         Ok(())
     } else {

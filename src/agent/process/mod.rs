@@ -1,4 +1,4 @@
-//! An agent's process with everything that it starts: begun, signalled, and really ended.
+//! An agent's process with everything that it starts: spawned, signalled, and reliably ended.
 
 mod detach;
 mod spawner;
@@ -13,27 +13,27 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// The variable whose value, the run's id, every process of a run carries.
+/// The variable, set to the run's id, that every process of a run carries.
 pub(super) const MARK: &str = "NEXSCOPE_RUN_ID";
 
-/// How long leftovers that ignore SIGKILL (stuck in the kernel, or forking faster than they are found)
-/// are hunted before the run ends without them.
+/// How long leftovers that ignore SIGKILL (stuck in the kernel, or forking faster than they are found) are
+/// hunted before the run ends without them.
 const HUNT: Duration = Duration::from_secs(3);
 
-/// What to start, and in what surroundings.
+/// The command and environment of a process to start.
 #[derive(Debug)]
 pub(super) struct Start<'a> {
     pub run: &'a str,
     /// The program and its arguments.
     pub program: &'a [OsString],
     pub dir: &'a Path,
-    /// Its whole environment, but for the mark.
+    /// Its whole environment, except the mark.
     pub env: Vec<(OsString, OsString)>,
-    /// What it gets when this program dies.
+    /// The signal sent to it when this program dies.
     pub at_our_end: Signal,
 }
 
-/// The three ends that a process talks through.
+/// The three pipes of a process.
 #[derive(Debug)]
 pub(super) struct Pipes {
     pub stdin: ChildStdin,
@@ -46,13 +46,13 @@ pub(super) struct Pipes {
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    /// The leader of its group and session; `None` once it is reaped, when the number may be another's.
+    /// The leader of its group and session; `None` once it is reaped, when the pid may be reused.
     leader: Option<Pid>,
     run: String,
 }
 
 impl Process {
-    /// Starts a process in a session of its own.
+    /// Starts a process in its own session. Fails if it cannot be spawned.
     pub async fn start(start: Start<'_>) -> io::Result<(Self, Pipes)> {
         let (program, arguments) = start
             .program
@@ -92,15 +92,15 @@ impl Process {
         ))
     }
 
-    /// Waits for its end. May be dropped and called again.
+    /// Waits for its exit. Cancel safe.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
         self.leader = None;
         Ok(status)
     }
 
-    /// Whether nothing that it started is left but what lives in its own session: tools are given sessions of their
-    /// own, its servers are not.
+    /// Whether everything else it started and that still runs is in its own session: tools get sessions of
+    /// their own, its servers do not.
     pub async fn is_alone(&self) -> bool {
         let (run, leader) = (self.run.clone(), self.leader);
         tokio::task::spawn_blocking(move || leader.is_some_and(|leader| is_alone(&run, leader)))
@@ -108,16 +108,16 @@ impl Process {
             .unwrap_or(false)
     }
 
-    /// Sends `signal` to its group.
+    /// Sends `signal` to its process group.
     pub fn signal(&self, signal: Signal) {
         if let Some(leader) = self.leader {
-            // It may have ended on its own this moment; then there is nothing to signal.
+            // It may have exited just now; then there is nothing to signal.
             let _ = kill_process_group(leader, signal);
         }
     }
 
-    /// Ends everything that still carries the run's mark: asked first, then killed after `grace`. Says
-    /// how many are left, which is 0 but for processes that nothing can end.
+    /// Ends everything that still carries the run's mark: SIGTERM first, then SIGKILL after `grace`. Returns
+    /// how many are left, which is 0 except for processes that nothing can end.
     pub async fn sweep(&self, grace: Duration) -> usize {
         sweep(&self.run, grace).await
     }
@@ -125,7 +125,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The ordinary way is to wait and sweep; this is for a runtime that shuts down under a run.
+        // The normal way is to wait and sweep; this is for a runtime that shuts down during a run.
         if self.leader.is_some() {
             self.signal(Signal::KILL);
             signal_marked(&self.run, Signal::KILL);
@@ -133,7 +133,7 @@ impl Drop for Process {
     }
 }
 
-/// Ends what a run of an earlier life of this program left behind, after a crash; says how many
+/// Ends what a run of an earlier process of this program left behind after a crash; returns how many
 /// processes could not be ended.
 pub async fn end_leftovers(run: &str) -> usize {
     sweep(run, Duration::from_millis(500)).await
@@ -145,7 +145,7 @@ async fn sweep(run: &str, grace: Duration) -> usize {
     let mut looks_in_vain = 0;
     loop {
         let waited = started.elapsed();
-        // Each look signals: a second SIGTERM does no harm, and what was forked since gets its first.
+        // Each scan signals: a second SIGTERM does no harm, and newly forked processes get their first.
         let signal = if waited < grace {
             Signal::TERM
         } else {
@@ -155,12 +155,12 @@ async fn sweep(run: &str, grace: Duration) -> usize {
         let found = tokio::task::spawn_blocking(move || signal_marked(&marked, signal))
             .await
             .unwrap_or(0);
-        // One look can miss a child whose parent ended while it looked; two in a row hardly do.
+        // One scan can miss a child whose parent exited during it; two in a row hardly do.
         looks_in_vain = if found == 0 { looks_in_vain + 1 } else { 0 };
         if looks_in_vain == 2 || waited > grace + HUNT {
             return found;
         }
-        // The ordinary run leaves nothing behind, and ends without a pause.
+        // A normal run leaves nothing behind, and ends without a pause.
         if found > 0 || waited > Duration::from_millis(100) {
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
@@ -173,7 +173,7 @@ fn is_alone(run: &str, leader: Pid) -> bool {
     sweep::strangers(run, leader) == 0
 }
 
-/// Elsewhere nothing can be known of it, and nothing is kept.
+/// Not available on other systems, where nothing is kept.
 #[cfg(not(target_os = "linux"))]
 fn is_alone(_: &str, _: Pid) -> bool {
     false
@@ -184,7 +184,7 @@ fn signal_marked(run: &str, signal: Signal) -> usize {
     sweep::signal_all(run, signal)
 }
 
-/// Elsewhere the environment of a process cannot be read: the group is all that is ended.
+/// Other systems do not let us read a process's environment: only the group is ended.
 #[cfg(not(target_os = "linux"))]
 fn signal_marked(_: &str, _: Signal) -> usize {
     0

@@ -1,8 +1,8 @@
 //! The thread that starts the agents' processes.
 //!
 //! Linux ties the parent-death signal to the *thread* that forked (prctl(2), PR_SET_PDEATHSIG): a child
-//! spawned from a pool's thread would be killed when the pool lets that thread go. So all are spawned
-//! from one thread, which lives as long as the program.
+//! spawned from a pool thread would be killed when the pool drops that thread. So all are spawned from one
+//! thread, which lives as long as the program.
 
 use std::{
     io,
@@ -14,20 +14,20 @@ use tokio::{process::Child, process::Command, runtime, sync::oneshot};
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Spawns that wait for the thread. When they are full, which needs more agents at once than anybody
-/// has, the spawn fails and its run says so.
+/// The maximum number of queued spawns. If the queue is full, which takes more agents at once than anybody
+/// has, the spawn fails and its run reports it.
 const WAITING: usize = 64;
 
 static SPAWNER: Mutex<Option<mpsc::SyncSender<Job>>> = Mutex::new(None);
 
-/// Spawns `command` from the thread that lives as long as the program.
+/// Spawns `command` from the thread that lives as long as the program. Fails if it cannot be spawned.
 pub(super) async fn spawn(mut command: Command) -> io::Result<Child> {
     let (answer, spawned) = oneshot::channel();
-    // tokio watches the child's pipes and its end, and finds its reactor through this.
+    // tokio needs it to find the reactor that watches the child's pipes and exit.
     let runtime = runtime::Handle::current();
     hand_over(Box::new(move || {
         let _entered = runtime.enter();
-        // A run that was stopped meanwhile listens no more: the child is dropped, and so killed.
+        // If the run was stopped meanwhile, nobody receives this: the child is dropped, and so killed.
         let _ = answer.send(command.spawn());
     }))?;
     spawned

@@ -1,8 +1,8 @@
-//! Finds and signals what a run left behind: every process that carries the run's mark.
+//! Finds and signals every process that carries a run's mark.
 //!
-//! Both Claude Code and Codex start their tools in sessions of their own, which no signal to their group
-//! reaches; but everything that they start inherits their environment, and with it `NEXSCOPE_RUN_ID`.
-//! What a process started with an emptied environment is found while its parent is.
+//! Both Claude Code and Codex start their tools in separate sessions, which no signal to their group reaches;
+//! but everything that they start inherits their environment, including `NEXSCOPE_RUN_ID`. A process started
+//! with an emptied environment is found as long as its parent is.
 
 use std::{collections::HashSet, fs};
 
@@ -12,10 +12,10 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
 };
 
-/// A process by number, as in `/proc`.
+/// A pid, as in `/proc`.
 type Raw = i32;
 
-/// Sends `signal` to every process of the run and says how many there were.
+/// Sends `signal` to every process of the run and returns how many there were.
 pub(super) fn signal_all(run: &str, signal: Signal) -> usize {
     let mark = format!("{}={run}", super::MARK).into_bytes();
     let pids = others();
@@ -24,13 +24,13 @@ pub(super) fn signal_all(run: &str, signal: Signal) -> usize {
         return 0;
     }
     add_descendants(&pids, &mut found);
-    // All are pinned before the first is signalled: a parent that ends gives its children away.
+    // All are pinned before the first is signalled: children of a parent that exits are reparented.
     let pinned: Vec<Pinned> = found
         .iter()
         .filter_map(|pid| pin(*pid, || carries(*pid, &mark) || descends(*pid, &found)))
         .collect();
     for process in &pinned {
-        // What may not be signalled (another user's) or is gone by now counts anyway: a next look
+        // Processes that may not be signalled (another user's) or are gone by now count anyway: the next scan
         // will tell.
         let _ = match process {
             Pinned::Process(fd) => pidfd_send_signal(fd, signal),
@@ -40,7 +40,7 @@ pub(super) fn signal_all(run: &str, signal: Signal) -> usize {
     pinned.len()
 }
 
-/// How many processes of the run there are outside of the session that `leader` leads.
+/// The number of the run's processes outside the session led by `leader`.
 pub(super) fn strangers(run: &str, leader: Pid) -> usize {
     let mark = format!("{}={run}", super::MARK).into_bytes();
     let pids = others();
@@ -50,15 +50,14 @@ pub(super) fn strangers(run: &str, leader: Pid) -> usize {
     found.iter().filter(outside).count()
 }
 
-/// A process that is signalled and no other.
+/// A process pinned so that only it can be signalled.
 enum Pinned {
     Process(OwnedFd),
-    /// On a kernel before 5.3: only as sure as numbers are.
+    /// On a kernel before 5.3: only as reliable as pids are.
     Number(Pid),
 }
 
-/// Pins the process if `still` holds once it is pinned, so that a number that was given away meanwhile
-/// is not hit.
+/// Pins the process if `still` holds once it is pinned, so that a reused pid is not hit.
 fn pin(pid: Raw, still: impl FnOnce() -> bool) -> Option<Pinned> {
     let pid = Pid::from_raw(pid)?;
     let pinned = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -99,8 +98,8 @@ fn others() -> Vec<Raw> {
         .collect()
 }
 
-/// Whether the process was started with the mark. Not where it is another user's, gone, or a zombie,
-/// which has no environment any more.
+/// Whether the process was started with the mark. False if it is another user's, gone, or a zombie, which no
+/// longer has an environment.
 fn carries(pid: Raw, mark: &[u8]) -> bool {
     fs::read(format!("/proc/{pid}/environ"))
         .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark))
@@ -114,8 +113,8 @@ fn living_parent(pid: Raw) -> Option<Raw> {
     living(pid).map(|(parent, _)| parent)
 }
 
-/// The parent and the session of a process that is not a zombie: fields 3, 4 and 6 of proc_pid_stat(5), counted
-/// from the end of the name before them, which may hold anything.
+/// The parent and the session of a process that is not a zombie: fields 3, 4 and 6 of proc_pid_stat(5),
+/// counted from the end of the preceding name, which may contain anything.
 fn living(pid: Raw) -> Option<(Raw, Raw)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();

@@ -46,7 +46,7 @@ impl Inside {
         stage
     }
 
-    /// A command that is asked for.
+    /// A turn that asks to run a command.
     pub fn runs(self, command: &str) -> Turn {
         match self {
             Codex => Turn::tool(
@@ -57,7 +57,7 @@ impl Inside {
         }
     }
 
-    /// A file that is made.
+    /// A turn that creates a file.
     fn makes(self, stage: &Stage, name: &str) -> Turn {
         let path = stage.path("work").join(name).display().to_string();
         match self {
@@ -74,8 +74,8 @@ fn answer(text: &str) -> Outcome {
     Outcome::Answer(text.to_owned())
 }
 
-/// Allowed once, denied once with a reason, for a command and for a file: what was allowed is there, and the
-/// model saw the reasons.
+/// Allows one and denies one with a reason, for a command and for a file: the allowed change is made, and the
+/// model receives the reasons.
 #[tokio::test]
 async fn a_person_is_asked_and_what_they_say_happens() {
     for inside in OF_ACP {
@@ -136,7 +136,7 @@ async fn a_person_is_asked_and_what_they_say_happens() {
     }
 }
 
-/// What others write reads no file and is no command.
+/// Other members' text reads no file and runs no command.
 #[tokio::test]
 async fn what_others_write_reads_no_file_and_gives_no_command() {
     for inside in OF_ACP {
@@ -166,7 +166,7 @@ async fn what_others_write_reads_no_file_and_gives_no_command() {
     }
 }
 
-/// Requests that offer tools; an adapter makes others besides, such as for a title.
+/// The number of requests that offer tools; an adapter makes others besides, such as for a title.
 fn talks(model: &Model) -> usize {
     let requests = model.requests();
     let talks = requests.iter().filter(|request| {
@@ -253,7 +253,7 @@ async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
     }
 }
 
-/// Reading only: what it asks for is refused, and it can still answer.
+/// Read-only: requests are refused, and it can still answer.
 #[tokio::test]
 async fn read_only_is() {
     for inside in OF_ACP {
@@ -271,7 +271,7 @@ async fn read_only_is() {
     }
 }
 
-/// The trap: this adapter runs a project's hooks and servers unasked, but for what we tell it.
+/// The trap: this adapter runs a project's hooks and servers without asking, unless we forbid it.
 #[tokio::test]
 async fn a_projects_hooks_and_servers_run_only_where_all_of_it_takes_part() {
     for (project, hooks, memory) in [

@@ -58,7 +58,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     assert_eq!(second.outcome, answer("second"));
     assert_eq!(second.session, Some(session));
     assert!(model.sent().lines().last().unwrap().contains("how are you?"));
-    // The trap: what it reports goes over the whole session.
+    // The trap: it reports the usage of the whole session.
     assert_eq!((first.tokens, second.tokens), (Some(120), Some(120)));
     assert_eq!(first.usd, second.usd);
     assert!(first.usd.is_some_and(|usd| usd > 0.0));
@@ -87,7 +87,7 @@ async fn what_others_write_reads_no_file_and_gives_no_command() {
     }
 }
 
-/// The trap: hooks and servers of a project run unasked.
+/// The trap: a project's hooks and servers run without asking.
 #[tokio::test]
 async fn a_projects_hooks_and_servers_run_only_where_all_of_it_takes_part() {
     for (project, hooks, memory) in [
@@ -130,7 +130,7 @@ async fn what_fails_says_why_and_soon() {
         (404, "model"),
         (429, "rate limit (HTTP 429)"),
         (500, "server error (HTTP 500)"),
-        // It gives up by itself in time, or not.
+        // It may give up by itself in time, or not.
         (529, "verloaded"),
     ] {
         let model = model([Turn::error(status, "bad thing").always()]);
@@ -161,7 +161,7 @@ async fn a_wrong_key_or_none_or_no_server_says_so() {
     let outcome = stage.outcome().await;
     assert!(failure(&outcome).contains("no connection"), "{outcome:?}");
 
-    // Few retries: it gives up by itself, with an API error that comes as "success".
+    // Few retries: it gives up by itself, with an API error that arrives as "success".
     set(&mut stage, "CLAUDE_CODE_MAX_RETRIES", Some("1"));
     let outcome = stage.outcome().await;
     assert!(failure(&outcome).contains("API Error"), "{outcome:?}");
@@ -213,7 +213,7 @@ async fn a_stop_ends_it_at_once_with_its_tools() {
     assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
 }
 
-/// Read-only is: no writing, no commands, and no reading outside, also not through a link.
+/// Read-only: no writes, no commands, and no reads outside, not even through a link.
 #[tokio::test]
 async fn read_only_is() {
     let model = model([]);
@@ -222,7 +222,7 @@ async fn read_only_is() {
     let work = stage.path("work");
     symlink(&outside, work.join("link")).unwrap();
     fs::write(work.join("in.txt"), "CANARY-INSIDE").unwrap();
-    // Neither does what the folder says of itself change that.
+    // The folder's own settings do not change that.
     fs::create_dir(work.join(".claude")).unwrap();
     fs::write(
         work.join(".claude/settings.json"),
@@ -268,7 +268,7 @@ async fn an_empty_answer_is_none() {
     assert_eq!(failure(&stage.outcome().await), "it ended without an answer");
 }
 
-/// A person is asked before anything is changed; a yes does it, a no is told to the model with its reason.
+/// A person is asked before any change; an approval performs it, a refusal reaches the model with its reason.
 #[tokio::test]
 async fn a_person_is_asked_and_what_they_say_happens() {
     let bash = |command: &str| Turn::tool("Bash", json!({ "command": command, "description": "writes" }));

@@ -49,7 +49,7 @@ async fn it_answers_and_the_session_goes_on() {
     assert_eq!(second.session, Some(session));
     assert_eq!(notices(&events), [""; 0]);
     assert!(model.sent().lines().last().unwrap().contains("how are you?"));
-    // The trap: what it reports goes over the whole session.
+    // The trap: it reports the usage of the whole session.
     assert_eq!(
         (first.tokens, second.tokens, second.totals.tokens),
         (Some(120), Some(120), 240)
@@ -88,7 +88,7 @@ async fn what_others_write_names_no_skill_and_no_file() {
     }
 }
 
-/// The trap: an id that it does not know begins a new session, or fails, by its form.
+/// The trap: depending on its form, an unknown id starts a new session or fails.
 #[tokio::test]
 async fn a_session_that_is_gone_is_told() {
     let model = model([]);
@@ -139,7 +139,7 @@ async fn a_wrong_key_or_none_or_no_server_says_so() {
     let outcome = stage.outcome().await;
     assert!(failure(&outcome).contains("FAKE_KEY"), "{outcome:?}");
 
-    // The trap: it would try again forever.
+    // The trap: it would retry forever.
     set(&mut stage, "FAKE_KEY", Some(KEY));
     fs::write(stage.path("codex/config.toml"), models::codex_config(&dead())).unwrap();
     let outcome = stage.outcome().await;
@@ -198,7 +198,7 @@ async fn an_empty_answer_is_none() {
     assert_eq!(failure(&stage.outcome().await), "it ended without an answer");
 }
 
-/// Its person's other servers may take part; Nexscope's own does not, and no folder's that is not trusted.
+/// The person's other servers may be used; not Nexscope's own, and not those of an untrusted folder.
 #[tokio::test]
 async fn nexscope_itself_is_no_tool_of_its() {
     let model = model([]);

@@ -1,4 +1,4 @@
-//! Codex where its person is asked: `codex app-server`.
+//! Codex with permission requests: `codex app-server`.
 
 use std::{fs, time::Instant};
 
@@ -29,7 +29,7 @@ fn inside(command: &str) -> Turn {
     Turn::tool("exec_command", json!({ "cmd": command }))
 }
 
-/// A command that shall run outside the sandbox.
+/// A command to run outside the sandbox.
 fn outside(command: &str) -> Turn {
     let arguments =
         json!({ "cmd": command, "sandbox_permissions": "require_escalated", "justification": "it writes" });
@@ -89,19 +89,19 @@ async fn a_person_is_asked_and_what_they_say_happens() {
         ["one.txt", "two.txt", "three.txt", "four.txt"].map(there),
         [true, false, true, false]
     );
-    // The reason stands in the very request that tells of the refusal.
+    // The reason is in the same request that reports the refusal.
     for (name, request) in [("two.txt", 2), ("four.txt", 4)] {
         let said = format!("no {name} because of the moon");
         let first = model.sent().lines().position(|line| line.contains(&said));
         assert_eq!(first, Some(request), "{name}");
     }
-    // Nothing of all that stays: no folder is trusted, and no command allowed for good.
+    // None of it is permanent: no folder is trusted, and no command allowed permanently.
     let config = fs::read_to_string(stage.path("codex/config.toml")).unwrap();
     assert_eq!(config, model.codex_config());
     assert!(!stage.path("codex/rules").exists());
 }
 
-/// What the sandbox holds is not asked for: it reads, and writes nothing.
+/// Actions within the sandbox need no request: it reads, and writes nothing.
 #[tokio::test]
 async fn nothing_is_written_without_a_question() {
     let model = model([
@@ -110,7 +110,7 @@ async fn nothing_is_written_without_a_question() {
     ]);
     let stage = codex(&model, "hello");
     fs::write(stage.path("work/in.txt"), "CANARY-INSIDE").unwrap();
-    // Whatever a person's own settings, and a folder that they trust, say.
+    // Regardless of the person's own settings and of a folder that they trust.
     let config = format!(
         "approval_policy = \"never\"\nsandbox_mode = \"danger-full-access\"\napprovals_reviewer = \"auto_review\"\n{}\n[projects.\"{}\"]\ntrust_level = \"trusted\"\n",
         model.codex_config(),
@@ -124,7 +124,7 @@ async fn nothing_is_written_without_a_question() {
     }
 }
 
-/// The trap: what a person once allowed for good in Codex itself is done unasked, here too.
+/// The trap: commands once allowed permanently in Codex itself run without asking, here too.
 #[tokio::test]
 async fn rules_that_ask_nobody_are_told() {
     let model = model([inside("touch ruled.txt"), Turn::text(&["done"])]);
@@ -142,13 +142,13 @@ async fn rules_that_ask_nobody_are_told() {
     assert!(stage.path("work/ruled.txt").exists());
 }
 
-/// A server's tool asks too, and what it is told reaches the server or the model.
+/// A server's tool asks too, and the answer reaches the server or the model.
 #[tokio::test]
 async fn a_servers_tool_asks() {
     let call = || Turn::tool("poke", json!({ "who": "bob" })).in_namespace("mcp__x");
     let model = model([call(), call(), Turn::text(&["done"])]);
     let stage = codex(&model, "hello");
-    // A server in a few lines of shell: it answers by the method.
+    // A server in a few lines of shell: it answers by method.
     let script = r#"while IFS= read -r line; do
         id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
         case $line in
@@ -203,7 +203,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     assert_eq!(first.outcome, answer("first"));
     let session = first.session.expect("it has a session");
 
-    // With more, or less, than it had then: both programs keep the same sessions.
+    // With more, or fewer, permissions than before: both programs keep the same sessions.
     let mut before = first.totals;
     for (permissions, said, tokens) in [
         (Permissions::Ask, "second", 240),
@@ -286,7 +286,7 @@ async fn what_fails_says_why_and_soon() {
     for (key, config, want) in [
         (Some("wrong"), None, "401"),
         (None, None, "FAKE_KEY"),
-        // The trap: it would try again forever.
+        // The trap: it would retry forever.
         (
             Some(KEY),
             Some(models::codex_config(&dead())),

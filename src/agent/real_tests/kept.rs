@@ -1,4 +1,4 @@
-//! The real programs, kept after an answer for the next run of their session.
+//! The real programs, pooled after an answer for the next run of their session.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     core::runs::{Ending, Outcome, ToolAnswer},
 };
 
-/// A program that can be kept.
+/// A program that can be pooled.
 #[derive(Debug, Clone, Copy)]
 enum Real {
     Claude,
@@ -29,7 +29,7 @@ const ALL: [Real; 4] = [
 ];
 
 impl Real {
-    /// A stage of it, which may stay, and the model that it asks.
+    /// A stage for the program, which may stay, and its model.
     fn stage(self, turns: impl IntoIterator<Item = Turn>) -> (Model, Stage) {
         let (model, mut stage) = match self {
             Real::Claude => {
@@ -69,7 +69,7 @@ async fn run(agents: &Agents, stage: &Stage) -> Ending {
     ended(&to_the_end(&mut agents.start(stage.run.clone())).await).clone()
 }
 
-/// The next run in the session that `last` left, on `text`.
+/// The next run in the session of `last`, with `text`.
 fn next(stage: &mut Stage, last: &Ending, text: &str) {
     stage.again(text);
     stage.run.resume = last.session.clone();
@@ -81,7 +81,7 @@ async fn told(agents: &mut Agents) -> PooledProgramEnd {
     told.expect("nothing is told").expect("the agents are there")
 }
 
-/// Three runs in one program, asked for a permission in each; each is a run of its own in what it answers and uses.
+/// Three runs in one program, each with a permission request; each has its own answer and usage.
 #[tokio::test]
 async fn runs_of_one_session_go_on_in_one_program() {
     for real in ALL {
@@ -115,7 +115,7 @@ async fn runs_of_one_session_go_on_in_one_program() {
         assert_eq!(second.outcome, answer("second"), "{real:?}");
         assert_eq!(second.session, first.session);
         assert_eq!(notices(&events), [""; 0], "{real:?}");
-        // Of its own: one request of the three.
+        // Its own share: one request of the three.
         let share = first.tokens.map(|tokens| tokens / 2);
         assert_eq!(second.tokens, share, "{real:?}");
         if let (Some(one), Some(two)) = (first.usd, second.usd) {
@@ -134,14 +134,14 @@ async fn runs_of_one_session_go_on_in_one_program() {
         assert!(!stage.path("work/two.txt").exists());
         assert!(model.sent().contains("the moon is wrong"), "{real:?}");
 
-        // One program it was: nothing carries another run's mark.
+        // It was a single program: nothing carries another run's mark.
         assert!(!carriers(&mark).is_empty(), "{real:?}");
         assert_eq!(carriers(&stage.run.id), [""; 0]);
         agents.close();
         assert!(told(&mut agents).await.gone, "{real:?}");
         assert_eq!(carriers(&mark), [""; 0], "{real:?}");
 
-        // And with another program the session goes on anyway.
+        // The session also continues in another program.
         next(&mut stage, &third, "the fourth question");
         let fourth = run(&stage.agents(), &stage).await;
         assert!(
@@ -153,7 +153,7 @@ async fn runs_of_one_session_go_on_in_one_program() {
     }
 }
 
-/// What others write is harmless in a later turn too.
+/// Other members' text is harmless in a later turn too.
 #[tokio::test]
 async fn what_others_write_reads_no_file_in_a_later_turn() {
     for real in ALL {
@@ -205,7 +205,7 @@ async fn a_stop_in_a_later_run_leaves_nothing() {
     }
 }
 
-/// A model that fails in a later turn fails that run, and its program goes.
+/// A model that fails in a later turn fails that run, and its program is ended.
 #[tokio::test]
 async fn a_failure_in_a_later_run_is_told() {
     for real in ALL {
@@ -224,7 +224,7 @@ async fn a_failure_in_a_later_run_is_told() {
     }
 }
 
-/// A task that a tool left in the background: its program does not stay, and what it would say is nobody's.
+/// A tool left a background task: its program is not pooled, and later output is dropped.
 #[tokio::test]
 async fn what_a_tool_leaves_running_ends_with_the_answer() {
     for real in ALL {
@@ -251,7 +251,7 @@ async fn what_a_tool_leaves_running_ends_with_the_answer() {
     }
 }
 
-/// What a kept program saves: `cargo test … real_tests::kept::figures -- --ignored --nocapture`.
+/// Measures the time saved by pooling: `cargo test … real_tests::kept::figures -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "prints figures and asserts nothing about them"]
 async fn figures() {

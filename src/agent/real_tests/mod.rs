@@ -1,4 +1,4 @@
-//! The real Claude Code and Codex, with their model end replaced by a server of the tests'.
+//! The real Claude Code and Codex, with their model replaced by a test server.
 //!
 //! `.ci/install-agents DIR` installs them; `NEXSCOPE_TEST_AGENTS` is its `node_modules`.
 
@@ -18,7 +18,7 @@ use models::{KEY, Model};
 use super::tests::support::Stage;
 use crate::core::runs::settings::{Kind, Permissions};
 
-/// Short, so that failures are quick; a good start takes a second, on a busy machine a few.
+/// Short, so that failures are quick; a normal start takes a second, or a few on a busy machine.
 const STALL: Duration = Duration::from_secs(20);
 
 fn installed(program: &str) -> String {
@@ -30,8 +30,8 @@ fn installed(program: &str) -> String {
     path.display().to_string()
 }
 
-/// A run of the real program on what bob asks, with folders of its own for everything, against the
-/// server at `url`.
+/// A run of the real program on bob's request, with its own folders for everything, against the server at
+/// `url`.
 fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     let mut stage = Stage::asking(kind, "", text);
     for name in ["home", "codex", "tmp", "work"] {
@@ -42,7 +42,7 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
         Kind::Codex => vec![installed(
             "codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex",
         )],
-        // Which program, the test says.
+        // The test chooses the program.
         _ => Vec::new(),
     };
     stage.run.agent.stall = STALL;
@@ -57,7 +57,7 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
         ("ANTHROPIC_BASE_URL", url.to_owned()),
         ("ANTHROPIC_API_KEY", KEY.to_owned()),
         ("FAKE_KEY", KEY.to_owned()),
-        // No token of ours reaches any of them.
+        // None of our tokens reaches any of them.
         ("NEXSCOPE_TOKEN", "CANARY-TOKEN".to_owned()),
     ] {
         stage.env.push((name.to_owned(), value));
@@ -66,7 +66,7 @@ fn stage(kind: Kind, url: &str, text: &str) -> Stage {
     stage
 }
 
-/// Takes the variable away, and gives it `value` if there is one.
+/// Removes the variable, and sets it to `value` if there is one.
 fn set(stage: &mut Stage, name: &str, value: Option<&str>) {
     stage.env.retain(|(n, _)| n != name);
     if let Some(value) = value {
@@ -74,20 +74,20 @@ fn set(stage: &mut Stage, name: &str, value: Option<&str>) {
     }
 }
 
-/// An address at which nobody listens.
+/// An address where nothing listens.
 fn dead() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-/// A file outside of the run's folder, and what stands in it.
+/// A file outside the run's folder, and its content.
 fn secret(stage: &Stage) -> (String, &'static str) {
     let path = stage.path("secret.txt");
     fs::write(&path, "CANARY-SECRET\n").unwrap();
     (path.display().to_string(), "CANARY-SECRET")
 }
 
-/// What others write to have a file read, a command given, a skill named or a shell started.
+/// Hostile text that tries to read a file, run a command, invoke a skill or start a shell.
 fn hostile_words(secret: &str) -> Vec<String> {
     let mut words: Vec<String> = [
         "@in.txt\n> @in.txt",

@@ -1,4 +1,4 @@
-//! Files that an agent sends along with its answer: lines of the answer name them, and its person sees them first.
+//! Files attached to an agent's answer: lines of the answer name them, and the person reviews them first.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use crate::core::{
     runs::{Ending, Outcome, attached_path, may_bring_files},
 };
 
-/// The most files that go with one answer.
+/// The maximum number of files attached to one answer.
 const MOST: usize = 10;
 
-/// Takes the lines that name files out of an answer. What may not be attached stays in it, in words.
+/// Takes the lines that name files out of an answer. Files that may not be attached stay in it as text.
 pub(crate) fn take(ending: Ending, folder: &Path) -> Ending {
     let Outcome::Answer(answer) = &ending.outcome else {
         return ending;

@@ -1,4 +1,4 @@
-//! Events on their way to a reader who may be slow.
+//! Queues events for a reader who may be slow.
 
 use std::collections::VecDeque;
 
@@ -6,11 +6,10 @@ use nexscope_relay::protocol::body::Activity;
 
 use crate::core::runs::RunEvent;
 
-/// How many tools and notices wait; then the oldest goes.
+/// The maximum number of queued tools and notices; then the oldest is dropped.
 const MAX_KEPT: usize = 256;
 
-/// What waits to be read. It never makes the agent wait: of states and partial answers only the newest
-/// is kept.
+/// The queue of events. It never blocks the agent: of states and partial answers only the newest is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     session: Option<String>,
@@ -27,10 +26,10 @@ impl Outbox {
             RunEvent::Outside(place) => _ = self.outside.get_or_insert(place),
             RunEvent::State(state) => self.state = Some(state),
             RunEvent::Partial(text) => self.partial = Some(text),
-            // One that nobody has seen yet is no news any more.
+            // If nobody has seen the request yet, both are dropped.
             RunEvent::PermissionGone(id) if self.forget_request(&id) => {}
             event => {
-                // A request is never dropped: the agent would wait forever. Of those few are open at once.
+                // Requests are never dropped: the agent would wait forever. Few of them are open at once.
                 let droppable = |one: &RunEvent| matches!(one, RunEvent::Tool { .. } | RunEvent::Notice(_));
                 if self.kept.len() >= MAX_KEPT
                     && let Some(at) = self.kept.iter().position(droppable)
@@ -43,7 +42,7 @@ impl Outbox {
         }
     }
 
-    /// Takes out a request that is not sent yet; whether there was one.
+    /// Removes a request that is not sent yet; returns whether there was one.
     fn forget_request(&mut self, id: &str) -> bool {
         let asked = |one: &RunEvent| matches!(one, RunEvent::Permission(request) if request.id == id);
         let at = self.kept.iter().position(asked);
@@ -58,7 +57,7 @@ impl Outbox {
             && self.partial.is_none()
     }
 
-    /// The next to send: a state after what led to it, the answer last.
+    /// Pops the next event to send: a state after the events that led to it, the answer last.
     pub fn pop(&mut self) -> Option<RunEvent> {
         None.or_else(|| self.session.take().map(RunEvent::Session))
             .or_else(|| self.outside.take().map(RunEvent::Outside))
@@ -86,7 +85,7 @@ mod tests {
         let events: Vec<RunEvent> = std::iter::from_fn(|| outbox.pop()).collect();
         assert_eq!(events.len(), MAX_KEPT + 4);
         assert_eq!(events[0], RunEvent::Session("s".to_owned()));
-        // Before all that was written since.
+        // Before everything written since.
         assert_eq!(events[1], RunEvent::Outside("/x".to_owned()));
         assert_eq!(events[2], RunEvent::Notice((1000 - MAX_KEPT).to_string()));
         assert_eq!(events.last(), Some(&RunEvent::Partial("999".to_owned())));

@@ -8,11 +8,11 @@ use tokio::{
     sync::mpsc,
 };
 
-/// How much of the end of standard error is kept, in bytes.
+/// Length of the kept tail of standard error, in bytes.
 const STDERR: usize = 8 << 10;
 
-/// Writes `first` and then what comes; closes the pipe when nothing more can come. A program that does
-/// not read, or has ended, is no error: its end will say enough.
+/// Writes `first`, then the lines from `more`; closes the pipe when the channel ends. A program that does not
+/// read, or has exited, is no error: its exit is reported anyway.
 pub(crate) async fn write(mut stdin: ChildStdin, first: String, mut more: mpsc::Receiver<String>) {
     if stdin.write_all(first.as_bytes()).await.is_err() {
         return;
@@ -25,7 +25,8 @@ pub(crate) async fn write(mut stdin: ChildStdin, first: String, mut more: mpsc::
     }
 }
 
-/// The next bytes of standard output; waits forever once it is closed. May be dropped and called again.
+/// Reads the next bytes of standard output; pending forever once it is closed. Cancel safe. Fails if the pipe
+/// cannot be read.
 pub(crate) async fn read(stdout: &mut Option<ChildStdout>, buffer: &mut [u8]) -> io::Result<usize> {
     match stdout {
         Some(stdout) => stdout.read(buffer).await,
@@ -33,11 +34,11 @@ pub(crate) async fn read(stdout: &mut Option<ChildStdout>, buffer: &mut [u8]) ->
     }
 }
 
-/// Reads standard error to its end and keeps the last of it.
+/// Reads standard error to its end and keeps the tail.
 pub(crate) async fn tail(mut stderr: ChildStderr) -> String {
     let mut kept = Vec::new();
     let mut buffer = [0; 4096];
-    // An error ends it like its end: there is no more to read.
+    // An error counts as its end: there is no more to read.
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
         kept.extend_from_slice(&buffer[..count]);
         if kept.len() > 2 * STDERR {

@@ -1,35 +1,35 @@
-//! The requests of one run: each id is one request, for the whole of the run.
+//! The requests of one run: each id stands for one request during the whole run.
 
 use std::collections::HashSet;
 
-/// Requests that wait for a person at once; more are refused.
+/// The maximum number of open requests; more are refused.
 const OPEN: usize = 64;
-/// Ids of one run that are remembered; a run with more is ended.
+/// The maximum number of ids remembered per run; a run with more is ended.
 const MOST: usize = 10_000;
 /// The longest id, in bytes; known programs use numbers and UUIDs.
 const LONGEST: usize = 256;
 
-/// Which requests a run has made, and which of them wait.
+/// The requests of a run, and which of them are open.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     seen: HashSet<String>,
-    /// In the order in which they came.
+    /// In order of arrival.
     open: Vec<String>,
 }
 
-/// What is done with a request.
+/// The handling of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestCheck {
-    /// It is new, and waits.
+    /// It is new, and now open.
     New,
-    /// It is new, and nobody can be asked.
+    /// It is new, and refused because nobody can be asked.
     Refused,
-    /// Its id was used before, or cannot be told from others: an error of the agent's.
+    /// Its id was used before, or cannot be told from others: an error of the agent.
     Twice,
 }
 
 impl Requests {
-    /// Takes note of a request; one that comes when the turn is `over` is refused.
+    /// Records a request; refused if the turn is `over`.
     pub fn ask(&mut self, id: &str, over: bool) -> RequestCheck {
         if id.len() > LONGEST || self.seen.len() >= MOST || !self.seen.insert(id.to_owned()) {
             return RequestCheck::Twice;
@@ -41,13 +41,13 @@ impl Requests {
         RequestCheck::New
     }
 
-    /// It waits no longer; whether it did.
+    /// Closes it; returns whether it was open.
     pub fn close(&mut self, id: &str) -> bool {
         let at = self.open.iter().position(|one| one == id);
         at.map(|at| self.open.remove(at)).is_some()
     }
 
-    /// None waits any longer; those that did.
+    /// Closes all; returns those that were open.
     pub fn close_all(&mut self) -> Vec<String> {
         std::mem::take(&mut self.open)
     }
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(requests.ask("q1", false), RequestCheck::Twice);
         assert_eq!(requests.ask("q2", true), RequestCheck::Refused);
         assert!(requests.close("q1") && !requests.close("q1") && !requests.close("q2"));
-        // Also after its answer, and after it was refused.
+        // Even after it was answered or refused.
         for id in ["q1", "q2", &"x".repeat(LONGEST + 1)] {
             assert_eq!(requests.ask(id, false), RequestCheck::Twice, "{id}");
         }

@@ -1,4 +1,4 @@
-//! One run while its process is there: its output, its clocks, and how it is ended.
+//! A run while its process is alive: its output, its timeouts, and its end.
 
 use std::time::Duration;
 
@@ -33,34 +33,34 @@ use crate::{
     text,
 };
 
-/// How often a growing answer is reported.
+/// The minimum interval between reports of a growing answer.
 const PARTIAL_EVERY: Duration = Duration::from_millis(50);
 
-/// No run has this as its deadline: it is only looked at again.
+/// The fallback interval for checking deadlines; no run has this as its deadline.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The most characters of a failure's details.
+/// The maximum length of a failure's details, in characters.
 pub(crate) const DETAILS: usize = 600;
 
-/// Why a run is being ended by us.
+/// Why we are ending a run.
 #[derive(Debug, Clone, PartialEq)]
 enum EndReason {
     Cancelled,
     Failed(Failed),
-    /// It has said its last and does not go.
+    /// It has finished its turn but does not exit.
     Lingers,
 }
 
-/// A run on its way to its end.
+/// The state of a run that is being ended.
 struct End {
     why: EndReason,
-    /// The signals to come, the mildest first.
+    /// The remaining signals, mildest first.
     ladder: &'static [Signal],
     /// When the next step is due.
     next: Instant,
 }
 
-/// A run whose process is there.
+/// A run whose process is alive.
 pub(crate) struct Running {
     started: Instant,
     grace: Duration,
@@ -73,19 +73,19 @@ pub(crate) struct Running {
     told_outside: bool,
     watch: Watch,
     requests: Requests,
-    /// What it may still say after its turn, where its kind says more.
+    /// The time for late output after its turn, if its kind needs one.
     settling: Option<TailTimer>,
     waits: TailLimits,
-    /// It was still writing when it was waited for no longer.
+    /// It was still writing when that time was over.
     cut: bool,
     kind: Kind,
-    /// How it is being ended, once it is.
+    /// The progress of ending it, once that has begun.
     end: Option<End>,
-    /// Its program may stay when it has answered.
+    /// Its program may return to the pool after its answer.
     may_stay: bool,
-    /// Its turn is over, and whether its program stays is to be seen.
+    /// Its turn is over, and whether its program may stay is still to be checked.
     rests: bool,
-    /// When the answer is to be reported.
+    /// When the answer is due to be reported.
     partial_due: Option<Instant>,
     state: Option<Activity>,
     session: Option<String>,
@@ -93,7 +93,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Begins `run` in the program that was kept for it, or starts one; says why where it cannot be.
+    /// Begins `run` in the pooled program, or starts one; fails with the reason if it cannot be started.
     pub async fn begin(
         run: Run,
         around: &HostEnvironment,
@@ -149,13 +149,13 @@ impl Running {
         })
     }
 
-    /// The run that its program was started for.
+    /// The id of the run that its program was started for.
     pub fn began_with(&self) -> &str {
         &self.program.began_with
     }
 
-    /// Sees it through until every process of it is gone, or until it has answered and its program may stay, which is
-    /// given back then.
+    /// Drives the run until all its processes are gone, or until it has answered and its program may stay;
+    /// returns the program then.
     pub async fn see_through(mut self, stop: &CancellationToken) -> (Ending, Option<Program>) {
         let mut buffer = vec![0; 64 << 10];
         let events = self.events.clone();
@@ -172,7 +172,7 @@ impl Running {
                 }
             }
             let next = self.next_deadline();
-            // In this order: an agent that floods its output is stopped anyway.
+            // In this order: an agent that floods its output can still be stopped.
             tokio::select! {
                 biased;
                 status = self.program.process.wait() => break status,
@@ -189,7 +189,7 @@ impl Running {
                 }
                 Some((request, answer)) = self.answers.recv() => self.answered(&request, &answer),
                 read = read(&mut self.program.stdout, &mut buffer) => self.take(read.map(|n| &buffer[..n])),
-                // Only where nothing is there to read.
+                // Only if there is nothing to read.
                 () = silence(self.settling.as_ref()) => self.settled(),
             }
         };
@@ -199,8 +199,8 @@ impl Running {
                 "{left} processes that it started could not be ended"
             )));
         }
-        // What it wrote before it ended is still in the pipe. Its end comes when nobody holds the pipe
-        // any more; what got away from the sweep must not hold us up.
+        // Output from before its exit is still in the pipe. EOF arrives when nobody holds the pipe any more;
+        // a process that escaped the sweep must not block us.
         let _ = timeout(self.grace, async {
             while self.program.stdout.is_some() {
                 let read = read(&mut self.program.stdout, &mut buffer).await;
@@ -220,7 +220,7 @@ impl Running {
         (self.ending(conclusion).0, None)
     }
 
-    /// What came of it, where it has answered and its program may stay: it has left nothing running, and nobody has
+    /// The result, if it has answered and its program may stay: nothing was left running, and nobody has
     /// stopped it.
     async fn rest(&mut self, stop: &CancellationToken) -> Option<Conclusion> {
         let still = self.watch.is_still() && self.program.stdout.is_some() && self.session.is_some();
@@ -231,18 +231,18 @@ impl Running {
         }
     }
 
-    /// The moment at which [`Running::due`] has something to do.
+    /// When [`Running::due`] has something to do.
     fn next_deadline(&self) -> Instant {
         let end = match (&self.end, &self.settling) {
             (Some(end), _) => end.next,
-            // Its work is done: no limit of it is reached any more, and what there is to read comes first.
+            // Its work is done: its limits no longer apply, and pending output is read first.
             (None, Some(_)) => Instant::now() + PATIENCE,
             (None, None) => self.watch.deadline(),
         };
         self.partial_due.map_or(end, |partial| partial.min(end))
     }
 
-    /// Does what time asks for.
+    /// Handles expired deadlines.
     fn due(&mut self) {
         let now = Instant::now();
         if self.partial_due.is_some_and(|due| due <= now) {
@@ -251,7 +251,7 @@ impl Running {
         match &self.end {
             Some(end) if end.next <= now => self.harder(),
             Some(_) => {}
-            // Silence or its limit ends it, where it is read.
+            // Silence or the time limit ends it, in the read loop.
             None if self.settling.is_some() => {}
             None => match self.watch.verdict(now) {
                 Some(Verdict::Failed(failed)) => self.end(EndReason::Failed(failed)),
@@ -261,7 +261,7 @@ impl Running {
         }
     }
 
-    /// A person has answered a request: the agent is told.
+    /// Forwards a person's answer to the agent.
     fn answered(&mut self, request: &str, answer: &ToolAnswer) {
         self.watch.told(request, Instant::now());
         if self.end.is_some() || !self.requests.close(request) {
@@ -272,7 +272,8 @@ impl Running {
         }
     }
 
-    /// Writes a reply to the program. A program that asks faster than it reads would wait forever for its answer.
+    /// Writes a reply to the program. A program that asks faster than it reads would wait forever for its
+    /// answer.
     fn write(&mut self, reply: String) {
         let Some(input) = &self.program.input else { return };
         if input.try_send(reply).is_err() {
@@ -290,7 +291,7 @@ impl Running {
         )));
     }
 
-    /// Reads output; an error or nothing is its end.
+    /// Handles output; an error or no bytes is its end.
     fn take(&mut self, read: std::io::Result<&[u8]>) {
         let Ok(bytes @ [_, ..]) = read else {
             self.program.stdout = None;
@@ -311,7 +312,7 @@ impl Running {
     }
 
     fn step(&mut self, step: DriverEvent) {
-        // That a turn is over is believed once nothing more comes of it.
+        // The end of a turn counts only if nothing more follows it.
         if step != DriverEvent::TurnOver {
             self.watch.saw(&step, Instant::now());
         }
@@ -364,17 +365,17 @@ impl Running {
         }
     }
 
-    /// The first place outside is told at once.
+    /// Reports the first place outside at once.
     fn outside(&mut self, place: String) {
         if !std::mem::replace(&mut self.told_outside, true) {
             self.outbox.push(RunEvent::Outside(place));
         }
     }
 
-    /// It wants to use a tool. One request id is one request, also after its answer: who decides on the first one
-    /// must not answer the second, and every known program counts its ids up.
+    /// Handles a request to use a tool. A request id is never reused, not even after its answer: an answer to
+    /// the first must not reach the second, and every known program counts its ids up.
     fn asks(&mut self, request: ToolRequest) {
-        // With its turn it waits for nothing any more.
+        // After its turn it waits for nothing.
         let over = self.end.is_some() || self.settling.is_some() || self.watch.is_over();
         match self.requests.ask(&request.id, over) {
             RequestCheck::New => {
@@ -403,7 +404,7 @@ impl Running {
         }
     }
 
-    /// Nobody answers what it has asked for any more.
+    /// Closes all open requests.
     fn close_requests(&mut self) {
         for id in self.requests.close_all() {
             self.watch.told(&id, Instant::now());
@@ -411,9 +412,9 @@ impl Running {
         }
     }
 
-    /// It says that its turn is over. Some kinds say more anyway, and are given a moment.
+    /// Handles the end of its turn. Some kinds send more anyway, and are given a moment.
     fn turn_over(&mut self) {
-        // What waits for an answer does not end well: such a program does not stay.
+        // A turn with an open request has not ended well: such a program is not kept.
         self.may_stay &= self.requests.is_empty();
         self.close_requests();
         let more = matches!(self.kind, Kind::Codex | Kind::Acp);
@@ -425,7 +426,7 @@ impl Running {
         }
     }
 
-    /// It has said all that it is waited for.
+    /// Its late output has ended.
     fn settled(&mut self) {
         let Some(settling) = self.settling.take() else {
             return;
@@ -442,12 +443,12 @@ impl Running {
         }
     }
 
-    /// Its input ends, and so will it, or it is told to.
+    /// Closes its input, so that it exits, or signals it.
     fn let_go(&mut self) {
         self.program.input = None;
         match &mut self.end {
             _ if !self.program.stays_there => {}
-            // It has stopped, as it was asked to.
+            // It has stopped, as requested.
             Some(end) => end.next = Instant::now(),
             None => self.end(EndReason::Lingers),
         }
@@ -460,8 +461,8 @@ impl Running {
         }
     }
 
-    /// Begins to end the run. A reason that comes later changes nothing, and a stop of what has already
-    /// answered leaves the answer standing.
+    /// Starts to end the run. A later reason changes nothing, and a stop after the answer does not discard
+    /// the answer.
     fn end(&mut self, why: EndReason) {
         if self.end.is_none() {
             let why = if self.watch.is_over() {
@@ -478,9 +479,10 @@ impl Running {
         }
     }
 
-    /// The next step towards an end: asked in its own words where it knows any, then signals to its group.
+    /// Takes the next step towards its end: an interrupt in its own protocol if it has one, then signals to
+    /// its group.
     fn harder(&mut self) {
-        // The end of its input, too, says that nothing more will be asked.
+        // Closed input also tells it that nothing more follows.
         let asked = self
             .program
             .input
@@ -496,14 +498,14 @@ impl Running {
         }
         if let [signal, harder @ ..] = end.ladder {
             self.program.process.signal(*signal);
-            // The last one is given again and again.
+            // The last one is repeated.
             if !harder.is_empty() {
                 end.ladder = harder;
             }
         }
     }
 
-    /// Sends what waits, and the answer as it is last seen, to a reader who is there.
+    /// Sends the queued events, and the final state of the answer, if the reader is there.
     async fn last_events(&mut self, reader_there: bool) {
         if self.partial_due.is_some() {
             self.report_answer();
@@ -544,7 +546,7 @@ impl Running {
         };
         let ending = Ending {
             outcome,
-            // What was written is not lost where the same ask begins again.
+            // Text already written is not lost if the same request starts over.
             session_lost: conclusion.session_lost && unfinished.is_empty(),
             unfinished,
             files: Vec::new(),
@@ -561,7 +563,7 @@ impl Running {
     }
 }
 
-/// Until it is silent after its turn; forever where its turn is not over.
+/// Completes once it is silent after its turn; pending forever if its turn is not over.
 async fn silence(settling: Option<&TailTimer>) {
     match settling {
         Some(settling) => sleep_until(settling.silent_at()).await,
@@ -569,7 +571,7 @@ async fn silence(settling: Option<&TailTimer>) {
     }
 }
 
-/// The program that was kept for `run`, asked; `None` if there is none that goes on.
+/// Sends `run` to its pooled program; `None` if there is none that can continue.
 async fn gone_on(run: &Run, kept: &ProcessPool, around: &HostEnvironment) -> Option<Program> {
     let mut program = kept.take(run, around).await?;
     let asked = match (program.reader.go_on(run), &program.input) {
@@ -583,7 +585,7 @@ async fn gone_on(run: &Run, kept: &ProcessPool, around: &HostEnvironment) -> Opt
     None
 }
 
-/// The end of a process that the system would not tell about.
+/// The result when the system does not report the process's exit.
 fn unknown_end(error: &std::io::Error) -> Conclusion {
     Conclusion {
         outcome: Outcome::Failed(Failed::new(

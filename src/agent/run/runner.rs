@@ -1,4 +1,4 @@
-//! Starts a run and sees to it that it ends, once.
+//! Starts a run and ensures that it ends, once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,15 +25,15 @@ use crate::{
     text,
 };
 
-/// What a run takes from the program around it.
+/// The surroundings of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct HostEnvironment {
-    /// The environment of which the agent gets what is allowed.
+    /// The environment to filter by the allow-list.
     pub env: Vec<Variable>,
-    /// How long each step towards an end is given before the next, harder one; and twice that, how long
-    /// a program that has answered may take to go.
+    /// The time for each step of ending before the next, harder one; and twice that for a program that has
+    /// answered to exit.
     pub grace: Duration,
-    /// How long a turn that is over may still say more.
+    /// Timeouts for output after a finished turn.
     pub waits: TailLimits,
 }
 
@@ -51,12 +51,11 @@ pub(crate) fn start(run: Run, around: HostEnvironment, kept: Arc<ProcessPool>) -
     // Full: see `EVENTS` and `Outbox`.
     let (sender, events) = mpsc::channel(EVENTS);
     let stop = CancellationToken::new();
-    // Eight requests at once are more than an agent makes; a full channel makes the answer wait.
+    // An agent has fewer than eight requests at once; if the channel is full, the answer waits.
     let (answers, told) = mpsc::channel(8);
     let task = tokio::spawn(drive(run, around, kept, sender.clone(), told, stop.clone()));
     tokio::spawn(async move {
-        // A fault of ours must not leave the reader without an end. Dropping the task's state has
-        // killed what it ran.
+        // A panic must not leave the reader without an end. Dropping the task's state has killed what it ran.
         if let Err(error) = task.await
             && error.is_panic()
         {
@@ -88,7 +87,7 @@ async fn drive(
         Ok(running) => {
             let began_with = running.began_with().to_owned();
             let (ending, program) = running.see_through(&stop).await;
-            // Before the end is told: the next run may begin at once.
+            // Before the end is reported: the next run may begin at once.
             let stays = settle(program, &ending, &kept, since, &around).await;
             if began_with != id && !stays {
                 kept.gone(&began_with).await;
@@ -107,11 +106,11 @@ async fn drive(
         },
     };
     let ending = attachments::take(ending, &folder);
-    // The reader may be gone; then the run was stopped for that.
+    // The reader may be gone; then the run was stopped because of it.
     let _ = events.send(RunEvent::Ended(ending)).await;
 }
 
-/// Lets a program that may stay do so; whether it does.
+/// Returns a program that may stay to the pool; returns whether it stays.
 async fn settle(
     program: Option<Program>,
     ending: &Ending,
@@ -134,7 +133,7 @@ async fn settle(
     }
 }
 
-/// How to start a run's program and read it.
+/// Builds the invocation and the reader of a run. Fails with the reason if it cannot be started.
 pub(crate) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
     Ok(match run.agent.kind {
         Kind::Claude => {
@@ -146,7 +145,7 @@ pub(crate) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String>
             let (invocation, reader) = acp::driver(run)?;
             (invocation, Box::new(reader))
         }
-        // The session hands it over; no program is started.
+        // The session forwards the request; no program is started.
         Kind::Session => return Err("it is a session of its own, and not started from here".to_owned()),
         Kind::Command => (
             command::invocation(run)?,

@@ -1,17 +1,17 @@
-//! The moment after a turn in which an agent may still say more of it.
+//! Waits briefly after a turn for its late output.
 //!
-//! Some programs answer the request that began a turn before the last pieces of its text have left them.
+//! Some programs answer the request that began a turn before they have written the last pieces of its text.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a program is waited for after its turn.
+/// Timeouts for output after the turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TailLimits {
-    /// So long nothing may come.
+    /// The silence after which the turn is complete.
     pub silence: Duration,
-    /// So long a program is waited for that goes on and on.
+    /// The maximum wait for a program that keeps writing.
     pub at_most: Duration,
 }
 
@@ -24,18 +24,18 @@ impl Default for TailLimits {
     }
 }
 
-/// A turn that is over, and of which more may come.
+/// A finished turn that may still send output.
 #[derive(Debug)]
 pub(crate) struct TailTimer {
     silence: Duration,
     heard: Instant,
     grew: Option<Instant>,
-    /// It is waited for no longer.
+    /// When the wait ends.
     pub at_most: Instant,
 }
 
 impl TailTimer {
-    /// A turn that is over at `now`.
+    /// Starts the timer at `now`.
     pub fn since(now: Instant, waits: TailLimits) -> Self {
         Self {
             silence: waits.silence,
@@ -49,17 +49,17 @@ impl TailTimer {
         self.heard = now;
     }
 
-    /// And it was more of the answer.
+    /// Records more text of the answer.
     pub fn grew(&mut self, now: Instant) {
         self.grew = Some(now);
     }
 
-    /// When it has been silent for long enough, or is waited for no longer.
+    /// When it has been silent for long enough, or the wait ends.
     pub fn silent_at(&self) -> Instant {
         (self.heard + self.silence).min(self.at_most)
     }
 
-    /// Whether it was still writing when it was waited for no longer: then there may be more.
+    /// Whether it was still writing when the wait ended: then there may be more.
     pub fn is_cut(&self, now: Instant) -> bool {
         now >= self.at_most && self.grew.is_some_and(|at| at + self.silence > self.at_most)
     }

@@ -1,7 +1,7 @@
-//! The clocks of a run: how long it may work, and how long it may show nothing.
+//! The timeouts of a run: for its work, and for silence.
 //!
-//! Both programs retry a failed request for minutes without a word (Claude Code ten times, Codex forever
-//! where the connection is refused), so their own patience is not waited for.
+//! Both programs retry a failed request for minutes without output (Claude Code ten times, Codex forever if
+//! the connection is refused), so we do not rely on their own timeouts.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,15 +15,15 @@ use crate::{
     },
 };
 
-/// Longer than any person is waited for; who asks for them sets the limit.
+/// In effect no timeout for a person's answer; whoever wants one sets the limit.
 const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
 
-/// What the clocks say when a deadline has passed.
+/// The result of a passed deadline.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
-    /// It took too long, and how.
+    /// It took too long; with the failure.
     Failed(Failed),
-    /// It has said its last and is still there.
+    /// It has finished its turn and is still there.
     Lingers,
 }
 
@@ -38,13 +38,13 @@ pub(crate) struct Watch {
     /// It has begun to work.
     works: bool,
     retry: Option<String>,
-    /// Tool calls that go on. A tool may be silent for long: that is work.
+    /// Open tool calls. A tool may be silent for long: that counts as work.
     tools: HashSet<String>,
-    /// Requests that wait for a person, and since when the first does. Waiting is neither work nor silence.
+    /// Open requests, and since when the first is open. Waiting is neither work nor silence.
     asking: HashSet<String>,
     asking_since: Option<Instant>,
     over: bool,
-    /// How long a program that has said its last may take to go, or to say more.
+    /// The timeout for a program that has finished its turn to exit, or to send more.
     linger: Duration,
 }
 
@@ -66,7 +66,7 @@ impl Watch {
         }
     }
 
-    /// Takes note of a step.
+    /// Records an event.
     pub fn saw(&mut self, step: &DriverEvent, now: Instant) {
         match step {
             DriverEvent::Retry(reason) => {
@@ -75,10 +75,10 @@ impl Watch {
                 }
                 return;
             }
-            // Both come along with a call's beginning or end.
+            // Both accompany the beginning or end of a call.
             DriverEvent::Touches { .. } | DriverEvent::Gave { .. } => return,
             DriverEvent::Notice(_) | DriverEvent::Reply(_) => return,
-            // That a session exists does not show that its model answers.
+            // An existing session does not show that the model answers.
             DriverEvent::Session(_) => {
                 self.alive = now;
                 return;
@@ -89,7 +89,7 @@ impl Watch {
             DriverEvent::ToolDone(id) => {
                 self.tools.remove(id);
             }
-            // Said along with a retry too: no sign of life.
+            // Also sent along with a retry: no sign of life.
             DriverEvent::ToolsDone => {
                 self.tools.clear();
                 return;
@@ -103,7 +103,7 @@ impl Watch {
                 return;
             }
             DriverEvent::TurnOver => {
-                // Its result waits for nobody who is asked.
+                // A result does not wait for anyone's answer.
                 self.asking.clear();
                 self.asking_since = None;
                 self.over = true;
@@ -115,7 +115,7 @@ impl Watch {
         self.retry = None;
     }
 
-    /// A person has answered, or the question is withdrawn: the time in between does not count as work.
+    /// A request is answered or withdrawn: the time in between does not count as work.
     pub fn told(&mut self, request: &str, now: Instant) {
         self.asking.remove(request);
         if self.asking.is_empty()
@@ -126,17 +126,17 @@ impl Watch {
         }
     }
 
-    /// Whether it has said its last.
+    /// Whether it has finished its turn.
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Whether no tool call goes on and nobody is asked.
+    /// Whether no tool call and no request is open.
     pub fn is_still(&self) -> bool {
         self.tools.is_empty() && self.asking.is_empty()
     }
 
-    /// When [`Watch::verdict`] may have something to say.
+    /// When [`Watch::verdict`] may have a result.
     pub fn deadline(&self) -> Instant {
         if let Some(since) = self.asking_since {
             return since + FOR_EVER;
@@ -148,7 +148,7 @@ impl Watch {
         }
     }
 
-    /// What the clocks say at `now`.
+    /// Checks the deadlines at `now`.
     pub fn verdict(&self, now: Instant) -> Option<Verdict> {
         if now < self.deadline() {
             return None;
@@ -171,26 +171,26 @@ impl Watch {
         })
     }
 
-    /// How long silence is borne now; `None` as long as the run may take.
+    /// The silence timeout now; `None` if only the run's time limit applies.
     fn patience(&self) -> Option<Duration> {
         if self.over {
             return Some(self.linger);
         }
         match self.kind {
-            // Nothing can be known of it before its end.
+            // It shows nothing before its end.
             Kind::Command | Kind::Session => None,
             _ if self.retry.is_some() || !self.works => Some(self.stall),
             _ if !self.tools.is_empty() => None,
             Kind::Claude => Some(self.stall),
-            // `codex exec` shows whole items only, and thinks for minutes between two; it has a limit of
-            // its own for a silent connection, after which it retries, and says so.
-            // Nothing in the Agent Client Protocol tells of silent thinking either.
+            // `codex exec` shows whole items only, and thinks for minutes between two; it has its own timeout
+            // for a silent connection, after which it retries and reports it. Nothing in the Agent Client
+            // Protocol reports silent thinking either.
             Kind::Codex | Kind::Acp => None,
         }
     }
 }
 
-/// `duration` as people write it.
+/// Formats `duration` for people.
 pub(crate) fn in_words(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {

@@ -14,7 +14,7 @@ const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"ag
 const NEW: &str = r#"{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s-1"}}"#;
 const ASKS: &str = r#"{"jsonrpc":"2.0","id":"q","method":"session/request_permission","params":{"sessionId":"s-1","toolCall":{"toolCallId":"c","title":"make","kind":"execute","rawInput":{"command":"make"}},"options":[{"optionId":"for-good","name":"always","kind":"allow_always"},{"optionId":"once","name":"yes","kind":"allow_once"},{"optionId":"no","name":"no","kind":"reject_once"}]}}"#;
 
-/// Something that the agent tells of its session.
+/// A session update from the agent.
 fn update(update: Value) -> String {
     let params = json!({ "sessionId": "s-1", "update": update });
     json!({ "jsonrpc": "2.0", "method": "session/update", "params": params }).to_string()
@@ -24,14 +24,14 @@ fn says(text: &str) -> String {
     update(json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } }))
 }
 
-/// The end of the turn that prompt number `prompt` began.
+/// The end of the turn of prompt number `prompt`.
 fn done(prompt: u64, reason: &str) -> String {
     json!({ "jsonrpc": "2.0", "id": 10 + prompt, "result": { "stopReason": reason, "usage": {
         "totalTokens": 7, "inputTokens": 5, "outputTokens": 2 } } })
     .to_string()
 }
 
-/// A script that opens a session and reads the first prompt; then `after`. What it reads is kept in files.
+/// A script that opens a session and reads the first prompt; then runs `after`. Its input is saved to files.
 fn acp(after: &str) -> Stage {
     let script = format!(
         "keep() {{ IFS= read -r line || exit; printf '%s\\n' \"$line\" > $1; }}
@@ -78,12 +78,12 @@ async fn it_is_prompted_and_its_answer_grows() {
         detail: "make".to_owned(),
     };
     assert!(events.contains(&tool), "{events:?}");
-    // It stays where its input has ended, and is ended.
+    // It keeps running when its input is closed, and is ended.
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 
     let hello = written(&stage, "hello");
     assert_eq!(hello["method"], "initialize");
-    // Neither files nor terminals of ours: so it asks.
+    // Neither files nor terminals are offered, so it asks.
     let can = &hello["params"]["clientCapabilities"];
     let offered = ["/fs/readTextFile", "/fs/writeTextFile", "/terminal"].map(|at| can.pointer(at));
     assert!(
@@ -107,7 +107,7 @@ async fn it_is_prompted_and_its_answer_grows() {
     assert!(env.contains("CLAUDE_CODE_DISABLE_FILE_MENTIONS=1"));
 }
 
-/// The protocol has no room for the reason of a no: it is told in a turn of its own, whose answer is the answer.
+/// The protocol has no field for a refusal's reason: it is sent in a separate turn, whose answer counts.
 #[tokio::test]
 async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
     let stage = acp(&format!(
@@ -169,7 +169,7 @@ async fn where_nobody_is_asked_it_is_answered_at_once() {
     }
 }
 
-/// A mode that asks is set if there is one; where none is known, its person is told.
+/// A mode that asks is set if there is one; otherwise the person is notified.
 #[tokio::test]
 async fn a_mode_that_asks_is_set() {
     let modes = |current: &str, all: &[&str]| {
@@ -208,7 +208,7 @@ async fn a_mode_that_asks_is_set() {
     }
 }
 
-/// The trap: a session that is loaded is told again from its beginning, and none of that is the answer.
+/// The trap: loading a session replays its history, and none of that is the answer.
 #[tokio::test]
 async fn what_is_loaded_is_no_answer() {
     let mut stage = acp(":");
@@ -332,7 +332,8 @@ async fn what_goes_wrong_says_so() {
     }
 }
 
-/// What is not offered is refused, so that nothing waits for it; a flood and a huge line are survived.
+/// Requests for unsupported methods are refused, so that nothing waits for them; a flood and a huge line are
+/// survived.
 #[tokio::test]
 async fn it_gets_nothing_that_was_not_offered() {
     let read = r#"{"jsonrpc":"2.0","id":7,"method":"fs/read_text_file","params":{"sessionId":"s-1","path":"/etc/hostname"}}"#;

@@ -1,4 +1,4 @@
-//! Codex where its person is asked, simulated by a script.
+//! Codex with permission requests, simulated by a script.
 
 use std::{fs, time::Duration};
 
@@ -18,7 +18,7 @@ const SAID: &str = r#"{"method":"item/completed","params":{"threadId":"t-1","ite
 const DONE: &str =
     r#"{"method":"turn/completed","params":{"threadId":"t-1","turn":{"id":"u-1","status":"completed"}}}"#;
 
-/// A script that reads the first three lines, and what comes after its thread is there, as `turn`.
+/// A script that reads the first three lines, and, after its thread is open, one more as `turn`.
 fn app(after: &str) -> Stage {
     let script = format!(
         "echo \"$@\" > args
@@ -80,7 +80,7 @@ async fn it_is_told_what_it_may_and_asks_for_the_rest() {
     assert_eq!(written(&stage, "answer")["result"]["decision"], "decline");
 }
 
-/// In its own words first, then by the end of its input: at SIGINT it would leave its tools behind.
+/// By its protocol first, then by closing its input: at SIGINT it would leave its tools behind.
 #[tokio::test]
 async fn it_is_interrupted_in_its_own_words_first() {
     let stage = app(&format!(
@@ -112,7 +112,7 @@ async fn what_does_not_listen_is_ended_all_the_same() {
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }
 
-/// Nobody has shown that a model answers before the turn begins.
+/// Before the turn begins, nothing shows that a model answers.
 #[tokio::test]
 async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
     let mut stage = Stage::new(
@@ -138,13 +138,13 @@ async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
     assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
 }
 
-/// What others wrote is in the one line that begins its turn, and nowhere else: not among its arguments, in its
-/// environment, in a file of its folder, or in any other line.
+/// Other members' text is in the one line that begins its turn, and nowhere else: not in its arguments, its
+/// environment, a file of its folder, or any other line.
 #[tokio::test]
 async fn what_others_wrote_is_in_one_line_of_its_input() {
     const CANARY: &str = "canary-7f3a";
     for resume in [None, Some("t-1")] {
-        // The script itself must not hold the word.
+        // The script itself must not contain the word.
         let script = format!(
             "{{ echo \"$@\"; env; }} > seen; cat \"$(dirname \"$0\")\"/* > files
              IFS= read -r initialize; IFS= read -r initialized; IFS= read -r thread; echo '{THREAD}'

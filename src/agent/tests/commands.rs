@@ -25,13 +25,13 @@ async fn the_prompt_goes_in_and_the_answer_comes_out() {
         panic!()
     };
     assert!(answer.contains("look at"), "{answer}");
-    // The agent's own output is cleaned: the mark that we put after the @ is gone from it.
+    // The agent's own output is cleaned: the mark that we insert after the @ is removed from it.
     assert!(answer.contains("@/etc/hostname"), "{answer}");
 }
 
 #[tokio::test]
 async fn every_at_sign_of_the_prompt_is_defused() {
-    // The bytes as the program sees them.
+    // The bytes that the program receives.
     let stage = Stage::asking(Kind::Command, "od -An -c -v", "@a\n@b \"@c\" x@d");
     let Outcome::Answer(dump) = stage.outcome().await else {
         panic!()
@@ -70,7 +70,7 @@ async fn what_went_wrong_is_no_answer() {
             "echo the answer; echo no such model >&2; exit 3",
             "it ended with exit code 3: no such model",
         ),
-        // A trap: `claude -p` as a plain command prints its errors where answers go.
+        // A trap: `claude -p` as a plain command prints its errors in place of answers.
         (
             "echo API Error: Repeated 529; exit 1",
             "it ended with exit code 1: API Error: Repeated 529",
@@ -101,7 +101,7 @@ async fn an_empty_answer_is_none() {
         ("true", "it ended without an answer"),
         ("echo", "it ended without an answer"),
         ("cat >/dev/null; printf ' \\n\\n'", "it ended without an answer"),
-        // Nothing of it is left where it is made text.
+        // Nothing is left of it after cleaning.
         ("printf '\\033[2J'", "it ended without an answer"),
         ("echo no model >&2", "it ended with exit code 0: no model"),
     ] {
@@ -116,7 +116,7 @@ async fn an_empty_answer_is_none() {
     }
 }
 
-/// Its words stay with its person: who asked is told that it failed, and no more.
+/// Its output stays with its person: the asker is only told that it failed.
 #[tokio::test]
 async fn what_a_failed_run_wrote_is_kept_and_is_no_reason() {
     let ending = stage("echo the unreleased plan; exit 3").ending().await;
@@ -149,7 +149,7 @@ async fn a_flood_is_cut_and_does_not_fill_memory() {
 async fn a_slow_reader_loses_no_end_and_holds_nobody_up() {
     let stage = stage("for i in $(seq 2000); do echo $i; done; echo > finished");
     let mut handle = stage.start();
-    // Nothing is read until the program is through.
+    // Nothing is read until the program has finished.
     eventually(|| stage.path("finished").exists()).await;
     let events = to_the_end(&mut handle).await;
     let Outcome::Answer(answer) = &ended(&events).outcome else {
@@ -243,8 +243,8 @@ async fn the_programs_own_environment_is_what_it_starts_from() {
     assert_eq!(ended(&events).outcome, Outcome::Answer("there".to_owned()));
 }
 
-/// What others wrote is on the standard input of the program, and nowhere else: not among its arguments, which
-/// every user of the computer can read, not in its environment, and in no file of its folder.
+/// Other members' text is on the standard input of the program, and nowhere else: not in its arguments, which
+/// every user of the computer can read, not in its environment, and not in a file of its folder.
 #[tokio::test]
 async fn what_others_wrote_is_on_standard_input_alone() {
     const CANARY: &str = "canary-7f3a";
@@ -260,7 +260,7 @@ async fn what_others_wrote_is_on_standard_input_alone() {
         let script = format!(
             "cat \"$(dirname \"$0\")\"/* | grep -c '{CANARY}' > found; {{ echo \"$@\"; env; }} > seen; head -n {lines} > read"
         );
-        // The script itself holds the word once.
+        // The script itself contains the word once.
         let mut stage = Stage::asking(kind, &script, CANARY);
         stage.run.agent.permissions = permissions;
         stage.outcome().await;

@@ -1,4 +1,4 @@
-//! `kind = "claude"` and `kind = "codex"`, with scripts that speak their formats.
+//! `kind = "claude"` and `kind = "codex"`, simulated by scripts in their formats.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn claude(script: &str) -> Stage {
 
 #[tokio::test]
 async fn claude_is_told_in_json_and_its_input_stays_open() {
-    // It ends by itself at the end of its input, which comes only after its result.
+    // It exits at the end of its input, which is closed only after its result.
     let script = format!(
         "echo \"$@\" > args; env > env; IFS= read -r line; printf '%s\\n' \"$line\" > input; echo '{INIT}'; echo '{DONE}'; cat > rest; echo end > rest.end"
     );
@@ -85,7 +85,7 @@ async fn how_much_of_the_project_takes_part() {
     let (full, _) = args(Project::Full, plain).await;
     assert!(!full.contains("--setting-sources") && !full.contains("--strict-mcp-config"));
     assert!(full.contains("--disallowedTools mcp__nexscope"));
-    // A project does not choose a file of its person's to hand over.
+    // A project must not choose which of the person's files is passed on.
     let link: fn(&Stage) =
         |stage| std::os::unix::fs::symlink("/etc/hostname", stage.path("CLAUDE.md")).unwrap();
     let (linked, notices) = args(Project::Memory, link).await;
@@ -114,7 +114,7 @@ async fn what_shows_nothing_has_failed() {
         (Kind::Claude, "sleep 1000".to_owned(), "it has shown nothing for 300 ms"),
         (Kind::Codex, "echo '{\"type\":\"thread.started\",\"thread_id\":\"t\"}'; sleep 1000".to_owned(), "it has shown nothing for 300 ms"),
         (
-            // It would go on forever, and ignores every question to stop.
+            // It would run forever, and ignores every request to stop.
             Kind::Claude,
             format!("trap '' INT TERM; while :; do echo '{RETRY}'; sleep 0.05; done"),
             "nothing but retries for 300 ms; the last one: overloaded (HTTP 529), attempt 1 of 10",
@@ -148,7 +148,7 @@ async fn a_long_tool_is_no_stall() {
     assert!(events.contains(&want), "{events:?}");
 }
 
-/// The trap: the process may stay after its result.
+/// The trap: the process may keep running after its result.
 #[tokio::test]
 async fn what_has_answered_and_stays_is_ended() {
     let stage = claude(&format!(
@@ -174,7 +174,7 @@ async fn claude_is_interrupted_in_its_own_words_first() {
     handle.stop.cancel();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Cancelled);
-    // What it cost until then is known.
+    // The cost until then is known.
     assert_eq!(ended(&events).usd, Some(0.5));
     assert!(
         std::fs::read_to_string(stage.path("interrupt"))

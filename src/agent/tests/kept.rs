@@ -1,4 +1,4 @@
-//! Programs that stay after an answer, for the next run of their session.
+//! Programs pooled after an answer, for the next run of their session.
 
 use std::{fs, time::Duration};
 
@@ -16,8 +16,8 @@ use crate::{
 const KINDS: [Kind; 3] = [Kind::Claude, Kind::Codex, Kind::Acp];
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A program of `kind` that answers each prompt with its number, and does `then` after each answer; `before` stands
-/// before the second answer and all later ones. Its session is `s-1`.
+/// A program of `kind` that answers each prompt with its number, and runs `then` after each answer; `before`
+/// runs before the second and later answers. Its session is `s-1`.
 fn stays(kind: Kind, before: &str, then: &str) -> Stage {
     let serve = match kind {
         Kind::Claude => {
@@ -61,7 +61,7 @@ fn stays(kind: Kind, before: &str, then: &str) -> Stage {
     stage
 }
 
-/// The next run in the session, on `text`.
+/// The next run in the session, with `text`.
 fn next(stage: &mut Stage, text: &str) {
     stage.again(text);
     stage.run.resume = Some("s-1".to_owned());
@@ -106,7 +106,7 @@ async fn the_next_run_of_the_session_goes_on_in_it() {
             let later = ended(&events);
             assert_eq!((&later.outcome, later.stays), (&answer(n), false), "{kind:?}");
             assert_eq!(later.session.as_deref(), Some("s-1"));
-            // It counts over its life, this one's own share is told.
+            // The program counts over its life; only this run's share is reported.
             assert_eq!(later.usd, (kind == Kind::Claude).then_some(1.0));
             assert_eq!(notices(&events), [""; 0], "{kind:?}");
             let prompt = fs::read_to_string(stage.path(&format!("prompt{n}"))).unwrap();
@@ -122,14 +122,14 @@ async fn the_next_run_of_the_session_goes_on_in_it() {
         };
         assert_eq!(told(&mut agents).await, gone);
         assert_eq!(carriers(&mark), [""; 0]);
-        // Closed is closed.
+        // A closed pool stays closed.
         next(&mut stage, "once more");
         assert!(!run(&agents, &stage).await.stays);
         assert_eq!(carriers(&stage.run.id), [""; 0]);
     }
 }
 
-/// One that waits in the same session and does not suit is ended first: two in one session would be one too many.
+/// A pooled program of the same session that does not suit is ended first: two must not share a session.
 #[tokio::test]
 async fn only_what_was_started_just_so_is_gone_on_in() {
     for kind in KINDS {
@@ -137,7 +137,7 @@ async fn only_what_was_started_just_so_is_gone_on_in() {
         let mut agents = stage.agents();
         run(&agents, &stage).await;
         let first = stage.run.id.clone();
-        // Another session: nothing of this one is touched.
+        // Another session: this one is not touched.
         stage.again("hello");
         let other = run(&agents, &stage).await;
         assert!(other.stays, "{kind:?}");
@@ -152,7 +152,7 @@ async fn only_what_was_started_just_so_is_gone_on_in() {
         assert_eq!(told(&mut agents).await.began_with, first, "{kind:?}");
         assert_eq!(carriers(&first), [""; 0]);
 
-        // A setting that has changed ends what has the old one, and no other.
+        // A changed setting ends the programs with the old one, and no others.
         let now = stage.run.agent.clone();
         agents.end_all_but(|_, agent| *agent == now);
         assert_eq!(told(&mut agents).await.began_with, second);
@@ -160,7 +160,7 @@ async fn only_what_was_started_just_so_is_gone_on_in() {
     }
 }
 
-/// Settings that change while it works: when it has answered it does not stay.
+/// Settings change while it works: it is not pooled after its answer.
 #[tokio::test]
 async fn what_works_while_something_changes_does_not_stay() {
     for kind in KINDS {
@@ -196,7 +196,7 @@ async fn it_waits_so_long_and_no_longer() {
     }
 }
 
-/// The trap: a task in the background, which answers when nobody asks.
+/// The trap: a background task, which answers when nobody asks.
 #[tokio::test]
 async fn what_goes_on_unasked_is_ended_and_told() {
     for (kind, says) in [
@@ -212,7 +212,7 @@ async fn what_goes_on_unasked_is_ended_and_told() {
             Kind::Acp,
             r#"{"method":"session/update","params":{"sessionId":"s-1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"CANARY"}}}}"#,
         ),
-        // Nothing that means anything, but more of it than anybody has to say.
+        // Only bookkeeping, but too much of it.
         (Kind::Acp, "flood"),
     ] {
         let says = match says {
@@ -235,7 +235,7 @@ async fn what_goes_on_unasked_is_ended_and_told() {
     }
 }
 
-/// And where it comes just when the next run has begun, it is no answer to that.
+/// If it arrives just after the next run has begun, it is not that run's answer.
 #[tokio::test]
 async fn what_belongs_to_an_earlier_turn_is_no_answer_to_a_later_one() {
     for (kind, late) in [
@@ -268,7 +268,7 @@ async fn what_belongs_to_an_earlier_turn_is_no_answer_to_a_later_one() {
         assert!(no.contains("deny") || no.contains("not supported"), "{no}");
         assert_eq!(pids(&stage).len(), 1);
         if kind == Kind::Claude {
-            // What it cost is somebody's anyway.
+            // Its cost is charged to a run anyway.
             assert_eq!(ended(&events).usd, Some(1.0));
         }
     }
@@ -277,7 +277,7 @@ async fn what_belongs_to_an_earlier_turn_is_no_answer_to_a_later_one() {
 #[tokio::test]
 async fn what_left_something_running_or_failed_does_not_stay() {
     for kind in KINDS {
-        // Before the answer is told, a tool in a session of its own is there.
+        // Before the answer is reported, a tool in its own session is there.
         let mut stage = stays(kind, "", "");
         let script = fs::read_to_string(stage.path("agent")).unwrap();
         let leaves = script.replacen(
@@ -306,7 +306,7 @@ async fn what_left_something_running_or_failed_does_not_stay() {
     }
 }
 
-/// A stop ends the program, also where it had served another run before.
+/// A stop ends the program, even if it had served another run before.
 #[tokio::test]
 async fn a_stop_ends_it_with_everything() {
     for kind in KINDS {
@@ -360,7 +360,7 @@ async fn only_so_many_stay() {
     assert_eq!(living, 4);
 }
 
-/// The program shuts down and waits for nothing.
+/// The runtime shuts down without waiting.
 #[test]
 fn a_runtime_that_ends_takes_along_what_stays() {
     let stage = stays(Kind::Claude, "", "");

@@ -1,4 +1,4 @@
-//! Runs against programs of the tests': small shell scripts that behave well or badly.
+//! Runs against test programs: small shell scripts that behave well or badly.
 
 pub(super) mod support;
 

@@ -1,5 +1,5 @@
-//! Whatever a program says, in whatever order: no word of its answer is lost, what is no whole answer is none, and
-//! what it asks is shown as it is.
+//! Whatever a program sends, in whatever order: no text of its answer is lost, an incomplete answer does not
+//! count, and its requests are shown unchanged.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Something that a program says.
+/// A message of a program.
 #[derive(Debug, Clone)]
 enum PoolEpoch {
     Text(u16),
@@ -64,7 +64,7 @@ fn reader(kind: Kind) -> Box<dyn Reader> {
     reader
 }
 
-/// How `kind` says it, with a number for what needs one.
+/// The message in the format of `kind`, with a number for messages that need one.
 fn line(kind: Kind, said: &PoolEpoch, nth: usize) -> Vec<u8> {
     let object = match (kind, said) {
         (_, PoolEpoch::Garbage(bytes)) => return [bytes, &b"\n"[..]].concat(),
@@ -143,7 +143,7 @@ proptest! {
             reader.feed(a, &mut steps);
             reader.feed(b, &mut steps);
         }
-        // An answer to what it asked, and to what it did not, does no harm.
+        // Answers to requests it made, and to others, do no harm.
         for id in ["0", "1", "\"0\"", "x"] {
             reader.reply(id, &ToolAnswer::Allow);
         }
@@ -157,7 +157,7 @@ proptest! {
         match conclusion.outcome {
             Outcome::Answer(answer) => {
                 prop_assert!(!answer.trim().is_empty());
-                // It said that it was done, and that it was done well.
+                // It reported that it has ended, and whether successfully.
                 let ends = all.iter().rev().find(|said| matches!(said, PoolEpoch::Done | PoolEpoch::Empty | PoolEpoch::Failed));
                 if kind == Kind::Command {
                     prop_assert!(ok);
@@ -170,7 +170,7 @@ proptest! {
             }
             Outcome::Failed(Failed { details, .. }) => {
                 prop_assert!(!details.is_empty());
-                // All that it wrote since the last answer is kept.
+                // All text written since the last answer is kept.
                 let since = all.iter().rposition(|said| kind == Kind::Claude && matches!(said, PoolEpoch::Done));
                 for said in &all[since.map_or(0, |at| at + 1)..] {
                     if let PoolEpoch::Text(n) = said {
@@ -188,7 +188,7 @@ proptest! {
     }
 }
 
-/// Any JSON, and often a tool's input.
+/// Arbitrary JSON, often a tool's input.
 fn input() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
         2 => Just("ls".to_owned()),
@@ -234,7 +234,7 @@ fn input() -> impl Strategy<Value = Value> {
     prop_oneof![4 => object, 1 => json]
 }
 
-/// What a person is shown of that input, and what they could grant.
+/// The text that a person is shown for the input, and the grant that they could give.
 fn shown(kind: Kind, tool: &str, input: &Value) -> Option<(String, String, Option<GrantRule>)> {
     let line = match kind {
         Kind::Claude => json!({ "type": "control_request", "request_id": "1",
@@ -255,7 +255,7 @@ fn shown(kind: Kind, tool: &str, input: &Value) -> Option<(String, String, Optio
     })
 }
 
-/// The same without what changes nothing: what is not set, and the order of fields.
+/// The input without fields that have no effect: unset ones, and their order.
 fn effect(input: &Value) -> Value {
     let mut input = input.clone();
     if let Some(fields) = input.as_object_mut() {
@@ -263,7 +263,7 @@ fn effect(input: &Value) -> Value {
             value.is_null() || *value == json!(false) || *value == json!([]) || *value == json!({})
         };
         fields.retain(|_, value| !unset(value));
-        // As it is where nothing is said: a command.
+        // The kind when none is given: a command.
         if fields.get("kind").is_some_and(|kind| kind == "command") {
             fields.remove("kind");
         }
@@ -292,7 +292,7 @@ proptest! {
         }
     }
 
-    /// One argument more or less is another call.
+    /// A call with one argument more or less is a different call.
     #[test]
     fn a_grant_is_of_one_call(more in input(), kind in 0..3usize) {
         let kind = KINDS[kind];

@@ -1,4 +1,4 @@
-//! Runs that are stopped, and what they leave behind: nothing.
+//! Stopped runs, which leave nothing behind.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     core::runs::{Outcome, RunEvent, settings::Kind},
 };
 
-/// Starts `script` and waits until it says `ready`.
+/// Starts `script` and waits until it prints `ready`.
 async fn ready(stage: &Stage) -> crate::agent::Handle {
     let mut handle = stage.start();
     until(
@@ -45,7 +45,7 @@ async fn a_stop_ends_what_does_not_listen() {
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }
 
-/// The trap: tools live in sessions of their own, where no signal to the group reaches them.
+/// The trap: tools run in their own sessions, where no signal to the group reaches them.
 #[tokio::test]
 async fn a_stop_reaches_tools_in_sessions_of_their_own() {
     let stage = Stage::new(
@@ -78,7 +78,7 @@ async fn an_emptied_environment_does_not_hide_a_child() {
     assert!(!lives(&stage.path("bare.pid")));
 }
 
-/// Two that start each other again: one look is not enough.
+/// Two processes that restart each other: one scan is not enough.
 #[tokio::test]
 async fn what_comes_back_is_ended_again() {
     let stage = Stage::new(
@@ -99,7 +99,7 @@ X
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }
 
-/// An answer does not wait for what the agent left running, and that does not stay.
+/// An answer does not wait for processes that the agent left running, and they are ended.
 #[tokio::test]
 async fn leftovers_of_a_run_that_ended_well_are_ended() {
     let stage = Stage::new(
@@ -141,13 +141,13 @@ async fn gone(stage: &Stage) {
     eventually(|| !lives(&stage.path("pid")) && carriers(&stage.run.id).is_empty()).await;
 }
 
-/// Where the other half of the next test finds the run's folder.
+/// Tells the inner half of the next test the run's folder.
 #[cfg(target_os = "linux")]
 const INNER: &str = "NEXSCOPE_TEST_DIES_WITH";
 
-/// Nexscope is killed, and can do nothing more: the system ends its agents.
+/// Nexscope is killed and can do nothing more: the system ends its agents.
 ///
-/// This test runs itself once more in a process of its own, which starts the agent and is killed.
+/// This test runs itself again in another process, which starts the agent and is killed.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_agent_does_not_outlive_a_program_that_is_killed() {
@@ -195,11 +195,11 @@ async fn leftovers_of_an_earlier_life_are_ended() {
         .unwrap();
     assert_eq!(end_leftovers(&run).await, 0);
     assert!(!left.wait().await.unwrap().success());
-    // Another run's are not touched.
+    // Another run's processes are not touched.
     assert_eq!(end_leftovers(&run[..run.len() - 1]).await, 0);
 }
 
-/// The terminal's Ctrl-C goes to our session; an agent is in its own.
+/// The terminal's Ctrl-C goes to our session; an agent has its own.
 #[tokio::test]
 async fn an_agent_has_a_session_of_its_own() {
     let stage = Stage::new(Kind::Command, "cut -d' ' -f1,5,6 /proc/self/stat; echo $$");

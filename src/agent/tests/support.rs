@@ -1,4 +1,4 @@
-//! What the tests of runs share.
+//! Shared support for the tests of runs.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// Far longer than anything takes; a test that waits for so long has failed.
+/// Far longer than anything takes; a test that waits this long has failed.
 pub(in super::super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An ask of bob's, with `text`.
+/// A request from bob, with `text`.
 pub(in super::super) fn ask(text: &str) -> Ask {
     Ask {
         alone: false,
@@ -49,7 +49,7 @@ pub(in super::super) struct Stage {
 }
 
 impl Stage {
-    /// A run of `script`, an `sh` script, driven as `kind`; bob asks it `hello`.
+    /// A run of `script`, an `sh` script, driven as `kind`; bob's request is `hello`.
     pub fn new(kind: Kind, script: &str) -> Self {
         Self::asking(kind, script, "hello")
     }
@@ -60,10 +60,10 @@ impl Stage {
         fs::write(&program, format!("#!/bin/sh\n{script}")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let mut agent = Agent::new(kind);
-        // Through sh, not by the script's own first line: a file that another thread's fork still holds
-        // open for writing cannot be executed (ETXTBSY), but it can be read.
+        // Through sh, not by the script's own first line: a file that another thread's fork still holds open
+        // for writing cannot be executed (ETXTBSY), but it can be read.
         agent.command = vec!["/bin/sh".to_owned(), program.display().to_string()];
-        // Unless a test is about what stays, nothing does.
+        // Nothing is pooled unless a test is about the pool.
         agent.idle = Duration::ZERO;
         let ask = ask(text);
         let run = Run {
@@ -85,7 +85,7 @@ impl Stage {
         }
     }
 
-    /// The next run of the same stage, on `text`.
+    /// The next run of the same stage, with `text`.
     pub fn again(&mut self, text: &str) {
         let ask = ask(text);
         self.run.id = ask.run.clone();
@@ -96,7 +96,7 @@ impl Stage {
         self.dir.path().join(name)
     }
 
-    /// Agents in the stage's surroundings.
+    /// Agents in the stage's environment.
     pub fn agents(&self) -> Agents {
         let env = self
             .env
@@ -114,7 +114,7 @@ impl Stage {
         self.agents().start(self.run.clone())
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end and returns its events.
     pub async fn events(&self) -> Vec<RunEvent> {
         let mut handle = self.start();
         to_the_end(&mut handle).await
@@ -129,7 +129,7 @@ impl Stage {
     }
 }
 
-/// Every event until the channel closes, the last of which must be the only end.
+/// All events until the channel closes; the last one must be the only end.
 pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<RunEvent> {
     let mut events = Vec::new();
     let all = async {
@@ -147,7 +147,7 @@ pub(in super::super) async fn to_the_end(handle: &mut Handle) -> Vec<RunEvent> {
     events
 }
 
-/// Waits for an event that `wanted` knows; gives it.
+/// Waits for an event for which `wanted` returns a value, and returns that.
 pub(in super::super) async fn until(handle: &mut Handle, wanted: impl Fn(&RunEvent) -> bool) -> RunEvent {
     loop {
         let event = timeout(PATIENCE, handle.events.recv())
@@ -193,7 +193,7 @@ pub(in super::super) fn failure(outcome: &Outcome) -> &str {
     }
 }
 
-/// The processes whose environment holds the run's mark: looked for in a way of the tests' own.
+/// The processes whose environment contains the run's mark, found independently of the tested code.
 pub(in super::super) fn carriers(run: &str) -> Vec<String> {
     let mark = format!("NEXSCOPE_RUN_ID={run}\0");
     fs::read_dir("/proc")
@@ -211,14 +211,14 @@ pub(in super::super) fn carriers(run: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether the process with the number in `file` is there and no zombie.
+/// Whether the process whose pid is in `file` runs and is not a zombie.
 pub(in super::super) fn lives(file: &Path) -> bool {
     let pid = fs::read_to_string(file).unwrap();
     fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
         .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
 }
 
-/// Waits for what no event tells.
+/// Waits for a condition that no event reports.
 pub(in super::super) async fn eventually(holds: impl Fn() -> bool) {
     let looks = async {
         while !holds() {

@@ -1,4 +1,4 @@
-//! The ends of turns: what comes late, what is asked twice, and what waits when the turn is over.
+//! The ends of turns: late output, repeated requests, and requests still open when the turn is over.
 
 use std::{fs, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::core::{
     },
 };
 
-/// A script that plays `kind` up to the point where its turn has begun; then `turn`.
+/// A script that plays `kind` until its turn has begun; then runs `turn`.
 fn play(kind: Kind, turn: &str) -> Stage {
     let hello = match kind {
         Kind::Claude => r#"read -r prompt; echo '{"type":"system","subtype":"init","session_id":"s-1"}'"#,
@@ -31,7 +31,7 @@ fn play(kind: Kind, turn: &str) -> Stage {
 
 const KINDS: [Kind; 3] = [Kind::Claude, Kind::Codex, Kind::Acp];
 
-/// Says `text`: in pieces, where the kind has any.
+/// Writes `text`: streamed, if the kind supports it.
 fn says(kind: Kind, text: &str) -> String {
     match kind {
         Kind::Claude => format!(
@@ -46,7 +46,7 @@ fn says(kind: Kind, text: &str) -> String {
     }
 }
 
-/// Its turn is over; Claude Code tells the answer then.
+/// Ends its turn; Claude Code reports the answer then.
 fn done(kind: Kind, answer: &str) -> String {
     match kind {
         Kind::Claude => format!(
@@ -60,7 +60,7 @@ fn done(kind: Kind, answer: &str) -> String {
     }
 }
 
-/// Asks, under the request id `id`, whether it may run `command`.
+/// Asks, under the request id `id`, to run `command`.
 fn asks(kind: Kind, id: u32, command: &str) -> String {
     match kind {
         Kind::Claude => format!(
@@ -90,7 +90,7 @@ fn why(outcome: &Outcome) -> Failure {
     }
 }
 
-/// The trap: a success that says nothing, after words that were streamed.
+/// The trap: a success without text, after streamed text.
 #[tokio::test]
 async fn a_success_without_an_answer_keeps_what_was_written() {
     let empty = done(Kind::Claude, "");
@@ -123,7 +123,7 @@ async fn a_success_without_an_answer_keeps_what_was_written() {
     }
 }
 
-/// The trap: a result that a pipe has cut off is no JSON, and its text no reason.
+/// The trap: a result truncated by a pipe is not JSON, and its text is not a reason.
 #[tokio::test]
 async fn a_result_that_is_cut_off_is_no_answer() {
     let stage = play(
@@ -160,7 +160,7 @@ async fn what_is_written_before_a_failure_or_a_stop_is_kept() {
     }
 }
 
-/// opencode does so: the last words come behind the response that ends the turn.
+/// opencode does this: its last text arrives after the response that ends the turn.
 #[tokio::test]
 async fn what_comes_just_after_the_turn_belongs_to_it() {
     for (kind, whole) in [(Kind::Acp, "onetwo"), (Kind::Codex, "two")] {
@@ -172,7 +172,7 @@ async fn what_comes_just_after_the_turn_belongs_to_it() {
                 says(kind, "two")
             );
             let mut stage = play(kind, &turn);
-            // As long as a busy machine may take; a program that stays is waited for.
+            // As long as a busy machine may take; a program that keeps running is waited for.
             stage.waits.silence = Duration::from_secs(2);
             stage.waits.at_most = PATIENCE;
             stage.run.agent.idle = Duration::from_secs(60);
@@ -213,7 +213,7 @@ async fn one_request_id_is_one_request() {
             );
             let stage = play(kind, &turn);
             let mut handle = stage.start();
-            // Even where its person has decided on the first one by now.
+            // Even if its person has decided on the first one by now.
             let _ = handle.answers.send(("1".to_owned(), ToolAnswer::Allow)).await;
             let events = to_the_end(&mut handle).await;
             let ending = ended(&events);
@@ -228,7 +228,7 @@ async fn one_request_id_is_one_request() {
     }
 }
 
-/// Also when the first one is answered: an answer that is on its way could reach the wrong one.
+/// Even after the first one is answered: an answer in flight could reach the wrong one.
 #[tokio::test]
 async fn a_request_id_is_not_used_again_after_its_answer() {
     for kind in KINDS {
@@ -251,7 +251,7 @@ async fn a_request_id_is_not_used_again_after_its_answer() {
     }
 }
 
-/// Nobody has to answer for a result to be taken; and what is asked behind it waits for nobody.
+/// A result is accepted without waiting for an answer; and a request after it waits for nobody.
 #[tokio::test]
 async fn a_request_does_not_hold_a_result() {
     for kind in KINDS {
@@ -287,7 +287,7 @@ async fn a_request_does_not_hold_a_result() {
     }
 }
 
-/// What is shown of a request: nothing of it is hidden, and places outside are named.
+/// A request is shown in full, and places outside are named.
 #[tokio::test]
 async fn a_request_shows_what_runs() {
     for kind in KINDS {

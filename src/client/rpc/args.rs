@@ -1,10 +1,10 @@
-//! Checks of arguments that need more than their type.
+//! Checks arguments beyond their types.
 
 use nexscope_relay::protocol::{is_id, is_name};
 
 use crate::{control::RpcError, core::Steady};
 
-/// The longest that `watch` and `wait` wait, in seconds.
+/// The maximum timeout of `watch` and `wait`, in seconds.
 pub(super) const LONGEST: u64 = 120;
 
 pub(super) fn names(names: Vec<String>) -> Result<Vec<String>, RpcError> {

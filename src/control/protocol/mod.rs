@@ -1,4 +1,4 @@
-//! The vocabulary: requests, replies, and what is known of each command.
+//! The protocol's requests and replies, and the definition of each command.
 
 mod commands;
 
@@ -16,16 +16,16 @@ use crate::{
 };
 pub(crate) use commands::*;
 
-/// What a command is beside its arguments: a sum of the constants below.
+/// The flags of a command: a combination of the constants below.
 type Traits = u16;
 
-/// A command of the shell.
+/// A shell command.
 pub(crate) const SHELL: Traits = 1;
-/// A command of the composer: `/name`.
+/// A composer command: `/name`.
 pub(crate) const COMPOSER: Traits = 1 << 1;
-/// A tool of MCP: `nexscope_name`.
+/// An MCP tool: `nexscope_name`.
 pub(crate) const TOOL: Traits = 1 << 2;
-/// A command of the plugin for Claude Code: `/nexscope:name`.
+/// A command of the Claude Code plugin: `/nexscope:name`.
 pub(crate) const PLUGIN: Traits = 1 << 3;
 /// In Claude Code only the person runs it, never the model by itself.
 pub(crate) const PERSON_ONLY: Traits = 1 << 4;
@@ -34,7 +34,7 @@ pub(crate) const READS: Traits = 1 << 5;
 /// Its text may begin with names: `@bob, @carol`.
 pub(crate) const NAMES: Traits = 1 << 6;
 
-/// What is declared of a command.
+/// The definition of a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Definition {
     pub name: &'static str,
@@ -44,12 +44,12 @@ pub(crate) struct Definition {
     pub schema: fn() -> schemars::Schema,
 }
 
-/// The declared commands as clap knows them: for help and usage.
+/// The commands as clap definitions, for help and usage.
 static COMMANDS: LazyLock<clap::Command> =
     LazyLock::new(|| Request::augment_subcommands(clap::Command::new("")));
 
 impl Definition {
-    /// Its help: a sentence, and what follows it.
+    /// Its help: a sentence, and further paragraphs.
     pub(crate) fn help(&self) -> String {
         let command = COMMANDS.find_subcommand(self.name);
         let help = command.and_then(|command| command.get_long_about().or(command.get_about()));
@@ -64,7 +64,7 @@ impl Definition {
         about.map_or_else(String::new, ToString::to_string)
     }
 
-    /// How its arguments are written: `ID [REASON]`.
+    /// Its arguments: `ID [REASON]`.
     pub(crate) fn usage(&self) -> String {
         let command = COMMANDS.find_subcommand(self.name);
         command.map_or_else(String::new, |command| usage(command, self.has(NAMES)))
@@ -93,7 +93,7 @@ macro_rules! declare {
             $($(#[$attribute])* #[command(name = $name)] $variant($args),)*
         }
 
-        /// What came of a [`Request`]: each has the variant of the same name.
+        /// The reply to a [`Request`], in the variant of the same name.
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(untagged)]
         pub(crate) enum Reply {
@@ -101,7 +101,7 @@ macro_rules! declare {
         }
 
         impl Request {
-            /// All commands, in the order in which they are listed.
+            /// All commands, in listing order.
             pub(crate) const ALL: &[Definition] = &[
                 $(Definition {
                     name: $name,
@@ -118,7 +118,7 @@ macro_rules! declare {
                 Self::ALL.iter().find(|one| one.name == name).expect("each variant has an entry in ALL")
             }
 
-            /// The command with that name and those arguments.
+            /// Parses a command from its name and arguments.
             ///
             /// # Errors
             ///
@@ -136,7 +136,7 @@ macro_rules! declare {
                 }
             }
 
-            /// Reads the reply to this request.
+            /// Parses the reply to this request. Fails if it does not match the request's reply type.
             pub(crate) fn reply(&self, value: Value) -> serde_json::Result<Reply> {
                 match self {
                     $(Request::$variant(_) => serde_json::from_value(value).map(Reply::$variant),)*
@@ -147,7 +147,7 @@ macro_rules! declare {
 }
 pub(crate) use declare;
 
-/// How the arguments of a command are written: `ID [REASON]`.
+/// The usage of a command's arguments: `ID [REASON]`.
 pub(crate) fn usage(command: &clap::Command, has_names: bool) -> String {
     let value = |arg: &clap::Arg| match arg.get_possible_values() {
         values if !values.is_empty() && arg.get_action().takes_values() => {
@@ -199,7 +199,7 @@ fn arguments<T: de::DeserializeOwned>(args: Value) -> Result<T, RpcError> {
         args
     };
     serde_json::from_value(args).map_err(|error| {
-        // It may quote the arguments, which are the caller's own.
+        // It may quote the arguments, which come from the caller.
         RpcError::usage(clean_line(&format!("Wrong arguments: {error}."), 300))
     })
 }
@@ -212,11 +212,11 @@ fn unknown(name: &str) -> RpcError {
     )
 }
 
-/// A value that is written as text, such as `m12` or `t3`. In JSON a bare number is taken, too.
+/// A value in text form, such as `m12` or `t3`. In JSON a bare number is accepted, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ref<T>(pub T);
 
-/// How values of a type are written.
+/// The text form of a type's values.
 pub(crate) trait Written: FromStr<Err = ()> + fmt::Display {
     const EXAMPLES: &str;
 }
@@ -315,7 +315,7 @@ fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Resul
     })
 }
 
-/// Words of a command line, which are one text in JSON.
+/// The words of a command line, which are a single text in JSON.
 mod text {
     use super::*;
 

@@ -1,8 +1,8 @@
-//! An item in plain mode: printed whole, with what accepting it does, before a person is asked.
+//! Prints an item in full in plain mode, with the effect of accepting it, before a person is asked.
 
 use crate::core::{Intent, Item, ItemKind, Room};
 
-/// All that a person has to know to decide, line by line.
+/// Everything that a person needs to decide, line by line.
 pub fn lines(room: &Room, item: &Item) -> Vec<String> {
     let kind = if item.from.agent.is_some() {
         "an agent"
@@ -60,7 +60,7 @@ pub fn lines(room: &Room, item: &Item) -> Vec<String> {
     lines
 }
 
-/// What is asked before an intent is carried out.
+/// The question before an intent is carried out.
 pub fn question(intent: &Intent) -> String {
     match intent {
         Intent::Accept { how, .. } => match &how.instructions {

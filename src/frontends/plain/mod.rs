@@ -1,4 +1,4 @@
-//! The same session as lines: for pipes, screen readers, and terminals that cannot draw.
+//! Plain mode: the session as lines, for pipes, screen readers, and terminals that cannot draw.
 
 pub(crate) mod item;
 use std::{
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// How long, at the end of input, the next connection or ack is waited for.
+/// The timeout, at the end of input, for the next connection or ack.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a question at a terminal is about.
+/// The subject of a question at a terminal.
 #[derive(Debug)]
 enum Asked {
     Decides(Decision),
@@ -35,24 +35,24 @@ enum Asked {
     Sends(Command),
 }
 
-/// Lines that are closer together have come in one piece.
+/// Lines closer together than this were pasted.
 const BURST: Duration = Duration::from_millis(50);
-/// How long a question must stand there before it can be answered.
+/// The time that a question must be visible before it can be answered.
 const WHOLE: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Go on when the input ends.
+    /// Continue when the input ends.
     pub stay: bool,
     /// A person types the input at a terminal, so it may decide.
     pub person: bool,
 }
 
-/// Lines that were read and not taken yet. Full: the rest waits where it comes from.
+/// The number of lines read ahead. Full: reading pauses.
 const READ_AHEAD: usize = 64;
 
-/// Reads lines, each with the time at which it came: not that at which somebody has time for it. As bytes, since one
-/// bad line must not take the next one with it.
+/// Reads lines, each with its arrival time, not the time at which it is handled. As bytes, since one invalid
+/// line must not lose the next.
 fn read_lines(
     input: impl AsyncBufRead + Unpin + Send + 'static,
 ) -> mpsc::Receiver<(io::Result<Vec<u8>>, Instant)> {
@@ -69,53 +69,53 @@ fn read_lines(
     lines
 }
 
-/// What a line of input brought.
+/// The result of a line of input.
 enum Did {
     Go,
     Leave,
 }
 
-/// What is left to be done at the end of input: as long as it changes, there is progress.
+/// The remaining work at the end of input: as long as it changes, there is progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Left {
     joined: bool,
-    /// Messages that are not with the relay.
+    /// Messages not yet accepted by the relay.
     open: usize,
-    /// Bytes that were read of files that are still being read.
+    /// Bytes read of files still being read.
     read: u64,
 }
 
-/// A plain front end on a session.
+/// A plain front end for a session.
 pub struct Plain<O, E> {
     client: Client,
     options: Options,
     out: O,
     err: E,
     zone: TimeZone,
-    /// Entries of the timeline that were printed.
+    /// The number of timeline entries printed.
     printed: usize,
-    /// What the last of them told of a member: one who comes and goes has one entry, which changes.
+    /// The presence last printed: repeated joins and leaves of a member share one entry, which changes.
     last_printed: Option<PresenceEvent>,
-    /// The items that were announced.
+    /// The announced items.
     announced: Vec<ItemId>,
     connection: Connection,
-    /// The relay has let us in.
+    /// The relay has admitted us.
     joined: bool,
-    /// A decision that waits for a yes, and since when its question stands there.
+    /// A decision that waits for a yes, and when its question was printed.
     asked: Option<(Asked, Instant)>,
-    /// When the last line came.
+    /// When the last line arrived.
     last_line: Option<Instant>,
-    /// Messages that were sent here.
+    /// Messages sent from this input.
     sent: Vec<u32>,
-    /// Lines of input so far.
+    /// The number of input lines so far.
     lines: u64,
-    /// At the end of input, what was left when it was last looked at.
+    /// The remaining work at the last check, at the end of input.
     left: Option<Left>,
     failed: bool,
 }
 
 impl<O: Write, E: Write> Plain<O, E> {
-    /// A plain front end that prints the room to `out`, and what is wrong to `err`.
+    /// Creates a plain front end that prints the room to `out`, and errors to `err`.
     pub fn new(client: Client, options: Options, out: O, err: E) -> Self {
         let entries = client.room.chat.timeline().entries();
         let (printed, last_printed) = (entries.len(), presence(entries.last()));
@@ -139,8 +139,8 @@ impl<O: Write, E: Write> Plain<O, E> {
         }
     }
 
-    /// Runs until the input has ended and all of it is with the relay, or `stop` is ready. Gives the
-    /// session back, to be left, and whether all went well.
+    /// Runs until the input has ended and the relay has accepted all of it, or `stop` completes. Returns the
+    /// session, for the caller to leave, and whether all went well.
     pub async fn run(
         mut self,
         input: impl AsyncBufRead + Unpin + Send + 'static,
@@ -159,7 +159,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 return (self.client, false);
             }
             if self.print().is_err() {
-                // Nobody reads any more.
+                // The output is closed.
                 return (self.client, !self.failed);
             }
             if self.client.end_asked() {
@@ -181,7 +181,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             tokio::select! {
                 biased;
                 () = &mut stop => return (self.client, !self.failed),
-                // What comes through a pipe waits until it is known who is here.
+                // Input from a pipe waits until the members are known.
                 line = lines.recv(), if ended.is_none()
                     && (self.options.person || self.client.room.connection != Connection::Connecting) => match line {
                     Some((Ok(line), came)) => if let Did::Leave = self.bytes(&line, came) {
@@ -204,7 +204,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         }
     }
 
-    /// Since when, at the end of input, nothing has moved: no message, no file that is read.
+    /// The time, at the end of input, of the last progress: a message sent, or a part of a file read.
     fn last_progress(&mut self, since: Instant) -> Instant {
         let room = &self.client.room;
         let posts = self
@@ -230,7 +230,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         }
     }
 
-    /// At the end of input: whether everything is with the relay, or it takes too long.
+    /// At the end of input: `None` while it is worth waiting, then whether everything was sent.
     fn is_done(&mut self, since: Instant) -> Option<bool> {
         let room = &self.client.room;
         let fates = self
@@ -282,8 +282,8 @@ impl<O: Write, E: Write> Plain<O, E> {
         Some(false)
     }
 
-    /// Whether the name is taken, and nobody is here to choose another one. Who was in the room already waits until
-    /// the name is free again.
+    /// Whether the name is taken, and nobody is here to choose another one. A member that was already in the
+    /// room waits until the name is free again.
     fn is_turned_away(&self) -> bool {
         let taken = matches!(
             self.client.room.connection,
@@ -295,7 +295,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         taken && !self.joined && !self.options.person
     }
 
-    /// A line as it came. What is not UTF-8 in it is replaced, and said.
+    /// Handles a raw line. Invalid UTF-8 is replaced, with a notice.
     fn bytes(&mut self, line: &[u8], came: Instant) -> Did {
         self.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -310,7 +310,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         self.line(&text, came)
     }
 
-    /// A line, which came `now`: that was before what is on its way to be printed.
+    /// Handles a line that arrived at `now`, which was before any output still to be printed.
     fn line(&mut self, line: &str, now: Instant) -> Did {
         let last = self.last_line.replace(now);
         let in_burst = last.is_some_and(|last| now.duration_since(last) < BURST);
@@ -371,8 +371,8 @@ impl<O: Write, E: Write> Plain<O, E> {
         Did::Go
     }
 
-    /// Prints whole what a decision is about, and asks. Lines that come through a pipe decide nothing: a program may
-    /// have written them.
+    /// Prints the subject of a decision in full, and asks. Input from a pipe cannot decide: a program may
+    /// have written it.
     fn decide(&mut self, intent: Intent, in_burst: bool) -> Result<Reply, String> {
         if !self.options.person {
             return Err("Only a person at a terminal decides; open the screen there.".into());
@@ -396,7 +396,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         Ok(Reply::Nothing)
     }
 
-    /// Prints items whole. Fails where there are none, or where they cannot be printed.
+    /// Prints items in full. Fails if there are none, or they cannot be printed.
     fn print_whole(&mut self, target: Target) -> Result<Shown, String> {
         let room = &self.client.room;
         let ids = room.items(target)?;
@@ -408,7 +408,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         Ok(room.shown(&ids))
     }
 
-    /// Asks about a message to a name that nobody here has or had. Whether it did.
+    /// Asks about a message to a name that nobody here has or had; returns whether it did.
     fn asks_about_name(&mut self, command: &Command) -> bool {
         let Command::Say { to, force: false, .. } = command else {
             return false;
@@ -430,7 +430,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         true
     }
 
-    /// A yes to the question. One that was on its way when the question came is none.
+    /// Handles an answer to the question. Input sent before the question was shown is not a yes.
     fn answered(&mut self, asked: Asked, since: Instant, in_burst: bool, now: Instant) {
         if in_burst || now.duration_since(since) < WHOLE {
             let _ = writeln!(
@@ -488,7 +488,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         let _ = self.out.flush();
     }
 
-    /// Prints what is new. Fails where nobody reads it.
+    /// Prints new entries. Fails if the output is closed.
     fn print(&mut self) -> io::Result<()> {
         for warning in self.client.take_warnings() {
             let _ = writeln!(self.err, "nexscope-tui: {warning}");
@@ -517,7 +517,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         for entry in &entries[from..] {
             let at = clock(entry.at, &self.zone);
             match &entry.what {
-                // One sees what one types oneself.
+                // People see their own typing already.
                 What::Post(post) if post.mine && post.origin == Origin::Human => {}
                 What::Post(post) => writeln!(self.out, "{at} {}", said(post))?,
                 What::Presence {
@@ -543,7 +543,7 @@ impl<O: Write, E: Write> Plain<O, E> {
     }
 }
 
-/// What an entry tells of a member, if that is what it does.
+/// The presence event of an entry, if it is one.
 fn presence(entry: Option<&Entry>) -> Option<PresenceEvent> {
     match entry?.what {
         What::Presence { event, .. } => Some(event),
@@ -581,7 +581,7 @@ fn status(client: &Client) -> Vec<String> {
     lines
 }
 
-/// `bob·codex → alice: text`, further lines indented.
+/// Formats a message as `bob·codex → alice: text`, with further lines indented.
 fn said(post: &Post) -> String {
     let mark = match post.doubt {
         Some(Doubt::Stranger) => "[not you: somebody else used your name] ",
@@ -618,7 +618,7 @@ fn are(names: &[String]) -> String {
     }
 }
 
-/// What a room looks like to whoever starts plain mode with nothing configured.
+/// The invite line for a person who starts plain mode with nothing configured.
 pub fn invite_line(room: &Room, invite: &crate::link::Invite) -> String {
     format!(
         "-- hosting #{}; others on this computer join with: {invite}",

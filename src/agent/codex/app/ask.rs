@@ -1,5 +1,4 @@
-//! What Codex asks its person: whether it may leave its sandbox, change files, use a server's tool, and
-//! questions of its own.
+//! Requests of Codex to the person: to leave its sandbox, change files, use a server's tool, and questions.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -14,14 +13,14 @@ use super::super::reader::str_at;
 use super::{STEER, items, line, steer, unsupported};
 use crate::core::runs::{GrantRule, ToolAnswer, without_skills};
 
-/// Requests that wait for an answer.
+/// Pending requests.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
-    /// The folder that the run works in.
+    /// The run's folder.
     dir: PathBuf,
-    /// By the request's id, as JSON: a number and a text of digits are two ids.
+    /// Keyed by the request's id, as JSON: a number and a string of digits are different ids.
     pending: HashMap<String, Pending>,
-    /// Refusals that go out when their reason has arrived, by the request that says it.
+    /// Refusals held back until their reason has arrived, by the id of the request that carries the reason.
     refusals: HashMap<u64, String>,
     reasons: u64,
 }
@@ -34,14 +33,14 @@ struct Pending {
     about: About,
 }
 
-/// What a request is about, as far as its answer depends on that.
+/// The type of a request, as far as its answer depends on it.
 #[derive(Debug)]
 enum About {
     /// A command, or a change of files.
     Approval,
-    /// More room in the sandbox: this much.
+    /// More permissions in the sandbox: these.
     Permissions(Value),
-    /// A tool of a server.
+    /// A server's tool.
     Elicitation,
     Questions(Vec<String>),
 }
@@ -54,8 +53,8 @@ impl Asking {
         }
     }
 
-    /// A request of its: a question for a person, or something that this program does not have, which is
-    /// refused at once so that it does not wait. `changes` are the changes of files that go on, by item.
+    /// Handles a request: a question for the person, or a request that we do not support, which is refused at
+    /// once so that it does not wait. `changes` are the open file changes, by item.
     pub fn request(&mut self, message: &Value, changes: &HashMap<String, Value>) -> DriverEvent {
         let (id, params) = (&message["id"], &message["params"]);
         let mut shown = Shown::new(params);
@@ -64,13 +63,13 @@ impl Asking {
             "item/commandExecution/requestApproval" => self.command(shown, params),
             "item/fileChange/requestApproval" => match changes.get(str_at(params, "itemId")) {
                 Some(item) => self.change(shown, params, item),
-                // Nobody can say yes to what is not shown.
+                // A request that cannot be shown cannot be approved.
                 None => return DriverEvent::Reply(result(id, &json!({ "decision": "decline" }))),
             },
             "item/permissions/requestApproval" => permissions(shown, params),
             "mcpServer/elicitation/request" => match elicitation(shown, params) {
                 Some(asked) => asked,
-                // A form or a page to visit: nothing that a yes or a no would answer.
+                // A form or a page to visit: a yes or no would not answer it.
                 None => {
                     return DriverEvent::Reply(result(id, &json!({ "action": "decline", "content": null })));
                 }
@@ -97,7 +96,7 @@ impl Asking {
     fn command(&self, mut shown: Shown, params: &Value) -> Asked {
         let told = shown.command("command");
         if told {
-            // The same command, taken apart.
+            // The same command, parsed.
             shown.skip("commandActions");
         }
         if str_at(params, "kind") == "command" {
@@ -113,7 +112,7 @@ impl Asking {
             shown.skip("cwd");
         }
         shown.says("reason");
-        // What would be allowed along with it is no part of the command: so it is allowed once only.
+        // Permissions requested along with it are not part of the command, so it is allowed once only.
         let plain = told && !shown.has_more_than(&[]);
         let whole = shown.finish();
         let (tool, words) = (
@@ -147,23 +146,23 @@ impl Asking {
         }
     }
 
-    /// It does not wait for an answer to that request any more.
+    /// Handles the end of a request: it no longer waits for an answer.
     pub fn resolved(&mut self, id: &Value) -> Option<DriverEvent> {
         let id = id.to_string();
         self.pending.remove(&id).map(|_| DriverEvent::AskGone(id))
     }
 
-    /// It waits for nothing any more.
+    /// Withdraws all requests.
     pub fn over(&mut self) -> impl Iterator<Item = DriverEvent> {
         self.pending.drain().map(|(id, _)| DriverEvent::AskGone(id))
     }
 
-    /// Whether it waits for a person.
+    /// Whether a request for a person is pending.
     pub fn waits(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// A person's answer, as it is written to its standard input.
+    /// Encodes a person's answer for standard input.
     pub fn reply(&mut self, id: &str, answer: &ToolAnswer) -> Option<String> {
         let pending = self.pending.remove(id)?;
         let yes = *answer == ToolAnswer::Allow;
@@ -177,7 +176,7 @@ impl Asking {
             About::Elicitation => json!({ "action": "decline", "content": null }),
             About::Questions(ids) => {
                 let said = match answer {
-                    // A yes is no answer to a question.
+                    // An approval does not answer a question.
                     ToolAnswer::Allow => "Decide that yourself, as you think best.",
                     ToolAnswer::Deny(reason) => reason,
                 };
@@ -189,8 +188,8 @@ impl Asking {
             }
         };
         let answered = result(&pending.id, &answered);
-        // A refusal has no room for its reason, so that is said in the turn besides. Only when it is
-        // taken in does the refusal follow: else the model might read on before it is there.
+        // A refusal has no field for its reason, so the reason is sent into the turn separately. The refusal
+        // follows only once that is accepted: otherwise the model might continue before the reason arrives.
         match answer {
             ToolAnswer::Deny(reason) if !reason.trim().is_empty() => {
                 let text = without_skills(&format!("The person said no: {reason}"));
@@ -203,14 +202,15 @@ impl Asking {
         }
     }
 
-    /// A request of ours is answered, well or badly: if it said why something is refused, the refusal.
+    /// Handles the response, success or error, to a request of ours: returns the refusal if the request
+    /// carried its reason.
     pub fn said(&mut self, id: u64) -> Option<DriverEvent> {
         self.refusals.remove(&id).map(DriverEvent::Reply)
     }
 }
 
-/// Of a request what changes nothing of what is allowed: which one it is, when it came, how it may be answered.
-/// An amendment that is proposed is never taken up: a yes is for once.
+/// Fields of a request that do not affect what is allowed: its id, its time, the possible answers. A proposed
+/// amendment is never accepted: an approval is for once.
 const BOOKKEEPING: [&str; 9] = [
     "approvalId",
     "availableDecisions",
@@ -223,7 +223,7 @@ const BOOKKEEPING: [&str; 9] = [
     "turnId",
 ];
 
-/// A request, as it is shown to a person.
+/// A request as shown to a person.
 struct Asked {
     about: About,
     tool: String,
@@ -251,7 +251,7 @@ fn permissions(mut shown: Shown, params: &Value) -> Asked {
     }
 }
 
-/// `None` where a yes would not be enough.
+/// `None` if an approval would not be enough.
 fn elicitation(mut shown: Shown, params: &Value) -> Option<Asked> {
     let fields = params["requestedSchema"]["properties"].as_object();
     if str_at(params, "mode") == "url" || fields.is_some_and(|fields| !fields.is_empty()) {
@@ -269,7 +269,7 @@ fn elicitation(mut shown: Shown, params: &Value) -> Option<Asked> {
         shown.block(message);
     }
     if tool.is_some() {
-        // Only its name and what it is called with are told here; whatever else there is stays to be shown.
+        // Only its name and arguments are described here; the other fields remain to be shown.
         let mut meta = meta.clone();
         if let Some(meta) = meta.as_object_mut() {
             meta.remove("codex_approval_kind");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::runs::ToolRequest;
 
-/// Params as the real one sends them.
+/// Params in the format of the real program.
 fn request(method: &str, id: Value, params: Value) -> Value {
     let mut params = params;
     params["threadId"] = "t".into();
@@ -54,7 +54,7 @@ fn a_command_waits_and_is_answered_once() {
     assert_eq!(asking.reply("0", &ToolAnswer::Allow), None);
 }
 
-/// A grant of a command is of nothing else along with it.
+/// A grant of a command does not cover anything requested along with it.
 #[test]
 fn a_command_with_more_is_allowed_only_once() {
     for (more, shown) in [
@@ -86,7 +86,7 @@ fn a_command_with_more_is_allowed_only_once() {
     }
 }
 
-/// The refusal itself has no room for the reason.
+/// The refusal itself has no field for the reason.
 #[test]
 fn a_no_says_why_before_it_refuses() {
     let mut asking = Asking::new("/".into());
@@ -112,7 +112,7 @@ fn a_no_says_why_before_it_refuses() {
     let decline = json!({ "id": 0, "result": { "decision": "decline" } });
     assert_eq!(lines(Some(refusal))[0], decline);
     assert_eq!(asking.said(id), None);
-    // Without a reason it goes out at once.
+    // Without a reason it is sent at once.
     asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
     assert_eq!(lines(asking.reply("0", &no(" "))), [decline]);
 }
@@ -123,7 +123,7 @@ fn what_is_withdrawn_is_gone() {
     let text = request("item/fileChange/requestApproval", json!("0"), json!({}));
     asking.request(&command(json!({ "command": "ls" })), &HashMap::new());
     asking.request(&text, &HashMap::from([("call_1".to_owned(), json!({}))]));
-    // The number and the text are two.
+    // The number and the string are different ids.
     assert_eq!(asking.resolved(&json!(0)), Some(DriverEvent::AskGone("0".into())));
     assert_eq!(asking.resolved(&json!(0)), None);
     assert!(asking.waits());
@@ -148,7 +148,7 @@ fn a_change_of_files_shows_what_its_item_said() {
     let more = asked(asking.request(&of(json!({ "grantRoot": "/srv" })), &known));
     assert!(more.what.contains("\"grantRoot\": \"/srv\"") && more.rule.is_none());
     assert!(more.outside.contains(&"/srv".to_owned()));
-    // What nobody knows is refused.
+    // Unknown requests are refused.
     let DriverEvent::Reply(reply) = asking.request(&of(json!({})), &HashMap::new()) else {
         panic!()
     };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::super::{driver::common_folder, shown::Shown};
 use super::super::reader::str_at;
 
-/// The name of a tool call, and what it is used on; `None` for what is none.
+/// The name and target of a tool call; `None` if the item is not one.
 pub(super) fn tool(item: &Value) -> Option<(String, String)> {
     Some(match str_at(item, "type") {
         "commandExecution" => ("shell".to_owned(), str_at(item, "command").to_owned()),
@@ -27,7 +27,7 @@ pub(super) fn tool(item: &Value) -> Option<(String, String)> {
     })
 }
 
-/// Shows a change to files to a person who decides: the whole of it.
+/// Shows a whole file change to the person who decides.
 pub(super) fn change(shown: &mut Shown, item: &Value) {
     let changes = &item["changes"];
     let Some(all) = changes
@@ -41,7 +41,7 @@ pub(super) fn change(shown: &mut Shown, item: &Value) {
     }
 }
 
-/// Whether a change has what is shown of one, and nothing else.
+/// Whether a change has only the fields that are shown.
 fn is_known(change: &Value) -> bool {
     let known = |value: &Value, keys: &[&str]| {
         let fields = value.as_object();
@@ -58,7 +58,7 @@ fn is_known(change: &Value) -> bool {
 
 fn one_change(shown: &mut Shown, change: &Value) {
     let (path, diff, kind) = (str_at(change, "path"), str_at(change, "diff"), &change["kind"]);
-    // Of two of these the difference is the bare text.
+    // For two of these kinds the diff is the plain text.
     let (does, mark) = match str_at(kind, "type") {
         "add" => ("new: ", "+"),
         "delete" => ("deleted: ", "-"),
@@ -71,12 +71,12 @@ fn one_change(shown: &mut Shown, change: &Value) {
     shown.lines(diff.split('\n').map(|line| (mark, line)));
 }
 
-/// The folder that holds all that a change touches, where that lies inside of `dir`.
+/// The folder that contains all paths of a change, if it lies inside `dir`.
 pub(super) fn folder(item: &Value, dir: &Path) -> Option<PathBuf> {
     common_folder(dir, paths(item))
 }
 
-/// All that a change touches.
+/// All paths of a change.
 pub(super) fn paths(item: &Value) -> impl Iterator<Item = &str> {
     changes(item)
         .flat_map(|change| [change["path"].as_str(), change["kind"]["move_path"].as_str()])
@@ -113,7 +113,7 @@ mod tests {
             "new: /w/new\n\n+ one\n+ two\n+ \n\ndeleted: /w/old\n\n- gone\n- \n\n\
              changed: /w/a\n\n @@ -1 +1 @@\n -x\n +y\n \n\nchanged: /w/b\n\nbecomes: /w/c\n\n "
         );
-        // What is not known is shown as it came.
+        // Unknown fields are shown as JSON.
         let odd = item(json!([{ "path": "/w/a", "kind": { "type": "add" }, "diff": "", "mode": "0777" }]));
         assert!(shown(&odd).contains("\"mode\": \"0777\""));
         assert_eq!(shown(&item(json!([]))), "{\n  \"changes\": []\n}");

@@ -1,4 +1,4 @@
-//! Codex that asks its person: `codex app-server`, JSON-RPC on its standard input and output, one object
+//! Codex with permission requests: `codex app-server`, JSON-RPC on its standard input and output, one object
 //! a line and without the member `jsonrpc`.
 
 mod ask;
@@ -15,15 +15,15 @@ use super::super::{
 };
 use reader::AppReader;
 
-/// The ids of our own requests; answers to others are of no interest.
+/// The ids of our requests; responses to other ids are ignored.
 const INITIALIZE: u64 = 1;
 const THREAD: u64 = 2;
 const TURN: u64 = 3;
 const INTERRUPT: u64 = 4;
-/// And of those that say why something was refused, from this one on.
+/// The first id of the requests that carry the reason of a refusal.
 const STEER: u64 = 100;
 
-/// How to start it, after `program` and with the configuration `overrides`, and its reader.
+/// Builds the invocation, from `program` and the configuration `overrides`, and the reader.
 pub(super) fn driver(
     run: &Run,
     mut program: Vec<OsString>,
@@ -34,8 +34,8 @@ pub(super) fn driver(
     }
     program.push("app-server".into());
     program.extend(overrides);
-    // What the sandbox holds back it asks for: `untrusted` would ask for every `ls` besides. Who is asked
-    // is said too: a person's own settings may leave that to a model.
+    // It asks when the sandbox blocks something: `untrusted` would also ask for every `ls`. The reviewer is
+    // set too: a person's own settings may leave that to a model.
     let mut thread = json!({
         "cwd": run.dir,
         "sandbox": "read-only",
@@ -75,13 +75,13 @@ fn request(id: u64, method: &str, params: Value) -> String {
     line(&json!({ "id": id, "method": method, "params": params }))
 }
 
-/// More to read for the model, in the middle of a turn.
+/// Encodes additional input for the model in the middle of a turn.
 fn steer(id: u64, thread: &str, turn: &str, text: &str) -> String {
     let params = json!({ "threadId": thread, "expectedTurnId": turn, "input": [text_input(text)] });
     request(id, "turn/steer", params)
 }
 
-/// Our answer to a request for what we do not have, or that nobody is asked about any more.
+/// Encodes the error for a request that we do not support, or that nobody is asked about any more.
 fn unsupported(id: &Value) -> String {
     let error = json!({ "code": -32601, "message": "not supported" });
     line(&json!({ "id": id, "error": error }))

@@ -1,5 +1,6 @@
-//! What `codex app-server` says: answers to our requests, requests of its own, and events. Its protocol
-//! grows, so everything is optional, and what is unknown is skipped, or refused where it waits.
+//! Reads the output of `codex app-server`: responses to our requests, its own requests, and events. Its
+//! protocol grows, so everything is optional; unknown events are skipped and unknown requests refused, since
+//! it waits for them.
 
 use std::{
     collections::HashMap,
@@ -26,7 +27,7 @@ use super::{INITIALIZE, INTERRUPT, THREAD, TURN, ask::Asking, items, request, te
 pub(in super::super::super) type AppReader = JsonLines<Events>;
 
 impl AppReader {
-    /// A reader of a run on `prompt` that works in `dir` and goes on from `resume`.
+    /// Creates the reader of a run on `prompt` that works in `dir` and resumes `resume`.
     pub fn new(prompt: String, dir: PathBuf, resume: Option<String>, before: Totals) -> Self {
         Self::around(Events {
             prompt,
@@ -38,7 +39,7 @@ impl AppReader {
     }
 }
 
-/// What its output says so far.
+/// The state of the run, from the output so far.
 #[derive(Debug, Default)]
 pub(in super::super::super) struct Events {
     prompt: String,
@@ -46,22 +47,22 @@ pub(in super::super::super) struct Events {
     before: Totals,
     asking: Asking,
     thread: String,
-    /// Our turn, once it began.
+    /// Our turn's id, once it has begun.
     turn: Option<String>,
-    /// The thread has had turns before ours in this program: what is said of those is not of ours.
+    /// The thread had turns before ours in this program; their events are not ours.
     goes_on: bool,
-    /// Of several messages the last is the answer; its item, and whether that is complete.
+    /// The messages, of which the last is the answer; its item, and whether it is complete.
     messages: Messages,
     item: String,
     complete: bool,
-    /// Changes of files that go on: what is asked about them names only the item.
+    /// Open file changes: requests about them name only the item.
     changes: HashMap<String, Value>,
-    /// How the turn ended, once it has.
+    /// The result of the turn, once it has ended.
     end: Option<Result<(), Failed>>,
     session_lost: bool,
-    /// The last thing that it said went wrong.
+    /// The last error that it reported.
     complaint: String,
-    /// What the thread had used before this run, and what with it.
+    /// The thread's usage before this run, and including it.
     used: Option<(u64, u64)>,
 }
 
@@ -141,7 +142,7 @@ impl Protocol for Events {
 }
 
 impl Events {
-    /// The answer to a request of ours.
+    /// Handles the response to a request of ours.
     fn answered(&mut self, id: Option<u64>, message: &Value, steps: &mut Vec<DriverEvent>) {
         let known = matches!(id, Some(INITIALIZE | THREAD | TURN));
         if known && let Some(error) = message.get("error") {
@@ -182,11 +183,11 @@ impl Events {
         request(TURN, "turn/start", params)
     }
 
-    /// Whether that is said of another turn of this thread than ours.
+    /// Whether an event belongs to another turn of this thread.
     fn is_late(&self, params: &Value) -> bool {
         let turn = [&params["turnId"], &params["turn"]["id"]];
         let turn = turn.into_iter().find_map(Value::as_str);
-        // Which turn is ours, the answer to our request says, and that comes first.
+        // The response to our request names our turn, and it arrives first.
         str_at(params, "threadId") == self.thread && turn.is_some() && turn != self.turn.as_deref()
     }
 
@@ -223,13 +224,13 @@ impl Events {
             }
             return;
         }
-        // Of a thread that this one has started: it works, but these are not the answer's words.
+        // An event of a thread that this one started: a sign of life, but no text of the answer.
         let thread = str_at(params, "threadId");
         if !thread.is_empty() && !self.thread.is_empty() && thread != self.thread {
             let item = &params["item"];
             self.changed(method, item);
             steps.push(DriverEvent::Life);
-            // What it reads may come back in our answer anyway.
+            // Text that it reads may legitimately appear in our answer.
             if items::tool(item).is_some() {
                 let (id, words) = (str_at(item, "id"), ["command", "cwd", "arguments", "path"]);
                 steps.extend(touches(id, &words.map(|key| &item[key]), &item["changes"]));
@@ -270,7 +271,7 @@ impl Events {
         self.changed(method, item);
         let completed = method == "item/completed";
         match (str_at(item, "type"), items::tool(item)) {
-            // Our own words.
+            // Our own text.
             ("userMessage", _) => {}
             ("agentMessage", _) => {
                 self.message_of(str_at(item, "id"));
@@ -304,7 +305,7 @@ impl Events {
         }
     }
 
-    /// Keeps a change of files as long as it may be asked about.
+    /// Tracks a file change as long as it may be asked about.
     fn changed(&mut self, method: &str, item: &Value) {
         if str_at(item, "type") == "fileChange" {
             let id = str_at(item, "id").to_owned();
@@ -315,7 +316,7 @@ impl Events {
         }
     }
 
-    /// What is said from now on belongs to the message `item`.
+    /// Directs the following text to the message `item`.
     fn message_of(&mut self, item: &str) {
         if self.item != item {
             item.clone_into(&mut self.item);
@@ -324,14 +325,15 @@ impl Events {
         }
     }
 
-    /// Counts over the thread's life. One that goes on begins with a repetition of its last turn's.
+    /// Records the usage, which counts over the thread's life. A resumed one first repeats its last turn's
+    /// count.
     fn usage(&mut self, params: &Value) {
         if params["turnId"].as_str() != self.turn.as_deref() {
             return;
         }
         let usage = &params["tokenUsage"];
         let sum = |of: &Value| -> u64 {
-            // What was cached is part of the input, and reasoning part of the output.
+            // Cached tokens are part of the input, and reasoning tokens part of the output.
             let parts = ["inputTokens", "outputTokens"].iter();
             parts
                 .filter_map(|key| of[*key].as_u64())
@@ -350,7 +352,7 @@ impl Events {
             (message, "") => unwrapped(message),
             (message, details) => format!("{message} ({details})"),
         };
-        // What is final comes with the turn's end once more.
+        // A final error is repeated at the end of the turn.
         if params["willRetry"] == true {
             steps.extend([DriverEvent::ToolsDone, DriverEvent::Retry(self.complaint.clone())]);
         }
@@ -374,8 +376,8 @@ impl Events {
     }
 }
 
-/// Whether its person has allowed commands for good in Codex itself: those leave the sandbox unasked
-/// here too, and nothing can be said to `app-server` against it.
+/// Whether the person has allowed commands permanently in Codex itself: those bypass the sandbox without a
+/// request here too, and `app-server` has no option against it.
 fn has_rules(folder: &Path) -> bool {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files

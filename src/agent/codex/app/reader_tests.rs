@@ -41,7 +41,7 @@ fn feed(reader: &mut AppReader, lines: &[&str]) -> Vec<DriverEvent> {
     for line in lines {
         reader.feed(format!("{line}\n").as_bytes(), &mut steps);
     }
-    // What is touched has a test of its own.
+    // Touched places have their own test.
     steps.retain(|step| !matches!(step, DriverEvent::Touches { .. } | DriverEvent::Gave { .. }));
     steps
 }
@@ -95,12 +95,12 @@ fn the_last_message_is_the_answer() {
     assert_eq!(reader.answer(), "I will look.");
     feed(&mut reader, &[SAYS, DELTA]);
     assert_eq!(reader.answer(), "do");
-    // After a reconnect a message may come twice.
+    // After a reconnect a message may arrive twice.
     feed(&mut reader, &[SAID, SAID, DONE]);
     assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".to_owned()));
 }
 
-/// The trap: a thread that goes on first repeats what its last turn counted.
+/// The trap: a resumed thread first repeats the count of its last turn.
 #[test]
 fn tokens_are_this_runs_alone() {
     let mut reader = reader(Some("01a2034e-3163"));
@@ -147,10 +147,10 @@ fn tools_and_what_they_ask() {
         feed(&mut reader, &[RESOLVED]),
         [DriverEvent::State(Activity::Tool)]
     );
-    // Asked once more, and withdrawn.
+    // Requested again, and withdrawn.
     let steps = feed(&mut reader, &[PATCH_ASKS, RESOLVED]);
     assert_eq!(steps[1], DriverEvent::AskGone("1".to_owned()));
-    // Or gone with the turn.
+    // Or ended with the turn.
     let steps = feed(&mut reader, &[PATCH_ASKS, STOPPED]);
     assert_eq!(
         steps[1..],
@@ -176,7 +176,7 @@ fn failures() {
     assert_eq!(retries.count(), 1);
     assert_eq!(reason, "Missing environment variable: `FAKE_KEY`.");
     for (lines, want) in [
-        // What was said before it failed is not the answer.
+        // Text from before the failure is not the answer.
         (
             &[THREAD_IS, TURN_IS, SAID, STOPPED][..],
             "its turn was interrupted",
@@ -221,7 +221,7 @@ fn rules_that_ask_nobody_are_told() {
     );
 }
 
-/// Agents that it starts itself work in threads of their own; they ask, too.
+/// Agents that it starts itself have their own threads; they make requests, too.
 #[test]
 fn what_other_threads_say_is_not_the_answer() {
     let other = |line: &str| line.replace("01a2034e-3163", "other");
