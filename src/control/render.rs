@@ -1,5 +1,7 @@
 //! Formats replies for people.
 
+use serde_json::Value;
+
 use super::protocol::{
     Decided, File, Files, Line, Lines, News, OpenTasks, Pending, PendingItem, Reply, Said, Status, Stopped,
     Versions, Who,
@@ -29,8 +31,18 @@ pub(crate) fn lines(reply: &Reply) -> Vec<String> {
         }
         Reply::Status(now) => status(now),
         Reply::Update(found) => versions(found),
-        Reply::Hello(hello) | Reply::Attach(hello) => vec![format!("{} in #{}", hello.name, hello.room)],
+        reply => fields(reply),
     }
+}
+
+/// A reply that has no form of its own: one line a field.
+fn fields(reply: &Reply) -> Vec<String> {
+    let value = serde_json::to_value(reply).unwrap_or_default();
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let fields = value.as_object().into_iter().flatten();
+    fields
+        .map(|(name, value)| format!("{name}: {}", plain(value)))
+        .collect()
 }
 
 fn say(said: &Said) -> String {
