@@ -3,7 +3,6 @@
 mod admitted;
 mod attach;
 mod audit;
-mod audit_format;
 mod client;
 mod config;
 mod connector;

@@ -1,5 +1,7 @@
 //! The shell commands for audit logs: verify them, and show the history of an item.
 
+mod format;
+
 use std::{
     collections::HashSet,
     fs,
@@ -11,7 +13,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Failure, audit_format};
+use super::Failure;
 use crate::{
     config::Paths,
     control::policy::Rule,
@@ -134,7 +136,7 @@ fn show(logs: &[PathBuf], id: &str, json: bool) -> Result<ExitCode, Failure> {
             // The reader may close the pipe early.
             let _ = match json {
                 true => writeln!(out, "{}", serde_json::to_string(line).unwrap_or_default()),
-                false => writeln!(out, "{}", audit_format::in_words(line)),
+                false => writeln!(out, "{}", format::in_words(line)),
             };
         }
         return Ok(ExitCode::SUCCESS);

@@ -19,6 +19,7 @@ pub(super) fn in_words(line: &Line) -> String {
     format!("{at}  {}", told(&line.entry))
 }
 
+/// Formats an entry. Long because it has an arm for each kind.
 fn told(entry: &Entry) -> String {
     match entry {
         Entry::Opened { program, .. } => format!("{} opened the room", short(program)),
