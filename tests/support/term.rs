@@ -109,7 +109,7 @@ impl Term {
                         let _ = replies.lock().unwrap().write_all(answer);
                     }
                 }
-                // A failing test holds the lock on the state, and reports the failure itself.
+                // A failing test poisons the lock, and reports the failure itself.
                 let came = Instant::now();
                 let Ok(mut state) = seen.state.lock() else { return };
                 state.parser.process(&bytes[..length]);
