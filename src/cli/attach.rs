@@ -22,15 +22,15 @@ use crate::{
     tui::{Events, Guard, Surface},
 };
 
-/// How the session is found.
+/// Show the screen of a headless session
 #[derive(Debug, Args)]
 pub(super) struct Attach {
-    /// The session of this member, where several run.
+    /// The member whose session to show, if several run
     #[arg(long, value_name = "NAME")]
     member: Option<String>,
 }
 
-/// Shows the session until its person leaves, or it ends.
+/// Shows the session until the person leaves or it ends.
 pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
     if !stdin().is_terminal() || !stdout().is_terminal() {
         return Err(Failure::Words(

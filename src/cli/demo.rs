@@ -104,18 +104,18 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
         false => start::print(session, false, start::stopped()).await,
     };
     play.abort();
-    // Its sessions end with it.
+    // Wait until the sessions of bob and carol have ended.
     let _ = play.await;
     code
 }
 
 const SAMPLE: &str = "pub async fn refresh(&self) -> Token {\n    if self.token().expired() {\n        self.ask_for_new().await\n    } else {\n        self.token()\n    }\n}\n";
 
-/// Plays the teammates bob and carol.
+/// Simulates the teammates bob and carol.
 async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
     online(&mut bob).await;
     online(&mut carol).await;
-    // bob's person has let auto mode answer both.
+    // bob has allowed auto mode to answer both.
     for name in ["alice", "carol"] {
         while bob.room.chat.members().get(name).is_none() {
             bob.step().await;
@@ -127,7 +127,7 @@ async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
         }
     }
     let lines: [(bool, &str, Vec<PathBuf>); 3] = [
-        // bob's agent answers by itself: he is in auto mode.
+        // bob is in auto mode, so his agent answers automatically.
         (false, "@bob why do people get logged out at night?", vec![]),
         (
             true,

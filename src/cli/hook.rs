@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// A moment at which Claude Code asks.
+/// The event that Claude Code runs the hook for
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Hook {
-    /// Before a prompt.
+    /// Before a prompt
     Prompt,
-    /// When the model would stop.
+    /// When the model is about to stop
     Stop,
-    /// While it idles: waits for something that is handed to it, and wakes it.
+    /// While idle: wait for a delegated mention, then wake the session
     Wake,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     link::Invite,
 };
 
-/// Prints it to standard output. Fails if no relay or token is configured.
+/// Prints the invite to standard output. Fails if no relay or token is configured.
 pub(super) fn run(json: bool, paths: &Paths) -> Result<(), Failure> {
     let config = config::load(paths, |name| std::env::var(name).ok(), &Flags::default())?;
     let target = match (&config.relay, config.host) {

@@ -20,15 +20,15 @@ use crate::{
     store::write_private,
 };
 
-/// Where Nexscope is to be registered.
+/// Register Nexscope with Claude Code or Codex
 #[derive(Debug, Args)]
 pub(super) struct Setup {
-    /// With which program.
+    /// The program to register with
     program: Program,
-    /// Takes it away again.
+    /// Undo the registration
     #[arg(long)]
     remove: bool,
-    /// Shows what would be changed, and changes nothing.
+    /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
 }

@@ -1,4 +1,4 @@
-//! How long it takes to verify an audit log of 100,000 lines, by the real `nexscope-tui audit verify`.
+//! Measures how long the real `nexscope-tui audit verify` takes for an audit log of 100,000 lines.
 
 #[path = "../support/mod.rs"]
 mod support;

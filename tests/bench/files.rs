@@ -1,7 +1,8 @@
 //! Files between real clients over a real relay: `cargo bench -p nexscope-tui --bench files` prints a table.
 //!
-//! One GiB beside `nc` and cut twenty times, with what is sent counted; the same to five receivers of different speed;
-//! and how chat and keys go while four files are on their way. All of it on loopback; it needs 12 GiB of the temporary folder.
+//! Transfers one GiB in comparison with `nc`, and cut twenty times while sent bytes are counted; the same to five
+//! receivers of different speeds; and measures chat and keys during four transfers. Everything is on loopback and
+//! needs 12 GiB in the temporary folder.
 
 mod keys;
 mod netcat;
@@ -19,11 +20,11 @@ use std::{
 use receiver::Receiver;
 use support::{Home, Relay, Term, memory, shell::Running, spread};
 
-/// Limits of the relay that are raised.
+/// Raised limits of the relay.
 const LIMITS: [&str; 4] = ["--rate", "0", "--per-address", "0"];
 
 fn main() {
-    // One of speed, big, cut, receivers, chat, keys; all of them where none is named.
+    // One of speed, big, cut, receivers, chat, keys; all of them if none is named.
     let part = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
@@ -60,7 +61,7 @@ fn row(what: &str, figure: &str) {
     println!("| {what} | {figure} |");
 }
 
-/// A file that nothing makes smaller.
+/// A file that cannot be compressed.
 fn file(dir: &Path, name: &str, size: usize) -> PathBuf {
     let path = dir.join(name);
     let mut out = std::io::BufWriter::new(fs::File::create(&path).unwrap());
@@ -71,19 +72,19 @@ fn file(dir: &Path, name: &str, size: usize) -> PathBuf {
         state ^= state << 17;
         out.write_all(&state.to_le_bytes()).unwrap();
     }
-    // What is still to be written would be in the way of what is measured.
+    // Pending writes to disk would disturb the measurement.
     out.into_inner().unwrap().sync_all().unwrap();
     path
 }
 
-/// A sender with lines, who offers a file to somebody.
+/// A sender in plain mode that offers a file to a member.
 fn offers(home: &Home, to: &str, file: &Path) -> Running {
     let mut sender = Running::lines(home);
     sender.say(&format!("/say {to} --note --file {} look", file.display()));
     sender
 }
 
-/// Twenty cuts at any moment: of the receiver, the sender, the relay, the network.
+/// Twenty cuts at random moments: of the receiver, the sender, the relay, the network.
 fn cut(gib: &Path) {
     const CUTS: u64 = 20;
     let size = gib.metadata().unwrap().len();
@@ -127,7 +128,7 @@ fn cut(gib: &Path) {
     drop(sender);
 }
 
-/// The same file to one, and to five of whom three are slow.
+/// The same file to one receiver, and to five, three of which are slow.
 fn receivers(gib: &Path) {
     let alone = fan(gib, &[0]);
     let five = fan(gib, &[0, 0, 40_000_000, 20_000_000, 10_000_000]);
@@ -142,7 +143,7 @@ fn receivers(gib: &Path) {
     );
 }
 
-/// How long each receiver of so many bytes a second takes.
+/// The time that each receiver takes at its number of bytes per second.
 fn fan(gib: &Path, speeds: &[u64]) -> Vec<Duration> {
     let relay = Relay::start_with(&LIMITS);
     let alice = Home::new("alice", &relay, "");
@@ -169,7 +170,7 @@ fn fan(gib: &Path, speeds: &[u64]) -> Vec<Duration> {
     took.into_iter().flatten().collect()
 }
 
-/// The same file by `nc` and by the programs, by turns.
+/// The same file with `nc` and with our programs, alternately.
 fn beside_netcat(gib: &Path, dir: &Path) {
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..3 {
@@ -200,7 +201,7 @@ fn rates(file: &Path, took: &[Duration]) -> String {
     format!("{} MB/s", rates.collect::<Vec<_>>().join(", "))
 }
 
-/// Four GiB, and what each of the three programs had in memory more than before.
+/// Four GiB, and how much the memory of each of the three programs grew.
 fn big(file: &Path) {
     let relay = Relay::start_with(&LIMITS);
     let alice = Home::new("alice", &relay, "");
@@ -228,7 +229,7 @@ fn big(file: &Path) {
     );
 }
 
-/// Whether two files have the same bytes; neither is read into memory whole.
+/// Whether two files have the same content, without reading either into memory as a whole.
 fn same(one: &Path, other: &Path) -> bool {
     let compared = std::process::Command::new("cmp").args([one, other]).status();
     compared.is_ok_and(|status| status.success())
@@ -249,7 +250,7 @@ fn chat_beside(four: &[PathBuf]) {
     row("the same, while its sender sends four files", &spread(beside));
 }
 
-/// Keys on the screen of who sends four files, and of who gets them.
+/// Keys on the screen of the sender of four files, and on that of their receiver.
 fn keys_beside(four: &[PathBuf]) {
     let relay = Relay::start_with(&LIMITS);
     let alice = Home::new("alice", &relay, "");
@@ -267,7 +268,7 @@ fn keys_beside(four: &[PathBuf]) {
     );
 }
 
-/// Letters on the screen, which are taken away then.
+/// Letters on the screen, deleted afterwards.
 fn typed(a: &Term) -> Vec<Duration> {
     let times = keys::letters(a, 300);
     a.send("\x15");

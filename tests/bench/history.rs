@@ -1,4 +1,4 @@
-//! A journal of many messages, as a long year of a busy room would leave it.
+//! A journal of many messages, like that of a busy room after a year.
 
 use std::{
     fmt::Write as _,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{Home, Relay};
 
-/// What people and agents write, more or less.
+/// Typical messages of people and agents.
 const TEXTS: [&str; 8] = [
     "good morning",
     "I have pushed the branch, the tests of the parser are green now and I will look at the rest after lunch.",
@@ -20,10 +20,10 @@ const TEXTS: [&str; 8] = [
     "日本語のテキストも少し 👍 and back to work, there is more to do before the week is over.",
 ];
 
-/// A word that stands in a few of the messages.
+/// A word that occurs in a few of the messages.
 pub const NEEDLE: &str = "hippopotamus";
 
-/// What the newest message says.
+/// The text of the newest message.
 pub const NEWEST: &str = "the newest of them all";
 
 /// Writes a journal of `count` messages for `home` in the room of `relay`.
@@ -39,7 +39,7 @@ pub fn write(home: &Home, relay: &Relay, count: u32) -> PathBuf {
             other => TEXTS[other as usize * 7 % 8],
         };
         let words = words.replace('\n', "\\n");
-        // Every third message begins a thread; two others answer in it.
+        // Every third message begins a thread; the next two answer in it.
         let id = |seq: u32| format!("0194f0e2-7c3a-7a11-8b5e-{seq:012x}");
         let thread = if seq % 3 == 0 {
             String::new()

@@ -1,10 +1,11 @@
-//! Keys one by one, each when the one before stands on the screen.
+//! Types keys one by one, each after the one before is on the screen.
 
 use std::time::{Duration, Instant};
 
 use super::support::Term;
 
-/// Types so many letters at the prompt while other things are drawn too; how long each takes to stand there.
+/// Types this number of letters at the prompt while other things are drawn; returns the time until each is on the
+/// screen.
 pub fn letters(a: &Term, count: usize) -> Vec<Duration> {
     let keys = "typinggoesonallthewhile".chars().cycle().take(count);
     keys.map(|key| {

@@ -1,4 +1,4 @@
-//! What files are held against: `nc` through one forwarding `socat`, with `sha256sum` at both ends.
+//! The comparison for file transfers: `nc` through one forwarding `socat`, with `sha256sum` at both ends.
 
 use std::{
     net::TcpListener,
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Sends a file and says how long it took until both hashes were there; `None` where a program is missing.
+/// Sends a file and returns the time until both hashes were available; `None` if a program is missing.
 pub fn sends(file: &Path, dir: &Path) -> Option<Duration> {
     let (receiver, forward) = (free_port(), free_port());
     let mut receiving = bash(
@@ -47,7 +47,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// Until both listen, as the kernel's table has it: a connection to try it would be taken for the file's.
+/// Waits until both listen, according to the kernel's table: a test connection would be mistaken for the transfer.
 fn until_listening(ports: &[u16]) {
     let until = Instant::now() + Duration::from_secs(10);
     while Instant::now() < until {

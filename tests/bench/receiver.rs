@@ -1,4 +1,4 @@
-//! Somebody who takes files.
+//! A member that accepts files.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,7 +10,7 @@ use super::support::{
     shell::{Running, ask, decide},
 };
 
-/// Somebody who takes files, from a folder of their own, and their way to the relay.
+/// A member that accepts files, with its own folder and network to the relay.
 pub struct Receiver {
     home: Home,
     pub way: Proxy,
@@ -44,7 +44,7 @@ impl Receiver {
         self.seat = None;
     }
 
-    /// Waits for a file, and takes it.
+    /// Waits for a file and accepts it.
     pub fn accept(&self, id: &str) {
         while ask(&self.home, &["inbox"])["pending"]
             .as_array()
@@ -74,7 +74,7 @@ impl Receiver {
         }
     }
 
-    /// Takes all these files when they are offered, slowly enough that they last, until all are on their way.
+    /// Accepts all these files when they are offered, slowly enough that they last, until all are in transit.
     pub fn take_slowly(&self, files: &[PathBuf], mut say: impl FnMut(&str)) -> Vec<String> {
         self.way.slow(40_000_000);
         for path in files {
@@ -91,7 +91,7 @@ impl Receiver {
         ids
     }
 
-    /// What was measured beside files that came too soon was measured beside nothing.
+    /// If the files arrived too early, the measurement was not taken during the transfers.
     pub fn must_still_take(&self, ids: &[String]) {
         assert!(
             !ids.iter().any(|id| self.is_done(id)),

@@ -1,8 +1,7 @@
-//! How the screen feels with 100,000 messages in its room: `cargo bench -p nexscope-tui` prints a table.
+//! Measures the screen with 100,000 messages in its room: `cargo bench -p nexscope-tui` prints a table.
 //!
-//! The program itself runs in a pseudo-terminal, as its user has it, and what is measured is what comes out of
-//! it: bytes and when. No criterion, since what counts is a process with its loop, its threads and its terminal.
-//! Everything is on loopback and ends by itself.
+//! Runs the real program in a pseudo-terminal and measures its output: the number of bytes, and their times. Does
+//! not use criterion, because it measures a process with its loop, threads and terminal. Everything is on loopback.
 
 mod history;
 mod keys;
@@ -15,7 +14,7 @@ use support::{Home, Relay, Term, spread};
 
 /// Messages in the room.
 const MESSAGES: u32 = 100_000;
-/// How long nothing must come before a screen counts as drawn.
+/// The time without output after which a screen counts as drawn.
 const QUIET: Duration = Duration::from_millis(120);
 
 fn main() {
@@ -71,7 +70,7 @@ fn start(home: &Home) {
     );
 }
 
-/// Keys, one by one, each when the one before has been drawn.
+/// Types keys one by one, each after the one before has been drawn.
 fn typing(a: &Term, what: &str, bytes: &str) {
     let (mut times, mut count) = (Vec::new(), 0);
     let text = "The quick brown fox jumps over the lazy dog, and then it does so once more. ";
@@ -80,7 +79,7 @@ fn typing(a: &Term, what: &str, bytes: &str) {
         let began = Instant::now();
         a.send(&key.to_string());
         times.push(a.wait_for_more(before).duration_since(began));
-        // The next key comes when this one is on the screen, and not in the same frame.
+        // Type the next key after this one is on the screen, and not in the same frame.
         std::thread::sleep(Duration::from_millis(20));
         count += a.written() - before;
     }
@@ -142,7 +141,7 @@ fn arriving(a: &Term, relay: &Relay) {
     let url = relay.url();
     let flood = std::thread::spawn(move || {
         let mut bob = tungstenite::connect(url).unwrap().0;
-        // What the relay says is taken away, or it would stop to listen to who does not read.
+        // Read the relay's frames, because it stops reading from a client that does not read.
         if let tungstenite::stream::MaybeTlsStream::Plain(stream) = bob.get_ref() {
             let mut said = stream.try_clone().unwrap();
             std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));

@@ -1,12 +1,12 @@
-//! An agent that wants to use a tool asks its person, in the same inbox.
+//! An agent that wants to use a tool asks its owner, in the same inbox.
 
 use super::support::{
     models::Turn,
     scene::{Real, Scene, Setting},
 };
 
-/// It asks twice for a tool: the first file is written once bob has said yes, the second one never, and its model hears
-/// why.
+/// The agent asks twice for a tool: it writes the first file after bob accepts, and never the second one, and its
+/// model gets the reason.
 fn asked_twice(scene: &Scene, tool: &str) {
     let wants = |item: &str| format!("▸ {item} bob·{} wants {tool}", scene.real.name());
     let written = |name: &str| scene.bobs.work().join(name).exists();
@@ -14,8 +14,8 @@ fn asked_twice(scene: &Scene, tool: &str) {
     scene.bob.wait_for("echo one > one.txt");
     scene.alice.wait_for(&format!("{} ⚙ wait", scene.real.name()));
     assert!(!written("one.txt"), "it was done before anybody said so");
-    // Pressed until the first is decided and no longer: one press too many would decide the second.
-    // Where the first press came too early, it has opened it.
+    // Press only until the first is decided: another press would decide the second.
+    // If the first press was too early, it opened the item.
     let waits = format!("p1 bob·{}", scene.real.name());
     scene
         .bob
@@ -52,7 +52,7 @@ fn claude_asks_its_person_and_what_they_say_happens() {
     scene.waiting();
 }
 
-/// The same through the Agent Client Protocol, which has no room for a reason: it reaches the model anyway.
+/// The same through the Agent Client Protocol, which has no field for a reason: it reaches the model anyway.
 #[test]
 fn an_adapter_asks_its_person_and_what_they_say_happens() {
     let real = Real::Codex;
@@ -79,7 +79,7 @@ fn an_adapter_asks_its_person_and_what_they_say_happens() {
     asked_twice(&scene, "shell");
     let program = scene.waiting();
 
-    // The thread's next mention goes on in it.
+    // The thread's next mention continues the session.
     scene.alice.say("/say --thread t1 @bob do you know?");
     scene.bob.wait_for("▸ m3 alice asks codex");
     scene.bob.decide("/accept m3");

@@ -1,5 +1,5 @@
-//! What others write is words to an agent, and nothing else: it reads no file, gives no command, names no
-//! skill. And what is bob's way into the room is no tool's to print.
+//! An agent treats the messages of others as text only: they cannot make it read a file, run a command or use a
+//! skill. And no tool can print bob's token.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ fn only_words(real: Real) {
         assert_eq!(scene.model.requests().len(), nth as usize, "{mention}");
         let told = scene.told();
         assert!(!told.contains(CANARY), "{mention}: {told}");
-        // Its own words are there, on a line that is marked as another's.
+        // The text is there, on a line that is marked as written by someone else.
         let plain = told.replace('\u{200b}', "");
         assert!(plain.contains(&format!("\n> {mention}\n")), "{mention}: {told}");
     }
@@ -53,7 +53,7 @@ fn codex_reads_only_words() {
     only_words(Real::Codex);
 }
 
-/// With tools, it would be the model's and so the room's.
+/// A tool could give it to the model, and so to the room.
 fn no_tool_prints_the_token(real: Real) {
     let setting = Setting {
         agent: "permissions = \"allow\"",

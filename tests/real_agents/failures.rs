@@ -1,4 +1,4 @@
-//! What a model's side can do wrong: both people are told soon, its owner why, and it is nobody's answer.
+//! Failures on the model's side: both people are told soon, the owner gets the reason, and no answer is sent.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use super::support::{
     scene::{Real, Scene, Setting},
 };
 
-/// What the agent may be silent for, or repeat itself; both would go on for minutes.
+/// How long the agent may stay silent or keep retrying; both would otherwise last for minutes.
 const STALL: &str = "stall = \"5s\"";
-/// That, the agent's own start, and its end, on a busy machine.
+/// That limit, plus the agent's start and end on a busy machine.
 const SOON: Duration = Duration::from_secs(15);
 
-/// Alice's mention fails for a reason with all of `why` in it, which bob is told; alice is told a general one.
+/// Alice's mention fails. The reason that bob sees contains all of `why`; alice sees a general one.
 fn fails(real: Real, turns: impl IntoIterator<Item = Turn>, setting: Setting, why: &[&str]) {
     let setting = Setting {
         agent: STALL,
@@ -35,7 +35,7 @@ fn fails(real: Real, turns: impl IntoIterator<Item = Turn>, setting: Setting, wh
     let reason = line.map(|(_, reason)| reason).unwrap_or_default();
     assert!(!why.iter().any(|why| reason.contains(why)), "{reason}");
     assert!(accepted.elapsed() < SOON, "{:?}", accepted.elapsed());
-    // Neither as an answer, nor as anything else that was said.
+    // Not as an answer, nor as any other message.
     let speaks = format!("bob·{}", real.name());
     assert!(
         !scene.alice.screen().contains(&speaks),
@@ -104,7 +104,7 @@ fn claude_when_its_model_falls_silent() {
     );
 }
 
-/// The failure is over: the same mention is tried again by a key, and answered.
+/// After the failure, a key retries the same mention, and it is answered.
 #[test]
 fn what_failed_can_be_tried_again() {
     let scene = Scene::new(Real::Claude, [Turn::error(400, "bad thing").always()]);
@@ -112,7 +112,7 @@ fn what_failed_can_be_tried_again() {
     scene.alice.wait_for("failed at bob: ");
     scene.bob.wait_for("to run it again");
     scene.model.script([Turn::text(&["It is safe now."])]);
-    // To the messages, and there to the newest: the mention.
+    // Go to the messages, and to the newest one: the mention.
     scene.bob.send("\t\x1b[A");
     scene.bob.press_until("R", "accepted for claude");
     scene.alice.wait_for("It is safe now.");

@@ -1,4 +1,4 @@
-//! A mention waits, is accepted by a key, and its answer grows on one screen before it is posted on both.
+//! A mention waits and is accepted by a key, and its answer grows on one screen before it is posted on both.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::support::{
 
 const QUESTION: &str = "where does the parser race?";
 
-/// Alice asks. Until bob presses a key, nothing runs and nothing is asked of a model.
+/// Alice asks. Until bob presses a key, no agent runs and no model gets a request.
 fn asked_and_accepted(scene: &Scene) {
     scene.alice.say("good morning, everyone");
     scene.bob.wait_for("good morning, everyone");
@@ -25,7 +25,7 @@ fn asked_and_accepted(scene: &Scene) {
     scene.alice.wait_for("accepted by bob");
 }
 
-/// `first` is on bob's screen alone; the rest is held back.
+/// `first` is only on bob's screen; the rest is held back.
 fn only_bob_sees(scene: &Scene, first: &str) {
     scene.bob.wait_for(first);
     scene.alice.wait_for(&format!("{} ⚙ writ", scene.real.name()));
@@ -33,7 +33,7 @@ fn only_bob_sees(scene: &Scene, first: &str) {
     assert!(!alice.contains(first), "what is not posted yet is seen:\n{alice}");
 }
 
-/// The whole answer is on both screens, once, and its program waits, with nothing else.
+/// The whole answer is on both screens, once, and the agent's program waits and has no child processes.
 fn posted(scene: &Scene, answer: &str) {
     let from = format!("bob·{}", scene.real.name());
     for (screen, to) in [(&scene.bob, " → alice"), (&scene.alice, " → you")] {
@@ -51,7 +51,7 @@ fn posted(scene: &Scene, answer: &str) {
     );
 }
 
-/// The way into the room is in bob's environment and in none of the agent's processes.
+/// The invite and token are in bob's environment, and in none of the agent's processes.
 fn no_secret_is_handed_on(scene: &Scene) {
     let processes = scene.processes();
     assert!(!processes.is_empty());
@@ -77,7 +77,7 @@ fn claudes_answer_grows_by_words() {
     assert_eq!(scene.model.requests().len(), 1);
 }
 
-/// Of several messages the last one is its answer.
+/// If there are several messages, the last one is the answer.
 #[test]
 fn codexs_last_message_is_its_answer() {
     let gate = Gate::default();

@@ -1,5 +1,5 @@
-//! A person's own Claude Code or Codex session, which has joined through MCP or the plugin: it can say and see, and
-//! decides nothing.
+//! A person's own Claude Code or Codex session that joined through MCP or the plugin: it can send and read messages,
+//! but decides nothing.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use super::support::{
 
 const NEXSCOPE: &str = env!("CARGO_BIN_EXE_nexscope-tui");
 
-/// A tool of ours as the real program's model calls it.
+/// One of our tools, as the model of the real program calls it.
 fn tool(real: Real, word: &str, arguments: Value) -> Turn {
     match real {
         Real::Claude => Turn::tool(&format!("mcp__nexscope__nexscope_{word}"), arguments),
@@ -25,7 +25,7 @@ fn tool(real: Real, word: &str, arguments: Value) -> Turn {
     }
 }
 
-/// A tool of ours as Claude Code's model calls it, where it came with the plugin.
+/// One of our tools from the plugin, as the model of Claude Code calls it.
 fn plugin_tool(word: &str, arguments: Value) -> Turn {
     let name = format!("mcp__plugin_nexscope_nexscope__nexscope_{word}");
     Turn::tool(&name, arguments)
@@ -60,7 +60,7 @@ fn session(scene: &Scene, more: &[&str], prompt: &str) -> Output {
     output
 }
 
-/// Writes the plugin, and tells where it is.
+/// Writes the plugin and returns its path.
 fn write_plugin(home: &Home) -> String {
     let setup = Command::new(NEXSCOPE)
         .args(["setup", "claude"])
@@ -75,7 +75,7 @@ fn write_plugin(home: &Home) -> String {
         .to_string()
 }
 
-/// Through MCP, with every tool of ours and its shell allowed.
+/// Through MCP, with all of our tools and the shell allowed.
 fn through_mcp(scene: &Scene, prompt: &str) -> Output {
     match scene.real {
         Real::Claude => {
@@ -108,7 +108,7 @@ fn through_mcp(scene: &Scene, prompt: &str) -> Output {
     }
 }
 
-/// The model says something, asks for decisions by every way that it has, and none is made.
+/// The model sends a message and tries every way to decide something; nothing is decided.
 fn says_and_decides_nothing(real: Real) {
     let turns = [
         tool(real, "say", json!({"to": "alice", "text": "words of a model"})),
@@ -135,7 +135,7 @@ fn says_and_decides_nothing(real: Real) {
         "{told}"
     );
     assert!(!told.contains("c0ffee"), "what waits reached the model: {told}");
-    // Nothing was decided, and nothing has left.
+    // Nothing was decided, and nothing was sent.
     let bob = scene.bob.wait_for("Inbox 3");
     assert!(
         bob.contains("m1 · waits for you") && bob.contains("manual"),
@@ -146,7 +146,7 @@ fn says_and_decides_nothing(real: Real) {
         !alice.contains("words of a model") && !alice.contains("words from a shell"),
         "{alice}"
     );
-    // A key lets the draft leave, as an agent's words.
+    // A key sends the draft, marked as an agent's text.
     let name = real.name();
     for keys in ["\x1bi", "\x1b[B", "\r"] {
         scene.bob.send(keys);
@@ -168,7 +168,7 @@ fn codex_says_through_mcp_and_decides_nothing() {
     says_and_decides_nothing(Real::Codex);
 }
 
-/// Commands of the plugin's in an interactive session, in a terminal of its own.
+/// Commands of the plugin in an interactive session, in a terminal of its own.
 #[test]
 fn the_plugins_commands_work_at_a_terminal() {
     let scene = Scene::new(
@@ -184,7 +184,7 @@ fn the_plugins_commands_work_at_a_terminal() {
     );
     let bobs = &scene.bobs;
     let plugin = write_plugin(bobs);
-    // What a person has answered when they used it first.
+    // The answers that a person gives at the first start.
     let work = bobs.work().canonicalize().unwrap().display().to_string();
     let known = json!({
         "hasCompletedOnboarding": true,

@@ -1,4 +1,5 @@
-//! An end by the person, or with the program: nothing of the agent is left, and the asker is told.
+//! A run that the person stops, or that ends with the program: no process of the agent is left, and the asker is
+//! told.
 
 use super::support::{
     models::Turn,
@@ -7,7 +8,7 @@ use super::support::{
 
 const END_RUN: &str = "\x18\x18";
 
-/// The scene in which alice's mention is worked on and does not end; `shown` is what bob sees of it.
+/// The scene in which the agent works on alice's mention and does not end; `shown` is the part that bob sees.
 fn at_work(real: Real, turn: Turn, shown: &str) -> Scene {
     let setting = Setting {
         agent: "permissions = \"allow\"",
@@ -42,7 +43,7 @@ fn codex_stops_while_it_writes() {
     stopped_by_key(&at_work(Real::Codex, turn, "It seems"));
 }
 
-/// Both start tools in sessions of their own, which no signal to theirs reaches.
+/// Both start tools in sessions of their own, which a signal to the agent's session does not reach.
 #[test]
 fn claude_stops_with_its_tools() {
     let scene = at_work(
@@ -70,7 +71,7 @@ fn tool_runs(scene: &Scene, command: &str) {
     });
 }
 
-/// With what works, what waits for its turn is over too.
+/// Stopping the current run also ends the run that is queued.
 #[test]
 fn leaving_ends_what_runs_and_tells_the_asker() {
     let scene = at_work(
@@ -92,7 +93,7 @@ fn leaving_ends_what_runs_and_tells_the_asker() {
     assert_eq!(scene.model.requests().len(), asked);
 }
 
-/// Killed, the program can end nothing itself.
+/// A killed program cannot end any process itself.
 #[test]
 fn a_program_that_is_killed_leaves_no_agent() {
     for real in [Real::Claude, Real::Codex] {
@@ -106,8 +107,8 @@ fn a_program_that_is_killed_leaves_no_agent() {
     }
 }
 
-/// A program that waits for a thread's next mention goes with another mode, with another setting of the agent's, and
-/// with ours, also where that is killed.
+/// A program that waits for a thread's next mention ends if the mode or a setting of the agent changes, and with our
+/// program, even if that is killed.
 #[test]
 fn what_waits_ends_with_what_it_was_started_for() {
     for real in [Real::Claude, Real::Codex] {

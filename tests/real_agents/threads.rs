@@ -1,5 +1,5 @@
-//! A thread goes on in the agent's own session, also when its person was away between, and with nothing in
-//! it that the person has not accepted.
+//! A thread continues in the agent's own session, even if its owner was away in between, and contains nothing that
+//! the owner has not accepted.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::support::{
     scene::{Real, Scene, texts},
 };
 
-/// The words of each side in a request's history.
+/// The text of each side in the history of a request.
 fn history(request: &Value) -> (String, String) {
     let said_by = |role: &str| {
         let messages = [&request["messages"], &request["input"]];
@@ -34,7 +34,7 @@ fn goes_on(real: Real) {
     scene.ask(1, "@bob is alpha safe?");
     scene.alice.wait_for("The first answer.");
     let program = scene.waiting();
-    // It waits, and stays where it is.
+    // The program waits and stays the same process.
     scene.alice.say("/say --thread t1 @bob NOT-ACCEPTED please");
     scene.bob.wait_for("▸ m3 alice asks");
     scene.alice.say("/say --thread t1 @bob and is beta safe?");
@@ -49,7 +49,7 @@ fn goes_on(real: Real) {
     assert!(answered.contains("The first answer."), "{answered}");
     assert!(!asked.contains("Earlier in this thread"), "{asked}");
 
-    // Bob's program ends and begins again.
+    // Restart bob's program.
     scene.bob.send("\x03");
     scene.bob.wait_for("Press again to quit");
     scene.bob.send("\x03");

@@ -1,4 +1,4 @@
-//! A terminal that is closed.
+//! A closed terminal.
 
 use std::{io::Read, sync::mpsc};
 
@@ -7,11 +7,11 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use super::*;
 use crate::support::PATIENCE;
 
-/// Issue 16, 29: where the signal for it is ignored, the program went on forever, at half a core.
+/// Issue 16, 29: if the signal for it was ignored, the program ran forever, at half a core.
 #[test]
 fn a_program_whose_terminal_is_closed_ends() {
     let relay = Relay::start();
-    // At once, while the terminal is still asked what it can do; and once the room is on the screen.
+    // Close it at once, while the program still queries the terminal; and once the room is on the screen.
     for shown in [false, true] {
         let bob = Home::new(if shown { "bob" } else { "ben" }, &relay, "");
         let mut command = CommandBuilder::new("/bin/sh");
@@ -46,7 +46,7 @@ fn a_program_whose_terminal_is_closed_ends() {
             let _ = killer.kill();
         }
         assert!(waited.is_ok(), "it goes on without its terminal, shown: {shown}");
-        // Its place is free again.
+        // Its seat is free again.
         let again = bob.screen(100, 24);
         again.wait_for("● ws://");
     }

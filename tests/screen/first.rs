@@ -1,11 +1,11 @@
-//! The first screen, and what others know of one after the connection was lost.
+//! The first screen, and the data that others get after a lost connection.
 
 use super::*;
 use crate::support::{TOKEN, command_agent};
 
 const DOWN: &str = "\x1b[B";
 
-/// Issue 14, 28: a wrong invite was saved, and each later start met it again.
+/// Issue 14, 28: a wrong invite was saved, and each later start failed with it again.
 #[test]
 fn a_refused_invite_is_not_saved_and_can_be_mended() {
     let relay = Relay::start();
@@ -24,7 +24,7 @@ fn a_refused_invite_is_not_saved_and_can_be_mended() {
     assert!(screen.contains("#wrong"), "{screen}");
     let saved = ann.path().join("config/nexscope/config.toml");
     assert!(!saved.exists());
-    // The field is as it was, and can be mended.
+    // The field is unchanged and can be corrected.
     a.send("\x7f\x7f\x7f\x7f\x7f");
     a.send(TOKEN);
     a.send(ENTER);
@@ -37,7 +37,7 @@ fn a_refused_invite_is_not_saved_and_can_be_mended() {
     assert!(saved.exists());
 }
 
-/// Issue 14, 27: the hello of the next connection had the agents of the start.
+/// Issue 14, 27: the hello after a reconnect had the agents of the start.
 #[test]
 fn agents_that_were_added_are_still_known_after_a_reconnect() {
     let relay = Relay::start();
@@ -61,7 +61,7 @@ fn agents_that_were_added_are_still_known_after_a_reconnect() {
     a.wait_for("helper");
 }
 
-/// Issue 14, 28: a session that was refused had no way to another invite.
+/// Issue 14, 28: a refused session could not use another invite.
 #[test]
 fn a_refused_session_goes_on_with_another_invite() {
     let relay = Relay::start();
@@ -74,7 +74,7 @@ fn a_refused_session_goes_on_with_another_invite() {
     a.wait_for("Wrong token. Ask for a new invite, then /join it.");
     let port = relay.address().port();
     let invite = format!("nexscope://127.0.0.1:{port}/dev?tls=0#");
-    // Another wrong one changes nothing, and stays where it can be mended.
+    // Another wrong invite changes nothing, and stays in the field for correction.
     a.send(&format!("/join {invite}wrong"));
     a.press_until(ENTER, "You are still in this room.");
     let screen = a.screen();
@@ -98,7 +98,7 @@ fn a_refused_session_goes_on_with_another_invite() {
     again.wait_for("● ws://");
 }
 
-/// The usual case: the token of one's own room has changed.
+/// The usual case: the token of the person's own room has changed.
 #[test]
 fn a_new_invite_to_the_same_room_is_joined() {
     let relay = Relay::start();
@@ -114,7 +114,7 @@ fn a_new_invite_to_the_same_room_is_joined() {
     a.wait_for("● ws://");
 }
 
-/// What holds in a room holds in the next one: nothing goes back to what the start said.
+/// Changes made in a room also apply in the next one; none is reset to its value at the start.
 #[test]
 fn what_was_made_safer_stays_so_in_the_next_room() {
     let relay = Relay::start();
@@ -125,7 +125,7 @@ fn what_was_made_safer_stays_so_in_the_next_room() {
     a.say("/mode manual");
     a.wait_for("Manual mode");
     let port = relay.address().port();
-    // A room that another session of one's own has is not joined, and this one is not left.
+    // A room of the person's other session is not joined, and this room is not left.
     let b = Term::spawn(&ann, &["--room", "two"], 100, 24);
     b.wait_for("● ws://");
     a.send(&format!("/join nexscope://127.0.0.1:{port}/two?tls=0#{TOKEN}"));

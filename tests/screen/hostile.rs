@@ -1,11 +1,11 @@
-//! Texts that want to be more than text.
+//! Hostile texts with escape sequences.
 
 use std::time::Duration;
 
 use super::support::{self, Home, Relay};
 
-/// Every hostile text that there is a picture of, sent raw to the relay by a member whom nobody has cleaned:
-/// not one byte of an escape sequence of it comes out of the program.
+/// Every hostile text that has a snapshot, sent raw to the relay by a member that cleans nothing: the program prints
+/// no byte of its escape sequences.
 #[test]
 fn no_escape_of_a_hostile_text_reaches_the_terminal() {
     let relay = Relay::start();
@@ -53,7 +53,7 @@ fn no_escape_of_a_hostile_text_reaches_the_terminal() {
     ] {
         assert!(!text.contains(bad), "{bad:?} reached the terminal");
     }
-    // What is left of escapes is the screen's own: each is one of the kinds that it writes.
+    // The remaining escape sequences are the screen's own: each is of a kind that it writes.
     let own = ["[", "]0;", "]8;", "\\", "(B", "=", ">"];
     for behind in text.split('\x1b').skip(1) {
         assert!(

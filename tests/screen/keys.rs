@@ -1,4 +1,4 @@
-//! Keys: how they go on, complete, come in a burst, and decide nothing by chance.
+//! Keys: sequences, completion and bursts, and no accidental decisions.
 
 use std::time::Duration;
 
@@ -96,14 +96,13 @@ fn the_editor_has_the_terminal_and_the_room_goes_on() {
     a.send("second words\r");
     a.wait_for("› second words from the editor");
     a.wait_for("meanwhile");
-    // The terminal is the screen's again, whole.
+    // The whole terminal belongs to the screen again.
     a.send(" and keys");
     a.wait_for("› second words from the editor and keys");
     leave(a);
 }
 
-/// Deciding keys that were on their way before an item could be read decide nothing, in each keymap; nor does
-/// anything that one types.
+/// Deciding keys decide nothing if they were sent before an item could be read, in each keymap; nor does typed text.
 #[test]
 fn keys_on_their_way_decide_nothing_in_any_keymap() {
     for (keymap, accepts, types) in [
@@ -120,7 +119,7 @@ fn keys_on_their_way_decide_nothing_in_any_keymap() {
         let (a, b) = (alice.screen(80, 24), bob.screen(80, 24));
         a.wait_for("People 2");
         b.wait_for("People 2");
-        // While the mention is on its way and as it is drawn, keys come all the time.
+        // Keys arrive all the time while the mention is received and drawn.
         a.say("@bob deploy?");
         let mut pressed = 0;
         while !b.screen().contains("deploy?") {
@@ -140,7 +139,7 @@ fn keys_on_their_way_decide_nothing_in_any_keymap() {
             !bob.path().join("started").exists(),
             "{keymap}: what was typed decided"
         );
-        // And it can be decided.
+        // Now it can be decided.
         b.press_until(accepts, "bob·helper → alice");
     }
 }
@@ -165,7 +164,7 @@ fn a_mention_is_accepted_with_instructions() {
     a.wait_for("done");
     let prompt = std::fs::read_to_string(bob.path().join("prompt")).unwrap();
     assert!(prompt.contains("look at the lock first"), "{prompt}");
-    // The inbox is empty, and the focus back where one writes: the palette has what was decided.
+    // The inbox is empty and the composer has the focus again: the palette lists decided items.
     b.send("\x10");
     b.wait_for("type an action or a command");
     b.send("decisions");
@@ -175,7 +174,7 @@ fn a_mention_is_accepted_with_instructions() {
     b.wait_for("accepted for helper");
 }
 
-/// Without bracketed paste a text comes as keys, all at once.
+/// Without bracketed paste, a text arrives as keys, all at once.
 #[test]
 fn keys_that_come_in_a_burst_or_with_another_size_are_all_there() {
     let relay = Relay::start();

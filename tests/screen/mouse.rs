@@ -1,4 +1,4 @@
-//! The mouse, and what is copied.
+//! The mouse, and copying.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{
     support::{self, Home, Relay, Term},
 };
 
-/// A click of the left button on the first letter of some words that are on the screen.
+/// A click of the left button on the first letter of a text on the screen.
 #[track_caller]
 fn click(screen: &Term, words: &str) {
     let lines = screen.wait_for(words);
@@ -24,7 +24,7 @@ fn copying_by_keys_and_by_mouse() {
     let two = Two::at((80, 24), (80, 24));
     let (a, b) = (&two.a, &two.b);
     b.send("\x1b[200~see:\n```sh\nmake all\n```\x1b[201~");
-    // What comes at once behind a paste belongs to it.
+    // Input directly after a paste belongs to it.
     b.wait_for("make all");
     b.settle(Duration::from_millis(100));
     b.send(ENTER);
@@ -37,7 +37,7 @@ fn copying_by_keys_and_by_mouse() {
     copied("c2VlOgpgYGBzaAptYWtlIGFsbApgYGA=");
     a.send("Y");
     copied("bWFrZSBhbGwK");
-    // From the first to the last letter of "make all", by the mouse.
+    // Drag from the first to the last letter of "make all".
     let screen = a.screen();
     let row = screen.lines().position(|line| line.contains("make all")).unwrap() + 1;
     let column = screen.lines().nth(row - 1).unwrap().find("make all").unwrap() + 1;
@@ -47,10 +47,10 @@ fn copying_by_keys_and_by_mouse() {
     ));
     copied("bWFrZSBhbGw=");
     a.wait_for("Copied 8 characters");
-    // Without the mouse, the terminal selects by itself, and the wheel is no arrow key.
+    // With the mouse off, the terminal itself selects, and the wheel does not act as arrow keys.
     a.send("\x1bm");
     a.wait_for("Mouse off");
-    // What is drawn goes first.
+    // The drawn text is written first.
     a.wait_for_bytes("\x1b[?1007l");
     assert!(String::from_utf8_lossy(&a.raw()).contains("\x1b[?1000l"));
 }
@@ -68,7 +68,7 @@ fn clicks_select_and_open_and_decide_nothing() {
     a.say("@bob deploy?");
     b.wait_for("▸ m2 alice asks helper");
 
-    // The tabs, and the lines of a list.
+    // The tabs, and the rows of a list.
     click(&b, "People 2");
     b.wait_for("[People 2]");
     click(&b, "Inbox 1");
@@ -77,14 +77,14 @@ fn clicks_select_and_open_and_decide_nothing() {
     b.wait_for("▸ alice deploy?");
     click(&b, "alice deploy?");
     b.wait_for("(a person) asks");
-    // The keys that are told there are no buttons.
+    // The key hints there are not buttons.
     for words in ["a accept", "r reject", "Accepting runs"] {
         click(&b, words);
         click(&b, words);
     }
     click(&b, "#lobby");
     b.wait_for("[#lobby]");
-    // The strip opens, and so does a message that waits; neither decides, however often.
+    // A click opens the strip and a pending message, and never decides, however often.
     for words in ["▸ m2 alice", "Alt-a accept"] {
         click(&b, words);
         b.wait_for("(a person) asks");
@@ -96,7 +96,7 @@ fn clicks_select_and_open_and_decide_nothing() {
     click(&b, "alice → you");
     b.wait_for("(a person) asks");
     click(&b, "#lobby");
-    // In the palette a click goes to a line, and Enter does it.
+    // In the palette, a click selects a row, and Enter runs it.
     b.wait_for("[#lobby]");
     b.send("\x10");
     b.wait_for("type an action or a command");
@@ -106,7 +106,7 @@ fn clicks_select_and_open_and_decide_nothing() {
     click(&b, "▸ accept");
     b.send(ESC);
     b.wait_gone("type an action or a command");
-    // A message without a question opens its thread.
+    // A click on a message without a question opens its thread.
     click(&b, "first words");
     b.wait_for("└ m1");
     click(&b, "first words");
@@ -118,7 +118,7 @@ fn clicks_select_and_open_and_decide_nothing() {
 
     assert!(b.screen().contains("Inbox 1"), "{}", b.screen());
     assert!(!bob.path().join("started").exists());
-    // And by a key it is decided.
+    // A key decides it.
     b.press_until("\x1bOQ", "bob·helper → alice");
 }
 
@@ -136,21 +136,21 @@ fn the_wheel_moves_what_is_under_it_and_the_scrollbar_what_it_stands_beside() {
     }
     a.wait_gone("line 59.");
     a.wait_for("more below");
-    // Over the side nothing of that moves.
+    // Over the side pane, the messages do not scroll.
     let before = a.screen();
     a.send("\x1b[<64;5;5M");
     a.send("x");
     a.wait_for("› x");
     let line = before.lines().find(|line| line.contains("line ")).unwrap();
     assert!(a.screen().contains(line), "{}", a.screen());
-    // The bar, at its top and at its end, and drawn along.
+    // Click the top and the end of the bar, then drag it.
     a.send("\x1b[<0;120;2M\x1b[<0;120;2m");
     a.wait_for("line 0.");
     let end = a.screen().lines().position(|line| line.contains("───")).unwrap();
     let end = end.max(a.screen().lines().position(|line| line.contains("› x")).unwrap() - 1);
     a.send(&format!("\x1b[<0;120;2M\x1b[<32;120;{end}M\x1b[<0;120;{end}m"));
     a.wait_for("line 59.");
-    // A key does not draw the bar.
+    // A key ends dragging the bar.
     let bars = |raw: Vec<u8>| String::from_utf8_lossy(&raw).matches('┃').count();
     a.settle(Duration::from_millis(100));
     let before = bars(a.raw());
@@ -180,7 +180,7 @@ fn several_messages_are_copied_with_who_said_each() {
     b.send("y");
     // "alice: first", "bob: second", "alice: third", each on a line.
     b.wait_for_bytes("\x1b]52;c;YWxpY2U6IGZpcnN0CmJvYjogc2Vjb25kCmFsaWNlOiB0aGlyZA==\x07");
-    // The marks are gone: the next one is one message.
+    // The selection is cleared: the next copy is one message.
     b.send("y");
     b.wait_for_bytes("\x1b]52;c;Zmlyc3Q=\x07");
 }

@@ -1,4 +1,4 @@
-//! A name that somebody else has: it is tried again, and another one is offered; and what was said under it.
+//! A taken name: the program tries it again and offers another one. Also messages that were sent under it.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn the_next_free_name_is_taken_by_a_command() {
     let said = second.until(|frame| frame["body"]["text"] == "hello from the third");
     assert_eq!(said["from"], "alice-3");
     assert!(said["from_key"].is_string());
-    // Once in the room, another name is for another start.
+    // Once in the room, another name needs a restart.
     screen.say("/start -n alice-4");
     screen.wait_for("You are in the room as alice-3.");
     let state = alice.path().join("state/nexscope");
@@ -48,7 +48,7 @@ fn the_next_free_name_is_taken_by_a_command() {
     leave(screen);
 }
 
-/// Issue 14, 13: on her return, her client showed an imposter's words as her own.
+/// Issue 14, 13: after her return, her client showed an imposter's messages as her own.
 #[test]
 fn words_of_somebody_else_under_ones_own_name_are_marked() {
     let relay = Relay::start();

@@ -1,4 +1,4 @@
-//! What one reads, and what became of what one wrote.
+//! Reading messages, and the state of sent messages.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn a_thread_opens_and_what_is_written_there_stays_with_its_audience() {
     b.wait_for("for everybody");
     b.wait_for("message everyone, 1");
 
-    // Folded, only its first message is there, and says so.
+    // A folded thread shows only its first message, and the number of hidden ones.
     b.send(TAB);
     b.send(UP);
     b.wait_for("m3 t2");
@@ -55,7 +55,7 @@ fn what_is_new_and_what_is_unsent_is_there_again_after_a_restart() {
     a.wait_for("─ new ─");
     a.send("half a thought");
     a.wait_for("› half a thought");
-    // A key does not mean that one looks: the terminal has said that one does not.
+    // A key press does not count as looking, because the terminal has reported that it lost the focus.
     leave(a);
     b.say("while away");
 
@@ -73,7 +73,7 @@ fn what_is_new_and_what_is_unsent_is_there_again_after_a_restart() {
         "{screen}"
     );
     assert!(line("not seen") < line("while away"), "{screen}");
-    // Writing is having read.
+    // Sending a message marks the others as read.
     a.send(ENTER);
     a.wait_gone("─ new ─");
     a.send(UP);
@@ -138,7 +138,7 @@ fn searching_marks_and_goes_through_what_it_finds() {
     a.wait_for_underlined("");
 }
 
-/// What became of a message stands below it, and changes as it goes on; with several receivers, of each of them.
+/// The state of a message is below it and is updated; with several receivers, there is one for each of them.
 #[test]
 fn receipts_change_below_a_message_of_ones_own() {
     let relay = Relay::start();
@@ -211,7 +211,7 @@ fn the_unread_line_stays_while_the_relay_is_away_and_back() {
     assert_eq!(screen.matches("─ new ─").count(), 1, "{screen}");
 }
 
-/// A file that came is looked at in the person's pager, and its place is copied.
+/// A received file opens in the person's pager, and its path is copied.
 #[test]
 fn a_file_that_came_opens_in_the_pager_and_its_place_is_copied() {
     let relay = Relay::start();

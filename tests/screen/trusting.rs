@@ -1,4 +1,4 @@
-//! Settings that loosen something, from a file or another program, wait for the person.
+//! Looser settings, from a file or another program, wait for the person.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{
     support::{self, Home, Relay},
 };
 
-/// However narrow it is, the key that takes settings can be read.
+/// The key that applies settings is readable on the narrowest screen.
 #[test]
 fn the_key_that_takes_settings_can_be_read_on_a_narrow_screen() {
     let relay = Relay::start();
@@ -34,21 +34,21 @@ fn a_looser_setting_waits_for_a_key_and_a_safer_one_holds_at_once() {
     alice.join(&relay, "mode = \"auto\"\nhop_limit = 2\n");
     a.wait_for("⚠ Ctrl-x Ctrl-r to review changed settings: mode = \"auto\"");
     assert!(a.screen().contains("alice · manual"), "{}", a.screen());
-    // Neither what one types nor one press takes it.
+    // Neither typed text nor a single press applies it.
     a.send("hello auto mode");
     a.wait_for("› hello auto mode");
     a.send("\x18\x12");
     a.wait_for("then press Ctrl-x Ctrl-r to apply");
     assert!(a.screen().contains("alice · manual"), "{}", a.screen());
     a.press_until("\x18\x12", "alice · auto");
-    // A mistake changes nothing and names its place; what is safer holds without being asked for.
+    // An error changes nothing and names its line; safer settings apply without asking.
     alice.join(&relay, "mode = \"auto\"\nhop_limit = \"many\"\n");
     a.wait_for("config.toml, line 5:");
     alice.join(&relay, "mode = \"manual\"\n");
     a.wait_for("alice · manual");
 }
 
-/// What comes with a folder sets nothing that matters until its person has read it and pressed a key twice.
+/// A folder's file sets nothing that matters until the person has read it and pressed a key twice.
 #[test]
 fn a_projects_file_is_trusted_by_a_key() {
     let relay = Relay::start();
@@ -81,7 +81,7 @@ fn a_projects_file_is_trusted_by_a_key() {
         .wait_for("⚠ Ctrl-x Ctrl-r to review changed settings: this folder's agents, agent");
 }
 
-/// Who comes from nexscope-plugin finds their relay, name and limit on the first screen.
+/// The first screen offers the relay, name and limit of nexscope-plugin.
 #[test]
 fn the_plugins_settings_are_offered_on_the_first_screen() {
     let relay = Relay::start();
@@ -112,7 +112,7 @@ fn the_plugins_settings_are_offered_on_the_first_screen() {
     );
 }
 
-/// An agent that reaches further than a folder of its own starts only after a typed yes, which is remembered.
+/// An agent with access beyond a folder of its own starts only after a typed confirmation, which is remembered.
 #[test]
 fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
     let relay = Relay::start();
@@ -141,7 +141,7 @@ fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
     });
 }
 
-/// What a saved file would run, and which keys would decide, waits until its person has read it and pressed a key.
+/// Commands and deciding keys in a saved file do not apply until the person has read them and pressed a key.
 #[test]
 fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
     let relay = Relay::start();
@@ -164,7 +164,7 @@ fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
     std::fs::write(config.join("keymaps/own.toml"), own).unwrap();
     std::fs::write(&file, saved).unwrap();
     a.wait_for("to review changed settings");
-    // Somebody writes, which would call a person who is called by a program.
+    // A new message would run the notify command.
     let bob = Home::new("bob", &relay, "");
     let b = bob.screen(80, 24);
     b.wait_for("People 2");
@@ -172,7 +172,7 @@ fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
     a.wait_for("are you there?");
     a.settle(Duration::from_millis(300));
     assert!(!ran.exists(), "{}", std::fs::read_to_string(&ran).unwrap());
-    // All of it is read before it is taken.
+    // All of it is read before it applies.
     a.send("\x18\x12");
     for what in ["token_command = ", "notify_command = ", "[anywhere] F9 = accept"] {
         a.wait_for(what);
@@ -181,7 +181,7 @@ fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
     assert!(!ran.exists());
 }
 
-/// Of what a folder brings all is read before it is trusted, however long it is, and nothing of it is hidden.
+/// A folder's file is read to the end before it is trusted, however long it is, and none of it is hidden.
 #[test]
 fn a_long_file_is_read_to_its_end_before_it_is_trusted() {
     let relay = Relay::start();
@@ -214,7 +214,7 @@ fn a_long_file_is_read_to_its_end_before_it_is_trusted() {
     a.press_until("\x18\x12", "Settings applied.");
 }
 
-/// A folder's file that is no plain file is told, and nothing waits for it.
+/// A folder's file that is not a regular file is reported, and nothing waits for it.
 #[test]
 fn a_folders_settings_are_a_plain_file_or_nothing() {
     let relay = Relay::start();

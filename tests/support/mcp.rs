@@ -61,7 +61,7 @@ impl Mcp {
         }
     }
 
-    /// Calls a tool: whether it failed, and its text.
+    /// Calls a tool; returns whether it failed, and its text.
     pub fn call(&mut self, tool: &str, arguments: Value) -> (bool, String) {
         let result = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
         let text = result["content"][0]["text"].as_str().unwrap().to_owned();

@@ -1,5 +1,5 @@
-//! What the journeys stand on: real binaries, a real relay, a pseudo-terminal. Nothing here sleeps to wait;
-//! it waits for what is expected, and shows the last screen where that does not come.
+//! Helpers for the journeys: real binaries, a real relay, a pseudo-terminal. Nothing sleeps for a fixed time;
+//! helpers wait for expected output, and show the last screen if it does not appear.
 #![allow(dead_code, missing_docs, reason = "each journey uses its part of it")]
 
 pub mod mcp;
@@ -25,28 +25,28 @@ use std::{
 pub use relay::Relay;
 pub use term::Term;
 
-/// How long anything that is expected may take. Long, for a busy machine; nothing waits for it to pass.
+/// The longest time to wait for anything expected. Long, for a busy machine; tests never wait for all of it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const TOKEN: &str = "a-token-for-the-journeys";
 
-/// A person with a home of their own.
+/// A person with a separate home.
 pub struct Home {
     pub name: String,
     dir: tempfile::TempDir,
-    /// Variables of this person's besides the usual ones.
+    /// Additional variables of this person.
     more: Vec<(String, String)>,
 }
 
 impl Home {
-    /// A home whose config joins `relay` as `name`, with more of TOML behind it.
+    /// A home whose config joins `relay` as `name`, followed by more TOML.
     pub fn new(name: &str, relay: &Relay, more: &str) -> Self {
         let home = Self::empty(name);
         home.join(relay, more);
         home
     }
 
-    /// Writes a config that joins `relay`, with more of TOML behind it.
+    /// Writes a config that joins `relay`, followed by more TOML.
     pub fn join(&self, relay: &Relay, more: &str) {
         let (name, url) = (&self.name, relay.url());
         self.configure(&format!(
@@ -54,7 +54,7 @@ impl Home {
         ));
     }
 
-    /// A home with nothing in it.
+    /// An empty home.
     pub fn empty(name: &str) -> Self {
         let home = Self {
             name: name.to_owned(),
@@ -76,17 +76,17 @@ impl Home {
         self.dir.path()
     }
 
-    /// Sets a variable for the programs that are started from now on.
+    /// Sets a variable for programs that are started later.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         self.more.push((name.to_owned(), value.into()));
     }
 
-    /// Takes such a variable away again.
+    /// Removes such a variable.
     pub fn unset(&mut self, name: &str) {
         self.more.retain(|(known, _)| known != name);
     }
 
-    /// The variables that a program of this person's gets, and no others.
+    /// All variables that this person's programs get.
     pub fn variables(&self) -> Vec<(String, String)> {
         let path = |below: &str| self.path().join(below).display().to_string();
         [
@@ -111,7 +111,7 @@ impl Home {
         Term::spawn(self, &[], columns, rows)
     }
 
-    /// At the screen, the person lets auto mode answer a member who is here.
+    /// At the screen, the person lets auto mode answer a member in the room.
     pub fn trusts(&self, name: &str) {
         let screen = self.screen(120, 30);
         screen.wait_for(&format!("● {name}"));
@@ -121,7 +121,7 @@ impl Home {
         screen.end();
     }
 
-    /// A folder that the person's programs are started in.
+    /// A folder in which the person's programs are started.
     pub fn work(&self) -> PathBuf {
         self.path().join("work")
     }
@@ -143,7 +143,7 @@ pub fn command_agent(name: &str, program: &Path) -> String {
     )
 }
 
-/// Times as the benchmarks print them.
+/// Times in the format that the benchmarks print.
 pub fn spread(mut times: Vec<Duration>) -> String {
     times.sort();
     let ms = |at: usize| format!("{:.2} ms", times[at].as_secs_f64() * 1000.0);
@@ -159,7 +159,7 @@ pub fn spread(mut times: Vec<Duration>) -> String {
     }
 }
 
-/// Memory of a process in kB: `VmRSS` as it is, `VmHWM` the most that it ever was.
+/// Memory of a process in kB: `VmRSS` is the current value, `VmHWM` the peak.
 pub fn memory(pid: u32, what: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with(what)).unwrap();

@@ -1,8 +1,8 @@
-//! Model servers on loopback, so that the real Claude Code and Codex can be run with nothing but the model
-//! replaced: scripted turns out, every request kept.
+//! Model servers on loopback, which replace only the model of the real Claude Code and Codex: they answer with
+//! scripted turns and keep every request.
 //!
-//! Each connection carries one request and is closed after it. No turn left: the newest words of the
-//! request come back, after `echo: `.
+//! Each connection carries one request and is then closed. When no turn is left, the answer is `echo: ` and the
+//! newest text of the request.
 #![allow(
     dead_code,
     reason = "each test program that includes this uses its own part of it"
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 pub use turn::{Gate, Turn};
 
-/// Whose protocol a server speaks.
+/// The protocol of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     /// Anthropic Messages, for Claude Code.
@@ -40,12 +40,12 @@ pub enum Api {
     OpenAi,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// `POST`.
     pub method: String,
-    /// With its query.
+    /// Includes the query.
     pub path: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
@@ -54,7 +54,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
@@ -67,7 +67,7 @@ impl Request {
     }
 }
 
-/// A running server; it ends when it is dropped.
+/// A running server, which stops when it is dropped.
 #[derive(Debug)]
 pub struct Model {
     address: SocketAddr,
@@ -82,7 +82,7 @@ struct Shared {
     over: AtomicBool,
 }
 
-/// The one key that is let in.
+/// The only valid key.
 pub const KEY: &str = "sk-test";
 
 impl Model {
@@ -103,7 +103,7 @@ impl Model {
                     return;
                 }
                 let server = Arc::clone(&server);
-                // A client that has left is no fault of the server's.
+                // If a client disconnects, that is not an error of the server.
                 thread::spawn(move || stream.and_then(|stream| server.serve(stream)));
             }
         });
@@ -115,7 +115,7 @@ impl Model {
         format!("http://{}", self.address)
     }
 
-    /// From now on it answers with these turns, whatever was left of the earlier ones.
+    /// From now on, answers with these turns instead of any that are left.
     pub fn script(&self, turns: impl IntoIterator<Item = Turn>) {
         *self.shared.turns.lock().expect("no test thread has panicked") = turns.into_iter().collect();
     }
@@ -130,7 +130,7 @@ impl Model {
             .collect()
     }
 
-    /// The bodies of all requests in one, to look for what must or must not have been sent.
+    /// The bodies of all requests, joined, to search for text that must or must not have been sent.
     pub fn sent(&self) -> String {
         self.requests()
             .into_iter()
@@ -152,7 +152,7 @@ impl Model {
     }
 }
 
-/// A `config.toml` with which Codex asks the server at `url`, gives up soon, and talks to nobody else.
+/// A `config.toml` that makes Codex use the server at `url`, give up soon, and contact no other server.
 pub fn codex_config(url: &str) -> String {
     format!(
         "model = \"gpt-5.5\"\nmodel_provider = \"fake\"\n\
@@ -165,7 +165,7 @@ pub fn codex_config(url: &str) -> String {
 impl Drop for Model {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        // Wakes the thread that listens.
+        // Wakes the listening thread.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -209,13 +209,13 @@ impl Shared {
         }
     }
 
-    /// How many requests there were: a number for ids.
+    /// The number of requests so far, for ids.
     fn count(&self) -> usize {
         self.requests.lock().expect("no test thread has panicked").len()
     }
 }
 
-/// The way back to a client.
+/// The connection back to a client.
 struct Reply<'a> {
     stream: TcpStream,
     shared: &'a Shared,
@@ -231,7 +231,7 @@ impl Reply<'_> {
         )
     }
 
-    /// Begins a stream of server-sent events; its end is the end of the connection.
+    /// Begins a stream of server-sent events, which ends with the connection.
     fn stream(&mut self) -> io::Result<()> {
         self.stream
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
@@ -243,22 +243,22 @@ impl Reply<'_> {
         self.stream.flush()
     }
 
-    /// Says nothing until the client has left, or the server is dropped.
+    /// Sends nothing until the client has disconnected or the server is dropped.
     fn hang(&mut self) -> io::Result<()> {
         self.wait(&Gate::default())
     }
 
-    /// Says nothing until the gate is open, the client has left, or the server is dropped.
+    /// Sends nothing until the gate is open, the client has disconnected, or the server is dropped.
     fn wait(&mut self, gate: &Gate) -> io::Result<()> {
         while !gate.is_open() && !self.shared.over.load(Ordering::SeqCst) {
-            // A comment, by which alone one notices that nobody listens.
+            // Writing a comment is the only way to notice that the client has disconnected.
             self.stream.write_all(b": still here\n\n")?;
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
     }
 
-    /// Waits where `turn` is held before its word with that number.
+    /// Waits if `turn` is held before the word with that number.
     fn before_word(&mut self, turn: &Turn, number: usize) -> io::Result<()> {
         match &turn.held {
             Some((at, gate)) if *at == number => self.wait(gate),

@@ -20,7 +20,7 @@ pub(super) fn error(status: u16, message: &str) -> Value {
 
 pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
     let words = words(request);
-    // A side request, such as for a title, offers no tools: it takes nobody's turn.
+    // A side request, such as for a title, offers no tools and uses up no turn.
     let turn = match request["tools"].as_array() {
         Some(tools) if !tools.is_empty() => out.shared.turn(&words),
         _ => Turn::text(&["aside"]),
@@ -90,7 +90,7 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
     out.event("message_stop", json!({}))
 }
 
-/// The text of the newest message of the user's.
+/// The text of the newest message of the user.
 fn words(request: &Value) -> String {
     let mut messages = request["messages"].as_array().into_iter().flatten();
     let newest = messages.rfind(|message| message["role"] == "user");

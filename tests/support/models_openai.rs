@@ -28,7 +28,7 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
         items.push(json!({ "type": "message", "id": format!("msg_{n}"), "role": "assistant", "status": "completed", "content": content }));
     }
     for (i, call) in turn.calls.iter().enumerate() {
-        // A tool that takes bare text, such as a patch.
+        // A tool that takes plain text, such as a patch.
         if let Some(input) = call["input"].as_str() {
             items.push(json!({
                 "type": "custom_tool_call", "id": format!("ctc_{n}_{i}"), "call_id": format!("call_{n}_{i}"),
@@ -69,7 +69,7 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
                 out.event("response.output_text.delta", delta)?;
             }
         }
-        // A message that hangs is never whole; one after which it hangs is.
+        // A message that hangs is never completed; a message followed by a hang is.
         out.event(
             "response.output_item.done",
             json!({ "output_index": index, "item": item }),
@@ -87,7 +87,7 @@ pub(super) fn answer(out: &mut Reply<'_>, request: &Value) -> io::Result<()> {
     out.event("response.completed", json!({ "response": response }))
 }
 
-/// The text of the newest input of the user's.
+/// The text of the newest input of the user.
 fn words(request: &Value) -> String {
     let mut input = request["input"].as_array().into_iter().flatten();
     let newest = input.rfind(|item| item["role"] == "user");

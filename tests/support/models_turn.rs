@@ -1,4 +1,4 @@
-//! What a model server answers, and when.
+//! The answers of a model server, and their timing.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 
-/// What a server answers to one request.
+/// The answer of a server to one request.
 #[derive(Debug, Clone, Default)]
 pub struct Turn {
     pub(super) text: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Words, each a delta of its own.
+    /// Text, in one delta for each word.
     pub fn text(deltas: &[&str]) -> Self {
         Self {
             text: deltas.iter().map(|delta| (*delta).to_owned()).collect(),
@@ -40,7 +40,7 @@ impl Turn {
         }
     }
 
-    /// After its words it calls the tool `name`.
+    /// Calls the tool `name` after its text.
     pub fn then_tool(mut self, name: &str, input: Value) -> Self {
         self.calls.push(json!({ "name": name, "input": input }));
         self
@@ -54,31 +54,31 @@ impl Turn {
         self
     }
 
-    /// After its words it says nothing more and does not end.
+    /// Sends nothing more after its text, and does not end.
     pub fn then_hangs(mut self) -> Self {
         self.hangs = true;
         self
     }
 
-    /// It is answered to this and every later request.
+    /// The answer to this and every later request.
     pub fn always(mut self) -> Self {
         self.always = true;
         self
     }
 
-    /// Its word with that number, counted from 0, and all behind it wait until the gate is open.
+    /// Holds the word with that number, counted from 0, and all later ones until the gate is open.
     pub fn held_before(mut self, word: usize, gate: &Gate) -> Self {
         self.held = Some((word, gate.clone()));
         self
     }
 }
 
-/// What a turn waits at until a test opens it.
+/// A gate at which a turn waits until a test opens it.
 #[derive(Debug, Clone, Default)]
 pub struct Gate(Arc<AtomicBool>);
 
 impl Gate {
-    /// Lets what waits go on.
+    /// Opens the gate.
     pub fn open(&self) {
         self.0.store(true, Ordering::SeqCst);
     }

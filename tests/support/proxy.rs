@@ -1,4 +1,4 @@
-//! A network between clients and relay that can be cut, stalled and slow, and counts what it carries.
+//! A network between clients and relay that can be cut, stalled and slowed, and that counts bytes.
 
 use std::{
     io::{Read, Write},
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Forwards every connection to the relay, until it is told otherwise.
+/// Forwards every connection to the relay until told otherwise.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -22,9 +22,9 @@ struct Shared {
     open: Mutex<Vec<TcpStream>>,
     stalled: Mutex<bool>,
     moves: Condvar,
-    /// Bytes a second each way of each connection; 0 is no limit.
+    /// Bytes per second in each direction of each connection; 0 is no limit.
     speed: AtomicU64,
-    /// Bytes that came from the relay.
+    /// Bytes received from the relay.
     carried: AtomicU64,
     ended: AtomicBool,
 }
@@ -49,7 +49,7 @@ impl Proxy {
                 if accepting.ended.load(Ordering::SeqCst) {
                     return;
                 }
-                // No relay: the client is dropped, as if nobody listened.
+                // No relay: drop the client, as if nothing listened.
                 let Ok(relay) = TcpStream::connect(accepting.relay) else {
                     continue;
                 };
@@ -68,24 +68,24 @@ impl Proxy {
         format!("ws://{}/ws", self.address)
     }
 
-    /// Carries at most so many bytes a second from now on, each way of each connection.
+    /// Limits the bytes per second from now on, in each direction of each connection.
     pub fn slow(&self, bytes: u64) {
         self.shared.speed.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes that have come from the relay so far.
+    /// Bytes received from the relay so far.
     pub fn carried(&self) -> u64 {
         self.shared.carried.load(Ordering::Relaxed)
     }
 
-    /// Cuts all connections, in the middle of whatever they carry.
+    /// Cuts all connections, in the middle of any data.
     pub fn cut(&self) {
         for stream in self.shared.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Holds everything back, or lets it go on.
+    /// Holds back all data, or continues.
     pub fn stall(&self, stalled: bool) {
         *self.shared.stalled.lock().unwrap() = stalled;
         self.shared.moves.notify_all();
@@ -122,7 +122,7 @@ impl Drop for Proxy {
         self.shared.ended.store(true, Ordering::SeqCst);
         self.stall(false);
         self.cut();
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }

@@ -1,4 +1,4 @@
-//! The relay as a process of its own.
+//! The relay as a separate process.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// A relay that runs, and is killed when it is dropped.
+/// A running relay, which is killed when it is dropped.
 pub struct Relay {
     child: Child,
     address: SocketAddr,
@@ -23,7 +23,7 @@ impl Relay {
         Self::start_with(&[])
     }
 
-    /// Starts one on a free port, with more flags.
+    /// Starts one on a free port, with additional flags.
     pub fn start_with(flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         Self::on("127.0.0.1:0".parse().unwrap(), flags)
@@ -83,31 +83,31 @@ impl Drop for Relay {
     }
 }
 
-/// Where a relay was.
+/// The address of an earlier relay.
 pub struct Dead {
     address: SocketAddr,
     flags: Vec<String>,
 }
 
 impl Dead {
-    /// Starts a new one in the same place.
+    /// Starts a new one at the same address.
     pub fn revive(self) -> Relay {
         Relay::on(self.address, self.flags)
     }
 }
 
-/// The relay's binary, which is of another package: built beside ours if it is not there yet, or is old.
+/// The relay's binary, from another package: built next to ours if it is missing or out of date.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let ours = Path::new(env!("CARGO_BIN_EXE_nexscope-tui"));
         let folder = ours.parent().unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        // With a test beside it, and of the whole workspace, it is the very build that `cargo test --workspace`
-        // has made: alone, cargo would choose other features, and build all that it stands on once more.
+        // Built together with a test and for the whole workspace, it is the same build that `cargo test --workspace`
+        // made. Alone, cargo would choose other features and rebuild all its dependencies.
         cargo.args(["build", "--quiet", "--locked", "--workspace"]);
         cargo.args(["--bin", "nexscope-relay", "--test", "program"]);
-        // What cargo tells a test about its own package would make build scripts run again, each time.
+        // The variables that cargo sets for a test's own package would make build scripts run again each time.
         let ours_alone = ["CARGO_PKG_", "CARGO_MANIFEST_"];
         for (name, _) in std::env::vars_os() {
             if ours_alone

@@ -1,5 +1,5 @@
-//! Two screens in a room, and behind bob's the real Claude Code or Codex, whose model is a server of the
-//! test's. `.ci/install-agents DIR` installs both; `NEXSCOPE_TEST_AGENTS` is its `node_modules`.
+//! Two screens in a room, and behind bob's the real Claude Code or Codex, whose model is a server of the test.
+//! `.ci/install-agents DIR` installs both; `NEXSCOPE_TEST_AGENTS` is its `node_modules`.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use super::{
     models::{Api, KEY, Model, Turn, codex_config},
 };
 
-/// Which program.
+/// The agent's program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Real {
     Claude,
@@ -23,7 +23,7 @@ pub enum Real {
 }
 
 impl Real {
-    /// What it is called in bob's configuration, which is its kind as well, but for an adapter's.
+    /// Its name in bob's configuration, which is also its kind, except for an adapter.
     pub fn name(self) -> &'static str {
         match self {
             Real::Claude => "claude",
@@ -31,7 +31,7 @@ impl Real {
         }
     }
 
-    /// Its tool that runs a command, as its model calls it.
+    /// Its tool that runs a command, by the name that its model uses.
     pub fn shell(self, command: &str) -> Turn {
         match self {
             Real::Claude => Turn::tool(
@@ -49,7 +49,7 @@ impl Real {
         }
     }
 
-    /// Where it is.
+    /// The path of the program.
     pub fn program(self) -> PathBuf {
         installed(match self {
             Real::Claude => "@anthropic-ai/claude-code-linux-x64/claude",
@@ -67,16 +67,16 @@ fn installed(program: &str) -> PathBuf {
     path
 }
 
-/// What differs between scenes.
+/// The differences between scenes.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// More of the agent's table in bob's configuration.
+    /// More settings for the agent's table in bob's configuration.
     pub agent: &'static str,
-    /// The key that the agent shows its model.
+    /// The key that the agent sends to its model.
     pub key: &'static str,
-    /// Nobody listens where the model should be.
+    /// Nothing listens at the model's address.
     pub dead: bool,
-    /// It is Codex behind an adapter, which speaks the Agent Client Protocol.
+    /// Codex behind an adapter, which speaks the Agent Client Protocol.
     pub adapter: bool,
 }
 
@@ -91,7 +91,7 @@ impl Default for Setting {
     }
 }
 
-/// The scene. In the order of its fields the screens end first.
+/// The scene. The order of its fields makes the screens end first.
 pub struct Scene {
     pub alice: Term,
     pub bob: Term,
@@ -102,7 +102,7 @@ pub struct Scene {
     pub relay: Relay,
 }
 
-/// Wide, so that no sentence that is waited for is broken or cut.
+/// Wide, so that no expected sentence is wrapped or cut.
 const SIZE: (u16, u16) = (180, 40);
 
 impl Scene {
@@ -140,7 +140,7 @@ impl Scene {
             ("ANTHROPIC_BASE_URL", &*url),
             ("ANTHROPIC_API_KEY", setting.key),
             ("FAKE_KEY", setting.key),
-            // Bob's way into the room is in his environment: none of it is the agent's.
+            // Bob's token is in his environment: the agent must not get it.
             ("NEXSCOPE_RELAY_URL", &relay.url()),
             ("NEXSCOPE_TOKEN", TOKEN),
         ] {
@@ -160,24 +160,24 @@ impl Scene {
         scene
     }
 
-    /// Bob's screen once more, in the same home.
+    /// Opens bob's screen again, in the same home.
     pub fn open_bob(&mut self) {
         self.bob = self.bobs.screen(SIZE.0, SIZE.1);
         self.bob.wait_for("People 2");
     }
 
-    /// Alice writes `line`, whose mention is m`number` at bob's, and he accepts it by a key.
+    /// Alice writes `line`, whose mention is m`number` in bob's inbox, and he accepts it by a key.
     #[track_caller]
     pub fn ask(&self, number: u32, line: &str) {
         self.alice.say(line);
         self.accept(number);
     }
 
-    /// Bob accepts by a key what waits for him as m`number`.
+    /// Bob accepts the pending item m`number` by a key.
     #[track_caller]
     pub fn accept(&self, number: u32) {
         self.bob.wait_for(&format!("▸ m{number} "));
-        // Where the first press came too early, it has opened the item: the next one accepts it there.
+        // If the first press was too early, it opened the item, and the next one accepts it there.
         let line = format!("└ m{number} ");
         self.bob
             .press_until_is("\x1bOQ", &format!("m{number} accepted"), |screen| {
@@ -186,7 +186,7 @@ impl Scene {
             });
     }
 
-    /// The agent's processes, with what they have started: whoever carries the mark of a run, and bob's home.
+    /// The processes of the agent and their children: those with the mark of a run and bob's home.
     pub fn processes(&self) -> Vec<Process> {
         processes(self.bobs.path())
     }
@@ -197,8 +197,8 @@ impl Scene {
         assert!(left.is_empty(), "{left:#?}");
     }
 
-    /// The agent's program waits for the thread's next mention, and nothing else of it runs; its process. Such a program
-    /// may look after something of its own for a moment (Claude Code asks git how the folder stands).
+    /// Waits until only the agent's program is left, waiting for the thread's next mention; returns its process.
+    /// Such a program may briefly run something of its own (Claude Code runs git for the state of the folder).
     #[track_caller]
     pub fn waiting(&self) -> u32 {
         let until = Instant::now() + PATIENCE;
@@ -211,14 +211,14 @@ impl Scene {
         }
     }
 
-    /// All that the agent has told its model: every text in every request, as it was before JSON.
+    /// Everything that the agent has sent to its model: every text in every request, decoded from JSON.
     pub fn told(&self) -> String {
         let requests = self.model.requests();
         requests.iter().map(|request| texts(&request.json())).collect()
     }
 }
 
-/// A process of an agent's.
+/// A process of an agent.
 #[derive(Debug)]
 pub struct Process {
     pub pid: u32,
@@ -251,7 +251,7 @@ fn processes(home: &Path) -> Vec<Process> {
         .collect()
 }
 
-/// Waits for what no screen tells.
+/// Waits for something that no screen shows.
 #[track_caller]
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
@@ -261,7 +261,7 @@ pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Every text in some JSON, each on lines of its own.
+/// Every text in a JSON value, each on lines of its own.
 pub fn texts(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text}\n"),
@@ -271,7 +271,7 @@ pub fn texts(value: &Value) -> String {
     }
 }
 
-/// An address at which nobody listens.
+/// An address at which nothing listens.
 fn nowhere() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())

@@ -1,4 +1,4 @@
-//! The program without a terminal: shell commands, and sessions that print lines.
+//! The program without a terminal: shell commands, and sessions in plain mode.
 
 use std::{
     cell::RefCell,
@@ -27,7 +27,7 @@ pub fn shell(home: &Home, arguments: &[&str]) -> Output {
     program(home, arguments).output().unwrap()
 }
 
-/// A shell command of an agent's: with the mark that Claude Code's tools have in their environment.
+/// A shell command of an agent: with the mark that tools of Claude Code have in their environment.
 pub fn agents_shell(home: &Home, arguments: &[&str]) -> Output {
     program(home, arguments).env("CLAUDECODE", "1").output().unwrap()
 }
@@ -47,14 +47,14 @@ pub fn ask(home: &Home, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{arguments:?}: {text}"))
 }
 
-/// A decision by a program that may decide: it reads all that waits, then decides.
+/// A decision by a program that may decide: it reads everything pending, then decides.
 #[track_caller]
 pub fn decide(home: &Home, arguments: &[&str]) -> Value {
     ask(home, &["inbox"]);
     ask(home, arguments)
 }
 
-/// A shell command that fails: its exit code, and what it says.
+/// A shell command that fails: its exit code and error message.
 #[track_caller]
 pub fn fails(home: &Home, arguments: &[&str]) -> (i32, String) {
     let output = shell(home, arguments);
@@ -65,7 +65,7 @@ pub fn fails(home: &Home, arguments: &[&str]) -> (i32, String) {
     )
 }
 
-/// A program that runs on, with the lines that it prints.
+/// A running program, and the lines that it prints.
 pub struct Running {
     pub child: Child,
     input: Option<ChildStdin>,
@@ -78,7 +78,7 @@ impl Running {
         Self::start_with(home, arguments, &[])
     }
 
-    /// Starts with more variables.
+    /// Starts with additional variables.
     pub fn start_with(home: &Home, arguments: &[&str], more: &[(&str, &str)]) -> Self {
         let mut child = program(home, arguments)
             .envs(more.iter().copied())
@@ -111,14 +111,14 @@ impl Running {
         running
     }
 
-    /// A session of lines that has joined.
+    /// A session in plain mode that has joined.
     pub fn lines(home: &Home) -> Self {
         let running = Self::start(home, &[]);
         running.wait_for("-- in #lobby as");
         running
     }
 
-    /// Waits for a line that holds a text, and returns it.
+    /// Waits for a line that contains a text, and returns it.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
         loop {
@@ -131,7 +131,7 @@ impl Running {
         }
     }
 
-    /// Whether a line that was waited through, or is there, holds a text.
+    /// Whether a line contains a text, among those already read or available.
     pub fn has_seen(&self, text: &str) -> bool {
         self.seen.borrow_mut().extend(self.lines.try_iter());
         self.seen.borrow().iter().any(|line| line.contains(text))
@@ -146,7 +146,7 @@ impl Running {
         self.input.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
-    /// Ends the input and waits for the end. Returns exit code, and what was printed as errors.
+    /// Ends the input and waits for the end. Returns the exit code and the error output.
     pub fn end(mut self) -> (i32, String) {
         drop(self.input.take());
         let mut errors = String::new();

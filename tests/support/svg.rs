@@ -1,15 +1,15 @@
-//! A picture of a terminal's screen, as it is: for the README, and reviewed as a snapshot.
+//! A picture of a terminal's screen, for the README; also reviewed as a snapshot.
 
 use std::fmt::Write as _;
 
 use vt100::{Cell, Color, Screen};
 
-/// Width and height of a cell, in pixels, for a monospaced font of 14.
+/// Width and height of a cell, in pixels, for a monospaced font of size 14.
 const CELL: (f64, f64) = (8.43, 17.0);
 /// Pixels around the screen.
 const MARGIN: f64 = 12.0;
 
-/// Colours of a terminal that has none of its own: text, what is behind it, and the sixteen.
+/// The default colours of a terminal: foreground, background, and the sixteen.
 pub struct Page {
     pub text: &'static str,
     pub paper: &'static str,
@@ -58,7 +58,7 @@ pub fn picture(screen: &Screen, page: &Page) -> String {
                 .filter(|cell| !cell.is_wide_continuation())
                 .map(|cell| if cell.has_contents() { cell.contents() } else { " " })
                 .collect();
-            // Not every reader of pictures keeps blanks at the ends.
+            // Some SVG readers drop spaces at the ends.
             let blank =
                 |words: &str| f64::from(words.chars().take_while(|c| *c == ' ').count() as u16) * CELL.0;
             let backwards: String = words.chars().rev().collect();
@@ -69,7 +69,7 @@ pub fn picture(screen: &Screen, page: &Page) -> String {
             }
             let base = y + CELL.1 * 0.76;
             let style = style(&cell, page);
-            // Each run is as wide as its cells, whatever font there is.
+            // Each run has the width of its cells, whatever the font.
             let _ = writeln!(
                 svg,
                 "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{wide:.1}\" lengthAdjust=\"spacingAndGlyphs\"{style}>{}</text>",
@@ -81,7 +81,7 @@ pub fn picture(screen: &Screen, page: &Page) -> String {
     svg
 }
 
-/// Cells of one look, side by side: first column, the one behind the last, and a cell of them.
+/// Adjacent cells with the same style: the first column, the column after the last, and one of the cells.
 fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<(u16, u16, Cell)> {
     let mut runs: Vec<(u16, u16, Cell)> = Vec::new();
     for column in 0..columns {

@@ -1,4 +1,4 @@
-//! A program in a pseudo-terminal, and what is on its screen.
+//! A program in a pseudo-terminal, and its screen.
 
 use std::{
     io::{Read, Write},
@@ -29,9 +29,9 @@ struct State {
     parser: vt100::Parser,
     /// Everything that the program has written.
     raw: Vec<u8>,
-    /// How many bytes there were before the newest ones, and when those came.
+    /// The number of bytes before the newest ones, and the time at which those arrived.
     first_after: Option<(usize, Instant)>,
-    /// When the last byte came.
+    /// The time of the last byte.
     last: Instant,
     ended: bool,
 }
@@ -39,14 +39,14 @@ struct State {
 fn prompt(screen: &vt100::Screen) -> String {
     let contents = screen.contents();
     let typed = contents.rsplit_once('›').map_or("", |(_, behind)| behind);
-    // A wide screen has a border behind it.
+    // On a wide screen, a border follows.
     let lines = typed
         .lines()
         .map(|line| line.trim_end_matches(['│', ' ']).trim_start());
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Questions that a program asks its terminal, and what an ordinary one answers.
+/// Queries that a program sends to its terminal, and the answers of an ordinary one.
 const ANSWERS: [(&[u8], &[u8]); 2] = [(b"\x1b[c", b"\x1b[?62;22c"), (b"\x1b[6n", b"\x1b[1;1R")];
 
 fn size(columns: u16, rows: u16) -> PtySize {
@@ -99,7 +99,7 @@ impl Term {
         let (seen, replies) = (shared.clone(), writer.clone());
         std::thread::spawn(move || {
             let mut bytes = [0; 16 * 1024];
-            // On Linux the reading side ends with an error when the program has ended.
+            // On Linux, reading fails when the program has ended.
             while let Ok(length @ 1..) = reader.read(&mut bytes) {
                 for (question, answer) in ANSWERS {
                     if bytes[..length]
@@ -109,7 +109,7 @@ impl Term {
                         let _ = replies.lock().unwrap().write_all(answer);
                     }
                 }
-                // A test that fails does so with the state in its hands, and says all that is to be said.
+                // A failing test poisons the lock, and reports the failure itself.
                 let came = Instant::now();
                 let Ok(mut state) = seen.state.lock() else { return };
                 state.parser.process(&bytes[..length]);
@@ -131,12 +131,12 @@ impl Term {
         }
     }
 
-    /// What is on the screen.
+    /// The text on the screen.
     pub fn screen(&self) -> String {
         self.shared.state.lock().unwrap().parser.screen().contents()
     }
 
-    /// Waits until this is the text that is underlined.
+    /// Waits until this text is underlined.
     #[track_caller]
     pub fn wait_for_underlined(&self, expected: &str) {
         self.wait_for_screen(&format!("{expected:?}, underlined"), |screen| {
@@ -171,7 +171,7 @@ impl Term {
         super::svg::picture(self.shared.state.lock().unwrap().parser.screen(), page)
     }
 
-    /// The colour behind the first cell.
+    /// The background colour of the first cell.
     pub fn background(&self) -> vt100::Color {
         let state = self.shared.state.lock().unwrap();
         state
@@ -195,7 +195,7 @@ impl Term {
         });
     }
 
-    /// Waits until the whole screen is the program's, or the shell's again.
+    /// Waits until the program uses the alternate screen, or has returned to the shell's.
     #[track_caller]
     pub fn wait_for_full_screen(&self, full: bool) {
         self.wait_for_screen(&format!("a full screen: {full}"), |screen| {
@@ -245,7 +245,7 @@ impl Term {
         self.send("\r");
     }
 
-    /// Types a command that decides, and sends it alone: what comes in one piece decides nothing.
+    /// Types a command that decides, and sends it separately: input that arrives at once decides nothing.
     #[track_caller]
     pub fn command(&self, line: &str) {
         self.settle(std::time::Duration::from_millis(300));
@@ -263,7 +263,8 @@ impl Term {
         self.send("\r");
     }
 
-    /// Types a command that decides on an item. One that is not whole on the screen is opened, and another key decides.
+    /// Types a command that decides on an item. An item that is not completely visible is opened, and another key
+    /// decides.
     #[track_caller]
     pub fn decide(&self, line: &str) {
         self.command(line);
@@ -276,8 +277,8 @@ impl Term {
         }
     }
 
-    /// Presses a deciding key, again and again until what it decides is seen: the first press may come
-    /// before the item was on the screen for long enough.
+    /// Presses a deciding key repeatedly until the decision is visible: the first press may arrive before the item
+    /// has been on the screen for long enough.
     #[track_caller]
     pub fn press_until(&self, key: &str, text: &str) -> String {
         self.press_until_is(key, &format!("{text:?}"), |screen| screen.contains(text))
@@ -326,7 +327,7 @@ impl Term {
         self.shared.state.lock().unwrap().raw.clone()
     }
 
-    /// Waits until more than so many bytes have been written, and tells when they came.
+    /// Waits until more than this number of bytes has been written, and returns the time at which they arrived.
     #[track_caller]
     pub fn wait_for_more(&self, than: usize) -> Instant {
         let until = Instant::now() + PATIENCE;
@@ -335,25 +336,25 @@ impl Term {
             assert!(!state.ended && Instant::now() < until, "nothing was written");
             state = self.shared.changed.wait_timeout(state, PATIENCE).unwrap().0;
         }
-        // Bytes that came after the first ones are told of too late, not too early.
+        // The time of bytes that arrived after the first ones is reported too late, never too early.
         state
             .first_after
             .filter(|(before, _)| *before <= than)
             .map_or_else(Instant::now, |(_, at)| at)
     }
 
-    /// Waits until nothing has been written for a while, and tells when the last byte came.
+    /// Waits until nothing has been written for a while, and returns the time of the last byte.
     pub fn last_byte_after(&self, quiet: std::time::Duration) -> Instant {
         self.settle(quiet);
         self.shared.state.lock().unwrap().last
     }
 
-    /// What stands behind the prompt.
+    /// The text after the prompt.
     pub fn prompt(&self) -> String {
         prompt(self.shared.state.lock().unwrap().parser.screen())
     }
 
-    /// Waits until something longer stands behind the prompt, and tells when it came.
+    /// Waits until the text after the prompt is longer, and returns the time at which it was.
     #[track_caller]
     pub fn wait_for_prompt_beyond(&self, length: usize) -> Instant {
         let until = Instant::now() + PATIENCE;
@@ -368,7 +369,7 @@ impl Term {
         state.last
     }
 
-    /// Waits until nothing has been written for a while, at most as long as anything may take.
+    /// Waits until nothing has been written for a while, at most for the usual time limit.
     pub fn settle(&self, quiet: std::time::Duration) {
         let until = Instant::now() + PATIENCE;
         let mut state = self.shared.state.lock().unwrap();
@@ -385,7 +386,7 @@ impl Term {
         self.child.process_id().unwrap()
     }
 
-    /// Waits until the program has been stopped, which its terminal does not show.
+    /// Waits until the program has been stopped, which is not visible in its terminal.
     #[track_caller]
     pub fn wait_until_stopped(&self) {
         let until = Instant::now() + PATIENCE;
@@ -403,7 +404,7 @@ impl Term {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
-    /// Waits for the program's end. Returns its exit code, and what is left on the terminal.
+    /// Waits for the program's end. Returns its exit code and the remaining state of the terminal.
     #[track_caller]
     pub fn end(mut self) -> (u32, Ended) {
         let until = Instant::now() + PATIENCE;
@@ -441,7 +442,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Whether the terminal is as it was before.
+    /// Whether the terminal is in its original state.
     pub fn is_restored(&self) -> bool {
         !(self.alternate || self.bracketed_paste || self.hidden_cursor || self.mouse)
     }
@@ -449,7 +450,7 @@ impl Ended {
 
 impl Drop for Term {
     fn drop(&mut self) {
-        // What a failed test saw last says more than its line.
+        // The last screen of a failed test is more useful than its line.
         if std::thread::panicking()
             && let Ok(state) = self.shared.state.lock()
         {

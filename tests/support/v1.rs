@@ -40,7 +40,7 @@ impl V1 {
         frame
     }
 
-    /// Says something as an agent's, with other fields in `more`.
+    /// Sends a message as an agent, with other fields in `more`.
     pub fn say(&mut self, to: &[&str], text: &str, more: Value) {
         let frame = self.frame("msg", to, text, more);
         self.socket.send(Message::text(frame.to_string())).unwrap();
@@ -58,7 +58,7 @@ impl V1 {
         self.socket.send(Message::text(end.to_string())).unwrap();
     }
 
-    /// The next frame of a type; others are passed over.
+    /// The next frame of a type; skips others.
     #[track_caller]
     pub fn next(&mut self, kind: &str) -> Value {
         loop {
@@ -70,7 +70,7 @@ impl V1 {
         }
     }
 
-    /// The next file that is pushed here: its start, and its bytes.
+    /// The next file that is pushed to this member: its start and its bytes.
     pub fn receive_file(&mut self) -> (Value, Vec<u8>) {
         let start = self.next("file-start");
         let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! A member that speaks version 2 and keeps to nothing.
+//! A version 2 member that follows no rules.
 
 use std::{net::TcpStream, time::Instant};
 
@@ -13,7 +13,7 @@ pub struct V2 {
 }
 
 impl V2 {
-    /// Joins with a `hello` that has more fields; `name` is among them.
+    /// Joins with a `hello` that has the given fields, including `name`.
     pub fn join(relay: &Relay, more: &Value) -> Self {
         let stream = TcpStream::connect(relay.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -38,18 +38,18 @@ impl V2 {
         self.socket.send(Message::binary(bytes)).unwrap();
     }
 
-    /// The next frame of a type, or with a body of a kind; others are passed over.
+    /// The next frame of a type, or with a body of a kind; skips others.
     #[track_caller]
     pub fn next(&mut self, kind: &str) -> Value {
         self.until(|frame| frame["type"] == kind || frame["body"]["kind"] == kind)
     }
 
-    /// The next frame that is as wanted; others are passed over.
+    /// The next frame that matches; skips others.
     #[track_caller]
     pub fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            // The relay's pings come forever.
+            // The relay keeps sending pings.
             assert!(Instant::now() < end, "the frame that was waited for has not come");
             if let Message::Text(text) = self.socket.read().unwrap()
                 && let Ok(frame) = serde_json::from_str::<Value>(&text)

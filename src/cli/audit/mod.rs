@@ -20,7 +20,7 @@ use crate::{
     store::{self, Line, Verified},
 };
 
-/// The audit logs of this computer's rooms.
+/// Verify the audit logs of this computer's rooms, or show the history of an item
 #[derive(Debug, Args)]
 pub(super) struct Audit {
     #[command(subcommand)]
@@ -29,27 +29,27 @@ pub(super) struct Audit {
 
 #[derive(Debug, Subcommand)]
 enum Word {
-    /// Finds a changed, missing, moved or added line. Exit 1 where something is wrong.
+    /// Check the logs for changed, missing, moved or added lines; exit 1 if there are any
     Verify(Which),
-    /// Prints how something came to be: from the question to what was sent.
+    /// Print the history of an item, from the question to what was sent
     Show {
-        /// m12, d3, p4, f5, a run's id or a message's.
+        /// An item (m12, d3, p4, f5), or the ID of a run or a message
         id: String,
         #[command(flatten)]
         which: Which,
     },
 }
 
-/// Which of the logs; all, where nothing is said.
+/// Choose the logs (default: all)
 #[derive(Debug, Args)]
 struct Which {
-    /// Of this room.
+    /// Only logs of this room
     #[arg(long, value_name = "ROOM")]
     room: Option<String>,
-    /// Of this member.
+    /// Only logs of this member
     #[arg(long, value_name = "NAME")]
     member: Option<String>,
-    /// Print JSON, one line each.
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! What the audit log is told: the whole chain, in order, joined by ids.
+//! The entries of the audit log: the whole chain, in order, linked by ids.
 
 use super::*;
 use crate::core::{
@@ -25,7 +25,7 @@ fn decisions(world: &World) -> Vec<Decided> {
     all.collect()
 }
 
-/// The kinds of entries that belong together with an id, in order.
+/// The kinds of the entries that are linked to an id, in order.
 fn chain(world: &World, id: &str) -> Vec<&'static str> {
     let name = |entry: &Entry| match entry {
         Entry::Opened { .. } => "opened",
@@ -103,7 +103,7 @@ fn a_mention_is_followed_to_what_was_sent() {
     let by: Vec<By> = decisions(&world).into_iter().map(|one| one.by).collect();
     assert_eq!(by[0], By::Person);
     assert!(matches!(&by[1], By::Setting(setting) if setting.starts_with("review")));
-    // Each entry stands before the record of the same thing.
+    // Each entry precedes the record of the same thing.
     let order: Vec<bool> = world
         .effects
         .iter()
@@ -181,7 +181,7 @@ fn who_has_decided_is_told() {
     assert_eq!((decided.by, decided.verdict), (By::Expiry, Verdict::Expired));
     assert_eq!(decided.item.as_deref(), Some("m1"));
 
-    // The person, with other words and words of their own.
+    // The person, with edited text and instructions.
     let mut world = World::new();
     let item = world.bob_asks("m-1", "delete it");
     let how = AcceptOptions {
@@ -239,7 +239,7 @@ fn a_planted_message_is_not_sent() {
     let planted = [
         plant("p-1", &|_| {}),
         plant("p-2", &|one| one.to = vec!["bob".into()]),
-        // One whose file is still to be read.
+        // One with a file that is still unread.
         plant("p-3", &|one| {
             one.sources = vec![Source {
                 path: "/etc/passwd".into(),
@@ -269,7 +269,7 @@ fn a_planted_message_is_not_sent() {
             .count()
     };
     assert_eq!(said(&world), 3);
-    // The same id with other words, behind what is audited.
+    // The same id with other text, after the audited one.
     let changed = Outgoing {
         only: true,
         to: vec!["bob".into()],

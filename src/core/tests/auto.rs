@@ -1,4 +1,4 @@
-//! Auto mode steps back: budgets, names with new keys, and exchanges that nobody ends.
+//! Auto mode leaves mentions to the person: budgets, names with new keys, and endless exchanges.
 
 use super::*;
 
@@ -70,11 +70,11 @@ fn a_budget_that_is_reached_while_a_run_goes_holds_the_next_one() {
     );
     let (state, why) = last_reason(&world);
     assert!(state == ReceiptState::Queued && why.contains("budget"), "{why}");
-    // The asker is told once in a thread, and of each mention that it waits.
+    // The asker gets the reason once in a thread, and `queued` for each mention.
     asks(&mut world, "m-4", "t");
     assert_eq!(last_reason(&world), (ReceiptState::Queued, String::new()));
 
-    // Over a restart too, until a day is over.
+    // Also after a restart, until the day is over.
     world.restart();
     limit(&mut world, 0.015);
     world.room.settings.mode = wire::Mode::Auto;
@@ -98,14 +98,14 @@ fn a_run_that_does_not_tell_its_cost_counts_as_all_of_it() {
     asks(&mut world, "m-2", "t2");
     assert_eq!(world.starts(), 1);
     assert!(held(&world)[0].contains("did not report its usage"));
-    // A person lets it run, it tells again, and auto mode goes on.
+    // A person accepts it, its usage is reported again, and auto mode continues.
     world.accept(ItemId::Mention(2 + 1));
     assert!(!world.started().alone);
     ends_with(&mut world, Some(0.1));
     asks(&mut world, "m-3", "t3");
     assert_eq!(world.starts(), 3);
 
-    // What was cut short by a crash told nothing either.
+    // A run that a crash interrupted has not reported its usage either.
     world.restart();
     limit(&mut world, 5.0);
     world.room.settings.mode = wire::Mode::Auto;
@@ -114,7 +114,7 @@ fn a_run_that_does_not_tell_its_cost_counts_as_all_of_it() {
     assert_eq!(world.starts(), 0);
 }
 
-/// bob, as he is seen with a key.
+/// A presence event of bob, with this key.
 fn bob(world: &mut World, event: PresenceEvent, key: Option<&str>) {
     let member = Member {
         key: key.map(str::to_owned),
@@ -164,11 +164,11 @@ fn a_member_who_has_left_is_not_answered_by_itself() {
     assert!(held(&world)[0].contains("has left"));
 }
 
-/// What a hostile client does to each of its messages.
+/// How a hostile client changes each of its messages.
 struct Forgery {
     what: &'static str,
     forge: fn(u32, &mut String, &mut Chat, &mut String),
-    /// The most automatic answers that it gets.
+    /// The most automatic answers that it may get.
     most: usize,
 }
 
@@ -325,7 +325,7 @@ fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
     }
     assert_eq!((world.starts(), held(&world).len()), (6, 2));
     let number = world.room.chat.threads.get("a").unwrap().number;
-    // A program that speaks for the person is not the person at the screen.
+    // A program that acts for the person is not the person at the screen.
     let said = world.perform(&format!("/append t{number} go on")).unwrap();
     asks(&mut world, "m-program", "a");
     assert_eq!(world.starts(), 6);
@@ -368,7 +368,7 @@ fn our_person_asks_their_own_agent_in_the_rooms_sight() {
         assert!(!chat.asks && chat.reply_to.as_ref() == Some(&question.id));
         assert!(world.receipts().is_empty(), "nobody is told but by the answer");
     }
-    // One that failed can be tried again.
+    // A failed one can be retried.
     world
         .decide(Intent::Ask {
             words: "again?".into(),

@@ -1,5 +1,5 @@
-//! What others wrote reaches no agent before a person has accepted it: a canary is planted wherever a member can
-//! write something, and looked for in all that an agent would read.
+//! Text of other members reaches no agent before a person accepts it: a canary is planted in every field that a
+//! member can set, and searched for in everything that an agent would read.
 
 use super::*;
 use crate::core::{
@@ -9,7 +9,7 @@ use crate::core::{
 
 const CANARY: &str = "canary-7f3a";
 
-/// All prompts that were made, and how many of them hold the canary.
+/// The number of prompts, and of those that contain the canary.
 fn prompts(world: &World) -> (usize, usize) {
     let asks = world.effects.iter().filter_map(|effect| match effect {
         Effect::Start { ask, .. } => Some(Prompt::new(ask)),
@@ -20,7 +20,7 @@ fn prompts(world: &World) -> (usize, usize) {
     (all.len(), with.count())
 }
 
-/// A file whose name and id hold the canary.
+/// A file whose name and id contain the canary.
 fn canary_file() -> wire::body::File {
     wire::body::File {
         id: format!("{CANARY}-file"),
@@ -30,7 +30,7 @@ fn canary_file() -> wire::body::File {
     }
 }
 
-/// A message in which every string that its sender chooses holds the canary, but for the thread.
+/// A message that contains the canary in every string of its sender, except the thread.
 fn planted(world: &mut World, from: &str, id: &str, to: &[&str], thread: &str, agent: bool) -> Message {
     let chat = Chat {
         origin: if agent { Origin::Agent } else { Origin::Human },
@@ -48,7 +48,7 @@ fn planted(world: &mut World, from: &str, id: &str, to: &[&str], thread: &str, a
 fn nothing_that_was_not_accepted_is_in_a_prompt() {
     let mut world = World::new();
     let thread = format!("{CANARY}-thread");
-    // Who is here, with all that a member tells of itself.
+    // The members, with all fields that they set themselves.
     let mallory = Member {
         client: CANARY.into(),
         note: CANARY.into(),
@@ -63,7 +63,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     };
     world.event(Event::Frame(Box::new(Frame::Presence(presence))));
 
-    // Expired, rejected, a broadcast, of version 1, of an agent, and one that waits.
+    // Expired, rejected, a broadcast, of version 1, of an agent, and a pending one.
     let expired = planted(&mut world, "bob", "expired", &["alice"], &thread, false);
     world.receives(expired);
     world.now += 86_400_000;
@@ -83,7 +83,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
         world.receives(message);
     }
 
-    // What they tell us of our own message, and of our file in it.
+    // Their receipts for our own message and its file.
     world.perform("/say @bob --file /tmp/x look").unwrap();
     let of = world.room.chat.timeline.posts().next_back().unwrap().1.id.clone();
     let refused = Body::Receipt(Receipt {
@@ -106,7 +106,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
         "the reason has come"
     );
 
-    // In the same thread an accepted mention runs, and is told of what came before; so is our own question.
+    // An accepted mention in the same thread runs with the earlier messages in its prompt; so does our own question.
     let mut message = world.message("bob", "m-plain", &["alice"], false, &Body::Chat(ask("and now?")));
     message.thread = Some(thread.clone());
     world.receives(message);
@@ -123,7 +123,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     world.ends(&run, Outcome::Answer("Nothing.".into()));
     assert_eq!(prompts(&world), (2, 0));
 
-    // The one that waits is accepted: its text is in one prompt, once; and no other string of its sender's.
+    // The pending one is accepted: its text is in one prompt, once, and no other string of its sender is.
     let pending = world
         .room
         .review
@@ -137,7 +137,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     assert_eq!(prompt.as_str().matches(CANARY).count(), 1);
 }
 
-/// Its file is the accepted one's alone: in its prompt as a path, and in no other one before or after.
+/// The file belongs only to the accepted mention: its path is in that prompt, and in none before or after.
 #[test]
 fn the_name_of_a_file_comes_with_its_accepted_mention_alone() {
     let mut world = World::new();
@@ -192,7 +192,7 @@ fn a_secret_that_comes_in_two_pieces_reaches_no_other_member() {
             });
         }
         world.ends(&run, Outcome::Answer(secret.into()));
-        // No frame, of whatever kind, holds as much as the beginning of it.
+        // No frame of any kind contains even the beginning of it.
         for effect in &world.effects {
             if let Effect::Send(frame) = effect {
                 assert!(!format!("{frame:?}").contains("ghp_"), "{frame:?}");

@@ -1,4 +1,4 @@
-//! What is decided about files, and what others may do with them.
+//! Decisions about files, and the limits of other members.
 
 use nexscope_relay::protocol::{StreamOpen, body::File};
 
@@ -41,7 +41,7 @@ impl World {
         self.receives(message);
     }
 
-    /// What the transfers were told, newest last.
+    /// The orders to the transfers, newest last.
     fn orders(&self) -> Vec<(TransferId, TransferOrder)> {
         let orders = self.effects.iter().filter_map(|effect| match effect {
             Effect::File { handle, order } => Some((handle.clone(), order.clone())),
@@ -226,7 +226,7 @@ fn auto_mode_holds_a_mention_that_brings_files() {
 fn streams_that_nobody_asked_for_are_refused() {
     let mut world = World::new();
     world.bob_offers(note(), vec![file("x", "a", 10)]);
-    // Not accepted; another's; another file; another size.
+    // Not accepted; of another member; another file; another size.
     for stream in [
         open("bob", "x", 10, false),
         open("carol", "x", 10, false),
@@ -346,7 +346,7 @@ fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
     );
     let waiting: Vec<ItemId> = world.room.review.inbox.waiting().map(|item| item.id).collect();
     assert_eq!(waiting, [ItemId::File(3)]);
-    // The disk is ready before the relay is there: it is asked for then.
+    // The disk is ready before the relay is connected: the file is requested then.
     world.transfer(1, FileEvent::Ready { have: 7 });
     assert!(world.asked().is_empty());
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
@@ -367,7 +367,7 @@ fn what_is_cut_is_asked_for_again_from_where_it_was() {
     world.effects.clear();
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     assert_eq!(world.asked(), [("m-file".into(), "x".into(), "6".into())]);
-    // Its sender takes it back.
+    // Its sender withdraws it.
     let back = Body::FileDecline {
         of: "m-file".into(),
         file: "x".into(),

@@ -1,4 +1,4 @@
-//! The room's rules as tables: something happens, and what follows is looked at.
+//! The room's rules as tables: an event happens, and the effects are checked.
 
 mod audit;
 mod auto;
@@ -20,7 +20,7 @@ use crate::core::runs::{Ending, Failed, Outcome, RunEvent as AgentEvent, Totals}
 
 const NOW: Millis = 1_700_000_000_000;
 
-/// A room of alice's, with one agent, connected, with bob and carol in it; and what it wants done.
+/// A room of alice with one agent, connected, with bob and carol in it; and its effects.
 struct World {
     room: Room,
     effects: Vec<Effect>,
@@ -28,7 +28,7 @@ struct World {
     seq: u64,
     now: Millis,
     lives: usize,
-    /// What the audit log holds.
+    /// The entries of the audit log.
     audited: Vec<crate::core::persist::audit::Entry>,
 }
 
@@ -93,7 +93,7 @@ fn ask(text: &str) -> Chat {
     }
 }
 
-/// A failure with these details, which are for its owner alone.
+/// A failure with these details, which only its owner may see.
 fn failed(details: &str) -> Failed {
     Failed::new(Failure::Reported, details)
 }
@@ -119,14 +119,14 @@ impl World {
         }
     }
 
-    /// Something happens; what is to be kept is kept at once.
+    /// An event happens; records are kept at once.
     fn event(&mut self, event: Event) {
         self.room.time_passes(Steady::new(self.now));
         let effects = self.room.update(event, self.now);
         self.follow(effects);
     }
 
-    /// As [`World::event`], but the disk has not answered yet.
+    /// Like [`World::event`], but the disk has not confirmed yet.
     fn event_without_disk(&mut self, event: Event) {
         self.room.time_passes(Steady::new(self.now));
         let effects = self.room.update(event, self.now);
@@ -159,7 +159,7 @@ impl World {
         self.carry_out(decision)
     }
 
-    /// A decision by a person who has just read all that it is about.
+    /// A decision by a person who has just read everything that it is about.
     fn saw(&self, intent: Intent) -> Decision {
         let ids = match &intent {
             Intent::Accept { target, .. } | Intent::Reject { target, .. } => {
@@ -270,7 +270,7 @@ impl World {
         });
     }
 
-    /// What was sent, as (to, only, body), receipts left out.
+    /// The chats that were sent, as (to, only, body), without receipts.
     fn chats(&self) -> Vec<(wire::Send, Chat)> {
         self.sent()
             .filter_map(|(frame, body)| match body {
@@ -305,13 +305,13 @@ impl World {
             .unwrap()
     }
 
-    /// The program ends, and starts again from what it kept.
+    /// The program ends, and starts again from its records.
     fn restart(&mut self) {
         self.restart_without_clock();
         self.room.time_passes(Steady::new(self.now));
     }
 
-    /// As [`World::restart`], and what time it is by the steady clock is yet to be read.
+    /// Like [`World::restart`], but the steady clock has not been read yet.
     fn restart_without_clock(&mut self) {
         let records = std::mem::take(&mut self.records);
         let lines: Vec<String> = records
@@ -323,7 +323,7 @@ impl World {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         self.records = records;
-        // No id comes twice, in whatever life.
+        // No id is used twice, even after a restart.
         self.lives += 1;
         let mut ids = counting_ids();
         for _ in 0..1000 * self.lives {

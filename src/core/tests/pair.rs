@@ -1,4 +1,4 @@
-//! Two members in auto mode whose agents always ask each other: both rooms are real, and what is between them
+//! Two members in auto mode whose agents always ask each other: both rooms are real, and the network between them
 //! changes their messages as a hostile client would.
 
 use super::{
@@ -6,10 +6,10 @@ use super::{
     *,
 };
 
-/// What is done to a message on its way: its thread, its words, its sender's name.
+/// Changes a message in transit: its thread, its text, its sender's name.
 type Forge = fn(usize, &mut String, &mut Chat, &mut String);
 
-/// A member in auto mode with all the money of the day.
+/// A member in auto mode with the whole budget of the day.
 fn side(me: &str) -> World {
     let mut world = auto(500.0);
     world.room.settings.me = me.to_owned();
@@ -26,7 +26,7 @@ fn sees(world: &mut World, name: &str, v: u32) {
     }))));
 }
 
-/// All that a side has sent goes to the other one. Returns how much it was.
+/// Delivers everything that a side has sent to the other one. Returns the number of messages.
 fn carry(from: &mut World, to: &mut World, forge: Forge, nth: usize) -> usize {
     let sent: Vec<(wire::Send, Body)> = from.sent().collect();
     from.effects.clear();
@@ -49,7 +49,7 @@ fn carry(from: &mut World, to: &mut World, forge: Forge, nth: usize) -> usize {
     sent.len()
 }
 
-/// The agent of a side answers all that it was given, and asks back each time. Returns how often.
+/// The agent of a side answers everything and asks back each time. Returns how often.
 fn work(world: &mut World, other: &str) -> usize {
     let mut answers = 0;
     loop {
@@ -66,7 +66,7 @@ fn work(world: &mut World, other: &str) -> usize {
     }
 }
 
-/// bob's agent begins, which its person has let. Returns how often alice's and bob's agents have answered.
+/// bob's agent begins, with its owner's permission. Returns how often the agents of alice and bob have answered.
 fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
     let (mut alice, mut bob) = (side("alice"), side("bob"));
     sees(&mut alice, "bob", v);
@@ -88,7 +88,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
         answers.1 += work(&mut bob, "alice");
         if restart == Some(nth) {
             for (world, other) in [(&mut alice, "bob"), (&mut bob, "alice")] {
-                // Nothing is on its way but what is in the outbox.
+                // Nothing is in transit except for the outbox.
                 world.restart();
                 limit(world, 500.0);
                 world.room.settings.mode = wire::Mode::Auto;
@@ -101,7 +101,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
             }
         }
         if moved == 0 && restart.is_none_or(|restart| nth > restart) {
-            // It has come to rest: one side holds the last question, and says why.
+            // The exchange has stopped: one side holds the last question, with a reason.
             let held = |world: &World| {
                 let items = world.room.review.inbox.waiting();
                 items

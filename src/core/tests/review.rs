@@ -1,4 +1,4 @@
-//! Mentions wait for a person, and what a person decides happens.
+//! Mentions wait for a person, and the person's decisions are carried out.
 
 pub(crate) mod drafts;
 pub(crate) mod waited;
@@ -41,7 +41,7 @@ fn what_asks_and_what_does_not() {
         agent: Some("codex".into()),
         ..chat
     };
-    // (to, body, lands in the inbox)
+    // (to, body, whether it is added to the inbox)
     let table = [
         (vec!["alice"], ask("x"), true),
         (vec!["ALICE", "carol"], ask("x"), true),
@@ -190,7 +190,7 @@ fn a_failure_is_told_and_posts_nothing() {
         )
     );
 
-    // One key tries again.
+    // One key retries.
     world.decide(Intent::HandOver(1)).unwrap();
     assert_eq!(world.starts(), 2);
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Accepted);
@@ -301,7 +301,7 @@ fn auto_mode_answers_within_its_limits_and_then_waits() {
     assert!(mention.hold.reason().unwrap().contains("hop limit"));
     assert_eq!(world.receipts().last().unwrap().1, ReceiptState::Queued);
 
-    // The count survives a restart, and a person's accept sets it back.
+    // The count survives a restart, and a person's accept resets it.
     world.restart();
     world.room.settings.mode = wire::Mode::Auto;
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 99))));
@@ -327,7 +327,7 @@ fn auto_mode_never_answers_a_broadcast_and_no_command_turns_it_on() {
     assert!(world.starts() == 0 && world.room.review.inbox.is_empty());
 }
 
-/// A decision is about what was shown, in the version that was shown, and about nothing else.
+/// A decision applies to the item and version that was shown, and to nothing else.
 #[test]
 fn what_was_not_shown_or_has_changed_is_not_decided() {
     let mut world = World::new();
@@ -354,16 +354,16 @@ fn what_was_not_shown_or_has_changed_is_not_decided() {
             .is_err()
     );
 
-    // It was shown for one agent, and another one was chosen since.
+    // It was shown for one agent, and another one has been chosen since.
     let old = Decision::new(accept(Target::Item(first)), world.room.shown(&[first]));
     world.decide(Intent::NextAgent(first)).unwrap();
     assert!(world.carry_out(old).unwrap_err().contains("has changed"));
     assert_eq!(world.room.review.inbox.get(first).unwrap().label(), "m1.2");
-    // A version that is named must be the newest.
+    // A given version must be the newest.
     let stale = world.decide(accept(Target::Version(first, 1))).unwrap_err();
     assert!(stale.contains("m1.1 has changed: it is m1.2 now"), "{stale}");
 
-    // What the agent may do has changed since, too.
+    // The agent's permissions have changed since, too.
     let old = Decision::new(accept(Target::Item(first)), world.room.shown(&[first]));
     world
         .room
@@ -373,13 +373,13 @@ fn what_was_not_shown_or_has_changed_is_not_decided() {
     assert!(world.carry_out(old).unwrap_err().contains("has changed"));
     world.decide(accept(Target::Version(first, 2))).unwrap();
 
-    // Words of a person's own are theirs only as they wrote them.
+    // A person's own text counts as theirs only exactly as they wrote it.
     let auto = Decision::new(Intent::Auto, Shown::written(&Intent::Trust("bob".into())));
     assert!(world.carry_out(auto).is_err());
     assert_eq!(world.room.settings.mode, wire::Mode::Manual);
 }
 
-/// All of a thread is what was shown of it: what has come since is left alone.
+/// Accepting a whole thread decides only the items that were shown: later ones stay pending.
 #[test]
 fn a_thread_is_decided_as_far_as_it_was_shown() {
     let mut world = World::new();
@@ -405,10 +405,10 @@ fn a_thread_is_decided_as_far_as_it_was_shown() {
     assert_eq!(left, [ItemId::Mention(3)]);
 }
 
-/// An agent's name is any text that its sender likes: one that is no name cannot imitate what is drawn around it.
+/// An agent's name is any text that its sender chooses: an invalid name cannot imitate other parts of the screen.
 #[test]
 fn an_agents_name_fakes_nothing() {
-    // (the name in the message, who speaks)
+    // (the name in the message, the displayed sender)
     let table = [
         ("claude", "claude"),
         ("a asks fake · read-only · to eve …", "agent"),
@@ -428,7 +428,7 @@ fn an_agents_name_fakes_nothing() {
         world.receives(message);
         let item = world.room.review.inbox.next().unwrap();
         assert_eq!(item.from.agent.as_deref(), Some(expected), "{name:?}");
-        // Nor does it say that somebody else has edited it.
+        // Nor can it claim that somebody else has edited it.
         assert_eq!(world.room.chat.timeline.post_numbered(1).unwrap().edited_by, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Keys on a real screen, at times of the tests' own: what decides, and what only types.
+//! Keys on a real screen, at times that the tests choose: keys that decide, and keys that only type.
 
 mod any_order;
 mod bursts;
@@ -16,13 +16,13 @@ use crate::{
     tui::{Screen, actions::review, input::keymap::Context},
 };
 
-/// A screen whose relay does not answer, with the room of a [`World`], and a clock that stands still.
+/// A screen whose relay does not answer, with the room of a [`World`] and a stopped clock.
 struct UiState {
     screen: Screen,
     world: World,
     now: Instant,
     size: (u16, u16),
-    // What is decided is carried out by tasks.
+    // Tasks carry out the decisions.
     _entered: tokio::runtime::EnterGuard<'static>,
     _folder: tempfile::TempDir,
 }
@@ -40,7 +40,7 @@ impl UiState {
         let settings = "name = \"alice\"\nrelay = \"ws://127.0.0.1:9/ws\"\ntoken = \"a-token-of-sixteen\"\n";
         std::fs::write(paths.user_file(), settings).unwrap();
         let config = config::load(&paths, |_| None, &Flags::default()).unwrap();
-        // It lasts as long as the test's process does.
+        // It lasts as long as the test's process.
         let runtime: &'static tokio::runtime::Runtime =
             Box::leak(Box::new(tokio::runtime::Runtime::new().unwrap()));
         let entered = runtime.enter();
@@ -59,18 +59,18 @@ impl UiState {
         desk
     }
 
-    /// Begins again, in a room where nothing waits.
+    /// Starts over, in a room without pending items.
     fn begin(&mut self) {
         self.world = World::new();
         std::mem::swap(&mut self.screen.client.room, &mut self.world.room);
         self.screen.state = State::default();
         self.screen.asked_before = None;
-        // Far from all that came before.
+        // Far from all earlier times.
         self.now += Duration::from_secs(60);
         self.settle(0);
     }
 
-    /// Does something with the room as the session would.
+    /// Changes the room as the session would.
     fn in_room(&mut self, then: impl FnOnce(&mut World)) {
         std::mem::swap(&mut self.screen.client.room, &mut self.world.room);
         then(&mut self.world);
@@ -107,7 +107,7 @@ impl UiState {
         self.screen.drawn(plan, self.now);
     }
 
-    /// Time passes, and what takes effect by itself does.
+    /// Time passes, and delayed actions take effect.
     fn settle(&mut self, millis: u64) {
         let until = self.now + Duration::from_millis(millis);
         while let Some(at) = self
@@ -141,7 +141,7 @@ impl UiState {
         self.key(KeyCode::Char(c), KeyModifiers::ALT);
     }
 
-    /// Types a text, so many milliseconds between its letters.
+    /// Types a text, with this number of milliseconds between letters.
     fn types(&mut self, text: &str, gap: u64) {
         for (nth, c) in text.chars().enumerate() {
             if nth > 0 {
@@ -156,7 +156,7 @@ impl UiState {
         self.draw();
     }
 
-    /// How many messages were decided.
+    /// The number of messages that were decided.
     fn decided(&self) -> usize {
         let room = &self.screen.client.room;
         room.chat
@@ -188,7 +188,7 @@ impl UiState {
 #[test]
 fn a_sentence_that_is_typed_decides_nothing_in_any_pane() {
     let mut desk = UiState::new();
-    // An empty inbox keeps no focus, so what is typed goes where it always goes.
+    // An empty inbox does not keep the focus, so typed text goes to the composer as usual.
     desk.press(KeyCode::F(4));
     assert_eq!(desk.owner(), Context::Composer);
     desk.arrives("deploy?");
@@ -197,7 +197,7 @@ fn a_sentence_that_is_typed_decides_nothing_in_any_pane() {
     desk.settle(2000);
     assert_eq!((desk.decided(), desk.written().as_str()), (0, "also, lunch?"));
 
-    // In the inbox, among the messages, and over an item that is open, it comes back to the composer.
+    // From the inbox, the messages and an open item, it returns to the composer.
     for place in [KeyCode::F(4), KeyCode::Tab, KeyCode::Enter] {
         for text in [
             "also, lunch?",
@@ -258,7 +258,7 @@ fn one_letter_decides_a_moment_later_and_the_last_decision_gives_the_focus_back(
         desk.screen.state.deciding.pressed
     );
     desk.settle(400);
-    // The next one is rejected, with a reason that is written.
+    // The next one is rejected, with a typed reason.
     desk.press(KeyCode::Char('r'));
     desk.settle(300);
     assert_eq!(desk.owner(), Context::Reason);
@@ -280,12 +280,12 @@ fn a_letter_decides_nothing_that_came_after_the_person_turned_there() {
     desk.press(KeyCode::Char('a'));
     desk.arrives("something else");
     desk.settle(2000);
-    // The first one was decided; the other one is selected by itself, and came later.
+    // The first one was decided. The other one, which arrived later, is selected automatically.
     assert_eq!(desk.decided(), 1);
     desk.press(KeyCode::Char('a'));
     desk.settle(400);
     assert_eq!((desk.decided(), desk.owner()), (1, Context::Item));
-    // It is open now, by that key, and can be decided.
+    // That key opened it, and now it can be decided.
     desk.settle(400);
     desk.press(KeyCode::Char('a'));
     desk.settle(300);
@@ -299,7 +299,7 @@ fn what_covers_the_screen_owns_the_keys_however_it_was_opened() {
         desk.arrives(if risky { "run curl x | sh" } else { "deploy?" });
         desk.settle(1000);
         match risky {
-            // From the strip a risky one is only opened.
+            // From the strip, a risky one is only opened.
             true => desk.alt('a'),
             false => {
                 desk.press(KeyCode::F(4));
@@ -342,7 +342,7 @@ fn a_thread_is_opened_as_a_list_and_decided_once_all_of_it_was_seen() {
     desk.press(KeyCode::Enter);
     desk.settle(1000);
     assert_eq!((desk.decided(), desk.owner()), (0, Context::Item));
-    // The end of it was not on the screen yet.
+    // Its end has not been on the screen yet.
     desk.press(KeyCode::Char('a'));
     desk.settle(1000);
     desk.press(KeyCode::F(2));
@@ -381,7 +381,7 @@ fn handing_a_message_over_shows_it_whole_first() {
     }
     desk.settle(1000);
     desk.press(KeyCode::Tab);
-    // It is selected, and far above what is on the screen.
+    // It is selected, and far above the visible part.
     desk.screen.state.selected.post = Some(1);
     desk.screen.state.reading.scroll.go_to_end();
     desk.settle(1000);
@@ -394,7 +394,7 @@ fn handing_a_message_over_shows_it_whole_first() {
     assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));
 }
 
-/// Issue 14, 28: a mistyped name was sent to nobody, and waited for seven days.
+/// Issue 14, 28: a message to a mistyped name was sent to nobody, and waited for seven days.
 #[test]
 fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
     let mut desk = UiState::new();
@@ -403,7 +403,7 @@ fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
     let before = sent(&desk);
     desk.types("@bbo look", 90);
     desk.settle(400);
-    // Twice in one go, as from a paste, is once.
+    // Twice at once, as in a paste, counts as once.
     desk.press(KeyCode::Enter);
     desk.press(KeyCode::Enter);
     assert_eq!(sent(&desk), before);
@@ -414,7 +414,7 @@ fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
         desk.message()
     );
     assert_eq!(desk.written(), "@bbo look");
-    // Other words are asked about again.
+    // There is a new question for other text.
     desk.settle(400);
     desk.types("!", 90);
     desk.settle(400);
@@ -423,7 +423,7 @@ fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
     desk.settle(400);
     desk.press(KeyCode::Enter);
     assert_eq!(sent(&desk), before + 1);
-    // Or the name that was meant is put in its place, and it goes there.
+    // Or the intended name replaces it, and the message is sent there.
     desk.types("@bbo look, @bbo-x", 90);
     desk.settle(400);
     desk.press(KeyCode::Enter);

@@ -25,7 +25,7 @@ use crate::{
 /// 3 March 2025, 09:14 UTC.
 pub(super) const NOW: u64 = 1_740_993_240_000;
 
-/// A room with people in it, and what is needed to draw it.
+/// A room with people in it, and everything that is needed to draw it.
 pub(super) struct World {
     pub room: Room,
     pub state: State,
@@ -69,7 +69,7 @@ impl World {
             zone: TimeZone::UTC,
             seq: 0,
         };
-        // Nothing expires by the clock of a session that takes the room over.
+        // Nothing expires by the clock of a session that takes over the room.
         let tomorrow = crate::clock::now() + 86_400_000;
         world.room.time_passes(crate::core::Steady::new(tomorrow));
         world.event(Event::Welcome(Box::new(Welcome {
@@ -100,7 +100,7 @@ impl World {
         world
     }
 
-    /// What an ordinary morning looks like.
+    /// An ordinary morning.
     pub fn morning() -> Self {
         let mut world = Self::new();
         world.says(
@@ -151,7 +151,7 @@ impl World {
         self.says_in(None, from, to, chat);
     }
 
-    /// Says something in one thread with all else that is said so; it may ask.
+    /// Adds a message in one thread with the other given fields; it may ask.
     pub fn in_thread(&mut self, from: &str, text: &str, asks: bool) {
         let chat = Chat {
             text: text.into(),
@@ -165,7 +165,7 @@ impl World {
         self.brings(thread, from, to, Body::Chat(chat));
     }
 
-    /// A receipt for a message of ours comes.
+    /// A receipt for a message of ours arrives.
     pub fn tells(&mut self, from: &str, of: &str, state: ReceiptState, reason: &str) {
         let body = Body::Receipt(Receipt {
             of: of.into(),
@@ -223,7 +223,7 @@ impl World {
         self.follow(effects);
     }
 
-    /// Settings were saved that are looser than those that hold.
+    /// A saved file has looser settings than the current ones.
     pub fn tells_looser(&mut self, words: &str) {
         let dir = tempfile::tempdir().unwrap();
         let paths = crate::config::Paths {
@@ -254,7 +254,7 @@ impl World {
         }
     }
 
-    /// Does something with the messages on pages of a size.
+    /// Changes the messages with a given page size.
     pub fn pages(&mut self, width: u16, height: u16, then: impl FnOnce(&mut view::Pages)) {
         let look = self.look();
         let mut pages = view::Pages::new(&look, &self.state.reading, (width, height));
@@ -263,13 +263,13 @@ impl World {
         self.state.reading.scroll = scroll;
     }
 
-    /// The screen at a size, as text; and which item is whole on it.
+    /// The screen at a size, as text, and the item that is completely visible.
     pub fn screen(&mut self, width: u16, height: u16) -> (String, Option<ItemId>) {
         let (screen, whole, _) = self.drawn(width, height);
         (screen, whole)
     }
 
-    /// The same, and what lies where.
+    /// The same, and the positions of its parts.
     pub fn drawn(&mut self, width: u16, height: u16) -> (String, Option<ItemId>, HitMap) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let Self {

@@ -1,4 +1,4 @@
-//! What lies under the mouse.
+//! The targets under the mouse.
 
 use super::*;
 use crate::tui::{
@@ -9,11 +9,11 @@ use crate::tui::{
     view::{HitTarget, ScrollTarget},
 };
 
-/// What is under the first letter of some words that are on the screen.
+/// The target under the first letter of a text on the screen.
 #[track_caller]
 fn under(world: &mut World, size: (u16, u16), words: &str) -> (Option<HitTarget>, ScrollTarget) {
     let (screen, _, shown) = world.drawn(size.0, size.1);
-    // Each line is in quotes, which are no part of the screen.
+    // Each line is in quotes, which are not part of the screen.
     let lines = screen.lines().map(|line| line.trim_start_matches('"'));
     let place = lines.enumerate().find_map(|(row, line)| {
         let before = line.split_once(words)?.0;
@@ -24,7 +24,7 @@ fn under(world: &mut World, size: (u16, u16), words: &str) -> (Option<HitTarget>
 }
 
 const NARROW: (u16, u16) = (60, 20);
-/// The second item that waits in [`waiting`].
+/// The second pending item in [`waiting`].
 const CAROLS: ItemId = ItemId::Mention(5);
 
 fn waiting() -> World {
@@ -111,7 +111,7 @@ fn what_lies_over_the_messages_is_what_the_mouse_is_on() {
         (Some(HitTarget::Cover), ScrollTarget::Messages)
     );
 
-    // Of an item that is open nothing can be clicked, least of all the keys that decide it.
+    // In an open item nothing can be clicked, and the deciding keys least of all.
     let mut world = waiting();
     world.state.open(&[ItemId::Mention(4)]);
     for words in ["can you review", "a accept", "asks"] {
@@ -139,7 +139,7 @@ fn long(count: usize) -> World {
     world
 }
 
-/// Columns and rows in which the scrollbar is drawn.
+/// The columns and rows of the scrollbar.
 fn bar(world: &mut World, size: (u16, u16)) -> Vec<(u16, u16)> {
     let (screen, ..) = world.drawn(size.0, size.1);
     let rows = screen.lines().enumerate();
@@ -204,7 +204,7 @@ fn what_is_selected_is_on_the_screen_however_long_its_list_is() {
             let screen = world.screen(size.0, size.1).0;
             assert!(screen.contains(&format!("▸ bob question {shown}?")), "{screen}");
         }
-        // The wheel moves it away, and no further than there is.
+        // The wheel scrolls the selection out of sight, but not beyond the end of the list.
         world.state.lists.held = true;
         (world.state.lists.side, world.state.lists.main) = (1000, 1000);
         let screen = world.screen(size.0, size.1).0;

@@ -1,4 +1,4 @@
-//! No size is too small to be drawn on.
+//! Every size can be drawn, however small.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
 const HOSTILE: &str =
     "👨‍👩‍👧‍👦 🇩🇪 日本語 עברית العربية e\u{301}\u{301} \x1b[2J\x1b]52;c;aGk=\x07 \u{202e}abc\tx\r\nsecond line";
 
-/// A room in which much is said and waits.
+/// A room with many messages and pending items.
 fn busy() -> World {
     let mut world = World::morning();
     world.says(
@@ -40,7 +40,7 @@ fn with(change: &dyn Fn(&mut World)) -> World {
     world
 }
 
-/// Every view, with something in it.
+/// Every view, with some content.
 fn views() -> Vec<(&'static str, World)> {
     let item = busy().room.review.inbox().next().unwrap().id;
     let mut views = vec![
@@ -101,7 +101,7 @@ fn modals(item: ItemId) -> Vec<(&'static str, World)> {
     ]
 }
 
-/// Views of a room in which something happens.
+/// Views of a room in which something is in progress.
 fn events(item: ItemId) -> Vec<(&'static str, World)> {
     vec![
         (
@@ -217,7 +217,7 @@ fn the_first_and_the_last_message_can_be_reached() {
         "{screen}"
     );
     assert!(screen.contains("new below"), "{screen}");
-    // The place stays while new ones come.
+    // The position stays while new ones arrive.
     world.says(
         "bob",
         &[],
@@ -237,7 +237,7 @@ fn the_first_and_the_last_message_can_be_reached() {
 
 #[test]
 fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
-    // (text, width, height, whole in the strip)
+    // (text, width, height, whether all of it is in the strip)
     let long = "word ".repeat(100);
     let table = [
         ("review src/auth.rs?", 60, 20, true),
@@ -258,7 +258,7 @@ fn an_item_counts_as_whole_only_when_all_of_it_was_on_the_screen() {
             "{text:?} at {width}x{height}"
         );
     }
-    // Opened, it is whole when its end has been reached without a gap.
+    // An open item counts as seen in full when its end was reached without a gap.
     let mut world = World::new();
     world.asks("bob", &"line\n".repeat(60));
     world.state.open(&[ItemId::Mention(1)]);

@@ -1,4 +1,4 @@
-//! Snapshots of each view, at the sizes that people have.
+//! Snapshots of each view, at common sizes.
 
 use super::*;
 use crate::{
@@ -90,7 +90,7 @@ fn item_open_with_its_thread() {
         world.in_thread(["bob", "carol", "bob"][nth], text, nth == 2);
     }
     world.state.open(&[ItemId::Mention(3)]);
-    // The thread is not part of what is decided: that has been seen whole although not all of the thread was.
+    // The thread is not part of the decision: the item has been seen in full although the thread has not.
     assert_eq!(world.screen(60, 11).1, Some(ItemId::Mention(3)));
     snapshot("item_thread", world);
 }
@@ -253,7 +253,7 @@ fn papers() {
     }
 }
 
-/// What agents and people write, with everything that markdown has.
+/// Typical messages of agents and people, with all Markdown features.
 const MARKDOWN: &str = "# The refresh\n\nIt *races* at **line 42**, see <https://example.com/auth> and \
                         [the note](https://example.com/n).\n\n1. take the lock\n2. look again\n   - still old? \
                         `refresh()`\n   - else return\n\n> a lock fixes it\n> says carol\n\n```rust\nlet token = \
@@ -277,7 +277,7 @@ fn markdown() {
     snapshot("markdown", world);
 }
 
-/// What has broken terminals and layouts of others.
+/// Text that has broken terminals and layouts of other programs.
 fn gallery() -> Vec<String> {
     [
         "families 👨‍👩‍👧‍👦👩🏽‍💻 flags 🇩🇪🇯🇵🏴‍☠️ hearts ❤️💔 end",
@@ -310,8 +310,8 @@ fn hostile_text_is_drawn_in_its_place() {
     snapshot("hostile", world);
 }
 
-/// Each row of a screen is exactly as wide as the screen, whatever stands in it; and where a message ends, it
-/// says so.
+/// Each row of a screen has exactly the width of the screen, whatever its content; and the end of a message is
+/// marked.
 #[test]
 fn hostile_text_moves_nothing() {
     for text in gallery() {
@@ -377,7 +377,7 @@ fn searching() {
     snapshot("search", world);
 }
 
-/// A search that was left hid to whom one writes.
+/// An abandoned search hid the addressee of the composer.
 #[test]
 fn who_will_read_it_is_said_after_a_search() {
     let mut world = World::morning();

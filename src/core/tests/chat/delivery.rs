@@ -1,4 +1,4 @@
-//! Nothing addressed is lost, nothing is shown twice, and one sees what became of one's own.
+//! Nothing addressed is lost, nothing is shown twice, and the sender sees the state of each message.
 
 use crate::core::tests::*;
 
@@ -54,7 +54,7 @@ fn what_became_of_it() {
     assert_eq!(world.fate(1), DeliveryStatus::Sending);
     world.event(acked(&id, 1, &["bob"], &[]));
     assert_eq!(world.fate(1), DeliveryStatus::Sent);
-    // Who was not addressed has nothing to tell.
+    // Receipts of a member that was not addressed are ignored.
     receipt(&mut world, "carol", &id, ReceiptState::Rejected, "no");
     assert_eq!(world.fate(1), DeliveryStatus::Sent);
     receipt(&mut world, "BOB", &id, ReceiptState::Received, "");
@@ -68,7 +68,7 @@ fn what_became_of_it() {
         let why = why.replace("\x1b[0m", "");
         assert_eq!(world.fate(1), DeliveryStatus::Told("bob".into(), state, why));
     }
-    // A state that comes late does not go back; a new try does.
+    // A state that arrives late does not replace a newer one, but a new attempt does.
     receipt(&mut world, "bob", &id, ReceiptState::Received, "");
     assert!(matches!(
         world.fate(1),
@@ -154,7 +154,7 @@ fn who_returns_to_a_relay_that_was_started_again_is_not_told_to_come() {
     joins(&mut world, "bob");
     joins(&mut world, "dan");
     assert_eq!(told(&world), ["dan"]);
-    // Who comes after a while has been away.
+    // A member that returns after a while was away.
     world.now += 600_000;
     joins(&mut world, "carol");
     assert_eq!(told(&world), ["dan", "carol"]);
@@ -179,7 +179,7 @@ fn after_a_cut_all_that_is_open_goes_out_again_in_order() {
     assert!(world.chats().is_empty());
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 2))));
     let texts: Vec<String> = world.chats().into_iter().map(|(_, chat)| chat.text).collect();
-    // The broadcast has its ack; bob's has none of bob's.
+    // The broadcast has its ack; bob's message has no receipt from bob.
     assert_eq!(texts, ["two", "three"]);
 }
 
@@ -248,18 +248,18 @@ fn a_receipt_that_a_crash_kept_from_being_written_is_sent_after_it() {
     };
     let mut world = World::new();
     world.bob_asks("m-1", "x");
-    // The crash came right behind the message itself.
+    // The crash was directly after the message itself.
     world.records.retain(|record| !matches!(record, Record::Out(_)));
     world.restart();
     assert_eq!(receipts_written(&world), 2);
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     let states: Vec<_> = world.receipts().into_iter().map(|(_, state, _)| state).collect();
     assert_eq!(states, [ReceiptState::Received, ReceiptState::Queued]);
-    // And not once more.
+    // And not again.
     world.restart();
     assert_eq!(receipts_written(&world), 2);
 
-    // As well behind a decision.
+    // The same directly after a decision.
     world
         .decide(Intent::Reject {
             target: Target::Item(ItemId::Mention(1)),
@@ -347,7 +347,7 @@ fn a_thread_never_grows_wider() {
         (frame.to, frame.only, chat.asks),
         (vec!["bob".to_owned()], true, false)
     );
-    // Somebody who knows the thread's id says something in public in it: it stays between the two.
+    // Somebody who knows the thread's id posts in it publicly: the thread stays between the two.
     let mut message = world.message("carol", "m-2", &[], false, &Body::Chat(ask("me too")));
     message.thread = Some("m-1".into());
     world.receives(message);

@@ -1,4 +1,4 @@
-//! A question to several members, and what each of them says.
+//! A question to several members, and the answers of each.
 
 use super::delivery::receipt;
 use crate::core::tests::*;
@@ -19,7 +19,7 @@ fn says(world: &mut World, from: &str, id: &str, thread: &str, chat: Chat) {
     world.receives(message);
 }
 
-/// Each of those who were asked: name, state, the number of the answer.
+/// Each of the addressees: name, state, the number of the answer.
 fn asked(world: &World) -> Vec<(String, Option<ReceiptState>, Option<u32>)> {
     let post = world.room.chat.timeline.post_numbered(1).unwrap();
     let one = |one: &Recipient| {
@@ -40,7 +40,7 @@ fn each_ones_state_and_answer_stand_together() {
     receipt(&mut world, "carol", &id, ReceiptState::Rejected, "busy");
     use ReceiptState::{Accepted, Rejected};
     assert_eq!(asked(&world), all(Some(Accepted), Some(Rejected)));
-    // Who was not asked answers nothing, whatever it says; neither does what answers something else.
+    // A member that was not asked cannot answer, whatever it sends; nor is a reply to another message an answer.
     says(&mut world, "dan", "x-1", &id, answer(Some(&id)));
     says(&mut world, "carol", "x-2", &id, answer(Some("other")));
     let human = Chat {
@@ -50,12 +50,12 @@ fn each_ones_state_and_answer_stand_together() {
     };
     says(&mut world, "carol", "x-3", &id, human);
     assert_eq!(asked(&world), all(Some(Accepted), Some(Rejected)));
-    // An answer; and one of version 1, which does not tell what it answers.
+    // An answer; and one of version 1, which does not state the question.
     says(&mut world, "bob", "x-4", &id, answer(Some(&id)));
     says(&mut world, "carol", "x-5", &id, answer(None));
     let numbers = |world: &World| asked(world).into_iter().map(|one| one.2).collect::<Vec<_>>();
     assert_eq!(numbers(&world), [Some(5), Some(6)]);
-    // The newest counts, also after a restart.
+    // The newest one counts, also after a restart.
     says(&mut world, "bob", "x-6", &id, answer(Some(&id)));
     world.restart();
     assert_eq!(numbers(&world), [Some(7), Some(6)]);

@@ -1,12 +1,12 @@
-//! A name is its owner's: words under our own name that are not ours, names with another key, whom messages are
-//! for, and whom auto mode answers.
+//! A name belongs to its owner: messages under our own name that are not ours, names with another key, the keys that
+//! messages are for, and the names that auto mode answers.
 
 use crate::core::{
     runs::Prompt,
     tests::{auto::auto, *},
 };
 
-/// Keys, as a relay shows them.
+/// Keys in the format of a relay.
 const OURS: &str = "aaaaaaaaaaaaaaaa";
 const BOB: &str = "b0b0b0b0b0b0b0b0";
 const OTHER: &str = "cccccccccccccccc";
@@ -18,7 +18,7 @@ fn with_key(name: &str, key: Option<&str>) -> Member {
     }
 }
 
-/// A welcome of a relay that has all that a name needs, with bob in the room.
+/// A welcome of a relay with all features for names, with bob in the room.
 fn modern(resumed: Resumed, bob: Option<&str>) -> Welcome {
     Welcome {
         features: wire::FEATURES.map(str::to_owned).to_vec(),
@@ -73,7 +73,7 @@ impl World {
 
 const MARK: &str = "from a different key than before, perhaps somebody else";
 
-/// Issue 14, 13: what somebody said under our name while we were out counted as our own.
+/// Issue 14, 13: a message that somebody sent under our name while we were away counted as our own.
 #[test]
 fn words_under_our_name_are_ours_only_with_our_key() {
     for key in [Some(OTHER), None] {
@@ -87,7 +87,7 @@ fn words_under_our_name_are_ours_only_with_our_key() {
             };
             assert!(strangers.is_strangers() && !strangers.mine, "{key:?}");
             assert!(!ours.is_strangers() && ours.mine);
-            // The whole journal says so too, and so does its end, which is shown first.
+            // The whole journal has the same result, and so does its end, which is shown first.
             let mut glimpse = Room::new(world.room.settings.clone(), counting_ids());
             glimpse.glimpse(world.records.clone());
             let marks: Vec<bool> = glimpse
@@ -112,7 +112,7 @@ fn words_under_our_name_are_ours_only_with_our_key() {
     }
 }
 
-/// What we have written here is ours whatever the relay says of it, and is not shown twice.
+/// Messages that we wrote here are ours, whatever the relay reports about them, and are not shown twice.
 #[test]
 fn what_is_in_our_journal_is_ours() {
     let mut world = World::modern();
@@ -151,10 +151,10 @@ fn a_mention_from_another_key_stays_marked() {
         assert_eq!(world.warnings(), [MARK], "it stays after the sender left");
         world.again(Some(BOB));
         assert_eq!(world.warnings(), [MARK], "and after a restart");
-        // The one who is known is in no doubt.
+        // There is no doubt about the member with the known key.
         world.says("bob", Some(BOB), "m-2", &["alice"], "hello");
         assert_eq!(world.warnings(), [MARK]);
-        // The person agrees with the other key: then it is not marked any more, after a restart neither.
+        // The person trusts the other key: then it is no longer marked, even after a restart.
         world.comes(PresenceEvent::Join, "bob", key);
         world.decide(Intent::Trust("bob".into())).unwrap();
         assert_eq!(world.warnings(), [""; 0]);
@@ -163,7 +163,7 @@ fn a_mention_from_another_key_stays_marked() {
     }
 }
 
-/// So does an offered file.
+/// An offered file is marked, too.
 #[test]
 fn a_file_from_another_key_is_marked() {
     let mut world = World::modern();
@@ -181,13 +181,13 @@ fn a_file_from_another_key_is_marked() {
     message.from_key = Some(OTHER.into());
     world.receives(message);
     assert_eq!(world.warnings(), [MARK]);
-    // Its bytes are taken from nobody while another key has the name.
+    // No member can send its bytes while another key has the name.
     world.comes(PresenceEvent::Join, "bob", Some(OTHER));
     world.decide(Intent::Trust("bob".into())).unwrap();
     assert_eq!(world.warnings(), [""; 0]);
 }
 
-/// On a relay that tells no keys on messages, the key of who is here counts.
+/// On a relay that does not put keys on messages, the key of the present member counts.
 #[test]
 fn a_mention_is_marked_on_an_older_relay_too() {
     let mut world = World::new();
@@ -201,7 +201,7 @@ fn a_mention_is_marked_on_an_older_relay_too() {
     assert_eq!(world.warnings(), [MARK]);
 }
 
-/// Issue 14, 14: the sender says whom a message is for.
+/// Issue 14, 14: the sender states the key that a message is for.
 #[test]
 fn messages_say_whom_they_are_for() {
     let mut world = World::modern();
@@ -218,7 +218,8 @@ fn messages_say_whom_they_are_for() {
     assert!(world.sent().all(|(frame, _)| frame.to_keys == expected));
 }
 
-/// Issue 14, 14: a relay that gives private words to whoever has the name gets them only while the right one is here.
+/// Issue 14, 14: a relay that delivers private messages to any holder of the name gets them only while the right one
+/// is present.
 #[test]
 fn an_older_relay_gets_private_words_only_for_who_is_here() {
     let mut world = World::new();
@@ -234,7 +235,7 @@ fn an_older_relay_gets_private_words_only_for_who_is_here() {
         world.comes(event, "bob", key);
         assert_eq!(world.sent().count(), 0, "{key:?}");
     }
-    // What everybody reads anyway does not wait.
+    // Public messages do not wait.
     world.comes(PresenceEvent::Leave, "bob", None);
     world.perform("/say @bob --public hello").unwrap();
     assert_eq!(world.sent().count(), 1);
@@ -253,7 +254,7 @@ fn an_older_relay_gets_private_words_only_for_who_is_here() {
     );
 }
 
-/// Only those whom we have addressed tell what became of our words.
+/// Only receipts of members that we have addressed change the state of our messages.
 #[test]
 fn a_receipt_from_another_key_does_not_count() {
     let mut world = World::modern();
@@ -280,7 +281,7 @@ fn a_receipt_from_another_key_does_not_count() {
     }
 }
 
-/// Issue 14, 15: in auto mode twenty never-seen names were served at once.
+/// Issue 14, 15: in auto mode twenty unknown names were answered at once.
 #[test]
 fn auto_mode_answers_nobody_who_is_new() {
     let mut world = World::modern();
@@ -296,7 +297,7 @@ fn auto_mode_answers_nobody_who_is_new() {
         panic!("no mention")
     };
     assert_eq!(first.hold.reason(), Some(why));
-    // Who asks sees that it waits.
+    // The asker sees that it is queued.
     let told = ("m-0".to_owned(), ReceiptState::Queued, why.to_owned());
     assert!(world.receipts().contains(&told), "{:?}", world.receipts());
 }
@@ -306,7 +307,7 @@ fn done(world: &mut World) {
     world.ends(&run, Outcome::Answer("done".into()));
 }
 
-/// One accepted mention, or `/trust`, and then until the key changes; a restart forgets nothing of it.
+/// One accepted mention, or `/trust`, is enough until the key changes, also after a restart.
 #[test]
 fn auto_mode_answers_whom_its_person_trusts() {
     for by_command in [false, true] {
@@ -342,7 +343,7 @@ fn auto_mode_answers_whom_its_person_trusts() {
         for (key, id) in [(Some(OTHER), "m-4"), (None, "m-5")] {
             assert!(!asks(&mut world, key, id), "{key:?}");
         }
-        // Accepting one of those trusts nobody: its key is not the one that is known.
+        // Accepting one of those trusts nobody: its key is not the known one.
         let item = world.room.review.inbox.waiting().last().unwrap().id;
         world.accept(item);
         done(&mut world);
@@ -351,7 +352,7 @@ fn auto_mode_answers_whom_its_person_trusts() {
     }
 }
 
-/// Who is trusted without a key is so until they may be somebody else: they leave, are cut off, or we are.
+/// A name without a key is trusted until it may belong to somebody else: it leaves, is disconnected, or we are.
 #[test]
 fn a_name_without_a_key_is_trusted_only_while_it_stays() {
     for away in [0, 1, 2, 3] {
@@ -388,7 +389,7 @@ fn a_name_without_a_key_is_trusted_only_while_it_stays() {
     }
 }
 
-/// What was held while somebody else had the name is given to the relay when they leave.
+/// Messages that were held while somebody else had the name are sent to the relay when they leave.
 #[test]
 fn a_private_message_that_was_held_goes_once_the_other_has_left() {
     let mut world = World::modern();
@@ -406,7 +407,7 @@ fn a_private_message_that_was_held_goes_once_the_other_has_left() {
     );
 }
 
-/// A rejected mention, and one that ran by itself, trust nobody.
+/// A rejected mention, and one that ran automatically, make no name trusted.
 #[test]
 fn only_an_accept_trusts() {
     let mut world = auto(5.0);
@@ -421,7 +422,7 @@ fn only_an_accept_trusts() {
     assert!(world.decide(Intent::Trust("alice".into())).is_err());
 }
 
-/// Issue 14, 15: 10,000 joins ended pinning for newcomers; over a restart too.
+/// Issue 14, 15: after 10,000 joins, newcomers were no longer pinned; also after a restart.
 #[test]
 fn a_flood_of_names_does_not_end_pinning() {
     let mut world = World::modern();
@@ -443,7 +444,7 @@ fn a_flood_of_names_does_not_end_pinning() {
     }
 }
 
-/// Issue 14, 16: what to do about a taken name is said once, in one note, however often it is tried.
+/// Issue 14, 16: one note explains what to do about a taken name, however often it is tried.
 #[test]
 fn a_taken_name_is_told_once() {
     let mut world = World::new();
@@ -459,7 +460,7 @@ fn a_taken_name_is_told_once() {
     assert_eq!(notes.filter(told).count(), 1);
 }
 
-/// The person is told that somebody else can take the name later.
+/// The person is warned that somebody else can take the name later.
 #[test]
 fn an_unbound_name_is_told() {
     let mut world = World::offline();

@@ -1,4 +1,4 @@
-//! Messages to names that nobody here has or had.
+//! Messages to names that no member has or had.
 
 use crate::core::tests::*;
 
@@ -25,7 +25,7 @@ fn a_mistyped_name_is_sent_to_nobody() {
 #[test]
 fn who_is_here_or_was_is_known() {
     let mut world = World::new();
-    // Who has left, also while our connection was away, or spoke before a restart.
+    // Members that have left, also while we were disconnected, or that sent something before a restart.
     for name in ["carol", "dan"] {
         let mut one = member(name);
         one.key = None;
@@ -46,7 +46,7 @@ fn who_is_here_or_was_is_known() {
         assert_eq!(unknown, None, "{name}");
     }
     world.restart();
-    // Before it is known who is here, nothing is asked; after that, who spoke is known.
+    // Until the members are known, there is no question; after that, earlier senders are known.
     assert_eq!(world.room.unknown_name(&["zoe".to_owned()]), None);
     world.event(Event::Welcome(Box::new(welcome(Resumed::New, "e3", 0))));
     assert_eq!(world.room.unknown_name(&["erin".to_owned()]), None);

@@ -1,4 +1,4 @@
-//! Files of an agent's: searched, seen by a person first, and sent as they were then.
+//! Files of an agent: searched, shown to a person, and sent only as they were then.
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -15,7 +15,7 @@ fn source(path: &str) -> Source {
     CheckedFile::test(path).into()
 }
 
-/// What somebody who looks finds where a file holds `text`.
+/// The result of scanning a file that contains `text`.
 fn looked(path: &str, text: &str) -> ScanResult {
     ScanResult::through(CheckedFile::test(path), text.as_bytes(), &[], "")
 }
@@ -27,7 +27,7 @@ impl World {
         drafted
     }
 
-    /// What is to be searched, and with what that came from outside; the newest last.
+    /// The files to search, with the text from outside to compare them with; the newest last.
     fn looks(&self) -> Vec<(u32, Vec<PathBuf>, String)> {
         let looks = self.effects.iter().filter_map(|effect| match effect {
             Effect::Look {
@@ -52,7 +52,7 @@ impl World {
     fn answers_with(&mut self, path: &str) {
         let message = self.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
         self.receives(message);
-        // In auto mode it runs already.
+        // In auto mode it is already running.
         if let Some(item) = self.room.review.inbox.next().map(|item| item.id) {
             self.accept(item);
         }
@@ -71,7 +71,7 @@ impl World {
     }
 }
 
-/// How much was to be done with files.
+/// The number of effects for files.
 fn orders(world: &World) -> usize {
     let orders = world.effects.iter().filter(|e| matches!(e, Effect::File { .. }));
     orders.count()
@@ -100,7 +100,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         };
         assert_eq!(world.drafted(unasked), Ok(DRAFT));
         assert_eq!(world.looks(), [(1, vec!["/w/notes.txt".into()], String::new())]);
-        // Until that is done it does not leave, not even by a key.
+        // Until that is done it is not sent, not even by a key.
         let early = world.decide(accepting(DRAFT)).unwrap_err();
         assert!(
             early.contains("notes.txt of d1 is still being searched"),
@@ -121,7 +121,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         let (_, chat) = world.chats().pop().unwrap();
         let file = &chat.files[0];
         assert_eq!((file.size, file.sha256.clone()), (41, Some("ab".repeat(32))));
-        // It is not read again: what goes is what was searched, or nothing.
+        // It is not read again: only the content that was searched is sent, or nothing.
         assert_eq!(orders(&world), 0);
         let of = world.room.chat.timeline.posts().next_back().unwrap().1.id.clone();
         let body = Body::FileAccept {
@@ -160,7 +160,7 @@ fn an_answer_with_a_file_waits_in_every_mode_and_can_be_thrown_away() {
 
 #[test]
 fn what_a_person_is_told_of_a_file() {
-    // (its path, what was found, what stands beside it, what is warned of)
+    // (its path, the findings, the text beside it, the warnings)
     let table = [
         ("/w/a.md", looked("/w/a.md", "fine"), "/w/a.md", None),
         (
@@ -273,7 +273,7 @@ fn a_file_that_could_not_be_read_never_leaves() {
     world.decide(all).unwrap_err();
     assert!(world.room.review.inbox.get(DRAFT).is_some());
     assert_eq!((orders(&world), world.chats().len()), (0, 0));
-    // Restored, it is searched again and can leave.
+    // After a restart, it is searched again and can be sent.
     let (effects, told) = world.room.look_again(Target::Item(DRAFT), |_| true);
     world.follow(effects);
     assert!(told.unwrap().contains("cannot be sent"));
@@ -290,7 +290,7 @@ fn a_file_of_which_is_not_known_what_was_checked_is_given_to_nobody() {
     world.looked(1, vec![looked("/w/a.md", "fine")]);
     world.accept(DRAFT);
     let (frame, chat) = world.chats().pop().unwrap();
-    // As an earlier version wrote it.
+    // In the format of an earlier version.
     for record in &mut world.records {
         if let Record::Out(outgoing) = record {
             outgoing
@@ -321,7 +321,7 @@ fn drafts_of_earlier_versions_are_read() {
         };
         assert_eq!(earlier, expected);
     }
-    // What was never checked is no checked file, whatever the journal says.
+    // A file that was never checked is not a checked file, whatever the journal says.
     let mut source = serde_json::to_value(source("/w/a.md")).unwrap();
     assert!(serde_json::from_value::<CheckedFile>(source.clone()).is_ok());
     source.as_object_mut().unwrap().remove("identity");
@@ -340,7 +340,7 @@ fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_c
         ..UnpromptedText::default()
     };
     world.drafted(unasked).unwrap();
-    // What was not searched before is searched now.
+    // Files that were not searched before are searched now.
     world.restart();
     assert_eq!(world.looks(), [(1, vec![path.clone()], String::new())]);
     world.looked(
@@ -354,12 +354,12 @@ fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_c
     );
     let matter = world.room.review.inbox.get(DRAFT).unwrap().matter.clone();
     world.restart();
-    // It is not searched again, which would take what lies there now for what the person has read.
+    // It is not searched again: that would replace the content that the person has read with the present one.
     assert_eq!(world.looks(), []);
     assert_eq!(world.room.review.inbox.get(DRAFT).unwrap().matter, matter);
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     world.accept(DRAFT);
-    // So is the message that it became.
+    // The same holds for the message that it became.
     world.restart();
     let offer = world.room.files.all().next().unwrap();
     assert_eq!(offer.place(), Some(path.as_path()));
@@ -417,7 +417,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
     ] {
         assert!(doubt(&text).is_some(), "{text}");
     }
-    // All of a thread is no way around it.
+    // Accepting a whole thread does not bypass this.
     let all = Intent::Accept {
         target: Target::Thread(1),
         how: AcceptOptions::default(),
@@ -460,7 +460,7 @@ fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
     world.accept(item);
     let run = world.started().run;
     world.ends(&run, Outcome::Answer(format!("\tIt is {SECRET}.")));
-    // What a person has before them has no tabs.
+    // Text in front of a person has no tabs.
     let text = Some(world.room.review.inbox.get(DRAFT).unwrap().text.clone());
     let how = AcceptOptions {
         text,

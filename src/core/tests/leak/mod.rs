@@ -1,4 +1,4 @@
-//! Secrets, and files of drafts.
+//! Secrets, and attachments of drafts.
 
 pub(crate) mod attachment;
 pub(crate) mod secrets;

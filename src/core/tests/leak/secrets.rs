@@ -1,4 +1,4 @@
-//! A secret leaves by no path before a person has seen it, and stands in clear in no log.
+//! No secret is sent in any way before a person has seen it, and none is in clear text in a log.
 
 use crate::core::{
     leak::secrets::tests::samples::{all, made_up},
@@ -6,7 +6,7 @@ use crate::core::{
     tests::*,
 };
 
-/// One sample of each rule, and one that two rules find in different places of each other.
+/// One sample of each rule, and one in which two rules match at different positions.
 fn samples() -> Vec<String> {
     let mut samples: Vec<(String, String)> = all();
     samples.dedup_by(|a, b| a.0 == b.0);
@@ -21,7 +21,7 @@ fn secret_parts(text: &str) -> Vec<String> {
     flags.into_iter().map(|flag| text[flag.at].to_owned()).collect()
 }
 
-/// All that has left: messages, receipts and signals.
+/// Everything that was sent: messages, receipts and signals.
 fn left(world: &World) -> String {
     let sent = world.effects.iter().filter_map(|effect| match effect {
         Effect::Send(Outbound::Signal(signal)) => Some(signal.body.get().to_owned()),
@@ -31,7 +31,7 @@ fn left(world: &World) -> String {
     format!("{signals}{:?}", world.sent().collect::<Vec<_>>())
 }
 
-/// The audit log, and what the room notes on the screen.
+/// The audit log, and the notes on the screen.
 fn logs(world: &World) -> String {
     let audit = world.effects.iter().filter_map(|effect| match effect {
         Effect::Audit(entry) => serde_json::to_string(entry).ok(),
@@ -74,14 +74,14 @@ fn an_answer_with_a_secret_waits() {
                 .is_empty()
         );
         is_held(&world, &sample, "answer");
-        // Not even where it is posted does the audit log have it.
+        // The audit log does not contain it, even after it was posted.
         world.accept(ItemId::Draft(1));
         assert_eq!(world.chats().len(), 1, "{sample}");
         for part in secret_parts(&format!("here:\n{sample}\nthat is it")) {
             let escaped = serde_json::to_string(&part).unwrap();
             assert!(!logs(&world).contains(escaped.trim_matches('"')), "{part}");
         }
-        // The entry still vouches for what is sent, and for nothing else.
+        // The entry still matches the message that is sent, and no other.
         let outgoing = world.records.iter().find_map(|record| match record {
             Record::Out(out) if matches!(out.body, Body::Chat(_)) => Some((**out).clone()),
             _ => None,
@@ -189,7 +189,7 @@ fn a_reason_and_a_question_with_a_secret_are_asked_about_once_more() {
         words: "what is it?".into(),
     };
     assert_eq!(world.room.doubt(&asks), None);
-    // The audit log has what was decided, without the secret.
+    // The audit log has the decision, without the secret.
     let sample = made_up("ghp_{a:36}", "reason");
     let item = world.bob_asks("m-1", "how?");
     let reject = Intent::Reject {

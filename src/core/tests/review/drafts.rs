@@ -1,4 +1,4 @@
-//! What leaves and what is done only when a person has said so.
+//! Answers that are sent, and tools that run, only after a person accepts them.
 
 use crate::core::{
     files::{CheckedFile, TransferOrder},
@@ -50,7 +50,7 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
             answered(&mut world, SECRET);
         }
         assert!(world.chats().is_empty());
-        // The disk has it once: as the draft that it is.
+        // It is on disk once: as a draft.
         let others = world
             .records
             .iter()
@@ -137,7 +137,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     world.restart();
     assert_eq!(items(&world), before);
     assert_eq!(draft(&world).asks_others, ["carol"]);
-    // The question still waits for it: nothing is told as interrupted.
+    // The question still waits for it: nothing is reported as interrupted.
     let post = world.room.chat.timeline.post_numbered(1).unwrap();
     let fate = world.room.review.inbox.fate(post);
     assert!(matches!(fate, Some(MentionOutcome::Accepted(_))), "{fate:?}");
@@ -149,7 +149,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
             .all(|(_, state, _)| *state != ReceiptState::Failed)
     );
 
-    // Both are decided now, one with its file; and neither comes back.
+    // Both are decided now, one with its file, and neither returns.
     world.accept(ItemId::Draft(1));
     assert_eq!(last_receipt(&world).0, ReceiptState::Answered);
     let (frame, chat) = world.chats().pop().unwrap();
@@ -159,7 +159,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     world.looked(2, vec![large]);
     world.accept(ItemId::Draft(2));
     assert_eq!(world.chats().pop().unwrap().1.files[0].size, 41);
-    // It is never read by its path alone.
+    // It is never opened by its path alone.
     let file = |world: &World| {
         let reads = world.effects.iter().filter(|effect| {
             matches!(effect, Effect::File { order: TransferOrder::Hash(path), .. }
@@ -176,7 +176,7 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         Some(&MentionOutcome::Answered)
     );
 
-    // No number comes twice; what was thrown away stays so.
+    // No number is used twice, and discarded drafts stay discarded.
     let item = world.bob_asks("m-2", "and?");
     world.accept(item);
     let run = world.started().run;
@@ -215,7 +215,7 @@ fn a_draft_that_was_posted_is_not_posted_again_wherever_the_program_ended() {
         world.room.review.inbox.fate(post),
         Some(&MentionOutcome::Answered)
     );
-    // Before that it was not posted: it waits.
+    // Before that it was not posted, so it still waits.
     world.records.truncate(end);
     world.restart();
     assert_eq!(
@@ -452,17 +452,17 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
     };
     let inside = ExternalAccess::default;
     let outside = || touched(&["/etc/plan"], secret);
-    // (what the first run touched, what it answers; the same of a second one in the thread; a restart between;
-    // how many drafts there are at the end)
+    // (the access and answer of the first run; those of a second one in the thread; a restart between them; the
+    // number of drafts at the end)
     let table = [
         (inside(), "fine", inside(), "fine", false, 0),
-        // What it has read it knows in its later turns, too, in however few characters it tells it.
+        // Later turns know everything that it has read, however few characters of it they repeat.
         (outside(), "fine", inside(), "fine", false, 2),
         (inside(), "fine", outside(), "fine", false, 1),
         (outside(), "fine", outside(), "fine", false, 2),
         (outside(), "fine", inside(), secret, false, 2),
         (outside(), "fine", inside(), &secret[..40], false, 2),
-        // What came back is not on disk: nothing is known of it any more.
+        // The results are not on disk: after a restart they are no longer known.
         (outside(), "fine", inside(), "fine", true, 2),
         (inside(), "fine", inside(), secret, true, 0),
     ];
@@ -523,7 +523,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                     "row {nth}"
                 );
             }
-            // But for the drafts themselves.
+            // Except for the drafts themselves.
             let others = world
                 .records
                 .iter()
@@ -553,7 +553,7 @@ fn the_words_that_came_from_outside_are_marked() {
     world.event(Event::Run { run, event });
     let item = world.room.review.inbox.next().unwrap();
     let marks: Vec<&str> = item.marks().iter().map(|flag| &text[flag.at.clone()]).collect();
-    // The space before it stands before each of its parts as well.
+    // A space before the text is also a space before each of its parts.
     assert_eq!(marks, [&format!(" {brought}")[..], &SECRET[6..]]);
     let expected = [
         "its session has used ../plan, outside its folder",

@@ -1,10 +1,10 @@
-//! What expires does so by the time that it waited, whatever is done to the clock.
+//! Items expire by the time that they have waited, whatever happens to the clock.
 
 use crate::core::{ClockReading, tests::*};
 
 const HOUR: Millis = 3_600_000;
 
-/// A world whose time of day goes its own way: the steady clock says how much time has gone by.
+/// A world whose wall clock can be set to any time; the steady clock measures the time that has passed.
 struct Clocks {
     world: World,
     steady: Millis,
@@ -20,7 +20,7 @@ impl Clocks {
         clocks
     }
 
-    /// A session begins, in that life of the machine and at that uptime.
+    /// Starts a session, in that boot of the machine and at that uptime.
     fn begins(&mut self, boot: &str, uptime: Millis) {
         let (earlier, latest) = self.world.room.last_reading();
         let reading = ClockReading::new(earlier, latest, Some(boot.into()), uptime, self.world.now);
@@ -84,7 +84,7 @@ fn a_clock_that_is_set_back_keeps_nothing_longer() {
 
 #[test]
 fn what_has_waited_is_known_after_a_restart_whatever_the_clocks_say() {
-    // The relay's clock is that of the message: it is a day and an hour behind ours.
+    // The message has the time of the relay's clock, which is a day and an hour behind ours.
     let mut clocks = Clocks::new();
     clocks.world.now -= 25 * HOUR;
     let item = clocks.receives("a");
@@ -94,7 +94,7 @@ fn what_has_waited_is_known_after_a_restart_whatever_the_clocks_say() {
     clocks.begins("one", 2 * HOUR);
     clocks.passes(0);
     assert!(clocks.waits(item), "it has waited for two hours");
-    // Two hours of it are over, the session that was away included.
+    // Two hours of it have passed, including the time between the sessions.
     clocks.passes(22 * HOUR - 1);
     assert!(clocks.waits(item));
     clocks.passes(1);

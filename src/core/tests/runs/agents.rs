@@ -1,11 +1,11 @@
-//! What agents are told, and in which session.
+//! The prompts of agents, and the sessions that they run in.
 
 use crate::core::{
     runs::{ExternalAccess, Prompt},
     tests::*,
 };
 
-/// bob asks in a thread of his, with others addressed too.
+/// bob asks in a thread of his, with other addressees, too.
 fn asks_in(world: &mut World, from: &str, id: &str, thread: &str, to: &[&str], only: bool) -> ItemId {
     let mut message = world.message(from, id, to, only, &Body::Chat(ask(id)));
     message.thread = Some(thread.into());
@@ -49,7 +49,7 @@ fn a_session_goes_on_after_a_restart() {
 
 #[test]
 fn a_session_that_knows_private_words_does_not_answer_others() {
-    // (who asks again in bob's private thread, whom, only, whether the session goes on)
+    // (who asks again in bob's private thread, whom, only, whether the session continues)
     let table = [
         ("bob", vec!["alice"], true, true),
         ("carol", vec!["alice"], true, false),
@@ -63,7 +63,7 @@ fn a_session_that_knows_private_words_does_not_answer_others() {
         let again = asks_in(&mut world, from, "m-2", "m-1", &to, only);
         let ask = answer(&mut world, again);
         assert_eq!(ask.resume.is_some(), goes_on, "{from} to {to:?} only {only}");
-        // Nor is it told what only bob and alice have seen.
+        // Nor does it get messages that only bob and alice have seen.
         assert!(goes_on || ask.earlier.is_empty(), "{:?}", ask.earlier);
     }
 }
@@ -73,10 +73,11 @@ fn a_session_narrows_to_all_that_it_was_given() {
     let mut world = World::new();
     let public = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], false);
     answer(&mut world, public);
-    // A private question in the public thread goes on, for everybody was to see what was said before …
+    // A private question in the public thread continues the session, because everybody was meant to see the earlier
+    // messages …
     let private = asks_in(&mut world, "bob", "m-2", "m-1", &["alice"], true);
     assert!(answer(&mut world, private).resume.is_some());
-    // … and from then on the session knows something private.
+    // … and from then on the session contains something private.
     let public = asks_in(&mut world, "carol", "m-3", "m-1", &["alice"], false);
     assert_eq!(answer(&mut world, public).resume, None);
 }
@@ -90,7 +91,7 @@ fn only_what_was_accepted_is_told() {
     world.ends(&run, Outcome::Failed(failed("broke")));
     world.decide(Intent::RunAgain(1)).unwrap();
     let run = world.started().run;
-    // Without a session to go on from, the agent is told what was before.
+    // Without a session to continue, the prompt has the earlier messages.
     let ending = Ending {
         session: None,
         ..Ending::failed(failed(""))
@@ -178,7 +179,7 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     let run = world.started().run;
     world.restart();
     assert!(world.room.runs.is_empty() && world.starts() == 0);
-    // What it may have left is looked for, and not a second time once it is known to be gone.
+    // Its remaining processes are searched for, but not again once it is known that there are none.
     let swept = |world: &World| {
         world
             .effects
@@ -200,7 +201,7 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     assert_eq!(world.starts(), 1);
 }
 
-/// A program that stayed after its run's end carries that run's mark, whatever it does for later runs.
+/// A program that is kept after its run carries the mark of that run, whatever later runs it does.
 #[test]
 fn what_a_program_that_stayed_may_have_left_is_looked_for() {
     let mut world = World::new();
@@ -224,7 +225,7 @@ fn what_a_program_that_stayed_may_have_left_is_looked_for() {
     };
     world.restart();
     assert_eq!(swept(&world), 1);
-    // It was no run that the restart has interrupted.
+    // The restart did not interrupt a run.
     let post = world.room.chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
         world.room.review.inbox.fate(post),
@@ -325,7 +326,7 @@ fn another_agent_is_chosen_for_one_item() {
     assert!(world.starts() == 0);
     world.accept(item);
     assert_eq!(world.started().agent, "helper");
-    // What is said with the acceptance is newer.
+    // Instructions of the acceptance are newer.
     world.decide(Intent::NextAgent(other)).unwrap();
     let how = AcceptOptions {
         agent: Some("Claude".into()),
@@ -334,7 +335,7 @@ fn another_agent_is_chosen_for_one_item() {
     let target = Target::Item(other);
     world.decide(Intent::Accept { target, how }).unwrap();
     assert_eq!(world.started().agent, "claude");
-    // One that is gone by then is named, and the item waits on.
+    // If one no longer exists by then, it is named, and the item stays pending.
     let item = world.bob_asks("m-3", "then?");
     world.decide(Intent::NextAgent(item)).unwrap();
     world.room.settings.agents.retain(|name| name != "helper");
@@ -388,7 +389,7 @@ fn what_a_person_took_out_of_a_mention_reaches_no_agent_later_and_a_retry_is_as_
         assert!(world.chats().is_empty(), "it was to be seen first");
         world.accept(ItemId::Draft(1));
 
-        // Without a session to go on from, the agent is told what was before.
+        // Without a session to continue, the prompt has the earlier messages.
         world.room.runs = Runs::default();
         let next = asks_in(&mut world, "bob", "and-now", "t", &["alice"], false);
         world.accept(next);

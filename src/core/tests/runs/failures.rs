@@ -1,5 +1,5 @@
-//! What becomes of a run that has no answer: who asked is told one of a fixed list of reasons, and what it had written
-//! waits for its person.
+//! Runs without an answer: the asker gets one of a fixed list of reasons, and the unfinished text waits for the
+//! owner.
 
 use proptest::prelude::*;
 
@@ -10,11 +10,11 @@ use crate::core::{
 
 const CANARY: &str = "canary-7f3a";
 
-/// Bob asks and alice accepts; the run ends so.
+/// Bob asks and alice accepts; the run ends in the given way.
 fn ends(world: &mut World, id: &str, ending: Ending) {
     let message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("how?")));
     world.receives(message);
-    // Where auto mode is on it does not wait.
+    // In auto mode it does not wait.
     if let Some(item) = world.room.review.inbox.waiting().last().map(|item| item.id) {
         world.accept(item);
     }
@@ -29,7 +29,7 @@ fn failing(why: Failure, written: &str) -> Ending {
     }
 }
 
-/// All that leaves, as it leaves.
+/// Everything that is sent, as JSON.
 fn sent(world: &World) -> String {
     world.sent().map(|sent| format!("{sent:?}\n")).collect()
 }
@@ -42,7 +42,7 @@ fn an_error_is_no_way_around_the_review_of_answers() {
             world.room.settings.review = review;
             ends(&mut world, "m-1", failing(why, CANARY));
             assert!(!sent(&world).contains(CANARY), "{why:?}");
-            // Its person is told.
+            // The owner gets the details.
             let notes: Vec<String> = world
                 .room
                 .chat
@@ -54,7 +54,7 @@ fn an_error_is_no_way_around_the_review_of_answers() {
             assert!(notes.concat().contains(CANARY), "{notes:?}");
             let told = world.receipts().pop().unwrap();
             if why == Failure::NoAnswer {
-                // What it wrote is the draft, and the question waits with it.
+                // The unfinished text is the draft, and the question waits with it.
                 assert_eq!(told.1, ReceiptState::Accepted);
             } else {
                 assert_eq!((told.1, &*told.2), (ReceiptState::Failed, why.in_words()));
@@ -99,19 +99,19 @@ fn what_was_written_before_a_failure_is_a_draft_that_says_so() {
             assert_eq!(item.text, "The first half");
             assert_eq!(item.warnings(), [format!("unfinished: {}", why.in_words())]);
             assert!(item.wants_a_second_yes());
-            // It survives a restart, and is no run that was interrupted.
+            // It survives a restart, and is not an interrupted run.
             world.restart();
             assert!(world.room.review.inbox.get(ItemId::Draft(1)).is_some());
             world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
             let interrupted = |why: &str| why == Failure::Interrupted.in_words();
             assert!(!world.receipts().iter().any(|(_, _, why)| interrupted(why)));
 
-            // Posted, it is the answer.
+            // If posted, it is the answer.
             world.accept(ItemId::Draft(1));
             assert_eq!(world.chats().pop().unwrap().1.text, "The first half");
             assert_eq!(world.receipts().pop().unwrap().1, ReceiptState::Answered);
 
-            // Thrown away, who asked hears of it only where they still wait.
+            // If discarded, the asker is told only if they still wait.
             let mut world = World::new();
             ends(&mut world, "m-1", failing(why, "The first half"));
             let told = world.receipts().len();
@@ -165,7 +165,7 @@ fn without_a_word_it_has_failed() {
     }
 }
 
-/// The agent says so, with the text that its prompt tells it.
+/// The agent ends an exchange with the marker that its prompt names.
 #[test]
 fn an_exchange_is_ended_in_words() {
     let mut world = World::new();
@@ -178,7 +178,7 @@ fn an_exchange_is_ended_in_words() {
     assert_eq!(world.receipts().pop().unwrap().1, ReceiptState::Answered);
 }
 
-/// The session's transcript has it, also where neither the run nor the program came to its end.
+/// The session's transcript contains it, even if neither the run nor the program ended normally.
 #[test]
 fn what_a_run_has_read_taints_the_session_also_where_it_never_ends() {
     let mut world = World::new();
@@ -250,15 +250,15 @@ fn act() -> impl Strategy<Value = Act> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever an agent does, in whatever order: only a whole answer of a session that has seen nothing from outside
-    /// leaves by itself, and no word of it is lost.
+    /// Whatever an agent does, in any order: only a complete answer of a session without text from outside is sent
+    /// automatically, and none of its text is lost.
     #[test]
     fn nothing_leaves_that_must_be_reviewed_and_nothing_is_lost(acts in prop::collection::vec(act(), 1..24)) {
         let mut world = World::new();
         let (mut asked, mut said, mut tainted) = (0, 0, false);
         let mut run: Option<String> = None;
         let mut written = Vec::<String>::new();
-        // Of each text: whether it may leave without a person.
+        // For each text: whether it may be sent without a person.
         let mut texts: Vec<(String, bool)> = Vec::new();
         for act in acts {
             let id = match run.clone() {
@@ -324,7 +324,7 @@ proptest! {
                     run = None;
                 }
                 Act::Restart => {
-                    // What is only in memory ends with the program; all that a run has told as its end is on disk.
+                    // Data in memory is lost with the program; everything that a run reported as its end is on disk.
                     world.restart();
                     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
                     written.clear();

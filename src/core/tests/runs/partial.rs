@@ -1,4 +1,4 @@
-//! What others see of an answer while it is written.
+//! The part of an answer that others see while it is written.
 
 use crate::core::{runs::ExternalAccess, tests::*};
 
@@ -25,7 +25,7 @@ fn writes(world: &mut World, run: &str, text: &str) {
     });
 }
 
-/// The partial answers that left: id, words, to whom.
+/// The partial answers that were sent: id, text, addressees.
 fn shown(world: &World) -> Vec<(String, String, Vec<String>)> {
     let of = |effect: &Effect| match effect {
         Effect::Send(Outbound::Signal(signal)) => match serde_json::from_str(signal.body.get()) {
@@ -56,7 +56,7 @@ fn whole_paragraphs_leave_one_behind_and_the_answer_has_their_id() {
     for (of, _, to) in shown(&world) {
         assert_eq!((of, to), (frame.id.clone(), vec!["bob".to_owned()]));
     }
-    // Each piece is in the audit log, once.
+    // Each part is in the audit log, once.
     let entries = world.effects.iter().filter_map(|effect| match effect {
         Effect::Audit(entry) => match &**entry {
             crate::core::persist::audit::Entry::Shown { text, message, .. } => {
@@ -79,7 +79,7 @@ fn where_a_person_is_to_see_the_answer_first_nothing_is_shown() {
     let with_file = format!("[[attach: plan.md]]\n\n{long}");
     let at_carol = format!("@carol look.\n\n{long}");
     type Prepare = fn(&mut World);
-    // (what holds, accepted for review, the answer)
+    // (the reason to hold, accepted for review, the answer)
     let table: &[(&str, Prepare, bool, &str)] = &[
         (
             "off",
@@ -153,7 +153,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
         run,
         event: AgentEvent::Ended(ending),
     });
-    // It is a draft now, and its message will have the id that was told.
+    // It is a draft now, and its message will have the id that was sent before.
     let id = shown(&world)[0].0.clone();
     world.restart();
     world.room.settings.share_partial = true;
@@ -161,7 +161,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
     world.accept(ItemId::Draft(1));
     assert_eq!(world.chats().pop().unwrap().0.id, id);
 
-    // The session goes on: what it knows is not known here any more.
+    // The session continues, but its knowledge is no longer known here.
     let mut message = world.message("bob", "m-2", &["alice"], true, &Body::Chat(ask("and?")));
     message.thread = Some("m-1".into());
     world.receives(message);
@@ -175,7 +175,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
 
 #[test]
 fn nothing_of_a_secret_leaves_however_it_is_cut() {
-    // The secret whole in a paragraph, over the end of one, and named in the one before.
+    // The secret within a paragraph, across the end of one, and named in the one before.
     let named = "The password:\n\nhV7kQ2mZ9tRw4\n\nThat is it.\n\nBye.";
     let plain = format!("One.\n\nTwo.\n\nIt is {SECRET}.\n\nThree.\n\nFour.");
     let key = "See:\n\n-----BEGIN PRIVATE KEY-----\n\nMIIEvQIBADANBg\n\n-----END PRIVATE KEY-----\n\nBye.";
@@ -186,7 +186,7 @@ fn nothing_of_a_secret_leaves_however_it_is_cut() {
             for end in (0..answer.len()).step_by(step).chain([answer.len()]) {
                 writes(&mut world, &run, &answer[..end]);
             }
-            // What follows is not shown either.
+            // The rest is not shown either.
             writes(&mut world, &run, "Quite.\n\nanother.\n\nanswer.");
             world.ends(&run, Outcome::Answer(answer.into()));
             for effect in &world.effects {
@@ -291,13 +291,13 @@ fn what_others_agents_write_is_seen_until_it_is_said_or_can_not_be() {
         end(&mut world);
         assert_eq!(seen(&world), [], "row {nth}");
     }
-    // What was said is not written any more.
+    // Late parts of an answer that was already sent are not shown.
     let mut world = World::new();
     said(&mut world);
     bob_shows(&mut world, "a-1", "late");
     bob_shows(&mut world, "no id!", "x");
     assert_eq!(seen(&world), []);
-    // Nothing of it is anywhere but on the screen.
+    // It is only on the screen and nowhere else.
     bob_shows(&mut world, "a-2", "CANARY");
     assert!(!format!("{:?}{:?}", world.effects, world.records).contains("CANARY"));
     assert!(world.room.review.inbox.is_empty());

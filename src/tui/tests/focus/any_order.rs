@@ -1,4 +1,4 @@
-//! Keys and pauses in any order: nothing is decided that was not on the screen, and by no key but one that decides.
+//! Keys and pauses in any order: only items that were on the screen are decided, and only by keys that may decide.
 
 use std::time::Instant;
 
@@ -40,8 +40,8 @@ fn does() -> impl Strategy<Value = Does> {
     ]
 }
 
-/// Whatever is pressed, wherever, and whatever comes meanwhile: what is decided was on the screen for a while before
-/// a key was pressed, the key came alone, and a letter was no part of a text.
+/// Whatever is pressed, anywhere, and whatever arrives in the meantime: a decided item had been on the screen for a
+/// while before the key, the key arrived alone, and a letter was not part of a text.
 #[test]
 fn no_order_of_keys_and_pauses_decides_what_it_may_not() {
     let desk = std::cell::RefCell::new(UiState::new());
@@ -63,7 +63,7 @@ fn no_order_of_keys_and_pauses_decides_what_it_may_not() {
 
 fn does_all(desk: &mut UiState, steps: Vec<Does>) -> Result<(), TestCaseError> {
     let mut arrived: Vec<(u32, Instant)> = Vec::new();
-    // When input came, whether it was a letter, and whether it may decide at all.
+    // The time of each input, whether it was a letter, and whether it may decide at all.
     let mut inputs: Vec<(Instant, bool, bool)> = Vec::new();
     for does in steps {
         let before = desk.decided();
@@ -91,7 +91,7 @@ fn does_all(desk: &mut UiState, steps: Vec<Does>) -> Result<(), TestCaseError> {
                 None
             }
             Does::Waits(millis) => {
-                // In two steps, so that it is known when something took effect.
+                // In two steps, to know when something took effect.
                 let due = desk
                     .screen
                     .state
@@ -120,7 +120,7 @@ fn does_all(desk: &mut UiState, steps: Vec<Does>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether what was decided just now may be: by the newest input that can have done it.
+/// Whether the last decision is legal, given the newest input that can have made it.
 fn allowed(
     desk: &UiState,
     inputs: &[(Instant, bool, bool)],
@@ -133,7 +133,7 @@ fn allowed(
         .enumerate()
         .rev()
         .find(|(_, (at, letter, decides))| {
-            // A letter takes effect 300 ms later, another key 50 ms later, or at once where it sends what was written.
+            // A letter takes effect after 300 ms, another key after 50 ms, or at once if it sends text.
             *decides
                 && if *letter {
                     since(*at) == 300

@@ -1,4 +1,4 @@
-//! Input that comes in one piece decides nothing, and says so.
+//! Input that arrives at once decides nothing, and the screen shows why.
 
 use crossterm::event::KeyCode;
 
@@ -13,7 +13,7 @@ fn enter(desk: &mut UiState, text: &str) {
 #[test]
 fn what_comes_in_one_piece_decides_nothing_and_says_so() {
     let mut desk = UiState::new();
-    // A paste that ends itself: what is behind its end comes as keys.
+    // A paste that contains its own end marker: the text after the marker arrives as keys.
     desk.arrives("run curl x | sh");
     desk.settle(1000);
     desk.pastes("notes ");
@@ -31,7 +31,7 @@ fn what_comes_in_one_piece_decides_nothing_and_says_so() {
             .all(|(_, post)| !post.mine)
     );
 
-    // A whole item, and a command in one piece: it is opened, and another key decides.
+    // A whole item, and a command that arrives at once: it opens the item, and another key decides.
     desk.begin();
     desk.arrives("deploy?");
     desk.settle(1000);
