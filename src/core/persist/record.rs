@@ -135,7 +135,8 @@ pub enum Record {
     Dropped { number: u32 },
     /// The person has snoozed an item.
     PutOff {
-        /// The item: `m12`, `d3`, `f5`. A permission is never recorded, since it ends with its run.
+        /// The item: `m12`, `d3`, `f5`. For a permission it has no effect after a restart, since that ends with its
+        /// run.
         item: String,
     },
     /// An agent has asked for a permission. It ends with the run, but its number stays used.
