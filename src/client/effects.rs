@@ -36,7 +36,7 @@ pub(super) fn carry_out(client: &mut Client, effects: Vec<Effect>) {
             }
             Effect::Answer { run, request, answer } => {
                 if let Some(answers) = client.runs.get(&run).map(|run| run.answers.clone()) {
-                    // A run that accepts no answer any more is about to end.
+                    // A run that no longer accepts answers is about to end.
                     tokio::spawn(async move { answers.send((request, answer)).await });
                 }
             }

@@ -42,11 +42,11 @@ pub struct Settings {
     pub files: FileRules,
     /// The limits of auto mode.
     pub limits: Limits,
-    /// How long a mention waits for a decision, in milliseconds.
+    /// Time that a mention waits for a decision, in milliseconds.
     pub expire_after: Millis,
-    /// How long an agent's request waits before it is refused, in milliseconds.
+    /// Time that an agent's request waits before it is refused, in milliseconds.
     pub permission_after: Millis,
-    /// How long a message waits for an offline member before it counts as failed, in milliseconds.
+    /// Time that a message waits for an offline member before it counts as failed, in milliseconds.
     pub give_up_after: Millis,
 }
 

@@ -16,7 +16,7 @@ use crate::{
     core::{Intent, ItemId, Steady, What},
 };
 
-/// How long a task delegated in auto mode keeps an agent's session from stopping, in seconds.
+/// Time for which a task delegated in auto mode keeps an agent's session from stopping, in seconds.
 const FRESH: u64 = 300;
 /// Number of clients whose cursor is remembered; the least recently seen is dropped first.
 const CLIENTS: usize = 64;

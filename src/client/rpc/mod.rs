@@ -30,9 +30,9 @@ use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
 
-/// How long `say` waits for the relay's ack, in milliseconds.
+/// Time that `say` waits for the relay's ack, in milliseconds.
 const ACK: Millis = 3_000;
-/// How long `accept` waits for the scan of a draft's files, in milliseconds.
+/// Time that `accept` waits for the scan of a draft's files, in milliseconds.
 const SCAN: Millis = 30_000;
 
 type Answer = Result<Reply, RpcError>;

@@ -1,4 +1,4 @@
-//! Threads: which messages belong together, and who sees what is said in one.
+//! Threads: which messages belong together, and who sees them.
 
 use std::collections::HashMap;
 
@@ -91,13 +91,13 @@ pub struct Thread {
     pub id: String,
     /// Whether the person began it.
     pub mine: bool,
-    /// Who sees what is said in it: set by the first message, and never widened by a later one.
+    /// The members who see it: set by the first message, and never widened by a later one.
     pub audience: Audience,
     /// Number of messages in it.
     pub posts: u32,
     /// Number of its first message.
     pub first: u32,
-    /// When its newest message was received.
+    /// The time at which its newest message was received.
     pub newest: Millis,
 }
 

@@ -1,4 +1,4 @@
-//! What was said and what happened, in order.
+//! Messages and events of the room, in order.
 
 use nexscope_relay::protocol::{
     Message, PresenceEvent,
@@ -73,11 +73,11 @@ pub struct Post {
     pub mine: bool,
     /// The sender's key, if it has one and the relay sends it.
     pub from_key: Option<String>,
-    /// Why it may not be from the member that its name says.
+    /// The reason why it may not be from the member that its name says.
     pub doubt: Option<Doubt>,
 }
 
-/// Why a message may not be from the member that its name says.
+/// The reason why a message may not be from the member that its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
     /// It is under our own name, but not ours.

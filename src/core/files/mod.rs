@@ -37,7 +37,7 @@ pub struct Offer {
     pub name: String,
     /// Its size in bytes, as announced; 0 for our own file before it is read.
     pub size: u64,
-    /// Which side of the offer we are on.
+    /// Our side of the offer.
     pub side: Side,
     /// The message's sender and id.
     pub(super) key: Key,
@@ -46,7 +46,7 @@ pub struct Offer {
     pub(super) sha256: Option<String>,
 }
 
-/// Which side of an offer we are on.
+/// Our side of an offer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Side {
     /// It is offered to us.

@@ -70,7 +70,7 @@ pub struct Upload {
     /// The file's id in the message that offered it.
     pub file: String,
     pub to: String,
-    /// Where in the file to begin, in bytes.
+    /// Offset in the file at which to start, in bytes.
     pub offset: u64,
 }
 
@@ -84,7 +84,7 @@ pub enum TransferOrder {
     /// Receives a stream for a prepared file.
     Take {
         stream: Uuid,
-        /// Where in the file it begins, in bytes.
+        /// Offset in the file at which it starts, in bytes.
         offset: u64,
     },
     /// Accepts a file that is kept aside, or is being received.

@@ -60,7 +60,7 @@ pub struct ScanResult {
     pub checked: Option<CheckedFile>,
     /// Findings, in the order of their lines.
     pub found: Vec<Found>,
-    /// Why it was not scanned.
+    /// The reason why it was not scanned.
     pub not_through: Option<String>,
     /// Whether it has another name (a hard link), which may be outside the agent's folder.
     #[serde(default)]
@@ -200,7 +200,7 @@ impl Attachment {
         Some(checked.source().clone())
     }
 
-    /// Why it cannot be sent, if it could not be read.
+    /// The reason why it cannot be sent, if it could not be read.
     fn is_unreadable(&self) -> Option<&str> {
         let looked = self.looked.as_ref().filter(|looked| looked.checked.is_none())?;
         Some(looked.not_through.as_deref().unwrap_or("it was not read"))

@@ -136,17 +136,17 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<String>,
         tool: String,
-        /// What it would do, with secrets removed.
+        /// The requested action, with secrets removed.
         what: String,
         answer: String,
-        /// Who or what answered.
+        /// The person or mechanism that answered.
         by: By,
     },
     Ended {
         run: String,
         /// `answered`, `failed`, `stopped`, or `interrupted`.
         outcome: String,
-        /// Why it failed, with secrets removed.
+        /// The reason of a failure, with secrets removed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
         /// Duration, in milliseconds.
@@ -183,7 +183,7 @@ pub struct Decided {
     /// The id of the message that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Who or what decided.
+    /// The person or mechanism that decided.
     pub by: By,
     pub verdict: Verdict,
     /// The run that it started, or that it was about.
@@ -241,7 +241,7 @@ pub enum Verdict {
 pub struct Finding {
     /// The rule's name.
     pub rule: String,
-    /// Where it begins in the whole text, in bytes.
+    /// Its start in the whole text, in bytes.
     pub at: usize,
     /// Its length, in bytes.
     pub bytes: usize,
@@ -262,7 +262,7 @@ pub struct AttachedFile {
     /// Findings: the line, and the rule's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<String>,
-    /// Why it was not scanned.
+    /// The reason why it was not scanned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_through: Option<String>,
 }

@@ -42,7 +42,7 @@ fn doubt_own_words(room: &Room, what: &str, words: &str, does: &str) -> Option<S
     (!found.is_empty()).then(|| format!("{what} {}. Press again to {does} it anyway.", found.join(", ")))
 }
 
-/// Why a draft needs a second confirmation, with `text` in place of its own if it was edited.
+/// The reasons for a second confirmation of a draft, with `text` in place of its own if it was edited.
 fn why_flagged(room: &Room, item: &Item, text: Option<&str>) -> Vec<String> {
     let ItemKind::Draft(draft) = &item.matter else {
         return Vec::new();

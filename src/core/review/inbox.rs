@@ -142,7 +142,7 @@ impl Inbox {
         }
     }
 
-    /// When the oldest pending mention arrived.
+    /// The arrival of the oldest pending mention.
     pub(in crate::core) fn oldest_mention(&self) -> Option<Steady> {
         self.waiting
             .iter()
@@ -151,7 +151,7 @@ impl Inbox {
             .min()
     }
 
-    /// When the oldest pending permission arrived.
+    /// The arrival of the oldest pending permission.
     pub(in crate::core) fn oldest_permission(&self) -> Option<Steady> {
         let permissions = self
             .waiting

@@ -103,7 +103,7 @@ pub enum Hold {
 }
 
 impl Hold {
-    /// Why it is held although auto mode is on.
+    /// The reason why it is held although auto mode is on.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Hold::Manual => None,
@@ -153,7 +153,7 @@ pub struct Draft {
     pub files: Vec<Attachment>,
     /// The id that its message will have, if others were already told one.
     pub(in crate::core) message: Option<String>,
-    /// Why it is not a whole answer: its run ended early.
+    /// The reason why it is not a whole answer: its run ended early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Failure>,
 }

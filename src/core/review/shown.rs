@@ -108,7 +108,7 @@ impl Debug for Digest {
     }
 }
 
-/// Proof of what was before a person, whole: items, or the words that they wrote themselves.
+/// Proof of what was shown whole to a person: items, or the text that they wrote themselves.
 ///
 /// Made only where something is put before a person: by the screen after it has drawn it, by plain mode after it
 /// has printed it, and for a remote client that may decide after it was returned to it. Nobody else can make one:

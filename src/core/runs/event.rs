@@ -103,7 +103,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failed {
     pub why: Failure,
-    /// A sentence for the person only, since it may contain the agent's own words.
+    /// A sentence for the person only, since it may contain the agent's own text.
     pub details: String,
 }
 

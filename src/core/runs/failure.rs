@@ -1,7 +1,7 @@
 //! Failure reasons of a run, as its asker is told: one of a fixed list.
 //!
-//! The details are words of the agent, of its program or of its model. They stay with the agent's owner, on the
-//! owner's screen and in the owner's audit log: an error must not bypass the review of answers.
+//! The details are text of the agent, its program or its model. They stay with the agent's owner, on the owner's
+//! screen and in the owner's audit log: an error must not bypass the review of answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ impl Failure {
     }
 
     /// Returns `told` if it is the sentence of one of these reasons, otherwise that of [`Failure::Other`]. Reasons
-    /// written by older versions may be an agent's words.
+    /// written by older versions may be an agent's own text.
     pub(in crate::core) fn checked(told: String) -> String {
         match Failure::ALL.iter().any(|one| one.in_words() == told) {
             true => told,

@@ -20,7 +20,7 @@ use crate::core::{
 /// Longest file id that is accepted, in bytes; the relay's own limit.
 const MAX_ID: usize = 256;
 
-/// When a file was requested.
+/// The time of a file's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Since {
     Now,
@@ -188,8 +188,8 @@ fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
     outgoing::send(room, accept, ctx);
 }
 
-/// Requests wanted files again after a reconnect of ours, or only from `from` if that member is back: earlier
-/// streams are dead.
+/// Requests wanted files again after our own reconnect, or only from `from` if that member is back: earlier streams
+/// are dead.
 pub(in crate::core) fn ask_again(room: &mut Room, from: Option<&str>, ctx: &mut Ctx) {
     let concerned = |offer: &&Offer| from.is_none_or(|from| same_name(&offer.from, from));
     let numbers: Vec<u32> = room
@@ -351,7 +351,7 @@ fn fetch_failed(room: &mut Room, number: u32, why: &str, ctx: &mut Ctx) {
     sharing::files_moved_on(room, ctx);
 }
 
-/// Since when the oldest unrequested file has been kept aside.
+/// The time since which the oldest unrequested file has been kept aside.
 pub(in crate::core) fn oldest_aside(room: &Room) -> Option<Steady> {
     items_aside(room).map(|(_, arrived)| arrived).min()
 }

@@ -16,7 +16,7 @@ use crate::core::{
     review::inbox::key,
 };
 
-/// Why an agent's file is not sent that an earlier version offered without recording which file it was.
+/// The reason for not sending an agent's file that an earlier version offered without recording which file it was.
 const UNCHECKED: &str = "a file in it was never checked; ask the agent to send it again";
 
 /// Prepares our files for a message: their entries in it, and their sources.
