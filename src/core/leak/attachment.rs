@@ -235,7 +235,7 @@ impl Room {
         }
     }
 
-    /// Rescans attachments that have changed since the scan. Returns the sentence to show, if there are any.
+    /// Rescans attachments that have changed since the scan. If there are any, returns the sentence to show.
     pub fn look_again(
         &mut self,
         target: crate::core::Target,

@@ -44,7 +44,7 @@ pub(in crate::core) const OUTSIDE: &str = "text from outside";
 const UNCHECKED: &str = "unchecked text";
 /// Kind of a finding: a secret of this session.
 const OWN_TOKEN: &str = "this room's token";
-/// Its rank, which is the lowest: any rule that finds the same place says more.
+/// Its rank, behind all rules: any rule that finds the same place says more.
 const OWN: usize = usize::MAX;
 
 /// Finds text that looks like a secret, in the order of the text and without overlaps. `own` are secrets of this
@@ -94,7 +94,7 @@ fn found_by(rules: &Result<Rules, String>, text: &str, own: &[&str]) -> Vec<Flag
         .collect()
 }
 
-/// Merges overlapping places; the lowest rank names the result.
+/// Merges overlapping places; the result gets the smallest rank.
 fn together(mut places: Vec<(usize, Range<usize>)>) -> Vec<(usize, Range<usize>)> {
     places.retain(|(_, at)| at.start < at.end);
     places.sort_by_key(|(rank, at)| (at.start, at.end, *rank));

@@ -1,4 +1,4 @@
-//! Failure reasons of a run, as its asker is told: one of a fixed list.
+//! Failure reasons of a run, as told to its asker: one of a fixed list.
 //!
 //! The details are text of the agent, its program or its model. They stay with the agent's owner, on the owner's
 //! screen and in the owner's audit log: an error must not bypass the review of answers.

@@ -19,7 +19,7 @@ pub struct UnpromptedText {
     pub thread: Option<u32>,
     /// Whether everybody sees it although it has addressees.
     pub public: bool,
-    /// Whether it is meant for the addressed persons, and not for their agents.
+    /// Whether it is meant for the addressed people, and not for their agents.
     pub note: bool,
     /// Its attachments.
     pub files: Vec<AgentFile>,

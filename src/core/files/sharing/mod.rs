@@ -122,7 +122,7 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
     }
 }
 
-/// Retries a failed file. Fails if there is nothing to retry.
+/// Retries a failed download. Fails if there is nothing to retry.
 pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), String> {
     let failed = matches!(
         fetch(room, number),
