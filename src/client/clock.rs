@@ -28,7 +28,7 @@ impl Clock {
         self.0.at(uptime())
     }
 
-    /// Sleeps until that time, or for a while; forever if there is none.
+    /// Sleeps until that time, or a shorter while; forever if there is none.
     pub async fn sleep_until(&self, time: Option<Steady>) {
         match time {
             Some(time) => {

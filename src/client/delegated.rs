@@ -1,5 +1,5 @@
-//! Mentions that are handed to a Claude Code or Codex session which has joined through MCP, instead of being run
-//! as a program: it finds them by `poll` and `watch`, and what it says on the thread is the answer.
+//! Mentions that are delegated to a Claude Code or Codex session that has joined through MCP, instead of being run
+//! as a program: the session finds them by `poll` and `watch`, and its message in the thread is the answer.
 
 use std::time::{Duration, Instant};
 
@@ -13,22 +13,22 @@ use crate::core::{
     runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, ask::Ask, settings::Kind},
 };
 
-/// A mention that was handed over and is not yet answered.
+/// A mention that was delegated and is not yet answered.
 pub(super) struct DelegatedTask {
     /// The number of its message.
     pub post: u32,
     /// The number of its thread.
     pub thread: u32,
-    /// Who asks.
+    /// The member who asks.
     pub from: String,
-    /// What the session reads: approved, quoted, with who wrote it.
+    /// The session's input: approved text, quoted, with its author.
     pub prompt: Prompt,
-    /// Since when.
+    /// When it was delegated.
     pub since: Instant,
     answer: oneshot::Sender<String>,
 }
 
-/// Hands an accepted mention over, where its agent is a session of its own. Whether it is.
+/// Delegates an accepted mention if its agent is a session that joined through MCP. Returns whether it is.
 pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
     let settings = client.config.agents.get(&ask.agent);
     let Some(settings) = settings.filter(|agent| agent.kind == Kind::Session) else {
@@ -54,7 +54,7 @@ pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
     };
     client.handed.insert(ask.run.clone(), handed);
     let stop = CancellationToken::new();
-    // It asks for nothing: answers go nowhere.
+    // It requests no permissions, so answers are discarded.
     let (answers, _) = tokio::sync::mpsc::channel(1);
     let steering = RunControls {
         stop: stop.clone(),
@@ -70,20 +70,20 @@ pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
     true
 }
 
-/// Takes what an agent says on a thread as the answer to what was handed over there, if anything was.
+/// Takes an agent's message in a thread as the answer to the task delegated there. Returns whether there was one.
 pub(super) fn takes_as_answer(client: &mut Client, thread: u32, text: &str) -> bool {
     let run = client.handed.iter().find(|(_, handed)| handed.thread == thread);
     let Some(run) = run.map(|(run, _)| run.clone()) else {
         return false;
     };
     match client.handed.remove(&run) {
-        // It may just have been stopped.
+        // The task may just have been cancelled.
         Some(handed) => handed.answer.send(text.to_owned()).is_ok(),
         None => false,
     }
 }
 
-/// Somebody has fetched what was handed over: the asker sees that it is being worked on.
+/// Marks delegated tasks as fetched, so that the asker sees that they are being worked on.
 pub(super) fn fetched(client: &mut Client) {
     let runs: Vec<String> = client.handed.keys().cloned().collect();
     for run in runs {
@@ -120,7 +120,7 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
         tokens: None,
         totals: Totals::default(),
         session_lost: false,
-        // It works under its own rules, and shows nothing of them.
+        // It runs under its own rules, and reports no access.
         outside: ExternalAccess::default(),
     }
 }

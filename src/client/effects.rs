@@ -1,4 +1,4 @@
-//! What the room wants done, carried out.
+//! Carries out the room's effects.
 
 use tokio::sync::mpsc;
 
@@ -36,7 +36,7 @@ pub(super) fn carry_out(client: &mut Client, effects: Vec<Effect>) {
             }
             Effect::Answer { run, request, answer } => {
                 if let Some(answers) = client.runs.get(&run).map(|run| run.answers.clone()) {
-                    // A run that takes no answer any more is about to end.
+                    // A run that no longer accepts answers is about to end.
                     tokio::spawn(async move { answers.send((request, answer)).await });
                 }
             }
@@ -81,7 +81,7 @@ pub(super) fn carry_out(client: &mut Client, effects: Vec<Effect>) {
     client.link.set_standing(super::standing(&client.room));
 }
 
-/// Hands something to the disk, behind what waits for it already.
+/// Queues a write to the disk, behind those that are already waiting.
 fn write(client: &mut Client, what: ToWrite) {
     match client.to_journal.is_empty() {
         true => {
@@ -100,7 +100,7 @@ fn start_run(client: &mut Client, ask: &Ask, before: Totals) {
         return;
     }
     let Some(settings) = client.config.agents.get(&ask.agent).cloned() else {
-        // Asks name configured agents only; a reload may have taken one away.
+        // Asks name only configured agents; a reload may have removed one.
         let ending = Ending::failed(Failed::new(
             Failure::NotStarted,
             format!("there is no agent {} any more", ask.agent),

@@ -1,5 +1,5 @@
-//! Owns a room, carries out its effects and feeds it events. The only module that connects the pure room with
-//! the outside world.
+//! Owns a room, carries out its effects and feeds it events. This is the only module that connects the pure room
+//! with the outside world.
 //!
 //! A front end owns the session and drives it: it awaits [`Client::step`] beside its own input, and draws the
 //! room in [`Client::room`]. So there are no locks, and drawing sees a consistent state.
@@ -63,7 +63,7 @@ fn standing(room: &Room) -> HelloState {
 const HISTORY: u32 = 50;
 /// The queue length of events from agents. Full: the agents' output waits in their pipes.
 const AGENT_EVENTS: usize = 256;
-/// The number of records queued for the disk at which nothing more is taken from the relay, agents, transfers
+/// The number of records queued for the disk at which no more events are accepted from the relay, agents, transfers
 /// or programs.
 const RECORDS_WAITING: usize = 4096;
 /// The number of frames queued for the link at which signals, which are expendable, are dropped.

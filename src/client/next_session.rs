@@ -23,7 +23,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If that would interrupt something: a sentence.
+    /// Fails with a sentence if that would interrupt something.
     pub fn start_as(&mut self, name: String) -> Result<(), String> {
         let me = &self.room.settings.me;
         if self.room.connection == Connection::Online {
@@ -44,7 +44,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If leaving would interrupt something: a sentence.
+    /// Fails with a sentence if leaving would interrupt something.
     pub fn may_join_another(&self) -> Result<(), String> {
         if self.host.is_some() {
             return Err(
@@ -62,7 +62,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whether a configuration means this place: the same member in the same room of the same relay.
+    /// Whether a configuration is for this place: the same member in the same room of the same relay.
     pub fn is_place_of(&self, config: &Config) -> bool {
         let name = config.name.as_deref().unwrap_or_default();
         config.relay == self.config.relay
@@ -75,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Client::may_join_another`].
+    /// Fails like [`Client::may_join_another`].
     pub fn join(&mut self, invite: Invite) -> Result<(), String> {
         self.may_join_another()?;
         self.onward = Some(NextSession::To(invite));

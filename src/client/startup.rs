@@ -1,5 +1,5 @@
-//! How a session begins: its place is taken, the newest messages can be seen, and then all of the journal is
-//! read, before anything is confirmed to anybody.
+//! Startup of a session: it locks its place, shows the newest messages, and then reads the whole journal before it
+//! confirms anything to anybody.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -23,10 +23,10 @@ use crate::{
     transfer::Transfers,
 };
 
-/// Of so many bytes at the end of the journal the newest messages are shown before all of it is read.
+/// Bytes at the journal's end that are read for the startup preview.
 const GLIMPSE: u64 = 64 * 1024;
 
-/// A session that is about to begin: its place is taken, and nothing is read or confirmed yet.
+/// A session that is starting: its place is locked, and nothing is read or confirmed yet.
 pub struct Startup {
     config: Config,
     name: String,
@@ -42,8 +42,8 @@ pub struct Startup {
 }
 
 impl Startup {
-    /// Takes the place of the member in the room that `config` says, and starts the relay inside this program
-    /// where it says so.
+    /// Locks the member's place in the room that `config` names, and starts the built-in relay if it says so. Fails
+    /// if the session cannot start.
     pub async fn new(config: Config, paths: &Paths) -> Result<Self, StartError> {
         let name = config.name.clone().ok_or(StartError::NoName)?;
         let mut warnings = config.warnings.clone();
@@ -90,15 +90,15 @@ impl Startup {
         })
     }
 
-    /// The newest messages alone, to be looked at while all of the journal is read: a room in which nothing
-    /// waits, and with which nothing can be done.
+    /// The newest messages, as a preview while the whole journal is read: a room without pending items, with which
+    /// nothing can be done.
     pub fn glimpse(&mut self) -> Room {
         let mut room = fresh_room(&self.config, &self.name, &self.owner);
         room.glimpse(self.journal.newest(GLIMPSE));
         room
     }
 
-    /// Reads the journal, and joins.
+    /// Reads the journal, and joins. Fails if the session cannot start.
     pub async fn join(self) -> Result<Client, StartError> {
         let Self {
             config,
@@ -133,7 +133,7 @@ impl Startup {
         let mode = room.settings.mode;
         let standing = super::standing(&room);
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
-        // Few, and each sender waits for its place.
+        // Full: senders wait; there are few.
         let (swept_in, swept) = mpsc::channel(8);
         let shown = match &host {
             Some(host) => host.reachable(),
@@ -200,7 +200,8 @@ impl Startup {
     }
 }
 
-/// Restores a room from its journal, on a thread: a long journal takes a moment, in which a signal to end must be heard.
+/// Restores a room from its journal on a thread, because a long journal takes a while, in which a signal to end
+/// must be handled.
 async fn restore(
     mut room: Room,
     mut journal: Reading,
@@ -222,12 +223,12 @@ async fn restore(
     Ok((room, opened, effects))
 }
 
-/// The ids of those of our messages that the audit log does not have as they stand in the journal.
+/// The ids of our messages that the audit log does not have with the same content as the journal.
 fn not_audited(log: &Path, open: &[&Outgoing]) -> HashSet<String> {
     let mut missing: HashMap<&str, &Outgoing> = open.iter().map(|one| (one.id.as_str(), *one)).collect();
-    // Without messages there is nothing to look for, and the log may be long.
+    // Without messages there is nothing to check, and the log may be long.
     if !missing.is_empty() {
-        // A log that cannot be opened vouches for nothing.
+        // A log that cannot be opened confirms no message.
         for line in store::lines(log).into_iter().flatten() {
             if let audit::Entry::Out { id, .. } = &line.entry
                 && missing.get(id.as_str()).is_some_and(|one| line.entry.is_of(one))
@@ -239,7 +240,7 @@ fn not_audited(log: &Path, open: &[&Outgoing]) -> HashSet<String> {
     missing.into_keys().map(str::to_owned).collect()
 }
 
-/// The key that members are shown of an owner's secret.
+/// The public key that members see, derived from an owner's secret.
 fn own_key(owner: &str) -> Option<String> {
     let secret = BASE64_URL_SAFE_NO_PAD.decode(owner).ok()?.try_into().ok()?;
     Some(Owner::of(&secret).key().to_string())

@@ -10,7 +10,7 @@ use crate::{
     core::runs::Ending,
 };
 
-/// Starts runs, and knows which programs are pooled.
+/// Starts runs, and tracks which programs are pooled.
 pub(super) struct WarmAgents {
     agents: Agents,
     mode: Mode,

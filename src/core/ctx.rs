@@ -1,4 +1,4 @@
-//! One step of a room: when it happens, and what it wants done outside.
+//! One step of a room: its time, and its effects.
 
 use crate::core::{Attention, Effect, Millis, Outbound, Record, persist::audit::Entry};
 
@@ -19,7 +19,7 @@ impl Ctx {
         }
     }
 
-    /// The context of something that comes from the journal: nothing follows from it.
+    /// The context for replaying the journal: effects are discarded.
     pub fn replay(at: Millis) -> Self {
         Self {
             replays: true,
@@ -42,13 +42,13 @@ impl Ctx {
         self.push(Effect::Keep(Box::new(record)));
     }
 
-    /// Notes something in the audit log.
+    /// Writes an entry to the audit log.
     pub fn audit(&mut self, entry: Entry) {
         self.push(Effect::Audit(Box::new(entry)));
     }
 
-    /// Writes an audit entry and the record of the same thing, in this order: what the journal holds, the audit log
-    /// holds.
+    /// Writes an audit entry and then the record of the same event, so that the audit log has whatever the journal
+    /// has.
     pub fn record(&mut self, entry: Entry, record: Record) {
         self.audit(entry);
         self.keep(record);
@@ -62,12 +62,12 @@ impl Ctx {
         self.push(Effect::Attention(why));
     }
 
-    /// What another part of the same step wants done, behind what is wanted already.
+    /// Appends the effects of another part of the same step.
     pub fn append(&mut self, other: Ctx) {
         other.effects.into_iter().for_each(|effect| self.push(effect));
     }
 
-    /// Everything that the step wants done, in order.
+    /// The effects of the step, in order.
     pub fn into_effects(self) -> Vec<Effect> {
         self.effects
     }

@@ -1,8 +1,8 @@
 //! The room as one member sees it, and all its rules.
 //!
-//! PURE: no clock, no I/O, no async, no drawing. Something happens ([`Event`]), a front end wants
-//! something ([`Command`]), a person decides ([`Decision`]); the room changes and says what is to be done
-//! ([`Effect`]). Time comes in as an argument, ids from a source given at the start.
+//! PURE: no clock, no I/O, no async, no drawing. Something happens (`Event`), a front end gives a command
+//! (`Command`), a person decides (`Decision`); the room changes and returns what is to be done (`Effect`). Time
+//! comes in as an argument, ids from a source given at the start.
 
 mod auto;
 mod chat;
@@ -72,33 +72,33 @@ use crate::core::{
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
 
-/// How the connection to the relay stands.
+/// State of the connection to the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Connection {
     /// Dialling for the first time.
     Connecting,
     Online,
-    /// Cut or not reachable; dialled again by itself.
+    /// Cut or not reachable; the link redials by itself.
     Waiting {
-        /// The relay's code, where it said no.
+        /// The relay's code, if it refused.
         code: Option<Code>,
         why: String,
-        /// When it is dialled next.
+        /// When the next attempt is made.
         until: Millis,
     },
-    /// The relay said no, and dialling again would not help; waits for the person.
+    /// The relay refused, and another attempt would not help; waits for the person.
     Refused {
         code: Code,
-        /// Why and what to do.
+        /// The reason, and what to do.
         why: String,
     },
 }
 
 #[derive(Debug)]
 pub enum Event {
-    /// The relay let us in.
+    /// The relay has accepted us.
     Welcome(Box<Welcome>),
-    /// A later frame of the relay's.
+    /// A later frame from the relay.
     Frame(Box<Frame>),
     /// The connection changed without a frame.
     Connection(Connection),
@@ -108,82 +108,82 @@ pub enum Event {
         run: String,
         event: RunEvent,
     },
-    /// A file's transfer tells something.
+    /// An event of a file's transfer.
     File {
         handle: TransferId,
         event: TransferEvent,
     },
-    /// The files of a draft were searched.
+    /// The files of a draft were scanned.
     Looked {
         draft: u32,
-        /// What each turned out to be, in the draft's order.
+        /// The scan results, in the draft's order.
         files: Vec<ScanResult>,
     },
-    /// Nothing is left of a run of an earlier life of this program.
+    /// No process is left of a run of an earlier session of this program.
     SweptUp {
         run: String,
     },
-    /// Time has passed; only deadlines are looked at.
+    /// Time has passed; only deadlines are checked.
     Tick,
 }
 
-/// Something to be done outside.
+/// Work that the room wants done outside.
 #[derive(Debug)]
 pub enum Effect {
-    /// Put a frame on the connection, if there is one.
+    /// Send a frame, if there is a connection.
     Send(Outbound),
     /// Write a record to disk; answered with [`Event::Kept`] when it is safe.
     Keep(Box<Record>),
-    /// Note something in the audit log.
+    /// Write an entry to the audit log.
     Audit(Box<audit::Entry>),
     Start {
         ask: Box<Ask>,
-        /// The totals of the agent's session so far, which it counts on from.
+        /// Usage of the agent's session so far, to which its run adds.
         before: Totals,
     },
     Stop {
         run: String,
     },
-    /// Tell a run what a person says to its request.
+    /// Send a person's answer to a run's request.
     Answer {
         run: String,
         request: String,
         answer: ToolAnswer,
     },
-    /// End what a run of an earlier life of this program left; answered with [`Event::SweptUp`].
+    /// End the remaining processes of an earlier session's run; answered with [`Event::SweptUp`].
     SweepUp {
         run: String,
     },
-    /// The person has said yes to what an agent reaches: it is known from now on.
+    /// Remember that the person has confirmed what an agent reaches.
     Confirm {
         agent: String,
     },
-    /// Do something with a file.
+    /// Pass an order to a file's transfer.
     File {
         handle: TransferId,
         order: TransferOrder,
     },
-    /// Look the files of a draft through; answered with [`Event::Looked`].
+    /// Scan the files of a draft; answered with [`Event::Looked`].
     Look {
         draft: u32,
         files: Vec<AgentFile>,
-        /// What the draft's agent has got from outside of its folder.
+        /// Text that the draft's agent got from outside its folder.
         brought: String,
     },
-    /// End a stream that nobody here wants.
+    /// End a stream that was not requested.
     RefuseStream {
         stream: uuid::Uuid,
         why: String,
     },
-    /// Something new waits for the person.
+    /// Notify the person of a new item or message.
     Attention(Attention),
 }
 
-/// Why a person should look.
+/// Reason to notify the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attention {
-    /// An item came into the inbox.
+    /// An item was added to the inbox.
     Item,
     /// Somebody wrote to this member.
     Message,
@@ -199,19 +199,19 @@ pub enum Outbound {
     Update(nexscope_relay::protocol::Update),
 }
 
-/// Where fresh ids come from; each id is new for all time, and later ones sort behind earlier ones (UUIDv7).
+/// The source of fresh ids: each is globally unique, and later ones sort after earlier ones (UUIDv7).
 pub type Ids = Box<dyn FnMut() -> String + Send>;
 
-/// The state of one room. Each part is changed only by the core; front ends read it.
+/// The state of one room. Only the core changes its parts; front ends read them.
 pub struct Room {
-    /// Who we are, and what was configured.
+    /// The member's identity and configuration.
     pub settings: Settings,
     pub connection: Connection,
     /// Members, messages and their receipts.
     pub chat: ChatState,
-    /// What waits for the person, and what they have allowed.
+    /// The inbox, and the person's grants.
     pub review: ReviewState,
-    /// What our agents are doing.
+    /// Runs of our agents.
     pub runs: Runs,
     pub files: Offers,
     auto: AutoState,
@@ -235,7 +235,7 @@ impl Room {
         }
     }
 
-    /// Takes what happened at `now`, and says what is to be done.
+    /// Applies an event at `now`, and returns the effects.
     pub fn update(&mut self, event: Event, now: Millis) -> Vec<Effect> {
         let mut ctx = Ctx::new(now);
         match event {
@@ -254,13 +254,13 @@ impl Room {
         self.finish(ctx)
     }
 
-    /// Ends a step: what it made free is started.
+    /// Ends a step: starts the runs whose agents are free.
     fn finish(&mut self, mut ctx: Ctx) -> Vec<Effect> {
         answer::start_next(self, &mut ctx);
         ctx.into_effects()
     }
 
-    /// Goes on with other wishes of the same member; the others are told what they see of them.
+    /// Applies new settings of the same member, and notifies the others of what they see of them.
     pub fn set_settings(&mut self, settings: Settings) -> Vec<Effect> {
         let mut ctx = Ctx::new(0);
         let mode = settings.mode;
@@ -281,23 +281,23 @@ impl Room {
         ctx.into_effects()
     }
 
-    /// Tells our own person something, and nobody else.
+    /// Shows a notice to the person only.
     pub fn tell_person(&mut self, words: impl Into<String>, now: Millis) {
         self.chat.timeline.note(words, now);
     }
 
-    /// How late it is by the steady clock. It comes before everything that happens then.
+    /// Advances the steady clock. Call it before handling the events of that time.
     pub fn time_passes(&mut self, steady: Steady) {
         self.clock.steady = self.clock.steady.max(steady);
     }
 
-    /// What the steady clock said when the session before began, and the latest that is known of it.
+    /// The steady clock's reading at the start of the previous session, and its latest known time.
     pub fn last_reading(&self) -> (Option<&ClockReading>, Steady) {
         (self.clock.reading.as_ref(), self.clock.steady)
     }
 
-    /// A session begins, and the steady clock goes on from that reading. Where the time since the session before is
-    /// a guess, nothing expires until a 24th of its time has gone by in this one.
+    /// Starts a session, continuing the steady clock from that reading. If the time since the previous session is a
+    /// guess, nothing expires until 1/24 of `expire_after` has passed in this session.
     pub fn clock_read(&mut self, reading: ClockReading) -> Vec<Effect> {
         self.time_passes(reading.steady);
         if self
@@ -312,7 +312,7 @@ impl Room {
         vec![Effect::Keep(Box::new(Record::Clock(reading)))]
     }
 
-    /// Now: for people, and for how long something waits from now on.
+    /// The current time of day and steady time.
     fn moment(&self, now: Millis) -> Moment {
         Moment {
             at: now,
@@ -320,12 +320,12 @@ impl Room {
         }
     }
 
-    /// How an agent of ours stands with its budget.
+    /// Usage of our agent against its budget.
     pub fn budget_standing(&self, agent: &str) -> BudgetUse {
         self.auto.guard.standing(agent, self.clock.steady)
     }
 
-    /// When [`Event::Tick`] is due next, by the steady clock, if anything waits for time to pass.
+    /// When [`Event::Tick`] is due next, by the steady clock, if there is any deadline.
     pub fn next_deadline(&self) -> Option<Steady> {
         let expire_after = self.settings.expire_after;
         let mention = self
@@ -349,7 +349,7 @@ impl Room {
         expiry.chain(refusal).chain(lost).min()
     }
 
-    /// Where a new connection goes on from.
+    /// The position from which a new connection resumes.
     pub fn resume(&self) -> Option<Resume> {
         let session = self.chat.position.session.clone()?;
         Some(Resume {
@@ -359,7 +359,7 @@ impl Room {
         })
     }
 
-    /// What became of one of our own messages.
+    /// Delivery status of our message.
     pub fn fate_of(&self, post: &Post) -> Option<DeliveryStatus> {
         let outgoing = self.chat.outbox.get(&post.id).filter(|_| post.mine)?;
         let fate = outgoing.fate(&self.connection);

@@ -1,4 +1,4 @@
-//! What anybody may want of the room: people by `/word`, scripts and agents by other ways. Nothing here decides.
+//! Commands, which anybody may give: people by `/word`, scripts and agents by other ways. None of them decides.
 
 use std::path::PathBuf;
 
@@ -17,53 +17,53 @@ use crate::core::{
     runs::unprompted::{self, Addressed},
 };
 
-/// Something that is wanted of the room.
+/// A command to the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Words into the room, to members, or into a thread.
+    /// Writes a message to the room, to members, or into a thread.
     Say {
-        /// Whom they ask or tell; nobody is everybody.
+        /// Addressees; empty for everybody.
         to: Vec<String>,
         text: String,
-        /// The thread that they belong to, by its number.
+        /// The number of its thread.
         thread: Option<u32>,
-        /// Everybody sees it, although somebody is named.
+        /// Whether everybody sees it although it has addressees.
         public: bool,
-        /// For the person; no agent is asked.
+        /// Whether it is meant for the person only; no agent is asked.
         note: bool,
-        /// Files that are offered with it.
+        /// Paths of files to offer with it.
         files: Vec<PathBuf>,
-        /// Also to a name that nobody here has or had.
+        /// Whether to send it even to a name that nobody here has or had.
         force: bool,
     },
     Who,
     Inbox,
     Status,
-    /// What was said: the newest so many, perhaps of one thread.
+    /// Lists the newest messages, at most as many as given, optionally of one thread.
     History {
         limit: usize,
-        /// Of which thread, by its number.
+        /// The number of the thread.
         thread: Option<u32>,
     },
-    /// Shows the mode, or goes back to manual. Auto is a decision.
+    /// Shows the mode, or switches to manual. Switching to auto is a decision.
     Mode(Option<Mode>),
-    /// Ends a run or a transfer; the only one where none is named.
+    /// Cancels a run or a transfer; without an id, the only one.
     Cancel(Option<ItemId>),
-    /// Sends a message of ours again that failed, or asks for a file again.
+    /// Resends our failed message, or requests a file again.
     Retry(ItemId),
-    /// All files, and how far they are.
+    /// Lists all files with their state.
     Files,
 }
 
-/// How to update, for a person.
+/// Update instructions for a person.
 pub const UPDATE: &str = "To update, build the newest sources: git pull && cargo build --release.";
 
-/// What a command or decision answers.
+/// The reply to a command or a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It is done, and seen in the room.
+    /// Done; the result is visible in the room.
     Nothing,
-    /// It is said: the message's number.
+    /// Sent, with the message's number.
     Said(u32),
     Who,
     Inbox,
@@ -164,7 +164,7 @@ fn say_as_person(
     Ok(Reply::Said(outgoing::say(room, words, ctx)))
 }
 
-/// Whether a message to so many fits into a frame; else says so.
+/// Checks that a message to `to` members fits into a frame. Fails with a sentence if not.
 pub(super) fn fits(room: &Room, chat: &Chat, to: usize) -> Result<(), String> {
     let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 128 * to + 1024;
     if size <= room.chat.message_bytes {
@@ -177,7 +177,7 @@ pub(super) fn fits(room: &Room, chat: &Chat, to: usize) -> Result<(), String> {
     ))
 }
 
-/// Names as the members themselves write them.
+/// Replaces names by the members' own spelling.
 pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, String> {
     let mut spelled: Vec<String> = Vec::new();
     for name in names {
@@ -233,7 +233,7 @@ pub(super) fn set_mode(room: &mut Room, mode: Mode, by: By, ctx: &mut Ctx) {
 fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> {
     let runs = room.runs.all().map(|run| ItemId::Mention(run.post));
     let files = room.files.all().filter(|offer| offer.is_moving());
-    // What a member of version 1 pushes waits for a decision while it comes.
+    // A file that a version 1 member pushes is being received, but still needs a decision.
     let files = files.filter(|offer| !room.is_undecided(offer.number));
     let jobs: Vec<ItemId> = runs
         .chain(files.map(|offer| ItemId::File(offer.number)))
@@ -260,7 +260,7 @@ fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> 
         }
         ctx.push(Effect::Stop { run: id });
     } else if let Some(run) = room.runs.remove(&id) {
-        // It never started: nothing is to be stopped, and the asker is told.
+        // It never started: there is nothing to stop, and the asker is notified.
         let from = run.ask.from.member.clone();
         decide::settle(
             room,
@@ -290,7 +290,7 @@ fn retry(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
     };
     debug_assert!(matches!(again.body, Body::Chat(_)));
     outgoing::send(room, again, ctx);
-    // Where they could not be read, they are read again.
+    // Files that could not be read are read again.
     upload::read_files(room, &id, ctx);
     Ok(Reply::Nothing)
 }

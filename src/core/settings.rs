@@ -19,13 +19,13 @@ pub struct Settings {
     pub kinds: HashMap<String, &'static str>,
     /// Agents that reach far and do not start before the person confirms it, and what they reach.
     pub unconfirmed: BTreeMap<String, String>,
-    /// Each agent's budget of a day.
+    /// Each agent's daily budget.
     pub budgets: HashMap<String, Budget>,
-    /// The agent that answers where none is named.
+    /// The agent that answers if none is named.
     pub agent: Option<String>,
     /// Whether mentions wait for the person.
     pub mode: Mode,
-    /// In auto mode an agent may change files and run commands unasked.
+    /// Whether an agent may change files and run commands unasked in auto mode.
     pub auto_tools: bool,
     /// The answers that wait as drafts.
     pub review: Review,
@@ -35,18 +35,18 @@ pub struct Settings {
     pub own_key: Option<String>,
     /// The relay's secret, which must not leave in an answer.
     pub token: Option<crate::core::Token>,
-    /// Whether a message that begins with `@name` goes to those named alone.
+    /// Whether a message that starts with `@name` is sent only to those named.
     pub mentions: Mentions,
     /// Whether the relay runs inside this program, so that the room is offline when we are.
     pub hosting: bool,
     pub files: FileRules,
     /// The limits of auto mode.
     pub limits: Limits,
-    /// How long a mention waits for a decision, in milliseconds.
+    /// Time that a mention waits for a decision, in milliseconds.
     pub expire_after: Millis,
-    /// How long an agent's request waits before it is refused, in milliseconds.
+    /// Time that an agent's request waits before it is refused, in milliseconds.
     pub permission_after: Millis,
-    /// How long a message waits for an offline member before it counts as failed, in milliseconds.
+    /// Time that a message waits for an offline member before it counts as failed, in milliseconds.
     pub give_up_after: Millis,
 }
 
@@ -64,12 +64,12 @@ impl Settings {
         }
     }
 
-    /// An agent's budget of a day.
+    /// An agent's daily budget.
     pub fn budget(&self, agent: &str) -> Budget {
         self.budgets.get(agent).copied().unwrap_or_default()
     }
 
-    /// The agent that answers where none is named.
+    /// The agent that answers if none is named.
     pub fn default_agent(&self) -> Option<String> {
         let named = self.agent.as_ref().filter(|name| self.agents.contains(name));
         named.or(self.agents.first()).cloned()

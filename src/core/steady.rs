@@ -1,4 +1,4 @@
-//! How long something has waited, whatever is done to the system's clock.
+//! A steady clock for how long something has waited, unaffected by changes of the system's clock.
 
 use std::fmt;
 
@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Millis;
 
-/// A point in time by a clock that only runs forward, at the speed of real time, over restarts of the program too. It
-/// begins near the time of day, and is not set when that is: it says how long ago something was, not when.
+/// A point in time by a clock that only runs forward, at the speed of real time, also across restarts of the
+/// program. It starts near the time of day, and is not set when that is: it says how long ago something was, not
+/// when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Steady(Millis);
 
 impl Steady {
-    /// The point that is so many milliseconds from the clock's zero.
+    /// The point that is `millis` milliseconds after the clock's zero.
     #[cfg(test)]
     pub const fn new(millis: Millis) -> Self {
         Self(millis)
@@ -24,37 +25,37 @@ impl Steady {
         Self(self.0.saturating_add(millis))
     }
 
-    /// How many milliseconds have gone by since `earlier`; 0 where that is later.
+    /// Milliseconds that have passed since `earlier`; 0 if that is later.
     pub const fn since(self, earlier: Self) -> Millis {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// When something came: for people, and for how long it has waited.
+/// When something arrived: a time of day for people, and a steady time to measure how long it has waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// The time of day, in milliseconds since the Unix epoch. The system's clock may be wrong, or set.
+    /// The time of day, in milliseconds since the Unix epoch. The system's clock may be wrong, or be set.
     pub at: Millis,
     /// The same by the steady clock.
     pub steady: Steady,
 }
 
-/// What the steady clock said when a session began, and by what it goes on after a restart of the program.
+/// A reading of the steady clock at the start of a session, from which it continues after a restart of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockReading {
     pub steady: Steady,
-    /// The machine's time since it was started, in milliseconds, sleep included.
+    /// The machine's uptime, in milliseconds, sleep included.
     pub uptime: Millis,
-    /// Which start of the machine that counts from; none where that cannot be told.
+    /// The id of the boot that `uptime` counts from; `None` if it is unknown.
     pub boot: Option<String>,
 }
 
 impl ClockReading {
-    /// What the steady clock says now: `earlier` is the reading of the session before, `latest` the latest time
-    /// that anything happened in it, `now` the time of day.
+    /// Computes the current reading: `earlier` is the reading of the previous session, `latest` the latest time of
+    /// any event in it, `now` the time of day.
     ///
-    /// As long as the machine has not been started again, its uptime says exactly how much time has gone by. After
-    /// that only the time of day can.
+    /// As long as the machine has not been rebooted, its uptime says exactly how much time has passed. After a
+    /// reboot only the time of day can.
     pub fn new(
         earlier: Option<&Self>,
         latest: Steady,
@@ -75,12 +76,12 @@ impl ClockReading {
         }
     }
 
-    /// Whether the time since the reading before is only as sure as the time of day.
+    /// Whether the time since the earlier reading is only as reliable as the time of day.
     pub fn is_guess(&self, earlier: &Self) -> bool {
         self.boot.is_none() || self.boot != earlier.boot
     }
 
-    /// What the steady clock says at that uptime.
+    /// The steady time at that uptime.
     pub const fn at(&self, uptime: Millis) -> Steady {
         self.steady.plus(uptime.saturating_sub(self.uptime))
     }
@@ -92,13 +93,13 @@ impl fmt::Display for Steady {
     }
 }
 
-/// How late it is, for what waits.
+/// The room's clock, for whatever waits.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Clock {
     pub steady: Steady,
-    /// What the steady clock said when the session before began.
+    /// The reading at the start of the previous session.
     pub reading: Option<ClockReading>,
-    /// Before this nothing expires: how long it has waited is a guess.
+    /// Nothing expires before this time, because the time waited is a guess.
     pub nothing_expires_before: Steady,
 }
 
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(later(110 * HOUR).steady, Steady(110 * HOUR));
         assert_eq!(later(3 * HOUR).steady, latest);
         assert!(later(0).is_guess(&earlier));
-        // Where nothing tells one start from another, it is the same.
+        // Without a boot id, the result is the same.
         let nameless = ClockReading {
             boot: None,
             ..earlier.clone()

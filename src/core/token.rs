@@ -1,8 +1,8 @@
-//! A relay's secret.
+//! The relay's secret.
 
 use std::fmt;
 
-/// A secret that does not show itself.
+/// A secret that is not shown in debug output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub String);
 

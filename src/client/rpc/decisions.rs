@@ -1,5 +1,5 @@
-//! Decisions that are asked for over the socket. They leave a mark for the person at the screen; on a session that was
-//! started with `--allow-remote-decisions`, a program that no agent has started decides by them.
+//! Decisions that are requested over the socket. They mark an item for the person at the screen; in a session that
+//! was started with `--allow-remote-decisions`, a program that no agent has started can decide.
 
 use nexscope_relay::protocol::Mode;
 
@@ -14,7 +14,7 @@ use crate::{
     core::{AcceptOptions, Command, Decision, Intent, ItemId, MentionOutcome, Person, Shown},
 };
 
-/// It is decided.
+/// The reply to a decision that was carried out.
 const DECIDED: Decided = Decided {
     decided: true,
     waits: Vec::new(),
@@ -137,7 +137,7 @@ pub(super) fn decide_now(client: &mut Client, intent: Intent) -> Answer {
     Ok(Reply::Accept(DECIDED))
 }
 
-/// Carries out a decision that the person's program has written in their name.
+/// Carries out a decision that the person's program has written on their behalf.
 fn decide_written(client: &mut Client, intent: Intent) -> Answer {
     if let Some(doubt) = client.room.doubt(&intent) {
         return Err(RpcError::refused(format!(

@@ -1,4 +1,4 @@
-//! Clients that come again, and those that wait for something to happen.
+//! Long polls: clients that poll repeatedly, and those that wait for something to happen.
 
 use nexscope_relay::protocol::{Mode, PresenceEvent, body::Origin};
 use tokio::sync::oneshot;
@@ -16,20 +16,20 @@ use crate::{
     core::{Intent, ItemId, Steady, What},
 };
 
-/// How long an auto-mode task keeps a session of an agent's from stopping, in seconds.
+/// Time for which a task delegated in auto mode keeps an agent's session from stopping, in seconds.
 const FRESH: u64 = 300;
-/// Clients whose place in what has happened is remembered; the one that asked longest ago is forgotten first.
+/// Number of clients whose cursor is remembered; the least recently seen is dropped first.
 const CLIENTS: usize = 64;
-/// The most of what has happened that one answer tells.
+/// Highest number of events in one reply.
 const EVENTS: usize = 100;
 
-/// Clients that come again, and those that wait for something.
+/// Clients that poll repeatedly, and those that wait for something.
 #[derive(Default)]
 pub(in crate::client) struct Subscribers {
-    /// Where each stands among the timeline's entries; the newest last.
+    /// Each client's cursor in the timeline's entries; the most recently seen client last.
     places: Vec<(String, usize)>,
     pub(super) waiting: Vec<Waiting>,
-    /// How often a person has decided something.
+    /// Number of decisions made by a person.
     decisions: u64,
 }
 
@@ -41,19 +41,19 @@ pub(super) struct Waiting {
     pub what: WaitFor,
 }
 
-/// What a caller waits for.
+/// The event that a caller waits for.
 pub(super) enum WaitFor {
-    /// That the relay has a message.
+    /// The relay has acknowledged this message.
     Sent(u32),
-    /// That anything happens.
+    /// Anything happens; with the caller's name.
     Anything(String),
-    /// That a mention comes: more than so many waited.
+    /// A mention arrives that is not among these.
     Mention(Vec<ItemId>),
-    /// That a message comes: beyond this one.
+    /// A message arrives after the one with this number.
     Message(u32),
-    /// That a person decides: beyond so many.
+    /// A person decides: more than this number of decisions.
     Decision(u64),
-    /// That the files of what it accepts are searched; then it is decided.
+    /// The scan of the files to be accepted ends; then it is decided.
     Decide(Intent),
 }
 
@@ -66,7 +66,7 @@ impl Subscribers {
         self.decisions += 1;
     }
 
-    /// Where a caller stands; a new one begins where the session did.
+    /// The cursor of a caller; a new one starts at the beginning of the session.
     fn place(&self, caller: &str, began: usize) -> usize {
         let known = self.places.iter().find(|(name, _)| name == caller);
         known.map_or(began, |(_, at)| *at)
@@ -99,7 +99,7 @@ pub(super) fn before_stop(client: &Client) -> OpenTasks {
     }
 }
 
-/// Delegated tasks that wait for an answer.
+/// Delegated tasks that wait for an answer, optionally only those younger than this number of seconds.
 pub(super) fn tasks(client: &Client, younger_than: Option<u64>) -> Vec<Task> {
     let mut tasks: Vec<_> = client
         .handed
@@ -127,7 +127,7 @@ pub(super) fn has_news(client: &Client, caller: &str) -> bool {
             .any(|handed| !handed.prompt.as_str().is_empty())
 }
 
-/// What has happened since a caller asked last, without what others wrote.
+/// Events since the caller's last poll, without text that others wrote.
 pub(super) fn news(client: &mut Client, caller: &str) -> News {
     let end = client.room.chat.timeline().entries().len();
     let from = client.clients.place(caller, client.began).min(end);
@@ -156,7 +156,7 @@ pub(super) fn news(client: &mut Client, caller: &str) -> News {
     }
 }
 
-/// Something that happened, in words that another member had no part in.
+/// Formats an event without any text that another member chose.
 pub(super) fn event(client: &Client, what: &What) -> Option<String> {
     Some(match what {
         What::Post(post) if post.mine || post.is_strangers() => return None,
@@ -185,7 +185,7 @@ pub(super) fn event(client: &Client, what: &What) -> Option<String> {
             };
             format!("{} {what}", valid(name))
         }
-        // Ours, but it may quote what others wrote.
+        // Our own text, but it may quote others.
         What::Note(_) => return None,
     })
 }
@@ -200,7 +200,7 @@ pub(super) fn wait_for(client: &Client, event: Awaited) -> WaitFor {
     }
 }
 
-/// Answers those whose wish has come true, or whose time is over.
+/// Replies to callers whose event has happened, or whose timeout has passed.
 pub(in crate::client) fn answer_waiting(client: &mut Client) {
     if client.clients.waiting.is_empty() {
         return;
@@ -208,7 +208,7 @@ pub(in crate::client) fn answer_waiting(client: &mut Client) {
     let now = client.clock.now();
     let (ready, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut client.clients.waiting)
         .into_iter()
-        // Who has gone is forgotten.
+        // Callers that have gone are dropped.
         .filter(|waiting| !waiting.reply.is_closed())
         .partition(|waiting| waiting.until <= now || has_come_true(client, &waiting.what));
     client.clients.waiting = waiting;
@@ -217,7 +217,7 @@ pub(in crate::client) fn answer_waiting(client: &mut Client) {
         let result = Ok(match what {
             WaitFor::Decide(intent) => {
                 let decided = decisions::decide_now(client, intent);
-                // Who has gone is told nothing.
+                // Fails if the caller has gone.
                 let _ = reply.send(Response::new(id, decided));
                 continue;
             }
@@ -230,7 +230,7 @@ pub(in crate::client) fn answer_waiting(client: &mut Client) {
                 Reply::Wait(Waited { timed_out: !came })
             }
         });
-        // Who has gone is told nothing.
+        // Fails if the caller has gone.
         let _ = reply.send(Response::new(id, result));
     }
 }

@@ -1,8 +1,8 @@
-//! What programs and agents may do with a session through its socket.
+//! The requests that programs and agents can send to a session through its socket.
 //!
-//! Agent-facing: nothing that another member chose is told but valid names; sizes, kinds, our own ids, and the
-//! words of our own side and those that a person has accepted. Nothing is decided: who asks for a decision
-//! leaves a mark on the item for the person.
+//! Agent-facing: of anything that another member chose, only valid names are returned; besides these, sizes, kinds,
+//! our own ids, our own side's text, and text that a person has accepted. Nothing is decided: a request for a
+//! decision marks the item for the person.
 
 mod args;
 mod decisions;
@@ -30,21 +30,21 @@ use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
 
-/// How long `say` waits to learn who got it, in milliseconds.
+/// Time that `say` waits for the relay's ack, in milliseconds.
 const ACK: Millis = 3_000;
-/// How long `accept` waits for the scan of a draft's files, in milliseconds.
+/// Time that `accept` waits for the scan of a draft's files, in milliseconds.
 const SCAN: Millis = 30_000;
 
 type Answer = Result<Reply, RpcError>;
 
-/// A reply, or what it waits for and until when.
+/// A reply, or the event that it waits for and the deadline.
 enum Progress {
     Done(Reply),
     Later(WaitFor, Steady),
 }
 
 impl Client {
-    /// Answers a request, at once or when what it waits for has happened.
+    /// Answers a request, at once or when the event that it waits for has happened.
     pub(super) fn serve(&mut self, call: Call) {
         let Call {
             id,
@@ -80,7 +80,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A sentence, also for a request that waits for something, which only a shell does.
+    /// Fails with a sentence, also for a request that waits for something, which only a shell can do.
     pub(crate) fn answer_person(&mut self, request: Request) -> Result<Reply, String> {
         let permit = self.permit(request.rule(), Who::Person);
         let progress = permit.and_then(|permit| self.handle(permit, request, None, &Caller::here()));
@@ -91,7 +91,7 @@ impl Client {
         }
     }
 
-    /// The one place where it is judged who asks, and whether they may.
+    /// Checks the caller's permission; the only place that does.
     fn permit(&self, rule: Rule, who: Who) -> Result<Permit, RpcError> {
         let session = SessionKind {
             headless: self.config.headless,
@@ -163,7 +163,7 @@ impl Client {
         }))
     }
 
-    /// Shows the session on a person's terminal from now on, in place of one that is attached already.
+    /// Shows the session on a person's terminal from now on, in place of one that is already attached.
     fn attach(&mut self, terminal: Attach, line: Line) -> Reply {
         self.attach = Some((terminal, line));
         Reply::Attach(self.hello())
@@ -229,7 +229,7 @@ fn serve_say(
                 .to_owned(),
         })));
     }
-    // Where the agent works; a program that says of itself that it is another one has this folder.
+    // The agent's folder; a program that claims to be another agent has this folder.
     let dir = agent
         .as_ref()
         .and_then(|name| client.config.agents.get(name)?.dir.as_ref());
@@ -266,7 +266,7 @@ fn serve_cancel(client: &mut Client, args: Cancel, decides: bool) -> Answer {
         && !decides
         && client.room.is_undecided(number)
     {
-        // To cancel what nobody has accepted is to reject it.
+        // Cancelling a file that nobody has accepted would reject it.
         return Err(RpcError::refused(format!(
             "f{number} was not accepted yet: only a person at the screen declines it."
         )));
@@ -292,7 +292,7 @@ fn stop(client: &mut Client, permit: Permit, caller: &Caller) -> Stopped {
 
 fn tell_once(client: &mut Client, words: String) {
     let last = client.room.chat.timeline().entries().last();
-    // Who asks again and again is shown once.
+    // Repeated requests are shown once.
     if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
         client.room.tell_person(words, now());
     }

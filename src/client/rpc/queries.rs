@@ -1,4 +1,4 @@
-//! What is told of a room: names that are valid, kinds, sizes, our own ids, and text that an agent may know.
+//! Queries about a room: valid names, kinds, sizes, our own ids, and text that an agent may know.
 
 use nexscope_relay::protocol::{Status as Presence, body::Origin, is_name};
 
@@ -51,13 +51,13 @@ fn named_members(client: &Client) -> impl Iterator<Item = &RoomMember> {
     members.filter(|member| is_name(&member.name))
 }
 
-/// Notes that all pending items are shown, whole, to a program that may decide.
+/// Notes that all pending items are shown whole to a program that may decide.
 pub(super) fn returns_all(client: &mut Client) {
     let ids: Vec<ItemId> = client.room.review.inbox().waiting().map(|item| item.id).collect();
     client.returned = Some(client.room.shown(&ids));
 }
 
-/// Pending items; with their text for a program that decides.
+/// Pending items, with their text for a program that decides.
 pub(super) fn inbox(client: &Client, with_text: bool) -> Pending {
     let pending = client.room.review.inbox().waiting();
     let decided = client
@@ -198,14 +198,14 @@ pub(super) fn history(client: &mut Client, wanted: History) -> Answer {
     let posts = numbers
         .iter()
         .filter_map(|number| client.room.chat.timeline().post_numbered(*number))
-        // What somebody else wrote under our name is told to no program.
+        // Text that somebody else wrote under our name is never returned.
         .filter(|post| !post.is_strangers());
     Ok(Reply::History(Lines {
         lines: posts.map(|post| line(client, post)).collect(),
     }))
 }
 
-/// A message as an agent may know it.
+/// A message, as far as an agent may know it.
 fn line(client: &Client, post: &Post) -> Line {
     let accepted = matches!(
         client.room.review.inbox().fate(post),
@@ -249,7 +249,7 @@ fn file(offer: &Offer) -> File {
         Side::Others => "others",
     };
     let to = match &offer.side {
-        // Why somebody declined is their text, which is for people.
+        // A decline reason is other people's text, which is for people.
         Side::Mine(mine) => Some(mine.receivers.iter().map(|one| FileReceiver {
             name: valid(&one.name).to_owned(),
             state: one.stage.state().to_owned(),
@@ -270,12 +270,12 @@ fn by(agent: bool) -> String {
     if agent { "agent" } else { "person" }.to_owned()
 }
 
-/// A member's name, if it is one.
+/// Returns a member's name if it is valid, otherwise `somebody`.
 pub(super) fn valid(name: &str) -> &str {
     if is_name(name) { name } else { "somebody" }
 }
 
-/// A member's program, if it is a known one; anything else that others call themselves is told to nobody.
+/// Returns a member's program if it is a known one; any other text is never returned.
 fn known_program(client: &str) -> Option<&str> {
     let version = ["nexscope-tui/", "nexscope-plugin/", "nexscope-relay/"]
         .iter()

@@ -1,21 +1,21 @@
-//! What an agent may use up in a day before auto mode steps back, in the best unit that its kind reports.
+//! Daily budget of an agent in auto mode, in the best unit that its kind reports.
 
-/// An agent's budget of a day.
+/// An agent's daily budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
-    /// In the unit that its kind reports.
+    /// In the unit that the agent's kind reports.
     pub unit: Unit,
     /// Automatic runs, for all kinds.
     pub runs: usize,
 }
 
-/// What a kind reports of a run, and how much of that may be used up in a day.
+/// The unit in which a kind reports usage, with the daily limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Unit {
     /// US dollars, at list price.
     Dollars(f64),
     Tokens(u64),
-    /// Nothing: its runs are counted, and that is all.
+    /// No usage is reported: only runs are counted.
     Runs,
 }
 
@@ -28,28 +28,28 @@ impl Default for Budget {
     }
 }
 
-/// What a run has used, as far as its kind reported it.
+/// Usage of one run, as far as the kind reported it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Used {
     pub usd: Option<f64>,
     pub tokens: Option<u64>,
 }
 
-/// How an agent stands with its budget.
+/// An agent's usage against its budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct BudgetUse {
     /// Automatic runs that began today.
     pub runs: usize,
-    /// US dollars that all its runs of today have cost.
+    /// US dollars that all of today's runs have cost.
     pub usd: f64,
-    /// Tokens that they have used.
+    /// Tokens that today's runs have used.
     pub tokens: u64,
-    /// What the last run used, where there was one.
+    /// Usage of the last run, if there was one.
     pub last: Option<Used>,
 }
 
 impl Budget {
-    /// Whether an agent that stands so may run by itself; else why not.
+    /// Checks whether an agent with this usage may run automatically. Fails with the reason if not.
     pub(in crate::core) fn check(&self, agent: &str, standing: &BudgetUse) -> Result<(), String> {
         let (reached, missing) = match self.unit {
             Unit::Dollars(most) => (
@@ -75,7 +75,7 @@ impl Budget {
         }
     }
 
-    /// For a person: `3 of 50 automatic runs today, $1.20 of $5.00 (list price)`.
+    /// Formats it for a person: `3 of 50 automatic runs today, $1.20 of $5.00 (list price)`.
     pub fn in_words(&self, standing: &BudgetUse) -> String {
         let runs = format!("{} of {} automatic runs today", standing.runs, self.runs);
         let unit = match self.unit {
@@ -106,7 +106,7 @@ mod tests {
             runs: 50,
         };
         let used = |usd, tokens| Some(Used { usd, tokens });
-        // (budget, runs, dollars, tokens, what the last run told, whether it may run)
+        // (budget, runs, dollars, tokens, usage of the last run, whether it may run)
         let table = [
             (dollars, 0, 0.0, 0, None, true),
             (dollars, 1, 4.99, 9_000_000, used(Some(4.99), None), true),

@@ -1,5 +1,4 @@
-//! Auto mode: which mentions run without the person, which wait for their turn, and which wait for the person
-//! after all.
+//! Auto mode: which mentions run without the person, which are queued, and which are held for the person.
 
 use nexscope_relay::protocol::{
     Mode,
@@ -15,7 +14,7 @@ use crate::core::{
     runs::start,
 };
 
-/// A mention waits for the person, or, in auto mode and within its limits, is run at once.
+/// Leaves a mention to the person or, in auto mode and within its limits, runs it at once.
 pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     let is_reply = post.reply_to.is_some() && post.agent.is_some();
     room.review.inbox.add(post, is_reply, room.moment(ctx.now));
@@ -34,7 +33,7 @@ pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     }
 }
 
-/// Mentions that waited for their turn run, or wait for the person now.
+/// Runs queued mentions whose turn has come, or holds them for the person.
 pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
     let waiting: Vec<u32> = room
         .review
@@ -51,7 +50,7 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
         };
         match may_run_alone(room, &post) {
             Ok(agent) => start::run_automatically(room, &post, agent, ctx),
-            // One at a time is started: what the run before uses up counts.
+            // Only one is started at a time, so that usage of the run before counts.
             Err(Hold::Queued) => {}
             Err(why) => {
                 hold(room, &post, why);
@@ -65,7 +64,7 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
     }
 }
 
-/// Notes why a mention waits. Its sender is told once in a thread.
+/// Notes why a mention is held. Its sender is notified once per thread.
 fn hold(room: &mut Room, post: &Post, why: Hold) {
     let notify_sender = matches!(why, Hold::Because(_)) && room.auto.hold_notices.insert(post.thread.clone());
     let id = ItemId::Mention(post.number);
@@ -75,7 +74,7 @@ fn hold(room: &mut Room, post: &Post, why: Hold) {
     }
 }
 
-/// The agent that may answer a mention without the person; else why it waits.
+/// The agent that may answer a mention without the person. Fails with the reason for holding it.
 fn may_run_alone(room: &Room, post: &Post) -> Result<String, Hold> {
     if room.settings.mode != Mode::Auto {
         return Err(Hold::Manual);
@@ -87,7 +86,7 @@ fn may_run_alone(room: &Room, post: &Post) -> Result<String, Hold> {
     Ok(agent)
 }
 
-/// The default agent, if nothing speaks against its answering by itself.
+/// The default agent, if it may answer by itself. Fails with the reason if it may not.
 fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
     let agent = room.settings.default_agent().ok_or("no agent is configured")?;
     if let Some(reach) = room.settings.unconfirmed.get(&agent) {
@@ -95,7 +94,7 @@ fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
     }
     identity::vouched_for(room, post)?;
     let risks = risk::of(&post.text, post.hidden);
-    // A long text is only slower to read.
+    // A long text is no risk, only slower to read.
     let marked: Vec<&str> = risks
         .into_iter()
         .filter(|risk| *risk != Risk::Long)

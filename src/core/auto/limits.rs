@@ -1,5 +1,5 @@
-//! When auto mode steps back and lets a person decide. Nothing of it depends on what the other side
-//! chooses: counts are of our own agents' answers.
+//! Limits at which auto mode steps back and lets a person decide. They do not depend on what the other side
+//! chooses: only answers of our own agents are counted.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,9 +12,9 @@ use crate::core::{
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Answers of ours in a row in one thread, and the highest `hop` of a message that is answered.
+    /// Highest number of our answers in a row in one thread, and highest `hop` of a message that is answered.
     pub hop_limit: u32,
-    /// Answers to one member in ten minutes, whatever the threads.
+    /// Answers to one member in ten minutes, over all threads.
     pub per_member: usize,
     /// Answers of one agent in an hour, over all members.
     pub per_agent: usize,
@@ -34,14 +34,14 @@ const TEN_MINUTES: Millis = 600_000;
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 86_400_000;
 
-/// What auto mode has used up.
+/// Usage counters of auto mode.
 #[derive(Debug, Default)]
 pub struct Guard {
     in_a_row: HashMap<String, u32>,
     answers: VecDeque<Answer>,
-    /// What runs have used, of a day.
+    /// Usage of the runs of the last day.
     used: VecDeque<(Steady, String, Used)>,
-    /// What the last run of each agent used, whenever that was.
+    /// Usage of each agent's last run, of any age.
     last: HashMap<String, Used>,
 }
 
@@ -60,16 +60,16 @@ pub struct Candidate<'a> {
     pub member: &'a str,
     /// The agent that would answer.
     pub agent: &'a str,
-    /// Its own `hop`.
+    /// The message's `hop`.
     pub hop: u32,
-    /// The thread of the message of ours that it says it answers.
+    /// The thread of our message that it claims to answer.
     pub answers: Option<&'a str>,
-    /// An agent wrote it, or says so.
+    /// Whether an agent wrote it, or it says so.
     pub by_agent: bool,
 }
 
 impl Guard {
-    /// Whether it may be answered without a person; else why not, in one sentence.
+    /// Checks whether it may be answered without a person. Fails with the reason, in one sentence.
     pub(in crate::core) fn check(
         &self,
         one: Candidate,
@@ -101,9 +101,9 @@ impl Guard {
         }
     }
 
-    /// How many answers of ours in a row came before this message, our own person not having spoken. Threads are
-    /// chosen by senders: a message counts where it says that it answers us, too; and one of an agent's goes on
-    /// with whatever was answered to that member last, whatever it says.
+    /// Number of our answers in a row before this message, since the person last spoke. Senders choose threads, so
+    /// a message also counts in the thread that it claims to answer; and a message of an agent also continues the
+    /// latest streak with that member, whatever it claims.
     pub(in crate::core) fn in_a_row(&self, one: Candidate, now: Steady) -> u32 {
         let recent = self
             .answers
@@ -131,7 +131,7 @@ impl Guard {
             .count()
     }
 
-    /// How `agent` stands with its budget.
+    /// Usage of `agent` against its budget.
     pub fn standing(&self, agent: &str, now: Steady) -> BudgetUse {
         let mut standing = BudgetUse {
             runs: self.runs_today(agent, now),
@@ -147,7 +147,7 @@ impl Guard {
         standing
     }
 
-    /// A run is over, whoever let it begin.
+    /// Records the usage of a finished run, whoever started it.
     pub(in crate::core) fn used(&mut self, at: Steady, agent: &str, used: Used) {
         while self.used.front().is_some_and(|(then, ..)| at.since(*then) >= DAY) {
             self.used.pop_front();
@@ -156,7 +156,7 @@ impl Guard {
         self.last.insert(agent.to_owned(), used);
     }
 
-    /// An automatic answer begins, which is the `row`th in a row.
+    /// Records an automatic answer with streak position `row`.
     pub(in crate::core) fn answered(
         &mut self,
         at: Steady,
@@ -181,8 +181,8 @@ impl Guard {
         });
     }
 
-    /// Our own person spoke or decided in a thread: its count begins again. Rates and budgets do not.
-    /// Returns whether there was a count.
+    /// Resets the streak of a thread, because the person spoke or decided in it. Rates and budgets stay. Returns
+    /// whether there was a streak.
     pub(in crate::core) fn person_spoke(&mut self, thread: &str) -> bool {
         self.in_a_row.remove(thread).is_some()
     }
@@ -192,7 +192,7 @@ impl Guard {
 mod tests {
     use super::*;
 
-    /// Whoever has no unit has its runs.
+    /// A budget in runs, the unit that every kind has.
     const ALL: Budget = Budget {
         unit: crate::core::auto::budget::Unit::Runs,
         runs: 50,

@@ -1,4 +1,4 @@
-//! What runs without a person, and its limits.
+//! Automatic runs and their limits.
 
 pub(super) mod budget;
 pub(super) mod dispatch;
@@ -6,10 +6,10 @@ pub(super) mod limits;
 
 use std::collections::HashSet;
 
-/// What auto mode has used up, and where it has stepped back.
+/// Usage counters of auto mode, and the threads in which it has stepped back.
 #[derive(Default)]
 pub(in crate::core) struct AutoState {
     pub guard: limits::Guard,
-    /// Threads in which the asker was told why auto mode has stepped back.
+    /// Threads whose asker was notified that auto mode has stepped back.
     pub hold_notices: HashSet<String>,
 }

@@ -1,12 +1,12 @@
-//! Whom a text is for: the names at its beginning.
+//! The addressees of a text: the names at its beginning.
 
 use nexscope_relay::protocol::is_name;
 
-/// The `@names` at the beginning of a text, and what stands behind them. A comma or a colon may follow each.
+/// Splits the `@names` at the beginning of a text from the rest. A comma or a colon may follow each.
 ///
 /// # Errors
 ///
-/// A sentence, where what follows an `@` is no name.
+/// Fails with a sentence if an `@` is not followed by a valid name.
 pub fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
     let (mut names, mut rest) = (Vec::new(), text.trim_start());
     while let Some(after) = rest.strip_prefix('@') {
@@ -17,13 +17,13 @@ pub fn leading_names(text: &str) -> Result<(Vec<String>, &str), String> {
             || behind_mark.starts_with(char::is_whitespace)
             || behind_mark.starts_with('@'))
         {
-            // `@alice,bob`: meant for two, and not for everybody to read.
+            // `@alice,bob` is meant for two, and must not become a message to everybody.
             if behind.starts_with(',') && is_name(name) {
                 return Err(format!(
                     "Write @{name} @NAME for several, or a space after the comma."
                 ));
             }
-            // An address of another kind, such as a package name: just text.
+            // An `@` of another kind, such as a package name: plain text.
             break;
         }
         if !is_name(name) {

@@ -1,4 +1,4 @@
-//! What several members whom the person has asked at once have answered: one card below the question.
+//! Answers to a question that went to several members: shown as one card below the question.
 
 use std::collections::HashMap;
 
@@ -9,20 +9,20 @@ use nexscope_relay::protocol::{
 
 use crate::core::{Post, Room};
 
-/// The newest answer of each member to each question that went to several: by the question's id and the
-/// member's name in lower case, the answer's number.
+/// The number of each member's newest answer to each question that went to several members, by the question's id
+/// and the member's name in lower case.
 #[derive(Debug, Default)]
 pub(in crate::core) struct GroupAnswers(HashMap<(String, String), u32>);
 
-/// One of those who were asked.
+/// One member who was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recipient<'a> {
     pub name: &'a str,
-    /// How far the question has come there, and why; none before it has arrived.
+    /// Delivery state of the question there, and the reason; `None` before it has arrived.
     pub state: Option<(ReceiptState, &'a str)>,
-    /// It was not there when the question was sent.
+    /// Whether the member was absent when the question was sent.
     pub absent: bool,
-    /// What an agent of theirs is doing, while it works on it.
+    /// The activity of the member's agent, while it works on the question.
     pub doing: Option<Activity>,
     pub answer: Option<&'a Post>,
 }
@@ -34,7 +34,7 @@ impl Recipient<'_> {
 }
 
 impl Room {
-    /// Each of those whom a message of ours asks, where they are several; else nobody.
+    /// The recipients of our message, if it asks several members; else empty.
     pub fn asked(&self, post: &Post) -> Vec<Recipient<'_>> {
         let asked = self.chat.outbox.get(&post.id).filter(|_| post.mine && post.asks);
         let Some(asked) = asked.filter(|asked| asked.to.len() > 1) else {
@@ -66,12 +66,12 @@ impl Room {
     }
 }
 
-/// Notes a message as the answer that it is, where it answers a question of ours to several members.
+/// Notes a message as an answer, if it answers a question of ours to several members.
 pub(in crate::core) fn gather(room: &mut Room, post: &Post, number: u32) {
     if post.mine {
         return;
     }
-    // Version 1 does not tell what it answers: an agent's word in the thread that the question began.
+    // Version 1 does not say what it answers: an agent's message in the question's thread counts.
     let plain = (post.origin == Origin::Agent).then_some(&post.thread);
     let Some(of) = post.reply_to.as_ref().or(plain) else {
         return;

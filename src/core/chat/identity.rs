@@ -1,4 +1,4 @@
-//! Whose a name is: the relay shows a key for it, which is remembered, and messages carry their sender's.
+//! Ownership of names: the relay shows a key for each name, which is pinned; messages carry their sender's key.
 
 use nexscope_relay::protocol::{MemberKey, Message, same_name};
 
@@ -7,25 +7,25 @@ use crate::core::{
     chat::{pins::Look, receive, timeline::Doubt},
 };
 
-/// What is new about the key of a name.
+/// News about the key of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::core) enum KeyChange {
-    /// It is seen for the first time, and remembered.
+    /// The key was seen for the first time, and is pinned.
     First { name: String, key: String },
-    /// Another one, or none, has come in the place of the one that is known.
+    /// Another key, or none, has replaced the known one.
     Changed { name: String },
 }
 
-/// What the relay says that it does for names.
+/// Features for names that the relay announces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::core) struct Features {
     /// Messages carry their sender's key.
     pub from_key: bool,
-    /// Messages reach the key that they are for, and no other.
+    /// Messages are delivered to the addressed key only.
     pub to_keys: bool,
 }
 
-/// Keeps what was seen for the first time, and tells the person what has changed.
+/// Keeps keys that were seen for the first time, and notifies the person of changed ones.
 pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mut Ctx) {
     for one in news {
         match one {
@@ -45,8 +45,7 @@ pub(in crate::core) fn keys_seen(room: &mut Room, news: Vec<KeyChange>, ctx: &mu
     }
 }
 
-/// Notes the sender's key on a message that comes from a relay that does not: the one with which the sender is
-/// here. A key that is no key is none.
+/// Adds the sender's current key to a message from a relay that does not send keys. An invalid key counts as none.
 pub(in crate::core) fn sign(room: &Room, message: &mut Message) {
     if !room.chat.features.from_key {
         let member = room.chat.members.get(&message.from);
@@ -55,14 +54,13 @@ pub(in crate::core) fn sign(room: &Room, message: &mut Message) {
     message.from_key.take_if(|key| key.parse::<MemberKey>().is_err());
 }
 
-/// Whether a message is our own member's, written in another life of this client: it carries our own key.
+/// Whether a message is our own, written by an earlier session of this client: it carries our own key.
 pub(in crate::core) fn is_ours(room: &Room, message: &Message) -> bool {
     let own = room.settings.own_key.as_ref();
     own.is_some() && message.from_key.as_ref() == own
 }
 
-/// Whether a message does not come from the key that its sender's name is known by. A name's first key is the
-/// one that it is known by.
+/// Whether a message comes from another key than its sender's name is known by. The first key of a name is pinned.
 pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -> bool {
     room.chat
         .members
@@ -71,7 +69,8 @@ pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -
         == Look::Other
 }
 
-/// Whether auto mode may answer a message: its sender's name and key are trusted by the person. Else why not.
+/// Checks whether auto mode may answer a message: the person trusts its sender's name and key. Fails with the
+/// reason.
 pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), String> {
     let name = &post.from;
     let key = post.from_key.as_deref();
@@ -87,8 +86,8 @@ pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), Strin
     }
 }
 
-/// The person has accepted a mention: auto mode may answer its sender from now on, until the key changes; one without
-/// a key, until it leaves.
+/// Lets auto mode answer the sender of an accepted mention from now on, until its key changes; a sender without a
+/// key until it leaves.
 pub(in crate::core) fn accepted_from(room: &mut Room, number: u32, ctx: &mut Ctx) {
     let Some(post) = room.chat.timeline.post_numbered(number) else {
         return;
@@ -111,7 +110,7 @@ fn keep_trust(room: &mut Room, name: &str, key: Option<String>, ctx: &mut Ctx) {
     take_trust(room, name, key);
 }
 
-/// A name is trusted with this key from now on: what came with it is in no doubt any more.
+/// Trusts a name with this key from now on, and clears the doubt on messages that came with it.
 pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<String>) {
     if !room.chat.members.trust(name, key.clone()) {
         return;
@@ -127,8 +126,8 @@ pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<Strin
     });
 }
 
-/// The person trusts a name: takes the key that it has now as its own, and lets auto mode answer it; or says
-/// yes to what an agent of theirs reaches. Fails where there is nothing to trust.
+/// Trusts a name on behalf of the person: pins its current key and lets auto mode answer it, or confirms what the
+/// person's own agent of that name reaches. Fails if there is nothing to trust.
 pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Result<Reply, String> {
     if !room.chat.members.is_doubtful(name)
         && let Some(reach) = room.settings.unconfirmed.remove(name)
@@ -156,7 +155,7 @@ pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Resu
     }))
 }
 
-/// A name's spelling, and the key that it has now, or had when it was last seen.
+/// The spelling of a name, and its current or last seen key.
 fn who_is(room: &Room, name: &str) -> Option<(String, Option<String>)> {
     if room.is_me(name) {
         return None;
@@ -169,9 +168,9 @@ fn who_is(room: &Room, name: &str) -> Option<(String, Option<String>)> {
     last.map(|post| (post.from.clone(), post.from_key.clone()))
 }
 
-/// Of the addressees of a message of ours, those for whose sake it is not given to the relay yet: a name that may
-/// be somebody else's by now; and, where the relay gives an `only` message to whoever has the name, one that is
-/// not here with the key that it is known by.
+/// Addressees for whose sake our message is not sent to the relay yet: names that may belong to somebody else by
+/// now; and, if the relay delivers `only` messages to whoever has the name, names that are not here with the known
+/// key.
 pub(in crate::core) fn held_for(room: &Room, to: &[String], only: bool) -> Vec<String> {
     let holds = |name: &&String| {
         let member = room.chat.members.get(name);
@@ -183,13 +182,13 @@ pub(in crate::core) fn held_for(room: &Room, to: &[String], only: bool) -> Vec<S
     to.iter().filter(holds).cloned().collect()
 }
 
-/// The keys that addressees are known by.
+/// The known keys of the addressees.
 pub(in crate::core) fn keys_of(room: &Room, to: &[String]) -> std::collections::BTreeMap<String, String> {
     let known = |name: &String| Some((name.clone(), room.chat.members.pins.key(name)?.to_owned()));
     to.iter().filter_map(known).collect()
 }
 
-/// The person speaks with those whom a message of ours addresses.
+/// Notes that the person speaks with the addressees of our message.
 pub(in crate::core) fn speaks_with(room: &mut Room, outgoing: &Outgoing) {
     if outgoing.is_chat() {
         outgoing
@@ -200,7 +199,7 @@ pub(in crate::core) fn speaks_with(room: &mut Room, outgoing: &Outgoing) {
 }
 
 impl Post {
-    /// Whether somebody else has written it under our own name.
+    /// Whether somebody else wrote it under our own name.
     pub fn is_strangers(&self) -> bool {
         self.doubt == Some(Doubt::Stranger)
     }

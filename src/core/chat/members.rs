@@ -1,4 +1,4 @@
-//! Everybody in the room, as shown: cleaned, sorted, with what their agents are doing.
+//! All members in the room, cleaned and sorted, with what their agents are doing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -21,22 +21,22 @@ pub struct Members {
     list: Vec<RoomMember>,
     /// The key that each name is known by.
     pub(in crate::core) pins: Pins,
-    /// Who was here before the connection broke and is not yet again; and when it was made again.
+    /// Members who were here before the connection broke and have not returned; and when we reconnected.
     returning: (Vec<String>, Millis),
-    /// Names, in lower case, of those who have left since this program began; so many, and no more.
+    /// Names, in lower case, of members who left since this program started; bounded.
     left: HashSet<String>,
 }
 
-/// For how long after our own return those who were here before are taken to return too: a relay that was
-/// started again sees everybody come.
+/// Grace period after our own reconnect during which rejoins of earlier members are not announced, in ms: a
+/// restarted relay sees everybody join.
 const RETURNING: Millis = 120_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomMember {
     pub name: String,
-    /// Proof of who it is, if there is one.
+    /// The proof of its identity, if it has one.
     pub key: Option<String>,
-    /// It came with another key than the name is known by, or with none, and the person has not agreed.
+    /// Whether it has another key than the name is known by, or none, and the person has not agreed.
     pub doubtful: bool,
     pub status: Status,
     pub agents: Vec<String>,
@@ -45,7 +45,7 @@ pub struct RoomMember {
     pub note: String,
     /// The protocol version that it speaks.
     pub v: u32,
-    /// What its agents are doing, by agent.
+    /// Activity of its agents, by agent name.
     pub doing: BTreeMap<String, Activity>,
 }
 
@@ -91,7 +91,7 @@ impl Members {
         let names = self.list.iter().map(|member| member.name.clone());
         let gone: Vec<String> = names.filter(|name| !here(name)).collect();
         gone.iter().for_each(|name| self.has_left(name));
-        // Nobody saw who came and went meanwhile.
+        // Joins and leaves were not seen meanwhile.
         self.pins.all_may_be_others();
         self.returning = (gone, now);
         let doubtful: Vec<String> = self
@@ -105,7 +105,7 @@ impl Members {
             let others = !same_name(&member.name, me);
             news.extend(self.put(member, others));
         }
-        // What was told before is not told again.
+        // What was reported before is not reported again.
         news.retain(|one| match one {
             KeyChange::Changed { name } => !doubtful.iter().any(|known| same_name(known, name)),
             KeyChange::First { .. } => true,
@@ -113,7 +113,7 @@ impl Members {
         news
     }
 
-    /// Takes a member in. Says what is new about its key, where that is looked at.
+    /// Adds or updates a member. Returns news about its key, if keys are checked.
     pub(in crate::core) fn put(&mut self, member: Member, looked_at: bool) -> Option<KeyChange> {
         let mut seen = RoomMember::new(member);
         if seen.status != Status::Online {
@@ -149,13 +149,12 @@ impl Members {
         }
     }
 
-    /// The person trusts a name with this key, or without one: it is known by that from now on. Returns whether it
-    /// was known by another key before.
+    /// Pins this key, or none, for a name that the person trusts. Returns whether another key was known before.
     pub(in crate::core) fn trust(&mut self, name: &str, key: Option<String>) -> bool {
         let changed = self.pins.is_other(name, key.as_deref());
         match key.clone() {
             Some(key) => _ = self.pins.pin(name, key),
-            // Until it has one again, for which it is asked again.
+            // Unpinned until it has a key again, which needs another confirmation.
             None => self.pins.unpin(name),
         }
         self.pins.spoke_with(name);
@@ -171,7 +170,7 @@ impl Members {
         self.get(name).is_some_and(|member| member.doubtful)
     }
 
-    /// Whether who comes now was here before the connection broke, a moment ago; that is told once.
+    /// Whether a joining member was here just before the connection broke; true only once per member.
     pub(in crate::core) fn returns(&mut self, name: &str, now: Millis) -> bool {
         let (names, since) = &mut self.returning;
         let before = names.len();
@@ -179,7 +178,7 @@ impl Members {
         names.len() < before && now.saturating_sub(*since) < RETURNING
     }
 
-    /// Whether somebody of that name is in the room, or was, as far as that is known.
+    /// Whether a member of that name is in the room, or was, as far as that is known.
     pub(in crate::core) fn was_here(&self, name: &str) -> bool {
         self.get(name).is_some()
             || self.pins.key(name).is_some()
@@ -198,20 +197,20 @@ impl Members {
         self.list.retain(|member| !same_name(&member.name, name));
     }
 
-    /// No agent of `name` does anything any more.
+    /// Clears the activities of all agents of `name`.
     pub(in crate::core) fn idle(&mut self, name: &str) {
         if let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) {
             member.doing.clear();
         }
     }
 
-    /// An agent of `name` does something; `None` when it is done.
+    /// Sets the activity of an agent of `name`; `None` clears it.
     pub(in crate::core) fn doing(&mut self, name: &str, agent: &str, activity: Option<Activity>) {
         let Some(member) = self.list.iter_mut().find(|member| same_name(&member.name, name)) else {
             return;
         };
         match activity {
-            // What is signalled is bounded by the agents that the member has.
+            // Bounded by the number of the member's agents.
             Some(activity) if member.agents.iter().any(|known| known == agent) => {
                 member.doing.insert(agent.to_owned(), activity);
             }

@@ -1,4 +1,4 @@
-//! Who is here and what was said: members and their keys, the timeline, threads, and what is on its way.
+//! Members and their keys, the timeline, threads, and outgoing messages.
 
 pub(super) mod address;
 pub(super) mod group_answers;
@@ -21,34 +21,34 @@ use crate::core::{Members, Outbox, PartialAnswers, Threads, Timeline, review::in
 
 /// Members, messages and their receipts, as far as this member knows them.
 pub struct ChatState {
-    /// What the relay calls itself: program and version.
+    /// Program and version of the relay.
     pub(in crate::core) relay: String,
     pub(in crate::core) members: Members,
     pub(in crate::core) timeline: Timeline,
     pub(in crate::core) threads: Threads,
     pub(in crate::core) outbox: Outbox,
-    /// Answers of others' agents that are being written.
+    /// Answers that agents of others are writing.
     pub(in crate::core) partials: PartialAnswers,
     pub(in crate::core) group_answers: group_answers::GroupAnswers,
     pub(in crate::core) position: RelayPosition,
-    /// What the relay does for names.
+    /// Features for names that the relay announced.
     pub(in crate::core) features: identity::Features,
     /// The longest text frame that the relay takes, in bytes.
     pub(in crate::core) message_bytes: usize,
-    /// Every message that came, so that none is taken twice.
+    /// Every received message, to drop duplicates.
     pub(in crate::core) seen_ids: seen_ids::SeenIds,
-    /// Those of them that are not yet safely on disk.
+    /// Received messages that are not yet on disk.
     pub(in crate::core) unkept: HashSet<Key>,
-    /// The last receipt that each sender of a message to us got.
+    /// The last receipt sent for each message to us.
     pub(in crate::core) last_receipts: HashMap<Key, (ReceiptState, String)>,
 }
 
-/// How far this member has come in the relay's order.
+/// This member's position in the relay's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::core) struct RelayPosition {
     pub session: Option<String>,
     pub epoch: String,
-    /// The newest message that is safely kept.
+    /// The newest message that is on disk.
     pub seq: u64,
 }
 
@@ -73,7 +73,7 @@ impl Default for ChatState {
 }
 
 impl ChatState {
-    /// What the relay calls itself: program and version.
+    /// Program and version of the relay.
     pub fn relay(&self) -> &str {
         &self.relay
     }
@@ -82,7 +82,7 @@ impl ChatState {
         &self.members
     }
 
-    /// What was said and what happened.
+    /// Messages and events of the room.
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
     }
@@ -91,12 +91,12 @@ impl ChatState {
         &self.threads
     }
 
-    /// Our own messages, and what became of them.
+    /// Our own messages and their delivery status.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 
-    /// Answers of others' agents that are being written.
+    /// Answers that agents of others are writing.
     pub fn partials(&self) -> &PartialAnswers {
         &self.partials
     }

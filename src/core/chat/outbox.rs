@@ -1,4 +1,4 @@
-//! Our own messages: what still has to be sent again, and what became of each.
+//! Our own messages: what still has to be resent, and the delivery status of each.
 
 use std::collections::BTreeMap;
 
@@ -23,51 +23,51 @@ pub struct Outgoing {
     pub thread: Option<String>,
     pub body: Body,
     pub written: Millis,
-    /// The same by the steady clock.
+    /// The same, by the steady clock.
     #[serde(default)]
     pub since: Steady,
-    /// Its files here, in the order in which it offers them; those not yet read have no hash.
+    /// Its local files, in the order in which it offers them; unread ones have no hash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
-    /// The number of the draft that it was, which so ends with it.
+    /// The number of the draft that it was; the draft ends with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<u32>,
-    /// It is safely on disk.
+    /// Whether it is on disk.
     #[serde(skip)]
     pub kept: bool,
     #[serde(skip)]
     pub acked: bool,
-    /// Of the addressed, who was not there.
+    /// Addressees who were absent.
     #[serde(skip)]
     pub absent: Vec<String>,
-    /// How far it has come with each addressee that told, and why.
+    /// Receipt state and reason of each addressee that sent one.
     #[serde(skip)]
     pub receipts: BTreeMap<String, (ReceiptState, String)>,
     #[serde(skip)]
     pub failed: Option<String>,
 }
 
-/// What became of a message of ours, in the order in which it gets better known.
+/// Delivery status of our message, from least to most certain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryStatus {
-    /// Its files are being read; it goes out when that is done.
+    /// Its files are being read; it is sent after that.
     Preparing,
-    /// Not yet with the relay.
+    /// The relay has not acknowledged it yet.
     Sending,
-    /// There is no connection; it goes out when there is one.
+    /// Offline; it is sent after reconnecting.
     Held,
-    /// The relay has it, and nobody in particular is addressed.
+    /// The relay has it, and no member is addressed.
     Sent,
-    /// It waits for members who are not there.
+    /// It waits for absent members.
     Absent(Vec<String>),
     Delivered,
-    /// An addressee told how it goes: with the name, and the reason if there is one.
+    /// An addressee sent a receipt: the name, the state, and the reason if there is one.
     Told(String, ReceiptState, String),
     Failed(String),
 }
 
 impl DeliveryStatus {
-    /// Whether it is not yet with the relay, and still may get there.
+    /// Whether the relay does not have it yet, and still may get it.
     pub fn is_on_its_way(&self) -> bool {
         matches!(
             self,
@@ -115,12 +115,12 @@ impl Outgoing {
         })
     }
 
-    /// Whether it is a chat message; receipts and the like are kept until acked, and never receipted.
+    /// Whether it is a chat message; others, such as receipts, are kept until acked and never receipted.
     pub fn is_chat(&self) -> bool {
         matches!(self.body, Body::Chat(_))
     }
 
-    /// Whether an agent has named files in it of which is not known which files were checked.
+    /// Whether it offers files that an agent named, and no record says which files were checked.
     pub(in crate::core) fn has_unchecked_files(&self) -> bool {
         let is_agents = matches!(&self.body, Body::Chat(chat) if chat.origin == Origin::Agent);
         is_agents && self.sources.iter().any(|source| source.identity.is_none())
@@ -131,14 +131,14 @@ impl Outgoing {
         self.sources.iter().any(|source| source.sha256.is_empty())
     }
 
-    /// Whether `name` is addressed and has not yet said that it is safe there.
+    /// Whether `name` is addressed and has not yet confirmed that the message is on disk there.
     pub(in crate::core) fn waits_for(&self, name: &str) -> bool {
         self.is_chat()
             && self.to.iter().any(|to| same_name(to, name))
             && !self.receipts.contains_key(&name.to_ascii_lowercase())
     }
 
-    /// Whether it has to be sent again after a new connection.
+    /// Whether it has to be resent on a new connection.
     pub(in crate::core) fn is_open(&self) -> bool {
         self.failed.is_none() && (!self.acked || self.to.iter().any(|name| self.waits_for(name)))
     }
@@ -150,7 +150,7 @@ impl Outgoing {
         if self.is_preparing() {
             return DeliveryStatus::Preparing;
         }
-        // The furthest of what addressees told is the news.
+        // The most advanced receipt is shown.
         if let Some((name, (state, why))) = self.receipts.iter().max_by_key(|(_, (state, _))| *state)
             && *state > ReceiptState::Received
         {
@@ -186,7 +186,7 @@ impl Outgoing {
     }
 }
 
-/// All our messages of which something is still to be known or shown.
+/// All our messages whose delivery is still open or shown.
 #[derive(Debug, Default)]
 pub struct Outbox {
     // In id order, which is the order of writing (UUIDv7).
@@ -198,7 +198,7 @@ impl Outbox {
         self.by_id.get(id)
     }
 
-    /// How many are not yet with the relay.
+    /// Number of messages that the relay has not acknowledged.
     pub fn unacked(&self) -> usize {
         self.by_id
             .values()
@@ -206,25 +206,25 @@ impl Outbox {
             .count()
     }
 
-    /// Those whose files are still being read.
+    /// Messages whose files are still being read.
     pub(in crate::core) fn preparing(&self) -> impl Iterator<Item = &Outgoing> {
         self.by_id
             .values()
             .filter(|one| one.failed.is_none() && one.is_preparing())
     }
 
-    /// All that have to be sent again after a new connection, in order.
+    /// Messages to resend on a new connection, in order.
     pub(in crate::core) fn open(&self) -> impl Iterator<Item = &Outgoing> {
         self.by_id.values().filter(|one| one.is_open())
     }
 
-    /// Those that may still leave, or whose files may.
+    /// Messages that may still leave, or whose files may.
     pub(in crate::core) fn may_leave(&self) -> impl Iterator<Item = &Outgoing> {
         let lasting = |one: &&Outgoing| one.failed.is_none() && (one.is_open() || !one.sources.is_empty());
         self.by_id.values().filter(lasting)
     }
 
-    /// Those of the open ones that `name` has not yet received, and those for it that may have been held back.
+    /// Open messages that `name` has not received, and messages to it that may have been held back.
     pub(in crate::core) fn open_for<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Outgoing> {
         self.open().filter(move |one| match one.acked {
             true => one.waits_for(name),
@@ -247,14 +247,14 @@ impl Outbox {
         self.by_id.get_mut(id)
     }
 
-    /// Forgets what asked for a file from an earlier place on.
+    /// Drops earlier requests for a file, which ask for it from an older offset.
     pub(in crate::core) fn forget_accepts(&mut self, message: &str, wanted: &str) {
         self.by_id.retain(|_, one| {
             !matches!(&one.body, Body::FileAccept { of, file, .. } if of == message && file == wanted)
         });
     }
 
-    /// The relay has it. `received` are reached members who say no more than that (version 1). Returns
+    /// Applies the relay's ack. `received` are members reached who send no further receipt (version 1). Returns
     /// whether it was news.
     pub(in crate::core) fn ack(&mut self, ack: &Ack, received: &[String]) -> bool {
         let Some(one) = self.by_id.get_mut(&ack.id) else {
@@ -268,15 +268,15 @@ impl Outbox {
                 .entry(name.to_ascii_lowercase())
                 .or_insert_with(|| (ReceiptState::Received, String::new()));
         }
-        // What nobody answers is done with its ack.
+        // A message that gets no receipts is done with its ack.
         if !one.is_chat() {
             self.by_id.remove(&ack.id);
         }
         news
     }
 
-    /// An addressee tells. Only those count who were addressed by the message; a state never goes back,
-    /// but for a retry after a failure.
+    /// Applies a receipt. Only addressees of the message count; a state never goes back, except for a retry after a
+    /// failure.
     pub(in crate::core) fn receipt(&mut self, from: &str, receipt: &Receipt) -> Option<&Outgoing> {
         let one = self.by_id.get_mut(&receipt.of)?;
         if !one.is_chat() || !one.to.iter().any(|to| same_name(to, from)) {
@@ -295,7 +295,7 @@ impl Outbox {
         Some(one)
     }
 
-    /// Those that an addressee never received although they were written so long ago.
+    /// Ids of messages that an addressee has not received within `waited` ms.
     pub(in crate::core) fn stale(&self, now: Steady, waited: Millis) -> Vec<String> {
         let open = self.open().filter(|one| one.is_chat() && !one.to.is_empty());
         open.filter(|one| now.since(one.since) >= waited)

@@ -1,4 +1,4 @@
-//! Messages of ours, on their way out.
+//! Sending our own messages.
 
 use nexscope_relay::protocol::body::{Body, Chat, SignalBody};
 
@@ -10,13 +10,13 @@ use crate::core::{
     persist::audit,
 };
 
-/// Writes a message of ours: kept on disk first, sent when it is safe there.
+/// Writes our message: it is kept on disk first and sent once it is safe there.
 pub(in crate::core) fn send(room: &mut Room, mut outgoing: Outgoing, ctx: &mut Ctx) {
     if outgoing.since == Steady::default() {
         outgoing.since = room.clock.steady;
     }
-    // One whose files are still being read is noted once more when it can go. Only what is said has a number;
-    // nothing else is looked for among all messages.
+    // A message whose files are still being read is recorded again when it can be sent. Only chat messages have
+    // numbers; nothing else is searched for among all messages.
     let said = outgoing.is_chat();
     let post = said.then(|| room.chat.timeline.find(&room.settings.me, &outgoing.id));
     let number = post.flatten().map(|post| post.number);
@@ -29,7 +29,7 @@ pub(in crate::core) fn send(room: &mut Room, mut outgoing: Outgoing, ctx: &mut C
     room.chat.outbox.insert(outgoing);
 }
 
-/// Sends a signal, which nobody misses if it is lost.
+/// Sends a signal; losing it does no harm.
 pub(in crate::core) fn signal(
     room: &Room,
     audience: &Audience,
@@ -55,7 +55,7 @@ pub(in crate::core) fn signal(
     }
 }
 
-/// A chat message of ours into the timeline and on its way. Returns its number.
+/// Adds our chat message to the timeline and sends it. Returns its number.
 pub(in crate::core) fn say(room: &mut Room, words: OutgoingText, ctx: &mut Ctx) -> u32 {
     let id = words.id.unwrap_or_else(|| room.fresh_id());
     let thread = words.thread.unwrap_or_else(|| id.clone());
@@ -78,7 +78,7 @@ pub(in crate::core) fn say(room: &mut Room, words: OutgoingText, ctx: &mut Ctx) 
     number
 }
 
-/// Puts a message of ours, with the files that it offers, where it belongs. Returns its number.
+/// Adds our message, with the files that it offers, to the timeline and its thread. Returns its number.
 pub(in crate::core) fn add_our_post(
     room: &mut Room,
     mut post: Post,
@@ -90,7 +90,7 @@ pub(in crate::core) fn add_our_post(
     add_post(room, post, at)
 }
 
-/// Puts a message where it belongs: the timeline, and its thread. Returns its number.
+/// Adds a message to the timeline and its thread. Returns its number.
 pub(in crate::core) fn add_post(room: &mut Room, post: Post, at: Millis) -> u32 {
     let number = room.chat.timeline.next_number();
     room.chat.threads.add(&post, number, &room.settings.me, at);
@@ -98,17 +98,17 @@ pub(in crate::core) fn add_post(room: &mut Room, post: Post, at: Millis) -> u32 
     room.chat.timeline.post(post, at)
 }
 
-/// Words of ours, or of an agent of ours, on their way out.
+/// Text of ours, or of our agent, to be sent.
 #[derive(Default)]
 pub(in crate::core) struct OutgoingText {
-    /// The message's id, where it is settled before.
+    /// The message's id, if it is already fixed.
     pub id: Option<String>,
     pub to: Vec<String>,
     pub only: bool,
     pub thread: Option<String>,
     pub chat: Chat,
-    /// Files of ours that go with it.
+    /// Our files that go with it.
     pub files: Vec<Source>,
-    /// The number of the draft that they were.
+    /// The number of the draft that it was.
     pub draft: Option<u32>,
 }

@@ -1,61 +1,61 @@
 //! The key that each name is known by, and whom auto mode may answer.
 //!
-//! Bounded: the keys of all names that the person has spoken with are kept, and of the others those of the
-//! [`NAMES`] that were seen last. A name beyond that is new again.
+//! Bounded: the keys of all names that the person has spoken with are kept, and of the others the [`NAMES`] seen
+//! last. A name beyond that counts as new.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Names that the person has never spoken with, and whose keys are remembered anyway.
+/// Number of names whose keys are remembered although the person has never spoken with them.
 pub(in crate::core) const NAMES: usize = 10_000;
 
-/// See the [module](self).
+/// The pinned keys; see the [module](self).
 #[derive(Debug, Default)]
 pub(in crate::core) struct Pins {
     /// By name in lower case.
     by_name: HashMap<String, Pin>,
-    /// Names that the person has spoken with, in lower case: as many as a person can speak with.
+    /// Names that the person has spoken with, in lower case; bounded by what a person can do.
     spoken_with: HashSet<String>,
-    /// All other names, the one that was seen longest ago first.
+    /// All other names, the least recently seen first.
     by_age: BTreeMap<u64, String>,
     clock: u64,
-    /// Names without a key of which the person has accepted something: trusted as long as they are seen to stay, since
-    /// anybody can take such a name after that.
+    /// Names without a key of which the person has accepted something: trusted only as long as they are seen to
+    /// stay, since anybody can take such a name afterwards.
     trusted_here: HashSet<String>,
-    /// The key, or that there was none, with which a name is trusted; only the person adds to it.
+    /// The key, or its absence, with which a name is trusted; only the person adds to it.
     trusted: HashMap<String, Option<String>>,
 }
 
 #[derive(Debug)]
 struct Pin {
     key: String,
-    /// Its place in `by_age`.
+    /// Its key in `by_age`.
     age: u64,
 }
 
-/// What a look at a name's key finds.
+/// Result of comparing a name's key with its pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::core) enum Look {
-    /// The name is new, and is known by this key from now on.
+    /// The name is new, and pinned to this key.
     First,
-    /// The key is the one that the name is known by, or neither has one.
+    /// The key is the pinned one, or neither has one.
     Same,
-    /// Another key than the one that the name is known by, or none.
+    /// The key differs from the pinned one, or is missing.
     Other,
 }
 
 impl Pins {
-    /// The key that a name is known by.
+    /// The key pinned for a name.
     pub fn key(&self, name: &str) -> Option<&str> {
         let pin = self.by_name.get(&name.to_ascii_lowercase())?;
         Some(&pin.key)
     }
 
-    /// Whether a key is not the one that the name is known by.
+    /// Whether a key differs from the pinned one.
     pub fn is_other(&self, name: &str, key: Option<&str>) -> bool {
         self.key(name).is_some_and(|known| key != Some(known))
     }
 
-    /// A name was seen with this key.
+    /// Notes that a name was seen with this key.
     pub fn see(&mut self, name: &str, key: Option<&str>) -> Look {
         match (self.key(name), key) {
             (None, None) => Look::Same,
@@ -71,7 +71,7 @@ impl Pins {
         }
     }
 
-    /// A name is known by this key from now on. Returns whether it was known by another one before.
+    /// Pins a name to this key. Returns whether it was pinned to another one before.
     pub fn pin(&mut self, name: &str, key: String) -> bool {
         let name = name.to_ascii_lowercase();
         self.clock += 1;
@@ -97,14 +97,14 @@ impl Pins {
         before.is_some_and(|before| before.key != key)
     }
 
-    /// A name is known by no key any more.
+    /// Removes the pin of a name.
     pub fn unpin(&mut self, name: &str) {
         if let Some(pin) = self.by_name.remove(&name.to_ascii_lowercase()) {
             self.by_age.remove(&pin.age);
         }
     }
 
-    /// The person has spoken with a name: its key is kept.
+    /// Notes that the person has spoken with a name, so that its key is kept.
     pub fn spoke_with(&mut self, name: &str) {
         let name = name.to_ascii_lowercase();
         if let Some(pin) = self.by_name.get(&name) {
@@ -113,7 +113,7 @@ impl Pins {
         self.spoken_with.insert(name);
     }
 
-    /// The person trusts a name with this key, or without one.
+    /// Notes that the person trusts a name with this key, or without one.
     pub fn trust(&mut self, name: &str, key: Option<String>) {
         self.trusted.insert(name.to_ascii_lowercase(), key);
     }
@@ -126,22 +126,22 @@ impl Pins {
             || key.is_none() && self.trusted_here.contains(&name)
     }
 
-    /// The person has accepted something of a name without a key.
+    /// Trusts a name without a key for as long as it stays, because the person has accepted something of it.
     pub fn trust_while_here(&mut self, name: &str) {
         self.trusted_here.insert(name.to_ascii_lowercase());
     }
 
-    /// A name without a key may be somebody else's from now on.
+    /// Ends the trust in a name without a key, which may belong to somebody else from now on.
     pub fn may_be_another(&mut self, name: &str) {
         self.trusted_here.remove(&name.to_ascii_lowercase());
     }
 
-    /// Every name without a key may be somebody else's from now on.
+    /// Ends the trust in every name without a key.
     pub fn all_may_be_others(&mut self) {
         self.trusted_here.clear();
     }
 
-    /// How many keys are kept, for tests of the bound.
+    /// Number of pinned keys, for tests of the bound.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.by_name.len()
@@ -189,7 +189,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Both indexes hold the same names, whatever happens.
+        /// Both indexes hold the same names after any sequence of operations.
         #[test]
         fn the_indexes_agree(ops in proptest::collection::vec((0..4_u8, 0..6_u8, 0..3_u8), 0..80)) {
             let mut pins = Pins::default();

@@ -1,4 +1,4 @@
-//! What comes from the relay.
+//! Handling of events from the relay.
 
 use nexscope_relay::protocol::{
     Ack, Code, ErrorFrame, Frame, Message, Presence, PresenceEvent, Resumed, Signal, Status, Welcome,
@@ -43,7 +43,7 @@ pub(in crate::core) fn welcomed(room: &mut Room, welcome: Welcome, ctx: &mut Ctx
         .replace_all(welcome.members, &room.settings.me, ctx.now);
     identity::keys_seen(room, news, ctx);
     match welcome.resumed {
-        // What the welcome counts up to is still to come: only what was kept counts for us.
+        // The history that the welcome announces is still to be received; our position counts only what is on disk.
         Resumed::New | Resumed::Lost => room.chat.position.seq = 0,
         Resumed::Ok | Resumed::Gap => {}
     }
@@ -73,7 +73,7 @@ pub(in crate::core) fn receive_frame(room: &mut Room, frame: Frame, ctx: &mut Ct
         Frame::Signal(signal) => receive_signal(room, &signal),
         Frame::Error(error) => frame_refused(room, &error, ctx),
         Frame::StreamOpen(open) => download::stream_opened(room, &open, ctx),
-        // The transfers have those; a welcome comes as an event of its own.
+        // Streams belong to the transfers; a welcome arrives as its own event.
         Frame::StreamCredit(_) | Frame::StreamClose(_) | Frame::Welcome(_) | Frame::Unknown(_) => {}
     }
 }
@@ -82,7 +82,7 @@ pub(in crate::core) fn connection_changed(room: &mut Room, connection: Connectio
     if let Connection::Refused { why, .. } = &connection {
         room.chat.timeline.note(why.clone(), now);
     }
-    // It is tried again and again; what can be done about it is told once.
+    // The link keeps reconnecting; the person is notified once.
     if let Connection::Waiting {
         code: Some(Code::NameTaken),
         why,
@@ -102,7 +102,7 @@ pub(in crate::core) fn connection_changed(room: &mut Room, connection: Connectio
     room.chat.partials = PartialAnswers::default();
 }
 
-/// A record is on disk: what had to wait for that goes on.
+/// Continues what waited for this record to be on disk.
 pub(in crate::core) fn kept(room: &mut Room, kept: Kept, ctx: &mut Ctx) {
     match kept {
         Kept::Out { id } => {
@@ -125,7 +125,7 @@ fn advance(room: &mut Room, epoch: &str, seq: u64) {
     }
 }
 
-/// Puts a message of ours on the connection, if it is safe on disk and there is one.
+/// Sends our message, if it is on disk and there is a connection.
 pub(in crate::core) fn transmit(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let ready = room
         .chat
@@ -153,14 +153,14 @@ fn presence_changed(room: &mut Room, presence: Presence, ctx: &mut Ctx) {
             identity::keys_seen(room, news.into_iter().collect(), ctx);
         }
     }
-    // Who is cut and comes back is seen among the people; the timeline tells who comes and goes. Those who come
-    // back with us, to a relay that was started again, were not gone for anybody.
+    // A member whose connection was cut and is back is marked in the member list; the timeline shows joins and
+    // leaves. Members who reconnect together with us, to a restarted relay, were never gone.
     let returns = presence.event == PresenceEvent::Join && room.chat.members.returns(&name, ctx.now);
     if matches!(presence.event, PresenceEvent::Join | PresenceEvent::Leave) && !returns {
         room.chat.timeline.presence(&name, presence.event, ctx.now);
     }
     if presence.event == PresenceEvent::Leave {
-        // What was held while somebody else had the name waits at the relay for whom it is for.
+        // Messages held while somebody else had the name are sent now; the relay keeps them for their addressee.
         let open: Vec<String> = room
             .chat
             .outbox
@@ -205,7 +205,7 @@ fn receive_signal(room: &mut Room, signal: &Signal) {
     }
 }
 
-/// The relay did not take a frame of ours.
+/// Handles the relay's refusal of our frame.
 fn frame_refused(room: &mut Room, error: &ErrorFrame, ctx: &mut Ctx) {
     let Some(id) = error
         .id
@@ -215,14 +215,14 @@ fn frame_refused(room: &mut Room, error: &ErrorFrame, ctx: &mut Ctx) {
         return;
     };
     match error.code {
-        // It was not processed; the link waits for as long as it was told to.
+        // Not processed; the link waits for as long as the relay said.
         Code::RateLimited => transmit(room, id, ctx),
         _ => give_up(room, id, &crate::text::clean_line(&error.message, 200), ctx),
     }
 }
 
 fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
-    // A relay that does not keep to its own rule for ids gets nothing into the journal.
+    // A relay that breaks its own rule for ids gets nothing into the journal.
     if !is_id(&message.id) {
         return;
     }
@@ -243,18 +243,18 @@ fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
     let newest = room.chat.timeline.newest();
     let mut after = Ctx::new(ctx.now);
     apply_message(room, &message, &mut after);
-    // Its number is known by ctx.now; what follows from it comes after it anyway.
+    // Its number is known by now; effects of the message come after it anyway.
     let number = Some(newest + 1).filter(|number| *number <= room.chat.timeline.newest());
     ctx.record(audit::Entry::In { number, message }, record);
     ctx.append(after);
 }
 
-/// A message is not yet on disk; its receipt waits for that.
+/// Whether a message is not yet on disk; its receipt waits for that.
 fn inbox_pending(room: &Room, key: &Key) -> bool {
     room.chat.unkept.contains(key)
 }
 
-/// Takes a message into the state.
+/// Applies a message to the state.
 pub(in crate::core) fn apply_message(room: &mut Room, message: &Message, ctx: &mut Ctx) {
     let doubt = match room.is_me(&message.from) {
         true => (!identity::is_ours(room, message)).then_some(Doubt::Stranger),
@@ -262,7 +262,7 @@ pub(in crate::core) fn apply_message(room: &mut Room, message: &Message, ctx: &m
     };
     match serde_json::from_str::<Body>(message.body.get()) {
         Ok(Body::Chat(chat)) => receive_chat(room, message, &chat, doubt, ctx),
-        // Only those whom we have addressed tell what became of our words and files.
+        // Only members whom we have addressed may report on our messages and files.
         Ok(_) if doubt.is_some() => {}
         Ok(Body::Receipt(receipt)) => {
             if receipt.state > ReceiptState::Accepted {
@@ -272,7 +272,7 @@ pub(in crate::core) fn apply_message(room: &mut Room, message: &Message, ctx: &m
             room.chat.outbox.receipt(&message.from, &receipt);
         }
         Ok(Body::FileAccept { of, file, offset }) => {
-            // After a restart its receiver asks again.
+            // After a restart the receiver asks again.
             if !ctx.replays() {
                 upload::wanted(room, message, &of, &file, offset, ctx);
             }
@@ -280,7 +280,7 @@ pub(in crate::core) fn apply_message(room: &mut Room, message: &Message, ctx: &m
         Ok(Body::FileDecline { of, file, reason }) => {
             upload::declined(room, &message.from, &of, &file, &reason, ctx);
         }
-        // What a newer client says that we do not know is kept on disk and not shown.
+        // Content of a newer client that we do not know is kept on disk and not shown.
         Ok(Body::Unknown) | Err(_) => {}
     }
 }
@@ -291,17 +291,17 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
         ..Post::received(message, chat)
     };
     if room.is_me(&message.from) {
-        // What we have written here is here already.
+        // Our own message, already here.
         if room.chat.outbox.get(&message.id).is_some() {
             return;
         }
         match doubt {
-            // Written by this person at another place.
+            // Our own message, written by another session of this member.
             None => {
                 let post = Post { mine: true, ..post };
                 outgoing::add_our_post(room, post, chat, &[], message.at);
             }
-            // Shown, and nothing else follows from it.
+            // Shown, without any further effect.
             Some(_) => _ = outgoing::add_post(room, post, message.at),
         }
         return;
@@ -329,7 +329,7 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
             .insert(mention_key.clone(), (ReceiptState::Received, String::new()));
     }
     if asks {
-        // Its files are taken with it; where no agent can take it, by themselves.
+        // Its files are accepted with it; if there is no agent, each gets its own item.
         if room.settings.agents.is_empty() {
             download::file_items(room, &post.files, ctx.now);
         }
@@ -345,17 +345,17 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
 
 /// Whether a message that addresses us asks our agent.
 fn asks_us(room: &Room, message: &Message, chat: &Chat) -> bool {
-    // Without a word there is nothing to answer: then it is its files that were meant.
+    // Without text there is nothing to answer: its files were meant.
     if !chat.asks || message.to.is_empty() || chat.text.trim().is_empty() {
         return false;
     }
     if chat.origin == Origin::Agent {
-        // An agent's answer asks back only whom it answers, not all who see it.
+        // An agent's answer asks back only the one it answers, not everyone who sees it.
         let answers_other = chat
             .reply_to
             .as_ref()
             .is_some_and(|id| room.chat.outbox.get(id).is_none());
-        // A version 1 agent on a thread that the person opened has answered.
+        // A version 1 agent in a thread that the person opened: this is its answer.
         let plain = room
             .chat
             .members
@@ -371,7 +371,7 @@ fn asks_us(room: &Room, message: &Message, chat: &Chat) -> bool {
     true
 }
 
-/// Sends the latest receipt of a message that addresses us, and says where it waits.
+/// Sends the latest receipt for a message that addresses us, with its state here.
 pub(in crate::core) fn tell_latest(room: &mut Room, key: &Key, from: &str, ctx: &mut Ctx) {
     room.chat.unkept.remove(key);
     let Some((state, why)) = room.chat.last_receipts.get(key).cloned() else {
@@ -384,7 +384,7 @@ pub(in crate::core) fn tell_latest(room: &mut Room, key: &Key, from: &str, ctx: 
     }
 }
 
-/// Tells a sender what became of its message.
+/// Sends a receipt for a message to its sender.
 pub(in crate::core) fn tell(
     room: &mut Room,
     to: &str,
@@ -393,11 +393,11 @@ pub(in crate::core) fn tell(
     reason: String,
     ctx: &mut Ctx,
 ) {
-    // What the person asked of their own agent they see.
+    // The person sees what became of their own request to their agent.
     if room.is_me(to) {
         return;
     }
-    // The one place where a failure leaves: for no reason but one of the list.
+    // The only place where a failure leaves this client: always a reason from the list.
     let reason = match state {
         ReceiptState::Failed => Failure::checked(reason),
         _ => reason,
@@ -442,7 +442,7 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
         }
     }
     download::expire_files(room, expire_after, ctx);
-    // Nobody answers: it is refused, and said so; never allowed.
+    // Nobody answers: the request is denied, and that is reported; it is never allowed.
     for item in room
         .review
         .inbox

@@ -1,4 +1,4 @@
-//! Which messages came before, so that none is taken twice: in 16 bytes each, since there are many.
+//! Ids of received messages, to drop duplicates. Each takes 16 bytes, since there are many.
 
 use std::{
     collections::HashSet,
@@ -7,8 +7,8 @@ use std::{
 
 use crate::core::review::inbox::Key;
 
-/// Every message that came, by a hash of its sender and id. Both are chosen by senders, so the hash is keyed
-/// again at each start: nobody can choose two that meet, and by chance none do in 2^64 messages.
+/// The received messages, by a hash of sender and id. Senders choose both, so the hash is keyed with new keys at
+/// each start: nobody can construct a collision, and by chance there is none in 2^64 messages.
 #[derive(Debug, Default)]
 pub(in crate::core) struct SeenIds {
     seen: HashSet<u128>,
@@ -16,12 +16,12 @@ pub(in crate::core) struct SeenIds {
 }
 
 impl SeenIds {
-    /// A message came. Returns whether it is new.
+    /// Notes a received message. Returns whether it is new.
     pub fn insert(&mut self, key: &Key) -> bool {
         self.seen.insert(self.hash(key))
     }
 
-    /// Whether a message came before.
+    /// Whether a message was received before.
     pub fn contains(&self, key: &Key) -> bool {
         self.seen.contains(&self.hash(key))
     }

@@ -1,4 +1,4 @@
-//! Threads: which messages belong together, and who sees what is said in one.
+//! Threads: which messages belong together, and who sees them.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,14 @@ use crate::core::{Millis, Post};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
-    /// Everybody in the room, and who comes later.
+    /// Everybody in the room, and whoever joins later.
     Everyone,
     /// These members, and the one who speaks.
     Only(Vec<String>),
 }
 
 impl Audience {
-    /// Whom the message that began a thread is seen by, ourselves left out where we are addressed.
+    /// The audience of a thread that this message starts, ourselves left out if we are addressed.
     pub fn of(post: &Post, me: &str) -> Self {
         if !post.only {
             return Audience::Everyone;
@@ -31,7 +31,7 @@ impl Audience {
         Audience::Only(names)
     }
 
-    /// Everyone who is in both.
+    /// The intersection of both.
     pub fn both(&self, other: &Audience) -> Audience {
         match (self, other) {
             (Audience::Everyone, audience) | (audience, Audience::Everyone) => audience.clone(),
@@ -55,7 +55,7 @@ impl Audience {
         }
     }
 
-    /// `to` and `only` of a frame for this audience.
+    /// The `to` and `only` fields of a frame for this audience.
     pub(in crate::core) fn addresses(&self, me: &str) -> (Vec<String>, bool) {
         match self {
             Audience::Everyone => (Vec::new(), false),
@@ -70,7 +70,7 @@ impl Audience {
         }
     }
 
-    /// In words, for a person: `everyone`, `bob only`, `bob and carol only`.
+    /// Formats it for a person: `everyone`, `bob only`, `bob and carol only`.
     pub fn in_words(&self) -> String {
         match self {
             Audience::Everyone => "everyone".to_owned(),
@@ -89,38 +89,36 @@ pub struct Thread {
     pub number: u32,
     /// Its id on the wire; chosen by a sender, so it proves nothing.
     pub id: String,
-    /// Whether our own person began it.
+    /// Whether the person began it.
     pub mine: bool,
-    /// Who sees what is said in it: set by its first message, and never widened by a later one.
+    /// The members who see it: set by the first message, and never widened by a later one.
     pub audience: Audience,
-    /// How many messages it has.
+    /// Number of messages in it.
     pub posts: u32,
-    /// Its first message, by number.
+    /// Number of its first message.
     pub first: u32,
-    /// When its newest message came.
+    /// The time at which its newest message was received.
     pub newest: Millis,
 }
 
 #[derive(Debug, Default)]
 pub struct Threads {
-    /// Where each stands in the list.
+    /// Index of each thread in the list.
     by_id: HashMap<String, u32>,
-    /// In the order of their numbers, from t1 on.
+    /// In the order of their numbers, starting with t1.
     list: Vec<Thread>,
 }
 
 impl Threads {
-    /// The thread with that id.
     pub fn get(&self, id: &str) -> Option<&Thread> {
         self.list.get(*self.by_id.get(id)? as usize)
     }
 
-    /// The thread with that number.
     pub fn numbered(&self, number: u32) -> Option<&Thread> {
         self.list.get((number as usize).checked_sub(1)?)
     }
 
-    /// A message belongs to its thread; `number` is its own.
+    /// Adds a message to its thread; `number` is the message's.
     pub(in crate::core) fn add(&mut self, post: &Post, number: u32, me: &str, now: Millis) {
         let next = self.list.len() as u32;
         let at = *self.by_id.entry(post.thread.clone()).or_insert(next);

@@ -1,4 +1,4 @@
-//! What was said and what happened, in order.
+//! Messages and events of the room, in order.
 
 use nexscope_relay::protocol::{
     Message, PresenceEvent,
@@ -17,14 +17,14 @@ pub(in crate::core) const LINE_MAX: usize = 200;
 #[derive(Debug, Default)]
 pub struct Timeline {
     entries: Vec<Entry>,
-    /// Where each message stands among the entries: m1 first.
+    /// Index of each message among the entries: m1 first.
     posts: Vec<u32>,
 }
 
 /// One thing in the timeline.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// When, in milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch.
     pub at: Millis,
     pub what: What,
 }
@@ -36,7 +36,7 @@ pub enum What {
         name: String,
         event: PresenceEvent,
     },
-    /// Something that only this program says, to its own person.
+    /// A notice of this program to the person.
     Note(String),
 }
 
@@ -50,43 +50,43 @@ pub struct Post {
     pub from: String,
     /// A person or an agent.
     pub origin: Origin,
-    /// The agent's name, where one speaks.
+    /// The agent's name, if an agent wrote it.
     pub agent: Option<String>,
     pub to: Vec<String>,
     pub only: bool,
-    /// The thread that it belongs to; its own id where it begins one.
+    /// The thread that it belongs to; its own id if it starts one.
     pub thread: String,
     pub text: String,
-    /// Invisible characters that were taken out.
+    /// Number of invisible characters that were removed.
     pub hidden: usize,
-    /// The addressed members' agents are asked.
+    /// Whether the agents of the addressed members are asked.
     pub asks: bool,
-    /// How many answers of agents led to it.
+    /// Number of agents' answers that led to it.
     pub hop: u32,
     /// The message that it answers.
     pub reply_to: Option<String>,
     pub usage: Option<Usage>,
-    /// The person who changed an agent's words.
+    /// The person who edited an agent's text.
     pub edited_by: Option<String>,
     /// The numbers of the files that it offers.
     pub files: Vec<u32>,
     pub mine: bool,
-    /// The sender's key, where it has one and the relay tells it.
+    /// The sender's key, if it has one and the relay sends it.
     pub from_key: Option<String>,
-    /// Why it may not be from whom its name says.
+    /// The reason why it may not be from the member that its name says.
     pub doubt: Option<Doubt>,
 }
 
-/// Why a message may not be from whom its name says.
+/// The reason why a message may not be from the member that its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// It is under our own name, and not ours.
+    /// It is under our own name, but not ours.
     Stranger,
     /// It does not come from the key that the name is known by.
     OtherKey,
 }
 
-/// What stands around a message's words.
+/// Everything around a message's text.
 struct Address<'a> {
     id: &'a str,
     from: &'a str,
@@ -95,7 +95,8 @@ struct Address<'a> {
     thread: Option<&'a str>,
 }
 
-/// The name of an agent of somebody's. Any text may stand there: one that is no name could imitate what is around it.
+/// A member's agent name, made safe to show. The field may hold any text; an invalid name could imitate its
+/// surroundings.
 pub(in crate::core) fn agent_name(name: &str) -> String {
     match nexscope_relay::protocol::is_name(name) {
         true => name.to_owned(),
@@ -104,7 +105,6 @@ pub(in crate::core) fn agent_name(name: &str) -> String {
 }
 
 impl Post {
-    /// A message from the relay.
     pub(in crate::core) fn received(message: &Message, chat: &Chat) -> Self {
         let Message {
             id,
@@ -131,7 +131,7 @@ impl Post {
         }
     }
 
-    /// A message of our own, which nobody has to be kept from.
+    /// Our own message; it needs no safeguards against its sender.
     pub(in crate::core) fn mine(
         me: &str,
         id: &str,
@@ -175,7 +175,7 @@ impl Post {
             hop: chat.hop,
             reply_to: chat.reply_to.clone(),
             usage: chat.usage.clone(),
-            // It is edited by who sends it: their own person.
+            // Edited by its sender, who is the agent's person.
             edited_by: chat
                 .edited_by
                 .as_ref()
@@ -205,7 +205,7 @@ impl Timeline {
         &self.entries
     }
 
-    /// All messages, oldest first, with the place of each among the entries.
+    /// All messages, oldest first, with the index of each among the entries.
     pub fn posts(&self) -> impl DoubleEndedIterator<Item = (usize, &Post)> {
         self.entries
             .iter()
@@ -216,7 +216,6 @@ impl Timeline {
             })
     }
 
-    /// The message with that number.
     pub fn post_numbered(&self, number: u32) -> Option<&Post> {
         match &self.entries.get(self.place_of(number)?)?.what {
             What::Post(post) => Some(post),
@@ -224,18 +223,17 @@ impl Timeline {
         }
     }
 
-    /// Where the message with that number stands among the entries.
+    /// The index of the message with that number among the entries.
     pub fn place_of(&self, number: u32) -> Option<usize> {
         let at = (number as usize).checked_sub(1)?;
         self.posts.get(at).map(|place| *place as usize)
     }
 
-    /// The newest message's number; 0 if there is none.
+    /// The number of the newest message; 0 if there is none.
     pub fn newest(&self) -> u32 {
         self.posts.len() as u32
     }
 
-    /// The message with that sender and id.
     pub fn find(&self, from: &str, id: &str) -> Option<&Post> {
         self.posts()
             .rev()
@@ -243,7 +241,7 @@ impl Timeline {
             .find(|post| post.id == id && nexscope_relay::protocol::same_name(&post.from, from))
     }
 
-    /// Takes what a name said with this key for that name's own. Returns the numbers of those messages.
+    /// Clears the doubt on what a name said with this key. Returns the numbers of those messages.
     pub(in crate::core) fn clear_doubt(&mut self, name: &str, key: Option<&str>) -> Vec<u32> {
         let mut cleared = Vec::new();
         for entry in &mut self.entries {
@@ -264,7 +262,7 @@ impl Timeline {
         self.newest() + 1
     }
 
-    /// Adds a message, and gives it its number.
+    /// Adds a message and assigns its number.
     pub(in crate::core) fn post(&mut self, mut post: Post, at: Millis) -> u32 {
         let number = self.next_number();
         post.number = number;
@@ -276,7 +274,7 @@ impl Timeline {
         number
     }
 
-    /// Says something to our own person.
+    /// Adds a notice to the person.
     pub(in crate::core) fn note(&mut self, text: impl Into<String>, at: Millis) {
         self.push(Entry {
             at,
@@ -284,7 +282,7 @@ impl Timeline {
         });
     }
 
-    /// Tells that somebody came or went. Who flaps is told once: the last such line is replaced.
+    /// Adds a join or leave. For a flapping member, the last such line is replaced.
     pub(in crate::core) fn presence(&mut self, name: &str, event: PresenceEvent, at: Millis) {
         if let Some(Entry {
             at: last_at,

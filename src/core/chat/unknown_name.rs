@@ -1,4 +1,4 @@
-//! Names that nobody in the room has or had: most are mistyped, and what is sent to them waits for nobody.
+//! Names that nobody in the room has or had: most are mistyped, and a message to one would never be delivered.
 
 use std::fmt::Write;
 
@@ -6,21 +6,21 @@ use nexscope_relay::protocol::same_name;
 
 use crate::core::Room;
 
-/// Names that are offered in place of an unknown one.
+/// Number of names that are suggested for an unknown one.
 const OFFERED: usize = 3;
-/// Changes of one letter by which a name may be away from what was written.
+/// Highest edit distance, in letters, of a suggested name.
 const NEAR: usize = 2;
 
 /// A name that nobody here has or had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownNames {
     pub name: String,
-    /// Those that it may have been meant for, the nearest first.
+    /// Names that may have been meant, the nearest first.
     pub near: Vec<String>,
 }
 
 impl UnknownNames {
-    /// What is wrong, in a sentence or two.
+    /// Formats the problem in one or two sentences.
     pub fn in_words(&self) -> String {
         let mut words = format!("No one called {} has been here.", self.name);
         if let Some((last, others)) = self.near.split_last() {
@@ -36,8 +36,8 @@ impl UnknownNames {
 }
 
 impl Room {
-    /// The first of these names that nobody here has or had, as far as that is known: before the relay has first told
-    /// who is here, none is unknown.
+    /// The first of these names that nobody here has or had, as far as that is known. Before the relay has sent the
+    /// member list, no name counts as unknown.
     pub fn unknown_name(&self, names: &[String]) -> Option<UnknownNames> {
         if self.chat.members.list().is_empty() {
             return None;
@@ -69,6 +69,6 @@ impl Room {
 fn is_known_name(room: &Room, name: &str) -> bool {
     room.is_me(name)
             || room.chat.members.was_here(name)
-            // Of before this program was started, who spoke is known.
+            // Before this program started, only those who spoke are known.
             || room.chat.timeline.posts().any(|(_, post)| same_name(&post.from, name))
 }

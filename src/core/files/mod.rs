@@ -1,5 +1,4 @@
-//! Files that are offered: what each is, whom it is from, and how far it has come. Their bytes never
-//! come here.
+//! Offered files: what each is, who offers it, and the state of its transfer. The bytes never get here.
 
 mod safe_name;
 pub(super) mod sharing;
@@ -16,29 +15,29 @@ use serde::{Deserialize, Serialize};
 use super::Millis;
 use crate::core::review::inbox::Key;
 
-/// Files of one message that are looked at; further ones are passed over.
+/// Highest number of files of one message; further ones are ignored.
 pub(super) const MOST: usize = 64;
-/// What may be kept aside of files that were pushed and that nobody has accepted yet, in bytes.
+/// Space for pushed files that nobody has accepted yet, in bytes.
 pub(super) const ASIDE: u64 = 256 << 20;
 
-/// All files that were offered in the room, by number.
+/// All files offered in the room, by number.
 #[derive(Debug, Default)]
 pub struct Offers {
-    /// `f1` is the first.
+    /// Starts with `f1`.
     list: Vec<Offer>,
 }
 
 /// A file that somebody offers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
-    /// `f12` is what people type.
+    /// People type it as `f12`.
     pub number: u32,
     pub from: String,
     pub post: u32,
     pub name: String,
-    /// Its size in bytes, as announced; 0 until one of ours was read.
+    /// Its size in bytes, as announced; 0 for our own file before it is read.
     pub size: u64,
-    /// Whose side we are on.
+    /// Our side of the offer.
     pub side: Side,
     /// The message's sender and id.
     pub(super) key: Key,
@@ -47,106 +46,106 @@ pub struct Offer {
     pub(super) sha256: Option<String>,
 }
 
-/// Whose side of an offer we are on.
+/// Our side of an offer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Side {
     /// It is offered to us.
     Theirs(Fetch),
     Mine(OwnFile),
-    /// It is for others, or was offered by us at another place.
+    /// It is for others, or we offered it from another place.
     Others,
 }
 
 /// A file that is offered to us.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fetch {
-    /// How far it has come.
+    /// The state of its download.
     pub stage: Stage,
     pub accepted: bool,
-    /// Its sender (version 1) sends it without being asked; it is kept aside until it is accepted.
+    /// Whether its sender (version 1) sends it without a request; it is kept aside until it is accepted.
     pub pushed: bool,
 }
 
-/// How far a file that comes has come.
+/// The state of a download.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
-    /// It waits for the person.
+    /// Waits for the person.
     Offered,
     Preparing,
-    /// It was asked for from this byte on; the sender has not begun.
+    /// Requested from this byte on; the sender has not begun.
     Asked(u64),
     Moving(Progress),
-    /// All of it is here, and waits for the person.
+    /// Complete, and waits for the person.
     Aside,
-    /// It is here, and lies there.
+    /// Complete and saved at this path.
     Done(std::path::PathBuf),
-    /// The person does not want it.
+    /// Declined by the person.
     Declined,
-    /// It will not come: why.
+    /// Failed, with the reason.
     Failed(String),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnFile {
-    /// The file as it was when it was read; its hash is empty until then.
+    /// The file as it was when it was read; its hash is empty before.
     pub source: Source,
-    /// Who has asked for it, and how far it is with each.
+    /// Members who have requested it, with the state of each upload.
     pub receivers: Vec<Receiver>,
-    /// How much of it was read for its hash, in bytes; `None` when that is done.
+    /// Bytes read so far for its hash; `None` when that is done.
     pub reading: Option<u64>,
-    /// The person has taken it back.
+    /// Whether the person has withdrawn it.
     pub withdrawn: bool,
 }
 
-/// One who has asked for a file of ours, or does not want it.
+/// A member who has requested or declined our file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receiver {
     pub name: String,
     pub stage: UploadState,
-    /// All of it has gone once: what fails later, such as an answer to an old wish, takes nothing from that.
+    /// Whether all of it was sent once: a later failure, such as of an outdated request, does not change that.
     pub(super) has_it: bool,
 }
 
-/// How far a file of ours is with one receiver.
+/// The state of an upload to one receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UploadState {
     Moving(Progress),
-    /// The connection was cut; the receiver asks again when it is back.
+    /// The connection was cut after this many bytes; the receiver asks again when it is back.
     Cut(u64),
-    /// All of it has gone.
+    /// Sent completely.
     Done,
-    /// They do not want it: why, may be empty.
+    /// Declined, with a reason that may be empty.
     Declined(String),
-    /// It did not work: why.
+    /// Failed, with the reason.
     Failed(String),
 }
 
-/// How far bytes on their way are, and how fast.
+/// Position and speed of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Progress {
-    /// Bytes from the file's beginning on.
+    /// Bytes, counted from the beginning of the file.
     pub have: u64,
-    /// Bytes a second, of late; 0 until it is known.
+    /// Recent bytes per second; 0 while unknown.
     pub rate: f64,
     at: Millis,
 }
 
-/// What was decided about a file, or became of it; kept on disk.
+/// A decision about a file, or its outcome; kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileOutcome {
     Accepted,
-    /// All of it is here, and waits for the person.
+    /// Complete, and waits for the person.
     Aside,
-    /// The person does not want it.
+    /// Declined by the person.
     Declined,
-    /// It is here, and lies there.
+    /// Complete and saved at this path.
     Done(#[serde(with = "crate::text::path_serde")] std::path::PathBuf),
-    /// It will not come: why.
+    /// Failed, with the reason.
     Failed(String),
-    /// One of ours is with this member.
+    /// Our file was sent to this member.
     Given(String),
-    /// One of ours was taken back.
+    /// Our file was withdrawn.
     Withdrawn,
 }
 
@@ -169,19 +168,19 @@ impl Progress {
         self.have = have;
     }
 
-    /// Seconds until `size` is reached, where that can be told.
+    /// Seconds until `size` is reached, if that can be estimated.
     pub fn left(&self, size: u64) -> Option<u64> {
         (self.rate >= 1.0).then(|| (size.saturating_sub(self.have) as f64 / self.rate).ceil() as u64)
     }
 }
 
 impl Offer {
-    /// It is ours, and nobody has asked for it or said no.
+    /// Whether it is ours, and nobody has requested or declined it.
     pub fn waits_for_takers(&self) -> bool {
         matches!(&self.side, Side::Mine(mine) if !mine.withdrawn && mine.reading.is_none() && mine.receivers.is_empty())
     }
 
-    /// Whether bytes of it are on their way, or are about to be.
+    /// Whether its bytes are being transferred, or are about to be.
     pub fn is_moving(&self) -> bool {
         match &self.side {
             Side::Theirs(fetch) => {
@@ -198,7 +197,7 @@ impl Offer {
         }
     }
 
-    /// Where it lies, if it is here.
+    /// Its path, if it is here.
     pub fn place(&self) -> Option<&std::path::Path> {
         match &self.side {
             Side::Theirs(Fetch {
@@ -224,7 +223,7 @@ impl Offer {
         }
     }
 
-    /// The SHA-256 of its bytes, in hex, where it is known: as announced, or as read here.
+    /// The SHA-256 of its bytes in hex, if known: as announced, or as read here.
     pub(super) fn sha256(&self) -> Option<String> {
         match &self.side {
             Side::Mine(mine) => Some(mine.source.sha256.clone()).filter(|hash| !hash.is_empty()),
@@ -232,7 +231,7 @@ impl Offer {
         }
     }
 
-    /// What tells its `.part` from others: it says nothing of what others chose.
+    /// The tag that tells its `.part` from others; it contains nothing that others chose.
     pub(super) fn tag(&self) -> String {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
@@ -245,7 +244,7 @@ impl Offer {
 }
 
 impl UploadState {
-    /// How far it is, in a word of the control socket's.
+    /// The state as a word for the control socket.
     pub fn state(&self) -> &'static str {
         match self {
             UploadState::Moving(_) | UploadState::Cut(_) => "goes",
@@ -257,8 +256,8 @@ impl UploadState {
 }
 
 impl OwnFile {
-    /// What has become of it, in a word of the control socket's: where its receivers differ, what is still going on
-    /// first, then that somebody has it. It is `offered` as long as nobody has answered.
+    /// The state as a word for the control socket. If receivers differ, a transfer in progress comes first, then a
+    /// finished one. `offered` until somebody has answered.
     pub fn state(&self) -> &'static str {
         if self.withdrawn {
             return "withdrawn";
@@ -272,7 +271,7 @@ impl OwnFile {
             .unwrap_or("offered")
     }
 
-    /// The receiver of that name, as it is now.
+    /// Sets the state of the receiver of that name.
     pub(super) fn receiver(&mut self, name: &str, stage: UploadState) {
         match self.receivers.iter_mut().find(|one| same_name(&one.name, name)) {
             Some(one) => {
@@ -293,7 +292,7 @@ impl Offers {
         self.list.iter()
     }
 
-    /// Those that move, and those that wait for the person.
+    /// Offers in transfer, and offers that wait for the person.
     pub fn open(&self) -> impl DoubleEndedIterator<Item = &Offer> {
         self.list.iter().filter(|offer| {
             offer.is_moving()
@@ -301,7 +300,6 @@ impl Offers {
         })
     }
 
-    /// The one with that number.
     pub fn get(&self, number: u32) -> Option<&Offer> {
         self.list.get((number as usize).checked_sub(1)?)
     }
@@ -310,14 +308,14 @@ impl Offers {
         self.list.get_mut((number as usize).checked_sub(1)?)
     }
 
-    /// Adds one, and gives it its number.
+    /// Adds an offer and assigns its number.
     pub(super) fn add(&mut self, mut offer: Offer) -> u32 {
         offer.number = self.list.len() as u32 + 1;
         self.list.push(offer);
         self.list.len() as u32
     }
 
-    /// The one of a message with the sender's id for it.
+    /// The offer of a message, by the sender's id for it.
     pub(super) fn find(&self, key: &Key, file: &str) -> Option<&Offer> {
         // The newest are asked for most.
         self.list
@@ -326,19 +324,19 @@ impl Offers {
             .find(|offer| offer.key == *key && offer.file == file)
     }
 
-    /// The one that a stream of `from`'s is for: streams name the file and not its message.
+    /// The offer that a stream of `from` is for: streams name the file and not its message.
     pub(super) fn of_stream(&self, from: &str, file: &str) -> Option<&Offer> {
         self.list.iter().rev().find(|offer| {
             offer.file == file && same_name(&offer.from, from) && matches!(offer.side, Side::Theirs(_))
         })
     }
 
-    /// Of a message's files, those that fit.
+    /// The offers of a message.
     pub(super) fn of_message<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Offer> {
         self.list.iter().filter(move |offer| offer.key == *key)
     }
 
-    /// Bytes of pushed files that wait for the person or are coming to be.
+    /// Total size of pushed files that wait for the person or are being received, in bytes.
     pub(super) fn aside(&self) -> u64 {
         let waits = |fetch: &Fetch| {
             fetch.pushed && !fetch.accepted && matches!(fetch.stage, Stage::Aside | Stage::Moving(_))
@@ -352,7 +350,7 @@ impl Offers {
 }
 
 impl Offer {
-    /// How far it is, in words.
+    /// Formats the state for a person.
     pub fn in_words(&self) -> String {
         match &self.side {
             Side::Theirs(fetch) => match &fetch.stage {
@@ -410,7 +408,7 @@ impl Offer {
         words
     }
 
-    /// Of the whole, in words.
+    /// Formats the share of the whole as a percentage.
     fn percent(&self, have: u64) -> String {
         match self.size {
             0 => "0 %".to_owned(),
@@ -418,7 +416,7 @@ impl Offer {
         }
     }
 
-    /// Of the whole, from 0 to 1, where it moves.
+    /// Share of the whole, from 0 to 1, while it is in transfer.
     pub fn fraction(&self) -> Option<f64> {
         let of = |have: u64| (have as f64 / (self.size.max(1)) as f64).min(1.0);
         match &self.side {
@@ -432,7 +430,7 @@ impl Offer {
                     UploadState::Moving(progress) => Some(of(progress.have)),
                     _ => None,
                 });
-                // The slowest one is the news.
+                // The slowest one counts.
                 moving.min_by(f64::total_cmp)
             }
             Side::Others => None,

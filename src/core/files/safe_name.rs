@@ -1,8 +1,8 @@
-//! A name for a file that another member named.
+//! A safe local name for a file that another member named.
 
-/// The longest name, in bytes: what is put behind it (a number, `.part`) still fits a file system's 255.
+/// Longest name, in bytes: a suffix (a number, `.part`) still fits a file system's 255.
 const LONGEST: usize = 200;
-/// The longest extension that is kept when a name is cut, in bytes.
+/// Longest extension that is kept when a name is shortened, in bytes.
 const LONGEST_EXTENSION: usize = 20;
 
 /// Names that are devices on some systems, whatever extension they have.
@@ -11,10 +11,10 @@ const RESERVED: [&str; 22] = [
     "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// A name that is safe to make a file of, and to show: the last part of a path, without control characters or
-/// marks that change the direction of writing, not hidden, not reserved, and not too long.
+/// Makes a name safe to create a file with, and to show: the last part of a path, without control characters or
+/// bidirectional marks, not hidden, not reserved, and not too long.
 pub fn safe_name(name: &str) -> String {
-    // Far more than a name is not even looked at; the end is what counts.
+    // Only the end of an overlong name is checked, since that is what counts.
     let mut from = name.len().saturating_sub(16 * 1024);
     while !name.is_char_boundary(from) {
         from += 1;
@@ -28,13 +28,13 @@ pub fn safe_name(name: &str) -> String {
     let clean: String = clean
         .chars()
         .map(|c| match c {
-            // What means something to a shell, to other systems, or between lines.
+            // Special to a shell, to other systems, or as a separator.
             '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\n' | '\t' | '/' | '\\' | '\0' => '_',
             c if c.is_whitespace() => ' ',
             c => c,
         })
         .collect();
-    // Hidden here, cut off elsewhere; and a leading dash is an option to many programs.
+    // A leading dot hides it here, a trailing one is cut off elsewhere; and many programs take a dash as an option.
     let clean = clean
         .trim_start_matches(|c: char| c.is_whitespace() || c == '.')
         .trim_end_matches(|c: char| c.is_whitespace() || c == '.');
@@ -56,13 +56,13 @@ pub fn safe_name(name: &str) -> String {
     }
 }
 
-/// The name with a number behind it, before its extension: `name (2).pdf`.
+/// Adds a number before the extension: `name (2).pdf`.
 pub fn numbered(name: &str, number: u32) -> String {
     let (stem, extension) = split(name);
     format!("{stem} ({number}){extension}")
 }
 
-/// What stands before the extension, and the extension with its dot.
+/// Splits a name before its extension, which keeps its dot.
 fn split(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= LONGEST_EXTENSION => name.split_at(at),
@@ -86,7 +86,7 @@ fn cut(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Sixty names that somebody with bad intentions, or bad luck, may send.
+    /// Sixty names that an attacker, or an unlucky person, may send.
     const HOSTILE: [&str; 60] = [
         "",
         " ",
@@ -166,7 +166,7 @@ mod tests {
             );
             assert!(!safe.chars().any(char::is_control), "{hostile:?}: {safe:?}");
             assert_eq!(safe_name(&safe), safe, "{hostile:?}: safe names stay");
-            // It is the name of one file in the folder, and of nothing else.
+            // It names one file in the folder, and nothing else.
             let path = dir.path().join(&safe);
             std::fs::write(&path, b"x").unwrap();
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Files of ours: what was offered, and which file it was.
+//! Our files: what was offered, and which file it was.
 //!
 //! They are opened in `transfer`.
 
@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::path_serde;
 
-/// A file of ours, as it was when it was offered: who changes it later does not send something else.
+/// Our file as it was when it was offered, so that a later change of the file does not send something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     #[serde(with = "path_serde")]
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was changed last, in nanoseconds since the Unix epoch: by the clock of the system that a program
-    /// cannot set back as it can the file's own time.
+    /// When it was last changed, in nanoseconds since the Unix epoch. This is the change time (ctime), which a
+    /// program cannot set back as it can the modification time.
     pub modified: u64,
-    /// The SHA-256 of its bytes, in hex; empty until they were read.
+    /// The SHA-256 of its bytes in hex; empty before they are read.
     pub sha256: String,
-    /// Which file it is, where an agent named it: it is opened beneath that agent's folder alone.
+    /// Its identity, if an agent named it: it is opened only beneath that agent's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
 }
 
 impl Source {
-    /// A file that the person named, and that is still to be read.
+    /// A file that the person named and that is still to be read.
     pub fn unread(path: PathBuf) -> Self {
         Self {
             path,
@@ -38,7 +38,7 @@ impl Source {
     }
 }
 
-/// Where a file of an agent's lies.
+/// The path of an agent's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct AgentFile {
@@ -49,7 +49,7 @@ pub struct AgentFile {
     pub(crate) name: PathBuf,
 }
 
-/// An [`AgentFile`] in the journal; earlier versions kept its path alone, which was below the folder.
+/// An [`AgentFile`] in the journal; earlier versions kept only its path, below the folder.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -95,7 +95,7 @@ impl From<PathBuf> for AgentFile {
     }
 }
 
-/// Which file of an agent's a [`Source`] is.
+/// Identifies which agent's file a [`Source`] is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     pub(crate) file: AgentFile,
@@ -103,7 +103,7 @@ pub struct Identity {
     pub(crate) inode: u64,
 }
 
-/// A file of an agent's that was read whole: this very file is sent, or none.
+/// An agent's file that was read whole: only this very file is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Source", into = "Source")]
 pub struct CheckedFile(pub(crate) Source);

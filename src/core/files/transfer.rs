@@ -1,4 +1,4 @@
-//! Files on their way: what the rules want of them, and what becomes of it.
+//! File transfers: the orders of the rules, and the events of the transfers.
 
 use std::path::PathBuf;
 
@@ -6,37 +6,37 @@ use uuid::Uuid;
 
 use super::Source;
 
-/// Which transfer: the file's number in the room, and to whom it goes where it is one of ours.
+/// Identifies a transfer: the file's number in the room, and its receiver if the file is ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TransferId {
     /// The file's number: `f12`.
     pub number: u32,
-    /// The receiver of one of our files; `None` for a file that comes.
+    /// The receiver of our file; `None` for a download.
     pub to: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransferEvent {
-    /// A file of ours is read: it can be offered.
+    /// Our file is read and can be offered.
     Hashed(Source),
-    /// It can come: so many bytes of it are here already.
+    /// The download can start; `have` bytes are already here.
     Ready {
         /// Bytes that are here and checked.
         have: u64,
     },
-    /// So many bytes have gone or come, counted from the file's beginning.
+    /// Position, counted from the file's beginning.
     Progress {
         /// Bytes.
         have: u64,
     },
-    /// A file that nobody has accepted yet is here, whole, and kept aside.
+    /// A pushed file that nobody has accepted yet is complete, and kept aside.
     Aside,
-    /// It is over, and well.
+    /// The transfer is complete.
     Done {
-        /// Where a file that came lies; the source of one of ours.
+        /// The path of a received file; the source of our own.
         path: PathBuf,
     },
-    /// The stream was cut; it can go on from here.
+    /// The stream was cut; the transfer can resume from here.
     Cut {
         /// Bytes.
         have: u64,
@@ -44,25 +44,25 @@ pub enum TransferEvent {
     Failed(String),
 }
 
-/// A file to be fetched.
+/// A file to download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
     pub name: String,
     /// Its size in bytes, as announced.
     pub size: u64,
-    /// Its SHA-256 in hex, where it was announced.
+    /// Its SHA-256 in hex, if it was announced.
     pub sha256: Option<String>,
-    /// What tells its `.part` from others: 16 hex digits.
+    /// The tag that tells its `.part` from others: 16 hex digits.
     pub tag: String,
-    /// The person has accepted it: it gets its final name when it is whole.
+    /// Whether the person has accepted it: it gets its final name when it is complete.
     pub accepted: bool,
-    /// All of it was here already, kept aside, when the program ended.
+    /// Whether all of it was already here, kept aside, when the program ended.
     pub whole: bool,
-    /// It was wanted before the program ended: it may have got its name just then.
+    /// Whether it was requested before the program ended: it may have got its final name just then.
     pub again: bool,
 }
 
-/// A file of ours to be sent.
+/// Our file to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The file as it was when it was offered.
@@ -70,27 +70,27 @@ pub struct Upload {
     /// The file's id in the message that offered it.
     pub file: String,
     pub to: String,
-    /// Where in the file to begin.
+    /// Offset in the file at which to start, in bytes.
     pub offset: u64,
 }
 
-/// What the room wants of the transfers.
+/// An order from the room to the transfers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransferOrder {
-    /// Read a file that is to be offered; answered with [`TransferEvent::Hashed`].
+    /// Reads a file that is to be offered; answered with [`TransferEvent::Hashed`].
     Hash(PathBuf),
-    /// Make ready for a file; answered with [`TransferEvent::Ready`].
+    /// Prepares a download; answered with [`TransferEvent::Ready`].
     Fetch(Download),
-    /// Take what comes on a stream for a file that was made ready.
+    /// Receives a stream for a prepared file.
     Take {
         stream: Uuid,
-        /// Where in the file it begins.
+        /// Offset in the file at which it starts, in bytes.
         offset: u64,
     },
-    /// The person has accepted a file that is kept aside, or is coming to be.
+    /// Accepts a file that is kept aside, or is being received.
     Keep,
-    /// Send a file of ours.
+    /// Uploads our file.
     Give(Upload),
-    /// End it; what has come of a file is deleted.
+    /// Cancels it; the received part of a file is deleted.
     Stop,
 }

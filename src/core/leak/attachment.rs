@@ -1,4 +1,4 @@
-//! Files that go with a draft: what their names tell, and what was found when they were searched.
+//! Attachments of drafts: warnings about their names, and the results of scanning them.
 
 use std::borrow::Cow;
 
@@ -17,23 +17,23 @@ use crate::{
     text::{bytes, clean, clean_line},
 };
 
-/// Files up to this size, in bytes, are searched.
+/// Largest file that is scanned, in bytes.
 pub const LOOKED_THROUGH: u64 = 8 << 20;
-/// So many places of one file are told; who has seen those needs no more.
+/// Highest number of findings that are kept of one file; a person who has seen those needs no more.
 const PLACES: usize = 20;
-/// So many of them stand in a warning.
+/// Highest number of findings that a warning lists.
 const WARNED: usize = 3;
 
-/// A file that goes with a draft.
+/// An attachment of a draft.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Attachment {
     pub file: AgentFile,
-    /// What it turned out to be; none while it is still searched.
+    /// The scan result; `None` while the scan is pending.
     pub looked: Option<ScanResult>,
 }
 
-/// An [`Attachment`] in the journal; earlier versions kept its path alone.
+/// An [`Attachment`] in the journal; earlier versions kept only its path.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -53,35 +53,35 @@ impl From<Written> for Attachment {
     }
 }
 
-/// A file that was searched, or why it was not.
+/// Result of scanning a file, or the reason why it was not scanned.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScanResult {
-    /// The file that was read whole: this one is sent, or none. Without it the draft cannot be accepted.
+    /// The file that was read whole: only this one is sent. Without it the draft cannot be accepted.
     pub checked: Option<CheckedFile>,
-    /// What was found, by its place.
+    /// Findings, in the order of their lines.
     pub found: Vec<Found>,
-    /// Why nothing was looked for in it.
+    /// The reason why it was not scanned.
     pub not_through: Option<String>,
-    /// It has a second name (a hard link), which may lie outside of the agent's folder.
+    /// Whether it has another name (a hard link), which may be outside the agent's folder.
     #[serde(default)]
     pub has_hard_links: bool,
 }
 
-/// Something in a file that must not leave without a person.
+/// A finding in a file, which must not leave without a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// What it looks like; as a [`crate::core::Flag`] says it.
+    /// The kind of finding, as in a [`crate::core::Flag`].
     pub what: Cow<'static, str>,
-    /// In which line; the first one is 1.
+    /// Line number, from 1.
     pub line: usize,
 }
 
 impl ScanResult {
-    /// Looks a file through: `bytes` are all that it holds. `own` are secrets of this very session, `brought` is what
-    /// came from outside of the agent's folder.
+    /// Scans a file. `bytes` is its whole content, `own` are the secrets of this session, `brought` is text that
+    /// came from outside the agent's folder.
     pub fn through(checked: CheckedFile, bytes: &[u8], own: &[&str], brought: &str) -> Self {
         let checked = Some(checked);
-        // No text has a NUL; one that is not UTF-8 may still hold what its issuer wrote in ASCII.
+        // Text has no NUL; a file that is not UTF-8 may still contain an issuer's ASCII tokens.
         if bytes.contains(&0) {
             let not_through = Some("it is not text".to_owned());
             return Self {
@@ -98,7 +98,7 @@ impl ScanResult {
         );
         let (mut line, mut end) = (1, 0);
         let found = found.into_iter().map(|flag| {
-            // It may begin with the white space before its first word.
+            // The finding may start with white space before its first word.
             let words = text[flag.at.clone()].trim_start().len();
             let start = flag.at.end - words;
             line += text[end..start].matches('\n').count();
@@ -116,7 +116,7 @@ impl ScanResult {
         }
     }
 
-    /// One that is too large to be searched; all of it was read anyway.
+    /// The result for a file that is too large to be scanned, although it was read whole.
     pub fn too_large(checked: CheckedFile) -> Self {
         Self {
             checked: Some(checked),
@@ -125,7 +125,7 @@ impl ScanResult {
         }
     }
 
-    /// One that could not be read, and why: it cannot be sent.
+    /// The result for a file that could not be read, with the reason: it cannot be sent.
     pub fn not(why: impl Into<String>) -> Self {
         Self {
             not_through: Some(why.into()),
@@ -135,19 +135,19 @@ impl ScanResult {
 }
 
 impl Attachment {
-    /// A file that is still to be searched.
+    /// A file with a pending scan.
     pub(in crate::core) fn new(file: AgentFile) -> Self {
         Self { file, looked: None }
     }
 
-    /// Its name alone, for a person.
+    /// The file name alone, for a person.
     fn name(&self) -> String {
         let path = self.file.path();
         let name = path.file_name().unwrap_or(path.as_os_str());
         clean_line(&name.to_string_lossy(), 200)
     }
 
-    /// Which it is, and whether it was searched, in words.
+    /// Formats the name and the scan result for a person.
     pub fn in_words(&self) -> String {
         let path = clean_line(&self.file.path().to_string_lossy(), 200);
         match &self.looked {
@@ -168,7 +168,7 @@ impl Attachment {
         }
     }
 
-    /// What a person should look at before it leaves, in a few words each.
+    /// Warnings for the person to check before it is sent, in a few words each.
     pub(in crate::core) fn warnings(&self) -> Vec<String> {
         let name = self.name();
         let named = secrets::secret_name(&name).map(|what| format!("{name} is named like {what}"));
@@ -194,13 +194,13 @@ impl Attachment {
             .collect()
     }
 
-    /// The file as it is to be sent; none before it was read whole.
+    /// The file to be sent; `None` before it was read whole.
     pub(in crate::core) fn source(&self) -> Option<Source> {
         let checked = self.looked.as_ref()?.checked.as_ref()?;
         Some(checked.source().clone())
     }
 
-    /// Why it cannot be sent, where it was looked at and could not be read.
+    /// The reason why it cannot be sent, if it could not be read.
     fn is_unreadable(&self) -> Option<&str> {
         let looked = self.looked.as_ref().filter(|looked| looked.checked.is_none())?;
         Some(looked.not_through.as_deref().unwrap_or("it was not read"))
@@ -224,7 +224,7 @@ impl Attachment {
 }
 
 impl Room {
-    /// Whether a decision has not to wait for files to be searched.
+    /// Whether a decision can be carried out without waiting for a scan.
     pub fn may_leave(&self, intent: &Intent) -> bool {
         match intent {
             Intent::Accept { target, .. } => {
@@ -235,7 +235,7 @@ impl Room {
         }
     }
 
-    /// Files of drafts that are no longer what was searched are searched again: whose, in words.
+    /// Rescans attachments that have changed since the scan. If there are any, returns the sentence to show.
     pub fn look_again(
         &mut self,
         target: crate::core::Target,
@@ -270,7 +270,7 @@ impl Room {
     }
 }
 
-/// Has the files of a draft searched. `brought` is what its agent has got from outside of its folder.
+/// Starts the scan of a draft's files. `brought` is text that its agent got from outside its folder.
 pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, ctx: &mut Ctx) {
     let Some(ItemKind::Draft(draft)) = room
         .review
@@ -290,7 +290,7 @@ pub(in crate::core) fn look_through(room: &Room, number: u32, brought: String, c
     }
 }
 
-/// The files of a draft were searched, in its order.
+/// Applies the scan results of a draft's files, in the draft's order.
 pub(in crate::core) fn looked(room: &mut Room, number: u32, looked: Vec<ScanResult>, ctx: &mut Ctx) {
     let id = ItemId::Draft(number);
     let Some(draft) = room.review.inbox.draft_mut(id) else {
@@ -315,7 +315,7 @@ pub(in crate::core) fn looked(room: &mut Room, number: u32, looked: Vec<ScanResu
     room.review.inbox.changed(id);
 }
 
-/// What the files of a draft had turned out to be before a restart.
+/// Restores the scan results of a draft's files after a restart.
 pub(in crate::core) fn restore_looked(room: &mut Room, number: u32, looked: Vec<ScanResult>) {
     let Some(draft) = room.review.inbox.draft_mut(ItemId::Draft(number)) else {
         return;
@@ -325,7 +325,7 @@ pub(in crate::core) fn restore_looked(room: &mut Room, number: u32, looked: Vec<
     }
 }
 
-/// Looks through what was not, before a restart. What was stays as it was, so that a change is noticed.
+/// Scans what was not scanned before a restart. Other results are kept, so that a change is noticed.
 pub(in crate::core) fn look_through_the_rest(room: &mut Room, ctx: &mut Ctx) {
     let ids = room.review.inbox.waiting().map(|item| item.id);
     for id in ids.collect::<Vec<_>>() {
@@ -337,7 +337,7 @@ pub(in crate::core) fn look_through_the_rest(room: &mut Room, ctx: &mut Ctx) {
     }
 }
 
-/// The first file of a draft that is not yet searched.
+/// The first file of a draft whose scan is pending.
 fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
     match room.review.inbox.get(id).map(|item| &item.matter) {
         Some(ItemKind::Draft(draft)) => draft.files.iter().find(|file| file.looked.is_none()),
@@ -345,7 +345,7 @@ fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
     }
 }
 
-/// A draft may leave when its files were searched, and could be read. Fails, with a sentence, before.
+/// Checks that a draft's files were scanned and could be read. Fails with a sentence if not.
 pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), String> {
     if let Some(file) = not_yet(room, id) {
         return Err(format!(
@@ -393,7 +393,7 @@ mod tests {
                 &[(github, 2), (github, 5)],
             ),
             (format!("a\r\nb\r\n{token}"), &[(github, 3)]),
-            // Nothing is hidden by what nobody sees.
+            // Invisible characters hide nothing.
             (
                 format!("a\n{}\u{200b}{}", &token[..9], &token[9..]),
                 &[(github, 2)],

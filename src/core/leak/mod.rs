@@ -1,4 +1,4 @@
-//! What must not leave unseen: secrets, what came from outside, files of drafts.
+//! Checks for text and files that must not leave unseen: secrets, text from outside, and attachments of drafts.
 
 pub(super) mod attachment;
 pub(super) mod overlap;

@@ -1,13 +1,13 @@
-//! Words of an answer that stand in something else as well: 80 characters in a row, white space folded.
+//! Overlap of an answer with another text: 80 characters in a row, white space folded.
 
 use std::{collections::HashSet, ops::Range};
 
-/// So many characters in a row are no chance.
+/// Shortest overlap that is not a coincidence, in characters.
 const IN_A_ROW: usize = 80;
-/// For sums over a window that moves: any large odd number.
+/// Base of the rolling hash: any large odd number.
 const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Where in `answer`, in bytes, something stands that is in `other` too.
+/// The byte ranges of `answer` that are in `other` too.
 pub(in crate::core) fn with(answer: &str, other: &str) -> Vec<Range<usize>> {
     let known: HashSet<u64> = windows(&folded(other)).collect();
     let answer = folded(answer);
@@ -26,7 +26,7 @@ pub(in crate::core) fn with(answer: &str, other: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The characters with their places, every run of white space as one space.
+/// The characters with their byte offsets, every run of white space as one space.
 fn folded(text: &str) -> Vec<(usize, char)> {
     let mut out: Vec<(usize, char)> = Vec::new();
     for (at, c) in text.char_indices() {
@@ -39,7 +39,7 @@ fn folded(text: &str) -> Vec<(usize, char)> {
     out
 }
 
-/// A sum for each window, in order. Two that differ have the same one so rarely that a person is asked for it.
+/// The hash of each window, in order. Collisions are so rare that a person may be asked about one.
 fn windows(text: &[(usize, char)]) -> impl Iterator<Item = u64> {
     let oldest = (1..IN_A_ROW).fold(1_u64, |power, _| power.wrapping_mul(BASE));
     let mut sum = 0_u64;

@@ -1,33 +1,33 @@
-//! Secrets in words that are about to leave: known token formats, private keys, and settings that are
-//! named like secrets and look like ones. The formats are in `flag/rules.toml`. Where in doubt a person is asked.
+//! Secrets in text that is about to be sent: known token formats, private keys, and settings that are named like
+//! secrets and look like ones. The formats are in `secrets/rules.toml`. In case of doubt a person is asked.
 
 use std::{borrow::Cow, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-/// Something in a text that must not leave without a person.
+/// A finding in a text, which must not leave without a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
-    /// What it looks like, in a few words.
+    /// The kind of secret that it looks like, in a few words.
     pub what: Cow<'static, str>,
-    /// Where, in bytes.
+    /// Byte range in the text.
     pub at: Range<usize>,
 }
 
 impl Flag {
-    /// For a person, in a few words.
+    /// Formats it for a person, in a few words.
     pub fn in_words(&self) -> String {
         what_in_words(&self.what)
     }
 }
 
-/// What a [`Flag::what`] means, in a few words for a person.
+/// The meaning of a [`Flag::what`], in a few words for a person.
 pub(in crate::core) fn what_in_words(what: &str) -> String {
     match what {
         OUTSIDE => "holds text from outside its folder".to_owned(),
         UNCHECKED => "could not be checked: the secret rules could not be loaded".to_owned(),
         OWN_TOKEN => format!("holds {OWN_TOKEN}"),
-        // As they are spoken: an AWS key, an npm token.
+        // The article follows the pronunciation: an AWS key, an npm token.
         what if what.starts_with(['A', 'a', 'E', 'e', 'O'])
             || what.starts_with("npm")
             || what.starts_with("xAI") =>
@@ -42,13 +42,13 @@ pub(in crate::core) fn what_in_words(what: &str) -> String {
 pub(in crate::core) const OUTSIDE: &str = "text from outside";
 /// Kind of a finding: the rules could not be loaded, so the text was not checked.
 const UNCHECKED: &str = "unchecked text";
-/// A secret of this very session.
+/// Kind of a finding: a secret of this session.
 const OWN_TOKEN: &str = "this room's token";
-/// Its rank: any rule that finds the same place says more.
+/// Its rank, behind all rules: any rule that finds the same place says more.
 const OWN: usize = usize::MAX;
 
-/// What in `text` looks like a secret, in the order of the text; no two of them meet. `own` are secrets of this very
-/// session, which are found in whatever surroundings.
+/// Finds text that looks like a secret, in the order of the text and without overlaps. `own` are secrets of this
+/// session, which are found in any surroundings.
 pub fn secrets(text: &str, own: &[&str]) -> Vec<Flag> {
     found_by(&rules::BUILT_IN, text, own)
 }
@@ -56,7 +56,7 @@ pub fn secrets(text: &str, own: &[&str]) -> Vec<Flag> {
 fn found_by(rules: &Result<Rules, String>, text: &str, own: &[&str]) -> Vec<Flag> {
     let rules = match rules {
         Ok(rules) => rules,
-        // Nobody can say what is in it: a person decides about all of it.
+        // The text cannot be checked: a person decides about all of it.
         Err(_) if text.is_empty() => return Vec::new(),
         Err(_) => {
             return vec![Flag {
@@ -94,7 +94,7 @@ fn found_by(rules: &Result<Rules, String>, text: &str, own: &[&str]) -> Vec<Flag
         .collect()
 }
 
-/// Places that meet become one, of the rank that is named first.
+/// Merges overlapping places; the result gets the smallest rank.
 fn together(mut places: Vec<(usize, Range<usize>)>) -> Vec<(usize, Range<usize>)> {
     places.retain(|(_, at)| at.start < at.end);
     places.sort_by_key(|(rank, at)| (at.start, at.end, *rank));
@@ -111,7 +111,7 @@ fn together(mut places: Vec<(usize, Range<usize>)>) -> Vec<(usize, Range<usize>)
     out
 }
 
-/// `flags` and further places, which are called `what`; where they meet, the first one found stays.
+/// Adds places of the kind `what` to `flags`; of overlapping ones, the first is kept.
 pub(in crate::core) fn with(flags: Vec<Flag>, what: &'static str, places: Vec<Range<usize>>) -> Vec<Flag> {
     let mut all = flags;
     for at in places {

@@ -1,4 +1,4 @@
-//! What the audit log tells: who said what, who or what decided, what an agent was given and what left.
+//! Entries of the audit log: who said what, who or what decided, what an agent was given and what was sent.
 //!
 //! The room makes the entries where the things happen, so that none can happen without one; `store/audit.rs`
 //! chains and writes them.
@@ -18,32 +18,31 @@ use crate::core::{
     runs::{Ending, Outcome, Prompt},
 };
 
-/// One thing that happened. What belongs together is joined by ids: of messages, of runs, and of items.
+/// An event in the audit log. Related entries are linked by ids of messages, runs and items.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// The program has opened the room.
     Opened {
         program: String,
-        /// What of this log had to be corrected first.
+        /// Repairs of this log that were necessary.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         repairs: Vec<String>,
     },
-    /// Lines of this log are missing, or are others than were written: noticed at a start, and a problem of the log
-    /// from then on.
+    /// Lines of this log are missing or were changed. Noticed at a start, and a problem of the log from then on.
     Gap {
         what: String,
     },
     In {
-        /// Its number on the screen, where it is shown: `m12`.
+        /// Its number on the screen, if it is shown: `m12`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         number: Option<u32>,
-        /// The message, its body byte for byte.
+        /// The message, with its body byte for byte.
         message: Message,
     },
-    /// A message of ours goes out.
+    /// Our message is sent.
     Out {
-        /// Its number on the screen, where it is shown.
+        /// Its number on the screen, if it is shown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         number: Option<u32>,
         id: String,
@@ -51,13 +50,13 @@ pub enum Entry {
         only: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thread: Option<String>,
-        /// What is said. What looks like a secret with the text of an agent is left out.
+        /// Its content. In an agent's text, whatever looks like a secret is removed.
         body: Body,
-        /// The SHA-256 of the whole body as JSON, in hex, where something was left out of it.
+        /// The SHA-256 of the whole body as JSON, in hex, if something was removed from it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
     },
-    /// A message of ours was given up.
+    /// Our message was given up.
     GaveUp {
         id: String,
         why: String,
@@ -67,11 +66,11 @@ pub enum Entry {
         mode: nexscope_relay::protocol::Mode,
         by: By,
     },
-    /// An answer waits as a draft.
+    /// An answer is pending as a draft.
     Draft {
         /// Its item: `d3`.
         item: String,
-        /// The run that made it; none for what an agent sends unasked.
+        /// The run that produced it; `None` for a message that an agent sends unasked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,16 +80,16 @@ pub enum Entry {
         answers: Option<String>,
         to: Vec<String>,
         only: bool,
-        /// Its words. What looks like a secret is left out.
+        /// Its text, with secrets removed.
         text: String,
-        /// What was found in it.
+        /// Findings in it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         flags: Vec<Finding>,
     },
-    /// The files of a draft were searched.
+    /// The files of a draft were scanned.
     Looked {
         item: String,
-        /// The run that made it.
+        /// The run that produced the draft.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<String>,
         /// The id of the message that it answers.
@@ -98,26 +97,26 @@ pub enum Entry {
         answers: Option<String>,
         files: Vec<AttachedFile>,
     },
-    /// Others are shown more of an answer that is being written.
+    /// Others are shown more of an unfinished answer.
     Shown {
         run: String,
         /// The id that its message will have.
         message: String,
-        /// What they had not been shown before.
+        /// Text that they had not been shown before.
         text: String,
     },
-    /// An agent begins to work.
+    /// An agent starts to work.
     Began {
         run: String,
         agent: String,
         kind: String,
         /// The id of the message that it answers.
         answers: String,
-        /// The SHA-256 of what it reads, as [`Prompt`] makes it of the accepted words, in hex.
+        /// The SHA-256 of its input, the [`Prompt`] made from the accepted text, in hex.
         prompt_sha256: String,
-        /// The length of that, in bytes.
+        /// The length of the prompt, in bytes.
         prompt_bytes: usize,
-        /// The agent's own session that it goes on from.
+        /// The agent's own session that it resumes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resume: Option<String>,
     },
@@ -125,41 +124,41 @@ pub enum Entry {
     Tool {
         run: String,
         tool: String,
-        /// On what. What looks like a secret is left out.
+        /// Its arguments, with secrets removed.
         what: String,
     },
-    /// An agent's wish to use a tool was answered.
+    /// An agent's request to use a tool was answered.
     Permission {
         run: String,
-        /// The request, as the agent numbers it.
+        /// The agent's id for the request.
         request: String,
-        /// Its item, where it has waited: `p4`.
+        /// Its item, if it was pending: `p4`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<String>,
         tool: String,
-        /// What it would do. What looks like a secret is left out.
+        /// The requested action, with secrets removed.
         what: String,
         answer: String,
-        /// Who or what gave it.
+        /// The person or mechanism that answered.
         by: By,
     },
     Ended {
         run: String,
         /// `answered`, `failed`, `stopped`, or `interrupted`.
         outcome: String,
-        /// Why it failed. What looks like a secret is left out.
+        /// The reason of a failure, with secrets removed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
-        /// How long it took, in milliseconds.
+        /// Duration, in milliseconds.
         ms: u64,
         tools: u32,
-        /// What it cost at list price, in US dollars.
+        /// Cost at list price, in US dollars.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usd: Option<f64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tokens: Option<u64>,
     },
-    /// A file was decided, or went on.
+    /// A file was decided, or its state changed.
     File {
         /// Its item: `f5`.
         item: String,
@@ -169,7 +168,7 @@ pub enum Entry {
         name: String,
         /// Its size, in bytes.
         size: u64,
-        /// Its SHA-256, in hex: as offered, and checked where it came whole.
+        /// Its SHA-256, in hex: as offered, and checked if it arrived whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
         fate: crate::core::FileOutcome,
@@ -178,30 +177,30 @@ pub enum Entry {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Decided {
-    /// The item: `m12`, `d3`, `f5`; none for an answer that left without waiting.
+    /// The item: `m12`, `d3`, `f5`; `None` for an answer that left without review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// The id of the message that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Who or what has decided.
+    /// The person or mechanism that decided.
     pub by: By,
     pub verdict: Verdict,
-    /// The run that follows from it, or that it was about.
+    /// The run that it started, or that it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// Why; what the asker is told.
+    /// The reason, as the asker is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the person added for the agent.
+    /// Instructions that the person added for the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
-    /// Both versions, where the person has changed the words.
+    /// Both versions, if the person edited the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<Edited>,
 }
 
-/// Words before and after a person changed them. What looked like a secret before is left out.
+/// Text before and after a person edited it. Secrets found before are removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edited {
     pub before: String,
@@ -211,16 +210,16 @@ pub struct Edited {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// The person, by a key.
+    /// The person, by a key press.
     Person,
-    /// A program of the person's, which a session that was started so lets decide.
+    /// A program of the person's, in a session that was started with this permission.
     Program,
     /// Auto mode, within its limits.
     Auto,
-    /// A setting, or what the person has granted before.
+    /// A setting, or an earlier grant of the person.
     Setting(String),
     Expiry,
-    /// A program or an agent on the control socket, which may ask for what is safe.
+    /// A program or an agent on the control socket, which may request safe actions.
     Anybody,
 }
 
@@ -237,39 +236,39 @@ pub enum Verdict {
     Expired,
 }
 
-/// Something that was found in words of an agent, without the words.
+/// A finding in an agent's text, without the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What it looks like: the rule's name.
+    /// The rule's name.
     pub rule: String,
-    /// Where it begins in the whole text, in bytes.
+    /// Its start in the whole text, in bytes.
     pub at: usize,
     /// Its length, in bytes.
     pub bytes: usize,
-    /// Its SHA-256, in hex: to know it again, not to read it.
+    /// Its SHA-256, in hex, to recognize it without reading it.
     pub sha256: String,
 }
 
-/// A file that would go with a draft, as it was searched.
+/// An attachment of a draft, as it was scanned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachedFile {
     pub name: String,
-    /// Its size in bytes, where it was read.
+    /// Its size in bytes, if it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// Its SHA-256 in hex, where it was read.
+    /// Its SHA-256 in hex, if it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// What was found: the line, and the rule's name.
+    /// Findings: the line, and the rule's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<String>,
-    /// Why nothing was looked for in it.
+    /// The reason why it was not scanned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_through: Option<String>,
 }
 
 impl Decided {
-    /// A decision, with nothing said besides.
+    /// A decision without any details.
     pub(in crate::core) fn new(by: By, verdict: Verdict) -> Self {
         Self {
             item: None,
@@ -284,9 +283,9 @@ impl Decided {
     }
 }
 
-/// `text` without what was found in it, and the findings. Where several meet, all that they cover is left out.
+/// Removes the findings from `text`. Of overlapping ones, everything they cover is removed. Returns both.
 pub(in crate::core) fn without(text: &str, flags: &[Flag]) -> (String, Vec<Finding>) {
-    // From an old journal they may come in any order, and meet.
+    // Flags from an old journal may be unordered and overlap.
     let mut flags: Vec<(Range<usize>, &str)> = flags
         .iter()
         .map(|flag| (on_characters(text, &flag.at), &*flag.what))
@@ -311,7 +310,7 @@ pub(in crate::core) fn without(text: &str, flags: &[Flag]) -> (String, Vec<Findi
     (out, findings)
 }
 
-/// A place in a text, with the whole of the characters that it touches.
+/// Extends a byte range to whole characters.
 fn on_characters(text: &str, at: &Range<usize>) -> Range<usize> {
     let (mut start, mut end) = (at.start.min(text.len()), at.end.min(text.len()));
     while !text.is_char_boundary(start) {
@@ -323,7 +322,7 @@ fn on_characters(text: &str, at: &Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// A body without what looks like a secret in it. What a person wrote in a chat stays as it is: nobody has flagged it.
+/// Removes secrets from a body. A person's chat message stays as it is, since nothing in it was flagged.
 fn without_secrets(body: &Body, own: &[&str]) -> Body {
     let clear = |text: &mut String| *text = without(text, &secrets::secrets(text, own)).0;
     let mut body = body.clone();
@@ -339,17 +338,17 @@ fn without_secrets(body: &Body, own: &[&str]) -> Body {
 }
 
 fn sha256_of_body(body: &Body) -> String {
-    // A body that could not be written as JSON could not be sent either.
+    // A body that cannot be serialized could not be sent either.
     sha256(&serde_json::to_vec(body).unwrap_or_default())
 }
 
-/// The SHA-256 of some bytes, in hex.
+/// The SHA-256 of `bytes`, in hex.
 pub fn sha256(bytes: &[u8]) -> String {
     crate::text::hex(&Sha256::digest(bytes))
 }
 
 impl Entry {
-    /// A message of ours on its way. `own` are secrets of this session.
+    /// The entry for our message when it is sent. `own` are secrets of this session.
     pub(in crate::core) fn out(number: Option<u32>, outgoing: &Outgoing, own: &[&str]) -> Self {
         let body = without_secrets(&outgoing.body, own);
         let sha256 = (body != outgoing.body).then(|| sha256_of_body(&outgoing.body));
@@ -364,7 +363,7 @@ impl Entry {
         }
     }
 
-    /// Whether this says that a message of ours went out, just as it stands there.
+    /// Whether this entry records that our message was sent with exactly this content.
     pub fn is_of(&self, outgoing: &Outgoing) -> bool {
         matches!(self, Entry::Out { id, to, only, thread, body, sha256, .. }
         if *id == outgoing.id
@@ -390,7 +389,7 @@ impl Entry {
         }
     }
 
-    /// A run that is over, and why where it failed.
+    /// The entry for the end of a run; `why` is the reason if it failed.
     pub(in crate::core) fn ended(run: &str, ending: &Ending, why: Option<String>) -> Self {
         let outcome = match &ending.outcome {
             Outcome::Answer(_) => "answered",
@@ -408,7 +407,7 @@ impl Entry {
         }
     }
 
-    /// A run that ended with an earlier life of this program; how long it took nobody knows.
+    /// The entry for a run that ended with an earlier session of this program; its duration is unknown.
     pub(in crate::core) fn interrupted(run: &str) -> Self {
         Entry::Ended {
             run: run.to_owned(),
@@ -421,7 +420,7 @@ impl Entry {
         }
     }
 
-    /// What joins entries: ids of messages and runs, and the numbers of drafts.
+    /// The ids that link entries: of messages and runs, and the numbers of drafts.
     pub fn ids(&self) -> Vec<String> {
         let some = |ids: &[&Option<String>]| ids.iter().filter_map(|id| (*id).clone()).collect();
         match self {
@@ -444,7 +443,7 @@ impl Entry {
                 let draft = decided.item.clone().filter(|item| item.starts_with('d'));
                 some(&[&decided.message, &decided.run, &draft])
             }
-            // One that was sent unasked belongs to no run and answers nothing.
+            // An unprompted draft belongs to no run and answers nothing.
             Entry::Draft {
                 run, answers, item, ..
             }
@@ -460,7 +459,7 @@ impl Entry {
         }
     }
 
-    /// How people call what it is about: `m12`, `d3`, `p4`, `f5`.
+    /// The item that people know it by: `m12`, `d3`, `p4`, `f5`.
     pub fn item(&self) -> Option<String> {
         match self {
             Entry::In { number, .. } | Entry::Out { number, .. } => number.map(|number| format!("m{number}")),
@@ -474,8 +473,8 @@ impl Entry {
     }
 }
 
-/// The ids of the messages that a body is about; of an agent's answer, the one that it answers. That a person
-/// answers something does not make the two one matter.
+/// The ids of the messages that a body is about; for an agent's answer, the message that it answers. A person's
+/// answer is not linked to what it answers.
 fn of_body(body: &Body) -> Vec<String> {
     match body {
         Body::Chat(chat) if chat.origin == Origin::Agent => chat.reply_to.iter().cloned().collect(),
@@ -487,7 +486,7 @@ fn of_body(body: &Body) -> Vec<String> {
 }
 
 impl Room {
-    /// `text` without what looks like a secret in it.
+    /// Removes secrets from `text`.
     pub(in crate::core) fn redacted(&self, text: &str) -> String {
         let own = self.settings.token.as_ref().map(|token| token.0.as_str());
         without(text, &secrets::secrets(text, own.as_slice())).0

@@ -1,4 +1,4 @@
-//! What is written to disk, and read at the start.
+//! Journal records and audit entries: written to disk, and replayed at the start.
 
 pub mod audit;
 pub mod record;

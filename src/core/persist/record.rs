@@ -1,4 +1,4 @@
-//! What is written to disk, one record a line: enough to be the same room again after a restart.
+//! Records of the journal, one per line: enough to restore the room after a restart.
 
 use nexscope_relay::protocol::Message;
 use serde::{Deserialize, Serialize};
@@ -12,76 +12,76 @@ use crate::core::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// The relay gave us a seat.
+    /// The relay assigned us a seat.
     Seat {
         session: String,
-        /// The life of the room.
+        /// The room's epoch.
         epoch: String,
-        /// From where on `seq` counts for us in this life.
+        /// The first `seq` that counts for us in this epoch.
         seq: u64,
     },
-    /// A message came, of whatever kind.
+    /// A message of any kind was received.
     In {
-        /// The life of the room in which its `seq` counts.
+        /// The epoch in which its `seq` counts.
         epoch: String,
-        /// The message, its body byte for byte.
+        /// The message, with its body byte for byte.
         message: Message,
-        /// When it came, by the steady clock. The message itself says only what the relay's clock said.
+        /// When it was received, by the steady clock. The message itself has only the relay's time.
         came: Steady,
     },
-    /// A session begins: what the steady clock says.
+    /// A session starts, with this reading of the steady clock.
     Clock(ClockReading),
-    /// A message of ours was written.
+    /// Our message was written.
     Out(Box<Outgoing>),
-    /// The relay has a message of ours.
+    /// The relay has acknowledged our message.
     Acked {
         id: String,
-        /// The life of the room.
+        /// The room's epoch.
         epoch: String,
-        /// Its place in the room's order.
+        /// Its position in the room's order.
         seq: u64,
-        /// Of the addressed, who was not there.
+        /// Addressees who were absent.
         absent: Vec<String>,
-        /// Of the addressed, who has it by being reached (version 1).
+        /// Addressees who have it because they were reached (version 1).
         received: Vec<String>,
     },
-    /// A message of ours was given up.
+    /// Our message was given up.
     GaveUp { id: String, why: String },
-    /// A mention was decided, or what was decided went on.
+    /// A mention was decided, or its state changed afterwards.
     Mention {
         from: String,
         id: String,
         fate: MentionOutcome,
         at: Millis,
     },
-    /// With what a mention was accepted, where that was more than a yes; a retry is the same again.
+    /// Options with which a mention was accepted, if there were any; a retry uses them again.
     How {
         from: String,
         id: String,
         how: Box<AcceptOptions>,
     },
-    /// An agent's session in a thread went on.
+    /// An agent's session in a thread was started or continued.
     Session {
         thread: String,
         agent: String,
-        /// The agent's own id for it; none forgets it.
+        /// The agent's own id for it; `None` forgets the session.
         session: Option<String>,
         /// Everyone who may know what it was given.
         audience: Audience,
-        /// What it has used so far.
+        /// Its usage so far.
         totals: Totals,
-        /// Places outside of its folder that its runs touched.
+        /// Places outside its folder that its runs touched.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         outside: Vec<String>,
     },
-    /// A run began: until its end is here as well, processes of it may be left.
+    /// A run started. Until its end is recorded, its processes may be left.
     Started {
         run: String,
-        /// The agent's name; empty in what older versions wrote.
+        /// The agent's name; empty in journals written by older versions.
         #[serde(default)]
         agent: String,
     },
-    /// A run has used something, as far as that is known.
+    /// Usage of a run, as far as that is known.
     Used {
         at: Steady,
         agent: String,
@@ -91,14 +91,14 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tokens: Option<u64>,
     },
-    /// The key of a member's name, as the person knows it.
+    /// The pinned key of a member's name.
     Known { name: String, key: String },
     /// The person trusts a name with this key, or without one.
     Trusted { name: String, key: Option<String> },
-    /// A run ended, with everything that it started.
+    /// A run ended, with all its processes.
     Ended { run: String },
-    /// A run ended, but its program stays for the next run of its session: until its end is here as well, processes
-    /// of it may be left.
+    /// A run ended, but its program stays for the session's next run. Until its end is recorded, processes may be
+    /// left.
     Stays { run: String },
     /// Auto mode let an agent answer.
     Auto {
@@ -110,70 +110,71 @@ pub enum Record {
         #[serde(default)]
         row: u32,
     },
-    /// A file was decided, or what was decided went on.
+    /// A file was decided, or its state changed afterwards.
     File {
-        /// Who offers it, in lower case.
+        /// Its sender, in lower case.
         from: String,
         /// The id of the message that offers it.
         id: String,
         file: String,
         fate: FileOutcome,
     },
-    /// An answer waits for the person as a draft. It is posted with the message of ours that names it.
+    /// An answer is pending as a draft. Our message that names the draft ends it.
     Draft {
         number: u32,
         at: Millis,
         draft: Box<Draft>,
     },
-    /// The files of a draft were searched: these very files are sent, or none.
+    /// The files of a draft were scanned: only these very files are sent.
     Looked {
         number: u32,
-        /// What each turned out to be, in the draft's order.
+        /// The scan results, in the draft's order.
         files: Vec<ScanResult>,
     },
-    /// A draft was thrown away.
+    /// A draft was discarded.
     Dropped { number: u32 },
-    /// The person has put an item off.
+    /// The person has snoozed an item.
     PutOff {
-        /// Which: `m12`, `d3`, `f5`. A permission ends with its run.
+        /// The item: `m12`, `d3`, `f5`. For a permission it has no effect after a restart, since that ends with its
+        /// run.
         item: String,
     },
-    /// An agent has asked for a permission; the question ends with the run, and its number stays used.
+    /// An agent has asked for a permission. It ends with the run, but its number stays used.
     Asked { number: u32 },
     Permitted {
-        /// Who asked for the run.
+        /// The member who asked for the run.
         asker: String,
-        /// What was decided, in words.
+        /// The decision, in words.
         what: String,
         at: Millis,
     },
-    /// Our own person spoke in a thread, so auto mode counts it again.
+    /// The person spoke in a thread, which resets auto mode's streak.
     Spoke { thread: String },
 }
 
-/// Which record is safely on disk, as far as the room acts on it.
+/// A record that is safely on disk, as far as the room reacts to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
     In {
         from: String,
         id: String,
-        /// The life of the room.
+        /// The room's epoch.
         epoch: String,
         seq: u64,
     },
     Out {
         id: String,
     },
-    /// That the relay has a message of ours.
+    /// The relay's ack of our message.
     Acked {
-        /// The life of the room.
+        /// The room's epoch.
         epoch: String,
         seq: u64,
     },
 }
 
 impl Record {
-    /// What the room has to hear once this record is safe.
+    /// The event that the room needs once this record is safe, if any.
     pub fn kept(&self) -> Option<Kept> {
         match self {
             Record::In { epoch, message, .. } => Some(Kept::In {

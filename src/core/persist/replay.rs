@@ -1,4 +1,4 @@
-//! The same room again after a restart, from the journal.
+//! Restoring the room from the journal after a restart.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -19,15 +19,15 @@ use crate::core::{
     runs::{ExternalAccess, answer, queue::Session},
 };
 
-/// What the end of the program left unfinished.
+/// Work that was unfinished when the program ended.
 #[derive(Default)]
 struct Unfinished {
     /// Runs, with their agents.
     runs: BTreeMap<String, String>,
-    /// Runs that are over, but whose program was kept.
+    /// Finished runs whose program was kept.
     staying: BTreeSet<String>,
-    /// Messages whose receipt a crash may have lost: their senders may wait for it forever, since nothing makes them
-    /// ask again.
+    /// Messages whose receipt a crash may have lost: their senders may wait for it forever, since nothing makes
+    /// them ask again.
     unconfirmed: BTreeSet<Key>,
 }
 
@@ -59,7 +59,7 @@ impl Unfinished {
     }
 }
 
-/// Runs that ended with the program have failed.
+/// Fails the runs that ended with the program.
 fn settle_interrupted(room: &mut Room, ctx: &mut Ctx) {
     for interrupted in room.review.inbox.interrupted() {
         let from = interrupted.0.clone();
@@ -76,11 +76,11 @@ fn settle_interrupted(room: &mut Room, ctx: &mut Ctx) {
 }
 
 impl Room {
-    /// Takes the journal's records, oldest first, into an empty room, and says what follows from what was
-    /// interrupted: runs that ended with the program are told as failed, and can be tried again.
+    /// Restores an empty room from the journal's records, oldest first, and returns the effects of what was
+    /// interrupted: runs that ended with the program are reported as failed, and can be retried.
     ///
-    /// `not_audited` is given our messages that may still leave, or whose files may, and returns the ids of those that
-    /// the audit log does not have. They were written into the journal by something else, and are not sent.
+    /// `not_audited` gets our messages that may still leave, or whose files may, and returns the ids of those
+    /// missing in the audit log. Something else wrote them into the journal, so they are not sent.
     pub fn restore(
         &mut self,
         records: impl IntoIterator<Item = Record>,
@@ -116,8 +116,8 @@ impl Room {
         ctx.into_effects()
     }
 
-    /// Takes the messages among some records into an empty room, to be looked at and nothing else: nothing
-    /// waits in it, and numbers count from the first of these.
+    /// Loads the messages among some records into an empty room, for display only: nothing in it is pending, and
+    /// numbers count from the first of these.
     pub fn glimpse(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
             match record {
@@ -147,7 +147,7 @@ impl Room {
     }
 }
 
-/// A message of ours is in the journal, and the audit log knows nothing of it: it stays here.
+/// Refuses to send our message that is in the journal but not in the audit log.
 fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let post = room.chat.timeline.find(&room.settings.me, id);
     let what = post.map_or_else(|| "A message".to_owned(), |post| format!("m{}", post.number));
@@ -181,7 +181,7 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
-/// Takes one record in. Long because it has an arm for each record.
+/// Applies one record. Long because it has an arm for each record.
 fn restore_one(room: &mut Room, record: Record) {
     match record {
         Record::Seat { session, epoch, seq } => {
@@ -225,7 +225,7 @@ fn restore_one(room: &mut Room, record: Record) {
                 let post = Post::mine(&me, &outgoing.id, &thread, to, only, chat);
                 outgoing::add_our_post(room, post, chat, &outgoing.sources, outgoing.written);
             } else if let Body::Chat(chat) = &outgoing.body {
-                // Its files are read by now.
+                // Its files have been read by now.
                 replay::offers_read(room, chat, &outgoing);
             }
             room.chat.outbox.insert(*outgoing);
@@ -271,7 +271,7 @@ fn restore_one(room: &mut Room, record: Record) {
             totals,
             outside,
         } => {
-            // What came back from there is not kept on disk.
+            // The results from there are not kept on disk.
             let outside = ExternalAccess {
                 paths: outside,
                 results: String::new(),
@@ -313,19 +313,19 @@ fn restore_one(room: &mut Room, record: Record) {
         }
         Record::Looked { number, files } => attachment::restore_looked(room, number, files),
         Record::Dropped { number } => _ = room.review.inbox.take(ItemId::Draft(number)),
-        // One that is decided by now is not there.
+        // An item that is decided by now is gone.
         Record::PutOff { item } => _ = item.parse().map(|id| room.review.inbox.put_off(id)),
         Record::Asked { number } => room.review.inbox.had_permission(number),
         Record::Permitted { asker, what, at } => room.review.inbox.remember(key(&asker, ""), what, at),
         Record::Spoke { thread } => {
             room.auto.guard.person_spoke(&thread);
         }
-        // The caller has them.
+        // The caller handles them.
         Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
     }
 }
-/// A message of ours ends the draft that it was, and with it what that answers: the program may have ended
-/// before it could say so.
+/// Ends the draft that became our message, and settles what it answers: the program may have ended before it
+/// recorded that.
 fn restore_posted(room: &mut Room, outgoing: &Outgoing) {
     let draft = outgoing
         .draft

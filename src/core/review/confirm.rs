@@ -1,4 +1,4 @@
-//! What is asked once more before it is done, since it cannot be undone.
+//! Second confirmations of actions that cannot be undone.
 
 use crate::core::{
     Intent, Item, ItemKind, Room,
@@ -6,7 +6,7 @@ use crate::core::{
 };
 
 impl Room {
-    /// What a person is asked before that decision is carried out; none where once is enough.
+    /// The question to ask before a decision is carried out; `None` if it needs no second confirmation.
     pub fn doubt(&self, intent: &Intent) -> Option<String> {
         match intent {
             Intent::Grant(id) => {
@@ -31,7 +31,7 @@ impl Room {
     }
 }
 
-/// A question about words that leave as they were written, where something in them looks like a secret.
+/// The question about text that is sent as written, if something in it looks like a secret.
 fn doubt_own_words(room: &Room, what: &str, words: &str, does: &str) -> Option<String> {
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
     let mut found: Vec<String> = secrets::secrets(words, own.as_slice())
@@ -42,7 +42,7 @@ fn doubt_own_words(room: &Room, what: &str, words: &str, does: &str) -> Option<S
     (!found.is_empty()).then(|| format!("{what} {}. Press again to {does} it anyway.", found.join(", ")))
 }
 
-/// Why a draft must not leave without a second yes, in words, with `text` instead of its own where it was edited.
+/// The reasons for a second confirmation of a draft, with `text` in place of its own if it was edited.
 fn why_flagged(room: &Room, item: &Item, text: Option<&str>) -> Vec<String> {
     let ItemKind::Draft(draft) = &item.matter else {
         return Vec::new();
@@ -53,7 +53,7 @@ fn why_flagged(room: &Room, item: &Item, text: Option<&str>) -> Vec<String> {
             false => Vec::new(),
         };
     };
-    // What was taken out is no doubt any more. Of text from outside it is not known how much is left.
+    // Removed text needs no confirmation. For text from outside it is unknown how much is left.
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
     let brought = draft.flags.iter().filter(|flag| flag.what == OUTSIDE).cloned();
     let mut draft = draft.clone();

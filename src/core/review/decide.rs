@@ -1,4 +1,4 @@
-//! What only a person at the keyboard may do.
+//! Decisions, which only a person at the keyboard may make.
 
 use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
@@ -17,44 +17,44 @@ use crate::core::{
 
 /// Proof that a person decides.
 ///
-/// Only a front end with a person before it makes one, from a key that was pressed, and a session that was started with
-/// `--allow-remote-decisions`, for a program that no agent has started; no path from an agent or the network has
-/// one to give.
+/// Made only by a front end with a person at it, from a key press, and by a session that was started with
+/// `--allow-remote-decisions`, for a program that no agent has started. No code path from an agent or the network
+/// has one.
 #[derive(Debug)]
 pub struct Person(By);
 
 impl Person {
-    /// A key was pressed. Called by the screen, and by plain mode where a person types at a terminal.
+    /// Made from a key press: by the screen, and by plain mode if a person types at a terminal.
     pub(crate) fn at_keyboard() -> Self {
         Self(By::Person)
     }
 
-    /// A program of the person's speaks for them, as they allowed when they started the session.
+    /// Made for a program of the person's, as they allowed when they started the session.
     pub(crate) fn through_program() -> Self {
         Self(By::Program)
     }
 }
 
-/// With what something is accepted.
+/// Options for accepting an item.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AcceptOptions {
-    /// Words of our own person, added to a mention.
+    /// Instructions that the person adds to a mention.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
-    /// The agent, where it is not the default one.
+    /// The agent, if it is not the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// Whether the answer waits as a draft, whatever the settings.
+    /// Whether the answer becomes a draft, whatever the settings.
     pub review: bool,
-    /// Other words than those that it came with, for a mention or a draft.
+    /// Edited text, in place of the original text of a mention or a draft.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
 impl Room {
-    /// Carries out a person's decision on what they were shown. Fails, with a sentence, where there is nothing to
-    /// decide, or where it is no longer what they were shown.
+    /// Carries out a person's decision on what they were shown. Fails with a sentence if there is nothing to
+    /// decide, or if it has changed since it was shown.
     pub fn decide(
         &mut self,
         decision: Decision,
@@ -66,8 +66,8 @@ impl Room {
         (self.finish(ctx), result)
     }
 
-    /// The items that wait and that a target names. Fails, with a sentence, where there are none, or where a version
-    /// is not the newest.
+    /// The pending items that a target names. Fails with a sentence if there are none, or if a version is not the
+    /// newest.
     pub(crate) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
         let ids: Vec<ItemId> = match target {
             Target::Item(id) => self
@@ -106,12 +106,12 @@ impl Room {
         }
     }
 
-    /// The agent that works on a mention when it is accepted; none if there is none.
+    /// The agent that works on a mention when it is accepted, if there is one.
     pub fn agent_for(&self, mention: &Mention) -> Option<String> {
         mention.agent.clone().or_else(|| self.settings.default_agent())
     }
 
-    /// The person has written a message, at the screen: in its thread auto mode counts again.
+    /// Resets auto mode's streak in the thread of a message that the person has written at the screen.
     pub fn wrote(&mut self, number: u32, by: &Person) -> Vec<Effect> {
         let mut ctx = Ctx::new(0);
         if let Some(thread) = self
@@ -176,7 +176,7 @@ fn accept(
     by: &By,
     ctx: &mut Ctx,
 ) -> Result<Reply, String> {
-    // Nothing is taken where one of them has no agent, or is not yet searched.
+    // All or nothing: none is accepted if one has no agent, or its scan is pending.
     let mut agents = Vec::new();
     for id in &ids {
         attachment::is_looked_through(room, *id)?;
@@ -299,7 +299,7 @@ fn reject(room: &mut Room, ids: Vec<ItemId>, reason: &str, by: &By, ctx: &mut Ct
 }
 
 pub(in crate::core) fn note_decided(room: &Room, mut decided: Decided, ctx: &mut Ctx) {
-    // What a person writes may hold what an agent's words did.
+    // The person's edited text may contain the same secrets as the agent's.
     let after = decided.edited.as_mut().map(|edited| &mut edited.after);
     let words = [decided.reason.as_mut(), decided.instructions.as_mut(), after];
     for words in words.into_iter().flatten() {
@@ -308,7 +308,7 @@ pub(in crate::core) fn note_decided(room: &Room, mut decided: Decided, ctx: &mut
     ctx.audit(audit::Entry::Decided(Box::new(decided)));
 }
 
-/// Notes what became of a mention, on disk too, and tells its sender.
+/// Records the outcome of a mention, on disk too, and notifies its sender.
 pub(in crate::core) fn settle(room: &mut Room, key: Key, from: &str, fate: MentionOutcome, ctx: &mut Ctx) {
     let (state, why) = fate.receipt();
     ctx.keep(Record::Mention {
@@ -321,7 +321,7 @@ pub(in crate::core) fn settle(room: &mut Room, key: Key, from: &str, fate: Menti
     receive::tell(room, from, &key, state, why, ctx);
 }
 
-/// Somebody decided or wrote in a thread; where it was our own person, it is counted again.
+/// Resets the streak of a thread in which somebody decided or wrote, if that was the person.
 pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx: &mut Ctx) {
     if *by != By::Person {
         return;
@@ -334,7 +334,7 @@ pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx:
     }
 }
 
-/// Whether a message of ours can be sent again after it failed, and the message.
+/// The message, if it is ours, failed and can be resent.
 pub(in crate::core) fn failed_outgoing(room: &Room, number: u32) -> Option<Outgoing> {
     let post = room
         .chat

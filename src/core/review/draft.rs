@@ -1,4 +1,4 @@
-//! Answers that wait for the person before they leave.
+//! Drafts: answers that are pending before they are sent.
 
 use nexscope_relay::protocol::{body::Chat, same_name};
 
@@ -11,10 +11,10 @@ use crate::core::{
     review::decide,
 };
 
-/// What is left free of a frame for what is around an answer, in bytes.
+/// Space in a frame that is reserved for an answer's envelope, in bytes.
 const ENVELOPE: usize = 8 * 1024;
 
-/// A draft waits for the person. `brought` is what its agent has got from outside of its folder.
+/// Adds a draft to the inbox. `brought` is text that its agent got from outside its folder.
 pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: String, ctx: &mut Ctx) -> ItemId {
     let (text, flags) = audit::without(&draft.chat.text, &draft.flags);
     let number = room.review.inbox.next_draft();
@@ -45,7 +45,8 @@ pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: Strin
     id
 }
 
-/// Members whom an answer would ask, by `@NAME` at the beginning of its first line, who do not see it anyway.
+/// Members whom an answer would ask, by `@NAME` at the beginning of its first line, although they are not among its
+/// recipients.
 pub(in crate::core) fn asks_others(room: &Room, text: &str, to: &[String]) -> Vec<String> {
     let first = text.lines().next().unwrap_or_default();
     let Ok((names, _)) = leading_names(first) else {
@@ -63,7 +64,7 @@ pub(in crate::core) fn asks_others(room: &Room, text: &str, to: &[String]) -> Ve
         .collect()
 }
 
-/// The person lets a draft leave, perhaps in other words.
+/// Posts a draft for the person, perhaps edited.
 pub(in crate::core) fn post_draft(
     room: &mut Room,
     number: u32,
@@ -78,14 +79,14 @@ pub(in crate::core) fn post_draft(
         room,
         Decided {
             item: Some(ItemId::Draft(number).to_string()),
-            // One that answers nothing is joined to what it becomes.
+            // A draft that answers nothing is linked to the message that it becomes.
             message: draft
                 .question
                 .as_ref()
                 .map_or(Some(id.clone()), |(_, key)| Some(key.1.clone())),
             run: draft.run.clone(),
             edited: edited.as_ref().map(|after| Edited {
-                // What was taken out because it is a secret stays out.
+                // Removed secrets stay removed.
                 before: audit::without(&draft.chat.text, &draft.flags).0,
                 after: after.clone(),
             }),
@@ -105,7 +106,7 @@ pub(in crate::core) fn post_draft(
         only: draft.only,
         thread: draft.thread.clone(),
         chat,
-        // All were read whole: `is_looked_through` stands before this.
+        // All were read whole: `is_looked_through` was checked before.
         files: draft.files.iter().filter_map(Attachment::source).collect(),
         id: Some(id),
         draft: Some(number),
@@ -116,10 +117,10 @@ pub(in crate::core) fn post_draft(
     }
 }
 
-/// Cuts an answer that no frame could carry, and says so in it.
+/// Truncates an answer that no frame could carry, and says so in it.
 pub(in crate::core) fn fit(room: &Room, mut text: String) -> String {
     let room = room.chat.message_bytes.saturating_sub(ENVELOPE);
-    // JSON writes some characters longer than they are; the cut is repeated until it fits.
+    // JSON escapes make some characters longer; the cut is repeated until it fits.
     while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {
         let mut end = text.len() * 3 / 4;
         while !text.is_char_boundary(end) {

@@ -1,5 +1,5 @@
-//! What a person has allowed an agent for the rest of a thread. Bound to the agent, the thread, who asks in
-//! it, and a rule; never a whole tool that could do anything.
+//! Grants: what a person has allowed an agent for the rest of a thread. A grant is bound to the agent, the thread,
+//! the asker and a rule; it never covers a whole tool that could do anything.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use crate::core::{
     runs::{GrantRule, ToolRequest},
 };
 
-/// The longest that a grant holds.
+/// Longest lifetime of a grant, in milliseconds.
 const LONGEST: Millis = 86_400_000;
 
-/// One thing that is allowed without asking again.
+/// A permission that holds without asking again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Grant {
     whose: GrantScope,
@@ -19,11 +19,11 @@ struct Grant {
     until: Steady,
 }
 
-/// For whom a grant holds.
+/// The scope in which a grant holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::core) struct GrantScope {
     pub agent: String,
-    /// The agent's session: a new one knows of no grant.
+    /// The agent's session: a new session has no grants.
     pub thread: String,
     pub asker: String,
 }
@@ -44,7 +44,7 @@ impl Grants {
         });
     }
 
-    /// Whether a request is allowed already.
+    /// Whether a request is already allowed.
     pub(in crate::core) fn covers(&self, whose: &GrantScope, request: &ToolRequest, now: Steady) -> bool {
         let Some(asked) = &request.rule else { return false };
         self.list
@@ -52,7 +52,7 @@ impl Grants {
             .any(|grant| grant.until > now && grant.whose == *whose && within(asked, &grant.rule))
     }
 
-    /// The session that they were given in is no longer gone on with.
+    /// Drops the grants of a session that is not continued.
     pub(in crate::core) fn forget(&mut self, agent: &str, thread: &str) {
         self.list
             .retain(|grant| grant.whose.agent != agent || grant.whose.thread != thread);
@@ -67,14 +67,14 @@ fn within(asked: &GrantRule, granted: &GrantRule) -> bool {
     }
 }
 
-/// A path without `..`, which could lead out again.
+/// Whether a path has no `..`, which could lead outside.
 fn is_plain(path: &Path) -> bool {
     !path
         .components()
         .any(|part| matches!(part, std::path::Component::ParentDir))
 }
 
-/// What a rule allows, in words.
+/// Formats the rule for a person.
 pub(in crate::core) fn in_words(rule: &GrantRule) -> String {
     match rule {
         GrantRule::Call { tool, input } => format!(

@@ -1,4 +1,4 @@
-//! The review queue: everything that waits for the person, of whatever kind, in one order.
+//! The inbox: all pending items of every kind, in one order.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,27 +13,26 @@ use crate::core::{
 /// A message's identity: the sender's name in lower case, and the id.
 pub(in crate::core) type Key = (String, String);
 
-/// The key of a message.
 pub(in crate::core) fn key(from: &str, id: &str) -> Key {
     (from.to_ascii_lowercase(), id.to_owned())
 }
 
-/// What became of a mention.
+/// Outcome of a mention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MentionOutcome {
-    /// The person let an agent work on it: the agent's name.
+    /// Accepted for the agent of this name.
     Accepted(String),
-    /// The person did not: the reason, may be empty.
+    /// Rejected, with a reason that may be empty.
     Rejected(String),
     Answered,
-    /// The agent could not: why, as its sender is told.
+    /// Failed, with the reason that its sender is told.
     Failed(Failure),
     Expired,
 }
 
 impl MentionOutcome {
-    /// What the sender is told.
+    /// The receipt for the sender.
     pub(in crate::core) fn receipt(&self) -> (ReceiptState, String) {
         match self {
             MentionOutcome::Accepted(_) => (ReceiptState::Accepted, String::new()),
@@ -48,31 +47,31 @@ impl MentionOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     pub at: Millis,
-    /// The message's sender and id, or for a permission whose agent it is for.
+    /// The message's sender and id; for a permission, the asker and an empty id.
     pub(in crate::core) key: Key,
-    /// What, in words: `accepted for claude`.
+    /// The decision in words: `accepted for claude`.
     pub what: String,
 }
 
-/// Decisions that are remembered, to be looked at.
+/// Number of decisions that are kept for display.
 const DECIDED: usize = 500;
 
-/// What waits, oldest first, and what was decided.
+/// Pending items, oldest first, and past decisions.
 #[derive(Debug, Default)]
 pub struct Inbox {
     waiting: Vec<Item>,
     decided: HashMap<Key, MentionOutcome>,
-    /// With what mentions were accepted, where that was more than a yes.
+    /// Options with which mentions were accepted, if there were any.
     with: HashMap<Key, AcceptOptions>,
     log: VecDeque<Decided>,
-    /// What the strip shows: it stays until it is decided or put off.
+    /// The item in the strip: it stays there until it is decided or snoozed.
     strip: Option<ItemId>,
     drafts: u32,
     permissions: u32,
 }
 
 impl Inbox {
-    /// What waits, oldest first; what was put off comes last.
+    /// Pending items, oldest first; snoozed ones last.
     pub fn waiting(&self) -> impl Iterator<Item = &Item> {
         let (later, now): (Vec<_>, Vec<_>) = self.waiting.iter().partition(|item| item.later);
         now.into_iter().chain(later)
@@ -86,27 +85,26 @@ impl Inbox {
         self.waiting.is_empty()
     }
 
-    /// The one that the strip shows.
+    /// The item in the strip.
     pub fn next(&self) -> Option<&Item> {
         self.strip.and_then(|id| self.get(id))
     }
 
-    /// The item with that id.
     pub fn get(&self, id: ItemId) -> Option<&Item> {
         self.waiting.iter().find(|item| item.id == id)
     }
 
-    /// Whether the message with that number waits.
+    /// Whether the message with that number is pending.
     pub fn has_mention(&self, number: u32) -> bool {
         self.get(ItemId::Mention(number)).is_some()
     }
 
-    /// What became of a message that asked our agent.
+    /// Outcome of a message that asked our agent.
     pub fn fate(&self, post: &Post) -> Option<&MentionOutcome> {
         self.decided.get(&key(&post.from, &post.id))
     }
 
-    /// With what a mention was accepted.
+    /// The options with which a mention was accepted.
     pub(in crate::core) fn accepted_with(&self, key: &Key) -> &AcceptOptions {
         static YES: AcceptOptions = AcceptOptions {
             instructions: None,
@@ -135,7 +133,7 @@ impl Inbox {
         })
     }
 
-    /// What the sender of a mention that waits is told about why it does.
+    /// The reason that the sender of a pending mention is told, if any.
     pub(in crate::core) fn told_why(&self, key: &Key) -> Option<String> {
         let item = self.waiting.iter().find(|item| item.mention_key() == Some(key))?;
         match &item.matter {
@@ -144,7 +142,7 @@ impl Inbox {
         }
     }
 
-    /// Since when the oldest mention waits.
+    /// The arrival of the oldest pending mention.
     pub(in crate::core) fn oldest_mention(&self) -> Option<Steady> {
         self.waiting
             .iter()
@@ -153,7 +151,7 @@ impl Inbox {
             .min()
     }
 
-    /// Since when the oldest permission waits.
+    /// The arrival of the oldest pending permission.
     pub(in crate::core) fn oldest_permission(&self) -> Option<Steady> {
         let permissions = self
             .waiting
@@ -166,29 +164,29 @@ impl Inbox {
         self.push(Item::of_mention(post, is_reply, arrived));
     }
 
-    /// What accepting an item does has changed: it is another version now.
+    /// Starts a new version of an item, because the effect of accepting it has changed.
     pub(in crate::core) fn changed(&mut self, id: ItemId) {
         if let Some(item) = self.waiting.iter_mut().find(|item| item.id == id) {
             item.version += 1;
         }
     }
 
-    /// The number that the next draft gets. None comes twice, over restarts too.
+    /// The number of the next draft. No number is used twice, even after a restart.
     pub(in crate::core) fn next_draft(&self) -> u32 {
         self.drafts + 1
     }
 
-    /// The number that the next permission gets. None comes twice, over restarts too.
+    /// The number of the next permission. No number is used twice, even after a restart.
     pub(in crate::core) fn next_permission(&self) -> u32 {
         self.permissions + 1
     }
 
-    /// A permission of an earlier life had that number.
+    /// Marks a permission's number as used by an earlier session.
     pub(in crate::core) fn had_permission(&mut self, number: u32) {
         self.permissions = self.permissions.max(number);
     }
 
-    /// An answer waits before it leaves, under that number.
+    /// Adds an answer as a draft with that number.
     pub(in crate::core) fn add_draft(&mut self, number: u32, draft: Draft, me: &str, arrived: Moment) {
         self.drafts = self.drafts.max(number);
         self.push(Item {
@@ -208,7 +206,7 @@ impl Inbox {
         });
     }
 
-    /// An agent waits for a permission.
+    /// Adds an agent's permission request.
     pub(in crate::core) fn add_permission(
         &mut self,
         permission: Permission,
@@ -220,7 +218,7 @@ impl Inbox {
         self.push(Item {
             id: ItemId::Permission(self.permissions),
             from,
-            // Nothing is left to clean: it is escaped.
+            // Already escaped, so there is nothing to clean.
             text: permission.request.what.clone(),
             thread,
             arrived,
@@ -237,8 +235,8 @@ impl Inbox {
         self.choose();
     }
 
-    /// What the strip shows stays; when it is gone, a permission goes first, since an agent waits for it,
-    /// and then the oldest.
+    /// Chooses the item for the strip: the current one if it is still there, else a permission, since an agent
+    /// waits for it, else the oldest.
     fn choose(&mut self) {
         if self.next().is_some_and(|item| !item.later) {
             return;
@@ -248,7 +246,7 @@ impl Inbox {
         self.strip = permission.or_else(|| now().next()).map(|item| item.id);
     }
 
-    /// Notes that a program has asked for an item to be decided; the first one that did stays noted.
+    /// Notes that a program has asked for an item to be decided; the first program stays noted.
     pub(in crate::core) fn ask_for(&mut self, id: ItemId, who: &str) -> bool {
         let Some(item) = self.waiting.iter_mut().find(|item| item.id == id) else {
             return false;
@@ -257,7 +255,7 @@ impl Inbox {
         true
     }
 
-    /// Puts an item off: it leaves the strip, and stays in the list.
+    /// Snoozes an item: it leaves the strip, and stays in the list.
     pub(in crate::core) fn put_off(&mut self, id: ItemId) -> bool {
         let item = self.waiting.iter_mut().find(|item| item.id == id);
         let found = item.map(|item| item.later = true).is_some();
@@ -265,13 +263,13 @@ impl Inbox {
         found
     }
 
-    /// These items come from the key that their sender's name is known by, after all.
+    /// Clears the mark of another key on these items, because the person now trusts that key.
     pub(in crate::core) fn clear_other_key(&mut self, of: impl Fn(ItemId) -> bool) {
         let items = self.waiting.iter_mut().filter(|item| of(item.id));
         items.for_each(|item| item.other_key = false);
     }
 
-    /// The draft that waits under that id.
+    /// The pending draft with that id.
     pub(in crate::core) fn draft_mut(&mut self, id: ItemId) -> Option<&mut Draft> {
         let item = self.waiting.iter_mut().find(|item| item.id == id)?;
         match &mut item.matter {
@@ -280,24 +278,24 @@ impl Inbox {
         }
     }
 
-    /// Takes an item out to be decided.
+    /// Removes an item to be decided.
     pub(in crate::core) fn take(&mut self, id: ItemId) -> Option<Item> {
         self.take_where(|item| item.id == id).pop()
     }
 
-    /// Takes out all mentions that have waited so long.
+    /// Removes all mentions that have waited for `waited` milliseconds.
     pub(in crate::core) fn take_old_mentions(&mut self, now: Steady, waited: Millis) -> Vec<Item> {
         self.take_where(|item| item.mention_key().is_some() && now.since(item.arrived.steady) >= waited)
     }
 
-    /// Takes out all permissions that have waited so long.
+    /// Removes all permissions that have waited for `waited` milliseconds.
     pub(in crate::core) fn take_old_permissions(&mut self, now: Steady, waited: Millis) -> Vec<Item> {
         self.take_where(|item| {
             matches!(item.matter, ItemKind::Permission(_)) && now.since(item.arrived.steady) >= waited
         })
     }
 
-    /// Takes out what a run has asked for: one request, or all.
+    /// Removes one permission request of a run, or all.
     pub(in crate::core) fn take_permissions(&mut self, run: &str, request: Option<&str>) -> Vec<Item> {
         self.take_where(|item| {
             let ItemKind::Permission(permission) = &item.matter else {
@@ -314,7 +312,7 @@ impl Inbox {
         taken
     }
 
-    /// What was decided, oldest first; the newest are remembered.
+    /// Recent decisions, oldest first.
     pub fn log(&self) -> impl Iterator<Item = &Decided> {
         self.log.iter()
     }
@@ -326,7 +324,7 @@ impl Inbox {
         self.log.push_back(Decided { at, key, what });
     }
 
-    /// Notes what became of a mention; it waits no longer.
+    /// Records the outcome of a mention, which is no longer pending.
     pub(in crate::core) fn decided(&mut self, key: Key, fate: MentionOutcome, at: Millis) {
         self.take_where(|item| item.mention_key() == Some(&key));
         let what = match &fate {
@@ -341,8 +339,8 @@ impl Inbox {
         self.decided.insert(key, fate);
     }
 
-    /// Mentions that were accepted and neither answered nor failed: their runs ended with the program. One whose
-    /// answer waits as a draft is none of them.
+    /// Accepted mentions that were neither answered nor failed: their runs ended with the program. Mentions whose
+    /// answer is pending as a draft are excluded.
     pub(in crate::core) fn interrupted(&self) -> Vec<Key> {
         let drafted = |key: &Key| {
             self.waiting.iter().any(|item| match &item.matter {

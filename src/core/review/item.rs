@@ -1,4 +1,4 @@
-//! What waits for the person, one by one: mentions, drafts, permissions and files.
+//! The kinds of pending items: mentions, drafts, permissions and files.
 
 use std::{fmt, str::FromStr};
 
@@ -22,9 +22,9 @@ pub enum ItemId {
     Mention(u32),
     /// `d3`: a draft.
     Draft(u32),
-    /// `p4`: a permission that an agent asks for.
+    /// `p4`: a permission that an agent requests.
     Permission(u32),
-    /// `f5`: a file that is offered.
+    /// `f5`: an offered file.
     File(u32),
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for ItemId {
 impl FromStr for ItemId {
     type Err = ();
 
-    /// `m12`, `d3`, `p4`, `f5`; a bare number is a message's.
+    /// Parses `m12`, `d3`, `p4` or `f5`; a bare number is a message's.
     fn from_str(text: &str) -> Result<Self, ()> {
         let kind: fn(u32) -> Self = match text.chars().next().map(|c| c.to_ascii_lowercase()) {
             Some('d') => ItemId::Draft,
@@ -56,54 +56,54 @@ impl FromStr for ItemId {
     }
 }
 
-/// Something that waits for the person.
+/// An item that is pending for the person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     pub id: ItemId,
-    /// Whose words or wish it is.
+    /// The author of the text or the request.
     pub from: Speaker,
-    /// The words, whole: what another member wrote, what our agent would say, what it would do.
+    /// The whole text: another member's message, our agent's answer, or the action that an agent requests.
     pub text: String,
     /// The thread that it belongs to.
     pub thread: String,
     pub arrived: Moment,
-    /// Put off by the person.
+    /// Whether the person has snoozed it.
     pub later: bool,
-    /// Which version it is; the first one is 1. Another one is to be read again before it is decided.
+    /// Its version, from 1. A new version has to be read again before it is decided.
     pub version: u32,
-    /// A program or an agent has asked for it to be decided: which.
+    /// The program or agent that has asked for it to be decided, if any.
     pub asked_for: Option<String>,
-    /// It does not come from the key that its sender's name is known by.
+    /// Whether it came with another key than its sender's name is known by.
     pub other_key: bool,
     pub matter: ItemKind,
 }
 
-/// What an item is about.
+/// The kind of an item, with its details.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ItemKind {
     /// A message that asks our agent.
     Mention(Mention),
-    /// An answer of our agent's that waits before it leaves.
+    /// Our agent's answer, pending before it is sent.
     Draft(Box<Draft>),
     /// Our agent wants to use a tool.
     Permission(Permission),
-    /// A file is offered: its number.
+    /// An offered file, by its number.
     File(u32),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Hold {
-    /// For its person, in manual mode.
+    /// Waits for the person, in manual mode.
     #[default]
     Manual,
-    /// For its agent, which is at work: auto mode starts it next.
+    /// Waits for the busy agent: auto mode starts it next.
     Queued,
-    /// For its person, although auto mode is on: the reason.
+    /// Waits for the person although auto mode is on, with the reason.
     Because(String),
 }
 
 impl Hold {
-    /// Why it waits although auto mode is on.
+    /// The reason why it is held although auto mode is on.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Hold::Manual => None,
@@ -116,73 +116,73 @@ impl Hold {
 /// A message that asks our agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mention {
-    /// It answers our own agent, so it is one agent asking another.
+    /// Whether it answers our own agent, so that one agent asks another.
     pub is_reply: bool,
     pub hold: Hold,
-    /// Its sender is told that.
+    /// Whether its sender is told the reason.
     pub(in crate::core) notify_sender: bool,
     pub risks: Vec<Risk>,
-    /// The numbers of the files that come with it.
+    /// The numbers of the files that it offers.
     pub files: Vec<u32>,
-    /// The agent that the person has chosen for it, where it is not the one that answers by default.
+    /// The agent that the person has chosen for it, if it is not the default one.
     pub agent: Option<String>,
     pub(in crate::core) key: Key,
 }
 
-/// An answer of our agent's that waits before it leaves.
+/// Our agent's answer, pending before it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     pub to: Vec<String>,
     pub only: bool,
-    /// What in it looks like a secret.
+    /// Findings in it that look like secrets.
     pub flags: Vec<Flag>,
-    /// Places outside of the agent's folder that it touched on the way.
+    /// Places outside the agent's folder that its run touched.
     pub outside: Vec<String>,
-    /// Members whom it would ask who have not asked.
+    /// Members whom it would ask although they have not asked.
     pub asks_others: Vec<String>,
-    /// The number of the message that it answers; `None` for words that an agent sends unasked.
+    /// The number of the message that it answers; `None` for an agent's unprompted message.
     pub post: Option<u32>,
-    /// The run that made it.
+    /// The run that produced it.
     pub(in crate::core) run: Option<String>,
-    /// The thread that it belongs to; `None` begins one.
+    /// Its thread; `None` starts a new one.
     pub(in crate::core) thread: Option<String>,
-    /// What is settled when it is decided: the question's sender and key.
+    /// The question that is settled with it: its sender and key.
     pub(in crate::core) question: Option<(String, Key)>,
     pub(in crate::core) chat: Chat,
-    /// Files that go with it.
+    /// Its attachments.
     pub files: Vec<Attachment>,
-    /// The id that its message will have, where others were told one.
+    /// The id that its message will have, if others were already told one.
     pub(in crate::core) message: Option<String>,
-    /// It is not a whole answer, and why: its run ended before it did.
+    /// The reason why it is not a whole answer: its run ended early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Failure>,
 }
 
 impl Draft {
-    /// Whether what it answers waits for it. Who asked is told of a run that failed at once, without what it had
-    /// written.
+    /// Whether the question is settled with this draft. If the run failed, the asker was notified at once, without
+    /// the text that it had written.
     pub(in crate::core) fn settles(&self) -> bool {
         self.unfinished.is_none_or(|why| why == Failure::NoAnswer)
     }
 
-    /// Whether these are other words than its own, as a person has them before them: without tabs, say.
+    /// Whether this text differs from the draft's own text, as it is shown to a person (without tabs, for example).
     pub(in crate::core) fn is_edited(&self, text: &str) -> bool {
         text != self.chat.text && text != crate::text::clean(&self.chat.text).text
     }
 }
 
-/// Our agent wants to use a tool.
+/// Our agent's request to use a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Permission {
     /// The run that waits for it.
     pub run: String,
-    /// Who asked for that run.
+    /// The member who asked for that run.
     pub asker: String,
     pub request: ToolRequest,
 }
 
 impl Item {
-    /// A message that asks an agent.
+    /// An item for a message that asks an agent.
     pub(in crate::core) fn of_mention(post: &Post, is_reply: bool, arrived: Moment) -> Self {
         Self {
             id: ItemId::Mention(post.number),
@@ -206,7 +206,7 @@ impl Item {
         }
     }
 
-    /// Its id with its version, where that is not the first: `m12`, `m12.2`.
+    /// Its id, with the version if that is not the first: `m12`, `m12.2`.
     pub fn label(&self) -> String {
         match self.version {
             1 => self.id.to_string(),
@@ -214,7 +214,7 @@ impl Item {
         }
     }
 
-    /// What a person should look at before deciding, in a few words each.
+    /// Warnings for the person to check before deciding, in a few words each.
     pub fn warnings(&self) -> Vec<String> {
         let other_key = "from a different key than before, perhaps somebody else";
         let mut warnings = self.matter_warnings();
@@ -268,7 +268,7 @@ impl Item {
         }
     }
 
-    /// Whether accepting it cannot be undone and wants a second yes: a draft that is flagged.
+    /// Whether accepting it needs a second confirmation, since it cannot be undone: a flagged draft.
     pub fn wants_a_second_yes(&self) -> bool {
         let ItemKind::Draft(draft) = &self.matter else {
             return false;
@@ -277,7 +277,7 @@ impl Item {
         in_files || !draft.flags.is_empty() || !draft.outside.is_empty() || draft.unfinished.is_some()
     }
 
-    /// What in its text is to be marked.
+    /// Findings in its text to be marked.
     pub fn marks(&self) -> Vec<Flag> {
         match &self.matter {
             ItemKind::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
@@ -285,7 +285,7 @@ impl Item {
         }
     }
 
-    /// What may be allowed for the rest of the thread, in words; none where there is nothing.
+    /// The rule that may be granted for the rest of the thread, formatted for a person; `None` if there is none.
     pub fn grant_in_words(&self) -> Option<String> {
         match &self.matter {
             ItemKind::Permission(permission) => permission

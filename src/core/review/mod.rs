@@ -1,4 +1,4 @@
-//! What waits for a person, and how it is decided.
+//! Pending items, and how they are decided.
 
 pub(super) mod confirm;
 pub(super) mod decide;
@@ -12,7 +12,7 @@ pub(super) mod shown;
 
 use crate::core::{Grants, Inbox};
 
-/// What waits for the person, and what they have allowed for the rest of a thread.
+/// The inbox, and the grants for the rest of a thread.
 #[derive(Default)]
 pub struct ReviewState {
     pub(in crate::core) inbox: Inbox,
@@ -20,12 +20,10 @@ pub struct ReviewState {
 }
 
 impl ReviewState {
-    /// What waits for the person.
     pub fn inbox(&self) -> &Inbox {
         &self.inbox
     }
 
-    /// What was allowed for the rest of a thread.
     pub fn grants(&self) -> &Grants {
         &self.grants
     }

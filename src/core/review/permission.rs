@@ -1,4 +1,4 @@
-//! What an agent asks leave for on the way, and what the person says to it.
+//! Permission requests of agents, and the person's answers.
 
 use nexscope_relay::protocol::body::Activity;
 
@@ -9,8 +9,8 @@ use crate::core::{
     runs::{ToolAnswer, ToolRequest, answer, ask::Speaker},
 };
 
-/// An agent asks for a permission: what was granted for the thread is answered at once, all else waits
-/// for the person.
+/// Handles an agent's permission request: it is allowed at once if the thread has a grant for it, else it waits for
+/// the person.
 pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: ToolRequest, ctx: &mut Ctx) {
     let Some(run) = room.runs.get_mut(id) else { return };
     if room
@@ -48,7 +48,7 @@ pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: Tool
     ctx.attention(Attention::Item);
 }
 
-/// What the audit log has of an answered request.
+/// The audit entry for an answered request.
 fn permission_entry(
     room: &Room,
     item: Option<String>,
@@ -68,7 +68,7 @@ fn permission_entry(
     }
 }
 
-/// A run no longer waits for the person, unless for something else.
+/// Marks a run as working again, unless it still waits for another permission.
 pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let waits = room
         .review
@@ -86,7 +86,7 @@ pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
-/// The person allows something for the rest of a thread.
+/// Grants a request for the rest of a thread. Fails with a sentence if that is not possible.
 pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
     let item = room.review.inbox.get(id).ok_or_else(|| not_waiting(id))?;
     let ItemKind::Permission(permission) = item.matter.clone() else {
@@ -129,7 +129,7 @@ pub(in crate::core) fn note_permission(
     });
 }
 
-/// Tells an agent what the person says to its request.
+/// Sends the person's answer to the agent that requested it.
 pub(in crate::core) fn answer_request(
     room: &mut Room,
     permission: &Permission,

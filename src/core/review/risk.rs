@@ -1,25 +1,25 @@
-//! What a person should look at before an agent reads a text, in plain words. A help to look at the right place; in
-//! auto mode a mention with such a mark waits for its person.
+//! Risk marks: what a person should check before an agent reads a text. They only guide the eye; in auto mode a
+//! marked mention is held for the person.
 
-/// One thing to look at.
+/// A risk mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Risk {
-    /// Characters that draw nothing were in it.
+    /// Invisible characters were removed from it.
     Hidden,
     /// It tries to tell an agent whom to obey.
     Instructs,
-    /// It looks like a command for a shell.
+    /// It looks like a shell command.
     Shell,
     /// It names files outside a project.
     Outside,
-    /// It holds something that looks like a secret.
+    /// It contains something that looks like a secret.
     Secret,
     Links,
     Long,
 }
 
 impl Risk {
-    /// For a person, in a few words.
+    /// Formats it for a person, in a few words.
     pub fn in_words(self) -> &'static str {
         match self {
             Risk::Hidden => "held invisible characters",
@@ -33,10 +33,10 @@ impl Risk {
     }
 }
 
-/// Beyond so many characters a text counts as long.
+/// Length from which a text counts as long, in characters.
 const LONG: usize = 4_000;
 
-/// The phrases are compared in lower case, with white space folded.
+/// Phrases, compared in lower case with white space folded.
 const INSTRUCTS: &[&str] = &[
     "ignore previous",
     "ignore all previous",
@@ -125,7 +125,7 @@ const SECRET: &[&str] = &[
 ];
 const LINKS: &[&str] = &["http://", "https://", "ftp://", "file://", "www."];
 
-/// What to look at in `text`, from which `hidden` invisible characters were taken out.
+/// The risks in `text`, from which `hidden` invisible characters were removed.
 pub(in crate::core) fn of(text: &str, hidden: usize) -> Vec<Risk> {
     let folded = text
         .to_lowercase()

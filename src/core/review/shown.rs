@@ -1,7 +1,7 @@
-//! What a person decides on: what was put whole before them, and nothing else.
+//! Proof of what a person decides on: what was put whole before them, and nothing else.
 //!
 //! A decision is an [`Intent`] with a [`Shown`]: the digest of what was drawn, printed or returned to whoever
-//! decides. What has changed since then has another digest, so that the decision is void.
+//! decides. Anything that has changed since then has another digest, so that the decision is void.
 
 use std::{fmt, fmt::Debug, str::FromStr};
 
@@ -9,48 +9,48 @@ use sha2::{Digest as _, Sha256};
 
 use crate::core::{AcceptOptions, Audience, Item, ItemId, ItemKind, Room, runs::direct};
 
-/// What a person wants to be decided.
+/// A decision that a person wants to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
-    /// Let an agent work on it, let it leave, let it be done.
+    /// Run an agent on it, send it, or allow it.
     Accept {
-        /// Which item, or all of a thread that was shown.
+        /// One item, or all items of a shown thread.
         target: Target,
         how: AcceptOptions,
     },
-    /// Refuse it; its sender is told.
+    /// Reject it; its sender is notified.
     Reject {
-        /// Which item, or all of a thread that was shown.
+        /// One item, or all items of a shown thread.
         target: Target,
         reason: String,
     },
-    /// Allow it, and its like, for the rest of the thread.
+    /// Allow it, and similar requests, for the rest of the thread.
     Grant(ItemId),
     Later(ItemId),
     /// Choose the next agent to work on it when it is accepted.
     NextAgent(ItemId),
     /// Give a message of the timeline to the agent, as if it had asked.
     HandOver(u32),
-    /// Run an agent again on a message that was accepted and failed, as it was accepted.
+    /// Retry a message that was accepted and failed, with the same options.
     RunAgain(u32),
-    /// Ask one's own agent, in the room's sight.
+    /// Ask one's own agent, in view of the room.
     Ask {
-        /// The words; an agent's name may stand before them.
+        /// The text; an agent's name may precede it.
         words: String,
     },
-    /// Take the key that a member's name has now as that member's.
+    /// Pin a member's current key to its name.
     Trust(String),
     Auto,
 }
 
-/// What an intent is about.
+/// The items that an intent is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// One item (`m12`, `d3`, `p4`).
     Item(ItemId),
     /// One item in a version (`m12.2`).
     Version(ItemId, u32),
-    /// All that waits in a thread (`t3`).
+    /// All pending items of a thread (`t3`).
     Thread(u32),
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for Target {
 impl FromStr for Target {
     type Err = ();
 
-    /// `t3`, `m12`, `m12.2`; a bare number is a message's.
+    /// Parses `t3`, `m12` or `m12.2`; a bare number is a message's.
     fn from_str(text: &str) -> Result<Self, ()> {
         if let Some(thread) = text.strip_prefix(['t', 'T']) {
             return thread.parse().map(Target::Thread).map_err(|_| ());
@@ -80,8 +80,8 @@ impl FromStr for Target {
 }
 
 impl Intent {
-    /// Whether it is about something that must have been whole before the person; all else is about their own
-    /// words.
+    /// Whether it is about items that must have been shown whole to the person; others are about the person's own
+    /// text.
     pub fn wants_it_whole(&self) -> bool {
         matches!(
             self,
@@ -90,13 +90,13 @@ impl Intent {
     }
 }
 
-/// The hash of all that a decision depends on.
+/// A hash of everything that a decision depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Digest([u8; 32]);
 
 impl Digest {
-    /// `Debug` names every field, so that a new one cannot be forgotten, and escapes what is in a text, so that
-    /// no two things are written alike. A digest never leaves the program.
+    /// Hashes the `Debug` output, which names every field, so that a new one cannot be forgotten, and escapes text,
+    /// so that different values differ in it. A digest never leaves the program.
     fn of(facts: &impl Debug) -> Self {
         Self(Sha256::digest(format!("{facts:?}")).into())
     }
@@ -108,7 +108,7 @@ impl Debug for Digest {
     }
 }
 
-/// Proof of what was before a person, whole: items, or the words that they wrote themselves.
+/// Proof of what was shown whole to a person: items, or the text that they wrote themselves.
 ///
 /// Made only where something is put before a person: by the screen after it has drawn it, by plain mode after it
 /// has printed it, and for a remote client that may decide after it was returned to it. Nobody else can make one:
@@ -131,7 +131,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A person has written a command whole, and sees it.
+    /// Made from a command that a person has typed and sees whole.
     pub(crate) fn written(intent: &Intent) -> Self {
         Self {
             items: Vec::new(),
@@ -152,13 +152,13 @@ impl Shown {
         self.items.iter().map(|(id, _)| *id)
     }
 
-    /// Whether these items were shown, and no others.
+    /// Whether exactly these items were shown.
     pub fn is_of(&self, ids: &[ItemId]) -> bool {
         self.items().eq(ids.iter().copied())
     }
 }
 
-/// What a person decided: what they want, and what they saw.
+/// A person's decision: what they want, and what they saw.
 ///
 /// There is none without a [`Shown`]:
 ///
@@ -186,7 +186,6 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// What a person wants, with what they had before them.
     pub fn new(intent: Intent, shown: Shown) -> Self {
         Self { intent, shown }
     }
@@ -195,14 +194,14 @@ impl Decision {
         &self.intent
     }
 
-    /// What they want, and what they saw.
     pub(in crate::core) fn into_parts(self) -> (Intent, Shown) {
         (self.intent, self.shown)
     }
 }
 
 impl Room {
-    /// Notes that items were put whole before a person, as they are now. One that does not wait is left out.
+    /// Notes that items were shown whole to a person, in their current version. Items that are not pending are
+    /// skipped.
     pub(crate) fn shown(&self, ids: &[ItemId]) -> Shown {
         let digest = |id: &ItemId| Some((*id, digest(self, *id)?));
         Shown {
@@ -211,7 +210,7 @@ impl Room {
         }
     }
 
-    /// Who will see what accepting an item brings.
+    /// Everyone who will see the result of accepting an item.
     pub fn audience_of(&self, item: &Item) -> Audience {
         match (&item.matter, item.id) {
             (ItemKind::Draft(draft), _) if draft.only => Audience::Only(draft.to.clone()),
@@ -223,7 +222,7 @@ impl Room {
         }
     }
 
-    /// The item with that id: one that waits, or a message that can be handed to an agent.
+    /// The item with that id: a pending one, or a message that can be handed to an agent.
     pub fn at_hand(&self, id: ItemId) -> Option<Item> {
         match (self.review.inbox.get(id), id) {
             (Some(item), _) => Some(item.clone()),
@@ -233,7 +232,8 @@ impl Room {
     }
 }
 
-/// What accepting an item depends on: its words, who wrote it, and what would be done with it now.
+/// The digest of everything that accepting an item depends on: its text, its author, and what would be done with it
+/// now.
 fn digest(room: &Room, id: ItemId) -> Option<Digest> {
     let item = room.at_hand(id)?;
     let Item {
@@ -243,7 +243,7 @@ fn digest(room: &Room, id: ItemId) -> Option<Digest> {
         thread,
         matter,
         other_key,
-        // These tell how it waits, not what it is.
+        // These say how it waits, not what it is.
         arrived: _,
         later: _,
         version: _,
@@ -270,8 +270,8 @@ fn digest(room: &Room, id: ItemId) -> Option<Digest> {
     )))
 }
 
-/// The items that a decision is about: those that are as they were shown. Fails where the person would decide
-/// on something that they have not seen.
+/// The items of a target that were shown, unchanged. Fails if the person would decide on something that they have
+/// not seen.
 pub(in crate::core) fn decided_on(room: &Room, target: Target, shown: &Shown) -> Result<Vec<ItemId>, String> {
     let waiting = room.items(target)?;
     let seen: Vec<ItemId> = waiting
@@ -291,7 +291,7 @@ pub(in crate::core) fn decided_on(room: &Room, target: Target, shown: &Shown) ->
     }
 }
 
-/// Fails where an item is not as it was shown.
+/// Fails if an item is not as it was shown.
 pub(in crate::core) fn is_as_shown(room: &Room, id: ItemId, shown: &Shown) -> Result<(), String> {
     let then = shown.items.iter().find(|(one, _)| *one == id);
     let then = then.ok_or_else(|| not_shown(id))?.1;
@@ -303,7 +303,7 @@ pub(in crate::core) fn is_as_shown(room: &Room, id: ItemId, shown: &Shown) -> Re
     }
 }
 
-/// Fails where the words of a decision are not those that the person wrote.
+/// Fails if the text of a decision is not what the person wrote.
 pub(in crate::core) fn is_as_written(intent: &Intent, shown: &Shown) -> Result<(), String> {
     match shown.words == Some(Digest::of(intent)) {
         true => Ok(()),

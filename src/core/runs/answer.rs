@@ -1,4 +1,4 @@
-//! What our agents' runs report, and their answers on the way out.
+//! Events of our agents' runs, and sending their answers.
 
 use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
 
@@ -32,7 +32,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
     let before = run.activity;
     let grows = matches!(event, RunEvent::Partial(_) | RunEvent::Outside(_));
     match event {
-        // The ending tells it again, together with what was used.
+        // The end of the run reports it again, together with the usage.
         RunEvent::Session(_) | RunEvent::Ended(_) => {}
         RunEvent::State(activity) => run.activity = activity,
         RunEvent::Tool { name, detail } => {
@@ -63,7 +63,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
     }
 }
 
-/// Records the end of a run, and settles what it was for.
+/// Records the end of a run, and settles its mention.
 fn run_ended(room: &mut Room, id: &str, mut ending: Ending, ctx: &mut Ctx) {
     if matches!(&ending.outcome, Outcome::Answer(text) if text.trim().is_empty()) {
         let why = Failure::NoAnswer;
@@ -121,7 +121,7 @@ pub(in crate::core) fn start_next(room: &mut Room, ctx: &mut Ctx) {
     }
 }
 
-/// Those who will see the answer see what the agent is doing: a state word and no text.
+/// Signals the agent's activity to everyone who will see the answer: a state word and no text.
 pub(in crate::core) fn say_activity(room: &Room, run: &Run, ctx: &mut Ctx) {
     let body = SignalBody::Activity {
         agent: run.ask.agent.clone(),
@@ -152,7 +152,7 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
             let drafted = keep_unfinished(room, &run, &ending, failure, &outside, ctx);
             let (agent, post) = (&run.ask.agent, run.post);
             if drafted && failure == Failure::NoAnswer {
-                // What it wrote is the draft, as any that waits for its person.
+                // Its text is the draft, as for any other draft.
                 let note = format!("{agent} gave no answer to m{post}: {why}. Its text waits as a draft.");
                 return room.chat.timeline.note(note, ctx.now);
             }
@@ -177,7 +177,7 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
     decide::settle(room, run.key, &from, fate, ctx);
 }
 
-/// The session that was to go on is gone: the same ask again, in a new one that is told what was before.
+/// Starts a run again in a new session with the earlier messages, because its session is lost.
 fn start_over(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
     forget_session(room, &run, ctx);
     partial::withdraw(room, &run, ctx);
@@ -208,8 +208,8 @@ fn forget_session(room: &mut Room, run: &Run, ctx: &mut Ctx) {
         .set_session(run.thread.clone(), run.ask.agent.clone(), None);
 }
 
-/// An answer leaves, or waits as a draft where a person is to see it first.
-/// Returns what became of the question, where that is settled.
+/// Sends an answer, or keeps it as a draft if a person has to review it first. Returns the outcome of the question,
+/// if it is settled.
 fn answered(
     room: &mut Room,
     run: &Run,
@@ -227,7 +227,7 @@ fn answered(
         return Some(MentionOutcome::Answered);
     }
     let draft = draft_of_answer(room, run, text, ending, outside);
-    // A file that goes along is seen by a person first.
+    // A person reviews attachments first.
     let always = room.settings.review == Review::Always || run.review || !ending.files.is_empty();
     let flagged = !draft.flags.is_empty() || !draft.outside.is_empty() || !draft.asks_others.is_empty();
     if always || flagged {
@@ -259,8 +259,8 @@ fn answered(
     Some(MentionOutcome::Answered)
 }
 
-/// What a run had written that is no answer waits for its person, who may post it anyway. Whether there is
-/// anything.
+/// Keeps the unfinished text of a run as a draft, which the person may post anyway. Returns whether there is any
+/// text.
 fn keep_unfinished(
     room: &mut Room,
     run: &Run,
@@ -280,7 +280,7 @@ fn keep_unfinished(
     true
 }
 
-/// An answer waits for its person.
+/// Adds an answer as a draft for the person.
 fn answer_waits(room: &mut Room, run: &Run, draft: Draft, outside: &ExternalAccess, ctx: &mut Ctx) {
     draft::draft_waits(room, draft, outside.results.clone(), ctx);
     let waiting = Run {
@@ -291,7 +291,7 @@ fn answer_waits(room: &mut Room, run: &Run, draft: Draft, outside: &ExternalAcce
     partial::withdraw(room, run, ctx);
 }
 
-/// What a run has written, as it would be posted.
+/// The draft of a run's text, as it would be posted.
 fn draft_of_answer(room: &Room, run: &Run, text: String, ending: &Ending, outside: &ExternalAccess) -> Draft {
     let text = draft::fit(room, text);
     let (mut to, only) = answers_to(room, run);
@@ -301,7 +301,7 @@ fn draft_of_answer(room: &Room, run: &Run, text: String, ending: &Ending, outsid
         text,
         origin: Origin::Agent,
         agent: Some(run.ask.agent.clone()),
-        // A person reads it. An agent is asked back, which its person decides.
+        // A person just reads it. If an agent asked, that agent is asked back, which its person decides.
         asks: run.ask.from.agent.is_some() || !asks_others.is_empty(),
         hop: run.hop,
         reply_to: Some(run.key.1.clone()),
@@ -317,7 +317,7 @@ fn draft_of_answer(room: &Room, run: &Run, text: String, ending: &Ending, outsid
         to,
         only,
         flags: found_in(room, &chat.text, outside),
-        // Also what an earlier turn of the session has read: the agent knows it still.
+        // Includes what an earlier turn of the session has read, which the agent still knows.
         outside: outside.paths.clone(),
         asks_others,
         post: Some(run.post),
@@ -331,25 +331,25 @@ fn draft_of_answer(room: &Room, run: &Run, text: String, ending: &Ending, outsid
     }
 }
 
-/// What in an agent's words must not leave without a person.
+/// Findings in an agent's text that must not leave without a person.
 fn found_in(room: &Room, text: &str, outside: &ExternalAccess) -> Vec<secrets::Flag> {
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
     let secrets = secrets::secrets(text, own.as_slice());
     secrets::with(secrets, secrets::OUTSIDE, overlap::with(text, &outside.results))
 }
 
-/// `to` and `only` of a run's answer.
+/// The `to` and `only` fields of a run's answer.
 pub(in crate::core) fn answers_to(room: &Room, run: &Run) -> (Vec<String>, bool) {
     match &run.audience {
-        // Our own person need not be told that they are answered.
+        // The person need not be notified of their own agent's answer.
         Audience::Everyone if room.is_me(&run.ask.from.member) => (Vec::new(), false),
         Audience::Everyone => (vec![run.ask.from.member.clone()], false),
         audience @ Audience::Only(_) => audience.addresses(&room.settings.me),
     }
 }
 
-/// What the session of a run has touched outside, with this run. Where there are places and no results, not
-/// all is known any more of what came back, and it stays so.
+/// External access of a run's session, including this run. If there are places but no results, the results are
+/// incomplete, and stay so.
 fn outside_of(room: &Room, run: &Run, ending: &Ending) -> ExternalAccess {
     let session = room.runs.session(&run.thread, &run.ask.agent);
     let before = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id));
@@ -367,8 +367,8 @@ fn outside_of(room: &Room, run: &Run, ending: &Ending) -> ExternalAccess {
     all
 }
 
-/// A run that goes on in a session has looked outside: that holds for the session from now on, also where the
-/// program ends before the run does.
+/// Marks a continued session as tainted by external access, from now on, even if the program ends before the run
+/// does.
 fn taint_session(room: &mut Room, run: &Run, place: String, ctx: &mut Ctx) {
     let session = room.runs.session(&run.thread, &run.ask.agent);
     let Some(session) = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id)) else {
@@ -394,11 +394,11 @@ fn keep_session(room: &mut Room, run: &Run, session: Session, ctx: &mut Ctx) {
         .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
 }
 
-/// The thread's next accepted mention goes on from this session.
+/// Keeps the session, so that the thread's next accepted mention continues it.
 fn remember_session(room: &mut Room, run: &Run, ending: &Ending, outside: &ExternalAccess, ctx: &mut Ctx) {
     let Some(id) = ending.session.clone() else { return };
     let before = room.runs.session(&run.thread, &run.ask.agent);
-    // The same session also knows what it was given before.
+    // The same session also knows its earlier input.
     let same = before.filter(|before| before.id == id || run.ask.resume.as_ref() == Some(&before.id));
     let audience = match same.filter(|_| run.ask.resume.is_some()) {
         Some(before) => before.audience.both(&run.audience),

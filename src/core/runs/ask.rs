@@ -1,8 +1,8 @@
-//! What an agent is asked, once a person has said yes.
+//! The input for an agent, once a person has accepted it.
 
-/// Words of another member which a person has accepted for an agent.
+/// Text of another member that a person has accepted for an agent.
 ///
-/// Quarantine as a type: everything that faces an agent takes this and never a plain string of another
+/// Quarantine as a type: everything that an agent reads is made from this and never from a plain string of another
 /// member's, and only the review queue's `accept` makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved(String);
@@ -13,13 +13,13 @@ impl Approved {
         Self(text.into())
     }
 
-    /// For tests of what comes after the review queue.
+    /// Marks `text` as accepted, for tests of what follows the review.
     #[cfg(test)]
     pub(crate) fn for_test(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The words; still another's, and to be quoted as such.
+    /// The text; it is still another member's, and has to be quoted as such.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -28,12 +28,12 @@ impl Approved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Speaker {
     pub member: String,
-    /// The member's agent, where it was not the person.
+    /// The member's agent, if the agent wrote it.
     pub agent: Option<String>,
 }
 
 impl Speaker {
-    /// `bob`, or `bob·claude` for his agent.
+    /// Formats it for a person: `bob`, or `bob·claude` for his agent.
     pub fn in_words(&self) -> String {
         match &self.agent {
             Some(agent) => format!("{}·{agent}", self.member),
@@ -42,35 +42,35 @@ impl Speaker {
     }
 }
 
-/// One thing said earlier in the thread that the agent may know: accepted words of others, or our own side's.
+/// An earlier message of the thread that the agent may know: accepted text of others, or our own side's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     pub who: Speaker,
     pub text: Approved,
 }
 
-/// A job for an agent: the accepted mention, with what its person added.
+/// A job for an agent: the accepted mention, with the person's instructions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// This run's id: 1 to 64 of `A-Z a-z 0-9 _ -`, unique for all time.
+    /// This run's id: 1 to 64 of `A-Z a-z 0-9 _ -`, globally unique.
     pub run: String,
     /// The name of the agent that is to answer, as in the configuration.
     pub agent: String,
-    /// Its person's name in the room.
+    /// The name of the person that it works for.
     pub me: String,
     pub room: String,
     pub from: Speaker,
     pub text: Approved,
-    /// What its own person adds: trusted.
+    /// The person's own instructions: trusted.
     pub instructions: Option<String>,
-    /// Files that came with it and that a person has accepted: where they lie.
+    /// Paths of the files that came with it and that a person has accepted.
     pub files: Vec<std::path::PathBuf>,
-    /// Earlier in the thread, oldest first; empty where the agent's session is resumed and knows it.
+    /// Earlier messages of the thread, oldest first; empty if the agent's session is resumed and knows them.
     pub earlier: Vec<Said>,
     /// The members who will see the answer; `None` is everybody in the room.
     pub audience: Option<Vec<String>>,
-    /// No person has accepted it: auto mode lets it run.
+    /// Whether auto mode runs it, without a person having accepted it.
     pub alone: bool,
-    /// The agent's own session id of the thread's last run, to go on from.
+    /// The agent's own session id of the thread's last run, to resume.
     pub resume: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What the person gives to their own agent: a message from the room, or a question of their own.
+//! Requests of the person to their own agent: a message from the room, or their own question.
 
 use nexscope_relay::protocol::body::Chat;
 
@@ -15,7 +15,7 @@ use crate::core::{
 };
 
 impl Room {
-    /// Fails, with a sentence, where a message cannot be handed to an agent.
+    /// Checks that a message can be handed to an agent. Fails with a sentence if not.
     pub fn may_hand_over(&self, number: u32) -> Result<(), String> {
         let post = self.chat.timeline.post_numbered(number);
         let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
@@ -34,15 +34,15 @@ impl Room {
     }
 }
 
-/// A message of the timeline as the item that it is once it is handed to an agent; none where it cannot be.
+/// A message of the timeline as the item that it becomes when it is handed to an agent; `None` if it cannot be.
 pub(in crate::core) fn to_hand_over(room: &Room, number: u32) -> Option<Item> {
     let post = room.chat.timeline.post_numbered(number)?;
     room.may_hand_over(number).ok()?;
-    // How long it has been there is not told.
+    // Its age is not shown.
     Some(Item::of_mention(post, false, Moment::default()))
 }
 
-/// A message is handed to an agent, as if it had asked.
+/// Hands a message to an agent, as if it had asked.
 pub(in crate::core) fn hand_over(
     room: &mut Room,
     number: u32,
@@ -52,7 +52,7 @@ pub(in crate::core) fn hand_over(
     begin(room, number, AcceptOptions::default(), by, ctx)
 }
 
-/// What was accepted and failed runs again as it was accepted: with the words, and the instructions, of then.
+/// Retries an accepted message that failed, with the same text and instructions.
 pub(in crate::core) fn run_again(
     room: &mut Room,
     number: u32,
@@ -91,7 +91,7 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
     Ok(Reply::Nothing)
 }
 
-/// The person asks their own agent: everybody sees the question, and the answer.
+/// Asks the person's own agent: everybody sees the question and the answer.
 pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
     let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
     let named = agent_named(room, Some(first.to_owned()))
@@ -124,7 +124,7 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
     Ok(Reply::Said(number))
 }
 
-/// An agent by its name, or the usual one, which its person has said yes to.
+/// The agent of that name, or the default one, if the person has confirmed it. Fails with a sentence if not.
 pub(in crate::core) fn agent_named(room: &Room, name: Option<String>) -> Result<String, String> {
     let agent = agent_called(room, name)?;
     match room.settings.unconfirmed.get(&agent) {

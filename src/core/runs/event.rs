@@ -1,4 +1,4 @@
-//! What a run reports, and how it ends.
+//! Events of a run, and its end.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use nexscope_relay::protocol::body::Activity;
 use super::ToolRequest;
 use crate::core::{Failure, files::AgentFile};
 
-/// What a session of an agent has used in its whole life, as far as the kind counts so. Kept with the
-/// session's id, and given back as [`Run::before`] when the session goes on.
+/// Usage of an agent's session over its whole life, if the kind reports it that way. Kept with the session's id,
+/// and passed to the next run of the session as `before`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Totals {
     /// List price in US dollars.
@@ -16,62 +16,63 @@ pub struct Totals {
     pub tokens: u64,
 }
 
-/// What a run reports. Every text in it is cleaned for the screen.
+/// An event of a run. Every text in it is cleaned for the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEvent {
     /// The agent's own session id, as soon as it is known.
     Session(String),
-    /// What the agent is doing now.
+    /// The agent's current activity.
     State(Activity),
-    /// A tool call began: the tool's name, and what it is used on, in one line.
+    /// A tool call started: the tool's name, and its target, in one line.
     Tool {
         name: String,
-        /// What it is used on: a path, a command.
+        /// The target: a path, a command.
         detail: String,
     },
-    /// The answer so far, whole.
+    /// The whole answer so far.
     Partial(String),
-    /// A tool names a place outside of the run's folder: the first one; told once, and before what is written then.
+    /// A tool names a place outside the run's folder. Reported once, for the first place, and before any text that
+    /// is written after it.
     Outside(String),
-    /// Something that the agent's person should know: it retries and why, a setting that does not hold yet.
+    /// A notice for the agent's person: a retry with its reason, or a setting that is not applied yet.
     Notice(String),
-    /// It wants to use a tool and waits for an [`ToolAnswer`] on [`Handle::answers`].
+    /// It wants to use a tool, and waits for a [`ToolAnswer`](super::ToolAnswer).
     Permission(ToolRequest),
-    /// A request is answered or withdrawn: an answer to it would come too late.
+    /// A request was answered or withdrawn: an answer to it would be too late.
     PermissionGone(String),
-    /// The run is over; the last event.
+    /// The run has ended; the last event.
     Ended(Ending),
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
     pub outcome: Outcome,
-    /// What it had written where that is no answer: it failed, was stopped, or never said that it was done.
+    /// The text so far, if there is no answer: the run failed, was stopped, or never reported that it was done.
     pub unfinished: String,
-    /// Files below its folder that go with its answer, if its person lets them.
+    /// Files below its folder that go with its answer, if the person lets them.
     pub files: Vec<AgentFile>,
-    /// The agent's own session id, to go on from.
+    /// The agent's own session id, to resume.
     pub session: Option<String>,
     pub took: Duration,
     pub tools: u32,
-    /// What this run alone cost at list price, in US dollars, where the kind reports it.
+    /// Cost of this run alone at list price, in US dollars, if the kind reports it.
     pub usd: Option<f64>,
-    /// Input and output tokens of this run alone, where the kind reports them.
+    /// Input and output tokens of this run alone, if the kind reports them.
     pub tokens: Option<u64>,
-    /// What the session has used with this run; belongs to `session`.
+    /// Usage of the session including this run; belongs to `session`.
     pub totals: Totals,
-    /// It failed because the session to resume is not there any more: the same ask can be tried
-    /// again, with the earlier messages and without `resume`.
+    /// Whether it failed because the session to resume no longer exists: the same ask can be retried with the
+    /// earlier messages and without `resume`.
     pub session_lost: bool,
-    /// What its tools touched outside of its folder, as far as its events show it.
+    /// External access of its tools, as far as its events show it.
     pub outside: ExternalAccess,
-    /// Its program was started for it and stays, for the next run of its session. Its end is told through
-    /// [`Agents::told`].
+    /// Whether its program was started for it and stays in the pool, for the session's next run. The end of the
+    /// program is reported separately.
     pub stays: bool,
 }
 
 impl Ending {
-    /// A run that could not even begin.
+    /// The end of a run that could not be started.
     pub fn failed(failed: Failed) -> Self {
         Self {
             outcome: Outcome::Failed(failed),
@@ -90,7 +91,7 @@ impl Ending {
     }
 }
 
-/// With what a run ended.
+/// Outcome of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The agent's answer; never empty.
@@ -102,12 +103,11 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failed {
     pub why: Failure,
-    /// For its person alone, in one sentence: it may be made of the agent's own words.
+    /// A sentence for the person only, since it may contain the agent's own text.
     pub details: String,
 }
 
 impl Failed {
-    /// A failure with its details.
     pub fn new(why: Failure, details: impl Into<String>) -> Self {
         let details = details.into();
         Self { why, details }
@@ -116,13 +116,13 @@ impl Failed {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExternalAccess {
-    /// The places, as the events named them; the first few.
+    /// Places, as the events named them; only the first few.
     pub paths: Vec<String>,
-    /// What the tools that named them gave back, as far as it is kept.
+    /// Results of the tools that named them, as far as they are kept.
     pub results: String,
 }
 
 impl ExternalAccess {
-    /// Of what came back so much is kept of a run, in bytes.
+    /// Highest number of bytes of results that are kept per run.
     pub const MOST: usize = 256 << 10;
 }

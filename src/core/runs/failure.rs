@@ -1,7 +1,7 @@
-//! Why a run failed, as its asker is told: one of a fixed list.
+//! Failure reasons of a run, as told to its asker: one of a fixed list.
 //!
-//! The details are words of the agent, of its program or of its model. They stay with the agent's owner, on the
-//! owner's screen and in the owner's audit log: an error is no way around the review of answers.
+//! The details are text of the agent, its program or its model. They stay with the agent's owner, on the owner's
+//! screen and in the owner's audit log: an error must not bypass the review of answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,29 +14,29 @@ pub enum Failure {
     LoggedOut,
     /// Its model refuses or drops requests, or cannot be reached.
     Unreachable,
-    /// It worked for longer than it may.
+    /// It reached its time limit.
     TimedOut,
-    /// It showed nothing for longer than it may.
+    /// It showed no activity within its time limit.
     Stalled,
-    /// It ended, and there is no answer.
+    /// It ended without an answer.
     NoAnswer,
-    /// It ended before its answer did.
+    /// It ended before its answer was complete.
     Unfinished,
-    /// It said itself that it failed.
+    /// It reported an error itself.
     Reported,
     /// Its program ended with an error.
     Exited,
-    /// It broke the rules of the protocol that it is driven by.
+    /// It broke the protocol by which it is driven.
     Protocol,
     Refused,
     Stopped,
-    /// The program around it ended.
+    /// The program that ran it ended.
     Interrupted,
     /// A file that came with the request could not be fetched, or was not accepted.
     NoFile,
-    /// A fault of this program.
+    /// A bug in this program.
     Internal,
-    /// Anything else, and what older versions wrote to disk.
+    /// Any other reason, and reasons written by older versions.
     Other,
 }
 
@@ -60,7 +60,7 @@ impl Failure {
         Failure::Other,
     ];
 
-    /// The name that is written to disk, and the sentence that people read.
+    /// The name on disk, and the sentence for people.
     const fn texts(self) -> (&'static str, &'static str) {
         match self {
             Failure::NotStarted => ("not_started", "its program could not be started"),
@@ -82,8 +82,8 @@ impl Failure {
         }
     }
 
-    /// `told` where it is one of these reasons in words; else that it failed. What older versions have kept on disk
-    /// may be words of an agent's.
+    /// Returns `told` if it is the sentence of one of these reasons, otherwise that of [`Failure::Other`]. Reasons
+    /// written by older versions may be an agent's own text.
     pub(in crate::core) fn checked(told: String) -> String {
         match Failure::ALL.iter().any(|one| one.in_words() == told) {
             true => told,

@@ -1,4 +1,4 @@
-//! Runs of agents: what one is given, what it reports, and how it ends.
+//! Runs of agents: their input, their events, and their end.
 
 pub(super) mod answer;
 pub mod ask;

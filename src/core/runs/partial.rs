@@ -1,5 +1,5 @@
-//! Answers that others see while they are written, where a setting lets them: ours, of which only whole
-//! paragraphs leave, scanned and one behind; and those of others' agents.
+//! Answers that others see while they are written, if a setting allows it: ours, of which only whole paragraphs are
+//! sent, scanned and one paragraph behind; and those of others' agents.
 
 use nexscope_relay::protocol::{Signal, body::SignalBody, is_id, same_name};
 
@@ -15,45 +15,45 @@ use crate::{
     text,
 };
 
-/// What others see of an answer of ours.
+/// The part of our answer that others see.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::core) struct Shown {
-    /// No more of it leaves: something was found in it, or its run has looked outside.
+    /// Whether no more of it is sent: something was found in it, or its run accessed something outside.
     pub stopped: bool,
-    /// The id that its message will have, once anything of it was shown.
+    /// The id that its message will have, once any part of it was shown.
     pub id: Option<String>,
     text: String,
 }
 
-/// Answers of others' agents that are kept at once; a hostile room must not fill the screen.
+/// Highest number of others' answers that are kept at once; a hostile room must not fill the screen.
 const MOST: usize = 8;
 const OF_ONE: usize = 2;
-/// What is kept of each, from its end, in characters: more than is drawn.
+/// Length of the end that is kept of each, in characters: more than is drawn.
 const KEPT: usize = 4_000;
 
-/// An answer of another member's agent that is being written.
+/// An unfinished answer of another member's agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePartial {
     pub from: Speaker,
-    /// The thread that it belongs to, where it was told.
+    /// Its thread, if the sender names it.
     pub thread: Option<String>,
-    /// The end of what is written, cleaned.
+    /// The end of the text so far, cleaned.
     pub text: String,
     /// The id that the message will have.
     of: String,
 }
 
-/// Answers of others' agents that are being written.
+/// Unfinished answers of others' agents.
 #[derive(Debug, Default)]
 pub struct PartialAnswers(Vec<RemotePartial>);
 
 impl PartialAnswers {
-    /// All of them, in the order in which they began.
+    /// All of them, in the order in which they started.
     pub fn all(&self) -> impl Iterator<Item = &RemotePartial> {
         self.0.iter()
     }
 
-    /// Forgets what a member's agents were writing: they have said it, or say no more.
+    /// Drops what a member's agents were writing: it was sent, or will not be.
     pub(in crate::core) fn drop_of(&mut self, member: &str) {
         self.0.retain(|one| !same_name(&one.from.member, member));
     }
@@ -77,7 +77,7 @@ impl PartialAnswers {
     }
 }
 
-/// More of another member's answer is there; without words it is taken back.
+/// Updates another member's unfinished answer; an empty text withdraws it.
 pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: &str) {
     let said = room.chat.seen_ids.contains(&key(&signal.from, of));
     let Some(member) = room
@@ -88,7 +88,7 @@ pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: 
     else {
         return;
     };
-    // Which of its agents it is, is not told: the one that writes, or the only one.
+    // The signal does not name the agent: it is the one that writes, or the first one.
     let writes = member
         .doing
         .iter()
@@ -111,14 +111,14 @@ pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: 
     room.chat.partials.put(new);
 }
 
-/// Shows others more of a run's answer, as far as it may be shown by now.
+/// Shows others more of a run's answer, as far as that is allowed by now.
 pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
     let Some(run) = room.runs.get(id).filter(|run| may_be_shown(room, run)).cloned() else {
         return;
     };
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
     let (to, _) = answer::answers_to(room, &run);
-    // The whole of it is looked at, with what stays behind: that may begin in what would leave.
+    // Scan the whole text, including the held back part: a secret may straddle the two.
     let found = run.growing.stopped
         || may_bring_files(&run.partial)
         || !secrets::secrets(&run.partial, own.as_slice()).is_empty()
@@ -130,7 +130,7 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
         return withdraw(room, &run, ctx);
     }
     let whole = settled(&run.partial);
-    // What no frame could carry is seen when it is said.
+    // Text that no frame could carry is seen when the answer is sent.
     if whole.is_empty() || whole == run.growing.text || whole.len() > room.chat.message_bytes / 4 {
         return;
     }
@@ -148,8 +148,8 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
-/// Whether anything of a run's answer may be shown before its end, or was and is to be taken back: not
-/// where a person is to see it first, nor to a name that may be somebody else's by now.
+/// Whether any part of a run's answer may be shown before its end, or was shown and has to be withdrawn: not if a
+/// person reviews it first, nor to a name that may belong to somebody else by now.
 fn may_be_shown(room: &Room, run: &Run) -> bool {
     let session = room.runs.session(&run.thread, &run.ask.agent);
     let outside = session.is_some_and(|session| {
@@ -165,7 +165,7 @@ fn may_be_shown(room: &Room, run: &Run) -> bool {
         && !(drafted || doubtful || run.stopping)
 }
 
-/// What was shown of an answer is taken back: it is not said, or not yet.
+/// Withdraws the shown part of an answer that is not sent, or not yet.
 pub(in crate::core) fn withdraw(room: &mut Room, run: &Run, ctx: &mut Ctx) {
     if let Some(id) = run.growing.id.as_ref().filter(|_| !run.growing.text.is_empty()) {
         signal_partial(room, run, id, "", ctx);
@@ -183,17 +183,17 @@ fn signal_partial(room: &Room, run: &Run, of: &str, text: &str, ctx: &mut Ctx) {
     outgoing::signal(room, &run.audience, &run.thread, &body, ctx);
 }
 
-/// The paragraphs that are whole, but for the last of them: what begins in one and ends in the next is still
-/// seen together. A paragraph ends with an empty line.
+/// The complete paragraphs except the last, so that a secret across two paragraphs is still scanned as a whole. A
+/// paragraph ends with an empty line.
 fn settled(text: &str) -> &str {
     let mut ends = text.rmatch_indices("\n\n").map(|(at, _)| at);
-    // Of several empty lines in a row each would count.
+    // Several empty lines in a row count as one.
     let Some(last) = ends.next() else { return "" };
     let before = ends.find(|at| !text[at + 2..last].trim().is_empty());
     before.map_or("", |at| text[..at].trim_end())
 }
 
-/// The last characters of a text.
+/// The last `KEPT` characters of a text.
 fn the_end(text: &str) -> &str {
     let start = text.char_indices().rev().nth(KEPT - 1);
     start.map_or(text, |(at, _)| &text[at..])

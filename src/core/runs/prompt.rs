@@ -1,4 +1,4 @@
-//! What an agent reads: the accepted words of others, quoted, with what it must know about them.
+//! The prompt of an agent: the accepted text of others, quoted, with what it must know about it.
 
 use std::fmt::Write as _;
 
@@ -10,22 +10,21 @@ use crate::{
     text,
 };
 
-/// What an agent reads on its standard input: made by [`Prompt::new`] from an accepted ask, and in no
-/// other way.
+/// The input on an agent's standard input. [`Prompt::new`], from an accepted ask, is the only way to make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt(String);
 
-/// The longest text of one message that is handed over, in bytes.
+/// Longest text of one message in a prompt, in bytes.
 const MAX_TEXT: usize = 256 << 10;
-/// How much of the earlier thread is handed over, in bytes: the newest. With the rest it stays below the
-/// million characters that Codex takes.
+/// Size of the earlier thread in a prompt, in bytes: the newest part. With the rest it stays below the million
+/// characters that Codex accepts.
 const MAX_EARLIER: usize = 256 << 10;
 
 impl Prompt {
-    /// The prompt for `ask`.
+    /// Builds the prompt for `ask`.
     ///
-    /// It never begins with a slash, which would make it a command of Claude Code's, and no `@` in it can
-    /// name a file, which Claude Code would put in without asking.
+    /// It never starts with a slash, which would make it a command of Claude Code's, and no `@` in it can name a
+    /// file, which Claude Code would include without asking.
     pub fn new(ask: &Ask) -> Self {
         let mut out = String::new();
         // Writing to a string does not fail.
@@ -38,7 +37,7 @@ impl Prompt {
         &self.0
     }
 
-    /// The same for what may be Codex, with no skill named in it.
+    /// The prompt for a program that may be Codex, with no skill named in it.
     pub(crate) fn without_skills(&self) -> String {
         without_skills(&self.0)
     }
@@ -76,7 +75,7 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
     write_earlier(out, ask, &nonce)?;
     write_files(out, ask)?;
     if ask.from.agent.is_none() && same_name(&ask.from.member, &ask.me) {
-        // Our own person asks their own agent: nobody can write under their name.
+        // The person asks their own agent: nobody else can write under their name.
         return writeln!(
             out,
             "\nThe request, in {me}'s own words:\n\n{}",
@@ -88,7 +87,7 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
     writeln!(out, "[end request {nonce}]")
 }
 
-/// Writes what was said before in the thread, as far as the agent may know it.
+/// Writes the earlier messages of the thread, as far as the agent may know them.
 fn write_earlier(out: &mut String, ask: &Ask, nonce: &str) -> std::fmt::Result {
     let earlier = newest(&ask.earlier);
     if earlier.is_empty() {
@@ -146,7 +145,7 @@ fn audience(ask: &Ask) -> String {
     }
 }
 
-/// Who speaks, in words. An agent's name is another member's choice: one that is no plain name is not told.
+/// Formats a speaker. An agent's name is another member's choice: a name that is not plain is left out.
 fn who(speaker: &Speaker) -> String {
     let member = safe(&speaker.member);
     match &speaker.agent {
@@ -156,7 +155,7 @@ fn who(speaker: &Speaker) -> String {
     }
 }
 
-/// A name as it is, or what of it can be in a name: names come from outside too.
+/// Returns a valid name as it is, otherwise its valid characters: names come from outside too.
 fn safe(given: &str) -> String {
     if is_name(given) {
         return given.to_owned();
@@ -189,8 +188,8 @@ fn newest(earlier: &[Said]) -> &[Said] {
     &earlier[earlier.len() - fits..]
 }
 
-/// `text` with every line marked as quoted. Cleaned first: then a line can end in one way only, and no
-/// invisible mark can hide or turn anything.
+/// Quotes every line of `text`. It is cleaned first, so that there is only one kind of line break, and no invisible
+/// character can hide or reorder anything.
 fn quote(out: &mut String, text: &str) -> std::fmt::Result {
     let whole = text.len() <= MAX_TEXT;
     for line in text::clean_with_tabs(text::first_bytes(text, MAX_TEXT)).split('\n') {
@@ -206,8 +205,8 @@ fn trimmed(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// What the marks of this prompt carry; nobody who writes to the room can know it, for it comes from the
-/// run's id, which is made after their words were accepted.
+/// The nonce of this prompt's marks. Nobody who writes to the room can know it, since it comes from the run's id,
+/// which is created after their text was accepted.
 fn nonce(run: &str) -> String {
     let hash = Sha256::digest(["nexscope prompt ", run].concat());
     hash.iter()
@@ -215,8 +214,8 @@ fn nonce(run: &str) -> String {
         .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
-/// `text` in which no `$name` names a skill, whose text Codex would put in: an invisible mark stands
-/// between the two.
+/// Defuses `$name` in `text`, which would name a skill whose text Codex includes: an invisible character separates
+/// the two.
 pub(crate) fn without_skills(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -233,10 +232,10 @@ pub(crate) fn without_skills(text: &str) -> String {
     out
 }
 
-/// `text` in which no `@` names a file: an invisible mark (U+200B) stands after each. Everywhere, and
-/// for everybody's words: which positions count differs between versions of Claude Code.
+/// Defuses `@` in `text`, which would name a file: an invisible character (U+200B) follows each. Everywhere, and
+/// for everybody's text: the positions that count differ between versions of Claude Code.
 ///
-/// Its own notes to itself, which stand in tags, cannot be imitated either.
+/// Claude Code's own notes to itself, which are in tags, cannot be imitated either.
 pub(crate) fn defuse(text: &str) -> String {
     text.replace('@', "@\u{200b}")
         .replace("<system-reminder", "<\u{200b}system-reminder")

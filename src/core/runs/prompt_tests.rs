@@ -53,7 +53,7 @@ fn a_request_with_everything() {
     insta::assert_snapshot!(Prompt::new(&ask).as_str());
 }
 
-/// The trap: `@path` in piped text is a file read, in every one of these positions.
+/// `@path` in piped text would be a file read, in every one of these positions.
 #[test]
 fn no_at_sign_names_a_file() {
     for text in [
@@ -84,7 +84,7 @@ fn no_at_sign_names_a_file() {
     }
 }
 
-/// The trap: text that begins with a slash is a command.
+/// Text that starts with a slash would be a command.
 #[test]
 fn it_never_begins_with_a_slash() {
     for text in ["/clear", "/model haiku", "", "!ls", "\n/cost"] {
@@ -94,7 +94,7 @@ fn it_never_begins_with_a_slash() {
     }
 }
 
-/// Whatever is written, every line of it is quoted: nothing gets out of the marks.
+/// Every line of any text is quoted: nothing escapes the marks.
 #[test]
 fn nobody_gets_out_of_the_quotes() {
     let nonce = nonce("run-1");
@@ -160,7 +160,7 @@ fn our_own_persons_question_is_no_quotation() {
     let prompt = Prompt::new(&ask);
     let end = "in alice's own words:\n\nwhat is in @\u{200b}notes?\n";
     assert!(prompt.as_str().ends_with(end), "{}", prompt.as_str());
-    // An agent of theirs is another speaker.
+    // Another member's agent is another speaker.
     ask.from.agent = Some("other".into());
     assert!(!Prompt::new(&ask).as_str().contains("own words:\n\nwhat"));
 }

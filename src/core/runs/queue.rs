@@ -1,4 +1,4 @@
-//! What our agents are doing: one run at a time per agent, the rest queue, visibly.
+//! Runs of our agents: one at a time per agent; others are queued, visibly.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,7 +11,7 @@ use crate::core::{
     runs::{ExternalAccess, Totals, ask::Ask, partial::Shown},
 };
 
-/// An agent at work on an accepted mention, or waiting for its turn.
+/// An agent at work on an accepted mention, or queued for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     pub id: String,
@@ -22,31 +22,30 @@ pub struct Run {
     pub thread: String,
     /// Everyone who will see the answer.
     pub audience: Audience,
-    /// `hop` of the answer.
+    /// The answer's `hop`.
     pub hop: u32,
-    /// When it began to work; `None` while it waits for its turn.
+    /// When it started to work; `None` while it is queued.
     pub started: Option<Millis>,
-    /// What the agent is doing.
     pub activity: Activity,
     pub partial: String,
-    /// The newest tool call: name, and what it is used on.
+    /// The newest tool call: name and target.
     pub tool: Option<(String, String)>,
-    /// The newest thing that the person should know: a retry, a setting that does not hold.
+    /// The newest notice for the person: a retry, a setting that is not applied.
     pub notice: Option<String>,
-    /// Somebody asked for its end.
+    /// Whether it was cancelled.
     pub stopping: bool,
-    /// Its answer waits as a draft, whatever the settings.
+    /// Whether its answer becomes a draft, whatever the settings.
     pub review: bool,
-    /// The numbers of files that it waits for.
+    /// The numbers of the files that it waits for.
     pub files: Vec<u32>,
     pub(in crate::core) key: Key,
     pub(in crate::core) before: Totals,
-    /// What others see of its answer.
+    /// The part of its answer that others see.
     pub(in crate::core) growing: Shown,
 }
 
 impl Run {
-    /// A run that waits for its agent.
+    /// A run that is queued for its agent.
     pub(in crate::core) fn queued(ask: Ask, post: &Post, audience: Audience, key: Key) -> Self {
         Self {
             id: ask.run.clone(),
@@ -69,7 +68,7 @@ impl Run {
         }
     }
 
-    /// For whom a grant that is given in it holds.
+    /// The scope of grants that are given in it.
     pub(in crate::core) fn whose(&self) -> GrantScope {
         GrantScope {
             agent: self.ask.agent.clone(),
@@ -86,20 +85,20 @@ pub(in crate::core) struct Session {
     /// Everyone who may know what it was given.
     pub audience: Audience,
     pub totals: Totals,
-    /// What its runs touched outside.
+    /// External access of its runs.
     pub outside: ExternalAccess,
 }
 
-/// All runs of ours, and the sessions that they left.
+/// All our runs, and the sessions that they left.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// In the order in which they were accepted; the first of each agent works.
+    /// In the order in which they were accepted; the first of each agent is at work.
     queue: VecDeque<Run>,
     sessions: HashMap<(String, String), Session>,
 }
 
 impl Runs {
-    /// All that work or wait for their turn, in order.
+    /// All runs, working or queued, in order.
     pub fn all(&self) -> impl Iterator<Item = &Run> {
         self.queue.iter()
     }
@@ -108,12 +107,11 @@ impl Runs {
         self.queue.iter().filter(|run| run.started.is_some())
     }
 
-    /// Whether nothing works or waits.
+    /// Whether there are no runs.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// The run with that id.
     pub fn get(&self, id: &str) -> Option<&Run> {
         self.queue.iter().find(|run| run.id == id)
     }
@@ -131,7 +129,7 @@ impl Runs {
         self.queue.remove(at)
     }
 
-    /// The next run whose agent is free, marked as working from `now` on.
+    /// The next run whose agent is free, marked as started at `now`.
     pub(in crate::core) fn next_to_start(&mut self, now: Millis) -> Option<&Run> {
         let busy: Vec<String> = self.working().map(|run| run.ask.agent.clone()).collect();
         let at = self.queue.iter().position(|run| {

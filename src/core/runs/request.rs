@@ -1,32 +1,32 @@
-//! What an agent asks leave for, and what a person may answer.
+//! Tool requests of an agent, and the answers to them.
 
 use std::path::PathBuf;
 
-/// An agent's wish to use a tool.
+/// An agent's request to use a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolRequest {
-    /// Which; unique in its run.
+    /// Unique in its run.
     pub id: String,
     pub tool: String,
-    /// What it would do, whole, in as many lines as it takes: the command, the difference to a file. Control and
-    /// invisible characters are escaped, so that no two requests that differ look the same.
+    /// The whole action, in as many lines as needed: the command, the diff of a file. Control and invisible
+    /// characters are escaped, so that no two different requests look the same.
     pub what: String,
-    /// How many characters of it are escaped.
+    /// Number of escaped characters in it.
     pub hidden: usize,
-    /// Places that it names outside of the run's folder. A driver lists every place that is named; the run leaves
+    /// Places that it names outside the run's folder. A driver lists every place that is named; the run keeps only
     /// those that are outside.
     pub outside: Vec<String>,
-    /// What a person may allow for the rest of the thread besides this once; none where only once.
+    /// The rule that a person may allow for the rest of the thread; `None` if only this once.
     pub rule: Option<GrantRule>,
 }
 
-/// What is allowed without asking again. Never a whole tool: it binds every argument of a call, but for the text
-/// that is written to a file.
+/// A rule for requests that are allowed without asking again. Never a whole tool: it binds every argument of a
+/// call, except the text that is written to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantRule {
     Call {
         tool: String,
-        /// All of what it is called with, as it is shown.
+        /// All arguments of the call, as they are shown.
         input: String,
     },
     /// Writing files below this folder.
@@ -37,6 +37,6 @@ pub enum GrantRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolAnswer {
     Allow,
-    /// Do not; the agent is told why.
+    /// Denied, with the reason that the agent is told.
     Deny(String),
 }

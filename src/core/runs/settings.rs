@@ -11,13 +11,13 @@ pub enum Kind {
     /// Claude Code: `claude -p` with JSON events in and out.
     #[default]
     Claude,
-    /// Codex: `codex exec --json`; `codex app-server` where its person is asked.
+    /// Codex: `codex exec --json`; `codex app-server` if the person is asked.
     Codex,
     /// Any program that speaks the Agent Client Protocol on its standard input and output.
     Acp,
     /// Any program that reads a prompt on standard input and prints an answer.
     Command,
-    /// A Claude Code or Codex session that has joined through MCP. It gets accepted mentions, and its message on
+    /// A Claude Code or Codex session that has joined through MCP. It gets accepted mentions, and its message in
     /// that thread is the answer.
     Session,
 }

@@ -1,4 +1,4 @@
-//! How what was accepted becomes a run: with which session, which files, and what of the thread the agent is told.
+//! Starting a run from an accepted item: its session, its files, and the earlier messages that the agent gets.
 
 use crate::core::{
     Audience, Ctx, Item, ItemId, ItemKind, MentionOutcome, Post, Record, Room, Run,
@@ -17,14 +17,14 @@ use crate::core::{
 };
 
 impl Room {
-    /// A message with the text in which it was accepted: what the person took out of it no agent ever gets.
+    /// The text of a message as it was accepted: no agent ever gets what the person removed from it.
     pub fn accepted_words<'a>(&'a self, post: &'a Post) -> &'a str {
         let with = self.review.inbox.accepted_with(&key(&post.from, &post.id));
         with.text.as_deref().unwrap_or(&post.text)
     }
 }
 
-/// Auto mode runs an agent on a mention.
+/// Runs an agent on a mention in auto mode.
 pub(in crate::core) fn run_automatically(room: &mut Room, post: &Post, agent: String, ctx: &mut Ctx) {
     let Some(item) = room.review.inbox.take(ItemId::Mention(post.number)) else {
         return;
@@ -44,8 +44,7 @@ pub(in crate::core) fn run_automatically(room: &mut Room, post: &Post, agent: St
     run(room, &item, &agent, AcceptOptions::default(), decided, ctx);
 }
 
-/// An accepted item becomes a run; it starts when its agent is free.
-/// `decided` says who let it.
+/// Queues a run for an accepted item; it starts when its agent is free. `decided` says who accepted it.
 pub(in crate::core) fn run(
     room: &mut Room,
     item: &Item,
@@ -151,10 +150,10 @@ fn keep_options(room: &mut Room, key: &Key, agent: &str, how: &AcceptOptions, ct
     }
 }
 
-/// What an agent may know of a thread: our own side's words, and what the person accepted; and only
-/// what everybody who will see the answer has seen.
+/// The messages of a thread that an agent may know: our own side's and those that the person accepted, and of these
+/// only what everybody who will see the answer has seen.
 pub(in crate::core) fn approved_before(room: &Room, post: &Post, audience: &Audience) -> Vec<Said> {
-    /// How many messages back an agent is told.
+    /// Highest number of earlier messages that an agent gets.
     const MOST: usize = 20;
     let accepted = |other: &Post| {
         matches!(

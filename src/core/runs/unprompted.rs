@@ -1,5 +1,5 @@
-//! What our agents and programs want of the room by themselves, through the socket: words wait as drafts, and
-//! a decision that they ask for is only marked.
+//! Unprompted actions of our agents and programs through the socket: their messages become drafts, and an item that
+//! they want decided is only marked.
 
 use nexscope_relay::protocol::body::{Chat, Origin};
 
@@ -8,33 +8,33 @@ use crate::core::{
     perform, review::draft,
 };
 
-/// Words that an agent of ours sends without having been asked.
+/// A message that our agent sends without having been asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnpromptedText {
     pub agent: String,
-    /// Whom it names; nobody is everybody.
+    /// Addressees; empty for everybody.
     pub to: Vec<String>,
     pub text: String,
-    /// The thread, by its number.
+    /// The number of the thread.
     pub thread: Option<u32>,
-    /// Everybody is to see it, although somebody is named.
+    /// Whether everybody sees it although it has addressees.
     pub public: bool,
-    /// The person, and not the agent, of those named is meant.
+    /// Whether it is meant for the addressed people, and not for their agents.
     pub note: bool,
-    /// Files that go with it.
+    /// Its attachments.
     pub files: Vec<AgentFile>,
 }
 
 impl Room {
-    /// Makes a draft of what an agent says unasked. Fails with a sentence that says what to do.
+    /// Makes a draft of an agent's unprompted message. Fails with a sentence that says what to do.
     pub fn drafted(&mut self, words: UnpromptedText, now: Millis) -> (Vec<Effect>, Result<ItemId, String>) {
         let mut ctx = Ctx::new(now);
         let result = draft_of(self, words, &mut ctx);
         (ctx.into_effects(), result)
     }
 
-    /// Marks what a program has asked to be decided; nothing is decided. Returns what is marked. Fails where
-    /// nothing of that name waits.
+    /// Marks items that a program has asked to be decided; nothing is decided. Returns the marked ones. Fails if no
+    /// such item is pending.
     pub fn asked_for(&mut self, target: Target, who: &str) -> Result<Vec<ItemId>, String> {
         let ids = self.items(target)?;
         for id in &ids {
@@ -81,7 +81,7 @@ fn draft_of(room: &mut Room, words: UnpromptedText, ctx: &mut Ctx) -> Result<Ite
     Ok(draft::draft_waits(room, draft, String::new(), ctx))
 }
 
-/// Who words go to, worked out.
+/// The resolved addressees of a message.
 pub(in crate::core) struct Addressed {
     pub to: Vec<String>,
     pub only: bool,
@@ -89,7 +89,8 @@ pub(in crate::core) struct Addressed {
     pub asks: bool,
 }
 
-/// Works out who sees words: those named, or all; in a thread its audience, and nobody else.
+/// Resolves who sees a message: those named, or all; in a thread only its audience. Fails with a sentence if a
+/// named member cannot see it.
 pub(in crate::core) fn addressed(
     room: &Room,
     to: Vec<String>,

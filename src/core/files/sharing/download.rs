@@ -1,4 +1,4 @@
-//! Files that others offer: deciding, asking for them, and what comes.
+//! Files that others offer: deciding, requesting and receiving them.
 
 use nexscope_relay::protocol::{
     Message, StreamOpen,
@@ -17,20 +17,20 @@ use crate::core::{
     persist::audit::{By, Verdict},
 };
 
-/// The longest id of a file that is taken, in bytes; the relay's own limit.
+/// Longest file id that is accepted, in bytes; the relay's own limit.
 const MAX_ID: usize = 256;
 
-/// Since when a file is wanted.
+/// The time of a file's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Since {
     Now,
-    /// Since before the program ended.
+    /// Before the program was restarted.
     Before,
-    /// All of it was here already then, kept aside.
+    /// Before the restart, when all of it was already here, kept aside.
     Whole,
 }
 
-/// Notes the files of another's message. Returns their numbers.
+/// Notes the files of a received message. Returns their numbers.
 pub(in crate::core) fn offered(
     room: &mut Room,
     message: &Message,
@@ -60,7 +60,7 @@ pub(in crate::core) fn offered(
         .collect()
 }
 
-/// What a person may decide by settings for all: files that are too large are declined, small ones accepted.
+/// Applies the person's settings for all files: too large ones are declined, small ones accepted.
 pub(in crate::core) fn look_at_offers(room: &mut Room, numbers: &[u32], ctx: &mut Ctx) {
     for number in numbers {
         let Some(size) = room.files.get(*number).map(|offer| offer.size) else {
@@ -84,7 +84,7 @@ pub(in crate::core) fn look_at_offers(room: &mut Room, numbers: &[u32], ctx: &mu
     }
 }
 
-/// Whether the files of a mention may come without a person.
+/// Whether the files of a mention may be fetched without a person.
 pub(in crate::core) fn files_come_alone(room: &Room, numbers: &[u32]) -> bool {
     numbers.iter().all(|number| {
         room.files
@@ -93,7 +93,7 @@ pub(in crate::core) fn files_come_alone(room: &Room, numbers: &[u32]) -> bool {
     })
 }
 
-/// The person, or a setting of theirs, wants a file.
+/// Requests a file that the person, or a setting, wants.
 pub(in crate::core) fn fetch_file(room: &mut Room, number: u32, ctx: &mut Ctx) {
     let Some(Fetch { stage, accepted, .. }) = sharing::fetch(room, number).cloned() else {
         return;
@@ -107,7 +107,7 @@ pub(in crate::core) fn fetch_file(room: &mut Room, number: u32, ctx: &mut Ctx) {
     }
     sharing::keep_fate(room, number, FileOutcome::Accepted, ctx);
     match stage {
-        // It is here, or comes already.
+        // It is here, or is being received.
         Stage::Aside | Stage::Moving(_) => ctx.push(order(number, None, TransferOrder::Keep)),
         _ => prepare(room, number, Since::Now, ctx),
     }
@@ -132,7 +132,7 @@ pub(super) fn prepare(room: &mut Room, number: u32, since: Since, ctx: &mut Ctx)
     ctx.push(order(number, None, TransferOrder::Fetch(wanted)));
 }
 
-/// The person does not want a file; who offers it is told.
+/// Declines a file for the person, and notifies its sender.
 pub(in crate::core) fn decline(room: &mut Room, number: u32, reason: &str, ctx: &mut Ctx) {
     room.review.inbox.take(ItemId::File(number));
     let Some(offer) = room.files.get(number) else {
@@ -160,7 +160,7 @@ pub(super) fn say_decline(room: &mut Room, to: &str, of: &str, file: &str, reaso
     outgoing::send(room, decline, ctx);
 }
 
-/// Asks a file's sender for what is not here yet, if there is a connection.
+/// Requests the missing part of a file from its sender, if there is a connection.
 fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
     if room.connection != Connection::Online {
         return;
@@ -182,14 +182,14 @@ fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
         offset,
     };
     let to = vec![offer.from.clone()];
-    // What was asked before, and may not have gone out yet, is out of date.
+    // Earlier requests, which may not have been sent yet, are out of date.
     room.chat.outbox.forget_accepts(&offer.key.1, &offer.file);
     let accept = Outgoing::new(room.fresh_id(), to, true, None, body, 0);
     outgoing::send(room, accept, ctx);
 }
 
-/// A new connection, or a member that is back: streams of before are gone, and what is wanted is asked for
-/// again, of `from` where only that one is new.
+/// Requests wanted files again after our own reconnect, or only from `from` if that member is back: earlier streams
+/// are dead.
 pub(in crate::core) fn ask_again(room: &mut Room, from: Option<&str>, ctx: &mut Ctx) {
     let concerned = |offer: &&Offer| from.is_none_or(|from| same_name(&offer.from, from));
     let numbers: Vec<u32> = room
@@ -208,7 +208,7 @@ pub(in crate::core) fn ask_again(room: &mut Room, from: Option<&str>, ctx: &mut 
     }
 }
 
-/// A stream comes: for a file that was asked for, or pushed by a member of version 1.
+/// Handles a new stream: for a file that was requested, or pushed by a version 1 member.
 pub(in crate::core) fn stream_opened(room: &mut Room, open: &StreamOpen, ctx: &mut Ctx) {
     let Some(stream) = stream_id(&open.stream) else {
         return;
@@ -296,7 +296,7 @@ pub(in crate::core) fn fetching_event(room: &mut Room, number: u32, event: Trans
         TransferEvent::Cut { have } => {
             if matches!(fetch.stage, Stage::Moving(_)) {
                 fetch.stage = Stage::Asked(have);
-                // Whose connection was taken over is here anyway.
+                // A member whose connection was taken over is still here.
                 if receive::is_online(room, &from) {
                     ask_for(room, number, ctx);
                 }
@@ -330,7 +330,7 @@ fn fetch_failed(room: &mut Room, number: u32, why: &str, ctx: &mut Ctx) {
     let fetch = sharing::fetch(room, number);
     let wanted = fetch.is_some_and(|fetch| fetch.accepted);
     if fetch.is_some_and(|fetch| fetch.stage == Stage::Preparing && !fetch.pushed) {
-        // Nobody was asked for it, so no stream tells its sender.
+        // It was not requested, so no stream notifies its sender.
         say_decline(room, &from, &of, &file, why, ctx);
     }
     room.review.inbox.take(ItemId::File(number));
@@ -351,12 +351,12 @@ fn fetch_failed(room: &mut Room, number: u32, why: &str, ctx: &mut Ctx) {
     sharing::files_moved_on(room, ctx);
 }
 
-/// Since when the oldest file is kept aside that came without being asked for.
+/// The time since which the oldest unrequested file has been kept aside.
 pub(in crate::core) fn oldest_aside(room: &Room) -> Option<Steady> {
     items_aside(room).map(|(_, arrived)| arrived).min()
 }
 
-/// Declines files that came without being asked for and that nobody wanted in time.
+/// Declines unrequested files that nobody accepted within `waited` ms.
 pub(in crate::core) fn expire_files(room: &mut Room, waited: Millis, ctx: &mut Ctx) {
     let old: Vec<u32> = items_aside(room)
         .filter(|(_, came)| room.clock.steady.since(*came) >= waited)
@@ -378,7 +378,7 @@ fn items_aside(room: &Room) -> impl Iterator<Item = (u32, Steady)> {
     })
 }
 
-/// An item for each file that is offered by itself.
+/// Adds an item for each file that is offered by itself.
 pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], now: Millis) -> bool {
     let mut any = false;
     for number in numbers {

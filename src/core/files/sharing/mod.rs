@@ -1,4 +1,4 @@
-//! Offering, wanting and stopping files: what a person decides, what others say, and what the transfers tell.
+//! Offering, requesting and cancelling files: decisions of the person, messages of others, and events of transfers.
 
 pub(in crate::core) mod download;
 pub(in crate::core) mod replay;
@@ -19,7 +19,7 @@ use crate::core::{
 };
 
 impl Room {
-    /// Whether a file is offered to us, and the person has not said yet whether they want it.
+    /// Whether a file is offered to us and the person has not decided yet.
     pub fn is_undecided(&self, number: u32) -> bool {
         fetch(self, number).is_some_and(|fetch| {
             let open = matches!(fetch.stage, Stage::Offered | Stage::Aside | Stage::Moving(_));
@@ -39,7 +39,7 @@ pub(in crate::core) fn file_event(room: &mut Room, handle: &TransferId, event: T
     }
 }
 
-/// Runs that wait for files go on when those are here, and fail where one does not come.
+/// Continues runs whose files have arrived, and fails those with a failed file.
 pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
     let waiting: Vec<(String, Vec<u32>)> = room
         .runs
@@ -79,7 +79,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
     }
 }
 
-/// Ends a transfer, or takes an offer of ours back.
+/// Cancels a transfer, or withdraws our offer. Fails if there is nothing to cancel.
 pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), String> {
     let offer = room.files.get(number).cloned();
     let offer = offer.ok_or_else(|| format!("There is no file f{number}; /files lists them."))?;
@@ -122,7 +122,7 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
     }
 }
 
-/// Tries a file that failed again.
+/// Retries a failed download. Fails if there is nothing to retry.
 pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), String> {
     let failed = matches!(
         fetch(room, number),
@@ -139,7 +139,7 @@ pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -
     Ok(())
 }
 
-/// The files of a mention that still have to come, and are asked for now.
+/// Requests the missing files of a mention. Returns their numbers.
 pub(in crate::core) fn fetch_all(room: &mut Room, key: &Key, ctx: &mut Ctx) -> Vec<u32> {
     let numbers: Vec<u32> = room
         .files
@@ -190,7 +190,7 @@ fn keep_fate(room: &Room, number: u32, fate: FileOutcome, ctx: &mut Ctx) {
     }
 }
 
-/// Who or what has decided about a file by itself; what follows from that is noted as it comes.
+/// Notes a decision about a single file in the audit log; its consequences are recorded as they happen.
 pub(in crate::core) fn note_file_decided(room: &Room, number: u32, by: By, verdict: Verdict, ctx: &mut Ctx) {
     let message = room.files.get(number).map(|offer| offer.key.1.clone());
     let item = Some(ItemId::File(number).to_string());

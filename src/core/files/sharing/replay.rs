@@ -1,4 +1,4 @@
-//! Files again after a restart.
+//! Restoring files after a restart.
 
 use nexscope_relay::protocol::body::Chat;
 
@@ -12,7 +12,7 @@ use crate::core::{
     review::inbox::{Key, key},
 };
 
-/// A message of ours is there once more, with what its files turned out to be.
+/// Restores the files of our message, with what was read of them.
 pub(in crate::core) fn offers_read(room: &mut Room, chat: &Chat, outgoing: &Outgoing) {
     let ours = key(&room.settings.me, &outgoing.id);
     for (file, source) in chat.files.iter().zip(&outgoing.sources) {
@@ -28,7 +28,7 @@ pub(in crate::core) fn offers_read(room: &mut Room, chat: &Chat, outgoing: &Outg
     }
 }
 
-/// What was decided, or became of a file, before a restart.
+/// Restores a decision about a file, or its outcome, from before a restart.
 pub(in crate::core) fn restore_file(room: &mut Room, key: &Key, file: &str, fate: FileOutcome) {
     let Some(number) = room.files.find(key, file).map(|offer| offer.number) else {
         return;
@@ -66,7 +66,7 @@ pub(in crate::core) fn restore_file(room: &mut Room, key: &Key, file: &str, fate
     }
 }
 
-/// What was on its way when the program ended goes on.
+/// Resumes transfers that were in progress when the program ended.
 pub(in crate::core) fn resume_files(room: &mut Room, ctx: &mut Ctx) {
     let open: Vec<(u32, Since)> = room
         .files
@@ -84,7 +84,7 @@ pub(in crate::core) fn resume_files(room: &mut Room, ctx: &mut Ctx) {
         })
         .collect();
     for (number, since) in open {
-        // It is asked for again, from where it is ctx.now.
+        // Requested again, from where it is now.
         if let Some(offer) = room.files.get(number) {
             room.chat.outbox.forget_accepts(&offer.key.1, &offer.file);
         }

@@ -1,4 +1,4 @@
-//! Files that we offer: reading them, giving them, taking them back.
+//! Files that we offer: reading, sending and withdrawing them.
 
 use nexscope_relay::protocol::{
     Message,
@@ -16,10 +16,10 @@ use crate::core::{
     review::inbox::key,
 };
 
-/// Why a file of an agent's stays here that an earlier version offered without remembering which file it was.
+/// The reason for not sending an agent's file that an earlier version offered without recording which file it was.
 const UNCHECKED: &str = "a file in it was never checked; ask the agent to send it again";
 
-/// Files of ours that go with a message: as they are written in it, and their sources.
+/// Prepares our files for a message: their entries in it, and their sources.
 pub(in crate::core) fn attach(room: &mut Room, sources: Vec<Source>) -> (Vec<File>, Vec<Source>) {
     sources
         .into_iter()
@@ -39,7 +39,7 @@ pub(in crate::core) fn attach(room: &mut Room, sources: Vec<Source>) -> (Vec<Fil
         .unzip()
 }
 
-/// Notes the files of a message of ours. Returns their numbers.
+/// Notes the files of our message. Returns their numbers.
 pub(in crate::core) fn offer_ours(
     room: &mut Room,
     id: &str,
@@ -65,7 +65,7 @@ pub(in crate::core) fn offer_ours(
         .collect()
 }
 
-/// Reads the files of a message that could not be sent without.
+/// Reads the files of a message that cannot be sent before they are read. Gives it up if they were never checked.
 pub(in crate::core) fn read_files(room: &mut Room, message: &str, ctx: &mut Ctx) {
     if room
         .chat
@@ -119,7 +119,7 @@ fn hashed(room: &mut Room, number: u32, source: Source, ctx: &mut Ctx) {
         ..outgoing
     };
     match outgoing.is_preparing() {
-        // The others are still being read; what is known so far need not be on disk.
+        // The others are still being read; the partial result need not be on disk.
         true => room.chat.outbox.insert(outgoing),
         false => outgoing::send(
             room,
@@ -132,7 +132,7 @@ fn hashed(room: &mut Room, number: u32, source: Source, ctx: &mut Ctx) {
     }
 }
 
-/// Somebody wants a file of ours.
+/// Starts an upload that a member has requested.
 pub(in crate::core) fn wanted(
     room: &mut Room,
     message: &Message,
@@ -177,7 +177,7 @@ pub(in crate::core) fn wanted(
     ctx.push(order(number, Some(from), TransferOrder::Give(giving)));
 }
 
-/// Somebody does not want a file of ours, or takes one of theirs back.
+/// Handles a member that declines our file, or withdraws its own.
 pub(in crate::core) fn declined(
     room: &mut Room,
     from: &str,
@@ -257,7 +257,7 @@ pub(in crate::core) fn giving_event(
             receiver.has_it = true;
             sharing::keep_fate(room, number, FileOutcome::Given(to.to_owned()), ctx);
         }
-        // An old wish was answered, and nobody wants it any more.
+        // An outdated request failed, and nobody waits for it.
         TransferEvent::Failed(_) if receiver.has_it => receiver.stage = UploadState::Done,
         TransferEvent::Failed(why) => {
             receiver.stage = UploadState::Failed(why.clone());

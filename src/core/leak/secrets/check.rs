@@ -1,4 +1,4 @@
-//! Tests of what a pattern has found: check sums, and whether a value is a secret or an example of one.
+//! Checks of pattern matches: checksums, and whether a value is a secret or an example.
 
 use base64::{
     Engine,
@@ -7,37 +7,37 @@ use base64::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// A test that a rule may have besides its pattern.
+/// A check that a rule may have in addition to its pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Check {
-    /// It looks as if made by chance.
+    /// Looks random.
     Random,
-    /// It could be a password, and is neither an example nor a reference to one.
+    /// Could be a password, and is neither an example nor a reference to one.
     Password,
-    /// It has lower and upper case letters, in no order.
+    /// Mixes lower and upper case letters irregularly.
     Mixed,
-    /// As [`Check::Mixed`], with digits, and is no path or name: nothing around it says that it is secret.
+    /// Like [`Check::Mixed`], with digits, and no path or name: nothing around it marks it as secret.
     Bare,
-    /// It is base64 of `USER:PASSWORD`.
+    /// Base64 of `USER:PASSWORD`.
     BasicAuth,
-    /// The check sum of Bitcoin's wallet import format.
+    /// Bitcoin's wallet import format, by its checksum.
     Wif,
-    /// A private key of Curve25519, as its programs make them.
+    /// A private key of Curve25519, as programs write it.
     Curve25519,
-    /// Words of a seed phrase, with their check sum.
+    /// Words of a seed phrase, by their checksum.
     Seed,
     /// The token of an invite.
     Invite,
 }
 
 impl Check {
-    /// Whether it goes by likelihood, and so would often be wrong where lines were joined.
+    /// Whether it is a heuristic, which would often be wrong in joined lines.
     pub(super) fn is_guess(self) -> bool {
         matches!(self, Check::Random | Check::Password | Check::Mixed | Check::Bare)
     }
 
-    /// Whether a value passes. A seed phrase is not one value, and is looked for in `seed.rs`.
+    /// Whether a value passes. A seed phrase is not a single value; `seed.rs` finds it.
     pub(super) fn holds(self, value: &str) -> bool {
         match self {
             Check::Random => is_random(value),
@@ -60,14 +60,14 @@ impl Check {
     }
 }
 
-/// Base64 of either alphabet is decoded with and without its padding, and with bits left over.
+/// Decodes base64 with and without padding, ignoring trailing bits.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
 
-/// Decodes base64 of either alphabet. What is left over at its end is ignored.
+/// Decodes base64 of either alphabet. Trailing bits are ignored.
 pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let engine = match text.contains(['-', '_']) {
         true => &BASE64_URL,
@@ -81,7 +81,7 @@ pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     engine.decode(text.get(..whole)?).ok()
 }
 
-/// What stands for a secret in examples.
+/// Placeholders for secrets in examples.
 const EXAMPLES: &[&str] = &[
     "example",
     "placeholder",
@@ -107,7 +107,7 @@ const EXAMPLES: &[&str] = &[
     "…",
 ];
 
-/// What code writes where it takes a secret from somewhere else.
+/// Expressions with which code reads a secret from elsewhere.
 const REFERENCES: &[&str] = &[
     "process.env",
     "os.environ",
@@ -129,7 +129,7 @@ const REFERENCES: &[&str] = &[
     "::",
 ];
 
-/// Values that are known to everybody, and stand in many a documentation.
+/// Well-known values that appear in documentation.
 const KNOWN: &[&str] = &[
     "pass",
     "passwd",
@@ -185,7 +185,7 @@ const KNOWN: &[&str] = &[
     "letmein",
 ];
 
-/// Whether a value in lower case stands for one.
+/// Whether a value in lower case is a placeholder.
 fn is_example(lower: &str) -> bool {
     let refers = || REFERENCES.iter().any(|reference| lower.contains(reference));
     EXAMPLES.iter().any(|example| lower.contains(example)) || refers() || KNOWN.contains(&lower)
@@ -204,10 +204,10 @@ fn is_password(value: &str) -> bool {
     value.len() >= 3 && !same && !refers && !path && !is_example(&lower)
 }
 
-/// Bits a letter, below which nothing looks random.
+/// Lowest entropy of a random value, in bits per character.
 const LEAST_ENTROPY: f64 = 3.0;
 
-/// Whether a value could be made by chance rather than by a person as an example or a reference.
+/// Whether a value looks random, rather than like an example or a reference.
 fn is_random(value: &str) -> bool {
     let value = value.trim_end_matches(['.', ',', '!', '=', '*']);
     let lower = value.to_ascii_lowercase();
@@ -217,7 +217,7 @@ fn is_random(value: &str) -> bool {
     if value.len() < 8 || is_example(&lower) || told.iter().any(|told| lower.contains(told)) {
         return false;
     }
-    // A name or a path in code has no digit, or is made of words; a secret mixes.
+    // A name or a path in code has no digit, or consists of words; a secret mixes.
     let has = |test: fn(&char) -> bool| value.chars().any(|c| test(&c));
     let digits = has(char::is_ascii_digit);
     let mixed = has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase);
@@ -243,7 +243,7 @@ fn is_mixed(value: &str) -> bool {
     has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && entropy(value) >= 4.0
 }
 
-/// Whether letters of one kind follow each other as in words: of those made by chance few do.
+/// Whether letters of the same kind follow each other as in words; in random text few do.
 fn is_made_of_words(value: &str) -> bool {
     let bytes = value.as_bytes();
     let kind = |byte: u8| match byte {
@@ -256,7 +256,7 @@ fn is_made_of_words(value: &str) -> bool {
         .windows(2)
         .filter(|two| kind(two[0]) == kind(two[1]))
         .count();
-    // By chance a bit more than a third are alike.
+    // In random text, slightly more than a third are of the same kind.
     let longest = bytes.chunk_by(|a, b| kind(*a) == kind(*b)).map(<[u8]>::len).max();
     same * 5 > bytes.len() * 3 || longest.unwrap_or_default() > 12
 }
@@ -270,7 +270,7 @@ fn is_basic_auth(value: &str) -> bool {
     printable && !user.is_empty() && is_password(password)
 }
 
-/// Base58 as Bitcoin writes it: neither 0, O, I nor l.
+/// Base58 in Bitcoin's alphabet: without 0, O, I and l.
 const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 fn is_wif(value: &str) -> bool {
@@ -289,7 +289,7 @@ fn is_wif(value: &str) -> bool {
             return false;
         }
     }
-    // A version, 32 bytes, 1 where the public key is compressed, and 4 of the check sum.
+    // A version, 32 bytes, 1 if the public key is compressed, and 4 of checksum.
     [38, 37].into_iter().any(|length| {
         let (ahead, key) = number.split_at(number.len() - length);
         let (payload, sum) = key.split_at(length - 4);
@@ -306,7 +306,7 @@ fn is_curve25519(value: &str) -> bool {
     key[0] & 7 == 0 && key[31] & 0xc0 == 0x40
 }
 
-/// Bits a character, by the text's own letters (Shannon).
+/// Shannon entropy of a text by its own letters, in bits per character.
 fn entropy(text: &str) -> f64 {
     let mut counts = [0_u32; 256];
     text.bytes().for_each(|byte| counts[usize::from(byte)] += 1);

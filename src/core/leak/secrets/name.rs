@@ -1,6 +1,6 @@
-//! Names of files in which secrets are kept.
+//! Names of files that usually contain secrets.
 
-/// Whole names, in lower case, and what such a file is.
+/// Whole names, in lower case, with the kind of file.
 const NAMES: &[(&str, &str)] = &[
     (".env", SETTINGS),
     (".envrc", SETTINGS),
@@ -18,7 +18,7 @@ const NAMES: &[(&str, &str)] = &[
     ("wallet.dat", STORE),
 ];
 
-/// What a name ends with, in lower case, and what such a file is.
+/// Endings of names, in lower case, with the kind of file.
 const ENDINGS: &[(&str, &str)] = &[
     (".env", SETTINGS),
     (".pem", KEY),
@@ -35,9 +35,9 @@ const ENDINGS: &[(&str, &str)] = &[
     (".tfvars", SETTINGS),
 ];
 
-/// Stems that such files have whatever they end with, but for what is code.
+/// Stems of such names with any extension, except those of code.
 const STEMS: &[&str] = &["credentials", "secrets", "service-account", "service_account"];
-/// What settings are written in.
+/// Extensions of settings files.
 const WRITTEN_IN: &[&str] = &["json", "toml", "yaml", "yml", "ini", "txt", "xml", "csv"];
 
 const SETTINGS: &str = "a file of secret settings";
@@ -45,7 +45,7 @@ const PASSWORDS: &str = "a list of passwords";
 const KEY: &str = "a private key";
 const STORE: &str = "a store of keys";
 
-/// What a file of that name most probably holds, where that is secret.
+/// The kind of secret that a file of that name probably contains, if any.
 pub fn secret_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let is_example = ["example", "sample", "template", "dist"]

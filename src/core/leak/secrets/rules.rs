@@ -1,4 +1,4 @@
-//! The rules: read from `rules.toml` once, and all of them or none.
+//! The rules, parsed from `rules.toml` once; one invalid rule rejects all of them.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::core::leak::secrets::{check::Check, seed};
 
-/// The rules of this program, or why they could not be read.
+/// The built-in rules, or the error if they could not be parsed.
 pub(super) static BUILT_IN: LazyLock<Result<Rules, String>> =
     LazyLock::new(|| Rules::parse(include_str!("rules.toml")));
 
-/// All rules, in the order in which they name what several of them find.
+/// All rules, in order of rank: of several rules with the same match, the first one names it.
 #[derive(Debug)]
 pub(super) struct Rules(Vec<Rule>);
 
@@ -21,7 +21,7 @@ struct Written {
     rule: Vec<WrittenRule>,
 }
 
-/// A rule as the file has it.
+/// A rule as written in the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenRule {
@@ -38,20 +38,22 @@ struct WrittenRule {
 pub(super) struct Rule {
     #[cfg_attr(not(test), expect(dead_code, reason = "names the rule in the tests"))]
     pub id: String,
-    /// What it finds, in words.
+    /// The name of the format, for people.
     pub what: String,
     pattern: Regex,
     check: Option<Check>,
-    /// The same for lines that were joined, where words of other lines may stand right beside it. None where it is
-    /// told by its name or by the shape of its line: there it would often be wrong.
+    /// The pattern for joined lines, where words of other lines may be adjacent. `None` for rules that rely on a
+    /// name or on the shape of a line, which would often be wrong there.
     joined: Option<Regex>,
     #[cfg_attr(not(test), expect(dead_code, reason = "the tests look for each of them"))]
     pub samples: Vec<String>,
 }
 
 impl Rules {
+    /// Parses the rules.
+    ///
     /// # Errors
-    /// With a sentence, where a single rule cannot be used: then none is.
+    /// Fails with a sentence if any rule is invalid.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
         if written.rule.is_empty() {
@@ -66,8 +68,8 @@ impl Rules {
         self.0.iter().enumerate()
     }
 
-    /// Calls `found` with the rank of a rule and a place, for all that is found. With `joined`, lines of `text` were
-    /// joined to one.
+    /// Calls `found` with the rank of a rule and the byte range of each match. With `joined`, the lines of `text`
+    /// were joined into one.
     pub(super) fn find(&self, text: &str, joined: bool, found: &mut impl FnMut(usize, Range<usize>)) {
         for (rank, rule) in self.all() {
             rule.find(text, joined, &mut |at| found(rank, at));
@@ -82,12 +84,12 @@ impl Rule {
             return Err(wrong("it needs a name, a source and two samples"));
         }
         let compiled = |pattern: &str| Regex::new(pattern).map_err(|error| wrong(&error.to_string()));
-        // Boundaries between letters of any alphabet would make the search slow.
+        // Unicode word boundaries would make the search slow.
         let pattern = compiled(&written.pattern.replace(r"\b", r"(?-u:\b)"))?;
         let by_shape = written.pattern.starts_with("(?m)");
         let joined = match by_shape || written.check.is_some_and(Check::is_guess) {
             true => None,
-            // Spaces beside the end of a line are gone.
+            // Spaces around the end of a line were removed.
             false => {
                 let pattern = written.pattern.replace(r"\b", "").replace(' ', " ?");
                 Some(compiled(&pattern.replace(r"\s+", r"\s*"))?)
@@ -103,7 +105,7 @@ impl Rule {
         })
     }
 
-    /// Whether it holds in lines that were joined.
+    /// Whether it applies to joined lines.
     #[cfg(test)]
     pub(super) fn joins_lines(&self) -> bool {
         self.joined.is_some()
@@ -136,7 +138,7 @@ impl Rule {
                     true
                 }
             };
-            // What failed may have begun in the line before.
+            // A failed match may have begun in the line before.
             from = match holds || !joined {
                 true => whole.end.max(whole.start + 1),
                 false => whole.start + 1,

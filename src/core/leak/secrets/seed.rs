@@ -1,19 +1,20 @@
-//! Seed phrases of wallets (BIP-39): 12 to 24 words of a list, whose last bits are a check sum of the others.
+//! Seed phrases of wallets (BIP-39): 12 to 24 words of a list, the last bits of which are a checksum of the others.
 
 use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
 use sha2::{Digest, Sha256};
 
-/// The list for English, in its order: <https://github.com/bitcoin/bips/blob/master/bip-0039/english.txt>, MIT License.
+/// The English word list, in its order: <https://github.com/bitcoin/bips/blob/master/bip-0039/english.txt>, MIT
+/// License.
 const ENGLISH: &str = include_str!("bip39-english.txt");
 static WORDS: LazyLock<HashMap<&str, u16>> = LazyLock::new(|| ENGLISH.lines().zip(0..).collect());
 
-/// So many words a phrase has.
+/// Lengths of a phrase, in words.
 const LENGTHS: [usize; 5] = [12, 15, 18, 21, 24];
-/// Bits that a word stands for.
+/// Bits per word.
 const BITS: usize = 11;
 
-/// Where in a text phrases stand, with words of the list beside them: nobody knows which one is the first.
+/// Finds the byte ranges of phrases, including adjacent words of the list: the first word of the phrase is unknown.
 pub(super) fn phrases(text: &str) -> Vec<Range<usize>> {
     let words = words(text);
     let runs = words.split(|(_, number)| number.is_none());
@@ -28,13 +29,13 @@ pub(super) fn phrases(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The words with their places, and their numbers where the list has them.
+/// The words with their byte ranges, and their numbers if they are in the list.
 fn words(text: &str) -> Vec<(Range<usize>, Option<u16>)> {
     let mut words = Vec::new();
     let mut rest = 0;
     for word in text.split(|c: char| !c.is_ascii_alphabetic()) {
         let start = rest;
-        // What splits is one character, of whatever length.
+        // The separator is one character, of any length.
         let end = start + word.len();
         rest = end + text[end..].chars().next().map_or(0, char::len_utf8);
         if !word.is_empty() {

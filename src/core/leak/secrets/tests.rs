@@ -1,4 +1,4 @@
-//! Every rule by its samples, wherever and however they are written, and harmless texts that must pass.
+//! Every rule with its samples, in any surroundings and encoding, and harmless texts that must pass.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ fn whats(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// All that a person or a log would see of a text once its secrets are left out.
+/// The text that a person or a log would see once its secrets are removed.
 fn left(text: &str) -> String {
     let (left, findings) = crate::core::persist::audit::without(text, &secrets(text, &[]));
     assert_eq!(findings.len(), secrets(text, &[]).len());
@@ -75,7 +75,7 @@ fn every_sample_is_found_by_its_own_rule() {
     let mut missed = String::new();
     for (rank, rule) in rules.all() {
         for sample in &rule.samples {
-            // Not by the luck of one draw.
+            // Several draws, so that the result does not depend on one.
             for nth in 0..20 {
                 let sample = made_up(sample, &format!("{}{nth}", rule.id));
                 let mut found = false;
@@ -98,13 +98,13 @@ fn samples_are_found_in_any_surroundings() {
             format!("\"{}\"", sample.replace('\n', "\\n")),
         ] {
             let found = !secrets(&text, &[]).is_empty();
-            // The last is not how a file of lines is written, where its lines count.
+            // The last one may be missed: escaped line breaks do not match rules that rely on lines.
             assert!(found || text.starts_with('"'), "{id}: {text}");
         }
     }
 }
 
-/// The secret of a sample: its longest run of letters that is flagged.
+/// The secret of a sample: its longest flagged run of letters.
 fn core(sample: &str) -> String {
     let flags = secrets(sample, &[]);
     let words = flags
@@ -202,7 +202,7 @@ fn a_key_is_found_as_a_whole() {
 fn places_that_meet_are_one() {
     let text = made_up("API_KEY=ghp_{a:36}", "one");
     assert_eq!(whats(&text), ["GitHub token"]);
-    // The second rule finds more than the first.
+    // The second rule matches more than the first.
     let longer = made_up("API_KEY=ghp_{a:40}-{a:20}", "two");
     assert_eq!(left(&longer), "API_KEY=[left out: GitHub token]");
     let all = together(vec![(3, 0..4), (1, 2..6), (2, 6..8), (0, 5..5), (7, 7..8)]);
@@ -269,7 +269,7 @@ fn passwords_and_their_examples() {
     }
 }
 
-/// 64 KiB as agents write it; `cargo test --release … -- --ignored --nocapture` prints what it takes.
+/// Scans 64 KiB of typical agent output; `cargo test --release … -- --ignored --nocapture` prints the time.
 #[test]
 #[ignore = "prints figures"]
 fn figures() {
@@ -375,7 +375,7 @@ proptest! {
         flags_are_sound(&text.concat());
     }
 
-    /// Old journals may hold any flags at all.
+    /// Old journals may contain arbitrary flags.
     #[test]
     fn what_is_left_out_is_whole(text in ".{0,60}", places in proptest::collection::vec((0_usize..90, 0_usize..90), 0..6)) {
         let flags: Vec<Flag> = places.iter().map(|(start, end)| Flag { what: "x".into(), at: *start..*end }).collect();

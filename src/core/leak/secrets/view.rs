@@ -1,32 +1,32 @@
-//! A text in other ways: without what is drawn and not read, with its lines joined, and decoded. What is found there
-//! is told by its place in the text itself.
+//! Other readings of a text: without invisible markup, with its lines joined, and decoded. Matches in them are
+//! mapped back to their place in the text itself.
 
 use std::ops::Range;
 
 use crate::{core::leak::secrets::check::decode_base64, text::is_hidden};
 
-/// A text made of another one.
+/// A text derived from another one.
 pub(super) struct View {
     pub text: String,
     /// Whether lines were joined.
     pub joined: bool,
-    /// Whether it was decoded from lines that were joined: it may begin with what another line has left.
+    /// Whether it was decoded from joined lines: it may begin with remains of another line.
     pub from_joined: bool,
     pieces: Vec<Piece>,
-    /// The pieces of the view that this one was made of, where it was not made of the text itself.
+    /// The pieces of the view that this one was derived from; `None` if it was derived from the text itself.
     under: Option<Vec<Piece>>,
 }
 
-/// A part of a view, and where it comes from.
+/// A part of a view, with its origin.
 #[derive(Clone)]
 struct Piece {
     at: Range<usize>,
     from: Range<usize>,
-    /// Byte for byte, or decoded as a whole.
+    /// Whether it was copied byte for byte, instead of decoded as a whole.
     copied: bool,
 }
 
-/// The views of a text in which something else could be read.
+/// The views of a text that read differently from the text itself.
 pub(super) fn views(text: &str) -> Vec<View> {
     let mut views = Vec::new();
     let plain = View::unmarked(text, false);
@@ -39,16 +39,16 @@ pub(super) fn views(text: &str) -> Vec<View> {
         }
         views.push(view);
     }
-    // The text itself is looked at anyway.
+    // The text itself is scanned anyway.
     views.retain(|view| view.text != text);
     views
 }
 
-/// Less base64 holds no secret that anybody could tell.
+/// Shortest base64 that could hold a recognizable secret, in characters.
 const LEAST_BASE64: usize = 16;
-/// So much of what was decoded must be text, in percent.
+/// Share of decoded bytes that must be text, in percent.
 const TEXT: usize = 90;
-/// An HTML comment that is longer is taken for text.
+/// Longest HTML comment that is treated as a comment, in bytes.
 const COMMENT: usize = 2_000;
 
 impl View {
@@ -70,7 +70,7 @@ impl View {
         }
     }
 
-    /// Adds what stands at `from` in the original.
+    /// Appends text that is at `from` in the original.
     fn push(&mut self, text: &str, from: Range<usize>, copied: bool) {
         let at = self.text.len()..self.text.len() + text.len();
         self.text.push_str(text);
@@ -90,7 +90,7 @@ impl View {
         view
     }
 
-    /// Where in the original a place of this view is.
+    /// Maps a place of this view to the original.
     pub(super) fn original(&self, at: Range<usize>) -> Option<Range<usize>> {
         let at = original(&self.pieces, at)?;
         match &self.under {
@@ -99,8 +99,8 @@ impl View {
         }
     }
 
-    /// Without marks of Markdown and HTML and without what draws nothing. With `join`, lines become one, whatever is
-    /// between them. None where that changes nothing.
+    /// Removes Markdown and HTML markup and invisible characters. With `join`, lines are joined, whatever is
+    /// between them. `None` if nothing changes.
     fn unmarked(text: &str, join: bool) -> Option<Self> {
         let mut view = Self::new(join);
         let (mut kept, mut at) = (0, 0);
@@ -109,7 +109,7 @@ impl View {
             let (skip, instead) = match c {
                 '*' | '`' => (1, None),
                 '~' if rest.starts_with("~~") => (2, None),
-                // A mark that stands for itself.
+                // An escaped mark.
                 '\\' if rest[1..].starts_with(is_mark) => (1, None),
                 '\\' if join && rest[1..].starts_with(['\n', '\r']) => (1, None),
                 '<' => (tag(rest), None),
@@ -122,7 +122,7 @@ impl View {
                 at += c.len_utf8();
                 continue;
             }
-            // Spaces at the end of a line go with its end.
+            // Spaces at the end of a line are removed with it.
             let end = match c {
                 '\n' | '\r' => kept + text[kept..at].trim_end_matches([' ', '\t']).len(),
                 _ => at,
@@ -133,7 +133,7 @@ impl View {
                 view.push(char::encode_utf8(instead, &mut bytes), at..at + skip, false);
             }
             at += skip;
-            // What a mark stood before is taken as it is.
+            // An escaped mark is copied as it is.
             kept = at;
             if c == '\\' {
                 at += text[at..]
@@ -150,7 +150,7 @@ impl View {
         Some(view)
     }
 
-    /// What in `of` is base64 of text, decoded, each on a line of its own.
+    /// Decodes base64 of text in `of`, each run on its own line.
     fn from_base64(of: &View) -> Option<Self> {
         let mut view = Self::over(of);
         for at in base64_runs(&of.text) {
@@ -162,14 +162,14 @@ impl View {
         (!view.text.is_empty()).then_some(view)
     }
 
-    /// `of` with its percent signs decoded as in addresses. None where there are none.
+    /// Decodes percent-encoding in `of`. `None` if there is none.
     fn from_url(of: &View) -> Option<Self> {
         let mut view = Self::over(of);
         let mut kept = 0;
         for (at, _) in of.text.match_indices('%') {
             let digits = of.text.get(at + 1..at + 3);
             let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-            // What is no ASCII is in no secret.
+            // Secrets contain only ASCII.
             if let Some(byte) = byte.filter(u8::is_ascii) {
                 view.push(&of.text[kept..at], kept..at, true);
                 view.push(char::from(byte).encode_utf8(&mut [0; 4]), at..at + 3, false);
@@ -184,7 +184,7 @@ impl View {
     }
 }
 
-/// Where what pieces were made of is.
+/// Maps a place of a view to the place that its pieces come from.
 fn original(pieces: &[Piece], at: Range<usize>) -> Option<Range<usize>> {
     let first = pieces.partition_point(|piece| piece.at.end <= at.start);
     let after = pieces.partition_point(|piece| piece.at.start < at.end);
@@ -201,7 +201,7 @@ fn original(pieces: &[Piece], at: Range<usize>) -> Option<Range<usize>> {
     (start < end).then_some(start..end)
 }
 
-/// Where something stands that could be base64 of either alphabet, with its padding.
+/// Byte ranges that could be base64 of either alphabet, with padding.
 fn base64_runs(text: &str) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     for marks in [[b'+', b'/'], [b'-', b'_']] {
@@ -209,7 +209,7 @@ fn base64_runs(text: &str) -> Vec<Range<usize>> {
         let mut start = 0;
         for run in text.as_bytes().chunk_by(|a, b| is_base64(a) == is_base64(b)) {
             let end = start + run.len();
-            // The second alphabet has another result only where its marks are.
+            // The second alphabet matters only if its marks are present.
             let differs = marks[0] == b'+' || run.iter().any(|byte| marks.contains(byte));
             if is_base64(&run[0]) && run.len() >= LEAST_BASE64 && differs {
                 let padding = text[end..]
@@ -226,12 +226,12 @@ fn base64_runs(text: &str) -> Vec<Range<usize>> {
     runs
 }
 
-/// What Markdown lets stand for itself behind a backslash.
+/// Whether Markdown lets this character be escaped with a backslash.
 fn is_mark(c: char) -> bool {
     c.is_ascii_punctuation()
 }
 
-/// Length of the tag that a text begins with, where it marks words of a line; 0 where it does not.
+/// Length of the inline tag or comment at the beginning of a text; 0 if there is none.
 fn tag(text: &str) -> usize {
     const TAGS: &[&str] = &[
         "a", "b", "big", "br", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "s", "small", "span",
@@ -255,7 +255,7 @@ fn tag(text: &str) -> usize {
     }
 }
 
-/// Length of the character reference that a text begins with, and what it stands for.
+/// Length of the character reference at the beginning of a text, and its character.
 fn entity(text: &str) -> (usize, Option<char>) {
     const NAMED: &[(&str, char)] = &[
         ("&amp;", '&'),
@@ -282,14 +282,14 @@ fn entity(text: &str) -> (usize, Option<char>) {
     number.map_or((0, None), |(length, c)| (length, Some(c)))
 }
 
-/// Length of what is between the words of two lines, from the end of the first on: empty lines, spaces, and the
-/// marks of quotations.
+/// Length of the gap between the words of two lines, from the end of the first: empty lines, spaces, and quote
+/// marks.
 fn between_lines(text: &str) -> usize {
     text.len() - text.trim_start_matches(['\n', '\r', ' ', '\t', '>']).len()
 }
 
-/// What base64 of text stands for. It may begin in the middle of what looks like it: where lines were joined, the
-/// word before belongs to the run as well.
+/// Decodes base64 of text. It may begin in the middle of the run: in joined lines, the word before belongs to the
+/// run as well.
 fn decoded_text(run: &str) -> Option<String> {
     (0..4).find_map(|skip| {
         let bytes = decode_base64(run.get(skip..)?)?;

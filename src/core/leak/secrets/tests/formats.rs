@@ -1,8 +1,8 @@
-//! A test for each format that safety reviews have named, by a name that says which.
+//! A test for each format that safety reviews have named.
 
 use crate::core::leak::secrets::tests::{samples::made_up, whats};
 
-/// A format, a sample as in `rules.toml`, and what it must be taken for.
+/// A format, a sample as in `rules.toml`, and the expected finding.
 const FORMATS: &[(&str, &str, &str)] = &[
     ("password variable", "DB_PASS={l:10}", "secret setting"),
     (

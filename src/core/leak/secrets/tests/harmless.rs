@@ -1,13 +1,13 @@
-//! Texts that hold no secret: what agents write all day.
+//! Texts without secrets, as agents write them all day.
 
 use std::path::Path;
 
 use crate::core::leak::secrets::tests::{samples::letters, secrets};
 
-/// What separates the texts of a file.
+/// Separator between the texts of a file.
 const BETWEEN: &str = "\n%%%%\n";
 
-/// Texts that people and programs wrote.
+/// Texts written by people and programs.
 pub(super) fn written() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/harmless");
     let mut files: Vec<_> = std::fs::read_dir(folder)

@@ -1,4 +1,4 @@
-//! Every sample in any surroundings, split or encoded once, is found.
+//! Every sample is found in any surroundings, split or encoded once.
 
 use base64::{Engine, prelude::*};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::core::leak::secrets::{
     tests::{samples::made_up, secrets},
 };
 
-/// How a sample is hidden.
+/// A way to hide a sample.
 #[derive(Debug, Clone)]
 enum Hiding {
     Nothing,
@@ -49,9 +49,9 @@ fn hidings() -> impl Strategy<Value = Hiding> {
     ]
 }
 
-/// `text` with `between` put into its secret, at the places that are given as shares of it.
+/// Inserts `between` into the secret of `text`, at positions that are given as shares of its length.
 fn split(text: &str, between: &str, places: &[prop::sample::Index]) -> String {
-    // The longest part that is flagged is what nobody may read.
+    // The longest flagged part is the secret.
     let secret = secrets(text, &[])
         .into_iter()
         .map(|flag| flag.at)
@@ -77,7 +77,7 @@ fn hidden(sample: &str, hiding: &Hiding, places: &[prop::sample::Index]) -> Stri
         Hiding::Nothing => sample.to_owned(),
         Hiding::Marks(between) => split(sample, between, places),
         Hiding::Lines(between) => split(sample, between, &places[..1]),
-        // What is too short to be told is said in the README.
+        // The README lists what is too short to be recognized.
         Hiding::Base64 => BASE64_STANDARD.encode(format!("{sample}\n")),
         Hiding::Base64Url => BASE64_URL_SAFE_NO_PAD.encode(format!("{sample}\n")),
         Hiding::Base64Lines => {
@@ -94,7 +94,7 @@ fn hidden(sample: &str, hiding: &Hiding, places: &[prop::sample::Index]) -> Stri
 }
 
 proptest! {
-    // PROPTEST_CASES sets how many; no file of failures is written.
+    // PROPTEST_CASES sets the number of cases; no file of failures is written.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -111,14 +111,14 @@ proptest! {
         let all: Vec<_> = rules.all().map(|(_, rule)| rule).collect();
         let rule = all[rule.index(all.len())];
         let sample = made_up(&rule.samples[nth.index(rule.samples.len())], &format!("{} {draw}", rule.id));
-        // What is told by its likelihood or its line is not looked for where lines were joined; the first word of a
-        // phrase cannot be told from the end of the line before.
+        // Heuristics and rules that rely on a line do not apply to joined lines; the first word of a phrase cannot
+        // be told from the end of the line before.
         let by_lines = rule.joins_lines() && rule.id != "seed-phrase";
         let hiding = match hiding {
             Hiding::Lines(_) if !by_lines => Hiding::Nothing,
             other => other,
         };
-        // A key without a form or a name is found by its likelihood: not every one.
+        // A key without a format or a name is found by a heuristic, which misses some.
         prop_assume!(rule.id != "bare-aws-secret-key" || !secrets(&sample, &[]).is_empty());
         let hidden = hidden(&sample, &hiding, &places);
         let text = format!("{before}\n{hidden}\n{after}");

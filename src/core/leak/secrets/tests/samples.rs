@@ -1,4 +1,4 @@
-//! Samples of the rules, made up as `rules.toml` describes them: the same at every run.
+//! Samples of the rules, generated as `rules.toml` describes them: the same in every run.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -22,7 +22,7 @@ pub(crate) fn all() -> Vec<(String, String)> {
         .collect()
 }
 
-/// A sample with its places filled in.
+/// A sample with its placeholders filled in.
 pub(crate) fn made_up(sample: &str, seed: &str) -> String {
     let (mut out, mut rest) = (String::new(), sample);
     while let Some(start) = rest.find('{') {
@@ -70,7 +70,7 @@ fn filled(place: &str, seed: &str) -> Option<String> {
 
 const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// A number that looks like chance.
+/// A pseudo-random number.
 fn chance(seed: &str, nth: usize) -> u64 {
     let mut hasher = DefaultHasher::new();
     (seed, nth).hash(&mut hasher);
