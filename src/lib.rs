@@ -9,13 +9,14 @@ pub(crate) mod clock;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod control;
-/// Public for fuzzing alone, as is [`link`].
+// Public for fuzzing alone: these three.
 #[doc(hidden)]
 pub mod core;
 pub(crate) mod frontends;
 #[doc(hidden)]
 pub mod link;
-pub(crate) mod store;
+#[doc(hidden)]
+pub mod store;
 pub(crate) mod text;
 pub(crate) mod transfer;
 pub(crate) mod tui;
