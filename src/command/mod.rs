@@ -119,7 +119,7 @@ pub static COMMANDS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
             let has_names = traits(name, NAMES) || name == "tell";
             Entry {
                 name: name.to_owned(),
-                arguments: usage(command, traits(name, NAMES)),
+                arguments: usage(command, traits(name, NAMES), true),
                 summary: command.get_about().map_or_else(String::new, ToString::to_string),
                 command: command.clone().disable_help_flag(true),
                 has_names,

@@ -64,10 +64,10 @@ impl Definition {
         about.map_or_else(String::new, ToString::to_string)
     }
 
-    /// Its arguments: `ID [REASON]`.
+    /// Its arguments without the options: `ID [REASON]`.
     pub(crate) fn usage(&self) -> String {
         let command = COMMANDS.find_subcommand(self.name);
-        command.map_or_else(String::new, |command| usage(command, self.has(NAMES)))
+        command.map_or_else(String::new, |command| usage(command, self.has(NAMES), false))
     }
 
     /// Its arguments without a flag, in order.
@@ -148,7 +148,7 @@ macro_rules! declare {
 pub(crate) use declare;
 
 /// The usage of a command's arguments: `ID [REASON]`.
-pub(crate) fn usage(command: &clap::Command, has_names: bool) -> String {
+pub(crate) fn usage(command: &clap::Command, has_names: bool, with_options: bool) -> String {
     let value = |arg: &clap::Arg| match arg.get_possible_values() {
         values if !values.is_empty() && arg.get_action().takes_values() => {
             let names: Vec<&str> = values
@@ -182,7 +182,7 @@ pub(crate) fn usage(command: &clap::Command, has_names: bool) -> String {
     let text = positionals.pop_if(|last| last.is_trailing_var_arg_set());
     let options = command
         .get_arguments()
-        .filter(|arg| !arg.is_positional() && !arg.is_hide_set());
+        .filter(|arg| with_options && !arg.is_positional() && !arg.is_hide_set());
     let parts = has_names
         .then(|| "[@NAME…]".to_owned())
         .into_iter()
