@@ -43,7 +43,7 @@ impl Agent {
         match (self.kind, self.permissions) {
             (Kind::Command, _) => "unrestricted",
             (Kind::Session, _) => "under its own rules",
-            (Kind::Acp, Permissions::Ask) => "asks you what it asks at all",
+            (Kind::Acp, Permissions::Ask) => "asks you, if it asks at all",
             (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
             (Kind::Acp, Permissions::ReadOnly) => "is refused what it asks for",
             (_, Permissions::ReadOnly) => "read-only",
