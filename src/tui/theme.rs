@@ -117,8 +117,11 @@ impl Theme {
     /// The theme of that name: the user's own in `dir`, else one that is built in. Fails with a sentence
     /// that names file and line, and what is wrong.
     pub fn load(name: &str, dir: &Path) -> Result<Self, String> {
+        Self::resolve(name, Chain::new("theme", Some(dir), BUILT_IN))
+    }
+
+    fn resolve(name: &str, mut chain: Chain) -> Result<Self, String> {
         let mut styles = BTreeMap::new();
-        let mut chain = Chain::new("theme", dir, BUILT_IN);
         let place = layered(name, &mut chain, &mut BTreeMap::new(), &mut styles)?;
         let style = |scope: &Scope| {
             styles.get(scope.name()).copied().ok_or_else(|| {
@@ -135,7 +138,8 @@ impl Theme {
 
     /// The built-in default: the terminal's own 16 colours.
     pub fn built_in() -> Self {
-        Self::load(BUILT_IN[0].0, Path::new("")).expect("a test reads every bundled file")
+        let chain = Chain::new("theme", None, BUILT_IN);
+        Self::resolve(BUILT_IN[0].0, chain).expect("it is part of the program, and a test reads it")
     }
 
     /// The style of a scope.

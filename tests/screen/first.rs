@@ -139,3 +139,19 @@ fn what_was_made_safer_stays_so_in_the_next_room() {
     let screen = a.wait_for("● ws://");
     assert!(!screen.contains("ann · auto"), "{screen}");
 }
+
+/// Files of a folder that are named as the built-in keymap and theme are: none of them is read.
+#[test]
+fn a_folder_changes_no_built_in_key_or_colour() {
+    let ann = Home::empty("ann");
+    for (name, text) in [
+        ("default", "[setup]\nenter = \"leave\"\n"),
+        ("terminal", "x = [\n"),
+    ] {
+        std::fs::write(ann.work().join(format!("{name}.toml")), text).unwrap();
+    }
+    let a = ann.screen(90, 24);
+    a.wait_for("› ann");
+    a.send(ENTER);
+    a.wait_for("Where is the room?");
+}

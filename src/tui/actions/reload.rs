@@ -189,7 +189,7 @@ impl Screen {
 /// A keymap's or theme's file, and those that it inherits from, one after the other.
 pub(crate) struct Chain<'a> {
     what: &'static str,
-    dir: &'a Path,
+    dir: Option<&'a Path>,
     built_in: &'a [(&'a str, &'a str)],
     /// The names of those that were read.
     names: Vec<String>,
@@ -199,7 +199,7 @@ pub(crate) struct Chain<'a> {
 
 impl<'a> Chain<'a> {
     /// Files of the user's own in `dir`, else those that are built in.
-    pub fn new(what: &'static str, dir: &'a Path, built_in: &'a [(&'a str, &'a str)]) -> Self {
+    pub fn new(what: &'static str, dir: Option<&'a Path>, built_in: &'a [(&'a str, &'a str)]) -> Self {
         Self {
             what,
             dir,
@@ -212,10 +212,7 @@ impl<'a> Chain<'a> {
     /// Where the file of that name is, for people, and its text. One that inherits its own name means the built-in
     /// one. Fails with a sentence that names who wants it.
     pub fn read(&mut self, name: &str) -> Result<(String, String), String> {
-        let dir = match self.names.iter().any(|one| one == name) {
-            true => Path::new(""),
-            false => self.dir,
-        };
+        let dir = self.dir.filter(|_| !self.names.iter().any(|one| one == name));
         let (place, text) =
             bundled(name, dir, self.built_in, self.what).map_err(|why| format!("{}{why}", self.by))?;
         if self.names.len() > 8 {
@@ -233,9 +230,11 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// Reads the file of that name: the person's own in `dir`, else a built-in one. Without `dir` only built-in ones are read,
+/// whatever lies in the current folder.
 fn bundled(
     name: &str,
-    dir: &Path,
+    dir: Option<&Path>,
     built_in: &[(&str, &str)],
     what: &str,
 ) -> Result<(String, String), String> {
@@ -245,13 +244,14 @@ fn bundled(
             crate::text::clean_line(name, 40)
         ));
     }
-    let path = dir.join(format!("{name}.toml"));
-    match config::read_plain(&path, config::Links::Followed) {
-        Ok(text) => return Ok((format!("{what}s/{name}.toml"), text)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(format!("{}: {error}", path.display()));
+    if let Some(path) = dir.map(|dir| dir.join(format!("{name}.toml"))) {
+        match config::read_plain(&path, config::Links::Followed) {
+            Ok(text) => return Ok((format!("{what}s/{name}.toml"), text)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(format!("{}: {error}", path.display()));
+            }
+            Err(_) => {}
         }
-        Err(_) => {}
     }
     let known = built_in.iter().find(|(known, _)| *known == name);
     known
@@ -261,7 +261,7 @@ fn bundled(
             format!(
                 "there is no {what} {name}; choose from {}, or add your own in {}",
                 names.join(", "),
-                dir.display()
+                dir.unwrap_or(Path::new("its folder")).display()
             )
         })
 }

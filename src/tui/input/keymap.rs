@@ -172,11 +172,12 @@ impl Keymap {
     /// The keymap of that name: the user's own in `dir`, else one that is built in. Fails with a sentence
     /// that names file and line, and what is wrong.
     pub fn load(name: &str, dir: &Path) -> Result<Self, String> {
-        Self::layered(name, &mut Chain::new("keymap", dir, BUILT_IN))
+        Self::layered(name, &mut Chain::new("keymap", Some(dir), BUILT_IN))
     }
 
     pub fn built_in() -> Self {
-        Self::load(BUILT_IN[0].0, Path::new("")).expect("a test reads every bundled file")
+        let mut chain = Chain::new("keymap", None, BUILT_IN);
+        Self::layered(BUILT_IN[0].0, &mut chain).expect("it is part of the program, and a test reads it")
     }
 
     /// Whether one writes only after a key that begins it, as in vi.
