@@ -8,8 +8,12 @@ use toml::Spanned;
 
 use crate::tui::actions::reload::Chain;
 
+/// Makes the scopes from rows of `Variant "name in a theme" or Fallback`. The fallback's style is used where a theme does
+/// not have the scope.
 macro_rules! scopes {
-    ($($variant:ident $name:literal,)*) => {
+    (@) => { None };
+    (@ $fallback:ident) => { Some(Scope::$fallback) };
+    ($($variant:ident $name:literal $(or $fallback:ident)?,)*) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Scope {
             $(#[doc = concat!("`", $name, "` in a theme.")] $variant,)*
@@ -21,6 +25,10 @@ macro_rules! scopes {
             /// The name that themes use.
             pub fn name(self) -> &'static str {
                 match self { $(Scope::$variant => $name,)* }
+            }
+
+            fn fallback(self) -> Option<Scope> {
+                match self { $(Scope::$variant => scopes!(@ $($fallback)?),)* }
             }
         }
     };
@@ -54,10 +62,10 @@ scopes! {
     Quote "quote",
     Link "link",
     Code "code",
-    CodeKeyword "code.keyword",
-    CodeString "code.string",
-    CodeComment "code.comment",
-    CodeNumber "code.number",
+    CodeKeyword "code.keyword" or Code,
+    CodeString "code.string" or Code,
+    CodeComment "code.comment" or Code,
+    CodeNumber "code.number" or Code,
     Unread "unread",
     Found "found",
 }
@@ -124,7 +132,9 @@ impl Theme {
         let mut styles = BTreeMap::new();
         let place = layered(name, &mut chain, &mut BTreeMap::new(), &mut styles)?;
         let style = |scope: &Scope| {
-            styles.get(scope.name()).copied().ok_or_else(|| {
+            let fallback = scope.fallback();
+            let mut names = [Some(*scope), fallback].into_iter().flatten().map(Scope::name);
+            names.find_map(|name| styles.get(name)).copied().ok_or_else(|| {
                 format!(
                     "{place}: the scope \"{}\" is missing; write it, or inherits = \"terminal\"",
                     scope.name()
