@@ -2,14 +2,23 @@
 
 use super::{
     Run,
-    driver::{AnswerProgress, Conclusion, DriverEvent, Exit, Invocation, Reader, Signals},
+    driver::{AnswerProgress, Conclusion, DriverEvent, Exit, Invocation, Output, Profile, Reader, Signals},
+    environment::{CLAUDE, CODEX},
     lines::Utf8Decoder,
 };
 use crate::core::runs::{Outcome, Totals};
 use nexscope_relay::protocol::body::Activity;
 
+pub(super) const PROFILE: Profile = Profile {
+    program: None,
+    variables: &[CLAUDE, CODEX],
+    output: Output::AtEnd,
+    sends_late: false,
+    driver: |run| Ok((invocation(run)?, Box::new(CommandReader::default()))),
+};
+
 /// Builds the invocation; fails with the reason if the agent's settings name no usable program.
-pub(super) fn invocation(run: &Run) -> Result<Invocation, String> {
+fn invocation(run: &Run) -> Result<Invocation, String> {
     if run.agent.command.is_empty() {
         return Err("no program is named: set `command` in its table".to_owned());
     }

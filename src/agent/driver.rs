@@ -9,7 +9,7 @@ use std::{
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 
-use super::Run;
+use super::{Run, environment::VariableSet};
 use crate::{
     core::{
         Failure,
@@ -17,6 +17,32 @@ use crate::{
     },
     text,
 };
+
+/// What a kind of agent has of its own.
+#[derive(Debug)]
+pub(super) struct Profile {
+    /// The usual name of its program, if it has one.
+    pub program: Option<&'static str>,
+    /// The variables of its providers and logins.
+    pub variables: &'static [VariableSet],
+    pub output: Output,
+    /// Whether it may send more after its turn.
+    pub sends_late: bool,
+    /// Builds the invocation and the reader; fails with the reason if the program cannot be started.
+    pub driver: fn(&Run) -> Result<Driver, String>,
+}
+
+pub(super) type Driver = (Invocation, Box<dyn Reader>);
+
+/// When a working program shows something. A silence in between does not count as a stall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Nothing before its end.
+    AtEnd,
+    /// Whole items, with minutes of silent thinking between two.
+    Items,
+    Continuous,
+}
 
 /// The maximum length of an answer, in bytes; the rest is cut off, with a note.
 pub(super) const MAX_ANSWER: usize = 1 << 20;

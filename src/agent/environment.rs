@@ -10,52 +10,74 @@ use crate::core::runs::settings::Kind;
 /// An environment variable: name and value.
 pub(super) type Variable = (OsString, OsString);
 
+/// Variables, by whole names and by prefixes.
+#[derive(Debug)]
+pub(super) struct VariableSet {
+    pub names: &'static [&'static str],
+    pub prefixes: &'static [&'static str],
+}
+
+impl VariableSet {
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(&name) || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
 /// Variables that any program may need.
-const COMMON: [&str; 15] = [
-    "HOME",
-    "PATH",
-    "LANG",
-    "LANGUAGE",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    // The certificates of a company's proxy.
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "CODEX_CA_CERTIFICATE",
-    // Used by Nix and others to find the loader of a program.
-    "NIX_SSL_CERT_FILE",
-    "LOCALE_ARCHIVE",
-];
-const COMMON_BEGIN: [&str; 2] = ["LC_", "XDG_"];
+const COMMON: VariableSet = VariableSet {
+    names: &[
+        "HOME",
+        "PATH",
+        "LANG",
+        "LANGUAGE",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        // The certificates of a company's proxy.
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "NODE_EXTRA_CA_CERTS",
+        "CODEX_CA_CERTIFICATE",
+        // Used by Nix and others to find the loader of a program.
+        "NIX_SSL_CERT_FILE",
+        "LOCALE_ARCHIVE",
+    ],
+    prefixes: &["LC_", "XDG_"],
+};
 
 /// Proxies, in upper or lower case.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
 /// The provider and login of Claude Code. Of its many `CLAUDE_CODE_*` variables only these pass: the others
 /// tell a nested Claude Code about the outer one.
-const CLAUDE: [&str; 9] = [
-    "CLAUDE_CONFIG_DIR",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "CLAUDE_CODE_MAX_RETRIES",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "CLAUDE_CODE_USE_FOUNDRY",
-    "AWS_REGION",
-    "AWS_PROFILE",
-    "CLOUD_ML_REGION",
-];
-const CLAUDE_BEGIN: [&str; 1] = ["ANTHROPIC_"];
+pub(super) const CLAUDE: VariableSet = VariableSet {
+    names: &[
+        "CLAUDE_CONFIG_DIR",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        "CLAUDE_CODE_MAX_RETRIES",
+        "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+        "CLAUDE_CODE_USE_FOUNDRY",
+        "AWS_REGION",
+        "AWS_PROFILE",
+        "CLOUD_ML_REGION",
+    ],
+    prefixes: &["ANTHROPIC_"],
+};
 
 /// The provider and login of Codex.
-const CODEX: [&str; 2] = ["CODEX_HOME", "CODEX_API_KEY"];
-const CODEX_BEGIN: [&str; 1] = ["OPENAI_"];
+pub(super) const CODEX: VariableSet = VariableSet {
+    names: &["CODEX_HOME", "CODEX_API_KEY"],
+    prefixes: &["OPENAI_"],
+};
 
 /// The provider and login of Gemini CLI.
-const GEMINI_BEGIN: [&str; 2] = ["GEMINI_", "GOOGLE_"];
+pub(super) const GEMINI: VariableSet = VariableSet {
+    names: &[],
+    prefixes: &["GEMINI_", "GOOGLE_"],
+};
 
 /// The prefix that never passes, whatever the configuration says.
 const OURS: &str = "NEXSCOPE_";
@@ -83,21 +105,11 @@ fn passes(name: &OsStr, kind: Kind, extra: &[String]) -> bool {
     if name.starts_with(OURS) || name == "TERM" {
         return false;
     }
-    let listed = |exact: &[&str], begin: &[&str]| {
-        exact.contains(&name) || begin.iter().any(|begin| name.starts_with(begin))
-    };
-    let provider = match kind {
-        Kind::Claude => listed(&CLAUDE, &CLAUDE_BEGIN),
-        Kind::Codex => listed(&CODEX, &CODEX_BEGIN),
-        Kind::Session => false,
-        // It may be one of these, or a wrapper around one.
-        Kind::Acp => {
-            listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN) || listed(&[], &GEMINI_BEGIN)
-        }
-        Kind::Command => listed(&CLAUDE, &CLAUDE_BEGIN) || listed(&CODEX, &CODEX_BEGIN),
-    };
-    provider
-        || listed(&COMMON, &COMMON_BEGIN)
+    super::profile(kind)
+        .variables
+        .iter()
+        .chain([&COMMON])
+        .any(|set| set.has(name))
         || PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy))
         || extra.iter().any(|extra| extra == name)
 }

@@ -19,9 +19,6 @@ pub struct Found {
     pub path: PathBuf,
 }
 
-/// The programs that Nexscope knows how to drive.
-const KNOWN: [(&str, Kind); 2] = [("claude", Kind::Claude), ("codex", Kind::Codex)];
-
 /// The known agents on `PATH`, in the order in which they are offered.
 pub fn find_on_path() -> Vec<Found> {
     find_in(&env::var_os("PATH").unwrap_or_default())
@@ -37,19 +34,16 @@ pub fn is_on_path(program: &str) -> bool {
 }
 
 fn find_in(path: &OsStr) -> Vec<Found> {
-    KNOWN
+    Kind::ALL
         .iter()
-        .filter_map(|(name, kind)| {
+        .filter_map(|&kind| {
+            let name = super::usual_program(kind)?;
             env::split_paths(path)
                 // An empty entry means the working directory, which is not searched.
                 .filter(|dir| dir.is_absolute())
                 .map(|dir| dir.join(name))
                 .find(|program| is_program(program))
-                .map(|path| Found {
-                    name,
-                    kind: *kind,
-                    path,
-                })
+                .map(|path| Found { name, kind, path })
         })
         .collect()
 }

@@ -32,12 +32,37 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Agent,
-    core::runs::{Prompt, RunEvent, ToolAnswer, Totals},
+    core::runs::{Prompt, RunEvent, ToolAnswer, Totals, settings::Kind},
 };
+use driver::{Output, Profile};
 use process_pool::ProcessPool;
 
 pub use find::{Found, find_on_path, is_on_path};
 pub use process::end_leftovers;
+
+/// The session forwards the request; no program is started.
+const SESSION: Profile = Profile {
+    program: None,
+    variables: &[],
+    output: Output::AtEnd,
+    sends_late: false,
+    driver: |_| Err("it is a session of its own, and not started from here".to_owned()),
+};
+
+fn profile(kind: Kind) -> &'static Profile {
+    match kind {
+        Kind::Claude => &claude::PROFILE,
+        Kind::Codex => &codex::PROFILE,
+        Kind::Acp => &acp::PROFILE,
+        Kind::Command => &command::PROFILE,
+        Kind::Session => &SESSION,
+    }
+}
+
+/// The usual name of the program of a kind, if it has one.
+pub fn usual_program(kind: Kind) -> Option<&'static str> {
+    profile(kind).program
+}
 
 #[derive(Debug, Clone)]
 pub struct Run {

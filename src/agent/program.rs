@@ -15,11 +15,12 @@ use super::{
     driver::{Reader, Signals},
     environment,
     process::{Pipes, Process, Start},
+    profile,
 };
 use crate::{
     agent::run::{
         pipes::{read, tail, write},
-        runner::{HostEnvironment, driver},
+        runner::HostEnvironment,
     },
     config::Agent,
 };
@@ -69,7 +70,7 @@ impl Program {
     /// Starts the program for `run`; also returns notices for the person. Fails with the reason if it cannot
     /// be started.
     pub async fn start(run: &Run, around: &HostEnvironment) -> Result<(Self, Vec<String>), String> {
-        let (invocation, reader) = driver(run)?;
+        let (invocation, reader) = (profile(run.agent.kind).driver)(run)?;
         if !run.dir.is_dir() {
             return Err(format!("its folder {} does not exist", run.dir.display()));
         }

@@ -164,19 +164,19 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
         );
     }
     for (name, agent) in &config.agents {
-        let usual = match agent.kind {
-            Kind::Claude => "claude",
-            Kind::Codex => "codex",
-            Kind::Acp | Kind::Command => "",
-            Kind::Session => {
-                report.say(
-                    name,
-                    Found::Well("answers through MCP: nexscope-tui setup claude or codex".into()),
-                );
-                continue;
-            }
-        };
-        let program = agent.command.first().map_or(usual, String::as_str).to_owned();
+        if agent.kind == Kind::Session {
+            report.say(
+                name,
+                Found::Well("answers through MCP: nexscope-tui setup claude or codex".into()),
+            );
+            continue;
+        }
+        let usual = agent::usual_program(agent.kind);
+        let program = agent
+            .command
+            .first()
+            .map_or(usual.unwrap_or_default(), String::as_str)
+            .to_owned();
         let dir = agent
             .dir
             .as_ref()
@@ -187,13 +187,13 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
                 Found::Wrong(format!("its folder {} does not exist", dir.display())),
             );
         }
-        let version = match agent.kind {
+        let version = match usual {
             // Not all of these support `--version`, and some would wait for input.
-            Kind::Acp | Kind::Command => match agent::is_on_path(&program) {
+            None => match agent::is_on_path(&program) {
                 true => Ok(String::new()),
                 false => Err(format!("{program} is not installed, or not on the PATH")),
             },
-            _ => output(&program, &["--version"])
+            Some(_) => output(&program, &["--version"])
                 .map_err(|why| format!("{program} does not run: {why}; install it, or set command")),
         };
         match version {
@@ -207,7 +207,7 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
 fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
     let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let home = std::env::home_dir().unwrap_or_default();
-    let well = Found::Well(format!("{program} {version}"));
+    let well = Found::Well(format!("{program} {version}").trim_end().to_owned());
     match kind {
         Kind::Claude => {
             let known = [
@@ -240,7 +240,7 @@ fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
                 )),
             }
         }
-        Kind::Acp | Kind::Command | Kind::Session => Found::Well(program.to_owned()),
+        _ => well,
     }
 }
 

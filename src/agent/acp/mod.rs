@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use super::{
     Run, claude,
-    driver::{Invocation, Signals, is_session_id},
+    driver::{Driver, Invocation, Output, Profile, Signals, is_session_id},
+    environment::{CLAUDE, CODEX, GEMINI},
 };
 use crate::core::runs::settings::Project;
 use reader::AcpReader;
@@ -28,8 +29,18 @@ const SESSION: u64 = 2;
 const MODE: u64 = 3;
 const FIRST_PROMPT: u64 = 10;
 
+pub(super) const PROFILE: Profile = Profile {
+    program: None,
+    // It may be one of these, or a wrapper around one.
+    variables: &[CLAUDE, CODEX, GEMINI],
+    // Nothing in the protocol reports silent thinking.
+    output: Output::Items,
+    sends_late: true,
+    driver,
+};
+
 /// Builds the invocation and the reader; fails with the reason if it cannot be started.
-pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
+fn driver(run: &Run) -> Result<Driver, String> {
     if run.agent.command.is_empty() {
         return Err("no program is named: set `command` in its table".to_owned());
     }
@@ -56,7 +67,7 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, AcpReader), String> {
         signals: Signals::TERMINATE,
         notices,
     };
-    Ok((invocation, AcpReader::new(run, dir, meta)))
+    Ok((invocation, Box::new(AcpReader::new(run, dir, meta))))
 }
 
 /// Extra settings for the Claude Code adapters, which others ignore: how much of the folder's settings

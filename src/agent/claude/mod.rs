@@ -9,11 +9,22 @@ use serde_json::json;
 
 use super::{
     Run,
-    driver::{Invocation, is_session_id},
+    driver::{Driver, Invocation, Output, Profile, is_session_id},
+    environment::CLAUDE,
 };
 use crate::core::runs::settings::{Permissions, Project};
 
 use reader::ClaudeReader;
+
+const PROGRAM: &str = "claude";
+
+pub(super) const PROFILE: Profile = Profile {
+    program: Some(PROGRAM),
+    variables: &[CLAUDE],
+    output: Output::Continuous,
+    sends_late: false,
+    driver,
+};
 
 /// Always set: events in both directions (its text mode does not stream, and prints API errors as answers).
 const FLAGS: [&str; 8] = [
@@ -76,10 +87,10 @@ pub(super) const ENV: [(&str, &str); 5] = [
 const MAX_MEMORY: u64 = 256 << 10;
 
 /// Builds the invocation and the reader; fails with the reason if it cannot be started.
-pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
+fn driver(run: &Run) -> Result<Driver, String> {
     let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
     if program.is_empty() {
-        program.push("claude".into());
+        program.push(PROGRAM.into());
     }
     let mut notices = Vec::new();
     program.extend(FLAGS.map(Into::into));
@@ -119,10 +130,8 @@ pub(super) fn driver(run: &Run) -> Result<(Invocation, ClaudeReader), String> {
         ..Invocation::default()
     };
     let asks = (run.agent.permissions == Permissions::Ask).then(|| run.dir.clone());
-    Ok((
-        invocation,
-        ClaudeReader::new(run.resume.clone(), run.before, asks),
-    ))
+    let reader = ClaudeReader::new(run.resume.clone(), run.before, asks);
+    Ok((invocation, Box::new(reader)))
 }
 
 /// Encodes the prompt of `run` as a line of input; `id` is echoed when it is taken up.

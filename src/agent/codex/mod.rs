@@ -7,7 +7,8 @@ use std::ffi::OsString;
 
 use super::{
     Run,
-    driver::{Invocation, Reader, is_session_id},
+    driver::{Driver, Invocation, Output, Profile, is_session_id},
+    environment::CODEX,
 };
 use crate::core::runs::settings::{Permissions, Project};
 
@@ -17,14 +18,25 @@ use reader::CodexReader;
 /// whole table, because the single key is an error if there is no such server.
 const NO_NEXSCOPE: &str = "mcp_servers.nexscope={command=\"false\",enabled=false}";
 
+const PROGRAM: &str = "codex";
+
+pub(super) const PROFILE: Profile = Profile {
+    program: Some(PROGRAM),
+    variables: &[CODEX],
+    // It has its own timeout for a silent connection, after which it retries and reports it.
+    output: Output::Items,
+    sends_late: true,
+    driver,
+};
+
 /// Builds the invocation and the reader; fails with the reason if it cannot be started.
 ///
 /// A folder's `.codex/config.toml` applies only if the person has trusted that folder in Codex itself;
 /// nothing here changes that.
-pub(super) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
+fn driver(run: &Run) -> Result<Driver, String> {
     let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
     if program.is_empty() {
-        program.push("codex".into());
+        program.push(PROGRAM.into());
     }
     let mut overrides: Vec<OsString> = ["-c", NO_NEXSCOPE].map(Into::into).into();
     if run.agent.project == Project::None {

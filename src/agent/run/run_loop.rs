@@ -23,6 +23,7 @@ use crate::{
         Run,
         driver::{Conclusion, DriverEvent, Exit},
         process_pool::ProcessPool,
+        profile,
         program::Program,
         workspace_guard::WorkspaceGuard,
     },
@@ -417,7 +418,7 @@ impl Running {
         // A turn with an open request has not ended well: such a program is not kept.
         self.may_stay &= self.requests.is_empty();
         self.close_requests();
-        let more = matches!(self.kind, Kind::Codex | Kind::Acp);
+        let more = profile(self.kind).sends_late;
         if more && self.end.is_none() && !self.watch.is_over() && self.program.stdout.is_some() {
             self.settling
                 .get_or_insert_with(|| TailTimer::since(Instant::now(), self.waits));

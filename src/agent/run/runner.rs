@@ -12,15 +12,14 @@ use super::{
 };
 use crate::{
     agent::{
-        EVENTS, Handle, Run, acp, claude, codex, command,
-        driver::{Invocation, Reader},
+        EVENTS, Handle, Run,
         environment::Variable,
         process_pool::{PoolEpoch, ProcessPool},
         program::Program,
     },
     core::{
         Failure,
-        runs::{Ending, Failed, RunEvent, ToolAnswer, settings::Kind},
+        runs::{Ending, Failed, RunEvent, ToolAnswer},
     },
     text,
 };
@@ -131,25 +130,4 @@ async fn settle(
             false
         }
     }
-}
-
-/// Builds the invocation and the reader of a run. Fails with the reason if it cannot be started.
-pub(crate) fn driver(run: &Run) -> Result<(Invocation, Box<dyn Reader>), String> {
-    Ok(match run.agent.kind {
-        Kind::Claude => {
-            let (invocation, reader) = claude::driver(run)?;
-            (invocation, Box::new(reader))
-        }
-        Kind::Codex => codex::driver(run)?,
-        Kind::Acp => {
-            let (invocation, reader) = acp::driver(run)?;
-            (invocation, Box::new(reader))
-        }
-        // The session forwards the request; no program is started.
-        Kind::Session => return Err("it is a session of its own, and not started from here".to_owned()),
-        Kind::Command => (
-            command::invocation(run)?,
-            Box::new(command::CommandReader::default()),
-        ),
-    })
 }

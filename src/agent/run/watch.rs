@@ -8,7 +8,10 @@ use std::{collections::HashSet, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    agent::driver::DriverEvent,
+    agent::{
+        driver::{DriverEvent, Output},
+        profile,
+    },
     core::{
         Failure,
         runs::{Failed, settings::Kind},
@@ -176,16 +179,11 @@ impl Watch {
         if self.over {
             return Some(self.linger);
         }
-        match self.kind {
-            // It shows nothing before its end.
-            Kind::Command | Kind::Session => None,
+        match profile(self.kind).output {
+            Output::AtEnd => None,
             _ if self.retry.is_some() || !self.works => Some(self.stall),
-            _ if !self.tools.is_empty() => None,
-            Kind::Claude => Some(self.stall),
-            // `codex exec` shows whole items only, and thinks for minutes between two; it has its own timeout
-            // for a silent connection, after which it retries and reports it. Nothing in the Agent Client
-            // Protocol reports silent thinking either.
-            Kind::Codex | Kind::Acp => None,
+            Output::Continuous if self.tools.is_empty() => Some(self.stall),
+            Output::Continuous | Output::Items => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     agent::{
         driver::{DriverEvent, Exit, Reader},
-        run::runner,
+        profile,
         tests::support::Stage,
     },
     core::runs::{
@@ -46,7 +46,7 @@ fn reader(kind: Kind) -> Box<dyn Reader> {
         Kind::Command => Permissions::ReadOnly,
         _ => Permissions::Ask,
     };
-    let (_, mut reader) = runner::driver(&stage.run).unwrap();
+    let (_, mut reader) = (profile(stage.run.agent.kind).driver)(&stage.run).unwrap();
     let hello: &[Value] = match kind {
         Kind::Codex => &[
             json!({ "id": 2, "result": { "thread": { "id": "s" } } }),

@@ -5,7 +5,7 @@ use toml::Value;
 use super::{AGENT, Agent, Config, defaults, read};
 use crate::core::{
     Budget, Unit,
-    runs::settings::{Kind, Permissions},
+    runs::settings::{Kind, Permissions, Usage},
 };
 
 impl Agent {
@@ -19,10 +19,10 @@ impl Agent {
 
     /// The budget of a day, in the best unit that its kind reports.
     pub(crate) fn budget(&self) -> Budget {
-        let unit = match self.kind {
-            Kind::Claude => Unit::Dollars(self.budget_usd_per_day),
-            Kind::Codex | Kind::Acp => Unit::Tokens(self.budget_tokens_per_day),
-            Kind::Command | Kind::Session => Unit::Runs,
+        let unit = match self.kind.usage() {
+            Usage::Dollars => Unit::Dollars(self.budget_usd_per_day),
+            Usage::Tokens => Unit::Tokens(self.budget_tokens_per_day),
+            Usage::Runs => Unit::Runs,
         };
         Budget {
             unit,
@@ -40,15 +40,7 @@ impl Agent {
 
     /// A description of its permissions, for people to read.
     pub(crate) fn may_do(&self) -> &'static str {
-        match (self.kind, self.permissions) {
-            (Kind::Command, _) => "unrestricted",
-            (Kind::Session, _) => "under its own rules",
-            (Kind::Acp, Permissions::Ask) => "asks you, if it asks at all",
-            (Kind::Claude | Kind::Codex, Permissions::Ask) => "asks you first",
-            (Kind::Acp, Permissions::ReadOnly) => "is refused what it asks for",
-            (_, Permissions::ReadOnly) => "read-only",
-            (_, Permissions::Allow) => "may change files and run commands",
-        }
+        self.kind.may_do(self.permissions)
     }
 }
 

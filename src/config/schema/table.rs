@@ -95,8 +95,8 @@ pub(crate) static SETTINGS: &[Setting<Config>] = settings! { Config;
 
 /// The settings of an `[agents.NAME]` table. A project's file has none of them, since it has no agents.
 pub(crate) static AGENT: &[Setting<Agent>] = settings! { Agent;
-    "kind" => kind: Word(&["claude", "codex", "acp", "command", "session"]), ?"\"claude\"", Ignored, Confirmed(Other);
-        "How the program is driven: claude, codex, acp (Agent Client Protocol), command, or session (joined by MCP)."
+    "kind" => kind: Word(AgentKind::WORDS), ?"\"claude\"", Ignored, Confirmed(Other);
+        "How the program is driven, such as claude, codex, acp (Agent Client Protocol), command or session (by MCP)."
     "command" => command: List(&Text), = "[]", Ignored, Confirmed(Other);
         "The program and its arguments. Default: the usual name of its kind, which adds its own flags."
     "dir" => dir: Text, ?"\"~/src/app\"", Ignored, Confirmed(Other);

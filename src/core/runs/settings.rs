@@ -4,35 +4,66 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The way in which an agent's program is driven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Claude Code: `claude -p` with JSON events in and out.
-    #[default]
-    Claude,
-    /// Codex: `codex exec --json`; `codex app-server` if the person is asked.
-    Codex,
-    /// Any program that speaks the Agent Client Protocol on its standard input and output.
-    Acp,
-    /// Any program that reads a prompt on standard input and prints an answer.
-    Command,
-    /// A Claude Code or Codex session that has joined through MCP. It gets accepted mentions, and its message in
-    /// that thread is the answer.
-    Session,
+/// Makes the kinds from rows of `Variant "name in the configuration" usage that its driver reports, [permissions in
+/// words: ask, read-only, allow]`.
+macro_rules! kinds {
+    ($($(#[$attribute:meta])* $kind:ident $word:literal $usage:ident [$ask:literal, $read_only:literal, $allow:literal],)*) => {
+        /// The way in which an agent's program is driven.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Kind {
+            $($(#[$attribute])* #[serde(rename = $word)] $kind,)*
+        }
+
+        impl Kind {
+            pub const ALL: &[Kind] = &[$(Kind::$kind),*];
+            pub const WORDS: &[&str] = &[$($word),*];
+
+            /// The name of this kind in the configuration.
+            pub fn word(self) -> &'static str {
+                Kind::WORDS[self as usize]
+            }
+
+            /// The best measure that a daily budget can have.
+            pub fn usage(self) -> Usage {
+                match self {
+                    $(Kind::$kind => Usage::$usage,)*
+                }
+            }
+
+            /// A description of what `permissions` mean for this kind, for people to read.
+            pub fn may_do(self, permissions: Permissions) -> &'static str {
+                match (self, permissions) {
+                    $((Kind::$kind, Permissions::Ask) => $ask,
+                    (Kind::$kind, Permissions::ReadOnly) => $read_only,
+                    (Kind::$kind, Permissions::Allow) => $allow,)*
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// The name of this kind in the configuration.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Claude => "claude",
-            Kind::Codex => "codex",
-            Kind::Acp => "acp",
-            Kind::Command => "command",
-            Kind::Session => "session",
-        }
-    }
+kinds! {
+    /// Claude Code: `claude -p` with JSON events in and out.
+    #[default]
+    Claude "claude" Dollars ["asks you first", "read-only", "may change files and run commands"],
+    /// Codex: `codex exec --json`; `codex app-server` if the person is asked.
+    Codex "codex" Tokens ["asks you first", "read-only", "may change files and run commands"],
+    /// Any program that speaks the Agent Client Protocol on its standard input and output.
+    Acp "acp" Tokens ["asks you, if it asks at all", "is refused what it asks for", "may change files and run commands"],
+    /// Any program that reads a prompt on standard input and prints an answer.
+    Command "command" Runs ["unrestricted", "unrestricted", "unrestricted"],
+    /// A Claude Code or Codex session that has joined through MCP. It gets accepted mentions, and its message in
+    /// that thread is the answer.
+    Session "session" Runs ["under its own rules", "under its own rules", "under its own rules"],
+}
+
+/// What a driver reports about the cost of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    Dollars,
+    Tokens,
+    /// Nothing, so only runs can be counted.
+    Runs,
 }
 
 /// The part of a folder's own agent settings that runs use.
