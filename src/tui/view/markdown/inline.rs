@@ -56,12 +56,14 @@ impl Inline {
         let to = from + line.len();
         let mut row = Row::default();
         let mut at = from;
-        for (end, style, url) in &self.runs {
-            let end = (*end).min(to);
-            if end > at {
-                row.push(&self.text[at..end], *style, url.as_ref());
-                at = end;
+        let first = self.runs.partition_point(|(end, ..)| *end <= from);
+        for (end, style, url) in &self.runs[first..] {
+            if at >= to {
+                break;
             }
+            let end = (*end).min(to);
+            row.push(&self.text[at..end], *style, url.as_ref());
+            at = end;
         }
         row
     }
@@ -69,22 +71,31 @@ impl Inline {
 
 /// The first web address in some words: its start and length in bytes.
 fn find_url(words: &str) -> Option<(usize, usize)> {
-    let starts = ["https://", "http://"];
-    let start = starts.iter().filter_map(|scheme| words.find(scheme)).min()?;
+    let scheme = |at: &usize| {
+        ["https://", "http://"]
+            .iter()
+            .any(|one| words[*at..].starts_with(one))
+    };
+    let start = words.match_indices("http").map(|(at, _)| at).find(scheme)?;
     let behind = &words[start..];
     let end = behind
         .find(|c: char| c.is_whitespace() || "<>\"`|".contains(c))
         .unwrap_or(behind.len());
     // What ends a sentence is not part of the address; a bracket is where it was opened in it.
     let mut url = &behind[..end];
-    loop {
-        let open =
-            |left, right| url.ends_with(right) && url.matches(left).count() < url.matches(right).count();
-        if url.ends_with(['.', ',', ';', ':', '!', '?', '\'', '*', '_']) || open('(', ')') || open('[', ']') {
-            url = &url[..url.len() - 1];
-        } else {
-            break;
+    let unopened = |open, close| {
+        let count = |bracket| url.matches(bracket).count();
+        count(close).saturating_sub(count(open))
+    };
+    let (mut round, mut square) = (unopened('(', ')'), unopened('[', ']'));
+    while let Some(last) = url.chars().next_back() {
+        match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' => {}
+            ')' if round > 0 => round -= 1,
+            ']' if square > 0 => square -= 1,
+            _ => break,
         }
+        url = &url[..url.len() - 1];
     }
     Some((start, url.len()))
 }

@@ -3,6 +3,9 @@
 //! It hides nothing: where a letter or digit of the text would not be drawn (a link's definition, a cell too
 //! many, a comment), the text is drawn as it was written. So what a person reads here is what an agent
 //! would be given.
+//!
+//! A text from another member must not freeze the screen: the work for each byte is bounded, and what is longer than
+//! [`MARKDOWN_BYTES`] is drawn as it was written.
 
 mod code;
 mod inline;
@@ -36,25 +39,57 @@ pub(in crate::tui) struct Body {
     pub is_paragraph: bool,
 }
 
+/// The length up to which a text is laid out as markdown, in bytes; the parser's time grows faster than the text.
+const MARKDOWN_BYTES: usize = 16 * 1024;
+/// The number of cells up to which tables are laid out as such: the parser adds the cells that a row lacks.
+const TABLE_CELLS: usize = 4096;
+
 /// Lays a cleaned text out in rows of at most `columns`.
 pub(in crate::tui) fn lay(source: &str, columns: usize, theme: &Theme) -> Body {
     let columns = columns.max(1);
+    let (formatted, rest) = source.split_at(end_of_markdown(source));
     let mut layout = MarkdownLayout::new(columns, theme);
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    Parser::new_ext(source, options).for_each(|event| layout.event(event));
+    Parser::new_ext(formatted, options(formatted)).for_each(|event| layout.event(event));
     layout.paragraph();
-    if shows_all(source, &layout.drawn) {
+    if !shows_all(formatted, &layout.drawn) {
         return Body {
-            is_paragraph: layout.blocks == 1 && layout.only_paragraphs,
-            rows: layout.rows,
+            rows: as_written(source, columns, theme),
+            is_paragraph: !source.contains('\n'),
         };
     }
+    let is_paragraph = layout.blocks == 1 && layout.only_paragraphs && rest.is_empty();
+    let mut rows = layout.rows;
+    if !rest.is_empty() {
+        rows.extend(as_written(rest, columns, theme));
+    }
+    Body { rows, is_paragraph }
+}
+
+/// Where the part of a text ends that is laid out as markdown: after its last whole line within the limit.
+fn end_of_markdown(source: &str) -> usize {
+    if source.len() <= MARKDOWN_BYTES {
+        return source.len();
+    }
+    let head = &source[..source.floor_char_boundary(MARKDOWN_BYTES)];
+    head.rfind('\n').map_or(0, |end| end + 1)
+}
+
+fn options(source: &str) -> Options {
+    let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let bars = |line: &str| line.bytes().filter(|byte| *byte == b'|').count() + 1;
+    let (lines, widest) = source.lines().fold((0, 0), |(lines, widest), line| {
+        (lines + 1, bars(line).max(widest))
+    });
+    match lines * widest <= TABLE_CELLS {
+        true => options | Options::ENABLE_TABLES,
+        false => options,
+    }
+}
+
+fn as_written(source: &str, columns: usize, theme: &Theme) -> Vec<Row> {
     let mut plain = Inline::default();
     plain.push_words(source, theme.style(Scope::Text), theme.style(Scope::Link));
-    Body {
-        rows: plain.rows(columns),
-        is_paragraph: !source.contains('\n'),
-    }
+    plain.rows(columns)
 }
 
 /// The code blocks of a text, oldest first, as they were written.
@@ -95,11 +130,16 @@ struct MarkdownLayout<'a> {
     inline: Inline,
     /// All words that are drawn, in order.
     drawn: String,
+    /// The style of the text, and before it those of what it is in.
     styles: Vec<Style>,
     /// The address and the words so far of the link that one is in.
     link: Option<(String, String, String)>,
     /// Before each row of what one is in: quotes and lists.
     margins: Vec<Margin>,
+    /// Columns that the margins take.
+    margin_columns: usize,
+    /// Quotes and items within the margins for which no room was left.
+    without_margin: usize,
     /// The next number of each list that one is in; none where it is not numbered.
     lists: Vec<Option<u64>>,
     code: Option<(Painter, String)>,
@@ -125,6 +165,8 @@ impl<'a> MarkdownLayout<'a> {
             styles: Vec::new(),
             link: None,
             margins: Vec::new(),
+            margin_columns: 0,
+            without_margin: 0,
             lists: Vec::new(),
             code: None,
             table: None,
@@ -134,8 +176,15 @@ impl<'a> MarkdownLayout<'a> {
     }
 
     fn style(&self) -> Style {
-        let text = self.theme.style(Scope::Text);
-        self.styles.iter().fold(text, |style, over| style.patch(*over))
+        self.styles
+            .last()
+            .copied()
+            .unwrap_or(self.theme.style(Scope::Text))
+    }
+
+    /// Adds to the style of all that follows.
+    fn add_style(&mut self, over: Style) {
+        self.styles.push(self.style().patch(over));
     }
 
     fn event(&mut self, event: Event) {
@@ -202,14 +251,14 @@ impl<'a> MarkdownLayout<'a> {
                 if level == HeadingLevel::H1 {
                     style = style.add_modifier(Modifier::UNDERLINED);
                 }
-                self.styles.push(style);
+                self.add_style(style);
             }
             Tag::BlockQuote(_) => {
                 self.block();
                 self.only_paragraphs = false;
                 let style = self.theme.style(Scope::Quote);
                 self.margin(None, ("▎ ".to_owned(), style));
-                self.styles.push(style);
+                self.add_style(style);
             }
             Tag::CodeBlock(kind) => self.start_code(kind),
             Tag::HtmlBlock => self.block(),
@@ -228,14 +277,14 @@ impl<'a> MarkdownLayout<'a> {
                 self.table = Some(Table::default());
             }
             Tag::TableHead => {
-                self.styles.push(self.theme.style(Scope::Heading));
+                self.add_style(self.theme.style(Scope::Heading));
                 self.table.iter_mut().for_each(Table::begin_row);
             }
             Tag::TableRow => self.table.iter_mut().for_each(Table::begin_row),
             Tag::TableCell => {}
-            Tag::Emphasis => self.styles.push(Style::new().add_modifier(Modifier::ITALIC)),
-            Tag::Strong => self.styles.push(Style::new().add_modifier(Modifier::BOLD)),
-            Tag::Strikethrough => self.styles.push(Style::new().add_modifier(Modifier::CROSSED_OUT)),
+            Tag::Emphasis => self.add_style(Style::new().add_modifier(Modifier::ITALIC)),
+            Tag::Strong => self.add_style(Style::new().add_modifier(Modifier::BOLD)),
+            Tag::Strikethrough => self.add_style(Style::new().add_modifier(Modifier::CROSSED_OUT)),
             Tag::Link { dest_url, title, .. } | Tag::Image { dest_url, title, .. } => {
                 let clean = |words: &str| text::clean(words).text;
                 if self.link.is_none() {
@@ -284,17 +333,18 @@ impl<'a> MarkdownLayout<'a> {
             }
             TagEnd::BlockQuote(_) => {
                 self.paragraph();
-                self.margins.pop();
+                self.end_margin();
                 self.styles.pop();
             }
             TagEnd::CodeBlock => self.code(),
             TagEnd::Item => {
                 self.paragraph();
                 // An item without words is drawn anyway.
-                if self.margins.last().is_some_and(|margin| margin.first.is_some()) {
+                let last = self.margins.last().filter(|_| self.without_margin == 0);
+                if last.is_some_and(|margin| margin.first.is_some()) {
                     self.put(Row::default());
                 }
-                self.margins.pop();
+                self.end_margin();
             }
             TagEnd::List(_) => _ = self.lists.pop(),
             TagEnd::Table => {
@@ -339,17 +389,23 @@ impl<'a> MarkdownLayout<'a> {
 
     /// Adds a margin to all that follows, but not where half of the width is margins already.
     fn margin(&mut self, first: Option<(String, Style)>, others: (String, Style)) {
-        let taken = self.columns - self.width();
-        if taken + text::width(&others.0) <= self.columns / 2 {
+        let taken = self.margin_columns + text::width(&others.0);
+        if taken <= self.columns / 2 && self.without_margin == 0 {
+            self.margin_columns = taken;
             return self.margins.push(Margin { first, others });
         }
         if let Some((words, style)) = first {
             self.inline.push(&words, style, None);
         }
-        self.margins.push(Margin {
-            first: None,
-            others: (String::new(), others.1),
-        });
+        self.without_margin += 1;
+    }
+
+    fn end_margin(&mut self) {
+        if self.without_margin > 0 {
+            self.without_margin -= 1;
+        } else if let Some(margin) = self.margins.pop() {
+            self.margin_columns -= text::width(&margin.others.0);
+        }
     }
 
     /// A new block begins: with an empty row before it, but at the beginning and within lists.
@@ -366,9 +422,7 @@ impl<'a> MarkdownLayout<'a> {
 
     /// Columns within the margins.
     fn width(&self) -> usize {
-        let margins = self.margins.iter();
-        let taken: usize = margins.map(|margin| text::width(&margin.others.0)).sum();
-        self.columns.saturating_sub(taken).max(1)
+        self.columns.saturating_sub(self.margin_columns).max(1)
     }
 
     /// Ends the paragraph: its text becomes rows.

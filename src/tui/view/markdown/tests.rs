@@ -123,7 +123,123 @@ fn code_blocks_are_found_as_they_were_written() {
     assert!(code_blocks("none").is_empty());
 }
 
+/// Texts that are made to be laid out slowly: each is one of these, repeated up to the largest message.
+const BOMBS: &[&str] = &[
+    ">",
+    "> ",
+    "> a\n",
+    ">\n",
+    "b\n",
+    "[",
+    "![",
+    "[a](",
+    "[](",
+    "[a][",
+    "[a]: b\n",
+    "]",
+    "*",
+    "*a ",
+    "_a ",
+    "*_",
+    "~~a ",
+    "***a ",
+    "a**b",
+    "`",
+    "``a `",
+    "```\n",
+    "<",
+    "<a ",
+    "<a href=\"",
+    "<!--",
+    "<a@b ",
+    "&",
+    "&#1;",
+    "\\",
+    "- ",
+    "- a\n",
+    "+\n",
+    "1. ",
+    "\t- ",
+    "  - a\n",
+    "# ",
+    "a\n\n",
+    "|",
+    "|a",
+    "|a\n|-\n",
+    "http",
+    "http://",
+    "http://a ",
+    "https://a)",
+    "https://a].",
+    "http://",
+    "(",
+    "日",
+    "a\u{301}",
+    "e\n> ",
+];
+
+const LARGEST: usize = 256 * 1024;
+
+/// Whether a layout hides nothing, and no row is wider than it may be.
+fn is_whole(source: &str, columns: usize) {
+    let body = lay(source, columns, &Theme::built_in());
+    let mut drawn = String::new();
+    for row in &body.rows {
+        assert!(row.width() <= columns, "{:?}", &source[..source.len().min(40)]);
+        // The margins are few, however deep the quotes are.
+        assert!(
+            row.line.spans.len() <= 3 * columns,
+            "{:?}",
+            &source[..source.len().min(40)]
+        );
+        drawn.extend(row.line.spans.iter().map(|span| &*span.content));
+    }
+    assert!(shows_all(source, &drawn), "{:?}", &source[..source.len().min(40)]);
+}
+
+/// Were the time of any of them to grow with the square of its length, this would take hours.
+#[test]
+fn texts_made_to_be_slow_are_laid_out() {
+    for bomb in BOMBS {
+        is_whole(&bomb.repeat(LARGEST / bomb.len()), 50);
+        is_whole(&bomb.repeat(MARKDOWN_BYTES / bomb.len()), 4);
+    }
+    let table = format!(
+        "{}\n{}\n{}",
+        "|a".repeat(2700),
+        "|-".repeat(2700),
+        "a\n".repeat(2600)
+    );
+    is_whole(&table, 50);
+}
+
+#[test]
+fn what_is_behind_the_limit_is_shown_as_written() {
+    let line = format!("- {}\n", "word ".repeat(10));
+    let source = line.repeat(2 * MARKDOWN_BYTES / line.len());
+    let rows = laid(&source, 80);
+    assert!(
+        rows.first().is_some_and(|row| row.starts_with("• word")),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter()
+            .rev()
+            .nth(1)
+            .is_some_and(|row| row.starts_with("- word")),
+        "{rows:?}"
+    );
+}
+
 proptest::proptest! {
+    #[test]
+    fn mixtures_of_slow_texts_are_laid_out(
+        parts in proptest::collection::vec((0..BOMBS.len(), 1_usize..3000), 1..8), columns in 4_usize..80
+    ) {
+        let source: String = parts.iter().map(|(which, times)| BOMBS[*which].repeat(*times)).collect();
+        is_whole(&text::clean(&source).text, columns);
+    }
+
     #[test]
     fn no_row_is_wider_and_no_letter_is_lost(
         source in "([a-z0-9 日>|#*_`\\[\\]()\n.-]|```\n|    ){0,60}", columns in 4_usize..40

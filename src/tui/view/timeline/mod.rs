@@ -20,7 +20,10 @@ use crate::{
         view::{
             format,
             scrollbar::Part,
-            timeline::{post::Stand, row::Row},
+            timeline::{
+                post::{Block, Stand},
+                row::Row,
+            },
         },
     },
 };
@@ -113,27 +116,27 @@ impl Pages<'_, '_> {
         let (mut from, mut to) = (0.0, end as f64);
         while rows.len() < height && block > 0 {
             block -= 1;
-            let mut lines = self.lay(block);
-            let all = lines.len().max(1) as f64;
+            let laid = self.lay(block);
+            let mut shown = laid.len();
+            let all = shown.max(1) as f64;
             if let Some(line) = take.filter(|_| block + 1 == end) {
-                lines.truncate(line);
-                to = block as f64 + lines.len() as f64 / all;
+                shown = shown.min(line);
+                to = block as f64 + shown as f64 / all;
             }
             let number = self.entry(block).and_then(|(_, entry)| match &entry.what {
                 What::Post(post) => Some(post.number),
                 _ => None,
             });
             let found = self.reading.search.as_ref().filter(|_| number.is_some());
-            if let Some(search) = found {
-                let style = self.look.style(Scope::Found);
-                lines
-                    .iter_mut()
-                    .for_each(|row| row.mark(|text| search.matches(text), style));
+            let fits = shown.min(height - rows.len());
+            for mut row in (shown - fits..shown).rev().filter_map(|nth| laid.row(nth)) {
+                if let Some(search) = found {
+                    row.mark(|text| search.matches(text), self.look.style(Scope::Found));
+                }
+                rows.push((row, number));
             }
-            rows.extend(lines.into_iter().rev().map(|row| (row, number)));
-            from = block as f64 + rows.len().saturating_sub(height) as f64 / all;
+            from = block as f64 + (shown - fits) as f64 / all;
         }
-        rows.truncate(height);
         let all = last as f64;
         let part = Part {
             from: from / all,
@@ -185,7 +188,7 @@ impl Pages<'_, '_> {
         grows.map_or_else(Vec::new, |one| lay_growing(self.look, one, width))
     }
 
-    fn lay(&self, block: usize) -> Vec<Row> {
+    fn lay(&self, block: usize) -> Block {
         let look = self.look;
         let width = self.width as usize;
         let entries = look.room.chat.timeline().entries();
@@ -196,12 +199,12 @@ impl Pages<'_, '_> {
             .filter(|_| block < shown)
             .and_then(|place| entries.get(place))
         else {
-            return self.lay_behind(block.saturating_sub(shown));
+            return self.lay_behind(block.saturating_sub(shown)).into();
         };
         if let What::Post(post) = &entry.what
             && !self.reading.shows(look.room, post)
         {
-            return Vec::new();
+            return Block::default();
         }
         let mut rows = Vec::new();
         let day = look.day(entry.at);
@@ -222,7 +225,9 @@ impl Pages<'_, '_> {
                     selected: self.selection.contains(post.number),
                     folded: thread.map_or(0, |thread| thread.posts - 1),
                 };
-                rows.extend(post::lay(look, post, time, width, stand, &self.reading.bodies));
+                let mut laid = post::lay(look, post, time, width, stand, &self.reading.bodies);
+                laid.head.splice(..0, rows);
+                return laid;
             }
             What::Presence { name, event } => {
                 let words = format!("{} {}", look.name(name), format::presence(*event));
@@ -231,7 +236,7 @@ impl Pages<'_, '_> {
             }
             What::Note(note) => rows.extend(lay_note(look, note, &time, width)),
         }
-        rows
+        rows.into()
     }
 }
 
@@ -300,7 +305,9 @@ fn partial(look: &RenderContext, words: &str, width: usize, most: usize) -> Vec<
     if words.is_empty() {
         return Vec::new();
     }
-    let wrapped = text::wrap(words, width.saturating_sub(2));
+    // Each of the last lines is a row at least, so what is before them is not wrapped.
+    let start = words.rmatch_indices('\n').nth(most).map_or(0, |(at, _)| at + 1);
+    let wrapped = text::wrap(&words[start..], width.saturating_sub(2));
     let skip = wrapped.len().saturating_sub(most);
     let lines = wrapped[skip..].iter();
     lines

@@ -55,6 +55,52 @@ pub(crate) struct Stand {
     pub folded: u32,
 }
 
+/// The rows of a message or a note. Those of a long text are made when they are drawn, and not with each key.
+#[derive(Default)]
+pub(crate) struct Block {
+    /// Rows before the text.
+    pub head: Vec<Row>,
+    /// The laid-out text, and what stands before each of its rows.
+    text: Option<(Rc<Body>, String)>,
+    /// Rows below the text.
+    tail: Vec<Row>,
+}
+
+impl Block {
+    pub fn len(&self) -> usize {
+        self.head.len() + self.text_len() + self.tail.len()
+    }
+
+    fn text_len(&self) -> usize {
+        self.text.as_ref().map_or(0, |(body, _)| body.rows.len())
+    }
+
+    /// A row, counted from the first; `None` if there are fewer.
+    pub fn row(&self, nth: usize) -> Option<Row> {
+        if let Some(row) = self.head.get(nth) {
+            return Some(row.clone());
+        }
+        let nth = nth - self.head.len();
+        match self
+            .text
+            .as_ref()
+            .and_then(|(body, margin)| Some((body.rows.get(nth)?, margin)))
+        {
+            Some((row, margin)) => Some(row.clone().behind([Span::raw(margin.clone())])),
+            None => self.tail.get(nth - self.text_len()).cloned(),
+        }
+    }
+}
+
+impl From<Vec<Row>> for Block {
+    fn from(head: Vec<Row>) -> Self {
+        Self {
+            head,
+            ..Self::default()
+        }
+    }
+}
+
 /// Lays a message out in rows of `width` columns.
 pub(crate) fn lay(
     look: &RenderContext,
@@ -63,7 +109,7 @@ pub(crate) fn lay(
     width: usize,
     stand: Stand,
     bodies: &Bodies,
-) -> Vec<Row> {
+) -> Block {
     let indent = if width >= 49 { 6 } else { 2 };
     let margin = " ".repeat(indent);
     let name = match post.is_strangers() {
@@ -79,20 +125,18 @@ pub(crate) fn lay(
     let mut header = vec![time, name, look.span(look.addressed(post), Scope::Dim)];
     let body = bodies.get(look, post, width.saturating_sub(indent));
     let head: usize = header.iter().map(|span| text::width(&span.content)).sum();
-    let mut rows = Vec::new();
+    let mut block = Block::default();
     match body.rows.as_slice() {
         [only] if body.is_paragraph && head + 2 + only.width() <= width => {
             header.push(Span::raw("  "));
-            rows.push(only.clone().behind(header));
+            block.head.push(only.clone().behind(header));
         }
-        all => {
-            rows.push(cut_line(header, width).into());
-            rows.extend(
-                all.iter()
-                    .map(|row| row.clone().behind([Span::raw(margin.clone())])),
-            );
+        _ => {
+            block.head.push(cut_line(header, width).into());
+            block.text = Some((body, margin.clone()));
         }
     }
+    let rows = &mut block.tail;
     rows.extend(
         files::post_lines(look, post, &margin, width)
             .into_iter()
@@ -109,7 +153,7 @@ pub(crate) fn lay(
         let more = format!("{margin}▸ {} more in this thread", stand.folded);
         rows.push(look.line(text::cut(&more, width), Scope::Dim).into());
     }
-    rows
+    block
 }
 
 /// The row below a message: what it took, what became of it, what can be done.
