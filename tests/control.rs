@@ -361,7 +361,10 @@ fn settings_are_described() {
     };
     let schema: Value = serde_json::from_str(&print("schema")).unwrap();
     assert_eq!(schema["properties"]["files"]["additionalProperties"], false);
-    assert_eq!(print("example"), include_str!("config.example.toml"));
+    assert_eq!(
+        print("example"),
+        include_str!("../src/config/config.example.toml")
+    );
     let project = alice.work().join(".nexscope/config.toml");
     let path = project.display();
     assert!(print("path").ends_with(&format!("{path} (does not exist)\n")));

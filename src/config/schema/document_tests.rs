@@ -164,11 +164,11 @@ fn the_examples_agent_and_samples_can_be_used() {
 
 #[test]
 fn the_committed_example_is_the_tables() {
-    let committed = include_str!("../../../tests/config.example.toml");
+    let committed = include_str!("../config.example.toml");
     assert!(
         committed == example(),
-        "tests/config.example.toml is out of date; regenerate it:\n\
-         cargo run -- config example > tests/config.example.toml"
+        "src/config/config.example.toml is out of date; regenerate it:\n\
+         cargo run -- config example > src/config/config.example.toml"
     );
 }
 
