@@ -12,15 +12,12 @@ use std::{
 
 use nexscope_relay::{Config, Relay};
 use serde_json::json;
-use support::{Client, PATIENCE, TOKEN, hello};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+use support::{
+    Client, PATIENCE, TOKEN, hello,
+    raw::{UPGRADE, frame, masked},
+    request,
 };
-
-const HEAD: &str = "GET /ws HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 /// A kind of hostile connection.
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +51,6 @@ const ILLS: [Ill; 8] = [
     Ill::Chunks,
 ];
 
-/// A frame with a mask of zeros, which is a valid mask.
-fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x80 | opcode, 0x80 | 127];
-    frame.extend((payload.len() as u64).to_be_bytes());
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
-}
-
 /// Runs a hostile connection until it is closed or stopped. Errors end it.
 async fn attack(ill: Ill, number: usize, address: std::net::SocketAddr, stop: Arc<AtomicBool>) {
     let Ok(mut stream) = TcpStream::connect(address).await else {
@@ -79,17 +67,11 @@ async fn attack(ill: Ill, number: usize, address: std::net::SocketAddr, stop: Ar
     let begun = match ill {
         Ill::Silent | Ill::Dripping => true,
         Ill::Version1 => {
-            let head = HEAD.replace("/ws", &format!("/ws?name=ill{number}&token={TOKEN}"));
+            let head = UPGRADE.replace("/ws", &format!("/ws?name=ill{number}&token={TOKEN}"));
             write(&mut stream, head.as_bytes()).await
         }
-        Ill::Garbage => write(&mut stream, HEAD.as_bytes()).await,
-        _ => {
-            write(
-                &mut stream,
-                &[HEAD.as_bytes(), &frame(1, join.as_bytes())].concat(),
-            )
-            .await
-        }
+        Ill::Garbage => write(&mut stream, UPGRADE.as_bytes()).await,
+        _ => write(&mut stream, &[UPGRADE.as_bytes(), &masked(&join)].concat()).await,
     };
     let mut go_on = begun;
     for step in 0..2000 {
@@ -103,7 +85,7 @@ async fn attack(ill: Ill, number: usize, address: std::net::SocketAddr, stop: Ar
             }
             Ill::Dripping => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                write(&mut stream, &HEAD.as_bytes()[step % HEAD.len()..][..1]).await
+                write(&mut stream, &UPGRADE.as_bytes()[step % UPGRADE.len()..][..1]).await
             }
             Ill::Garbage => {
                 let noise: Vec<u8> = (0..1000usize)
@@ -111,22 +93,22 @@ async fn attack(ill: Ill, number: usize, address: std::net::SocketAddr, stop: Ar
                     .collect();
                 write(&mut stream, &noise).await
             }
-            Ill::Oversized => write(&mut stream, &frame(1, &vec![b'x'; 1_000_000])).await,
+            Ill::Oversized => write(&mut stream, &masked(&"x".repeat(1_000_000))).await,
             Ill::Flood => {
                 write(
                     &mut stream,
-                    &frame(1, b"{\"type\":\"message\",\"id\":\"a\",\"body\":{}}").repeat(50),
+                    &masked("{\"type\":\"message\",\"id\":\"a\",\"body\":{}}").repeat(50),
                 )
                 .await
             }
             Ill::Version1 => {
                 write(
                     &mut stream,
-                    &frame(1, b"{\"type\":\"msg\",\"from\":\"cat\",\"to\":[]}").repeat(3),
+                    &masked("{\"type\":\"msg\",\"from\":\"cat\",\"to\":[]}").repeat(3),
                 )
                 .await
             }
-            Ill::Chunks => write(&mut stream, &frame(2, &[7; 40]).repeat(50)).await,
+            Ill::Chunks => write(&mut stream, &frame(2, &[&[7; 40]]).repeat(50)).await,
         };
         tokio::task::yield_now().await;
     }
@@ -180,16 +162,7 @@ async fn others_talk_on() {
     // All of them are closed except those that just read nothing, and the relay ends in time.
     let mut carol = Client::join(&relay, "carol").await;
     carol.post("after", &["bob"], true).await;
-    let mut metrics = TcpStream::connect(relay.address()).await.expect("a connection");
-    metrics
-        .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
-        .await
-        .expect("sent");
-    let mut text = String::new();
-    timeout(PATIENCE, metrics.read_to_string(&mut text))
-        .await
-        .expect("in time")
-        .expect("an answer");
+    let text = request(&relay, "GET /metrics HTTP/1.1\r\n\r\n").await;
     assert!(
         text.contains("closes_total{code=\"4013\"}") && text.contains("closes_total{code=\"4011\"}"),
         "{text}"

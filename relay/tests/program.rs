@@ -4,13 +4,13 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use futures_util::{SinkExt, StreamExt};
-use support::{PATIENCE, hello};
-use tokio_tungstenite::{connect_async, tungstenite::Message};
+use futures_util::StreamExt;
+use support::{Client, PATIENCE, hello};
 
 const TOKEN: &str = support::TOKEN;
 
@@ -39,7 +39,7 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
 struct Program {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
-    address: String,
+    address: SocketAddr,
 }
 
 impl Program {
@@ -52,7 +52,8 @@ impl Program {
             .trim_end()
             .strip_prefix("listening on ")
             .expect("an address")
-            .to_owned();
+            .parse()
+            .expect("an address");
         Program {
             child,
             lines,
@@ -192,27 +193,17 @@ async fn an_invite_lets_in_and_sigterm_ends_it() {
         .to_owned();
     assert!(token.len() >= 32, "{token}");
 
-    let (mut socket, _) = connect_async(format!("ws://{}/ws", program.address))
-        .await
-        .expect("a connection");
     let mut hello = hello("alice");
     hello["token"] = token.clone().into();
-    socket.send(Message::text(hello.to_string())).await.expect("sent");
-    let welcome = socket.next().await.expect("a frame").expect("a frame");
-    assert!(welcome.to_text().expect("text").contains("\"welcome\""));
+    let mut alice = Client::enter(&program.address, hello).await;
     // A connection without a request does not delay the exit.
-    let _idle = std::net::TcpStream::connect(&program.address).expect("a connection");
+    let _idle = std::net::TcpStream::connect(program.address).expect("a connection");
 
     let begin = Instant::now();
     program.signal(rustix::process::Signal::TERM);
-    let error = socket.next().await.expect("a frame").expect("a frame");
-    assert!(error.to_text().expect("text").contains("\"shutting_down\""));
-    match socket.next().await {
-        Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1001),
-        other => panic!("instead of a close: {other:?}"),
-    }
+    assert_eq!(alice.end().await, support::end(1001, "shutting_down"));
     // Reading answers the close and finds the end.
-    assert!(socket.next().await.is_none());
+    assert!(alice.socket.next().await.is_none());
     let (code, out, log) = tokio::task::spawn_blocking(|| program.end())
         .await
         .expect("an end");
@@ -255,19 +246,17 @@ async fn settings_have_layers() {
             .env("NEXSCOPE_BURST", "22")
             .env("NEXSCOPE_HEARTBEAT", "23"),
     );
-    let url = format!("ws://{}/ws", program.address);
     let mut welcome = serde_json::Value::Null;
     for (token, room, enters) in [
         (TOKEN, "lobby", true),
         ("for the den alone", "lobby", false),
         ("for the den alone", "Den", true),
     ] {
-        let (mut socket, _) = connect_async(&url).await.expect("a connection");
+        let mut client = Client::connect(&program.address).await;
         let mut hello = hello("alice");
         (hello["token"], hello["room"]) = (token.into(), room.into());
-        socket.send(Message::text(hello.to_string())).await.expect("sent");
-        let frame = socket.next().await.expect("a frame").expect("a frame");
-        welcome = serde_json::from_str(frame.to_text().expect("text")).expect("JSON");
+        client.send(hello).await;
+        welcome = client.next().await;
         assert_eq!(welcome["type"] == "welcome", enters, "{token} {room}: {welcome}");
     }
     let limits = &welcome["limits"];

@@ -68,11 +68,7 @@ async fn hellos_are_checked_in_order() {
         assert_eq!(client.end().await, end(4020, "bad_hello"), "{text}");
     }
     let mut client = Client::connect(&relay).await;
-    client
-        .socket
-        .send(Message::binary(vec![0; 30]))
-        .await
-        .expect("sent");
+    client.send_bytes(vec![0; 30]).await;
     assert_eq!(client.end().await, end(4020, "bad_hello"));
     let hello =
         hello_with(json!({"agents": ["claude"], "mode": "auto", "client": "x".repeat(64), "more": {}}));
@@ -141,7 +137,7 @@ async fn full_rooms_and_relays() {
 async fn version_1_is_refused_where_it_is_not_built_in() {
     let relay = relay(|_| {}).await;
     for query in [format!("name=old&token={TOKEN}&v=1"), "token=wrong".into()] {
-        let mut client = support::v1::V1::connect(&relay, &query).await;
+        let mut client = support::V1::connect(&relay, &query).await;
         assert_eq!(client.end().await, end(4021, "bad_version"), "{query}");
     }
 }
@@ -219,7 +215,7 @@ async fn frames_over_the_limit() {
     // The code arrives even if much more data was in flight, in many frames or in one.
     let bob = Client::join(&relay, "bob").await;
     let flood = "x".repeat(8 * 1024 * 1024);
-    let (mut sink, mut stream) = bob.socket.split();
+    let (mut sink, mut stream) = bob.connection.socket.split();
     let send = async {
         // The relay may close before everything is sent.
         let _ = sink.send(Message::text(flood)).await;
@@ -236,17 +232,9 @@ async fn frames_over_the_limit() {
     assert_eq!(tokio::join!(send, receive).1, 4011);
 
     let mut carol = Client::join(&relay, "carol").await;
-    carol
-        .socket
-        .send(Message::binary(vec![0; 124]))
-        .await
-        .expect("sent");
+    carol.send_bytes(vec![0; 124]).await;
     assert_eq!(carol.next_of("error").await["code"], "no_such_stream");
-    carol
-        .socket
-        .send(Message::binary(vec![0; 125]))
-        .await
-        .expect("sent");
+    carol.send_bytes(vec![0; 125]).await;
     assert_eq!(carol.end().await, end(4011, "too_large"));
 
     let mut dan = Client::connect(&relay).await;

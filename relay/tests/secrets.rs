@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use support::PATIENCE;
+use support::{Connection, PATIENCE};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -22,7 +22,7 @@ use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer},
 };
-use tokio_tungstenite::{client_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
 
 /// The strings to search for. Each is sent somewhere below.
 const TOKEN: &str = "canary-token-of-the-relay";
@@ -119,9 +119,7 @@ impl Program {
     /// Sends frames and returns all answers until the close, or until `enough`.
     async fn talk(&self, path: &str, frames: &[Message], enough: impl Fn(&Value) -> bool) -> Vec<Value> {
         let stream = self.connect().await;
-        let (mut socket, _) = client_async(format!("ws://localhost{path}"), stream)
-            .await
-            .expect("an upgrade");
+        let Connection { mut socket } = Connection::over(stream, format!("ws://localhost{path}")).await;
         for frame in frames {
             // The relay may have closed already, which is then the answer.
             let _ = socket.send(frame.clone()).await;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use nexscope_relay::protocol::ChunkHead;
 use serde_json::{Value, json};
 use support::{Client, PATIENCE, end, ids, relay};
@@ -18,18 +18,11 @@ enum Any {
 }
 
 async fn any(client: &mut Client) -> Any {
-    loop {
-        match timeout(PATIENCE, client.socket.next())
-            .await
-            .expect("a frame in time")
-        {
-            Some(Ok(Message::Text(text))) => return Any::Text(serde_json::from_str(&text).expect("JSON")),
-            Some(Ok(Message::Binary(frame))) => {
-                let (head, _) = ChunkHead::parse(&frame).expect("a chunk");
-                return Any::Chunk(head, frame.slice(24..));
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            other => panic!("instead of a frame: {other:?}"),
+    match client.any().await {
+        support::Any::Text(frame) => Any::Text(frame),
+        support::Any::Bytes(frame) => {
+            let (head, _) = ChunkHead::parse(&frame).expect("a chunk");
+            Any::Chunk(head, frame.slice(24..))
         }
     }
 }
@@ -218,7 +211,6 @@ async fn faults_end_one_stream() {
     alice.socket.flush().await.expect("sent");
     assert_eq!(alice.next().await["code"], "no_such_stream");
     alice.post("still-here", &[], false).await;
-    assert!(alice.seen.is_empty());
 
     bob.cut();
     let gone = alice.next_of("stream_close").await;

@@ -4,10 +4,9 @@ mod support;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt, StreamExt};
 use nexscope_relay::{Relay, StartError, TlsFiles};
 use serde_json::Value;
-use support::{PATIENCE, config, hello, relay, request};
+use support::{Connection, PATIENCE, config, hello, relay, request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -17,7 +16,6 @@ use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer},
 };
-use tokio_tungstenite::{client_async, tungstenite::Message};
 
 /// Writes a new certificate for `localhost` and its key, and returns it.
 fn certify(folder: &Path) -> (TlsFiles, CertificateDer<'static>) {
@@ -49,19 +47,9 @@ async fn join(
     let stream = connector
         .connect("localhost".try_into().expect("a name"), stream)
         .await?;
-    let (mut socket, _) = client_async("wss://localhost/ws", stream)
-        .await
-        .expect("an upgrade");
-    socket
-        .send(Message::text(hello(name).to_string()))
-        .await
-        .expect("sent");
-    let frame = timeout(PATIENCE, socket.next())
-        .await
-        .expect("in time")
-        .expect("a frame")
-        .expect("a frame");
-    Ok(serde_json::from_str(frame.to_text().expect("text")).expect("JSON"))
+    let mut connection = Connection::over(stream, "wss://localhost/ws").await;
+    connection.send(hello(name)).await;
+    Ok(connection.next().await)
 }
 
 #[tokio::test]
@@ -150,7 +138,7 @@ async fn proxies_speak_for_others() {
             config.trusted_proxy = vec![trusted.parse::<std::net::IpAddr>().expect("an address").into()];
         })
         .await;
-        let mut sockets = Vec::new();
+        let mut connections = Vec::new();
         for (i, (address, expected)) in ["203.0.113.1", "203.0.113.1", "203.0.113.2"]
             .iter()
             .zip(expected)
@@ -167,19 +155,10 @@ async fn proxies_speak_for_others() {
                 .header("X-Forwarded-For", *address)
                 .body(())
                 .expect("a request");
-            let (mut socket, _) = client_async(request, stream).await.expect("an upgrade");
-            socket
-                .send(Message::text(hello(&format!("m{i}")).to_string()))
-                .await
-                .expect("sent");
-            let frame = timeout(PATIENCE, socket.next())
-                .await
-                .expect("in time")
-                .expect("a frame")
-                .expect("a frame");
-            let frame: Value = serde_json::from_str(frame.to_text().expect("text")).expect("JSON");
-            assert_eq!(frame["type"], expected, "{trusted} {address}");
-            sockets.push(socket);
+            let mut connection = Connection::over(stream, request).await;
+            connection.send(hello(&format!("m{i}"))).await;
+            assert_eq!(connection.next().await["type"], expected, "{trusted} {address}");
+            connections.push(connection);
         }
         // Metrics are for this machine only, and a forwarded request may come from another.
         let answer = request(

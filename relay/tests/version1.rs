@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Client, End, TOKEN, end, relay, v1::V1};
+use support::{Client, End, TOKEN, V1, end, relay};
 
 #[tokio::test]
 async fn requests_are_checked_in_order() {

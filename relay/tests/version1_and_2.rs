@@ -5,10 +5,10 @@ mod support;
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use nexscope_relay::{Running, protocol::ChunkHead};
 use serde_json::{Value, json};
-use support::{Client, PATIENCE, relay, v1::V1};
+use support::{Any, Client, PATIENCE, V1, relay};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
@@ -207,21 +207,6 @@ async fn who_is_away_gets_it_later() {
     assert!(eve.messages().await.is_empty(), "version 1 waits for nobody else");
 }
 
-/// The next frame of either kind for a version 2 client.
-async fn any(client: &mut Client) -> Result<Value, Vec<u8>> {
-    loop {
-        match timeout(PATIENCE, client.socket.next())
-            .await
-            .expect("a frame in time")
-        {
-            Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).expect("JSON")),
-            Some(Ok(Message::Binary(bytes))) => return Err(bytes.to_vec()),
-            Some(Ok(_)) => {}
-            other => panic!("instead of a frame: {other:?}"),
-        }
-    }
-}
-
 /// Reads a stream from its open to its close. Returns the bytes and the close.
 async fn receive(client: &mut Client, open: &Value, window: u64) -> (Vec<u8>, Value) {
     let id = &open["stream"];
@@ -230,8 +215,8 @@ async fn receive(client: &mut Client, open: &Value, window: u64) -> (Vec<u8>, Va
         .send(json!({"type": "stream_credit", "stream": id, "bytes": credit}))
         .await;
     loop {
-        match any(client).await {
-            Err(frame) => {
+        match client.any().await {
+            Any::Bytes(frame) => {
                 let (head, data) = ChunkHead::parse(&frame).expect("a chunk");
                 assert_eq!(
                     (head.stream.to_string(), head.offset),
@@ -245,8 +230,8 @@ async fn receive(client: &mut Client, open: &Value, window: u64) -> (Vec<u8>, Va
                         .await;
                 }
             }
-            Ok(frame) if frame["type"] == "stream_close" => return (file, frame),
-            Ok(_) => {}
+            Any::Text(frame) if frame["type"] == "stream_close" => return (file, frame),
+            Any::Text(_) => {}
         }
     }
 }
@@ -311,7 +296,7 @@ async fn files_of_version_1_are_pushed() {
         assert_eq!(bob.receive_file().await.1.len(), is);
         for client in [&mut cat, &mut dan] {
             loop {
-                if let Ok(frame) = any(client).await
+                if let Any::Text(frame) = client.any().await
                     && frame["type"] == "stream_close"
                 {
                     assert_eq!(frame["reason"], "failed", "{frame}");

@@ -6,10 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use support::{
-    End, TOKEN, relay,
-    v1::{Any, V1},
-};
+use support::{Any, End, TOKEN, V1, relay};
 
 fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|i| ((i * 31) >> 3) as u8).collect()
@@ -116,7 +113,7 @@ async fn files_that_do_not_end() {
     ann.send(ann.file_start("f1", &["cat"], 5)).await;
     ann.send_bytes(b"abc".to_vec()).await;
     assert_eq!(cat.next_said().await["type"], "file-start");
-    assert_eq!(cat.any().await, Any::Bytes(b"abc".to_vec()));
+    assert_eq!(cat.any().await, Any::Bytes(b"abc".as_slice().into()));
     // The time of the file is over.
     assert_eq!(
         ann.end().await,

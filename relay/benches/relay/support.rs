@@ -1,5 +1,8 @@
 //! A relay process, and members that read raw bytes.
 
+#[path = "../../tests/support/clients/raw.rs"]
+mod raw;
+
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -11,6 +14,9 @@ use tokio::{
 };
 
 use crate::process::{Core, Process};
+
+use raw::UPGRADE;
+pub use raw::{frame, header, masked};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nexscope-relay");
 const TOKEN: &str = "a-token-for-benches";
@@ -128,9 +134,7 @@ impl Member {
 
 /// Requests a WebSocket and reads the response.
 pub async fn upgrade(stream: &mut TcpStream) {
-    let head = "GET /ws HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream.write_all(UPGRADE.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         answer.push(stream.read_u8().await.expect("an answer"));
@@ -140,47 +144,6 @@ pub async fn upgrade(stream: &mut TcpStream) {
 /// The first frame of a member.
 pub fn hello(name: &str, room: usize) -> String {
     format!(r#"{{"type":"hello","v":2,"name":"{name}","room":"r{room}","token":"{TOKEN}"}}"#)
-}
-
-/// The lengths of the header and the payload of a server's frame. `None` if the header is incomplete.
-pub fn header(bytes: &[u8]) -> Option<(usize, usize)> {
-    Some(match *bytes.get(1)? {
-        126 => (
-            4,
-            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
-        ),
-        127 => {
-            let length = bytes.get(2..10)?.try_into().map(u64::from_be_bytes);
-            (10, length.ok()? as usize)
-        }
-        short => (2, usize::from(short)),
-    })
-}
-
-/// A client's text frame; masked with zeros, which is a mask too.
-pub fn masked(text: &str) -> Vec<u8> {
-    frame(0x1, &[text.as_bytes()])
-}
-
-/// A client's frame of any kind.
-pub fn frame(opcode: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut frame = Vec::with_capacity(length + 14);
-    frame.push(0x80 | opcode);
-    match length {
-        n @ 0..=125 => frame.push(0x80 | n as u8),
-        n @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend((n as u16).to_be_bytes());
-        }
-        n => {
-            frame.push(0x80 | 127);
-            frame.extend((n as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    parts.iter().for_each(|part| frame.extend(*part));
-    frame
 }
 
 /// A message of 256 bytes.
