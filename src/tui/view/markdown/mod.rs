@@ -70,8 +70,10 @@ fn end_of_markdown(source: &str) -> usize {
     if source.len() <= MARKDOWN_BYTES {
         return source.len();
     }
-    let head = &source[..source.floor_char_boundary(MARKDOWN_BYTES)];
-    head.rfind('\n').map_or(0, |end| end + 1)
+    let head = &source.as_bytes()[..MARKDOWN_BYTES];
+    head.iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1)
 }
 
 fn options(source: &str) -> Options {
