@@ -398,6 +398,22 @@ async fn plain_http() {
         status(get("/metrics", "X-Forwarded-For: 10.0.0.1\r\n").await),
         "404"
     );
+    for (host, expected) in [
+        ("localhost:8787", "200"),
+        ("LOCALHOST", "200"),
+        ("127.0.0.1:1", "200"),
+        ("[::1]:1", "200"),
+        ("[::1]", "200"),
+        ("evil.example", "404"),
+        ("localhost.evil.example:80", "404"),
+        ("127.0.0.1.evil.example", "404"),
+        ("10.0.0.1:80", "404"),
+        ("", "404"),
+        ("localhost\r\nHost: evil.example", "404"),
+    ] {
+        let answer = get("/metrics", &format!("Host: {host}\r\n")).await;
+        assert_eq!(status(answer), expected, "{host}");
+    }
     assert_eq!(status(get("/ws", "").await), "426");
     assert_eq!(status(get("/", "").await), "404");
     assert_eq!(status(get("/healthz/", "").await), "404");

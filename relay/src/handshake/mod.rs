@@ -102,8 +102,22 @@ where
     None
 }
 
+/// Whether a request comes from a program on this machine. A web page whose name resolves to a loopback address (DNS
+/// rebinding) comes from there too, but its browser names that page's host.
 fn is_local(head: &RequestHead, peer: SocketAddr) -> bool {
-    peer.ip().to_canonical().is_loopback() && !head.is_forwarded()
+    let names_loopback = head.headers("host").into_iter().all(is_loopback_host);
+    peer.ip().to_canonical().is_loopback() && !head.is_forwarded() && names_loopback
+}
+
+/// Whether the value of a `Host` header is `localhost` or a loopback address, with or without a port.
+fn is_loopback_host(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.is_empty() => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address: Result<IpAddr, _> = address.unwrap_or(name).parse();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 async fn respond(
