@@ -174,7 +174,7 @@ impl Post {
             asks: chat.asks,
             hop: chat.hop,
             reply_to: chat.reply_to.clone(),
-            usage: chat.usage.clone(),
+            usage: chat.usage.as_ref().map(believable),
             // Edited by its sender, who is the agent's person.
             edited_by: chat
                 .edited_by
@@ -308,5 +308,41 @@ impl Timeline {
 
     fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+}
+
+/// The figures of an agent's usage that may be true. They come from other members, and any number would fill the screen.
+fn believable(usage: &Usage) -> Usage {
+    const A_WEEK: u64 = 7 * 24 * 3_600_000;
+    Usage {
+        ms: usage.ms.filter(|ms| *ms <= A_WEEK),
+        tools: usage.tools.filter(|tools| *tools < 100_000),
+        usd: usage.usd.filter(|usd| (0.0..100_000.0).contains(usd)),
+        tokens: usage.tokens.filter(|tokens| *tokens < 1_000_000_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_usage_that_cannot_be_true_are_left_out() {
+        let true_ones = Usage {
+            ms: Some(9_000),
+            tools: Some(3),
+            usd: Some(0.12),
+            tokens: Some(48_000),
+        };
+        assert_eq!(believable(&true_ones), true_ones);
+        for usd in [1e308, -1.0, f64::NAN, f64::INFINITY, 100_000.0] {
+            let untrue = Usage {
+                ms: Some(u64::MAX),
+                tools: Some(u32::MAX),
+                usd: Some(usd),
+                tokens: Some(u64::MAX),
+            };
+            assert_eq!(believable(&untrue), Usage::default(), "{usd}");
+        }
     }
 }
