@@ -1,4 +1,4 @@
-//! WebSocket clients. They send anything, even if it breaks the protocol, and wait for everything with a timeout.
+//! WebSocket clients for tests. They can send what breaks the protocol, and every wait has a timeout.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod connection;
