@@ -82,7 +82,7 @@ async fn play(dir: &Path) -> Result<ExitCode, Failure> {
     config.token = Some(token.clone().into());
     let mut session = Client::start(config.clone(), &mine).await?;
     let relay = session.invite.target.clone();
-    session.room.tell_person(
+    session.room_mut().tell_person(
         "Demo: bob and carol are simulated, and nothing leaves this computer. Requests for your agent appear above the input: accept with Alt-a, reject with Alt-r. F1 shows help, Ctrl-c twice quits.",
         crate::clock::now(),
     );
@@ -117,7 +117,7 @@ async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
     online(&mut carol).await;
     // bob has allowed auto mode to answer both.
     for name in ["alice", "carol"] {
-        while bob.room.chat.members().get(name).is_none() {
+        while bob.room().chat.members().get(name).is_none() {
             bob.step().await;
         }
         let intent = Intent::Trust(name.to_owned());
@@ -173,7 +173,7 @@ async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
 }
 
 async fn online(session: &mut Client) {
-    while session.room.connection != Connection::Online {
+    while session.room().connection != Connection::Online {
         session.step().await;
     }
 }

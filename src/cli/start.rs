@@ -153,7 +153,7 @@ async fn screen(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode
             "You host this room. Others join with this invite: {}",
             session.invite
         );
-        session.room.tell_person(invite, crate::clock::now());
+        session.room_mut().tell_person(invite, crate::clock::now());
     }
     drop(events);
     on_screen(session, &config, paths, start.flags(), guard, stop).await
@@ -198,7 +198,7 @@ async fn on_screen(
                 Ok(opening) => Some(opening),
                 Err(error) => {
                     let words = format!("You are still in this room: {error}.");
-                    ended.room.tell_person(words, crate::clock::now());
+                    ended.room_mut().tell_person(words, crate::clock::now());
                     session = ended;
                     continue;
                 }
@@ -224,7 +224,7 @@ async fn on_screen(
             None => Client::start(config.clone(), paths).await?,
         };
         if let Some(told) = told {
-            session.room.tell_person(told, crate::clock::now());
+            session.room_mut().tell_person(told, crate::clock::now());
         }
     }
 }
@@ -232,7 +232,7 @@ async fn on_screen(
 /// The configuration of the next session: the current settings, in another place.
 fn goes_on_with(ended: &Client, onward: &NextSession) -> Config {
     let mut config = Config {
-        mode: ended.room.settings.mode,
+        mode: ended.room().settings.mode,
         ..ended.config().clone()
     };
     match onward {
@@ -276,7 +276,7 @@ async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode,
     if session.is_host() {
         super::print(&format!(
             "{}\n",
-            plain::invite_line(&session.room, &session.invite)
+            plain::invite_line(session.room(), &session.invite)
         ))?;
     }
     print(session, start.stay, stop).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock::now,
-    core::{ClockReading, Effect, Millis, Room, Steady},
+    core::{ClockReading, Effects, Millis, Program, RoomId, Steady},
 };
 
 /// The longest sleep: the runtime's timers may stop while the machine sleeps, but this clock does not.
@@ -16,10 +16,10 @@ pub(super) struct Clock(ClockReading);
 
 impl Clock {
     /// Continues from the previous session's time, and records that in the room.
-    pub fn start(room: &mut Room) -> (Self, Vec<Effect>) {
-        let (earlier, latest) = room.last_reading();
+    pub fn start(program: &mut Program, room: RoomId) -> (Self, Effects) {
+        let (earlier, latest) = program.last_reading();
         let reading = ClockReading::new(earlier, latest, boot(), uptime(), now());
-        let effects = room.clock_read(reading.clone());
+        let effects = program.clock_read(room, reading.clone());
         (Self(reading), effects)
     }
 

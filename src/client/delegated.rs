@@ -34,11 +34,11 @@ pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
     let Some(settings) = settings.filter(|agent| agent.kind == Kind::Session) else {
         return false;
     };
-    let Some(run) = client.room.runs.get(&ask.run) else {
+    let Some(run) = client.program.runs().get(&ask.run) else {
         return true;
     };
     let thread = client
-        .room
+        .room()
         .chat
         .threads()
         .get(&run.thread)

@@ -8,14 +8,14 @@ use crate::{
     client::delegated,
     clock::now,
     core::{
-        Effect, Failure, Outbound,
+        Effect, Effects, Failure, Outbound,
         runs::{Ending, Failed, Prompt, RunEvent, Totals, ask::Ask},
     },
     store::ToWrite,
 };
 
-pub(super) fn carry_out(client: &mut Client, effects: Vec<Effect>) {
-    for effect in effects {
+pub(super) fn carry_out(client: &mut Client, effects: Effects) {
+    for (_, effect) in effects {
         match effect {
             Effect::Send(frame) => match client.to_link.is_empty() {
                 true => {
@@ -69,16 +69,18 @@ pub(super) fn carry_out(client: &mut Client, effects: Vec<Effect>) {
             } => {
                 client
                     .looking
-                    .start(draft, files, client.room.settings.token.clone(), brought);
+                    .start(draft, files, client.room().settings.token.clone(), brought);
             }
             Effect::RefuseStream { stream, why } => client.link.files.refuse(stream, &why),
             Effect::Attention(attention) => client.attention.push(attention),
         }
     }
-    if client.room.settings.mode != client.staying.mode() {
-        client.staying.hold_to(client.room.settings.mode, &client.config);
+    if client.room().settings.mode != client.staying.mode() {
+        client
+            .staying
+            .hold_to(client.room().settings.mode, &client.config);
     }
-    client.link.set_standing(super::standing(&client.room));
+    client.link.set_standing(super::standing(client.room()));
 }
 
 /// Queues a write to the disk, behind those that are already waiting.

@@ -2,7 +2,7 @@
 //! with the outside world.
 //!
 //! A front end owns the session and drives it: it awaits [`Client::step`] beside its own input, and draws the
-//! room in [`Client::room`]. So there are no locks, and drawing sees a consistent state.
+//! room of [`Client::room`]. So there are no locks, and drawing sees a consistent state.
 
 mod clock;
 mod delegated;
@@ -31,8 +31,8 @@ use crate::{
     config::{Config, ConfigDiff, ConfigError, Paths},
     control::{Attach, Call, Entry, Line, Server, SessionRegistry},
     core::{
-        Attention, Command, Connection, Decision, Event, Intent, ItemId, Outbound, Person, Reply, Room,
-        Shown,
+        Attention, Command, Connection, Decision, Event, Intent, ItemId, Outbound, Person, Program, Reply,
+        Room, RoomId, Shown,
         files::Source,
         runs::{RunEvent, ToolAnswer},
     },
@@ -75,8 +75,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A member's presence in a room, with everything that belongs to it.
 pub struct Client {
-    /// The room, for front ends to show.
-    pub room: Room,
+    program: Program,
+    in_room: RoomId,
     /// Warnings for the person, such as ignored settings.
     pub warnings: Vec<String>,
     /// The invite to this room, if the token is known.
@@ -161,8 +161,8 @@ impl Client {
 
     /// Waits for the next event, and passes it to the room. Cancel safe: nothing is lost.
     pub async fn step(&mut self) {
-        self.room.time_passes(self.clock.now());
-        let deadline = self.room.next_deadline();
+        self.program.time_passes(self.clock.now());
+        let deadline = self.program.next_deadline(self.in_room);
         let keeps_up = self.to_journal.len() < RECORDS_WAITING;
         let came = tokio::select! {
             event = self.link.events.recv(), if keeps_up => match event {
@@ -239,8 +239,8 @@ impl Client {
                 transfer::inspect(path)?;
             }
         }
-        self.room.time_passes(self.clock.now());
-        let (effects, result) = self.room.perform(command, now());
+        self.program.time_passes(self.clock.now());
+        let (effects, result) = self.program.perform(self.in_room, command, now());
         effects::carry_out(self, effects);
         result
     }
@@ -250,7 +250,7 @@ impl Client {
     pub fn perform_as_person(&mut self, command: Command, by: &Person) -> Result<Reply, String> {
         let reply = self.perform(command)?;
         if let Reply::Said(number) = reply {
-            let effects = self.room.wrote(number, by);
+            let effects = self.program.wrote(self.in_room, number, by);
             effects::carry_out(self, effects);
         }
         Ok(reply)
@@ -259,10 +259,10 @@ impl Client {
     /// Carries out a person's decision. Fails with a message if it cannot be carried out.
     pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
         self.look_again(decision.intent())?;
-        self.room.time_passes(self.clock.now());
-        let (effects, result) = self.room.decide(decision, by, now());
+        self.program.time_passes(self.clock.now());
+        let (effects, result) = self.program.decide(self.in_room, decision, by, now());
         effects::carry_out(self, effects);
-        let inbox = &self.room.review.inbox();
+        let inbox = self.program.room(self.in_room).review.inbox();
         self.looking
             .keep_only(|number| inbox.get(ItemId::Draft(number)).is_some());
         self.clients.decided();
@@ -276,9 +276,28 @@ impl Client {
         let Intent::Accept { target, .. } = intent else {
             return Ok(());
         };
-        let (effects, changed) = self.room.look_again(*target, Source::is_there);
+        let (effects, changed) = self.program.look_again(self.in_room, *target, Source::is_there);
         effects::carry_out(self, effects);
         changed.map_or(Ok(()), Err)
+    }
+
+    /// The room, for front ends to show.
+    pub fn room(&self) -> &Room {
+        self.program.room(self.in_room)
+    }
+
+    pub fn room_mut(&mut self) -> &mut Room {
+        self.program.room_mut(self.in_room)
+    }
+
+    /// The program that the room belongs to, with its runs and budgets.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    #[cfg(test)]
+    pub(crate) fn swap_program(&mut self, other: &mut Program) {
+        std::mem::swap(&mut self.program, other);
     }
 
     /// The current configuration.
@@ -290,11 +309,11 @@ impl Client {
     pub fn set_config(&mut self, config: Config) {
         let config = ConfigDiff::staying(&self.config, config);
         let unconfirmed = config.confirmed.missing(&config.agents);
-        let mut new = settings::settings(&config, &self.room.settings.me, unconfirmed);
-        new.mode = settings::mode_after_reload(self.room.settings.mode, self.config.mode, config.mode);
-        let effects = self.room.set_settings(new);
+        let mut new = settings::settings(&config, &self.room().settings.me, unconfirmed);
+        new.mode = settings::mode_after_reload(self.room().settings.mode, self.config.mode, config.mode);
+        let effects = self.program.set_settings(self.in_room, new);
         self.config = config;
-        self.staying.hold_to(self.room.settings.mode, &self.config);
+        self.staying.hold_to(self.room().settings.mode, &self.config);
         effects::carry_out(self, effects);
     }
 
@@ -347,7 +366,7 @@ impl Client {
     pub async fn leave(mut self) {
         self.staying.close();
         // Queued runs are cancelled first, or they would start when the current run ends.
-        let posts: Vec<u32> = self.room.runs.all().map(|run| run.post).collect();
+        let posts: Vec<u32> = self.program.runs().of(self.in_room).map(|run| run.post).collect();
         for post in posts {
             // Fails if it is over by now.
             let _ = self.perform(Command::Cancel(Some(ItemId::Mention(post))));
@@ -361,7 +380,7 @@ impl Client {
                 // Each time: in auto mode a mention may still start a run.
                 self.runs.values().for_each(|run| run.stop.cancel());
                 self.step().await;
-                if self.room.connection != Connection::Online {
+                if self.room().connection != Connection::Online {
                     self.to_link.clear();
                 }
             }
@@ -371,7 +390,7 @@ impl Client {
         }
         // The last messages, such as that a run was cancelled, are written to disk before they are sent.
         let told = async {
-            while self.room.connection == Connection::Online && self.room.chat.outbox().unacked() > 0 {
+            while self.room().connection == Connection::Online && self.room().chat.outbox().unacked() > 0 {
                 self.step().await;
             }
         };
@@ -412,8 +431,8 @@ impl Client {
             // The room resends everything that is due, including the frames queued here.
             self.to_link.clear();
         }
-        self.room.time_passes(self.clock.now());
-        let effects = self.room.update(event, now());
+        self.program.time_passes(self.clock.now());
+        let effects = self.program.update(self.in_room, event, now());
         effects::carry_out(self, effects);
         if let Some(run) = swept {
             self.take(Event::SweptUp { run });

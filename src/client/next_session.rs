@@ -25,8 +25,8 @@ impl Client {
     ///
     /// Fails with a sentence if that would interrupt something.
     pub fn start_as(&mut self, name: String) -> Result<(), String> {
-        let me = &self.room.settings.me;
-        if self.room.connection == Connection::Online {
+        let me = &self.room().settings.me;
+        if self.room().connection == Connection::Online {
             return Err(format!(
                 "You are in the room as {me}. To join as {name}, quit with /quit, then run nexscope-tui -n {name}."
             ));
@@ -54,7 +54,7 @@ impl Client {
             );
         }
         no_run(self)?;
-        if self.room.files.open().any(Offer::is_moving) {
+        if self.room().files.open().any(Offer::is_moving) {
             return Err(
                 "A file is being transferred. Wait for it, or cancel it with /cancel, then try again.".into(),
             );
@@ -67,8 +67,8 @@ impl Client {
         let name = config.name.as_deref().unwrap_or_default();
         config.relay == self.config.relay
             && config.host == self.config.host
-            && same_name(&config.room, &self.room.settings.room)
-            && same_name(name, &self.room.settings.me)
+            && same_name(&config.room, &self.room().settings.room)
+            && same_name(name, &self.room().settings.me)
     }
 
     /// Continues in another room.
@@ -89,7 +89,7 @@ impl Client {
 }
 
 fn no_run(client: &Client) -> Result<(), String> {
-    if client.room.runs.is_empty() {
+    if client.program.runs().is_empty() {
         Ok(())
     } else {
         Err("An agent is running. Stop it with /cancel, then try again.".into())

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::now,
     config::{Config, Paths, TokenSource},
-    core::{Effect, Outgoing, Room, Settings, Token, persist::audit},
+    core::{Effect, Effects, Outgoing, Program, RoomId, Settings, Token, persist::audit},
     link::{Invite, Link, Login, Target},
     store::{self, Journal, Lock, Opened, Reading, StateDir},
     transfer::Transfers,
@@ -92,10 +92,10 @@ impl Startup {
 
     /// The newest messages, as a preview while the whole journal is read: a room without pending items, with which
     /// nothing can be done.
-    pub fn glimpse(&mut self) -> Room {
-        let mut room = fresh_room(&self.config, &self.name, &self.owner);
-        room.glimpse(self.journal.newest(GLIMPSE));
-        room
+    pub fn glimpse(&mut self) -> (Program, RoomId) {
+        let (mut program, room) = empty_program(&self.config, &self.name, &self.owner);
+        program.glimpse(room, self.journal.newest(GLIMPSE));
+        (program, room)
     }
 
     /// Reads the journal, and joins. Fails if the session cannot start.
@@ -115,11 +115,13 @@ impl Startup {
         } = self;
         let path = place.dir().join("journal.jsonl");
         let log = store::log_path(place.dir());
-        let room = fresh_room(&config, &name, &owner);
-        let restored = restore(room, journal, log).await;
-        let (mut room, opened, mut effects) = restored.map_err(|error| StartError::Journal(path, error))?;
-        let (clock, read) = Clock::start(&mut room);
+        let (program, in_room) = empty_program(&config, &name, &owner);
+        let restored = restore(program, in_room, journal, log).await;
+        let (mut program, opened, mut effects) =
+            restored.map_err(|error| StartError::Journal(path, error))?;
+        let (clock, read) = Clock::start(&mut program, in_room);
         effects.extend(read);
+        let room = program.room_mut(in_room);
         room.settings.hosting = host.is_some();
         room.settings.token = Some(Token(token.clone()));
         let login = Login {
@@ -131,7 +133,7 @@ impl Startup {
             history: if opened.is_new { HISTORY } else { 0 },
         };
         let mode = room.settings.mode;
-        let standing = super::standing(&room);
+        let standing = super::standing(room);
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
         // Full: senders wait; there are few.
         let (swept_in, swept) = mpsc::channel(8);
@@ -174,7 +176,8 @@ impl Startup {
                 room: config.room.clone(),
                 token,
             },
-            room,
+            program,
+            in_room,
             warnings,
             here: paths.here.clone(),
             state: place.dir().to_owned(),
@@ -203,24 +206,29 @@ impl Startup {
 /// Restores a room from its journal on a thread, because a long journal takes a while, in which a signal to end
 /// must be handled.
 async fn restore(
-    mut room: Room,
+    mut program: Program,
+    room: RoomId,
     mut journal: Reading,
     log: PathBuf,
-) -> std::io::Result<(Room, Opened, Vec<Effect>)> {
+) -> std::io::Result<(Program, Opened, Effects)> {
     let read = tokio::task::spawn_blocking(move || {
-        let effects = room.restore(&mut journal, |open| not_audited(&log, open), now());
-        journal.finish().map(|opened| (room, effects, opened))
+        let effects = program.restore(room, &mut journal, |open| not_audited(&log, open), now());
+        journal.finish().map(|opened| (program, effects, opened))
     });
     let read = read
         .await
         .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    let (room, restored, opened) = read?;
+    let (program, restored, opened) = read?;
     let repairs = opened.repairs.clone();
     repairs.iter().for_each(|repair| tracing::warn!("{repair}"));
-    let program = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
-    let mut effects = vec![Effect::Audit(Box::new(audit::Entry::Opened { program, repairs }))];
+    let version = concat!("nexscope-tui/", env!("CARGO_PKG_VERSION")).to_owned();
+    let entry = audit::Entry::Opened {
+        program: version,
+        repairs,
+    };
+    let mut effects = vec![(room, Effect::Audit(Box::new(entry)))];
     effects.extend(restored);
-    Ok((room, opened, effects))
+    Ok((program, opened, effects))
 }
 
 /// The ids of our messages that the audit log does not have with the same content as the journal.
@@ -246,12 +254,14 @@ fn own_key(owner: &str) -> Option<String> {
     Some(Owner::of(&secret).key().to_string())
 }
 
-/// An empty room for a member.
-fn fresh_room(config: &Config, name: &str, owner: &str) -> Room {
+/// A program with an empty room for a member.
+fn empty_program(config: &Config, name: &str, owner: &str) -> (Program, RoomId) {
     let unconfirmed = config.confirmed.missing(&config.agents);
     let settings = Settings {
         own_key: own_key(owner),
         ..super::settings::settings(config, name, unconfirmed)
     };
-    Room::new(settings, Box::new(|| uuid::Uuid::now_v7().to_string()))
+    let mut program = Program::new(Box::new(|| uuid::Uuid::now_v7().to_string()));
+    let room = program.open(settings);
+    (program, room)
 }

@@ -1,29 +1,56 @@
-//! One step of a room: its time, and its effects.
+//! One step of a room: its time, what it shares with the other rooms, and its effects.
 
-use crate::core::{Attention, Effect, Millis, Outbound, Record, persist::audit::Entry};
+use crate::core::{
+    Attention, Clock, Effect, Ids, Millis, Moment, Outbound, Record, RoomId, Runs, auto::AutoState,
+    persist::audit::Entry,
+};
+
+/// What all rooms of the program share.
+pub(in crate::core) struct Shared {
+    pub runs: Runs,
+    pub auto: AutoState,
+    pub clock: Clock,
+    pub ids: Ids,
+}
 
 /// The context of one step.
-#[derive(Debug)]
-pub(in crate::core) struct Ctx {
+pub(in crate::core) struct Ctx<'a> {
     pub now: Millis,
-    effects: Vec<Effect>,
+    /// The room whose step it is.
+    pub room: RoomId,
+    pub runs: &'a mut Runs,
+    pub auto: &'a mut AutoState,
+    pub clock: &'a mut Clock,
+    ids: &'a mut Ids,
+    effects: Vec<(RoomId, Effect)>,
     replays: bool,
 }
 
-impl Ctx {
-    pub fn new(now: Millis) -> Self {
+impl<'a> Ctx<'a> {
+    pub fn new(shared: &'a mut Shared, room: RoomId, now: Millis) -> Self {
+        let Shared {
+            runs,
+            auto,
+            clock,
+            ids,
+        } = shared;
         Self {
             now,
+            room,
+            runs,
+            auto,
+            clock,
+            ids,
             effects: Vec::new(),
             replays: false,
         }
     }
 
     /// The context for replaying the journal: effects are discarded.
-    pub fn replay(at: Millis) -> Self {
+    pub fn replay(shared: &'a mut Shared, room: RoomId) -> Self {
         Self {
             replays: true,
-            ..Self::new(at)
+            ..Self::new(shared, room, 0)
         }
     }
 
@@ -33,7 +60,7 @@ impl Ctx {
 
     pub fn push(&mut self, effect: Effect) {
         if !self.replays {
-            self.effects.push(effect);
+            self.effects.push((self.room, effect));
         }
     }
 
@@ -62,13 +89,32 @@ impl Ctx {
         self.push(Effect::Attention(why));
     }
 
-    /// Appends the effects of another part of the same step.
-    pub fn append(&mut self, other: Ctx) {
-        other.effects.into_iter().for_each(|effect| self.push(effect));
+    /// Number of effects so far, for [`Ctx::record_before`].
+    pub fn mark(&self) -> usize {
+        self.effects.len()
     }
 
-    /// The effects of the step, in order.
-    pub fn into_effects(self) -> Vec<Effect> {
+    /// Like [`Ctx::record`], but ahead of the effects since the mark.
+    pub fn record_before(&mut self, mark: usize, entry: Entry, record: Record) {
+        let later = self.effects.split_off(mark);
+        self.record(entry, record);
+        self.effects.extend(later);
+    }
+
+    /// The current time of day and steady time.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            at: self.now,
+            steady: self.clock.steady,
+        }
+    }
+
+    pub fn fresh_id(&mut self) -> String {
+        (self.ids)()
+    }
+
+    /// The effects of the step, in order, with their rooms.
+    pub fn into_effects(self) -> Vec<(RoomId, Effect)> {
         self.effects
     }
 }

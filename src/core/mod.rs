@@ -1,7 +1,7 @@
-//! The room as one member sees it, and all its rules.
+//! The rooms as one member sees them, and all their rules.
 //!
-//! PURE: no clock, no I/O, no async, no drawing. Something happens (`Event`), a front end gives a command
-//! (`Command`), a person decides (`Decision`); the room changes and returns what is to be done (`Effect`). Time
+//! PURE: no clock, no I/O, no async, no drawing. Something happens in a room (`Event`), a front end gives a command
+//! (`Command`), a person decides (`Decision`); the `Program` changes and returns what is to be done (`Effect`). Time
 //! comes in as an argument, ids from a source given at the start.
 
 mod auto;
@@ -11,6 +11,7 @@ pub mod files;
 mod leak;
 mod perform;
 pub mod persist;
+mod program;
 mod review;
 pub mod runs;
 mod settings;
@@ -37,6 +38,7 @@ pub use leak::attachment::{Attachment, LOOKED_THROUGH, ScanResult};
 pub use leak::secrets::{Flag, secrets};
 pub use perform::{Command, Reply, UPDATE};
 pub use persist::record::{Kept, Record};
+pub use program::{Effects, Program, RoomId};
 pub use review::ReviewState;
 pub use review::decide::{AcceptOptions, Person};
 pub use review::grant::Grants;
@@ -52,14 +54,12 @@ pub use settings::{FileRules, Mentions, Review, Settings};
 pub use steady::{ClockReading, Moment, Steady};
 pub use token::Token;
 
-use auto::AutoState;
 use ctx::Ctx;
 use persist::audit;
 use runs::ask::Ask;
 use steady::Clock;
 
 use crate::core::{
-    auto::dispatch,
     chat::{identity, receive},
     files::{
         AgentFile, TransferEvent, TransferId, TransferOrder,
@@ -211,58 +211,42 @@ pub struct Room {
     pub chat: ChatState,
     /// The inbox, and the person's grants.
     pub review: ReviewState,
-    /// Runs of our agents.
-    pub runs: Runs,
     pub files: Offers,
-    auto: AutoState,
-    clock: Clock,
-    ids: Ids,
+    id: RoomId,
 }
 
 impl Room {
-    /// An empty room, not connected.
-    pub fn new(settings: Settings, ids: Ids) -> Self {
+    fn new(id: RoomId, settings: Settings) -> Self {
         Self {
+            id,
             settings,
             connection: Connection::Connecting,
             chat: ChatState::default(),
             review: ReviewState::default(),
-            runs: Runs::default(),
             files: Offers::default(),
-            auto: AutoState::default(),
-            clock: Clock::default(),
-            ids,
         }
     }
 
-    /// Applies an event at `now`, and returns the effects.
-    pub fn update(&mut self, event: Event, now: Millis) -> Vec<Effect> {
-        let mut ctx = Ctx::new(now);
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+
+    /// Applies an event.
+    fn take(&mut self, event: Event, ctx: &mut Ctx) {
         match event {
-            Event::Welcome(welcome) => receive::welcomed(self, *welcome, &mut ctx),
-            Event::Frame(frame) => receive::receive_frame(self, *frame, &mut ctx),
-            Event::Connection(connection) => receive::connection_changed(self, connection, now),
-            Event::Kept(kept) => receive::kept(self, kept, &mut ctx),
-            Event::Run { run, event } => answer::run_event(self, &run, event, &mut ctx),
-            Event::File { handle, event } => sharing::file_event(self, &handle, event, &mut ctx),
-            Event::Looked { draft, files } => attachment::looked(self, draft, files, &mut ctx),
+            Event::Welcome(welcome) => receive::welcomed(self, *welcome, ctx),
+            Event::Frame(frame) => receive::receive_frame(self, *frame, ctx),
+            Event::Connection(connection) => receive::connection_changed(self, connection, ctx.now),
+            Event::Kept(kept) => receive::kept(self, kept, ctx),
+            Event::Run { run, event } => answer::run_event(self, &run, event, ctx),
+            Event::File { handle, event } => sharing::file_event(self, &handle, event, ctx),
+            Event::Looked { draft, files } => attachment::looked(self, draft, files, ctx),
             Event::SweptUp { run } => ctx.keep(Record::Ended { run }),
             Event::Tick => {}
         }
-        dispatch::run_waiting(self, &mut ctx);
-        receive::deadlines(self, &mut ctx);
-        self.finish(ctx)
     }
 
-    /// Ends a step: starts the runs whose agents are free.
-    fn finish(&mut self, mut ctx: Ctx) -> Vec<Effect> {
-        answer::start_next(self, &mut ctx);
-        ctx.into_effects()
-    }
-
-    /// Applies new settings of the same member, and notifies the others of what they see of them.
-    pub fn set_settings(&mut self, settings: Settings) -> Vec<Effect> {
-        let mut ctx = Ctx::new(0);
+    fn set_settings(&mut self, settings: Settings, ctx: &mut Ctx) {
         let mode = settings.mode;
         if settings.agents != self.settings.agents {
             ctx.send(Outbound::Update(nexscope_relay::protocol::Update {
@@ -277,8 +261,7 @@ impl Room {
             mode: self.settings.mode,
             ..settings
         };
-        perform::set_mode(self, mode, audit::By::Setting("config.toml".to_owned()), &mut ctx);
-        ctx.into_effects()
+        perform::set_mode(self, mode, audit::By::Setting("config.toml".to_owned()), ctx);
     }
 
     /// Shows a notice to the person only.
@@ -286,47 +269,7 @@ impl Room {
         self.chat.timeline.note(words, now);
     }
 
-    /// Advances the steady clock. Call it before handling the events of that time.
-    pub fn time_passes(&mut self, steady: Steady) {
-        self.clock.steady = self.clock.steady.max(steady);
-    }
-
-    /// The steady clock's reading at the start of the previous session, and its latest known time.
-    pub fn last_reading(&self) -> (Option<&ClockReading>, Steady) {
-        (self.clock.reading.as_ref(), self.clock.steady)
-    }
-
-    /// Starts a session, continuing the steady clock from that reading. If the time since the previous session is a
-    /// guess, nothing expires until 1/24 of `expire_after` has passed in this session.
-    pub fn clock_read(&mut self, reading: ClockReading) -> Vec<Effect> {
-        self.time_passes(reading.steady);
-        if self
-            .clock
-            .reading
-            .as_ref()
-            .is_some_and(|earlier| reading.is_guess(earlier))
-        {
-            self.clock.nothing_expires_before = reading.steady.plus(self.settings.expire_after / 24);
-        }
-        self.clock.reading = Some(reading.clone());
-        vec![Effect::Keep(Box::new(Record::Clock(reading)))]
-    }
-
-    /// The current time of day and steady time.
-    fn moment(&self, now: Millis) -> Moment {
-        Moment {
-            at: now,
-            steady: self.clock.steady,
-        }
-    }
-
-    /// Usage of our agent against its budget.
-    pub fn budget_standing(&self, agent: &str) -> BudgetUse {
-        self.auto.guard.standing(agent, self.clock.steady)
-    }
-
-    /// When [`Event::Tick`] is due next, by the steady clock, if there is any deadline.
-    pub fn next_deadline(&self) -> Option<Steady> {
+    fn next_deadline(&self, clock: &Clock) -> Option<Steady> {
         let expire_after = self.settings.expire_after;
         let mention = self
             .review
@@ -335,7 +278,7 @@ impl Room {
             .map(|came| came.plus(expire_after));
         let aside = download::oldest_aside(self).map(|came| came.plus(expire_after));
         let expiry = mention.into_iter().chain(aside);
-        let expiry = expiry.map(|due| due.max(self.clock.nothing_expires_before));
+        let expiry = expiry.map(|due| due.max(clock.nothing_expires_before));
         let refusal = self
             .review
             .inbox
@@ -378,9 +321,5 @@ impl Room {
 
     fn is_me(&self, name: &str) -> bool {
         nexscope_relay::protocol::same_name(&self.settings.me, name)
-    }
-
-    fn fresh_id(&mut self) -> String {
-        (self.ids)()
     }
 }

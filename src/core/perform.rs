@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Effect, ItemId, Millis, Outbound, Outgoing, OutgoingText, Room};
+use super::{Effect, ItemId, Outbound, Outgoing, OutgoingText, Room};
 use crate::core::{
     Ctx,
     chat::outgoing,
@@ -74,56 +74,52 @@ pub enum Reply {
     Text(String),
 }
 
-impl Room {
-    /// Carries out a command. Fails with a sentence that says what to do.
-    pub fn perform(&mut self, command: Command, now: Millis) -> (Vec<Effect>, Result<Reply, String>) {
-        let mut ctx = Ctx::new(now);
-        let result = match command {
-            Command::Say {
-                to,
-                text,
-                thread,
-                public,
-                note,
-                files,
-                force,
-            } => match self.unknown_name(&to).filter(|_| !force) {
-                Some(unknown) => {
-                    let word = if note { "tell" } else { "say" };
-                    Err(format!("{} /{word} --force sends it anyway.", unknown.in_words()))
-                }
-                None => say_as_person(self, to, text, thread, public, note, files, &mut ctx),
-            },
-            Command::Who => Ok(Reply::Who),
-            Command::Inbox => Ok(Reply::Inbox),
-            Command::Status => Ok(Reply::Status),
-            Command::Files => Ok(Reply::Files),
-            Command::History { limit, thread } => history(self, limit, thread),
-            Command::Mode(None) => Ok(Reply::Text(match self.settings.mode {
-                Mode::Manual => "Manual mode: every mention waits for you.".into(),
-                Mode::Auto => "Auto mode: mentions of you are answered at once, within limits.".into(),
-            })),
-            Command::Mode(Some(Mode::Manual)) => {
-                set_mode(self, Mode::Manual, By::Anybody, &mut ctx);
-                Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
+/// Carries out a command. Fails with a sentence that says what to do.
+pub(super) fn perform(room: &mut Room, command: Command, ctx: &mut Ctx) -> Result<Reply, String> {
+    match command {
+        Command::Say {
+            to,
+            text,
+            thread,
+            public,
+            note,
+            files,
+            force,
+        } => match room.unknown_name(&to).filter(|_| !force) {
+            Some(unknown) => {
+                let word = if note { "tell" } else { "say" };
+                Err(format!("{} /{word} --force sends it anyway.", unknown.in_words()))
             }
-            Command::Mode(Some(Mode::Auto)) => {
-                Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
-            }
-            Command::Cancel(Some(ItemId::File(number))) => {
-                sharing::cancel_file(self, number, &mut ctx).map(|()| Reply::Nothing)
-            }
-            Command::Cancel(None) => cancel_the_only_one(self, &mut ctx),
-            Command::Cancel(Some(ItemId::Mention(number))) => cancel(self, number, &mut ctx),
-            Command::Retry(ItemId::File(number)) => {
-                sharing::retry_file(self, number, &mut ctx).map(|()| Reply::Nothing)
-            }
-            Command::Retry(ItemId::Mention(number)) => retry(self, number, &mut ctx),
-            Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
-                "{id} waits for your decision; it cannot be cancelled or retried."
-            )),
-        };
-        (self.finish(ctx), result)
+            None => say_as_person(room, to, text, thread, public, note, files, ctx),
+        },
+        Command::Who => Ok(Reply::Who),
+        Command::Inbox => Ok(Reply::Inbox),
+        Command::Status => Ok(Reply::Status),
+        Command::Files => Ok(Reply::Files),
+        Command::History { limit, thread } => history(room, limit, thread),
+        Command::Mode(None) => Ok(Reply::Text(match room.settings.mode {
+            Mode::Manual => "Manual mode: every mention waits for you.".into(),
+            Mode::Auto => "Auto mode: mentions of you are answered at once, within limits.".into(),
+        })),
+        Command::Mode(Some(Mode::Manual)) => {
+            set_mode(room, Mode::Manual, By::Anybody, ctx);
+            Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
+        }
+        Command::Mode(Some(Mode::Auto)) => {
+            Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
+        }
+        Command::Cancel(Some(ItemId::File(number))) => {
+            sharing::cancel_file(room, number, ctx).map(|()| Reply::Nothing)
+        }
+        Command::Cancel(None) => cancel_the_only_one(room, ctx),
+        Command::Cancel(Some(ItemId::Mention(number))) => cancel(room, number, ctx),
+        Command::Retry(ItemId::File(number)) => {
+            sharing::retry_file(room, number, ctx).map(|()| Reply::Nothing)
+        }
+        Command::Retry(ItemId::Mention(number)) => retry(room, number, ctx),
+        Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
+            "{id} waits for your decision; it cannot be cancelled or retried."
+        )),
     }
 }
 
@@ -231,7 +227,7 @@ pub(super) fn set_mode(room: &mut Room, mode: Mode, by: By, ctx: &mut Ctx) {
 }
 
 fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> {
-    let runs = room.runs.all().map(|run| ItemId::Mention(run.post));
+    let runs = ctx.runs.of(room.id()).map(|run| ItemId::Mention(run.post));
     let files = room.files.all().filter(|offer| offer.is_moving());
     // A file that a version 1 member pushes is being received, but still needs a decision.
     let files = files.filter(|offer| !room.is_undecided(offer.number));
@@ -250,16 +246,16 @@ fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> 
 }
 
 fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
-    let run = room.runs.all().find(|run| run.post == number);
+    let run = ctx.runs.of(room.id()).find(|run| run.post == number);
     let Some((id, started)) = run.map(|run| (run.id.clone(), run.started.is_some())) else {
         return Err(format!("No agent of yours works on m{number}."));
     };
     if started {
-        if let Some(run) = room.runs.get_mut(&id) {
+        if let Some(run) = ctx.runs.get_mut(&id) {
             run.stopping = true;
         }
         ctx.push(Effect::Stop { run: id });
-    } else if let Some(run) = room.runs.remove(&id) {
+    } else if let Some(run) = ctx.runs.remove(&id) {
         // It never started: there is nothing to stop, and the asker is notified.
         let from = run.ask.from.member.clone();
         decide::settle(

@@ -93,7 +93,7 @@ impl fmt::Display for Steady {
     }
 }
 
-/// The room's clock, for whatever waits.
+/// The program's clock, for whatever waits.
 #[derive(Debug, Default)]
 pub(in crate::core) struct Clock {
     pub steady: Steady,
@@ -101,6 +101,26 @@ pub(in crate::core) struct Clock {
     pub reading: Option<ClockReading>,
     /// Nothing expires before this time, because the time waited is a guess.
     pub nothing_expires_before: Steady,
+}
+
+impl Clock {
+    pub fn advance(&mut self, steady: Steady) {
+        self.steady = self.steady.max(steady);
+    }
+
+    /// Starts a session with that reading. If the time since the previous session is a guess, nothing expires for
+    /// `grace` milliseconds.
+    pub fn read(&mut self, reading: ClockReading, grace: Millis) {
+        self.advance(reading.steady);
+        if self
+            .reading
+            .as_ref()
+            .is_some_and(|earlier| reading.is_guess(earlier))
+        {
+            self.nothing_expires_before = reading.steady.plus(grace);
+        }
+        self.reading = Some(reading);
+    }
 }
 
 #[cfg(test)]

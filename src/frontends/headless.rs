@@ -34,7 +34,7 @@ pub async fn run(
     let mut log = Log::new(&session);
     loop {
         log.write(&mut session);
-        if let Connection::Refused { why, .. } = &session.room.connection {
+        if let Connection::Refused { why, .. } = &session.room().connection {
             eprintln!("nexscope-tui: {why}");
             return (session, false);
         }
@@ -80,7 +80,7 @@ async fn show(
         tracing::warn!(%error, "the attached terminal");
     }
     tracing::info!("the terminal is detached");
-    let me = &session.room.settings.me;
+    let me = &session.room().settings.me;
     let why = if session.attach_asked() {
         format!("Another terminal shows {me}'s session now.")
     } else if session.end_asked() {
@@ -102,7 +102,7 @@ impl Log {
     fn new(session: &Client) -> Self {
         Self {
             connection: None,
-            entries: session.room.chat.timeline().entries().len(),
+            entries: session.room().chat.timeline().entries().len(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Log {
             eprintln!("nexscope-tui: {warning}");
         }
         session.take_attention();
-        let room = &session.room;
+        let room = session.room();
         if self.connection.as_ref() != Some(&room.connection) {
             self.connection = Some(room.connection.clone());
             match &room.connection {

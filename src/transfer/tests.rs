@@ -94,7 +94,7 @@ impl World {
         let config = config::load(&paths, |_| None, &Flags::default()).unwrap();
         let mut session = Client::start(config, &paths).await.unwrap();
         until(&mut [&mut session], |all| {
-            all[0].room.connection == Connection::Online
+            all[0].room().connection == Connection::Online
         })
         .await;
         session
@@ -117,8 +117,12 @@ async fn until(sessions: &mut [&mut Client], mut is: impl FnMut(&[&mut Client]) 
         let told: Vec<String> = sessions
             .iter()
             .map(|one| {
-                let words: Vec<String> = one.room.files.all().map(|offer| offer.in_words()).collect();
-                format!("{}: {words:?} {:?}", one.room.settings.me, one.room.connection)
+                let words: Vec<String> = one.room().files.all().map(|offer| offer.in_words()).collect();
+                format!(
+                    "{}: {words:?} {:?}",
+                    one.room().settings.me,
+                    one.room().connection
+                )
             })
             .collect();
         panic!("it did not come to that: {told:?}");
@@ -151,14 +155,14 @@ fn accept(session: &mut Client, number: u32) {
 
 /// Decides as a person who has just read the offer.
 fn decide(session: &mut Client, intent: Intent, number: u32) {
-    let shown = session.room.shown(&[ItemId::File(number)]);
+    let shown = session.room().shown(&[ItemId::File(number)]);
     session
         .decide(Decision::new(intent, shown), Person::at_keyboard())
         .unwrap();
 }
 
 fn stage(session: &Client, number: u32) -> Option<Stage> {
-    match &session.room.files.get(number)?.side {
+    match &session.room().files.get(number)?.side {
         Side::Theirs(fetch) => Some(fetch.stage.clone()),
         _ => None,
     }
@@ -176,7 +180,7 @@ fn failure(session: &Client, number: u32) -> Option<String> {
 }
 
 fn waits(session: &Client, number: u32) -> bool {
-    session.room.review.inbox().get(ItemId::File(number)).is_some()
+    session.room().review.inbox().get(ItemId::File(number)).is_some()
 }
 
 /// The names of the files in a folder.
@@ -209,7 +213,7 @@ async fn files_of_every_size_arrive_whole_and_are_private() {
         assert!(fs::read(&got).unwrap() == fs::read(&path).unwrap(), "{size}");
         assert_eq!(fs::metadata(&got).unwrap().permissions().mode() & 0o777, 0o600);
         until(&mut [&mut alice, &mut bob], |all| {
-            all[0].room.files.get(number).unwrap().in_words() == "bob has it"
+            all[0].room().files.get(number).unwrap().in_words() == "bob has it"
         })
         .await;
     }
@@ -257,7 +261,7 @@ async fn a_broadcast_is_fetched_by_each_who_wants_it() {
     };
     decide(&mut bob, reject, 1);
     until(&mut [&mut alice, &mut bob, &mut carol], |all| {
-        let words = all[0].room.files.get(1).unwrap().in_words();
+        let words = all[0].room().files.get(1).unwrap().in_words();
         words.contains("carol has it") && words.contains("bob declined: no room")
     })
     .await;
@@ -285,7 +289,7 @@ async fn many_files_that_are_wanted_at_once_all_arrive() {
     })
     .await;
     until(&mut [&mut alice, &mut bob], |all| {
-        (1..=MANY).all(|number| all[0].room.files.get(number).unwrap().in_words() == "bob has it")
+        (1..=MANY).all(|number| all[0].room().files.get(number).unwrap().in_words() == "bob has it")
     })
     .await;
 }
@@ -426,7 +430,7 @@ async fn a_file_that_is_cut_again_and_again_arrives_whole() {
         );
     }
     until(&mut [&mut alice, &mut bob], |all| {
-        is_done(all[1], 1) && all[0].room.files.get(1).unwrap().in_words() == "bob has it"
+        is_done(all[1], 1) && all[0].room().files.get(1).unwrap().in_words() == "bob has it"
     })
     .await;
     let got = world.got("bob").join("long.bin");
@@ -523,7 +527,7 @@ async fn what_cannot_be_offered_says_why_at_once() {
         let error = alice.perform(say).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
-    assert_eq!(alice.room.chat.timeline().posts().count(), 0);
+    assert_eq!(alice.room().chat.timeline().posts().count(), 0);
 }
 
 #[tokio::test]
@@ -534,14 +538,14 @@ async fn a_message_waits_for_its_file_to_be_read_and_is_sent_then() {
     let path = world.file("read.bin", 1000);
     let number = offer(&mut alice, &["bob"], &path);
     let fate = |session: &Client| {
-        let post = session.room.chat.timeline().post_numbered(number).unwrap();
-        session.room.fate_of(post).unwrap()
+        let post = session.room().chat.timeline().post_numbered(number).unwrap();
+        session.room().fate_of(post).unwrap()
     };
     assert_eq!(fate(&alice), DeliveryStatus::Preparing);
     until(&mut [&mut alice, &mut bob], |all| {
         fate(all[0]) == DeliveryStatus::Delivered
     })
     .await;
-    let offer = bob.room.files.get(1).unwrap();
+    let offer = bob.room().files.get(1).unwrap();
     assert_eq!((offer.name.as_str(), offer.size), ("read.bin", 1000));
 }

@@ -152,7 +152,7 @@ impl Screen {
         let left = self.desk.left();
         self.state.composer.set(&left.unsent);
         self.state.composer.remember(left.history.clone());
-        let newest = self.client.room.chat.timeline().newest();
+        let newest = self.client.room().chat.timeline().newest();
         self.state.reading.unread.seen(left.read.min(newest));
     }
 
@@ -176,8 +176,8 @@ impl Screen {
             .take_attention()
             .into_iter()
             .for_each(|call| self.attention.call(call, now));
-        self.state.tidy(&self.client.room);
-        let waiting = self.client.room.review.inbox().waiting().map(|item| item.id);
+        self.state.tidy(self.client.room());
+        let waiting = self.client.room().review.inbox().waiting().map(|item| item.id);
         self.state.deciding.gate.waiting(waiting, now);
         self.arrivals(now);
     }
@@ -201,7 +201,7 @@ impl Screen {
 
     /// Messages that have come are new, unless the person looks.
     fn arrivals(&mut self, now: Instant) {
-        let room = &self.client.room;
+        let room = self.client.room();
         let reading = &mut self.state.reading;
         reading.follow(room);
         let since = reading.unread.known().max(reading.unread.read);
@@ -236,7 +236,7 @@ impl Screen {
             self.mouse_was = mouse;
             terminal::mouse(mouse, surface.raw())?;
         }
-        self.attention.write(&self.client.room, surface.raw())?;
+        self.attention.write(self.client.room(), surface.raw())?;
         if let Some(text) = self.clipboard.take() {
             surface.copy(text)?;
         }
@@ -251,13 +251,13 @@ impl Screen {
     /// The person has this before them from now on.
     fn drawn(&mut self, plan: Layout, now: Instant) {
         self.looser_drawn(plan.paper_is_whole(), now);
-        let whole = self.client.room.shown(&plan.whole);
+        let whole = self.client.room().shown(&plan.whole);
         self.state.deciding.gate.drawn(whole, now);
         self.shown = Some(plan.shown(&self.state));
         let read = self.shown.as_ref().filter(|shown| shown.messages.is_some());
         if let Some(shown) = read.filter(|_| self.attention.looks(now)) {
             let bottom = shown.rows.iter().find_map(|(_, number)| *number);
-            let newest = self.client.room.chat.timeline().newest();
+            let newest = self.client.room().chat.timeline().newest();
             let all = self.state.reading.scroll.follows() && self.state.reading.thread.is_none();
             let seen = if all { newest } else { bottom.unwrap_or_default() };
             self.state.reading.unread.seen(seen);
@@ -266,7 +266,8 @@ impl Screen {
 
     fn look(&self) -> RenderContext<'_> {
         RenderContext {
-            room: &self.client.room,
+            program: self.client.program(),
+            room: self.client.room(),
             relay: &self.relay,
             theme: &self.theme,
             keymap: &self.keymap,
@@ -278,7 +279,7 @@ impl Screen {
 
     /// Something on the screen counts seconds.
     fn is_moving(&self) -> bool {
-        let room = &self.client.room;
-        room.runs.working().next().is_some() || matches!(room.connection, Connection::Waiting { .. })
+        self.client.program().runs().working().next().is_some()
+            || matches!(self.client.room().connection, Connection::Waiting { .. })
     }
 }

@@ -171,15 +171,14 @@ mod tests {
 
     #[test]
     fn a_call_is_a_bell_and_words_of_our_own() {
-        let room = Room::new(
-            crate::core::Settings::new("alice", "lobby"),
-            Box::new(String::new),
-        );
+        let mut program = crate::core::Program::new(Box::new(String::new));
+        let room = program.open(crate::core::Settings::new("alice", "lobby"));
+        let room = program.room(room);
         let mut attention = Notifications::new(wishes(&[Call::Failure]));
         attention.call(Call::Item, Instant::now());
         attention.call(Call::Failure, Instant::now());
         let mut out = Vec::new();
-        attention.write(&room, &mut out).unwrap();
+        attention.write(room, &mut out).unwrap();
         let sent = String::from_utf8(out).unwrap();
         assert_eq!(sent, "\x07\x1b]9;Nexscope: something failed in #lobby\x1b\\");
     }

@@ -195,13 +195,13 @@ mod tests {
             ("plain", &[]),
         ];
         for (text, expected) in table {
-            let popup = Popup::while_writing(&written(text), &world.room);
+            let popup = Popup::while_writing(&written(text), world.room());
             // What is written whole is not offered again.
             let expected: &[&str] = if *text == "@bob" { &[] } else { expected };
             assert_eq!(offered(popup), expected, "{text}");
         }
         let mut composer = written("hello @C");
-        let popup = Popup::while_writing(&composer, &world.room).unwrap();
+        let popup = Popup::while_writing(&composer, world.room()).unwrap();
         popup.complete(&mut composer);
         assert_eq!(composer.text(), "hello @carol ");
     }

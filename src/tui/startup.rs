@@ -10,15 +10,26 @@ use super::{
     theme::Theme,
     view::{self, Layout, RenderContext},
 };
-use crate::{clock::now, config::Config, core::Room, tui::input::keymap::Keymap};
+use crate::{
+    clock::now,
+    config::Config,
+    core::{Program, RoomId},
+    tui::input::keymap::Keymap,
+};
 
 /// Draws the newest messages while the rest is being read: nothing can be done yet, and keys wait.
-pub fn glimpse<S: Surface>(surface: &mut S, room: &Room, config: &Config, folder: &Path) -> io::Result<()> {
+pub fn glimpse<S: Surface>(
+    surface: &mut S,
+    (program, room): &(Program, RoomId),
+    config: &Config,
+    folder: &Path,
+) -> io::Result<()> {
     // What is wrong with a file is told by the screen itself.
     let keymap = Keymap::load(&config.keymap, &folder.join("keymaps"));
     let theme = Theme::load(&config.theme, &folder.join("themes"));
     let look = RenderContext {
-        room,
+        program,
+        room: program.room(*room),
         relay: "",
         theme: &theme.unwrap_or_else(|_| Theme::built_in()),
         keymap: &keymap.unwrap_or_else(|_| Keymap::built_in()),

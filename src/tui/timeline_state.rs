@@ -307,7 +307,7 @@ mod tests {
             ("(", &[]),
             ("", &[]),
         ] {
-            let search = Search::new(words, before.take(), &world.room, None);
+            let search = Search::new(words, before.take(), world.room(), None);
             assert_eq!(search.found, expected, "{words}");
             before = Some(search);
         }

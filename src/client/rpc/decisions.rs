@@ -23,7 +23,7 @@ const DECIDED: Decided = Decided {
 
 pub(super) fn serve_mode(client: &mut Client, permit: Permit, wanted: SetMode, caller: &Caller) -> Answer {
     match wanted.mode {
-        Some(ModeName::Auto) if client.room.settings.mode == Mode::Auto => {}
+        Some(ModeName::Auto) if client.room().settings.mode == Mode::Auto => {}
         Some(ModeName::Auto) if permit.decides() => {
             decide_written(client, Intent::Auto)?;
         }
@@ -46,13 +46,13 @@ pub(super) fn serve_mode(client: &mut Client, permit: Permit, wanted: SetMode, c
         }
         None => {}
     }
-    let mode = client.room.settings.mode.into();
+    let mode = client.room().settings.mode.into();
     Ok(Reply::Mode(CurrentMode { mode }))
 }
 
 /// Marks the item as asked for; decides nothing.
 pub(super) fn ask_person(client: &mut Client, request: Request, caller: &Caller) -> Answer {
-    let me = client.room.settings.me.clone();
+    let me = client.room().settings.me.clone();
     let (target, reply): (_, fn(Decided) -> Reply) = match request {
         Request::Accept(accept) => (accept.id.0, Reply::Accept),
         Request::Reject(reject) => (reject.id.0, Reply::Reject),
@@ -67,7 +67,7 @@ pub(super) fn ask_person(client: &mut Client, request: Request, caller: &Caller)
         }
     };
     let ids = client
-        .room
+        .room_mut()
         .asked_for(target, &caller.process)
         .map_err(RpcError::refused)?;
     let waits: Vec<String> = ids.iter().map(ItemId::to_string).collect();
@@ -108,7 +108,7 @@ pub(super) fn decide_remotely(client: &mut Client, request: Request) -> Result<P
         Request::Retry(item) => return retry_remotely(client, item.id.0).map(Progress::Done),
         _ => return Err(RpcError::usage("That is not a decision.")),
     };
-    if client.room.may_leave(&intent) {
+    if client.room().may_leave(&intent) {
         return decide_now(client, intent).map(Progress::Done);
     }
     Ok(Progress::Later(
@@ -123,7 +123,7 @@ pub(super) fn decide_now(client: &mut Client, intent: Intent) -> Answer {
         return decide_written(client, intent);
     }
     client.look_again(&intent).map_err(RpcError::refused)?;
-    if let Some(doubt) = client.room.doubt(&intent) {
+    if let Some(doubt) = client.room().doubt(&intent) {
         return Err(RpcError::refused(format!(
             "{doubt} Only a key press confirms that: run nexscope-tui attach."
         )));
@@ -139,7 +139,7 @@ pub(super) fn decide_now(client: &mut Client, intent: Intent) -> Answer {
 
 /// Carries out a decision that the person's program has written on their behalf.
 fn decide_written(client: &mut Client, intent: Intent) -> Answer {
-    if let Some(doubt) = client.room.doubt(&intent) {
+    if let Some(doubt) = client.room().doubt(&intent) {
         return Err(RpcError::refused(format!(
             "{doubt} Only a key press confirms that: run nexscope-tui attach."
         )));
@@ -153,12 +153,17 @@ fn decide_written(client: &mut Client, intent: Intent) -> Answer {
 
 fn retry_remotely(client: &mut Client, id: ItemId) -> Answer {
     let run_failed = match id {
-        ItemId::Mention(number) => client.room.chat.timeline().post_numbered(number).filter(|post| {
-            matches!(
-                client.room.review.inbox().fate(post),
-                Some(MentionOutcome::Failed(_))
-            )
-        }),
+        ItemId::Mention(number) => client
+            .room()
+            .chat
+            .timeline()
+            .post_numbered(number)
+            .filter(|post| {
+                matches!(
+                    client.room().review.inbox().fate(post),
+                    Some(MentionOutcome::Failed(_))
+                )
+            }),
         _ => None,
     };
     if let Some(post) = run_failed {

@@ -83,7 +83,7 @@ impl Subscribers {
 
 pub(super) fn before_stop(client: &Client) -> OpenTasks {
     let auto_tasks = tasks(client, Some(FRESH));
-    if auto_tasks.is_empty() || client.room.settings.mode != Mode::Auto {
+    if auto_tasks.is_empty() || client.room().settings.mode != Mode::Auto {
         return OpenTasks {
             can_stop: true,
             reason: "no delegated task waits for an answer".to_owned(),
@@ -117,9 +117,9 @@ pub(super) fn tasks(client: &Client, younger_than: Option<u64>) -> Vec<Task> {
 }
 
 pub(super) fn has_news(client: &Client, caller: &str) -> bool {
-    let end = client.room.chat.timeline().entries().len();
+    let end = client.room().chat.timeline().entries().len();
     let from = client.clients.place(caller, client.began).min(end);
-    let entries = &client.room.chat.timeline().entries()[from..];
+    let entries = &client.room().chat.timeline().entries()[from..];
     entries.iter().any(|entry| event(client, &entry.what).is_some())
         || client
             .handed
@@ -129,9 +129,9 @@ pub(super) fn has_news(client: &Client, caller: &str) -> bool {
 
 /// Events since the caller's last poll, without text that others wrote.
 pub(super) fn news(client: &mut Client, caller: &str) -> News {
-    let end = client.room.chat.timeline().entries().len();
+    let end = client.room().chat.timeline().entries().len();
     let from = client.clients.place(caller, client.began).min(end);
-    let entries = &client.room.chat.timeline().entries()[from..];
+    let entries = &client.room().chat.timeline().entries()[from..];
     let events: Vec<String> = entries
         .iter()
         .filter_map(|entry| event(client, &entry.what))
@@ -146,11 +146,11 @@ pub(super) fn news(client: &mut Client, caller: &str) -> News {
         events,
         auto_tasks: tasks,
         online: queries::online(client),
-        waiting: client.room.review.inbox().len(),
+        waiting: client.room().review.inbox().len(),
         session: NewsSession {
-            name: client.room.settings.me.clone(),
-            mode: client.room.settings.mode.into(),
-            hop_limit: client.room.settings.limits.hop_limit,
+            name: client.room().settings.me.clone(),
+            mode: client.room().settings.mode.into(),
+            hop_limit: client.room().settings.limits.hop_limit,
         },
         timed_out: None,
     }
@@ -166,7 +166,7 @@ pub(super) fn event(client: &Client, what: &What) -> Option<String> {
             } else {
                 ""
             };
-            let waits = match client.room.review.inbox().has_mention(post.number) {
+            let waits = match client.room().review.inbox().has_mention(post.number) {
                 true => "; it waits for a person's decision",
                 false => "",
             };
@@ -192,10 +192,16 @@ pub(super) fn event(client: &Client, what: &What) -> Option<String> {
 
 pub(super) fn wait_for(client: &Client, event: Awaited) -> WaitFor {
     match event {
-        Awaited::Mention => {
-            WaitFor::Mention(client.room.review.inbox().waiting().map(|item| item.id).collect())
-        }
-        Awaited::Message => WaitFor::Message(client.room.chat.timeline().newest()),
+        Awaited::Mention => WaitFor::Mention(
+            client
+                .room()
+                .review
+                .inbox()
+                .waiting()
+                .map(|item| item.id)
+                .collect(),
+        ),
+        Awaited::Message => WaitFor::Message(client.room().chat.timeline().newest()),
         Awaited::Decision => WaitFor::Decision(client.clients.decisions),
     }
 }
@@ -238,20 +244,20 @@ pub(in crate::client) fn answer_waiting(client: &mut Client) {
 pub(super) fn has_come_true(client: &Client, wish: &WaitFor) -> bool {
     match wish {
         WaitFor::Sent(number) => {
-            let post = client.room.chat.timeline().post_numbered(*number);
-            let outgoing = post.and_then(|post| client.room.chat.outbox().get(&post.id));
+            let post = client.room().chat.timeline().post_numbered(*number);
+            let outgoing = post.and_then(|post| client.room().chat.outbox().get(&post.id));
             outgoing.is_none_or(|outgoing| outgoing.acked || outgoing.failed.is_some())
         }
         WaitFor::Anything(caller) => has_news(client, caller),
         WaitFor::Mention(known) => client
-            .room
+            .room()
             .review
             .inbox()
             .waiting()
             .any(|item| matches!(item.id, ItemId::Mention(_)) && !known.contains(&item.id)),
         WaitFor::Message(known) => {
             let newer = client
-                .room
+                .room()
                 .chat
                 .timeline()
                 .posts()
@@ -261,15 +267,15 @@ pub(super) fn has_come_true(client: &Client, wish: &WaitFor) -> bool {
                 .into_iter()
                 .any(|(_, post)| !post.mine && !post.is_strangers())
         }
-        WaitFor::Decide(intent) => client.room.may_leave(intent),
+        WaitFor::Decide(intent) => client.room().may_leave(intent),
         WaitFor::Decision(known) => client.clients.decisions > *known,
     }
 }
 
 fn delivery(client: &Client, number: u32) -> Said {
-    let post = client.room.chat.timeline().post_numbered(number);
-    let outgoing = post.and_then(|post| client.room.chat.outbox().get(&post.id));
-    let thread = post.and_then(|post| client.room.chat.threads().get(&post.thread));
+    let post = client.room().chat.timeline().post_numbered(number);
+    let outgoing = post.and_then(|post| client.room().chat.outbox().get(&post.id));
+    let thread = post.and_then(|post| client.room().chat.threads().get(&post.thread));
     let (sent, offline) = outgoing.map_or((false, Vec::new()), |one| (one.acked, one.absent.clone()));
     let to = post.map_or_else(Vec::new, |post| post.to.clone());
     Said::Sent {

@@ -170,13 +170,13 @@ impl Client {
     }
 
     fn hello(&self) -> Hello {
-        let settings = &self.room.settings;
+        let settings = &self.room().settings;
         Hello {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: settings.me.clone(),
             room: settings.room.clone(),
             folder: self.here.clone(),
-            online: self.room.connection == Connection::Online,
+            online: self.room().connection == Connection::Online,
             hands: self
                 .config
                 .agents
@@ -194,7 +194,7 @@ fn serve_say(
 ) -> Result<Progress, RpcError> {
     let thread = say.thread.map(|thread| thread.0.0);
     let (to, files, text) = (names(say.to)?, say.files, say.words.join(" "));
-    if let Some(unknown) = client.room.unknown_name(&to).filter(|_| !say.force) {
+    if let Some(unknown) = client.room().unknown_name(&to).filter(|_| !say.force) {
         return Err(RpcError::refused(format!(
             "Nothing was sent: {} --force (for a tool: force) sends it anyway.",
             unknown.in_words()
@@ -250,10 +250,10 @@ fn serve_say(
         note: say.note,
         files,
     };
-    let (effects, result) = client.room.drafted(words, now());
+    let (effects, result) = client.program.drafted(client.in_room, words, now());
     effects::carry_out(client, effects);
     let id = result.map_err(RpcError::refused)?;
-    let me = &client.room.settings.me;
+    let me = &client.room().settings.me;
     Ok(Progress::Done(Reply::Say(Said::Draft {
         draft: id.to_string(),
         message: format!("It waits as draft {id}: {me} reads it at the screen before it is sent."),
@@ -264,7 +264,7 @@ fn serve_cancel(client: &mut Client, args: Cancel, decides: bool) -> Answer {
     let id = args.id.map(|id| id.0);
     if let Some(ItemId::File(number)) = id
         && !decides
-        && client.room.is_undecided(number)
+        && client.room().is_undecided(number)
     {
         // Cancelling a file that nobody has accepted would reject it.
         return Err(RpcError::refused(format!(
@@ -291,9 +291,9 @@ fn stop(client: &mut Client, permit: Permit, caller: &Caller) -> Stopped {
 }
 
 fn tell_once(client: &mut Client, words: String) {
-    let last = client.room.chat.timeline().entries().last();
+    let last = client.room().chat.timeline().entries().last();
     // Repeated requests are shown once.
     if !last.is_some_and(|entry| matches!(&entry.what, What::Note(note) if *note == words)) {
-        client.room.tell_person(words, now());
+        client.room_mut().tell_person(words, now());
     }
 }

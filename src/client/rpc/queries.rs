@@ -32,8 +32,8 @@ pub(super) fn who(client: &Client) -> Who {
         version: member.v,
     });
     Who {
-        name: client.room.settings.me.clone(),
-        room: client.room.settings.room.clone(),
+        name: client.room().settings.me.clone(),
+        room: client.room().settings.room.clone(),
         online: online(client),
         members: members.collect(),
     }
@@ -47,27 +47,33 @@ pub(super) fn online(client: &Client) -> Vec<String> {
 }
 
 fn named_members(client: &Client) -> impl Iterator<Item = &RoomMember> {
-    let members = client.room.chat.members().list().iter();
+    let members = client.room().chat.members().list().iter();
     members.filter(|member| is_name(&member.name))
 }
 
 /// Notes that all pending items are shown whole to a program that may decide.
 pub(super) fn returns_all(client: &mut Client) {
-    let ids: Vec<ItemId> = client.room.review.inbox().waiting().map(|item| item.id).collect();
-    client.returned = Some(client.room.shown(&ids));
+    let ids: Vec<ItemId> = client
+        .room()
+        .review
+        .inbox()
+        .waiting()
+        .map(|item| item.id)
+        .collect();
+    client.returned = Some(client.room().shown(&ids));
 }
 
 /// Pending items, with their text for a program that decides.
 pub(super) fn inbox(client: &Client, with_text: bool) -> Pending {
-    let pending = client.room.review.inbox().waiting();
+    let pending = client.room().review.inbox().waiting();
     let decided = client
-        .room
+        .room()
         .chat
         .timeline()
         .posts()
         .rev()
         .filter(|(_, post)| !post.is_strangers())
-        .filter_map(|(_, post)| Some((post, client.room.review.inbox().fate(post)?)))
+        .filter_map(|(_, post)| Some((post, client.room().review.inbox().fate(post)?)))
         .take(10)
         .map(|(post, outcome)| DecidedItem {
             id: ItemId::Mention(post.number).to_string(),
@@ -121,31 +127,31 @@ fn pending_item(client: &Client, item: &Item, with_text: bool) -> PendingItem {
 
 fn content(client: &Client, item: &Item) -> PendingContent {
     let agent = match &item.matter {
-        ItemKind::Mention(mention) => client.room.agent_for(mention),
+        ItemKind::Mention(mention) => client.room().agent_for(mention),
         _ => None,
     };
     let permissions = agent
         .as_ref()
-        .and_then(|agent| client.room.settings.permissions.get(agent));
+        .and_then(|agent| client.room().settings.permissions.get(agent));
     PendingContent {
         text: item.text.clone(),
         warnings: item.warnings(),
         permissions: serde_json::json!(permissions),
-        audience: client.room.audience_of(item).in_words(),
+        audience: client.room().audience_of(item).in_words(),
         agent,
     }
 }
 
 fn thread_id(client: &Client, id: &str) -> Option<String> {
-    let thread = client.room.chat.threads().get(id)?;
+    let thread = client.room().chat.threads().get(id)?;
     Some(ThreadNumber(thread.number).to_string())
 }
 
 pub(super) fn status(client: &Client) -> Status {
-    let room = &client.room;
+    let room = client.room();
     let agents = room.settings.agents.iter().map(|agent| {
         let budget = room.settings.budget(agent);
-        let used = room.budget_standing(agent);
+        let used = client.program.budget_standing(agent);
         AgentStatus {
             name: agent.clone(),
             budget: budget.in_words(&used),
@@ -166,9 +172,10 @@ pub(super) fn status(client: &Client) -> Status {
         mode: room.settings.mode.into(),
         hop_limit: room.settings.limits.hop_limit,
         agents: agents.collect(),
-        running: room
-            .runs
-            .all()
+        running: client
+            .program
+            .runs()
+            .of(room.id())
             .map(|run| ItemId::Mention(run.post).to_string())
             .collect(),
         waiting: room.review.inbox().len(),
@@ -178,7 +185,7 @@ pub(super) fn status(client: &Client) -> Status {
 
 pub(super) fn files(client: &Client) -> Files {
     Files {
-        files: client.room.files.all().map(file).collect(),
+        files: client.room().files.all().map(file).collect(),
     }
 }
 
@@ -197,7 +204,7 @@ pub(super) fn history(client: &mut Client, wanted: History) -> Answer {
     };
     let posts = numbers
         .iter()
-        .filter_map(|number| client.room.chat.timeline().post_numbered(*number))
+        .filter_map(|number| client.room().chat.timeline().post_numbered(*number))
         // Text that somebody else wrote under our name is never returned.
         .filter(|post| !post.is_strangers());
     Ok(Reply::History(Lines {
@@ -208,7 +215,7 @@ pub(super) fn history(client: &mut Client, wanted: History) -> Answer {
 /// A message, as far as an agent may know it.
 fn line(client: &Client, post: &Post) -> Line {
     let accepted = matches!(
-        client.room.review.inbox().fate(post),
+        client.room().review.inbox().fate(post),
         Some(MentionOutcome::Accepted(_) | MentionOutcome::Answered)
     );
     Line {
@@ -218,7 +225,7 @@ fn line(client: &Client, post: &Post) -> Line {
         to: post.to.iter().filter(|name| is_name(name)).cloned().collect(),
         thread_id: thread_id(client, &post.thread),
         bytes: post.text.len(),
-        text: (post.mine || accepted).then(|| client.room.accepted_words(post).to_owned()),
+        text: (post.mine || accepted).then(|| client.room().accepted_words(post).to_owned()),
     }
 }
 
@@ -230,7 +237,7 @@ pub(super) fn versions(client: &Client) -> Versions {
     });
     Versions {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        relay: known_program(client.room.chat.relay()).map(str::to_owned),
+        relay: known_program(client.room().chat.relay()).map(str::to_owned),
         members: members.collect(),
         message: UPDATE.to_owned(),
     }

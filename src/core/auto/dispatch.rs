@@ -17,15 +17,15 @@ use crate::core::{
 /// Leaves a mention to the person or, in auto mode and within its limits, runs it at once.
 pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
     let is_reply = post.reply_to.is_some() && post.agent.is_some();
-    room.review.inbox.add(post, is_reply, room.moment(ctx.now));
+    room.review.inbox.add(post, is_reply, ctx.moment());
     if ctx.replays() {
         return;
     }
-    match may_run_alone(room, post) {
+    match may_run_alone(room, post, ctx) {
         Ok(agent) => start::run_automatically(room, post, agent, ctx),
         Err(why) => {
             let queued = why == Hold::Queued;
-            hold(room, post, why);
+            hold(room, post, why, ctx);
             if !queued {
                 ctx.attention(Attention::Item);
             }
@@ -48,12 +48,12 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
         let Some(post) = room.chat.timeline.post_numbered(number).cloned() else {
             continue;
         };
-        match may_run_alone(room, &post) {
+        match may_run_alone(room, &post, ctx) {
             Ok(agent) => start::run_automatically(room, &post, agent, ctx),
             // Only one is started at a time, so that usage of the run before counts.
             Err(Hold::Queued) => {}
             Err(why) => {
-                hold(room, &post, why);
+                hold(room, &post, why, ctx);
                 let key = key(&post.from, &post.id);
                 if let Some(why) = room.review.inbox.told_why(&key) {
                     receive::tell(room, &post.from, &key, ReceiptState::Queued, why, ctx);
@@ -65,8 +65,9 @@ pub(in crate::core) fn run_waiting(room: &mut Room, ctx: &mut Ctx) {
 }
 
 /// Notes why a mention is held. Its sender is notified once per thread.
-fn hold(room: &mut Room, post: &Post, why: Hold) {
-    let notify_sender = matches!(why, Hold::Because(_)) && room.auto.hold_notices.insert(post.thread.clone());
+fn hold(room: &mut Room, post: &Post, why: Hold, ctx: &mut Ctx) {
+    let notify_sender =
+        matches!(why, Hold::Because(_)) && ctx.auto.hold_notices.insert((ctx.room, post.thread.clone()));
     let id = ItemId::Mention(post.number);
     let mention = room.review.inbox.mentions_mut().find(|(one, _)| *one == id);
     if let Some((_, mention)) = mention {
@@ -75,19 +76,19 @@ fn hold(room: &mut Room, post: &Post, why: Hold) {
 }
 
 /// The agent that may answer a mention without the person. Fails with the reason for holding it.
-fn may_run_alone(room: &Room, post: &Post) -> Result<String, Hold> {
+fn may_run_alone(room: &Room, post: &Post, ctx: &Ctx) -> Result<String, Hold> {
     if room.settings.mode != Mode::Auto {
         return Err(Hold::Manual);
     }
-    let agent = agent_within_limits(room, post).map_err(Hold::Because)?;
-    if room.runs.all().any(|run| run.ask.agent == agent) {
+    let agent = agent_within_limits(room, post, ctx).map_err(Hold::Because)?;
+    if ctx.runs.all().any(|run| run.ask.agent == agent) {
         return Err(Hold::Queued);
     }
     Ok(agent)
 }
 
 /// The default agent, if it may answer by itself. Fails with the reason if it may not.
-fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
+fn agent_within_limits(room: &Room, post: &Post, ctx: &Ctx) -> Result<String, String> {
     let agent = room.settings.default_agent().ok_or("no agent is configured")?;
     if let Some(reach) = room.settings.unconfirmed.get(&agent) {
         return Err(format!("{agent} {reach}, which you have not allowed yet"));
@@ -105,8 +106,8 @@ fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
     }
     let candidate = candidate(room, post, &agent);
     let budget = room.settings.budget(&agent);
-    let guard = &room.auto.guard;
-    guard.check(candidate, &room.settings.limits, &budget, room.clock.steady)?;
+    let guard = &ctx.auto.guard;
+    guard.check(candidate, &room.settings.limits, &budget, ctx.clock.steady)?;
     if !download::files_come_alone(room, &post.files) {
         return Err("it brings files".to_owned());
     }
@@ -116,6 +117,7 @@ fn agent_within_limits(room: &Room, post: &Post) -> Result<String, String> {
 fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a> {
     let answers = post.reply_to.as_ref().and_then(|id| room.chat.outbox.get(id));
     Candidate {
+        room: room.id(),
         thread: &post.thread,
         member: &post.from,
         agent,
@@ -126,9 +128,9 @@ fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a
 }
 
 /// Position of an answer to this message in its streak of automatic answers, from 1.
-pub(in crate::core) fn row_of(room: &Room, post: &Post, agent: &str) -> u32 {
-    room.auto
+pub(in crate::core) fn row_of(room: &Room, post: &Post, agent: &str, ctx: &Ctx) -> u32 {
+    ctx.auto
         .guard
-        .in_a_row(candidate(room, post, agent), room.clock.steady)
+        .in_a_row(candidate(room, post, agent), ctx.clock.steady)
         + 1
 }

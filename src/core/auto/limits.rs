@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use nexscope_relay::protocol::same_name;
 
 use crate::core::{
-    Millis, Steady,
+    Millis, RoomId, Steady,
     auto::budget::{Budget, BudgetUse, Used},
 };
 
@@ -37,7 +37,8 @@ const DAY: Millis = 86_400_000;
 /// Usage counters of auto mode.
 #[derive(Debug, Default)]
 pub struct Guard {
-    in_a_row: HashMap<String, u32>,
+    /// By room and thread: senders choose the ids of threads.
+    in_a_row: HashMap<(RoomId, String), u32>,
     answers: VecDeque<Answer>,
     /// Usage of the runs of the last day.
     used: VecDeque<(Steady, String, Used)>,
@@ -48,6 +49,7 @@ pub struct Guard {
 #[derive(Debug)]
 struct Answer {
     at: Steady,
+    room: RoomId,
     thread: String,
     member: String,
     agent: String,
@@ -56,6 +58,7 @@ struct Answer {
 /// A message that auto mode could answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
+    pub room: RoomId,
     pub thread: &'a str,
     pub member: &'a str,
     /// The agent that would answer.
@@ -66,6 +69,26 @@ pub struct Candidate<'a> {
     pub answers: Option<&'a str>,
     /// Whether an agent wrote it, or it says so.
     pub by_agent: bool,
+}
+
+impl<'a> Candidate<'a> {
+    /// A message that was answered, of which only this matters from then on.
+    pub(in crate::core) fn answered(room: RoomId, thread: &'a str, member: &'a str, agent: &'a str) -> Self {
+        Self {
+            room,
+            thread,
+            member,
+            agent,
+            hop: 0,
+            answers: None,
+            by_agent: false,
+        }
+    }
+
+    /// Whether that was an answer to the same member.
+    fn is_of(&self, answer: &Answer) -> bool {
+        answer.room == self.room && same_name(&answer.member, self.member)
+    }
 }
 
 impl Guard {
@@ -83,9 +106,7 @@ impl Guard {
                 .iter()
                 .filter(move |answer| now.since(answer.at) < span)
         };
-        let to_member = since(TEN_MINUTES)
-            .filter(|answer| same_name(&answer.member, one.member))
-            .count();
+        let to_member = since(TEN_MINUTES).filter(|answer| one.is_of(answer)).count();
         let in_hour = since(HOUR).filter(|answer| answer.agent == one.agent).count();
         let (agent, member) = (one.agent, one.member);
         if in_a_row >= limits.hop_limit || one.hop >= limits.hop_limit {
@@ -105,11 +126,7 @@ impl Guard {
     /// a message also counts in the thread that it claims to answer; and a message of an agent also continues the
     /// latest streak with that member, whatever it claims.
     pub(in crate::core) fn in_a_row(&self, one: Candidate, now: Steady) -> u32 {
-        let recent = self
-            .answers
-            .iter()
-            .rev()
-            .find(|answer| same_name(&answer.member, one.member));
+        let recent = self.answers.iter().rev().find(|answer| one.is_of(answer));
         let recent = recent.filter(|answer| one.by_agent && now.since(answer.at) < TEN_MINUTES);
         let threads = [
             Some(one.thread),
@@ -119,7 +136,7 @@ impl Guard {
         let counts = threads
             .into_iter()
             .flatten()
-            .filter_map(|thread| self.in_a_row.get(thread));
+            .filter_map(|thread| self.in_a_row.get(&(one.room, thread.to_owned())));
         counts.copied().max().unwrap_or(0)
     }
 
@@ -157,14 +174,7 @@ impl Guard {
     }
 
     /// Records an automatic answer with streak position `row`.
-    pub(in crate::core) fn answered(
-        &mut self,
-        at: Steady,
-        thread: &str,
-        member: &str,
-        agent: &str,
-        row: u32,
-    ) {
+    pub(in crate::core) fn answered(&mut self, at: Steady, one: Candidate, row: u32) {
         while self
             .answers
             .front()
@@ -172,19 +182,20 @@ impl Guard {
         {
             self.answers.pop_front();
         }
-        self.in_a_row.insert(thread.to_owned(), row);
+        self.in_a_row.insert((one.room, one.thread.to_owned()), row);
         self.answers.push_back(Answer {
             at,
-            thread: thread.to_owned(),
-            member: member.to_owned(),
-            agent: agent.to_owned(),
+            room: one.room,
+            thread: one.thread.to_owned(),
+            member: one.member.to_owned(),
+            agent: one.agent.to_owned(),
         });
     }
 
     /// Resets the streak of a thread, because the person spoke or decided in it. Rates and budgets stay. Returns
     /// whether there was a streak.
-    pub(in crate::core) fn person_spoke(&mut self, thread: &str) -> bool {
-        self.in_a_row.remove(thread).is_some()
+    pub(in crate::core) fn person_spoke(&mut self, room: RoomId, thread: &str) -> bool {
+        self.in_a_row.remove(&(room, thread.to_owned())).is_some()
     }
 }
 
@@ -200,12 +211,8 @@ mod tests {
 
     fn one<'a>(thread: &'a str, member: &'a str, hop: u32) -> Candidate<'a> {
         Candidate {
-            thread,
-            member,
-            agent: "claude",
             hop,
-            answers: None,
-            by_agent: false,
+            ..Candidate::answered(RoomId::FIRST, thread, member, "claude")
         }
     }
 
@@ -218,7 +225,7 @@ mod tests {
                     .check(one("t", "bob", 0), &limits, &ALL, Steady::new(at))
                     .is_ok()
             );
-            guard.answered(Steady::new(at), "t", "bob", "claude", at as u32 + 1);
+            guard.answered(Steady::new(at), one("t", "bob", 0), at as u32 + 1);
         }
         assert!(
             guard
@@ -235,7 +242,7 @@ mod tests {
                 .check(one("fresh", "bob", 2), &limits, &ALL, Steady::new(3))
                 .is_ok()
         );
-        assert!(guard.person_spoke("t"));
+        assert!(guard.person_spoke(RoomId::FIRST, "t"));
         assert!(
             guard
                 .check(one("t", "bob", 0), &limits, &ALL, Steady::new(3))
@@ -253,8 +260,8 @@ mod tests {
                     .check(one(&thread, "bob", 0), &limits, &ALL, Steady::new(at))
                     .is_ok()
             );
-            guard.answered(Steady::new(at), &thread, "bob", "claude", 1);
-            guard.person_spoke(&thread);
+            guard.answered(Steady::new(at), one(&thread, "bob", 0), 1);
+            guard.person_spoke(RoomId::FIRST, &thread);
         }
         assert!(
             guard
@@ -277,7 +284,7 @@ mod tests {
     fn an_agent_has_an_hour_and_a_day() {
         let (mut guard, limits) = (Guard::default(), Limits::default());
         for at in 0..20 {
-            guard.answered(Steady::new(at), "t", &format!("m{at}"), "claude", 1);
+            guard.answered(Steady::new(at), one("t", &format!("m{at}"), 0), 1);
         }
         assert!(
             guard
@@ -292,9 +299,7 @@ mod tests {
         for at in 0..30 {
             guard.answered(
                 Steady::new(HOUR + at * TEN_MINUTES),
-                "t",
-                &format!("n{at}"),
-                "claude",
+                one("t", &format!("n{at}"), 0),
                 1,
             );
         }

@@ -6,10 +6,12 @@ pub(super) mod limits;
 
 use std::collections::HashSet;
 
+use crate::core::RoomId;
+
 /// Usage counters of auto mode, and the threads in which it has stepped back.
 #[derive(Default)]
 pub(in crate::core) struct AutoState {
     pub guard: limits::Guard,
     /// Threads whose asker was notified that auto mode has stepped back.
-    pub hold_notices: HashSet<String>,
+    pub hold_notices: HashSet<(RoomId, String)>,
 }

@@ -13,7 +13,7 @@ use crate::core::{
 /// Writes our message: it is kept on disk first and sent once it is safe there.
 pub(in crate::core) fn send(room: &mut Room, mut outgoing: Outgoing, ctx: &mut Ctx) {
     if outgoing.since == Steady::default() {
-        outgoing.since = room.clock.steady;
+        outgoing.since = ctx.clock.steady;
     }
     // A message whose files are still being read is recorded again when it can be sent. Only chat messages have
     // numbers; nothing else is searched for among all messages.
@@ -57,9 +57,9 @@ pub(in crate::core) fn signal(
 
 /// Adds our chat message to the timeline and sends it. Returns its number.
 pub(in crate::core) fn say(room: &mut Room, words: OutgoingText, ctx: &mut Ctx) -> u32 {
-    let id = words.id.unwrap_or_else(|| room.fresh_id());
+    let id = words.id.unwrap_or_else(|| ctx.fresh_id());
     let thread = words.thread.unwrap_or_else(|| id.clone());
-    let (files, sources) = upload::attach(room, words.files);
+    let (files, sources) = upload::attach(ctx, words.files);
     let chat = Chat {
         sent_at: ctx.now,
         files,

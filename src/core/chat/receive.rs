@@ -238,15 +238,14 @@ fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
     let record = Record::In {
         epoch: room.chat.position.epoch.clone(),
         message: message.clone(),
-        came: room.clock.steady,
+        came: ctx.clock.steady,
     };
     let newest = room.chat.timeline.newest();
-    let mut after = Ctx::new(ctx.now);
-    apply_message(room, &message, &mut after);
+    let before = ctx.mark();
+    apply_message(room, &message, ctx);
     // Its number is known by now; effects of the message come after it anyway.
     let number = Some(newest + 1).filter(|number| *number <= room.chat.timeline.newest());
-    ctx.record(audit::Entry::In { number, message }, record);
-    ctx.append(after);
+    ctx.record_before(before, audit::Entry::In { number, message }, record);
 }
 
 /// Whether a message is not yet on disk; its receipt waits for that.
@@ -331,11 +330,11 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
     if asks {
         // Its files are accepted with it; if there is no agent, each gets its own item.
         if room.settings.agents.is_empty() {
-            download::file_items(room, &post.files, ctx.now);
+            download::file_items(room, &post.files, ctx);
         }
         return dispatch::mention(room, &post, ctx);
     }
-    let offers = for_us && download::file_items(room, &post.files, ctx.now);
+    let offers = for_us && download::file_items(room, &post.files, ctx);
     if offers {
         ctx.attention(Attention::Item);
     } else if addressed {
@@ -405,7 +404,7 @@ pub(in crate::core) fn tell(
     room.chat
         .last_receipts
         .insert(key.clone(), (state, reason.clone()));
-    let id = room.fresh_id();
+    let id = ctx.fresh_id();
     let body = Body::Receipt(Receipt {
         of: key.1.clone(),
         state,
@@ -416,7 +415,7 @@ pub(in crate::core) fn tell(
 }
 
 pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
-    let expires = room.clock.steady >= room.clock.nothing_expires_before;
+    let expires = ctx.clock.steady >= ctx.clock.nothing_expires_before;
     let expire_after = if expires {
         room.settings.expire_after
     } else {
@@ -425,7 +424,7 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
     for item in room
         .review
         .inbox
-        .take_old_mentions(room.clock.steady, expire_after)
+        .take_old_mentions(ctx.clock.steady, expire_after)
     {
         if let ItemKind::Mention(mention) = item.matter {
             decide::note_decided(
@@ -446,7 +445,7 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
     for item in room
         .review
         .inbox
-        .take_old_permissions(room.clock.steady, room.settings.permission_after)
+        .take_old_permissions(ctx.clock.steady, room.settings.permission_after)
     {
         if let ItemKind::Permission(permission) = &item.matter {
             let minutes = room.settings.permission_after / 60_000;
@@ -464,7 +463,7 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
     for id in room
         .chat
         .outbox
-        .stale(room.clock.steady, room.settings.give_up_after)
+        .stale(ctx.clock.steady, room.settings.give_up_after)
     {
         give_up(room, &id, "not received", ctx);
     }

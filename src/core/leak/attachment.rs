@@ -234,40 +234,41 @@ impl Room {
             _ => true,
         }
     }
+}
 
-    /// Rescans attachments that have changed since the scan. If there are any, returns the sentence to show.
-    pub fn look_again(
-        &mut self,
-        target: crate::core::Target,
-        is_there: impl Fn(&Source) -> bool,
-    ) -> (Vec<Effect>, Option<String>) {
-        let (mut ctx, mut told) = (Ctx::new(0), None);
-        for id in self.items(target).unwrap_or_default() {
-            let (ItemId::Draft(number), Some(draft)) = (id, self.review.inbox.draft_mut(id)) else {
-                continue;
-            };
-            let changed = |file: &&mut Attachment| {
-                file.looked.is_some() && !file.source().is_some_and(|source| is_there(&source))
-            };
-            let Some(file) = draft.files.iter_mut().find(changed) else {
-                continue;
-            };
-            let name = file.name();
-            told = Some(match file.is_unreadable() {
-                None => format!(
-                    "{name} of {id} has changed since it was checked. Nothing was sent. It is being checked again: \
+/// Rescans attachments that have changed since the scan. If there are any, returns the sentence to show.
+pub(in crate::core) fn look_again(
+    room: &mut Room,
+    target: crate::core::Target,
+    is_there: impl Fn(&Source) -> bool,
+    ctx: &mut Ctx,
+) -> Option<String> {
+    let mut told = None;
+    for id in room.items(target).unwrap_or_default() {
+        let (ItemId::Draft(number), Some(draft)) = (id, room.review.inbox.draft_mut(id)) else {
+            continue;
+        };
+        let changed = |file: &&mut Attachment| {
+            file.looked.is_some() && !file.source().is_some_and(|source| is_there(&source))
+        };
+        let Some(file) = draft.files.iter_mut().find(changed) else {
+            continue;
+        };
+        let name = file.name();
+        told = Some(match file.is_unreadable() {
+            None => format!(
+                "{name} of {id} has changed since it was checked. Nothing was sent. It is being checked again: \
                      read it, then accept {id} again, or reject it."
-                ),
-                Some(why) => format!(
-                    "{name} of {id} cannot be sent: {why}. It is being checked again: restore the file and accept {id} \
+            ),
+            Some(why) => format!(
+                "{name} of {id} cannot be sent: {why}. It is being checked again: restore the file and accept {id} \
                      again, or reject it."
-                ),
-            });
-            draft.files.iter_mut().for_each(|file| file.looked = None);
-            look_through(self, number, String::new(), &mut ctx);
-        }
-        (ctx.into_effects(), told)
+            ),
+        });
+        draft.files.iter_mut().for_each(|file| file.looked = None);
+        look_through(room, number, String::new(), ctx);
     }
+    told
 }
 
 /// Starts the scan of a draft's files. `brought` is text that its agent got from outside its folder.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use nexscope_relay::protocol::body::{Body, Chat, ReceiptState};
 
 use crate::core::{
-    Attention, Ctx, Doubt, Effect, Failure, ItemId, ItemKind, MentionOutcome, Millis, Offer, Outgoing, Post,
-    Record, Room,
-    auto::budget::Used,
+    Attention, Ctx, Doubt, Effect, Failure, ItemId, ItemKind, MentionOutcome, Offer, Outgoing, Post, Record,
+    Room,
+    auto::{budget::Used, limits::Candidate},
     chat::{identity, outgoing, receive},
     files::sharing::replay,
     leak::attachment,
@@ -21,7 +21,7 @@ use crate::core::{
 
 /// Work that was unfinished when the program ended.
 #[derive(Default)]
-struct Unfinished {
+pub(in crate::core) struct Unfinished {
     /// Runs, with their agents.
     runs: BTreeMap<String, String>,
     /// Finished runs whose program was kept.
@@ -75,74 +75,74 @@ fn settle_interrupted(room: &mut Room, ctx: &mut Ctx) {
     }
 }
 
-impl Room {
-    /// Restores an empty room from the journal's records, oldest first, and returns the effects of what was
-    /// interrupted: runs that ended with the program are reported as failed, and can be retried.
-    ///
-    /// `not_audited` gets our messages that may still leave, or whose files may, and returns the ids of those
-    /// missing in the audit log. Something else wrote them into the journal, so they are not sent.
-    pub fn restore(
-        &mut self,
-        records: impl IntoIterator<Item = Record>,
-        not_audited: impl FnOnce(&[&Outgoing]) -> HashSet<String>,
-        now: Millis,
-    ) -> Vec<Effect> {
-        let mut unfinished = Unfinished::default();
-        for record in records {
-            unfinished.note(&record);
-            restore_one(self, record);
-        }
-        let mut ctx = Ctx::new(now);
-        let open: Vec<&Outgoing> = self.chat.outbox.may_leave().collect();
-        for id in not_audited(&open) {
-            refuse_planted(self, &id, &mut ctx);
-        }
-        for (run, agent) in unfinished.runs {
-            // Its usage is unknown.
-            answer::note_usage(self, &agent, Used::default(), &mut ctx);
-            ctx.audit(audit::Entry::interrupted(&run));
-            ctx.push(Effect::SweepUp { run });
-        }
-        for run in unfinished.staying {
-            ctx.push(Effect::SweepUp { run });
-        }
-        for key in unfinished.unconfirmed {
-            // If it is not addressed to us there is nothing to tell.
-            receive::tell_latest(self, &key, &key.0, &mut ctx);
-        }
-        replay::resume_files(self, &mut ctx);
-        attachment::look_through_the_rest(self, &mut ctx);
-        settle_interrupted(self, &mut ctx);
-        ctx.into_effects()
+/// Applies the journal's records to an empty room, oldest first. Returns what was unfinished.
+pub(in crate::core) fn records(
+    room: &mut Room,
+    records: impl IntoIterator<Item = Record>,
+    ctx: &mut Ctx,
+) -> Unfinished {
+    let mut unfinished = Unfinished::default();
+    for record in records {
+        unfinished.note(&record);
+        restore_one(room, record, ctx);
     }
+    unfinished
+}
 
-    /// Loads the messages among some records into an empty room, for display only: nothing in it is pending, and
-    /// numbers count from the first of these.
-    pub fn glimpse(&mut self, records: impl IntoIterator<Item = Record>) {
-        for record in records {
-            match record {
-                Record::In { message, .. } => {
-                    if let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(message.body.get()) {
-                        let chat = Chat { asks: false, ..chat };
-                        let mut post = Post::received(&message, &chat);
-                        if self.is_me(&message.from) {
-                            post.mine = identity::is_ours(self, &message);
-                            post.doubt = (!post.mine).then_some(Doubt::Stranger);
-                        }
-                        outgoing::add_post(self, post, message.at);
+/// Settles or continues what was unfinished when the program ended.
+pub(in crate::core) fn resume(
+    room: &mut Room,
+    unfinished: Unfinished,
+    not_audited: impl FnOnce(&[&Outgoing]) -> HashSet<String>,
+    ctx: &mut Ctx,
+) {
+    let open: Vec<&Outgoing> = room.chat.outbox.may_leave().collect();
+    for id in not_audited(&open) {
+        refuse_planted(room, &id, ctx);
+    }
+    for (run, agent) in unfinished.runs {
+        // Its usage is unknown.
+        answer::note_usage(&agent, Used::default(), ctx);
+        ctx.audit(audit::Entry::interrupted(&run));
+        ctx.push(Effect::SweepUp { run });
+    }
+    for run in unfinished.staying {
+        ctx.push(Effect::SweepUp { run });
+    }
+    for key in unfinished.unconfirmed {
+        // If it is not addressed to us there is nothing to tell.
+        receive::tell_latest(room, &key, &key.0, ctx);
+    }
+    replay::resume_files(room, ctx);
+    attachment::look_through_the_rest(room, ctx);
+    settle_interrupted(room, ctx);
+}
+
+/// Loads the messages among some records, for display only.
+pub(in crate::core) fn glimpse(room: &mut Room, records: impl IntoIterator<Item = Record>) {
+    for record in records {
+        match record {
+            Record::In { message, .. } => {
+                if let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(message.body.get()) {
+                    let chat = Chat { asks: false, ..chat };
+                    let mut post = Post::received(&message, &chat);
+                    if room.is_me(&message.from) {
+                        post.mine = identity::is_ours(room, &message);
+                        post.doubt = (!post.mine).then_some(Doubt::Stranger);
                     }
+                    outgoing::add_post(room, post, message.at);
                 }
-                Record::Out(outgoing) => {
-                    if let Body::Chat(chat) = &outgoing.body {
-                        let thread = outgoing.thread.as_deref().unwrap_or(&outgoing.id);
-                        let me = &self.settings.me;
-                        let to = outgoing.to.clone();
-                        let post = Post::mine(me, &outgoing.id, thread, to, outgoing.only, chat);
-                        outgoing::add_post(self, post, outgoing.written);
-                    }
-                }
-                _ => {}
             }
+            Record::Out(outgoing) => {
+                if let Body::Chat(chat) = &outgoing.body {
+                    let thread = outgoing.thread.as_deref().unwrap_or(&outgoing.id);
+                    let me = &room.settings.me;
+                    let to = outgoing.to.clone();
+                    let post = Post::mine(me, &outgoing.id, thread, to, outgoing.only, chat);
+                    outgoing::add_post(room, post, outgoing.written);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -182,7 +182,7 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
 }
 
 /// Applies one record. Long because it has an arm for each record.
-fn restore_one(room: &mut Room, record: Record) {
+fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
     match record {
         Record::Seat { session, epoch, seq } => {
             room.chat.position.session = Some(session);
@@ -192,20 +192,21 @@ fn restore_one(room: &mut Room, record: Record) {
             room.chat.position.epoch = epoch;
         }
         Record::In { epoch, message, came } => {
-            room.time_passes(came);
+            ctx.clock.advance(came);
             if room.chat.position.epoch == epoch {
                 room.chat.position.seq = room.chat.position.seq.max(message.seq);
             }
             if room.chat.seen_ids.insert(&key(&message.from, &message.id)) {
-                receive::apply_message(room, &message, &mut Ctx::replay(message.at));
+                ctx.now = message.at;
+                receive::apply_message(room, &message, ctx);
             }
         }
         Record::Clock(reading) => {
-            room.time_passes(reading.steady);
-            room.clock.reading = Some(reading);
+            ctx.clock.advance(reading.steady);
+            ctx.clock.reading = Some(reading);
         }
         Record::Out(mut outgoing) => {
-            room.time_passes(outgoing.since);
+            ctx.clock.advance(outgoing.since);
             outgoing.kept = true;
             restore_posted(room, &outgoing);
             identity::speaks_with(room, &outgoing);
@@ -282,7 +283,7 @@ fn restore_one(room: &mut Room, record: Record) {
                 totals,
                 outside,
             });
-            room.runs.set_session(thread, agent, session);
+            ctx.runs.set_session(ctx.room, thread, agent, session);
         }
         Record::Auto {
             at,
@@ -291,8 +292,9 @@ fn restore_one(room: &mut Room, record: Record) {
             agent,
             row,
         } => {
-            room.time_passes(at);
-            room.auto.guard.answered(at, &thread, &member, &agent, row.max(1));
+            ctx.clock.advance(at);
+            let answered = Candidate::answered(ctx.room, &thread, &member, &agent);
+            ctx.auto.guard.answered(at, answered, row.max(1));
         }
         Record::Used {
             at,
@@ -300,15 +302,16 @@ fn restore_one(room: &mut Room, record: Record) {
             usd,
             tokens,
         } => {
-            room.time_passes(at);
-            room.auto.guard.used(at, &agent, Used { usd, tokens });
+            ctx.clock.advance(at);
+            ctx.auto.guard.used(at, &agent, Used { usd, tokens });
         }
         Record::Known { name, key } => _ = room.chat.members.pins.pin(&name, key),
         Record::Trusted { name, key } => identity::take_trust(room, &name, key),
         Record::File { from, id, file, fate } => replay::restore_file(room, &key(&from, &id), &file, fate),
         Record::Draft { number, at, draft } => {
             let me = room.settings.me.clone();
-            let arrived = room.moment(at);
+            ctx.now = at;
+            let arrived = ctx.moment();
             room.review.inbox.add_draft(number, *draft, &me, arrived);
         }
         Record::Looked { number, files } => attachment::restore_looked(room, number, files),
@@ -318,7 +321,7 @@ fn restore_one(room: &mut Room, record: Record) {
         Record::Asked { number } => room.review.inbox.had_permission(number),
         Record::Permitted { asker, what, at } => room.review.inbox.remember(key(&asker, ""), what, at),
         Record::Spoke { thread } => {
-            room.auto.guard.person_spoke(&thread);
+            ctx.auto.guard.person_spoke(ctx.room, &thread);
         }
         // The caller handles them.
         Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}

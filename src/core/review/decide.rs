@@ -4,8 +4,7 @@ use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Ctx, Decision, Effect, Intent, ItemId, ItemKind, Mention, MentionOutcome, Millis, Record, Reply, Room,
-    Target,
+    Ctx, Decision, Intent, ItemId, ItemKind, Mention, MentionOutcome, Record, Reply, Room, Target,
     chat::{identity, outbox::Outgoing, receive},
     files::sharing::{self, download},
     leak::attachment,
@@ -53,19 +52,6 @@ pub struct AcceptOptions {
 }
 
 impl Room {
-    /// Carries out a person's decision on what they were shown. Fails with a sentence if there is nothing to
-    /// decide, or if it has changed since it was shown.
-    pub fn decide(
-        &mut self,
-        decision: Decision,
-        by: Person,
-        now: Millis,
-    ) -> (Vec<Effect>, Result<Reply, String>) {
-        let mut ctx = Ctx::new(now);
-        let result = carry_out(self, decision, by.0, &mut ctx);
-        (self.finish(ctx), result)
-    }
-
     /// The pending items that a target names. Fails with a sentence if there are none, or if a version is not the
     /// newest.
     pub(crate) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
@@ -110,23 +96,23 @@ impl Room {
     pub fn agent_for(&self, mention: &Mention) -> Option<String> {
         mention.agent.clone().or_else(|| self.settings.default_agent())
     }
+}
 
-    /// Resets auto mode's streak in the thread of a message that the person has written at the screen.
-    pub fn wrote(&mut self, number: u32, by: &Person) -> Vec<Effect> {
-        let mut ctx = Ctx::new(0);
-        if let Some(thread) = self
-            .chat
-            .timeline
-            .post_numbered(number)
-            .map(|post| post.thread.clone())
-        {
-            person_spoke(self, &thread, &by.0, &mut ctx);
-        }
-        ctx.into_effects()
+/// Resets auto mode's streak in the thread of a message that the person has written at the screen.
+pub(in crate::core) fn wrote(room: &Room, number: u32, by: &Person, ctx: &mut Ctx) {
+    if let Some(post) = room.chat.timeline.post_numbered(number) {
+        person_spoke(&post.thread, &by.0, ctx);
     }
 }
 
-fn carry_out(room: &mut Room, decision: Decision, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
+/// Carries out a person's decision.
+pub(in crate::core) fn decide(
+    room: &mut Room,
+    decision: Decision,
+    by: Person,
+    ctx: &mut Ctx,
+) -> Result<Reply, String> {
+    let by = by.0;
     let (intent, shown) = decision.into_parts();
     if !intent.wants_it_whole() {
         shown::is_as_written(&intent, &shown)?;
@@ -145,7 +131,7 @@ fn carry_out(room: &mut Room, decision: Decision, by: By, ctx: &mut Ctx) -> Resu
             permission::grant(room, id, by, ctx)
         }
         Intent::HandOver(number) => {
-            room.may_hand_over(number)?;
+            direct::may_hand_over(room, ctx.runs, number)?;
             shown::is_as_shown(room, ItemId::Mention(number), &shown)?;
             direct::hand_over(room, number, by, ctx)
         }
@@ -193,7 +179,7 @@ fn accept(
         let Some(item) = room.review.inbox.take(id) else {
             continue;
         };
-        person_spoke(room, &item.thread, by, ctx);
+        person_spoke(&item.thread, by, ctx);
         match &item.matter {
             ItemKind::Mention(_) => {
                 let decided = Decided::new(by.clone(), Verdict::Accepted);
@@ -322,12 +308,12 @@ pub(in crate::core) fn settle(room: &mut Room, key: Key, from: &str, fate: Menti
 }
 
 /// Resets the streak of a thread in which somebody decided or wrote, if that was the person.
-pub(in crate::core) fn person_spoke(room: &mut Room, thread: &str, by: &By, ctx: &mut Ctx) {
+pub(in crate::core) fn person_spoke(thread: &str, by: &By, ctx: &mut Ctx) {
     if *by != By::Person {
         return;
     }
-    room.auto.hold_notices.remove(thread);
-    if room.auto.guard.person_spoke(thread) {
+    ctx.auto.hold_notices.remove(&(ctx.room, thread.to_owned()));
+    if ctx.auto.guard.person_spoke(ctx.room, thread) {
         ctx.keep(Record::Spoke {
             thread: thread.to_owned(),
         });

@@ -39,7 +39,7 @@ pub(in crate::core) fn draft_waits(room: &mut Room, draft: Draft, brought: Strin
     );
     room.review
         .inbox
-        .add_draft(number, draft, &room.settings.me, room.moment(ctx.now));
+        .add_draft(number, draft, &room.settings.me, ctx.moment());
     attachment::look_through(room, number, brought, ctx);
     ctx.attention(Attention::Item);
     id
@@ -74,7 +74,7 @@ pub(in crate::core) fn post_draft(
     ctx: &mut Ctx,
 ) {
     let edited = text.filter(|text| draft.is_edited(text));
-    let id = draft.message.clone().unwrap_or_else(|| room.fresh_id());
+    let id = draft.message.clone().unwrap_or_else(|| ctx.fresh_id());
     decide::note_decided(
         room,
         Decided {

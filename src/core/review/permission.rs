@@ -12,11 +12,11 @@ use crate::core::{
 /// Handles an agent's permission request: it is allowed at once if the thread has a grant for it, else it waits for
 /// the person.
 pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: ToolRequest, ctx: &mut Ctx) {
-    let Some(run) = room.runs.get_mut(id) else { return };
+    let Some(run) = ctx.runs.get_mut(id) else { return };
     if room
         .review
         .grants
-        .covers(&run.whose(), &request, room.clock.steady)
+        .covers(&run.whose(), &request, ctx.clock.steady)
     {
         let by = By::Setting("granted for the thread".to_owned());
         let entry = permission_entry(room, None, id, &request, "allowed", by);
@@ -43,7 +43,7 @@ pub(in crate::core) fn wants_permission(room: &mut Room, id: &str, request: Tool
     ctx.keep(Record::Asked { number });
     room.review
         .inbox
-        .add_permission(permission, from, run.thread.clone(), room.moment(ctx.now));
+        .add_permission(permission, from, run.thread.clone(), ctx.moment());
     answer::say_activity(room, &run, ctx);
     ctx.attention(Attention::Item);
 }
@@ -75,7 +75,7 @@ pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
         .inbox
         .waiting()
         .any(|item| matches!(&item.matter, ItemKind::Permission(permission) if permission.run == id));
-    if let Some(run) = room
+    if let Some(run) = ctx
         .runs
         .get_mut(id)
         .filter(|run| !waits && run.activity == Activity::Waiting)
@@ -97,8 +97,8 @@ pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx)
     let Some(rule) = permission.request.rule.clone() else {
         return Err(format!("{id} can only be allowed once: accept it."));
     };
-    if let Some(whose) = room.runs.get(&permission.run).map(Run::whose) {
-        room.review.grants.add(whose, rule, room.clock.steady);
+    if let Some(whose) = ctx.runs.get(&permission.run).map(Run::whose) {
+        room.review.grants.add(whose, rule, ctx.clock.steady);
     }
     if let Some(item) = room.review.inbox.take(id) {
         let answer = "allowed for the thread";

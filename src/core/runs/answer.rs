@@ -28,7 +28,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
         let (run, tool, what) = (id.to_owned(), name.clone(), room.redacted(detail));
         ctx.audit(audit::Entry::Tool { run, tool, what });
     }
-    let Some(run) = room.runs.get_mut(id) else { return };
+    let Some(run) = ctx.runs.get_mut(id) else { return };
     let before = run.activity;
     let grows = matches!(event, RunEvent::Partial(_) | RunEvent::Outside(_));
     match event {
@@ -46,7 +46,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
         RunEvent::Outside(place) => {
             run.growing.stopped = true;
             let run = run.clone();
-            taint_session(room, &run, place, ctx);
+            taint_session(&run, place, ctx);
         }
         RunEvent::Notice(notice) => run.notice = Some(notice),
         RunEvent::Permission(request) => return permission::wants_permission(room, id, request, ctx),
@@ -55,7 +55,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
             return permission::works_again(room, id, ctx);
         }
     }
-    if let Some(run) = room.runs.get(id).filter(|run| run.activity != before).cloned() {
+    if let Some(run) = ctx.runs.get(id).filter(|run| run.activity != before).cloned() {
         say_activity(room, &run, ctx);
     }
     if grows {
@@ -80,45 +80,42 @@ fn run_ended(room: &mut Room, id: &str, mut ending: Ending, ctx: &mut Ctx) {
         Record::Ended { run }
     };
     ctx.record(audit::Entry::ended(id, &ending, why), record);
-    if let Some(run) = room.runs.remove(id) {
+    if let Some(run) = ctx.runs.remove(id) {
         let used = Used {
             usd: ending.usd,
             tokens: ending.tokens,
         };
-        note_usage(room, &run.ask.agent, used, ctx);
+        note_usage(&run.ask.agent, used, ctx);
         ended(room, run, ending, ctx);
     }
 }
 
 /// Counts the usage of a run in its agent's budget.
-pub(in crate::core) fn note_usage(room: &mut Room, agent: &str, used: Used, ctx: &mut Ctx) {
-    room.auto.guard.used(room.clock.steady, agent, used);
+pub(in crate::core) fn note_usage(agent: &str, used: Used, ctx: &mut Ctx) {
+    ctx.auto.guard.used(ctx.clock.steady, agent, used);
     ctx.keep(Record::Used {
-        at: room.clock.steady,
+        at: ctx.clock.steady,
         agent: agent.to_owned(),
         usd: used.usd,
         tokens: used.tokens,
     });
 }
 
-/// Starts the next run of every agent that is free.
-pub(in crate::core) fn start_next(room: &mut Room, ctx: &mut Ctx) {
-    while let Some(run) = room.runs.next_to_start(ctx.now) {
-        let run = run.clone();
-        let kind = room.settings.kinds.get(&run.ask.agent).copied();
-        ctx.record(
-            audit::Entry::began(&run, kind.unwrap_or_default()),
-            Record::Started {
-                run: run.id.clone(),
-                agent: run.ask.agent.clone(),
-            },
-        );
-        ctx.push(Effect::Start {
-            ask: Box::new(run.ask.clone()),
-            before: run.before,
-        });
-        say_activity(room, &run, ctx);
-    }
+/// Starts a run whose agent is free.
+pub(in crate::core) fn start(room: &Room, run: &Run, ctx: &mut Ctx) {
+    let kind = room.settings.kinds.get(&run.ask.agent).copied();
+    ctx.record(
+        audit::Entry::began(run, kind.unwrap_or_default()),
+        Record::Started {
+            run: run.id.clone(),
+            agent: run.ask.agent.clone(),
+        },
+    );
+    ctx.push(Effect::Start {
+        ask: Box::new(run.ask.clone()),
+        before: run.before,
+    });
+    say_activity(room, run, ctx);
 }
 
 /// Signals the agent's activity to everyone who will see the answer: a state word and no text.
@@ -135,8 +132,8 @@ fn ended(room: &mut Room, run: Run, ending: Ending, ctx: &mut Ctx) {
         return start_over(room, run, ctx);
     }
     room.review.inbox.take_permissions(&run.id, None);
-    let outside = outside_of(room, &run, &ending);
-    remember_session(room, &run, &ending, &outside, ctx);
+    let outside = outside_of(&run, &ending, ctx);
+    remember_session(&run, &ending, &outside, ctx);
     let fate = match ending.outcome.clone() {
         Outcome::Answer(text) => match answered(room, &run, text, &ending, &outside, ctx) {
             Some(fate) => fate,
@@ -182,7 +179,7 @@ fn start_over(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
     forget_session(room, &run, ctx);
     partial::withdraw(room, &run, ctx);
     run.growing = Shown::default();
-    run.id = room.fresh_id();
+    run.id = ctx.fresh_id();
     run.ask.run.clone_from(&run.id);
     run.ask.resume = None;
     if let Some(post) = room.chat.timeline.post_numbered(run.post) {
@@ -191,7 +188,7 @@ fn start_over(room: &mut Room, mut run: Run, ctx: &mut Ctx) {
     run.before = Totals::default();
     run.started = None;
     run.notice = Some("its earlier session is gone; it starts a new one".into());
-    room.runs.push(run);
+    ctx.runs.push(run);
 }
 
 fn forget_session(room: &mut Room, run: &Run, ctx: &mut Ctx) {
@@ -204,8 +201,8 @@ fn forget_session(room: &mut Room, run: &Run, ctx: &mut Ctx) {
         outside: Vec::new(),
     });
     room.review.grants.forget(&run.ask.agent, &run.thread);
-    room.runs
-        .set_session(run.thread.clone(), run.ask.agent.clone(), None);
+    ctx.runs
+        .set_session(ctx.room, run.thread.clone(), run.ask.agent.clone(), None);
 }
 
 /// Sends an answer, or keeps it as a draft if a person has to review it first. Returns the outcome of the question,
@@ -350,8 +347,8 @@ pub(in crate::core) fn answers_to(room: &Room, run: &Run) -> (Vec<String>, bool)
 
 /// External access of a run's session, including this run. If there are places but no results, the results are
 /// incomplete, and stay so.
-fn outside_of(room: &Room, run: &Run, ending: &Ending) -> ExternalAccess {
-    let session = room.runs.session(&run.thread, &run.ask.agent);
+fn outside_of(run: &Run, ending: &Ending, ctx: &Ctx) -> ExternalAccess {
+    let session = ctx.runs.session(ctx.room, &run.thread, &run.ask.agent);
     let before = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id));
     let mut all = before.map_or_else(ExternalAccess::default, |session| session.outside.clone());
     let new = &ending.outside;
@@ -369,19 +366,19 @@ fn outside_of(room: &Room, run: &Run, ending: &Ending) -> ExternalAccess {
 
 /// Marks a continued session as tainted by external access, from now on, even if the program ends before the run
 /// does.
-fn taint_session(room: &mut Room, run: &Run, place: String, ctx: &mut Ctx) {
-    let session = room.runs.session(&run.thread, &run.ask.agent);
+fn taint_session(run: &Run, place: String, ctx: &mut Ctx) {
+    let session = ctx.runs.session(ctx.room, &run.thread, &run.ask.agent);
     let Some(session) = session.filter(|session| run.ask.resume.as_ref() == Some(&session.id)) else {
         return;
     };
     let mut session = session.clone();
     if session.outside.paths.is_empty() {
         session.outside.paths.push(place);
-        keep_session(room, run, session, ctx);
+        keep_session(run, session, ctx);
     }
 }
 
-fn keep_session(room: &mut Room, run: &Run, session: Session, ctx: &mut Ctx) {
+fn keep_session(run: &Run, session: Session, ctx: &mut Ctx) {
     ctx.keep(Record::Session {
         thread: run.thread.clone(),
         agent: run.ask.agent.clone(),
@@ -390,14 +387,14 @@ fn keep_session(room: &mut Room, run: &Run, session: Session, ctx: &mut Ctx) {
         totals: session.totals,
         outside: session.outside.paths.clone(),
     });
-    room.runs
-        .set_session(run.thread.clone(), run.ask.agent.clone(), Some(session));
+    ctx.runs
+        .set_session(ctx.room, run.thread.clone(), run.ask.agent.clone(), Some(session));
 }
 
 /// Keeps the session, so that the thread's next accepted mention continues it.
-fn remember_session(room: &mut Room, run: &Run, ending: &Ending, outside: &ExternalAccess, ctx: &mut Ctx) {
+fn remember_session(run: &Run, ending: &Ending, outside: &ExternalAccess, ctx: &mut Ctx) {
     let Some(id) = ending.session.clone() else { return };
-    let before = room.runs.session(&run.thread, &run.ask.agent);
+    let before = ctx.runs.session(ctx.room, &run.thread, &run.ask.agent);
     // The same session also knows its earlier input.
     let same = before.filter(|before| before.id == id || run.ask.resume.as_ref() == Some(&before.id));
     let audience = match same.filter(|_| run.ask.resume.is_some()) {
@@ -411,5 +408,5 @@ fn remember_session(room: &mut Room, run: &Run, ending: &Ending, outside: &Exter
         totals,
         outside: outside.clone(),
     };
-    keep_session(room, run, session, ctx);
+    keep_session(run, session, ctx);
 }

@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::body::Chat;
 
 use crate::core::{
-    AcceptOptions, Ctx, Item, ItemId, MentionOutcome, Moment, OutgoingText, Reply, Room,
+    AcceptOptions, Ctx, Item, ItemId, MentionOutcome, Moment, OutgoingText, Post, Reply, Room, Runs,
     chat::outgoing,
     perform,
     persist::audit::{By, Decided, Verdict},
@@ -14,30 +14,46 @@ use crate::core::{
     runs::start,
 };
 
-impl Room {
-    /// Checks that a message can be handed to an agent. Fails with a sentence if not.
-    pub fn may_hand_over(&self, number: u32) -> Result<(), String> {
-        let post = self.chat.timeline.post_numbered(number);
-        let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-        if post.is_strangers() {
-            return Err(format!(
-                "Somebody else wrote m{number} under your name, so no agent gets it."
-            ));
-        }
-        if post.mine {
-            return Err("That is your own message. Write to your agent with /ask instead.".into());
-        }
-        if self.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
-            return Err(format!("An agent of yours is already working on m{number}."));
-        }
-        Ok(())
+/// Checks that a message can be handed to an agent. Fails with a sentence if not.
+pub(in crate::core) fn may_hand_over(room: &Room, runs: &Runs, number: u32) -> Result<(), String> {
+    let post = on_hand(room, number)?;
+    is_idle_on(room, runs, post)
+}
+
+/// The message of others with that number. Fails with a sentence if no agent may get it.
+fn on_hand(room: &Room, number: u32) -> Result<&Post, String> {
+    let post = numbered(room, number)?;
+    if post.is_strangers() {
+        return Err(format!(
+            "Somebody else wrote m{number} under your name, so no agent gets it."
+        ));
+    }
+    if post.mine {
+        return Err("That is your own message. Write to your agent with /ask instead.".into());
+    }
+    Ok(post)
+}
+
+fn numbered(room: &Room, number: u32) -> Result<&Post, String> {
+    let post = room.chat.timeline.post_numbered(number);
+    post.ok_or_else(|| format!("There is no message m{number}."))
+}
+
+/// Fails with a sentence if an agent works on that message.
+fn is_idle_on(room: &Room, runs: &Runs, post: &Post) -> Result<(), String> {
+    let key = key(&post.from, &post.id);
+    match runs.of(room.id()).any(|run| run.key == key) {
+        true => Err(format!(
+            "An agent of yours is already working on m{}.",
+            post.number
+        )),
+        false => Ok(()),
     }
 }
 
 /// A message of the timeline as the item that it becomes when it is handed to an agent; `None` if it cannot be.
 pub(in crate::core) fn to_hand_over(room: &Room, number: u32) -> Option<Item> {
-    let post = room.chat.timeline.post_numbered(number)?;
-    room.may_hand_over(number).ok()?;
+    let post = on_hand(room, number).ok()?;
     // Its age is not shown.
     Some(Item::of_mention(post, false, Moment::default()))
 }
@@ -71,21 +87,18 @@ pub(in crate::core) fn run_again(
 }
 
 fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
-    let post = room.chat.timeline.post_numbered(number).cloned();
-    let post = post.ok_or_else(|| format!("There is no message m{number}."))?;
-    if room.runs.all().any(|run| run.key == key(&post.from, &post.id)) {
-        return Err(format!("An agent of yours is already working on m{number}."));
-    }
+    let post = numbered(room, number)?.clone();
+    is_idle_on(room, ctx.runs, &post)?;
     let chosen = agent_named(room, how.agent.clone());
     let agent = chosen.or_else(|_| agent_named(room, None))?;
     let id = ItemId::Mention(number);
     if room.review.inbox.get(id).is_none() {
-        room.review.inbox.add(&post, false, room.moment(ctx.now));
+        room.review.inbox.add(&post, false, ctx.moment());
     }
     let Some(item) = room.review.inbox.take(id) else {
         return Err(not_waiting(id));
     };
-    decide::person_spoke(room, &item.thread, &by, ctx);
+    decide::person_spoke(&item.thread, &by, ctx);
     let decided = Decided::new(by, Verdict::HandedOver);
     start::run(room, &item, &agent, how, decided, ctx);
     Ok(Reply::Nothing)
@@ -115,7 +128,7 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
     };
     let number = outgoing::say(room, words, ctx);
     if let Some(post) = room.chat.timeline.post_numbered(number).cloned() {
-        room.review.inbox.add(&post, false, room.moment(ctx.now));
+        room.review.inbox.add(&post, false, ctx.moment());
     }
     if let Some(item) = room.review.inbox.take(ItemId::Mention(number)) {
         let decided = Decided::new(by, Verdict::Asked);

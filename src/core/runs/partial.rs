@@ -113,7 +113,12 @@ pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: 
 
 /// Shows others more of a run's answer, as far as that is allowed by now.
 pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
-    let Some(run) = room.runs.get(id).filter(|run| may_be_shown(room, run)).cloned() else {
+    let Some(run) = ctx
+        .runs
+        .get(id)
+        .filter(|run| may_be_shown(room, run, ctx))
+        .cloned()
+    else {
         return;
     };
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
@@ -124,7 +129,7 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
         || !secrets::secrets(&run.partial, own.as_slice()).is_empty()
         || !draft::asks_others(room, &run.partial, &to).is_empty();
     if found {
-        if let Some(run) = room.runs.get_mut(id) {
+        if let Some(run) = ctx.runs.get_mut(id) {
             run.growing.stopped = true;
         }
         return withdraw(room, &run, ctx);
@@ -134,7 +139,7 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
     if whole.is_empty() || whole == run.growing.text || whole.len() > room.chat.message_bytes / 4 {
         return;
     }
-    let message = run.growing.id.clone().unwrap_or_else(|| room.fresh_id());
+    let message = run.growing.id.clone().unwrap_or_else(|| ctx.fresh_id());
     let new = whole.strip_prefix(run.growing.text.as_str()).unwrap_or(whole);
     ctx.audit(audit::Entry::Shown {
         run: run.id.clone(),
@@ -142,7 +147,7 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
         text: new.to_owned(),
     });
     signal_partial(room, &run, &message, whole, ctx);
-    if let Some(run) = room.runs.get_mut(id) {
+    if let Some(run) = ctx.runs.get_mut(id) {
         run.growing.id = Some(message);
         whole.clone_into(&mut run.growing.text);
     }
@@ -150,8 +155,8 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
 
 /// Whether any part of a run's answer may be shown before its end, or was shown and has to be withdrawn: not if a
 /// person reviews it first, nor to a name that may belong to somebody else by now.
-fn may_be_shown(room: &Room, run: &Run) -> bool {
-    let session = room.runs.session(&run.thread, &run.ask.agent);
+fn may_be_shown(room: &Room, run: &Run, ctx: &Ctx) -> bool {
+    let session = ctx.runs.session(ctx.room, &run.thread, &run.ask.agent);
     let outside = session.is_some_and(|session| {
         run.ask.resume.as_ref() == Some(&session.id) && !session.outside.paths.is_empty()
     });
@@ -170,7 +175,7 @@ pub(in crate::core) fn withdraw(room: &mut Room, run: &Run, ctx: &mut Ctx) {
     if let Some(id) = run.growing.id.as_ref().filter(|_| !run.growing.text.is_empty()) {
         signal_partial(room, run, id, "", ctx);
     }
-    if let Some(run) = room.runs.get_mut(&run.id) {
+    if let Some(run) = ctx.runs.get_mut(&run.id) {
         run.growing.text.clear();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use nexscope_relay::protocol::body::Activity;
 
 use crate::core::{
-    Millis, Post,
+    Millis, Post, RoomId,
     chat::threads::Audience,
     review::{grant::GrantScope, inbox::Key},
     runs::{ExternalAccess, Totals, ask::Ask, partial::Shown},
@@ -15,6 +15,7 @@ use crate::core::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     pub id: String,
+    pub room: RoomId,
     pub ask: Ask,
     /// The number of the message that it answers.
     pub post: u32,
@@ -46,9 +47,10 @@ pub struct Run {
 
 impl Run {
     /// A run that is queued for its agent.
-    pub(in crate::core) fn queued(ask: Ask, post: &Post, audience: Audience, key: Key) -> Self {
+    pub(in crate::core) fn queued(room: RoomId, ask: Ask, post: &Post, audience: Audience, key: Key) -> Self {
         Self {
             id: ask.run.clone(),
+            room,
             ask,
             post: post.number,
             thread: post.thread.clone(),
@@ -94,13 +96,19 @@ pub(in crate::core) struct Session {
 pub struct Runs {
     /// In the order in which they were accepted; the first of each agent is at work.
     queue: VecDeque<Run>,
-    sessions: HashMap<(String, String), Session>,
+    /// By room, thread and agent.
+    sessions: HashMap<(RoomId, String, String), Session>,
 }
 
 impl Runs {
     /// All runs, working or queued, in order.
     pub fn all(&self) -> impl Iterator<Item = &Run> {
         self.queue.iter()
+    }
+
+    /// The runs of one room, working or queued, in order.
+    pub fn of(&self, room: RoomId) -> impl Iterator<Item = &Run> {
+        self.queue.iter().filter(move |run| run.room == room)
     }
 
     pub fn working(&self) -> impl Iterator<Item = &Run> {
@@ -141,14 +149,21 @@ impl Runs {
         Some(run)
     }
 
-    pub(in crate::core) fn session(&self, thread: &str, agent: &str) -> Option<&Session> {
-        self.sessions.get(&(thread.to_owned(), agent.to_owned()))
+    /// Senders choose the ids of threads, so a session also belongs to its room.
+    pub(in crate::core) fn session(&self, room: RoomId, thread: &str, agent: &str) -> Option<&Session> {
+        self.sessions.get(&(room, thread.to_owned(), agent.to_owned()))
     }
 
-    pub(in crate::core) fn set_session(&mut self, thread: String, agent: String, session: Option<Session>) {
+    pub(in crate::core) fn set_session(
+        &mut self,
+        room: RoomId,
+        thread: String,
+        agent: String,
+        session: Option<Session>,
+    ) {
         match session {
-            Some(session) => self.sessions.insert((thread, agent), session),
-            None => self.sessions.remove(&(thread, agent)),
+            Some(session) => self.sessions.insert((room, thread, agent), session),
+            None => self.sessions.remove(&(room, thread, agent)),
         };
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::{
     Audience, Ctx, Item, ItemId, ItemKind, MentionOutcome, Post, Record, Room, Run,
-    auto::dispatch,
+    auto::{dispatch, limits::Candidate},
     files::sharing,
     persist::audit::{By, Decided, Edited, Verdict},
     review::{
@@ -29,12 +29,14 @@ pub(in crate::core) fn run_automatically(room: &mut Room, post: &Post, agent: St
     let Some(item) = room.review.inbox.take(ItemId::Mention(post.number)) else {
         return;
     };
-    let row = dispatch::row_of(room, post, &agent);
-    room.auto
-        .guard
-        .answered(room.clock.steady, &post.thread, &post.from, &agent, row);
+    let row = dispatch::row_of(room, post, &agent, ctx);
+    ctx.auto.guard.answered(
+        ctx.clock.steady,
+        Candidate::answered(ctx.room, &post.thread, &post.from, &agent),
+        row,
+    );
     ctx.keep(Record::Auto {
-        at: room.clock.steady,
+        at: ctx.clock.steady,
         thread: post.thread.clone(),
         member: post.from.clone(),
         agent: agent.clone(),
@@ -60,14 +62,14 @@ pub(in crate::core) fn run(
         return;
     };
     let audience = Audience::of(&post, &room.settings.me);
-    let session = session_to_continue(room, &post, agent, &audience);
+    let session = session_to_continue(room, &post, agent, &audience, ctx);
     let earlier = if session.is_some() {
         Vec::new()
     } else {
         approved_before(room, &post, &audience)
     };
     let alone = decided.by == By::Auto;
-    let id = room.fresh_id();
+    let id = ctx.fresh_id();
     let edited = how.text.as_ref().filter(|text| **text != item.text);
     decide::note_decided(
         room,
@@ -107,7 +109,7 @@ pub(in crate::core) fn run(
         review: how.review,
         files,
         before: session.map_or_else(Totals::default, |session| session.totals),
-        ..Run::queued(ask, &post, audience, mention.key.clone())
+        ..Run::queued(ctx.room, ask, &post, audience, mention.key.clone())
     };
     decide::settle(
         room,
@@ -117,14 +119,20 @@ pub(in crate::core) fn run(
         ctx,
     );
     answer::say_activity(room, &run, ctx);
-    room.runs.push(run);
+    ctx.runs.push(run);
     sharing::files_moved_on(room, ctx);
 }
 
 /// The session that a run continues: only one in which everybody who will see the answer may know all that it was given.
 /// Thread ids are chosen by senders and prove nothing.
-fn session_to_continue(room: &mut Room, post: &Post, agent: &str, audience: &Audience) -> Option<Session> {
-    let session = room.runs.session(&post.thread, agent);
+fn session_to_continue(
+    room: &mut Room,
+    post: &Post,
+    agent: &str,
+    audience: &Audience,
+    ctx: &Ctx,
+) -> Option<Session> {
+    let session = ctx.runs.session(ctx.room, &post.thread, agent);
     let session = session
         .filter(|session| audience.is_within(&session.audience))
         .cloned();

@@ -4,8 +4,8 @@
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use crate::core::{
-    Attachment, Audience, Ctx, Draft, Effect, ItemId, Millis, Room, Target, files::AgentFile, leak::secrets,
-    perform, review::draft,
+    Attachment, Audience, Ctx, Draft, ItemId, Room, Target, files::AgentFile, leak::secrets, perform,
+    review::draft,
 };
 
 /// A message that our agent sends without having been asked.
@@ -26,13 +26,6 @@ pub struct UnpromptedText {
 }
 
 impl Room {
-    /// Makes a draft of an agent's unprompted message. Fails with a sentence that says what to do.
-    pub fn drafted(&mut self, words: UnpromptedText, now: Millis) -> (Vec<Effect>, Result<ItemId, String>) {
-        let mut ctx = Ctx::new(now);
-        let result = draft_of(self, words, &mut ctx);
-        (ctx.into_effects(), result)
-    }
-
     /// Marks items that a program has asked to be decided; nothing is decided. Returns the marked ones. Fails if no
     /// such item is pending.
     pub fn asked_for(&mut self, target: Target, who: &str) -> Result<Vec<ItemId>, String> {
@@ -44,7 +37,12 @@ impl Room {
     }
 }
 
-fn draft_of(room: &mut Room, words: UnpromptedText, ctx: &mut Ctx) -> Result<ItemId, String> {
+/// Makes a draft of an agent's unprompted message. Fails with a sentence that says what to do.
+pub(in crate::core) fn draft_of(
+    room: &mut Room,
+    words: UnpromptedText,
+    ctx: &mut Ctx,
+) -> Result<ItemId, String> {
     if words.text.trim().is_empty() && words.files.is_empty() {
         return Err("There is nothing to say yet: give a text.".into());
     }

@@ -263,7 +263,7 @@ fn a_planted_message_is_not_sent() {
         .collect();
     assert_eq!(sent, std::slice::from_ref(&ours.id));
     let said = |world: &World| {
-        let notes = world.room.chat.timeline.entries().iter();
+        let notes = world.room().chat.timeline.entries().iter();
         notes
             .filter(|entry| format!("{entry:?}").contains("not in the audit log"))
             .count()
@@ -279,7 +279,7 @@ fn a_planted_message_is_not_sent() {
     world.restart();
     assert!(
         world
-            .room
+            .room()
             .chat
             .outbox
             .get(&ours.id)

@@ -17,7 +17,7 @@ pub(super) fn limit(world: &mut World, dollars: f64) {
         unit: Unit::Dollars(dollars),
         runs: 50,
     };
-    world.room.settings.budgets.insert("claude".into(), budget);
+    world.room_mut().settings.budgets.insert("claude".into(), budget);
 }
 
 /// bob asks in a thread.
@@ -43,7 +43,7 @@ fn held(world: &World) -> Vec<String> {
         ItemKind::Mention(mention) => mention.hold.reason().map(str::to_owned),
         _ => None,
     };
-    world.room.review.inbox.waiting().filter_map(of).collect()
+    world.room().review.inbox.waiting().filter_map(of).collect()
 }
 
 fn last_reason(world: &World) -> (ReceiptState, String) {
@@ -77,11 +77,11 @@ fn a_budget_that_is_reached_while_a_run_goes_holds_the_next_one() {
     // Also after a restart, until the day is over.
     world.restart();
     limit(&mut world, 0.015);
-    world.room.settings.mode = wire::Mode::Auto;
+    world.room_mut().settings.mode = wire::Mode::Auto;
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 4))));
     asks(&mut world, "m-5", "t5");
     assert_eq!(world.starts(), 0);
-    let standing = world.room.budget_standing("claude");
+    let standing = world.program.budget_standing("claude");
     assert_eq!((standing.runs, standing.usd), (2, 0.02));
     world.now += 86_400_000;
     world.event(Event::Tick);
@@ -108,7 +108,7 @@ fn a_run_that_does_not_tell_its_cost_counts_as_all_of_it() {
     // A run that a crash interrupted has not reported its usage either.
     world.restart();
     limit(&mut world, 5.0);
-    world.room.settings.mode = wire::Mode::Auto;
+    world.room_mut().settings.mode = wire::Mode::Auto;
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 9))));
     asks(&mut world, "m-9", "t9");
     assert_eq!(world.starts(), 0);
@@ -131,13 +131,13 @@ fn a_known_name_with_another_key_is_held_back_until_the_person_agrees() {
     for other in [Some("ffffffffffffffff"), None] {
         let mut world = auto(5.0);
         bob(&mut world, PresenceEvent::Join, Some("aaaaaaaaaaaaaaaa"));
-        assert!(!world.room.chat.members.is_doubtful("bob"));
+        assert!(!world.room().chat.members.is_doubtful("bob"));
         world.restart();
-        world.room.settings.mode = wire::Mode::Auto;
+        world.room_mut().settings.mode = wire::Mode::Auto;
         world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 0))));
         bob(&mut world, PresenceEvent::Leave, Some("aaaaaaaaaaaaaaaa"));
         bob(&mut world, PresenceEvent::Join, other);
-        assert!(world.room.chat.members.is_doubtful("BOB"));
+        assert!(world.room().chat.members.is_doubtful("BOB"));
 
         asks(&mut world, "m-1", "t");
         assert_eq!(world.starts(), 0);
@@ -276,7 +276,7 @@ fn an_exchange_of_agents_ends_whatever_the_other_side_pretends() {
                 if restarts && nth == 1 {
                     world.restart();
                     limit(&mut world, 500.0);
-                    world.room.settings.mode = wire::Mode::Auto;
+                    world.room_mut().settings.mode = wire::Mode::Auto;
                     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 2))));
                 }
             }
@@ -319,20 +319,22 @@ fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
     let mut world = auto(500.0);
     for (nth, thread) in (0..8).map(|nth| (nth, ["a", "b"][nth % 2])) {
         asks(&mut world, &format!("m-{nth}"), thread);
-        if world.room.runs.all().next().is_some() {
+        if world.program.runs().all().next().is_some() {
             ends_with(&mut world, Some(0.01));
         }
     }
     assert_eq!((world.starts(), held(&world).len()), (6, 2));
-    let number = world.room.chat.threads.get("a").unwrap().number;
+    let number = world.room().chat.threads.get("a").unwrap().number;
     // A program that acts for the person is not the person at the screen.
     let said = world.perform(&format!("/append t{number} go on")).unwrap();
     asks(&mut world, "m-program", "a");
     assert_eq!(world.starts(), 6);
     let Reply::Said(said) = said else { panic!() };
-    let effects = world.room.wrote(said, &Person::through_program());
+    let effects = world
+        .program
+        .wrote(world.in_room, said, &Person::through_program());
     assert!(effects.is_empty());
-    let effects = world.room.wrote(said, &Person::at_keyboard());
+    let effects = world.program.wrote(world.in_room, said, &Person::at_keyboard());
     world.follow(effects);
     asks(&mut world, "m-a", "a");
     assert_eq!(world.starts(), 7);
@@ -344,7 +346,7 @@ fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
 #[test]
 fn our_person_asks_their_own_agent_in_the_rooms_sight() {
     let mut world = World::new();
-    world.room.settings.agents.push("codex".into());
+    world.room_mut().settings.agents.push("codex".into());
     for (words, agent, text) in [
         ("what is new?", "claude", "what is new?"),
         ("CODEX what is new?", "codex", "what is new?"),
@@ -376,7 +378,7 @@ fn our_person_asks_their_own_agent_in_the_rooms_sight() {
         .unwrap();
     let asked = world.started();
     world.ends(&asked.run, Outcome::Failed(failed("broke")));
-    let number = world.room.chat.timeline.newest();
+    let number = world.room().chat.timeline.newest();
     world.decide(Intent::RunAgain(number)).unwrap();
     assert_eq!(world.started().text.as_str(), "again?");
     assert!(world.decide(Intent::Ask { words: " ".into() }).is_err());

@@ -70,7 +70,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     world.event(Event::Tick);
     let rejected = planted(&mut world, "carol", "rejected", &["alice"], &thread, false);
     world.receives(rejected);
-    let target = Target::Item(world.room.review.inbox.next().unwrap().id);
+    let target = Target::Item(world.room().review.inbox.next().unwrap().id);
     let reason = "no".into();
     world.decide(Intent::Reject { target, reason }).unwrap();
     for (from, id, to, agent) in [
@@ -85,7 +85,16 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
 
     // Their receipts for our own message and its file.
     world.perform("/say @bob --file /tmp/x look").unwrap();
-    let of = world.room.chat.timeline.posts().next_back().unwrap().1.id.clone();
+    let of = world
+        .room()
+        .chat
+        .timeline
+        .posts()
+        .next_back()
+        .unwrap()
+        .1
+        .id
+        .clone();
     let refused = Body::Receipt(Receipt {
         of: of.clone(),
         state: ReceiptState::Rejected,
@@ -101,7 +110,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
         world.receives(message);
     }
     assert!(
-        matches!(world.room.chat.outbox.get(&world.room.chat.timeline.posts().next_back().unwrap().1.id),
+        matches!(world.room().chat.outbox.get(&world.room().chat.timeline.posts().next_back().unwrap().1.id),
             Some(one) if one.receipts.values().any(|(_, why)| why == CANARY)),
         "the reason has come"
     );
@@ -110,7 +119,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
     let mut message = world.message("bob", "m-plain", &["alice"], false, &Body::Chat(ask("and now?")));
     message.thread = Some(thread.clone());
     world.receives(message);
-    let item = world.room.review.inbox.waiting().last().unwrap().id;
+    let item = world.room().review.inbox.waiting().last().unwrap().id;
     world.accept(item);
     let run = world.started().run;
     world.ends(&run, Outcome::Failed(failed("broke")));
@@ -125,7 +134,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
 
     // The pending one is accepted: its text is in one prompt, once, and no other string of its sender is.
     let pending = world
-        .room
+        .room()
         .review
         .inbox
         .waiting()
@@ -151,7 +160,7 @@ fn the_name_of_a_file_comes_with_its_accepted_mention_alone() {
         let mut message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("and?")));
         message.thread = Some("m-1".into());
         world.receives(message);
-        let item = world.room.review.inbox.waiting().last().unwrap().id;
+        let item = world.room().review.inbox.waiting().last().unwrap().id;
         world.accept(item);
         let run = world.started().run;
         world.ends(&run, Outcome::Answer("So.".into()));
@@ -198,6 +207,6 @@ fn a_secret_that_comes_in_two_pieces_reaches_no_other_member() {
                 assert!(!format!("{frame:?}").contains("ghp_"), "{frame:?}");
             }
         }
-        assert_eq!(world.room.review.inbox.len(), 1);
+        assert_eq!(world.room().review.inbox.len(), 1);
     }
 }

@@ -92,7 +92,7 @@ fn note() -> Chat {
 fn an_offered_file_waits_and_is_asked_for_when_the_disk_is_ready() {
     let mut world = World::new();
     world.bob_offers(note(), vec![file("x", "../a.pdf", 10)]);
-    let item = world.room.review.inbox.get(ItemId::File(1)).unwrap().clone();
+    let item = world.room().review.inbox.get(ItemId::File(1)).unwrap().clone();
     assert_eq!(item.text, "a.pdf · 10 B");
     assert!(
         world.orders().is_empty(),
@@ -117,7 +117,7 @@ fn a_mention_brings_its_files_and_the_agent_waits_for_them() {
     let mut world = World::new();
     world.bob_offers(ask("review"), vec![file("x", "a.rs", 10), file("y", "b.rs", 20)]);
     assert!(
-        world.room.review.inbox.get(ItemId::File(1)).is_none(),
+        world.room().review.inbox.get(ItemId::File(1)).is_none(),
         "one item for all"
     );
     world.accept(ItemId::Mention(1));
@@ -185,7 +185,7 @@ fn what_is_rejected_is_declined() {
 #[test]
 fn limits_and_settings_decide_by_themselves() {
     let mut world = World::new();
-    world.room.settings.files = FileRules {
+    world.room_mut().settings.files = FileRules {
         auto_accept_below: 100,
         max: 1000,
     };
@@ -197,7 +197,7 @@ fn limits_and_settings_decide_by_themselves() {
             file("l", "large", 1001),
         ],
     );
-    let waiting: Vec<ItemId> = world.room.review.inbox.waiting().map(|item| item.id).collect();
+    let waiting: Vec<ItemId> = world.room().review.inbox.waiting().map(|item| item.id).collect();
     assert_eq!(waiting, [ItemId::File(2)]);
     assert!(matches!(
         &world.orders()[..],
@@ -216,7 +216,8 @@ fn auto_mode_holds_a_mention_that_brings_files() {
     world.trusts("bob");
     world.bob_offers(ask("review"), vec![file("x", "a.rs", 10)]);
     assert_eq!(world.starts(), 0);
-    let ItemKind::Mention(mention) = &world.room.review.inbox.get(ItemId::Mention(1)).unwrap().matter else {
+    let ItemKind::Mention(mention) = &world.room().review.inbox.get(ItemId::Mention(1)).unwrap().matter
+    else {
         panic!()
     };
     assert_eq!(mention.hold.reason(), Some("it brings files"));
@@ -255,7 +256,7 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
     world.stream(open("bob", "big", 300 << 20, true));
     assert!(world.refused());
     assert!(
-        world.room.review.inbox.get(ItemId::File(1)).is_some(),
+        world.room().review.inbox.get(ItemId::File(1)).is_some(),
         "it still waits for a person"
     );
     world.accept(ItemId::File(1));
@@ -271,7 +272,7 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
     world.receives(message);
     world.stream(open("bob", "z", 5, true));
     world.transfer(3, FileEvent::Aside);
-    world.now += world.room.settings.expire_after;
+    world.now += world.room().settings.expire_after;
     world.event(Event::Tick);
     assert!(matches!(
         world.orders().last(),
@@ -344,7 +345,7 @@ fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
         ),
         "{orders:?}"
     );
-    let waiting: Vec<ItemId> = world.room.review.inbox.waiting().map(|item| item.id).collect();
+    let waiting: Vec<ItemId> = world.room().review.inbox.waiting().map(|item| item.id).collect();
     assert_eq!(waiting, [ItemId::File(3)]);
     // The disk is ready before the relay is connected: the file is requested then.
     world.transfer(1, FileEvent::Ready { have: 7 });
@@ -353,7 +354,7 @@ fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
     assert!(world.asked().contains(&("m-file".into(), "x".into(), "7".into())));
     world.done(1, "/got/a");
     world.restart();
-    assert_eq!(world.room.files.get(1).unwrap().in_words(), "in /got/a");
+    assert_eq!(world.room().files.get(1).unwrap().in_words(), "in /got/a");
 }
 
 #[test]
@@ -377,7 +378,7 @@ fn what_is_cut_is_asked_for_again_from_where_it_was() {
     world.receives(message);
     assert!(
         world
-            .room
+            .room()
             .files
             .get(1)
             .unwrap()

@@ -22,7 +22,8 @@ const NOW: Millis = 1_700_000_000_000;
 
 /// A room of alice with one agent, connected, with bob and carol in it; and its effects.
 struct World {
-    room: Room,
+    program: Program,
+    in_room: RoomId,
     effects: Vec<Effect>,
     records: Vec<Record>,
     seq: u64,
@@ -107,9 +108,10 @@ impl World {
     }
 
     fn offline() -> Self {
-        let room = Room::new(settings(), counting_ids());
+        let mut program = Program::new(counting_ids());
         Self {
-            room,
+            in_room: program.open(settings()),
+            program,
             effects: vec![],
             records: vec![],
             seq: 0,
@@ -119,19 +121,29 @@ impl World {
         }
     }
 
+    fn room(&self) -> &Room {
+        self.program.room(self.in_room)
+    }
+
+    fn room_mut(&mut self) -> &mut Room {
+        self.program.room_mut(self.in_room)
+    }
+
     /// An event happens; records are kept at once.
     fn event(&mut self, event: Event) {
-        self.room.time_passes(Steady::new(self.now));
-        let effects = self.room.update(event, self.now);
+        self.program.time_passes(Steady::new(self.now));
+        let effects = self.program.update(self.in_room, event, self.now);
         self.follow(effects);
     }
 
     /// Like [`World::event`], but the disk has not confirmed yet.
     fn event_without_disk(&mut self, event: Event) {
-        self.room.time_passes(Steady::new(self.now));
-        let effects = self.room.update(event, self.now);
-        effects.iter().for_each(|effect| self.audit(effect));
-        self.effects.extend(effects);
+        self.program.time_passes(Steady::new(self.now));
+        let effects = self.program.update(self.in_room, event, self.now);
+        for (_, effect) in effects {
+            self.audit(&effect);
+            self.effects.push(effect);
+        }
     }
 
     fn audit(&mut self, effect: &Effect) {
@@ -140,13 +152,13 @@ impl World {
         }
     }
 
-    fn follow(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
+    fn follow(&mut self, effects: Effects) {
+        for (_, effect) in effects {
             self.audit(&effect);
             if let Effect::Keep(record) = &effect {
                 self.records.push((**record).clone());
                 if let Some(kept) = record.kept() {
-                    let more = self.room.update(Event::Kept(kept), self.now);
+                    let more = self.program.update(self.in_room, Event::Kept(kept), self.now);
                     self.follow(more);
                 }
             }
@@ -163,22 +175,24 @@ impl World {
     fn saw(&self, intent: Intent) -> Decision {
         let ids = match &intent {
             Intent::Accept { target, .. } | Intent::Reject { target, .. } => {
-                self.room.items(*target).unwrap_or_default()
+                self.room().items(*target).unwrap_or_default()
             }
             Intent::Grant(id) => vec![*id],
             Intent::HandOver(number) => vec![ItemId::Mention(*number)],
             _ => Vec::new(),
         };
         let shown = match intent.wants_it_whole() {
-            true => self.room.shown(&ids),
+            true => self.room().shown(&ids),
             false => Shown::written(&intent),
         };
         Decision::new(intent, shown)
     }
 
     fn carry_out(&mut self, decision: Decision) -> Result<Reply, String> {
-        self.room.time_passes(Steady::new(self.now));
-        let (effects, result) = self.room.decide(decision, Person::at_keyboard(), self.now);
+        self.program.time_passes(Steady::new(self.now));
+        let (effects, result) = self
+            .program
+            .decide(self.in_room, decision, Person::at_keyboard(), self.now);
         self.follow(effects);
         result
     }
@@ -200,8 +214,8 @@ impl World {
         let Ok(crate::command::Line::Command(command)) = crate::command::parse(line) else {
             panic!("{line}")
         };
-        self.room.time_passes(Steady::new(self.now));
-        let (effects, result) = self.room.perform(command, self.now);
+        self.program.time_passes(Steady::new(self.now));
+        let (effects, result) = self.program.perform(self.in_room, command, self.now);
         self.follow(effects);
         result
     }
@@ -230,7 +244,7 @@ impl World {
     fn bob_asks(&mut self, id: &str, text: &str) -> ItemId {
         let message = self.message("bob", id, &["alice"], true, &Body::Chat(ask(text)));
         self.receives(message);
-        self.room.review.inbox.waiting().last().expect("an item").id
+        self.room().review.inbox.waiting().last().expect("an item").id
     }
 
     /// The run that started last.
@@ -300,15 +314,15 @@ impl World {
     }
 
     fn fate(&self, number: u32) -> DeliveryStatus {
-        self.room
-            .fate_of(self.room.chat.timeline.post_numbered(number).unwrap())
+        self.room()
+            .fate_of(self.room().chat.timeline.post_numbered(number).unwrap())
             .unwrap()
     }
 
     /// The program ends, and starts again from its records.
     fn restart(&mut self) {
         self.restart_without_clock();
-        self.room.time_passes(Steady::new(self.now));
+        self.program.time_passes(Steady::new(self.now));
     }
 
     /// Like [`World::restart`], but the steady clock has not been read yet.
@@ -329,8 +343,9 @@ impl World {
         for _ in 0..1000 * self.lives {
             ids();
         }
-        let me = self.room.settings.me.clone();
-        self.room = Room::new(Settings { me, ..settings() }, ids);
+        let me = self.room().settings.me.clone();
+        self.program = Program::new(ids);
+        self.in_room = self.program.open(Settings { me, ..settings() });
         self.effects.clear();
         let not_audited = |open: &[&Outgoing]| {
             let missing = open
@@ -338,7 +353,7 @@ impl World {
                 .filter(|one| !self.audited.iter().any(|entry| entry.is_of(one)));
             missing.map(|one| one.id.clone()).collect()
         };
-        let effects = self.room.restore(read, not_audited, self.now);
+        let effects = self.program.restore(self.in_room, read, not_audited, self.now);
         self.follow(effects);
     }
 }

@@ -12,7 +12,7 @@ type Forge = fn(usize, &mut String, &mut Chat, &mut String);
 /// A member in auto mode with the whole budget of the day.
 fn side(me: &str) -> World {
     let mut world = auto(500.0);
-    world.room.settings.me = me.to_owned();
+    world.room_mut().settings.me = me.to_owned();
     world.effects.clear();
     world
 }
@@ -31,7 +31,7 @@ fn carry(from: &mut World, to: &mut World, forge: Forge, nth: usize) -> usize {
     let sent: Vec<(wire::Send, Body)> = from.sent().collect();
     from.effects.clear();
     for (frame, body) in &sent {
-        let mut sender = from.room.settings.me.clone();
+        let mut sender = from.room().settings.me.clone();
         let mut thread = frame.thread.clone().unwrap_or_else(|| frame.id.clone());
         let body = match body {
             Body::Chat(chat) => {
@@ -53,7 +53,7 @@ fn carry(from: &mut World, to: &mut World, forge: Forge, nth: usize) -> usize {
 fn work(world: &mut World, other: &str) -> usize {
     let mut answers = 0;
     loop {
-        let run = world.room.runs.working().next().map(|run| run.id.clone());
+        let run = world.program.runs().working().next().map(|run| run.id.clone());
         let Some(run) = run else { return answers };
         let ending = Ending {
             outcome: Outcome::Answer(format!("@{other} and what do you say?")),
@@ -91,9 +91,9 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
                 // Nothing is in transit except for the outbox.
                 world.restart();
                 limit(world, 500.0);
-                world.room.settings.mode = wire::Mode::Auto;
+                world.room_mut().settings.mode = wire::Mode::Auto;
                 let welcome = Welcome {
-                    members: vec![member(&world.room.settings.me.clone())],
+                    members: vec![member(&world.room().settings.me.clone())],
                     ..welcome(Resumed::Ok, "e1", world.seq)
                 };
                 world.event(Event::Welcome(Box::new(welcome)));
@@ -103,7 +103,7 @@ fn exchange(forge: Forge, v: u32, restart: Option<usize>) -> (usize, usize) {
         if moved == 0 && restart.is_none_or(|restart| nth > restart) {
             // The exchange has stopped: one side holds the last question, with a reason.
             let held = |world: &World| {
-                let items = world.room.review.inbox.waiting();
+                let items = world.room().review.inbox.waiting();
                 items
                     .filter(|item| matches!(&item.matter, ItemKind::Mention(one) if one.hold != Hold::Manual))
                     .count()

@@ -117,7 +117,7 @@ pub struct Plain<O, E> {
 impl<O: Write, E: Write> Plain<O, E> {
     /// Creates a plain front end that prints the room to `out`, and errors to `err`.
     pub fn new(client: Client, options: Options, out: O, err: E) -> Self {
-        let entries = client.room.chat.timeline().entries();
+        let entries = client.room().chat.timeline().entries();
         let (printed, last_printed) = (entries.len(), presence(entries.last()));
         Self {
             client,
@@ -151,7 +151,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         let mut ended: Option<Instant> = None;
         loop {
             if self.is_turned_away() {
-                let me = &self.client.room.settings.me;
+                let me = &self.client.room().settings.me;
                 let _ = writeln!(
                     self.err,
                     "nexscope-tui: someone has that name ({me}). Choose another name with -n NAME."
@@ -165,7 +165,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             if self.client.end_asked() {
                 return (self.client, !self.failed);
             }
-            if let Connection::Refused { why, .. } = &self.client.room.connection {
+            if let Connection::Refused { why, .. } = &self.client.room().connection {
                 let _ = writeln!(self.err, "nexscope-tui: {why}");
                 return (self.client, false);
             }
@@ -183,7 +183,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 () = &mut stop => return (self.client, !self.failed),
                 // Input from a pipe waits until the members are known.
                 line = lines.recv(), if ended.is_none()
-                    && (self.options.person || self.client.room.connection != Connection::Connecting) => match line {
+                    && (self.options.person || self.client.room().connection != Connection::Connecting) => match line {
                     Some((Ok(line), came)) => if let Did::Leave = self.bytes(&line, came) {
                         ended = Some(Instant::now());
                         self.options.stay = false;
@@ -206,7 +206,7 @@ impl<O: Write, E: Write> Plain<O, E> {
 
     /// The time, at the end of input, of the last progress: a message sent, or a part of a file read.
     fn last_progress(&mut self, since: Instant) -> Instant {
-        let room = &self.client.room;
+        let room = self.client.room();
         let posts = self
             .sent
             .iter()
@@ -232,7 +232,7 @@ impl<O: Write, E: Write> Plain<O, E> {
 
     /// At the end of input: `None` while it is worth waiting, then whether everything was sent.
     fn is_done(&mut self, since: Instant) -> Option<bool> {
-        let room = &self.client.room;
+        let room = self.client.room();
         let fates = self
             .sent
             .iter()
@@ -286,7 +286,7 @@ impl<O: Write, E: Write> Plain<O, E> {
     /// room waits until the name is free again.
     fn is_turned_away(&self) -> bool {
         let taken = matches!(
-            self.client.room.connection,
+            self.client.room().connection,
             Connection::Waiting {
                 code: Some(Code::NameTaken),
                 ..
@@ -380,7 +380,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         self.client.look_again(&intent)?;
         let shown = match &intent {
             Intent::Accept { target, .. } | Intent::Reject { target, .. } => self.print_whole(*target)?,
-            _ if !in_burst && self.client.room.doubt(&intent).is_none() => {
+            _ if !in_burst && self.client.room().doubt(&intent).is_none() => {
                 let shown = Shown::written(&intent);
                 return self
                     .client
@@ -388,7 +388,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             }
             _ => Shown::written(&intent),
         };
-        let doubt = self.client.room.doubt(&intent);
+        let doubt = self.client.room().doubt(&intent);
         for words in doubt.into_iter().chain([item::question(&intent)]) {
             writeln!(self.out, "{words}").map_err(|error| error.to_string())?;
         }
@@ -398,7 +398,7 @@ impl<O: Write, E: Write> Plain<O, E> {
 
     /// Prints items in full. Fails if there are none, or they cannot be printed.
     fn print_whole(&mut self, target: Target) -> Result<Shown, String> {
-        let room = &self.client.room;
+        let room = self.client.room();
         let ids = room.items(target)?;
         for item in ids.iter().filter_map(|id| room.review.inbox().get(*id)) {
             for line in item::lines(room, item) {
@@ -413,7 +413,7 @@ impl<O: Write, E: Write> Plain<O, E> {
         let Command::Say { to, force: false, .. } = command else {
             return false;
         };
-        let Some(unknown) = self.client.room.unknown_name(to) else {
+        let Some(unknown) = self.client.room().unknown_name(to) else {
             return false;
         };
         let _ = writeln!(
@@ -453,7 +453,7 @@ impl<O: Write, E: Write> Plain<O, E> {
     }
 
     fn reply(&mut self, reply: &Reply) {
-        let room = &self.client.room;
+        let room = self.client.room();
         let mut lines = Vec::new();
         match reply {
             Reply::Nothing => {}
@@ -494,7 +494,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             let _ = writeln!(self.err, "nexscope-tui: {warning}");
         }
         self.client.take_attention();
-        let room = &self.client.room;
+        let room = self.client.room();
         if room.connection != self.connection {
             self.connection = room.connection.clone();
             match &self.connection {
@@ -561,14 +561,14 @@ fn waiting(item: &crate::core::Item) -> String {
 }
 
 fn status(client: &Client) -> Vec<String> {
-    let room = &client.room;
+    let room = client.room();
     let connection = match &room.connection {
         Connection::Online => "connected".to_owned(),
         Connection::Connecting => "connecting".to_owned(),
         Connection::Waiting { why, .. } | Connection::Refused { why, .. } => why.clone(),
     };
     let budgets = room.settings.agents.iter().map(|agent| {
-        let standing = room.budget_standing(agent);
+        let standing = client.program().budget_standing(agent);
         format!("{agent}: {}", room.settings.budget(agent).in_words(&standing))
     });
     let mut lines = vec![

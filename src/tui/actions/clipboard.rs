@@ -17,7 +17,7 @@ pub(crate) fn copy(screen: &mut Screen) {
     let Some(selected) = screen.state.selected.post else {
         return screen.state.say("Select a message first.", Tone::Good);
     };
-    let room = &screen.client.room;
+    let room = screen.client.room();
     let marked = screen.state.selected.marked.take();
     let text = match marked {
         None => room
@@ -41,7 +41,7 @@ pub(crate) fn copy(screen: &mut Screen) {
 /// Copies the last code block of the selected message.
 pub(crate) fn copy_code(screen: &mut Screen) {
     let number = screen.state.selected.post.unwrap_or_default();
-    let post = screen.client.room.chat.timeline().post_numbered(number);
+    let post = screen.client.room().chat.timeline().post_numbered(number);
     match post.and_then(|post| view::code_blocks(&post.text).pop()) {
         Some(code) => set(screen, code),
         None => screen

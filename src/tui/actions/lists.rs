@@ -14,8 +14,14 @@ use crate::{
 
 /// Where the selected file lies, once it is here.
 pub(crate) fn selected_place(screen: &Screen) -> Option<PathBuf> {
-    let number = screen.state.selected_file(&screen.client.room)?;
-    screen.client.room.files.get(number)?.place().map(Path::to_owned)
+    let number = screen.state.selected_file(screen.client.room())?;
+    screen
+        .client
+        .room()
+        .files
+        .get(number)?
+        .place()
+        .map(Path::to_owned)
 }
 
 /// Copies where the selected file lies.
@@ -33,7 +39,7 @@ pub(crate) fn copy_place(screen: &mut Screen) {
 pub(crate) fn filter(screen: &mut Screen) {
     screen.state.lists.filter = screen.state.lists.filter.next();
     screen.state.go(Pane::Inbox);
-    screen.state.tidy(&screen.client.room);
+    screen.state.tidy(screen.client.room());
 }
 
 /// Shows what was decided today.
@@ -44,7 +50,7 @@ pub(crate) fn decided(screen: &mut Screen) {
 
 /// Something with the selected file.
 pub(crate) fn file_command(screen: &mut Screen, command: impl Fn(ItemId) -> Command) {
-    match screen.state.selected_file(&screen.client.room) {
+    match screen.state.selected_file(screen.client.room()) {
         Some(number) => {
             let result = screen.client.perform(command(ItemId::File(number)));
             submit::show(screen, result);
@@ -55,21 +61,21 @@ pub(crate) fn file_command(screen: &mut Screen, command: impl Fn(ItemId) -> Comm
 
 /// Selects another file; to newer ones where `by` is positive.
 pub(crate) fn select_file(screen: &mut Screen, by: isize) {
-    let last = screen.client.room.files.all().count() as u32;
-    if let Some(now) = screen.state.selected_file(&screen.client.room) {
+    let last = screen.client.room().files.all().count() as u32;
+    if let Some(now) = screen.state.selected_file(screen.client.room()) {
         screen.state.selected.file = Some(now.saturating_add_signed(by as i32).clamp(1, last.max(1)));
         screen.state.lists.held = false;
     }
 }
 
 pub(crate) fn select_item(screen: &mut Screen, by: isize) {
-    let waiting = screen.client.room.review.inbox().waiting();
+    let waiting = screen.client.room().review.inbox().waiting();
     let shown = waiting.filter(|item| screen.state.lists.filter.shows(item));
     let ids: Vec<ItemId> = shown.map(|item| item.id).collect();
     let Some(last) = ids.len().checked_sub(1) else {
         return;
     };
-    let selected = screen.state.selected_item(&screen.client.room);
+    let selected = screen.state.selected_item(screen.client.room());
     let at = selected
         .and_then(|id| ids.iter().position(|one| *one == id))
         .unwrap_or(0);

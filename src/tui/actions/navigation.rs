@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn open(screen: &mut Screen, context: Context) {
     match context {
         Context::Inbox => {
-            if let Some(item) = screen.state.selected_item(&screen.client.room) {
+            if let Some(item) = screen.state.selected_item(screen.client.room()) {
                 screen.state.open(&[item]);
             }
         }
@@ -27,11 +27,11 @@ pub(crate) fn open(screen: &mut Screen, context: Context) {
             let Some(number) = screen.state.selected.post else {
                 return;
             };
-            if screen.client.room.review.inbox().has_mention(number) {
+            if screen.client.room().review.inbox().has_mention(number) {
                 return screen.state.open(&[ItemId::Mention(number)]);
             }
-            if let Some(post) = screen.client.room.chat.timeline().post_numbered(number) {
-                let thread = OpenThread::new(&post.thread, &screen.client.room);
+            if let Some(post) = screen.client.room().chat.timeline().post_numbered(number) {
+                let thread = OpenThread::new(&post.thread, screen.client.room());
                 screen.state.reading.open(Some(thread));
                 screen.state.go(Pane::Composer);
             }
@@ -49,14 +49,14 @@ pub(crate) fn open(screen: &mut Screen, context: Context) {
 
 /// Opens the selected message as what an agent would be given; accepting it there hands it over.
 pub(crate) fn hand_over(screen: &mut Screen) {
-    let room = &screen.client.room;
+    let room = screen.client.room();
     let Some(number) = screen.state.selected.post else {
         return screen.state.say("Select a message first.", Tone::Good);
     };
     if room.review.inbox().has_mention(number) {
         return screen.state.open(&[ItemId::Mention(number)]);
     }
-    match room.may_hand_over(number) {
+    match screen.client.program().may_hand_over(room.id(), number) {
         Ok(()) => screen.state.open_to_hand_over(number),
         Err(why) => screen.state.say(why, Tone::Good),
     }
@@ -84,7 +84,7 @@ fn is_on_screen(screen: &Screen, number: u32) -> bool {
 
 /// Sends a message of ours again that failed, or lets an agent try again that failed.
 pub(crate) fn retry_message(screen: &mut Screen, number: u32, shown: Shown) {
-    let room = &screen.client.room;
+    let room = screen.client.room();
     let post = room.chat.timeline().post_numbered(number);
     let failed = post.and_then(|post| room.review.inbox().fate(post));
     let done = if matches!(failed, Some(MentionOutcome::Failed(_))) {
@@ -175,10 +175,10 @@ pub(crate) fn select(screen: &mut Screen, number: u32, now: Instant) {
 /// Folds the thread of the selected message, or opens it again.
 pub(crate) fn fold(screen: &mut Screen) {
     let number = screen.state.selected.post.unwrap_or_default();
-    let Some(post) = screen.client.room.chat.timeline().post_numbered(number) else {
+    let Some(post) = screen.client.room().chat.timeline().post_numbered(number) else {
         return screen.state.say("Select a message first.", Tone::Good);
     };
-    let thread = screen.client.room.chat.threads().get(&post.thread);
+    let thread = screen.client.room().chat.threads().get(&post.thread);
     let Some(thread) = thread.filter(|thread| thread.posts > 1) else {
         return screen.state.say("This message is all of its thread.", Tone::Good);
     };
@@ -190,7 +190,7 @@ pub(crate) fn fold(screen: &mut Screen) {
 pub(crate) fn first_new(screen: &mut Screen, now: Instant) {
     let unread = screen.state.reading.unread;
     let first = unread.line().unwrap_or(unread.read) + 1;
-    if first > screen.client.room.chat.timeline().newest() {
+    if first > screen.client.room().chat.timeline().newest() {
         return screen.state.say("No new messages.", Tone::Good);
     }
     screen.state.reading.unread.came_back();
@@ -219,7 +219,7 @@ pub(crate) fn search(screen: &mut Screen) {
         .as_ref()
         .map(|thread| thread.id.as_str());
     let before = screen.state.reading.search.take();
-    let search = Search::new(&field.text(), before, &screen.client.room, thread);
+    let search = Search::new(&field.text(), before, screen.client.room(), thread);
     let newest = search.next(None, true);
     screen.state.reading.search = Some(search);
     screen.state.selected.post = newest;

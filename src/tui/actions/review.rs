@@ -23,7 +23,7 @@ pub(crate) fn press(screen: &mut Screen, deed: DecisionKey, key: Option<Key>, no
     let ids = match &deed {
         DecisionKey::Retry(_) => Vec::new(),
         DecisionKey::Written(intent) => items_of(screen, intent),
-        _ => screen.state.target(&screen.client.room),
+        _ => screen.state.target(screen.client.room()),
     };
     let about_items = match &deed {
         DecisionKey::Retry(_) => false,
@@ -83,7 +83,7 @@ fn items_of(screen: &Screen, intent: &Intent) -> Vec<ItemId> {
     let (Intent::Accept { target, .. } | Intent::Reject { target, .. }) = intent else {
         return Vec::new();
     };
-    screen.client.room.items(*target).unwrap_or_default()
+    screen.client.room().items(*target).unwrap_or_default()
 }
 
 /// Lets take effect what was pressed long enough ago.
@@ -149,7 +149,7 @@ fn take_effect(screen: &mut Screen, pressed: Pressed, now: Instant) {
         DecisionKey::Later => {
             decide(screen, Decision::new(Intent::Later(ids[0]), shown));
             screen.state.close_item();
-            screen.state.tidy(&screen.client.room);
+            screen.state.tidy(screen.client.room());
         }
         DecisionKey::Retry(number) => navigation::retry_message(screen, number, shown),
         DecisionKey::Written(intent) => do_written(screen, Decision::new(intent, shown), confirms, now),
@@ -212,7 +212,7 @@ fn accepting(screen: &Screen, ids: &[ItemId], how: AcceptOptions) -> Intent {
 
 /// The thread of items of which several are open.
 fn thread_of(screen: &Screen, ids: &[ItemId]) -> Target {
-    let room = &screen.client.room;
+    let room = screen.client.room();
     let item = ids.first().and_then(|id| room.review.inbox().get(*id));
     let thread = item.and_then(|item| room.chat.threads().get(&item.thread));
     Target::Thread(thread.map_or(0, |thread| thread.number))
@@ -224,7 +224,7 @@ fn is_sure(screen: &mut Screen, decision: &Decision, confirms: Option<Decision>,
         screen.state.say(why, Tone::Bad);
         return false;
     }
-    let Some(question) = screen.client.room.doubt(decision.intent()) else {
+    let Some(question) = screen.client.room().doubt(decision.intent()) else {
         return true;
     };
     if confirms.as_ref() == Some(decision) {
@@ -255,7 +255,7 @@ fn do_written(screen: &mut Screen, decision: Decision, confirms: Option<Decision
 
 /// Asks why the item at hand is rejected, or for other words to accept it with.
 fn ask(screen: &mut Screen, what: PromptKind, ids: &[ItemId], shown: Shown, now: Instant) {
-    let Some(first) = ids.first().and_then(|id| screen.client.room.at_hand(*id)) else {
+    let Some(first) = ids.first().and_then(|id| screen.client.room().at_hand(*id)) else {
         return;
     };
     let hands_over = screen.state.modals.item().is_some_and(|view| view.hand_over);
@@ -304,7 +304,7 @@ fn ask(screen: &mut Screen, what: PromptKind, ids: &[ItemId], shown: Shown, now:
 
 /// Takes another agent for the item at hand, and opens it: all of it is to be read again before it is decided.
 pub(crate) fn next_agent(screen: &mut Screen) {
-    let [item] = screen.state.target(&screen.client.room)[..] else {
+    let [item] = screen.state.target(screen.client.room())[..] else {
         return;
     };
     let intent = Intent::NextAgent(item);
@@ -319,7 +319,7 @@ pub(crate) fn decide(screen: &mut Screen, decision: Decision) -> bool {
     let result = screen.client.decide(decision, Person::at_keyboard());
     let done = result.is_ok();
     submit::show(screen, result);
-    screen.state.tidy(&screen.client.room);
+    screen.state.tidy(screen.client.room());
     done
 }
 
@@ -370,7 +370,7 @@ pub(crate) fn send_asked(screen: &mut Screen, now: Instant) {
         true => {
             if !decide(screen, decision) {
                 screen.state.modals.open(Modal::Prompt(asked));
-                screen.state.tidy(&screen.client.room);
+                screen.state.tidy(screen.client.room());
             }
         }
         // What is written stays until it is confirmed.

@@ -30,7 +30,7 @@ pub(crate) fn leave(screen: &mut Screen, now: Instant) -> Next {
         return Next::Leave;
     }
     screen.state.questions.leave = Some(now);
-    let runs = if screen.client.room.runs.is_empty() {
+    let runs = if screen.client.program().runs().is_empty() {
         ""
     } else {
         "; this stops the running agent"
@@ -113,7 +113,7 @@ fn perform(screen: &mut Screen, command: Command) {
         screen.state.reading.unread.wrote();
     }
     show(screen, result);
-    screen.state.tidy(&screen.client.room);
+    screen.state.tidy(screen.client.room());
 }
 
 /// Has the client answer a request, and shows the reply.
@@ -134,7 +134,7 @@ fn request(screen: &mut Screen, request: Request) {
 /// While a thread is open, words without a `/` before them belong into it.
 fn in_thread(screen: &Screen, line: Line, text: &str) -> Line {
     let open = screen.state.reading.thread.as_ref();
-    let number = open.and_then(|open| Some(screen.client.room.chat.threads().get(&open.id)?.number));
+    let number = open.and_then(|open| Some(screen.client.room().chat.threads().get(&open.id)?.number));
     match line {
         Line::Command(Command::Say {
             to,
@@ -174,7 +174,7 @@ pub(crate) fn front(screen: &mut Screen, front: Front) -> Next {
         },
         Front::Quit
             if screen.state.attached
-                || screen.client.room.runs.is_empty()
+                || screen.client.program().runs().is_empty()
                 || screen.state.questions.leave.is_some() =>
         {
             return Next::Leave;

@@ -36,7 +36,7 @@ pub(crate) fn may_be_sent(screen: &mut Screen, command: &mut Command, text: &str
     let Command::Say { to, force, .. } = command else {
         return true;
     };
-    let Some(unknown) = screen.client.room.unknown_name(to).filter(|_| !*force) else {
+    let Some(unknown) = screen.client.room().unknown_name(to).filter(|_| !*force) else {
         return true;
     };
     let asked = screen.state.questions.name.take();

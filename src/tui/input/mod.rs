@@ -156,7 +156,7 @@ impl Screen {
                 .into_iter()
                 .for_each(Palette::find),
             Context::Composer => {
-                self.state.popup = Popup::while_writing(&self.state.composer, &self.client.room);
+                self.state.popup = Popup::while_writing(&self.state.composer, self.client.room());
             }
             _ => {}
         }
@@ -314,7 +314,7 @@ impl Screen {
     pub(super) fn do_chosen(&mut self, palette: &Palette, now: Instant) -> Next {
         match palette.chosen() {
             Some(Choice::Action(action)) if action.decides() => {
-                let ids = self.state.target(&self.client.room);
+                let ids = self.state.target(self.client.room());
                 match ids.is_empty() {
                     true => self.state.say("No requests.", Tone::Good),
                     false => self.state.open(&ids),
@@ -335,10 +335,10 @@ impl Screen {
     /// To the inbox, where there is something to decide.
     fn go_to_inbox(&mut self) {
         self.state.go(Pane::Inbox);
-        if self.client.room.review.inbox().is_empty() {
+        if self.client.room().review.inbox().is_empty() {
             self.state.say("No requests.", Tone::Good);
         }
-        self.state.tidy(&self.client.room);
+        self.state.tidy(self.client.room());
     }
 
     fn toggle_mouse(&mut self) {

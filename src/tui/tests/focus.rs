@@ -62,7 +62,7 @@ impl UiState {
     /// Starts over, in a room without pending items.
     fn begin(&mut self) {
         self.world = World::new();
-        std::mem::swap(&mut self.screen.client.room, &mut self.world.room);
+        self.screen.client.swap_program(&mut self.world.program);
         self.screen.state = State::default();
         self.screen.asked_before = None;
         // Far from all earlier times.
@@ -72,9 +72,9 @@ impl UiState {
 
     /// Changes the room as the session would.
     fn in_room(&mut self, then: impl FnOnce(&mut World)) {
-        std::mem::swap(&mut self.screen.client.room, &mut self.world.room);
+        self.screen.client.swap_program(&mut self.world.program);
         then(&mut self.world);
-        std::mem::swap(&mut self.screen.client.room, &mut self.world.room);
+        self.screen.client.swap_program(&mut self.world.program);
     }
 
     fn arrives(&mut self, text: &str) {
@@ -93,7 +93,8 @@ impl UiState {
             ..
         } = &mut self.screen;
         let look = RenderContext {
-            room: &client.room,
+            program: client.program(),
+            room: client.room(),
             relay: "ws://127.0.0.1:9",
             theme,
             keymap,
@@ -158,7 +159,7 @@ impl UiState {
 
     /// The number of messages that were decided.
     fn decided(&self) -> usize {
-        let room = &self.screen.client.room;
+        let room = &self.screen.client.room();
         room.chat
             .timeline()
             .posts()
@@ -167,7 +168,7 @@ impl UiState {
     }
 
     fn fate(&self, number: u32) -> Option<MentionOutcome> {
-        let room = &self.screen.client.room;
+        let room = &self.screen.client.room();
         let post: &Post = room.chat.timeline().post_numbered(number)?;
         room.review.inbox().fate(post).cloned()
     }
@@ -227,7 +228,7 @@ fn a_sentence_that_is_typed_decides_nothing_in_any_pane() {
             assert!(
                 desk.screen
                     .client
-                    .room
+                    .room()
                     .review
                     .inbox()
                     .waiting()
@@ -317,7 +318,7 @@ fn what_covers_the_screen_owns_the_keys_however_it_was_opened() {
         desk.settle(100);
         desk.press(KeyCode::Enter);
         assert!(matches!(desk.fate(1), Some(MentionOutcome::Accepted(_))));
-        let room = &desk.screen.client.room;
+        let room = &desk.screen.client.room();
         assert!(
             room.chat
                 .timeline()
@@ -398,7 +399,7 @@ fn handing_a_message_over_shows_it_whole_first() {
 #[test]
 fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
     let mut desk = UiState::new();
-    let sent = |desk: &UiState| desk.screen.client.room.chat.timeline().posts().count();
+    let sent = |desk: &UiState| desk.screen.client.room().chat.timeline().posts().count();
     desk.arrives("deploy?");
     let before = sent(&desk);
     desk.types("@bbo look", 90);

@@ -18,7 +18,10 @@ use super::{
     view::{self, HitMap, Layout, RenderContext},
 };
 use crate::{
-    core::{AcceptOptions, Decision, Event, Intent, ItemId, Person, Record, Room, Settings, Target},
+    core::{
+        AcceptOptions, Decision, Event, Intent, ItemId, Person, Program, Record, Room, RoomId, Settings,
+        Target,
+    },
     tui::input::keymap::Keymap,
 };
 
@@ -27,7 +30,8 @@ pub(super) const NOW: u64 = 1_740_993_240_000;
 
 /// A room with people in it, and everything that is needed to draw it.
 pub(super) struct World {
-    pub room: Room,
+    pub program: Program,
+    pub in_room: RoomId,
     pub state: State,
     theme: Theme,
     keymap: Keymap,
@@ -61,8 +65,10 @@ impl World {
             count += 1;
             format!("id-{count:06}")
         });
+        let mut program = Program::new(ids);
         let mut world = Self {
-            room: Room::new(settings, ids),
+            in_room: program.open(settings),
+            program,
             state: State::default(),
             theme: Theme::built_in(),
             keymap: Keymap::built_in(),
@@ -71,7 +77,7 @@ impl World {
         };
         // Nothing expires by the clock of a session that takes over the room.
         let tomorrow = crate::clock::now() + 86_400_000;
-        world.room.time_passes(crate::core::Steady::new(tomorrow));
+        world.program.time_passes(crate::core::Steady::new(tomorrow));
         world.event(Event::Welcome(Box::new(Welcome {
             v: 2,
             room: "lobby".into(),
@@ -132,13 +138,21 @@ impl World {
         world
     }
 
+    pub fn room(&self) -> &Room {
+        self.program.room(self.in_room)
+    }
+
+    pub fn room_mut(&mut self) -> &mut Room {
+        self.program.room_mut(self.in_room)
+    }
+
     pub fn event(&mut self, event: Event) {
-        let effects = self.room.update(event, NOW);
+        let effects = self.program.update(self.in_room, event, NOW);
         self.follow(effects);
     }
 
-    fn follow(&mut self, effects: Vec<crate::core::Effect>) {
-        for effect in effects {
+    fn follow(&mut self, effects: crate::core::Effects) {
+        for (_, effect) in effects {
             if let crate::core::Effect::Keep(record) = effect
                 && let Some(kept) = Record::kept(&record)
             {
@@ -207,7 +221,7 @@ impl World {
         let Ok(crate::command::Line::Command(command)) = crate::command::parse(line) else {
             panic!("{line}")
         };
-        let (effects, result) = self.room.perform(command, NOW);
+        let (effects, result) = self.program.perform(self.in_room, command, NOW);
         result.unwrap();
         self.follow(effects);
     }
@@ -217,8 +231,10 @@ impl World {
             target: Target::Item(id),
             how: AcceptOptions::default(),
         };
-        let decision = Decision::new(intent, self.room.shown(&[id]));
-        let (effects, result) = self.room.decide(decision, Person::at_keyboard(), NOW);
+        let decision = Decision::new(intent, self.room().shown(&[id]));
+        let (effects, result) = self
+            .program
+            .decide(self.in_room, decision, Person::at_keyboard(), NOW);
         result.unwrap();
         self.follow(effects);
     }
@@ -244,7 +260,8 @@ impl World {
 
     pub fn look(&self) -> RenderContext<'_> {
         RenderContext {
-            room: &self.room,
+            program: &self.program,
+            room: self.room(),
             relay: "wss://relay.example:443",
             theme: &self.theme,
             keymap: &self.keymap,
@@ -273,14 +290,17 @@ impl World {
     pub fn drawn(&mut self, width: u16, height: u16) -> (String, Option<ItemId>, HitMap) {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let Self {
-            room,
+            program,
+            in_room,
             state,
             theme,
             keymap,
             zone,
             ..
         } = self;
+        let room = program.room(*in_room);
         let look = RenderContext {
+            program,
             room,
             relay: "wss://relay.example:443",
             theme,

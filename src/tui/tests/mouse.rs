@@ -98,7 +98,7 @@ fn what_lies_over_the_messages_is_what_the_mouse_is_on() {
 
     let mut world = waiting();
     world.state.composer.set("hello @");
-    world.state.popup = Popup::while_writing(&world.state.composer, &world.room);
+    world.state.popup = Popup::while_writing(&world.state.composer, world.room());
     assert_eq!(
         under(&mut world, size, "  @carol"),
         (Some(HitTarget::Choice(1)), ScrollTarget::Choices)

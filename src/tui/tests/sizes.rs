@@ -42,7 +42,7 @@ fn with(change: &dyn Fn(&mut World)) -> World {
 
 /// Every view, with some content.
 fn views() -> Vec<(&'static str, World)> {
-    let item = busy().room.review.inbox().next().unwrap().id;
+    let item = busy().room().review.inbox().next().unwrap().id;
     let mut views = vec![
         ("empty", World::new()),
         ("room", busy()),
@@ -92,7 +92,7 @@ fn modals(item: ItemId) -> Vec<(&'static str, World)> {
                 world.state.modals.open(Modal::Prompt(InputPrompt {
                     what: PromptKind::Reason,
                     ids: vec![item],
-                    shown: world.room.shown(&[item]),
+                    shown: world.room().shown(&[item]),
                     field,
                     since: Instant::now(),
                 }));
@@ -108,7 +108,7 @@ fn events(item: ItemId) -> Vec<(&'static str, World)> {
             "run",
             with(&|world| {
                 world.accept(item);
-                let run = world.room.runs.all().next().unwrap().id.clone();
+                let run = world.program.runs().all().next().unwrap().id.clone();
                 for event in [
                     AgentEvent::Notice("retries: overloaded".into()),
                     AgentEvent::Partial(crate::text::clean(&HOSTILE.repeat(40)).text),

@@ -24,7 +24,7 @@ use ratatui::{
 
 use super::theme::{Scope, Theme};
 use crate::{
-    core::{Millis, Room},
+    core::{Millis, Program, Room},
     tui::input::keymap::Keymap,
 };
 
@@ -39,6 +39,7 @@ pub(super) use timeline::{Pages, Scroll};
 /// All that a view looks at.
 #[derive(Clone, Copy)]
 pub struct RenderContext<'a> {
+    pub program: &'a Program,
     pub room: &'a Room,
     /// The relay's address, for the status.
     pub relay: &'a str,

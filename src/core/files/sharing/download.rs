@@ -156,7 +156,7 @@ pub(super) fn say_decline(room: &mut Room, to: &str, of: &str, file: &str, reaso
         file: file.to_owned(),
         reason: reason.to_owned(),
     };
-    let decline = Outgoing::new(room.fresh_id(), vec![to.to_owned()], true, None, body, 0);
+    let decline = Outgoing::new(ctx.fresh_id(), vec![to.to_owned()], true, None, body, 0);
     outgoing::send(room, decline, ctx);
 }
 
@@ -184,7 +184,7 @@ fn ask_for(room: &mut Room, number: u32, ctx: &mut Ctx) {
     let to = vec![offer.from.clone()];
     // Earlier requests, which may not have been sent yet, are out of date.
     room.chat.outbox.forget_accepts(&offer.key.1, &offer.file);
-    let accept = Outgoing::new(room.fresh_id(), to, true, None, body, 0);
+    let accept = Outgoing::new(ctx.fresh_id(), to, true, None, body, 0);
     outgoing::send(room, accept, ctx);
 }
 
@@ -359,7 +359,7 @@ pub(in crate::core) fn oldest_aside(room: &Room) -> Option<Steady> {
 /// Declines unrequested files that nobody accepted within `waited` ms.
 pub(in crate::core) fn expire_files(room: &mut Room, waited: Millis, ctx: &mut Ctx) {
     let old: Vec<u32> = items_aside(room)
-        .filter(|(_, came)| room.clock.steady.since(*came) >= waited)
+        .filter(|(_, came)| ctx.clock.steady.since(*came) >= waited)
         .map(|(number, _)| number)
         .collect();
     for number in old {
@@ -379,7 +379,7 @@ fn items_aside(room: &Room) -> impl Iterator<Item = (u32, Steady)> {
 }
 
 /// Adds an item for each file that is offered by itself.
-pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], now: Millis) -> bool {
+pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], ctx: &Ctx) -> bool {
     let mut any = false;
     for number in numbers {
         let waiting = room.files.get(*number).filter(|offer| {
@@ -392,7 +392,7 @@ pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], now: Millis)
         else {
             continue;
         };
-        let arrived = room.moment(now);
+        let arrived = ctx.moment();
         room.review.inbox.push(Item {
             id: ItemId::File(*number),
             from: speaker,

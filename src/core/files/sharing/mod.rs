@@ -41,9 +41,9 @@ pub(in crate::core) fn file_event(room: &mut Room, handle: &TransferId, event: T
 
 /// Continues runs whose files have arrived, and fails those with a failed file.
 pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
-    let waiting: Vec<(String, Vec<u32>)> = room
+    let waiting: Vec<(String, Vec<u32>)> = ctx
         .runs
-        .all()
+        .of(room.id())
         .filter(|run| !run.files.is_empty())
         .map(|run| (run.id.clone(), run.files.clone()))
         .collect();
@@ -59,7 +59,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
         });
         let places: Vec<PathBuf> = offers.filter_map(Offer::place).map(PathBuf::from).collect();
         if let Some(why) = failed {
-            if let Some(run) = room.runs.remove(&id) {
+            if let Some(run) = ctx.runs.remove(&id) {
                 let from = run.ask.from.member.clone();
                 room.chat.timeline.note(
                     format!(
@@ -71,7 +71,7 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
                 decide::settle(room, run.key, &from, MentionOutcome::Failed(Failure::NoFile), ctx);
             }
         } else if places.len() == files.len()
-            && let Some(run) = room.runs.get_mut(&id)
+            && let Some(run) = ctx.runs.get_mut(&id)
         {
             run.files.clear();
             run.ask.files = places;

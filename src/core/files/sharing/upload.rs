@@ -20,7 +20,7 @@ use crate::core::{
 const UNCHECKED: &str = "a file in it was never checked; ask the agent to send it again";
 
 /// Prepares our files for a message: their entries in it, and their sources.
-pub(in crate::core) fn attach(room: &mut Room, sources: Vec<Source>) -> (Vec<File>, Vec<Source>) {
+pub(in crate::core) fn attach(ctx: &mut Ctx, sources: Vec<Source>) -> (Vec<File>, Vec<Source>) {
     sources
         .into_iter()
         .map(|source| {
@@ -29,7 +29,7 @@ pub(in crate::core) fn attach(room: &mut Room, sources: Vec<Source>) -> (Vec<Fil
                 .file_name()
                 .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             let file = File {
-                id: room.fresh_id(),
+                id: ctx.fresh_id(),
                 name: safe_name(&name),
                 size: source.size,
                 sha256: Some(source.sha256.clone()).filter(|hash| !hash.is_empty()),

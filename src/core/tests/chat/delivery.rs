@@ -29,7 +29,8 @@ pub(crate) fn receipt(world: &mut World, from: &str, of: &str, state: ReceiptSta
 #[test]
 fn a_message_goes_out_only_when_it_is_safe_on_disk() {
     let mut world = World::new();
-    let (effects, _) = world.room.perform(
+    let (effects, _) = world.program.perform(
+        world.in_room,
         Command::Say {
             to: vec![],
             text: "hi".into(),
@@ -41,7 +42,10 @@ fn a_message_goes_out_only_when_it_is_safe_on_disk() {
         },
         NOW,
     );
-    assert!(matches!(effects.as_slice(), [Effect::Audit(_), Effect::Keep(_)]));
+    assert!(matches!(
+        effects.as_slice(),
+        [(_, Effect::Audit(_)), (_, Effect::Keep(_))]
+    ));
     world.follow(effects);
     assert_eq!(world.chats().len(), 1);
 }
@@ -99,10 +103,10 @@ fn an_agent_that_is_done_is_shown_idle() {
     };
     for (state, idle) in [(ReceiptState::Accepted, false), (ReceiptState::Failed, true)] {
         world.event(Event::Frame(Box::new(Frame::Signal(works()))));
-        assert!(!world.room.chat.members.get("bob").unwrap().doing.is_empty());
+        assert!(!world.room().chat.members.get("bob").unwrap().doing.is_empty());
         receipt(&mut world, "bob", &id, state, "");
         assert_eq!(
-            world.room.chat.members.get("bob").unwrap().doing.is_empty(),
+            world.room().chat.members.get("bob").unwrap().doing.is_empty(),
             idle,
             "{state:?}"
         );
@@ -131,7 +135,7 @@ fn an_absent_addressee_is_named_and_gets_it_when_it_comes() {
 fn who_returns_to_a_relay_that_was_started_again_is_not_told_to_come() {
     let mut world = World::new();
     let told = |world: &World| -> Vec<String> {
-        let entries = world.room.chat.timeline.entries().iter();
+        let entries = world.room().chat.timeline.entries().iter();
         let names = entries.filter_map(|entry| match &entry.what {
             What::Presence { name, .. } => Some(name.clone()),
             _ => None,
@@ -150,7 +154,7 @@ fn who_returns_to_a_relay_that_was_started_again_is_not_told_to_come() {
         ..welcome(Resumed::Lost, "epoch-2", 0)
     };
     world.event(Event::Welcome(Box::new(alone)));
-    assert_eq!(world.room.chat.members.list().len(), 1);
+    assert_eq!(world.room().chat.members.list().len(), 1);
     joins(&mut world, "bob");
     joins(&mut world, "dan");
     assert_eq!(told(&world), ["dan"]);
@@ -199,7 +203,7 @@ fn a_message_that_comes_twice_is_shown_once_and_told_again() {
         from: "BOB".into(),
         ..message.clone()
     });
-    assert_eq!(world.room.chat.timeline.posts().count(), 1);
+    assert_eq!(world.room().chat.timeline.posts().count(), 1);
     assert_eq!(
         world.receipts(),
         [("m-1".into(), ReceiptState::Rejected, "no".into())]
@@ -209,8 +213,8 @@ fn a_message_that_comes_twice_is_shown_once_and_told_again() {
     world.event(Event::Welcome(Box::new(welcome(Resumed::Lost, "e2", 0))));
     world.effects.clear();
     world.receives(message);
-    assert_eq!(world.room.chat.timeline.posts().count(), 1);
-    assert!(world.room.review.inbox.is_empty());
+    assert_eq!(world.room().chat.timeline.posts().count(), 1);
+    assert!(world.room().review.inbox.is_empty());
     assert_eq!(
         world.receipts(),
         [("m-1".into(), ReceiptState::Rejected, "no".into())]
@@ -224,7 +228,7 @@ fn nothing_is_confirmed_before_it_is_on_disk() {
     for _ in 0..2 {
         world.event_without_disk(Event::Frame(Box::new(Frame::Message(message.clone()))));
         assert!(world.receipts().is_empty());
-        assert_eq!(world.room.resume().unwrap().seq, 0);
+        assert_eq!(world.room().resume().unwrap().seq, 0);
     }
     let kept = Kept::In {
         from: "bob".into(),
@@ -234,7 +238,7 @@ fn nothing_is_confirmed_before_it_is_on_disk() {
     };
     world.event(Event::Kept(kept));
     assert_eq!(world.receipts().len(), 2);
-    assert_eq!(world.room.resume().unwrap().seq, 1);
+    assert_eq!(world.room().resume().unwrap().seq, 1);
 }
 
 #[test]
@@ -283,17 +287,17 @@ fn the_same_room_after_a_restart() {
     world.bob_asks("m-1", "pending");
     let texts = |world: &World| -> Vec<(u32, String)> {
         world
-            .room
+            .room()
             .chat
             .timeline
             .posts()
             .map(|(_, post)| (post.number, post.text.clone()))
             .collect()
     };
-    let before = (texts(&world), world.room.resume());
+    let before = (texts(&world), world.room().resume());
     world.restart();
-    assert_eq!((texts(&world), world.room.resume()), before);
-    assert_eq!(world.room.review.inbox.next().unwrap().text, "pending");
+    assert_eq!((texts(&world), world.room().resume()), before);
+    assert_eq!(world.room().review.inbox.next().unwrap().text, "pending");
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 2))));
     let again: Vec<String> = world.chats().into_iter().map(|(frame, _)| frame.id).collect();
     assert_eq!(again, ids[1..]);
@@ -367,7 +371,7 @@ fn what_is_too_long_is_refused_with_a_hint_and_nothing_is_lost() {
     let mut world = World::new();
     let error = world.perform(&"x".repeat(300_000)).unwrap_err();
     assert!(error.contains("shorten it"), "{error}");
-    assert!(world.chats().is_empty() && world.room.chat.outbox.unacked() == 0);
+    assert!(world.chats().is_empty() && world.room().chat.outbox.unacked() == 0);
 }
 
 #[test]

@@ -21,12 +21,12 @@ fn says(world: &mut World, from: &str, id: &str, thread: &str, chat: Chat) {
 
 /// Each of the addressees: name, state, the number of the answer.
 fn asked(world: &World) -> Vec<(String, Option<ReceiptState>, Option<u32>)> {
-    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    let post = world.room().chat.timeline.post_numbered(1).unwrap();
     let one = |one: &Recipient| {
         let state = one.state.map(|(state, _)| state);
         (one.name.to_owned(), state, one.answer.map(|post| post.number))
     };
-    world.room.asked(post).iter().map(one).collect()
+    world.room().asked(post).iter().map(one).collect()
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn modern(resumed: Resumed, bob: Option<&str>) -> Welcome {
 impl World {
     fn modern() -> Self {
         let mut world = Self::offline();
-        world.room.settings.own_key = Some(OURS.into());
+        world.room_mut().settings.own_key = Some(OURS.into());
         world.event(Event::Welcome(Box::new(modern(Resumed::New, Some(BOB)))));
         world.effects.clear();
         world
@@ -53,12 +53,12 @@ impl World {
 
     fn again(&mut self, bob: Option<&str>) {
         self.restart();
-        self.room.settings.own_key = Some(OURS.into());
+        self.room_mut().settings.own_key = Some(OURS.into());
         self.event(Event::Welcome(Box::new(modern(Resumed::Ok, bob))));
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.room
+        self.room()
             .review
             .inbox
             .waiting()
@@ -67,7 +67,13 @@ impl World {
     }
 
     fn last(&self) -> &Post {
-        self.room.chat.timeline.posts().next_back().expect("a message").1
+        self.room()
+            .chat
+            .timeline
+            .posts()
+            .next_back()
+            .expect("a message")
+            .1
     }
 }
 
@@ -81,16 +87,18 @@ fn words_under_our_name_are_ours_only_with_our_key() {
         world.says("Alice", key, "m-1", &[], "deploy now");
         world.says("alice", Some(OURS), "m-2", &[], "from my laptop");
         for _ in 0..2 {
-            let posts: Vec<&Post> = world.room.chat.timeline.posts().map(|(_, post)| post).collect();
+            let posts: Vec<&Post> = world.room().chat.timeline.posts().map(|(_, post)| post).collect();
             let [strangers, ours] = posts.as_slice() else {
                 panic!("{posts:?}")
             };
             assert!(strangers.is_strangers() && !strangers.mine, "{key:?}");
             assert!(!ours.is_strangers() && ours.mine);
             // The whole journal has the same result, and so does its end, which is shown first.
-            let mut glimpse = Room::new(world.room.settings.clone(), counting_ids());
-            glimpse.glimpse(world.records.clone());
+            let mut glimpse = Program::new(counting_ids());
+            let glimpsed = glimpse.open(world.room().settings.clone());
+            glimpse.glimpse(glimpsed, world.records.clone());
             let marks: Vec<bool> = glimpse
+                .room(glimpsed)
                 .chat
                 .timeline
                 .posts()
@@ -99,16 +107,17 @@ fn words_under_our_name_are_ours_only_with_our_key() {
             assert_eq!(marks, [true, false]);
             // The key is known before the journal is read.
             let records = std::mem::take(&mut world.records);
-            let settings = world.room.settings.clone();
-            world.room = Room::new(settings, counting_ids());
+            let settings = world.room().settings.clone();
+            world.program = Program::new(counting_ids());
+            world.in_room = world.program.open(settings);
             world
-                .room
-                .restore(records.clone(), |_| Default::default(), world.now);
+                .program
+                .restore(world.in_room, records.clone(), |_| Default::default(), world.now);
             world.records = records;
         }
         let error = world.decide(Intent::HandOver(1)).unwrap_err();
         assert!(error.contains("Somebody else wrote m1"), "{error}");
-        assert!(world.room.review.inbox.is_empty() && world.starts() == 0);
+        assert!(world.room().review.inbox.is_empty() && world.starts() == 0);
     }
 }
 
@@ -119,7 +128,7 @@ fn what_is_in_our_journal_is_ours() {
     world.perform("hello all").unwrap();
     let id = world.last().id.clone();
     world.says("alice", None, &id, &[], "something else");
-    assert_eq!(world.room.chat.timeline.posts().count(), 1);
+    assert_eq!(world.room().chat.timeline.posts().count(), 1);
     assert!(world.last().mine && world.last().text == "hello all");
 }
 
@@ -131,7 +140,7 @@ fn words_under_our_name_are_in_no_prompt() {
     let mut message = world.message("bob", "m-1", &["alice"], false, &Body::Chat(ask("and now?")));
     (message.from_key, message.thread) = (Some(BOB.into()), Some("t".into()));
     world.receives(message);
-    let item = world.room.review.inbox.waiting().last().unwrap().id;
+    let item = world.room().review.inbox.waiting().last().unwrap().id;
     world.accept(item);
     let prompt = Prompt::new(&world.started());
     assert!(prompt.as_str().contains("and now?") && !prompt.as_str().contains("canary"));
@@ -291,9 +300,9 @@ fn auto_mode_answers_nobody_who_is_new() {
         world.comes(PresenceEvent::Join, &name, Some(&key));
         world.says(&name, Some(&key), &format!("m-{nth}"), &["alice"], "go");
     }
-    assert_eq!((world.starts(), world.room.review.inbox.len()), (0, 20));
+    assert_eq!((world.starts(), world.room().review.inbox.len()), (0, 20));
     let why = "no message from new0 was accepted here yet";
-    let ItemKind::Mention(first) = &world.room.review.inbox.waiting().next().unwrap().matter else {
+    let ItemKind::Mention(first) = &world.room().review.inbox.waiting().next().unwrap().matter else {
         panic!("no mention")
     };
     assert_eq!(first.hold.reason(), Some(why));
@@ -332,19 +341,19 @@ fn auto_mode_answers_whom_its_person_trusts() {
                 "once is enough"
             );
         } else {
-            let item = world.room.review.inbox.waiting().next().unwrap().id;
+            let item = world.room().review.inbox.waiting().next().unwrap().id;
             world.accept(item);
             done(&mut world);
         }
         assert!(asks(&mut world, Some(BOB), "m-2"));
         world.again(Some(BOB));
-        world.room.settings.mode = wire::Mode::Auto;
+        world.room_mut().settings.mode = wire::Mode::Auto;
         assert!(asks(&mut world, Some(BOB), "m-3"), "after a restart");
         for (key, id) in [(Some(OTHER), "m-4"), (None, "m-5")] {
             assert!(!asks(&mut world, key, id), "{key:?}");
         }
         // Accepting one of those trusts nobody: its key is not the known one.
-        let item = world.room.review.inbox.waiting().last().unwrap().id;
+        let item = world.room().review.inbox.waiting().last().unwrap().id;
         world.accept(item);
         done(&mut world);
         assert!(!asks(&mut world, None, "m-6"));
@@ -360,7 +369,7 @@ fn a_name_without_a_key_is_trusted_only_while_it_stays() {
         world.decide(Intent::Auto).unwrap();
         world.comes(PresenceEvent::Join, "carol", None);
         world.says("carol", None, "m-1", &["alice"], "go");
-        let item = world.room.review.inbox.waiting().next().unwrap().id;
+        let item = world.room().review.inbox.waiting().next().unwrap().id;
         world.accept(item);
         done(&mut world);
         world.says("carol", None, "m-2", &["alice"], "go");
@@ -379,7 +388,7 @@ fn a_name_without_a_key_is_trusted_only_while_it_stays() {
             2 => world.event(Event::Welcome(Box::new(modern(Resumed::Ok, Some(BOB))))),
             _ => {
                 world.again(Some(BOB));
-                world.room.settings.mode = wire::Mode::Auto;
+                world.room_mut().settings.mode = wire::Mode::Auto;
             }
         }
         let before = world.starts();
@@ -413,7 +422,7 @@ fn only_an_accept_trusts() {
     let mut world = auto(5.0);
     world.comes(PresenceEvent::Join, "carol", None);
     world.says("carol", None, "m-1", &["alice"], "go");
-    let target = Target::Item(world.room.review.inbox.waiting().next().unwrap().id);
+    let target = Target::Item(world.room().review.inbox.waiting().next().unwrap().id);
     let reason = String::new();
     world.decide(Intent::Reject { target, reason }).unwrap();
     world.says("carol", None, "m-2", &["alice"], "go");
@@ -429,18 +438,19 @@ fn a_flood_of_names_does_not_end_pinning() {
     world.perform("@bob hello").unwrap();
     for nth in 0..crate::core::chat::pins::NAMES + 10 {
         let member = with_key(&format!("n{nth}"), Some("0000000000000000"));
-        let news = world.room.chat.members.put(member, true);
-        let mut ctx = Ctx::new(NOW);
-        crate::core::chat::identity::keys_seen(&mut world.room, news.into_iter().collect(), &mut ctx);
-        world.follow(ctx.into_effects());
-        world.room.chat.members.remove(&format!("n{nth}"));
+        let news = world.room_mut().chat.members.put(member, true);
+        let (effects, ()) = world.program.step(world.in_room, NOW, |room, ctx| {
+            crate::core::chat::identity::keys_seen(room, news.into_iter().collect(), ctx);
+        });
+        world.follow(effects);
+        world.room_mut().chat.members.remove(&format!("n{nth}"));
     }
     world.comes(PresenceEvent::Join, "dan", Some(BOB));
     world.comes(PresenceEvent::Leave, "dan", Some(BOB));
     world.again(Some(BOB));
     for name in ["dan", "bob"] {
         world.comes(PresenceEvent::Join, name, Some(OTHER));
-        assert!(world.room.chat.members.is_doubtful(name), "{name}");
+        assert!(world.room().chat.members.is_doubtful(name), "{name}");
     }
 }
 
@@ -455,7 +465,7 @@ fn a_taken_name_is_told_once() {
             until: NOW,
         }));
     }
-    let notes = world.room.chat.timeline.entries().iter();
+    let notes = world.room().chat.timeline.entries().iter();
     let told = |entry: &&Entry| matches!(&entry.what, What::Note(note) if note.contains("alice-2"));
     assert_eq!(notes.filter(told).count(), 1);
 }
@@ -470,7 +480,7 @@ fn an_unbound_name_is_told() {
         ..modern(Resumed::New, None)
     };
     world.event(Event::Welcome(Box::new(welcome)));
-    let notes = world.room.chat.timeline.entries().iter();
+    let notes = world.room().chat.timeline.entries().iter();
     let told = |entry: &&Entry| matches!(&entry.what, What::Note(note) if note.contains("could not bind"));
     assert_eq!(notes.filter(told).count(), 1);
 }

@@ -42,13 +42,13 @@ fn who_is_here_or_was_is_known() {
     world.receives(message);
     world.event(Event::Welcome(Box::new(welcome(Resumed::New, "e2", 0))));
     for name in ["bob", "BOB", "alice", "carol", "dan", "erin"] {
-        let unknown = world.room.unknown_name(&[name.to_owned()]);
+        let unknown = world.room().unknown_name(&[name.to_owned()]);
         assert_eq!(unknown, None, "{name}");
     }
     world.restart();
     // Until the members are known, there is no question; after that, earlier senders are known.
-    assert_eq!(world.room.unknown_name(&["zoe".to_owned()]), None);
+    assert_eq!(world.room().unknown_name(&["zoe".to_owned()]), None);
     world.event(Event::Welcome(Box::new(welcome(Resumed::New, "e3", 0))));
-    assert_eq!(world.room.unknown_name(&["erin".to_owned()]), None);
-    assert!(world.room.unknown_name(&["zoe".to_owned()]).is_some());
+    assert_eq!(world.room().unknown_name(&["erin".to_owned()]), None);
+    assert!(world.room().unknown_name(&["zoe".to_owned()]).is_some());
 }

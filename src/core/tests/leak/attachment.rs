@@ -22,7 +22,7 @@ fn looked(path: &str, text: &str) -> ScanResult {
 
 impl World {
     pub(crate) fn drafted(&mut self, unasked: UnpromptedText) -> Result<ItemId, String> {
-        let (effects, drafted) = self.room.drafted(unasked, self.now);
+        let (effects, drafted) = self.program.drafted(self.in_room, unasked, self.now);
         self.follow(effects);
         drafted
     }
@@ -53,7 +53,7 @@ impl World {
         let message = self.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("how?")));
         self.receives(message);
         // In auto mode it is already running.
-        if let Some(item) = self.room.review.inbox.next().map(|item| item.id) {
+        if let Some(item) = self.room().review.inbox.next().map(|item| item.id) {
             self.accept(item);
         }
         let ending = Ending {
@@ -67,7 +67,7 @@ impl World {
     }
 
     fn doubt(&self, id: ItemId) -> Option<String> {
-        self.room.doubt(&accepting(id))
+        self.room().doubt(&accepting(id))
     }
 }
 
@@ -90,7 +90,7 @@ const DRAFT: ItemId = ItemId::Draft(1);
 fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
     for mode in [wire::Mode::Manual, wire::Mode::Auto] {
         let mut world = World::new();
-        world.room.settings.mode = mode;
+        world.room_mut().settings.mode = mode;
         let unasked = UnpromptedText {
             agent: "claude".into(),
             to: vec!["bob".into()],
@@ -106,10 +106,10 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
             early.contains("notes.txt of d1 is still being searched"),
             "{early}"
         );
-        assert!(world.room.review.inbox.get(DRAFT).is_some() && world.chats().is_empty());
+        assert!(world.room().review.inbox.get(DRAFT).is_some() && world.chats().is_empty());
 
         world.looked(1, vec![looked("/w/notes.txt", &format!("a\n{SECRET}\n"))]);
-        let item = world.room.review.inbox.get(DRAFT).unwrap();
+        let item = world.room().review.inbox.get(DRAFT).unwrap();
         assert_eq!(item.warnings(), ["notes.txt line 2 looks like a GitHub token"]);
         assert_eq!(
             world.doubt(DRAFT).as_deref(),
@@ -123,7 +123,16 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
         assert_eq!((file.size, file.sha256.clone()), (41, Some("ab".repeat(32))));
         // It is not read again: only the content that was searched is sent, or nothing.
         assert_eq!(orders(&world), 0);
-        let of = world.room.chat.timeline.posts().next_back().unwrap().1.id.clone();
+        let of = world
+            .room()
+            .chat
+            .timeline
+            .posts()
+            .next_back()
+            .unwrap()
+            .1
+            .id
+            .clone();
         let body = Body::FileAccept {
             of,
             file: file.id.clone(),
@@ -146,7 +155,7 @@ fn a_file_of_an_agents_leaves_only_by_a_person_and_as_it_was_looked_through() {
 fn an_answer_with_a_file_waits_in_every_mode_and_can_be_thrown_away() {
     for mode in [wire::Mode::Manual, wire::Mode::Auto] {
         let mut world = World::new();
-        world.room.settings.mode = mode;
+        world.room_mut().settings.mode = mode;
         world.answers_with("/w/out.md");
         world.looked(1, vec![looked("/w/out.md", "fine")]);
         assert_eq!(world.doubt(DRAFT), None, "{mode:?}");
@@ -154,7 +163,7 @@ fn an_answer_with_a_file_waits_in_every_mode_and_can_be_thrown_away() {
         let target = Target::Item(DRAFT);
         world.decide(Intent::Reject { target, reason }).unwrap();
         assert_eq!((orders(&world), world.chats().len()), (0, 0), "{mode:?}");
-        assert!(world.room.files.all().next().is_none());
+        assert!(world.room().files.all().next().is_none());
     }
 }
 
@@ -200,14 +209,14 @@ fn what_a_person_is_told_of_a_file() {
     for (path, found, words, warned) in table {
         let mut world = World::new();
         world.answers_with(path);
-        let told = |world: &World| match &world.room.review.inbox.get(DRAFT).unwrap().matter {
+        let told = |world: &World| match &world.room().review.inbox.get(DRAFT).unwrap().matter {
             ItemKind::Draft(draft) => draft.files[0].in_words(),
             other => panic!("{other:?}"),
         };
         assert_eq!(told(&world), format!("{path} (being searched)"));
         world.looked(1, vec![found]);
         assert_eq!(told(&world), words);
-        let item = world.room.review.inbox.get(DRAFT).unwrap();
+        let item = world.room().review.inbox.get(DRAFT).unwrap();
         assert_eq!(item.warnings().first().map(String::as_str), warned, "{path}");
         assert_eq!(item.wants_a_second_yes(), warned.is_some(), "{path}");
     }
@@ -241,9 +250,9 @@ fn a_file_that_changed_is_searched_again_before_it_leaves() {
     world.answers_with("/w/a.md");
     world.looked(1, vec![looked("/w/a.md", "fine")]);
     let target = Target::Item(DRAFT);
-    let (effects, told) = world.room.look_again(target, |_| true);
+    let (effects, told) = world.program.look_again(world.in_room, target, |_| true);
     assert!(effects.is_empty() && told.is_none());
-    let (effects, told) = world.room.look_again(target, |_| false);
+    let (effects, told) = world.program.look_again(world.in_room, target, |_| false);
     world.follow(effects);
     assert!(
         told.unwrap()
@@ -271,10 +280,12 @@ fn a_file_that_could_not_be_read_never_leaves() {
         how: AcceptOptions::default(),
     };
     world.decide(all).unwrap_err();
-    assert!(world.room.review.inbox.get(DRAFT).is_some());
+    assert!(world.room().review.inbox.get(DRAFT).is_some());
     assert_eq!((orders(&world), world.chats().len()), (0, 0));
     // After a restart, it is searched again and can be sent.
-    let (effects, told) = world.room.look_again(Target::Item(DRAFT), |_| true);
+    let (effects, told) = world
+        .program
+        .look_again(world.in_room, Target::Item(DRAFT), |_| true);
     world.follow(effects);
     assert!(told.unwrap().contains("cannot be sent"));
     assert_eq!(world.looks().len(), 2);
@@ -352,16 +363,16 @@ fn after_a_restart_they_are_there_whatever_their_names_and_are_those_that_were_c
             "",
         )],
     );
-    let matter = world.room.review.inbox.get(DRAFT).unwrap().matter.clone();
+    let matter = world.room().review.inbox.get(DRAFT).unwrap().matter.clone();
     world.restart();
     // It is not searched again: that would replace the content that the person has read with the present one.
     assert_eq!(world.looks(), []);
-    assert_eq!(world.room.review.inbox.get(DRAFT).unwrap().matter, matter);
+    assert_eq!(world.room().review.inbox.get(DRAFT).unwrap().matter, matter);
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     world.accept(DRAFT);
     // The same holds for the message that it became.
     world.restart();
-    let offer = world.room.files.all().next().unwrap();
+    let offer = world.room().files.all().next().unwrap();
     assert_eq!(offer.place(), Some(path.as_path()));
 }
 
@@ -401,7 +412,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
     let run = world.started().run;
     world.ends(&run, Outcome::Answer(format!("It is {SECRET}.")));
     let doubt = |text: &str| {
-        world.room.doubt(&Intent::Accept {
+        world.room().doubt(&Intent::Accept {
             target: Target::Item(DRAFT),
             how: AcceptOptions {
                 text: Some(text.into()),
@@ -423,7 +434,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
         how: AcceptOptions::default(),
     };
     assert_eq!(
-        world.room.doubt(&all).as_deref(),
+        world.room().doubt(&all).as_deref(),
         Some("d1 looks like a GitHub token. Press again to post it anyway.")
     );
 }
@@ -438,7 +449,7 @@ fn what_was_put_off_stays_so_over_a_restart() {
         world.decide(Intent::Later(id)).unwrap();
     }
     let order = |world: &World| -> Vec<(ItemId, bool)> {
-        let items = world.room.review.inbox.waiting();
+        let items = world.room().review.inbox.waiting();
         items.map(|item| (item.id, item.later)).collect()
     };
     let expected = [(third, false), (DRAFT, true), (second, true)];
@@ -446,7 +457,7 @@ fn what_was_put_off_stays_so_over_a_restart() {
     before.sort();
     world.restart();
     let mut after = order(&world);
-    assert_eq!(world.room.review.inbox.next().map(|item| item.id), Some(third));
+    assert_eq!(world.room().review.inbox.next().map(|item| item.id), Some(third));
     after.sort();
     let mut expected = expected.to_vec();
     expected.sort();
@@ -461,7 +472,7 @@ fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
     let run = world.started().run;
     world.ends(&run, Outcome::Answer(format!("\tIt is {SECRET}.")));
     // Text in front of a person has no tabs.
-    let text = Some(world.room.review.inbox.get(DRAFT).unwrap().text.clone());
+    let text = Some(world.room().review.inbox.get(DRAFT).unwrap().text.clone());
     let how = AcceptOptions {
         text,
         ..AcceptOptions::default()

@@ -65,7 +65,7 @@ fn an_answer_with_a_secret_waits() {
         assert!(world.chats().is_empty(), "{sample}");
         assert!(
             !world
-                .room
+                .room()
                 .review
                 .inbox
                 .get(ItemId::Draft(1))
@@ -106,7 +106,7 @@ fn a_reply_in_a_thread_with_a_secret_waits() {
         let mut message = world.message("bob", "m-2", &["alice"], true, &Body::Chat(ask("the second")));
         message.thread = thread;
         world.receives(message);
-        let item = world.room.review.inbox.waiting().last().expect("an item").id;
+        let item = world.room().review.inbox.waiting().last().expect("an item").id;
         world.accept(item);
         let second = world.started().run;
         assert_ne!(first, second);
@@ -127,7 +127,7 @@ fn what_an_agent_says_unasked_is_flagged_and_waits() {
         };
         let id = world.drafted(unasked).unwrap();
         assert!(
-            world.room.review.inbox.get(id).unwrap().wants_a_second_yes(),
+            world.room().review.inbox.get(id).unwrap().wants_a_second_yes(),
             "{sample}"
         );
         assert!(world.chats().is_empty());
@@ -160,7 +160,7 @@ fn what_is_unfinished_and_why_it_failed_leave_no_secret() {
 fn what_others_see_of_an_answer_that_grows_has_no_secret() {
     for sample in samples() {
         let mut world = World::new();
-        world.room.settings.share_partial = true;
+        world.room_mut().settings.share_partial = true;
         let run = run(&mut world);
         let event = AgentEvent::Partial(format!("One.\n\nhere:\n{sample}\nthat is it\n\nThree.\n\nFour."));
         world.event(Event::Run { run, event });
@@ -176,19 +176,19 @@ fn a_reason_and_a_question_with_a_secret_are_asked_about_once_more() {
             target: Target::Thread(1),
             reason: sample.clone(),
         };
-        let doubt = world.room.doubt(&reject).unwrap_or_else(|| panic!("{sample}"));
+        let doubt = world.room().doubt(&reject).unwrap_or_else(|| panic!("{sample}"));
         assert!(doubt.starts_with("The reason looks like a"), "{doubt}");
         let asks = Intent::Ask {
             words: sample.clone(),
         };
-        let doubt = world.room.doubt(&asks).unwrap_or_else(|| panic!("{sample}"));
+        let doubt = world.room().doubt(&asks).unwrap_or_else(|| panic!("{sample}"));
         assert!(doubt.starts_with("The question looks like a"), "{doubt}");
         assert!(!doubt.contains(&sample));
     }
     let asks = Intent::Ask {
         words: "what is it?".into(),
     };
-    assert_eq!(world.room.doubt(&asks), None);
+    assert_eq!(world.room().doubt(&asks), None);
     // The audit log has the decision, without the secret.
     let sample = made_up("ghp_{a:36}", "reason");
     let item = world.bob_asks("m-1", "how?");
@@ -213,11 +213,11 @@ fn a_secret_in_the_name_of_a_file_is_told_and_not_logged() {
         ..UnpromptedText::default()
     };
     let id = world.drafted(unasked).unwrap();
-    let warnings = world.room.review.inbox.get(id).unwrap().warnings();
+    let warnings = world.room().review.inbox.get(id).unwrap().warnings();
     assert!(
         warnings.contains(&"the name of a file looks like a GitHub token".to_owned()),
         "{warnings:?}"
     );
-    assert!(world.room.review.inbox.get(id).unwrap().wants_a_second_yes());
+    assert!(world.room().review.inbox.get(id).unwrap().wants_a_second_yes());
     assert!(!logs(&world).contains(&token));
 }

@@ -18,7 +18,7 @@ fn answered(world: &mut World, text: &str) {
 
 fn draft(world: &World) -> Draft {
     match &world
-        .room
+        .room()
         .review
         .inbox
         .get(ItemId::Draft(1))
@@ -61,7 +61,7 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
             world.sent().collect::<Vec<_>>()
         );
         assert!(!left.contains("ghp_"), "{left}");
-        let item = world.room.review.inbox.next().unwrap();
+        let item = world.room().review.inbox.next().unwrap();
         assert_eq!(item.warnings(), ["looks like a GitHub token"]);
         assert!(item.wants_a_second_yes());
         assert_eq!(draft(&world).to, ["bob"]);
@@ -72,9 +72,9 @@ fn a_flagged_answer_waits_in_every_mode_and_nothing_of_it_leaves() {
 #[test]
 fn the_rooms_own_token_is_a_secret_too() {
     let mut world = World::new();
-    world.room.settings.token = Some(crate::core::Token("plain-room-word".into()));
+    world.room_mut().settings.token = Some(crate::core::Token("plain-room-word".into()));
     answered(&mut world, "the token is plain-room-word.");
-    assert!(world.chats().is_empty() && world.room.review.inbox.len() == 1);
+    assert!(world.chats().is_empty() && world.room().review.inbox.len() == 1);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_draft_is_posted_as_it_is_or_edited_or_thrown_away() {
             reason: "not that".into(),
         })
         .unwrap();
-    assert!(world.chats().is_empty() && world.room.review.inbox.is_empty());
+    assert!(world.chats().is_empty() && world.room().review.inbox.is_empty());
     assert_eq!(last_receipt(&world), (ReceiptState::Rejected, "not that".into()));
 }
 
@@ -132,14 +132,14 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         ..UnpromptedText::default()
     };
     assert_eq!(world.drafted(unasked), Ok(ItemId::Draft(2)));
-    let items = |world: &World| world.room.review.inbox.waiting().cloned().collect::<Vec<_>>();
+    let items = |world: &World| world.room().review.inbox.waiting().cloned().collect::<Vec<_>>();
     let before = items(&world);
     world.restart();
     assert_eq!(items(&world), before);
     assert_eq!(draft(&world).asks_others, ["carol"]);
     // The question still waits for it: nothing is reported as interrupted.
-    let post = world.room.chat.timeline.post_numbered(1).unwrap();
-    let fate = world.room.review.inbox.fate(post);
+    let post = world.room().chat.timeline.post_numbered(1).unwrap();
+    let fate = world.room().review.inbox.fate(post);
     assert!(matches!(fate, Some(MentionOutcome::Accepted(_))), "{fate:?}");
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     assert!(
@@ -169,10 +169,10 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
     };
     assert_eq!(file(&world), 0);
     world.restart();
-    assert!(world.room.review.inbox.is_empty());
-    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    assert!(world.room().review.inbox.is_empty());
+    let post = world.room().chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
-        world.room.review.inbox.fate(post),
+        world.room().review.inbox.fate(post),
         Some(&MentionOutcome::Answered)
     );
 
@@ -189,8 +189,9 @@ fn drafts_survive_a_restart_with_all_that_they_are() {
         })
         .unwrap();
     world.restart();
-    assert!(world.room.review.inbox.is_empty());
-    let (_, drafted) = world.room.drafted(
+    assert!(world.room().review.inbox.is_empty());
+    let (_, drafted) = world.program.drafted(
+        world.in_room,
         UnpromptedText {
             text: "once more".into(),
             ..UnpromptedText::default()
@@ -209,17 +210,17 @@ fn a_draft_that_was_posted_is_not_posted_again_wherever_the_program_ended() {
     let end = world.records.iter().position(posted).unwrap();
     world.records.truncate(end + 1);
     world.restart();
-    assert!(world.room.review.inbox.is_empty());
-    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    assert!(world.room().review.inbox.is_empty());
+    let post = world.room().chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
-        world.room.review.inbox.fate(post),
+        world.room().review.inbox.fate(post),
         Some(&MentionOutcome::Answered)
     );
     // Before that it was not posted, so it still waits.
     world.records.truncate(end);
     world.restart();
     assert_eq!(
-        world.room.review.inbox.next().map(|item| item.id),
+        world.room().review.inbox.next().map(|item| item.id),
         Some(ItemId::Draft(1))
     );
 }
@@ -239,7 +240,7 @@ fn which_answers_wait() {
     for (always, review, text, waits) in table {
         let mut world = World::new();
         if always {
-            world.room.settings.review = Review::Always;
+            world.room_mut().settings.review = Review::Always;
         }
         let item = world.bob_asks("m-1", "how?");
         let how = AcceptOptions {
@@ -254,7 +255,7 @@ fn which_answers_wait() {
             .unwrap();
         let run = world.started().run;
         world.ends(&run, Outcome::Answer(text.into()));
-        assert_eq!(!world.room.review.inbox.is_empty(), waits, "{text}");
+        assert_eq!(!world.room().review.inbox.is_empty(), waits, "{text}");
         assert_eq!(world.chats().is_empty(), waits, "{text}");
     }
 }
@@ -264,7 +265,10 @@ fn an_answer_that_asks_a_third_member_says_so() {
     let mut world = World::new();
     answered(&mut world, "@carol what do you say?");
     assert_eq!(draft(&world).asks_others, ["carol"]);
-    assert_eq!(world.room.review.inbox.next().unwrap().warnings(), ["asks carol"]);
+    assert_eq!(
+        world.room().review.inbox.next().unwrap().warnings(),
+        ["asks carol"]
+    );
     world.accept(ItemId::Draft(1));
     let (frame, chat) = world.chats().pop().unwrap();
     assert_eq!(
@@ -296,7 +300,7 @@ fn a_mention_can_be_edited_before_it_is_accepted() {
 }
 
 fn wants(world: &mut World, id: &str, command: &str) {
-    let run = world.room.runs.working().next().unwrap().id.clone();
+    let run = world.program.runs().working().next().unwrap().id.clone();
     let request = ToolRequest {
         id: id.into(),
         tool: "Bash".into(),
@@ -329,13 +333,13 @@ fn a_permission_waits_for_a_person_and_the_agent_hears_what_they_say() {
     world.accept(item);
     wants(&mut world, "r1", "cargo test");
     assert!(answers(&world).is_empty());
-    let item = world.room.review.inbox.next().unwrap();
+    let item = world.room().review.inbox.next().unwrap();
     assert_eq!(
         (item.id, item.text.as_str()),
         (ItemId::Permission(1), "cargo test")
     );
     assert_eq!(
-        world.room.runs.working().next().unwrap().activity,
+        world.program.runs().working().next().unwrap().activity,
         wire::body::Activity::Waiting
     );
     world.accept(ItemId::Permission(1));
@@ -353,7 +357,7 @@ fn a_permission_waits_for_a_person_and_the_agent_hears_what_they_say() {
     ];
     assert_eq!(answers(&world), expected);
     assert_eq!(
-        world.room.runs.working().next().unwrap().activity,
+        world.program.runs().working().next().unwrap().activity,
         wire::body::Activity::Thinking
     );
 }
@@ -372,7 +376,7 @@ fn a_grant_holds_for_the_thread_and_no_other() {
     let run = world.started().run;
     world.ends(&run, Outcome::Answer("done".into()));
     assert!(
-        world.room.review.inbox.is_empty(),
+        world.room().review.inbox.is_empty(),
         "a run that ended waits for nothing"
     );
 
@@ -392,7 +396,7 @@ fn permissions_that_were_decided_are_remembered_and_no_number_comes_twice() {
     world.accept(ItemId::Permission(1));
     world.restart();
     let told: Vec<String> = world
-        .room
+        .room()
         .review
         .inbox
         .log()
@@ -400,11 +404,11 @@ fn permissions_that_were_decided_are_remembered_and_no_number_comes_twice() {
         .collect();
     assert!(told.contains(&"Bash allowed once".to_owned()), "{told:?}");
     // The second one ended with its run.
-    assert!(world.room.review.inbox.is_empty());
+    assert!(world.room().review.inbox.is_empty());
     world.decide(Intent::HandOver(1)).unwrap();
     wants(&mut world, "r1", "ls");
     assert_eq!(
-        world.room.review.inbox.next().map(|item| item.id),
+        world.room().review.inbox.next().map(|item| item.id),
         Some(ItemId::Permission(3))
     );
 }
@@ -415,7 +419,10 @@ fn nobody_answers_a_permission() {
     let item = world.bob_asks("m-1", "how?");
     world.accept(item);
     wants(&mut world, "r1", "ls");
-    assert_eq!(world.room.next_deadline(), Some(Steady::new(NOW + 1_800_000)));
+    assert_eq!(
+        world.program.next_deadline(world.in_room),
+        Some(Steady::new(NOW + 1_800_000))
+    );
     world.now += 1_800_000;
     world.event(Event::Tick);
     let (request, answer) = answers(&world).pop().unwrap();
@@ -431,15 +438,18 @@ fn a_permission_goes_first_but_takes_nothing_from_the_screen() {
     let shown = world.bob_asks("m-2", "and?");
     let after = world.bob_asks("m-3", "and then?");
     wants(&mut world, "r1", "ls");
-    assert_eq!(world.room.review.inbox.next().unwrap().id, shown);
+    assert_eq!(world.room().review.inbox.next().unwrap().id, shown);
     world.decide(Intent::Later(shown)).unwrap();
-    assert_eq!(world.room.review.inbox.next().unwrap().id, ItemId::Permission(1));
-    let run = world.room.runs.working().next().unwrap().id.clone();
+    assert_eq!(
+        world.room().review.inbox.next().unwrap().id,
+        ItemId::Permission(1)
+    );
+    let run = world.program.runs().working().next().unwrap().id.clone();
     world.event(Event::Run {
         run,
         event: AgentEvent::PermissionGone("r1".into()),
     });
-    assert_eq!(world.room.review.inbox.next().unwrap().id, after);
+    assert_eq!(world.room().review.inbox.next().unwrap().id, after);
 }
 
 #[test]
@@ -469,7 +479,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
     for (nth, (first, one, second, two, restart, drafts)) in table.into_iter().enumerate() {
         for auto in [false, true] {
             let mut world = World::new();
-            world.room.settings.mode = if auto {
+            world.room_mut().settings.mode = if auto {
                 wire::Mode::Auto
             } else {
                 wire::Mode::Manual
@@ -492,7 +502,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                 message.thread = Some("t".into());
                 world.receives(message);
                 let item = world
-                    .room
+                    .room()
                     .review
                     .inbox
                     .waiting()
@@ -509,7 +519,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                 let (run, event) = (world.started().run, AgentEvent::Ended(ending));
                 world.event(Event::Run { run, event });
             }
-            assert_eq!(world.room.review.inbox.len(), drafts, "row {nth}, auto {auto}");
+            assert_eq!(world.room().review.inbox.len(), drafts, "row {nth}, auto {auto}");
             assert!(
                 world
                     .chats()
@@ -517,7 +527,7 @@ fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
                     .all(|(_, chat)| drafts == 0 || chat.text != secret),
                 "row {nth}"
             );
-            for item in world.room.review.inbox.waiting() {
+            for item in world.room().review.inbox.waiting() {
                 assert!(
                     item.wants_a_second_yes() && !item.warnings().is_empty(),
                     "row {nth}"
@@ -551,7 +561,7 @@ fn the_words_that_came_from_outside_are_marked() {
     };
     let (run, event) = (world.started().run, AgentEvent::Ended(ending));
     world.event(Event::Run { run, event });
-    let item = world.room.review.inbox.next().unwrap();
+    let item = world.room().review.inbox.next().unwrap();
     let marks: Vec<&str> = item.marks().iter().map(|flag| &text[flag.at.clone()]).collect();
     // A space before the text is also a space before each of its parts.
     assert_eq!(marks, [&format!(" {brought}")[..], &SECRET[6..]]);

@@ -22,23 +22,33 @@ impl Clocks {
 
     /// Starts a session, in that boot of the machine and at that uptime.
     fn begins(&mut self, boot: &str, uptime: Millis) {
-        let (earlier, latest) = self.world.room.last_reading();
+        let (earlier, latest) = self.world.program.last_reading();
         let reading = ClockReading::new(earlier, latest, Some(boot.into()), uptime, self.world.now);
         self.steady = reading.at(uptime).since(Steady::default());
-        let effects = self.world.room.clock_read(reading);
+        let effects = self.world.program.clock_read(self.world.in_room, reading);
         self.world.follow(effects);
     }
 
     fn passes(&mut self, time: Millis) {
         self.steady += time;
-        self.world.room.time_passes(Steady::new(self.steady));
-        let effects = self.world.room.update(Event::Tick, self.world.now);
+        self.world.program.time_passes(Steady::new(self.steady));
+        let effects = self
+            .world
+            .program
+            .update(self.world.in_room, Event::Tick, self.world.now);
         self.world.follow(effects);
     }
 
     fn receives(&mut self, id: &str) -> ItemId {
         self.comes(id);
-        self.world.room.review.inbox.waiting().last().expect("an item").id
+        self.world
+            .room()
+            .review
+            .inbox
+            .waiting()
+            .last()
+            .expect("an item")
+            .id
     }
 
     fn comes(&mut self, id: &str) {
@@ -46,12 +56,15 @@ impl Clocks {
             .world
             .message("bob", id, &["alice"], true, &Body::Chat(ask("look")));
         let frame = Event::Frame(Box::new(Frame::Message(message)));
-        let effects = self.world.room.update(frame, self.world.now);
+        let effects = self
+            .world
+            .program
+            .update(self.world.in_room, frame, self.world.now);
         self.world.follow(effects);
     }
 
     fn waits(&self, id: ItemId) -> bool {
-        self.world.room.review.inbox.get(id).is_some()
+        self.world.room().review.inbox.get(id).is_some()
     }
 }
 
@@ -110,7 +123,11 @@ fn after_a_start_of_the_machine_its_person_has_an_hour_all_the_same() {
     clocks.begins("two", 60_000);
     clocks.passes(0);
     assert!(clocks.waits(item));
-    let due = clocks.world.room.next_deadline().expect("a deadline");
+    let due = clocks
+        .world
+        .program
+        .next_deadline(clocks.world.in_room)
+        .expect("a deadline");
     assert_eq!(due.since(Steady::new(clocks.steady)), HOUR);
     clocks.passes(HOUR);
     assert!(!clocks.waits(item));
@@ -122,10 +139,10 @@ fn a_budget_is_of_a_day_by_the_same_clock() {
     clocks.world.trusts("bob");
     clocks.world.decide(Intent::Auto).unwrap();
     clocks.comes("a");
-    assert_eq!(clocks.world.room.budget_standing("claude").runs, 1);
+    assert_eq!(clocks.world.program.budget_standing("claude").runs, 1);
     clocks.world.now += 25 * HOUR;
     clocks.passes(1_000);
-    assert_eq!(clocks.world.room.budget_standing("claude").runs, 1);
+    assert_eq!(clocks.world.program.budget_standing("claude").runs, 1);
     clocks.passes(24 * HOUR);
-    assert_eq!(clocks.world.room.budget_standing("claude").runs, 0);
+    assert_eq!(clocks.world.program.budget_standing("claude").runs, 0);
 }

@@ -10,7 +10,7 @@ fn asks_in(world: &mut World, from: &str, id: &str, thread: &str, to: &[&str], o
     let mut message = world.message(from, id, to, only, &Body::Chat(ask(id)));
     message.thread = Some(thread.into());
     world.receives(message);
-    world.room.review.inbox.waiting().last().unwrap().id
+    world.room().review.inbox.waiting().last().unwrap().id
 }
 
 fn answer(world: &mut World, item: ItemId) -> crate::core::runs::ask::Ask {
@@ -104,7 +104,7 @@ fn only_what_was_accepted_is_told() {
         run,
         event: AgentEvent::Ended(ending),
     });
-    world.room.runs = Runs::default();
+    world.program.shared.runs = Runs::default();
 
     let rejected = asks_in(&mut world, "carol", "rejected", "t", &["alice"], false);
     world
@@ -136,7 +136,7 @@ fn one_run_at_a_time_and_the_rest_queue() {
     world.accept(first);
     world.accept(second);
     assert_eq!(world.starts(), 1);
-    assert_eq!(world.room.runs.all().count(), 2);
+    assert_eq!(world.program.runs().all().count(), 2);
     let run = world.started();
     assert_eq!(run.text.as_str(), "one");
     world.ends(&run.run, Outcome::Answer("1".into()));
@@ -152,7 +152,7 @@ fn cancel_stops_what_runs_and_drops_what_waits() {
     }
     assert!(world.perform("/cancel").unwrap_err().contains("m1 or m2"));
     world.perform("/cancel m2").unwrap();
-    assert_eq!(world.room.runs.all().count(), 1);
+    assert_eq!(world.program.runs().all().count(), 1);
     let (of, state, why) = world.receipts().pop().unwrap();
     assert_eq!(
         (of.as_str(), state, why.as_str()),
@@ -167,7 +167,7 @@ fn cancel_stops_what_runs_and_drops_what_waits() {
             .any(|effect| matches!(effect, Effect::Stop { run: stopped } if *stopped == run))
     );
     world.ends(&run, Outcome::Cancelled);
-    assert!(world.room.runs.is_empty() && world.chats().is_empty());
+    assert!(world.program.runs().is_empty() && world.chats().is_empty());
     assert!(world.perform("/cancel").is_err());
 }
 
@@ -178,7 +178,7 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     world.accept(item);
     let run = world.started().run;
     world.restart();
-    assert!(world.room.runs.is_empty() && world.starts() == 0);
+    assert!(world.program.runs().is_empty() && world.starts() == 0);
     // Its remaining processes are searched for, but not again once it is known that there are none.
     let swept = |world: &World| {
         world
@@ -190,9 +190,9 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
     world.event(Event::SweptUp { run: run.clone() });
     world.restart();
     assert!(!swept(&world));
-    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    let post = world.room().chat.timeline.post_numbered(1).unwrap();
     assert!(matches!(
-        world.room.review.inbox.fate(post),
+        world.room().review.inbox.fate(post),
         Some(MentionOutcome::Failed(Failure::Interrupted))
     ));
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
@@ -226,9 +226,9 @@ fn what_a_program_that_stayed_may_have_left_is_looked_for() {
     world.restart();
     assert_eq!(swept(&world), 1);
     // The restart did not interrupt a run.
-    let post = world.room.chat.timeline.post_numbered(1).unwrap();
+    let post = world.room().chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
-        world.room.review.inbox.fate(post),
+        world.room().review.inbox.fate(post),
         Some(&MentionOutcome::Answered)
     );
     world.event(Event::SweptUp { run: run.clone() });
@@ -308,12 +308,12 @@ fn others_see_what_an_agent_does_and_nothing_of_what_it_writes() {
 #[test]
 fn another_agent_is_chosen_for_one_item() {
     let mut world = World::new();
-    world.room.settings.agents = vec!["claude".into(), "codex".into(), "helper".into()];
-    world.room.settings.agent = Some("codex".into());
+    world.room_mut().settings.agents = vec!["claude".into(), "codex".into(), "helper".into()];
+    world.room_mut().settings.agent = Some("codex".into());
     let item = world.bob_asks("m-1", "how?");
     let other = world.bob_asks("m-2", "and?");
-    let chosen = |world: &World, id| match &world.room.review.inbox.get(id).unwrap().matter {
-        ItemKind::Mention(mention) => world.room.agent_for(mention).unwrap(),
+    let chosen = |world: &World, id| match &world.room().review.inbox.get(id).unwrap().matter {
+        ItemKind::Mention(mention) => world.room().agent_for(mention).unwrap(),
         other => panic!("{other:?}"),
     };
     for name in ["helper", "claude", "codex", "helper"] {
@@ -338,12 +338,12 @@ fn another_agent_is_chosen_for_one_item() {
     // If one no longer exists by then, it is named, and the item stays pending.
     let item = world.bob_asks("m-3", "then?");
     world.decide(Intent::NextAgent(item)).unwrap();
-    world.room.settings.agents.retain(|name| name != "helper");
+    world.room_mut().settings.agents.retain(|name| name != "helper");
     let target = Target::Item(item);
     let how = AcceptOptions::default();
     let refused = world.decide(Intent::Accept { target, how }).unwrap_err();
-    assert!(refused.contains("no agent helper") && world.room.review.inbox.get(item).is_some());
-    world.room.settings.agents = vec!["claude".into()];
+    assert!(refused.contains("no agent helper") && world.room().review.inbox.get(item).is_some());
+    world.room_mut().settings.agents = vec!["claude".into()];
     assert!(world.decide(Intent::NextAgent(item)).is_err());
     assert!(world.decide(Intent::NextAgent(ItemId::Draft(1))).is_err());
 }
@@ -390,7 +390,7 @@ fn what_a_person_took_out_of_a_mention_reaches_no_agent_later_and_a_retry_is_as_
         world.accept(ItemId::Draft(1));
 
         // Without a session to continue, the prompt has the earlier messages.
-        world.room.runs = Runs::default();
+        world.program.shared.runs = Runs::default();
         let next = asks_in(&mut world, "bob", "and-now", "t", &["alice"], false);
         world.accept(next);
         let prompt = Prompt::new(&world.started());

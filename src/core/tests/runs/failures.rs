@@ -15,7 +15,7 @@ fn ends(world: &mut World, id: &str, ending: Ending) {
     let message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("how?")));
     world.receives(message);
     // In auto mode it does not wait.
-    if let Some(item) = world.room.review.inbox.waiting().last().map(|item| item.id) {
+    if let Some(item) = world.room().review.inbox.waiting().last().map(|item| item.id) {
         world.accept(item);
     }
     let (run, event) = (world.started().run, AgentEvent::Ended(ending));
@@ -39,12 +39,12 @@ fn an_error_is_no_way_around_the_review_of_answers() {
     for why in Failure::ALL {
         for review in [Review::Always, Review::Flagged] {
             let mut world = World::new();
-            world.room.settings.review = review;
+            world.room_mut().settings.review = review;
             ends(&mut world, "m-1", failing(why, CANARY));
             assert!(!sent(&world).contains(CANARY), "{why:?}");
             // The owner gets the details.
             let notes: Vec<String> = world
-                .room
+                .room()
                 .chat
                 .timeline
                 .entries()
@@ -95,13 +95,13 @@ fn what_was_written_before_a_failure_is_a_draft_that_says_so() {
             }
             ends(&mut world, "m-1", failing(why, "The first half"));
             assert!(world.chats().is_empty());
-            let item = world.room.review.inbox.get(ItemId::Draft(1)).expect("a draft");
+            let item = world.room().review.inbox.get(ItemId::Draft(1)).expect("a draft");
             assert_eq!(item.text, "The first half");
             assert_eq!(item.warnings(), [format!("unfinished: {}", why.in_words())]);
             assert!(item.wants_a_second_yes());
             // It survives a restart, and is not an interrupted run.
             world.restart();
-            assert!(world.room.review.inbox.get(ItemId::Draft(1)).is_some());
+            assert!(world.room().review.inbox.get(ItemId::Draft(1)).is_some());
             world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
             let interrupted = |why: &str| why == Failure::Interrupted.in_words();
             assert!(!world.receipts().iter().any(|(_, _, why)| interrupted(why)));
@@ -133,7 +133,7 @@ fn a_stop_keeps_what_was_written() {
     ends(&mut world, "m-1", ending);
     assert!(world.chats().is_empty());
     assert_eq!(
-        world.room.review.inbox.get(ItemId::Draft(1)).unwrap().text,
+        world.room().review.inbox.get(ItemId::Draft(1)).unwrap().text,
         "The first half"
     );
     let told = world.receipts().pop().unwrap();
@@ -156,7 +156,7 @@ fn without_a_word_it_has_failed() {
                 ..failing(Failure::Other, " ")
             },
         );
-        assert!(world.room.review.inbox.is_empty() && world.chats().is_empty());
+        assert!(world.room().review.inbox.is_empty() && world.chats().is_empty());
         let told = world.receipts().pop().unwrap();
         assert_eq!(
             (told.1, &*told.2),
@@ -174,7 +174,7 @@ fn an_exchange_is_ended_in_words() {
         ..failing(Failure::Other, "")
     };
     ends(&mut world, "m-1", ending);
-    assert!(world.chats().is_empty() && world.room.review.inbox.is_empty());
+    assert!(world.chats().is_empty() && world.room().review.inbox.is_empty());
     assert_eq!(world.receipts().pop().unwrap().1, ReceiptState::Answered);
 }
 
@@ -192,7 +192,7 @@ fn what_a_run_has_read_taints_the_session_also_where_it_never_ends() {
         let mut message = world.message("bob", id, &["alice"], true, &Body::Chat(ask("how?")));
         message.thread = Some("t".into());
         world.receives(message);
-        let item = world.room.review.inbox.waiting().last().unwrap().id;
+        let item = world.room().review.inbox.waiting().last().unwrap().id;
         world.accept(item);
         world.started()
     };
@@ -215,7 +215,13 @@ fn what_a_run_has_read_taints_the_session_also_where_it_never_ends() {
     let event = AgentEvent::Ended(answered(ExternalAccess::default()));
     world.event(Event::Run { run, event });
     assert_eq!(world.chats().len(), before);
-    let warnings = world.room.review.inbox.get(ItemId::Draft(1)).unwrap().warnings();
+    let warnings = world
+        .room()
+        .review
+        .inbox
+        .get(ItemId::Draft(1))
+        .unwrap()
+        .warnings();
     assert_eq!(warnings, ["its session has used /etc/plan, outside its folder"]);
 }
 
@@ -269,7 +275,7 @@ proptest! {
                         world.message("bob", &format!("m-{asked}"), &["alice"], true, &Body::Chat(ask("how?")));
                     message.thread = Some("t".into());
                     world.receives(message);
-                    let item = world.room.review.inbox.waiting().find(|item| matches!(item.id, ItemId::Mention(_)));
+                    let item = world.room().review.inbox.waiting().find(|item| matches!(item.id, ItemId::Mention(_)));
                     let item = item.expect("it waits").id;
                     world.accept(item);
                     run = Some(world.started().run);
@@ -334,11 +340,11 @@ proptest! {
             // No request outlives its run.
             if run.is_none() {
                 let asks = |item: &&Item| matches!(item.matter, ItemKind::Permission(_));
-                prop_assert!(world.room.review.inbox.waiting().find(asks).is_none());
+                prop_assert!(world.room().review.inbox.waiting().find(asks).is_none());
             }
         }
-        let posted: Vec<String> = world.room.chat.timeline.posts().filter(|(_, post)| post.mine).map(|(_, post)| post.text.clone()).collect();
-        let drafts: Vec<String> = world.room.review.inbox.waiting().filter(|item| matches!(item.id, ItemId::Draft(_))).map(|item| item.text.clone()).collect();
+        let posted: Vec<String> = world.room().chat.timeline.posts().filter(|(_, post)| post.mine).map(|(_, post)| post.text.clone()).collect();
+        let drafts: Vec<String> = world.room().review.inbox.waiting().filter(|item| matches!(item.id, ItemId::Draft(_))).map(|item| item.text.clone()).collect();
         for (text, free) in texts.iter().filter(|(text, _)| !text.is_empty()) {
             prop_assert!(posted.contains(text) || drafts.contains(text), "{text} is lost");
             prop_assert!(*free || !posted.contains(text), "{text} has left unreviewed");

@@ -6,7 +6,7 @@ const SECRET: &str = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
 
 fn sharing() -> World {
     let mut world = World::new();
-    world.room.settings.share_partial = true;
+    world.room_mut().settings.share_partial = true;
     world
 }
 
@@ -83,13 +83,13 @@ fn where_a_person_is_to_see_the_answer_first_nothing_is_shown() {
     let table: &[(&str, Prepare, bool, &str)] = &[
         (
             "off",
-            |world| world.room.settings.share_partial = false,
+            |world| world.room_mut().settings.share_partial = false,
             false,
             long,
         ),
         (
             "always",
-            |world| world.room.settings.review = Review::Always,
+            |world| world.room_mut().settings.review = Review::Always,
             false,
             long,
         ),
@@ -156,7 +156,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
     // It is a draft now, and its message will have the id that was sent before.
     let id = shown(&world)[0].0.clone();
     world.restart();
-    world.room.settings.share_partial = true;
+    world.room_mut().settings.share_partial = true;
     world.event(Event::Welcome(Box::new(welcome(Resumed::Ok, "e1", 1))));
     world.accept(ItemId::Draft(1));
     assert_eq!(world.chats().pop().unwrap().0.id, id);
@@ -165,7 +165,7 @@ fn a_session_that_was_outside_shows_nothing_and_one_that_goes_there_takes_back_w
     let mut message = world.message("bob", "m-2", &["alice"], true, &Body::Chat(ask("and?")));
     message.thread = Some("m-1".into());
     world.receives(message);
-    let item = world.room.review.inbox.next().unwrap().id;
+    let item = world.room().review.inbox.next().unwrap().id;
     world.accept(item);
     assert!(world.started().resume.is_some());
     let run = world.started().run;
@@ -195,7 +195,7 @@ fn nothing_of_a_secret_leaves_however_it_is_cut() {
                     assert!(!frame.contains(secret) && !frame.contains("Quite"), "{frame}");
                 }
             }
-            assert_eq!(world.room.review.inbox.len(), 1, "{answer}");
+            assert_eq!(world.room().review.inbox.len(), 1, "{answer}");
             assert!(words(&world).last().is_none_or(String::is_empty));
         }
     }
@@ -233,7 +233,7 @@ fn bob_shows(world: &mut World, of: &str, text: &str) {
 }
 
 fn seen(world: &World) -> Vec<(String, String)> {
-    let all = world.room.chat.partials.all();
+    let all = world.room().chat.partials.all();
     all.map(|one| (one.from.in_words(), one.text.clone())).collect()
 }
 
@@ -300,7 +300,7 @@ fn what_others_agents_write_is_seen_until_it_is_said_or_can_not_be() {
     // It is only on the screen and nowhere else.
     bob_shows(&mut world, "a-2", "CANARY");
     assert!(!format!("{:?}{:?}", world.effects, world.records).contains("CANARY"));
-    assert!(world.room.review.inbox.is_empty());
+    assert!(world.room().review.inbox.is_empty());
 }
 
 #[test]

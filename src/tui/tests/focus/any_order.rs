@@ -87,7 +87,7 @@ fn does_all(desk: &mut UiState, steps: Vec<Does>) -> Result<(), TestCaseError> {
             }
             Does::Comes => {
                 desk.arrives("deploy?");
-                arrived.push((desk.screen.client.room.chat.timeline().newest(), desk.now));
+                arrived.push((desk.screen.client.room().chat.timeline().newest(), desk.now));
                 None
             }
             Does::Waits(millis) => {

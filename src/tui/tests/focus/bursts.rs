@@ -24,7 +24,7 @@ fn what_comes_in_one_piece_decides_nothing_and_says_so() {
     assert!(
         desk.screen
             .client
-            .room
+            .room()
             .chat
             .timeline()
             .posts()
@@ -43,8 +43,8 @@ fn what_comes_in_one_piece_decides_nothing_and_says_so() {
     let run = desk
         .screen
         .client
-        .room
-        .runs
+        .program()
+        .runs()
         .all()
         .next()
         .map(|run| run.ask.instructions.clone());
@@ -75,7 +75,7 @@ fn a_key_decides_nothing_with_a_paste_before_or_behind_it() {
 fn auto_mode_in_one_piece_wants_a_key_of_its_own() {
     let mut desk = UiState::new();
     enter(&mut desk, "/mode auto");
-    assert_eq!(desk.screen.client.room.settings.mode, Mode::Manual);
+    assert_eq!(desk.screen.client.room().settings.mode, Mode::Manual);
     assert!(
         desk.message().contains("Press Enter to confirm it"),
         "{}",
@@ -83,7 +83,7 @@ fn auto_mode_in_one_piece_wants_a_key_of_its_own() {
     );
     desk.press(KeyCode::Enter);
     desk.settle(50);
-    assert_eq!(desk.screen.client.room.settings.mode, Mode::Auto);
+    assert_eq!(desk.screen.client.room().settings.mode, Mode::Auto);
 }
 
 #[test]

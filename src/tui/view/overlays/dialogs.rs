@@ -124,13 +124,14 @@ fn status(look: &RenderContext, invite: Option<String>) -> Vec<Line<'static>> {
         ]),
     ];
     for agent in agents {
-        let standing = room.budget_standing(agent);
+        let standing = look.program.budget_standing(agent);
         let words = room.settings.budget(agent).in_words(&standing);
         lines.push(Line::from(vec![label(""), plain(format!("{agent}: {words}"))]));
     }
     lines.extend(
-        room.runs
-            .all()
+        look.program
+            .runs()
+            .of(room.id())
             .map(|run| Line::from(vec![label("running"), plain(look.doing(run))])),
     );
     if let Some(invite) = invite {

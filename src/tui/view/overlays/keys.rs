@@ -183,7 +183,7 @@ fn while_writing(look: &RenderContext, state: &State, plan: &Layout) -> Vec<(Act
     if state.reading.thread.is_some() {
         return named(&[Action::Send, Action::Back, Action::NextPane, Action::Help]);
     }
-    if !look.room.runs.is_empty() {
+    if !look.program.runs().is_empty() {
         return named(&[Action::EndRun, Action::NextPane, Action::Help]);
     }
     named(&[

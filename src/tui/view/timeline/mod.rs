@@ -92,7 +92,7 @@ impl Pages<'_, '_> {
 
     fn runs(&self) -> impl Iterator<Item = &Run> {
         let thread = self.reading.thread.as_ref().map(|thread| thread.id.as_str());
-        let runs = self.look.room.runs.all();
+        let runs = self.look.program.runs().of(self.look.room.id());
         runs.filter(move |run| thread.is_none_or(|thread| run.thread == thread))
     }
 
