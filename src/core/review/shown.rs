@@ -174,9 +174,9 @@ impl Shown {
 /// and an intent alone is no decision:
 ///
 /// ```compile_fail
-/// use nexscope_tui::core::{Intent, Person, Room};
-/// fn decide(room: &mut Room, person: Person) {
-///     let _ = room.decide(Intent::Auto, person, 0);
+/// use nexscope_tui::core::{Intent, Person, Program, RoomId};
+/// fn decide(program: &mut Program, room: RoomId, person: Person) {
+///     let _ = program.decide(room, Intent::Auto, person, 0);
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

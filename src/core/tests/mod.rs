@@ -8,6 +8,7 @@ mod files;
 mod leak;
 mod pair;
 mod review;
+mod rooms;
 mod runs;
 
 use nexscope_relay::protocol::{
@@ -25,6 +26,8 @@ struct World {
     program: Program,
     in_room: RoomId,
     effects: Vec<Effect>,
+    /// The room of each effect, and whether it starts a run.
+    wanted_in: Vec<(RoomId, bool)>,
     records: Vec<Record>,
     seq: u64,
     now: Millis,
@@ -113,6 +116,7 @@ impl World {
             in_room: program.open(settings()),
             program,
             effects: vec![],
+            wanted_in: vec![],
             records: vec![],
             seq: 0,
             now: NOW,
@@ -153,12 +157,14 @@ impl World {
     }
 
     fn follow(&mut self, effects: Effects) {
-        for (_, effect) in effects {
+        for (room, effect) in effects {
             self.audit(&effect);
+            self.wanted_in
+                .push((room, matches!(effect, Effect::Start { .. })));
             if let Effect::Keep(record) = &effect {
                 self.records.push((**record).clone());
                 if let Some(kept) = record.kept() {
-                    let more = self.program.update(self.in_room, Event::Kept(kept), self.now);
+                    let more = self.program.update(room, Event::Kept(kept), self.now);
                     self.follow(more);
                 }
             }
