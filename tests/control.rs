@@ -334,6 +334,77 @@ fn a_socket_is_private_and_a_stale_one_is_replaced() {
     assert!(!path.exists());
 }
 
+/// Issue 16, 30: 70 idle clients kept all others out.
+#[test]
+fn clients_that_say_nothing_keep_nobody_out() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let _seat = Running::headless(&alice);
+    let path = socket(&alice);
+    let begun = |nth| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        // Half of them have begun a request.
+        let begins: &[u8] = if nth % 2 == 0 { b"" } else { b"{\"v\":1," };
+        stream.write_all(begins).unwrap();
+        stream
+    };
+    let idle: Vec<UnixStream> = (0..200).map(begun).collect();
+    for _ in 0..3 {
+        assert_eq!(ask(&alice, &["who"])["online"], json!(["alice"]));
+    }
+    drop(idle);
+}
+
+/// Issue 16, 30: shell commands, hooks and `wait --timeout` hung for ever.
+#[test]
+fn nothing_waits_for_ever_for_a_session_that_is_stopped() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let seat = Running::headless(&alice);
+    seat.signal("STOP");
+    std::thread::scope(|all| {
+        let fails = |arguments: &'static [&'static str]| {
+            let alice = &alice;
+            all.spawn(move || {
+                let ended = shell(alice, arguments);
+                let said = String::from_utf8(ended.stderr).unwrap();
+                assert!(
+                    ended.status.code() == Some(1) && said.contains("is not responding"),
+                    "{arguments:?}: {said}"
+                );
+                assert!(said.contains("kill -CONT"), "{said}");
+            })
+        };
+        fails(&["who"]);
+        fails(&["say", "@bob", "hello"]);
+        fails(&["wait", "--timeout", "1"]);
+        fails(&["hook", "prompt"]);
+        fails(&["hook", "stop"]);
+        fails(&["hook", "wake"]);
+    });
+    // MCP too.
+    let (failed, said) = Mcp::start(&alice).call("nexscope_who", json!({}));
+    assert!(failed && said.contains("is not responding"), "{said}");
+    seat.signal("CONT");
+    assert_eq!(ask(&alice, &["who"])["online"], json!(["alice"]));
+}
+
+/// Issue 16, 30: such a session had no socket, and nobody was told.
+#[test]
+fn a_folder_with_a_long_path_has_a_socket_elsewhere() {
+    let relay = Relay::start();
+    let mut alice = Home::new("alice", &relay, "");
+    let state = alice.path().join("s".repeat(120));
+    alice.set("XDG_STATE_HOME", state.to_str().unwrap());
+    let _seat = Running::headless(&alice);
+    assert_eq!(ask(&alice, &["who"])["online"], json!(["alice"]));
+    let said = String::from_utf8(shell(&alice, &["doctor"]).stdout).unwrap();
+    assert!(
+        said.contains("is too long a path for a socket, so sessions listen in /tmp/"),
+        "{said}"
+    );
+}
+
 #[test]
 fn mcp_starts_a_session_if_none_runs() {
     let relay = Relay::start();

@@ -59,7 +59,7 @@ pub(super) fn run(attach: &Attach, paths: &Paths) -> Result<ExitCode, Failure> {
             abilities: guard.abilities,
         };
         client.ask(&Request::Attach(terminal))?;
-        let (begun, stream) = client.into_parts();
+        let (begun, stream) = client.into_parts().map_err(Failure::Terminal)?;
         tokio::select! {
             ended = carry(&mut guard, begun, stream, paths) => ended.map_err(Failure::Terminal),
             () = &mut stop => Ok(String::new()),

@@ -11,7 +11,7 @@ use super::{Failure, client::halls};
 use crate::{
     agent,
     config::{self, Config, Flags, Paths},
-    control::find,
+    control::{SessionRegistry, find},
     core::runs::settings::Kind,
     link::{self, Check},
 };
@@ -245,6 +245,17 @@ fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
 }
 
 fn session(report: &mut Report, paths: &Paths) {
+    let registry = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
+    if let Some(long) = registry.too_long() {
+        report.say(
+            "socket",
+            Found::Warning(format!(
+                "{} is too long a path for a socket, so sessions listen in {}",
+                long.display(),
+                registry.dir().display()
+            )),
+        );
+    }
     match find(&halls(paths), &paths.here, None) {
         Ok(client) => report.say(
             "session",

@@ -4,7 +4,10 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{Entry, Envelope, Reply, Request, Response, RpcError, SessionRegistry, VERSION};
 
@@ -30,17 +33,46 @@ pub enum SocketError {
     Several(String),
     #[error("the session does not answer ({0}); check whether it still runs")]
     Broken(#[from] io::Error),
+    /// It accepts a connection or not, but does not respond in time.
+    #[error(
+        "the session of {0} is not responding: process {1} may be stopped (kill -CONT {1} continues it) or very busy"
+    )]
+    Silent(String, u32),
     #[error("{}", .0.message)]
     Problem(RpcError),
 }
 
-/// The sessions that accept a connection, with the connection to each.
-fn alive(halls: &[SessionRegistry]) -> Vec<(Entry, UnixStream)> {
+/// How long a session may take to accept a request and to respond, beyond the time that the request itself waits.
+const RESPONSE: Duration = Duration::from_secs(5);
+
+/// A session that runs, with a connection unless it accepts none at the moment.
+type Found = (Entry, Option<UnixStream>);
+
+/// The sessions that run.
+fn alive(halls: &[SessionRegistry]) -> Vec<Found> {
     let entries = halls.iter().flat_map(SessionRegistry::entries);
     entries
-        .filter_map(|(socket, entry)| Some((entry, UnixStream::connect(socket).ok()?)))
-        .filter(|(_, stream)| is_ours(stream))
+        .filter_map(|(socket, entry)| match connect(&socket) {
+            Ok(stream) => is_ours(&stream).then_some((entry, Some(stream))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some((entry, None)),
+            Err(_) => None,
+        })
         .collect()
+}
+
+/// Connects without waiting: a session that is stopped may have a full queue. Fails with `WouldBlock` if it has.
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(socket)?;
+    let stream = UnixStream::from(rustix::net::socket(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        None,
+    )?);
+    rustix::io::fcntl_setfd(&stream, rustix::io::FdFlags::CLOEXEC)?;
+    stream.set_nonblocking(true)?;
+    rustix::net::connect(&stream, &address)?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Whether the process at the other end belongs to this user: nothing is sent before that is checked.
@@ -67,7 +99,7 @@ pub fn find(halls: &[SessionRegistry], here: &Path, name: Option<&str>) -> Resul
         let mut of_folder: Vec<usize> = (0..all.len()).filter(|at| all[*at].0.folder == *folder).collect();
         match of_folder.len() {
             0 => {}
-            1 => return Ok(SocketClient::new(all.swap_remove(of_folder.remove(0)))),
+            1 => return SocketClient::new(all.swap_remove(of_folder.remove(0))),
             _ => return Err(SocketError::Several(names(&all))),
         }
     }
@@ -75,12 +107,12 @@ pub fn find(halls: &[SessionRegistry], here: &Path, name: Option<&str>) -> Resul
         0 => Err(name.map_or(SocketError::None, |name| {
             SocketError::NoneOf(crate::text::clean_line(name, 40))
         })),
-        1 => Ok(SocketClient::new(all.swap_remove(0))),
+        1 => SocketClient::new(all.swap_remove(0)),
         _ => Err(SocketError::Several(names(&all))),
     }
 }
 
-fn names(all: &[(Entry, UnixStream)]) -> String {
+fn names(all: &[Found]) -> String {
     let each: Vec<String> = all
         .iter()
         .map(|(entry, _)| {
@@ -96,18 +128,27 @@ fn names(all: &[(Entry, UnixStream)]) -> String {
 }
 
 impl SocketClient {
-    fn new((entry, stream): (Entry, UnixStream)) -> Self {
-        Self {
+    fn new((entry, stream): Found) -> Result<Self, SocketError> {
+        let Some(stream) = stream else {
+            return Err(silent(&entry));
+        };
+        stream.set_write_timeout(Some(RESPONSE))?;
+        Ok(Self {
             entry,
             stream: BufReader::new(stream),
             agent: None,
             asked: 0,
-        }
+        })
     }
 
-    /// Returns the connection after the last response: bytes already read beyond it, and the socket.
-    pub fn into_parts(self) -> (Vec<u8>, UnixStream) {
-        (self.stream.buffer().to_vec(), self.stream.into_inner())
+    /// Returns the connection after the last response: bytes already read beyond it, and the socket. Fails if the
+    /// socket is broken.
+    pub fn into_parts(self) -> io::Result<(Vec<u8>, UnixStream)> {
+        let begun = self.stream.buffer().to_vec();
+        let stream = self.stream.into_inner();
+        stream.set_read_timeout(None)?;
+        stream.set_write_timeout(None)?;
+        Ok((begun, stream))
     }
 
     /// Makes all further requests as an agent of that name.
@@ -120,9 +161,22 @@ impl SocketClient {
     ///
     /// # Errors
     ///
-    /// If the session refuses it, or does not answer.
+    /// If the session refuses it, or does not respond within 5 s beyond the time that the request itself waits.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Reply, SocketError> {
+        self.exchange(request).map_err(|error| match error {
+            SocketError::Broken(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                silent(&self.entry)
+            }
+            other => other,
+        })
+    }
+
+    fn exchange(&mut self, request: &Request) -> Result<Reply, SocketError> {
         self.asked += 1;
+        let patience = request.waits() + RESPONSE;
+        self.stream.get_ref().set_read_timeout(Some(patience))?;
         let envelope = Envelope {
             v: VERSION,
             id: self.asked,
@@ -142,5 +196,33 @@ impl SocketClient {
             Some(problem) => Err(SocketError::Problem(problem)),
             None => Ok(request.reply(response.result).map_err(io::Error::other)?),
         }
+    }
+}
+
+fn silent(entry: &Entry) -> SocketError {
+    SocketError::Silent(crate::text::clean_line(&entry.name, 40), entry.pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stopped session accepts nobody, and its queue is full some time.
+    #[test]
+    fn a_full_queue_is_no_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("full.sock");
+        let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let mut waiting = Vec::new();
+        let full = (0..1000).find_map(|_| match connect(&path) {
+            Ok(stream) => {
+                waiting.push(stream);
+                None
+            }
+            Err(error) => Some(error.kind()),
+        });
+        assert_eq!(full, Some(io::ErrorKind::WouldBlock));
     }
 }

@@ -15,7 +15,13 @@ use crate::store::write_private;
 #[derive(Debug, Clone)]
 pub struct SessionRegistry {
     dir: PathBuf,
+    too_long: Option<PathBuf>,
 }
+
+/// Highest length of a socket's path, in bytes: 107 on Linux, 103 on macOS.
+const SOCKET_PATH_MAX: usize = 103;
+/// Length of `/`, 16 digits and `.sock`.
+const SOCKET_NAME: usize = 22;
 
 /// A running session, as it has registered itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,13 +36,30 @@ pub struct Entry {
 }
 
 impl SessionRegistry {
-    /// The default folder: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder if there is none.
+    /// The default folder: `$XDG_RUNTIME_DIR/nexscope`, or `run` in the state folder if there is none. If its path
+    /// is too long for a socket, a short one in `/tmp`.
     pub fn usual(runtime: Option<&str>, state: &Path) -> Self {
         let dir = match runtime.filter(|dir| Path::new(dir).is_absolute()) {
             Some(dir) => Path::new(dir).join("nexscope"),
             None => state.join("nexscope").join("run"),
         };
-        Self { dir }
+        match dir.as_os_str().len() + SOCKET_NAME > SOCKET_PATH_MAX {
+            true => Self {
+                // Not the variable TMPDIR: agents and their shells have another one.
+                dir: format!("/tmp/nexscope-{}", rustix::process::geteuid().as_raw()).into(),
+                too_long: Some(dir),
+            },
+            false => Self { dir, too_long: None },
+        }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The folder whose path was too long, if there is one.
+    pub fn too_long(&self) -> Option<&Path> {
+        self.too_long.as_deref()
     }
 
     /// Creates the folder, 0700. Fails if it belongs to another user, or others may write to it.
@@ -63,7 +86,6 @@ impl SessionRegistry {
 
     /// The socket path of the session whose state is in `place`.
     pub fn socket(&self, place: &Path) -> PathBuf {
-        // Short: a socket's path is limited to about a hundred bytes.
         let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
         let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         self.dir.join(format!("{name}.sock"))
@@ -119,6 +141,22 @@ mod tests {
         }
     }
 
+    /// Issue 16, 30: such a session had no socket, and nobody was told.
+    #[test]
+    fn a_path_that_is_too_long_for_a_socket_gets_a_short_one() {
+        for length in 60..200 {
+            let state = PathBuf::from(format!("/{}", "s".repeat(length)));
+            let registry = SessionRegistry::usual(None, &state);
+            let socket = registry.socket(&state);
+            assert!(
+                socket.as_os_str().len() <= SOCKET_PATH_MAX,
+                "{}",
+                socket.display()
+            );
+            assert_eq!(registry.too_long().is_some(), !socket.starts_with(&state));
+        }
+    }
+
     /// No session is found in a folder that others may write to or that is a link, nor by a file that is not
     /// a socket.
     #[test]
@@ -126,6 +164,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let hall = |name: &str| SessionRegistry {
             dir: dir.path().join(name),
+            too_long: None,
         };
         let ours = hall("ours");
         ours.make().unwrap();

@@ -1,10 +1,11 @@
 //! Accepts clients of the session: each has its own task, so that a stalled one blocks nobody else.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,10 +15,12 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Caller, Entry, Envelope, LINE_MAX, Line, Request, Response, RpcError, SessionRegistry, VERSION};
 
-/// The maximum number of concurrent clients; others wait.
+/// The maximum number of concurrent clients. One more takes the place of the client that has been silent longest; if
+/// all wait for a response, it waits.
 const CLIENTS: usize = 64;
 /// The queue length of requests to the session. Full: their clients wait.
 const CALLS: usize = 64;
@@ -93,18 +96,53 @@ impl Drop for Server {
     }
 }
 
+/// The clients whose next request has not arrived yet, in the order in which they fell silent; and how often any has.
+#[derive(Debug, Default)]
+struct Idle(Mutex<(BTreeMap<u64, CancellationToken>, u64)>);
+
+impl Idle {
+    /// Runs `reading` as an idle client's; `None` if its place was given to another client meanwhile.
+    async fn during<T>(&self, reading: impl Future<Output = T>) -> Option<T> {
+        let sent_away = CancellationToken::new();
+        let turn = {
+            let (clients, turn) = &mut *self.clients();
+            *turn += 1;
+            clients.insert(*turn, sent_away.clone());
+            *turn
+        };
+        let read = sent_away.run_until_cancelled(reading).await;
+        self.clients().0.remove(&turn);
+        read
+    }
+
+    /// Ends the client that has been silent longest.
+    fn send_one_away(&self) {
+        if let Some((_, client)) = self.clients().0.pop_first() {
+            client.cancel();
+        }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, (BTreeMap<u64, CancellationToken>, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>, answering: Arc<Semaphore>) {
     let places = Arc::new(Semaphore::new(CLIENTS));
+    let idle = Arc::new(Idle::default());
     loop {
-        // The semaphore is never closed.
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (calls, answering) = (calls.clone(), answering.clone());
+                if places.available_permits() == 0 {
+                    idle.send_one_away();
+                }
+                // The semaphore is never closed.
+                let Ok(place) = places.clone().acquire_owned().await else {
+                    return;
+                };
+                let (calls, answering, idle) = (calls.clone(), answering.clone(), idle.clone());
                 tokio::spawn(async move {
-                    serve(stream, calls, &answering).await;
+                    serve(stream, calls, &answering, &idle).await;
                     drop(place);
                 });
             }
@@ -117,7 +155,7 @@ async fn listen(listener: UnixListener, calls: mpsc::Sender<Call>, answering: Ar
 }
 
 /// Serves one client, in order.
-async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaphore) {
+async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaphore, idle: &Idle) {
     let Some(caller) = Caller::of(&stream) else {
         tracing::warn!("another user has tried the control socket");
         return;
@@ -126,13 +164,10 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
     let mut reading = BufReader::new(reading);
     loop {
         let mut line = Vec::new();
-        match (&mut reading)
-            .take(LINE_MAX as u64 + 1)
-            .read_until(b'\n', &mut line)
-            .await
-        {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        let mut limited = (&mut reading).take(LINE_MAX as u64 + 1);
+        match idle.during(limited.read_until(b'\n', &mut line)).await {
+            None | Some(Ok(0) | Err(_)) => return,
+            Some(Ok(_)) => {}
         }
         // The semaphore is never closed.
         let answering = answering.acquire().await;

@@ -118,6 +118,13 @@ impl Running {
         running
     }
 
+    /// Sends the program a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+
     /// Waits for a line that contains a text, and returns it.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {

@@ -2,10 +2,10 @@
 
 use nexscope_relay::protocol::{is_id, is_name};
 
-use crate::{control::RpcError, core::Steady};
-
-/// The maximum timeout of `watch` and `wait`, in seconds.
-pub(super) const LONGEST: u64 = 120;
+use crate::{
+    control::{RpcError, protocol::LONGEST_WAIT},
+    core::Steady,
+};
 
 pub(super) fn names(names: Vec<String>) -> Result<Vec<String>, RpcError> {
     let each = names.into_iter().map(|name| {
@@ -30,8 +30,10 @@ pub(super) fn client_name(given: Option<String>) -> Result<String, RpcError> {
 }
 
 pub(super) fn until(seconds: u64, now: Steady) -> Result<Steady, RpcError> {
-    if !(1..=LONGEST).contains(&seconds) {
-        return Err(RpcError::usage(format!("The timeout is 1 to {LONGEST} seconds.")));
+    if !(1..=LONGEST_WAIT).contains(&seconds) {
+        return Err(RpcError::usage(format!(
+            "The timeout is 1 to {LONGEST_WAIT} seconds."
+        )));
     }
     Ok(now.plus(seconds * 1000))
 }

@@ -18,14 +18,14 @@ use crate::{
     control::{
         Attach, Call, Caller, Line, Reply, Request, Response, RpcError,
         policy::{self, Handling, Permit, Rule, SessionKind, Who},
-        protocol::{Append, Cancel, Cancelled, Hello, Said, Say, Stopped, ThreadNumber},
+        protocol::{Append, Cancel, Cancelled, Hello, LONGEST_WAIT, Said, Say, Stopped, ThreadNumber},
     },
     core::{
         self, Command, Connection, ItemId, Millis, Steady, UnpromptedText, What, files::AgentFile,
         runs::settings::Kind,
     },
 };
-use args::{LONGEST, client_name, names, until};
+use args::{client_name, names, until};
 use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
@@ -153,7 +153,7 @@ impl Client {
                 Reply::Watch(long_poll::news(self, &client))
             }
             Request::Wait(wait) => {
-                let until = until(wait.timeout.unwrap_or(LONGEST), now)?;
+                let until = until(wait.timeout.unwrap_or(LONGEST_WAIT), now)?;
                 return Ok(Progress::Later(long_poll::wait_for(self, wait.event), until));
             }
             Request::BeforeStop(_) => Reply::BeforeStop(long_poll::before_stop(self)),

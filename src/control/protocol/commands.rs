@@ -4,6 +4,8 @@
 //! The shell's commands, the composer's `/commands`, the tools of MCP and their schemas, the plugin's files, help, man
 //! pages and completions come from this file. A new command is added here and handled in `client/rpc`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 use nexscope_relay::protocol::Mode;
 use schemars::JsonSchema;
@@ -110,6 +112,9 @@ super::declare! {
     "attach" Attach(Attach) -> Hello: 0, Rule::Attach;
 }
 
+/// The maximum timeout of `watch` and `wait`, in seconds.
+pub(crate) const LONGEST_WAIT: u64 = 120;
+
 impl Request {
     /// Who may make this request. Only turning auto mode on depends on more than the command.
     pub fn rule(&self) -> Rule {
@@ -119,6 +124,17 @@ impl Request {
             }) => Rule::Decide,
             request => request.definition().rule,
         }
+    }
+
+    /// How long the session may wait before it responds.
+    pub fn waits(&self) -> Duration {
+        let seconds = match self {
+            Request::Wait(Wait { timeout, .. }) | Request::Watch(Watch { timeout, .. }) => {
+                timeout.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+            }
+            _ => 0,
+        };
+        Duration::from_secs(seconds)
     }
 }
 
