@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{
-    Home, Relay,
+    Home, PATIENCE, Relay,
     mcp::Mcp,
     shell::{Running, agents_shell, ask, fails, program, shell},
 };
@@ -253,6 +253,59 @@ fn a_delegated_task_is_answered_by_the_sessions_message() {
     lines.wait_for("alice·claude → bob: 8080");
     let (_, open) = mcp.call("nexscope_before_stop", json!({}));
     assert!(open.contains("\"can_stop\":true"), "{open}");
+}
+
+/// alice's `hook wake`, as an idle Claude Code session runs it at each stop. Returns its exit code.
+fn wakes(alice: &Home) -> std::process::Child {
+    let mut hook = program(alice, &["hook", "wake"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    hook.stdin
+        .take()
+        .unwrap()
+        .write_all(b"{\"session_id\":\"s\"}")
+        .unwrap();
+    hook
+}
+
+/// Issue 16, 34: an open task woke the session again at each stop, without end; the first event of any kind ended the
+/// waiting; and what a person stopped stayed a task.
+#[test]
+fn a_session_is_woken_once_for_each_task() {
+    let relay = Relay::start();
+    let alice = Home::new(
+        "alice",
+        &relay,
+        "mode = \"auto\"\n[agents.claude]\nkind = \"session\"\n",
+    );
+    let bob = Home::new("bob", &relay, "");
+    let mut lines = Running::lines(&bob);
+    alice.trusts("bob");
+    let seat = Running::headless(&alice);
+    let idle = wakes(&alice);
+    // A message that asks nobody wakes nobody.
+    lines.say("good morning");
+    seat.wait_for("m1 from bob");
+    lines.say("@alice which port?");
+    assert_eq!(idle.wait_with_output().unwrap().status.code(), Some(2));
+    // The task is still open, and the session knows it: it rests, until there is another one.
+    let (ended_in, ended) = std::sync::mpsc::channel();
+    for mut hook in [wakes(&alice), wakes(&alice)] {
+        let ended = ended_in.clone();
+        std::thread::spawn(move || ended.send(hook.wait().unwrap().code()));
+    }
+    // One of them gives way to the other.
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(Some(0)));
+    let mut mcp = Mcp::start(&alice);
+    let news: Value = serde_json::from_str(&mcp.call("nexscope_poll", json!({})).1).unwrap();
+    assert_eq!(news["auto_tasks"].as_array().unwrap().len(), 1);
+    ask(&alice, &["cancel", "m2"]);
+    let news: Value = serde_json::from_str(&mcp.call("nexscope_poll", json!({})).1).unwrap();
+    assert_eq!(news["auto_tasks"], json!([]), "what was stopped is no task");
+    lines.say("@alice and which host?");
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(Some(2)));
 }
 
 #[test]

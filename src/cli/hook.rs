@@ -12,8 +12,8 @@ use super::{Failure, client::open};
 use crate::{
     config::Paths,
     control::{
-        Reply, Request, SocketClient,
-        protocol::{Hello, News, NoArguments, Poll, Watch},
+        Reply, Request, RpcError, SocketClient, SocketError,
+        protocol::{Awaited, Hello, LONGEST_WAIT, News, NoArguments, Poll, SUPERSEDED, Wait, Waited},
     },
 };
 
@@ -27,6 +27,9 @@ pub(super) enum Hook {
     /// While idle: wait for a delegated mention, then wake the session
     Wake,
 }
+
+/// How long an idle session is woken by a delegated mention, in seconds.
+pub(super) const WAKES_FOR: u64 = 600;
 
 /// The exit code with which an asynchronous hook wakes a session.
 const WAKE: u8 = 2;
@@ -73,23 +76,34 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
         // A session without a person would only be kept from ending.
         Hook::Wake if runs_without_person() || !delegates(&mut session)? => {}
         Hook::Wake => {
-            let client = format!("wake-{client}").chars().take(64).collect();
-            let watch = Watch {
-                client: Some(client),
-                timeout: Some(120),
-            };
-            if let Reply::Watch(news) = session.ask(&Request::Watch(watch))?
-                && !news.auto_tasks.is_empty()
-            {
-                eprintln!(
-                    "{} waiting in Nexscope for your answer: nexscope_poll has it.",
-                    news.auto_tasks.len()
-                );
+            if task_comes(&mut session, &format!("wake-{client}"))? {
+                eprintln!("A mention is delegated to you in Nexscope: nexscope_poll has it.");
                 return Ok(ExitCode::from(WAKE));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for a task that this session has not been told of, for at most ten minutes: whoever is told of the same task at
+/// every stop never rests.
+fn task_comes(session: &mut SocketClient, client: &str) -> Result<bool, Failure> {
+    let wait = Request::Wait(Wait {
+        event: Awaited::Task,
+        client: Some(client.chars().take(64).collect()),
+        timeout: Some(LONGEST_WAIT),
+    });
+    for _ in 0..WAKES_FOR / LONGEST_WAIT {
+        match session.ask(&wait) {
+            Ok(Reply::Wait(Waited { timed_out: true })) => {}
+            Ok(Reply::Wait(Waited { timed_out: false })) => return Ok(true),
+            // A later hook of this session waits from now on.
+            Err(SocketError::Problem(RpcError { code, .. })) if code == SUPERSEDED => return Ok(false),
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 /// Whether accepted mentions may be delegated to an agent's session; otherwise there is no reason to wake it.

@@ -123,7 +123,7 @@ fn plugin_files(market: &Path, program: &Path) -> Vec<File> {
     let shell = quoted(program);
     let hook =
         |name: &str| json!({ "type": "command", "command": format!("{shell} hook {name}"), "timeout": 10 });
-    let wake = json!({ "type": "command", "command": format!("{shell} hook wake"), "asyncRewake": true, "timeout": 130 });
+    let wake = json!({ "type": "command", "command": format!("{shell} hook wake"), "asyncRewake": true, "timeout": super::hook::WAKES_FOR + 10 });
     let mut files = vec![
         (
             market.join(".claude-plugin/marketplace.json"),

@@ -1,7 +1,10 @@
 //! Mentions that are delegated to a Claude Code or Codex session that has joined through MCP, instead of being run
 //! as a program: the session finds them by `poll` and `watch`, and its message in the thread is the answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use nexscope_relay::protocol::body::Activity;
 use tokio::sync::oneshot;
@@ -25,7 +28,18 @@ pub(super) struct DelegatedTask {
     pub prompt: Prompt,
     /// When it was delegated.
     pub since: Instant,
+    /// The callers that were told of it, besides those that have its text.
+    told: BTreeSet<String>,
+    /// Whether an agent has its text.
+    fetched: bool,
     answer: oneshot::Sender<String>,
+}
+
+impl DelegatedTask {
+    /// Whether that caller need not be told of it.
+    pub fn is_known_to(&self, caller: &str) -> bool {
+        self.fetched || self.told.contains(caller)
+    }
 }
 
 /// Delegates an accepted mention if its agent is a session that joined through MCP. Returns whether it is.
@@ -50,6 +64,8 @@ pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
         from: ask.from.member.clone(),
         prompt: Prompt::new(ask),
         since: Instant::now(),
+        told: BTreeSet::new(),
+        fetched: false,
         answer,
     };
     client.handed.insert(ask.run.clone(), handed);
@@ -83,10 +99,21 @@ pub(super) fn takes_as_answer(client: &mut Client, thread: u32, text: &str) -> b
     }
 }
 
+/// Notes that a caller was told of all tasks.
+pub(super) fn told(client: &mut Client, caller: &str) {
+    for task in client.handed.values_mut() {
+        task.told.insert(caller.to_owned());
+    }
+}
+
 /// Marks delegated tasks as fetched, so that the asker sees that they are being worked on.
 pub(super) fn fetched(client: &mut Client) {
     let runs: Vec<String> = client.handed.keys().cloned().collect();
     for run in runs {
+        client
+            .handed
+            .entry(run.clone())
+            .and_modify(|task| task.fetched = true);
         let event = RunEvent::State(Activity::Thinking);
         client.take(crate::core::Event::Run { run, event });
     }

@@ -416,6 +416,8 @@ impl Client {
         } = &event
         {
             self.runs.remove(run);
+            // What a person has stopped is no task any more.
+            self.handed.remove(run);
             swept = self.staying.ended(run, ending).then(|| run.clone());
         }
         if let Event::Frame(frame) = &event

@@ -233,6 +233,7 @@ impl ServerHandler for Server {
                 let waits = tokio::task::spawn_blocking(move || {
                     let wait = Request::Wait(Wait {
                         event: Awaited::Mention,
+                        client: None,
                         timeout: Some(LOOK.as_secs()),
                     });
                     door.open()

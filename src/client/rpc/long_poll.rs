@@ -10,8 +10,8 @@ use crate::{
         rpc::{decisions, queries},
     },
     control::{
-        Reply, Response,
-        protocol::{Awaited, News, NewsSession, OpenTasks, Said, Task, ThreadNumber, Waited},
+        Reply, Response, RpcError,
+        protocol::{Awaited, News, NewsSession, OpenTasks, SUPERSEDED, Said, Task, ThreadNumber, Waited},
     },
     core::{Intent, ItemId, Steady, What},
 };
@@ -53,6 +53,8 @@ pub(super) enum WaitFor {
     Message(u32),
     /// A person decides: more than this number of decisions.
     Decision(u64),
+    /// A delegated task that this caller has not been told of.
+    Task(String),
     /// The scan of the files to be accepted ends; then it is decided.
     Decide(Intent),
 }
@@ -190,7 +192,8 @@ pub(super) fn event(client: &Client, what: &What) -> Option<String> {
     })
 }
 
-pub(super) fn wait_for(client: &Client, event: Awaited) -> WaitFor {
+/// A caller that already waits for a task gives way to this one: a hook is started at each stop of its session.
+pub(super) fn wait_for(client: &mut Client, event: Awaited, caller: String) -> WaitFor {
     match event {
         Awaited::Mention => WaitFor::Mention(
             client
@@ -203,6 +206,15 @@ pub(super) fn wait_for(client: &Client, event: Awaited) -> WaitFor {
         ),
         Awaited::Message => WaitFor::Message(client.room().chat.timeline().newest()),
         Awaited::Decision => WaitFor::Decision(client.clients.decisions),
+        Awaited::Task => {
+            let same = |one: &mut Waiting| matches!(&one.what, WaitFor::Task(of) if *of == caller);
+            for earlier in client.clients.waiting.extract_if(.., same) {
+                let why = RpcError::new(SUPERSEDED, "The same caller has asked again.");
+                // Fails if the caller has gone.
+                let _ = earlier.reply.send(Response::new(earlier.id, Err(why)));
+            }
+            WaitFor::Task(caller)
+        }
     }
 }
 
@@ -232,6 +244,10 @@ pub(in crate::client) fn answer_waiting(client: &mut Client) {
                 timed_out: Some(!came),
                 ..news(client, &caller)
             }),
+            WaitFor::Task(caller) => {
+                delegated::told(client, &caller);
+                Reply::Wait(Waited { timed_out: !came })
+            }
             WaitFor::Mention(_) | WaitFor::Message(_) | WaitFor::Decision(_) => {
                 Reply::Wait(Waited { timed_out: !came })
             }
@@ -268,6 +284,7 @@ pub(super) fn has_come_true(client: &Client, wish: &WaitFor) -> bool {
                 .any(|(_, post)| !post.mine && !post.is_strangers())
         }
         WaitFor::Decide(intent) => client.room().may_leave(intent),
+        WaitFor::Task(caller) => client.handed.values().any(|task| !task.is_known_to(caller)),
         WaitFor::Decision(known) => client.clients.decisions > *known,
     }
 }

@@ -154,7 +154,11 @@ impl Client {
             }
             Request::Wait(wait) => {
                 let until = until(wait.timeout.unwrap_or(LONGEST_WAIT), now)?;
-                return Ok(Progress::Later(long_poll::wait_for(self, wait.event), until));
+                let client = client_name(wait.client)?;
+                return Ok(Progress::Later(
+                    long_poll::wait_for(self, wait.event, client),
+                    until,
+                ));
             }
             Request::BeforeStop(_) => Reply::BeforeStop(long_poll::before_stop(self)),
             Request::Stop(_) => Reply::Stop(stop(self, permit, caller)),

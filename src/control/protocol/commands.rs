@@ -112,6 +112,9 @@ super::declare! {
     "attach" Attach(Attach) -> Hello: 0, Rule::Attach;
 }
 
+/// The error code for a caller that waits for a task and has asked again meanwhile.
+pub(crate) const SUPERSEDED: &str = "superseded";
+
 /// The maximum timeout of `watch` and `wait`, in seconds.
 pub(crate) const LONGEST_WAIT: u64 = 120;
 
@@ -366,6 +369,10 @@ pub struct Wait {
     #[arg(long = "for", value_name = "EVENT", default_value = "mention")]
     #[serde(rename = "for")]
     pub event: Awaited,
+    /// A name for the caller, which is told of each task once: 1 to 64 of a-z, 0-9, _ and -
+    #[arg(skip)]
+    #[schemars(skip)]
+    pub client: Option<String>,
     /// Give up after so many seconds, 1 to 120
     #[arg(long, value_name = "SECONDS", default_value = "120")]
     pub timeout: Option<u64>,
@@ -382,6 +389,8 @@ pub enum Awaited {
     Message,
     /// A decision of the person
     Decision,
+    /// A mention delegated to your agent's session that this caller has not been told of
+    Task,
 }
 
 /// The reply to [`Request::Stop`].
