@@ -278,3 +278,33 @@ fn what_was_not_sent_is_not_had() {
         .expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["c"]);
 }
+
+/// Issue 16, 31: members that joined and went away filled a room.
+#[test]
+fn absent_members_make_way_in_a_full_room() {
+    let mut bench = Bench::new(|rules| rules.max_members = 3);
+    let [mut alice, bob, carol] = ["alice", "bob", "carol"].map(|name| bench.join(name));
+    assert!(matches!(bench.enter("dave", json!({})), Err(Code::Full)));
+    for (client, time) in [(&carol, 1000), (&bob, 2000)] {
+        bench.room.advance_clock(time);
+        bench.room.mark_away(&client.seat_id);
+    }
+    bench.read_all(&mut alice);
+    bench.join("dave");
+    let frames = bench.read_all(&mut alice);
+    let events: Vec<_> = frames
+        .iter()
+        .map(|frame| (&frame["event"], &frame["member"]["name"]))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            (&json!("leave"), &json!("carol")),
+            (&json!("join"), &json!("dave"))
+        ]
+    );
+    bench.join("erin");
+    assert!(matches!(bench.enter("frank", json!({})), Err(Code::Full)));
+    // A member that is here never makes way.
+    assert!(bench.enter("alice2", json!({})).is_err() && bench.post(&alice, "a", &["dave"], true) == Ok(1));
+}
