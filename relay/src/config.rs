@@ -51,7 +51,7 @@ pub struct Config {
     pub queue_frames: usize,
     /// Messages that a room remembers. The same limit applies to receipts separately.
     pub memory_messages: usize,
-    /// Bytes of messages that a room remembers. The same limit applies to receipts separately.
+    /// Bytes of messages that a room remembers, and 512 for each addressee. The same limit applies to receipts separately.
     pub memory_bytes: usize,
     /// Maximum members of a room.
     pub max_members: usize,

@@ -47,6 +47,8 @@ pub fn binary_header(payload: usize) -> Bytes {
 pub fn text(value: &impl Serialize) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
     append_text(&mut buffer, value);
+    // A room may remember the frame for long.
+    buffer.shrink_to_fit();
     buffer.into()
 }
 

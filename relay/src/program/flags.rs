@@ -99,7 +99,7 @@ pub struct Flags {
     )]
     memory_messages: usize,
 
-    /// Bytes of messages that a room remembers. The same limit applies to receipts separately
+    /// Bytes of messages that a room remembers, and 512 for each addressee. The same limit applies to receipts separately
     #[arg(long, env = "NEXSCOPE_MEMORY_BYTES", value_name = "SIZE", default_value = "8MiB", value_parser = size)]
     memory_bytes: usize,
 
