@@ -83,7 +83,6 @@ fn header(opcode: u8, length: usize) -> ([u8; MAX_HEADER], usize) {
 }
 
 /// The payload of a frame that was encoded here.
-#[cfg(feature = "v1")]
 pub fn payload(frame: &[u8]) -> &[u8] {
     frame.get(payload_start(frame)..).unwrap_or_default()
 }
