@@ -51,7 +51,7 @@ pub struct Config {
     pub queue_frames: usize,
     /// Messages that a room remembers. The same limit applies to receipts separately.
     pub memory_messages: usize,
-    /// Bytes of messages that a room remembers. The same limit applies to receipts separately.
+    /// Bytes of messages that a room remembers, and 512 for each addressee. The same limit applies to receipts separately.
     pub memory_bytes: usize,
     /// Maximum members of a room.
     pub max_members: usize,
@@ -59,7 +59,7 @@ pub struct Config {
     pub max_rooms: usize,
     /// Maximum connections. The limit on open files, less 256, applies as well.
     pub max_connections: usize,
-    /// Maximum connections from one address. An IPv6 address stands for its /64.
+    /// Maximum connections from one address, and seats that are held for it. An IPv6 address stands for its /64.
     pub per_address: usize,
     /// Interval between pings. A connection that is silent for 2.5 intervals is closed.
     pub heartbeat: Duration,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,6 +12,7 @@ use tracing::info;
 
 use crate::{
     connection::queue::Queue,
+    limits::HeldSeats,
     protocol::{Code, ErrorFrame},
     random,
     room::{JoinRequest, Owners, Room, Rules, SeatId},
@@ -26,6 +28,7 @@ pub struct Hub {
     max_rooms: usize,
     /// Time for which the seat of an away member is held.
     grace_period: Duration,
+    held_seats: Arc<HeldSeats>,
     /// Cancelled when the relay shuts down. From then on, leaving members are not announced.
     shutdown: CancellationToken,
     /// By name in lower case.
@@ -52,14 +55,23 @@ pub struct Membership {
     hub: Arc<Hub>,
     slot: Arc<RoomSlot>,
     seat: SeatId,
+    /// The client's address; an IPv6 address stands for its network.
+    address: IpAddr,
 }
 
 impl Hub {
-    pub fn new(rules: Rules, max_rooms: usize, grace_period: Duration, shutdown: CancellationToken) -> Hub {
+    pub fn new(
+        rules: Rules,
+        max_rooms: usize,
+        grace_period: Duration,
+        held_seats: HeldSeats,
+        shutdown: CancellationToken,
+    ) -> Hub {
         Hub {
             rules: Arc::new(rules),
             max_rooms,
             grace_period,
+            held_seats: Arc::new(held_seats),
             shutdown,
             rooms: Mutex::default(),
             owners: Arc::default(),
@@ -74,6 +86,7 @@ impl Hub {
             if state.removed {
                 continue;
             }
+            let address = request.address;
             let joined = state.room.join(request, Arc::clone(queue), unix_ms());
             drop(state);
             return match joined {
@@ -81,6 +94,7 @@ impl Hub {
                     hub: Arc::clone(self),
                     slot,
                     seat,
+                    address,
                 }),
                 Err(error) => {
                     self.remove_when_empty(&slot);
@@ -203,9 +217,11 @@ impl Membership {
         };
         info!(member = ?self.seat, room = self.slot.key, "away");
         let membership = self.clone();
+        let held = self.hub.held_seats.hold(self.address);
         tokio::spawn(async move {
             tokio::select! {
                 () = membership.hub.shutdown.cancelled() => return,
+                () = held.released() => {}
                 () = tokio::time::sleep(membership.hub.grace_period) => {}
             }
             membership.with_room(|room, _| {

@@ -24,7 +24,7 @@ use crate::{
     connection::drain::Drainer,
     handshake::proxy::is_trusted,
     hub::Hub,
-    limits::ConnectionLimits,
+    limits::{ConnectionLimits, HeldSeats},
     metrics::{Metrics, add},
     room::Rules,
     tls::{Tls, TlsError},
@@ -245,7 +245,8 @@ pub(crate) fn shared(config: Config) -> Shared {
         server: concat!("nexscope-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
         limits: config.announced(),
     };
-    let hub = Hub::new(rules, config.max_rooms, config.seat, shutdown.clone());
+    let held_seats = HeldSeats::new(config.per_address);
+    let hub = Hub::new(rules, config.max_rooms, config.seat, held_seats, shutdown.clone());
     let conn_limits = ConnectionLimits::new(max_connections(config.max_connections), config.per_address);
     Shared {
         hub: Arc::new(hub),

@@ -47,6 +47,8 @@ pub fn binary_header(payload: usize) -> Bytes {
 pub fn text(value: &impl Serialize) -> Bytes {
     let mut buffer = Vec::with_capacity(512);
     append_text(&mut buffer, value);
+    // A room may remember the frame for long.
+    buffer.shrink_to_fit();
     buffer.into()
 }
 
@@ -81,7 +83,6 @@ fn header(opcode: u8, length: usize) -> ([u8; MAX_HEADER], usize) {
 }
 
 /// The payload of a frame that was encoded here.
-#[cfg(feature = "v1")]
 pub fn payload(frame: &[u8]) -> &[u8] {
     frame.get(payload_start(frame)..).unwrap_or_default()
 }

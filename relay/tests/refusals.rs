@@ -5,6 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use nexscope_relay::Running;
 use serde_json::{Value, json};
 use support::{Client, End, PATIENCE, TOKEN, end, hello, relay, request};
 use tokio::{
@@ -120,15 +121,49 @@ async fn full_rooms_and_relays() {
         alice.end().await;
         // The slot is free once the connection has ended on both sides.
         drop(alice);
-        let mut client = loop {
-            let mut client = Client::connect(&relay).await;
-            client.send(hello_with(json!({"name": "bob"}))).await;
-            if client.next().await["type"] == "welcome" {
-                break client;
-            }
-        };
+        let mut client = admitted(&relay, json!({"name": "bob"})).await;
         client.post("a", &[], false).await;
     }
+}
+
+/// Issue 16, 31: 1,000 dropped joins from one address filled a room, or all rooms, for 30 s.
+#[tokio::test]
+async fn an_address_holds_few_seats() {
+    let relay = relay(|config| {
+        (config.per_address, config.max_members, config.max_rooms) = (3, 8, 5);
+        config.seat = Duration::from_secs(3600);
+    })
+    .await;
+    let mut alice = Client::join(&relay, "alice").await;
+    for number in 0..20 {
+        let room = if number < 8 {
+            "lobby".into()
+        } else {
+            format!("room{number}")
+        };
+        let name = format!("gone{number}");
+        admitted(&relay, json!({"name": name, "room": room})).await.cut();
+        if number < 8 {
+            alice.presence("away", &name).await;
+        }
+    }
+    // All seats in the lobby have made way for those in the other rooms.
+    alice.presence("leave", "gone7").await;
+    admitted(&relay, json!({"room": "mine"})).await;
+}
+
+/// Joins, and tries again if the relay is full: a connection or a seat that was just given up may still count.
+async fn admitted(relay: &Running, fields: Value) -> Client {
+    let joined = async {
+        loop {
+            let mut client = Client::connect(relay).await;
+            client.send(hello_with(fields.clone())).await;
+            if client.next().await["type"] == "welcome" {
+                return client;
+            }
+        }
+    };
+    timeout(PATIENCE, joined).await.expect("a seat in time")
 }
 
 /// Like any unsupported version.

@@ -5,8 +5,10 @@ mod support;
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use support::{Client, End, TOKEN, V1, end, relay};
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn requests_are_checked_in_order() {
@@ -36,6 +38,21 @@ async fn requests_are_checked_in_order() {
     // A missing `v` is 1, and names may be encoded.
     let mut client = V1::connect(&relay, &format!("name=%62ob&token={TOKEN}")).await;
     assert_eq!(client.next().await["users"], json!(["ann", "bob"]));
+}
+
+/// Issue 16, 36: the plugin shows the reason of the close frame, and it was empty.
+#[tokio::test]
+async fn a_wrong_token_is_named() {
+    let relay = relay(|_| {}).await;
+    let mut client = V1::connect(&relay, "name=bob&token=wrong&v=1").await;
+    let frame = tokio::time::timeout(support::PATIENCE, client.socket.next()).await;
+    let Ok(Some(Ok(Message::Close(Some(close))))) = frame else {
+        panic!("instead of a close: {frame:?}")
+    };
+    assert_eq!(
+        (u16::from(close.code), close.reason.as_str()),
+        (1008, "wrong token")
+    );
 }
 
 #[tokio::test]

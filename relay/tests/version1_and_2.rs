@@ -119,7 +119,8 @@ async fn version_1_speaks_to_version_2() {
             let got = ann.next_said().await;
             assert_eq!(
                 (&got["type"], &got["role"], &got["threadId"]),
-                (&json!("msg"), &json!("user"), &json!("id of any form"))
+                (&json!("msg"), &json!("user"), &json!("é")),
+                "in the thread of the message that was rejected"
             );
             let text = got["text"].as_str().expect("a text");
             assert!(text.contains(state) && text.contains("why not"), "{text}");
@@ -461,9 +462,43 @@ async fn files_for_version_1_are_accepted() {
         (&error["code"], &error["msgId"]),
         (&json!("transfer_incomplete"), &json!("m2"))
     );
+    let end = bob.next_said().await;
+    assert_eq!((&end["type"], &end["msgId"]), (&json!("file-end"), &json!("m2")));
     // A file that was not offered, or that starts in the middle, is refused.
     for (id, of, offset) in [(10, "h", 0), (11, "g", 1)] {
         cat.send(open(id, "bob", of, offset)).await;
+        assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
+    }
+}
+
+/// Issue 16, 36: `--max-file` was not applied to the receivers.
+#[tokio::test]
+async fn files_over_the_limit_are_declined() {
+    let relay = relay(|config| config.v1.max_file = 1000).await;
+    let _ann = V1::join(&relay, "ann").await;
+    let mut cat = Client::join(&relay, "cat").await;
+    let files =
+        json!([{"id": "large", "name": "a", "size": 1001}, {"id": "small", "name": "b", "size": 1000}]);
+    cat.send(chat(
+        "m1",
+        &["ann"],
+        true,
+        json!({"text": "look", "files": files}),
+    ))
+    .await;
+    let answers = [cat.next_of("message").await, cat.next_of("message").await];
+    let answers = answers.map(|answer| (answer["body"]["kind"].clone(), answer["body"]["file"].clone()));
+    assert_eq!(
+        answers,
+        [
+            (json!("file_decline"), json!("large")),
+            (json!("file_accept"), json!("small"))
+        ]
+    );
+    // Nor does a sender pass that offers less than it sends, or that asks nobody.
+    for (number, of, size) in [(1, "small", 1001), (2, "large", 1001)] {
+        let stream = Uuid::from_u128(number).to_string();
+        cat.send(json!({"type": "stream_open", "stream": stream, "to": "ann", "size": size, "of": of, "offset": 0})).await;
         assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
     }
 }

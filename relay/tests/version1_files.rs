@@ -127,6 +127,7 @@ async fn files_that_do_not_end() {
         (&error["code"], &error["msgId"]),
         (&json!("transfer_incomplete"), &json!("f1"))
     );
+    ended(&mut cat, "f1").await;
     bob.until_users(&["bob", "cat"]).await;
     // The sender leaves.
     bob.send(bob.file_start("f2", &[], 5)).await;
@@ -137,6 +138,7 @@ async fn files_that_do_not_end() {
         (&error["code"], &error["msgId"]),
         (&json!("transfer_incomplete"), &json!("f2"))
     );
+    ended(&mut cat, "f2").await;
     // The next file may start.
     cat.send_file("f3", &[], b"x").await;
     assert_eq!(cat.next_said().await["type"], "ack");
@@ -159,6 +161,7 @@ async fn files_over_the_limit() {
                 (&frame["code"], &frame["msgId"]),
                 (&json!("transfer_incomplete"), &json!("f2"))
             );
+            ended(&mut cat, "f2").await;
             break;
         }
     }
@@ -198,6 +201,7 @@ async fn slow_receivers_leave() {
                     (&frame["code"], &frame["msgId"]),
                     (&json!("transfer_incomplete"), &json!("f1"))
                 );
+                ended(&mut cat, "f1").await;
                 break;
             }
             Any::Text(_) => {}
@@ -208,4 +212,10 @@ async fn slow_receivers_leave() {
     cat.send(cat.msg("m", &["bob"])).await;
     assert_eq!(bob.next_said().await["msgId"], "m");
     assert!(!TOKEN.is_empty());
+}
+
+/// Issue 16, 33: without a `file-end`, the plugin receives no file until it restarts.
+async fn ended(receiver: &mut V1, id: &str) {
+    let end = receiver.next_said().await;
+    assert_eq!((&end["type"], &end["msgId"]), (&json!("file-end"), &json!(id)));
 }

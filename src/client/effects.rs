@@ -1,5 +1,6 @@
 //! Carries out the room's effects.
 
+use nexscope_relay::protocol::body::is_receipt;
 use tokio::sync::mpsc;
 
 use super::{Client, FRAMES_WAITING, RunControls};
@@ -17,15 +18,7 @@ use crate::{
 pub(super) fn carry_out(client: &mut Client, effects: Effects) {
     for (_, effect) in effects {
         match effect {
-            Effect::Send(frame) => match client.to_link.is_empty() {
-                true => {
-                    if let Err(mpsc::error::TrySendError::Full(frame)) = client.link.frames.try_send(frame) {
-                        client.to_link.push_back(frame);
-                    }
-                }
-                false if matches!(frame, Outbound::Signal(_)) && client.to_link.len() >= FRAMES_WAITING => {}
-                false => client.to_link.push_back(frame),
-            },
+            Effect::Send(frame) => send(client, frame),
             Effect::Keep(record) => write(client, ToWrite::Record(record)),
             Effect::Audit(entry) => write(client, ToWrite::Audit(now(), entry)),
             Effect::Start { ask, before } => start_run(client, &ask, before),
@@ -81,6 +74,23 @@ pub(super) fn carry_out(client: &mut Client, effects: Effects) {
             .hold_to(client.room().settings.mode, &client.config);
     }
     client.link.set_standing(super::standing(client.room()));
+}
+
+/// Queues a frame for the link in its lane, behind those that are already waiting there.
+fn send(client: &mut Client, frame: Outbound) {
+    let (lane, waiting) = match &frame {
+        Outbound::Message(message) if is_receipt(&message.body) => {
+            (&client.link.receipts, &mut client.receipts_to_link)
+        }
+        _ => (&client.link.frames, &mut client.to_link),
+    };
+    if waiting.is_empty() {
+        if let Err(mpsc::error::TrySendError::Full(frame)) = lane.try_send(frame) {
+            waiting.push_back(frame);
+        }
+    } else if !matches!(frame, Outbound::Signal(_)) || waiting.len() < FRAMES_WAITING {
+        waiting.push_back(frame);
+    }
 }
 
 /// Queues a write to the disk, behind those that are already waiting.

@@ -87,9 +87,10 @@ pub struct Client {
     link: Link,
     clock: Clock,
     journal: Journal,
-    // Frames for which the link's queue has no room. Signals are bounded by FRAMES_WAITING; each message is a
+    // Frames for which the link's queues have no room. Signals are bounded by FRAMES_WAITING; each message is a
     // record that the journal has taken, and is in the room's outbox.
     to_link: VecDeque<Outbound>,
+    receipts_to_link: VecDeque<Outbound>,
     // Writes for which the journal's queue has no room; bounded by RECORDS_WAITING because reading pauses.
     to_journal: VecDeque<ToWrite>,
     runs: HashMap<String, RunControls>,
@@ -207,6 +208,12 @@ impl Client {
             Ok(permit) = self.link.frames.reserve(), if !self.to_link.is_empty() => {
                 if let Some(frame) = self.to_link.pop_front() {
                     permit.send(frame);
+                }
+                return;
+            }
+            Ok(permit) = self.link.receipts.reserve(), if !self.receipts_to_link.is_empty() => {
+                if let Some(receipt) = self.receipts_to_link.pop_front() {
+                    permit.send(receipt);
                 }
                 return;
             }
@@ -376,12 +383,14 @@ impl Client {
                 || !self.staying.is_empty()
                 || !self.to_journal.is_empty()
                 || !self.to_link.is_empty()
+                || !self.receipts_to_link.is_empty()
             {
                 // Each time: in auto mode a mention may still start a run.
                 self.runs.values().for_each(|run| run.stop.cancel());
                 self.step().await;
                 if self.room().connection != Connection::Online {
                     self.to_link.clear();
+                    self.receipts_to_link.clear();
                 }
             }
         };
@@ -432,6 +441,7 @@ impl Client {
             self.link.files.streams.cut();
             // The room resends everything that is due, including the frames queued here.
             self.to_link.clear();
+            self.receipts_to_link.clear();
         }
         self.program.time_passes(self.clock.now());
         let effects = self.program.update(self.in_room, event, now());

@@ -185,6 +185,7 @@ impl Startup {
             clock,
             journal: opened.journal,
             to_link: VecDeque::new(),
+            receipts_to_link: VecDeque::new(),
             to_journal: VecDeque::new(),
             runs: HashMap::new(),
             staying: super::WarmAgents::new(mode),

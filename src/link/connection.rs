@@ -20,9 +20,10 @@ use super::{
     ending::{lost, said},
     files::StreamQueues,
     io::{Disconnect, Reader, Writer},
+    outgoing::Outgoing,
     rate_limit::Pace,
 };
-use crate::core::{Connection, Event, Outbound};
+use crate::core::{Connection, Event};
 
 /// A connection that lasted this long was stable: the next pause is short.
 const SOUND: Duration = Duration::from_secs(10);
@@ -30,7 +31,7 @@ const SOUND: Duration = Duration::from_secs(10);
 pub(super) struct Task {
     pub login: Login,
     pub standing: watch::Receiver<HelloState>,
-    pub outgoing: mpsc::Receiver<Outbound>,
+    pub outgoing: Outgoing,
     pub orders: mpsc::Receiver<Order>,
     pub events: mpsc::Sender<Event>,
     pub files: StreamQueues,
@@ -146,7 +147,7 @@ impl Task {
         tracing::info!(room = %welcome.room, server = %welcome.server, resumed = ?welcome.resumed, "joined");
         // Frames queued in the channels are in the outbox, and the room sends them again on the welcome; no
         // stream outlives its connection.
-        while self.outgoing.try_recv().is_ok() {}
+        while self.outgoing.try_recv().is_some() {}
         self.files.begin(&welcome.limits);
         self.events.send(Event::Welcome(Box::new(welcome))).await.ok()?;
 

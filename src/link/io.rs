@@ -21,6 +21,7 @@ use super::{
     dial::Socket,
     ending::ended,
     files::{FileFrame, StreamEvent, StreamQueues, Streams},
+    outgoing::Outgoing,
     rate_limit::Pace,
 };
 use crate::core::{Event, Outbound};
@@ -120,7 +121,7 @@ impl Reader<'_> {
 
 pub(super) struct Writer<'a> {
     pub sink: SplitSink<Socket, Message>,
-    pub outgoing: &'a mut mpsc::Receiver<Outbound>,
+    pub outgoing: &'a mut Outgoing,
     pub files: &'a mut StreamQueues,
     pub pace: &'a Mutex<Pace>,
     pub heartbeat: Duration,
@@ -166,7 +167,7 @@ impl Writer<'_> {
             self.sink.feed(Message::Text(encode(&frame))).await?;
             let now = Instant::now();
             next = if locked(self.pace).ready_at(now) <= now {
-                self.outgoing.try_recv().ok()
+                self.outgoing.try_recv()
             } else {
                 None
             };

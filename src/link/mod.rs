@@ -9,6 +9,7 @@ mod dial;
 mod ending;
 mod files;
 mod io;
+mod outgoing;
 mod rate_limit;
 mod target;
 
@@ -21,8 +22,6 @@ pub use dial::{Check, check};
 pub use files::{ConnectionEpoch, FileFrame, Files, REPLACED, StreamEvent};
 pub use target::{Invite, Target, TargetError};
 
-/// The queue length of outgoing frames. Full: the session keeps them; they are in its outbox anyway.
-const OUTGOING: usize = 256;
 /// The queue length of incoming events. Full: the socket is not read, and the relay waits or disconnects us.
 const INCOMING: usize = 256;
 
@@ -53,8 +52,9 @@ pub struct HelloState {
 #[derive(Debug)]
 pub struct Link {
     pub events: mpsc::Receiver<Event>,
-    /// Frames to be sent.
+    /// Frames to be sent, except receipts.
     pub frames: mpsc::Sender<Outbound>,
+    pub receipts: mpsc::Sender<Outbound>,
     pub files: Files,
     standing: watch::Sender<HelloState>,
     orders: mpsc::Sender<Order>,
@@ -72,7 +72,7 @@ enum Order {
 impl Link {
     pub fn start(login: Login, standing: HelloState) -> Self {
         let (events_in, events) = mpsc::channel(INCOMING);
-        let (frames, outgoing) = mpsc::channel(OUTGOING);
+        let (frames, receipts, outgoing) = outgoing::lanes();
         // There are two orders, and repeating one adds nothing: if the queue is full, it is dropped.
         let (orders, orders_out) = mpsc::channel(2);
         let (standing, standing_out) = watch::channel(standing);
@@ -89,6 +89,7 @@ impl Link {
         Self {
             events,
             frames,
+            receipts,
             files,
             standing,
             orders,

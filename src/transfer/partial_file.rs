@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -140,8 +140,14 @@ impl Part {
     }
 
     /// Renames it to its final name; a number is added if the name is taken. Returns the path. Fails if it
-    /// cannot be renamed.
+    /// cannot be renamed, or is not the file that was checked.
     pub fn finish(&self, dir: &Path, wanted: &Download) -> Result<PathBuf, String> {
+        if !self.is_in_place() {
+            return Err(format!(
+                "{} was replaced by another file while it was received; remove that, then retry",
+                self.path.display()
+            ));
+        }
         for number in 1..NUMBERS {
             let name = match number {
                 1 => wanted.name.clone(),
@@ -161,6 +167,13 @@ impl Part {
             }
         }
         Err(format!("{} exists {NUMBERS} times; remove some", wanted.name))
+    }
+
+    /// Whether the file at its path is still the one that was written and checked.
+    fn is_in_place(&self) -> bool {
+        let id = |meta: fs::Metadata| (meta.dev(), meta.ino(), meta.len());
+        let there = fs::symlink_metadata(&self.path).map(id);
+        matches!((there, self.file.metadata().map(id)), (Ok(there), Ok(ours)) if there == ours)
     }
 
     /// Deletes it if nothing was received: there is nothing to resume.
@@ -221,5 +234,43 @@ fn room_for(file: &File, bytes: u64) -> Result<(), String> {
             crate::text::bytes(free),
             crate::text::bytes(FLOOR)
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Issue 16, 32c: a `.part` that was replaced meanwhile got the final name of the checked file.
+    #[test]
+    fn a_replaced_part_gets_no_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let wanted = Download {
+            name: "a.txt".into(),
+            size: 4,
+            sha256: None,
+            tag: "0".repeat(16),
+            accepted: true,
+            whole: false,
+            again: false,
+        };
+        for link in [false, true] {
+            let mut part = Part::open(dir.path(), &wanted).expect("a part");
+            part.write(b"good").expect("written");
+            part.check(&wanted).expect("checked");
+            fs::remove_file(&part.path).expect("removed");
+            if link {
+                std::os::unix::fs::symlink("/etc/hostname", &part.path).expect("a link");
+            } else {
+                fs::write(&part.path, "evil").expect("replaced");
+            }
+            let why = part.finish(dir.path(), &wanted).expect_err("another file");
+            assert!(why.contains("was replaced"), "{why}");
+            assert!(!dir.path().join("a.txt").exists());
+            fs::remove_file(&part.path).expect("removed");
+        }
+        let mut part = Part::open(dir.path(), &wanted).expect("a part");
+        part.write(b"good").expect("written");
+        assert_eq!(part.finish(dir.path(), &wanted), Ok(dir.path().join("a.txt")));
     }
 }

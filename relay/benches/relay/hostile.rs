@@ -23,7 +23,7 @@ use crate::{
 /// Hostile connections, opened one after the other during the measurement.
 const ILLS: usize = 500;
 /// Kinds of hostile connections.
-const KINDS: usize = 6;
+const KINDS: usize = 10;
 const TIME: Duration = Duration::from_secs(20);
 /// Interval between messages of the two members, below the relay's rate.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -33,6 +33,13 @@ const LIMITS: [&str; 4] = ["--per-address", "0", "--max-members", "0"];
 const WRITE: usize = 64 * 1024;
 /// Small frames per connection that sends them.
 const SMALL: usize = 100_000;
+/// Joins that are dropped at once, per connection that does so: 1,000 in all.
+const DROPPED: usize = 1000 * KINDS / ILLS;
+/// Messages or receipts of a flood: what the relay accepts at once.
+const BURST: usize = 200;
+/// Large broadcasts per connection that sends them, and their bytes.
+const LARGE: usize = 5;
+const LARGE_BYTES: usize = 200_000;
 
 /// Generated once, so that generating it does not affect the measurement.
 static NOISE: LazyLock<Vec<u8>> = LazyLock::new(|| (0..1 << 20).map(|i: usize| (i * 197) as u8).collect());
@@ -139,7 +146,10 @@ fn read(process: &mut Process) -> String {
 
 /// Sends messages from one member to the other at an even rate and prints the one-way p50 and p99 in µs.
 pub async fn talk(address: &str) {
-    let mut ann = Member::join_at(address, "ann", 1).await;
+    let ann = Member::join_at(address, "ann", 1).await;
+    let (mut answers, mut ann) = ann.stream.into_split();
+    // Her acks and what the others send.
+    tokio::spawn(async move { tokio::io::copy(&mut answers, &mut tokio::io::sink()).await });
     let mut bob = Member::join_at(address, "bob", 1).await;
     let (begin, mut times) = (Instant::now(), Vec::new());
     for number in 0.. {
@@ -149,7 +159,7 @@ pub async fn talk(address: &str) {
         }
         tokio::time::sleep_until(due.into()).await;
         let sent = Instant::now();
-        ann.stream.write_all(&message(number)).await.expect("sent");
+        ann.write_all(&message(number)).await.expect("sent");
         while bob.frames(b"{\"type\":\"message\",\"id\":\"m").await == 0 {}
         times.push(sent.elapsed());
     }
@@ -208,7 +218,14 @@ async fn ill(number: usize, address: &str) {
         // A frame of 16 MiB.
         4 => send(&mut stream, &LONG).await,
         // 100,000 small frames, or as many as the relay accepts.
-        _ => send(&mut stream, &hello).await && send(&mut stream, &FRAMES).await,
+        5 => send(&mut stream, &hello).await && send(&mut stream, &FRAMES).await,
+        // Joins and drops its connection, again and again.
+        6 => drop_joins(number, address).await,
+        // Messages to 64 absent names each, receipts, and broadcasts of 200 KB.
+        _ => {
+            let frames = (0..if kind == 9 { LARGE } else { BURST }).map(|i| masked(&flood(kind, number, i)));
+            send(&mut stream, &hello).await && send(&mut stream, &frames.collect::<Vec<_>>().concat()).await
+        }
     };
     if kind == 2 && goes_on {
         std::future::pending::<()>().await;
@@ -216,6 +233,43 @@ async fn ill(number: usize, address: &str) {
     // Keep it open until the relay closes it.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     CLOSED.fetch_add(1, Relaxed);
+}
+
+/// Joins under new names, each on a connection that is dropped at once. Returns false if the relay refuses one.
+async fn drop_joins(number: usize, address: &str) -> bool {
+    for join in 0..DROPPED {
+        let Ok(mut stream) = TcpStream::connect(address).await else {
+            return false;
+        };
+        support::upgrade(&mut stream).await;
+        let hello = masked(&support::hello(&format!("gone{number}-{join}"), 1));
+        if !send(&mut stream, &hello).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// A frame of a flood.
+fn flood(kind: usize, number: usize, i: usize) -> String {
+    let (to, body) = match kind {
+        7 => {
+            let names: Vec<_> = (0..64)
+                .map(|name| format!("absent-{number}-{i}-{name}"))
+                .collect();
+            (names, r#"{"kind":"chat","text":"x"}"#.to_owned())
+        }
+        8 => (
+            vec!["ann".to_owned()],
+            r#"{"kind":"receipt","of":"m0","state":"received"}"#.to_owned(),
+        ),
+        _ => (
+            Vec::new(),
+            format!(r#"{{"kind":"chat","text":"{}"}}"#, "x".repeat(LARGE_BYTES)),
+        ),
+    };
+    let only = !to.is_empty();
+    format!(r#"{{"type":"message","id":"f{number}-{i}","to":{to:?},"only":{only},"body":{body}}}"#)
 }
 
 /// Writes and counts as much as the relay accepts. Returns false if the relay has closed the connection.

@@ -156,11 +156,11 @@ impl Queue {
         });
     }
 
-    /// Closes the connection at once with an optional last frame and a close frame.
+    /// Closes the connection at once with an optional last frame and a close frame, whose reason the client shows.
     #[cfg(feature = "v1")]
-    pub fn close_with(&self, last: Option<Bytes>, code: u16) {
+    pub fn close_with(&self, last: Option<Bytes>, code: u16, reason: &str) {
         self.end(End {
-            last: last.into_iter().chain([wire::close(code, "")]).collect(),
+            last: last.into_iter().chain([wire::close(code, reason)]).collect(),
             drain: false,
             code,
         });

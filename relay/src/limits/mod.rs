@@ -3,10 +3,12 @@
 mod bucket;
 mod conn_limits;
 mod faults;
+mod held_seats;
 
 pub use bucket::TokenBucket;
 pub(crate) use conn_limits::{ConnectionLimits, ConnectionPermit, network_of};
 pub(crate) use faults::FaultCounter;
+pub(crate) use held_seats::HeldSeats;
 
 /// Milliseconds of a delay, rounded up.
 pub(crate) fn to_millis(delay: std::time::Duration) -> u64 {

@@ -99,7 +99,7 @@ pub struct Flags {
     )]
     memory_messages: usize,
 
-    /// Bytes of messages that a room remembers. The same limit applies to receipts separately
+    /// Bytes of messages that a room remembers, and 512 for each addressee. The same limit applies to receipts separately
     #[arg(long, env = "NEXSCOPE_MEMORY_BYTES", value_name = "SIZE", default_value = "8MiB", value_parser = size)]
     memory_bytes: usize,
 
@@ -120,7 +120,7 @@ pub struct Flags {
     )]
     max_connections: usize,
 
-    /// Maximum connections from one address (IPv6: one /64); 0 is no limit
+    /// Maximum connections from one address (IPv6: one /64), and seats held for it; 0 is no limit
     #[arg(long, env = "NEXSCOPE_PER_ADDRESS", value_name = "N", default_value_t = 100)]
     per_address: usize,
 
@@ -128,7 +128,7 @@ pub struct Flags {
     #[arg(long, env = "NEXSCOPE_HEARTBEAT", value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     heartbeat: Duration,
 
-    /// Time for which a member's seat is held when its connection breaks
+    /// Maximum time for which a member's seat is held when its connection breaks
     #[arg(long, env = "NEXSCOPE_SEAT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     seat: Duration,
 

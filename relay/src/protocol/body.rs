@@ -1,6 +1,7 @@
 //! The contents of `body`. The relay forwards them unread.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// The body of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,4 +171,16 @@ pub enum Activity {
     Tool,
     Writing,
     Waiting,
+}
+
+/// Whether a body is a receipt. This is the only thing that the relay looks for in a body, because receipts have their
+/// own part of the memory. A body without the word is searched, but not parsed.
+pub fn is_receipt(body: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(borrow)]
+        kind: &'a RawValue,
+    }
+    body.get().contains("\"receipt\"")
+        && serde_json::from_str::<Kind>(body.get()).is_ok_and(|body| body.kind.get() == "\"receipt\"")
 }

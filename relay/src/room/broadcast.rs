@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 use super::{
     FrameBatch, Outbox, Room,
-    messages::{MessageFrame, is_receipt},
+    messages::MessageFrame,
     seat::{Seat, SeatId},
 };
-use crate::protocol::{Ack, Post};
+use crate::protocol::{Ack, Post, body::is_receipt};
 
 impl<O: Outbox> Room<O> {
     /// Accepts messages without addressees, with the same effect as [`Room::message`] for each in turn. Returns the

@@ -63,6 +63,9 @@ impl<O: Outbox> Room<O> {
         let key = NameKey::new(&request.greeting.name);
         let owner = request.greeting.owner.as_ref().map(Owner::of);
         let seat = self.admit(&key, owner, &request)?;
+        if seat.is_none() {
+            self.make_space();
+        }
         if let Some(replaced) = seat.and_then(|index| self.disconnect(index)) {
             let message = "A newer connection of yours took this seat over.";
             replaced.outbox.close(ErrorFrame::new(Code::Replaced, message));
@@ -147,13 +150,33 @@ impl<O: Outbox> Room<O> {
             let message = "That name is taken. Choose another, or wait until it is free.";
             return Err(ErrorFrame::new(Code::NameTaken, message));
         }
-        let max = self.rules.max_members;
-        let is_full = (max > 0 && self.seats.len() >= max) || self.v1.is_full(request, &self.rules);
+        let is_full =
+            (self.is_full() && self.longest_away().is_none()) || self.v1.is_full(request, &self.rules);
         if request.over_limit || (seat.is_none() && is_full) {
             let message = "The relay or the room is full. Try again later.";
             return Err(ErrorFrame::new(Code::Full, message));
         }
         Ok(seat)
+    }
+
+    fn is_full(&self) -> bool {
+        let max = self.rules.max_members;
+        max > 0 && self.seats.len() >= max
+    }
+
+    fn longest_away(&self) -> Option<usize> {
+        let away = self.seats.iter().enumerate();
+        let away = away.filter(|(_, seat)| seat.link.is_none());
+        Some(away.min_by_key(|(_, seat)| seat.away_since)?.0)
+    }
+
+    /// Gives the seat of an absent member up if the room is full.
+    fn make_space(&mut self) {
+        if self.is_full()
+            && let Some(index) = self.longest_away()
+        {
+            self.remove_seat(index);
+        }
     }
 
     /// Gives an existing seat to its returning member. Returns the event to announce.

@@ -15,6 +15,10 @@ use super::{
 };
 use crate::protocol::MemberKey;
 
+/// Bytes that an addressee of a message takes at most: its [`Addressee`] and, if it has no seat, its entry among the
+/// pending messages.
+const ADDRESSEE_COST: usize = 512;
+
 /// A message that the room remembers.
 pub(super) struct Stored {
     pub(super) seq: u64,
@@ -48,6 +52,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl Stored {
+    /// The memory that it takes: its frame, and what is kept for each addressee.
+    fn cost(&self) -> usize {
+        self.frame.len() + self.to.len() * ADDRESSEE_COST
+    }
+
     /// Whether this reader sent it. Without a key, only the name can tell.
     pub(super) fn is_from(&self, reader: Reader) -> bool {
         self.from == *reader.key && self.from_holder.key == reader.holder.key
@@ -109,7 +118,7 @@ impl Memory {
         } else {
             &mut self.messages
         };
-        ring.bytes += message.frame.len();
+        ring.bytes += message.cost();
         ring.stored.push_back(message);
     }
 
@@ -119,7 +128,7 @@ impl Memory {
         let over = |ring: &&mut Ring| ring.stored.len() > max_messages || ring.bytes > max_bytes;
         let ring = [&mut self.messages, &mut self.receipts].into_iter().find(over)?;
         let oldest = ring.stored.pop_front()?;
-        ring.bytes -= oldest.frame.len();
+        ring.bytes -= oldest.cost();
         self.ids.remove(&oldest.id_key());
         Some(oldest)
     }
@@ -179,10 +188,7 @@ impl Memory {
             self.messages.stored.len() + self.receipts.stored.len()
         );
         [&self.messages, &self.receipts].map(|ring| {
-            assert_eq!(
-                ring.bytes,
-                ring.stored.iter().map(|m| m.frame.len()).sum::<usize>()
-            );
+            assert_eq!(ring.bytes, ring.stored.iter().map(Stored::cost).sum::<usize>());
             (ring.stored.len(), ring.bytes)
         })
     }

@@ -1,7 +1,7 @@
 //! Messages in one order, signals, and changes of what others see of a member.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
@@ -13,7 +13,10 @@ use super::{
     v1::{V1Frames, V1Rendering},
 };
 use crate::{
-    protocol::{Ack, ErrorFrame, Post, PresenceEvent, Status, Update},
+    protocol::{
+        Ack, ErrorFrame, Message, Post, PresenceEvent, Status, Update,
+        body::{Receipt, is_receipt},
+    },
     wire,
 };
 
@@ -90,7 +93,7 @@ impl<O: Outbox> Room<O> {
         self.at = self.at.max(now);
         self.mark_spoken(sender);
         let member = &self.seats[sender].member;
-        let message = MessageFrame {
+        let mut message = MessageFrame {
             id: &post.id,
             from: &member.name,
             from_key: member.key.as_deref(),
@@ -101,8 +104,11 @@ impl<O: Outbox> Room<O> {
             at: self.at,
             body: post.body,
         };
+        let v2 = wire::text(&message);
+        let subject_thread = self.subject_thread(&targets, post);
+        message.thread = message.thread.or(subject_thread.as_deref());
         let frames = Frames {
-            v2: wire::text(&message),
+            v2,
             v1: self.v1.render(rendering, &message),
             class: FrameClass::Message,
         };
@@ -125,6 +131,18 @@ impl<O: Outbox> Room<O> {
         }
         self.remember(sender, self.seq, targets, post, frames.v2, count);
         ack
+    }
+
+    /// The thread of the message that a receipt is about. Version 1 shows the receipt there.
+    fn subject_thread(&self, targets: &[Target], post: &Post) -> Option<String> {
+        if self.v1.members == 0 || !is_receipt(post.body) {
+            return None;
+        }
+        let receipt: Receipt = serde_json::from_str(post.body.get()).ok()?;
+        let asker = &self.seats[targets.first()?.seat?];
+        let subject = self.memory.find(asker.reader(), &receipt.of)?;
+        let message: Message = serde_json::from_slice(wire::payload(&subject.frame)).ok()?;
+        message.thread
     }
 
     /// Delivers a signal. It is not remembered. Fails like [`Room::message`].
@@ -269,16 +287,4 @@ impl<O: Outbox> Seat<O> {
         };
         link.outbox.push(frame.clone(), frames.class)
     }
-}
-
-/// Whether a body is a receipt. This is the only thing that the relay looks for in a body, because receipts have their
-/// own part of the memory. A body without the word is searched, but not parsed.
-pub(super) fn is_receipt(body: &RawValue) -> bool {
-    #[derive(Deserialize)]
-    struct Kind<'a> {
-        #[serde(borrow)]
-        kind: &'a RawValue,
-    }
-    body.get().contains("\"receipt\"")
-        && serde_json::from_str::<Kind>(body.get()).is_ok_and(|body| body.kind.get() == "\"receipt\"")
 }

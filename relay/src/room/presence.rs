@@ -40,6 +40,7 @@ impl<O: Outbox> Room<O> {
         let seat = &mut self.seats[index];
         seat.change(|member| member.status = Status::Away);
         seat.absence_count += 1;
+        seat.away_since = self.now;
         let number = seat.absence_count;
         self.announce(PresenceEvent::Away, index);
         Some(GracePeriod {
@@ -114,7 +115,7 @@ impl<O: Outbox> Room<O> {
         Some(link)
     }
 
-    fn remove_seat(&mut self, index: usize) {
+    pub(super) fn remove_seat(&mut self, index: usize) {
         self.announce(PresenceEvent::Leave, index);
         let seat = self.seats.remove(index);
         self.v1.members -= usize::from(seat.v1.is_some());

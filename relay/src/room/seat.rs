@@ -92,6 +92,8 @@ pub(super) struct Seat<O> {
     pub(super) link: Option<Link<O>>,
     /// State of a version 1 member. Boxed, because few members have it.
     pub(super) v1: Option<Box<V1Seat>>,
+    /// When the member went away, if it is away.
+    pub(super) away_since: u64,
     /// How often the member has been away. Tells apart the grace periods of one seat.
     pub(super) absence_count: u64,
     /// The newest private message for this member that has left the memory.
@@ -118,6 +120,7 @@ impl<O> Seat<O> {
             json,
             link: None,
             v1: None,
+            away_since: 0,
             absence_count: 0,
             forgotten: 0,
         }

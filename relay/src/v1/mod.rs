@@ -94,11 +94,11 @@ impl Connection {
         let refuse = |code, message: &str, close| {
             info!(peer = %self.peer, ?code, "closed");
             self.queue
-                .close_with(Some(wire::text(&Reply::error(code, message))), close);
+                .close_with(Some(wire::text(&Reply::error(code, message))), close, "");
         };
         if !self.is_admitted(&query.token, &config.v1.room).await {
             info!(peer = %self.peer, "closed: bad token");
-            self.queue.close_with(None, 1008);
+            self.queue.close_with(None, 1008, "wrong token");
             return None;
         }
         if query.version != "1" || !config.v1.enabled {
@@ -187,7 +187,7 @@ impl Connection {
             if handler.deadline().is_some_and(|deadline| now >= deadline) {
                 handler.abort_file("Its time is over.");
                 info!(peer = %self.peer, "closed: a file took too long");
-                return self.queue.close_with(None, 4014);
+                return self.queue.close_with(None, 4014, "the file took too long");
             }
             if now >= ping {
                 if missed_pings >= MAX_MISSED_PINGS {

@@ -220,8 +220,11 @@ impl RequestHandler {
             return self.send_error(code, message);
         }
         info!(member = self.name, "closed for abuse");
-        self.queue
-            .close_with(Some(wire::text(&Reply::error(code, message))), 4013);
+        self.queue.close_with(
+            Some(wire::text(&Reply::error(code, message))),
+            4013,
+            "too many bad frames",
+        );
     }
 
     fn refuse_file(&self, error: FileError, msg_id: &str) {

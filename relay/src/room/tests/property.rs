@@ -370,6 +370,6 @@ proptest! {
 
     #[test]
     fn with_memory_for_few(ops in proptest::collection::vec(op(), 1..150)) {
-        run(&ops, 5, 1500);
+        run(&ops, 5, 5000);
     }
 }

@@ -113,6 +113,30 @@ fn memory_is_bounded_by_bytes() {
     assert_eq!(bench.ids(&mut walker).len(), 51);
 }
 
+/// Issue 16, 31: 64 absent names a message took 36 MB a room with a limit of 8 MiB.
+#[test]
+fn addressees_count_as_memory() {
+    let mut bench = Bench::new(|rules| (rules.memory_messages, rules.memory_bytes) = (1000, 8 << 20));
+    let alice = bench.join("alice");
+    for kind in ["chat", "receipt"] {
+        for message in 0..1000 {
+            let names: Vec<_> = (0..64).map(|name| format!("{kind}-{message}-{name}")).collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let body = json!({"kind": kind});
+            bench
+                .post_body(&alice, &format!("{kind}{message}"), &names, true, body)
+                .expect("taken");
+        }
+        // An absent name takes about 400 bytes besides the frame.
+        let kept = bench.room.pending.recipients().count();
+        let rings = if kind == "chat" { 1 } else { 2 };
+        assert!(
+            (10_000..=(8 << 20) / 400).contains(&(kept / rings)),
+            "{kind}: {kept}"
+        );
+    }
+}
+
 #[test]
 fn a_walker_that_the_memory_overtakes_is_closed() {
     let mut bench = Bench::new(|rules| rules.memory_messages = 3);
@@ -277,4 +301,34 @@ fn what_was_not_sent_is_not_had() {
         .enter("bob", resume("session2", "epoch", 3))
         .expect("a welcome");
     assert_eq!(bench.ids(&mut bob), ["c"]);
+}
+
+/// Issue 16, 31: members that joined and went away filled a room.
+#[test]
+fn absent_members_make_way_in_a_full_room() {
+    let mut bench = Bench::new(|rules| rules.max_members = 3);
+    let [mut alice, bob, carol] = ["alice", "bob", "carol"].map(|name| bench.join(name));
+    assert!(matches!(bench.enter("dave", json!({})), Err(Code::Full)));
+    for (client, time) in [(&carol, 1000), (&bob, 2000)] {
+        bench.room.advance_clock(time);
+        bench.room.mark_away(&client.seat_id);
+    }
+    bench.read_all(&mut alice);
+    bench.join("dave");
+    let frames = bench.read_all(&mut alice);
+    let events: Vec<_> = frames
+        .iter()
+        .map(|frame| (&frame["event"], &frame["member"]["name"]))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            (&json!("leave"), &json!("carol")),
+            (&json!("join"), &json!("dave"))
+        ]
+    );
+    bench.join("erin");
+    assert!(matches!(bench.enter("frank", json!({})), Err(Code::Full)));
+    // A member that is here never makes way.
+    assert!(bench.enter("alice2", json!({})).is_err() && bench.post(&alice, "a", &["dave"], true) == Ok(1));
 }

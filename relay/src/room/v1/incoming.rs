@@ -11,12 +11,12 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{V1Rendering, V1Room, message::DeliveryReport};
+use super::{V1Rendering, V1Room, message::DeliveryReport, outgoing::incomplete};
 use crate::{
     protocol::{
         CHUNK_HEAD, ChunkHead, StreamOpen, StreamReason,
         body::File,
-        v1::{Attachment, Code, Msg, Reply},
+        v1::{Attachment, Msg, Reply},
     },
     room::{
         FrameClass, Outbox, Room, StreamItem, StreamProgress,
@@ -153,7 +153,7 @@ impl<O: Outbox> V1Room<'_, O> {
         for index in gone.into_iter().rev() {
             let receiver = transfer.receivers.remove(index);
             let message = "You took nothing of this file for too long.";
-            receiver.cut_off(room, &transfer.msg_id, message);
+            receiver.cut_off(room, &transfer.msg_id, &transfer.from_name, message);
             transfer.offline.push(receiver.name);
         }
         room.v1.transfer = Some(transfer);
@@ -255,7 +255,7 @@ impl<O: Outbox> V1Room<'_, O> {
         let transfer = self.0.v1.transfer.take_if(|transfer| transfer.from == *seat_id);
         let Some(transfer) = transfer else { return };
         for receiver in &transfer.receivers {
-            receiver.cut_off(self.0, &transfer.msg_id, message);
+            receiver.cut_off(self.0, &transfer.msg_id, &transfer.from_name, message);
         }
     }
 }
@@ -332,19 +332,13 @@ impl Receiver {
     }
 
     /// Ends the transfer for this receiver only.
-    fn cut_off<O: Outbox>(&self, room: &mut Room<O>, msg_id: &str, message: &str) {
+    fn cut_off<O: Outbox>(&self, room: &mut Room<O>, msg_id: &str, from: &str, message: &str) {
         let id = self.progress.stream;
         if self.has_stream {
             return room.streams().fail(id, message);
         }
-        let error = Reply::Error {
-            code: Code::TransferIncomplete,
-            message,
-            msg_id: Some(msg_id),
-            retry_after_ms: None,
-        };
         if let Some(outbox) = room.seats.outbox(&self.seat_id) {
-            outbox.cut_stream(id, wire::text(&error));
+            outbox.cut_stream(id, incomplete(msg_id, from, message));
         }
     }
 }

@@ -72,25 +72,35 @@ impl<O: Outbox> V1Room<'_, O> {
                     hop: chat.hop,
                     role: role(chat.origin),
                 };
+                let limit = room.rules.v1.max_file;
+                if limit > 0 && file.size > limit {
+                    let body = Body::FileDecline {
+                        of: post.id.to_string(),
+                        file: file.id.clone(),
+                        reason: "the file exceeds the relay's limit for version 1".to_owned(),
+                    };
+                    self.answer_offer(receiver, &from, &body, now);
+                    continue;
+                }
                 if let Some(v1) = &mut room.seats[receiver].v1 {
                     if v1.offers.len() >= MAX_OFFERS {
                         v1.offers.pop_front();
                     }
                     v1.offers.push_back(offer);
                 }
-                self.send_accept(receiver, &from, &post.id, &file.id, now);
+                let body = Body::FileAccept {
+                    of: post.id.to_string(),
+                    file: file.id.clone(),
+                    offset: 0,
+                };
+                self.answer_offer(receiver, &from, &body, now);
             }
         }
     }
 
-    fn send_accept(&mut self, receiver: usize, to: &NameKey, of: &str, file: &str, now: u64) {
-        let body = Body::FileAccept {
-            of: of.to_owned(),
-            file: file.to_owned(),
-            offset: 0,
-        };
+    fn answer_offer(&mut self, receiver: usize, to: &NameKey, body: &Body, now: u64) {
         // Cannot fail: the body consists of strings and numbers.
-        let Ok(body) = serde_json::value::to_raw_value(&body) else {
+        let Ok(body) = serde_json::value::to_raw_value(body) else {
             return;
         };
         let room = &mut *self.0;
@@ -121,6 +131,10 @@ impl<O: Outbox> V1Room<'_, O> {
             return Err("A version 1 member can only receive a file from its start.");
         }
         let room = &mut *self.0;
+        let limit = room.rules.v1.max_file;
+        if limit > 0 && open.size > limit {
+            return Err("The file exceeds the relay's limit for version 1.");
+        }
         let sender = room.seats.index_of(from).ok_or("You are not here.")?;
         let from_name = room.seats[sender].member.name.clone();
         let receiver = room.seats.index_of(to).ok_or("The receiver is not here.")?;
@@ -188,15 +202,25 @@ impl<O: Outbox> V1Room<'_, O> {
     }
 }
 
+/// The error for a file that was cut off, and its end: the plugin receives no other file before that.
+pub(super) fn incomplete(msg_id: &str, from: &str, message: &str) -> Bytes {
+    let error = Reply::Error {
+        code: Code::TransferIncomplete,
+        message,
+        msg_id: Some(msg_id),
+        retry_after_ms: None,
+    };
+    let mut frames = Vec::new();
+    wire::append_text(&mut frames, &error);
+    wire::append_text(&mut frames, &Reply::FileEnd { msg_id, from });
+    frames.into()
+}
+
 impl OutgoingFile {
-    /// The frame that replaces the rest of a file that was cut off.
+    /// The frames that replace the rest of a file that was cut off.
     pub(in crate::room) fn incomplete(&self) -> Bytes {
-        wire::text(&Reply::Error {
-            code: Code::TransferIncomplete,
-            message: "The rest of this file will not come; discard what you have of it.",
-            msg_id: Some(&self.msg_id),
-            retry_after_ms: None,
-        })
+        let message = "The rest of this file will not come; discard what you have of it.";
+        incomplete(&self.msg_id, &self.from, message)
     }
 
     /// The frame behind the last byte.
