@@ -1,6 +1,14 @@
 //! The relay's token: known, or printed by a command.
 
-use std::path::Path;
+use std::{
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use nexscope_relay::protocol::is_token;
 
 use toml::Value;
 
@@ -11,6 +19,11 @@ use super::{
 };
 use crate::{core::Token, link::Target};
 
+/// The timeout for `token_command`: a person may have to unlock a password store.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What [`is_token`] requires, for people.
+const RULE: &str = "a token has only ASCII letters, digits and punctuation, without spaces";
+
 /// A token, or the command that prints it, which runs only when the token is needed: reading settings runs nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TokenSource {
@@ -19,8 +32,12 @@ pub(crate) enum TokenSource {
 }
 
 impl TokenSource {
-    /// The token. Fails where its command cannot be run, or fails.
+    /// The token. Fails where its command cannot be run, fails, or prints none in time.
     pub(crate) fn get(&self) -> Result<Token, ConfigError> {
+        self.get_within(PATIENCE)
+    }
+
+    fn get_within(&self, patience: Duration) -> Result<Token, ConfigError> {
         let command = match self {
             TokenSource::Known(token) => return Ok(token.clone()),
             TokenSource::Command(command) => command,
@@ -29,15 +46,43 @@ impl TokenSource {
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| failed("it is empty".into()))?;
-        let output = std::process::Command::new(program)
-            .args(arguments)
-            .stdin(std::process::Stdio::null())
-            .output()
-            .map_err(|error| failed(error.to_string()))?;
-        if !output.status.success() {
-            return Err(failed(output.status.to_string()));
+        let printed = output_of(Command::new(program).args(arguments), patience).map_err(failed)?;
+        let token = String::from_utf8_lossy(&printed).trim().to_owned();
+        match is_token(&token) {
+            true => Ok(Token(token)),
+            false => Err(failed(format!("{RULE}; it printed something else"))),
         }
-        Ok(Token(String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+    }
+}
+
+/// Runs a command and returns its output. Fails with the reason if it fails or takes too long; then it is ended.
+fn output_of(command: &mut Command, patience: Duration) -> Result<Vec<u8>, String> {
+    let command = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let out = child.stdout.take();
+    let (read_in, read) = mpsc::channel();
+    // If a process that it started keeps the output open, the thread stays with it.
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let result = out.map_or(Ok(0), |mut out| out.read_to_end(&mut bytes));
+        // Nobody waits any more after the timeout.
+        let _ = read_in.send(result.map(|_| bytes));
+    });
+    let Ok(read) = read.recv_timeout(patience) else {
+        // It may have ended meanwhile.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!(
+            "it printed no token in {patience:?}; run it in a terminal to see what it waits for"
+        ));
+    };
+    let status = child.wait().map_err(|error| error.to_string())?;
+    match status.success() {
+        true => read.map_err(|error| error.to_string()),
+        false => Err(status.to_string()),
     }
 }
 
@@ -66,7 +111,11 @@ pub(super) fn get_token(config: &Config) -> Option<Value> {
 }
 
 pub(super) fn put_token(config: &mut Config, value: &Value) -> Result<(), String> {
-    config.token = Some(Token(read::<String>(value)?.trim().to_owned()).into());
+    let token = read::<String>(value)?.trim().to_owned();
+    if !token.is_empty() && !is_token(&token) {
+        return Err(RULE.to_owned());
+    }
+    config.token = Some(Token(token).into());
     Ok(())
 }
 
@@ -87,4 +136,33 @@ pub(super) fn get_token_command(config: &Config) -> Option<Value> {
 pub(super) fn put_token_command(config: &mut Config, value: &Value) -> Result<(), String> {
     config.token = Some(TokenSource::Command(read(value)?));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(command: &[&str]) -> Result<Token, String> {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        let token = TokenSource::Command(command).get_within(Duration::from_secs(1));
+        token.map_err(|error| error.to_string())
+    }
+
+    /// Issue 16, 41 and 42.
+    #[test]
+    fn a_token_command_that_hangs_or_prints_no_token_is_reported() {
+        assert_eq!(of(&["printf", "t#1\n"]).unwrap().0, "t#1");
+        for (command, says) in [
+            (&["sleep", "1000"][..], "printed no token in 1s"),
+            (&["printf", "two words"], "without spaces"),
+            (&["printf", ""], "without spaces"),
+            (&["false"], "exit status: 1"),
+        ] {
+            let error = of(command).unwrap_err();
+            assert!(error.contains(says), "{command:?}: {error}");
+        }
+        let mut config = Config::default();
+        let mut put = |token: &str| put_token(&mut config, &token.into());
+        assert!(put("p\u{e4}ss").is_err() && put("two words").is_err() && put(" t \n").is_ok());
+    }
 }

@@ -111,8 +111,7 @@ impl FromStr for Invite {
             .strip_prefix("nexscope://")
             .ok_or(TargetError::Scheme)?;
         let (rest, token) = rest.split_once('#').ok_or(TargetError::Token)?;
-        let token_ok = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
-        if !token_ok {
+        if !nexscope_relay::protocol::is_token(token) {
             return Err(TargetError::Token);
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum, builder::FalseyValueParser};
 use ipnet::IpNet;
 
 use super::values::{nonzero_count, nonzero_size, path, seconds, size};
-use crate::{Config, RoomToken, TlsFiles, Token, handshake::proxy::parse_network};
+use crate::{Config, RoomToken, TlsFiles, Token, handshake::proxy::parse_network, protocol::is_token};
 
 /// The heading of the main flags in the help.
 const RELAY: &str = "Relay";
@@ -150,9 +150,13 @@ pub enum LogFormat {
 }
 
 impl Flags {
-    /// The settings, and whether the token was generated. Fails if the system has no random numbers.
+    /// The settings, and whether the token was generated. Fails if the token is not valid, or the system has no random numbers.
     pub fn config(self, tokens: Vec<RoomToken>) -> io::Result<(Config, bool)> {
         let given = self.token.filter(|token| !token.is_empty()).map(Token);
+        // Not a `value_parser`: clap's message would repeat the secret.
+        if given.as_ref().is_some_and(|token| !is_token(&token.0)) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, TOKEN_RULE));
+        }
         // With tokens in the file, nobody needs this one. It is generated, but not printed.
         let is_generated = given.is_none() && tokens.is_empty();
         let token = given.map_or_else(Token::random, Ok)?;
@@ -194,6 +198,10 @@ impl Flags {
     }
 }
 
+/// What [`is_token`] requires, for people.
+pub(super) const TOKEN_RULE: &str =
+    "a token has only ASCII letters, digits and punctuation, without spaces, so that it fits into an invite";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,5 +214,17 @@ mod tests {
             .expect("a config");
         assert!(!is_generated);
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::new("t")));
+    }
+
+    #[test]
+    fn a_token_that_fits_into_no_invite_is_refused() {
+        let parse = |token: &str| {
+            let flags = Flags::try_parse_from(["nexscope-relay", "--token", token]).expect("flags");
+            flags.config(Vec::new()).map_err(|error| error.to_string())
+        };
+        for bad in ["two words", "p\u{e4}ss", "tab\t"] {
+            assert_eq!(parse(bad).err().as_deref(), Some(TOKEN_RULE), "{bad}");
+        }
+        assert!(parse("a#b?c").is_ok() && parse("").is_ok());
     }
 }

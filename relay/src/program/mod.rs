@@ -59,7 +59,7 @@ fn keep_freed_memory() {
 }
 
 async fn serve(flags: Flags, tokens: Vec<RoomToken>) -> anyhow::Result<()> {
-    let (config, is_generated) = flags.config(tokens).context("cannot generate a token")?;
+    let (config, is_generated) = flags.config(tokens).context("there is no usable token")?;
     let token = config.token.0.clone();
     raise_file_limit(config.max_connections);
     // Install the handlers before the address is printed, so that no signal is missed.

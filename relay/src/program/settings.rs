@@ -5,13 +5,13 @@
 
 use std::{collections::HashMap, env, fs, path::Path};
 
-use crate::{RoomToken, Token};
-use anyhow::{Context, anyhow, bail};
+use crate::{RoomToken, Token, protocol::is_token};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{ArgAction, CommandFactory, FromArgMatches};
 use serde::Deserialize;
 use toml::Value;
 
-use super::flags::Flags;
+use super::flags::{Flags, TOKEN_RULE};
 
 /// Read from the working directory, if it exists.
 const DOTENV: &str = ".env";
@@ -137,6 +137,7 @@ fn parse(text: &str) -> anyhow::Result<(FileSettings, Vec<RoomToken>)> {
                     let TokenEntry { token, rooms } = entry
                         .try_into()
                         .context("a [[token]] needs `token` and may have `rooms`, a list of rooms")?;
+                    ensure!(is_token(&token), TOKEN_RULE);
                     tokens.push(RoomToken {
                         token: Token(token),
                         rooms,
@@ -222,6 +223,7 @@ mod tests {
             ("config = 'x'", "unknown setting `config`"),
             ("rate = [7]", "`rate` must be"),
             ("[[token]]\nrooms = []", "a [[token]] needs"),
+            ("[[token]]\ntoken = 'two words'", "without spaces"),
             ("rate = ", "line 1"),
         ] {
             let error = parse(text)

@@ -23,7 +23,7 @@ pub use frame::{
 };
 pub use hello::{Greeting, MAX_CLIENT};
 pub use key::{KeyError, MemberKey};
-pub use name::{is_id, is_name, is_thread, same_name};
+pub use name::{is_id, is_name, is_thread, is_token, same_name};
 pub use request::{MAX_AGENTS, MAX_NOTE, MAX_TO, Post, Request};
 
 /// The protocol version of these types.

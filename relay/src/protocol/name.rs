@@ -26,6 +26,11 @@ pub fn is_thread(thread: &str) -> bool {
     (1..=128).contains(&thread.len()) && thread.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
+/// Whether `token` is valid as a relay's secret: printable ASCII without spaces, so that it fits into an invite.
+pub fn is_token(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
