@@ -528,6 +528,13 @@ fn doctor_names_what_is_wrong() {
     dead.configure("name = \"alice\"\nrelay = \"ws://127.0.0.1:9/ws\"\ntoken = \"t\"\n");
     let (code, said) = looks(&dead);
     assert!(code == 1 && said.contains("cannot reach 127.0.0.1:9"), "{said}");
+    // A file is no folder, for root too.
+    let mut blocked = Home::new("alice", &relay, "");
+    let file = blocked.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    blocked.set("XDG_STATE_HOME", file.display().to_string());
+    let (code, said) = looks(&blocked);
+    assert!(code == 1 && said.contains("cannot write to"), "{said}");
     let script = Home::empty("alice");
     let claude = script.script("claude", "echo '9.9.9 (Claude Code)'");
     script.join(

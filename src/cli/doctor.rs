@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write, stdout},
+    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -53,6 +54,7 @@ pub(super) fn run(json: bool, paths: &Paths) -> Result<ExitCode, Failure> {
             agents(&mut report, &config, paths);
         }
     }
+    state(&mut report, &paths.state.join("nexscope"));
     session(&mut report, paths);
     terminal(&mut report);
     if let Some(checks) = &report.checks {
@@ -242,6 +244,24 @@ fn logged_in(kind: Kind, program: &str, version: &str) -> Found {
         }
         _ => well,
     }
+}
+
+/// Whether the state folder, or the folder that it will be created in, can be written to.
+fn state(report: &mut Report, folder: &Path) {
+    let existing = folder.ancestors().find(|folder| folder.exists());
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    let checked = existing.map_or(Ok(()), |existing| rustix::fs::access(existing, access));
+    let shown = folder.display();
+    report.say(
+        "state",
+        match checked {
+            Ok(()) => Found::Well(shown.to_string()),
+            Err(error) => Found::Wrong(format!(
+                "cannot write to {shown}: {}; make it writable, or set XDG_STATE_HOME",
+                std::io::Error::from(error)
+            )),
+        },
+    );
 }
 
 fn session(report: &mut Report, paths: &Paths) {
