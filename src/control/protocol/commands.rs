@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     COMPOSER, Definition, NAMES, OneOrMany, PERSON_ONLY, PLUGIN, READS, Ref, SHELL, TOOL, ThreadNumber,
-    one_or_many, text,
+    number, one_or_many, seconds, text,
 };
 use crate::{
     control::{Attach, RpcError, policy::Rule},
@@ -328,6 +328,7 @@ impl From<Mode> for ModeName {
 pub struct History {
     /// How many messages, the newest; 20 unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500))]
+    #[serde(deserialize_with = "number")]
     #[schemars(range(min = 1, max = 500))]
     pub limit: Option<u16>,
     /// Only messages of this thread, such as t3
@@ -354,10 +355,10 @@ pub struct Watch {
     #[arg(skip)]
     #[schemars(skip)]
     pub client: Option<String>,
-    /// Give up after so many seconds, 1 to 120; 30 unless given
-    #[arg(long, value_name = "SECONDS")]
-    #[serde(rename = "timeoutSeconds")]
-    #[schemars(range(min = 1, max = 120))]
+    /// Give up after so many seconds, or a time such as 1m: 1 to 120 s; 30 s unless given
+    #[arg(long, value_name = "TIME", value_parser = seconds::parse)]
+    #[serde(rename = "timeoutSeconds", deserialize_with = "seconds::deserialize")]
+    #[schemars(schema_with = "seconds::schema")]
     pub timeout: Option<u64>,
 }
 
@@ -373,8 +374,10 @@ pub struct Wait {
     #[arg(skip)]
     #[schemars(skip)]
     pub client: Option<String>,
-    /// Give up after so many seconds, 1 to 120
-    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    /// Give up after so many seconds, or a time such as 1m: 1 to 120 s
+    #[arg(long, value_name = "TIME", default_value = "120", value_parser = seconds::parse)]
+    #[serde(deserialize_with = "seconds::deserialize")]
+    #[schemars(schema_with = "seconds::schema")]
     pub timeout: Option<u64>,
 }
 

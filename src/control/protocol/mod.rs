@@ -315,6 +315,57 @@ fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Resul
     })
 }
 
+/// A number, or its digits as a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Numeric {
+    Number(u64),
+    Text(String),
+}
+
+impl fmt::Display for Numeric {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Numeric::Number(number) => number.fmt(f),
+            Numeric::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    let given = Option::<Numeric>::deserialize(from)?.map(|given| given.to_string());
+    let number = given.map(|given| given.trim().parse());
+    number
+        .transpose()
+        .map_err(|_| de::Error::custom("it takes a number such as 20"))
+}
+
+/// A time: a number of seconds, or a text such as `30s` or `2m`.
+mod seconds {
+    use super::*;
+
+    pub(super) fn parse(text: &str) -> Result<u64, String> {
+        let text = text.trim();
+        if let Ok(seconds) = text.parse() {
+            return Ok(seconds);
+        }
+        let time = crate::core::runs::settings::parse_duration(text);
+        let time =
+            time.ok_or_else(|| format!("{} is not a time such as 30, 30s or 2m", clean_line(text, 40)))?;
+        Ok(u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+        let given = Option::<Numeric>::deserialize(from)?;
+        let seconds = given.map(|given| parse(&given.to_string()));
+        seconds.transpose().map_err(de::Error::custom)
+    }
+
+    pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["integer", "string"] })
+    }
+}
+
 /// The words of a command line, which are a single text in JSON.
 mod text {
     use super::*;
@@ -378,7 +429,26 @@ mod tests {
             assert_eq!(again, request);
             assert_eq!(request.definition().name, name);
         }
+        // Issue 16, 35 and 43: a number may be a text, and a time may have a unit.
+        for (name, args, as_number) in [
+            ("history", json!({"limit": "5"}), json!({"limit": 5})),
+            ("wait", json!({"timeout": "1m"}), json!({"timeout": 60})),
+            ("wait", json!({"timeout": "90"}), json!({"timeout": 90})),
+            (
+                "watch",
+                json!({"timeoutSeconds": "1500ms"}),
+                json!({"timeoutSeconds": 2}),
+            ),
+        ] {
+            assert_eq!(Request::read(name, args), Request::read(name, as_number));
+        }
         for (name, args, says) in [
+            (
+                "watch",
+                json!({"timeoutSeconds": "soon"}),
+                "soon is not a time such as 30",
+            ),
+            ("history", json!({"limit": "many"}), "a number such as 20"),
             ("say", json!({"txt": 1}), "unknown field `txt`"),
             ("accept", json!({}), "missing field `threadId`"),
             ("accept", json!({"threadId": "zz"}), "zz is not an ID"),
