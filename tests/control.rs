@@ -465,6 +465,18 @@ fn mcp_starts_a_session_if_none_runs() {
     let mut mcp = Mcp::start(&alice);
     let (failed, text) = mcp.call("nexscope_who", json!({}));
     assert!(failed && text.contains("no session runs"), "{text}");
+    // Issue 16, 35: an agent that was told to call these at its end meets no error.
+    for (tool, says) in [
+        ("nexscope_poll", "\"auto_tasks\":[]"),
+        ("nexscope_before_stop", "\"can_stop\":true"),
+        ("nexscope_stop", "\"stopped\":false"),
+    ] {
+        let (failed, text) = mcp.call(tool, json!({}));
+        assert!(
+            !failed && text.contains(says) && text.contains("no session runs"),
+            "{text}"
+        );
+    }
     let (failed, text) = mcp.call("nexscope_start", json!({"name": "alice2"}));
     assert!(
         !failed && text.contains("joined as alice2 (mode=manual)"),

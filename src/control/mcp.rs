@@ -132,7 +132,12 @@ impl Server {
             return self.start(agent, args);
         }
         let request = request(tool, args, &self.client)?;
-        let reply = self.open(agent)?.ask(&request).map_err(problem)?;
+        let mut session = match self.door.open() {
+            Ok(session) => session.for_agent(agent),
+            Err(error @ SocketError::None) => return without_session(&request).ok_or_else(|| problem(error)),
+            Err(error) => return Err(problem(error)),
+        };
+        let reply = session.ask(&request).map_err(problem)?;
         serde_json::to_value(reply).map_err(|error| RpcError::new("internal", error.to_string()))
     }
 
@@ -161,6 +166,19 @@ impl Server {
             message.push_str(&format!("; {error}"));
         }
         Ok(json!({ "message": message }))
+    }
+}
+
+/// The reply to a request that needs no session: an agent that is told to call it at its end meets no error.
+fn without_session(request: &Request) -> Option<Value> {
+    let why = "no session runs for this folder; nexscope_start starts one";
+    match request {
+        Request::Poll(_) => {
+            Some(json!({ "events": [], "auto_tasks": [], "online": [], "waiting": 0, "message": why }))
+        }
+        Request::BeforeStop(_) => Some(json!({ "can_stop": true, "reason": why })),
+        Request::Stop(_) => Some(json!({ "stopped": false, "message": why })),
+        _ => None,
     }
 }
 
