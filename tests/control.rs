@@ -308,6 +308,28 @@ fn a_session_is_woken_once_for_each_task() {
     assert_eq!(ended.recv_timeout(PATIENCE), Ok(Some(2)));
 }
 
+/// Issue 16, 35: in manual mode, `before_stop` said that nothing waits; and a draft was said to wait at a screen that was
+/// not there.
+#[test]
+fn a_session_without_a_screen_says_what_waits_and_where() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "[agents.claude]\nkind = \"session\"\n");
+    let bob = Home::new("bob", &relay, "");
+    let mut lines = Running::lines(&bob);
+    let seat = Running::start(&alice, &["start", "--headless", "--allow-remote-decisions"]);
+    lines.wait_for("alice joined");
+    lines.say("@alice which port?");
+    seat.wait_for("m1 from bob");
+    support::shell::decide(&alice, &["accept", "m1"]);
+    let mut mcp = Mcp::start(&alice);
+    let (_, open) = mcp.call("nexscope_before_stop", json!({}));
+    let open: Value = serde_json::from_str(&open).unwrap();
+    assert_eq!(open["can_stop"], json!(true));
+    assert_eq!(open["auto_tasks"].as_array().unwrap().len(), 1, "{open}");
+    let (_, said) = mcp.call("nexscope_say", json!({"to": "bob", "text": "a moment"}));
+    assert!(said.contains("nexscope-tui attach"), "{said}");
+}
+
 #[test]
 fn a_thousand_commands_from_twenty_processes_are_all_answered_in_order() {
     let (_relay, alice, _bob, _seat, _lines) = waiting();
@@ -408,9 +430,9 @@ fn clients_that_say_nothing_keep_nobody_out() {
     drop(idle);
 }
 
-/// Issue 16, 30: shell commands, hooks and `wait --timeout` hung for ever.
+/// Issue 16, 30: shell commands, hooks and `wait --timeout` hung without end.
 #[test]
-fn nothing_waits_for_ever_for_a_session_that_is_stopped() {
+fn nothing_waits_without_end_for_a_session_that_is_stopped() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let seat = Running::headless(&alice);
@@ -456,6 +478,21 @@ fn a_folder_with_a_long_path_has_a_socket_elsewhere() {
         said.contains("is too long a path for a socket, so sessions listen in /tmp/"),
         "{said}"
     );
+}
+
+/// Issue 16, 37: such a member never connected, and was told to update the program.
+#[test]
+fn a_member_may_have_more_agents_than_a_room_is_told_of() {
+    let relay = Relay::start();
+    let agents: String = (1..=20)
+        .map(|nth| format!("[agents.a{nth}]\nkind = \"session\"\n"))
+        .collect();
+    let alice = Home::new("alice", &relay, &agents);
+    let seat = Running::start(&alice, &["start", "--headless"]);
+    seat.wait_for("the room is told of 16 of them");
+    seat.wait_for("in #lobby as alice");
+    let status = ask(&alice, &["status"]);
+    assert_eq!(status["agents"].as_array().unwrap().len(), 20);
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn a_given_token_is_not_printed() {
 async fn settings_have_layers() {
     let folder = tempfile::tempdir().expect("a folder");
     let toml = "listen = '127.0.0.1:0'\nrate = 1\nburst = 2\nheartbeat = 3\nwindow-bytes = '2MiB'\n\
-                [[token]]\ntoken = 'for the den alone'\nrooms = ['den']\n";
+                [[token]]\ntoken = 'for-the-den-alone'\nrooms = ['den']\n";
     std::fs::write(folder.path().join("relay.toml"), toml).expect("written");
     let dotenv = format!(
         "NEXSCOPE_CONFIG=relay.toml\nNEXSCOPE_RATE=11\nNEXSCOPE_BURST=12\nNEXSCOPE_HEARTBEAT=13\nNEXSCOPE_TOKEN='{TOKEN}'\n"
@@ -249,8 +249,8 @@ async fn settings_have_layers() {
     let mut welcome = serde_json::Value::Null;
     for (token, room, enters) in [
         (TOKEN, "lobby", true),
-        ("for the den alone", "lobby", false),
-        ("for the den alone", "Den", true),
+        ("for-the-den-alone", "lobby", false),
+        ("for-the-den-alone", "Den", true),
     ] {
         let mut client = Client::connect(&program.address).await;
         let mut hello = hello("alice");

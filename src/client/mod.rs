@@ -55,7 +55,7 @@ fn standing(room: &Room) -> HelloState {
     HelloState {
         resume: room.resume(),
         mode: room.settings.mode,
-        agents: room.settings.agents.clone(),
+        agents: room.settings.announced_agents(),
     }
 }
 

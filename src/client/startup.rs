@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use nexscope_relay::Owner;
+use nexscope_relay::{Owner, protocol::MAX_AGENTS};
 use tokio::sync::mpsc;
 
 use super::{
@@ -68,6 +68,13 @@ impl Startup {
         };
         if !target.tls && !target.is_loopback() {
             warnings.push("Without TLS, text to and from this relay is not encrypted.".into());
+        }
+        if config.agents.len() > MAX_AGENTS {
+            warnings.push(format!(
+                "{} agents are configured: the room is told of {MAX_AGENTS} of them, and the others answer you \
+                 only (/ask NAME).",
+                config.agents.len()
+            ));
         }
 
         let place = StateDir::new(&paths.state, &target.authority(), &config.room, &name);

@@ -250,7 +250,7 @@ impl Room {
         let mode = settings.mode;
         if settings.agents != self.settings.agents {
             ctx.send(Outbound::Update(nexscope_relay::protocol::Update {
-                agents: Some(settings.agents.clone()),
+                agents: Some(settings.announced_agents()),
                 ..Default::default()
             }));
         }

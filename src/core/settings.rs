@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nexscope_relay::protocol::Mode;
+use nexscope_relay::protocol::{MAX_AGENTS, Mode};
 
 use super::{Budget, Limits, Millis};
 
@@ -70,6 +70,19 @@ impl Settings {
     }
 
     /// The agent that answers if none is named.
+    /// The agents that the room is told of; a relay takes no more. The others answer their person only.
+    pub fn announced_agents(&self) -> Vec<String> {
+        let mut agents = self.agents.clone();
+        let default = self
+            .default_agent()
+            .and_then(|name| agents.iter().position(|one| *one == name));
+        if let Some(at) = default.filter(|at| *at >= MAX_AGENTS) {
+            agents.swap(MAX_AGENTS - 1, at);
+        }
+        agents.truncate(MAX_AGENTS);
+        agents
+    }
+
     pub fn default_agent(&self) -> Option<String> {
         let named = self.agent.as_ref().filter(|name| self.agents.contains(name));
         named.or(self.agents.first()).cloned()

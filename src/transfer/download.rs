@@ -253,9 +253,12 @@ impl DownloadTask<'_> {
         self.failed(why.to_owned());
     }
 
-    /// Reports a failure. A retry resumes from the received bytes.
+    /// Reports a failure. A retry resumes from the received bytes; a file that was pushed, and not accepted, has none.
     fn failed(&mut self, why: String) {
-        self.part.tidy();
+        match self.wanted.accepted {
+            true => self.part.tidy(),
+            false => self.part.delete(),
+        }
         self.ways.tell(TransferEvent::Failed(why));
     }
 

@@ -138,6 +138,7 @@ impl Transfers {
                     self.link.refuse(stream, OVER);
                 }
             }
+            TransferOrder::Discard(wanted) => partial_file::discard(&self.dir, &wanted),
             TransferOrder::Keep => self.tell(&handle, StreamEvent::Keep),
             TransferOrder::Stop => {
                 self.tell(&handle, StreamEvent::Stop);

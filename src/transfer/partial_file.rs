@@ -190,6 +190,16 @@ impl Part {
     }
 }
 
+/// Deletes what is here of a file, if anything is.
+pub(super) fn discard(dir: &Path, wanted: &Download) {
+    match fs::remove_file(dir.join(part_name(wanted))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "a part of a file could not be deleted");
+        }
+        _ => {}
+    }
+}
+
 fn part_name(wanted: &Download) -> String {
     format!("{}.{}.part", wanted.name, wanted.tag)
 }

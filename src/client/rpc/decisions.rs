@@ -72,8 +72,9 @@ pub(super) fn ask_person(client: &mut Client, request: Request, caller: &Caller)
         .map_err(RpcError::refused)?;
     let waits: Vec<String> = ids.iter().map(ItemId::to_string).collect();
     let message = format!(
-        "Nothing is decided: {} waits for {me} at the screen, who sees that you ask.",
-        waits.join(", ")
+        "Nothing is decided: {} waits for {me}'s decision {}; they see that you ask.",
+        waits.join(", "),
+        rpc::where_decided(client)
     );
     Ok(reply(Decided {
         decided: false,

@@ -85,16 +85,17 @@ impl Subscribers {
 
 pub(super) fn before_stop(client: &Client) -> OpenTasks {
     let auto_tasks = tasks(client, Some(FRESH));
-    if auto_tasks.is_empty() || client.room().settings.mode != Mode::Auto {
+    if auto_tasks.is_empty() {
         return OpenTasks {
             can_stop: true,
             reason: "no delegated task waits for an answer".to_owned(),
-            auto_tasks: Vec::new(),
+            auto_tasks,
             instruction: None,
         };
     }
     OpenTasks {
-        can_stop: false,
+        // In manual mode the person is there, and asks again if they want to.
+        can_stop: client.room().settings.mode == Mode::Manual,
         reason: format!("delegated tasks that wait for an answer: {}", auto_tasks.len()),
         auto_tasks,
         instruction: Some("Answer each with nexscope_say and its threadId, then stop.".to_owned()),

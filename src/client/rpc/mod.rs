@@ -190,6 +190,14 @@ impl Client {
     }
 }
 
+/// Where the person decides, for a sentence to a program.
+fn where_decided(client: &Client) -> &'static str {
+    match client.config.headless {
+        true => "in a terminal (nexscope-tui attach)",
+        false => "at the screen",
+    }
+}
+
 fn serve_say(
     client: &mut Client,
     permit: Permit,
@@ -257,10 +265,10 @@ fn serve_say(
     let (effects, result) = client.program.drafted(client.in_room, words, now());
     effects::carry_out(client, effects);
     let id = result.map_err(RpcError::refused)?;
-    let me = &client.room().settings.me;
+    let (me, place) = (&client.room().settings.me, where_decided(client));
     Ok(Progress::Done(Reply::Say(Said::Draft {
         draft: id.to_string(),
-        message: format!("It waits as draft {id}: {me} reads it at the screen before it is sent."),
+        message: format!("It waits as draft {id}: {me} reads it {place} before it is sent."),
     })))
 }
 

@@ -100,7 +100,6 @@ impl Guard {
         budget: &Budget,
         now: Steady,
     ) -> Result<(), String> {
-        let in_a_row = self.in_a_row(one, now);
         let since = |span: Millis| {
             self.answers
                 .iter()
@@ -109,8 +108,19 @@ impl Guard {
         let to_member = since(TEN_MINUTES).filter(|answer| one.is_of(answer)).count();
         let in_hour = since(HOUR).filter(|answer| answer.agent == one.agent).count();
         let (agent, member) = (one.agent, one.member);
-        if in_a_row >= limits.hop_limit || one.hop >= limits.hop_limit {
-            Err(format!("hop limit {} reached in this thread", limits.hop_limit))
+        let hop_limit = limits.hop_limit;
+        let in_thread = self.in_a_row.get(&(one.room, one.thread.to_owned()));
+        if in_thread.is_some_and(|row| *row >= hop_limit) {
+            Err(format!("hop limit {hop_limit} reached in this thread"))
+        } else if self.in_a_row(one, now) >= hop_limit {
+            Err(format!(
+                "{agent} and agents of {member} have answered each other {hop_limit} times in a row (hop limit)"
+            ))
+        } else if one.hop >= hop_limit {
+            Err(format!(
+                "automatic answers have led to it {} times in a row (hop limit {hop_limit})",
+                one.hop
+            ))
         } else if to_member >= limits.per_member {
             Err(format!(
                 "{agent} has answered {member} {to_member} times in ten minutes"
@@ -248,6 +258,25 @@ mod tests {
                 .check(one("t", "bob", 0), &limits, &ALL, Steady::new(3))
                 .is_ok()
         );
+    }
+
+    /// Issue 16, 37: "in this thread" was said of a message in a new thread.
+    #[test]
+    fn the_reason_names_the_thread_only_if_it_is_the_threads() {
+        let (mut guard, limits) = (Guard::default(), Limits::default());
+        for at in 0..3 {
+            guard.answered(Steady::new(at), one("t", "bob", 0), at as u32 + 1);
+        }
+        let by_agent = |thread| Candidate {
+            by_agent: true,
+            ..one(thread, "bob", 0)
+        };
+        let why = |candidate| guard.check(candidate, &limits, &ALL, Steady::new(3)).unwrap_err();
+        assert_eq!(why(by_agent("t")), "hop limit 3 reached in this thread");
+        let linked = "claude and agents of bob have answered each other 3 times in a row (hop limit)";
+        assert_eq!(why(by_agent("new")), linked);
+        let far = "automatic answers have led to it 5 times in a row (hop limit 3)";
+        assert_eq!(why(one("new", "carol", 5)), far);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::core::review::inbox::Key;
 pub(super) const MOST: usize = 64;
 /// Space for pushed files that nobody has accepted yet, in bytes.
 pub(super) const ASIDE: u64 = 256 << 20;
+/// Highest number of pushed files that are kept aside at once: each has a thread.
+pub(super) const MOST_ASIDE: usize = 64;
 
 /// All files offered in the room, by number.
 #[derive(Debug, Default)]
@@ -337,7 +339,7 @@ impl Offers {
     }
 
     /// Total size of pushed files that wait for the person or are being received, in bytes.
-    pub(super) fn aside(&self) -> u64 {
+    pub(super) fn aside(&self) -> (u64, usize) {
         let waits = |fetch: &Fetch| {
             fetch.pushed && !fetch.accepted && matches!(fetch.stage, Stage::Aside | Stage::Moving(_))
         };
@@ -345,7 +347,7 @@ impl Offers {
             Side::Theirs(fetch) if waits(fetch) => Some(offer.size),
             _ => None,
         });
-        sizes.sum()
+        sizes.fold((0, 0), |(bytes, files), size| (bytes + size, files + 1))
     }
 }
 

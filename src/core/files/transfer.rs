@@ -87,6 +87,8 @@ pub enum TransferOrder {
         /// Offset in the file at which it starts, in bytes.
         offset: u64,
     },
+    /// Deletes the received part of a download that does not run.
+    Discard(Download),
     /// Accepts a file that is kept aside, or is being received.
     Keep,
     /// Uploads our file.

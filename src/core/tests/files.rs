@@ -280,6 +280,32 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
     ));
 }
 
+/// Issue 16, 32b: what was pushed and cut stayed on disk, beyond the bound, also after a restart.
+#[test]
+fn what_a_cut_push_has_left_is_deleted() {
+    let mut world = World::new();
+    for nth in 0..20 {
+        let (id, of) = (format!("p{nth}"), format!("x{nth}"));
+        let pushed = with_files(note(), vec![file(&of, "a", 31 << 20)]);
+        let message = world.message("bob", &id, &["alice"], true, &pushed);
+        world.receives(message);
+        world.stream(open("bob", &of, 31 << 20, true));
+        assert!(!world.refused(), "{nth}");
+        world.transfer(nth + 1, FileEvent::Cut { have: 30 << 20 });
+        assert!(
+            matches!(world.orders().last(), Some((TransferId { number, .. }, TransferOrder::Stop)) if *number == nth + 1)
+        );
+    }
+    // The program may end before a push does.
+    world.bob_offers(note(), vec![file("y", "b", 10)]);
+    world.restart();
+    let discarded = world.orders();
+    let discarded = discarded
+        .iter()
+        .filter(|(_, order)| matches!(order, TransferOrder::Discard(_)));
+    assert_eq!(discarded.count(), 21);
+}
+
 #[test]
 fn only_those_who_were_offered_a_file_get_it() {
     let mut world = World::new();

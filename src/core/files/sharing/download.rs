@@ -11,7 +11,7 @@ use crate::core::{
     Progress, Room, Side, Stage, Steady,
     chat::{outgoing, receive},
     files::{
-        ASIDE, Download, MOST, TransferEvent, TransferOrder,
+        ASIDE, Download, MOST, MOST_ASIDE, TransferEvent, TransferOrder,
         sharing::{self, offer, order},
     },
     persist::audit::{By, Verdict},
@@ -113,23 +113,43 @@ pub(in crate::core) fn fetch_file(room: &mut Room, number: u32, ctx: &mut Ctx) {
     }
 }
 
+/// Deletes what came of a pushed file before the program ended.
+pub(super) fn discard(room: &Room, number: u32, ctx: &mut Ctx) {
+    if let Some(wanted) = room
+        .files
+        .get(number)
+        .and_then(|offer| wanted(offer, Since::Before))
+    {
+        ctx.push(order(number, None, TransferOrder::Discard(wanted)));
+    }
+}
+
 pub(super) fn prepare(room: &mut Room, number: u32, since: Since, ctx: &mut Ctx) {
     let Some(offer) = room.files.get_mut(number) else {
         return;
     };
-    let (name, size, sha256, tag) = (offer.name.clone(), offer.size, offer.sha256.clone(), offer.tag());
-    let Some(fetch) = offer.fetch_mut() else { return };
-    fetch.stage = Stage::Preparing;
-    let wanted = Download {
-        name,
-        size,
-        sha256,
-        tag,
+    let Some(wanted) = wanted(offer, since) else {
+        return;
+    };
+    if let Some(fetch) = offer.fetch_mut() {
+        fetch.stage = Stage::Preparing;
+    }
+    ctx.push(order(number, None, TransferOrder::Fetch(wanted)));
+}
+
+fn wanted(offer: &Offer, since: Since) -> Option<Download> {
+    let Side::Theirs(fetch) = &offer.side else {
+        return None;
+    };
+    Some(Download {
+        name: offer.name.clone(),
+        size: offer.size,
+        sha256: offer.sha256.clone(),
+        tag: offer.tag(),
         accepted: fetch.accepted,
         whole: since == Since::Whole,
         again: since != Since::Now,
-    };
-    ctx.push(order(number, None, TransferOrder::Fetch(wanted)));
+    })
 }
 
 /// Declines a file for the person, and notifies its sender.
@@ -246,7 +266,9 @@ fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Resul
         return Err("Nobody here has asked for that file.".to_owned());
     };
     if open.pushed {
-        let fits = size <= room.settings.files.max && room.files.aside().saturating_add(size) <= ASIDE;
+        let (bytes, files) = room.files.aside();
+        let has_space = bytes.saturating_add(size) <= ASIDE && files < MOST_ASIDE;
+        let fits = size <= room.settings.files.max && has_space;
         return match (&fetch.stage, fits && open.size == size && open.offset == 0) {
             (Stage::Offered, true) => Ok(()),
             (Stage::Offered, false) => Err("There is no space to keep that file.".to_owned()),
@@ -286,6 +308,8 @@ pub(in crate::core) fn fetching_event(room: &mut Room, number: u32, event: Trans
             _ => {}
         },
         TransferEvent::Cut { .. } if fetch.pushed => {
+            // What came of it is of no use, and is deleted.
+            ctx.push(order(number, None, TransferOrder::Stop));
             fetch_failed(
                 room,
                 number,

@@ -83,6 +83,19 @@ pub(in crate::core) fn resume_files(room: &mut Room, ctx: &mut Ctx) {
             _ => None,
         })
         .collect();
+    // A version 1 member may have been pushing them.
+    let undecided: Vec<u32> = room
+        .files
+        .all()
+        .filter(|offer| {
+            matches!(&offer.side, Side::Theirs(fetch) if !fetch.accepted
+                && matches!(fetch.stage, Stage::Offered | Stage::Failed(_)))
+        })
+        .map(|offer| offer.number)
+        .collect();
+    for number in undecided {
+        download::discard(room, number, ctx);
+    }
     for (number, since) in open {
         // Requested again, from where it is now.
         if let Some(offer) = room.files.get(number) {
