@@ -276,7 +276,8 @@ async fn settings_have_layers() {
     for (toml, fault) in [
         ("mesage-bytes = 1", "did you mean `message-bytes`?"),
         ("rate = -1", "invalid value"),
-        ("[[token]]\ntoken = ''", "token is empty"),
+        ("[[token]]\ntoken = ''", "a token has only ASCII letters"),
+        ("[[token]]\ntoken = 'two words'", "a token has only ASCII letters"),
     ] {
         std::fs::write(folder.path().join("relay.toml"), toml).expect("written");
         let (code, out, error) = output(command.current_dir(&folder));

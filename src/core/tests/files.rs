@@ -365,6 +365,7 @@ fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
         matches!(
             &orders[..],
             [
+                (TransferId { number: 3, .. }, TransferOrder::Discard(_)),
                 (TransferId { number: 1, .. }, TransferOrder::Fetch(_)),
                 (TransferId { number: 4, .. }, TransferOrder::Hash(_))
             ]
