@@ -14,6 +14,7 @@ pub(super) const PROFILE: Profile = Profile {
     variables: &[CLAUDE, CODEX],
     output: Output::AtEnd,
     sends_late: false,
+    starts_slowly: false,
     driver: |run| Ok((invocation(run)?, Box::new(CommandReader::default()))),
 };
 
@@ -23,7 +24,7 @@ fn invocation(run: &Run) -> Result<Invocation, String> {
         return Err("no program is named: set `command` in its table".to_owned());
     }
     Ok(Invocation {
-        program: run.agent.command.iter().map(Into::into).collect(),
+        program: run.command(),
         input: run.prompt.as_str().to_owned(),
         signals: Signals::ANY,
         ..Invocation::default()

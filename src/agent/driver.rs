@@ -28,6 +28,8 @@ pub(super) struct Profile {
     pub output: Output,
     /// Whether it may send more after its turn.
     pub sends_late: bool,
+    /// Whether it may be silent for long before its first sign of life.
+    pub starts_slowly: bool,
     /// Builds the invocation and the reader; fails with the reason if the program cannot be started.
     pub driver: fn(&Run) -> Result<Driver, String>,
 }

@@ -25,7 +25,11 @@ mod real_tests;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +50,7 @@ const SESSION: Profile = Profile {
     variables: &[],
     output: Output::AtEnd,
     sends_late: false,
+    starts_slowly: false,
     driver: |_| Err("it is a session of its own, and not started from here".to_owned()),
 };
 
@@ -79,6 +84,17 @@ pub struct Run {
     pub resume: Option<String>,
     /// Usage of the session to resume before this run: both programs count over a session's whole life.
     pub before: Totals,
+}
+
+impl Run {
+    /// Its program as configured, and the arguments; `~/` before the program is the home folder.
+    fn command(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = self.agent.command.iter().map(Into::into).collect();
+        if let Some(program) = words.first_mut() {
+            *program = crate::config::in_home(Path::new(program)).into();
+        }
+        words
+    }
 }
 
 /// Capacity of the event channel, in events. If a slow reader lets it fill up, the run continues: of states

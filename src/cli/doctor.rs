@@ -177,8 +177,8 @@ fn agents(report: &mut Report, config: &Config, paths: &Paths) {
         let program = agent
             .command
             .first()
-            .map_or(usual.unwrap_or_default(), String::as_str)
-            .to_owned();
+            .map_or(usual.unwrap_or_default(), String::as_str);
+        let program = config::in_home(Path::new(program)).display().to_string();
         let dir = agent
             .dir
             .as_ref()

@@ -79,7 +79,7 @@ pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
         let terminal = stdin().is_terminal() && stdout().is_terminal();
         if start.headless {
             headless(start, config, &paths, who).await
-        } else if start.plain || !terminal {
+        } else if start.plain || !terminal || std::env::var("TERM").is_ok_and(|term| term == "dumb") {
             lines(start, config, &paths).await
         } else {
             screen(start, config, &paths).await

@@ -87,7 +87,7 @@ impl SessionRegistry {
     /// The socket path of the session whose state is in `place`.
     pub fn socket(&self, place: &Path) -> PathBuf {
         let hash = Sha256::digest(place.as_os_str().as_encoded_bytes());
-        let name: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = crate::text::hex(&hash[..8]);
         self.dir.join(format!("{name}.sock"))
     }
 

@@ -79,12 +79,12 @@ fn the_editor_has_the_terminal_and_the_room_goes_on() {
     let two = Two::at((80, 24), (80, 24));
     let alice = &two.alice;
     let editor = alice.script(
-        "editor",
+        "my editor",
         "printf 'EDITOR HAS %s' \"$(cat \"$1\")\"; read -r line; printf '%s from the editor\\n' \"$line\" > \"$1\"",
     );
     leave(two.a);
     let mut home = two.alice;
-    home.set("EDITOR", editor.display().to_string());
+    home.set("EDITOR", format!("'{}'", editor.display()));
     let a = home.screen(80, 24);
     a.wait_for("People 2");
     a.send("first words");
@@ -190,4 +190,14 @@ fn keys_that_come_in_a_burst_or_with_another_size_are_all_there() {
         let typed = format!("› {} ", "k".repeat(usize::from(round) + 1));
         screen.wait_for(&typed);
     }
+}
+
+/// Issue 16, 39: such a terminal got the whole screen, with its escape sequences.
+#[test]
+fn a_dumb_terminal_gets_lines() {
+    let relay = Relay::start();
+    let mut alice = Home::new("alice", &relay, "");
+    alice.set("TERM", "dumb");
+    let a = alice.screen(80, 24);
+    a.wait_for("-- in #lobby as alice");
 }

@@ -36,6 +36,7 @@ pub(super) const PROFILE: Profile = Profile {
     // Nothing in the protocol reports silent thinking.
     output: Output::Items,
     sends_late: true,
+    starts_slowly: true,
     driver,
 };
 
@@ -57,7 +58,7 @@ fn driver(run: &Run) -> Result<Driver, String> {
     let us = Implementation::new("nexscope", env!("CARGO_PKG_VERSION")).title("Nexscope".to_owned());
     let hello = InitializeRequest::new(ProtocolVersion::V1).client_info(us);
     let invocation = Invocation {
-        program: run.agent.command.iter().map(Into::into).collect(),
+        program: run.command(),
         // Some are wrappers around Claude Code.
         env: claude::ENV.to_vec(),
         input: request(INITIALIZE, AGENT_METHOD_NAMES.initialize, &hello),

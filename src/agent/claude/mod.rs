@@ -23,6 +23,7 @@ pub(super) const PROFILE: Profile = Profile {
     variables: &[CLAUDE],
     output: Output::Continuous,
     sends_late: false,
+    starts_slowly: false,
     driver,
 };
 
@@ -88,7 +89,7 @@ const MAX_MEMORY: u64 = 256 << 10;
 
 /// Builds the invocation and the reader; fails with the reason if it cannot be started.
 fn driver(run: &Run) -> Result<Driver, String> {
-    let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
+    let mut program: Vec<OsString> = run.command();
     if program.is_empty() {
         program.push(PROGRAM.into());
     }

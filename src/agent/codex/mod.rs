@@ -26,6 +26,7 @@ pub(super) const PROFILE: Profile = Profile {
     // It has its own timeout for a silent connection, after which it retries and reports it.
     output: Output::Items,
     sends_late: true,
+    starts_slowly: false,
     driver,
 };
 
@@ -34,7 +35,7 @@ pub(super) const PROFILE: Profile = Profile {
 /// A folder's `.codex/config.toml` applies only if the person has trusted that folder in Codex itself;
 /// nothing here changes that.
 fn driver(run: &Run) -> Result<Driver, String> {
-    let mut program: Vec<OsString> = run.agent.command.iter().map(Into::into).collect();
+    let mut program: Vec<OsString> = run.command();
     if program.is_empty() {
         program.push(PROGRAM.into());
     }

@@ -21,6 +21,9 @@ use crate::{
 /// In effect no timeout for a person's answer; whoever wants one sets the limit.
 const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
 
+/// How many times longer a program that starts slowly may be silent before its first sign of life: opencode took 37 s.
+const SLOW_START: u32 = 3;
+
 /// The result of a passed deadline.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
@@ -163,7 +166,7 @@ impl Watch {
             let details = format!("it reached its time limit of {limit}");
             Verdict::Failed(Failed::new(Failure::TimedOut, details))
         } else {
-            let stall = in_words(self.stall);
+            let stall = in_words(self.silence());
             Verdict::Failed(match &self.retry {
                 Some(reason) => Failed::new(
                     Failure::Unreachable,
@@ -174,6 +177,14 @@ impl Watch {
         })
     }
 
+    /// How long it may be silent before it counts as failed.
+    fn silence(&self) -> Duration {
+        match profile(self.kind).starts_slowly && !self.works {
+            true => self.stall * SLOW_START,
+            false => self.stall,
+        }
+    }
+
     /// The silence timeout now; `None` if only the run's time limit applies.
     fn patience(&self) -> Option<Duration> {
         if self.over {
@@ -181,7 +192,7 @@ impl Watch {
         }
         match profile(self.kind).output {
             Output::AtEnd => None,
-            _ if self.retry.is_some() || !self.works => Some(self.stall),
+            _ if self.retry.is_some() || !self.works => Some(self.silence()),
             Output::Continuous if self.tools.is_empty() => Some(self.stall),
             Output::Continuous | Output::Items => None,
         }
@@ -217,7 +228,7 @@ mod tests {
 
     #[test]
     fn clocks() {
-        use Kind::{Claude, Codex, Command};
+        use Kind::{Acp, Claude, Codex, Command};
         let retry = || DriverEvent::Retry("overloaded".to_owned());
         let done = || DriverEvent::ToolDone("t".to_owned());
         // Steps and the second at which each comes; then when and how it ends.
@@ -227,6 +238,9 @@ mod tests {
         for (kind, steps, second, reason) in [
             (Claude, vec![], 60, silent),
             (Codex, vec![], 60, silent),
+            (Acp, vec![], 180, "it has shown nothing for 3 m"),
+            (Acp, vec![(100, DriverEvent::Life)], 600, limit),
+            (Acp, vec![(100, DriverEvent::Life), (200, retry())], 260, retries),
             (Command, vec![], 600, limit),
             (
                 Claude,

@@ -18,6 +18,17 @@ fn stage(script: &str) -> Stage {
     Stage::new(Kind::Command, script)
 }
 
+#[test]
+fn a_program_in_the_home_folder_is_found() {
+    let mut stage = Stage::new(Kind::Command, "");
+    stage.run.agent.command = vec!["~/bin/ag".into(), "~/x".into()];
+    let home = std::env::home_dir().expect("a home");
+    assert_eq!(
+        stage.run.command(),
+        [home.join("bin/ag").into_os_string(), "~/x".into()]
+    );
+}
+
 #[tokio::test]
 async fn the_prompt_goes_in_and_the_answer_comes_out() {
     let stage = Stage::asking(Kind::Command, "cat", "look at @/etc/hostname");

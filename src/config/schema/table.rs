@@ -108,7 +108,7 @@ pub(crate) static AGENT: &[Setting<Agent>] = settings! { Agent;
     "timeout" => timeout: Time, = "\"10m\"", Ignored, Live;
         "How long a run may work; waiting for you does not count."
     "stall" => stall: Time, = "\"60s\"", Ignored, Live;
-        "How long a run may show nothing but retries before it counts as failed."
+        "How long a run may show nothing but retries before it counts as failed; an acp has three times as long for its first sign of life."
     "idle" => idle: TimeOrNone, = "\"5m\"", Ignored, Live;
         "How long its program waits for the thread's next mention; \"0s\": it ends with its answer."
     "budget_usd_per_day" => budget_usd_per_day: Amount, = "5.0", Ignored, Confirmed(Larger);

@@ -104,7 +104,7 @@ impl Digest {
 
 impl Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&crate::text::hex(&self.0[..4]))
     }
 }
 

@@ -209,9 +209,7 @@ fn trimmed(text: Option<&str>) -> Option<&str> {
 /// which is created after their text was accepted.
 fn nonce(run: &str) -> String {
     let hash = Sha256::digest(["nexscope prompt ", run].concat());
-    hash.iter()
-        .take(6)
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    crate::text::hex(&hash[..6])
 }
 
 /// Defuses `$name` in `text`, which would name a skill whose text Codex includes: an invisible character separates

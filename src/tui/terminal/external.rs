@@ -32,19 +32,20 @@ async fn start(variables: &[&str], usual: &str, path: &Path) -> io::Result<()> {
     let mut set = variables.iter().filter_map(|name| env::var(name).ok());
     let command = set.find(|value| !value.trim().is_empty());
     let command = command.as_deref().unwrap_or(usual);
-    let mut words = command.split_whitespace();
-    let program = words.next().unwrap_or(usual);
-    let ended = Command::new(program)
-        .args(words)
+    // As other programs do, so that quotes and `~` in the variable mean what they mean there.
+    let ended = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{command} \"$@\""))
+        .arg("sh")
         .arg(path)
         // A file from elsewhere: less runs nothing for it, and shows its escapes as text.
         .env("LESSSECURE", "1")
         .env_remove("LESSOPEN")
         .status()
         .await
-        .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
+        .map_err(|error| io::Error::new(error.kind(), format!("sh: {error}")))?;
     match ended.success() {
         true => Ok(()),
-        false => Err(io::Error::other(format!("{program} ended with {ended}"))),
+        false => Err(io::Error::other(format!("{command} ended with {ended}"))),
     }
 }
