@@ -284,6 +284,12 @@ impl Term {
         self.press_until_is(key, &format!("{text:?}"), |screen| screen.contains(text))
     }
 
+    /// The same, until a text is gone, such as the next item: what is shown instead may not stay for long.
+    #[track_caller]
+    pub fn press_until_gone(&self, key: &str, text: &str) -> String {
+        self.press_until_is(key, &format!("no {text:?}"), |screen| !screen.contains(text))
+    }
+
     /// The same, until the screen is as expected.
     #[track_caller]
     pub fn press_until_is(&self, key: &str, what: &str, expected: impl Fn(&str) -> bool) -> String {
