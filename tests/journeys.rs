@@ -69,7 +69,7 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
         "a mention that waits has started something"
     );
 
-    b.press_until_gone("\x1bOQ", "▸ m2 alice asks");
+    b.press_until_accepted("\x1bOQ");
     b.wait_for("It races");
     assert!(two.agent_was_started());
     let a_sees = a.wait_for("accepted by bob");
@@ -428,7 +428,7 @@ fn leaving_ends_the_agents_and_notifies_the_asker() {
     let Two { a, b, bob, .. } = &Two::at((100, 30), (100, 30));
     a.say("@bob where does it race?");
     b.wait_for("▸ m1 alice asks");
-    b.press_until_gone("\x1bOQ", "▸ m1 alice asks");
+    b.press_until_accepted("\x1bOQ");
     b.wait_for("It races");
     // A second run is queued: it must not start because the first one ends.
     a.say("@bob and why?");

@@ -47,7 +47,7 @@ impl Morning {
         a.wait_for("good morning");
         a.say("@bob where does the refresh race?");
         b.wait_for("▸ m2 alice asks codex");
-        b.press_until_gone("\x1bOQ", "▸ m2 alice asks");
+        b.press_until_accepted("\x1bOQ");
         a.wait_for("answered by bob");
         a.wait_for("is_fresh");
         Self {

@@ -284,10 +284,11 @@ impl Term {
         self.press_until_is(key, &format!("{text:?}"), |screen| screen.contains(text))
     }
 
-    /// The same, until a text is gone, such as the next item: what is shown instead may not stay for long.
+    /// The same, until a mention is accepted: a fast agent has answered before anybody sees that it was.
     #[track_caller]
-    pub fn press_until_gone(&self, key: &str, text: &str) -> String {
-        self.press_until_is(key, &format!("no {text:?}"), |screen| !screen.contains(text))
+    pub fn press_until_accepted(&self, key: &str) -> String {
+        let accepted = |screen: &str| screen.contains("accepted for") || screen.contains("· answered");
+        self.press_until_is(key, "accepted", accepted)
     }
 
     /// The same, until the screen is as expected.
