@@ -129,6 +129,9 @@ async def main():
     await ann.close()
     gone = await said(bob)
     assert gone["code"] == "transfer_incomplete" and gone["msgId"] == start["msgId"], gone
+    # With it, nexscope-plugin gives the file up and has room for the next one.
+    end = await said(bob)
+    assert end["type"] == "file-end" and end["msgId"] == start["msgId"], end
     await bob.send('{"type":"ping"}')
     assert (await said(bob))["type"] == "pong"
     passed("a file that breaks off")
