@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use nexscope_tui::{
-    core::{Outgoing, Record, Room, Settings},
+    core::{Outgoing, Program, Record, Settings},
     store,
 };
 
@@ -28,5 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
     });
     // Every second one of what may leave is not in the audit log.
     let not_audited = |open: &[&Outgoing]| open.iter().step_by(2).map(|one| one.id.clone()).collect();
-    Room::new(Settings::new("alice", "lobby"), ids).restore(records, not_audited, 1_790_000_000_000);
+    let mut program = Program::new(ids);
+    let room = program.open(Settings::new("alice", "lobby"));
+    program.restore(room, records, not_audited, 1_790_000_000_000);
 });
