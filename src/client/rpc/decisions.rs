@@ -3,13 +3,13 @@
 
 use nexscope_relay::protocol::Mode;
 
-use super::{Answer, Client, Progress, SCAN, long_poll::WaitFor};
+use super::{Answer, Client, Progress, long_poll::WaitFor};
 use crate::{
     client::rpc,
     control::{
         Caller, Reply, Request, RpcError,
         policy::Permit,
-        protocol::{CurrentMode, Decided, ModeName, SetMode},
+        protocol::{CurrentMode, Decided, ModeName, SCAN_WAIT, SetMode},
     },
     core::{AcceptOptions, Command, Decision, Intent, ItemId, MentionOutcome, Person, Shown},
 };
@@ -114,7 +114,7 @@ pub(super) fn decide_remotely(client: &mut Client, request: Request) -> Result<P
     }
     Ok(Progress::Later(
         WaitFor::Decide(intent),
-        client.clock.now().plus(SCAN),
+        client.clock.now().plus(SCAN_WAIT * 1000),
     ))
 }
 

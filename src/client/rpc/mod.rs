@@ -18,10 +18,12 @@ use crate::{
     control::{
         Attach, Call, Caller, Line, Reply, Request, Response, RpcError,
         policy::{self, Handling, Permit, Rule, SessionKind, Who},
-        protocol::{Append, Cancel, Cancelled, Hello, LONGEST_WAIT, Said, Say, Stopped, ThreadNumber},
+        protocol::{
+            ACK_WAIT, Append, Cancel, Cancelled, Hello, LONGEST_WAIT, Said, Say, Stopped, ThreadNumber,
+        },
     },
     core::{
-        self, Command, Connection, ItemId, Millis, Steady, UnpromptedText, What, files::AgentFile,
+        self, Command, Connection, ItemId, Steady, UnpromptedText, What, files::AgentFile,
         runs::settings::Kind,
     },
 };
@@ -29,11 +31,6 @@ use args::{client_name, names, until};
 use long_poll::{WaitFor, Waiting};
 
 pub(super) use long_poll::Subscribers;
-
-/// Time that `say` waits for the relay's ack, in milliseconds.
-const ACK: Millis = 3_000;
-/// Time that `accept` waits for the scan of a draft's files, in milliseconds.
-const SCAN: Millis = 30_000;
 
 type Answer = Result<Reply, RpcError>;
 
@@ -225,7 +222,7 @@ fn serve_say(
         return match client.perform(command).map_err(RpcError::refused)? {
             core::Reply::Said(number) => Ok(Progress::Later(
                 WaitFor::Sent(number),
-                client.clock.now().plus(ACK),
+                client.clock.now().plus(ACK_WAIT * 1000),
             )),
             _ => Err(RpcError::refused("Nothing was sent.")),
         };

@@ -115,6 +115,10 @@ super::declare! {
 /// The error code for a caller that waits for a task and has asked again meanwhile.
 pub(crate) const SUPERSEDED: &str = "superseded";
 
+/// How long `say` waits for the relay's acknowledgement, in seconds.
+pub(crate) const ACK_WAIT: u64 = 3;
+/// How long `accept` waits for the scan of the files that would leave, in seconds.
+pub(crate) const SCAN_WAIT: u64 = 30;
 /// The maximum timeout of `watch` and `wait`, in seconds.
 pub(crate) const LONGEST_WAIT: u64 = 120;
 
@@ -135,6 +139,8 @@ impl Request {
             Request::Wait(Wait { timeout, .. }) | Request::Watch(Watch { timeout, .. }) => {
                 timeout.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
             }
+            Request::Say(_) | Request::Append(_) => ACK_WAIT,
+            Request::Accept(_) => SCAN_WAIT,
             _ => 0,
         };
         Duration::from_secs(seconds)

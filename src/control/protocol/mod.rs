@@ -393,6 +393,22 @@ mod tests {
         _request: Request,
     }
 
+    /// A caller that gave up earlier would be told that nothing happens, while its decision is still carried out.
+    #[test]
+    fn a_caller_waits_at_least_as_long_as_the_session() {
+        for (name, arguments, seconds) in [
+            ("accept", json!({"threadId": "d1"}), SCAN_WAIT),
+            ("say", json!({"text": "hello"}), ACK_WAIT),
+            ("append", json!({"threadId": "t1", "text": "hello"}), ACK_WAIT),
+            ("wait", json!({}), LONGEST_WAIT),
+            ("wait", json!({"timeout": 7}), 7),
+            ("who", json!({}), 0),
+        ] {
+            let request = Request::read(name, arguments).expect("a request");
+            assert_eq!(request.waits().as_secs(), seconds, "{name}");
+        }
+    }
+
     #[test]
     fn every_command_of_the_shell_is_a_subcommand_with_help_and_no_other_one_is() {
         let shell = Shell::command();
