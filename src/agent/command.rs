@@ -5,6 +5,7 @@ use super::{
     driver::{AnswerProgress, Conclusion, DriverEvent, Exit, Invocation, Output, Profile, Reader, Signals},
     environment::{CLAUDE, CODEX},
     lines::Utf8Decoder,
+    start_error::StartError,
 };
 use crate::core::runs::{Outcome, Totals};
 use nexscope_relay::protocol::body::Activity;
@@ -19,9 +20,9 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 /// Builds the invocation; fails with the reason if the agent's settings name no usable program.
-fn invocation(run: &Run) -> Result<Invocation, String> {
+fn invocation(run: &Run) -> Result<Invocation, StartError> {
     if run.agent.command.is_empty() {
-        return Err("no program is named: set `command` in its table".to_owned());
+        return Err(StartError::NoCommand);
     }
     Ok(Invocation {
         program: run.command(),

@@ -9,7 +9,7 @@ use std::{
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 
-use super::{Run, environment::VariableSet};
+use super::{Run, environment::VariableSet, start_error::StartError};
 use crate::{
     core::{
         Failure,
@@ -31,7 +31,7 @@ pub(super) struct Profile {
     /// Whether it may be silent for long before its first sign of life.
     pub starts_slowly: bool,
     /// Builds the invocation and the reader; fails with the reason if the program cannot be started.
-    pub driver: fn(&Run) -> Result<Driver, String>,
+    pub driver: fn(&Run) -> Result<Driver, StartError>,
 }
 
 pub(super) type Driver = (Invocation, Box<dyn Reader>);

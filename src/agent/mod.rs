@@ -18,6 +18,7 @@ mod program;
 mod run;
 mod shell;
 mod shown;
+mod start_error;
 mod workspace_guard;
 
 #[cfg(all(test, feature = "real-agents"))]
@@ -51,7 +52,7 @@ const SESSION: Profile = Profile {
     output: Output::AtEnd,
     sends_late: false,
     starts_slowly: false,
-    driver: |_| Err("it is a session of its own, and not started from here".to_owned()),
+    driver: |_| Err(start_error::StartError::Session),
 };
 
 fn profile(kind: Kind) -> &'static Profile {

@@ -16,6 +16,7 @@ use super::{
     environment,
     process::{Pipes, Process, Start},
     profile,
+    start_error::StartError,
 };
 use crate::{
     agent::run::{
@@ -69,10 +70,10 @@ impl Setup {
 impl Program {
     /// Starts the program for `run`; also returns notices for the person. Fails with the reason if it cannot
     /// be started.
-    pub async fn start(run: &Run, around: &HostEnvironment) -> Result<(Self, Vec<String>), String> {
+    pub async fn start(run: &Run, around: &HostEnvironment) -> Result<(Self, Vec<String>), StartError> {
         let (invocation, reader) = (profile(run.agent.kind).driver)(run)?;
         if !run.dir.is_dir() {
-            return Err(format!("its folder {} does not exist", run.dir.display()));
+            return Err(StartError::NoFolder(run.dir.clone()));
         }
         let mut env = environment::environment(around.env.clone(), run.agent.kind, &run.agent.env);
         let own = invocation.env.iter();
@@ -88,10 +89,8 @@ impl Program {
         })
         .await
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                format!("`{name}` was not found: install it, or set `command` to where it is")
-            }
-            _ => format!("`{name}` could not be started: {error}"),
+            std::io::ErrorKind::NotFound => StartError::NotFound(name),
+            _ => StartError::NotStarted(name, error),
         })?;
         let Pipes {
             stdin,

@@ -145,7 +145,7 @@ fn read_after_names(say: &mut Say, connect: &mut Connect) {
 /// paths absolute. Fails if the input cannot be read.
 fn complete(say: &mut Say) -> Result<(), Failure> {
     let text = text_of(std::mem::take(&mut say.words), !say.files.is_empty())?;
-    let (to, text) = leading_names(&text).map_err(Failure::Usage)?;
+    let (to, text) = leading_names(&text).map_err(|error| Failure::Usage(error.to_string()))?;
     if text.trim().is_empty() && say.files.is_empty() {
         let how = "There is nothing to say: nexscope-tui say [@NAME…] TEXT, or a text on standard input.";
         return Err(Failure::Usage(how.to_owned()));

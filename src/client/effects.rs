@@ -64,7 +64,7 @@ pub(super) fn carry_out(client: &mut Client, effects: Effects) {
                     .looking
                     .start(draft, files, client.room().settings.token.clone(), brought);
             }
-            Effect::RefuseStream { stream, why } => client.link.files.refuse(stream, &why),
+            Effect::RefuseStream { stream, why } => client.link.files.refuse(stream, &why.to_string()),
             Effect::Attention(attention) => client.attention.push(attention),
         }
     }

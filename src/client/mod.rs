@@ -7,6 +7,7 @@
 mod clock;
 mod delegated;
 mod effects;
+mod error;
 mod host;
 mod next_session;
 mod rpc;
@@ -43,6 +44,7 @@ use crate::{
 
 use clock::Clock;
 use delegated::DelegatedTask;
+pub use error::ClientError;
 use scanner::AttachmentScanner;
 use warm_agents::WarmAgents;
 
@@ -238,8 +240,8 @@ impl Client {
         long_poll::answer_waiting(self);
     }
 
-    /// Carries out a command that anybody may use. Fails with a message if it cannot be carried out.
-    pub fn perform(&mut self, mut command: Command) -> Result<Reply, String> {
+    /// Carries out a command that anybody may use. Fails if it cannot be carried out.
+    pub fn perform(&mut self, mut command: Command) -> Result<Reply, ClientError> {
         if let Command::Say { files, .. } = &mut command {
             for path in files {
                 *path = self.here.join(crate::config::in_home(path));
@@ -249,12 +251,12 @@ impl Client {
         self.program.time_passes(self.clock.now());
         let (effects, result) = self.program.perform(self.in_room, command, now());
         effects::carry_out(self, effects);
-        result
+        Ok(result?)
     }
 
-    /// Carries out a command that a person wrote at the screen. Fails with a message if it cannot be carried
+    /// Carries out a command that a person wrote at the screen. Fails if it cannot be carried
     /// out.
-    pub fn perform_as_person(&mut self, command: Command, by: &Person) -> Result<Reply, String> {
+    pub fn perform_as_person(&mut self, command: Command, by: &Person) -> Result<Reply, ClientError> {
         let reply = self.perform(command)?;
         if let Reply::Said(number) = reply {
             let effects = self.program.wrote(self.in_room, number, by);
@@ -263,8 +265,8 @@ impl Client {
         Ok(reply)
     }
 
-    /// Carries out a person's decision. Fails with a message if it cannot be carried out.
-    pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, String> {
+    /// Carries out a person's decision. Fails if it cannot be carried out.
+    pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, ClientError> {
         self.look_again(decision.intent())?;
         self.program.time_passes(self.clock.now());
         let (effects, result) = self.program.decide(self.in_room, decision, by, now());
@@ -274,18 +276,18 @@ impl Client {
             .keep_only(|number| inbox.get(ItemId::Draft(number)).is_some());
         self.clients.decided();
         long_poll::answer_waiting(self);
-        result
+        Ok(result?)
     }
 
-    /// Checks that the files a decision would send are still those that were scanned. Fails with a sentence
+    /// Checks that the files a decision would send are still those that were scanned. Fails
     /// if one is not, and scans it again.
-    pub fn look_again(&mut self, intent: &Intent) -> Result<(), String> {
+    pub fn look_again(&mut self, intent: &Intent) -> Result<(), ClientError> {
         let Intent::Accept { target, .. } = intent else {
             return Ok(());
         };
         let (effects, changed) = self.program.look_again(self.in_room, *target, Source::is_there);
         effects::carry_out(self, effects);
-        changed.map_or(Ok(()), Err)
+        Ok(changed?)
     }
 
     /// The room, for front ends to show.

@@ -2,7 +2,7 @@
 
 use nexscope_relay::protocol::same_name;
 
-use super::Client;
+use super::{Client, ClientError};
 use crate::{
     config::Config,
     core::{Connection, Offer},
@@ -23,16 +23,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails with a sentence if that would interrupt something.
-    pub fn start_as(&mut self, name: String) -> Result<(), String> {
+    /// Fails if that would interrupt something.
+    pub fn start_as(&mut self, name: String) -> Result<(), ClientError> {
         let me = &self.room().settings.me;
         if self.room().connection == Connection::Online {
-            return Err(format!(
-                "You are in the room as {me}. To join as {name}, quit with /quit, then run nexscope-tui -n {name}."
-            ));
+            let me = me.clone();
+            return Err(ClientError::OnlineAs { me, name });
         }
         if self.host.is_some() {
-            return Err("You host this room, so your name cannot be taken. Type /start to reconnect.".into());
+            return Err(ClientError::HostKeepsName);
         }
         no_run(self)?;
         self.onward = Some(NextSession::As(name));
@@ -44,20 +43,14 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails with a sentence if leaving would interrupt something.
-    pub fn may_join_another(&self) -> Result<(), String> {
+    /// Fails if leaving would interrupt something.
+    pub fn may_join_another(&self) -> Result<(), ClientError> {
         if self.host.is_some() {
-            return Err(
-                "You host this room, and others would lose it. Leave with /quit, then run nexscope-tui with the \
-                 invite in NEXSCOPE_INVITE."
-                    .into(),
-            );
+            return Err(ClientError::Hosting);
         }
         no_run(self)?;
         if self.room().files.open().any(Offer::is_moving) {
-            return Err(
-                "A file is being transferred. Wait for it, or cancel it with /cancel, then try again.".into(),
-            );
+            return Err(ClientError::FileMoving);
         }
         Ok(())
     }
@@ -76,7 +69,7 @@ impl Client {
     /// # Errors
     ///
     /// Fails like [`Client::may_join_another`].
-    pub fn join(&mut self, invite: Invite) -> Result<(), String> {
+    pub fn join(&mut self, invite: Invite) -> Result<(), ClientError> {
         self.may_join_another()?;
         self.onward = Some(NextSession::To(invite));
         Ok(())
@@ -88,10 +81,9 @@ impl Client {
     }
 }
 
-fn no_run(client: &Client) -> Result<(), String> {
-    if client.program.runs().is_empty() {
-        Ok(())
-    } else {
-        Err("An agent is running. Stop it with /cancel, then try again.".into())
+fn no_run(client: &Client) -> Result<(), ClientError> {
+    match client.program.runs().is_empty() {
+        true => Ok(()),
+        false => Err(ClientError::AgentRunning),
     }
 }

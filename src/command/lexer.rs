@@ -1,6 +1,6 @@
 //! Splits a command line of the composer: options, names, and a text that stays as it was written.
 
-use super::Entry;
+use super::{CommandError, Entry};
 use crate::core::leading_names;
 
 /// The arguments of a command.
@@ -16,8 +16,8 @@ pub(super) struct Words {
 ///
 /// # Errors
 ///
-/// If the command has no such option, or a name is invalid: a sentence.
-pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, String> {
+/// If the command has no such option, or a name is invalid.
+pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, CommandError> {
     let positionals: Vec<_> = entry.command.get_positionals().collect();
     let ends_in_text = positionals
         .last()
@@ -36,7 +36,10 @@ pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, String> {
             if option.get_action().takes_values() {
                 let (value, behind) = quoted_word(rest);
                 if value.is_empty() {
-                    return Err(format!("A value follows {word}. {}", entry.usage()));
+                    return Err(CommandError::NoValue {
+                        option: word.to_owned(),
+                        usage: entry.usage(),
+                    });
                 }
                 options.push(value);
                 rest = behind;
@@ -47,7 +50,11 @@ pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, String> {
                 break;
             }
             if word.len() > 2 && word.starts_with("--") {
-                return Err(format!("{} has no {word}. {}", entry.name, entry.usage()));
+                return Err(CommandError::NoOption {
+                    command: entry.name.clone(),
+                    option: word.to_owned(),
+                    usage: entry.usage(),
+                });
             }
             if entry.has_names && !names_read {
                 (to, rest) = leading_names(rest)?;

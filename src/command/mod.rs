@@ -1,6 +1,7 @@
 //! The composer's commands, `/name …`, for the screen and plain mode: parsed from the same definitions as
 //! the shell's.
 
+mod error;
 mod lexer;
 
 use std::sync::LazyLock;
@@ -16,6 +17,7 @@ use crate::{
     core::{AcceptOptions, Command, Intent, leading_names},
     text::{distance, nearest},
 };
+pub use error::CommandError;
 use lexer::split_word;
 
 /// The meaning of a person's line.
@@ -139,8 +141,8 @@ impl Entry {
 ///
 /// # Errors
 ///
-/// If the command or its arguments are wrong: a sentence that shows the usage.
-pub fn parse(line: &str) -> Result<Line, String> {
+/// If the command or its arguments are wrong.
+pub fn parse(line: &str) -> Result<Line, CommandError> {
     match line.strip_prefix('/') {
         Some(rest) if !rest.starts_with('/') => {
             let (name, arguments) = split_word(rest);
@@ -150,7 +152,7 @@ pub fn parse(line: &str) -> Result<Line, String> {
     }
 }
 
-fn message(text: &str) -> Result<Line, String> {
+fn message(text: &str) -> Result<Line, CommandError> {
     let (to, text) = leading_names(text)?;
     let say = Say {
         to,
@@ -158,27 +160,23 @@ fn message(text: &str) -> Result<Line, String> {
         ..Say::default()
     };
     if say.words[0].is_empty() {
-        return Err(entry("say")?.usage());
+        return Err(CommandError::Usage(entry("say")?.usage()));
     }
     Ok(line(Request::Say(say)))
 }
 
-fn entry(name: &str) -> Result<&'static Entry, String> {
+fn entry(name: &str) -> Result<&'static Entry, CommandError> {
     let name = name.to_ascii_lowercase();
     let is =
         |entry: &&Entry| entry.name == name || entry.command.get_all_aliases().any(|alias| alias == name);
     COMMANDS.iter().find(is).ok_or_else(|| {
         let names = COMMANDS.iter().map(|entry| entry.name.as_str());
-        match nearest(&name, names).filter(|near| distance(&name, near) <= 2) {
-            Some(near) => format!("There is no /{name}; did you mean /{near}?"),
-            None => {
-                format!("There is no /{name}. /help lists the commands; // begins a message with a slash.")
-            }
-        }
+        let near = nearest(&name, names).filter(|near| distance(&name, near) <= 2);
+        CommandError::Unknown { name, near }
     })
 }
 
-fn parse_command(name: &str, arguments: &str) -> Result<Line, String> {
+fn parse_command(name: &str, arguments: &str) -> Result<Line, CommandError> {
     let entry = entry(name)?;
     let lexer::Words { to, words } = lexer::words(entry, arguments)?;
     let command = clap::Command::new("/").disable_help_subcommand(true);
@@ -190,19 +188,22 @@ fn parse_command(name: &str, arguments: &str) -> Result<Line, String> {
     );
     let parsed = matches.and_then(|matches| Composer::from_arg_matches(&matches));
     let composer = parsed.map_err(|error| match std::error::Error::source(&error) {
-        Some(why) => format!("{why}. {}", entry.usage()),
-        None => entry.usage(),
+        Some(why) => CommandError::Argument {
+            why: why.to_string(),
+            usage: entry.usage(),
+        },
+        None => CommandError::Usage(entry.usage()),
     })?;
     Ok(match composer {
         Composer::Request(Request::Say(say)) => {
             let say = Say { to, ..say };
             if say.words.is_empty() && say.files.is_empty() {
-                return Err(entry.usage());
+                return Err(CommandError::Usage(entry.usage()));
             }
             line(Request::Say(say))
         }
         Composer::Request(request) => line(request),
-        Composer::Tell(_) if to.is_empty() => return Err(entry.usage()),
+        Composer::Tell(_) if to.is_empty() => return Err(CommandError::Usage(entry.usage())),
         Composer::Tell(Tell { force, words }) => line(Request::Say(Say {
             to,
             words,
@@ -437,7 +438,7 @@ mod tests {
             ("   ", "/say"),
         ];
         for (line, expected) in table {
-            let error = parse(line).unwrap_err();
+            let error = parse(line).unwrap_err().to_string();
             assert!(error.contains(expected), "{line}: {error}");
         }
     }

@@ -13,6 +13,8 @@ mod registry;
 pub(crate) mod render;
 mod server;
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,8 +85,8 @@ impl RpcError {
     }
 
     /// The request cannot be carried out now, or not for this caller.
-    pub fn refused(message: impl Into<String>) -> Self {
-        Self::new("refused", message)
+    pub fn refused(why: impl Display) -> Self {
+        Self::new("refused", why.to_string())
     }
 }
 

@@ -12,6 +12,7 @@ mod leak;
 mod perform;
 pub mod persist;
 mod program;
+mod refused;
 mod review;
 pub mod runs;
 mod settings;
@@ -22,10 +23,11 @@ mod token;
 
 use nexscope_relay::protocol::{Code, Frame, Resume, Status, Welcome};
 
+pub use auto::WhyHeld;
 pub use auto::budget::{Budget, BudgetUse, Unit};
 pub use auto::limits::{Guard, Limits};
 pub use chat::ChatState;
-pub use chat::address::leading_names;
+pub use chat::address::{NameError, leading_names};
 pub use chat::group_answers::Recipient;
 pub use chat::members::{Members, RoomMember};
 pub use chat::outbox::{DeliveryStatus, Outbox, Outgoing};
@@ -39,6 +41,7 @@ pub use leak::secrets::{Flag, secrets};
 pub use perform::{Command, Reply, UPDATE};
 pub use persist::record::{Kept, Record};
 pub use program::{Effects, Program, RoomId};
+pub use refused::Refused;
 pub use review::ReviewState;
 pub use review::decide::{AcceptOptions, Person};
 pub use review::grant::Grants;
@@ -173,7 +176,7 @@ pub enum Effect {
     /// End a stream that was not requested.
     RefuseStream {
         stream: uuid::Uuid,
-        why: String,
+        why: files::StreamRefused,
     },
     /// Notify the person of a new item or message.
     Attention(Attention),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nexscope_relay::protocol::{Mode, body::Body, body::Chat, same_name};
 
-use super::{Effect, ItemId, Outbound, Outgoing, OutgoingText, Room};
+use super::{Effect, ItemId, Outbound, Outgoing, OutgoingText, Refused, Room};
 use crate::core::{
     Ctx,
     chat::outgoing,
@@ -74,8 +74,8 @@ pub enum Reply {
     Text(String),
 }
 
-/// Carries out a command. Fails with a sentence that says what to do.
-pub(super) fn perform(room: &mut Room, command: Command, ctx: &mut Ctx) -> Result<Reply, String> {
+/// Carries out a command.
+pub(super) fn perform(room: &mut Room, command: Command, ctx: &mut Ctx) -> Result<Reply, Refused> {
     match command {
         Command::Say {
             to,
@@ -87,8 +87,8 @@ pub(super) fn perform(room: &mut Room, command: Command, ctx: &mut Ctx) -> Resul
             force,
         } => match room.unknown_name(&to).filter(|_| !force) {
             Some(unknown) => {
-                let word = if note { "tell" } else { "say" };
-                Err(format!("{} /{word} --force sends it anyway.", unknown.in_words()))
+                let command = if note { "tell" } else { "say" };
+                Err(Refused::Unknown { unknown, command })
             }
             None => say_as_person(room, to, text, thread, public, note, files, ctx),
         },
@@ -105,9 +105,7 @@ pub(super) fn perform(room: &mut Room, command: Command, ctx: &mut Ctx) -> Resul
             set_mode(room, Mode::Manual, By::Anybody, ctx);
             Ok(Reply::Text("Manual mode: every mention waits for you.".into()))
         }
-        Command::Mode(Some(Mode::Auto)) => {
-            Err("Only a person at the screen can turn auto mode on: type /mode auto there.".into())
-        }
+        Command::Mode(Some(Mode::Auto)) => Err(Refused::AutoNeedsPerson),
         Command::Cancel(Some(ItemId::File(number))) => {
             sharing::cancel_file(room, number, ctx).map(|()| Reply::Nothing)
         }
@@ -117,9 +115,7 @@ pub(super) fn perform(room: &mut Room, command: Command, ctx: &mut Ctx) -> Resul
             sharing::retry_file(room, number, ctx).map(|()| Reply::Nothing)
         }
         Command::Retry(ItemId::Mention(number)) => retry(room, number, ctx),
-        Command::Cancel(Some(id)) | Command::Retry(id) => Err(format!(
-            "{id} waits for your decision; it cannot be cancelled or retried."
-        )),
+        Command::Cancel(Some(id)) | Command::Retry(id) => Err(Refused::WaitsForDecision(id)),
     }
 }
 
@@ -133,9 +129,9 @@ fn say_as_person(
     note: bool,
     files: Vec<PathBuf>,
     ctx: &mut Ctx,
-) -> Result<Reply, String> {
+) -> Result<Reply, Refused> {
     if text.trim().is_empty() && files.is_empty() {
-        return Err("There is nothing to say yet: write a text.".into());
+        return Err(Refused::NoText);
     }
     let Addressed {
         to,
@@ -160,25 +156,22 @@ fn say_as_person(
     Ok(Reply::Said(outgoing::say(room, words, ctx)))
 }
 
-/// Checks that a message to `to` members fits into a frame. Fails with a sentence if not.
-pub(super) fn fits(room: &Room, chat: &Chat, to: usize) -> Result<(), String> {
+/// Checks that a message to `to` members fits into a frame. Fails if not.
+pub(super) fn fits(room: &Room, chat: &Chat, to: usize) -> Result<(), Refused> {
     let size = serde_json::to_string(chat).map_or(0, |json| json.len()) + 128 * to + 1024;
     if size <= room.chat.message_bytes {
         return Ok(());
     }
-    Err(format!(
-        "That is {} KiB and the relay carries {} KiB at once: shorten it, or send it as a file.",
-        size / 1024,
-        room.chat.message_bytes / 1024
-    ))
+    let limit = room.chat.message_bytes;
+    Err(Refused::TooLong { size, limit })
 }
 
 /// Replaces names by the members' own spelling.
-pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, String> {
+pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, Refused> {
     let mut spelled: Vec<String> = Vec::new();
     for name in names {
         if room.is_me(&name) {
-            return Err("That is you: name somebody else, or write without a name.".into());
+            return Err(Refused::ToOneself);
         }
         let name = room
             .chat
@@ -192,13 +185,13 @@ pub(super) fn spelled(room: &Room, names: Vec<String>) -> Result<Vec<String>, St
     Ok(spelled)
 }
 
-fn history(room: &Room, limit: usize, thread: Option<u32>) -> Result<Reply, String> {
+fn history(room: &Room, limit: usize, thread: Option<u32>) -> Result<Reply, Refused> {
     let thread = match thread {
         Some(number) => Some(
             room.chat
                 .threads
                 .numbered(number)
-                .ok_or_else(|| format!("There is no thread t{number}."))?
+                .ok_or(Refused::NoThread(number))?
                 .id
                 .clone(),
         ),
@@ -226,7 +219,7 @@ pub(super) fn set_mode(room: &mut Room, mode: Mode, by: By, ctx: &mut Ctx) {
     }
 }
 
-fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> {
+fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, Refused> {
     let runs = ctx.runs.of(room.id()).map(|run| ItemId::Mention(run.post));
     let files = room.files.all().filter(|offer| offer.is_moving());
     // A file that a version 1 member pushes is being received, but still needs a decision.
@@ -235,20 +228,17 @@ fn cancel_the_only_one(room: &mut Room, ctx: &mut Ctx) -> Result<Reply, String> 
         .chain(files.map(|offer| ItemId::File(offer.number)))
         .collect();
     match jobs.as_slice() {
-        [] => Err("No agent is running, and no file is being transferred.".into()),
+        [] => Err(Refused::NothingToCancel),
         [ItemId::File(number)] => sharing::cancel_file(room, *number, ctx).map(|()| Reply::Nothing),
         [ItemId::Mention(number)] => cancel(room, *number, ctx),
-        several => {
-            let which: Vec<String> = several.iter().map(ItemId::to_string).collect();
-            Err(format!("Several run: name one, /cancel {}.", which.join(" or ")))
-        }
+        _ => Err(Refused::Several(jobs)),
     }
 }
 
-fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
+fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, Refused> {
     let run = ctx.runs.of(room.id()).find(|run| run.post == number);
     let Some((id, started)) = run.map(|run| (run.id.clone(), run.started.is_some())) else {
-        return Err(format!("No agent of yours works on m{number}."));
+        return Err(Refused::NotRunning(number));
     };
     if started {
         if let Some(run) = ctx.runs.get_mut(&id) {
@@ -269,9 +259,9 @@ fn cancel(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> 
     Ok(Reply::Nothing)
 }
 
-fn retry(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, String> {
+fn retry(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<Reply, Refused> {
     let failed = decide::failed_outgoing(room, number);
-    let failed = failed.ok_or_else(|| format!("m{number} is not a failed message of yours."))?;
+    let failed = failed.ok_or(Refused::NotFailedMessage(number))?;
     let id = failed.id.clone();
     let again = Outgoing {
         sources: failed.sources,

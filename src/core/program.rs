@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::core::{
     BudgetUse, ClockReading, Command, Decision, Effect, Event, Ids, ItemId, Millis, Outgoing, Person, Record,
-    Reply, Room, Runs, Settings, Steady, Target, UnpromptedText,
+    Refused, Reply, Room, Runs, Settings, Steady, Target, UnpromptedText,
     auto::{AutoState, dispatch},
     chat::receive,
     ctx::{Ctx, Shared},
@@ -117,17 +117,17 @@ impl Program {
         effects
     }
 
-    /// Carries out a command. Fails with a sentence that says what to do.
+    /// Carries out a command.
     pub fn perform(
         &mut self,
         room: RoomId,
         command: Command,
         now: Millis,
-    ) -> (Effects, Result<Reply, String>) {
+    ) -> (Effects, Result<Reply, Refused>) {
         self.step_and_start(room, now, |room, ctx| perform::perform(room, command, ctx))
     }
 
-    /// Carries out a person's decision on what they were shown. Fails with a sentence if there is nothing to
+    /// Carries out a person's decision on what they were shown. Fails if there is nothing to
     /// decide, or if it has changed since it was shown.
     pub fn decide(
         &mut self,
@@ -135,27 +135,27 @@ impl Program {
         decision: Decision,
         by: Person,
         now: Millis,
-    ) -> (Effects, Result<Reply, String>) {
+    ) -> (Effects, Result<Reply, Refused>) {
         self.step_and_start(room, now, |room, ctx| decide::decide(room, decision, by, ctx))
     }
 
-    /// Makes a draft of an agent's unprompted message. Fails with a sentence that says what to do.
+    /// Makes a draft of an agent's unprompted message.
     pub fn drafted(
         &mut self,
         room: RoomId,
         words: UnpromptedText,
         now: Millis,
-    ) -> (Effects, Result<ItemId, String>) {
+    ) -> (Effects, Result<ItemId, Refused>) {
         self.step(room, now, |room, ctx| unprompted::draft_of(room, words, ctx))
     }
 
-    /// Rescans attachments that have changed since the scan. If there are any, returns the sentence to show.
+    /// Rescans attachments that have changed since the scan. Fails if there are any.
     pub fn look_again(
         &mut self,
         room: RoomId,
         target: Target,
         is_there: impl Fn(&Source) -> bool,
-    ) -> (Effects, Option<String>) {
+    ) -> (Effects, Result<(), Refused>) {
         self.step(room, 0, |room, ctx| {
             attachment::look_again(room, target, is_there, ctx)
         })
@@ -198,8 +198,8 @@ impl Program {
         replay::glimpse(self.room_mut(room), records);
     }
 
-    /// Checks that a message can be handed to an agent. Fails with a sentence if not.
-    pub fn may_hand_over(&self, room: RoomId, number: u32) -> Result<(), String> {
+    /// Checks that a message can be handed to an agent. Fails if not.
+    pub fn may_hand_over(&self, room: RoomId, number: u32) -> Result<(), Refused> {
         direct::may_hand_over(self.room(room), &self.shared.runs, number)
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{disk, source};
+use super::{SendError, source};
 use crate::core::files::{AgentFile, CheckedFile, Identity, Source};
 
 /// Opens a folder only as a base for opening files beneath it, which needs no permission to list it.
@@ -24,48 +24,51 @@ const READ: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
 impl AgentFile {
     /// Finds a file below `folder` that an agent names. Links are resolved once, here; from then on none is
-    /// followed. Fails with a message for the person and the agent if there is no such file below the folder.
-    pub fn find(path: &Path, folder: &Path) -> Result<Self, String> {
+    /// followed. Fails if there is no such file below the folder.
+    pub fn find(path: &Path, folder: &Path) -> Result<Self, SendError> {
         let name = crate::text::clean_line(&path.to_string_lossy(), 200);
         let real = path
             .canonicalize()
-            .map_err(|_| format!("there is no file {name}"))?;
+            .map_err(|_| SendError::Missing(name.clone()))?;
         let below = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let Ok(inside) = real.strip_prefix(&below) else {
-            return Err(format!("{name} is not below {}", folder.display()));
+            let folder = folder.to_owned();
+            return Err(SendError::Outside { name, folder });
         };
         let found = Self {
             name: inside.to_owned(),
             folder: below,
         };
         if real.is_dir() {
-            return Err(format!("{name} is a folder: pack it into one file first."));
+            return Err(SendError::Folder(name));
         }
         found
             .open()
             .map(|_| found)
-            .map_err(|why| format!("{name}: {why}"))
+            .map_err(|why| SendError::Named(name, Box::new(why)))
     }
 
-    /// Opens the file and returns the metadata of the handle. Fails with a message if it cannot be opened.
-    pub(super) fn open(&self) -> Result<(File, Metadata), String> {
+    /// Opens the file and returns the metadata of the handle. Fails if it cannot be opened.
+    pub(super) fn open(&self) -> Result<(File, Metadata), SendError> {
         let opened = open_folder(&self.folder).and_then(|folder| open_beneath(&folder, &self.name, READ));
-        let file = File::from(opened.map_err(|error| in_words(&error))?);
-        let meta = file.metadata().map_err(|error| disk(&error))?;
+        let file = File::from(opened.map_err(|error| not_opened(&error))?);
+        let meta = file
+            .metadata()
+            .map_err(|error| SendError::Disk((&error).into()))?;
         match meta.is_file() {
             true => Ok((file, meta)),
-            false => Err("it is not a regular file".to_owned()),
+            false => Err(SendError::NotRegular),
         }
     }
 }
 
 impl Identity {
-    /// Opens the file. Fails with a message if it cannot be opened or is no longer the same file.
-    pub(super) fn open(&self) -> Result<File, String> {
+    /// Opens the file. Fails if it cannot be opened or is no longer the same file.
+    pub(super) fn open(&self) -> Result<File, SendError> {
         let (file, meta) = self.file.open()?;
         match (meta.dev(), meta.ino()) == (self.device, self.inode) {
             true => Ok(file),
-            false => Err(source::CHANGED.to_owned()),
+            false => Err(SendError::Changed),
         }
     }
 }
@@ -80,8 +83,12 @@ pub struct Contents {
 }
 
 /// Reads an agent's file of any size in full and keeps its content if it has at most `most` bytes; returns
-/// `None` if `is_over` cancels it. Fails with a message if the file cannot be read or changes meanwhile.
-pub fn contents(file: &AgentFile, most: u64, is_over: impl Fn() -> bool) -> Result<Option<Contents>, String> {
+/// `None` if `is_over` cancels it. Fails if the file cannot be read or changes meanwhile.
+pub fn contents(
+    file: &AgentFile,
+    most: u64,
+    is_over: impl Fn() -> bool,
+) -> Result<Option<Contents>, SendError> {
     let (handle, meta) = file.open()?;
     let mut bytes = (meta.len() <= most).then(Vec::new);
     let source = source::read(handle, &file.path(), |part| {
@@ -161,14 +168,12 @@ fn open_by_component(folder: &OwnedFd, path: &Path, flags: OFlags) -> io::Result
     Ok(open(inner.as_ref().unwrap_or(folder), last, flags)?)
 }
 
-fn in_words(error: &io::Error) -> String {
+fn not_opened(error: &io::Error) -> SendError {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {
-        Some(Errno::LOOP | Errno::MLINK | Errno::XDEV) => {
-            "it is a link, or a folder on the way to it is one".to_owned()
-        }
-        Some(Errno::NXIO) => "it is not a regular file".to_owned(),
-        _ => disk(error),
+        Some(Errno::LOOP | Errno::MLINK | Errno::XDEV) => SendError::Link,
+        Some(Errno::NXIO) => SendError::NotRegular,
+        _ => SendError::Disk(error.into()),
     }
 }
 

@@ -33,7 +33,7 @@ impl World {
         self.dir.path().join(path)
     }
 
-    fn find(&self, path: &str) -> Result<AgentFile, String> {
+    fn find(&self, path: &str) -> Result<AgentFile, SendError> {
         AgentFile::find(&self.at("work").join(path), &self.at("work"))
     }
 
@@ -46,11 +46,11 @@ impl World {
     }
 }
 
-fn look(file: &AgentFile) -> Result<Contents, String> {
+fn look(file: &AgentFile) -> Result<Contents, SendError> {
     contents(file, 1 << 20, || false).map(Option::unwrap)
 }
 
-fn sent(checked: &CheckedFile) -> Result<Vec<u8>, String> {
+fn sent(checked: &CheckedFile) -> Result<Vec<u8>, SendError> {
     let source = checked.source();
     let mut outflow = Outflow::open(source, || false)?.unwrap();
     let mut all = Vec::new();
@@ -182,7 +182,7 @@ fn a_content_that_changed_unseen_does_not_leave() {
         };
         let unseen = CheckedFile::try_from(unseen).unwrap();
         assert!(unseen.source().is_there());
-        assert_eq!(sent(&unseen).unwrap_err(), source::CHANGED);
+        assert_eq!(sent(&unseen).unwrap_err(), SendError::Changed);
         assert_eq!(sent(&now).unwrap(), bytes);
     }
 }
@@ -192,7 +192,10 @@ fn no_byte_leaves_that_was_written_while_it_was_sent() {
     let size = 4 * STEP;
     let world = World::new();
     let path = world.at("work/out/a.txt");
-    for (later, expected) in [(vec![1; size], source::CHANGED), (vec![0; STEP], source::CHANGED)] {
+    for (later, expected) in [
+        (vec![1; size], SendError::Changed),
+        (vec![0; STEP], SendError::Changed),
+    ] {
         fs::write(&path, vec![0; size]).unwrap();
         let checked = world.checked();
         let mut outflow = Outflow::open(checked.source(), || false).unwrap().unwrap();
@@ -204,7 +207,7 @@ fn no_byte_leaves_that_was_written_while_it_was_sent() {
             let at = at.max(sent.len() as u64);
             outflow.read(at, 1 << 16, &mut sent).err()
         });
-        assert_eq!(failed.as_deref(), Some(expected));
+        assert_eq!(failed, Some(expected));
         assert!(sent.iter().all(|byte| *byte == 0));
     }
 }

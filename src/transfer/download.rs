@@ -6,7 +6,7 @@ use nexscope_relay::protocol::StreamReason;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{OVER, ProgressThrottle, TransferContext, disk, partial_file::Part};
+use super::{DiskError, OVER, ProgressThrottle, TransferContext, partial_file::Part};
 use crate::{
     core::files::{Download, TransferEvent},
     link::{ConnectionEpoch, REPLACED, StreamEvent},
@@ -66,7 +66,7 @@ fn take(dir: &Path, wanted: Download, ways: &TransferContext, pieces: &mut mpsc:
     }
     let part = match Part::open(dir, &wanted) {
         Ok(part) => part,
-        Err(why) => return ways.tell(TransferEvent::Failed(why)),
+        Err(why) => return ways.tell(TransferEvent::Failed(why.to_string())),
     };
     let whole = wanted.whole && part.have == wanted.size;
     let ready = TransferEvent::Ready { have: part.have };
@@ -163,7 +163,7 @@ impl DownloadTask<'_> {
         // Bytes that we already have may be repeated if the sender started earlier.
         let known = self.part.have.saturating_sub(offset).min(bytes.len() as u64);
         if let Err(error) = self.part.write(&bytes[known as usize..]) {
-            self.fail(&format!("it cannot be written: {}", disk(&error)));
+            self.fail(&format!("it cannot be written: {}", DiskError::from(&error)));
             return Next::Over;
         }
         self.pulse.beat(self.ways, self.part.have);
@@ -229,7 +229,7 @@ impl DownloadTask<'_> {
     /// Handles a file whose bytes are all received.
     fn whole(&mut self) -> Next {
         if let Err(why) = self.part.check(&self.wanted) {
-            self.ways.tell(TransferEvent::Failed(why));
+            self.ways.tell(TransferEvent::Failed(why.to_string()));
             return Next::Over;
         }
         if self.wanted.accepted {
@@ -243,7 +243,7 @@ impl DownloadTask<'_> {
     fn finish(&mut self) -> Next {
         self.ways.tell(match self.part.finish(self.dir, &self.wanted) {
             Ok(path) => TransferEvent::Done { path },
-            Err(why) => TransferEvent::Failed(why),
+            Err(why) => TransferEvent::Failed(why.to_string()),
         });
         Next::Over
     }

@@ -5,6 +5,7 @@
 
 mod agent_file;
 mod download;
+mod error;
 mod outflow;
 mod partial_file;
 mod slots;
@@ -30,6 +31,7 @@ use crate::{
 use slots::UploadSlots;
 
 pub use agent_file::contents;
+pub use error::{DiskError, KeepError, SendError};
 pub use source::inspect;
 
 /// The bytes per read or write if no chunk gives a size.
@@ -213,20 +215,6 @@ impl ProgressThrottle {
         if self.last.elapsed() >= PROGRESS {
             self.last = Instant::now();
             ways.tell(TransferEvent::Progress { have });
-        }
-    }
-}
-
-/// Formats a disk error for a person.
-fn disk(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "the disk is full".to_owned(),
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "the system does not allow it".to_owned(),
-        _ => {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or(&text);
-            crate::text::clean_line(&text.to_lowercase(), 120)
         }
     }
 }

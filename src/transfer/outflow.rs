@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{STEP, disk, source::CHANGED};
+use super::{STEP, SendError};
 use crate::core::files::Source;
 
 /// An open file; each part is read before it is sent.
@@ -32,9 +32,9 @@ pub(super) struct Compared {
 }
 
 impl Outflow {
-    /// Opens a file for sending; returns `None` if `is_over` cancels it. Fails with a message if the file is
+    /// Opens a file for sending; returns `None` if `is_over` cancels it. Fails if the file is
     /// gone or no longer what was offered.
-    pub fn open(source: &Source, is_over: impl FnMut() -> bool) -> Result<Option<Self>, String> {
+    pub fn open(source: &Source, is_over: impl FnMut() -> bool) -> Result<Option<Self>, SendError> {
         let file = source.open()?;
         match source.identity {
             None => Ok(Some(Outflow::Named(file))),
@@ -42,8 +42,8 @@ impl Outflow {
         }
     }
 
-    /// Seeks to the byte at which sending begins. Fails with a message if the file cannot be read there.
-    pub fn seek(&mut self, offset: u64) -> Result<(), String> {
+    /// Seeks to the byte at which sending begins. Fails if the file cannot be read there.
+    pub fn seek(&mut self, offset: u64) -> Result<(), SendError> {
         match self {
             Outflow::Named(file) => file
                 .seek(SeekFrom::Start(offset))
@@ -53,9 +53,9 @@ impl Outflow {
         }
     }
 
-    /// Appends at most `length` bytes, starting at byte `at`, and returns how many. Fails with a message if
+    /// Appends at most `length` bytes, starting at byte `at`, and returns how many. Fails if
     /// the file cannot be read or has changed.
-    pub fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, String> {
+    pub fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, SendError> {
         let read = match self {
             Outflow::Named(file) => Read::by_ref(file)
                 .take(length as u64)
@@ -64,7 +64,7 @@ impl Outflow {
             Outflow::Checked(compared) => compared.read(at, length, into)?,
         };
         match read {
-            0 => Err("it became shorter while it was sent".to_owned()),
+            0 => Err(SendError::Shorter),
             read => Ok(read),
         }
     }
@@ -80,7 +80,11 @@ impl Outflow {
 }
 
 impl Compared {
-    fn new(file: File, source: &Source, mut is_over: impl FnMut() -> bool) -> Result<Option<Self>, String> {
+    fn new(
+        file: File,
+        source: &Source,
+        mut is_over: impl FnMut() -> bool,
+    ) -> Result<Option<Self>, SendError> {
         let mut compared = Self {
             file,
             size: source.size,
@@ -98,21 +102,21 @@ impl Compared {
         }
         match crate::text::hex(&whole.finalize()) == source.sha256 {
             true => Ok(Some(compared)),
-            false => Err(CHANGED.to_owned()),
+            false => Err(SendError::Changed),
         }
     }
 
-    fn load(&self, number: usize) -> Result<Vec<u8>, String> {
+    fn load(&self, number: usize) -> Result<Vec<u8>, SendError> {
         let start = number as u64 * STEP as u64;
         let mut bytes = vec![0; (self.size - start).min(STEP as u64) as usize];
         match self.file.read_exact_at(&mut bytes, start) {
             Ok(()) => Ok(bytes),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(CHANGED.to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(SendError::Changed),
             Err(error) => Err(unread(&error)),
         }
     }
 
-    fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, String> {
+    fn read(&mut self, at: u64, length: usize, into: &mut Vec<u8>) -> Result<usize, SendError> {
         let end = (at + length as u64).min(self.size);
         let mut next = at;
         while next < end {
@@ -121,7 +125,7 @@ impl Compared {
                 let bytes = self.load(number)?;
                 let digest: [u8; 32] = Sha256::digest(&bytes).into();
                 if self.blocks.get(number) != Some(&digest) {
-                    return Err(CHANGED.to_owned());
+                    return Err(SendError::Changed);
                 }
                 self.block = Some((number, bytes));
             }
@@ -135,6 +139,6 @@ impl Compared {
     }
 }
 
-fn unread(error: &std::io::Error) -> String {
-    format!("it cannot be read: {}", disk(error))
+fn unread(error: &std::io::Error) -> SendError {
+    SendError::Unreadable(error.into())
 }

@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{OFlags, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{STEP, disk};
+use super::{KeepError, STEP};
 use crate::core::files::{Download, numbered};
 
 /// Disk space that is always left free, in bytes.
@@ -33,10 +33,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Opens or creates (0600) the `.part` of a file in `dir`, and reads its content. Fails with a message if
+    /// Opens or creates (0600) the `.part` of a file in `dir`, and reads its content. Fails if
     /// there is not enough space, the disk fails, or a link is in its place.
-    pub fn open(dir: &Path, wanted: &Download) -> Result<Self, String> {
-        let said = |error: io::Error| format!("{} cannot be used: {}", dir.display(), disk(&error));
+    pub fn open(dir: &Path, wanted: &Download) -> Result<Self, KeepError> {
+        let said = |error: io::Error| KeepError::Folder(name_of(dir), (&error).into());
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -44,10 +44,7 @@ impl Part {
             .map_err(said)?;
         let meta = fs::symlink_metadata(dir).map_err(said)?;
         if !meta.is_dir() {
-            return Err(format!(
-                "{} is a link, and is not followed; remove it",
-                dir.display()
-            ));
+            return Err(KeepError::FolderIsLink(name_of(dir)));
         }
         let path = dir.join(part_name(wanted));
         let mut file = OpenOptions::new()
@@ -59,11 +56,11 @@ impl Part {
             // Never follow a link that somebody has put there.
             .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(&path)
-            .map_err(|error| format!("{} cannot be written: {}", path.display(), disk(&error)))?;
-        let unread = |error: io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
+            .map_err(|error| KeepError::NotWritten(name_of(&path), (&error).into()))?;
+        let unread = |error: io::Error| KeepError::NotRead(name_of(&path), (&error).into());
         let meta = file.metadata().map_err(unread)?;
         if !meta.is_file() {
-            return Err(format!("{} is not a regular file; remove it", path.display()));
+            return Err(KeepError::Special(name_of(&path)));
         }
         // A longer file cannot be a part of it.
         if meta.len() > wanted.size {
@@ -123,8 +120,8 @@ impl Part {
         Ok(())
     }
 
-    /// Checks the complete file. Fails with a message if it is not what was announced; then it is deleted.
-    pub fn check(&mut self, wanted: &Download) -> Result<(), String> {
+    /// Checks the complete file. Fails if it is not what was announced; then it is deleted.
+    pub fn check(&mut self, wanted: &Download) -> Result<(), KeepError> {
         let found = crate::text::hex(&self.hash.clone().finalize());
         let well = wanted
             .sha256
@@ -132,21 +129,18 @@ impl Part {
             .is_none_or(|announced| announced.eq_ignore_ascii_case(&found));
         if !well {
             self.delete();
-            return Err("its SHA-256 does not match; what was received was deleted".to_owned());
+            return Err(KeepError::WrongHash);
         }
         self.file
             .sync_all()
-            .map_err(|error| format!("{} cannot be written: {}", self.path.display(), disk(&error)))
+            .map_err(|error| KeepError::NotWritten(name_of(&self.path), (&error).into()))
     }
 
     /// Renames it to its final name; a number is added if the name is taken. Returns the path. Fails if it
     /// cannot be renamed, or is not the file that was checked.
-    pub fn finish(&self, dir: &Path, wanted: &Download) -> Result<PathBuf, String> {
+    pub fn finish(&self, dir: &Path, wanted: &Download) -> Result<PathBuf, KeepError> {
         if !self.is_in_place() {
-            return Err(format!(
-                "{} was replaced by another file while it was received; remove that, then retry",
-                self.path.display()
-            ));
+            return Err(KeepError::Replaced(name_of(&self.path)));
         }
         for number in 1..NUMBERS {
             let name = match number {
@@ -163,10 +157,10 @@ impl Part {
                     return Ok(path);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("{} cannot be written: {}", path.display(), disk(&error))),
+                Err(error) => return Err(KeepError::NotWritten(name_of(&path), (&error).into())),
             }
         }
-        Err(format!("{} exists {NUMBERS} times; remove some", wanted.name))
+        Err(KeepError::NameTaken(wanted.name.clone(), NUMBERS))
     }
 
     /// Whether the file at its path is still the one that was written and checked.
@@ -200,6 +194,10 @@ pub(super) fn discard(dir: &Path, wanted: &Download) {
     }
 }
 
+fn name_of(path: &Path) -> String {
+    crate::text::clean_line(&path.to_string_lossy(), 200)
+}
+
 fn part_name(wanted: &Download) -> String {
     format!("{}.{}.part", wanted.name, wanted.tag)
 }
@@ -230,20 +228,19 @@ fn read_all(file: &mut File) -> io::Result<(Sha256, u64)> {
     }
 }
 
-/// Checks that there is room for `bytes` more. Fails with a message if not.
-fn room_for(file: &File, bytes: u64) -> Result<(), String> {
+/// Checks that there is room for `bytes` more. Fails if not.
+fn room_for(file: &File, bytes: u64) -> Result<(), KeepError> {
     let Ok(disk) = rustix::fs::fstatvfs(file) else {
         return Ok(());
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     match free >= bytes.saturating_add(FLOOR) {
         true => Ok(()),
-        false => Err(format!(
-            "not enough disk space: {} needed, {} free, of which {} stay reserved",
-            crate::text::bytes(bytes),
-            crate::text::bytes(free),
-            crate::text::bytes(FLOOR)
-        )),
+        false => Err(KeepError::NoSpace {
+            needed: bytes,
+            free,
+            reserved: FLOOR,
+        }),
     }
 }
 
@@ -275,7 +272,7 @@ mod tests {
                 fs::write(&part.path, "evil").expect("replaced");
             }
             let why = part.finish(dir.path(), &wanted).expect_err("another file");
-            assert!(why.contains("was replaced"), "{why}");
+            assert!(matches!(why, KeepError::Replaced(_)), "{why}");
             assert!(!dir.path().join("a.txt").exists());
             fs::remove_file(&part.path).expect("removed");
         }

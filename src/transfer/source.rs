@@ -11,14 +11,11 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{ProgressThrottle, STEP, TransferContext, disk};
+use super::{ProgressThrottle, STEP, SendError, TransferContext};
 use crate::{
     core::files::{Source, TransferEvent},
     link::StreamEvent,
 };
-
-/// The reason for not sending a file that has changed.
-pub(super) const CHANGED: &str = "it has changed since it was offered; offer it again";
 
 impl Source {
     fn of(path: &Path, meta: &Metadata, sha256: String) -> Self {
@@ -31,16 +28,16 @@ impl Source {
         }
     }
 
-    /// Opens it. Fails with a message if it is gone or no longer what was offered.
-    pub(super) fn open(&self) -> Result<File, String> {
+    /// Opens it. Fails if it is gone or no longer what was offered.
+    pub(super) fn open(&self) -> Result<File, SendError> {
         // Also sent to the receiver, who need not know its path.
         let file = match &self.identity {
             Some(identity) => identity.open()?,
-            None => open(&self.path).map_err(|error| format!("it cannot be read: {}", disk(&error)))?,
+            None => open(&self.path).map_err(|error| SendError::Unreadable((&error).into()))?,
         };
         match self.is_unchanged(&file) {
             true => Ok(file),
-            false => Err(CHANGED.to_owned()),
+            false => Err(SendError::Changed),
         }
     }
 
@@ -69,29 +66,27 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Checks that `path` is a file that can be offered. Fails with a sentence that says what to do.
-pub fn inspect(path: &Path) -> Result<(), String> {
+/// Checks that `path` is a file that can be offered. Fails if it is not.
+pub fn inspect(path: &Path) -> Result<(), SendError> {
     open_regular(path).map(drop)
 }
 
-/// Opens a file that the person named, once, and checks that it is a regular file. Fails with a message.
-fn open_regular(path: &Path) -> Result<File, String> {
+/// Opens a file that the person named, once, and checks that it is a regular file.
+fn open_regular(path: &Path) -> Result<File, SendError> {
     let name = crate::text::clean_line(&path.to_string_lossy(), 200);
     let failed = |error: std::io::Error| match error.raw_os_error() {
         // A socket.
-        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
-            format!("{name} is not a regular file and cannot be sent.")
-        }
-        _ => format!("{name}: {}", disk(&error)),
+        Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => SendError::Special(name.clone()),
+        _ => SendError::Named(name.clone(), Box::new(SendError::Disk((&error).into()))),
     };
     let file = open(path).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if meta.is_dir() {
-        return Err(format!("{name} is a folder: pack it into one file first."));
+        return Err(SendError::Folder(name));
     }
     match meta.is_file() {
         true => Ok(file),
-        false => Err(format!("{name} is not a regular file and cannot be sent.")),
+        false => Err(SendError::Special(name)),
     }
 }
 
@@ -111,7 +106,7 @@ pub(super) fn hash(path: &Path, ways: &TransferContext, mut pieces: mpsc::Receiv
     match read {
         Ok(Some(source)) => ways.tell(TransferEvent::Hashed(source)),
         Ok(None) => {}
-        Err(why) => ways.tell(TransferEvent::Failed(why)),
+        Err(why) => ways.tell(TransferEvent::Failed(why.to_string())),
     }
 }
 
@@ -121,8 +116,9 @@ pub(super) fn read(
     mut file: File,
     path: &Path,
     mut part: impl FnMut(&[u8]) -> ControlFlow<()>,
-) -> Result<Option<Source>, String> {
-    let unread = |error: std::io::Error| format!("{} cannot be read: {}", path.display(), disk(&error));
+) -> Result<Option<Source>, SendError> {
+    let name = || crate::text::clean_line(&path.to_string_lossy(), 200);
+    let unread = |error: std::io::Error| SendError::NotRead(name(), (&error).into());
     let before = Source::of(path, &file.metadata().map_err(unread)?, String::new());
     let (mut hash, mut buffer, mut have) = (Sha256::new(), vec![0; STEP], 0);
     loop {
@@ -133,20 +129,14 @@ pub(super) fn read(
         hash.update(&buffer[..read]);
         have += read as u64;
         if have > before.size {
-            return Err(format!(
-                "{} grows while it is read; send it when it is done",
-                path.display()
-            ));
+            return Err(SendError::Grows(name()));
         }
         if part(&buffer[..read]).is_break() {
             return Ok(None);
         }
     }
     if have != before.size || !before.is_unchanged(&file) {
-        return Err(format!(
-            "{} has changed while it was read; try again",
-            path.display()
-        ));
+        return Err(SendError::ChangedWhileRead(name()));
     }
     Ok(Some(Source {
         sha256: crate::text::hex(&hash.finalize()),

@@ -524,7 +524,7 @@ async fn what_cannot_be_offered_says_why_at_once() {
             files: vec![path],
             force: false,
         };
-        let error = alice.perform(say).unwrap_err();
+        let error = alice.perform(say).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
     assert_eq!(alice.room().chat.timeline().posts().count(), 0);

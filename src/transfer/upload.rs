@@ -81,7 +81,7 @@ fn on_stream(
     ways.link.send(life, FileFrame::Open(open));
     let end = match outflow {
         Ok(outflow) => give(giving, outflow, (life, stream), ways, pieces),
-        Err(why) => End::Broken(why),
+        Err(why) => End::Broken(why.to_string()),
     };
     match end {
         End::Done => {
@@ -112,7 +112,7 @@ fn give(
 ) -> End {
     let source = &giving.source;
     if let Err(why) = file.seek(giving.offset) {
-        return End::Broken(why);
+        return End::Broken(why.to_string());
     }
     let (mut at, mut credit) = (giving.offset, giving.offset);
     let mut pulse = ProgressThrottle::new();
@@ -143,7 +143,7 @@ fn give(
         frame.extend(ChunkHead { stream, offset: at }.to_bytes());
         match file.read(at, length, &mut frame) {
             Ok(read) => at += read as u64,
-            Err(why) => return End::Broken(why),
+            Err(why) => return End::Broken(why.to_string()),
         }
         ways.link.send(life, FileFrame::Chunk(frame.into()));
         pulse.beat(ways, at);

@@ -58,7 +58,10 @@ pub(super) fn joined(screen: &mut Screen, check: Check) -> bool {
         return false;
     };
     let refused = match check {
-        Check::Well => screen.client.join(joining.invite.clone()),
+        Check::Well => screen
+            .client
+            .join(joining.invite.clone())
+            .map_err(|why| why.to_string()),
         Check::WrongToken => {
             Err("Wrong token. Ask for a new invite, or check this one. You are still in this room.".into())
         }

@@ -1,6 +1,6 @@
 //! The state of the screen: the focus, the open modals, the text that is being written.
 
-use std::time::Instant;
+use std::{fmt::Display, time::Instant};
 
 use ratatui::text::Line;
 
@@ -384,8 +384,8 @@ impl State {
     }
 
     /// Takes note of what the person should read.
-    pub fn say(&mut self, words: impl Into<String>, tone: Tone) {
-        self.message = Some((words.into(), tone));
+    pub fn say(&mut self, words: impl Display, tone: Tone) {
+        self.message = Some((words.to_string(), tone));
     }
 
     /// Whether the person writes a message.

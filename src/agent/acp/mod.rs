@@ -19,6 +19,7 @@ use super::{
     Run, claude,
     driver::{Driver, Invocation, Output, Profile, Signals, is_session_id},
     environment::{CLAUDE, CODEX, GEMINI},
+    start_error::StartError,
 };
 use crate::core::runs::settings::Project;
 use reader::AcpReader;
@@ -41,17 +42,17 @@ pub(super) const PROFILE: Profile = Profile {
 };
 
 /// Builds the invocation and the reader; fails with the reason if it cannot be started.
-fn driver(run: &Run) -> Result<Driver, String> {
+fn driver(run: &Run) -> Result<Driver, StartError> {
     if run.agent.command.is_empty() {
-        return Err("no program is named: set `command` in its table".to_owned());
+        return Err(StartError::NoCommand);
     }
     if run.resume.as_ref().is_some_and(|session| !is_session_id(session)) {
-        return Err("the session to go on from has no valid id".to_owned());
+        return Err(StartError::SessionId);
     }
     // The protocol requires an absolute path, and JSON requires it to be UTF-8.
     let dir = std::path::absolute(&run.dir).unwrap_or_else(|_| run.dir.clone());
     if dir.to_str().is_none() {
-        return Err(format!("the name of its folder {} is not UTF-8", dir.display()));
+        return Err(StartError::FolderName(dir));
     }
     let mut notices = Vec::new();
     let meta = for_claude(run, &dir, &mut notices);

@@ -11,6 +11,7 @@ use super::{
     Run,
     driver::{Driver, Invocation, Output, Profile, is_session_id},
     environment::CLAUDE,
+    start_error::StartError,
 };
 use crate::core::runs::settings::{Permissions, Project};
 
@@ -88,7 +89,7 @@ pub(super) const ENV: [(&str, &str); 5] = [
 const MAX_MEMORY: u64 = 256 << 10;
 
 /// Builds the invocation and the reader; fails with the reason if it cannot be started.
-fn driver(run: &Run) -> Result<Driver, String> {
+fn driver(run: &Run) -> Result<Driver, StartError> {
     let mut program: Vec<OsString> = run.command();
     if program.is_empty() {
         program.push(PROGRAM.into());
@@ -117,7 +118,7 @@ fn driver(run: &Run) -> Result<Driver, String> {
     }
     if let Some(session) = &run.resume {
         if !is_session_id(session) {
-            return Err("the session to go on from has no valid id".to_owned());
+            return Err(StartError::SessionId);
         }
         program.extend(["--resume".into(), session.into()]);
     }

@@ -9,6 +9,7 @@ use super::{
     Run,
     driver::{Driver, Invocation, Output, Profile, is_session_id},
     environment::CODEX,
+    start_error::StartError,
 };
 use crate::core::runs::settings::{Permissions, Project};
 
@@ -34,7 +35,7 @@ pub(super) const PROFILE: Profile = Profile {
 ///
 /// A folder's `.codex/config.toml` applies only if the person has trusted that folder in Codex itself;
 /// nothing here changes that.
-fn driver(run: &Run) -> Result<Driver, String> {
+fn driver(run: &Run) -> Result<Driver, StartError> {
     let mut program: Vec<OsString> = run.command();
     if program.is_empty() {
         program.push(PROGRAM.into());
@@ -63,7 +64,7 @@ fn driver(run: &Run) -> Result<Driver, String> {
     program.extend(overrides);
     if let Some(session) = &run.resume {
         if !is_session_id(session) {
-            return Err("the session to go on from has no valid id".to_owned());
+            return Err(StartError::SessionId);
         }
         program.extend(["resume".into(), session.into()]);
     }

@@ -25,6 +25,7 @@ use crate::{
         process_pool::ProcessPool,
         profile,
         program::Program,
+        start_error::StartError,
         workspace_guard::WorkspaceGuard,
     },
     core::{
@@ -101,7 +102,7 @@ impl Running {
         kept: &ProcessPool,
         events: mpsc::Sender<RunEvent>,
         answers: mpsc::Receiver<(String, ToolAnswer)>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, StartError> {
         let started = Instant::now();
         let mut outbox = Outbox::default();
         outbox.push(RunEvent::State(Activity::Thinking));

@@ -100,7 +100,7 @@ async fn drive(
             took: started.elapsed(),
             ..Ending::failed(Failed::new(
                 Failure::NotStarted,
-                text::one_line(&details, DETAILS),
+                text::one_line(&details.to_string(), DETAILS),
             ))
         },
     };

@@ -11,7 +11,7 @@ mod queries;
 
 use nexscope_relay::protocol::is_name;
 
-use super::Client;
+use super::{Client, ClientError};
 use crate::{
     client::{delegated, effects},
     clock::now,
@@ -77,14 +77,14 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails with a sentence, also for a request that waits for something, which only a shell can do.
-    pub(crate) fn answer_person(&mut self, request: Request) -> Result<Reply, String> {
+    /// Fails also for a request that waits for something, which only a shell can do.
+    pub(crate) fn answer_person(&mut self, request: Request) -> Result<Reply, ClientError> {
         let permit = self.permit(request.rule(), Who::Person);
         let progress = permit.and_then(|permit| self.handle(permit, request, None, &Caller::here()));
         match progress {
             Ok(Progress::Done(reply)) => Ok(reply),
-            Ok(Progress::Later(..)) => Err("Only a shell can wait for that.".to_owned()),
-            Err(error) => Err(error.message),
+            Ok(Progress::Later(..)) => Err(ClientError::OnlyShellWaits),
+            Err(error) => Err(ClientError::Request(error)),
         }
     }
 

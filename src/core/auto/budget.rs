@@ -1,5 +1,7 @@
 //! Daily budget of an agent in auto mode, in the best unit that its kind reports.
 
+use crate::core::WhyHeld;
+
 /// An agent's daily budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
@@ -50,7 +52,7 @@ pub struct BudgetUse {
 
 impl Budget {
     /// Checks whether an agent with this usage may run automatically. Fails with the reason if not.
-    pub(in crate::core) fn check(&self, agent: &str, standing: &BudgetUse) -> Result<(), String> {
+    pub(in crate::core) fn check(&self, agent: &str, standing: &BudgetUse) -> Result<(), WhyHeld> {
         let (reached, missing) = match self.unit {
             Unit::Dollars(most) => (
                 standing.usd >= most,
@@ -62,14 +64,13 @@ impl Budget {
             ),
             Unit::Runs => (false, false),
         };
+        let agent = || agent.to_owned();
         if standing.runs >= self.runs {
-            Err(format!("{agent} has used its {} runs for today", self.runs))
+            Err(WhyHeld::RunsUsed(agent(), self.runs))
         } else if reached {
-            Err(format!("{agent} has used up its budget for today"))
+            Err(WhyHeld::BudgetUsed(agent()))
         } else if missing {
-            Err(format!(
-                "the last run of {agent} did not report its usage, so its budget counts as used up"
-            ))
+            Err(WhyHeld::UsageUnknown(agent()))
         } else {
             Ok(())
         }

@@ -7,7 +7,7 @@ use nexscope_relay::protocol::{
 
 use crate::core::{
     Attention, Ctx, ItemId, Post, Risk, Room,
-    auto::limits::Candidate,
+    auto::{WhyHeld, limits::Candidate},
     chat::{identity, receive},
     files::sharing::download,
     review::{inbox::key, item::Hold, risk},
@@ -88,28 +88,25 @@ fn may_run_alone(room: &Room, post: &Post, ctx: &Ctx) -> Result<String, Hold> {
 }
 
 /// The default agent, if it may answer by itself. Fails with the reason if it may not.
-fn agent_within_limits(room: &Room, post: &Post, ctx: &Ctx) -> Result<String, String> {
-    let agent = room.settings.default_agent().ok_or("no agent is configured")?;
+fn agent_within_limits(room: &Room, post: &Post, ctx: &Ctx) -> Result<String, WhyHeld> {
+    let agent = room.settings.default_agent().ok_or(WhyHeld::NoAgent)?;
     if let Some(reach) = room.settings.unconfirmed.get(&agent) {
-        return Err(format!("{agent} {reach}, which you have not allowed yet"));
+        let reach = reach.clone();
+        return Err(WhyHeld::AgentNotAllowed { agent, reach });
     }
     identity::vouched_for(room, post)?;
     let risks = risk::of(&post.text, post.hidden);
     // A long text is no risk, only slower to read.
-    let marked: Vec<&str> = risks
-        .into_iter()
-        .filter(|risk| *risk != Risk::Long)
-        .map(Risk::in_words)
-        .collect();
+    let marked: Vec<Risk> = risks.into_iter().filter(|risk| *risk != Risk::Long).collect();
     if !marked.is_empty() {
-        return Err(format!("a person reads it first: {}", marked.join(", ")));
+        return Err(WhyHeld::Risks(marked));
     }
     let candidate = candidate(room, post, &agent);
     let budget = room.settings.budget(&agent);
     let guard = &ctx.auto.guard;
     guard.check(candidate, &room.settings.limits, &budget, ctx.clock.steady)?;
     if !download::files_come_alone(room, &post.files) {
-        return Err("it brings files".to_owned());
+        return Err(WhyHeld::Files);
     }
     Ok(agent)
 }

@@ -7,7 +7,10 @@ use nexscope_relay::protocol::same_name;
 
 use crate::core::{
     Millis, RoomId, Steady,
-    auto::budget::{Budget, BudgetUse, Used},
+    auto::{
+        WhyHeld,
+        budget::{Budget, BudgetUse, Used},
+    },
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,14 +95,14 @@ impl<'a> Candidate<'a> {
 }
 
 impl Guard {
-    /// Checks whether it may be answered without a person. Fails with the reason, in one sentence.
+    /// Checks whether it may be answered without a person. Fails with the reason.
     pub(in crate::core) fn check(
         &self,
         one: Candidate,
         limits: &Limits,
         budget: &Budget,
         now: Steady,
-    ) -> Result<(), String> {
+    ) -> Result<(), WhyHeld> {
         let since = |span: Millis| {
             self.answers
                 .iter()
@@ -107,28 +110,35 @@ impl Guard {
         };
         let to_member = since(TEN_MINUTES).filter(|answer| one.is_of(answer)).count();
         let in_hour = since(HOUR).filter(|answer| answer.agent == one.agent).count();
-        let (agent, member) = (one.agent, one.member);
+        let (agent, member) = (|| one.agent.to_owned(), || one.member.to_owned());
         let hop_limit = limits.hop_limit;
         let in_thread = self.in_a_row.get(&(one.room, one.thread.to_owned()));
         if in_thread.is_some_and(|row| *row >= hop_limit) {
-            Err(format!("hop limit {hop_limit} reached in this thread"))
+            Err(WhyHeld::ThreadHops(hop_limit))
         } else if self.in_a_row(one, now) >= hop_limit {
-            Err(format!(
-                "{agent} and agents of {member} have answered each other {hop_limit} times in a row (hop limit)"
-            ))
+            Err(WhyHeld::PairHops {
+                agent: agent(),
+                member: member(),
+                hop_limit,
+            })
         } else if one.hop >= hop_limit {
-            Err(format!(
-                "automatic answers have led to it {} times in a row (hop limit {hop_limit})",
-                one.hop
-            ))
+            Err(WhyHeld::ChainHops {
+                hop: one.hop,
+                hop_limit,
+            })
         } else if to_member >= limits.per_member {
-            Err(format!(
-                "{agent} has answered {member} {to_member} times in ten minutes"
-            ))
+            Err(WhyHeld::AnsweredMember {
+                agent: agent(),
+                member: member(),
+                times: to_member,
+            })
         } else if in_hour >= limits.per_agent {
-            Err(format!("{agent} has answered {in_hour} times in an hour"))
+            Err(WhyHeld::AnsweredInHour {
+                agent: agent(),
+                times: in_hour,
+            })
         } else {
-            budget.check(agent, &self.standing(agent, now))
+            budget.check(one.agent, &self.standing(one.agent, now))
         }
     }
 
@@ -271,7 +281,12 @@ mod tests {
             by_agent: true,
             ..one(thread, "bob", 0)
         };
-        let why = |candidate| guard.check(candidate, &limits, &ALL, Steady::new(3)).unwrap_err();
+        let why = |candidate| {
+            guard
+                .check(candidate, &limits, &ALL, Steady::new(3))
+                .unwrap_err()
+                .to_string()
+        };
         assert_eq!(why(by_agent("t")), "hop limit 3 reached in this thread");
         let linked = "claude and agents of bob have answered each other 3 times in a row (hop limit)";
         assert_eq!(why(by_agent("new")), linked);

@@ -3,8 +3,11 @@
 pub(super) mod budget;
 pub(super) mod dispatch;
 pub(super) mod limits;
+mod why_held;
 
 use std::collections::HashSet;
+
+pub use why_held::WhyHeld;
 
 use crate::core::RoomId;
 

@@ -3,7 +3,7 @@
 use nexscope_relay::protocol::{MemberKey, Message, same_name};
 
 use crate::core::{
-    Ctx, Effect, ItemId, Outgoing, Post, Record, Reply, Room,
+    Ctx, Effect, ItemId, Outgoing, Post, Record, Refused, Reply, Room, WhyHeld,
     chat::{pins::Look, receive, timeline::Doubt},
 };
 
@@ -71,18 +71,18 @@ pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -
 
 /// Checks whether auto mode may answer a message: the person trusts its sender's name and key. Fails with the
 /// reason.
-pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), String> {
-    let name = &post.from;
+pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), WhyHeld> {
+    let name = post.from.clone();
     let key = post.from_key.as_deref();
-    if post.doubt.is_some() || room.chat.members.is_doubtful(name) {
-        return Err(format!("{name} joined with a different key"));
+    if post.doubt.is_some() || room.chat.members.is_doubtful(&name) {
+        return Err(WhyHeld::OtherKey(name));
     }
-    if !room.chat.features.from_key && room.chat.members.get(name).is_none() {
-        return Err(format!("{name} has left, so its key cannot be checked"));
+    if !room.chat.features.from_key && room.chat.members.get(&name).is_none() {
+        return Err(WhyHeld::Left(name));
     }
-    match room.chat.members.pins.is_trusted(name, key) {
+    match room.chat.members.pins.is_trusted(&name, key) {
         true => Ok(()),
-        false => Err(format!("no message from {name} was accepted here yet")),
+        false => Err(WhyHeld::NotTrusted(name)),
     }
 }
 
@@ -128,7 +128,7 @@ pub(in crate::core) fn take_trust(room: &mut Room, name: &str, key: Option<Strin
 
 /// Trusts a name on behalf of the person: pins its current key and lets auto mode answer it, or confirms what the
 /// person's own agent of that name reaches. Fails if there is nothing to trust.
-pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Result<Reply, String> {
+pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Result<Reply, Refused> {
     if !room.chat.members.is_doubtful(name)
         && let Some(reach) = room.settings.unconfirmed.remove(name)
     {
@@ -137,10 +137,10 @@ pub(in crate::core) fn trust(room: &mut Room, name: &str, ctx: &mut Ctx) -> Resu
         });
         return Ok(Reply::Text(format!("Allowed: {name} {reach}.")));
     }
-    let (name, key) = who_is(room, name).ok_or_else(|| format!("{name} is offline."))?;
+    let (name, key) = who_is(room, name).ok_or_else(|| Refused::Offline(name.to_owned()))?;
     let doubtful = room.chat.members.pins.is_other(&name, key.as_deref());
     if !doubtful && room.chat.members.pins.is_trusted(&name, key.as_deref()) {
-        return Err(format!("{name} is trusted already."));
+        return Err(Refused::TrustedAlready(name));
     }
     let keyless = key.is_none();
     keep_trust(room, &name, key, ctx);

@@ -3,10 +3,12 @@
 mod safe_name;
 pub(super) mod sharing;
 mod source;
+mod stream_refused;
 mod transfer;
 
 pub use safe_name::{numbered, safe_name};
 pub use source::{AgentFile, CheckedFile, Identity, Source};
+pub use stream_refused::StreamRefused;
 pub use transfer::{Download, TransferEvent, TransferId, TransferOrder, Upload};
 
 use nexscope_relay::protocol::same_name;

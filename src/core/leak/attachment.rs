@@ -1,12 +1,12 @@
 //! Attachments of drafts: warnings about their names, and the results of scanning them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     core::{
-        Ctx, Effect, Intent, ItemId, ItemKind, Record, Room,
+        Ctx, Effect, Intent, ItemId, ItemKind, Record, Refused, Room,
         files::{AgentFile, CheckedFile, Source},
         leak::{
             overlap,
@@ -126,9 +126,9 @@ impl ScanResult {
     }
 
     /// The result for a file that could not be read, with the reason: it cannot be sent.
-    pub fn not(why: impl Into<String>) -> Self {
+    pub fn not(why: impl Display) -> Self {
         Self {
-            not_through: Some(why.into()),
+            not_through: Some(why.to_string()),
             ..Self::default()
         }
     }
@@ -242,8 +242,8 @@ pub(in crate::core) fn look_again(
     target: crate::core::Target,
     is_there: impl Fn(&Source) -> bool,
     ctx: &mut Ctx,
-) -> Option<String> {
-    let mut told = None;
+) -> Result<(), Refused> {
+    let mut result = Ok(());
     for id in room.items(target).unwrap_or_default() {
         let (ItemId::Draft(number), Some(draft)) = (id, room.review.inbox.draft_mut(id)) else {
             continue;
@@ -255,20 +255,18 @@ pub(in crate::core) fn look_again(
             continue;
         };
         let name = file.name();
-        told = Some(match file.is_unreadable() {
-            None => format!(
-                "{name} of {id} has changed since it was checked. Nothing was sent. It is being checked again: \
-                     read it, then accept {id} again, or reject it."
-            ),
-            Some(why) => format!(
-                "{name} of {id} cannot be sent: {why}. It is being checked again: restore the file and accept {id} \
-                     again, or reject it."
-            ),
+        result = Err(match file.is_unreadable() {
+            None => Refused::FileChanged { file: name, id },
+            Some(why) => Refused::Unreadable {
+                file: name,
+                id,
+                why: why.to_owned(),
+            },
         });
         draft.files.iter_mut().for_each(|file| file.looked = None);
         look_through(room, number, String::new(), ctx);
     }
-    told
+    result
 }
 
 /// Starts the scan of a draft's files. `brought` is text that its agent got from outside its folder.
@@ -346,13 +344,11 @@ fn not_yet(room: &Room, id: ItemId) -> Option<&Attachment> {
     }
 }
 
-/// Checks that a draft's files were scanned and could be read. Fails with a sentence if not.
-pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), String> {
+/// Checks that a draft's files were scanned and could be read. Fails if not.
+pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), Refused> {
     if let Some(file) = not_yet(room, id) {
-        return Err(format!(
-            "{} of {id} is still being searched. Wait a moment, then accept it.",
-            file.name()
-        ));
+        let file = file.name();
+        return Err(Refused::StillSearched { file, id });
     }
     let Some(ItemKind::Draft(draft)) = room.review.inbox.get(id).map(|item| &item.matter) else {
         return Ok(());
@@ -361,10 +357,9 @@ pub(in crate::core) fn is_looked_through(room: &Room, id: ItemId) -> Result<(), 
         .files
         .iter()
         .find_map(|file| Some((file.name(), file.is_unreadable()?)));
-    unreadable.map_or(Ok(()), |(name, why)| {
-        Err(format!(
-            "{name} of {id} cannot be sent: {why}. Restore the file and accept {id} again, or reject {id}."
-        ))
+    unreadable.map_or(Ok(()), |(file, why)| {
+        let why = why.to_owned();
+        Err(Refused::Unreadable { file, id, why })
     })
 }
 

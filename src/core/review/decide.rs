@@ -4,7 +4,7 @@ use nexscope_relay::protocol::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Ctx, Decision, Intent, ItemId, ItemKind, Mention, MentionOutcome, Record, Reply, Room, Target,
+    Ctx, Decision, Intent, ItemId, ItemKind, Mention, MentionOutcome, Record, Refused, Reply, Room, Target,
     chat::{identity, outbox::Outgoing, receive},
     files::sharing::{self, download},
     leak::attachment,
@@ -52,9 +52,9 @@ pub struct AcceptOptions {
 }
 
 impl Room {
-    /// The pending items that a target names. Fails with a sentence if there are none, or if a version is not the
+    /// The pending items that a target names. Fails if there are none, or if a version is not the
     /// newest.
-    pub(crate) fn items(&self, target: Target) -> Result<Vec<ItemId>, String> {
+    pub(crate) fn items(&self, target: Target) -> Result<Vec<ItemId>, Refused> {
         let ids: Vec<ItemId> = match target {
             Target::Item(id) => self
                 .review
@@ -66,10 +66,8 @@ impl Room {
             Target::Version(id, version) => match self.review.inbox.get(id) {
                 Some(item) if item.version == version => vec![id],
                 Some(item) => {
-                    return Err(format!(
-                        "{id}.{version} has changed: it is {} now. Read it again.",
-                        item.label()
-                    ));
+                    let label = item.label();
+                    return Err(Refused::OldVersion { id, version, label });
                 }
                 None => vec![],
             },
@@ -85,10 +83,8 @@ impl Room {
         };
         match (ids.is_empty(), target) {
             (false, _) => Ok(ids),
-            (true, Target::Item(id) | Target::Version(id, _)) => Err(not_waiting(id)),
-            (true, Target::Thread(number)) => {
-                Err(format!("Nothing is pending in t{number}. /inbox lists what is."))
-            }
+            (true, Target::Item(id) | Target::Version(id, _)) => Err(Refused::NotPending(id)),
+            (true, Target::Thread(number)) => Err(Refused::NothingPending(number)),
         }
     }
 
@@ -111,7 +107,7 @@ pub(in crate::core) fn decide(
     decision: Decision,
     by: Person,
     ctx: &mut Ctx,
-) -> Result<Reply, String> {
+) -> Result<Reply, Refused> {
     let by = by.0;
     let (intent, shown) = decision.into_parts();
     if !intent.wants_it_whole() {
@@ -141,7 +137,7 @@ pub(in crate::core) fn decide(
                 ctx.keep(Record::PutOff { item: id.to_string() });
                 Ok(Reply::Nothing)
             }
-            false => Err(not_waiting(id)),
+            false => Err(Refused::NotPending(id)),
         },
         Intent::NextAgent(id) => next_agent(room, id),
         Intent::Ask { words } => direct::ask_own(room, &words, by, ctx),
@@ -161,7 +157,7 @@ fn accept(
     how: AcceptOptions,
     by: &By,
     ctx: &mut Ctx,
-) -> Result<Reply, String> {
+) -> Result<Reply, Refused> {
     // All or nothing: none is accepted if one has no agent, or its scan is pending.
     let mut agents = Vec::new();
     for id in &ids {
@@ -206,13 +202,13 @@ fn accept(
     Ok(Reply::Nothing)
 }
 
-fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, String> {
+fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, Refused> {
     let agents = &room.settings.agents;
     let Some(ItemKind::Mention(mention)) = room.review.inbox.get(id).map(|item| &item.matter) else {
-        return Err(format!("{id} is not for an agent to answer."));
+        return Err(Refused::NotForAgents(id));
     };
     if agents.len() < 2 {
-        return Err("There is no other agent to choose. Agents are set in config.toml.".into());
+        return Err(Refused::NoOtherAgent);
     }
     let now = room.agent_for(mention);
     let at = agents.iter().position(|name| Some(name) == now.as_ref());
@@ -226,7 +222,7 @@ fn next_agent(room: &mut Room, id: ItemId) -> Result<Reply, String> {
     Ok(Reply::Nothing)
 }
 
-fn reject(room: &mut Room, ids: Vec<ItemId>, reason: &str, by: &By, ctx: &mut Ctx) -> Result<Reply, String> {
+fn reject(room: &mut Room, ids: Vec<ItemId>, reason: &str, by: &By, ctx: &mut Ctx) -> Result<Reply, Refused> {
     let reason = crate::text::clean_line(reason.trim(), crate::core::chat::timeline::LINE_MAX);
     for id in ids {
         let Some(item) = room.review.inbox.take(id) else {
@@ -332,8 +328,4 @@ pub(in crate::core) fn failed_outgoing(room: &Room, number: u32) -> Option<Outgo
         .get(&post.id)
         .filter(|one| one.failed.is_some())
         .cloned()
-}
-
-pub(in crate::core) fn not_waiting(id: ItemId) -> String {
-    format!("{id} is not pending. /inbox lists what is.")
 }

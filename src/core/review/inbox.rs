@@ -137,7 +137,7 @@ impl Inbox {
     pub(in crate::core) fn told_why(&self, key: &Key) -> Option<String> {
         let item = self.waiting.iter().find(|item| item.mention_key() == Some(key))?;
         match &item.matter {
-            ItemKind::Mention(mention) if mention.notify_sender => mention.hold.reason().map(str::to_owned),
+            ItemKind::Mention(mention) if mention.notify_sender => mention.hold.reason(),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use nexscope_relay::protocol::body::Chat;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
-    Attachment, Failure, Moment, Post, Risk,
+    Attachment, Failure, Moment, Post, Risk, WhyHeld,
     leak::secrets::Flag,
     review::{
         inbox::{self, Key},
@@ -99,16 +99,16 @@ pub enum Hold {
     /// Waits for the busy agent: auto mode starts it next.
     Queued,
     /// Waits for the person although auto mode is on, with the reason.
-    Because(String),
+    Because(WhyHeld),
 }
 
 impl Hold {
     /// The reason why it is held although auto mode is on.
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<String> {
         match self {
             Hold::Manual => None,
-            Hold::Queued => Some("its agent is at work; this one is next"),
-            Hold::Because(why) => Some(why),
+            Hold::Queued => Some("its agent is at work; this one is next".to_owned()),
+            Hold::Because(why) => Some(why.to_string()),
         }
     }
 }

@@ -3,9 +3,9 @@
 use nexscope_relay::protocol::body::Activity;
 
 use crate::core::{
-    Attention, Ctx, Effect, Item, ItemId, ItemKind, Permission, Record, Reply, Room, Run,
+    Attention, Ctx, Effect, Item, ItemId, ItemKind, Permission, Record, Refused, Reply, Room, Run,
     persist::audit::{self, By},
-    review::{decide::not_waiting, inbox::key},
+    review::inbox::key,
     runs::{ToolAnswer, ToolRequest, answer, ask::Speaker},
 };
 
@@ -86,16 +86,14 @@ pub(in crate::core) fn works_again(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
-/// Grants a request for the rest of a thread. Fails with a sentence if that is not possible.
-pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
-    let item = room.review.inbox.get(id).ok_or_else(|| not_waiting(id))?;
+/// Grants a request for the rest of a thread. Fails if that is not possible.
+pub(in crate::core) fn grant(room: &mut Room, id: ItemId, by: By, ctx: &mut Ctx) -> Result<Reply, Refused> {
+    let item = room.review.inbox.get(id).ok_or(Refused::NotPending(id))?;
     let ItemKind::Permission(permission) = item.matter.clone() else {
-        return Err(format!(
-            "{id} is not a permission; only those are allowed for a thread."
-        ));
+        return Err(Refused::NotPermission(id));
     };
     let Some(rule) = permission.request.rule.clone() else {
-        return Err(format!("{id} can only be allowed once: accept it."));
+        return Err(Refused::OnceOnly(id));
     };
     if let Some(whose) = ctx.runs.get(&permission.run).map(Run::whose) {
         room.review.grants.add(whose, rule, ctx.clock.steady);

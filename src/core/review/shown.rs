@@ -7,7 +7,7 @@ use std::{fmt, fmt::Debug, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::core::{AcceptOptions, Audience, Item, ItemId, ItemKind, Room, runs::direct};
+use crate::core::{AcceptOptions, Audience, Item, ItemId, ItemKind, Refused, Room, runs::direct};
 
 /// A decision that a person wants to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,7 +272,11 @@ fn digest(room: &Room, id: ItemId) -> Option<Digest> {
 
 /// The items of a target that were shown, unchanged. Fails if the person would decide on something that they have
 /// not seen.
-pub(in crate::core) fn decided_on(room: &Room, target: Target, shown: &Shown) -> Result<Vec<ItemId>, String> {
+pub(in crate::core) fn decided_on(
+    room: &Room,
+    target: Target,
+    shown: &Shown,
+) -> Result<Vec<ItemId>, Refused> {
     let waiting = room.items(target)?;
     let seen: Vec<ItemId> = waiting
         .iter()
@@ -284,33 +288,25 @@ pub(in crate::core) fn decided_on(room: &Room, target: Target, shown: &Shown) ->
     }
     match (seen.is_empty(), target) {
         (false, _) => Ok(seen),
-        (true, Target::Item(id) | Target::Version(id, _)) => Err(not_shown(id)),
-        (true, Target::Thread(number)) => Err(format!(
-            "Nothing in t{number} has been shown to you whole yet. Open it first."
-        )),
+        (true, Target::Item(id) | Target::Version(id, _)) => Err(Refused::NotShown(id)),
+        (true, Target::Thread(number)) => Err(Refused::NothingShown(number)),
     }
 }
 
 /// Fails if an item is not as it was shown.
-pub(in crate::core) fn is_as_shown(room: &Room, id: ItemId, shown: &Shown) -> Result<(), String> {
+pub(in crate::core) fn is_as_shown(room: &Room, id: ItemId, shown: &Shown) -> Result<(), Refused> {
     let then = shown.items.iter().find(|(one, _)| *one == id);
-    let then = then.ok_or_else(|| not_shown(id))?.1;
+    let then = then.ok_or(Refused::NotShown(id))?.1;
     match digest(room, id) == Some(then) {
         true => Ok(()),
-        false => Err(format!(
-            "{id} has changed since it was shown. Read it again, then decide."
-        )),
+        false => Err(Refused::Changed(id)),
     }
 }
 
 /// Fails if the text of a decision is not what the person wrote.
-pub(in crate::core) fn is_as_written(intent: &Intent, shown: &Shown) -> Result<(), String> {
+pub(in crate::core) fn is_as_written(intent: &Intent, shown: &Shown) -> Result<(), Refused> {
     match shown.words == Some(Digest::of(intent)) {
         true => Ok(()),
-        false => Err("That was not written by you. Nothing was decided.".into()),
+        false => Err(Refused::NotWrittenByPerson),
     }
-}
-
-fn not_shown(id: ItemId) -> String {
-    format!("{id} has not been shown to you whole yet. Open it, then decide.")
 }

@@ -3,50 +3,42 @@
 use nexscope_relay::protocol::body::Chat;
 
 use crate::core::{
-    AcceptOptions, Ctx, Item, ItemId, MentionOutcome, Moment, OutgoingText, Post, Reply, Room, Runs,
+    AcceptOptions, Ctx, Item, ItemId, MentionOutcome, Moment, OutgoingText, Post, Refused, Reply, Room, Runs,
     chat::outgoing,
     perform,
     persist::audit::{By, Decided, Verdict},
-    review::{
-        decide::{self, not_waiting},
-        inbox::key,
-    },
+    review::{decide, inbox::key},
     runs::start,
 };
 
-/// Checks that a message can be handed to an agent. Fails with a sentence if not.
-pub(in crate::core) fn may_hand_over(room: &Room, runs: &Runs, number: u32) -> Result<(), String> {
+/// Checks that a message can be handed to an agent. Fails if not.
+pub(in crate::core) fn may_hand_over(room: &Room, runs: &Runs, number: u32) -> Result<(), Refused> {
     let post = on_hand(room, number)?;
     is_idle_on(room, runs, post)
 }
 
-/// The message of others with that number. Fails with a sentence if no agent may get it.
-fn on_hand(room: &Room, number: u32) -> Result<&Post, String> {
+/// The message of others with that number. Fails if no agent may get it.
+fn on_hand(room: &Room, number: u32) -> Result<&Post, Refused> {
     let post = numbered(room, number)?;
     if post.is_strangers() {
-        return Err(format!(
-            "Somebody else wrote m{number} under your name, so no agent gets it."
-        ));
+        return Err(Refused::UnderYourName(number));
     }
     if post.mine {
-        return Err("That is your own message. Write to your agent with /ask instead.".into());
+        return Err(Refused::OwnMessage);
     }
     Ok(post)
 }
 
-fn numbered(room: &Room, number: u32) -> Result<&Post, String> {
+fn numbered(room: &Room, number: u32) -> Result<&Post, Refused> {
     let post = room.chat.timeline.post_numbered(number);
-    post.ok_or_else(|| format!("There is no message m{number}."))
+    post.ok_or(Refused::NoMessage(number))
 }
 
-/// Fails with a sentence if an agent works on that message.
-fn is_idle_on(room: &Room, runs: &Runs, post: &Post) -> Result<(), String> {
+/// Fails if an agent works on that message.
+fn is_idle_on(room: &Room, runs: &Runs, post: &Post) -> Result<(), Refused> {
     let key = key(&post.from, &post.id);
     match runs.of(room.id()).any(|run| run.key == key) {
-        true => Err(format!(
-            "An agent of yours is already working on m{}.",
-            post.number
-        )),
+        true => Err(Refused::AlreadyRunning(post.number)),
         false => Ok(()),
     }
 }
@@ -64,7 +56,7 @@ pub(in crate::core) fn hand_over(
     number: u32,
     by: By,
     ctx: &mut Ctx,
-) -> Result<Reply, String> {
+) -> Result<Reply, Refused> {
     begin(room, number, AcceptOptions::default(), by, ctx)
 }
 
@@ -74,10 +66,10 @@ pub(in crate::core) fn run_again(
     number: u32,
     by: By,
     ctx: &mut Ctx,
-) -> Result<Reply, String> {
+) -> Result<Reply, Refused> {
     let post = room.chat.timeline.post_numbered(number);
     let failed = post.filter(|post| matches!(room.review.inbox.fate(post), Some(MentionOutcome::Failed(_))));
-    let post = failed.ok_or_else(|| format!("m{number} has not failed. Only failed runs can be retried."))?;
+    let post = failed.ok_or(Refused::NotFailedRun(number))?;
     let how = room
         .review
         .inbox
@@ -86,7 +78,7 @@ pub(in crate::core) fn run_again(
     begin(room, number, how, by, ctx)
 }
 
-fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
+fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx) -> Result<Reply, Refused> {
     let post = numbered(room, number)?.clone();
     is_idle_on(room, ctx.runs, &post)?;
     let chosen = agent_named(room, how.agent.clone());
@@ -96,7 +88,7 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
         room.review.inbox.add(&post, false, ctx.moment());
     }
     let Some(item) = room.review.inbox.take(id) else {
-        return Err(not_waiting(id));
+        return Err(Refused::NotPending(id));
     };
     decide::person_spoke(&item.thread, &by, ctx);
     let decided = Decided::new(by, Verdict::HandedOver);
@@ -105,7 +97,12 @@ fn begin(room: &mut Room, number: u32, how: AcceptOptions, by: By, ctx: &mut Ctx
 }
 
 /// Asks the person's own agent: everybody sees the question and the answer.
-pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut Ctx) -> Result<Reply, String> {
+pub(in crate::core) fn ask_own(
+    room: &mut Room,
+    words: &str,
+    by: By,
+    ctx: &mut Ctx,
+) -> Result<Reply, Refused> {
     let (first, rest) = words.trim().split_once(char::is_whitespace).unwrap_or_default();
     let named = agent_named(room, Some(first.to_owned()))
         .ok()
@@ -115,7 +112,7 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
         None => (agent_named(room, None)?, words.trim()),
     };
     if text.is_empty() {
-        return Err("There is nothing to ask yet: write a question after /ask.".into());
+        return Err(Refused::NoQuestion);
     }
     let chat = Chat {
         text: text.to_owned(),
@@ -137,35 +134,29 @@ pub(in crate::core) fn ask_own(room: &mut Room, words: &str, by: By, ctx: &mut C
     Ok(Reply::Said(number))
 }
 
-/// The agent of that name, or the default one, if the person has confirmed it. Fails with a sentence if not.
-pub(in crate::core) fn agent_named(room: &Room, name: Option<String>) -> Result<String, String> {
+/// The agent of that name, or the default one, if the person has confirmed it. Fails if not.
+pub(in crate::core) fn agent_named(room: &Room, name: Option<String>) -> Result<String, Refused> {
     let agent = agent_called(room, name)?;
     match room.settings.unconfirmed.get(&agent) {
-        Some(reach) => Err(format!("{agent} {reach}. Type /trust {agent} to allow that.")),
+        Some(reach) => {
+            let reach = reach.clone();
+            Err(Refused::AgentNotAllowed { agent, reach })
+        }
         None => Ok(agent),
     }
 }
 
-fn agent_called(room: &Room, name: Option<String>) -> Result<String, String> {
+fn agent_called(room: &Room, name: Option<String>) -> Result<String, Refused> {
     let known = &room.settings.agents;
     match name {
         Some(name) => known
             .iter()
             .find(|one| one.eq_ignore_ascii_case(&name))
             .cloned()
-            .ok_or_else(|| format!("There is no agent {name}; there is {}.", list(known))),
-        None => room.settings.default_agent().ok_or_else(|| {
-            "No agent is configured: add an [agents.NAME] table to config.toml, for example \
-                 kind = \"claude\"."
-                .to_owned()
-        }),
-    }
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
+            .ok_or_else(|| Refused::NoAgent {
+                name,
+                known: known.clone(),
+            }),
+        None => room.settings.default_agent().ok_or(Refused::NoAgentConfigured),
     }
 }

@@ -4,8 +4,8 @@
 use nexscope_relay::protocol::body::{Chat, Origin};
 
 use crate::core::{
-    Attachment, Audience, Ctx, Draft, ItemId, Room, Target, files::AgentFile, leak::secrets, perform,
-    review::draft,
+    Attachment, Audience, Ctx, Draft, ItemId, Refused, Room, Target, files::AgentFile, leak::secrets,
+    perform, review::draft,
 };
 
 /// A message that our agent sends without having been asked.
@@ -28,7 +28,7 @@ pub struct UnpromptedText {
 impl Room {
     /// Marks items that a program has asked to be decided; nothing is decided. Returns the marked ones. Fails if no
     /// such item is pending.
-    pub fn asked_for(&mut self, target: Target, who: &str) -> Result<Vec<ItemId>, String> {
+    pub fn asked_for(&mut self, target: Target, who: &str) -> Result<Vec<ItemId>, Refused> {
         let ids = self.items(target)?;
         for id in &ids {
             self.review.inbox.ask_for(*id, who);
@@ -37,14 +37,14 @@ impl Room {
     }
 }
 
-/// Makes a draft of an agent's unprompted message. Fails with a sentence that says what to do.
+/// Makes a draft of an agent's unprompted message.
 pub(in crate::core) fn draft_of(
     room: &mut Room,
     words: UnpromptedText,
     ctx: &mut Ctx,
-) -> Result<ItemId, String> {
+) -> Result<ItemId, Refused> {
     if words.text.trim().is_empty() && words.files.is_empty() {
-        return Err("There is nothing to say yet: give a text.".into());
+        return Err(Refused::NoText);
     }
     let Addressed {
         to,
@@ -87,7 +87,7 @@ pub(in crate::core) struct Addressed {
     pub asks: bool,
 }
 
-/// Resolves who sees a message: those named, or all; in a thread only its audience. Fails with a sentence if a
+/// Resolves who sees a message: those named, or all; in a thread only its audience. Fails if a
 /// named member cannot see it.
 pub(in crate::core) fn addressed(
     room: &Room,
@@ -95,14 +95,14 @@ pub(in crate::core) fn addressed(
     thread: Option<u32>,
     public: bool,
     note: bool,
-) -> Result<Addressed, String> {
+) -> Result<Addressed, Refused> {
     let thread = match thread {
         None => None,
         Some(number) => Some(
             room.chat
                 .threads
                 .numbered(number)
-                .ok_or_else(|| format!("There is no thread t{number}."))?,
+                .ok_or(Refused::NoThread(number))?,
         ),
     };
     let named = perform::spelled(room, to)?;
@@ -126,11 +126,11 @@ pub(in crate::core) fn addressed(
                     .any(|one| nexscope_relay::protocol::same_name(one, name))
             };
             if let Some(name) = named.iter().find(|name| !known(name)) {
-                return Err(format!(
-                    "{name} cannot see t{}, which is for {}. Write outside the thread.",
-                    thread.number,
-                    thread.audience.in_words()
-                ));
+                return Err(Refused::NotInThread {
+                    name: name.clone(),
+                    thread: thread.number,
+                    audience: thread.audience.clone(),
+                });
             }
             (if asks { named } else { members.clone() }, true)
         }

@@ -40,7 +40,7 @@ fn ends_with(world: &mut World, usd: Option<f64>) {
 
 fn held(world: &World) -> Vec<String> {
     let of = |item: &Item| match &item.matter {
-        ItemKind::Mention(mention) => mention.hold.reason().map(str::to_owned),
+        ItemKind::Mention(mention) => mention.hold.reason(),
         _ => None,
     };
     world.room().review.inbox.waiting().filter_map(of).collect()

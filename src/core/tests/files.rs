@@ -220,7 +220,7 @@ fn auto_mode_holds_a_mention_that_brings_files() {
     else {
         panic!()
     };
-    assert_eq!(mention.hold.reason(), Some("it brings files"));
+    assert_eq!(mention.hold, Hold::Because(WhyHeld::Files));
 }
 
 #[test]

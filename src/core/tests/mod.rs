@@ -200,7 +200,7 @@ impl World {
             .program
             .decide(self.in_room, decision, Person::at_keyboard(), self.now);
         self.follow(effects);
-        result
+        result.map_err(|why| why.to_string())
     }
 
     /// Auto mode may answer that name.
@@ -223,7 +223,7 @@ impl World {
         self.program.time_passes(Steady::new(self.now));
         let (effects, result) = self.program.perform(self.in_room, command, self.now);
         self.follow(effects);
-        result
+        result.map_err(|why| why.to_string())
     }
 
     /// A message from `from`; its sequence number is the next one.

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Error, anyhow, bail};
 use jiff::{Timestamp, tz::TimeZone};
 use nexscope_relay::protocol::{Code, PresenceEvent, body::Origin};
 use tokio::{
@@ -326,29 +327,35 @@ impl<O: Write, E: Write> Plain<O, E> {
         let result = match command::parse(line) {
             Ok(Line::Command(command)) if self.options.person => match self.asks_about_name(&command) {
                 true => return Did::Go,
-                false => self.client.perform_as_person(command, &Person::at_keyboard()),
+                false => self
+                    .client
+                    .perform_as_person(command, &Person::at_keyboard())
+                    .map_err(Error::from),
             },
-            Ok(Line::Command(command)) => self.client.perform(command),
+            Ok(Line::Command(command)) => self.client.perform(command).map_err(Error::from),
             Ok(Line::Intent(intent)) => self.decide(intent, in_burst),
-            Ok(Line::Request(request)) => self.client.answer_person(request).map(|reply| {
-                for line in render::lines(&reply) {
-                    let _ = writeln!(self.out, "{line}");
-                }
-                Reply::Nothing
-            }),
+            Ok(Line::Request(request)) => self
+                .client
+                .answer_person(request)
+                .map(|reply| {
+                    for line in render::lines(&reply) {
+                        let _ = writeln!(self.out, "{line}");
+                    }
+                    Reply::Nothing
+                })
+                .map_err(Error::from),
             Ok(Line::Front(Front::Quit)) => return Did::Leave,
             Ok(Line::Front(Front::Start)) => {
                 self.client.dial_now();
                 Ok(Reply::Nothing)
             }
-            Ok(Line::Front(Front::StartAs(name))) => Err(format!(
+            Ok(Line::Front(Front::StartAs(name))) => Err(anyhow!(
                 "Lines cannot join under another name: leave with /quit, then run nexscope-tui -n {name}."
             )),
-            Ok(Line::Front(Front::Join(_))) => Err(
+            Ok(Line::Front(Front::Join(_))) => Err(anyhow!(
                 "Lines cannot join another room: leave with /quit, then run nexscope-tui with the invite in \
                  NEXSCOPE_INVITE."
-                    .into(),
-            ),
+            )),
             Ok(Line::Front(Front::Help)) => {
                 for command in COMMANDS.iter() {
                     let _ = writeln!(
@@ -359,7 +366,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                 }
                 Ok(Reply::Nothing)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         match result {
             Ok(reply) => self.reply(&reply),
@@ -373,36 +380,35 @@ impl<O: Write, E: Write> Plain<O, E> {
 
     /// Prints the subject of a decision in full, and asks. Input from a pipe cannot decide: a program may
     /// have written it.
-    fn decide(&mut self, intent: Intent, in_burst: bool) -> Result<Reply, String> {
+    fn decide(&mut self, intent: Intent, in_burst: bool) -> anyhow::Result<Reply> {
         if !self.options.person {
-            return Err("Only a person at a terminal decides; open the screen there.".into());
+            bail!("Only a person at a terminal decides; open the screen there.");
         }
         self.client.look_again(&intent)?;
         let shown = match &intent {
             Intent::Accept { target, .. } | Intent::Reject { target, .. } => self.print_whole(*target)?,
             _ if !in_burst && self.client.room().doubt(&intent).is_none() => {
                 let shown = Shown::written(&intent);
-                return self
-                    .client
-                    .decide(Decision::new(intent, shown), Person::at_keyboard());
+                let decision = Decision::new(intent, shown);
+                return Ok(self.client.decide(decision, Person::at_keyboard())?);
             }
             _ => Shown::written(&intent),
         };
         let doubt = self.client.room().doubt(&intent);
         for words in doubt.into_iter().chain([item::question(&intent)]) {
-            writeln!(self.out, "{words}").map_err(|error| error.to_string())?;
+            writeln!(self.out, "{words}")?;
         }
         self.asked = Some((Asked::Decides(Decision::new(intent, shown)), Instant::now()));
         Ok(Reply::Nothing)
     }
 
     /// Prints items in full. Fails if there are none, or they cannot be printed.
-    fn print_whole(&mut self, target: Target) -> Result<Shown, String> {
+    fn print_whole(&mut self, target: Target) -> anyhow::Result<Shown> {
         let room = self.client.room();
         let ids = room.items(target)?;
         for item in ids.iter().filter_map(|id| room.review.inbox().get(*id)) {
             for line in item::lines(room, item) {
-                writeln!(self.out, "{line}").map_err(|error| error.to_string())?;
+                writeln!(self.out, "{line}")?;
             }
         }
         Ok(room.shown(&ids))

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    client::ClientError,
     command::{self, Front, Line},
     control::{Request, render},
     core::{Command, ItemId, Person, Reply},
@@ -195,7 +196,7 @@ pub(crate) fn help(screen: &mut Screen) {
 }
 
 /// Shows what a command answered.
-pub(crate) fn show(screen: &mut Screen, result: Result<Reply, String>) {
+pub(crate) fn show(screen: &mut Screen, result: Result<Reply, ClientError>) {
     match result {
         Ok(Reply::Text(words)) => screen.state.say(words, Tone::Good),
         Ok(Reply::Files) => screen.state.go(Pane::Files),

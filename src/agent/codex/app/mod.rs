@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::{
     Run,
     driver::{Invocation, Signals, is_session_id},
+    start_error::StartError,
 };
 use reader::AppReader;
 
@@ -28,9 +29,9 @@ pub(super) fn driver(
     run: &Run,
     mut program: Vec<OsString>,
     overrides: Vec<OsString>,
-) -> Result<(Invocation, AppReader), String> {
+) -> Result<(Invocation, AppReader), StartError> {
     if run.resume.as_ref().is_some_and(|session| !is_session_id(session)) {
-        return Err("the session to go on from has no valid id".to_owned());
+        return Err(StartError::SessionId);
     }
     program.push("app-server".into());
     program.extend(overrides);

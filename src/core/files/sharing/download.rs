@@ -11,7 +11,7 @@ use crate::core::{
     Progress, Room, Side, Stage, Steady,
     chat::{outgoing, receive},
     files::{
-        ASIDE, Download, MOST, MOST_ASIDE, TransferEvent, TransferOrder,
+        ASIDE, Download, MOST, MOST_ASIDE, StreamRefused, TransferEvent, TransferOrder,
         sharing::{self, offer, order},
     },
     persist::audit::{By, Verdict},
@@ -239,11 +239,9 @@ pub(in crate::core) fn stream_opened(room: &mut Room, open: &StreamOpen, ctx: &m
         .of_stream(from, &open.of)
         .map(|offer| (offer.number, offer.size));
     let answer = match found {
-        Some(_) if room.chat.members.is_doubtful(from) => {
-            Err("Your name has another key here than the one that offered that file.".to_owned())
-        }
+        Some(_) if room.chat.members.is_doubtful(from) => Err(StreamRefused::OtherKey),
         Some((number, size)) => may_come(room, number, size, open).map(|()| number),
-        None => Err("Nobody here has asked for that file.".to_owned()),
+        None => Err(StreamRefused::NotAsked),
     };
     match answer {
         Ok(number) => {
@@ -261,9 +259,9 @@ pub(in crate::core) fn stream_opened(room: &mut Room, open: &StreamOpen, ctx: &m
     }
 }
 
-fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Result<(), String> {
+fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Result<(), StreamRefused> {
     let Some(fetch) = sharing::fetch(room, number) else {
-        return Err("Nobody here has asked for that file.".to_owned());
+        return Err(StreamRefused::NotAsked);
     };
     if open.pushed {
         let (bytes, files) = room.files.aside();
@@ -271,18 +269,16 @@ fn may_come(room: &mut Room, number: u32, size: u64, open: &StreamOpen) -> Resul
         let fits = size <= room.settings.files.max && has_space;
         return match (&fetch.stage, fits && open.size == size && open.offset == 0) {
             (Stage::Offered, true) => Ok(()),
-            (Stage::Offered, false) => Err("There is no space to keep that file.".to_owned()),
-            _ => Err("That file was not accepted.".to_owned()),
+            (Stage::Offered, false) => Err(StreamRefused::NoSpace),
+            _ => Err(StreamRefused::NotAccepted),
         };
     }
     if !fetch.accepted || !matches!(fetch.stage, Stage::Asked(_) | Stage::Moving(_)) {
-        return Err("Nobody here has asked for that file now.".to_owned());
+        return Err(StreamRefused::NotExpected);
     }
     if open.size != size {
-        return Err(format!(
-            "It was offered with {size} bytes, and has {} now.",
-            open.size
-        ));
+        let (offered, now) = (size, open.size);
+        return Err(StreamRefused::SizeChanged { offered, now });
     }
     Ok(())
 }

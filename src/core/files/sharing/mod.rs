@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use nexscope_relay::protocol::body::File;
 
 use crate::core::{
-    Ctx, Effect, Failure, FileOutcome, ItemId, MentionOutcome, Record, Room,
+    Ctx, Effect, Failure, FileOutcome, ItemId, MentionOutcome, Record, Refused, Room,
     files::{Fetch, Offer, Side, Stage, TransferEvent, TransferId, TransferOrder, UploadState, safe_name},
     persist::audit::{self, By, Decided, Verdict},
     review::{
@@ -80,20 +80,23 @@ pub(in crate::core) fn files_moved_on(room: &mut Room, ctx: &mut Ctx) {
 }
 
 /// Cancels a transfer, or withdraws our offer. Fails if there is nothing to cancel.
-pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), String> {
+pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), Refused> {
     let offer = room.files.get(number).cloned();
-    let offer = offer.ok_or_else(|| format!("There is no file f{number}; /files lists them."))?;
+    let offer = offer.ok_or(Refused::NoFile(number))?;
     match &offer.side {
-        Side::Others => Err(format!("f{number} is not between you and {}.", offer.from)),
+        Side::Others => Err(Refused::NotYourFile {
+            file: number,
+            from: offer.from,
+        }),
         Side::Theirs(fetch) => match fetch.stage {
-            Stage::Done(_) => Err(format!("f{number} is already on this computer.")),
-            Stage::Declined | Stage::Failed(_) => Err(format!("f{number} is not being transferred.")),
+            Stage::Done(_) => Err(Refused::AlreadyHere(number)),
+            Stage::Declined | Stage::Failed(_) => Err(Refused::NotMoving(number)),
             _ => {
                 download::decline(room, number, "stopped", ctx);
                 Ok(())
             }
         },
-        Side::Mine(mine) if mine.withdrawn => Err(format!("f{number} is already withdrawn.")),
+        Side::Mine(mine) if mine.withdrawn => Err(Refused::AlreadyWithdrawn(number)),
         Side::Mine(mine) => {
             let receivers: Vec<String> = mine.receivers.iter().map(|one| one.name.clone()).collect();
             for to in receivers {
@@ -123,7 +126,7 @@ pub(in crate::core) fn cancel_file(room: &mut Room, number: u32, ctx: &mut Ctx) 
 }
 
 /// Retries a failed download. Fails if there is nothing to retry.
-pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), String> {
+pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -> Result<(), Refused> {
     let failed = matches!(
         fetch(room, number),
         Some(Fetch {
@@ -133,7 +136,7 @@ pub(in crate::core) fn retry_file(room: &mut Room, number: u32, ctx: &mut Ctx) -
         })
     );
     if !failed {
-        return Err(format!("f{number} is not a failed download; /files lists them."));
+        return Err(Refused::NotFailedDownload(number));
     }
     download::fetch_file(room, number, ctx);
     Ok(())

@@ -305,7 +305,7 @@ fn auto_mode_answers_nobody_who_is_new() {
     let ItemKind::Mention(first) = &world.room().review.inbox.waiting().next().unwrap().matter else {
         panic!("no mention")
     };
-    assert_eq!(first.hold.reason(), Some(why));
+    assert_eq!(first.hold.reason().as_deref(), Some(why));
     // The asker sees that it is queued.
     let told = ("m-0".to_owned(), ReceiptState::Queued, why.to_owned());
     assert!(world.receipts().contains(&told), "{:?}", world.receipts());

@@ -24,7 +24,7 @@ impl World {
     pub(crate) fn drafted(&mut self, unasked: UnpromptedText) -> Result<ItemId, String> {
         let (effects, drafted) = self.program.drafted(self.in_room, unasked, self.now);
         self.follow(effects);
-        drafted
+        drafted.map_err(|why| why.to_string())
     }
 
     /// The files to search, with the text from outside to compare them with; the newest last.
@@ -251,13 +251,11 @@ fn a_file_that_changed_is_searched_again_before_it_leaves() {
     world.looked(1, vec![looked("/w/a.md", "fine")]);
     let target = Target::Item(DRAFT);
     let (effects, told) = world.program.look_again(world.in_room, target, |_| true);
-    assert!(effects.is_empty() && told.is_none());
+    assert!(effects.is_empty() && told.is_ok());
     let (effects, told) = world.program.look_again(world.in_room, target, |_| false);
     world.follow(effects);
-    assert!(
-        told.unwrap()
-            .starts_with("a.md of d1 has changed since it was checked. Nothing was sent.")
-    );
+    let (file, id) = ("a.md".to_owned(), DRAFT);
+    assert_eq!(told, Err(Refused::FileChanged { file, id }));
     assert_eq!(world.looks().len(), 2);
     world.decide(accepting(DRAFT)).unwrap_err();
     world.looked(1, vec![looked("/w/a.md", SECRET)]);
@@ -287,7 +285,7 @@ fn a_file_that_could_not_be_read_never_leaves() {
         .program
         .look_again(world.in_room, Target::Item(DRAFT), |_| true);
     world.follow(effects);
-    assert!(told.unwrap().contains("cannot be sent"));
+    assert!(matches!(told, Err(Refused::Unreadable { .. })));
     assert_eq!(world.looks().len(), 2);
     world.looked(1, vec![looked("/w/a.md", "fine")]);
     world.accept(DRAFT);
