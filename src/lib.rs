@@ -2,6 +2,9 @@
 //!
 //! A pure [`core`] decides; a `client` around it does what the core says; front ends draw it and pass keys on.
 
+// A test may tell a long story.
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
+
 pub(crate) mod agent;
 pub mod cli;
 pub(crate) mod client;

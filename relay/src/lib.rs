@@ -16,6 +16,9 @@
 //!
 //! [`protocol`] has the frames, [`limits`] the rate limit that clients use too.
 
+// A test may tell a long story.
+#![cfg_attr(not(test), warn(clippy::too_many_lines))]
+
 mod config;
 mod connection;
 mod handshake;

@@ -128,6 +128,9 @@ pub struct Client {
 enum Incoming {
     Event(Event),
     Call(Call),
+    /// The connection's task has ended.
+    LinkEnded,
+    Journal(Report),
 }
 
 /// The channels to control a run.
@@ -170,28 +173,11 @@ impl Client {
         let came = tokio::select! {
             event = self.link.events.recv(), if keeps_up => match event {
                 Some(event) => Incoming::Event(event),
-                None if !self.broken => {
-                    self.broken = true;
-                    Incoming::Event(Event::Connection(Connection::Refused {
-                        code: Code::Other,
-                        why: "Nexscope hit a bug and lost the connection. Quit, and start it again.".into(),
-                    }))
-                }
+                None if !self.broken => Incoming::LinkEnded,
                 None => return std::future::pending().await,
             },
             report = self.journal.reports.recv() => match report {
-                Some(Report::Kept(kept)) => Incoming::Event(Event::Kept(kept)),
-                Some(Report::Failing(why)) => {
-                    tracing::error!(%why, "the journal cannot be written");
-                    self.warnings.push(format!(
-                        "The journal cannot be written ({why}). Nothing is confirmed until it can."
-                    ));
-                    return;
-                }
-                Some(Report::Mended) => {
-                    self.warnings.push("The journal can be written again.".into());
-                    return;
-                }
+                Some(report) => Incoming::Journal(report),
                 None => return std::future::pending().await,
             },
             Some((run, event)) = self.agent_events.recv(), if keeps_up => Incoming::Event(Event::Run { run, event }),
@@ -230,6 +216,8 @@ impl Client {
         match came {
             Incoming::Event(event) => self.take(event),
             Incoming::Call(call) => self.serve(call),
+            Incoming::LinkEnded => self.link_ended(),
+            Incoming::Journal(report) => self.journal_said(report),
         }
         // Pending events are handled together, and drawn once.
         while self.to_journal.len() < RECORDS_WAITING
@@ -238,6 +226,28 @@ impl Client {
             self.take(event);
         }
         long_poll::answer_waiting(self);
+    }
+
+    /// The connection's task has ended, which only a bug can cause.
+    fn link_ended(&mut self) {
+        self.broken = true;
+        self.take(Event::Connection(Connection::Refused {
+            code: Code::Other,
+            why: "Nexscope hit a bug and lost the connection. Quit, and start it again.".into(),
+        }));
+    }
+
+    fn journal_said(&mut self, report: Report) {
+        match report {
+            Report::Kept(kept) => self.take(Event::Kept(kept)),
+            Report::Failing(why) => {
+                tracing::error!(%why, "the journal cannot be written");
+                self.warnings.push(format!(
+                    "The journal cannot be written ({why}). Nothing is confirmed until it can."
+                ));
+            }
+            Report::Mended => self.warnings.push("The journal can be written again.".into()),
+        }
     }
 
     /// Carries out a command that anybody may use. Fails if it cannot be carried out.

@@ -106,6 +106,7 @@ impl Startup {
     }
 
     /// Reads the journal, and joins. Fails if the session cannot start.
+    #[expect(clippy::too_many_lines, reason = "most of it are the fields of the client")]
     pub async fn join(self) -> Result<Client, StartError> {
         let Self {
             config,
@@ -139,6 +140,9 @@ impl Startup {
             owner,
             history: if opened.is_new { HISTORY } else { 0 },
         };
+        let control = open_socket(&place, &paths, &config, &login)
+            .map_err(|why| warnings.push(why))
+            .ok();
         let mode = room.settings.mode;
         let standing = super::standing(room);
         let (agent_events_in, agent_events) = mpsc::channel(AGENT_EVENTS);
@@ -149,22 +153,6 @@ impl Startup {
             None => target,
         };
         let began = room.chat.timeline().entries().len();
-        let registry = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
-        let entry = Entry {
-            pid: std::process::id(),
-            folder: paths.here.clone(),
-            name: room.settings.me.clone(),
-            room: config.room.clone(),
-            relay: login.target.to_string(),
-            headless: config.headless,
-        };
-        let control = Server::start(&registry, place.dir(), &entry)
-            .map_err(|error| {
-                warnings.push(format!(
-                    "Shell commands and agents cannot reach this session: its socket cannot be made ({error})."
-                ));
-            })
-            .ok();
         let link = Link::start(login, standing);
         let folder = config.files.dir.join(config.room.to_ascii_lowercase());
         let mut session = Client {
@@ -209,6 +197,22 @@ impl Startup {
         super::effects::carry_out(&mut session, effects);
         Ok(session)
     }
+}
+
+/// Opens the socket through which shell commands and agents reach the session. Fails with a warning for the person.
+fn open_socket(place: &StateDir, paths: &Paths, config: &Config, login: &Login) -> Result<Server, String> {
+    let registry = SessionRegistry::usual(paths.runtime.as_deref(), &paths.state);
+    let entry = Entry {
+        pid: std::process::id(),
+        folder: paths.here.clone(),
+        name: login.name.clone(),
+        room: config.room.clone(),
+        relay: login.target.to_string(),
+        headless: config.headless,
+    };
+    Server::start(&registry, place.dir(), &entry).map_err(|error| {
+        format!("Shell commands and agents cannot reach this session: its socket cannot be made ({error}).")
+    })
 }
 
 /// Restores a room from its journal on a thread, because a long journal takes a while, in which a signal to end

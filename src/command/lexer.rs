@@ -34,13 +34,7 @@ pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, CommandErro
             options.push(word.to_owned());
             rest = behind;
             if option.get_action().takes_values() {
-                let (value, behind) = quoted_word(rest);
-                if value.is_empty() {
-                    return Err(CommandError::NoValue {
-                        option: word.to_owned(),
-                        usage: entry.usage(),
-                    });
-                }
+                let (value, behind) = value_of(entry, word, rest)?;
                 options.push(value);
                 rest = behind;
             }
@@ -83,6 +77,17 @@ pub(super) fn words(entry: &Entry, arguments: &str) -> Result<Words, CommandErro
         to,
         words: words.collect(),
     })
+}
+
+/// Splits the value of an option from what follows it.
+fn value_of<'a>(entry: &Entry, option: &str, rest: &'a str) -> Result<(String, &'a str), CommandError> {
+    match quoted_word(rest) {
+        (value, _) if value.is_empty() => Err(CommandError::NoValue {
+            option: option.to_owned(),
+            usage: entry.usage(),
+        }),
+        found => Ok(found),
+    }
 }
 
 fn find<'a>(entry: &'a Entry, word: &str) -> Option<&'a clap::Arg> {

@@ -19,7 +19,8 @@ pub(super) fn in_words(line: &Line) -> String {
     format!("{at}  {}", told(&line.entry))
 }
 
-/// Formats an entry. Long because it has an arm for each kind.
+/// Formats an entry.
+#[expect(clippy::too_many_lines, reason = "it has an arm for each kind of entry")]
 fn told(entry: &Entry) -> String {
     match entry {
         Entry::Opened { program, .. } => format!("{} opened the room", short(program)),

@@ -9,6 +9,8 @@ mod decisions;
 pub(in crate::client) mod long_poll;
 mod queries;
 
+use std::path::PathBuf;
+
 use nexscope_relay::protocol::is_name;
 
 use super::{Client, ClientError};
@@ -209,27 +211,56 @@ fn serve_say(
             unknown.in_words()
         )));
     }
-    if permit.handling() == Handling::Done {
-        let command = Command::Say {
-            to,
-            text,
-            thread,
-            public: say.public,
-            note: say.note,
-            files,
-            force: say.force,
-        };
-        return match client.perform(command).map_err(RpcError::refused)? {
-            core::Reply::Said(number) => Ok(Progress::Later(
-                WaitFor::Sent(number),
-                client.clock.now().plus(ACK_WAIT * 1000),
-            )),
-            _ => Err(RpcError::refused("Nothing was sent.")),
-        };
+    let unasked = UnpromptedText {
+        agent: String::new(),
+        to,
+        text,
+        thread,
+        public: say.public,
+        note: say.note,
+        files: Vec::new(),
+    };
+    match permit.handling() {
+        Handling::Done => send(client, unasked, files, say.force),
+        _ => draft(client, unasked, &files, agent),
     }
-    if let Some(number) = thread
+}
+
+/// Sends a message of the person's program.
+fn send(
+    client: &mut Client,
+    message: UnpromptedText,
+    files: Vec<PathBuf>,
+    force: bool,
+) -> Result<Progress, RpcError> {
+    let command = Command::Say {
+        to: message.to,
+        text: message.text,
+        thread: message.thread,
+        public: message.public,
+        note: message.note,
+        files,
+        force,
+    };
+    match client.perform(command).map_err(RpcError::refused)? {
+        core::Reply::Said(number) => Ok(Progress::Later(
+            WaitFor::Sent(number),
+            client.clock.now().plus(ACK_WAIT * 1000),
+        )),
+        _ => Err(RpcError::refused("Nothing was sent.")),
+    }
+}
+
+/// Takes a message of an agent as the answer to its task, or else makes a draft of it.
+fn draft(
+    client: &mut Client,
+    message: UnpromptedText,
+    files: &[PathBuf],
+    agent: Option<String>,
+) -> Result<Progress, RpcError> {
+    if let Some(number) = message.thread
         && files.is_empty()
-        && delegated::takes_as_answer(client, number, &text)
+        && delegated::takes_as_answer(client, number, &message.text)
     {
         return Ok(Progress::Done(Reply::Say(Said::Answered {
             answered: true,
@@ -252,12 +283,9 @@ fn serve_say(
         .unwrap_or_else(|| "agent".to_owned());
     let words = UnpromptedText {
         agent,
-        to,
-        text: crate::text::clean_with_tabs(&text),
-        thread,
-        public: say.public,
-        note: say.note,
+        text: crate::text::clean_with_tabs(&message.text),
         files,
+        ..message
     };
     let (effects, result) = client.program.drafted(client.in_room, words, now());
     effects::carry_out(client, effects);

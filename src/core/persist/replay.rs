@@ -181,7 +181,8 @@ fn refuse_planted(room: &mut Room, id: &str, ctx: &mut Ctx) {
     }
 }
 
-/// Applies one record. Long because it has an arm for each record.
+/// Applies one record.
+#[expect(clippy::too_many_lines, reason = "it has an arm for each kind of record")]
 fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
     match record {
         Record::Seat { session, epoch, seq } => {
@@ -205,32 +206,7 @@ fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
             ctx.clock.advance(reading.steady);
             ctx.clock.reading = Some(reading);
         }
-        Record::Out(mut outgoing) => {
-            ctx.clock.advance(outgoing.since);
-            outgoing.kept = true;
-            restore_posted(room, &outgoing);
-            identity::speaks_with(room, &outgoing);
-            if let Body::Receipt(receipt) = &outgoing.body
-                && let Some(to) = outgoing.to.first()
-            {
-                room.chat
-                    .last_receipts
-                    .insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
-            }
-            if let Body::Chat(chat) = &outgoing.body
-                && room.chat.outbox.get(&outgoing.id).is_none()
-            {
-                let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
-                let (to, only) = (outgoing.to.clone(), outgoing.only);
-                let me = room.settings.me.clone();
-                let post = Post::mine(&me, &outgoing.id, &thread, to, only, chat);
-                outgoing::add_our_post(room, post, chat, &outgoing.sources, outgoing.written);
-            } else if let Body::Chat(chat) = &outgoing.body {
-                // Its files have been read by now.
-                replay::offers_read(room, chat, &outgoing);
-            }
-            room.chat.outbox.insert(*outgoing);
-        }
+        Record::Out(outgoing) => restore_outgoing(room, *outgoing, ctx),
         Record::Acked {
             id,
             epoch,
@@ -327,6 +303,35 @@ fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
         Record::Started { .. } | Record::Stays { .. } | Record::Ended { .. } => {}
     }
 }
+
+/// Restores our message, which may have been written again when its files were read.
+fn restore_outgoing(room: &mut Room, mut outgoing: Outgoing, ctx: &mut Ctx) {
+    ctx.clock.advance(outgoing.since);
+    outgoing.kept = true;
+    restore_posted(room, &outgoing);
+    identity::speaks_with(room, &outgoing);
+    if let Body::Receipt(receipt) = &outgoing.body
+        && let Some(to) = outgoing.to.first()
+    {
+        room.chat
+            .last_receipts
+            .insert(key(to, &receipt.of), (receipt.state, receipt.reason.clone()));
+    }
+    if let Body::Chat(chat) = &outgoing.body
+        && room.chat.outbox.get(&outgoing.id).is_none()
+    {
+        let thread = outgoing.thread.clone().unwrap_or_else(|| outgoing.id.clone());
+        let (to, only) = (outgoing.to.clone(), outgoing.only);
+        let me = room.settings.me.clone();
+        let post = Post::mine(&me, &outgoing.id, &thread, to, only, chat);
+        outgoing::add_our_post(room, post, chat, &outgoing.sources, outgoing.written);
+    } else if let Body::Chat(chat) = &outgoing.body {
+        // Its files have been read by now.
+        replay::offers_read(room, chat, &outgoing);
+    }
+    room.chat.outbox.insert(outgoing);
+}
+
 /// Ends the draft that became our message, and settles what it answers: the program may have ended before it
 /// recorded that.
 fn restore_posted(room: &mut Room, outgoing: &Outgoing) {

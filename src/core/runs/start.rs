@@ -63,29 +63,18 @@ pub(in crate::core) fn run(
     };
     let audience = Audience::of(&post, &room.settings.me);
     let session = session_to_continue(room, &post, agent, &audience, ctx);
-    let earlier = if session.is_some() {
-        Vec::new()
-    } else {
-        approved_before(room, &post, &audience)
+    let earlier = match session {
+        Some(_) => Vec::new(),
+        None => approved_before(room, &post, &audience),
     };
     let alone = decided.by == By::Auto;
     let id = ctx.fresh_id();
-    let edited = how.text.as_ref().filter(|text| **text != item.text);
-    decide::note_decided(
-        room,
-        Decided {
-            item: Some(item.id.to_string()),
-            message: Some(mention.key.1.clone()),
-            run: Some(id.clone()),
-            instructions: how.instructions.clone(),
-            edited: edited.map(|after| Edited {
-                before: item.text.clone(),
-                after: after.clone(),
-            }),
-            ..decided
-        },
-        ctx,
-    );
+    let decided = Decided {
+        message: Some(mention.key.1.clone()),
+        run: Some(id.clone()),
+        ..decided
+    };
+    note_accepted(room, item, &how, decided, ctx);
     keep_options(room, &mention.key, agent, &how, ctx);
     let files = sharing::fetch_all(room, &mention.key, ctx);
     let ask = Ask {
@@ -121,6 +110,21 @@ pub(in crate::core) fn run(
     answer::say_activity(room, &run, ctx);
     ctx.runs.push(run);
     sharing::files_moved_on(room, ctx);
+}
+
+/// Notes in the audit log who accepted an item, and how.
+fn note_accepted(room: &Room, item: &Item, how: &AcceptOptions, decided: Decided, ctx: &mut Ctx) {
+    let edited = how.text.as_ref().filter(|text| **text != item.text);
+    let decided = Decided {
+        item: Some(item.id.to_string()),
+        instructions: how.instructions.clone(),
+        edited: edited.map(|after| Edited {
+            before: item.text.clone(),
+            after: after.clone(),
+        }),
+        ..decided
+    };
+    decide::note_decided(room, decided, ctx);
 }
 
 /// The session that a run continues: only one in which everybody who will see the answer may know all that it was given.

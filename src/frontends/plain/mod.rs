@@ -357,13 +357,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                  NEXSCOPE_INVITE."
             )),
             Ok(Line::Front(Front::Help)) => {
-                for command in COMMANDS.iter() {
-                    let _ = writeln!(
-                        self.out,
-                        "/{} {} - {}",
-                        command.name, command.arguments, command.summary
-                    );
-                }
+                self.print_help();
                 Ok(Reply::Nothing)
             }
             Err(error) => Err(error.into()),
@@ -376,6 +370,16 @@ impl<O: Write, E: Write> Plain<O, E> {
             }
         }
         Did::Go
+    }
+
+    fn print_help(&mut self) {
+        for command in COMMANDS.iter() {
+            let _ = writeln!(
+                self.out,
+                "/{} {} - {}",
+                command.name, command.arguments, command.summary
+            );
+        }
     }
 
     /// Prints the subject of a decision in full, and asks. Input from a pipe cannot decide: a program may
