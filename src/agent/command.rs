@@ -55,7 +55,7 @@ impl Reader for CommandReader {
         let outcome = if exit.ok && answer.is_empty() {
             Outcome::Failed(exit.no_answer())
         } else if exit.ok {
-            Outcome::Answer(answer)
+            Outcome::Answer(answer.into())
         } else {
             // `claude -p` prints its API errors on standard output: with a bad exit code that is
             // no answer, but it may be the reason.

@@ -99,7 +99,7 @@ impl<T: Protocol> Reader for JsonLines<T> {
         let outcome = match talk.end() {
             // It reports success without an answer: standard error may give the reason.
             Some(Ok(answer)) if answer.trim().is_empty() => Outcome::Failed(exit.no_answer()),
-            Some(Ok(answer)) => Outcome::Answer(answer),
+            Some(Ok(answer)) => Outcome::Answer(answer.into()),
             Some(Err(failed)) => Outcome::Failed(failed),
             None => Outcome::Failed(exit.failed(talk.complaint())),
         };
@@ -108,7 +108,7 @@ impl<T: Protocol> Reader for JsonLines<T> {
 
     fn rest(&mut self) -> Option<Conclusion> {
         let answer = self.talk.end()?.ok().filter(|answer| !answer.trim().is_empty())?;
-        Some(self.talk.conclusion(Outcome::Answer(answer)))
+        Some(self.talk.conclusion(Outcome::Answer(answer.into())))
     }
 
     fn go_on(&mut self, run: &Run) -> Option<String> {

@@ -201,7 +201,7 @@ pub(super) fn run(command: ClientCommand, paths: &Paths) -> Result<ExitCode, Fai
         vec![super::json_line(&super::json(&reply)?)]
     } else {
         let lines = render::lines(&reply).into_iter();
-        lines.map(|line| crate::text::clean(&line).text).collect()
+        lines.map(|line| crate::text::clean(&line).text.into()).collect()
     };
     let each: String = lines.iter().map(|line| format!("{line}\n")).collect();
     super::print(&each)?;

@@ -122,7 +122,9 @@ async fn teammates(mut bob: Client, mut carol: Client, sample: PathBuf) {
         }
         let intent = Intent::Trust(name.to_owned());
         let shown = Shown::written(&intent);
-        if let Err(error) = bob.decide(Decision::new(intent, shown), Person::through_program()) {
+        let checked = bob.check(Decision::new(intent, shown));
+        let decided = checked.and_then(|decision| bob.decide(decision, Person::through_program()));
+        if let Err(error) = decided {
             tracing::warn!(%error, "the demo");
         }
     }

@@ -11,9 +11,12 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, RunControls};
-use crate::core::{
-    Failure,
-    runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, ask::Ask, settings::Kind},
+use crate::{
+    core::{
+        Failure,
+        runs::{Ending, ExternalAccess, Failed, Outcome, Prompt, RunEvent, Totals, ask::Ask, settings::Kind},
+    },
+    text::Clean,
 };
 
 /// A mention that was delegated and is not yet answered.
@@ -32,7 +35,7 @@ pub(super) struct DelegatedTask {
     told: BTreeSet<String>,
     /// Whether an agent has its text.
     fetched: bool,
-    answer: oneshot::Sender<String>,
+    answer: oneshot::Sender<Clean>,
 }
 
 impl DelegatedTask {
@@ -87,14 +90,14 @@ pub(super) fn hand_over(client: &mut Client, ask: &Ask) -> bool {
 }
 
 /// Takes an agent's message in a thread as the answer to the task delegated there. Returns whether there was one.
-pub(super) fn takes_as_answer(client: &mut Client, thread: u32, text: &str) -> bool {
+pub(super) fn takes_as_answer(client: &mut Client, thread: u32, text: &Clean) -> bool {
     let run = client.handed.iter().find(|(_, handed)| handed.thread == thread);
     let Some(run) = run.map(|(run, _)| run.clone()) else {
         return false;
     };
     match client.handed.remove(&run) {
         // The task may just have been cancelled.
-        Some(handed) => handed.answer.send(text.to_owned()).is_ok(),
+        Some(handed) => handed.answer.send(text.clone()).is_ok(),
         None => false,
     }
 }
@@ -119,12 +122,12 @@ pub(super) fn fetched(client: &mut Client) {
     }
 }
 
-async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, limit: Duration) -> Ending {
+async fn outcome(answered: oneshot::Receiver<Clean>, stop: CancellationToken, limit: Duration) -> Ending {
     let since = Instant::now();
     let outcome = tokio::select! {
         () = stop.cancelled() => Outcome::Cancelled,
         answer = answered => match answer {
-            Ok(text) => Outcome::Answer(crate::text::clean_with_tabs(&text)),
+            Ok(text) => Outcome::Answer(text),
             Err(_) => Outcome::Cancelled,
         },
         () = tokio::time::sleep(limit) => {
@@ -138,7 +141,7 @@ async fn outcome(answered: oneshot::Receiver<String>, stop: CancellationToken, l
     Ending {
         stays: false,
         outcome,
-        unfinished: String::new(),
+        unfinished: Default::default(),
         files: Vec::new(),
         session: None,
         took: since.elapsed(),

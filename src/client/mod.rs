@@ -124,6 +124,16 @@ pub struct Client {
     _lock: Lock,
 }
 
+/// A decision of which the files were just found to be those that were scanned.
+#[derive(Debug)]
+pub struct CheckedDecision(Decision);
+
+impl CheckedDecision {
+    pub fn get(&self) -> &Decision {
+        &self.0
+    }
+}
+
 /// An event that a session waits for.
 enum Incoming {
     Event(Event),
@@ -275,9 +285,19 @@ impl Client {
         Ok(reply)
     }
 
-    /// Carries out a person's decision. Fails if it cannot be carried out.
-    pub fn decide(&mut self, decision: Decision, by: Person) -> Result<Reply, ClientError> {
+    /// Checks that the files a decision would send are still those that were scanned. Fails if one is not, and scans
+    /// it again. The files are opened; do it once for each key press.
+    pub fn check(&mut self, decision: Decision) -> Result<CheckedDecision, ClientError> {
         self.look_again(decision.intent())?;
+        Ok(CheckedDecision(decision))
+    }
+
+    /// Carries out a person's decision. Fails if it cannot be carried out.
+    pub fn decide(
+        &mut self,
+        CheckedDecision(decision): CheckedDecision,
+        by: Person,
+    ) -> Result<Reply, ClientError> {
         self.program.time_passes(self.clock.now());
         let (effects, result) = self.program.decide(self.in_room, decision, by, now());
         effects::carry_out(self, effects);

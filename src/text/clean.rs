@@ -6,10 +6,12 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::Clean;
+
 /// Text that is safe to draw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    pub text: String,
+    pub text: Clean,
     /// The number of invisible or direction-changing characters removed; a person is warned.
     pub hidden: usize,
 }
@@ -21,52 +23,49 @@ const TAB: usize = 4;
 /// limit.
 pub(super) const GRAPHEME_MAX: usize = 12;
 
-/// Cleans multi-line text. `\r
-///
-/// `, `\r` and the Unicode line separators become `
-///
-/// `, tabs become spaces.
+/// Cleans multi-line text. Carriage returns and the Unicode line separators become line feeds, tabs become spaces.
 pub fn clean(text: &str) -> Cleaned {
-    cleaned(text, true)
+    let (text, hidden) = cleaned(text, true);
+    Cleaned {
+        text: Clean::cleaned(text),
+        hidden,
+    }
 }
 
 /// Does the same as [`clean`], but keeps tabs: for text forwarded to others as it is, such as an agent's
 /// answer.
-pub fn clean_with_tabs(text: &str) -> String {
-    cleaned(text, false).text
+pub fn clean_with_tabs(text: &str) -> Clean {
+    Clean::cleaned(cleaned(text, false).0)
 }
 
-fn cleaned(text: &str, expand_tabs: bool) -> Cleaned {
-    let mut out = Cleaned {
-        text: String::with_capacity(text.len()),
-        hidden: 0,
-    };
+fn cleaned(text: &str, expand_tabs: bool) -> (String, usize) {
+    let (mut out, mut hidden) = (String::with_capacity(text.len()), 0);
     let mut column = 0;
     let mut rest = Strip { text };
     while let Some(piece) = rest.next() {
         match piece {
             Piece::Sequence => {}
             Piece::Line => {
-                out.text.push('\n');
+                out.push('\n');
                 column = 0;
             }
-            Piece::Tab if !expand_tabs => out.text.push('\t'),
+            Piece::Tab if !expand_tabs => out.push('\t'),
             Piece::Tab => {
                 let spaces = TAB - column % TAB;
-                out.text.extend(std::iter::repeat_n(' ', spaces));
+                out.extend(std::iter::repeat_n(' ', spaces));
                 column += spaces;
             }
             Piece::Plain(run) => {
-                out.text.push_str(run);
+                out.push_str(run);
                 column += run.len();
             }
             Piece::Grapheme(grapheme) => {
-                push_grapheme(grapheme, &mut out);
+                hidden += push_grapheme(grapheme, &mut out);
                 column += 1;
             }
         }
     }
-    out
+    (out, hidden)
 }
 
 /// Cleans single-line text: a name, a reason, a title. Line breaks become spaces, and text longer than
@@ -77,7 +76,7 @@ pub fn clean_line(text: &str, max_chars: usize) -> String {
         .char_indices()
         .nth(max_chars.saturating_mul(4))
         .map_or(text.len(), |(at, _)| at);
-    let cleaned = clean(&text[..end]).text.replace('\n', " ");
+    let cleaned = cleaned(&text[..end], true).0.replace('\n', " ");
     if cleaned.chars().count() <= max_chars && end == text.len() {
         return cleaned;
     }
@@ -86,24 +85,26 @@ pub fn clean_line(text: &str, max_chars: usize) -> String {
     cut
 }
 
-fn push_grapheme(grapheme: &str, out: &mut Cleaned) {
+/// Appends what is visible of a grapheme; returns the number of characters that were left out.
+fn push_grapheme(grapheme: &str, out: &mut String) -> usize {
     let joins_emoji = grapheme.contains('\u{200d}') && grapheme.chars().any(is_pictograph);
-    let base = out.text.len();
+    let (base, mut hidden) = (out.len(), 0);
     for c in grapheme.chars().take(GRAPHEME_MAX) {
         let joiner = c == '\u{200d}' && joins_emoji;
         if is_hidden(c) && !joiner {
-            out.hidden += 1;
+            hidden += 1;
         } else if !c.is_control() {
-            out.text.push(c);
+            out.push(c);
         }
     }
     // A mark that lost its base would combine with whatever is drawn before it.
-    if base == 0 || out.text[..base].ends_with('\n') {
-        let first = out.text[base..].chars().next();
+    if base == 0 || out[..base].ends_with('\n') {
+        let first = out[base..].chars().next();
         if first.is_some_and(|c| unicode_width::UnicodeWidthChar::width(c) == Some(0)) {
-            out.text.insert(base, '\u{25cc}');
+            out.insert(base, '\u{25cc}');
         }
     }
+    hidden
 }
 
 fn is_pictograph(c: char) -> bool {

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clean;
+mod clean_text;
 mod escape;
 mod nearest;
 pub mod path_serde;
@@ -11,6 +12,7 @@ mod wrap;
 
 pub use bytes::{bytes, hex, parse_bytes};
 pub use clean::{clean, clean_line, clean_with_tabs, is_hidden};
+pub use clean_text::Clean;
 pub use escape::{Escaped, escape, escape_json, escape_line};
 pub(crate) use nearest::{distance, nearest};
 pub use sentence::sentence;

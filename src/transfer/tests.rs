@@ -157,7 +157,8 @@ fn accept(session: &mut Client, number: u32) {
 fn decide(session: &mut Client, intent: Intent, number: u32) {
     let shown = session.room().shown(&[ItemId::File(number)]);
     session
-        .decide(Decision::new(intent, shown), Person::at_keyboard())
+        .check(Decision::new(intent, shown))
+        .and_then(|decision| session.decide(decision, Person::at_keyboard()))
         .unwrap();
 }
 

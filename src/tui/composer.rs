@@ -123,7 +123,7 @@ impl Composer {
     /// A text that was pasted; it never sends.
     pub fn paste(&mut self, text: &str) {
         self.recalled = None;
-        let text = crate::text::clean(text).text;
+        let text: String = crate::text::clean(text).text.into();
         let lines = text.split('\n').count();
         if lines <= FOLDED.0 && text.len() <= FOLDED.1 {
             self.area.get_mut().insert_str(text);

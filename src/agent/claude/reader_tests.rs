@@ -33,7 +33,7 @@ fn outcome(lines: &[&str]) -> Outcome {
 }
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 /// A failure with these details; its kind is tested elsewhere.

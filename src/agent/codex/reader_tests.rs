@@ -40,7 +40,7 @@ const OVER: &str = r#"{"type":"turn.completed","usage":{"input_tokens":200,"cach
 const RECONNECT: &str = r#"{"type":"error","message":"Reconnecting... 1/1 (unexpected status 401 …)"}"#;
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 /// A failure with these details; its kind is tested elsewhere.

@@ -71,7 +71,7 @@ impl Inside {
 }
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 /// Allows one and denies one with a reason, for a command and for a file: the allowed change is made, and the
@@ -186,10 +186,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
         ]);
         let mut stage = inside.stage(&model, "how are you?");
         let mut handle = stage.start();
-        until(&mut handle, |event| {
-            *event == RunEvent::Partial("first".to_owned())
-        })
-        .await;
+        until(&mut handle, |event| *event == RunEvent::Partial("first".into())).await;
         let asked = Instant::now();
         handle.stop.cancel();
         assert_eq!(ended(&to_the_end(&mut handle).await).outcome, Outcome::Cancelled);

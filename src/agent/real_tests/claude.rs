@@ -24,7 +24,7 @@ fn claude(model: &Model, text: &str) -> Stage {
 }
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 #[tokio::test]
@@ -36,10 +36,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     ]);
     let mut stage = claude(&model, "how are you?");
     let mut handle = stage.start();
-    until(&mut handle, |event| {
-        *event == RunEvent::Partial("one two".to_owned())
-    })
-    .await;
+    until(&mut handle, |event| *event == RunEvent::Partial("one two".into())).await;
     handle.stop.cancel();
     to_the_end(&mut handle).await;
 

@@ -20,7 +20,7 @@ fn codex(model: &Model, text: &str) -> Stage {
 }
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 fn shell(command: &str) -> Turn {
@@ -34,10 +34,7 @@ async fn it_answers_and_the_session_goes_on() {
     let events = stage.events().await;
     let first = ended(&events).clone();
     assert_eq!(first.outcome, answer("first"));
-    assert!(
-        events.contains(&RunEvent::Partial("first".to_owned())),
-        "{events:?}"
-    );
+    assert!(events.contains(&RunEvent::Partial("first".into())), "{events:?}");
     let session = first.session.expect("it has a session");
 
     stage.again("and now?");
@@ -159,10 +156,7 @@ async fn a_stop_ends_it_while_it_streams_and_while_a_tool_runs() {
         let mut handle = stage.start();
         match command {
             None => {
-                until(&mut handle, |event| {
-                    *event == RunEvent::Partial("begun".to_owned())
-                })
-                .await;
+                until(&mut handle, |event| *event == RunEvent::Partial("begun".into())).await;
             }
             Some(command) => {
                 until(&mut handle, |event| matches!(event, RunEvent::Tool { .. })).await;

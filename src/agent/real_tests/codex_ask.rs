@@ -22,7 +22,7 @@ fn codex(model: &Model, text: &str) -> Stage {
 }
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 fn inside(command: &str) -> Turn {
@@ -196,10 +196,7 @@ async fn the_answer_grows_and_the_session_goes_on() {
     ]);
     let mut stage = codex(&model, "how are you?");
     let mut handle = stage.start();
-    until(&mut handle, |event| {
-        *event == RunEvent::Partial("first".to_owned())
-    })
-    .await;
+    until(&mut handle, |event| *event == RunEvent::Partial("first".into())).await;
     handle.stop.cancel();
     to_the_end(&mut handle).await;
 

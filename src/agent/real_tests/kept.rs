@@ -62,7 +62,7 @@ impl Real {
 }
 
 fn answer(text: &str) -> Outcome {
-    Outcome::Answer(text.to_owned())
+    Outcome::Answer(text.into())
 }
 
 async fn run(agents: &Agents, stage: &Stage) -> Ending {

@@ -41,7 +41,7 @@ pub(crate) fn take(ending: Ending, folder: &Path) -> Ending {
         text = crate::text::one_line(&names.join(", "), 600);
     }
     Ending {
-        outcome: Outcome::Answer(text),
+        outcome: Outcome::Answer(text.into()),
         files,
         ..ending
     }
@@ -88,7 +88,7 @@ mod tests {
         ];
         let taken = |answer: &str| {
             let ending = Ending {
-                outcome: Outcome::Answer(answer.to_owned()),
+                outcome: Outcome::Answer(answer.into()),
                 ..Ending::failed(Failed::new(Failure::Other, ""))
             };
             let ending = take(ending, &dir);
@@ -101,7 +101,7 @@ mod tests {
         for (answer, text, files) in table {
             let real = dir.canonicalize().unwrap();
             let files: Vec<PathBuf> = files.into_iter().map(|file| real.join(file)).collect();
-            assert_eq!(taken(answer), (text.to_owned(), files), "{answer:?}");
+            assert_eq!(taken(answer), (text.into(), files), "{answer:?}");
         }
         let elsewhere = world.path().join("secret").display().to_string();
         for path in [

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use nexscope_relay::protocol::body::Activity;
 
-use crate::core::runs::RunEvent;
+use crate::{core::runs::RunEvent, text::Clean};
 
 /// The maximum number of queued tools and notices; then the oldest is dropped.
 const MAX_KEPT: usize = 256;
@@ -16,7 +16,7 @@ pub(crate) struct Outbox {
     outside: Option<String>,
     kept: VecDeque<RunEvent>,
     state: Option<Activity>,
-    partial: Option<String>,
+    partial: Option<Clean>,
 }
 
 impl Outbox {
@@ -75,7 +75,7 @@ mod tests {
     fn keeps_the_newest_and_stays_small() {
         let mut outbox = Outbox::default();
         for n in 0..1000 {
-            outbox.push(RunEvent::Partial(n.to_string()));
+            outbox.push(RunEvent::Partial(n.to_string().into()));
             outbox.push(RunEvent::State(Activity::Writing));
             outbox.push(RunEvent::Notice(n.to_string()));
         }
@@ -88,7 +88,7 @@ mod tests {
         // Before everything written since.
         assert_eq!(events[1], RunEvent::Outside("/x".to_owned()));
         assert_eq!(events[2], RunEvent::Notice((1000 - MAX_KEPT).to_string()));
-        assert_eq!(events.last(), Some(&RunEvent::Partial("999".to_owned())));
+        assert_eq!(events.last(), Some(&RunEvent::Partial("999".into())));
         assert!(outbox.is_empty());
     }
 }

@@ -32,7 +32,7 @@ use crate::{
         Failure,
         runs::{Ending, Failed, Outcome, RunEvent, ToolAnswer, ToolRequest, Totals, settings::Kind},
     },
-    text,
+    text::{self, Clean},
 };
 
 /// The minimum interval between reports of a growing answer.
@@ -530,10 +530,10 @@ impl Running {
                 Failure::Unfinished,
                 "it went on writing after its turn was over",
             )),
-            Outcome::Answer(answer) => match text::clean_with_tabs(&answer).trim() {
-                "" => Outcome::Failed(Failed::new(Failure::NoAnswer, Failure::NoAnswer.in_words())),
-                answer => Outcome::Answer(answer.to_owned()),
-            },
+            Outcome::Answer(answer) if answer.trim().is_empty() => {
+                Outcome::Failed(Failed::new(Failure::NoAnswer, Failure::NoAnswer.in_words()))
+            }
+            Outcome::Answer(answer) => Outcome::Answer(answer.trimmed()),
             Outcome::Failed(failed) => Outcome::Failed(Failed {
                 details: text::one_line(&failed.details, DETAILS),
                 ..failed
@@ -541,10 +541,8 @@ impl Running {
             Outcome::Cancelled => Outcome::Cancelled,
         };
         let unfinished = match &outcome {
-            Outcome::Answer(_) => String::new(),
-            _ => text::clean_with_tabs(&self.program.reader.written())
-                .trim()
-                .to_owned(),
+            Outcome::Answer(_) => Clean::default(),
+            _ => text::clean_with_tabs(&self.program.reader.written()).trimmed(),
         };
         let ending = Ending {
             outcome,

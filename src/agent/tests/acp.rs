@@ -68,7 +68,7 @@ async fn it_is_prompted_and_its_answer_grows() {
     ));
     let events = stage.events().await;
     let end = ended(&events);
-    assert_eq!(end.outcome, Outcome::Answer("all is well".to_owned()));
+    assert_eq!(end.outcome, Outcome::Answer("all is well".into()));
     assert_eq!(end.session.as_deref(), Some("s-1"));
     assert_eq!((end.usd, end.tokens, end.tools), (Some(0.25), Some(7), 1));
     let totals = Totals { usd: 0.25, tokens: 7 };
@@ -137,7 +137,7 @@ async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
     let no = ToolAnswer::Deny("not on a Friday".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
     let events = to_the_end(&mut handle).await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("then without".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("then without".into()));
     assert_eq!(ended(&events).tokens, Some(14));
     let chosen = |name: &str| written(&stage, name)["result"]["outcome"]["optionId"].clone();
     assert_eq!((chosen("yes"), chosen("no")), (json!("once"), json!("no")));
@@ -159,7 +159,7 @@ async fn where_nobody_is_asked_it_is_answered_at_once() {
         ));
         stage.run.agent.permissions = permissions;
         let events = stage.events().await;
-        assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+        assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()));
         assert!(
             !events
                 .iter()
@@ -196,11 +196,7 @@ async fn a_mode_that_asks_is_set() {
         );
         let stage = Stage::new(Kind::Acp, &script);
         let events = stage.events().await;
-        assert_eq!(
-            ended(&events).outcome,
-            Outcome::Answer("fine".to_owned()),
-            "{new}"
-        );
+        assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()), "{new}");
         assert_eq!(written(&stage, "prompt")["method"], "session/prompt");
         let was = set.map(|_| written(&stage, "mode")["params"]["modeId"].clone());
         assert_eq!(was, set.map(Value::from));
@@ -224,7 +220,7 @@ async fn what_is_loaded_is_no_answer() {
     stage.run.resume = Some("s-1".to_owned());
     stage.run.before = Totals { usd: 1.0, tokens: 10 };
     let ending = stage.ending().await;
-    assert_eq!(ending.outcome, Outcome::Answer("of now".to_owned()));
+    assert_eq!(ending.outcome, Outcome::Answer("of now".into()));
     assert_eq!(ending.session.as_deref(), Some("s-1"));
     assert_eq!((ending.tokens, ending.totals.tokens), (Some(7), 17));
     let load = written(&stage, "load");
@@ -347,7 +343,7 @@ async fn it_gets_nothing_that_was_not_offered() {
         done(0, "end_turn"),
     ));
     let events = stage.events().await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()));
     for name in ["read", "runs"] {
         assert_eq!(written(&stage, name)["error"]["code"], -32601, "{name}");
     }

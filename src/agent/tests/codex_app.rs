@@ -55,7 +55,7 @@ async fn it_is_told_what_it_may_and_asks_for_the_rest() {
     let no = ToolAnswer::Deny("not now".to_owned());
     handle.answers.send((request.id, no)).await.unwrap();
     let events = to_the_end(&mut handle).await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()));
     assert_eq!(ended(&events).session.as_deref(), Some("t-1"));
     assert!(stage.path("rest.end").exists(), "it did not end by itself");
 
@@ -135,7 +135,7 @@ async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
         .await
         .unwrap();
     let events = to_the_end(&mut handle).await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()));
 }
 
 /// Other members' text is in the one line that begins its turn, and nowhere else: not in its arguments, its
@@ -155,7 +155,7 @@ async fn what_others_wrote_is_in_one_line_of_its_input() {
         let mut stage = Stage::asking(Kind::Codex, &script, &format!("{CANARY} hello"));
         stage.run.agent.permissions = Permissions::Ask;
         stage.run.resume = resume.map(str::to_owned);
-        assert_eq!(stage.outcome().await, Outcome::Answer("fine".to_owned()));
+        assert_eq!(stage.outcome().await, Outcome::Answer("fine".into()));
         for name in ["seen", "files", "before", "rest"] {
             let text = fs::read_to_string(stage.path(name)).unwrap();
             assert!(!text.contains(CANARY), "{name}: {text}");

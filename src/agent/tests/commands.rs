@@ -68,10 +68,10 @@ async fn the_answer_grows_as_it_comes() {
     );
     let mut handle = stage.start();
     let partial = until(&mut handle, |event| matches!(event, RunEvent::Partial(_))).await;
-    assert_eq!(partial, RunEvent::Partial("one\n".to_owned()));
+    assert_eq!(partial, RunEvent::Partial("one\n".into()));
     std::fs::write(&fifo, "go\n").unwrap();
     let events = to_the_end(&mut handle).await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("one\ntwo".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("one\ntwo".into()));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn what_a_failed_run_wrote_is_kept_and_is_no_reason() {
 #[tokio::test]
 async fn output_that_is_no_text_is_made_text() {
     let outcome = stage(r"printf 'a\377b\033[2Jc\000d\r\ne'").outcome().await;
-    assert_eq!(outcome, Outcome::Answer("a\u{fffd}bcd\ne".to_owned()));
+    assert_eq!(outcome, Outcome::Answer("a\u{fffd}bcd\ne".into()));
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_slow_reader_loses_no_end_and_holds_nobody_up() {
 async fn a_program_that_does_not_read_is_fine() {
     let text = "x".repeat(500_000);
     let stage = Stage::asking(Kind::Command, "exec 0<&-; echo fine", &text);
-    assert_eq!(stage.outcome().await, Outcome::Answer("fine".to_owned()));
+    assert_eq!(stage.outcome().await, Outcome::Answer("fine".into()));
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn the_programs_own_environment_is_what_it_starts_from() {
     let stage = stage("echo ${HOME:+there}");
     let mut handle = Agents::new().start(stage.run.clone());
     let events = to_the_end(&mut handle).await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("there".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("there".into()));
 }
 
 /// Other members' text is on the standard input of the program, and nowhere else: not in its arguments, which

@@ -30,7 +30,7 @@ async fn claude_is_told_in_json_and_its_input_stays_open() {
     let events = stage.events().await;
     assert!(events.contains(&RunEvent::Session("s-1".to_owned())));
     let end = ended(&events);
-    assert_eq!(end.outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(end.outcome, Outcome::Answer("fine".into()));
     assert_eq!((end.usd, end.tokens), (Some(0.25), Some(7)));
     assert_eq!(
         end.totals,
@@ -139,7 +139,7 @@ async fn a_long_tool_is_no_stall() {
     let mut stage = claude(&format!("echo '{tool}'; sleep 0.8; echo '{DONE}'"));
     stage.run.agent.stall = Duration::from_millis(300);
     let events = stage.events().await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()));
     assert_eq!(ended(&events).tools, 1);
     let want = RunEvent::Tool {
         name: "Bash".to_owned(),
@@ -154,7 +154,7 @@ async fn what_has_answered_and_stays_is_ended() {
     let stage = claude(&format!(
         "trap '' INT TERM; echo '{DONE}'; while :; do sleep 1000; done"
     ));
-    assert_eq!(stage.outcome().await, Outcome::Answer("fine".to_owned()));
+    assert_eq!(stage.outcome().await, Outcome::Answer("fine".into()));
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }
 
@@ -167,10 +167,7 @@ async fn claude_is_interrupted_in_its_own_words_first() {
          read interrupt; printf '%s\\n' \"$interrupt\" > interrupt; echo '{aborted}'"
     ));
     let mut handle = stage.start();
-    until(&mut handle, |event| {
-        *event == RunEvent::Partial("begun".to_owned())
-    })
-    .await;
+    until(&mut handle, |event| *event == RunEvent::Partial("begun".into())).await;
     handle.stop.cancel();
     let events = to_the_end(&mut handle).await;
     assert_eq!(ended(&events).outcome, Outcome::Cancelled);
@@ -199,7 +196,7 @@ async fn codex_reads_the_prompt_to_its_end() {
         tokens: 100,
     };
     let events = stage.events().await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("yes".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("yes".into()));
     assert_eq!(ended(&events).session.as_deref(), Some("t-2"));
     assert!(
         notices(&events)
@@ -240,7 +237,7 @@ async fn a_huge_line_and_a_flood_are_survived() {
         "head -c 9000000 /dev/zero | tr '\\0' x; echo; yes '{delta}' | head -n 300000; echo '{DONE}'"
     ));
     let events = stage.events().await;
-    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".to_owned()));
+    assert_eq!(ended(&events).outcome, Outcome::Answer("fine".into()));
     assert!(events.len() < 3_000, "{}", events.len());
     let longest = events.iter().map(|event| match event {
         RunEvent::Partial(text) => text.len(),

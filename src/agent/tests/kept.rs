@@ -84,7 +84,7 @@ fn pids(stage: &Stage) -> Vec<String> {
 }
 
 fn answer(n: usize) -> Outcome {
-    Outcome::Answer(format!("answer {n}"))
+    Outcome::Answer(format!("answer {n}").into())
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn leftovers_of_a_run_that_ended_well_are_ended() {
         "setsid sh -c 'trap \"\" TERM; echo $$ > left.pid; while :; do sleep 1000; done' &
          while ! [ -s left.pid ]; do :; done; echo answer",
     );
-    assert_eq!(stage.outcome().await, Outcome::Answer("answer".to_owned()));
+    assert_eq!(stage.outcome().await, Outcome::Answer("answer".into()));
     assert!(!lives(&stage.path("left.pid")));
     assert_eq!(carriers(&stage.run.id), [""; 0]);
 }

@@ -177,7 +177,7 @@ async fn what_comes_just_after_the_turn_belongs_to_it() {
             stage.waits.at_most = PATIENCE;
             stage.run.agent.idle = Duration::from_secs(60);
             let ending = stage.ending().await;
-            let answer = Outcome::Answer(whole.to_owned());
+            let answer = Outcome::Answer(whole.into());
             assert_eq!(ending.outcome, answer, "{kind:?} {pause:?}");
             assert_eq!(ending.stays, then.is_empty());
         }
@@ -272,11 +272,7 @@ async fn a_request_does_not_hold_a_result() {
             let mut handle = agents.start(stage.run.clone());
             let events = to_the_end(&mut handle).await;
             let ending = ended(&events);
-            assert_eq!(
-                ending.outcome,
-                Outcome::Answer("fine".to_owned()),
-                "{kind:?} {late}"
-            );
+            assert_eq!(ending.outcome, Outcome::Answer("fine".into()), "{kind:?} {late}");
             let open: Vec<&str> = requests(&events).iter().map(|request| &*request.id).collect();
             let gone = |id: &&&str| events.contains(&RunEvent::PermissionGone((**id).to_owned()));
             assert!(open.iter().all(|id| gone(&id)), "{kind:?}: {events:?}");

@@ -123,17 +123,19 @@ pub(super) fn decide_now(client: &mut Client, intent: Intent) -> Answer {
     if !intent.wants_it_whole() {
         return decide_written(client, intent);
     }
-    client.look_again(&intent).map_err(RpcError::refused)?;
+    let shown = client.returned.clone().ok_or_else(|| {
+        RpcError::refused("Nothing was shown to you yet. Run nexscope-tui inbox, read it, then decide.")
+    })?;
+    let decision = client
+        .check(Decision::new(intent.clone(), shown))
+        .map_err(RpcError::refused)?;
     if let Some(doubt) = client.room().doubt(&intent) {
         return Err(RpcError::refused(format!(
             "{doubt} Only a key press confirms that: run nexscope-tui attach."
         )));
     }
-    let shown = client.returned.clone().ok_or_else(|| {
-        RpcError::refused("Nothing was shown to you yet. Run nexscope-tui inbox, read it, then decide.")
-    })?;
     client
-        .decide(Decision::new(intent, shown), Person::through_program())
+        .decide(decision, Person::through_program())
         .map_err(RpcError::refused)?;
     Ok(Reply::Accept(DECIDED))
 }
@@ -147,7 +149,8 @@ fn decide_written(client: &mut Client, intent: Intent) -> Answer {
     }
     let shown = Shown::written(&intent);
     client
-        .decide(Decision::new(intent, shown), Person::through_program())
+        .check(Decision::new(intent, shown))
+        .and_then(|decision| client.decide(decision, Person::through_program()))
         .map_err(RpcError::refused)?;
     Ok(Reply::Accept(DECIDED))
 }

@@ -9,8 +9,6 @@ mod decisions;
 pub(in crate::client) mod long_poll;
 mod queries;
 
-use std::path::PathBuf;
-
 use nexscope_relay::protocol::is_name;
 
 use super::{Client, ClientError};
@@ -200,47 +198,32 @@ fn where_decided(client: &Client) -> &'static str {
 fn serve_say(
     client: &mut Client,
     permit: Permit,
-    say: Say,
+    mut say: Say,
     agent: Option<String>,
 ) -> Result<Progress, RpcError> {
-    let thread = say.thread.map(|thread| thread.0.0);
-    let (to, files, text) = (names(say.to)?, say.files, say.words.join(" "));
-    if let Some(unknown) = client.room().unknown_name(&to).filter(|_| !say.force) {
+    say.to = names(say.to)?;
+    if let Some(unknown) = client.room().unknown_name(&say.to).filter(|_| !say.force) {
         return Err(RpcError::refused(format!(
             "Nothing was sent: {} --force (for a tool: force) sends it anyway.",
             unknown.in_words()
         )));
     }
-    let unasked = UnpromptedText {
-        agent: String::new(),
-        to,
-        text,
-        thread,
-        public: say.public,
-        note: say.note,
-        files: Vec::new(),
-    };
     match permit.handling() {
-        Handling::Done => send(client, unasked, files, say.force),
-        _ => draft(client, unasked, &files, agent),
+        Handling::Done => send(client, say),
+        _ => draft(client, say, agent),
     }
 }
 
 /// Sends a message of the person's program.
-fn send(
-    client: &mut Client,
-    message: UnpromptedText,
-    files: Vec<PathBuf>,
-    force: bool,
-) -> Result<Progress, RpcError> {
+fn send(client: &mut Client, say: Say) -> Result<Progress, RpcError> {
     let command = Command::Say {
-        to: message.to,
-        text: message.text,
-        thread: message.thread,
-        public: message.public,
-        note: message.note,
-        files,
-        force,
+        to: say.to,
+        text: say.words.join(" "),
+        thread: say.thread.map(|thread| thread.0.0),
+        public: say.public,
+        note: say.note,
+        files: say.files,
+        force: say.force,
     };
     match client.perform(command).map_err(RpcError::refused)? {
         core::Reply::Said(number) => Ok(Progress::Later(
@@ -252,15 +235,12 @@ fn send(
 }
 
 /// Takes a message of an agent as the answer to its task, or else makes a draft of it.
-fn draft(
-    client: &mut Client,
-    message: UnpromptedText,
-    files: &[PathBuf],
-    agent: Option<String>,
-) -> Result<Progress, RpcError> {
-    if let Some(number) = message.thread
-        && files.is_empty()
-        && delegated::takes_as_answer(client, number, &message.text)
+fn draft(client: &mut Client, say: Say, agent: Option<String>) -> Result<Progress, RpcError> {
+    let thread = say.thread.map(|thread| thread.0.0);
+    let text = crate::text::clean_with_tabs(&say.words.join(" "));
+    if let Some(number) = thread
+        && say.files.is_empty()
+        && delegated::takes_as_answer(client, number, &text)
     {
         return Ok(Progress::Done(Reply::Say(Said::Answered {
             answered: true,
@@ -274,20 +254,26 @@ fn draft(
         .as_ref()
         .and_then(|name| client.config.agents.get(name)?.dir.as_ref());
     let dir = dir.map_or_else(|| client.here.clone(), |dir| crate::config::in_home(dir));
-    let files = files.iter().map(|path| AgentFile::find(&dir.join(path), &dir));
+    let files = say
+        .files
+        .iter()
+        .map(|path| AgentFile::find(&dir.join(path), &dir));
     let files = files
         .collect::<Result<Vec<_>, _>>()
         .map_err(|why| RpcError::refused(format!("Nothing was sent: {why}.")))?;
     let agent = agent
         .filter(|name| is_name(name))
         .unwrap_or_else(|| "agent".to_owned());
-    let words = UnpromptedText {
+    let message = UnpromptedText {
         agent,
-        text: crate::text::clean_with_tabs(&message.text),
+        to: say.to,
+        text,
+        thread,
+        public: say.public,
+        note: say.note,
         files,
-        ..message
     };
-    let (effects, result) = client.program.drafted(client.in_room, words, now());
+    let (effects, result) = client.program.drafted(client.in_room, message, now());
     effects::carry_out(client, effects);
     let id = result.map_err(RpcError::refused)?;
     let (me, place) = (&client.room().settings.me, where_decided(client));

@@ -134,7 +134,7 @@ fn content(client: &Client, item: &Item) -> PendingContent {
         .as_ref()
         .and_then(|agent| client.room().settings.permissions.get(agent));
     PendingContent {
-        text: item.text.clone(),
+        text: item.text.to_string(),
         warnings: item.warnings(),
         permissions: serde_json::json!(permissions),
         audience: client.room().audience_of(item).in_words(),

@@ -7,7 +7,7 @@ use nexscope_relay::protocol::{
 
 use crate::{
     core::{Millis, runs::ask::Speaker},
-    text,
+    text::{self, Clean},
 };
 
 /// Longest reason, note or client name that is shown, in characters.
@@ -56,7 +56,7 @@ pub struct Post {
     pub only: bool,
     /// The thread that it belongs to; its own id if it starts one.
     pub thread: String,
-    pub text: String,
+    pub text: Clean,
     /// Number of invisible characters that were removed.
     pub hidden: usize,
     /// Whether the agents of the addressed members are asked.

@@ -118,7 +118,8 @@ pub(in crate::core) fn post_draft(
 }
 
 /// Truncates an answer that no frame could carry, and says so in it.
-pub(in crate::core) fn fit(room: &Room, mut text: String) -> String {
+pub(in crate::core) fn fit(room: &Room, text: impl Into<String>) -> String {
+    let mut text = text.into();
     let room = room.chat.message_bytes.saturating_sub(ENVELOPE);
     // JSON escapes make some characters longer; the cut is repeated until it fits.
     while serde_json::to_string(&text).map_or(0, |json| json.len()) > room {

@@ -219,7 +219,7 @@ impl Inbox {
             id: ItemId::Permission(self.permissions),
             from,
             // Already escaped, so there is nothing to clean.
-            text: permission.request.what.clone(),
+            text: permission.request.what.as_str().into(),
             thread,
             arrived,
             later: false,

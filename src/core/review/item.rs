@@ -5,14 +5,17 @@ use std::{fmt, str::FromStr};
 use nexscope_relay::protocol::body::Chat;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{
-    Attachment, Failure, Moment, Post, Risk, WhyHeld,
-    leak::secrets::Flag,
-    review::{
-        inbox::{self, Key},
-        risk,
+use crate::{
+    core::{
+        Attachment, Failure, Moment, Post, Risk, WhyHeld,
+        leak::secrets::Flag,
+        review::{
+            inbox::{self, Key},
+            risk,
+        },
+        runs::{ToolRequest, ask::Speaker},
     },
-    runs::{ToolRequest, ask::Speaker},
+    text::Clean,
 };
 
 /// An item's id, as people type it.
@@ -63,7 +66,7 @@ pub struct Item {
     /// The author of the text or the request.
     pub from: Speaker,
     /// The whole text: another member's message, our agent's answer, or the action that an agent requests.
-    pub text: String,
+    pub text: Clean,
     /// The thread that it belongs to.
     pub thread: String,
     pub arrived: Moment,
@@ -167,7 +170,7 @@ impl Draft {
 
     /// Whether this text differs from the draft's own text, as it is shown to a person (without tabs, for example).
     pub(in crate::core) fn is_edited(&self, text: &str) -> bool {
-        text != self.chat.text && text != crate::text::clean(&self.chat.text).text
+        text != self.chat.text && crate::text::clean(&self.chat.text).text != text
     }
 }
 
@@ -280,7 +283,7 @@ impl Item {
     /// Findings in its text to be marked.
     pub fn marks(&self) -> Vec<Flag> {
         match &self.matter {
-            ItemKind::Draft(draft) if draft.chat.text == self.text => draft.flags.clone(),
+            ItemKind::Draft(draft) if self.text == draft.chat.text => draft.flags.clone(),
             _ => crate::core::leak::secrets::secrets(&self.text, &[]),
         }
     }

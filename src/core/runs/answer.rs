@@ -2,20 +2,23 @@
 
 use nexscope_relay::protocol::body::{Activity, Chat, Origin, SignalBody, Usage};
 
-use crate::core::{
-    Attachment, Attention, Audience, Ctx, Draft, Effect, Failure, MentionOutcome, OutgoingText, Record,
-    Review, Room, Run,
-    auto::budget::Used,
-    chat::outgoing,
-    leak::{overlap, secrets},
-    persist::audit::{self, By, Decided, Verdict},
-    review::{decide, draft, permission},
-    runs::{
-        Ending, ExternalAccess, Failed, Outcome, RunEvent, Totals, ends_exchange,
-        partial::{self, Shown},
-        queue::Session,
-        start,
+use crate::{
+    core::{
+        Attachment, Attention, Audience, Ctx, Draft, Effect, Failure, MentionOutcome, OutgoingText, Record,
+        Review, Room, Run,
+        auto::budget::Used,
+        chat::outgoing,
+        leak::{overlap, secrets},
+        persist::audit::{self, By, Decided, Verdict},
+        review::{decide, draft, permission},
+        runs::{
+            Ending, ExternalAccess, Failed, Outcome, RunEvent, Totals, ends_exchange,
+            partial::{self, Shown},
+            queue::Session,
+            start,
+        },
     },
+    text::Clean,
 };
 
 /// Handles an event of a run.
@@ -41,7 +44,7 @@ pub(in crate::core) fn run_event(room: &mut Room, id: &str, event: RunEvent, ctx
         }
         RunEvent::Partial(text) => {
             run.activity = Activity::Writing;
-            run.partial = crate::text::clean(&text).text;
+            run.partial = text.with_spaces();
         }
         RunEvent::Outside(place) => {
             run.growing.stopped = true;
@@ -210,7 +213,7 @@ fn forget_session(room: &mut Room, run: &Run, ctx: &mut Ctx) {
 fn answered(
     room: &mut Room,
     run: &Run,
-    text: String,
+    text: Clean,
     ending: &Ending,
     outside: &ExternalAccess,
     ctx: &mut Ctx,
@@ -289,7 +292,7 @@ fn answer_waits(room: &mut Room, run: &Run, draft: Draft, outside: &ExternalAcce
 }
 
 /// The draft of a run's text, as it would be posted.
-fn draft_of_answer(room: &Room, run: &Run, text: String, ending: &Ending, outside: &ExternalAccess) -> Draft {
+fn draft_of_answer(room: &Room, run: &Run, text: Clean, ending: &Ending, outside: &ExternalAccess) -> Draft {
     let text = draft::fit(room, text);
     let (mut to, only) = answers_to(room, run);
     let asks_others = draft::asks_others(room, &text, &to);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use nexscope_relay::protocol::body::Activity;
 
 use super::ToolRequest;
-use crate::core::{Failure, files::AgentFile};
+use crate::{
+    core::{Failure, files::AgentFile},
+    text::Clean,
+};
 
 /// Usage of an agent's session over its whole life, if the kind reports it that way. Kept with the session's id,
 /// and passed to the next run of the session as `before`.
@@ -30,7 +33,7 @@ pub enum RunEvent {
         detail: String,
     },
     /// The whole answer so far.
-    Partial(String),
+    Partial(Clean),
     /// A tool names a place outside the run's folder. Reported once, for the first place, and before any text that
     /// is written after it.
     Outside(String),
@@ -48,7 +51,7 @@ pub enum RunEvent {
 pub struct Ending {
     pub outcome: Outcome,
     /// The text so far, if there is no answer: the run failed, was stopped, or never reported that it was done.
-    pub unfinished: String,
+    pub unfinished: Clean,
     /// Files below its folder that go with its answer, if the person lets them.
     pub files: Vec<AgentFile>,
     /// The agent's own session id, to resume.
@@ -76,7 +79,7 @@ impl Ending {
     pub fn failed(failed: Failed) -> Self {
         Self {
             outcome: Outcome::Failed(failed),
-            unfinished: String::new(),
+            unfinished: Clean::default(),
             files: Vec::new(),
             session: None,
             took: Duration::ZERO,
@@ -95,7 +98,7 @@ impl Ending {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// The agent's answer; never empty.
-    Answer(String),
+    Answer(Clean),
     Failed(Failed),
     Cancelled,
 }

@@ -12,7 +12,7 @@ use crate::{
         review::{draft, inbox::key},
         runs::{answer, ask::Speaker, may_bring_files},
     },
-    text,
+    text::{self, Clean},
 };
 
 /// The part of our answer that others see.
@@ -38,7 +38,7 @@ pub struct RemotePartial {
     /// Its thread, if the sender names it.
     pub thread: Option<String>,
     /// The end of the text so far, cleaned.
-    pub text: String,
+    pub text: Clean,
     /// The id that the message will have.
     of: String,
 }
@@ -101,7 +101,7 @@ pub(in crate::core) fn grows(room: &mut Room, signal: &Signal, of: &str, words: 
             agent: Some(agent.cloned().unwrap_or_else(|| "agent".into())),
         },
         thread: signal.thread.clone(),
-        text: the_end(&text).to_owned(),
+        text: the_end(&text),
         of: of.to_owned(),
     };
     if new.text.trim().is_empty() {
@@ -199,9 +199,9 @@ fn settled(text: &str) -> &str {
 }
 
 /// The last `KEPT` characters of a text.
-fn the_end(text: &str) -> &str {
+fn the_end(text: &Clean) -> Clean {
     let start = text.char_indices().rev().nth(KEPT - 1);
-    start.map_or(text, |(at, _)| &text[at..])
+    text.from_byte(start.map_or(0, |(at, _)| at))
 }
 
 #[cfg(test)]

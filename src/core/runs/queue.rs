@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 
 use nexscope_relay::protocol::body::Activity;
 
-use crate::core::{
-    Millis, Post, RoomId,
-    chat::threads::Audience,
-    review::{grant::GrantScope, inbox::Key},
-    runs::{ExternalAccess, Totals, ask::Ask, partial::Shown},
+use crate::{
+    core::{
+        Millis, Post, RoomId,
+        chat::threads::Audience,
+        review::{grant::GrantScope, inbox::Key},
+        runs::{ExternalAccess, Totals, ask::Ask, partial::Shown},
+    },
+    text::Clean,
 };
 
 /// An agent at work on an accepted mention, or queued for it.
@@ -28,7 +31,7 @@ pub struct Run {
     /// When it started to work; `None` while it is queued.
     pub started: Option<Millis>,
     pub activity: Activity,
-    pub partial: String,
+    pub partial: Clean,
     /// The newest tool call: name and target.
     pub tool: Option<(String, String)>,
     /// The newest notice for the person: a retry, a setting that is not applied.
@@ -58,7 +61,7 @@ impl Run {
             hop: post.hop.saturating_add(1),
             started: None,
             activity: Activity::Queued,
-            partial: String::new(),
+            partial: Clean::default(),
             tool: None,
             notice: None,
             stopping: false,

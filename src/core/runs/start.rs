@@ -83,7 +83,7 @@ pub(in crate::core) fn run(
         me: room.settings.me.clone(),
         room: room.settings.room.clone(),
         from: item.from.clone(),
-        text: Approved::by_person(how.text.as_ref().unwrap_or(&item.text)),
+        text: Approved::by_person(how.text.as_deref().unwrap_or(&item.text)),
         files: Vec::new(),
         alone,
         instructions: how.instructions.filter(|words| !words.trim().is_empty()),
@@ -114,12 +114,12 @@ pub(in crate::core) fn run(
 
 /// Notes in the audit log who accepted an item, and how.
 fn note_accepted(room: &Room, item: &Item, how: &AcceptOptions, decided: Decided, ctx: &mut Ctx) {
-    let edited = how.text.as_ref().filter(|text| **text != item.text);
+    let edited = how.text.as_ref().filter(|text| item.text != **text);
     let decided = Decided {
         item: Some(item.id.to_string()),
         instructions: how.instructions.clone(),
         edited: edited.map(|after| Edited {
-            before: item.text.clone(),
+            before: item.text.to_string(),
             after: after.clone(),
         }),
         ..decided

@@ -3,9 +3,12 @@
 
 use nexscope_relay::protocol::body::{Chat, Origin};
 
-use crate::core::{
-    Attachment, Audience, Ctx, Draft, ItemId, Refused, Room, Target, files::AgentFile, leak::secrets,
-    perform, review::draft,
+use crate::{
+    core::{
+        Attachment, Audience, Ctx, Draft, ItemId, Refused, Room, Target, files::AgentFile, leak::secrets,
+        perform, review::draft,
+    },
+    text::Clean,
 };
 
 /// A message that our agent sends without having been asked.
@@ -14,7 +17,7 @@ pub struct UnpromptedText {
     pub agent: String,
     /// Addressees; empty for everybody.
     pub to: Vec<String>,
-    pub text: String,
+    pub text: Clean,
     /// The number of the thread.
     pub thread: Option<u32>,
     /// Whether everybody sees it although it has addressees.

@@ -123,7 +123,7 @@ fn a_secret_that_was_rejected_or_edited_out_is_not_written() {
         let item = world.bob_asks("m-1", "how?");
         world.accept(item);
         let run = world.started().run;
-        world.ends(&run, Outcome::Answer(format!("Take {SECRET} and go.")));
+        world.ends(&run, Outcome::Answer(format!("Take {SECRET} and go.").into()));
         let target = Target::Item(ItemId::Draft(1));
         let decision = match edited {
             true => Intent::Accept {

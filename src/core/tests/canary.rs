@@ -194,7 +194,7 @@ fn a_secret_that_comes_in_two_pieces_reaches_no_other_member() {
         world.accept(item);
         let run = world.started().run;
         for text in [&secret[..cut], secret] {
-            let event = AgentEvent::Partial(text.to_owned());
+            let event = AgentEvent::Partial(text.into());
             world.event(Event::Run {
                 run: run.clone(),
                 event,

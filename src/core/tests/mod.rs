@@ -274,7 +274,7 @@ impl World {
             files: Vec::new(),
             stays: false,
             outcome,
-            unfinished: String::new(),
+            unfinished: Default::default(),
             session: Some("agent-session".into()),
             took: std::time::Duration::from_secs(1),
             tools: 0,

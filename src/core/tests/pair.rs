@@ -56,7 +56,7 @@ fn work(world: &mut World, other: &str) -> usize {
         let run = world.program.runs().working().next().map(|run| run.id.clone());
         let Some(run) = run else { return answers };
         let ending = Ending {
-            outcome: Outcome::Answer(format!("@{other} and what do you say?")),
+            outcome: Outcome::Answer(format!("@{other} and what do you say?").into()),
             usd: Some(0.01),
             ..Ending::failed(failed(""))
         };

@@ -266,7 +266,7 @@ fn hostile_strings_are_clean_when_they_enter() {
     assert_eq!(seen.agents, ["codex"]);
     let post = world.room().chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
-        (post.text.as_str(), post.agent.as_deref(), post.hidden),
+        (&*post.text, post.agent.as_deref(), post.hidden),
         ("evil", Some("agent"), 2)
     );
     assert_eq!(

@@ -393,7 +393,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             Intent::Accept { target, .. } | Intent::Reject { target, .. } => self.print_whole(*target)?,
             _ if !in_burst && self.client.room().doubt(&intent).is_none() => {
                 let shown = Shown::written(&intent);
-                let decision = Decision::new(intent, shown);
+                let decision = self.client.check(Decision::new(intent, shown))?;
                 return Ok(self.client.decide(decision, Person::at_keyboard())?);
             }
             _ => Shown::written(&intent),
@@ -451,7 +451,10 @@ impl<O: Write, E: Write> Plain<O, E> {
             return;
         }
         let result = match asked {
-            Asked::Decides(decision) => self.client.decide(decision, Person::at_keyboard()),
+            Asked::Decides(decision) => {
+                let checked = self.client.check(decision);
+                checked.and_then(|decision| self.client.decide(decision, Person::at_keyboard()))
+            }
             Asked::Sends(command) => self.client.perform_as_person(command, &Person::at_keyboard()),
         };
         match result {

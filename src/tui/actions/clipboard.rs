@@ -24,7 +24,7 @@ pub(crate) fn copy(screen: &mut Screen) {
             .chat
             .timeline()
             .post_numbered(selected)
-            .map(|post| post.text.clone()),
+            .map(|post| post.text.to_string()),
         Some(marked) => {
             let range = marked.min(selected)..=marked.max(selected);
             let posts = range.filter_map(|number| room.chat.timeline().post_numbered(number));

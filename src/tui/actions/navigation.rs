@@ -88,7 +88,7 @@ pub(crate) fn retry_message(screen: &mut Screen, number: u32, shown: Shown) {
     let post = room.chat.timeline().post_numbered(number);
     let failed = post.and_then(|post| room.review.inbox().fate(post));
     let done = if matches!(failed, Some(MentionOutcome::Failed(_))) {
-        review::decide(screen, Decision::new(Intent::RunAgain(number), shown))
+        review::check_and_decide(screen, Decision::new(Intent::RunAgain(number), shown))
     } else {
         let result = screen
             .client

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::{
+    client::CheckedDecision,
     core::{AcceptOptions, Decision, Intent, ItemId, ItemKind, Person, Shown, Target},
     tui::{
         Screen,
@@ -147,7 +148,7 @@ fn take_effect(screen: &mut Screen, pressed: Pressed, now: Instant) {
         DecisionKey::Edit => ask(screen, PromptKind::Words, &ids, shown, now),
         DecisionKey::Instruct => ask(screen, PromptKind::Instructions, &ids, shown, now),
         DecisionKey::Later => {
-            decide(screen, Decision::new(Intent::Later(ids[0]), shown));
+            check_and_decide(screen, Decision::new(Intent::Later(ids[0]), shown));
             screen.state.close_item();
             screen.state.tidy(screen.client.room());
         }
@@ -218,35 +219,42 @@ fn thread_of(screen: &Screen, ids: &[ItemId]) -> Target {
     Target::Thread(thread.map_or(0, |thread| thread.number))
 }
 
-/// Asks once more before a decision that cannot be undone. Returns whether it may be carried out now.
-fn is_sure(screen: &mut Screen, decision: &Decision, confirms: Option<Decision>, now: Instant) -> bool {
-    if let Err(why) = screen.client.look_again(decision.intent()) {
-        screen.state.say(why, Tone::Bad);
-        return false;
-    }
+/// Checks a decision, and asks once more if it cannot be undone. Returns it if it may be carried out now.
+fn if_sure(
+    screen: &mut Screen,
+    decision: Decision,
+    confirms: Option<Decision>,
+    now: Instant,
+) -> Option<CheckedDecision> {
+    let checked = match screen.client.check(decision) {
+        Ok(checked) => checked,
+        Err(why) => {
+            screen.state.say(why, Tone::Bad);
+            return None;
+        }
+    };
+    let decision = checked.get();
     let Some(question) = screen.client.room().doubt(decision.intent()) else {
-        return true;
+        return Some(checked);
     };
     if confirms.as_ref() == Some(decision) {
-        return true;
+        return Some(checked);
     }
     screen.state.deciding.unsure = Some((decision.clone(), now));
     screen.state.say(question, Tone::Bad);
-    false
+    None
 }
 
 fn decide_if_sure(screen: &mut Screen, decision: Decision, confirms: Option<Decision>, now: Instant) {
-    if is_sure(screen, &decision, confirms, now) {
+    if let Some(decision) = if_sure(screen, decision, confirms, now) {
         decide(screen, decision);
     }
 }
 
 /// Does what was written as a command; what is not done stays written.
 fn do_written(screen: &mut Screen, decision: Decision, confirms: Option<Decision>, now: Instant) {
-    if !is_sure(screen, &decision, confirms, now) {
-        return;
-    }
-    if decide(screen, decision) {
+    let sure = if_sure(screen, decision, confirms, now);
+    if sure.is_some_and(|decision| decide(screen, decision)) {
         screen.state.composer.take();
         screen.state.popup = None;
         screen.state.reading.scroll.go_to_end();
@@ -309,13 +317,24 @@ pub(crate) fn next_agent(screen: &mut Screen) {
     };
     let intent = Intent::NextAgent(item);
     let shown = Shown::written(&intent);
-    decide(screen, Decision::new(intent, shown));
+    check_and_decide(screen, Decision::new(intent, shown));
     screen.state.modals.uncover();
     screen.state.open(&[item]);
 }
 
+/// Carries out a decision that needs no confirmation. Returns whether it was done.
+pub(crate) fn check_and_decide(screen: &mut Screen, decision: Decision) -> bool {
+    match screen.client.check(decision) {
+        Ok(decision) => decide(screen, decision),
+        Err(why) => {
+            screen.state.say(why, Tone::Bad);
+            false
+        }
+    }
+}
+
 /// Carries out a decision. Returns whether it was done.
-pub(crate) fn decide(screen: &mut Screen, decision: Decision) -> bool {
+fn decide(screen: &mut Screen, decision: CheckedDecision) -> bool {
     let result = screen.client.decide(decision, Person::at_keyboard());
     let done = result.is_ok();
     submit::show(screen, result);
@@ -366,14 +385,14 @@ pub(crate) fn send_asked(screen: &mut Screen, now: Instant) {
         .asked_before
         .take()
         .filter(|(_, at)| Gate::settled(*at, now));
-    match is_sure(screen, &decision, confirms.map(|(decision, _)| decision), now) {
-        true => {
+    match if_sure(screen, decision, confirms.map(|(decision, _)| decision), now) {
+        Some(decision) => {
             if !decide(screen, decision) {
                 screen.state.modals.open(Modal::Prompt(asked));
                 screen.state.tidy(screen.client.room());
             }
         }
         // What is written stays until it is confirmed.
-        false => screen.state.modals.open(Modal::Prompt(asked)),
+        None => screen.state.modals.open(Modal::Prompt(asked)),
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(errand: &ExternalProgram, folder: &Path) -> io::Result<S
             let written = fs::read_to_string(&path);
             fs::remove_file(&path)?;
             ended?;
-            Ok(crate::text::clean(written?.trim_end_matches('\n')).text)
+            Ok(crate::text::clean(written?.trim_end_matches('\n')).text.into())
         }
         ExternalProgram::Look(path) => start(&["PAGER"], "less", path).await.map(|()| String::new()),
         ExternalProgram::Stop => {

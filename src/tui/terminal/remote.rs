@@ -110,7 +110,7 @@ impl Surface for Remote {
         loop {
             let next = poll_fn(|context| self.end.borrow_mut().from.poll_recv(context)).await;
             match next.ok_or_else(gone)? {
-                FromTerminal::Back(Ok(text)) => return Ok(crate::text::clean(&text).text),
+                FromTerminal::Back(Ok(text)) => return Ok(crate::text::clean(&text).text.into()),
                 FromTerminal::Back(Err(why)) => return Err(io::Error::other(why)),
                 FromTerminal::Event(event) => self.end.borrow_mut().heed(&event),
             }

@@ -82,7 +82,7 @@ fn it_is_asked_when_its_thread_is_there_and_the_answer_grows() {
 
     let steps = feed(&mut reader, &[SAID, DONE]);
     assert_eq!(steps.last(), Some(&DriverEvent::TurnOver));
-    assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".to_owned()));
+    assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".into()));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_last_message_is_the_answer() {
     assert_eq!(reader.answer(), "do");
     // After a reconnect a message may arrive twice.
     feed(&mut reader, &[SAID, SAID, DONE]);
-    assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".to_owned()));
+    assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".into()));
 }
 
 /// The trap: a resumed thread first repeats the count of its last turn.
@@ -237,7 +237,7 @@ fn what_other_threads_say_is_not_the_answer() {
     };
     assert!(request.what.contains("+ hi"));
     feed(&mut reader, &[SAID, DONE]);
-    assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".to_owned()));
+    assert_eq!(end(&mut reader).outcome, Outcome::Answer("done".into()));
 }
 
 #[test]

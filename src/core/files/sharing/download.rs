@@ -416,7 +416,7 @@ pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], ctx: &Ctx) -
         room.review.inbox.push(Item {
             id: ItemId::File(*number),
             from: speaker,
-            text: format!("{} · {}", offer.name, crate::text::bytes(offer.size)),
+            text: format!("{} · {}", offer.name, crate::text::bytes(offer.size)).into(),
             thread,
             arrived,
             later: false,

@@ -291,7 +291,7 @@ fn the_same_room_after_a_restart() {
             .chat
             .timeline
             .posts()
-            .map(|(_, post)| (post.number, post.text.clone()))
+            .map(|(_, post)| (post.number, post.text.to_string()))
             .collect()
     };
     let before = (texts(&world), world.room().resume());

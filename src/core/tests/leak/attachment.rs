@@ -408,7 +408,7 @@ fn a_draft_that_was_edited_is_asked_about_as_it_is_now() {
     let item = world.bob_asks("m-1", "how?");
     world.accept(item);
     let run = world.started().run;
-    world.ends(&run, Outcome::Answer(format!("It is {SECRET}.")));
+    world.ends(&run, Outcome::Answer(format!("It is {SECRET}.").into()));
     let doubt = |text: &str| {
         world.room().doubt(&Intent::Accept {
             target: Target::Item(DRAFT),
@@ -468,9 +468,9 @@ fn a_draft_that_was_only_looked_at_is_posted_as_it_came() {
     let item = world.bob_asks("m-1", "how?");
     world.accept(item);
     let run = world.started().run;
-    world.ends(&run, Outcome::Answer(format!("\tIt is {SECRET}.")));
+    world.ends(&run, Outcome::Answer(format!("\tIt is {SECRET}.").into()));
     // Text in front of a person has no tabs.
-    let text = Some(world.room().review.inbox.get(DRAFT).unwrap().text.clone());
+    let text = Some(world.room().review.inbox.get(DRAFT).unwrap().text.to_string());
     let how = AcceptOptions {
         text,
         ..AcceptOptions::default()

@@ -61,7 +61,10 @@ fn an_answer_with_a_secret_waits() {
     for sample in samples() {
         let mut world = World::new();
         let id = run(&mut world);
-        world.ends(&id, Outcome::Answer(format!("here:\n{sample}\nthat is it")));
+        world.ends(
+            &id,
+            Outcome::Answer(format!("here:\n{sample}\nthat is it").into()),
+        );
         assert!(world.chats().is_empty(), "{sample}");
         assert!(
             !world
@@ -110,7 +113,10 @@ fn a_reply_in_a_thread_with_a_secret_waits() {
         world.accept(item);
         let second = world.started().run;
         assert_ne!(first, second);
-        world.ends(&second, Outcome::Answer(format!("here:\n{sample}\nthat is it")));
+        world.ends(
+            &second,
+            Outcome::Answer(format!("here:\n{sample}\nthat is it").into()),
+        );
         assert_eq!(world.chats().len(), 1, "{sample}");
         is_held(&world, &sample, "thread reply");
     }
@@ -122,7 +128,7 @@ fn what_an_agent_says_unasked_is_flagged_and_waits() {
         let mut world = World::new();
         let unasked = UnpromptedText {
             agent: "claude".into(),
-            text: format!("here:\n{sample}\nthat is it"),
+            text: format!("here:\n{sample}\nthat is it").into(),
             ..UnpromptedText::default()
         };
         let id = world.drafted(unasked).unwrap();
@@ -141,7 +147,7 @@ fn what_is_unfinished_and_why_it_failed_leave_no_secret() {
         let mut world = World::new();
         let run = run(&mut world);
         let ending = Ending {
-            unfinished: format!("here:\n{sample}\nthat is it"),
+            unfinished: format!("here:\n{sample}\nthat is it").into(),
             ..Ending::failed(Failed::new(
                 Failure::Reported,
                 format!("here:\n{sample}\nthat is it"),
@@ -162,7 +168,8 @@ fn what_others_see_of_an_answer_that_grows_has_no_secret() {
         let mut world = World::new();
         world.room_mut().settings.share_partial = true;
         let run = run(&mut world);
-        let event = AgentEvent::Partial(format!("One.\n\nhere:\n{sample}\nthat is it\n\nThree.\n\nFour."));
+        let event =
+            AgentEvent::Partial(format!("One.\n\nhere:\n{sample}\nthat is it\n\nThree.\n\nFour.").into());
         world.event(Event::Run { run, event });
         is_held(&world, &sample, "partial answer");
     }

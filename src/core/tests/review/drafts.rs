@@ -334,10 +334,7 @@ fn a_permission_waits_for_a_person_and_the_agent_hears_what_they_say() {
     wants(&mut world, "r1", "cargo test");
     assert!(answers(&world).is_empty());
     let item = world.room().review.inbox.next().unwrap();
-    assert_eq!(
-        (item.id, item.text.as_str()),
-        (ItemId::Permission(1), "cargo test")
-    );
+    assert_eq!((item.id, &*item.text), (ItemId::Permission(1), "cargo test"));
     assert_eq!(
         world.program.runs().working().next().unwrap().activity,
         wire::body::Activity::Waiting
@@ -552,7 +549,7 @@ fn the_words_that_came_from_outside_are_marked() {
     world.accept(item);
     let text = format!("So it is: {brought}and {SECRET}");
     let ending = Ending {
-        outcome: Outcome::Answer(text.clone()),
+        outcome: Outcome::Answer(text.clone().into()),
         outside: ExternalAccess {
             paths: vec!["../plan".into()],
             results: brought.clone(),

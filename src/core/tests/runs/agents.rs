@@ -264,7 +264,7 @@ fn an_answer_that_no_frame_carries_is_cut_and_says_so() {
     let item = world.bob_asks("m-1", "everything?");
     world.accept(item);
     let run = world.started().run;
-    world.ends(&run, Outcome::Answer("é\n".repeat(400_000)));
+    world.ends(&run, Outcome::Answer("é\n".repeat(400_000).into()));
     let (frame, chat) = world.chats().pop().unwrap();
     assert!(serde_json::to_string(&frame).unwrap().len() < 262_144);
     assert!(chat.text.ends_with("than the relay carries]"));

@@ -143,7 +143,7 @@ fn a_stop_keeps_what_was_written() {
 #[test]
 fn without_a_word_it_has_failed() {
     for outcome in [
-        Outcome::Answer(String::new()),
+        Outcome::Answer("".into()),
         Outcome::Answer(" \n".into()),
         Outcome::Failed(Failed::new(Failure::NoAnswer, "")),
     ] {
@@ -285,7 +285,7 @@ proptest! {
             let event = |world: &mut World, event| world.event(Event::Run { run: id.clone(), event });
             let over = |outcome: Outcome, unfinished: String| Ending {
                 outcome,
-                unfinished,
+                unfinished: unfinished.into(),
                 session: Some("s".into()),
                 outside: ExternalAccess {
                     paths: if tainted { vec!["/etc/plan".into()] } else { Vec::new() },
@@ -297,7 +297,7 @@ proptest! {
                 Act::Text => {
                     said += 1;
                     written.push(format!("word-{said}."));
-                    event(&mut world, AgentEvent::Partial(written.concat()));
+                    event(&mut world, AgentEvent::Partial(written.concat().into()));
                 }
                 Act::Tool => event(&mut world, AgentEvent::Tool { name: "Bash".into(), detail: "ls".into() }),
                 Act::Outside => {
@@ -326,7 +326,7 @@ proptest! {
                 Act::Answers => {
                     let text = std::mem::take(&mut written).concat();
                     texts.push((text.clone(), !tainted));
-                    event(&mut world, AgentEvent::Ended(over(Outcome::Answer(text), String::new())));
+                    event(&mut world, AgentEvent::Ended(over(Outcome::Answer(text.into()), String::new())));
                     run = None;
                 }
                 Act::Restart => {
@@ -343,8 +343,8 @@ proptest! {
                 prop_assert!(world.room().review.inbox.waiting().find(asks).is_none());
             }
         }
-        let posted: Vec<String> = world.room().chat.timeline.posts().filter(|(_, post)| post.mine).map(|(_, post)| post.text.clone()).collect();
-        let drafts: Vec<String> = world.room().review.inbox.waiting().filter(|item| matches!(item.id, ItemId::Draft(_))).map(|item| item.text.clone()).collect();
+        let posted: Vec<String> = world.room().chat.timeline.posts().filter(|(_, post)| post.mine).map(|(_, post)| post.text.to_string()).collect();
+        let drafts: Vec<String> = world.room().review.inbox.waiting().filter(|item| matches!(item.id, ItemId::Draft(_))).map(|item| item.text.to_string()).collect();
         for (text, free) in texts.iter().filter(|(text, _)| !text.is_empty()) {
             prop_assert!(posted.contains(text) || drafts.contains(text), "{text} is lost");
             prop_assert!(*free || !posted.contains(text), "{text} has left unreviewed");

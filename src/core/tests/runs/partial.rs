@@ -18,7 +18,7 @@ fn works(world: &mut World) -> String {
 }
 
 fn writes(world: &mut World, run: &str, text: &str) {
-    let event = AgentEvent::Partial(text.to_owned());
+    let event = AgentEvent::Partial(text.into());
     world.event(Event::Run {
         run: run.to_owned(),
         event,
@@ -206,7 +206,7 @@ fn a_run_that_fails_takes_back_what_it_showed() {
     for outcome in [
         Outcome::Failed(failed("broke")),
         Outcome::Cancelled,
-        Outcome::Answer(String::new()),
+        Outcome::Answer("".into()),
     ] {
         let mut world = sharing();
         let run = works(&mut world);
@@ -234,7 +234,8 @@ fn bob_shows(world: &mut World, of: &str, text: &str) {
 
 fn seen(world: &World) -> Vec<(String, String)> {
     let all = world.room().chat.partials.all();
-    all.map(|one| (one.from.in_words(), one.text.clone())).collect()
+    all.map(|one| (one.from.in_words(), one.text.to_string()))
+        .collect()
 }
 
 #[test]

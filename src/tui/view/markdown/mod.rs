@@ -20,7 +20,7 @@ use ratatui::{
 };
 
 use crate::{
-    text,
+    text::{self, Clean},
     tui::{
         theme::{Scope, Theme},
         view::timeline::row::{Row, safe_url},
@@ -45,7 +45,7 @@ const MARKDOWN_BYTES: usize = 16 * 1024;
 const TABLE_CELLS: usize = 4096;
 
 /// Lays a cleaned text out in rows of at most `columns`.
-pub(in crate::tui) fn lay(source: &str, columns: usize, theme: &Theme) -> Body {
+pub(in crate::tui) fn lay(source: &Clean, columns: usize, theme: &Theme) -> Body {
     let columns = columns.max(1);
     let (formatted, rest) = source.split_at(end_of_markdown(source));
     let mut layout = MarkdownLayout::new(columns, theme);
@@ -95,7 +95,7 @@ fn as_written(source: &str, columns: usize, theme: &Theme) -> Vec<Row> {
 }
 
 /// The code blocks of a text, oldest first, as they were written.
-pub(in crate::tui) fn code_blocks(source: &str) -> Vec<String> {
+pub(in crate::tui) fn code_blocks(source: &Clean) -> Vec<String> {
     let mut blocks: Vec<String> = Vec::new();
     let mut inside = false;
     for event in Parser::new(source) {
@@ -288,7 +288,7 @@ impl<'a> MarkdownLayout<'a> {
             Tag::Strong => self.add_style(Style::new().add_modifier(Modifier::BOLD)),
             Tag::Strikethrough => self.add_style(Style::new().add_modifier(Modifier::CROSSED_OUT)),
             Tag::Link { dest_url, title, .. } | Tag::Image { dest_url, title, .. } => {
-                let clean = |words: &str| text::clean(words).text;
+                let clean = |words: &str| String::from(text::clean(words).text);
                 if self.link.is_none() {
                     self.link = Some((clean(&dest_url), clean(&title), String::new()));
                 }
@@ -301,7 +301,7 @@ impl<'a> MarkdownLayout<'a> {
         self.block();
         self.only_paragraphs = false;
         let info = match kind {
-            CodeBlockKind::Fenced(info) => text::clean(&info).text,
+            CodeBlockKind::Fenced(info) => text::clean(&info).text.into(),
             CodeBlockKind::Indented => String::new(),
         };
         if !info.is_empty() {

@@ -14,7 +14,7 @@ fn plain(body: &Body) -> Vec<String> {
 }
 
 fn laid(source: &str, columns: usize) -> Vec<String> {
-    plain(&lay(source, columns, &Theme::built_in()))
+    plain(&lay(&source.into(), columns, &Theme::built_in()))
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn characters_written_by_their_number_are_cleaned() {
         "[a](https://x&#27;]52;c;aGk=&#7;)",
     ] {
         let theme = Theme::built_in();
-        for row in lay(source, 40, &theme).rows {
+        for row in lay(&source.into(), 40, &theme).rows {
             let text: String = row.line.spans.iter().map(|span| &*span.content).collect();
             assert!(
                 !text.chars().any(|c| c.is_control() || c == '\u{202e}'),
@@ -119,8 +119,8 @@ fn characters_written_by_their_number_are_cleaned() {
 #[test]
 fn code_blocks_are_found_as_they_were_written() {
     let source = "a\n```rust\nfn x() {\n    1\n}\n```\n> ```\n> y\n> ```";
-    assert_eq!(code_blocks(source), ["fn x() {\n    1\n}\n", "y\n"]);
-    assert!(code_blocks("none").is_empty());
+    assert_eq!(code_blocks(&source.into()), ["fn x() {\n    1\n}\n", "y\n"]);
+    assert!(code_blocks(&"none".into()).is_empty());
 }
 
 /// Texts that are made to be laid out slowly: each is one of these, repeated up to the largest message.
@@ -182,7 +182,7 @@ const LARGEST: usize = 256 * 1024;
 
 /// Whether a layout hides nothing, and no row is wider than it may be.
 fn is_whole(source: &str, columns: usize) {
-    let body = lay(source, columns, &Theme::built_in());
+    let body = lay(&source.into(), columns, &Theme::built_in());
     let mut drawn = String::new();
     for row in &body.rows {
         assert!(row.width() <= columns, "{:?}", &source[..source.len().min(40)]);
