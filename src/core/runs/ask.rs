@@ -1,25 +1,31 @@
 //! The input for an agent, once a person has accepted it.
 
+use crate::text::Clean;
+
 /// Text of another member that a person has accepted for an agent.
 ///
 /// Quarantine as a type: everything that an agent reads is made from this and never from a plain string of another
 /// member's, and only the review queue's `accept` makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approved(String);
+pub struct Approved(Clean);
 
 impl Approved {
     /// Marks `text` as accepted by a person.
-    pub(in crate::core) fn by_person(text: impl Into<String>) -> Self {
+    pub(in crate::core) fn by_person(text: impl Into<Clean>) -> Self {
         Self(text.into())
     }
 
     /// Marks `text` as accepted, for tests of what follows the review.
     #[cfg(test)]
     pub(crate) fn for_test(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     /// The text; it is still another member's, and has to be quoted as such.
+    pub fn text(&self) -> &Clean {
+        &self.0
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

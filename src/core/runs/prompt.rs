@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     core::runs::ask::{Ask, Said, Speaker},
-    text,
+    text::{self, Clean},
 };
 
 /// The input on an agent's standard input. [`Prompt::new`], from an accepted ask, is the only way to make one.
@@ -79,11 +79,11 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
         return writeln!(
             out,
             "\nThe request, in {me}'s own words:\n\n{}",
-            text::clean_with_tabs(ask.text.as_str())
+            ask.text.text()
         );
     }
     writeln!(out, "\nThe request, by {from}:\n\n[begin request {nonce}]")?;
-    quote(out, ask.text.as_str())?;
+    quote(out, ask.text.text())?;
     writeln!(out, "[end request {nonce}]")
 }
 
@@ -106,7 +106,7 @@ fn write_earlier(out: &mut String, ask: &Ask, nonce: &str) -> std::fmt::Result {
     }
     for said in earlier {
         writeln!(out, "{}:", who(&said.who))?;
-        quote(out, said.text.as_str())?;
+        quote(out, said.text.text())?;
     }
     writeln!(out, "[end earlier {nonce}]")?;
     Ok(())
@@ -188,11 +188,11 @@ fn newest(earlier: &[Said]) -> &[Said] {
     &earlier[earlier.len() - fits..]
 }
 
-/// Quotes every line of `text`. It is cleaned first, so that there is only one kind of line break, and no invisible
-/// character can hide or reorder anything.
-fn quote(out: &mut String, text: &str) -> std::fmt::Result {
+/// Quotes every line of `text`. It is clean: there is only one kind of line break, and no invisible character can hide
+/// or reorder anything.
+fn quote(out: &mut String, text: &Clean) -> std::fmt::Result {
     let whole = text.len() <= MAX_TEXT;
-    for line in text::clean_with_tabs(text::first_bytes(text, MAX_TEXT)).split('\n') {
+    for line in text::first_bytes(text, MAX_TEXT).split('\n') {
         writeln!(out, "> {line}")?;
     }
     if !whole {
