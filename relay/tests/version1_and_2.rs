@@ -103,16 +103,16 @@ async fn version_1_speaks_to_version_2() {
         json!({"type": "msg", "msgId": "r1", "from": "Dan", "to": ["ann"], "role": "userAgent", "threadId": "é",
             "text": "text of r1", "hopCount": 3, "attachments": [], "ts": got["ts"]})
     );
-    for (state, shown) in [
-        ("received", false),
-        ("queued", false),
-        ("accepted", false),
-        ("rejected", true),
-        ("answered", false),
-        ("failed", true),
-        ("expired", false),
+    for (state, reason, shown) in [
+        ("received", "why not", false),
+        ("queued", "", false),
+        ("accepted", "why not", false),
+        ("rejected", "why not", true),
+        ("answered", "why not", false),
+        ("failed", "why not", true),
+        ("expired", "why not", false),
     ] {
-        let receipt = json!({"kind": "receipt", "of": id, "state": state, "reason": "why not"});
+        let receipt = json!({"kind": "receipt", "of": id, "state": state, "reason": reason});
         dan.send(json!({"type": "message", "id": format!("x-{state}"), "to": ["ann"], "only": true, "body": receipt})).await;
         assert_eq!(dan.next_of("ack").await["reached"], json!(["ann"]));
         if shown {
@@ -500,5 +500,45 @@ async fn files_over_the_limit_are_declined() {
         let stream = Uuid::from_u128(number).to_string();
         cat.send(json!({"type": "stream_open", "stream": stream, "to": "ann", "size": size, "of": of, "offset": 0})).await;
         assert_eq!(cat.next_of("stream_close").await["reason"], "failed");
+    }
+}
+
+/// Issue 16, 36: it was offered, and could never arrive.
+#[tokio::test]
+async fn a_file_of_version_1_is_not_offered_later() {
+    let relay = relay(|_| {}).await;
+    let (mut ann, _bob, mut cat, dan) = four(&relay).await;
+    let resume = dan.resume(0);
+    dan.cut();
+    cat.presence("away", "Dan").await;
+    for (id, text) in [("f1", "look"), ("f2", "")] {
+        let mut start = ann.file_start(id, &[], 3);
+        start["text"] = text.into();
+        let receive = async {
+            let open = cat.next_of("stream_open").await;
+            receive(&mut cat, &open, 1000).await
+        };
+        let ((), (file, _)) = tokio::join!(ann.send_file_after(start, b"abc"), receive);
+        assert_eq!(file, b"abc");
+    }
+    let (mut eve, mut dan) = (support::hello("eve"), support::hello("Dan"));
+    eve["history"] = 10.into();
+    dan["resume"] = resume;
+    for hello in [eve, dan] {
+        let mut late = Client::enter(&relay, hello).await;
+        for (id, text) in [
+            (
+                "f1",
+                "look\n[file ../a b.txt: sent before you came, and not kept]",
+            ),
+            ("f2", "[file ../a b.txt: sent before you came, and not kept]"),
+        ] {
+            let message = late.next_of("message").await;
+            let body = &message["body"];
+            assert_eq!(
+                (&message["id"], &body["text"], body.get("files")),
+                (&json!(id), &json!(text), None)
+            );
+        }
     }
 }

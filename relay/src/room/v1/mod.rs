@@ -7,6 +7,7 @@
 //! The rest of the room knows version 1 by the types of this module only. In a build without the feature `v1`,
 //! `disabled.rs` stands in for it.
 
+mod asks;
 mod ids;
 mod incoming;
 mod message;
@@ -43,6 +44,7 @@ pub(super) struct State {
     /// Number of members that speak version 1.
     pub(super) members: usize,
     ids: ids::Ids,
+    asks: asks::Asks,
     /// The file that a version 1 member is sending: one at a time.
     transfer: Option<Transfer>,
 }
