@@ -147,7 +147,7 @@ impl<O: Outbox> V1Room<'_, O> {
                 gone.push(index);
                 continue;
             };
-            if space > 0 || mark != receiver.mark {
+            if space > 0 || mark != receiver.mark || receiver.is_paused(room) {
                 (receiver.mark, receiver.since) = (mark, now);
             } else if now.saturating_duration_since(receiver.since) >= stall {
                 gone.push(index);
@@ -336,6 +336,12 @@ impl Receiver {
             (!self.progress.is_finished())
                 .then(|| (max_queued.saturating_sub(queued), outbox.stream_bytes_taken()))
         }
+    }
+
+    /// Whether it takes nothing because the relay sends it nothing.
+    fn is_paused<O: Outbox>(&self, room: &Room<O>) -> bool {
+        let outbox = room.seats.outbox(&self.seat_id);
+        outbox.is_some_and(O::is_between_files)
     }
 
     /// Ends the transfer for this receiver only.
