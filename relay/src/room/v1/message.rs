@@ -8,7 +8,7 @@ use super::{V1Rendering, V1Room, asks};
 use crate::{
     protocol::{
         Message, Post,
-        body::{Body, Chat, File, Receipt, ReceiptState},
+        body::{Body, Chat, File},
         is_id, is_name, is_thread,
         v1::{Msg, Reply},
     },
@@ -29,10 +29,10 @@ pub(super) struct DeliveryReport {
 
 /// What a version 1 message becomes in version 2.
 pub(super) struct V1Post<'a> {
-    id: String,
-    thread: Option<String>,
+    pub(super) id: String,
+    pub(super) thread: Option<String>,
     /// The addressees, as written. Empty for everyone.
-    to: Vec<&'a str>,
+    pub(super) to: Vec<&'a str>,
     asks: bool,
     pub(super) files: Vec<File>,
 }
@@ -46,6 +46,18 @@ impl<'a> V1Post<'a> {
             to: to.iter().map(String::as_str).collect(),
             asks: true,
             files: Vec::new(),
+        }
+    }
+
+    fn chat(&self, msg: &Msg, now: u64) -> Chat {
+        Chat {
+            text: msg.text.clone(),
+            origin: msg.role,
+            asks: self.asks && !self.to.is_empty(),
+            hop: msg.hop_count,
+            files: self.files.clone(),
+            sent_at: now,
+            ..Chat::default()
         }
     }
 }
@@ -99,7 +111,7 @@ impl<O: Outbox> V1Room<'_, O> {
         count
     }
 
-    /// Puts a version 1 message in the room's order. An answer settles the questions of its readers in its thread.
+    /// Puts a version 1 message in the room's order. It answers the questions of its readers in its thread.
     pub(super) fn post(
         &mut self,
         sender: usize,
@@ -110,15 +122,7 @@ impl<O: Outbox> V1Room<'_, O> {
     ) -> (usize, DeliveryReport) {
         let room = &mut *self.0;
         let only = !post.to.is_empty();
-        let body = Body::Chat(Chat {
-            text: msg.text.clone(),
-            origin: msg.role,
-            asks: only && post.asks,
-            hop: msg.hop_count,
-            files: post.files.clone(),
-            sent_at: now,
-            ..Chat::default()
-        });
+        let body = Body::Chat(post.chat(msg, now));
         // Cannot fail: the body consists of strings and numbers.
         let Ok(body) = serde_json::value::to_raw_value(&body) else {
             return Default::default();
@@ -161,76 +165,9 @@ impl<O: Outbox> V1Room<'_, O> {
             report.offline.extend(absent);
         }
         if let Some(thread) = &post.thread {
-            let from = room.seats[sender].key.clone();
-            room.v1.asks.set_thread(&from, &post.id, thread);
-            for asker in room.v1.asks.askers(&from, thread) {
-                let is_reader = !only || post.to.iter().any(|name| NameKey::new(name) == asker);
-                if is_reader && self.is_version_2(&asker) {
-                    self.settle(sender, &asker, thread, ReceiptState::Answered, "", now);
-                }
-            }
+            self.answer(sender, post, thread, now);
         }
         (count, report)
-    }
-
-    /// Turns a rejection into receipts for the addressees who wait for an answer of its sender in its thread. They are
-    /// no longer addressees of the message.
-    fn reject(&mut self, sender: usize, post: &mut V1Post, reason: &str, now: u64) -> DeliveryReport {
-        let mut report = DeliveryReport::default();
-        let Some(thread) = post.thread.clone() else {
-            return report;
-        };
-        let from = self.0.seats[sender].key.clone();
-        let open = self.0.v1.asks.askers(&from, &thread);
-        let (askers, others): (Vec<_>, _) = post.to.iter().partition(|name| {
-            let asker = NameKey::new(name);
-            open.contains(&asker) && self.is_version_2(&asker)
-        });
-        post.to = others;
-        for name in askers {
-            let asker = NameKey::new(name);
-            let is_here = self.settle(sender, &asker, &thread, ReceiptState::Rejected, reason, now);
-            let seat = self.0.seats.named(&asker);
-            let name = seat.map_or(name, |seat| &self.0.seats[seat].member.name);
-            let name = name.to_owned();
-            if is_here {
-                report.delivered.push(name);
-            } else {
-                report.offline.push(name);
-            }
-        }
-        report
-    }
-
-    /// Whether a name has a seat that is not a version 1 member's.
-    fn is_version_2(&self, name: &NameKey) -> bool {
-        let seat = self.0.seats.named(name).map(|index| &self.0.seats[index]);
-        seat.is_some_and(|seat| seat.v1.is_none())
-    }
-
-    /// Settles the questions of `asker` to a version 1 member in a thread, with a receipt for each. Returns whether the
-    /// asker is here.
-    fn settle(
-        &mut self,
-        sender: usize,
-        asker: &NameKey,
-        thread: &str,
-        state: ReceiptState,
-        reason: &str,
-        now: u64,
-    ) -> bool {
-        let room = &mut *self.0;
-        let from = room.seats[sender].key.clone();
-        let mut is_here = false;
-        for id in room.v1.asks.settle(asker, &from, thread) {
-            let receipt = Body::Receipt(Receipt {
-                of: id,
-                state,
-                reason: reason.to_owned(),
-            });
-            is_here |= self.send_body(sender, asker, Some(thread), &receipt, now);
-        }
-        is_here
     }
 
     /// Sends a body that version 1 does not have, on behalf of a version 1 member. Returns whether it was queued for
@@ -262,27 +199,6 @@ impl<O: Outbox> V1Room<'_, O> {
         }
         let ack = room.accept_message(sender, targets, &post, V1Rendering::Hidden, true, now);
         !ack.reached.is_empty()
-    }
-
-    /// Notes what a version 2 message asks of version 1 members, and accepts its files for those that it reached.
-    pub(in crate::room) fn sent(&mut self, sender: usize, post: &Post, now: u64) {
-        let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(post.body.get()) else {
-            return;
-        };
-        let room = &mut *self.0;
-        if chat.asks {
-            let asker = room.seats[sender].key.clone();
-            let thread = post.thread.as_deref().unwrap_or(&post.id);
-            for name in &post.to {
-                let asked = NameKey::new(name);
-                let seat = room.seats.named(&asked).map(|index| &room.seats[index]);
-                // Whoever is absent is noted when the message is replayed.
-                if seat.is_some_and(|seat| seat.v1.is_some()) {
-                    room.v1.asks.ask(&asker, &asked, &post.id, thread);
-                }
-            }
-        }
-        self.accept_files(sender, post, &chat, now);
     }
 
     /// The id and the thread of a message in version 2.
