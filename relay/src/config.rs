@@ -114,6 +114,21 @@ impl Config {
         }
     }
 
+    /// The same settings with another room for members of version 1, if they may join.
+    #[must_use]
+    pub fn with_v1_room(self, room: &str) -> Config {
+        #[cfg(not(feature = "v1"))]
+        let _ = room;
+        Config {
+            #[cfg(feature = "v1")]
+            v1: Version1 {
+                room: room.to_owned(),
+                ..self.v1
+            },
+            ..self
+        }
+    }
+
     /// Whether a token admits to a room. Every secret is compared in constant time, so that timing reveals nothing about
     /// them.
     pub(crate) fn admits(&self, token: &str, room: &str) -> bool {

@@ -116,6 +116,11 @@ pub fn pong(payload: &[u8]) -> Bytes {
     control(PONG, payload)
 }
 
+/// A ping with a payload of at most 125 bytes.
+pub fn ping(payload: &[u8]) -> Bytes {
+    control(PING, payload)
+}
+
 /// A close frame with a code. The reason is cut at 123 bytes.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let mut payload = code.to_be_bytes().to_vec();

@@ -20,11 +20,12 @@ pub struct HostError {
 }
 
 impl Host {
-    /// Starts a relay on `address`; port 0 picks a free one. Fails if it cannot listen there.
-    pub async fn start(address: SocketAddr, token: &str) -> Result<Self, HostError> {
+    /// Starts a relay for a room on `address`; port 0 picks a free one. Members of version 1, who name no room, join
+    /// that room. Fails if it cannot listen there.
+    pub async fn start(address: SocketAddr, token: &str, room: &str) -> Result<Self, HostError> {
         let config = nexscope_relay::Config {
             listen: address.to_string(),
-            ..nexscope_relay::Config::new(token)
+            ..nexscope_relay::Config::new(token).with_v1_room(room)
         };
         match nexscope_relay::Relay::start(config).await {
             Ok(relay) => Ok(Self { relay }),

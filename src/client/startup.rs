@@ -51,7 +51,7 @@ impl Startup {
             Some(address) => {
                 let token = config.token.as_ref().map(TokenSource::get).transpose()?;
                 let token = token.map_or_else(fresh_token, |token| token.0);
-                let host = Host::start(address, &token).await?;
+                let host = Host::start(address, &token, &config.room).await?;
                 let target = host.target();
                 (Some(host), target, token)
             }

@@ -17,9 +17,14 @@ pub struct V1 {
 impl V1 {
     /// Joins.
     pub fn join(relay: &Relay, name: &str) -> Self {
-        let stream = TcpStream::connect(relay.address()).unwrap();
+        Self::join_at(&relay.address().to_string(), TOKEN, name)
+    }
+
+    /// Joins the relay at this address, with its token.
+    pub fn join_at(address: &str, token: &str, name: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let url = format!("{}?name={name}&token={TOKEN}&v=1", relay.url());
+        let url = format!("ws://{address}/ws?name={name}&token={token}&v=1");
         let (socket, _) = tungstenite::client(url, stream).unwrap();
         let mut client = Self {
             socket,

@@ -4,6 +4,7 @@
 //! queue. They share only the [`Queue`], whose end stops both.
 
 pub(crate) mod drain;
+mod file_pause;
 pub(crate) mod queue;
 mod requests;
 pub(crate) mod stream_queue;

@@ -5,11 +5,11 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
 use super::{
@@ -72,6 +72,14 @@ struct QueuedFrames {
     class: FrameClass,
 }
 
+/// What a writer does next.
+pub enum Step {
+    /// Writes the batch. If it is empty, streams may continue at this time.
+    Batch { paused_until: Option<Instant> },
+    /// Ends the connection.
+    End(End),
+}
+
 #[derive(Clone)]
 pub struct End {
     /// The last frames. Empty if the peer is gone.
@@ -117,6 +125,14 @@ impl Queue {
             state.pong = Some(wire::pong(payload));
             self.wake(state);
         }
+    }
+
+    /// Handles a pong. It may tell that a file was read.
+    #[cfg(feature = "v1")]
+    pub fn pong_received(&self, payload: &[u8]) {
+        let mut state = self.lock();
+        state.streams.pause().pong(payload);
+        self.wake(state);
     }
 
     pub fn ping(&self) {
@@ -192,12 +208,12 @@ impl Queue {
         batch: &mut VecDeque<Part>,
         with_streams: bool,
         context: &mut Context<'_>,
-    ) -> Option<End> {
+    ) -> Step {
         let mut state = self.lock();
         if let Some(end) = &state.end
             && (!end.drain || (state.frames.is_empty() && batch.is_empty()))
         {
-            return Some(end.clone());
+            return Step::End(end.clone());
         }
         if batch.is_empty() {
             if let Some(oldest) = state.oldest.take() {
@@ -217,7 +233,9 @@ impl Queue {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        None
+        Step::Batch {
+            paused_until: state.streams.paused_until(),
+        }
     }
 
     /// Whether more frames exceed a limit. Chunks of streams do not count, frames among them do.
@@ -354,6 +372,11 @@ impl Outbox for Arc<Queue> {
     fn stream_bytes_taken(&self) -> u64 {
         self.lock().streams.taken_bytes()
     }
+
+    #[cfg(feature = "v1")]
+    fn is_between_files(&self) -> bool {
+        self.lock().streams.pause().until().is_some()
+    }
 }
 
 impl State {
@@ -412,7 +435,11 @@ mod tests {
 
     fn taken(queue: &Queue) -> Vec<Bytes> {
         let mut batch = VecDeque::new();
-        let end = queue.poll_batch(&mut batch, true, &mut Context::from_waker(Waker::noop()));
+        let step = queue.poll_batch(&mut batch, true, &mut Context::from_waker(Waker::noop()));
+        let end = match step {
+            Step::End(end) => Some(end),
+            Step::Batch { .. } => None,
+        };
         batch
             .into_iter()
             .map(|part| part.bytes().clone())

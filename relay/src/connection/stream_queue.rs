@@ -5,7 +5,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 use uuid::Uuid;
+
+use super::file_pause::FilePause;
 
 use crate::{
     room::{StreamItem, StreamProgress},
@@ -22,7 +25,7 @@ const MAX_MERGED: usize = 16 * 1024;
 pub enum Scheduling {
     /// One item of each in turn, so that no stream waits for another.
     RoundRobin,
-    /// One stream to its end, then the next. Chunks of version 1 do not name their stream.
+    /// One stream to its end, then the next, after a [pause](FilePause). Chunks of version 1 do not name their stream.
     Sequential,
 }
 
@@ -34,6 +37,8 @@ pub struct StreamQueues {
     taken_bytes: u64,
     /// Bytes of frames among the chunks.
     frame_bytes: usize,
+    /// With sequential scheduling: the pause behind the last stream.
+    pause: FilePause,
 }
 
 struct StreamQueue {
@@ -74,6 +79,7 @@ impl StreamQueues {
             queues: VecDeque::new(),
             taken_bytes: 0,
             frame_bytes: 0,
+            pause: FilePause::default(),
         }
     }
 
@@ -165,8 +171,21 @@ impl StreamQueues {
         self.taken_bytes
     }
 
-    /// Moves the next items to `batch`, until they have `budget` bytes or more.
+    /// The pause behind the last stream.
+    pub fn pause(&mut self) -> &mut FilePause {
+        &mut self.pause
+    }
+
+    /// When the next stream may start, if one waits for that.
+    pub fn paused_until(&self) -> Option<Instant> {
+        self.pause.until().filter(|_| !self.queues.is_empty())
+    }
+
+    /// Moves the next items to `batch`, which is empty, until they have `budget` bytes or more.
     pub fn fill_batch(&mut self, mut budget: usize, batch: &mut VecDeque<Part>) {
+        if self.pause.is_active() {
+            return;
+        }
         let mut idle = 0;
         while budget > 0 && idle < self.queues.len() {
             let Some(item) = self.queues[0].items.pop_front() else {
@@ -195,6 +214,11 @@ impl StreamQueues {
             if last {
                 if let Some(queue) = self.queues.pop_front() {
                     queue.progress.finish();
+                    if self.scheduling == Scheduling::Sequential {
+                        let ping = self.pause.begin(queue.progress.written_to());
+                        batch.push_back(Part::Frames(ping));
+                        break;
+                    }
                 }
             } else if self.scheduling == Scheduling::RoundRobin {
                 self.queues.rotate_left(1);
@@ -269,13 +293,18 @@ mod tests {
         assert_eq!(fill_batch(&mut queues, usize::MAX), [5024]);
         assert_eq!(fill_batch(&mut queues, usize::MAX), [0usize; 0]);
         queues.push(&progresses[0], StreamItem::Last(Bytes::from_static(b"end")));
-        assert_eq!(fill_batch(&mut queues, usize::MAX), [3, 6024]);
+        assert_eq!(fill_batch(&mut queues, usize::MAX), [3, 3], "the end and a ping");
+        assert_eq!(fill_batch(&mut queues, usize::MAX), [0usize; 0], "the pause");
+        assert!(queues.paused_until().is_some());
+        *queues.pause() = FilePause::default();
+        assert_eq!(fill_batch(&mut queues, usize::MAX), [6024]);
         queues.push(&progresses[1], StreamItem::Frame(Bytes::from_static(b"start")));
         queues.push(&progresses[1], chunk(0, 5000));
         queues.truncate(progresses[1].stream, Bytes::from_static(b"cut"));
         assert_eq!(queues.frame_bytes(), 8);
-        assert_eq!(fill_batch(&mut queues, usize::MAX), [5, 3]);
+        assert_eq!(fill_batch(&mut queues, usize::MAX), [5, 3, 3]);
         assert!(progresses[1].is_finished() && queues.queues.is_empty());
+        assert_eq!(queues.paused_until(), None, "nothing waits for its end");
         assert_eq!(queues.frame_bytes(), 0);
     }
 

@@ -9,9 +9,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::AsyncWrite;
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, Sleep, sleep_until},
+};
 
-use super::{queue::Queue, wake_batch::PollInline};
+use super::{
+    queue::{Queue, Step},
+    wake_batch::PollInline,
+};
 use crate::{
     hub::Membership,
     metrics::{Metrics, add},
@@ -41,6 +47,8 @@ struct Writer<W> {
     written: usize,
     ending: bool,
     unflushed: bool,
+    /// Wakes this task when a paused stream may continue.
+    timer: Option<Pin<Box<Sleep>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -55,6 +63,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> WriteTask<W> {
             written: 0,
             ending: false,
             unflushed: false,
+            timer: None,
             metrics,
         }));
         let inline: Arc<dyn PollInline> = Arc::clone(&writer) as _;
@@ -87,15 +96,19 @@ impl<W: AsyncWrite + Send + Unpin> PollInline for Mutex<Writer<W>> {
 impl<W: AsyncWrite + Unpin> Writer<W> {
     /// Fills the batch. Returns whether there is something to write.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.ending
-            && let Some(end) = self
+        if !self.ending {
+            match self
                 .queue
                 .poll_batch(&mut self.batch, self.replay.is_none(), context)
-        {
-            self.ending = true;
-            self.replay = None;
-            self.drop_unstarted();
-            self.batch.extend(end.last.into_iter().map(Part::Frames));
+            {
+                Step::End(end) => {
+                    self.ending = true;
+                    self.replay = None;
+                    self.drop_unstarted();
+                    self.batch.extend(end.last.into_iter().map(Part::Frames));
+                }
+                Step::Batch { paused_until } => self.set_timer(paused_until, context),
+            }
         }
         while self.batch.is_empty()
             && let Some(membership) = &self.replay
@@ -110,6 +123,21 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             }
         }
         !self.batch.is_empty()
+    }
+
+    /// Polls again at this time.
+    fn set_timer(&mut self, at: Option<Instant>, context: &mut Context<'_>) {
+        let Some(at) = at.filter(|_| self.batch.is_empty()) else {
+            self.timer = None;
+            return;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        if timer.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
     }
 
     /// Drops every frame whose first byte is not written. A started frame is always completed.

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum, builder::FalseyValueParser};
 use ipnet::IpNet;
 
-use super::values::{nonzero_count, nonzero_size, path, seconds, size};
+use super::values::{duration, nonzero_count, nonzero_size, path, size};
 use crate::{Config, RoomToken, TlsFiles, Token, handshake::proxy::parse_network, protocol::is_token};
 
 /// The heading of the main flags in the help.
@@ -125,15 +125,15 @@ pub struct Flags {
     per_address: usize,
 
     /// Interval between pings. A connection that is silent for 2.5 intervals is closed
-    #[arg(long, env = "NEXSCOPE_HEARTBEAT", value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    #[arg(long, env = "NEXSCOPE_HEARTBEAT", value_name = "TIME", default_value = "20s", value_parser = duration)]
     heartbeat: Duration,
 
     /// Maximum time for which a member's seat is held when its connection breaks
-    #[arg(long, env = "NEXSCOPE_SEAT", value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, env = "NEXSCOPE_SEAT", value_name = "TIME", default_value = "30s", value_parser = duration)]
     seat: Duration,
 
     /// Time for a new connection to send its hello
-    #[arg(long, env = "NEXSCOPE_HELLO_TIMEOUT", value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    #[arg(long, env = "NEXSCOPE_HELLO_TIMEOUT", value_name = "TIME", default_value = "10s", value_parser = duration)]
     hello_timeout: Duration,
 
     #[cfg(feature = "v1")]

@@ -50,13 +50,23 @@ pub(crate) fn room(text: &str) -> Result<String, String> {
     is_valid.then(|| text.to_owned()).ok_or_else(error)
 }
 
-/// Parses a time in seconds, optionally with a fraction.
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "a time is a number of seconds".to_owned())?;
+/// Parses a time: a number with ms, s, m, h or d, or a number of seconds. It may have a fraction.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let seconds_each = match unit.trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err("a time is a number with ms, s, m, h or d, such as 30s or 10m".into()),
+    };
+    let number = text.strip_suffix(unit).unwrap_or(text).parse::<f64>();
+    let number = number.map_err(|_| "a time starts with a number, such as 30s or 10m".to_owned())?;
+    let seconds = number * seconds_each;
     if !(0.01..=1e6).contains(&seconds) {
-        return Err("a time must be between 0.01 and 1000000 seconds".into());
+        return Err("a time must be between 10ms and 1000000s".into());
     }
     Ok(Duration::from_secs_f64(seconds))
 }
@@ -83,7 +93,22 @@ mod tests {
         assert!(size("99999999999999999999").is_err() && size("99999999999GiB").is_err());
         assert!(nonzero_size("0").is_err() && nonzero_size("1").is_ok());
         assert!(nonzero_count("0").is_err() && nonzero_count("7") == Ok(7));
-        assert_eq!(seconds("0.2"), Ok(Duration::from_millis(200)));
-        assert!(seconds("0").is_err() && seconds("NaN").is_err() && seconds("-1").is_err());
+        for (text, ms) in [
+            ("20", 20_000),
+            ("0.2", 200),
+            ("1s", 1_000),
+            (" 10 m ", 600_000),
+            ("2h", 7_200_000),
+            ("1.5h", 5_400_000),
+            ("1d", 86_400_000),
+            ("250ms", 250),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in [
+            "", "s", "0", "0s", "5ms", "-1", "1.2.3s", "NaN", "inf", "1e3", "10x", "1m30s", "12d",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 }

@@ -133,6 +133,20 @@ impl Memory {
         Some(oldest)
     }
 
+    /// Replaces what later readers get of a message that is no receipt. Call [`Memory::evict`] afterwards.
+    #[cfg(feature = "v1")]
+    pub(super) fn replace(&mut self, seq: u64, with: impl FnOnce(&Bytes) -> Option<Bytes>) {
+        let ring = &mut self.messages;
+        let index = ring.stored.binary_search_by_key(&seq, |m| m.seq);
+        if let Some(message) = index.ok().and_then(|index| ring.stored.get_mut(index))
+            && let Some(frame) = with(&message.frame)
+        {
+            ring.bytes -= message.cost();
+            message.frame = frame;
+            ring.bytes += message.cost();
+        }
+    }
+
     /// The message that `sender` sent with this id.
     pub(super) fn find(&self, sender: Reader, id: &str) -> Option<&Stored> {
         self.get(*self.ids.get(&id_key(sender.key, sender.holder.key, id))?)

@@ -13,10 +13,7 @@ use super::{
     v1::{V1Frames, V1Rendering},
 };
 use crate::{
-    protocol::{
-        Ack, ErrorFrame, Message, Post, PresenceEvent, Status, Update,
-        body::{Receipt, is_receipt},
-    },
+    protocol::{Ack, ErrorFrame, Post, PresenceEvent, Status, Update, body::is_receipt},
     wire,
 };
 
@@ -72,7 +69,7 @@ impl<O: Outbox> Room<O> {
         let ack = self.accept_message(sender, targets, post, V1Rendering::Translated, true, now);
         self.seats[sender].push_acks(ack.seq, &FrameBatch::of([&ack].into_iter()), &self.rules);
         if self.v1.members > 0 {
-            self.v1().accept_files(sender, post, now);
+            self.v1().sent(sender, post, now);
         }
         Ok(ack.count)
     }
@@ -93,7 +90,7 @@ impl<O: Outbox> Room<O> {
         self.at = self.at.max(now);
         self.mark_spoken(sender);
         let member = &self.seats[sender].member;
-        let mut message = MessageFrame {
+        let message = MessageFrame {
             id: &post.id,
             from: &member.name,
             from_key: member.key.as_deref(),
@@ -104,11 +101,8 @@ impl<O: Outbox> Room<O> {
             at: self.at,
             body: post.body,
         };
-        let v2 = wire::text(&message);
-        let subject_thread = self.subject_thread(&targets, post);
-        message.thread = message.thread.or(subject_thread.as_deref());
         let frames = Frames {
-            v2,
+            v2: wire::text(&message),
             v1: self.v1.render(rendering, &message),
             class: FrameClass::Message,
         };
@@ -131,18 +125,6 @@ impl<O: Outbox> Room<O> {
         }
         self.remember(sender, self.seq, targets, post, frames.v2, count);
         ack
-    }
-
-    /// The thread of the message that a receipt is about. Version 1 shows the receipt there.
-    fn subject_thread(&self, targets: &[Target], post: &Post) -> Option<String> {
-        if self.v1.members == 0 || !is_receipt(post.body) {
-            return None;
-        }
-        let receipt: Receipt = serde_json::from_str(post.body.get()).ok()?;
-        let asker = &self.seats[targets.first()?.seat?];
-        let subject = self.memory.find(asker.reader(), &receipt.of)?;
-        let message: Message = serde_json::from_slice(wire::payload(&subject.frame)).ok()?;
-        message.thread
     }
 
     /// Delivers a signal. It is not remembered. Fails like [`Room::message`].

@@ -95,6 +95,10 @@ pub trait Outbox {
     /// Bytes taken from all streams so far. Tells a slow reader from a stalled one.
     #[cfg(feature = "v1")]
     fn stream_bytes_taken(&self) -> u64;
+
+    /// Whether the relay itself waits before it sends the next file.
+    #[cfg(feature = "v1")]
+    fn is_between_files(&self) -> bool;
 }
 
 /// An item in the queue of a stream.

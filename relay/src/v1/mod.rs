@@ -211,7 +211,8 @@ impl Connection {
             Some(Ok(Message::Text(text))) => handler.handle_text(&text),
             Some(Ok(Message::Binary(data))) => handler.handle_chunk(data),
             Some(Ok(Message::Ping(payload))) => self.queue.pong(&payload),
-            Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Pong(payload))) => self.queue.pong_received(&payload),
+            Some(Ok(Message::Frame(_))) => {}
             other => {
                 self.ended_by_peer(other);
                 return false;

@@ -1,6 +1,7 @@
 //! A relay for tests, and its clients. They wait for frames with a timeout and never sleep.
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 
+pub mod both_versions;
 pub mod clients;
 
 pub use clients::{

@@ -71,6 +71,11 @@ impl Outbox for Box_ {
         0
     }
 
+    #[cfg(feature = "v1")]
+    fn is_between_files(&self) -> bool {
+        false
+    }
+
     fn cut_stream(&self, lane: uuid::Uuid, _: Bytes) {
         self.drop_stream(lane);
     }

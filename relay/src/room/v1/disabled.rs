@@ -59,13 +59,13 @@ impl State {
         false
     }
 
-    pub(super) fn render(&self, rendering: V1Rendering, _message: &MessageFrame) -> V1Frames {
+    pub(super) fn render(&mut self, rendering: V1Rendering, _message: &MessageFrame) -> V1Frames {
         match rendering {
             V1Rendering::Translated => V1Frames {},
         }
     }
 
-    pub(super) fn translate(&self, _frame: &Bytes, _reader: &NameKey) -> Option<Bytes> {
+    pub(super) fn translate(&mut self, _frame: &Bytes, _reader: &NameKey) -> Option<Bytes> {
         None
     }
 }
@@ -77,7 +77,7 @@ impl<O: Outbox> V1Room<'_, O> {
 
     pub(super) fn announce(&self, _event: PresenceEvent, _index: usize) {}
 
-    pub(super) fn accept_files(&mut self, _sender: usize, _post: &Post, _now: u64) {}
+    pub(super) fn sent(&mut self, _sender: usize, _post: &Post, _now: u64) {}
 
     pub(super) fn open_stream(
         &mut self,

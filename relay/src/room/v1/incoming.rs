@@ -11,7 +11,11 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{V1Rendering, V1Room, message::DeliveryReport, outgoing::incomplete};
+use super::{
+    V1Rendering, V1Room,
+    message::{DeliveryReport, V1Post},
+    outgoing::incomplete,
+};
 use crate::{
     protocol::{
         CHUNK_HEAD, ChunkHead, StreamOpen, StreamReason,
@@ -99,8 +103,10 @@ impl<O: Outbox> V1Room<'_, O> {
             size: attachment.size,
             sha256: attachment.sha256.clone(),
         };
+        let mut post = V1Post::of(msg, self.ids(sender, msg));
+        post.files.push(file.clone());
         let (count, DeliveryReport { delivered, offline }) =
-            self.post(sender, msg, vec![file.clone()], V1Rendering::Hidden, now);
+            self.post(sender, &post, msg, V1Rendering::Hidden, now);
         let room = &mut *self.0;
         let mut transfer = Transfer {
             from: seat_id.clone(),
@@ -141,7 +147,7 @@ impl<O: Outbox> V1Room<'_, O> {
                 gone.push(index);
                 continue;
             };
-            if space > 0 || mark != receiver.mark {
+            if space > 0 || mark != receiver.mark || receiver.is_paused(room) {
                 (receiver.mark, receiver.since) = (mark, now);
             } else if now.saturating_duration_since(receiver.since) >= stall {
                 gone.push(index);
@@ -272,7 +278,8 @@ impl Transfer {
         since: Instant,
     ) -> Option<Receiver> {
         let seat = &room.seats[room.seats.named(&NameKey::new(name))?];
-        let link = seat.link.as_ref()?;
+        // A replay gets the message later, from the memory, and so without the file.
+        let link = seat.link.as_ref().filter(|link| link.replay.is_none())?;
         let receiver = Receiver {
             seat_id: SeatId {
                 key: seat.key.clone(),
@@ -329,6 +336,12 @@ impl Receiver {
             (!self.progress.is_finished())
                 .then(|| (max_queued.saturating_sub(queued), outbox.stream_bytes_taken()))
         }
+    }
+
+    /// Whether it takes nothing because the relay sends it nothing.
+    fn is_paused<O: Outbox>(&self, room: &Room<O>) -> bool {
+        let outbox = room.seats.outbox(&self.seat_id);
+        outbox.is_some_and(O::is_between_files)
     }
 
     /// Ends the transfer for this receiver only.

@@ -2,15 +2,18 @@
 //!
 //! A version 1 member has a seat like any other, and everything that goes to it is translated: messages and receipts
 //! (`translate.rs`), presence (here), files in both directions (`incoming.rs` from version 1, `outgoing.rs` to it). It
-//! has no session: when its connection ends, it leaves.
+//! sends no receipts: `receipts.rs` makes them of what it says, with `asks.rs`. It has no session: when its connection
+//! ends, it leaves.
 //!
 //! The rest of the room knows version 1 by the types of this module only. In a build without the feature `v1`,
 //! `disabled.rs` stands in for it.
 
+mod asks;
 mod ids;
 mod incoming;
 mod message;
 mod outgoing;
+mod receipts;
 mod translate;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -43,6 +46,7 @@ pub(super) struct State {
     /// Number of members that speak version 1.
     pub(super) members: usize,
     ids: ids::Ids,
+    asks: asks::Asks,
     /// The file that a version 1 member is sending: one at a time.
     transfer: Option<Transfer>,
 }

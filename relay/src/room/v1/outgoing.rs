@@ -3,16 +3,16 @@
 //! Several may arrive at once. Each is a stream from `file-start` to `file-end`. A version 1 connection sends its
 //! streams one after the other, because binary frames of version 1 do not name their file.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{V1Rendering, V1Room};
+use super::V1Room;
 use crate::{
     protocol::{
         MAX_STREAMS, Post, StreamCredit, StreamOpen,
-        body::{Body, File},
+        body::{Body, Chat, File},
         v1::{Attachment, Code, Reply, role},
     },
     room::{
@@ -46,11 +46,8 @@ pub(in crate::room) struct OutgoingFile {
 }
 
 impl<O: Outbox> V1Room<'_, O> {
-    /// Accepts the files of a delivered version 2 message on behalf of the version 1 members that it reached.
-    pub(in crate::room) fn accept_files(&mut self, sender: usize, post: &Post, now: u64) {
-        let Ok(Body::Chat(chat)) = serde_json::from_str::<Body>(post.body.get()) else {
-            return;
-        };
+    /// Accepts the files of a version 2 message on behalf of the version 1 members that it reached.
+    pub(super) fn accept_files(&mut self, sender: usize, post: &Post, chat: &Chat, now: u64) {
         let room = &mut *self.0;
         let from = room.seats[sender].key.clone();
         let receives = |key: &NameKey| !post.only || post.to.iter().any(|to| NameKey::new(to) == *key);
@@ -79,7 +76,7 @@ impl<O: Outbox> V1Room<'_, O> {
                         file: file.id.clone(),
                         reason: "the file exceeds the relay's limit for version 1".to_owned(),
                     };
-                    self.answer_offer(receiver, &from, &body, now);
+                    self.send_body(receiver, &from, None, &body, now);
                     continue;
                 }
                 if let Some(v1) = &mut room.seats[receiver].v1 {
@@ -93,28 +90,8 @@ impl<O: Outbox> V1Room<'_, O> {
                     file: file.id.clone(),
                     offset: 0,
                 };
-                self.answer_offer(receiver, &from, &body, now);
+                self.send_body(receiver, &from, None, &body, now);
             }
-        }
-    }
-
-    fn answer_offer(&mut self, receiver: usize, to: &NameKey, body: &Body, now: u64) {
-        // Cannot fail: the body consists of strings and numbers.
-        let Ok(body) = serde_json::value::to_raw_value(body) else {
-            return;
-        };
-        let room = &mut *self.0;
-        let post = Post {
-            id: Cow::Owned(room.v1.ids.fresh(&room.epoch)),
-            to: vec![to.as_str().to_owned()],
-            only: true,
-            to_keys: Vec::new(),
-            thread: None,
-            body: &body,
-        };
-        let targets = room.resolve(receiver, &post);
-        if !targets.is_empty() {
-            room.accept_message(receiver, targets, &post, V1Rendering::Hidden, true, now);
         }
     }
 

@@ -6,7 +6,7 @@ use super::{State, ids::Ids};
 use crate::{
     protocol::{
         Message,
-        body::{Body, Origin, ReceiptState},
+        body::{Body, Origin, Receipt, ReceiptState},
         v1::{Reply, role},
     },
     room::{messages::MessageFrame, seat::NameKey},
@@ -36,11 +36,31 @@ impl V1Frames {
     }
 }
 
+impl<'a> MessageFrame<'a> {
+    /// The frame of a message that was sent before.
+    pub(super) fn of(message: &'a Message) -> MessageFrame<'a> {
+        MessageFrame {
+            id: &message.id,
+            from: &message.from,
+            from_key: message.from_key.as_deref(),
+            to: message.to.iter().map(String::as_str).collect(),
+            only: message.only,
+            thread: message.thread.as_deref(),
+            seq: message.seq,
+            at: message.at,
+            body: &message.body,
+        }
+    }
+}
+
 impl State {
     /// Encodes a message for the version 1 members of the room, if there are any.
-    pub(in crate::room) fn render(&self, rendering: V1Rendering, message: &MessageFrame) -> V1Frames {
+    pub(in crate::room) fn render(&mut self, rendering: V1Rendering, message: &MessageFrame) -> V1Frames {
         match rendering {
-            V1Rendering::Translated if self.members > 0 => frames(&self.ids, message),
+            V1Rendering::Translated if self.members > 0 => {
+                let body = serde_json::from_str(message.body.get());
+                body.map_or_else(|_| V1Frames::default(), |body| self.frames(message, &body))
+            }
             V1Rendering::Translated | V1Rendering::Hidden => V1Frames::default(),
             V1Rendering::AsWritten(frame) => V1Frames {
                 named: Some(frame.clone()),
@@ -50,54 +70,67 @@ impl State {
     }
 
     /// Translates a remembered frame for a member. `None` if version 1 has no frame for it.
-    pub(in crate::room) fn translate(&self, frame: &Bytes, reader: &NameKey) -> Option<Bytes> {
+    pub(in crate::room) fn translate(&mut self, frame: &Bytes, reader: &NameKey) -> Option<Bytes> {
         let message: Message = serde_json::from_slice(wire::payload(frame)).ok()?;
-        let frames = frames(
-            &self.ids,
-            &MessageFrame {
-                id: &message.id,
-                from: &message.from,
-                from_key: None,
-                to: message.to.iter().map(String::as_str).collect(),
-                only: message.only,
-                thread: message.thread.as_deref(),
-                seq: message.seq,
-                at: message.at,
-                body: &message.body,
-            },
-        );
+        let body: Body = serde_json::from_str(message.body.get()).ok()?;
         let named = message.to.iter().any(|to| NameKey::new(to) == *reader);
+        let thread = message.thread.as_deref().unwrap_or(&message.id);
+        if let Body::Chat(chat) = &body
+            && named
+            && chat.asks
+        {
+            self.asks
+                .ask(&NameKey::new(&message.from), reader, &message.id, thread);
+        }
+        let frames = self.frames(&MessageFrame::of(&message), &body);
         if named { frames.named } else { frames.other }
+    }
+
+    /// Translates chat messages, and receipts that a person must know of. A chat message of files only has no frame of
+    /// its own.
+    fn frames(&mut self, message: &MessageFrame, body: &Body) -> V1Frames {
+        match body {
+            Body::Chat(chat) if chat.text.is_empty() && !chat.files.is_empty() => V1Frames::default(),
+            Body::Chat(chat) => {
+                let thread = message.thread.unwrap_or(message.id);
+                render_chat(&self.ids, message, thread, chat.origin, &chat.text, chat.hop)
+            }
+            Body::Receipt(receipt) => {
+                let Some(line) = receipt_line(receipt) else {
+                    return V1Frames::default();
+                };
+                if self
+                    .asks
+                    .is_repeated(&(message.from, &message.to, &receipt.of, &line), message.seq)
+                {
+                    return V1Frames::default();
+                }
+                let thread = message.thread.or_else(|| {
+                    let asker = message.to.first()?;
+                    self.asks.thread(&NameKey::new(asker), &receipt.of)
+                });
+                let thread = thread.unwrap_or(&receipt.of);
+                render_chat(&self.ids, message, thread, Origin::Human, &line, 0)
+            }
+            Body::FileAccept { .. } | Body::FileDecline { .. } | Body::Unknown => V1Frames::default(),
+        }
     }
 }
 
-/// Translates chat messages and negative receipts. A chat message of files only has no frame of its own.
-fn frames(ids: &Ids, message: &MessageFrame) -> V1Frames {
-    let Ok(body) = serde_json::from_str::<Body>(message.body.get()) else {
-        return V1Frames::default();
+/// A receipt as a line of text. A question that waits is mentioned only if there is a reason for it, such as a limit of
+/// auto mode: that a person must read it first is the normal case.
+fn receipt_line(receipt: &Receipt) -> Option<String> {
+    let word = match receipt.state {
+        ReceiptState::Rejected => "rejected",
+        ReceiptState::Failed => "failed",
+        ReceiptState::Queued if !receipt.reason.is_empty() => "waiting",
+        _ => return None,
     };
-    match body {
-        Body::Chat(chat) if chat.text.is_empty() && !chat.files.is_empty() => V1Frames::default(),
-        Body::Chat(chat) => {
-            let thread = message.thread.unwrap_or(message.id);
-            render_chat(ids, message, thread, chat.origin, &chat.text, chat.hop)
-        }
-        Body::Receipt(receipt) => {
-            let word = match receipt.state {
-                ReceiptState::Rejected => "rejected",
-                ReceiptState::Failed => "failed",
-                _ => return V1Frames::default(),
-            };
-            let text = if receipt.reason.is_empty() {
-                format!("[{word}]")
-            } else {
-                format!("[{word}] {}", receipt.reason)
-            };
-            let thread = message.thread.unwrap_or(&receipt.of);
-            render_chat(ids, message, thread, Origin::Human, &text, 0)
-        }
-        Body::FileAccept { .. } | Body::FileDecline { .. } | Body::Unknown => V1Frames::default(),
-    }
+    Some(if receipt.reason.is_empty() {
+        format!("[{word}]")
+    } else {
+        format!("[{word}] {}", receipt.reason)
+    })
 }
 
 fn render_chat(

@@ -2,7 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 
+use nexscope_relay::protocol::ChunkHead;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Listening, TOKEN,
@@ -88,6 +90,52 @@ impl Client {
     /// The ids of all messages in flight.
     pub async fn messages(&mut self) -> Vec<String> {
         ids(&self.settled().await)
+    }
+
+    /// Sends files that `to` has accepted, by their ids, all at once and as the receiver gives credit.
+    pub async fn send_files(&mut self, to: &str, files: &[(String, &[u8])]) {
+        let streams: Vec<Uuid> = files.iter().map(|_| Uuid::new_v4()).collect();
+        for (stream, (id, file)) in streams.iter().zip(files) {
+            let size = file.len();
+            self.send(json!({"type": "stream_open", "stream": stream.to_string(), "to": to, "size": size, "of": id, "offset": 0})).await;
+        }
+        let mut sent = vec![0; files.len()];
+        for (index, (_, file)) in files.iter().enumerate() {
+            if file.is_empty() {
+                self.end_stream(streams[index], "done").await;
+            }
+        }
+        while sent.iter().zip(files).any(|(sent, (_, file))| *sent < file.len()) {
+            let credit = self.next_of("stream_credit").await;
+            let index = streams
+                .iter()
+                .position(|stream| credit["stream"] == stream.to_string());
+            let index = index.expect("a stream");
+            let file = files[index].1;
+            let up_to = credit["bytes"].as_u64().expect("bytes") as usize;
+            let up_to = up_to.min(file.len());
+            for offset in (sent[index]..up_to).step_by(30_000) {
+                let part = &file[offset..up_to.min(offset + 30_000)];
+                self.send_chunk(streams[index], offset as u64, part).await;
+            }
+            if sent[index] < file.len() && up_to == file.len() {
+                self.end_stream(streams[index], "done").await;
+            }
+            sent[index] = up_to;
+        }
+    }
+
+    /// Sends a chunk of a stream.
+    pub async fn send_chunk(&mut self, stream: Uuid, offset: u64, data: &[u8]) {
+        let mut frame = ChunkHead { stream, offset }.to_bytes().to_vec();
+        frame.extend(data);
+        self.send_bytes(frame).await;
+    }
+
+    /// Closes a stream.
+    pub async fn end_stream(&mut self, stream: Uuid, reason: &str) {
+        self.send(json!({"type": "stream_close", "stream": stream.to_string(), "reason": reason}))
+            .await;
     }
 
     /// Waits for a presence event of a member.
