@@ -11,6 +11,7 @@ use nexscope_relay::protocol::Mode;
 use super::{
     Approvals, Config, ConfigError, Paths, TokenSource,
     file::File,
+    import::is_placeholder,
     paths::in_home,
     plain_file::{self, Links},
     schema::{InProject, Looser, SETTINGS, Setting},
@@ -86,6 +87,7 @@ pub(crate) fn load(
     // A token that came with this start and without a relay may go to the one that a flag names.
     let unbound = variable("NEXSCOPE_TOKEN").filter(|_| variable("NEXSCOPE_RELAY_URL").is_none());
     config.put_texts("--invite", |setting| setting.flag, |flag| flags.get(flag))?;
+    let unbound = unbound.filter(|token| !is_placeholder(token));
     if let (Some(token), Some(_)) = (unbound, &flags.relay) {
         config.token = Some(Token(token.trim().to_owned()).into());
     }
