@@ -84,7 +84,8 @@ fn codex_gets_its_replaced_entry_and_instructions_back() {
         ann.path().join(".codex/config.toml"),
         ann.path().join(".codex/AGENTS.md"),
     );
-    let entry = "model = \"x\"\n\n[mcp_servers.nexscope]\ncommand = \"node\"\nargs    = [\"/p/mcp-server.js\"]\n";
+    let entry =
+        "model = \"x\"\n\n[mcp_servers.nexscope]\ncommand = \"node\"\nargs    = [\"/p/mcp-server.js\"]\n";
     let block = "<!-- nexscope-codex:nexscope:start -->\nPoll.\n<!-- nexscope-codex:nexscope:end -->\n";
     let instructions = format!("# Mine\n\n{block}");
     write(&config, entry);
@@ -119,7 +120,10 @@ fn three_times_enter_joins_with_the_plugins_settings() {
     a.wait_for("› plug");
     a.send(ENTER);
     let screen = a.wait_for("▸ Join with nexscope-plugin's settings");
-    assert!(screen.contains("Its mode auto is") && screen.contains("until you type /mode auto"), "{screen}");
+    assert!(
+        screen.contains("Its mode auto is") && screen.contains("until you type /mode auto"),
+        "{screen}"
+    );
     a.send(ENTER);
     a.wait_until("the agents of this computer, if any", |screen| {
         screen.contains("No agent was found") || screen.contains("Which agents")
@@ -146,7 +150,7 @@ fn lines_name_the_plugins_settings_and_a_placeholder_is_no_token() {
     ann.set("NEXSCOPE_TOKEN", "REPLACE_ME");
     let (_, error) = fails(&ann, &["--plain"]);
     assert!(
-        error.contains("token is REPLACE_ME") && error.contains("there is no token for"),
+        error.contains("NEXSCOPE_TOKEN is REPLACE_ME") && error.contains("there is no token for"),
         "{error}"
     );
     ann.set("NEXSCOPE_TOKEN", TOKEN);

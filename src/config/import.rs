@@ -35,6 +35,10 @@ pub(super) fn is_placeholder(value: &str) -> bool {
     value.contains("REPLACE_ME")
 }
 
+pub(super) fn placeholder_warning(what: &str) -> String {
+    format!("{what} is REPLACE_ME, a placeholder, so it counts as not set.")
+}
+
 /// Reads the plugin's settings in the folder that the program was started in. `None` where they are incomplete.
 pub(crate) fn plugin(paths: &Paths) -> Option<Plugin> {
     let path = paths.here.join(".claude/plugin-data/nexscope/config.json");

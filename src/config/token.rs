@@ -14,7 +14,7 @@ use toml::Value;
 
 use super::{
     Config, ConfigError,
-    import::is_placeholder,
+    import::{is_placeholder, placeholder_warning},
     in_home,
     plain_file::{self, Links},
     schema::read,
@@ -94,19 +94,9 @@ impl From<Token> for TokenSource {
     }
 }
 
-fn warn_of_placeholder(config: &mut Config, setting: &str) {
-    let warning = format!("The {setting} is REPLACE_ME, a placeholder, so it counts as not set.");
-    config.warnings.push(warning);
-}
-
 /// A token goes only to the relay that it was configured with: another relay has none until its own comes.
 pub(super) fn put_relay(config: &mut Config, value: &Value) -> Result<(), String> {
-    let relay = value.as_str().unwrap_or_default();
-    if is_placeholder(relay) {
-        warn_of_placeholder(config, "relay");
-        return Ok(());
-    }
-    let relay = relay.parse::<Target>();
+    let relay = value.as_str().unwrap_or_default().parse::<Target>();
     let relay = relay.map_err(|error| error.to_string())?;
     if config.relay.as_ref() != Some(&relay) {
         config.token = None;
@@ -125,7 +115,7 @@ pub(super) fn get_token(config: &Config) -> Option<Value> {
 pub(super) fn put_token(config: &mut Config, value: &Value) -> Result<(), String> {
     let token = read::<String>(value)?.trim().to_owned();
     if is_placeholder(&token) {
-        warn_of_placeholder(config, "token");
+        config.warnings.push(placeholder_warning("The token"));
         return Ok(());
     }
     if !token.is_empty() && !is_token(&token) {

@@ -69,9 +69,7 @@ impl Changed {
         match &self.new {
             new if *new == self.old => Ok(()),
             Some(text) => save(&self.path, text),
-            None => {
-                std::fs::remove_file(&self.path).map_err(|error| Failure::Save(self.path.clone(), error))
-            }
+            None => std::fs::remove_file(&self.path).map_err(|error| Failure::Save(self.path.clone(), error)),
         }
     }
 }
@@ -306,11 +304,7 @@ mod tests {
             let done = files.add(Path::new(PROGRAM), true, false).unwrap();
             assert_eq!(done.len(), 3, "{done:?}");
             files.save().unwrap();
-            assert!(
-                !text("config.toml").contains("node"),
-                "{}",
-                text("config.toml")
-            );
+            assert!(!text("config.toml").contains("node"), "{}", text("config.toml"));
             assert!(!text("AGENTS.md").contains("nexscope"), "{}", text("AGENTS.md"));
             let mut files = Files::read(dir.path()).unwrap();
             assert!(files.add(Path::new(PROGRAM), true, false).unwrap().is_empty());
@@ -334,6 +328,9 @@ mod tests {
         let mut files = Files::read(dir.path()).unwrap();
         assert!(files.remove(Path::new(PROGRAM)).unwrap().is_empty());
         files.save().unwrap();
-        assert_eq!(std::fs::read_to_string(dir.path().join("config.toml")).unwrap(), text);
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("config.toml")).unwrap(),
+            text
+        );
     }
 }

@@ -182,7 +182,9 @@ impl Setup {
         match (self.places()[self.place], &self.plugin) {
             ((Place::Plugin, ..), Some(plugin)) => {
                 let mode = match plugin.is_auto {
-                    true => " Its mode auto is not taken over: mentions wait for you, until you type /mode auto.",
+                    true => {
+                        " Its mode auto is not taken over: mentions wait for you, until you type /mode auto."
+                    }
                     false => "",
                 };
                 let relay = &plugin.relay;
