@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn the_variable_that_counts() {
         let (wss, ws) = ("wss://relay.example/ws", "ws://relay.example/ws");
-        let table: [(&str, &[(&str, &str)], Option<&str>); 12] = [
+        type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let table: [Row; 12] = [
             (wss, &[], None),
             (wss, &[("HTTPS_PROXY", "")], None),
             (wss, &[("HTTP_PROXY", "http://p:1")], None),
