@@ -5,6 +5,7 @@
 
 mod agent_file;
 mod download;
+mod folder;
 mod outflow;
 mod partial_file;
 mod slots;
@@ -30,6 +31,7 @@ use crate::{
 use slots::UploadSlots;
 
 pub use agent_file::contents;
+pub use folder::resolve as resolve_folder;
 pub use source::inspect;
 
 /// The bytes per read or write if no chunk gives a size.

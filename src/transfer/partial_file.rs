@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{OFlags, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{STEP, disk};
+use super::{STEP, disk, folder};
 use crate::core::files::{Download, numbered};
 
 /// Disk space that is always left free, in bytes.
@@ -37,18 +37,13 @@ impl Part {
     /// there is not enough space, the disk fails, or a link is in its place.
     pub fn open(dir: &Path, wanted: &Download) -> Result<Self, String> {
         let said = |error: io::Error| format!("{} cannot be used: {}", dir.display(), disk(&error));
+        folder::check(dir)?;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(said)?;
-        let meta = fs::symlink_metadata(dir).map_err(said)?;
-        if !meta.is_dir() {
-            return Err(format!(
-                "{} is a link, and is not followed; remove it",
-                dir.display()
-            ));
-        }
+        folder::check(dir)?;
         let path = dir.join(part_name(wanted));
         let mut file = OpenOptions::new()
             .read(true)

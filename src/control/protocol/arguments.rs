@@ -11,7 +11,11 @@ pub(crate) fn read<T: DeserializeOwned>(args: Value) -> Result<T, RpcError> {
         Value::Null => Value::Object(Default::default()),
         Value::Object(_) => args,
         // serde would take a list as the fields of a struct.
-        _ => return Err(RpcError::usage("Wrong arguments: expected an object with a field for each.")),
+        _ => {
+            return Err(RpcError::usage(
+                "Wrong arguments: expected an object with a field for each.",
+            ));
+        }
     };
     serde_json::from_value(args.clone()).map_err(|error| {
         let error = error.to_string();
