@@ -185,9 +185,17 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
         ]
     );
     for (tool, arguments, says) in [
-        ("nexscope_say", json!({"txt": "hi"}), "unknown field `txt`"),
+        (
+            "nexscope_say",
+            json!({"txt": "hi"}),
+            "there is no txt; it takes to,",
+        ),
         ("nexscope_say", json!({}), "nothing to say"),
-        ("nexscope_say", json!({"text": 7}), "Wrong arguments"),
+        (
+            "nexscope_say",
+            json!({"text": 7}),
+            "Wrong arguments: text: expected a text, not 7.",
+        ),
         (
             "nexscope_say",
             json!({"text": "hi", "to": "no name!"}),
@@ -198,7 +206,7 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
             json!({"text": "hi", "filePath": "/etc/hostname"}),
             "is not below",
         ),
-        ("nexscope_accept", json!({}), "missing field `threadId`"),
+        ("nexscope_accept", json!({}), "threadId is missing"),
         (
             "nexscope_accept",
             json!({"threadId": "t77"}),
@@ -520,6 +528,49 @@ fn mcp_starts_a_session_if_none_runs() {
     assert_eq!(ask(&alice, &["who"])["name"], "alice2");
     let (failed, text) = mcp.call("nexscope_stop", json!({}));
     assert!(!failed && text.contains("true"), "{text}");
+}
+
+/// Issue 16, 35: all three read alike, after 10 s.
+#[test]
+fn mcp_says_why_a_session_did_not_join() {
+    let relay = Relay::start();
+    let (alice, mut other) = (Home::new("alice", &relay, ""), Home::new("alice", &relay, ""));
+    let seat = Running::headless(&other);
+    let mut mcp = Mcp::start(&alice);
+    let (failed, text) = mcp.call("nexscope_start", json!({}));
+    assert!(
+        failed && text.contains("someone has that name (alice)") && text.contains("alice-2"),
+        "{text}"
+    );
+    // It keeps no other one from starting.
+    let (failed, text) = mcp.call("nexscope_start", json!({"name": "alice-2"}));
+    assert!(!failed && text.contains("joined as alice-2"), "{text}");
+    mcp.call("nexscope_stop", json!({}));
+    drop(seat);
+    other.set("NEXSCOPE_RELAY_URL", relay.url());
+    other.set("NEXSCOPE_TOKEN", "wrong");
+    let (failed, text) = Mcp::start(&other).call("nexscope_start", json!({}));
+    assert!(
+        failed && text.contains("Wrong token. Ask for a new invite"),
+        "{text}"
+    );
+    other.unset("NEXSCOPE_RELAY_URL");
+    other.unset("NEXSCOPE_TOKEN");
+    relay.kill();
+    let mut mcp = Mcp::start(&other);
+    let (failed, text) = mcp.call("nexscope_start", json!({}));
+    assert!(
+        failed && text.contains("runs as alice, but is not connected: cannot reach 127.0.0.1"),
+        "{text}"
+    );
+    let (failed, text) = mcp.call("nexscope_start", json!({}));
+    assert!(
+        !failed && text.contains("already running: alice in #lobby, not connected: "),
+        "{text}"
+    );
+    let (_, text) = mcp.call("nexscope_who", json!({}));
+    assert!(text.contains("\"not_connected\":\"c"), "{text}");
+    mcp.call("nexscope_stop", json!({}));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::{
     Home, Relay, TOKEN, Term, command_agent,
-    shell::{Running, ask, fails},
+    shell::{Running, ask, fails, shell},
 };
 
 #[test]
@@ -32,6 +32,19 @@ fn lines_are_sent_and_the_room_is_printed() {
     b.wait_for("alice → bob: a note");
     b.wait_for("alice left");
     assert_eq!(b.end().0, 0);
+}
+
+/// Issue 16, 39: the refusal was printed as a line of the room, too.
+#[test]
+fn a_refusal_is_printed_once() {
+    let relay = Relay::start();
+    let alice = Home::new("alice", &relay, "");
+    let config = alice.path().join("config/nexscope/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace(TOKEN, "wrong")).unwrap();
+    let output = shell(&alice, &["--plain"]);
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(printed.matches("Wrong token").count(), 1, "{printed}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 use nexscope_relay::protocol::body::Activity;
 use rustix::process::Signal;
 
-use super::{Run, environment::VariableSet, start_error::StartError};
+use super::{Run, complaint, environment::VariableSet, start_error::StartError};
 use crate::{
     core::{
         Failure,
@@ -221,7 +221,7 @@ impl Exit {
             .into_iter()
             .find(|text| !text.trim().is_empty());
         let details = match said {
-            Some(said) => format!("it ended with {}: {}", self.how, tail(said)),
+            Some(said) => format!("it ended with {}: {}", self.how, complaint::reason(said)),
             None if self.ok => why.in_words().to_owned(),
             None => format!("it ended with {} and said nothing", self.how),
         };
@@ -285,15 +285,6 @@ pub(super) fn joined(parts: &[&str]) -> String {
         .filter(|part| !part.trim().is_empty())
         .collect();
     parts.join("\n\n")
-}
-
-/// The last lines of `text` joined into one, short enough for a sentence.
-fn tail(text: &str) -> String {
-    const LINES: usize = 4;
-    const CHARS: usize = 400;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(LINES)..].join(" ");
-    text::one_line(text::last_bytes(&last, 4 * CHARS), CHARS)
 }
 
 /// The result of a run. Its texts are not cleaned yet.

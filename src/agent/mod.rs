@@ -7,6 +7,7 @@ mod acp;
 mod claude;
 mod codex;
 mod command;
+mod complaint;
 mod driver;
 mod environment;
 mod find;

@@ -14,7 +14,7 @@ use crate::{
     config::{self, Config, Flags, Paths},
     control::{SessionRegistry, find},
     core::runs::settings::Kind,
-    link::{self, Check},
+    link::{self, Check, Proxy},
 };
 
 /// The result of one check.
@@ -123,6 +123,14 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
             return Ok(());
         }
     };
+    match Proxy::of(&target, |name| std::env::var(name).ok()) {
+        Ok(None) => {}
+        Ok(Some(proxy)) => report.say("proxy", Found::Well(proxy.shown())),
+        Err(error) => {
+            report.say("proxy", Found::Wrong(error.to_string()));
+            return Ok(());
+        }
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
     let found = runtime.block_on(link::check(&target, &token.0));
     match found {

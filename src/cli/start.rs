@@ -17,7 +17,7 @@ use tokio::{
 use super::{Failure, log};
 use crate::{
     agent,
-    client::{Client, NextSession, Startup, fresh_token},
+    client::{Client, NextSession, StartError, Startup, fresh_token},
     config::{self, Config, Flags, Paths},
     control::{
         policy::{Rule, Who},
@@ -73,6 +73,7 @@ pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
     let paths = Paths::usual()?;
     // The environment is read once, before there are threads.
     let config = config::load(&paths, |name| variable(name, who), &start.flags())?;
+    let warnings = config.warnings.clone();
     let _log = log::start(&paths.state);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
     let code = runtime.block_on(async {
@@ -87,6 +88,12 @@ pub(super) fn run(start: &Start, who: Who) -> Result<ExitCode, Failure> {
     });
     // A thread still reading standard input would delay the exit.
     runtime.shutdown_background();
+    // A session would have shown them.
+    if let Err(Failure::Start(StartError::NoToken(_) | StartError::NoRelay)) = &code {
+        for warning in &warnings {
+            eprintln!("nexscope-tui: {warning}");
+        }
+    }
     code
 }
 
@@ -267,6 +274,14 @@ fn keep_invite(invite: &Invite, paths: &Paths, flags: &Flags) -> String {
 async fn lines(start: &Start, config: Config, paths: &Paths) -> Result<ExitCode, Failure> {
     let stop = stopped();
     let mut config = with_name(config);
+    if let Some(plugin) = config::plugin(paths).filter(|_| !config.is_configured()) {
+        return Err(Failure::Words(format!(
+            "nothing is configured, but this folder has nexscope-plugin's settings for {relay}. Run nexscope-tui in a \
+             terminal to join with them, or name a relay with NEXSCOPE_INVITE, or with NEXSCOPE_RELAY_URL and \
+             NEXSCOPE_TOKEN",
+            relay = plugin.relay
+        )));
+    }
     let hosts = !config.is_configured();
     if hosts {
         config.host = Some(setup::free_address(Ipv4Addr::LOCALHOST.into()));

@@ -20,7 +20,7 @@ use crate::{
     core::{Effect, Effects, Outgoing, Program, RoomId, Settings, Token, persist::audit},
     link::{Invite, Link, Login, Target},
     store::{self, Journal, Lock, Opened, Reading, StateDir},
-    transfer::Transfers,
+    transfer::{self, Transfers},
 };
 
 /// Bytes at the journal's end that are read for the startup preview.
@@ -154,7 +154,9 @@ impl Startup {
         };
         let began = room.chat.timeline().entries().len();
         let link = Link::start(login, standing);
-        let folder = config.files.dir.join(config.room.to_ascii_lowercase());
+        let (folder, told) = transfer::resolve_folder(&config.files.dir);
+        warnings.extend(told);
+        let folder = folder.join(config.room.to_ascii_lowercase());
         let mut session = Client {
             transfers: Transfers::new(folder, link.files.clone()),
             looking: super::AttachmentScanner::new(),

@@ -11,6 +11,7 @@ use nexscope_relay::protocol::Mode;
 use super::{
     Approvals, Config, ConfigError, Paths, TokenSource,
     file::File,
+    import::{is_placeholder, placeholder_warning},
     paths::in_home,
     plain_file::{self, Links},
     schema::{InProject, Looser, SETTINGS, Setting},
@@ -81,7 +82,10 @@ pub(crate) fn load(
         }
         None => {}
     }
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let unset = SETTINGS.iter().filter_map(|setting| setting.variable);
+    let unset = unset.filter(|name| variable(name).is_some_and(|value| is_placeholder(&value)));
+    config.warnings.extend(unset.map(placeholder_warning));
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty() && !is_placeholder(value));
     config.put_texts("NEXSCOPE_INVITE", |setting| setting.variable, variable)?;
     // A token that came with this start and without a relay may go to the one that a flag names.
     let unbound = variable("NEXSCOPE_TOKEN").filter(|_| variable("NEXSCOPE_RELAY_URL").is_none());

@@ -229,15 +229,15 @@ fn the_plugins_settings_are_found_where_they_are_whole() {
     let table = [
         (
             r#"{"relayUrl":"ws://relay.example:8080/ws","token":"t","defaultName":"ann","mode":"auto","hopLimit":2,"peerIndexMap":{}}"#,
-            Some((Some("ann"), Some(2))),
+            Some((Some("ann"), Some(2), true)),
         ),
         (
-            r#"{"relayUrl":"wss://relay.example/ws","token":"t"}"#,
-            Some((None, None)),
+            r#"{"relayUrl":"wss://relay.example/ws","token":"t","mode":"manual"}"#,
+            Some((None, None, false)),
         ),
         (
-            r#"{"relayUrl":"ws://h/ws","token":"t","defaultName":"../x"}"#,
-            Some((None, None)),
+            r#"{"relayUrl":"ws://h/ws","token":"t","defaultName":"../x","mode":7}"#,
+            Some((None, None, false)),
         ),
         (r#"{"relayUrl":"REPLACE_ME","token":"REPLACE_ME"}"#, None),
         (r#"{"relayUrl":"ftp://h","token":"t"}"#, None),
@@ -250,8 +250,37 @@ fn the_plugins_settings_are_found_where_they_are_whole() {
         let found = crate::config::plugin(&world.paths);
         let found = found
             .as_ref()
-            .map(|plugin| (plugin.name.as_deref(), plugin.hop_limit));
+            .map(|plugin| (plugin.name.as_deref(), plugin.hop_limit, plugin.is_auto));
         assert_eq!(found, expected, "{text}");
+    }
+}
+
+/// Issue 16, 38: the placeholder was sent to the relay, which called it a wrong token.
+#[test]
+fn a_placeholder_is_no_token_and_no_relay() {
+    let user = "relay = \"ws://relay.example/ws\"\ntoken = \"mine\"";
+    let unset = "token = \"REPLACE_ME\"\nrelay = \"ws://relay.example/ws\"";
+    let relay = Flags {
+        relay: Some("ws://other.example/ws".into()),
+        ..Flags::default()
+    };
+    let of_variables: &[(&str, &str)] = &[
+        ("NEXSCOPE_RELAY_URL", "REPLACE_ME"),
+        ("NEXSCOPE_TOKEN", "REPLACE_ME"),
+    ];
+    for (user, variables, flags, token, warnings) in [
+        (user, of_variables, Flags::default(), Some("mine"), 2),
+        (unset, &[], Flags::default(), None, 1),
+        ("", &of_variables[1..], relay, None, 1),
+    ] {
+        let config = loaded(user, "", variables, flags).unwrap();
+        let found = config.token.map(|token| token.get().unwrap().0);
+        assert_eq!(found.as_deref(), token, "{user}");
+        let told = config
+            .warnings
+            .iter()
+            .filter(|told| told.contains("is REPLACE_ME"));
+        assert_eq!(told.count(), warnings, "{:?}", config.warnings);
     }
 }
 

@@ -38,6 +38,11 @@ pub enum SocketError {
         "the session of {0} is not responding: process {1} may be stopped (kill -CONT {1} continues it) or very busy"
     )]
     Silent(String, u32),
+    /// It answers something else than this program expects.
+    #[error(
+        "the session answers in a form that this program does not know, such as that of another version; start it again"
+    )]
+    Unreadable,
     #[error("{}", .0.message)]
     Problem(RpcError),
 }
@@ -191,12 +196,18 @@ impl SocketClient {
         if self.stream.read_line(&mut answer)? == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        let response: Response = serde_json::from_str(&answer).map_err(io::Error::other)?;
+        let response: Response = serde_json::from_str(&answer).map_err(unreadable)?;
         match response.error {
             Some(problem) => Err(SocketError::Problem(problem)),
-            None => Ok(request.reply(response.result).map_err(io::Error::other)?),
+            None => request.reply(response.result).map_err(unreadable),
         }
     }
+}
+
+/// What was wrong goes to the log: it says nothing to a person.
+fn unreadable(error: serde_json::Error) -> SocketError {
+    tracing::warn!(%error, "an answer of the session cannot be read");
+    SocketError::Unreadable
 }
 
 fn silent(entry: &Entry) -> SocketError {

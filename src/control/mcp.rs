@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 
 use super::{
     Reply, Request, RpcError, SocketClient, SocketError,
-    protocol::{Awaited, ModeName, Poll, READS, SetMode, TOOL, Wait, Waited, Watch},
+    protocol::{
+        Awaited, ModeName, NoArguments, Poll, READS, SetMode, Status, TOOL, Wait, Waited, Watch, arguments,
+    },
 };
 
 /// Connects to the session, and starts one if none runs.
@@ -150,10 +152,9 @@ impl Server {
     }
 
     fn start(&self, agent: &str, args: JsonObject) -> Result<Value, RpcError> {
-        let Start { name, mode } = serde_json::from_value(Value::Object(args))
-            .map_err(|error| RpcError::usage(format!("Wrong arguments: {error}.")))?;
+        let Start { name, mode } = arguments::read(Value::Object(args))?;
         let mut message = match self.door.open() {
-            Ok(client) => format!("already running: {} in #{}", client.entry.name, client.entry.room),
+            Ok(client) => running(client),
             Err(SocketError::None) => self
                 .door
                 .start(name.as_deref())
@@ -166,6 +167,18 @@ impl Server {
             message.push_str(&format!("; {error}"));
         }
         Ok(json!({ "message": message }))
+    }
+}
+
+/// Describes a session that was running already.
+fn running(mut client: SocketClient) -> String {
+    let message = format!("already running: {} in #{}", client.entry.name, client.entry.room);
+    match client.ask(&Request::Status(NoArguments {})) {
+        Ok(Reply::Status(Status {
+            not_connected: Some(why),
+            ..
+        })) => format!("{message}, not connected: {why}"),
+        _ => message,
     }
 }
 

@@ -6,6 +6,7 @@
 mod attach;
 mod client;
 pub mod mcp;
+pub(crate) mod offline;
 mod peer;
 pub mod policy;
 pub(crate) mod protocol;

@@ -87,7 +87,9 @@ fn members(who: &Who) -> Vec<String> {
             member.mode.name()
         )
     });
-    each.collect()
+    let offline = who.not_connected.iter();
+    let offline = offline.map(|why| format!("not connected, {why}"));
+    offline.chain(each).collect()
 }
 
 fn inbox(inbox: &Pending) -> Vec<String> {
@@ -152,7 +154,12 @@ fn status(now: &Status) -> Vec<String> {
     let agents = agents.map(|agent| format!("agent {}: {}", agent.name, agent.budget));
     let running = (!now.running.is_empty()).then(|| format!("working on {}", now.running.join(", ")));
     [
-        format!("{} in #{}: {}", now.name, now.room, now.connection),
+        match &now.not_connected {
+            Some(why) if now.connection != *why => {
+                format!("{} in #{}: {}, {why}", now.name, now.room, now.connection)
+            }
+            _ => format!("{} in #{}: {}", now.name, now.room, now.connection),
+        },
         format!(
             "{} mode, at most {} answers in a row",
             now.mode.name(),

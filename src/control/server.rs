@@ -221,10 +221,9 @@ async fn serve(stream: UnixStream, calls: mpsc::Sender<Call>, answering: &Semaph
 /// Parses a request; on failure returns the caller's id for it and the error.
 fn read(line: &[u8]) -> Result<(u64, Request, Option<String>), (u64, RpcError)> {
     let envelope: Envelope = serde_json::from_slice(line).map_err(|error| {
-        (
-            0,
-            RpcError::usage(format!("That line is not a request: {error}.")),
-        )
+        tracing::debug!(%error, "a line that is not a request");
+        let what = "That line is not a request, which is a JSON object with v, id, method and params.";
+        (0, RpcError::usage(what))
     })?;
     let id = envelope.id;
     if envelope.v != VERSION {

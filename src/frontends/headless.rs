@@ -8,6 +8,8 @@ use std::{
     rc::Rc,
 };
 
+use nexscope_relay::protocol::Code;
+
 use crate::{
     client::Client,
     config::{Config, ConfigError},
@@ -118,6 +120,15 @@ impl Log {
             match &room.connection {
                 Connection::Online => {
                     print(format_args!("in #{} as {}", room.settings.room, room.settings.me))
+                }
+                Connection::Waiting {
+                    code: Some(Code::NameTaken),
+                    ..
+                } => {
+                    let me = &room.settings.me;
+                    print(format_args!(
+                        "not connected, someone has that name ({me}); trying again; -n NAME joins under another one"
+                    ));
                 }
                 Connection::Waiting { why, .. } => {
                     print(format_args!("not connected, {why}; trying again"));

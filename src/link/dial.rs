@@ -1,6 +1,6 @@
-//! Connects to a relay: dial, TLS, and its first response.
+//! Connects to a relay: dial, handshake, and its first response.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use nexscope_relay::protocol::{Code, Frame, Hello, VERSION, Welcome};
@@ -12,7 +12,9 @@ use tokio_tungstenite::{
 
 use super::{
     End,
-    ending::{ended, lost, plain, said},
+    ending::{ended, lost, said},
+    proxy::Proxy,
+    tls, tunnel,
 };
 
 /// The timeout for reaching a relay and its answer to the hello.
@@ -69,18 +71,18 @@ pub async fn check(target: &super::Target, token: &str) -> Check {
 }
 
 pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
-    let unreachable = |error: std::io::Error| {
-        End::because(format!("cannot reach {}: {}", target.authority(), plain(&error)))
-    };
-    let stream = TcpStream::connect((target.host.as_str(), target.port))
-        .await
-        .map_err(unreachable)?;
-    stream.set_nodelay(true).map_err(unreachable)?;
+    let proxy = Proxy::of(target, |name| std::env::var(name).ok());
+    let proxy = proxy.map_err(|error| End::because(error.to_string()))?;
+    let stream = tunnel::connect(target, proxy.as_ref()).await?;
     let request = target
         .to_string()
         .into_client_request()
         .map_err(|error| lost(&error))?;
-    let connector = if target.tls { tls()? } else { Connector::Plain };
+    let connector = if target.tls {
+        tls::connector()?
+    } else {
+        Connector::Plain
+    };
     let config = WebSocketConfig::default()
         .read_buffer_size(64 * 1024)
         .max_message_size(Some(FRAME_MAX))
@@ -92,27 +94,8 @@ pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
             target.authority(),
             answer.status()
         ))),
-        Err(error) => Err(lost(&error)),
+        Err(error) => Err(tls::explain(&error, target).map_or_else(|| lost(&error), End::because)),
     }
-}
-
-/// TLS with the system's trusted certificates. Fails if they cannot be loaded.
-fn tls() -> Result<Connector, End> {
-    let roots = rustls_native_certs::load_native_certs();
-    let mut store = rustls::RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(roots.certs);
-    if added == 0 {
-        return Err(End::because(
-            "this system has no trusted certificates; install ca-certificates for wss://",
-        ));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| End::because(format!("TLS cannot be used: {error}")))?;
-    Ok(Connector::Rustls(Arc::new(
-        config.with_root_certificates(store).with_no_client_auth(),
-    )))
 }
 
 pub(super) async fn await_welcome(socket: &mut Socket) -> Result<Welcome, End> {

@@ -10,8 +10,11 @@ mod ending;
 mod files;
 mod io;
 mod outgoing;
+mod proxy;
 mod rate_limit;
 mod target;
+mod tls;
+mod tunnel;
 
 use nexscope_relay::protocol::{Code, Mode, Resume};
 use tokio::sync::{mpsc, watch};
@@ -20,6 +23,7 @@ use crate::core::{Connection, Event, Outbound};
 
 pub use dial::{Check, check};
 pub use files::{ConnectionEpoch, FileFrame, Files, REPLACED, StreamEvent};
+pub use proxy::Proxy;
 pub use target::{Invite, Target, TargetError};
 
 /// The queue length of incoming events. Full: the socket is not read, and the relay waits or disconnects us.

@@ -46,11 +46,7 @@ pub enum TargetError {
 impl Target {
     /// Host and port as one string.
     pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        authority(&self.host, self.port)
     }
 
     /// Whether it is this computer.
@@ -159,7 +155,16 @@ impl fmt::Debug for Invite {
     }
 }
 
-fn host_and_port(authority: &str, usual: u16) -> Result<(String, u16), TargetError> {
+/// Host and port as one string.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+pub(super) fn host_and_port(authority: &str, usual: u16) -> Result<(String, u16), TargetError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or(TargetError::Host)?;

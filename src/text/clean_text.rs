@@ -30,7 +30,7 @@ impl Clean {
     }
 
     /// What is left of it from a byte on, which must begin a character.
-    pub fn from_byte(&self, start: usize) -> Self {
+    pub fn after_byte(&self, start: usize) -> Self {
         Self(self.0[start..].to_owned())
     }
 }

@@ -6,6 +6,7 @@
 mod agent_file;
 mod download;
 mod error;
+mod folder;
 mod outflow;
 mod partial_file;
 mod slots;
@@ -32,6 +33,7 @@ use slots::UploadSlots;
 
 pub use agent_file::contents;
 pub use error::{DiskError, KeepError, SendError};
+pub use folder::resolve as resolve_folder;
 pub use source::inspect;
 
 /// The bytes per read or write if no chunk gives a size.

@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{OFlags, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
-use super::{KeepError, STEP};
+use super::{KeepError, STEP, folder};
 use crate::core::files::{Download, numbered};
 
 /// Disk space that is always left free, in bytes.
@@ -37,15 +37,13 @@ impl Part {
     /// there is not enough space, the disk fails, or a link is in its place.
     pub fn open(dir: &Path, wanted: &Download) -> Result<Self, KeepError> {
         let said = |error: io::Error| KeepError::Folder(name_of(dir), (&error).into());
+        folder::check(dir)?;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(said)?;
-        let meta = fs::symlink_metadata(dir).map_err(said)?;
-        if !meta.is_dir() {
-            return Err(KeepError::FolderIsLink(name_of(dir)));
-        }
+        folder::check(dir)?;
         let path = dir.join(part_name(wanted));
         let mut file = OpenOptions::new()
             .read(true)

@@ -2,6 +2,7 @@
 //! helpers wait for expected output, and show the last screen if it does not appear.
 #![allow(dead_code, missing_docs, reason = "each journey uses its part of it")]
 
+pub mod connect_proxy;
 pub mod mcp;
 #[cfg(feature = "real-agents")]
 pub mod models;

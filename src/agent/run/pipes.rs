@@ -8,8 +8,8 @@ use tokio::{
     sync::mpsc,
 };
 
-/// Length of the kept tail of standard error, in bytes.
-const STDERR: usize = 8 << 10;
+/// Length of the kept tail of standard error, in bytes: more than a usage text has, whose first line may be the reason.
+const STDERR: usize = 32 << 10;
 
 /// Writes `first`, then the lines from `more`; closes the pipe when the channel ends. A program that does not
 /// read, or has exited, is no error: its exit is reported anyway.

@@ -106,6 +106,20 @@ async fn the_end_of_a_long_complaint_is_kept() {
     assert!(failure(&outcome).len() < 700);
 }
 
+/// Issue 16, 39: the middle of a usage text was shown.
+#[tokio::test]
+async fn a_usage_text_is_shown_by_the_line_that_says_what_is_wrong() {
+    let options = "for i in $(seq 200); do echo \"  --option-$i VALUE  sets option $i to a value\"; done";
+    let script = format!(
+        "{{ echo \"error: unknown option '--x'\"; echo; echo 'Usage: ag [options]'; {options}; }} >&2; exit 1"
+    );
+    let outcome = stage(&script).outcome().await;
+    assert_eq!(
+        failure(&outcome),
+        "it ended with exit code 1: error: unknown option '--x'"
+    );
+}
+
 #[tokio::test]
 async fn an_empty_answer_is_none() {
     for (script, details) in [

@@ -6,7 +6,7 @@ use super::Answer;
 use crate::{
     client::Client,
     control::{
-        Reply, RpcError,
+        Reply, RpcError, offline,
         protocol::{
             AgentStatus, DecidedItem, File, FileReceiver, Files, History, Line, Lines, MemberVersion,
             Pending, PendingContent, PendingItem, Status, ThreadNumber, Versions, Who, WhoMember,
@@ -34,6 +34,7 @@ pub(super) fn who(client: &Client) -> Who {
     Who {
         name: client.room().settings.me.clone(),
         room: client.room().settings.room.clone(),
+        not_connected: offline::reason(&client.room().connection),
         online: online(client),
         members: members.collect(),
     }
@@ -167,6 +168,7 @@ pub(super) fn status(client: &Client) -> Status {
             Connection::Refused { .. } => "refused",
         }
         .to_owned(),
+        not_connected: offline::reason(&room.connection),
         name: room.settings.me.clone(),
         room: room.settings.room.clone(),
         mode: room.settings.mode.into(),

@@ -437,6 +437,9 @@ pub enum Said {
 pub struct Who {
     pub name: String,
     pub room: String,
+    /// Why nobody else is here, if the session is not connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_connected: Option<String>,
     pub online: Vec<String>,
     pub members: Vec<WhoMember>,
 }
@@ -623,6 +626,9 @@ pub struct Cancelled {
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub connection: String,
+    /// Why the session is not connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_connected: Option<String>,
     pub name: String,
     pub room: String,
     pub mode: ModeName,

@@ -1,5 +1,6 @@
 //! The protocol's requests and replies, and the definition of each command.
 
+pub(crate) mod arguments;
 mod commands;
 
 use std::{fmt, str::FromStr, sync::LazyLock};
@@ -125,7 +126,7 @@ macro_rules! declare {
             /// `unknown_command` or `usage`, with a sentence.
             pub(crate) fn read(name: &str, args: Value) -> Result<Self, RpcError> {
                 match name {
-                    $($name => super::arguments(args).map(Request::$variant),)*
+                    $($name => super::arguments::read(args).map(Request::$variant),)*
                     name => Err(super::unknown(name)),
                 }
             }
@@ -190,18 +191,6 @@ pub(crate) fn usage(command: &clap::Command, has_names: bool, with_options: bool
         .chain(options.map(option))
         .chain(text.map(positional));
     parts.collect::<Vec<_>>().join(" ")
-}
-
-fn arguments<T: de::DeserializeOwned>(args: Value) -> Result<T, RpcError> {
-    let args = if args.is_null() {
-        Value::Object(Default::default())
-    } else {
-        args
-    };
-    serde_json::from_value(args).map_err(|error| {
-        // It may quote the arguments, which come from the caller.
-        RpcError::usage(clean_line(&format!("Wrong arguments: {error}."), 300))
-    })
 }
 
 fn unknown(name: &str) -> RpcError {
@@ -270,15 +259,15 @@ impl<T: Written> Serialize for Ref<T> {
 
 impl<'de, T: Written> Deserialize<'de> for Ref<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Given {
-            Number(u32),
-            Text(String),
-        }
-        let text = match Given::deserialize(from)? {
-            Given::Number(number) => number.to_string(),
-            Given::Text(text) => text,
+        let text = match Value::deserialize(from)? {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text,
+            _ => {
+                return Err(de::Error::custom(format!(
+                    "expected an ID such as {}",
+                    T::EXAMPLES
+                )));
+            }
         };
         text.parse().map_err(de::Error::custom)
     }
@@ -298,46 +287,41 @@ impl<T: Written> JsonSchema for Ref<T> {
     }
 }
 
-/// One or several of something.
-#[derive(Deserialize, JsonSchema)]
+/// One text or several, for a schema.
+#[derive(JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
+#[allow(dead_code, reason = "only its schema is used")]
 pub(crate) enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
 }
 
-fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-    Ok(match Option::<OneOrMany<T>>::deserialize(from)? {
-        Some(OneOrMany::One(one)) => vec![one],
-        Some(OneOrMany::Many(all)) => all,
-        None => Vec::new(),
-    })
+fn one_or_many<'de, D: Deserializer<'de>, T: de::DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let all = match Value::deserialize(from)? {
+        Value::Null => Vec::new(),
+        Value::Array(all) => all,
+        one => vec![one],
+    };
+    let read: Result<_, _> = all.into_iter().map(serde_json::from_value).collect();
+    read.map_err(|_| de::Error::custom("expected a text, or a list of texts"))
 }
 
-/// A number, or its digits as a text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Numeric {
-    Number(u64),
-    Text(String),
-}
-
-impl fmt::Display for Numeric {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Numeric::Number(number) => number.fmt(f),
-            Numeric::Text(text) => f.write_str(text),
-        }
+/// A number as text, which may also be given as text.
+fn digits(given: Value) -> Option<String> {
+    match given {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.trim().to_owned()),
+        _ => None,
     }
 }
 
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
-    let given = Option::<Numeric>::deserialize(from)?.map(|given| given.to_string());
-    let number = given.map(|given| given.trim().parse());
+    let given = Option::<Value>::deserialize(from)?;
+    let number = given.map(|given| digits(given).and_then(|text| text.parse().ok()));
     number
+        .map(|number| number.ok_or_else(|| de::Error::custom("expected a number such as 20")))
         .transpose()
-        .map_err(|_| de::Error::custom("it takes a number such as 20"))
 }
 
 /// A time: a number of seconds, or a text such as `30s` or `2m`.
@@ -356,8 +340,11 @@ mod seconds {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-        let given = Option::<Numeric>::deserialize(from)?;
-        let seconds = given.map(|given| parse(&given.to_string()));
+        let given = Option::<Value>::deserialize(from)?;
+        let seconds = given.map(|given| match digits(given) {
+            Some(text) => parse(&text),
+            None => Err("expected a time such as 30, 30s or 2m".to_owned()),
+        });
         seconds.transpose().map_err(de::Error::custom)
     }
 
@@ -465,14 +452,74 @@ mod tests {
                 "soon is not a time such as 30",
             ),
             ("history", json!({"limit": "many"}), "a number such as 20"),
-            ("say", json!({"txt": 1}), "unknown field `txt`"),
-            ("accept", json!({}), "missing field `threadId`"),
-            ("accept", json!({"threadId": "zz"}), "zz is not an ID"),
-            ("who", json!({"x": 1}), "unknown field `x`"),
+            (
+                "say",
+                json!({"txt": 1}),
+                "there is no txt; it takes to, text, threadId",
+            ),
+            ("accept", json!({}), "threadId is missing."),
+            ("accept", json!({"threadId": "zz"}), "threadId: zz is not an ID"),
+            (
+                "who",
+                json!({"x": 1}),
+                "there is no x, and it takes no arguments.",
+            ),
+            ("who", json!([1]), "expected an object with a field for each."),
+            // Issue 16, 35: these had serde's words, such as "any variant of untagged enum".
+            (
+                "say",
+                json!({"to": 7, "text": "a"}),
+                "to: expected a text, or a list of texts.",
+            ),
+            (
+                "say",
+                json!({"to": [{}], "text": "a"}),
+                "to: expected a text, or a list of texts.",
+            ),
+            ("say", json!({"text": 7}), "text: expected a text, not 7."),
+            (
+                "say",
+                json!({"text": {}}),
+                "text: expected a text, not an object.",
+            ),
+            (
+                "say",
+                json!({"text": "a", "force": "yes"}),
+                "force: expected true or false, not yes.",
+            ),
+            (
+                "say",
+                json!({"role": "`boss"}),
+                "role: `boss is not one of user, userAgent.",
+            ),
+            (
+                "accept",
+                json!({"threadId": []}),
+                "threadId: expected an ID such as m12",
+            ),
+            (
+                "history",
+                json!({"limit": 70000}),
+                "limit: expected a number such as 20.",
+            ),
+            (
+                "watch",
+                json!({"timeoutSeconds": true}),
+                "timeoutSeconds: expected a time such as 30",
+            ),
+            (
+                "mode",
+                json!({"mode": "fast"}),
+                "mode: fast is not one of manual, auto.",
+            ),
+            ("wait", json!({"for": 3}), "for: "),
             ("whom", json!({}), "There is no command whom"),
         ] {
             let problem = Request::read(name, args).unwrap_err();
             assert!(problem.message.contains(says), "{problem:?}");
+            for serde in ["untagged", "variant", "struct", "field `", "sequence"] {
+                assert!(!problem.message.contains(serde), "{problem:?}");
+            }
         }
     }
 }

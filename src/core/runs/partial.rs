@@ -201,7 +201,7 @@ fn settled(text: &str) -> &str {
 /// The last `KEPT` characters of a text.
 fn the_end(text: &Clean) -> Clean {
     let start = text.char_indices().rev().nth(KEPT - 1);
-    text.from_byte(start.map_or(0, |(at, _)| at))
+    text.after_byte(start.map_or(0, |(at, _)| at))
 }
 
 #[cfg(test)]

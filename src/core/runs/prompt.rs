@@ -76,11 +76,7 @@ fn write_prompt(out: &mut String, ask: &Ask) -> std::fmt::Result {
     write_files(out, ask)?;
     if ask.from.agent.is_none() && same_name(&ask.from.member, &ask.me) {
         // The person asks their own agent: nobody else can write under their name.
-        return writeln!(
-            out,
-            "\nThe request, in {me}'s own words:\n\n{}",
-            ask.text.text()
-        );
+        return writeln!(out, "\nThe request, in {me}'s own words:\n\n{}", ask.text.text());
     }
     writeln!(out, "\nThe request, by {from}:\n\n[begin request {nonce}]")?;
     quote(out, ask.text.text())?;

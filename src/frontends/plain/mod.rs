@@ -516,12 +516,22 @@ impl<O: Write, E: Write> Plain<O, E> {
                     let Settings { room, me, .. } = &room.settings;
                     writeln!(self.out, "-- in #{room} as {me}")?;
                 }
+                // A note says so, and how to join under another name.
+                Connection::Waiting {
+                    code: Some(Code::NameTaken),
+                    ..
+                } if self.options.person => {}
                 Connection::Waiting { why, .. } => {
                     writeln!(self.err, "nexscope-tui: not connected, {why}; trying again")?
                 }
                 _ => {}
             }
         }
+        // The refusal is also a note; it is printed as an error, once.
+        let refused = match &room.connection {
+            Connection::Refused { why, .. } => Some(why.as_str()),
+            _ => None,
+        };
         let entries = room.chat.timeline().entries();
         let mut from = self.printed.min(entries.len());
         if from > 0 && presence(entries.get(from - 1)) != self.last_printed {
@@ -538,6 +548,7 @@ impl<O: Write, E: Write> Plain<O, E> {
                     event: PresenceEvent::Leave,
                 } => writeln!(self.out, "{at} -- {name} left")?,
                 What::Presence { name, .. } => writeln!(self.out, "{at} -- {name} joined")?,
+                What::Note(note) if refused == Some(note.as_str()) => {}
                 What::Note(note) => writeln!(self.out, "{at} -- {note}")?,
             }
         }

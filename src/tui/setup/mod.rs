@@ -37,7 +37,9 @@ enum Place {
     Plugin,
 }
 
+/// The plugin comes first: who has its settings wants to go on with them. Without them it is left out.
 const PLACES: [(Place, &str, &str); 4] = [
+    (Place::Plugin, "Join with nexscope-plugin's settings", ""),
     (
         Place::ThisComputer,
         "Host a room here, for this computer",
@@ -49,7 +51,6 @@ const PLACES: [(Place, &str, &str); 4] = [
         "Others in your network can join. Without TLS text is not encrypted.",
     ),
     (Place::Join, "Join with an invite", "Paste it here: nexscope://…"),
-    (Place::Plugin, "Join with nexscope-plugin's settings", ""),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,14 +170,25 @@ async fn dial(
 
 impl Setup {
     fn places(&self) -> &'static [(Place, &'static str, &'static str)] {
-        &PLACES[..PLACES.len() - usize::from(self.plugin.is_none())]
+        &PLACES[usize::from(self.plugin.is_none())..]
+    }
+
+    fn chosen(&self) -> Place {
+        self.places()[self.place].0
     }
 
     /// Explains a place.
     fn about(&self) -> String {
-        match (PLACES[self.place], &self.plugin) {
+        match (self.places()[self.place], &self.plugin) {
             ((Place::Plugin, ..), Some(plugin)) => {
-                format!("Its relay is {}; the token is in this folder.", plugin.relay)
+                let mode = match plugin.is_auto {
+                    true => {
+                        " Its mode auto is not taken over: mentions wait for you, until you type /mode auto."
+                    }
+                    false => "",
+                };
+                let relay = &plugin.relay;
+                format!("Its relay is {relay}; the token is in this folder.{mode}")
             }
             ((_, _, words), _) => words.to_owned(),
         }
@@ -262,10 +274,10 @@ impl Setup {
                         .into(),
                 );
             }
-            Step::Place if PLACES[self.place].0 == Place::Join => self.step = Step::Invite,
+            Step::Place if self.chosen() == Place::Join => self.step = Step::Invite,
             Step::Place => {
                 self.joined = None;
-                match (PLACES[self.place].0, &self.plugin) {
+                match (self.chosen(), &self.plugin) {
                     (Place::Plugin, Some(plugin)) => {
                         self.dialling = Some((plugin.relay.clone(), plugin.token.0.clone()));
                     }
@@ -312,7 +324,7 @@ impl Setup {
             .map(|(agent, _)| (agent.name.to_owned(), agent.kind))
             .collect();
         let name = self.name.text().trim().to_owned();
-        if let (Place::Plugin, Some(plugin)) = (PLACES[self.place].0, &self.plugin) {
+        if let (Place::Plugin, Some(plugin)) = (self.chosen(), &self.plugin) {
             return Choice {
                 name,
                 room: "lobby".into(),
@@ -334,7 +346,7 @@ impl Setup {
                 agents,
             },
             None => {
-                let ip = match PLACES[self.place].0 {
+                let ip = match self.chosen() {
                     Place::MyNetwork => Ipv4Addr::UNSPECIFIED,
                     _ => Ipv4Addr::LOCALHOST,
                 };

@@ -1,19 +1,17 @@
 //! The relay's token: known, or printed by a command.
 
-use std::{
-    io::Read,
-    path::Path,
-    process::{Command, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
+mod command;
+
+use std::{path::Path, process::Command, time::Duration};
 
 use nexscope_relay::protocol::is_token;
 
 use toml::Value;
 
 use super::{
-    Config, ConfigError, in_home,
+    Config, ConfigError,
+    import::{is_placeholder, placeholder_warning},
+    in_home,
     plain_file::{self, Links},
     schema::read,
 };
@@ -46,43 +44,12 @@ impl TokenSource {
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| failed("it is empty".into()))?;
-        let printed = output_of(Command::new(program).args(arguments), patience).map_err(failed)?;
+        let printed = command::output_of(Command::new(program).args(arguments), patience).map_err(failed)?;
         let token = String::from_utf8_lossy(&printed).trim().to_owned();
         match is_token(&token) {
             true => Ok(Token(token)),
             false => Err(failed(format!("{RULE}; it printed something else"))),
         }
-    }
-}
-
-/// Runs a command and returns its output. Fails with the reason if it fails or takes too long; then it is ended.
-fn output_of(command: &mut Command, patience: Duration) -> Result<Vec<u8>, String> {
-    let command = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let out = child.stdout.take();
-    let (read_in, read) = mpsc::channel();
-    // If a process that it started keeps the output open, the thread stays with it.
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let result = out.map_or(Ok(0), |mut out| out.read_to_end(&mut bytes));
-        // Nobody waits any more after the timeout.
-        let _ = read_in.send(result.map(|_| bytes));
-    });
-    let Ok(read) = read.recv_timeout(patience) else {
-        // It may have ended meanwhile.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(format!(
-            "it printed no token in {patience:?}; run it in a terminal to see what it waits for"
-        ));
-    };
-    let status = child.wait().map_err(|error| error.to_string())?;
-    match status.success() {
-        true => read.map_err(|error| error.to_string()),
-        false => Err(status.to_string()),
     }
 }
 
@@ -112,6 +79,10 @@ pub(super) fn get_token(config: &Config) -> Option<Value> {
 
 pub(super) fn put_token(config: &mut Config, value: &Value) -> Result<(), String> {
     let token = read::<String>(value)?.trim().to_owned();
+    if is_placeholder(&token) {
+        config.warnings.push(placeholder_warning("The token"));
+        return Ok(());
+    }
     if !token.is_empty() && !is_token(&token) {
         return Err(RULE.to_owned());
     }

@@ -1,18 +1,14 @@
-//! Registers Nexscope with Claude Code (a plugin) and Codex (an MCP server): shows the changes, keeps
-//! existing settings, and can undo it.
+//! The plugin for Claude Code: its files, and a marketplace that contains only this plugin.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueEnum};
 use serde_json::json;
-use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::Failure;
 use crate::{
-    config::Paths,
+    cli::{Failure, hook, say},
     control::{
         Request,
         protocol::{Definition, NAMES, PERSON_ONLY, PLUGIN},
@@ -20,54 +16,12 @@ use crate::{
     store::write_private,
 };
 
-/// Register Nexscope with Claude Code or Codex
-#[derive(Debug, Args)]
-pub(super) struct Setup {
-    /// The program to register with
-    program: Program,
-    /// Undo the registration
-    #[arg(long)]
-    remove: bool,
-    /// Show the changes without making them
-    #[arg(long)]
-    dry_run: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Program {
-    Claude,
-    Codex,
-}
-
 /// A file to write: its path and content.
 type File = (PathBuf, String);
 
-/// Registers or unregisters. Fails if a file cannot be read or written.
-pub(super) fn run(setup: &Setup, paths: &Paths) -> Result<(), Failure> {
-    let program = std::env::current_exe().map_err(Failure::Input)?;
-    match setup.program {
-        Program::Claude => claude(setup, paths, &program),
-        Program::Codex => codex(setup, &program),
-    }
-}
-
-/// Rewrites an installed plugin as this version writes it; if `tells`, reports it. Fails if a file
-/// cannot be written.
-pub(super) fn refresh(paths: &Paths, tells: bool) -> Result<(), Failure> {
-    let market = paths.config.join("claude");
-    if !market.exists() {
-        return Ok(());
-    }
-    let program = std::env::current_exe().map_err(Failure::Input)?;
-    if write(&market, &program, false, tells)? && tells {
-        super::say("The plugin was updated to this version; restart Claude Code.")?;
-    }
-    Ok(())
-}
-
 /// Writes the plugin files that are missing or differ; returns whether there were any. Fails if one cannot be
 /// written.
-fn write(market: &Path, program: &Path, dry_run: bool, tells: bool) -> Result<bool, Failure> {
+pub(super) fn write(market: &Path, program: &Path, dry_run: bool, tells: bool) -> Result<bool, Failure> {
     let mut changed = false;
     for (path, text) in plugin_files(market, program) {
         if fs::read_to_string(&path).is_ok_and(|old| old == text) {
@@ -75,43 +29,13 @@ fn write(market: &Path, program: &Path, dry_run: bool, tells: bool) -> Result<bo
         }
         changed = true;
         if tells {
-            super::say(&format!("Writes {}", path.display()))?;
+            say(&format!("Writes {}", path.display()))?;
         }
         if !dry_run {
             write_private(&path, text.as_bytes()).map_err(|error| Failure::Save(path, error))?;
         }
     }
     Ok(changed)
-}
-
-fn claude(setup: &Setup, paths: &Paths, program: &Path) -> Result<(), Failure> {
-    let market = paths.config.join("claude");
-    if setup.remove {
-        if !market.exists() {
-            super::say(&format!(
-                "Nothing to remove: {} does not exist.",
-                market.display()
-            ))?;
-            return Ok(());
-        }
-        super::say(&format!("Removes {}", market.display()))?;
-        super::say("Remove it from Claude Code too: /plugin uninstall nexscope@nexscope")?;
-        return match setup.dry_run {
-            true => Ok(()),
-            false => fs::remove_dir_all(&market).map_err(|error| Failure::Save(market, error)),
-        };
-    }
-    if !write(&market, program, setup.dry_run, true)? {
-        super::say(&format!("The plugin is already there: {}", market.display()))?;
-    }
-    super::say("Then, once, in Claude Code:")?;
-    super::say(&format!("  /plugin marketplace add {}", market.display()))?;
-    super::say("  /plugin install nexscope@nexscope")?;
-    super::say(&format!(
-        "or for one session: claude --plugin-dir {}",
-        market.join("nexscope").display()
-    ))?;
-    Ok(())
 }
 
 /// The plugin, and a marketplace that contains only this plugin.
@@ -123,7 +47,7 @@ fn plugin_files(market: &Path, program: &Path) -> Vec<File> {
     let shell = quoted(program);
     let hook =
         |name: &str| json!({ "type": "command", "command": format!("{shell} hook {name}"), "timeout": 10 });
-    let wake = json!({ "type": "command", "command": format!("{shell} hook wake"), "asyncRewake": true, "timeout": super::hook::WAKES_FOR + 10 });
+    let wake = json!({ "type": "command", "command": format!("{shell} hook wake"), "asyncRewake": true, "timeout": hook::WAKES_FOR + 10 });
     let mut files = vec![
         (
             market.join(".claude-plugin/marketplace.json"),
@@ -177,7 +101,7 @@ accepted for it. It decides nothing: every mention, draft and permission waits f
 Nexscope screen, which runs beside the editor. Start it with `nexscope-tui`, and see its README for the rest.
 ";
 
-const LICENSE: &str = include_str!("../../LICENSE");
+const LICENSE: &str = include_str!("../../../LICENSE");
 
 /// A plugin command, which calls the tool of the same name.
 struct PluginCommand {
@@ -263,106 +187,9 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
 }
 
-fn codex(setup: &Setup, program: &Path) -> Result<(), Failure> {
-    let home = std::env::var_os("CODEX_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(std::env::home_dir()?.join(".codex")));
-    let path = home
-        .ok_or_else(|| Failure::Words("there is no home folder: set HOME and try again".into()))?
-        .join("config.toml");
-    let old = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Failure::Save(path, error)),
-    };
-    let mut document: DocumentMut = old
-        .parse()
-        .map_err(|error| Failure::Words(format!("{} cannot be read: {error}", path.display())))?;
-    if setup.remove {
-        if let Some(servers) = document.get_mut("mcp_servers").and_then(Item::as_table_mut) {
-            servers.remove("nexscope");
-            if servers.is_empty() {
-                document.remove("mcp_servers");
-            }
-        }
-    } else {
-        register(&mut document, program)?;
-    }
-    let new = document.to_string();
-    if new == old {
-        let what = if setup.remove {
-            "not registered"
-        } else {
-            "registered already"
-        };
-        super::say(&format!("Nexscope is {what} in {}", path.display()))?;
-        return Ok(());
-    }
-    let what = if setup.remove {
-        "Removes [mcp_servers.nexscope] from"
-    } else {
-        "Writes [mcp_servers.nexscope] to"
-    };
-    super::say(&format!("{what} {}", path.display()))?;
-    if setup.dry_run {
-        return Ok(());
-    }
-    write_private(&path, new.as_bytes()).map_err(|error| Failure::Save(path, error))
-}
-
-fn register(document: &mut DocumentMut, program: &Path) -> Result<(), Failure> {
-    let servers = document.entry("mcp_servers").or_insert_with(|| {
-        let mut table = Table::new();
-        table.set_implicit(true);
-        Item::Table(table)
-    });
-    let servers = servers.as_table_mut().ok_or_else(|| {
-        Failure::Words("mcp_servers in Codex's config.toml is not a table; fix that first".into())
-    })?;
-    let entry = servers
-        .entry("nexscope")
-        .or_insert_with(|| Item::Table(Table::new()));
-    let entry = entry.as_table_mut().ok_or_else(|| {
-        Failure::Words("mcp_servers.nexscope in Codex's config.toml is not a table; fix that first".into())
-    })?;
-    let list = |words: &[&str]| words.iter().copied().collect::<Array>();
-    let mut set = |key: &str, new: Item| {
-        // An entry with the same meaning stays as it was written.
-        if entry
-            .get(key)
-            .is_none_or(|old| old.to_string().trim() != new.to_string().trim())
-        {
-            entry[key] = new;
-        }
-    };
-    set("command", value(program.to_string_lossy().as_ref()));
-    set("args", value(list(&["mcp"])));
-    // Without these the server would look for sessions elsewhere.
-    set(
-        "env_vars",
-        value(list(&["XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"])),
-    );
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codex_keeps_what_is_there_and_running_again_changes_nothing() {
-        let before = "# mine\nmodel = \"x\" # why\n\n[mcp_servers.other]\ncommand = \"y\"\n";
-        let mut document: DocumentMut = before.parse().unwrap();
-        register(&mut document, Path::new("/bin/nexscope-tui")).unwrap();
-        let once = document.to_string();
-        assert!(once.starts_with(before.trim_end()), "{once}");
-        assert!(
-            once.contains("[mcp_servers.nexscope]\ncommand = \"/bin/nexscope-tui\"\nargs = [\"mcp\"]"),
-            "{once}"
-        );
-        let mut again: DocumentMut = once.parse().unwrap();
-        register(&mut again, Path::new("/bin/nexscope-tui")).unwrap();
-        assert_eq!(again.to_string(), once);
-    }
 
     #[test]
     fn every_command_hands_its_arguments_over_as_data() {
