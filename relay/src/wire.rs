@@ -83,6 +83,7 @@ fn header(opcode: u8, length: usize) -> ([u8; MAX_HEADER], usize) {
 }
 
 /// The payload of a frame that was encoded here.
+#[cfg(any(test, feature = "v1"))]
 pub fn payload(frame: &[u8]) -> &[u8] {
     frame.get(payload_start(frame)..).unwrap_or_default()
 }

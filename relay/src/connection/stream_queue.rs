@@ -171,6 +171,7 @@ impl StreamQueues {
         self.taken_bytes
     }
 
+    #[cfg(any(test, feature = "v1"))]
     /// The pause behind the last stream.
     pub fn pause(&mut self) -> &mut FilePause {
         &mut self.pause

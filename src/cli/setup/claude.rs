@@ -1,4 +1,4 @@
-//! Registers with Claude Code: writes the plugin, and says how to add it.
+//! Registers with Claude Code: writes the plugin, and shows the commands that add it.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Runs `token_command`: waits for its output and its end, neither of which may take for ever.
+//! Runs `token_command`: waits for its output and its end, neither of which may take forever.
 
 use std::{
     fs,
