@@ -97,7 +97,7 @@ fn the_plugins_settings_are_offered_on_the_first_screen() {
     let a = ann.screen(80, 24);
     a.wait_for("› ann");
     a.send(ENTER);
-    a.press_until("\x1b[B", "Its relay is ws://127.0.0.1");
+    a.wait_for("Its relay is ws://127.0.0.1");
     a.send(ENTER);
     a.wait_until("the agents of this computer, if any", |screen| {
         screen.contains("No agent was found") || screen.contains("Which agents")
