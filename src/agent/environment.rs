@@ -79,6 +79,19 @@ pub(super) const GEMINI: VariableSet = VariableSet {
     prefixes: &["GEMINI_", "GOOGLE_"],
 };
 
+/// The configuration of opencode. The keys of its providers have names of their own.
+pub(super) const OPENCODE: VariableSet = VariableSet {
+    names: &[
+        "OPENCODE_API_KEY",
+        "OPENCODE_CONFIG",
+        "OPENCODE_CONFIG_CONTENT",
+        "OPENCODE_CONFIG_DIR",
+        "OPENCODE_DISABLE_MODELS_FETCH",
+        "OPENCODE_MODELS_PATH",
+    ],
+    prefixes: &[],
+};
+
 /// The prefix that never passes, whatever the configuration says.
 const OURS: &str = "NEXSCOPE_";
 

@@ -1,5 +1,5 @@
-//! Model servers on loopback, which replace only the model of the real Claude Code and Codex: they answer with
-//! scripted turns and keep every request.
+//! Model servers on loopback, which replace only the model of the real agents: they answer with scripted turns and
+//! keep every request.
 //!
 //! Each connection carries one request and is then closed. When no turn is left, the answer is `echo: ` and the
 //! newest text of the request.
@@ -10,6 +10,8 @@
 
 #[path = "models_anthropic.rs"]
 mod anthropic;
+#[path = "models_gemini.rs"]
+mod gemini;
 #[path = "models_openai.rs"]
 mod openai;
 #[path = "models_turn.rs"]
@@ -34,8 +36,10 @@ pub use turn::{Gate, Turn};
 /// The protocol of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
-    /// Anthropic Messages, for Claude Code.
+    /// Anthropic Messages, for Claude Code and opencode.
     Anthropic,
+    /// Gemini's `generateContent`, for Gemini CLI.
+    Gemini,
     /// OpenAI Responses, for Codex.
     OpenAi,
 }
@@ -194,6 +198,13 @@ impl Shared {
             (Api::OpenAi, "POST", "/v1/responses") => {
                 out.json(401, &openai::error(401, "Incorrect API key provided."))
             }
+            (Api::Gemini, "POST", path) if request.header("x-goog-api-key") == KEY => {
+                gemini::answer(&mut out, path, &request.json())
+            }
+            (Api::Gemini, "POST", _) => out.json(
+                400,
+                &gemini::error(400, "API key not valid. Please pass a valid API key."),
+            ),
             (_, "GET" | "HEAD", "/" | "/api/hello") => out.json(200, &json!({})),
             _ => out.json(404, &json!({ "error": { "message": "no such path" } })),
         }
@@ -240,6 +251,12 @@ impl Reply<'_> {
     fn event(&mut self, name: &str, mut data: Value) -> io::Result<()> {
         data["type"] = name.into();
         write!(self.stream, "event: {name}\ndata: {data}\n\n")?;
+        self.stream.flush()
+    }
+
+    /// Sends an event without a name.
+    fn data(&mut self, data: &Value) -> io::Result<()> {
+        write!(self.stream, "data: {data}\n\n")?;
         self.stream.flush()
     }
 

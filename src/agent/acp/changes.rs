@@ -1,5 +1,5 @@
-//! Checks the extra copy of a change that Codex's adapter sends per file. If it equals the diffs, it is not
-//! shown twice.
+//! Checks the extra copy of a change that Codex's adapter and opencode send. If it equals the diffs, it is not shown
+//! twice.
 
 use agent_client_protocol_schema::v1::Diff;
 use serde_json::Value;
@@ -33,6 +33,18 @@ fn is_shown_by(change: &Value, diff: &Diff) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether `patch`, a unified diff with the header of opencode, describes exactly what `diff` shows.
+pub(super) fn is_patch_of(patch: &Value, diff: &Diff) -> bool {
+    let (Some(patch), Some(path)) = (patch.as_str(), diff.path.to_str()) else {
+        return false;
+    };
+    let header = format!("Index: {path}\n{}\n--- {path}\n+++ {path}\n", "=".repeat(67));
+    let new = patch
+        .strip_prefix(&header)
+        .and_then(|patch| patched(diff.old_text.as_deref().unwrap_or_default(), patch));
+    new.as_deref() == Some(&*diff.new_text)
 }
 
 /// Applies a unified diff to `old`, if it fits exactly.
@@ -90,6 +102,21 @@ mod tests {
         ] {
             assert_eq!(patched(old, diff).as_deref(), new, "{diff:?}");
         }
+    }
+
+    #[test]
+    fn a_patch_is_of_the_change_that_it_describes() {
+        let rule = "=".repeat(67);
+        let patch = |path: &str, new: &str| {
+            Value::from(format!(
+                "Index: {path}\n{rule}\n--- {path}\n+++ {path}\n@@ -0,0 +1,1 @@\n+{new}\n"
+            ))
+        };
+        let diff = Diff::new("/a", "x\n").old_text(String::new());
+        assert!(is_patch_of(&patch("/a", "x"), &diff));
+        assert!(!is_patch_of(&patch("/a", "y"), &diff));
+        assert!(!is_patch_of(&patch("/b", "x"), &diff));
+        assert!(!is_patch_of(&"@@ -0,0 +1,1 @@\n+x\n".into(), &diff));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod ask;
 mod changes;
+mod opencode;
 mod reader;
 mod tool;
 
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     Run, claude,
     driver::{Driver, Invocation, Output, Profile, Signals, is_session_id},
-    environment::{CLAUDE, CODEX, GEMINI},
+    environment::{CLAUDE, CODEX, GEMINI, OPENCODE},
     start_error::StartError,
 };
 use crate::core::runs::settings::Project;
@@ -33,7 +34,7 @@ const FIRST_PROMPT: u64 = 10;
 pub(super) const PROFILE: Profile = Profile {
     program: None,
     // It may be one of these, or a wrapper around one.
-    variables: &[CLAUDE, CODEX, GEMINI],
+    variables: &[CLAUDE, CODEX, GEMINI, OPENCODE],
     // Nothing in the protocol reports silent thinking.
     output: Output::Items,
     sends_late: true,
@@ -58,10 +59,12 @@ fn driver(run: &Run) -> Result<Driver, StartError> {
     let meta = for_claude(run, &dir, &mut notices);
     let us = Implementation::new("nexscope", env!("CARGO_PKG_VERSION")).title("Nexscope".to_owned());
     let hello = InitializeRequest::new(ProtocolVersion::V1).client_info(us);
+    // Some are wrappers around Claude Code, and one is opencode.
+    let mut env = claude::ENV.to_vec();
+    env.extend(opencode::env(run));
     let invocation = Invocation {
         program: run.command(),
-        // Some are wrappers around Claude Code.
-        env: claude::ENV.to_vec(),
+        env,
         input: request(INITIALIZE, AGENT_METHOD_NAMES.initialize, &hello),
         stays_open: true,
         goes_on: true,

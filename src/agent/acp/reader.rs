@@ -19,7 +19,9 @@ use super::super::{
     driver::{Conclusion, DriverEvent, Messages, is_session_id},
     json_lines::{JsonLines, Protocol},
 };
-use super::{FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, request, tool, unsupported};
+use super::{
+    FIRST_PROMPT, INITIALIZE, MODE, SESSION, ask::Asking, notification, opencode, request, tool, unsupported,
+};
 use crate::core::{
     Failure,
     runs::{Failed, Outcome, ToolAnswer, Totals, settings::Permissions},
@@ -58,6 +60,8 @@ pub(in super::super) struct Events {
     resume: Option<String>,
     before: Totals,
     can: AgentCapabilities,
+    /// It has no modes, and asks because of the rules in its environment.
+    asks_by_rules: bool,
     session: String,
     asking: Asking,
     /// Prompts sent; updates before the first belong to earlier turns.
@@ -151,6 +155,7 @@ impl Protocol for Events {
             permissions: before.permissions,
             dir: before.dir,
             can: before.can,
+            asks_by_rules: before.asks_by_rules,
             session: before.session,
             prompts: before.prompts,
             ..Events::default()
@@ -178,6 +183,9 @@ impl Events {
             Some(INITIALIZE) => match read::<InitializeResponse>(result) {
                 Some(hello) => {
                     self.can = hello.agent_capabilities;
+                    self.asks_by_rules = hello
+                        .agent_info
+                        .is_some_and(|program| program.name == opencode::NAME);
                     self.open(steps);
                 }
                 None => self.failed_by(
@@ -260,7 +268,7 @@ impl Events {
         if is_session_id(&self.session) {
             steps.push(DriverEvent::Session(self.session.clone()));
         }
-        if self.permissions == Permissions::Allow {
+        if self.permissions == Permissions::Allow || self.asks_by_rules {
             return self.prompt(steps);
         }
         let modes = read::<SessionModeState>(&result["modes"]);

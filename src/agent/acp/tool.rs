@@ -115,7 +115,10 @@ pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> ToolRequest {
             shown.labelled("at: ", &location.path.display().to_string());
         }
     }
-    if !is_command {
+    let names_the_change = changes
+        .iter()
+        .any(|change| change.path.as_os_str() == &*call.title);
+    if !is_command && !names_the_change {
         shown.note(&call.title);
     }
     let is_edit = bare && call.kind == ToolKind::Edit && !shown.has_more_than(&[]);
@@ -157,6 +160,7 @@ fn skip_what_it_shows(shown: &mut Shown, change: &Diff) {
     let path = change.path.to_str();
     for (key, told) in [
         ("file_path", path),
+        ("filepath", path),
         ("path", path),
         ("content", Some(&*change.new_text)),
         ("new_string", Some(&*change.new_text)),
@@ -167,6 +171,9 @@ fn skip_what_it_shows(shown: &mut Shown, change: &Diff) {
         }
     }
     shown.skip_unset(&["replace_all"]);
+    if changes::is_patch_of(shown.peek("diff"), change) {
+        shown.skip("diff");
+    }
 }
 
 fn is_text(content: &ContentBlock) -> bool {
@@ -212,8 +219,9 @@ fn strings(value: &Value, out: &mut Vec<String>) {
 /// Shows the change of one file: removed and added lines. Unchanged lines are left out only if they are known
 /// to be unchanged: the file's content is what the agent says it is.
 fn difference(shown: &mut Shown, diff: &Diff, dir: &Path) {
-    let kind = match diff.old_text {
+    let kind = match diff.old_text.as_deref() {
         None => "new: ",
+        Some("") if !dir.join(&diff.path).exists() => "new: ",
         Some(_) => "changed: ",
     };
     shown.labelled(kind, &diff.path.to_string_lossy());

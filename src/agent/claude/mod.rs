@@ -74,7 +74,7 @@ const ALLOW: [&str; 4] = [
 const NO_NEXSCOPE: [&str; 2] = ["--disallowedTools", "mcp__nexscope,mcp__plugin_nexscope_nexscope"];
 pub(super) const NEXSCOPE: [&str; 2] = ["mcp__nexscope", "mcp__plugin_nexscope_nexscope"];
 
-pub(super) const ENV: [(&str, &str); 5] = [
+pub(super) const ENV: [(&str, &str); 6] = [
     // An `@path` in its input inserts that file without asking. The prompt is defused as well; version
     // 2.1.330 knows the first, 2.1.197 the second.
     ("CLAUDE_CODE_DISABLE_FILE_MENTIONS", "1"),
@@ -82,6 +82,8 @@ pub(super) const ENV: [(&str, &str); 5] = [
     // A background task would keep the process running after the answer.
     ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
     ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
+    // What a person might type next, which costs a request that nobody sees.
+    ("CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION", "false"),
     ("DISABLE_AUTOUPDATER", "1"),
 ];
 

@@ -21,11 +21,13 @@ enum Real {
     Acp(Inside),
 }
 
-const ALL: [Real; 4] = [
+const ALL: [Real; 6] = [
     Real::Claude,
     Real::Codex,
     Real::Acp(OF_ACP[0]),
     Real::Acp(OF_ACP[1]),
+    Real::Acp(OF_ACP[2]),
+    Real::Acp(OF_ACP[3]),
 ];
 
 impl Real {
@@ -55,8 +57,9 @@ impl Real {
 
     fn runs(self, command: &str) -> Turn {
         match self {
-            Real::Claude | Real::Acp(Inside::Claude) => Inside::Claude.runs(command),
-            Real::Codex | Real::Acp(Inside::Codex) => Inside::Codex.runs(command),
+            Real::Claude => Inside::Claude.runs(command),
+            Real::Codex => Inside::Codex.runs(command),
+            Real::Acp(inside) => inside.runs(command),
         }
     }
 }
@@ -81,6 +84,13 @@ async fn told(agents: &mut Agents) -> PooledProgramEnd {
     told.expect("nothing is told").expect("the agents are there")
 }
 
+/// Whether one of the requests holds both texts; the newest may be for a title.
+fn one_request_has(model: &Model, texts: [&str; 2]) -> bool {
+    let requests = model.requests();
+    let mut bodies = requests.iter().map(|request| &request.body);
+    bodies.any(|body| texts.iter().all(|text| body.contains(text)))
+}
+
 /// Three runs in one program, each with a permission request; each has its own answer and usage.
 #[tokio::test]
 async fn runs_of_one_session_go_on_in_one_program() {
@@ -90,7 +100,7 @@ async fn runs_of_one_session_go_on_in_one_program() {
             Turn::text(&["first ", "answer"]),
             Turn::text(&["second"]),
             real.runs("echo two > two.txt"),
-            Turn::text(&["third"]),
+            Turn::text(&["third"]).always(),
         ]);
         let mut agents = stage.agents();
         let mut handle = agents.start(stage.run.clone());
@@ -115,14 +125,24 @@ async fn runs_of_one_session_go_on_in_one_program() {
         assert_eq!(second.outcome, answer("second"), "{real:?}");
         assert_eq!(second.session, first.session);
         assert_eq!(notices(&events), [""; 0], "{real:?}");
-        // Its own share: one request of the three.
-        let share = first.tokens.map(|tokens| tokens / 2);
+        // Its own share: one request of the three. opencode tells only the tokens of a run's last request.
+        let requests = if matches!(real, Real::Acp(Inside::Opencode)) {
+            1
+        } else {
+            2
+        };
+        let share = first.tokens.map(|tokens| tokens / requests);
         assert_eq!(second.tokens, share, "{real:?}");
-        if let (Some(one), Some(two)) = (first.usd, second.usd) {
+        // The adapter for Claude Code also asks for a title, now and then.
+        if let (Some(one), Some(two)) = (first.usd, second.usd)
+            && !matches!(real, Real::Acp(Inside::Claude))
+        {
             assert!((one / 2.0 - two).abs() < 1e-9, "{real:?}: {one} {two}");
         }
-        let newest = model.requests().pop().unwrap().body;
-        assert!(newest.contains("first answer") && newest.contains("the second question"));
+        assert!(
+            one_request_has(&model, ["first answer", "the second question"]),
+            "{real:?}"
+        );
 
         next(&mut stage, &second, "the third question");
         let mut handle = agents.start(stage.run.clone());
@@ -141,15 +161,22 @@ async fn runs_of_one_session_go_on_in_one_program() {
         assert!(told(&mut agents).await.gone, "{real:?}");
         assert_eq!(carriers(&mark), [""; 0], "{real:?}");
 
-        // The session also continues in another program.
+        // The session also continues in another program, except with Gemini CLI.
+        model.script([]);
         next(&mut stage, &third, "the fourth question");
         let fourth = run(&stage.agents(), &stage).await;
+        if matches!(real, Real::Acp(Inside::Gemini)) {
+            assert!(fourth.session_lost, "{fourth:?}");
+            continue;
+        }
         assert!(
             matches!(fourth.outcome, Outcome::Answer(_)),
             "{real:?} {fourth:?}"
         );
-        let newest = model.requests().pop().unwrap().body;
-        assert!(newest.contains("the third question") && newest.contains("the fourth question"));
+        assert!(
+            one_request_has(&model, ["the third question", "the fourth question"]),
+            "{real:?}"
+        );
     }
 }
 

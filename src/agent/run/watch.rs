@@ -172,6 +172,10 @@ impl Watch {
                     Failure::Unreachable,
                     format!("nothing but retries for {stall}; the last one: {reason}"),
                 ),
+                None if !self.works => {
+                    let details = format!("it has shown nothing for {stall}; its provider may be down");
+                    Failed::new(Failure::Stalled, details)
+                }
                 None => Failed::new(Failure::Stalled, format!("it has shown nothing for {stall}")),
             })
         })
@@ -232,13 +236,19 @@ mod tests {
         let retry = || DriverEvent::Retry("overloaded".to_owned());
         let done = || DriverEvent::ToolDone("t".to_owned());
         // Steps and the second at which each comes; then when and how it ends.
+        let dead = "it has shown nothing for 1 m; its provider may be down";
         let silent = "it has shown nothing for 1 m";
         let retries = "nothing but retries for 1 m; the last one: overloaded";
         let limit = "it reached its time limit of 10 m";
         for (kind, steps, second, reason) in [
-            (Claude, vec![], 60, silent),
-            (Codex, vec![], 60, silent),
-            (Acp, vec![], 180, "it has shown nothing for 3 m"),
+            (Claude, vec![], 60, dead),
+            (Codex, vec![], 60, dead),
+            (
+                Acp,
+                vec![],
+                180,
+                "it has shown nothing for 3 m; its provider may be down",
+            ),
             (Acp, vec![(100, DriverEvent::Life)], 600, limit),
             (Acp, vec![(100, DriverEvent::Life), (200, retry())], 260, retries),
             (Command, vec![], 600, limit),
@@ -249,7 +259,7 @@ mod tests {
                     (10, DriverEvent::Notice("n".to_owned())),
                 ],
                 60,
-                silent,
+                dead,
             ),
             (Claude, vec![(50, DriverEvent::Life)], 110, silent),
             (Codex, vec![(50, DriverEvent::Life)], 600, limit),

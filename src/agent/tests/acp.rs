@@ -318,7 +318,7 @@ async fn what_goes_wrong_says_so() {
         ),
         (
             format!("read a; echo '{HELLO}'; read b; echo '{NEW}'; sleep 1000"),
-            "it has shown nothing for 900 ms",
+            "it has shown nothing for 900 ms; its provider may be down",
         ),
     ] {
         let mut stage = Stage::new(Kind::Acp, &script);

@@ -120,7 +120,10 @@ async fn what_shows_nothing_has_failed_and_a_person_may_take_long() {
         &format!("IFS= read -r a; echo '{THREAD}'; sleep 1000"),
     );
     stage.run.agent.stall = Duration::from_millis(300);
-    assert_eq!(failure(&stage.outcome().await), "it has shown nothing for 300 ms");
+    assert_eq!(
+        failure(&stage.outcome().await),
+        "it has shown nothing for 300 ms; its provider may be down"
+    );
     let mut stage = app(&format!(
         "echo '{ASKS}'; IFS= read -r answer; echo '{SAID}'; echo '{DONE}'"
     ));

@@ -111,8 +111,8 @@ async fn who_can_ask_is_let_ask() {
 #[tokio::test]
 async fn what_shows_nothing_has_failed() {
     for (kind, script, want) in [
-        (Kind::Claude, "sleep 1000".to_owned(), "it has shown nothing for 300 ms"),
-        (Kind::Codex, "echo '{\"type\":\"thread.started\",\"thread_id\":\"t\"}'; sleep 1000".to_owned(), "it has shown nothing for 300 ms"),
+        (Kind::Claude, "sleep 1000".to_owned(), "it has shown nothing for 300 ms; its provider may be down"),
+        (Kind::Codex, "echo '{\"type\":\"thread.started\",\"thread_id\":\"t\"}'; sleep 1000".to_owned(), "it has shown nothing for 300 ms; its provider may be down"),
         (
             // It would run forever, and ignores every request to stop.
             Kind::Claude,
