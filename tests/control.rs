@@ -316,6 +316,30 @@ fn a_session_is_woken_once_for_each_task() {
     assert_eq!(ended.recv_timeout(PATIENCE), Ok(Some(2)));
 }
 
+/// A person opens Nexscope beside a Claude Code that is idle already.
+#[test]
+fn a_session_that_starts_later_wakes_an_idle_claude_code() {
+    let relay = Relay::start();
+    let alice = Home::new(
+        "alice",
+        &relay,
+        "mode = \"auto\"\n[agents.claude]\nkind = \"session\"\n",
+    );
+    let bob = Home::new("bob", &relay, "");
+    let mut lines = Running::lines(&bob);
+    alice.trusts("bob");
+    let (ended_in, ended) = std::sync::mpsc::channel();
+    for mut hook in [wakes(&alice), wakes(&alice)] {
+        let ended = ended_in.clone();
+        std::thread::spawn(move || ended.send(hook.wait().unwrap().code()));
+    }
+    // One of them leaves the waiting to the other.
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(Some(0)));
+    let _seat = Running::headless(&alice);
+    lines.say("@alice which port?");
+    assert_eq!(ended.recv_timeout(PATIENCE), Ok(Some(2)));
+}
+
 /// Issue 16, 35: in manual mode, `before_stop` said that nothing waits; and a draft was said to wait at a screen that was
 /// not there.
 #[test]

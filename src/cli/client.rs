@@ -216,20 +216,20 @@ pub(super) fn run(command: ClientCommand, paths: &Paths) -> Result<ExitCode, Fai
 
 /// Connects to the session to use. Fails if none matches or answers.
 pub(super) fn open(paths: &Paths, member: Option<&str>) -> Result<SocketClient, Failure> {
-    let halls = halls(paths);
-    Ok(find(&halls, &paths.here, member)?)
+    let registries = registries(paths);
+    Ok(find(&registries, &paths.here, member)?)
 }
 
 /// The registries to search for sessions: a program started by an agent may lack some of the environment.
-pub(super) fn halls(paths: &Paths) -> Vec<SessionRegistry> {
+pub(super) fn registries(paths: &Paths) -> Vec<SessionRegistry> {
     let user = format!("/run/user/{}", rustix::process::geteuid().as_raw());
-    let mut halls = vec![SessionRegistry::usual(paths.runtime.as_deref(), &paths.state)];
+    let mut registries = vec![SessionRegistry::usual(paths.runtime.as_deref(), &paths.state)];
     if paths.runtime.is_none() {
-        halls.push(SessionRegistry::usual(Some(&user), &paths.state));
+        registries.push(SessionRegistry::usual(Some(&user), &paths.state));
     } else {
-        halls.push(SessionRegistry::usual(None, &paths.state));
+        registries.push(SessionRegistry::usual(None, &paths.state));
     }
-    halls
+    registries
 }
 
 /// The text of a message: the given words, or standard input. Fails if it cannot be read.

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::client::halls;
+use super::client::registries;
 use crate::{
     config::{self, Flags, Paths},
     control::{
@@ -41,7 +41,7 @@ impl DefaultConnector {
 
 impl SessionConnector for DefaultConnector {
     fn open(&self) -> Result<SocketClient, SocketError> {
-        find(&halls(&self.paths), &self.paths.here, None)
+        find(&registries(&self.paths), &self.paths.here, None)
     }
 
     fn start(&self, name: Option<&str>) -> Result<String, String> {

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Failure, client::halls};
+use super::{Failure, client::registries};
 use crate::{
     agent,
     config::{self, Config, Flags, Paths},
@@ -284,7 +284,7 @@ fn session(report: &mut Report, paths: &Paths) {
             )),
         );
     }
-    match find(&halls(paths), &paths.here, None) {
+    match find(&registries(paths), &paths.here, None) {
         Ok(client) => report.say(
             "session",
             Found::Well(format!(

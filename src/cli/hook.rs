@@ -1,14 +1,20 @@
 //! Claude Code hooks: tell the model *that* something is pending, but not its content.
 
 use std::{
+    fs::{self, File},
     io::{Read, stdin},
     process::ExitCode,
+    thread,
+    time::{Duration, Instant},
 };
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::{Failure, client::open};
+use super::{
+    Failure,
+    client::{open, registries},
+};
 use crate::{
     config::Paths,
     control::{
@@ -31,6 +37,9 @@ pub(super) enum Hook {
 /// How long an idle session is woken by a delegated mention, in seconds.
 pub(super) const WAKES_FOR: u64 = 600;
 
+/// How often a hook looks for a session that has been started.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The exit code with which an asynchronous hook wakes a session.
 const WAKE: u8 = 2;
 
@@ -49,8 +58,15 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
         .filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c))
         .take(64)
         .collect();
-    let Ok(mut session) = open(paths, None) else {
-        return Ok(ExitCode::SUCCESS);
+    let mut session = match open(paths, None) {
+        Ok(session) => session,
+        Err(Failure::Client(SocketError::None)) if hook == Hook::Wake && !runs_without_person() => {
+            match session_comes(paths, &client) {
+                Some(session) => session,
+                None => return Ok(ExitCode::SUCCESS),
+            }
+        }
+        Err(_) => return Ok(ExitCode::SUCCESS),
     };
     match hook {
         Hook::Prompt => {
@@ -83,6 +99,25 @@ pub(super) fn run(hook: Hook, paths: &Paths) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for a session to be started, for at most ten minutes. Of the hooks of one Claude Code session a single one
+/// waits: each stop runs another.
+fn session_comes(paths: &Paths, client: &str) -> Option<SocketClient> {
+    let registry = registries(paths).into_iter().next()?;
+    registry.make().ok()?;
+    let path = registry.dir().join(format!("wake-{client}.lock"));
+    let lock = File::create(&path).ok()?;
+    lock.try_lock().ok()?;
+    let deadline = Instant::now() + Duration::from_secs(WAKES_FOR);
+    let mut session = None;
+    while session.is_none() && Instant::now() < deadline {
+        thread::sleep(LOOK_EVERY);
+        session = open(paths, None).ok();
+    }
+    // Also if it cannot be removed: the next hook locks the same file.
+    let _ = fs::remove_file(&path);
+    session
 }
 
 /// Waits for a task that this session has not been told of, for at most ten minutes: whoever is told of the same task at

@@ -54,8 +54,8 @@ const RESPONSE: Duration = Duration::from_secs(5);
 type Found = (Entry, Option<UnixStream>);
 
 /// The sessions that run.
-fn alive(halls: &[SessionRegistry]) -> Vec<Found> {
-    let entries = halls.iter().flat_map(SessionRegistry::entries);
+fn alive(registries: &[SessionRegistry]) -> Vec<Found> {
+    let entries = registries.iter().flat_map(SessionRegistry::entries);
     entries
         .filter_map(|(socket, entry)| match connect(&socket) {
             Ok(stream) => is_ours(&stream).then_some((entry, Some(stream))),
@@ -94,8 +94,12 @@ fn is_ours(_: &UnixStream) -> bool {
 
 /// Finds the session to use: the one with that name if one is given, otherwise the one of `here` or of a
 /// folder above it, otherwise the only one. Fails if no session, or more than one, matches.
-pub fn find(halls: &[SessionRegistry], here: &Path, name: Option<&str>) -> Result<SocketClient, SocketError> {
-    let mut all = alive(halls);
+pub fn find(
+    registries: &[SessionRegistry],
+    here: &Path,
+    name: Option<&str>,
+) -> Result<SocketClient, SocketError> {
+    let mut all = alive(registries);
     if let Some(name) = name {
         all.retain(|(entry, _)| entry.name.eq_ignore_ascii_case(name));
     }

@@ -162,11 +162,11 @@ mod tests {
     #[test]
     fn what_another_user_may_have_put_there_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let hall = |name: &str| SessionRegistry {
+        let registry = |name: &str| SessionRegistry {
             dir: dir.path().join(name),
             too_long: None,
         };
-        let ours = hall("ours");
+        let ours = registry("ours");
         ours.make().unwrap();
         let socket = ours.socket(Path::new("/state"));
         ours.enter(&socket, &entry()).unwrap();
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(ours.entries().len(), 1);
 
         symlink(&ours.dir, dir.path().join("link")).unwrap();
-        assert!(hall("link").entries().is_empty());
+        assert!(registry("link").entries().is_empty());
         fs::set_permissions(&ours.dir, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(ours.entries().is_empty());
     }

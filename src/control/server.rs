@@ -55,9 +55,9 @@ pub struct Server {
 impl Server {
     /// Listens for the session whose state is in `place`, which the caller has locked: a leftover socket
     /// belongs to nobody. Fails if the socket cannot be created.
-    pub fn start(hall: &SessionRegistry, place: &Path, entry: &Entry) -> io::Result<Self> {
-        hall.make()?;
-        let path = hall.socket(place);
+    pub fn start(registry: &SessionRegistry, place: &Path, entry: &Entry) -> io::Result<Self> {
+        registry.make()?;
+        let path = registry.socket(place);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -65,7 +65,7 @@ impl Server {
         // Nobody else can connect meanwhile: the folder is accessible to this user alone.
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        hall.enter(&path, entry)?;
+        registry.enter(&path, entry)?;
         let (calls_in, calls) = mpsc::channel(CALLS);
         let answering = Arc::new(Semaphore::new(CLIENTS));
         let task = tokio::spawn(listen(listener, calls_in, answering.clone()));
