@@ -197,7 +197,9 @@ fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
             if room.chat.position.epoch == epoch {
                 room.chat.position.seq = room.chat.position.seq.max(message.seq);
             }
-            if room.chat.seen_ids.insert(&key(&message.from, &message.id)) {
+            if room.chat.seen_ids.insert(&key(&message.from, &message.id), came) {
+                // A restart does not begin a new allowance.
+                let _ = receive::count_broadcast(room, &message, ctx);
                 ctx.now = message.at;
                 receive::apply_message(room, &message, ctx);
             }
