@@ -25,7 +25,7 @@ pub(in crate::core) struct SeenIds {
 }
 
 impl SeenIds {
-    /// Notes a message that was received at `now`. Returns whether it is new.
+    /// Notes a message that was received at `now`, by time that has surely passed. Returns whether it is new.
     pub fn insert(&mut self, key: &Key, now: Steady) -> bool {
         self.insert_with_limit(key, now, MOST)
     }
