@@ -878,3 +878,43 @@ fn an_agents_shell_reads_nothing_private_and_turns_nothing_on() {
     seat.wait_for("in #lobby as");
     assert_eq!(ask(&bob, &["mode"])["mode"], "manual");
 }
+
+/// A server that answers a WebSocket's handshake with that `Date`, and hangs up.
+fn relay_with_date(date: &'static str) -> std::net::SocketAddr {
+    use tungstenite::handshake::server::{Request, Response};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+            let with_date = |_: &Request, mut response: Response| {
+                response.headers_mut().insert("Date", date.parse().unwrap());
+                Ok(response)
+            };
+            drop(tungstenite::accept_hdr(stream.unwrap(), with_date));
+        }
+    });
+    address
+}
+
+/// Issue 16, 42: doctor did not see that the clock is off.
+#[test]
+fn doctor_compares_the_clock_with_the_relays() {
+    let looks = |home: &Home| String::from_utf8(shell(home, &["doctor"]).stdout).unwrap();
+    let relay = Relay::start();
+    let said = looks(&Home::new("alice", &relay, ""));
+    assert!(said.contains("clock     agrees with the relay's"), "{said}");
+    for (date, expected) in [
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "ahead of the relay's"),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", "behind the relay's"),
+    ] {
+        let home = Home::empty("alice");
+        let address = relay_with_date(date);
+        home.configure(&format!(
+            "name = \"alice\"\nrelay = \"ws://{address}/ws\"\ntoken = \"t\"\n"
+        ));
+        let said = looks(&home);
+        assert!(said.contains(expected), "{said}");
+    }
+}

@@ -132,7 +132,7 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
         }
     }
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::Runtime)?;
-    let found = runtime.block_on(link::check(&target, &token.0));
+    let (found, ahead) = runtime.block_on(link::check_with_clock(&target, &token.0));
     match found {
         Check::Well => {
             report.say("relay", Found::Well(target.to_string()));
@@ -147,6 +147,9 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
         }
         Check::Unreachable(why) => report.say("relay", Found::Wrong(format!("{target}: {why}"))),
     }
+    if let Some(ahead) = ahead {
+        report.say("clock", clock(ahead));
+    }
     if !target.tls && !target.is_loopback() {
         report.say(
             "relay",
@@ -154,6 +157,24 @@ fn relay(report: &mut Report, config: &Config) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Whether this machine's clock, which is `ahead` seconds ahead of the relay's, is right.
+fn clock(ahead: i64) -> Found {
+    /// The difference that is not reported, in seconds: the answer took some time.
+    const FEW: u64 = 60;
+    let off = ahead.unsigned_abs();
+    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    let span = match off {
+        0..3600 => format!("{}m {}s", off / 60, off % 60),
+        _ => format!("{}h {}m", off / 3600, off / 60 % 60),
+    };
+    match off {
+        0..=FEW => Found::Well("agrees with the relay's".into()),
+        _ => Found::Warning(format!(
+            "{span} {side} the relay's; check the date and time of this machine, and ask the relay's owner to do the same",
+        )),
+    }
 }
 
 fn agents(report: &mut Report, config: &Config, paths: &Paths) {

@@ -223,7 +223,7 @@ impl Program {
 
     /// Usage of our agent against its budget, in all rooms.
     pub fn budget_standing(&self, agent: &str) -> BudgetUse {
-        self.shared.auto.guard.standing(agent, self.shared.clock.steady)
+        self.shared.auto.guard.standing(agent, self.shared.clock.proven())
     }
 
     /// When [`Event::Tick`] is due next in a room, by the steady clock, if there is any deadline.

@@ -76,6 +76,18 @@ impl ClockReading {
         }
     }
 
+    /// The shortest time that has passed from `latest` in the previous session, which began at `earlier`, to this
+    /// reading, whatever the time of day says.
+    fn proven_since(&self, earlier: Option<&Self>, latest: Steady) -> Millis {
+        let Some(earlier) = earlier else { return 0 };
+        let rebooted = self.uptime < earlier.uptime || self.boot.is_some() && self.boot != earlier.boot;
+        match rebooted {
+            // The machine has been up for that long since, and was off for an unknown time before.
+            true => self.uptime,
+            false => (self.uptime - earlier.uptime).saturating_sub(latest.since(earlier.steady)),
+        }
+    }
+
     /// Whether the time since the earlier reading is only as reliable as the time of day.
     pub fn is_guess(&self, earlier: &Self) -> bool {
         self.boot.is_none() || self.boot != earlier.boot
@@ -101,6 +113,8 @@ pub(in crate::core) struct Clock {
     pub reading: Option<ClockReading>,
     /// Nothing expires before this time, because the time waited is a guess.
     pub nothing_expires_before: Steady,
+    /// The part of `steady` that is a guess: times between sessions that only the time of day tells.
+    guessed: Millis,
 }
 
 impl Clock {
@@ -108,10 +122,26 @@ impl Clock {
         self.steady = self.steady.max(steady);
     }
 
+    /// The current time by a clock that counts only time that has surely passed. It never runs faster than real
+    /// time, and slower where the machine was off.
+    ///
+    /// Budgets go by it: a time of day that is wrong at one start must not renew them.
+    pub fn proven(&self) -> Steady {
+        Steady(self.steady.0.saturating_sub(self.guessed))
+    }
+
+    /// Continues from the reading of an earlier session, found in the journal.
+    pub fn continue_from(&mut self, reading: ClockReading) {
+        let claimed = reading.steady.since(self.steady);
+        let proven = reading.proven_since(self.reading.as_ref(), self.steady);
+        self.guessed = self.guessed.saturating_add(claimed.saturating_sub(proven));
+        self.advance(reading.steady);
+        self.reading = Some(reading);
+    }
+
     /// Starts a session with that reading. If the time since the previous session is a guess, nothing expires for
     /// `grace` milliseconds.
     pub fn read(&mut self, reading: ClockReading, grace: Millis) {
-        self.advance(reading.steady);
         if self
             .reading
             .as_ref()
@@ -119,15 +149,97 @@ impl Clock {
         {
             self.nothing_expires_before = reading.steady.plus(grace);
         }
-        self.reading = Some(reading);
+        self.continue_from(reading);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::core::{
+        RoomId,
+        auto::{
+            budget::{Budget, Unit},
+            limits::{Candidate, Guard, Limits},
+        },
+    };
 
     const HOUR: Millis = 3_600_000;
+    const DAY: Millis = 24 * HOUR;
+
+    /// What happens between two automatic answers.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Passes(Millis),
+        Restart { ahead: i64 },
+        Reboot { off: Millis, ahead: i64 },
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        // The time of day may be wrong by weeks, and otherwise at each start.
+        let ahead = || prop_oneof![Just(0), -500..500_i64].prop_map(|hours| hours * HOUR as i64);
+        prop_oneof![
+            (0..30 * HOUR).prop_map(Step::Passes),
+            ahead().prop_map(|ahead| Step::Restart { ahead }),
+            (0..30 * HOUR, ahead()).prop_map(|(off, ahead)| Step::Reboot { off, ahead }),
+        ]
+    }
+
+    proptest! {
+        /// Issue 16, 32c: a clock that was 26 h ahead at one start renewed the budget of a day.
+        #[test]
+        fn no_sequence_of_readings_allows_more_than_a_days_budget_in_a_day(
+            steps in proptest::collection::vec(steps(), 1..60),
+            has_boot_ids in any::<bool>(),
+        ) {
+            const RUNS: usize = 3;
+            let budget = Budget { unit: Unit::Runs, runs: RUNS };
+            let limits = Limits::default();
+            let (mut clock, mut guard) = (Clock::default(), Guard::default());
+            // The truth.
+            let (start, mut time, mut booted, mut boot) = (1_700_000_000_000, 0, 0, 0);
+            let mut reading: Option<ClockReading> = None;
+            let mut answers: Vec<Millis> = Vec::new();
+            let first = [Step::Restart { ahead: 0 }];
+            for step in first.into_iter().chain(steps) {
+                let ahead = match step {
+                    Step::Passes(passed) => {
+                        time += passed;
+                        None
+                    }
+                    Step::Restart { ahead } => Some(ahead),
+                    Step::Reboot { off, ahead } => {
+                        time += off;
+                        boot += 1;
+                        booted = time;
+                        Some(ahead)
+                    }
+                };
+                if let Some(ahead) = ahead {
+                    let now = (start + time).saturating_add_signed(ahead);
+                    let id = has_boot_ids.then(|| boot.to_string());
+                    let new = ClockReading::new(clock.reading.as_ref(), clock.steady, id, time - booted, now);
+                    clock.read(new.clone(), HOUR);
+                    reading = Some(new);
+                }
+                clock.advance(reading.as_ref().unwrap().at(time - booted));
+                for _ in 0..=RUNS {
+                    let member = answers.len().to_string();
+                    let one = Candidate::answered(RoomId::FIRST, &member, &member, "claude");
+                    if guard.check(one, &limits, &budget, clock.proven()).is_ok() {
+                        guard.answered(clock.proven(), one, 1);
+                        answers.push(time);
+                    }
+                }
+            }
+            for (at, answer) in answers.iter().enumerate() {
+                let in_a_day = answers[at..].iter().filter(|later| *later - answer < DAY).count();
+                prop_assert!(in_a_day <= RUNS, "{in_a_day} at {answer}: {answers:?}");
+            }
+        }
+    }
 
     fn reading(boot: &str, uptime: Millis, steady: Millis) -> ClockReading {
         ClockReading {

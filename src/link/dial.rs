@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use jiff::Timestamp;
 use nexscope_relay::protocol::{Code, Frame, Hello, VERSION, Welcome};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -38,6 +39,13 @@ pub enum Check {
 /// Checks that a relay is reachable and accepts a token, without joining a room: a hello with an invalid name
 /// is refused for its name only after the token was accepted.
 pub async fn check(target: &super::Target, token: &str) -> Check {
+    check_with_clock(target, token).await.0
+}
+
+/// Like [`check`], and returns the number of seconds that this machine's clock is ahead of the relay's, if the relay
+/// says its time.
+pub async fn check_with_clock(target: &super::Target, token: &str) -> (Check, Option<i64>) {
+    let mut ahead = None;
     let hello = Hello {
         v: VERSION,
         room: "lobby".into(),
@@ -51,7 +59,8 @@ pub async fn check(target: &super::Target, token: &str) -> Check {
         resume: None,
     };
     let answer = timeout(DIAL, async {
-        let mut socket = dial(target).await?;
+        let (mut socket, time) = dial_with_time(target).await?;
+        ahead = time.map(|time| (Timestamp::now() - time).get_seconds());
         let hello = super::io::json(&hello);
         socket
             .send(Message::text(hello))
@@ -59,7 +68,7 @@ pub async fn check(target: &super::Target, token: &str) -> Check {
             .map_err(|error| lost(&error))?;
         await_welcome(&mut socket).await.map(drop)
     });
-    match answer.await {
+    let check = match answer.await {
         Ok(Ok(())) => Check::Well,
         Ok(Err(end)) => match end.code {
             Some(Code::BadName) => Check::Well,
@@ -67,10 +76,16 @@ pub async fn check(target: &super::Target, token: &str) -> Check {
             _ => Check::Unreachable(end.why),
         },
         Err(_) => Check::Unreachable("it does not answer".to_owned()),
-    }
+    };
+    (check, ahead)
 }
 
 pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
+    Ok(dial_with_time(target).await?.0)
+}
+
+/// Dials, and returns the relay's time from the `Date` of its response, if that has one.
+async fn dial_with_time(target: &super::Target) -> Result<(Socket, Option<Timestamp>), End> {
     let proxy = Proxy::of(target, |name| std::env::var(name).ok());
     let proxy = proxy.map_err(|error| End::because(error.to_string()))?;
     let stream = tunnel::connect(target, proxy.as_ref()).await?;
@@ -88,7 +103,10 @@ pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
         .max_message_size(Some(FRAME_MAX))
         .max_frame_size(Some(FRAME_MAX));
     match client_async_tls_with_config(request, stream, Some(config), Some(connector)).await {
-        Ok((socket, _)) => Ok(socket),
+        Ok((socket, answer)) => {
+            let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+            Ok((socket, date.and_then(time_of)))
+        }
         Err(tungstenite::Error::Http(answer)) => Err(End::because(format!(
             "{} is not a Nexscope relay: it answered {}; check the address",
             target.authority(),
@@ -96,6 +114,11 @@ pub(super) async fn dial(target: &super::Target) -> Result<Socket, End> {
         ))),
         Err(error) => Err(tls::explain(&error, target).map_or_else(|| lost(&error), End::because)),
     }
+}
+
+/// The time in a `Date` header.
+fn time_of(date: &str) -> Option<Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
 }
 
 pub(super) async fn await_welcome(socket: &mut Socket) -> Result<Welcome, End> {

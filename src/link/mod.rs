@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::core::{Connection, Event, Outbound};
 
-pub use dial::{Check, check};
+pub use dial::{Check, check, check_with_clock};
 pub use files::{ConnectionEpoch, FileFrame, Files, REPLACED, StreamEvent};
 pub use proxy::Proxy;
 pub use target::{Invite, Target, TargetError};

@@ -1,7 +1,11 @@
 //! The part of HTTP/1.1 that a relay needs: one request per connection, which is answered or upgraded.
 
+use std::time::SystemTime;
+
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::date::http_date;
 
 /// Maximum length of a head, in bytes.
 const MAX_HEAD: usize = 8 * 1024;
@@ -115,8 +119,9 @@ impl RequestHead {
         asked.then(|| {
             format!(
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Accept: {}\r\n\r\n",
-                derive_accept_key(key.as_bytes())
+                 Sec-WebSocket-Accept: {}\r\nDate: {}\r\n\r\n",
+                derive_accept_key(key.as_bytes()),
+                http_date(SystemTime::now())
             )
         })
     }
@@ -153,7 +158,7 @@ mod tests {
         assert!(
             request
                 .upgrade_response()
-                .is_some_and(|answer| answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+                .is_some_and(|answer| answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nDate: "))
         );
         for without in [
             "Upgrade: WebSocket\r\n",

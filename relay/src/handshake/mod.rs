@@ -1,5 +1,6 @@
 //! The HTTP request at the start of a connection: it is answered, or accepted for a WebSocket.
 
+mod date;
 pub(crate) mod http;
 pub(crate) mod proxy;
 

@@ -104,7 +104,7 @@ fn agent_within_limits(room: &Room, post: &Post, ctx: &Ctx) -> Result<String, Wh
     let candidate = candidate(room, post, &agent);
     let budget = room.settings.budget(&agent);
     let guard = &ctx.auto.guard;
-    guard.check(candidate, &room.settings.limits, &budget, ctx.clock.steady)?;
+    guard.check(candidate, &room.settings.limits, &budget, ctx.clock.proven())?;
     if !download::files_come_alone(room, &post.files) {
         return Err(WhyHeld::Files);
     }
@@ -128,6 +128,6 @@ fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a
 pub(in crate::core) fn row_of(room: &Room, post: &Post, agent: &str, ctx: &Ctx) -> u32 {
     ctx.auto
         .guard
-        .in_a_row(candidate(room, post, agent), ctx.clock.steady)
+        .in_a_row(candidate(room, post, agent), ctx.clock.proven())
         + 1
 }

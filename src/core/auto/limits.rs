@@ -37,7 +37,7 @@ const TEN_MINUTES: Millis = 600_000;
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 86_400_000;
 
-/// Usage counters of auto mode.
+/// Usage counters of auto mode. All times are those of [`Clock::proven`](crate::core::Clock::proven).
 #[derive(Debug, Default)]
 pub struct Guard {
     /// By room and thread: senders choose the ids of threads.

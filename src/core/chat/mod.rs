@@ -1,6 +1,7 @@
 //! Members and their keys, the timeline, threads, and outgoing messages.
 
 pub(super) mod address;
+pub(super) mod broadcast_limit;
 pub(super) mod group_answers;
 pub(super) mod identity;
 pub(super) mod members;
@@ -8,16 +9,22 @@ pub(super) mod outbox;
 pub(in crate::core) mod outgoing;
 pub(super) mod pins;
 pub(super) mod receive;
+pub(super) mod recent_map;
 pub(super) mod seen_ids;
 pub(super) mod threads;
 pub(super) mod timeline;
 pub(super) mod unknown_name;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use nexscope_relay::protocol::body::ReceiptState;
 
 use crate::core::{Members, Outbox, PartialAnswers, Threads, Timeline, review::inbox::Key};
+
+use recent_map::RecentMap;
+
+/// The number of messages to us whose last receipt is remembered, to send it again for a duplicate.
+const RECEIPTS: usize = 10_000;
 
 /// Members, messages and their receipts, as far as this member knows them.
 pub struct ChatState {
@@ -39,8 +46,10 @@ pub struct ChatState {
     pub(in crate::core) seen_ids: seen_ids::SeenIds,
     /// Received messages that are not yet on disk.
     pub(in crate::core) unkept: HashSet<Key>,
-    /// The last receipt sent for each message to us.
-    pub(in crate::core) last_receipts: HashMap<Key, (ReceiptState, String)>,
+    /// The last receipt sent for each of the newest messages to us.
+    pub(in crate::core) last_receipts: RecentMap<Key, (ReceiptState, String)>,
+    /// The size of recent messages that are not addressed to us.
+    pub(in crate::core) broadcasts: broadcast_limit::BroadcastLimit,
 }
 
 /// This member's position in the relay's order.
@@ -67,7 +76,8 @@ impl Default for ChatState {
             message_bytes: 262_144,
             seen_ids: seen_ids::SeenIds::default(),
             unkept: HashSet::new(),
-            last_receipts: HashMap::new(),
+            last_receipts: RecentMap::new(RECEIPTS),
+            broadcasts: broadcast_limit::BroadcastLimit::default(),
         }
     }
 }

@@ -11,11 +11,12 @@ use crate::core::{
     Outgoing, PartialAnswers, Post, Record, Room,
     auto::dispatch,
     chat::{
+        broadcast_limit::Verdict,
         identity::{self, Features},
         outgoing,
     },
     files::sharing::{self, download, upload},
-    persist::audit::{self, By, Decided, Verdict},
+    persist::audit::{self, By, Decided},
     review::{
         decide,
         inbox::{Key, key},
@@ -228,10 +229,13 @@ fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
     }
     identity::sign(room, &mut message);
     let key = key(&message.from, &message.id);
-    if !room.chat.seen_ids.insert(&key) {
+    if !room.chat.seen_ids.insert(&key, ctx.clock.proven()) {
         if !inbox_pending(room, &key) {
             tell_latest(room, &key, &message.from, ctx);
         }
+        return;
+    }
+    if exceeds_broadcast_limit(room, &message, ctx) {
         return;
     }
     room.chat.unkept.insert(key.clone());
@@ -246,6 +250,36 @@ fn receive_message(room: &mut Room, mut message: Message, ctx: &mut Ctx) {
     // Its number is known by now; effects of the message come after it anyway.
     let number = Some(newest + 1).filter(|number| *number <= room.chat.timeline.newest());
     ctx.record_before(before, audit::Entry::In { number, message }, record);
+}
+
+/// Counts a message that is not addressed to us. Returns whether its sender has sent too much of that, so that it is
+/// not kept. The person is notified once per flood.
+fn exceeds_broadcast_limit(room: &mut Room, message: &Message, ctx: &Ctx) -> bool {
+    let Verdict::Drop { first } = count_broadcast(room, message, ctx) else {
+        return false;
+    };
+    // It may have been the answer that was being shown.
+    room.chat.partials.drop_of(&message.from);
+    if first {
+        let from = crate::text::clean_line(&message.from, 32);
+        let note = format!(
+            "{from} has sent more than 20 MB to the room within 10 minutes. Its messages that are not addressed to \
+             you are dropped until it sends less."
+        );
+        room.chat.timeline.note(note, ctx.now);
+    }
+    true
+}
+
+/// Counts a message that is not addressed to us, and decides whether to keep it.
+pub(in crate::core) fn count_broadcast(room: &mut Room, message: &Message, ctx: &Ctx) -> Verdict {
+    let addressed = message.to.iter().any(|name| room.is_me(name));
+    let ours = room.is_me(&message.from) && identity::is_ours(room, message);
+    if addressed || ours {
+        return Verdict::Keep;
+    }
+    let bytes = message.body.get().len();
+    room.chat.broadcasts.take(&message.from, bytes, ctx.clock.steady)
 }
 
 /// Whether a message is not yet on disk; its receipt waits for that.
@@ -432,7 +466,7 @@ pub(in crate::core) fn deadlines(room: &mut Room, ctx: &mut Ctx) {
                 Decided {
                     item: Some(item.id.to_string()),
                     message: Some(mention.key.1.clone()),
-                    ..Decided::new(By::Expiry, Verdict::Expired)
+                    ..Decided::new(By::Expiry, audit::Verdict::Expired)
                 },
                 ctx,
             );

@@ -197,14 +197,19 @@ fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
             if room.chat.position.epoch == epoch {
                 room.chat.position.seq = room.chat.position.seq.max(message.seq);
             }
-            if room.chat.seen_ids.insert(&key(&message.from, &message.id)) {
+            if room
+                .chat
+                .seen_ids
+                .insert(&key(&message.from, &message.id), ctx.clock.proven())
+            {
+                // A restart does not begin a new allowance.
+                let _ = receive::count_broadcast(room, &message, ctx);
                 ctx.now = message.at;
                 receive::apply_message(room, &message, ctx);
             }
         }
         Record::Clock(reading) => {
-            ctx.clock.advance(reading.steady);
-            ctx.clock.reading = Some(reading);
+            ctx.clock.continue_from(reading);
         }
         Record::Out(outgoing) => restore_outgoing(room, *outgoing, ctx),
         Record::Acked {
@@ -270,7 +275,7 @@ fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
         } => {
             ctx.clock.advance(at);
             let answered = Candidate::answered(ctx.room, &thread, &member, &agent);
-            ctx.auto.guard.answered(at, answered, row.max(1));
+            ctx.auto.guard.answered(ctx.clock.proven(), answered, row.max(1));
         }
         Record::Used {
             at,
@@ -279,7 +284,9 @@ fn restore_one(room: &mut Room, record: Record, ctx: &mut Ctx) {
             tokens,
         } => {
             ctx.clock.advance(at);
-            ctx.auto.guard.used(at, &agent, Used { usd, tokens });
+            ctx.auto
+                .guard
+                .used(ctx.clock.proven(), &agent, Used { usd, tokens });
         }
         Record::Known { name, key } => _ = room.chat.members.pins.pin(&name, key),
         Record::Trusted { name, key } => identity::take_trust(room, &name, key),

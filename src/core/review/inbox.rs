@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     AcceptOptions, Draft, Failure, Item, ItemId, ItemKind, Mention, Millis, Moment, Permission, Post, Steady,
-    runs::ask::Speaker,
+    chat::recent_map::RecentMap, runs::ask::Speaker,
 };
 
 /// A message's identity: the sender's name in lower case, and the id.
@@ -55,12 +55,17 @@ pub struct Decided {
 
 /// Number of decisions that are kept for display.
 const DECIDED: usize = 500;
+/// Number of settled mentions whose outcome is kept.
+const SETTLED: usize = 10_000;
 
 /// Pending items, oldest first, and past decisions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
     waiting: Vec<Item>,
-    decided: HashMap<Key, MentionOutcome>,
+    /// Accepted mentions that are not answered yet, with their outcome so far. As many as there are runs.
+    accepted: HashMap<Key, MentionOutcome>,
+    /// The newest settled mentions.
+    settled: RecentMap<Key, MentionOutcome>,
     /// Options with which mentions were accepted, if there were any.
     with: HashMap<Key, AcceptOptions>,
     log: VecDeque<Decided>,
@@ -68,6 +73,21 @@ pub struct Inbox {
     strip: Option<ItemId>,
     drafts: u32,
     permissions: u32,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            waiting: Vec::new(),
+            accepted: HashMap::new(),
+            settled: RecentMap::new(SETTLED),
+            with: HashMap::new(),
+            log: VecDeque::new(),
+            strip: None,
+            drafts: 0,
+            permissions: 0,
+        }
+    }
 }
 
 impl Inbox {
@@ -101,7 +121,8 @@ impl Inbox {
 
     /// Outcome of a message that asked our agent.
     pub fn fate(&self, post: &Post) -> Option<&MentionOutcome> {
-        self.decided.get(&key(&post.from, &post.id))
+        let key = key(&post.from, &post.id);
+        self.accepted.get(&key).or_else(|| self.settled.get(&key))
     }
 
     /// The options with which a mention was accepted.
@@ -336,7 +357,18 @@ impl Inbox {
             MentionOutcome::Failed(why) => format!("failed: {}", why.in_words()),
         };
         self.remember(key.clone(), what, at);
-        self.decided.insert(key, fate);
+        match fate {
+            MentionOutcome::Accepted(_) => _ = self.accepted.insert(key, fate),
+            _ => {
+                self.accepted.remove(&key);
+                if let Some(oldest) = self.settled.insert(key, fate)
+                    && !self.accepted.contains_key(&oldest)
+                {
+                    // It cannot be retried any more, so its options are not needed.
+                    self.with.remove(&oldest);
+                }
+            }
+        }
     }
 
     /// Accepted mentions that were neither answered nor failed: their runs ended with the program. Mentions whose
@@ -350,12 +382,42 @@ impl Inbox {
                 _ => false,
             })
         };
-        let accepted = self
-            .decided
-            .iter()
-            .filter(|(key, fate)| matches!(fate, MentionOutcome::Accepted(_)) && !drafted(key));
-        let mut keys: Vec<Key> = accepted.map(|(key, _)| key.clone()).collect();
+        let accepted = self.accepted.keys().filter(|key| !drafted(key));
+        let mut keys: Vec<Key> = accepted.cloned().collect();
         keys.sort();
         keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settled_mentions_are_bounded_and_accepted_ones_are_never_forgotten() {
+        let mut inbox = Inbox::default();
+        let of = |number: usize| key("bob", &number.to_string());
+        let accepted = MentionOutcome::Accepted("claude".into());
+        let review = AcceptOptions {
+            review: true,
+            ..AcceptOptions::default()
+        };
+        for number in 0..2 {
+            inbox.decided(of(number), MentionOutcome::Failed(Failure::Interrupted), 0);
+            inbox.set_accepted_with(of(number), review.clone());
+        }
+        // It is retried: its answer is owed again.
+        inbox.decided(of(0), accepted.clone(), 0);
+        for number in 2..SETTLED + 100 {
+            inbox.decided(of(number), MentionOutcome::Expired, 0);
+        }
+        assert_eq!(inbox.settled.len(), SETTLED);
+        assert_eq!(inbox.interrupted(), [of(0)]);
+        assert_eq!(inbox.accepted.get(&of(0)), Some(&accepted));
+        assert_eq!(inbox.accepted_with(&of(0)), &review);
+        assert_eq!(inbox.with.len(), 1);
+        inbox.decided(of(0), MentionOutcome::Answered, 0);
+        assert!(inbox.accepted.is_empty());
+        assert_eq!(inbox.settled.get(&of(0)), Some(&MentionOutcome::Answered));
     }
 }

@@ -95,7 +95,7 @@ fn run_ended(room: &mut Room, id: &str, mut ending: Ending, ctx: &mut Ctx) {
 
 /// Counts the usage of a run in its agent's budget.
 pub(in crate::core) fn note_usage(agent: &str, used: Used, ctx: &mut Ctx) {
-    ctx.auto.guard.used(ctx.clock.steady, agent, used);
+    ctx.auto.guard.used(ctx.clock.proven(), agent, used);
     ctx.keep(Record::Used {
         at: ctx.clock.steady,
         agent: agent.to_owned(),

@@ -31,7 +31,7 @@ pub(in crate::core) fn run_automatically(room: &mut Room, post: &Post, agent: St
     };
     let row = dispatch::row_of(room, post, &agent, ctx);
     ctx.auto.guard.answered(
-        ctx.clock.steady,
+        ctx.clock.proven(),
         Candidate::answered(ctx.room, &post.thread, &post.from, &agent),
         row,
     );

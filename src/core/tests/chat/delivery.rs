@@ -393,3 +393,53 @@ fn a_message_that_the_relay_refuses_fails_with_its_reason() {
     world.event(error(Code::BadFrame));
     assert_eq!(world.fate(1), DeliveryStatus::Failed("no".into()));
 }
+
+/// Issue 16, 31: 259 broadcasts of 200 KB cost each receiver 104 MB of disk and 94 MB of memory.
+#[test]
+fn a_flood_that_is_not_addressed_to_us_is_not_kept_and_is_reported_once() {
+    let mut world = World::new();
+    let long = "long ".repeat(40_000);
+    let said = Body::Chat(Chat {
+        text: long.clone(),
+        ..Chat::default()
+    });
+    for number in 0..259 {
+        let to: &[&str] = if number % 2 == 0 { &[] } else { &["carol"] };
+        let message = world.message("bob", &format!("b{number}"), to, false, &said);
+        world.receives(message);
+    }
+    let count = |world: &World| {
+        let posts = world.room().chat.timeline.posts().count();
+        let kept = world
+            .records
+            .iter()
+            .filter(|one| matches!(one, Record::In { .. }));
+        let audited = world.audited.iter();
+        let audited = audited.filter(|one| matches!(one, crate::core::persist::audit::Entry::In { .. }));
+        (posts, kept.count(), audited.count())
+    };
+    assert_eq!(count(&world), (99, 99, 99));
+    let notes = |world: &World| {
+        let entries = world.room().chat.timeline.entries().iter();
+        let notes = entries.filter(|entry| matches!(&entry.what, What::Note(note) if note.contains("20 MB")));
+        notes.count()
+    };
+    assert_eq!(notes(&world), 1);
+    // What is addressed to us, and what others say, is kept.
+    world.bob_asks("q", "and this?");
+    let message = world.message("carol", "c", &[], false, &said);
+    world.receives(message);
+    assert_eq!(count(&world), (101, 101, 101));
+    // A restart does not begin a new allowance, nor does a dropped message come back.
+    world.restart();
+    for id in ["b258", "new"] {
+        let message = world.message("bob", id, &[], false, &said);
+        world.receives(message);
+    }
+    assert_eq!(count(&world).0, 101);
+    // Ten minutes later bob is heard again.
+    world.now += 11 * 60_000;
+    let message = world.message("bob", "later", &[], false, &said);
+    world.receives(message);
+    assert_eq!(count(&world).0, 102);
+}

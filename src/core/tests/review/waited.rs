@@ -146,3 +146,24 @@ fn a_budget_is_of_a_day_by_the_same_clock() {
     clocks.passes(24 * HOUR);
     assert_eq!(clocks.world.program.budget_standing("claude").runs, 0);
 }
+
+/// Issue 16, 32c: a clock that was 26 h ahead at one start renewed the budget of a day.
+#[test]
+fn a_clock_that_is_ahead_at_one_start_renews_no_budget() {
+    let mut clocks = Clocks::new();
+    clocks.world.trusts("bob");
+    clocks.world.decide(Intent::Auto).unwrap();
+    clocks.comes("a");
+    let runs = |clocks: &Clocks| clocks.world.program.budget_standing("claude").runs;
+    for (boot, ahead) in [("two", 26), ("three", 0), ("four", 500), ("five", 0)] {
+        clocks.world.now = NOW + ahead * HOUR;
+        clocks.world.restart_without_clock();
+        clocks.begins(boot, 60_000);
+        clocks.passes(HOUR);
+        assert_eq!(runs(&clocks), 1, "{boot}");
+    }
+    clocks.passes(12 * HOUR);
+    assert_eq!(runs(&clocks), 1);
+    clocks.passes(12 * HOUR);
+    assert_eq!(runs(&clocks), 0);
+}
