@@ -33,7 +33,7 @@ pub use chat::members::{Members, RoomMember};
 pub use chat::outbox::{DeliveryStatus, Outbox, Outgoing};
 use chat::outgoing::OutgoingText;
 pub use chat::threads::{Audience, Thread, Threads};
-pub use chat::timeline::{Doubt, Entry, Post, Timeline, What};
+pub use chat::timeline::{Author, Doubt, Entry, Post, Sender, Timeline, What};
 pub use chat::unknown_name::UnknownNames;
 pub use files::{Fetch, FileOutcome, Offer, Offers, OwnFile, Progress, Receiver, Side, Stage, UploadState};
 pub use leak::attachment::{Attachment, LOOKED_THROUGH, ScanResult};
@@ -307,7 +307,7 @@ impl Room {
 
     /// Delivery status of our message.
     pub fn fate_of(&self, post: &Post) -> Option<DeliveryStatus> {
-        let outgoing = self.chat.outbox.get(&post.id).filter(|_| post.mine)?;
+        let outgoing = self.chat.outbox.get(&post.id).filter(|_| post.sender.mine)?;
         let fate = outgoing.fate(&self.connection);
         let held = || identity::held_for(self, &outgoing.to, outgoing.only);
         Some(match fate {

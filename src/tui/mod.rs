@@ -207,7 +207,7 @@ impl Screen {
         let since = reading.unread.known().max(reading.unread.read);
         let newest = room.chat.timeline().newest();
         let mut posts = (since + 1..=newest).filter_map(|number| room.chat.timeline().post_numbered(number));
-        let others = posts.any(|post| !post.mine);
+        let others = posts.any(|post| !post.sender.mine);
         reading.unread.arrived(newest, others, self.attention.looks(now));
         let thread = reading.thread.as_ref().map(|thread| thread.id.as_str());
         if let Some(search) = &mut reading.search {

@@ -162,9 +162,9 @@ pub(super) fn news(client: &mut Client, caller: &str) -> News {
 /// Formats an event without any text that another member chose.
 pub(super) fn event(client: &Client, what: &What) -> Option<String> {
     Some(match what {
-        What::Post(post) if post.mine || post.is_strangers() => return None,
+        What::Post(post) if post.sender.mine || post.is_strangers() => return None,
         What::Post(post) => {
-            let by = if post.origin == Origin::Agent {
+            let by = if post.author.origin == Origin::Agent {
                 "'s agent"
             } else {
                 ""
@@ -282,7 +282,7 @@ pub(super) fn has_come_true(client: &Client, wish: &WaitFor) -> bool {
                 .take_while(|(_, post)| post.number > *known);
             newer
                 .into_iter()
-                .any(|(_, post)| !post.mine && !post.is_strangers())
+                .any(|(_, post)| !post.sender.mine && !post.is_strangers())
         }
         WaitFor::Decide(intent) => client.room().may_leave(intent),
         WaitFor::Task(caller) => client.handed.values().any(|task| !task.is_known_to(caller)),

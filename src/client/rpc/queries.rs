@@ -223,11 +223,11 @@ fn line(client: &Client, post: &Post) -> Line {
     Line {
         id: ItemId::Mention(post.number).to_string(),
         from: valid(&post.from).to_owned(),
-        by: by(post.origin == Origin::Agent),
+        by: by(post.author.origin == Origin::Agent),
         to: post.to.iter().filter(|name| is_name(name)).cloned().collect(),
         thread_id: thread_id(client, &post.thread),
         bytes: post.text.len(),
-        text: (post.mine || accepted).then(|| client.room().accepted_words(post).to_owned()),
+        text: (post.sender.mine || accepted).then(|| client.room().accepted_words(post).to_owned()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::core::{
 
 /// Leaves a mention to the person or, in auto mode and within its limits, runs it at once.
 pub(in crate::core) fn mention(room: &mut Room, post: &Post, ctx: &mut Ctx) {
-    let is_reply = post.reply_to.is_some() && post.agent.is_some();
+    let is_reply = post.reply_to.is_some() && post.author.agent.is_some();
     room.review.inbox.add(post, is_reply, ctx.moment());
     if ctx.replays() {
         return;
@@ -120,7 +120,7 @@ fn candidate<'a>(room: &'a Room, post: &'a Post, agent: &'a str) -> Candidate<'a
         agent,
         hop: post.hop,
         answers: answers.and_then(|answered| answered.thread.as_deref()),
-        by_agent: post.agent.is_some() || post.origin == Origin::Agent,
+        by_agent: post.author.agent.is_some() || post.author.origin == Origin::Agent,
     }
 }
 

@@ -36,7 +36,11 @@ impl Recipient<'_> {
 impl Room {
     /// The recipients of our message, if it asks several members; else empty.
     pub fn asked(&self, post: &Post) -> Vec<Recipient<'_>> {
-        let asked = self.chat.outbox.get(&post.id).filter(|_| post.mine && post.asks);
+        let asked = self
+            .chat
+            .outbox
+            .get(&post.id)
+            .filter(|_| post.sender.mine && post.asks);
         let Some(asked) = asked.filter(|asked| asked.to.len() > 1) else {
             return Vec::new();
         };
@@ -68,11 +72,11 @@ impl Room {
 
 /// Notes a message as an answer, if it answers a question of ours to several members.
 pub(in crate::core) fn gather(room: &mut Room, post: &Post, number: u32) {
-    if post.mine {
+    if post.sender.mine {
         return;
     }
     // Version 1 does not say what it answers: an agent's message in the question's thread counts.
-    let plain = (post.origin == Origin::Agent).then_some(&post.thread);
+    let plain = (post.author.origin == Origin::Agent).then_some(&post.thread);
     let Some(of) = post.reply_to.as_ref().or(plain) else {
         return;
     };

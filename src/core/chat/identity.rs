@@ -73,8 +73,8 @@ pub(in crate::core) fn is_from_another_key(room: &mut Room, message: &Message) -
 /// reason.
 pub(in crate::core) fn vouched_for(room: &Room, post: &Post) -> Result<(), WhyHeld> {
     let name = post.from.clone();
-    let key = post.from_key.as_deref();
-    if post.doubt.is_some() || room.chat.members.is_doubtful(&name) {
+    let key = post.sender.key.as_deref();
+    if post.sender.doubt.is_some() || room.chat.members.is_doubtful(&name) {
         return Err(WhyHeld::OtherKey(name));
     }
     if !room.chat.features.from_key && room.chat.members.get(&name).is_none() {
@@ -92,8 +92,8 @@ pub(in crate::core) fn accepted_from(room: &mut Room, number: u32, ctx: &mut Ctx
     let Some(post) = room.chat.timeline.post_numbered(number) else {
         return;
     };
-    let (name, key) = (post.from.clone(), post.from_key.clone());
-    let unsure = post.doubt.is_some() || post.mine;
+    let (name, key) = (post.from.clone(), post.sender.key.clone());
+    let unsure = post.sender.doubt.is_some() || post.sender.mine;
     if !unsure && !room.chat.members.pins.is_trusted(&name, key.as_deref()) {
         match key {
             Some(_) => keep_trust(room, &name, key, ctx),
@@ -165,7 +165,7 @@ fn who_is(room: &Room, name: &str) -> Option<(String, Option<String>)> {
     }
     let mut posts = room.chat.timeline.posts().rev().map(|(_, post)| post);
     let last = posts.find(|post| same_name(&post.from, name));
-    last.map(|post| (post.from.clone(), post.from_key.clone()))
+    last.map(|post| (post.from.clone(), post.sender.key.clone()))
 }
 
 /// Addressees for whose sake our message is not sent to the relay yet: names that may belong to somebody else by
@@ -201,6 +201,6 @@ pub(in crate::core) fn speaks_with(room: &mut Room, outgoing: &Outgoing) {
 impl Post {
     /// Whether somebody else wrote it under our own name.
     pub fn is_strangers(&self) -> bool {
-        self.doubt == Some(Doubt::Stranger)
+        self.sender.doubt == Some(Doubt::Stranger)
     }
 }

@@ -319,10 +319,8 @@ pub(in crate::core) fn apply_message(room: &mut Room, message: &Message, ctx: &m
 }
 
 fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<Doubt>, ctx: &mut Ctx) {
-    let post = Post {
-        doubt,
-        ..Post::received(message, chat)
-    };
+    let mut post = Post::received(message, chat);
+    post.sender.doubt = doubt;
     if room.is_me(&message.from) {
         // Our own message, already here.
         if room.chat.outbox.get(&message.id).is_some() {
@@ -331,7 +329,7 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
         match doubt {
             // Our own message, written by another session of this member.
             None => {
-                let post = Post { mine: true, ..post };
+                post.sender.mine = true;
                 outgoing::add_our_post(room, post, chat, &[], message.at);
             }
             // Shown, without any further effect.
@@ -339,10 +337,10 @@ fn receive_chat(room: &mut Room, message: &Message, chat: &Chat, doubt: Option<D
         }
         return;
     }
-    if let Some(agent) = &post.agent {
+    if let Some(agent) = &post.author.agent {
         room.chat.members.doing(&post.from, agent, None);
     }
-    if post.origin == Origin::Agent {
+    if post.author.origin == Origin::Agent {
         room.chat.partials.drop_of(&post.from);
     }
     let addressed = message.to.iter().any(|name| room.is_me(name));

@@ -126,7 +126,7 @@ impl Threads {
             self.list.push(Thread {
                 number: next + 1,
                 id: post.thread.clone(),
-                mine: post.mine && post.agent.is_none(),
+                mine: post.sender.mine && post.author.agent.is_none(),
                 audience: Audience::of(post, me),
                 posts: 0,
                 first: number,

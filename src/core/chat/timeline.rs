@@ -48,10 +48,8 @@ pub struct Post {
     pub id: String,
     /// The member who sent it.
     pub from: String,
-    /// A person or an agent.
-    pub origin: Origin,
-    /// The agent's name, if an agent wrote it.
-    pub agent: Option<String>,
+    pub author: Author,
+    pub sender: Sender,
     pub to: Vec<String>,
     pub only: bool,
     /// The thread that it belongs to; its own id if it starts one.
@@ -66,14 +64,29 @@ pub struct Post {
     /// The message that it answers.
     pub reply_to: Option<String>,
     pub usage: Option<Usage>,
-    /// The person who edited an agent's text.
-    pub edited_by: Option<String>,
     /// The numbers of the files that it offers.
     pub files: Vec<u32>,
+}
+
+/// Who wrote the text of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Author {
+    /// A person or an agent.
+    pub origin: Origin,
+    /// The agent's name, if an agent wrote it.
+    pub agent: Option<String>,
+    /// The person who edited an agent's text.
+    pub edited_by: Option<String>,
+}
+
+/// What is known of the member who sent a message, besides the name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sender {
+    /// Whether it is this member.
     pub mine: bool,
     /// The sender's key, if it has one and the relay sends it.
-    pub from_key: Option<String>,
-    /// The reason why it may not be from the member that its name says.
+    pub key: Option<String>,
+    /// The reason why it may not be the member that the name says.
     pub doubt: Option<Doubt>,
 }
 
@@ -115,20 +128,18 @@ impl Post {
             thread,
             ..
         } = message;
-        let post = Self::cleaned(
-            &Address {
-                id,
-                from,
-                to,
-                only: *only,
-                thread: thread.as_deref(),
-            },
-            chat,
-        );
-        Self {
-            from_key: from_key.clone(),
-            ..post
-        }
+        let address = Address {
+            id,
+            from,
+            to,
+            only: *only,
+            thread: thread.as_deref(),
+        };
+        let sender = Sender {
+            key: from_key.clone(),
+            ..Sender::default()
+        };
+        Self::cleaned(&address, sender, chat)
     }
 
     /// Our own message; it needs no safeguards against its sender.
@@ -147,25 +158,35 @@ impl Post {
             only,
             thread: Some(thread),
         };
-        Self {
+        let sender = Sender {
             mine: true,
-            ..Self::cleaned(&address, chat)
-        }
+            ..Sender::default()
+        };
+        Self::cleaned(&address, sender, chat)
     }
 
-    fn cleaned(address: &Address, chat: &Chat) -> Self {
+    fn cleaned(address: &Address, sender: Sender, chat: &Chat) -> Self {
         let cleaned = text::clean(&chat.text);
         let name = |name: &String| text::clean_line(name, 32);
         Self {
             number: 0,
             id: address.id.to_owned(),
             from: text::clean_line(address.from, 32),
-            origin: chat.origin,
-            agent: chat
-                .agent
-                .as_ref()
-                .filter(|_| chat.origin == Origin::Agent)
-                .map(|agent| agent_name(agent)),
+            author: Author {
+                origin: chat.origin,
+                agent: chat
+                    .agent
+                    .as_ref()
+                    .filter(|_| chat.origin == Origin::Agent)
+                    .map(|agent| agent_name(agent)),
+                // Edited by its sender, who is the agent's person.
+                edited_by: chat
+                    .edited_by
+                    .as_ref()
+                    .filter(|by| by.eq_ignore_ascii_case(address.from))
+                    .map(name),
+            },
+            sender,
             to: address.to.iter().map(name).collect(),
             only: address.only,
             thread: address.thread.unwrap_or(address.id).to_owned(),
@@ -175,23 +196,14 @@ impl Post {
             hop: chat.hop,
             reply_to: chat.reply_to.clone(),
             usage: chat.usage.as_ref().map(believable),
-            // Edited by its sender, who is the agent's person.
-            edited_by: chat
-                .edited_by
-                .as_ref()
-                .filter(|by| by.eq_ignore_ascii_case(address.from))
-                .map(name),
             files: Vec::new(),
-            mine: false,
-            from_key: None,
-            doubt: None,
         }
     }
 
     pub fn speaker(&self) -> Speaker {
-        let agent = match self.origin {
+        let agent = match self.author.origin {
             Origin::Human => None,
-            Origin::Agent => Some(self.agent.clone().unwrap_or_else(|| "agent".into())),
+            Origin::Agent => Some(self.author.agent.clone().unwrap_or_else(|| "agent".into())),
         };
         Speaker {
             member: self.from.clone(),
@@ -246,11 +258,11 @@ impl Timeline {
         let mut cleared = Vec::new();
         for entry in &mut self.entries {
             if let What::Post(post) = &mut entry.what
-                && post.doubt == Some(Doubt::OtherKey)
-                && post.from_key.as_deref() == key
+                && post.sender.doubt == Some(Doubt::OtherKey)
+                && post.sender.key.as_deref() == key
                 && nexscope_relay::protocol::same_name(&post.from, name)
             {
-                post.doubt = None;
+                post.sender.doubt = None;
                 cleared.push(post.number);
             }
         }

@@ -127,8 +127,8 @@ pub(in crate::core) fn glimpse(room: &mut Room, records: impl IntoIterator<Item 
                     let chat = Chat { asks: false, ..chat };
                     let mut post = Post::received(&message, &chat);
                     if room.is_me(&message.from) {
-                        post.mine = identity::is_ours(room, &message);
-                        post.doubt = (!post.mine).then_some(Doubt::Stranger);
+                        post.sender.mine = identity::is_ours(room, &message);
+                        post.sender.doubt = (!post.sender.mine).then_some(Doubt::Stranger);
                     }
                     outgoing::add_post(room, post, message.at);
                 }

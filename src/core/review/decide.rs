@@ -322,7 +322,7 @@ pub(in crate::core) fn failed_outgoing(room: &Room, number: u32) -> Option<Outgo
         .chat
         .timeline
         .post_numbered(number)
-        .filter(|post| post.mine)?;
+        .filter(|post| post.sender.mine)?;
     room.chat
         .outbox
         .get(&post.id)

@@ -196,7 +196,7 @@ impl Item {
             later: false,
             version: 1,
             asked_for: None,
-            other_key: post.doubt.is_some(),
+            other_key: post.sender.doubt.is_some(),
             matter: ItemKind::Mention(Mention {
                 is_reply,
                 hold: Hold::Manual,

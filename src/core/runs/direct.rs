@@ -23,7 +23,7 @@ fn on_hand(room: &Room, number: u32) -> Result<&Post, Refused> {
     if post.is_strangers() {
         return Err(Refused::UnderYourName(number));
     }
-    if post.mine {
+    if post.sender.mine {
         return Err(Refused::OwnMessage);
     }
     Ok(post)

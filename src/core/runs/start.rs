@@ -176,7 +176,7 @@ pub(in crate::core) fn approved_before(room: &Room, post: &Post, audience: &Audi
     let thread = room.chat.timeline.posts().rev().map(|(_, other)| other);
     let mut said: Vec<Said> = thread
         .filter(|other| other.thread == post.thread && other.number < post.number)
-        .filter(|other| !other.is_strangers() && (other.mine || accepted(other)))
+        .filter(|other| !other.is_strangers() && (other.sender.mine || accepted(other)))
         .filter(|other| audience.is_within(&Audience::of(other, &room.settings.me)))
         .take(MOST)
         .map(|other| Said {

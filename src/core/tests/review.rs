@@ -266,7 +266,7 @@ fn hostile_strings_are_clean_when_they_enter() {
     assert_eq!(seen.agents, ["codex"]);
     let post = world.room().chat.timeline.post_numbered(1).unwrap();
     assert_eq!(
-        (&*post.text, post.agent.as_deref(), post.hidden),
+        (&*post.text, post.author.agent.as_deref(), post.hidden),
         ("evil", Some("agent"), 2)
     );
     assert_eq!(
@@ -435,7 +435,14 @@ fn an_agents_name_fakes_nothing() {
         assert_eq!(item.from.agent.as_deref(), Some(expected), "{name:?}");
         // Nor can it claim that somebody else has edited it.
         assert_eq!(
-            world.room().chat.timeline.post_numbered(1).unwrap().edited_by,
+            world
+                .room()
+                .chat
+                .timeline
+                .post_numbered(1)
+                .unwrap()
+                .author
+                .edited_by,
             None
         );
     }

@@ -541,7 +541,7 @@ impl<O: Write, E: Write> Plain<O, E> {
             let at = clock(entry.at, &self.zone);
             match &entry.what {
                 // People see their own typing already.
-                What::Post(post) if post.mine && post.origin == Origin::Human => {}
+                What::Post(post) if post.sender.mine && post.author.origin == Origin::Human => {}
                 What::Post(post) => writeln!(self.out, "{at} {}", said(post))?,
                 What::Presence {
                     name,
@@ -607,7 +607,7 @@ fn status(client: &Client) -> Vec<String> {
 
 /// Formats a message as `bob·codex → alice: text`, with further lines indented.
 fn said(post: &Post) -> String {
-    let mark = match post.doubt {
+    let mark = match post.sender.doubt {
         Some(Doubt::Stranger) => "[not you: somebody else used your name] ",
         Some(Doubt::OtherKey) => "[from a different key than before] ",
         None => "",

@@ -408,7 +408,7 @@ pub(in crate::core) fn file_items(room: &mut Room, numbers: &[u32], ctx: &Ctx) -
         let Some(offer) = waiting else { continue };
         let post = room.chat.timeline.post_numbered(offer.post);
         let Some((speaker, thread, other_key)) =
-            post.map(|post| (post.speaker(), post.thread.clone(), post.doubt.is_some()))
+            post.map(|post| (post.speaker(), post.thread.clone(), post.sender.doubt.is_some()))
         else {
             continue;
         };

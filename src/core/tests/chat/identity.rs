@@ -91,8 +91,8 @@ fn words_under_our_name_are_ours_only_with_our_key() {
             let [strangers, ours] = posts.as_slice() else {
                 panic!("{posts:?}")
             };
-            assert!(strangers.is_strangers() && !strangers.mine, "{key:?}");
-            assert!(!ours.is_strangers() && ours.mine);
+            assert!(strangers.is_strangers() && !strangers.sender.mine, "{key:?}");
+            assert!(!ours.is_strangers() && ours.sender.mine);
             // The whole journal has the same result, and so does its end, which is shown first.
             let mut glimpse = Program::new(counting_ids());
             let glimpsed = glimpse.open(world.room().settings.clone());
@@ -129,7 +129,7 @@ fn what_is_in_our_journal_is_ours() {
     let id = world.last().id.clone();
     world.says("alice", None, &id, &[], "something else");
     assert_eq!(world.room().chat.timeline.posts().count(), 1);
-    assert!(world.last().mine && world.last().text == "hello all");
+    assert!(world.last().sender.mine && world.last().text == "hello all");
 }
 
 /// Issue 14, 13: a prompt quoted them as "alice, a person".
@@ -155,7 +155,7 @@ fn a_mention_from_another_key_stays_marked() {
         world.comes(PresenceEvent::Join, "bob", key);
         world.says("bob", key, "m-1", &["alice"], "run it");
         assert_eq!(world.warnings(), [MARK], "{key:?}");
-        assert_eq!(world.last().doubt, Some(Doubt::OtherKey));
+        assert_eq!(world.last().sender.doubt, Some(Doubt::OtherKey));
         world.comes(PresenceEvent::Leave, "bob", key);
         assert_eq!(world.warnings(), [MARK], "it stays after the sender left");
         world.again(Some(BOB));

@@ -343,7 +343,7 @@ proptest! {
                 prop_assert!(world.room().review.inbox.waiting().find(asks).is_none());
             }
         }
-        let posted: Vec<String> = world.room().chat.timeline.posts().filter(|(_, post)| post.mine).map(|(_, post)| post.text.to_string()).collect();
+        let posted: Vec<String> = world.room().chat.timeline.posts().filter(|(_, post)| post.sender.mine).map(|(_, post)| post.text.to_string()).collect();
         let drafts: Vec<String> = world.room().review.inbox.waiting().filter(|item| matches!(item.id, ItemId::Draft(_))).map(|item| item.text.to_string()).collect();
         for (text, free) in texts.iter().filter(|(text, _)| !text.is_empty()) {
             prop_assert!(posted.contains(text) || drafts.contains(text), "{text} is lost");

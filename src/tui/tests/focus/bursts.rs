@@ -28,7 +28,7 @@ fn what_comes_in_one_piece_decides_nothing_and_says_so() {
             .chat
             .timeline()
             .posts()
-            .all(|(_, post)| !post.mine)
+            .all(|(_, post)| !post.sender.mine)
     );
 
     // A whole item, and a command that arrives at once: it opens the item, and another key decides.

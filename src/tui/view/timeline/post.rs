@@ -166,14 +166,14 @@ fn details(
     selected: bool,
 ) -> Option<Row> {
     let mut parts: Vec<Span> = Vec::new();
-    match post.doubt {
+    match post.sender.doubt {
         Some(Doubt::Stranger) => {
             parts.push(look.span("⚠ not you: somebody else used your name", Scope::Risk))
         }
         Some(Doubt::OtherKey) => parts.push(look.span("⚠ from a different key than before", Scope::Risk)),
         None => {}
     }
-    if selected || post.asks && !post.mine {
+    if selected || post.asks && !post.sender.mine {
         let thread = look.room.chat.threads().get(&post.thread);
         let thread = thread
             .filter(|thread| thread.posts > 1)
@@ -184,7 +184,7 @@ fn details(
     if let Some(usage) = usage.filter(|usage| !usage.is_empty()) {
         parts.push(look.span(usage, Scope::Dim));
     }
-    if let Some(by) = &post.edited_by {
+    if let Some(by) = &post.author.edited_by {
         parts.push(look.span(format!("edited by {}", look.name(by)), Scope::Dim));
     }
     if look.room.review.inbox().has_mention(post.number) {
@@ -209,7 +209,7 @@ fn details(
 
 /// How far a message of ours has come; nothing for one of another member's.
 fn delivery(look: &RenderContext, post: &Post, asked: &[Recipient], selected: bool) -> Vec<Span<'static>> {
-    let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.mine) else {
+    let Some(outgoing) = look.room.chat.outbox().get(&post.id).filter(|_| post.sender.mine) else {
         return Vec::new();
     };
     let fate = look.room.fate_of(post).unwrap_or(DeliveryStatus::Sent);
