@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use nexscope_relay::protocol::{MAX_AGENTS, Mode};
 
-use super::{Budget, Limits, Millis};
+use super::{Budget, Limits, Millis, runs::settings::Kind};
 
 /// The settings that a room works by: who its member is, and what they have configured.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +70,11 @@ impl Settings {
     }
 
     /// The agent that answers if none is named.
+    /// Whether the agent is a session of the person's own, which may have several tasks open.
+    pub(in crate::core) fn is_session(&self, agent: &str) -> bool {
+        self.kinds.get(agent) == Some(&Kind::Session.word())
+    }
+
     /// The agents that the room is told of; a relay takes no more. The others answer their person only.
     pub fn announced_agents(&self) -> Vec<String> {
         let mut agents = self.agents.clone();

@@ -1,4 +1,4 @@
-//! Runs of our agents: one at a time per agent; others are queued, visibly.
+//! Runs of our agents: one at a time per agent; others are queued, visibly. Only a person's own session holds several.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -36,6 +36,8 @@ pub struct Run {
     pub tool: Option<(String, String)>,
     /// The newest notice for the person: a retry, a setting that is not applied.
     pub notice: Option<String>,
+    /// Whether its agent may work on other threads meanwhile.
+    pub(in crate::core) in_parallel: bool,
     /// Whether it was cancelled.
     pub stopping: bool,
     /// Whether its answer becomes a draft, whatever the settings.
@@ -64,6 +66,7 @@ impl Run {
             partial: Clean::default(),
             tool: None,
             notice: None,
+            in_parallel: false,
             stopping: false,
             review: false,
             files: Vec::new(),
@@ -97,7 +100,8 @@ pub(in crate::core) struct Session {
 /// All our runs, and the sessions that they left.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// In the order in which they were accepted; the first of each agent is at work.
+    /// In the order in which they were accepted; the first of each agent is at work, and of each thread, if the agent
+    /// works on several.
     queue: VecDeque<Run>,
     /// By room, thread and agent.
     sessions: HashMap<(RoomId, String, String), Session>,
@@ -142,9 +146,12 @@ impl Runs {
 
     /// The next run whose agent is free, marked as started at `now`.
     pub(in crate::core) fn next_to_start(&mut self, now: Millis) -> Option<&Run> {
-        let busy: Vec<String> = self.working().map(|run| run.ask.agent.clone()).collect();
         let at = self.queue.iter().position(|run| {
-            run.started.is_none() && run.files.is_empty() && !busy.contains(&run.ask.agent)
+            let in_its_way = |other: &Run| {
+                other.ask.agent == run.ask.agent
+                    && (!run.in_parallel || (other.room, &other.thread) == (run.room, &run.thread))
+            };
+            run.started.is_none() && run.files.is_empty() && !self.working().any(in_its_way)
         })?;
         let run = &mut self.queue[at];
         run.started = Some(now);

@@ -95,6 +95,7 @@ pub(in crate::core) fn run(
         resume: session.as_ref().map(|session| session.id.clone()),
     };
     let run = Run {
+        in_parallel: room.settings.is_session(agent),
         review: how.review,
         files,
         before: session.map_or_else(Totals::default, |session| session.totals),

@@ -423,3 +423,21 @@ fn a_reason_tells_the_asker_no_secret() {
         assert!(!format!("{effect:?}").contains(secret), "{effect:?}");
     }
 }
+
+/// A person's session is told of all its tasks, while a program works on one at a time.
+#[test]
+fn a_session_has_a_task_of_each_thread_at_once() {
+    for (kind, at_once) in [("session", 2), ("claude", 1)] {
+        let mut world = World::new();
+        world.room_mut().settings.kinds.insert("claude".into(), kind);
+        for (id, thread) in [("m-1", "m-1"), ("m-2", "m-1"), ("m-3", "m-3")] {
+            let item = asks_in(&mut world, "bob", id, thread, &["alice"], true);
+            world.accept(item);
+        }
+        assert_eq!(world.starts(), at_once, "{kind}");
+        // The next one of the thread comes after the one before it.
+        let first = world.program.runs().all().next().unwrap().id.clone();
+        world.ends(&first, Outcome::Answer("ok".into()));
+        assert_eq!(world.starts(), at_once + 1, "{kind}");
+    }
+}
