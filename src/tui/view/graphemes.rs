@@ -88,15 +88,26 @@ fn letter_of_flag(c: char) -> Option<char> {
 
 /// The Thai and Lao vowel AM, which some terminals add to the consonant before it: a ring above, and the vowel AA.
 fn vowel_am(grapheme: &str) -> Option<Simple> {
-    let (consonant, ring, vowel) = match grapheme.chars().next_back()? {
-        am @ '\u{e33}' => (grapheme.strip_suffix(am)?, '\u{e4d}', '\u{e32}'),
-        am @ '\u{eb3}' => (grapheme.strip_suffix(am)?, '\u{ecd}', '\u{eb2}'),
-        _ => return None,
+    let parts = |c| match c {
+        '\u{e33}' => Some(('\u{e4d}', '\u{e32}')),
+        '\u{eb3}' => Some(('\u{ecd}', '\u{eb2}')),
+        _ => None,
     };
-    let symbols = match consonant.width() {
-        0 => vec![format!("{vowel}{ring}")],
-        _ => vec![format!("{consonant}{ring}"), vowel.to_string()],
-    };
+    if !grapheme.contains(['\u{e33}', '\u{eb3}']) {
+        return None;
+    }
+    let mut symbols: Vec<String> = Vec::new();
+    for c in grapheme.chars() {
+        match (parts(c), symbols.last_mut()) {
+            (Some((ring, vowel)), None) => symbols.push(format!("{vowel}{ring}")),
+            (Some((ring, vowel)), Some(before)) => {
+                before.push(ring);
+                symbols.push(vowel.to_string());
+            }
+            (None, Some(before)) if c.width() == Some(0) => before.push(c),
+            (None, _) => symbols.push(c.to_string()),
+        }
+    }
     Some(Simple {
         symbols: columns(symbols, grapheme.width()),
         is_cut: false,
@@ -159,6 +170,7 @@ mod tests {
             ("e\u{301} हिन्दी", "e\u{301} हिन्दी", false),
             ("น\u{e49}\u{e33}", "น\u{e49}\u{e4d}\u{e32}", false),
             ("\u{e33}", "\u{e32}\u{e4d}", false),
+            ("ก\u{e33}\u{e33}", "ก\u{e4d}\u{e32}\u{e4d}\u{e32}", false),
             ("ກ\u{eb3}", "ກ\u{ecd}\u{eb2}", false),
             ("🇩🇪🇫🇷", "DEFR", false),
             ("❤\u{fe0f}", "❤ ", false),
