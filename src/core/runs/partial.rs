@@ -123,6 +123,10 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
     };
     let own = room.settings.token.as_ref().map(|token| token.0.as_str());
     let (to, _) = answer::answers_to(room, &run);
+    // Text that no frame could carry is seen when the answer is sent; it is scanned then, and not with each piece.
+    if run.partial.len() > room.chat.message_bytes / 4 {
+        return;
+    }
     // Scan the whole text, including the held back part: a secret may straddle the two.
     let found = run.growing.stopped
         || may_bring_files(&run.partial)
@@ -135,8 +139,7 @@ pub(in crate::core) fn show_growing(room: &mut Room, id: &str, ctx: &mut Ctx) {
         return withdraw(room, &run, ctx);
     }
     let whole = settled(&run.partial);
-    // Text that no frame could carry is seen when the answer is sent.
-    if whole.is_empty() || whole == run.growing.text || whole.len() > room.chat.message_bytes / 4 {
+    if whole.is_empty() || whole == run.growing.text {
         return;
     }
     let message = run.growing.id.clone().unwrap_or_else(|| ctx.fresh_id());

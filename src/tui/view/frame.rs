@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Block, Borders, Clear, Widget},
 };
 
-use super::{Layout, RenderContext, Scope, composer, layout::Cover, panes, timeline};
+use super::{Layout, RenderContext, Scope, composer, graphemes, layout::Cover, panes, timeline};
 use crate::{
     core::Connection,
     text,
@@ -19,6 +19,11 @@ use crate::{
 };
 
 pub fn draw(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
+    draw_all(look, state, plan, frame);
+    graphemes::simplify(frame.buffer_mut());
+}
+
+fn draw_all(look: &RenderContext, state: &State, plan: &Layout, frame: &mut Frame) {
     frame
         .buffer_mut()
         .set_style(plan.areas.all, look.style(Scope::Text));

@@ -4,6 +4,7 @@ mod composer;
 mod files;
 mod format;
 mod frame;
+mod graphemes;
 mod header;
 mod hit_test;
 mod item;

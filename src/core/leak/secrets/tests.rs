@@ -310,6 +310,58 @@ fn figures() {
     println!("{:#?}", &slow[..12]);
 }
 
+/// Issue 16, 32c: each beginning of a key was followed to the end of the text.
+#[test]
+fn the_time_of_a_scan_grows_with_the_length_only() {
+    let time = |piece: &str, length: usize| {
+        let text = piece.repeat(length / piece.len());
+        let times = (0..3).map(|_| {
+            let start = std::time::Instant::now();
+            std::hint::black_box(secrets(&text, &[]));
+            start.elapsed()
+        });
+        times.min().unwrap_or_default()
+    };
+    for piece in ["-----BEGIN PRIVATE KEY-----\n", "<!--", "*a ", "=", "%41"] {
+        let (short, long) = (time(piece, 8 << 10), time(piece, 64 << 10));
+        // 8 times as long: a quadratic search takes 64 times as long.
+        assert!(long < short * 24, "{piece}: {short:?}, {long:?}");
+    }
+}
+
+/// Scans hostile texts of 8 MiB, the longest file that is searched; `cargo test --release … -- --ignored --nocapture`
+/// prints the times.
+#[test]
+#[ignore = "prints figures"]
+fn hostile_figures() {
+    const SIZE: usize = 8 << 20;
+    let typical = harmless::written().concat();
+    let texts = [
+        ("base64 letters", "QWxhZGRpbjpvcGVuIHNlc2FtZQ".to_owned()),
+        ("letters", "a".to_owned()),
+        ("spaces", " ".to_owned()),
+        ("equals signs", "=".to_owned()),
+        ("one long line", "the quick brown fox jumps ".to_owned()),
+        ("short lines", "ab\n".to_owned()),
+        ("emphasis", "*a ".to_owned()),
+        ("tags", "<a ".to_owned()),
+        ("comments", "<!--".to_owned()),
+        ("percent signs", "%41".to_owned()),
+        ("references", "&#".to_owned()),
+        ("passwords", "password=".to_owned()),
+        ("keys", "-----BEGIN PRIVATE KEY-----".to_owned()),
+        ("seed words", "abandon ability ".to_owned()),
+        ("typical answers", typical),
+    ];
+    println!("| 8 MiB of | time |\n|---|---|");
+    for (name, piece) in texts {
+        let text = piece.repeat(SIZE / piece.len() + 1);
+        let start = std::time::Instant::now();
+        std::hint::black_box(secrets(&text, &["0123456789abcdef"]));
+        println!("| {name} | {:?} |", start.elapsed());
+    }
+}
+
 fn flags_are_sound(text: &str) {
     let flags = secrets(text, &["0123456789abcdef"]);
     let mut end = 0;

@@ -104,6 +104,7 @@ impl View {
     fn unmarked(text: &str, join: bool) -> Option<Self> {
         let mut view = Self::new(join);
         let (mut kept, mut at) = (0, 0);
+        let mut comments = CommentEnds::default();
         while let Some(c) = text[at..].chars().next() {
             let rest = &text[at..];
             let (skip, instead) = match c {
@@ -112,6 +113,7 @@ impl View {
                 // An escaped mark.
                 '\\' if rest[1..].starts_with(is_mark) => (1, None),
                 '\\' if join && rest[1..].starts_with(['\n', '\r']) => (1, None),
+                '<' if rest.starts_with("<!--") => (comments.length(text, at), None),
                 '<' => (tag(rest), None),
                 '&' => entity(rest),
                 c if is_hidden(c) => (c.len_utf8(), None),
@@ -231,17 +233,34 @@ fn is_mark(c: char) -> bool {
     c.is_ascii_punctuation()
 }
 
-/// Length of the inline tag or comment at the beginning of a text; 0 if there is none.
+/// The end of the next comment, searched for once for all comments that begin before it.
+#[derive(Default)]
+struct CommentEnds {
+    /// The byte offset behind the next end; `usize::MAX` if there is none.
+    next: usize,
+}
+
+impl CommentEnds {
+    /// Length of the comment that begins at `at`; 0 if it does not end, or only far away.
+    fn length(&mut self, text: &str, at: usize) -> usize {
+        // The shortest one is `<!-->`.
+        if self.next < at + 5 {
+            let end = text[at + 2..].find("-->");
+            self.next = end.map_or(usize::MAX, |end| at + 2 + end + 3);
+        }
+        match self.next.saturating_sub(at) {
+            length if length <= COMMENT => length,
+            _ => 0,
+        }
+    }
+}
+
+/// Length of the inline tag at the beginning of a text; 0 if there is none.
 fn tag(text: &str) -> usize {
     const TAGS: &[&str] = &[
         "a", "b", "big", "br", "code", "del", "em", "font", "i", "ins", "kbd", "mark", "s", "small", "span",
         "strong", "sub", "sup", "tt", "u", "var", "wbr",
     ];
-    if text.starts_with("<!--") {
-        let comment = &text.as_bytes()[..text.len().min(COMMENT)];
-        let end = comment.windows(3).position(|end| end == b"-->");
-        return end.map_or(0, |at| at + 3);
-    }
     let inner = text[1..].strip_prefix('/').unwrap_or(&text[1..]);
     let name = inner
         .find(|c: char| !c.is_ascii_alphabetic())
