@@ -490,7 +490,7 @@ fn a_folder_with_a_long_path_has_a_socket_elsewhere() {
 
 /// Issue 16, 37: such a member never connected, and was told to update the program.
 #[test]
-fn a_member_may_have_more_agents_than_a_room_is_told_of() {
+fn a_member_may_have_more_agents_than_it_announces() {
     let relay = Relay::start();
     let agents: String = (1..=20)
         .map(|nth| format!("[agents.a{nth}]\nkind = \"session\"\n"))
