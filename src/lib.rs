@@ -18,6 +18,7 @@ pub mod core;
 pub(crate) mod frontends;
 #[doc(hidden)]
 pub mod link;
+pub(crate) mod procfs;
 #[doc(hidden)]
 pub mod store;
 pub(crate) mod text;

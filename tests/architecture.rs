@@ -11,13 +11,14 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("clock", &[]),
+    ("procfs", &[]),
     ("core", &["text"]),
     ("link", &["core", "text", "clock"]),
     ("transfer", &["core", "text", "link"]),
     ("store", &["core", "text"]),
-    ("config", &["core", "text", "link", "store"]),
-    ("agent", &["core", "text", "config"]),
-    ("control", &["core", "text", "store", "config"]),
+    ("config", &["core", "text", "procfs", "link", "store"]),
+    ("agent", &["core", "text", "procfs", "config"]),
+    ("control", &["core", "text", "procfs", "store", "config"]),
     ("command", &["core", "control", "text"]),
     (
         "client",

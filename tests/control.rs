@@ -227,8 +227,8 @@ fn every_tool_is_listed_and_wrong_arguments_say_why() {
     assert!(text.contains("already running: alice"), "{text}");
 }
 
-#[test]
-fn a_delegated_task_is_answered_by_the_sessions_message() {
+/// alice, whose auto mode delegates mentions to her agent's session, and bob, whom she does not trust yet.
+fn delegating() -> (Relay, Home, Home) {
     let relay = Relay::start();
     let alice = Home::new(
         "alice",
@@ -236,6 +236,12 @@ fn a_delegated_task_is_answered_by_the_sessions_message() {
         "mode = \"auto\"\n[agents.claude]\nkind = \"session\"\n",
     );
     let bob = Home::new("bob", &relay, "");
+    (relay, alice, bob)
+}
+
+#[test]
+fn a_delegated_task_is_answered_by_the_sessions_message() {
+    let (_relay, alice, bob) = delegating();
     let mut lines = Running::start(&bob, &[]);
     lines.wait_for("-- in #lobby as bob");
     alice.trusts("bob");
@@ -282,13 +288,7 @@ fn wakes(alice: &Home) -> std::process::Child {
 /// waiting; and what a person stopped stayed a task.
 #[test]
 fn a_session_is_woken_once_for_each_task() {
-    let relay = Relay::start();
-    let alice = Home::new(
-        "alice",
-        &relay,
-        "mode = \"auto\"\n[agents.claude]\nkind = \"session\"\n",
-    );
-    let bob = Home::new("bob", &relay, "");
+    let (_relay, alice, bob) = delegating();
     let mut lines = Running::lines(&bob);
     alice.trusts("bob");
     let seat = Running::headless(&alice);
@@ -514,7 +514,7 @@ fn a_folder_with_a_long_path_has_a_socket_elsewhere() {
 
 /// Issue 16, 37: such a member never connected, and was told to update the program.
 #[test]
-fn a_member_may_have_more_agents_than_a_room_is_told_of() {
+fn a_member_may_have_more_agents_than_it_announces() {
     let relay = Relay::start();
     let agents: String = (1..=20)
         .map(|nth| format!("[agents.a{nth}]\nkind = \"session\"\n"))

@@ -34,7 +34,7 @@ fn plugin_settings(home: &Home, relay: &str, mode: &str) {
 
 /// Issue 16, 38.
 #[test]
-fn claude_with_both_plugins_is_told_and_remove_leaves_nothing_that_fails_to_load() {
+fn both_claude_plugins_are_reported_and_remove_leaves_nothing_broken() {
     let mut ann = Home::empty("ann");
     let plugins = ann.path().join(".claude/plugins");
     assert!(!printed(&ann, &["setup", "claude"]).contains("nexscope-plugin"));

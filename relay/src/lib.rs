@@ -27,7 +27,7 @@ pub mod limits;
 mod metrics;
 pub mod program;
 pub mod protocol;
-mod random;
+pub mod random;
 mod room;
 mod server;
 mod tls;

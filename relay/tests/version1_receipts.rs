@@ -183,7 +183,7 @@ async fn version_1_members_reject_in_words() {
 
 /// Issue 16, 37: an asker of version 1 was told nothing when auto mode left its message to the person.
 #[tokio::test]
-async fn version_1_is_told_once_why_a_question_waits() {
+async fn version_1_learns_once_why_a_question_waits() {
     let relay = relay(|_| {}).await;
     let (mut bob, mut cat, _dan) = three(&relay).await;
     bob.send(bob.msg("m1", &["cat"])).await;

@@ -107,8 +107,6 @@ fn is_marked(pid: u32) -> bool {
 }
 
 fn parent(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name is in parentheses and may contain anything.
-    let behind = &stat[stat.rfind(')')? + 1..];
-    behind.split_whitespace().nth(1)?.parse().ok()
+    let process = crate::procfs::process(pid.try_into().ok()?)?;
+    process.parent.try_into().ok()
 }

@@ -160,7 +160,7 @@ mod tests {
     /// No session is found in a folder that others may write to or that is a link, nor by a file that is not
     /// a socket.
     #[test]
-    fn what_another_user_may_have_put_there_is_left_alone() {
+    fn files_of_another_user_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let registry = |name: &str| SessionRegistry {
             dir: dir.path().join(name),

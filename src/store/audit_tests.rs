@@ -107,7 +107,7 @@ fn every_byte_counts() {
 }
 
 #[test]
-fn the_chain_goes_on_after_a_crash_and_the_head_may_lag() {
+fn the_chain_continues_after_a_crash_and_the_head_may_lag() {
     let (_dir, path) = log(3);
     // More was written, and the last line torn, before the head could be.
     let (mut audit, _) = Audit::open(&path, true).unwrap();

@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rustix::fs::OFlags;
 
 /// A member's state folder for one room of one relay: `HOST/ROOM/NAME` below the state folder.
@@ -105,9 +104,7 @@ impl StateDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(disk(error)),
         }
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|error| disk(io::Error::other(error.to_string())))?;
-        let owner = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let owner = nexscope_relay::random::secret().map_err(disk)?;
         write_private(&path, owner.as_bytes()).map_err(disk)?;
         Ok(owner)
     }

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_told() {
+    fn what_does_not_fit_is_reported() {
         let table: [(&str, usize, &[&str]); 6] = [
             ("one two", 2, &["one two"]),
             ("one two three", 2, &["one two", "three"]),

@@ -307,7 +307,7 @@ fn rewrite_unseen(path: &Path) {
 }
 
 #[tokio::test]
-async fn a_source_that_changed_or_is_gone_fails_that_file_alone() {
+async fn a_changed_or_missing_source_fails_only_that_file() {
     let world = World::new().await;
     let mut alice = world.join("alice", "").await;
     let mut bob = world.join("bob", "").await;
@@ -344,7 +344,7 @@ async fn a_source_that_changed_or_is_gone_fails_that_file_alone() {
 }
 
 #[tokio::test]
-async fn a_file_goes_on_where_it_was_after_the_receiver_has_been_away() {
+async fn a_file_resumes_after_the_receiver_was_away() {
     let world = World::new().await;
     let mut alice = world.join("alice", "").await;
     let mut bob = world.join("bob", "").await;
@@ -501,7 +501,7 @@ async fn a_file_that_is_stopped_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_offered_says_why_at_once() {
+async fn a_file_that_cannot_be_offered_says_why_at_once() {
     let world = World::new().await;
     let mut alice = world.join("alice", "").await;
     let _socket = std::os::unix::net::UnixListener::bind(world.path("socket")).unwrap();

@@ -106,7 +106,7 @@ fn claude_when_its_model_falls_silent() {
 
 /// After the failure, a key retries the same mention, and it is answered.
 #[test]
-fn what_failed_can_be_tried_again() {
+fn failures_can_be_retried() {
     let scene = Scene::new(Real::Claude, [Turn::error(400, "bad thing").always()]);
     scene.ask(1, "@bob is it safe?");
     scene.alice.wait_for("failed at bob: ");

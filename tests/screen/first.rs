@@ -63,7 +63,7 @@ fn agents_that_were_added_are_still_known_after_a_reconnect() {
 
 /// Issue 14, 28: a refused session could not use another invite.
 #[test]
-fn a_refused_session_goes_on_with_another_invite() {
+fn a_refused_session_continues_with_another_invite() {
     let relay = Relay::start();
     let ann = Home::new("ann", &relay, "");
     let config = ann.path().join("config/nexscope/config.toml");

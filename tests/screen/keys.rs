@@ -40,7 +40,7 @@ fn the_palette_does_by_name_and_never_decides() {
 }
 
 #[test]
-fn a_sequence_that_has_begun_shows_how_it_goes_on() {
+fn a_started_key_sequence_shows_its_next_keys() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let a = alice.screen(60, 20);
@@ -75,7 +75,7 @@ fn names_words_and_files_complete() {
 }
 
 #[test]
-fn the_editor_has_the_terminal_and_the_room_goes_on() {
+fn the_editor_has_the_terminal_and_the_room_keeps_running() {
     let two = Two::at((80, 24), (80, 24));
     let alice = &two.alice;
     let editor = alice.script(

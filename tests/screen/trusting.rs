@@ -143,7 +143,7 @@ fn an_agent_of_the_whole_home_folder_wants_a_typed_yes_once() {
 
 /// Commands and deciding keys in a saved file do not apply until the person has read them and pressed a key.
 #[test]
-fn what_a_saved_file_would_run_or_decide_waits_for_a_key() {
+fn saved_settings_that_run_or_decide_wait_for_a_key() {
     let relay = Relay::start();
     let alice = Home::new("alice", &relay, "");
     let ran = alice.path().join("ran");

@@ -43,7 +43,7 @@ impl AsyncWrite for Bomb {
 }
 
 #[tokio::test]
-async fn a_panic_ends_one_connection_alone() {
+async fn a_panic_ends_only_one_connection() {
     let shared = Arc::new(server::shared(Config::new("token")));
     let fuse = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();

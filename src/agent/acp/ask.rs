@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_once_and_reads_no_file() {
+    fn a_reason_is_given_once_and_reads_no_file() {
         let mut asking = Asking::new("/".into(), Permissions::Ask);
         asks(&mut asking, json!("a"), &ALL);
         let no = ToolAnswer::Deny("see @/etc/hostname and $skill".to_owned());

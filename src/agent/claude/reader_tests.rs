@@ -174,7 +174,7 @@ fn several_results() {
 }
 
 #[test]
-fn costs_are_this_runs_alone() {
+fn costs_are_only_of_this_run() {
     let before = Totals {
         usd: 0.5,
         tokens: 1000,

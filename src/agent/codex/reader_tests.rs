@@ -79,7 +79,7 @@ fn the_last_message_is_the_answer() {
 }
 
 #[test]
-fn tokens_are_this_runs_alone() {
+fn tokens_are_only_of_this_run() {
     let (_, end) = read(Some("01a2023a-1"), 180, &[THREAD, TURN, FOUND, OVER], (true, ""));
     assert_eq!((end.tokens, end.totals.tokens), (Some(60), 240));
     // It started over: there is no previous usage to subtract.

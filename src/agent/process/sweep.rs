@@ -12,6 +12,8 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
 };
 
+use crate::procfs;
+
 /// A pid, as in `/proc`.
 type Raw = i32;
 
@@ -88,14 +90,9 @@ fn add_descendants(pids: &[Raw], found: &mut HashSet<Raw>) {
 
 fn others() -> Vec<Raw> {
     let me = getpid().as_raw_pid();
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| *pid != me)
-        .collect()
+    let mut pids = procfs::pids();
+    pids.retain(|pid| *pid != me);
+    pids
 }
 
 /// Whether the process was started with the mark. False if it is another user's, gone, or a zombie, which no
@@ -113,13 +110,8 @@ fn living_parent(pid: Raw) -> Option<Raw> {
     living(pid).map(|(parent, _)| parent)
 }
 
-/// The parent and the session of a process that is not a zombie: fields 3, 4 and 6 of proc_pid_stat(5),
-/// counted from the end of the preceding name, which may contain anything.
+/// The parent and the session of a process that is not a zombie.
 fn living(pid: Raw) -> Option<(Raw, Raw)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    let parent = fields.next()?.parse().ok()?;
-    let session = fields.nth(1)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some((parent, session))
+    let process = procfs::process(pid)?;
+    (!process.is_zombie).then_some((process.parent, process.session))
 }

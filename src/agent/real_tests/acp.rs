@@ -223,7 +223,7 @@ fn talks(model: &Model) -> usize {
 }
 
 #[tokio::test]
-async fn the_answer_grows_and_the_session_goes_on() {
+async fn the_answer_grows_and_the_session_continues() {
     for inside in OF_ACP {
         let model = inside.model([
             Turn::text(&["fir", "st"]).then_hangs(),

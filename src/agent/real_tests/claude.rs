@@ -28,7 +28,7 @@ fn answer(text: &str) -> Outcome {
 }
 
 #[tokio::test]
-async fn the_answer_grows_and_the_session_goes_on() {
+async fn the_answer_grows_and_the_session_continues() {
     let model = model([
         Turn::text(&["one ", "two"]).then_hangs(),
         Turn::text(&["first"]),
@@ -121,7 +121,7 @@ async fn a_projects_hooks_and_servers_run_only_where_all_of_it_takes_part() {
 }
 
 #[tokio::test]
-async fn what_fails_says_why_and_soon() {
+async fn failures_are_explained_promptly() {
     for (status, want) in [
         (400, "bad thing"),
         (404, "model"),

@@ -28,7 +28,7 @@ fn shell(command: &str) -> Turn {
 }
 
 #[tokio::test]
-async fn it_answers_and_the_session_goes_on() {
+async fn it_answers_and_the_session_continues() {
     let model = model([Turn::text(&["fir", "st"]), Turn::text(&["second"])]);
     let mut stage = codex(&model, "how are you?");
     let events = stage.events().await;
@@ -108,7 +108,7 @@ async fn a_session_that_is_gone_is_told() {
 }
 
 #[tokio::test]
-async fn what_fails_says_why_and_soon() {
+async fn failures_are_explained_promptly() {
     for (status, want) in [
         (400, "bad thing"),
         (404, "404"),

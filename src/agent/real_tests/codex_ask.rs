@@ -187,7 +187,7 @@ async fn a_servers_tool_asks() {
 }
 
 #[tokio::test]
-async fn the_answer_grows_and_the_session_goes_on() {
+async fn the_answer_grows_and_the_session_continues() {
     let model = model([
         Turn::text(&["fir", "st"]).then_hangs(),
         Turn::text(&["first"]),
@@ -282,7 +282,7 @@ async fn a_stop_ends_it_while_a_tool_runs_and_while_it_asks() {
 }
 
 #[tokio::test]
-async fn what_fails_says_why_and_soon() {
+async fn failures_are_explained_promptly() {
     let model = model([]);
     let mut stage = codex(&model, "hello");
     for (key, config, want) in [

@@ -253,7 +253,7 @@ async fn a_failure_in_a_later_run_is_told() {
 
 /// A tool left a background task: its program is not pooled, and later output is dropped.
 #[tokio::test]
-async fn what_a_tool_leaves_running_ends_with_the_answer() {
+async fn processes_left_by_a_tool_end_with_the_answer() {
     for real in ALL {
         let (model, stage) = real.stage([
             real.runs("setsid tail -s 32.3 -f /dev/null >/dev/null 2>&1 & sleep 0.2; echo begun"),

@@ -109,7 +109,7 @@ async fn it_is_prompted_and_its_answer_grows() {
 
 /// The protocol has no field for a refusal's reason: it is sent in a separate turn, whose answer counts.
 #[tokio::test]
-async fn a_no_is_told_with_its_reason_before_the_answer_counts() {
+async fn a_rejection_is_sent_with_its_reason_before_the_answer_counts() {
     let stage = acp(&format!(
         "echo '{ASKS}'; keep yes; echo '{}'; keep no; echo '{}'; echo '{}'; keep why; echo '{}'; echo '{}'",
         ASKS.replace(r#""id":"q""#, r#""id":"q2""#),
@@ -271,7 +271,7 @@ async fn it_is_cancelled_in_its_own_words_first() {
 }
 
 #[tokio::test]
-async fn what_does_not_listen_is_ended_all_the_same() {
+async fn a_program_that_ignores_signals_is_ended() {
     let stage = acp(&format!(
         "trap '' TERM INT; setsid sleep 1008 & echo '{ASKS}'; while :; do sleep 1000 & wait $!; done"
     ));

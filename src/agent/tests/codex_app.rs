@@ -36,7 +36,7 @@ fn written(stage: &Stage, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn it_is_told_what_it_may_and_asks_for_the_rest() {
+async fn it_knows_its_permissions_and_asks_for_the_rest() {
     let mut stage = app(&format!(
         "echo '{ASKS}'; IFS= read -r why; echo '{STEERED}'; IFS= read -r answer
          printf '%s\\n' \"$why\" > why; printf '%s\\n' \"$answer\" > answer
@@ -99,7 +99,7 @@ async fn it_is_interrupted_in_its_own_words_first() {
 }
 
 #[tokio::test]
-async fn what_does_not_listen_is_ended_all_the_same() {
+async fn a_program_that_ignores_signals_is_ended() {
     let stage = app(&format!(
         "trap 'echo int > int' INT; trap 'echo term > term' TERM
          echo '{ASKS}'; while :; do sleep 1000 & wait $!; done"

@@ -143,7 +143,7 @@ async fn an_empty_answer_is_none() {
 
 /// Its output stays with its person: the asker is only told that it failed.
 #[tokio::test]
-async fn what_a_failed_run_wrote_is_kept_and_is_no_reason() {
+async fn output_of_a_failed_run_is_kept_but_is_not_its_reason() {
     let ending = stage("echo the unreleased plan; exit 3").ending().await;
     let Outcome::Failed(failed) = &ending.outcome else {
         panic!("{ending:?}")
@@ -191,7 +191,7 @@ async fn a_program_that_does_not_read_is_fine() {
 }
 
 #[tokio::test]
-async fn what_cannot_start_says_why() {
+async fn a_program_that_cannot_start_says_why() {
     let mut stage = stage("");
     stage.run.agent.command = vec!["no-such-agent".to_owned()];
     let want = "`no-such-agent` was not found: install it, or set `command` to where it is";

@@ -19,7 +19,7 @@ fn claude(script: &str) -> Stage {
 }
 
 #[tokio::test]
-async fn claude_is_told_in_json_and_its_input_stays_open() {
+async fn claude_is_prompted_in_json_and_its_input_stays_open() {
     // It exits at the end of its input, which is closed only after its result.
     let script = format!(
         "echo \"$@\" > args; env > env; IFS= read -r line; printf '%s\\n' \"$line\" > input; echo '{INIT}'; echo '{DONE}'; cat > rest; echo end > rest.end"
@@ -247,7 +247,7 @@ async fn a_huge_line_and_a_flood_are_survived() {
 }
 
 #[tokio::test]
-async fn a_place_outside_is_told_before_what_is_written_behind_it() {
+async fn a_path_outside_is_reported_before_later_output() {
     let reads = |id: &str, path: &str| {
         format!(
             r#"{{"type":"assistant","message":{{"content":[{{"type":"tool_use","id":"{id}","name":"Read","input":{{"file_path":"{path}"}}}}]}}}}"#

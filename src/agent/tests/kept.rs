@@ -88,7 +88,7 @@ fn answer(n: usize) -> Outcome {
 }
 
 #[tokio::test]
-async fn the_next_run_of_the_session_goes_on_in_it() {
+async fn the_next_run_resumes_the_session() {
     for kind in KINDS {
         let mut stage = stays(kind, "", "");
         let mut agents = stage.agents();
@@ -237,7 +237,7 @@ async fn what_goes_on_unasked_is_ended_and_told() {
 
 /// If it arrives just after the next run has begun, it is not that run's answer.
 #[tokio::test]
-async fn what_belongs_to_an_earlier_turn_is_no_answer_to_a_later_one() {
+async fn output_of_an_earlier_turn_does_not_answer_a_later_one() {
     for (kind, late) in [
         (
             Kind::Claude,
@@ -330,7 +330,7 @@ async fn a_stop_ends_it_with_everything() {
 }
 
 #[tokio::test]
-async fn what_ends_by_itself_is_told_and_replaced() {
+async fn a_program_that_exits_is_reported_and_replaced() {
     let mut stage = stays(Kind::Acp, "", "while ! [ -e go ]; do sleep 0.01; done; exit 0");
     let mut agents = stage.agents();
     assert!(run(&agents, &stage).await.stays);

@@ -162,7 +162,7 @@ async fn what_is_written_before_a_failure_or_a_stop_is_kept() {
 
 /// opencode does this: its last text arrives after the response that ends the turn.
 #[tokio::test]
-async fn what_comes_just_after_the_turn_belongs_to_it() {
+async fn output_just_after_the_turn_belongs_to_it() {
     for (kind, whole) in [(Kind::Acp, "onetwo"), (Kind::Codex, "two")] {
         for (pause, then) in [("", "exit"), ("sleep 0.05", "exit"), ("sleep 0.05", "")] {
             let turn = format!(

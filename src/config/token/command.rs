@@ -1,7 +1,6 @@
 //! Runs `token_command`: waits for its output and its end, neither of which may take forever.
 
 use std::{
-    fs,
     io::{self, Read},
     os::fd::AsFd,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
@@ -12,6 +11,8 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, Signal, kill_process},
 };
+
+use crate::procfs;
 
 /// How often to look whether the command has ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -106,31 +107,20 @@ fn read(out: &mut ChildStdout, printed: &mut Vec<u8>) -> io::Result<bool> {
 
 /// Ends the command and what it has started.
 fn end(child: &mut Child) {
-    let started = descendants(child.id());
+    let started = child.id().try_into().map(descendants).unwrap_or_default();
     // Each may have ended meanwhile.
     let _ = child.kill();
-    for pid in started
-        .into_iter()
-        .filter_map(|pid| Pid::from_raw(pid.try_into().ok()?))
-    {
+    for pid in started.into_iter().filter_map(Pid::from_raw) {
         let _ = kill_process(pid, Signal::KILL);
     }
     let _ = child.wait();
 }
 
 /// The processes that a process has started, and those that they have, where the system lists them.
-fn descendants(pid: u32) -> Vec<u32> {
-    let Ok(all) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let parents: Vec<(u32, u32)> = all
-        .filter_map(|entry| {
-            let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name, in parentheses, may contain any character.
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-            Some((pid, parent))
-        })
+fn descendants(pid: i32) -> Vec<i32> {
+    let parents: Vec<(i32, i32)> = procfs::pids()
+        .into_iter()
+        .filter_map(|pid| Some((pid, procfs::process(pid)?.parent)))
         .collect();
     let mut found = vec![pid];
     let mut at = 0;
@@ -143,6 +133,8 @@ fn descendants(pid: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn shell(script: &str, patience: Duration) -> Result<String, String> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 mod commands;
+mod requests;
 
 use std::{fmt, str::FromStr, sync::LazyLock};
 
@@ -16,6 +17,7 @@ use crate::{
     text::clean_line,
 };
 pub(crate) use commands::*;
+pub(crate) use requests::*;
 
 /// The flags of a command: a combination of the constants below.
 type Traits = u16;

@@ -156,7 +156,7 @@ mod tests {
 
     /// Issue 14, 15: 10,000 joins ended pinning for newcomers, silently and for good.
     #[test]
-    fn pinning_goes_on_behind_a_flood() {
+    fn pinning_continues_during_a_flood() {
         let mut pins = Pins::default();
         pins.see("friend", Some("f"));
         pins.spoke_with("Friend");

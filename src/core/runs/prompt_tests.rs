@@ -96,7 +96,7 @@ fn it_never_begins_with_a_slash() {
 
 /// Every line of any text is quoted: nothing escapes the marks.
 #[test]
-fn nobody_gets_out_of_the_quotes() {
+fn no_text_escapes_its_quotes() {
     let nonce = nonce("run-1");
     for end in [
         "\n",

@@ -315,7 +315,7 @@ fn a_mention_with_risk_marks_waits_in_auto_mode() {
 }
 
 #[test]
-fn a_word_of_our_person_lets_that_thread_go_on_and_no_other() {
+fn a_message_of_the_person_resumes_only_that_thread() {
     let mut world = auto(500.0);
     for (nth, thread) in (0..8).map(|nth| (nth, ["a", "b"][nth % 2])) {
         asks(&mut world, &format!("m-{nth}"), thread);

@@ -148,7 +148,7 @@ fn nothing_that_was_not_accepted_is_in_a_prompt() {
 
 /// The file belongs only to the accepted mention: its path is in that prompt, and in none before or after.
 #[test]
-fn the_name_of_a_file_comes_with_its_accepted_mention_alone() {
+fn a_file_name_arrives_only_with_its_accepted_mention() {
     let mut world = World::new();
     let chat = Chat {
         files: vec![canary_file()],

@@ -282,7 +282,7 @@ fn a_pushed_file_is_kept_aside_within_bounds_until_it_is_decided() {
 
 /// Issue 16, 32b: what was pushed and cut stayed on disk, beyond the bound, also after a restart.
 #[test]
-fn what_a_cut_push_has_left_is_deleted() {
+fn the_remains_of_an_interrupted_push_are_deleted() {
     let mut world = World::new();
     for nth in 0..20 {
         let (id, of) = (format!("p{nth}"), format!("x{nth}"));
@@ -345,7 +345,7 @@ fn only_those_who_were_offered_a_file_get_it() {
 }
 
 #[test]
-fn a_restart_goes_on_with_what_was_wanted_and_offers_what_was_read() {
+fn a_restart_resumes_downloads_and_offers_files_already_read() {
     let mut world = World::new();
     world.bob_offers(
         note(),

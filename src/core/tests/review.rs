@@ -174,7 +174,7 @@ fn reject_tells_the_reason_and_starts_nothing() {
 }
 
 #[test]
-fn a_failure_is_told_and_posts_nothing() {
+fn a_failure_is_reported_and_posts_nothing() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "why?");
     world.accept(item);

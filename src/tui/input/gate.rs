@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_paste_at_once_belongs_to_it() {
+    fn input_right_after_a_paste_belongs_to_it() {
         let start = Instant::now();
         let mut gate = Gate::default();
         assert!(!gate.is_in_paste(start));

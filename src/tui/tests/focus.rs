@@ -294,7 +294,7 @@ fn a_letter_decides_nothing_that_came_after_the_person_turned_there() {
 }
 
 #[test]
-fn what_covers_the_screen_owns_the_keys_however_it_was_opened() {
+fn a_full_screen_view_owns_the_keys_however_it_was_opened() {
     for risky in [true, false] {
         let mut desk = UiState::new();
         desk.arrives(if risky { "run curl x | sh" } else { "deploy?" });
@@ -397,7 +397,7 @@ fn handing_a_message_over_shows_it_whole_first() {
 
 /// Issue 14, 28: a message to a mistyped name was sent to nobody, and waited for seven days.
 #[test]
-fn a_name_that_nobody_has_is_sent_to_by_a_second_enter_alone() {
+fn only_a_second_enter_sends_to_an_unknown_name() {
     let mut desk = UiState::new();
     let sent = |desk: &UiState| desk.screen.client.room().chat.timeline().posts().count();
     desk.arrives("deploy?");

@@ -95,6 +95,11 @@ fn searching(state: &State) -> Option<String> {
     })
 }
 
+/// Whether nobody else is in the room.
+fn is_alone(look: &RenderContext) -> bool {
+    look.room.chat.members().list().len() <= 1
+}
+
 /// The audience of the text that is being written, in words: `everyone, 2`, `bob only`, `t3, bob only`.
 pub(super) fn audience(look: &RenderContext, state: &State) -> String {
     let others = look.room.chat.members().list().len().saturating_sub(1);
@@ -169,6 +174,7 @@ fn draw_composer(look: &RenderContext, state: &State, plan: &Layout, frame: &mut
             (_, Some(PromptKind::Instructions)) => "instructions for your agent".to_owned(),
             (_, None) => match &state.reading.thread {
                 Some(_) => format!("reply in {}", audience(look, state)),
+                None if is_alone(look) => "nobody else is here yet".to_owned(),
                 None => format!("message {}", audience(look, state)),
             },
         };

@@ -262,7 +262,7 @@ fn an_absence_ends_once() {
 
 /// A forgotten private message is a gap for its addressee only.
 #[test]
-fn gaps_are_told_to_whom_they_concern() {
+fn gaps_are_reported_to_the_affected_members() {
     let mut bench = Bench::new(|rules| rules.memory_messages = 2);
     let alice = bench.join("alice");
     for name in ["bob", "carol"] {

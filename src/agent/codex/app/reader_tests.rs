@@ -102,7 +102,7 @@ fn the_last_message_is_the_answer() {
 
 /// The trap: a resumed thread first repeats the count of its last turn.
 #[test]
-fn tokens_are_this_runs_alone() {
+fn tokens_are_only_of_this_run() {
     let mut reader = reader(Some("01a2034e-3163"));
     feed(&mut reader, &[INIT, THREAD_IS]);
     feed(&mut reader, &[&usage("earlier", 280, 80), TURN_IS]);

@@ -188,7 +188,7 @@ fn after_a_cut_all_that_is_open_goes_out_again_in_order() {
 }
 
 #[test]
-fn a_message_that_comes_twice_is_shown_once_and_told_again() {
+fn a_duplicate_message_is_shown_once_and_acknowledged_again() {
     let mut world = World::new();
     let message = world.message("bob", "m-1", &["alice"], true, &Body::Chat(ask("once")));
     world.receives(message.clone());

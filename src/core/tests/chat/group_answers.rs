@@ -62,7 +62,7 @@ fn each_ones_state_and_answer_stand_together() {
 }
 
 #[test]
-fn one_who_is_asked_alone_and_a_note_gather_nothing() {
+fn a_single_recipient_and_a_note_gather_nothing() {
     for words in ["@bob look", "/tell @bob @carol look", "look"] {
         let mut world = World::new();
         world.perform(words).unwrap();

@@ -400,7 +400,7 @@ fn a_name_without_a_key_is_trusted_only_while_it_stays() {
 
 /// Messages that were held while somebody else had the name are sent to the relay when they leave.
 #[test]
-fn a_private_message_that_was_held_goes_once_the_other_has_left() {
+fn a_held_private_message_is_sent_once_the_other_has_left() {
     let mut world = World::modern();
     world.comes(PresenceEvent::Leave, "bob", Some(BOB));
     world.comes(PresenceEvent::Join, "bob", None);
@@ -456,7 +456,7 @@ fn a_flood_of_names_does_not_end_pinning() {
 
 /// Issue 14, 16: one note explains what to do about a taken name, however often it is tried.
 #[test]
-fn a_taken_name_is_told_once() {
+fn a_taken_name_is_reported_once() {
     let mut world = World::new();
     for _ in 0..3 {
         world.event(Event::Connection(Connection::Waiting {

@@ -223,7 +223,7 @@ fn what_a_person_is_told_of_a_file() {
 }
 
 #[test]
-fn what_came_from_outside_is_looked_for_in_files_too() {
+fn files_are_searched_for_text_from_outside() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "how?");
     world.accept(item);

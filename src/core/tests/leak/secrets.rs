@@ -123,7 +123,7 @@ fn a_reply_in_a_thread_with_a_secret_waits() {
 }
 
 #[test]
-fn what_an_agent_says_unasked_is_flagged_and_waits() {
+fn unprompted_output_is_flagged_and_pending() {
     for sample in samples() {
         let mut world = World::new();
         let unasked = UnpromptedText {
@@ -210,7 +210,7 @@ fn a_reason_and_a_question_with_a_secret_are_asked_about_once_more() {
 }
 
 #[test]
-fn a_secret_in_the_name_of_a_file_is_told_and_not_logged() {
+fn a_secret_in_a_file_name_is_reported_and_not_logged() {
     let token = made_up("ghp_{a:36}", "name");
     let mut world = World::new();
     let unasked = UnpromptedText {

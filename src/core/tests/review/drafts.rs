@@ -450,7 +450,7 @@ fn a_permission_goes_first_but_takes_nothing_from_the_screen() {
 }
 
 #[test]
-fn what_a_run_brought_from_outside_leaves_only_by_a_person() {
+fn text_from_outside_leaves_only_with_approval() {
     let secret =
         "the inner workings of the thing that nobody outside of this house was ever meant to read at all";
     let touched = |paths: &[&str], results: &str| ExternalAccess {

@@ -21,7 +21,7 @@ fn answer(world: &mut World, item: ItemId) -> crate::core::runs::ask::Ask {
 }
 
 #[test]
-fn the_next_mention_of_a_thread_goes_on_in_its_session() {
+fn the_next_mention_of_a_thread_resumes_its_session() {
     let mut world = World::new();
     let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
     assert_eq!(answer(&mut world, first).resume, None);
@@ -34,7 +34,7 @@ fn the_next_mention_of_a_thread_goes_on_in_its_session() {
 }
 
 #[test]
-fn a_session_goes_on_after_a_restart() {
+fn a_session_continues_after_a_restart() {
     let mut world = World::new();
     let first = asks_in(&mut world, "bob", "m-1", "m-1", &["alice"], true);
     answer(&mut world, first);
@@ -172,7 +172,7 @@ fn cancel_stops_what_runs_and_drops_what_waits() {
 }
 
 #[test]
-fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
+fn a_run_that_ended_with_the_program_is_reported_and_can_be_retried() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "why?");
     world.accept(item);
@@ -203,7 +203,7 @@ fn a_run_that_ended_with_the_program_is_told_and_can_be_tried_again() {
 
 /// A program that is kept after its run carries the mark of that run, whatever later runs it does.
 #[test]
-fn what_a_program_that_stayed_may_have_left_is_looked_for() {
+fn leftovers_of_a_kept_program_are_searched_for() {
     let mut world = World::new();
     let item = world.bob_asks("m-1", "why?");
     world.accept(item);

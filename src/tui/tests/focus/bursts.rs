@@ -11,7 +11,7 @@ fn enter(desk: &mut UiState, text: &str) {
 }
 
 #[test]
-fn what_comes_in_one_piece_decides_nothing_and_says_so() {
+fn pasted_input_decides_nothing_and_says_so() {
     let mut desk = UiState::new();
     // A paste that contains its own end marker: the text after the marker arrives as keys.
     desk.arrives("run curl x | sh");
