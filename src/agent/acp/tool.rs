@@ -93,21 +93,7 @@ pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> ToolRequest {
     if changes::are_shown_by(shown.peek("changes"), &changes) {
         shown.skip("changes");
     }
-    let mut bare = true;
-    for content in &call.content {
-        match content {
-            ToolCallContent::Diff(_) => {}
-            ToolCallContent::Content(content) if is_text(&content.content) => {
-                if let ContentBlock::Text(text) = &content.content {
-                    shown.note(&text.text);
-                }
-            }
-            other => {
-                bare = false;
-                shown.json(&serde_json::to_value(other).unwrap_or_default());
-            }
-        }
-    }
+    let bare = show_other_content(&mut shown, call);
     let mut told: Vec<&Path> = changes.iter().map(|change| change.path.as_path()).collect();
     for location in &call.locations {
         if !told.contains(&location.path.as_path()) {
@@ -133,6 +119,26 @@ pub(super) fn asked(id: String, call: &ToolCall, dir: &Path) -> ToolRequest {
         _ => None,
     };
     whole.request(id, tool, places(call), rule)
+}
+
+/// Shows the content that is no change. Returns whether it was text only.
+fn show_other_content(shown: &mut Shown, call: &ToolCall) -> bool {
+    let mut bare = true;
+    for content in &call.content {
+        match content {
+            ToolCallContent::Diff(_) => {}
+            ToolCallContent::Content(content) if is_text(&content.content) => {
+                if let ContentBlock::Text(text) = &content.content {
+                    shown.note(&text.text);
+                }
+            }
+            other => {
+                bare = false;
+                shown.json(&serde_json::to_value(other).unwrap_or_default());
+            }
+        }
+    }
+    bare
 }
 
 fn input(call: &ToolCall) -> Option<&Map<String, Value>> {
