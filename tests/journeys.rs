@@ -95,6 +95,24 @@ fn a_mention_waits_is_accepted_by_a_key_and_answered_on_both_screens() {
     );
 }
 
+/// Issue 16, 32c: the text in a terminal's replies was typed.
+#[test]
+fn a_reply_of_the_terminal_is_not_typed() {
+    let two = Two::at((80, 24), (80, 24));
+    let (a, b) = (&two.a, &two.b);
+    a.say("@bob deploy?");
+    b.wait_for("▸ m1 alice asks helper");
+    b.send("hello");
+    b.wait_for("› hello");
+    // A colour, a title that others chose, and the terminal's name.
+    b.send("\x1b]11;rgb:aaaa/bbbb/cccc\x1b\\\x1b]la\raa\x1ba\x1b\\\x1bP>|tmux 3.4\x1b\\");
+    b.send(" there");
+    let screen = b.wait_for("› hello there");
+    assert!(!screen.contains("rgb") && !screen.contains("tmux"), "{screen}");
+    assert!(screen.contains("▸ m1 alice asks helper"), "{screen}");
+    assert!(!two.agent_was_started());
+}
+
 #[test]
 fn text_followed_by_an_alt_key_decides_nothing() {
     let two = Two::at((80, 24), (80, 24));

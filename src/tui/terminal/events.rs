@@ -3,7 +3,8 @@
 use std::{
     io::{self, stdin},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use crossterm::event::{Event, EventStream};
@@ -16,7 +17,9 @@ use rustix::{
     termios::{OptionalActions, tcgetattr, tcsetattr},
 };
 
-use super::hangup;
+use tokio::time::{Sleep, sleep_until};
+
+use super::{hangup, replies::Replies};
 
 /// The events of the terminal.
 ///
@@ -26,6 +29,9 @@ use super::hangup;
 /// They end when the terminal is gone.
 pub struct Events {
     stream: EventStream,
+    replies: Replies,
+    /// Ends when a key that may begin a reply of the terminal turns out to be one.
+    held: Option<Pin<Box<Sleep>>>,
     gone: Fuse<BoxFuture<'static, ()>>,
     over: bool,
 }
@@ -41,9 +47,28 @@ impl Events {
         };
         Self {
             stream: EventStream::new(),
+            replies: Replies::default(),
+            held: None,
             gone: gone.boxed().fuse(),
             over: false,
         }
+    }
+}
+
+impl Events {
+    /// Waits until a key that is held back, if there is one, is known to be a key.
+    fn held_key_is_one(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.replies.deadline() else {
+            self.held = None;
+            return Poll::Pending;
+        };
+        let held = self
+            .held
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        held.as_mut().reset(deadline.into());
+        ready!(held.as_mut().poll(context));
+        self.replies.expire(Instant::now());
+        Poll::Ready(())
     }
 }
 
@@ -55,11 +80,21 @@ impl Stream for Events {
         if self.over {
             return Poll::Ready(None);
         }
-        let polled = self.stream.poll_next_unpin(context);
-        if polled.is_pending() && there_is_more() {
-            wake_readers();
+        loop {
+            if let Some(event) = self.replies.next() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            match self.stream.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(event))) => self.replies.take(event, Instant::now()),
+                Poll::Ready(other) => return Poll::Ready(other),
+                Poll::Pending => {
+                    if there_is_more() {
+                        wake_readers();
+                    }
+                    ready!(self.held_key_is_one(context));
+                }
+            }
         }
-        polled
     }
 }
 

@@ -7,6 +7,8 @@ pub(crate) mod events;
 pub(crate) mod external;
 pub(crate) mod hangup;
 pub mod remote;
+mod replies;
+
 use std::{
     io::{self, Stdout, Write, stdout},
     path::Path,

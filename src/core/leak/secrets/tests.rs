@@ -323,9 +323,9 @@ fn the_time_of_a_scan_grows_with_the_length_only() {
         times.min().unwrap_or_default()
     };
     for piece in ["-----BEGIN PRIVATE KEY-----\n", "<!--", "*a ", "=", "%41"] {
-        let (short, long) = (time(piece, 8 << 10), time(piece, 64 << 10));
-        // 8 times as long: a quadratic search takes 64 times as long.
-        assert!(long < short * 24, "{piece}: {short:?}, {long:?}");
+        // 8 times as long: a quadratic search takes 64 times as long, whatever else the machine does.
+        let linear = || time(piece, 64 << 10) < time(piece, 8 << 10) * 24;
+        assert!((0..5).any(|_| linear()), "{piece}");
     }
 }
 
